@@ -1,0 +1,1 @@
+//! Events become the lines of documents, which are sealed. Pure.

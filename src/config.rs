@@ -1,0 +1,225 @@
+//! Configuration as meant. How it is written, and every fault in it at once: `config/read.rs`.
+
+mod read;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use read::{ConfigError, Fault, Loaded, load};
+
+use crate::event::Name;
+
+/// All that a gateway needs to know. Defaults are those of `firmware-config/gateway-defaults.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub site: Name,
+    pub data_dir: PathBuf,
+    pub listen: Option<Listen>,
+    pub broker: Option<Broker>,
+    pub odoo: Odoo,
+    pub documents: Documents,
+    pub journal: Journal,
+    pub control: Control,
+    pub log: Log,
+}
+
+/// `[mqtt.listen]`: the gateway's own MQTT front door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen {
+    /// Default `0.0.0.0:1883`.
+    pub address: SocketAddr,
+    /// PEM chain and key; both or neither. With them the listener speaks TLS only.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// PEM of the authorities whose client certificates name devices (CN, or the first DNS name).
+    pub client_ca: Option<PathBuf>,
+    /// `devices.toml`: device names and password hashes.
+    pub devices: Option<PathBuf>,
+    /// A client without credentials is the device that its client id names. Default false.
+    pub anonymous: bool,
+    /// JSON files `DEVICE.json` or `default.json`, published retained as `config/desired`.
+    pub device_config_dir: Option<PathBuf>,
+    /// Largest MQTT packet, in bytes. Default 262,144; 1,024 to 16,777,216.
+    pub packet_bytes_max: usize,
+    /// Connections at once. Default 1,000; 1 to 100,000.
+    pub connections_max: usize,
+    /// QoS 1 and 2 publishes of one client that wait for the disk (MQTT 5: Receive Maximum). Default 64; 1 to 65,535.
+    pub in_flight_max: u16,
+    /// Topic filters one client may subscribe to. Default 16; 1 to 1,000.
+    pub subscriptions_max: usize,
+    /// Publishes a second of one client; above it the gateway reads more slowly. Default 2,000; 1 to 1,000,000.
+    pub rate_per_s: u32,
+    /// Messages kept for a device that is away; the oldest go first. Default 1,000; 0 to 100,000.
+    pub missed_max: usize,
+}
+
+/// `[mqtt.broker]`: an MQTT broker that was there already.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// `mqtt://host:1883` or `mqtts://host:8883`.
+    pub url: String,
+    /// Default `stockrelay-SITE`. The persistent session belongs to it: two gateways must not share one.
+    pub client_id: Option<String>,
+    pub username: Option<String>,
+    /// File that holds the password, alone.
+    pub password_file: Option<PathBuf>,
+    /// PEM of the authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// PEM chain and key with which the gateway shows who it is; both or neither.
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<PathBuf>,
+    /// Seconds. Default 30; 5 to 3,600.
+    pub keep_alive_s: u16,
+    /// Largest packet, in bytes. Default 1,048,576; 1,024 to 16,777,216.
+    pub packet_bytes_max: usize,
+}
+
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A URL may carry a password that somebody put there: never print more than the scheme and the host.
+        f.debug_struct("Broker")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `[odoo]`: where movements go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Odoo {
+    /// `https://host[:port]`, no path.
+    pub url: String,
+    pub database: String,
+    /// File that holds the API key, alone. Missing: the systemd credential `odoo-api-key`.
+    pub api_key_file: Option<PathBuf>,
+    /// The code of the Odoo warehouse that this site is. Default `WH`.
+    pub warehouse: String,
+    /// PEM of the authorities to trust besides the system's.
+    pub ca: Option<PathBuf>,
+    /// How long one call may take, in seconds. Default 55 (proxies cut at 60); 5 to 600.
+    pub timeout_s: u64,
+    /// Lines in one call at the most; the gateway finds the size that suits the server below it. Default 400; 1 to 2,000.
+    pub batch_lines_max: usize,
+    /// How often the copy of master data asks for changes, in seconds. Default 60; 5 to 86,400.
+    pub refresh_s: u64,
+}
+
+/// `[documents]`: when lines are sealed into a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Documents {
+    /// Whose work makes one document. Default the device.
+    pub per: Per,
+    /// Sealed when nothing was added for so long, in seconds. Default 10; 0 to 3,600.
+    pub idle_s: u64,
+    /// Sealed when its first event is so old, in seconds. Default 120; 0 to 86,400.
+    pub age_s: u64,
+    /// Sealed when it has so many lines. Default 50; 1 to 500.
+    pub lines_max: usize,
+    /// Sealed when it has so many events. Default 2,000; 1 to 10,000.
+    pub events_max: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    Device,
+    /// The operator an event names; the device where it names none.
+    Operator,
+}
+
+/// `[journal]`: what is kept on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journal {
+    /// At this size of the file the gateway stops acknowledging, in bytes. Default 1,073,741,824; at least 16,777,216.
+    pub budget_bytes: u64,
+    /// How long the same event id is the same event, in days. Default 90; 1 to 3,650.
+    pub dedup_days: u32,
+    /// How long what is posted is kept for `trace`, in days. Default 90; 1 to 3,650.
+    pub retention_days: u32,
+    /// redb's cache, in bytes. Default 8,388,608; 1,048,576 to 1,073,741,824.
+    pub cache_bytes: usize,
+}
+
+/// `[control]`: where people and programs look in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Control {
+    pub socket: PathBuf,
+    /// Prometheus metrics and `/healthz`. Default none.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or tracing directives. Default `info`.
+    pub level: String,
+    /// JSON lines instead of text. Default false.
+    pub json: bool,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([0, 0, 0, 0], 1883)),
+            tls_cert: None,
+            tls_key: None,
+            client_ca: None,
+            devices: None,
+            anonymous: false,
+            device_config_dir: None,
+            packet_bytes_max: 262_144,
+            connections_max: 1_000,
+            in_flight_max: 64,
+            subscriptions_max: 16,
+            rate_per_s: 2_000,
+            missed_max: 1_000,
+        }
+    }
+}
+
+impl Default for Documents {
+    fn default() -> Self {
+        Self {
+            per: Per::Device,
+            idle_s: 10,
+            age_s: 120,
+            lines_max: 50,
+            events_max: 2_000,
+        }
+    }
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            budget_bytes: 1 << 30,
+            dedup_days: 90,
+            retention_days: 90,
+            cache_bytes: 8 << 20,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".to_owned(),
+            json: false,
+        }
+    }
+}
+
+impl Odoo {
+    /// The defaults around the two settings that have none.
+    #[must_use]
+    pub fn new(url: &str, database: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            database: database.to_owned(),
+            api_key_file: None,
+            warehouse: "WH".to_owned(),
+            ca: None,
+            timeout_s: 55,
+            batch_lines_max: 400,
+            refresh_s: 60,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Puts the path together and runs it.

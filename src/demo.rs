@@ -1,0 +1,1 @@
+//! Everything at once, with made-up devices and a stand-in Odoo.

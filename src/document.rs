@@ -1,0 +1,183 @@
+//! A document: lines that become one Odoo picking, sealed before the first send.
+//!
+//! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
+//! and the event ids alone, so every retry, also after a crash, sends the same key.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Name, Recorded};
+
+/// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's external id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DocumentKey(pub [u8; 16]);
+
+impl DocumentKey {
+    /// The key of a document with these events, in `seq` order. Each part goes in with its length
+    /// before it, so no two lists of ids run together to the same bytes.
+    #[must_use]
+    pub fn of(site: &Name, events: &[Recorded]) -> Self {
+        let mut hash = blake3::Hasher::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        part(b"stockrelay document 1");
+        part(site.as_str().as_bytes());
+        for recorded in events {
+            part(recorded.event.device.as_str().as_bytes());
+            part(recorded.event.id.as_bytes());
+        }
+        let mut key = [0; 16];
+        key.copy_from_slice(&hash.finalize().as_bytes()[..16]);
+        Self(key)
+    }
+
+    /// The name under which Odoo keeps the picking, without the module: `pk_` and the key.
+    #[must_use]
+    pub fn external_id(&self) -> String {
+        format!("pk_{self}")
+    }
+}
+
+impl fmt::Display for DocumentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for DocumentKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for DocumentKey {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let bad = || format!("document key {text:?} is not 32 hexadecimal digits");
+        if text.len() != 32 || !text.is_ascii() {
+            return Err(bad());
+        }
+        let mut key = [0; 16];
+        for (byte, pair) in key.iter_mut().zip(text.as_bytes().chunks(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+        }
+        Ok(Self(key))
+    }
+}
+
+/// A quantity of one product from one location to another: what equal events of a document sum to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub product: String,
+    pub lot: Option<String>,
+    pub package: Option<String>,
+    pub from: String,
+    pub to: String,
+    pub quantity: Decimal,
+    /// The `seq` of each event that made this line, rising.
+    pub events: Vec<u64>,
+}
+
+/// What kind of thing the document becomes in Odoo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    /// One internal picking with these lines.
+    Transfer,
+    /// An event type that this version keeps but cannot post: parked at once, to be retried by a version that can.
+    Unsupported { kind: String },
+}
+
+/// A sealed document. It never changes again; what becomes of it is its [`Progress`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The journal's number for it, rising in the order of sealing.
+    pub number: u64,
+    pub key: DocumentKey,
+    pub purpose: Purpose,
+    /// The device or operator whose work it is.
+    pub group: String,
+    pub lines: Vec<Line>,
+    /// When the last of its events was done: the true time of the movement.
+    pub occurred: Timestamp,
+    pub sealed: Timestamp,
+    /// All its events, rising.
+    pub events: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Sealed, not yet sent, or to be sent again.
+    Waiting,
+    /// A send was begun; whether it arrived is unknown until it was read back.
+    Sending,
+    /// Odoo was seen to hold it.
+    Posted,
+    /// Refused by rule or by Odoo; waits for a person, or for master data.
+    Parked,
+    /// A person decided that it is not to be posted.
+    Discarded,
+}
+
+impl State {
+    pub const ALL: [Self; 5] = [
+        Self::Waiting,
+        Self::Sending,
+        Self::Posted,
+        Self::Parked,
+        Self::Discarded,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Posted => "posted",
+            Self::Parked => "parked",
+            Self::Discarded => "discarded",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a document was refused: a stable code for programs, a message for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// One of `docs/reason-codes.md`.
+    pub code: String,
+    pub message: String,
+}
+
+/// The picking that Odoo was seen to hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OdooRef {
+    pub id: i64,
+    /// Its name, such as `WH/INT/00042`.
+    pub name: String,
+}
+
+/// How far a document has come. Replaced as a whole, in one transaction with its audit record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    pub state: State,
+    /// Sends begun.
+    pub attempts: u32,
+    /// Why it is parked or discarded; or what the last attempt came to.
+    pub reason: Option<Reason>,
+    pub odoo: Option<OdooRef>,
+    /// When it came into this state.
+    pub since: Timestamp,
+}

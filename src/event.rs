@@ -1,0 +1,242 @@
+//! The canonical, immutable fact: who did what, when, as the floor said it.
+//!
+//! Comes in from `decode`, goes out to the journal, which alone gives it a `seq`.
+//! **Invariant 3:** events never change. A correction is another event.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest event id that is taken, in bytes.
+pub const EVENT_ID_BYTES_MAX: usize = 128;
+/// The longest barcode, order name, lot or other text field that is taken, in bytes.
+pub const TEXT_BYTES_MAX: usize = 256;
+
+/// A site's or device's name: `[A-Za-z0-9_.-]{1,64}`, as it stands in topics.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Arc<str>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("name {0:?} is not 1 to 64 characters of A-Z a-z 0-9 _ . -")]
+pub struct BadName(pub String);
+
+impl Name {
+    pub fn new(text: &str) -> Result<Self, BadName> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-');
+        if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+            Ok(Self(text.into()))
+        } else {
+            Err(BadName(text.chars().take(80).collect()))
+        }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = BadName;
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        Self::new(text)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl Serialize for Name {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// How a reading came in; receipts go back the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceKind {
+    /// The gateway's own MQTT front door.
+    Listen,
+    /// An MQTT broker that was there already.
+    Broker,
+}
+
+impl SourceKind {
+    /// The name under which `status` lists the source.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Listen => "mqtt.listen",
+            Self::Broker => "mqtt.broker",
+        }
+    }
+}
+
+/// One thing that happened on the floor, before or after the journal has numbered it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    pub device: Name,
+    /// The device's own id, unique within the device; or derived from the payload (`id_derived`).
+    pub id: String,
+    pub id_derived: bool,
+    pub source: SourceKind,
+    /// When it was done, by the device's clock; the time of receipt where the device named none.
+    pub at: Timestamp,
+    pub received: Timestamp,
+    pub operator: Option<String>,
+    pub action: Action,
+}
+
+/// What was done. Products, bins and packages are barcodes as scanned; Odoo's ids come much later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// A raw barcode. It needs no document of its own.
+    Scan {
+        code: String,
+        symbology: Option<String>,
+    },
+    Transfer {
+        product: String,
+        quantity: Decimal,
+        from: String,
+        to: String,
+        lot: Option<String>,
+        package: Option<String>,
+    },
+    Pick {
+        order: String,
+        product: String,
+        quantity: Decimal,
+        from: Option<String>,
+        lot: Option<String>,
+        package: Option<String>,
+    },
+    Receive {
+        order: Option<String>,
+        product: String,
+        quantity: Decimal,
+        to: Option<String>,
+        lot: Option<String>,
+        expiry: Option<String>,
+        package: Option<String>,
+    },
+    Count {
+        product: String,
+        from: String,
+        quantity: Decimal,
+        lot: Option<String>,
+        package: Option<String>,
+    },
+    Scrap {
+        product: String,
+        from: String,
+        quantity: Decimal,
+        lot: Option<String>,
+        reason: Option<String>,
+    },
+    Return {
+        order: Option<String>,
+        product: String,
+        to: String,
+        quantity: Decimal,
+        lot: Option<String>,
+        reason: Option<String>,
+    },
+    Pack {
+        package: String,
+        product: Option<String>,
+        order: Option<String>,
+        quantity: Decimal,
+        from: Option<String>,
+        lot: Option<String>,
+    },
+    Ship {
+        order: String,
+        carrier_ref: Option<String>,
+        weight_kg: Option<Decimal>,
+        parcels: Option<u32>,
+    },
+    Validate {
+        order: String,
+    },
+}
+
+impl Action {
+    /// The `type` of the contract, as devices write it and lists show it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Scan { .. } => "scan",
+            Self::Transfer { .. } => "transfer",
+            Self::Pick { .. } => "pick",
+            Self::Receive { .. } => "receive",
+            Self::Count { .. } => "count",
+            Self::Scrap { .. } => "scrap",
+            Self::Return { .. } => "return",
+            Self::Pack { .. } => "pack",
+            Self::Ship { .. } => "ship",
+            Self::Validate { .. } => "validate",
+        }
+    }
+}
+
+/// An event with the number that the journal gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Rising, never reused, given by the journal alone.
+    pub seq: u64,
+    pub event: Event,
+}
+
+/// A reading that no event could be made of: kept, with the reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    pub device: Name,
+    pub source: SourceKind,
+    pub received: Timestamp,
+    /// The device's id for it, where one could be read.
+    pub id: Option<String>,
+    /// `bad-json`, `missing-field`, ... as `docs/reason-codes.md` lists them.
+    pub code: &'static str,
+    /// For a person: the thing and the remedy.
+    pub message: String,
+    /// What came, cut to a limit.
+    pub payload: Vec<u8>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_what_topics_can_carry() {
+        for good in ["a", "PDA-07", "dock_2.left", &"x".repeat(64)] {
+            assert_eq!(Name::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a/b", "a+", "#", "ä", "a b", &"x".repeat(65)] {
+            assert!(Name::new(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Sealed documents go to Odoo, each once, and are read back.

@@ -1,0 +1,52 @@
+//! The journal: every event, document and outcome, on disk (redb) before anyone is told.
+//!
+//! What comes in goes through one [`Inbox`] to one writer thread, which takes all that arrived meanwhile
+//! and commits it as one transaction with one fsync: the more load, the more in each commit.
+//! What goes out is read by [`Journal`]'s short read transactions.
+
+mod inbox;
+mod read;
+
+pub use inbox::{Accepted, AppendError, Inbox, Request};
+
+pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Document, Progress, State};
+
+/// A document and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub document: Document,
+    pub progress: Progress,
+}
+
+/// One step in a document's life, for `trace`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    pub at: Timestamp,
+    /// The state it came into.
+    pub state: String,
+    /// Who or what moved it: `assemble`, `forward`, or a person as `user:NAME`.
+    pub by: String,
+    /// What was seen, said or decided.
+    pub note: String,
+}
+
+/// A change of a document's progress: one transaction with its audit record (**invariant 5**).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The document's number.
+    pub number: u64,
+    /// The state it must be in; else nothing is changed (someone else was faster).
+    pub expect: State,
+    pub progress: Progress,
+    pub by: String,
+    pub note: String,
+}
+
+/// Small things that must survive a restart but are no events: sessions, retained messages, missed receipts.
+/// Keys are paths such as `retained/stockrelay/v1/...`; a value of `None` removes.
+pub type KeepChange = (String, Option<Vec<u8>>);

@@ -1,0 +1,128 @@
+//! The one way in: a bounded queue to the writer thread.
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Change, KeepChange};
+use crate::document::Document;
+use crate::event::{Event, Rejection};
+
+/// Requests that wait for the writer at most; more wait in their senders (back-pressure).
+pub const REQUESTS_MAX: usize = 4_096;
+
+/// What became of one decoded thing, durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    Stored {
+        seq: u64,
+    },
+    /// The same device and id came before: as this event.
+    Duplicate {
+        original: u64,
+    },
+    /// Kept as a rejected reading.
+    Rejected {
+        code: &'static str,
+        message: String,
+    },
+}
+
+/// Why nothing was kept. The source must not acknowledge.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AppendError {
+    /// The disk budget or the disk is used up. Recovers by itself; the device keeps the message and sends it again.
+    #[error(
+        "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
+    )]
+    Full,
+    /// The journal stopped after an I/O error, or the daemon is on its way out.
+    #[error("the journal has stopped: the gateway is shutting down")]
+    Stopped,
+}
+
+pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
+
+/// What the writer does, each durable before its reply is sent.
+#[derive(Debug)]
+pub enum Request {
+    Append {
+        decoded: Vec<Result<Event, Rejection>>,
+        reply: Reply<Vec<Accepted>>,
+    },
+    /// Sealed documents; the writer gives them their numbers. `skipped` are events that need no document.
+    Seal {
+        documents: Vec<Document>,
+        skipped: Vec<u64>,
+        reply: Reply<()>,
+    },
+    Change {
+        changes: Vec<Change>,
+        reply: Reply<()>,
+    },
+    Keep {
+        changes: Vec<KeepChange>,
+        reply: Reply<()>,
+    },
+    /// Removes what is past its time: answers how many events went.
+    Prune {
+        now: jiff::Timestamp,
+        reply: Reply<u64>,
+    },
+}
+
+/// A sender to the writer; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Inbox(mpsc::Sender<Request>);
+
+impl Inbox {
+    /// The inbox and the writer's end of it.
+    #[must_use]
+    pub fn new() -> (Self, mpsc::Receiver<Request>) {
+        let (sender, receiver) = mpsc::channel(REQUESTS_MAX);
+        (Self(sender), receiver)
+    }
+
+    /// Answers one [`Accepted`] for each decoded thing, in order, after a durable commit.
+    pub async fn append(
+        &self,
+        decoded: Vec<Result<Event, Rejection>>,
+    ) -> Result<Vec<Accepted>, AppendError> {
+        self.request(|reply| Request::Append { decoded, reply })
+            .await
+    }
+
+    pub async fn seal(
+        &self,
+        documents: Vec<Document>,
+        skipped: Vec<u64>,
+    ) -> Result<(), AppendError> {
+        self.request(|reply| Request::Seal {
+            documents,
+            skipped,
+            reply,
+        })
+        .await
+    }
+
+    pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, AppendError> {
+        self.request(|reply| Request::Change { changes, reply })
+            .await
+    }
+
+    pub async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), AppendError> {
+        self.request(|reply| Request::Keep { changes, reply }).await
+    }
+
+    pub async fn prune(&self, now: jiff::Timestamp) -> Result<u64, AppendError> {
+        self.request(|reply| Request::Prune { now, reply }).await
+    }
+
+    async fn request<T>(&self, make: impl FnOnce(Reply<T>) -> Request) -> Result<T, AppendError> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .send(make(reply))
+            .await
+            .map_err(|_| AppendError::Stopped)?;
+        answer.await.unwrap_or(Err(AppendError::Stopped))
+    }
+}

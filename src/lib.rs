@@ -1,0 +1,26 @@
+//! stockrelay keeps every scan of a warehouse on disk and posts each stock movement to Odoo exactly once.
+//!
+//! The modules are the path of the data:
+//!
+//! 1. [`source`]: readings come in, over the gateway's own MQTT front door or through a broker.
+//! 2. [`decode`]: bytes become [`event`]s, or rejections with a reason. Pure.
+//! 3. [`journal`]: events are numbered and on disk before anyone is told so.
+//! 4. [`assemble`]: events become the lines of [`document`]s, which are sealed. Pure.
+//! 5. [`forward`]: sealed documents go to Odoo, each once, and are read back.
+//! 6. [`view`]: what people and programs see of all that. It only reads.
+//!
+//! [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
+
+pub mod assemble;
+pub mod clock;
+pub mod config;
+pub mod daemon;
+pub mod decode;
+pub mod demo;
+pub mod document;
+pub mod event;
+pub mod forward;
+pub mod journal;
+pub mod source;
+pub mod tls;
+pub mod view;

@@ -1,0 +1,3 @@
+fn main() {
+    stockrelay::tls::install_provider();
+}

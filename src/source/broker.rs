@@ -1,0 +1,1 @@
+//! An MQTT broker that was there already.

@@ -1,0 +1,62 @@
+//! Receipts: what became of an event, told to its device. Field names are the contract's.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::Verdict;
+use crate::journal::Accepted;
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "status", rename_all = "kebab-case")]
+pub enum Receipt<'a> {
+    Stored {
+        id: &'a str,
+        seq: u64,
+        duplicate: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        id_derived: bool,
+    },
+    Posted {
+        id: &'a str,
+        document: String,
+        odoo: &'a str,
+    },
+    Refused {
+        id: Option<&'a str>,
+        code: &'a str,
+        message: &'a str,
+    },
+}
+
+impl Receipt<'_> {
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        // Strings and numbers alone: serialising them cannot fail.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+
+    /// The receipt for what the journal said of an event.
+    #[must_use]
+    pub fn of(verdict: &Verdict) -> Bytes {
+        let id = verdict.id.as_deref();
+        match &verdict.accepted {
+            Accepted::Stored { seq } => Receipt::Stored {
+                id: id.unwrap_or_default(),
+                seq: *seq,
+                duplicate: false,
+                id_derived: verdict.id_derived,
+            }
+            .to_bytes(),
+            Accepted::Duplicate { original } => Receipt::Stored {
+                id: id.unwrap_or_default(),
+                seq: *original,
+                duplicate: true,
+                id_derived: verdict.id_derived,
+            }
+            .to_bytes(),
+            Accepted::Rejected { code, message } => {
+                Receipt::Refused { id, code, message }.to_bytes()
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What people and programs see. It only reads.
+
+pub mod board;
