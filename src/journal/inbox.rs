@@ -57,7 +57,7 @@ pub enum Request {
     },
     Change {
         changes: Vec<Change>,
-        reply: Reply<()>,
+        reply: Reply<Vec<bool>>,
     },
     Keep {
         changes: Vec<KeepChange>,
