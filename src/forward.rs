@@ -1,1 +1,2 @@
-//! Sealed documents go to Odoo, each once, and are read back.
+pub mod copy;
+pub mod odoo;
