@@ -1,2 +1,3 @@
 pub mod copy;
+pub mod machine;
 pub mod odoo;

@@ -20,7 +20,9 @@ pub fn install_provider() {
 /// Why no TLS client could be built: a fault of the configuration, told with its file.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    #[error("cannot read the certificates in {path}: {why}; name a PEM file of certificate authorities")]
+    #[error(
+        "cannot read the certificates in {path}: {why}; name a PEM file of certificate authorities"
+    )]
     Unreadable { path: PathBuf, why: String },
     #[error("{path} holds no certificate; name a PEM file of certificate authorities")]
     Empty { path: PathBuf },

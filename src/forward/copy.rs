@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use redb::{
-    Database, MultimapTableDefinition, ReadableDatabase, ReadableTable,
-    ReadableTableMetadata, TableDefinition, WriteTransaction,
+    Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
 };
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
@@ -31,7 +31,9 @@ const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 
 /// The copy cannot be used as it is; [`Copy::open`] makes a new one.
 #[derive(Debug, Error)]
-#[error("the copy of master data {path}: {why}; it is fetched again by itself, unless the disk is full or broken")]
+#[error(
+    "the copy of master data {path}: {why}; it is fetched again by itself, unless the disk is full or broken"
+)]
 pub struct CopyError {
     path: PathBuf,
     why: String,
@@ -129,7 +131,10 @@ impl Copy {
     fn claim(&mut self, identity: &str) -> Result<(), CopyError> {
         let mut own = false;
         self.write(|write| {
-            let known = write.open_table(META)?.get("identity")?.map(|v| v.value().to_owned());
+            let known = write
+                .open_table(META)?
+                .get("identity")?
+                .map(|v| v.value().to_owned());
             own = known.as_deref() == Some(identity);
             if !own {
                 write.delete_table(ROWS)?;
@@ -186,8 +191,12 @@ impl Copy {
             for entry in rows.range(range).map_err(|e| self.broken(e))? {
                 let (key, value) = entry.map_err(|e| self.broken(e))?;
                 if !ids.contains(&key.value().1) {
-                    let row: Row = serde_json::from_slice(value.value()).map_err(|e| self.broken(e))?;
-                    gone.push(Row { active: false, ..row });
+                    let row: Row =
+                        serde_json::from_slice(value.value()).map_err(|e| self.broken(e))?;
+                    gone.push(Row {
+                        active: false,
+                        ..row
+                    });
                 }
             }
             gone
@@ -199,7 +208,9 @@ impl Copy {
     pub fn since(&self, kind: Kind) -> Result<Option<String>, CopyError> {
         let read = self.db.begin_read().map_err(|e| self.broken(e))?;
         let meta = read.open_table(META).map_err(|e| self.broken(e))?;
-        let since = meta.get(since_key(kind).as_str()).map_err(|e| self.broken(e))?;
+        let since = meta
+            .get(since_key(kind).as_str())
+            .map_err(|e| self.broken(e))?;
         Ok(since.map(|v| v.value().to_owned()))
     }
 
@@ -239,7 +250,10 @@ impl Copy {
         }
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
             if let Some(row) = self.row(Kind::Product, packaging.product_id.unwrap_or_default())? {
-                found.insert((row.id, packaging.id), self.product_of(&row, packaging.uom_id)?);
+                found.insert(
+                    (row.id, packaging.id),
+                    self.product_of(&row, packaging.uom_id)?,
+                );
             }
         }
         if found.is_empty() {
@@ -299,7 +313,9 @@ impl Copy {
     fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CopyError> {
         let ids: Vec<i64> = {
             let read = self.db.begin_read().map_err(|e| self.broken(e))?;
-            let index = read.open_multimap_table(CODES).map_err(|e| self.broken(e))?;
+            let index = read
+                .open_multimap_table(CODES)
+                .map_err(|e| self.broken(e))?;
             let found = index.get((of as u8, code)).map_err(|e| self.broken(e))?;
             found
                 .map(|id| id.map(|id| id.value()))
@@ -382,10 +398,12 @@ mod tests {
     fn filled() -> (tempfile::TempDir, Copy) {
         let dir = tempfile::tempdir().unwrap();
         let copy = Copy::open(dir.path(), "a").unwrap();
-        copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 6.0)]).unwrap();
+        copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 6.0)])
+            .unwrap();
         copy.apply(Kind::Product, &[row(10, Some("400")), row(11, Some("401"))])
             .unwrap();
-        copy.apply(Kind::Location, &[row(5, Some("BIN-1"))]).unwrap();
+        copy.apply(Kind::Location, &[row(5, Some("BIN-1"))])
+            .unwrap();
         (dir, copy)
     }
 
@@ -420,20 +438,30 @@ mod tests {
     #[test]
     fn one_barcode_for_two_things_names_both() {
         let (_dir, copy) = filled();
-        copy.apply(Kind::Location, &[row(6, Some("BIN-1"))]).unwrap();
+        copy.apply(Kind::Location, &[row(6, Some("BIN-1"))])
+            .unwrap();
         assert_eq!(
             copy.location("BIN-1").unwrap(),
-            Found::Several(vec!["Thing 5 (id 5)".to_owned(), "Thing 6 (id 6)".to_owned()])
+            Found::Several(vec![
+                "Thing 5 (id 5)".to_owned(),
+                "Thing 6 (id 6)".to_owned()
+            ])
         );
     }
 
     #[test]
     fn a_barcode_that_moves_to_another_product_moves_here_as_well() {
         let (_dir, copy) = filled();
-        assert!(copy.apply(Kind::Product, &[row(10, None), row(11, Some("400"))]).unwrap());
+        assert!(
+            copy.apply(Kind::Product, &[row(10, None), row(11, Some("400"))])
+                .unwrap()
+        );
         assert_eq!(id(copy.product("400").unwrap()), Some(11));
         assert_eq!(copy.product("401").unwrap(), Found::Nothing);
-        assert!(!copy.apply(Kind::Product, &[row(11, Some("400"))]).unwrap(), "no news");
+        assert!(
+            !copy.apply(Kind::Product, &[row(11, Some("400"))]).unwrap(),
+            "no news"
+        );
     }
 
     #[test]
@@ -454,7 +482,8 @@ mod tests {
     #[test]
     fn the_copy_outlives_a_restart_but_not_a_change_of_database() {
         let (dir, copy) = filled();
-        copy.set_since(Kind::Product, "2026-11-23 08:00:00").unwrap();
+        copy.set_since(Kind::Product, "2026-11-23 08:00:00")
+            .unwrap();
         drop(copy);
         let copy = Copy::open(dir.path(), "a").unwrap();
         assert_eq!(id(copy.product("400").unwrap()), Some(10));

@@ -40,7 +40,11 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, Failure> {
     }
     let error = serde_json::from_slice::<OdooError>(answer.body).ok();
     if let Some(error) = &error {
-        tracing::debug!(name = error.name, debug = error.debug, "Odoo answered an error");
+        tracing::debug!(
+            name = error.name,
+            debug = error.debug,
+            "Odoo answered an error"
+        );
     }
     match (answer.status, error) {
         (408 | 425 | 429 | 502.., _) => Err(Failure::Wait {
@@ -188,19 +192,47 @@ mod tests {
             (302, "", "wait"),
             (200, "<html>Welcome to the hotel", "wait"),
             (200, "", "wait"),
-            (500, &error("psycopg2.errors.SerializationFailure", "x"), "wait"),
+            (
+                500,
+                &error("psycopg2.errors.SerializationFailure", "x"),
+                "wait",
+            ),
             (500, &error("psycopg2.OperationalError", "x"), "wait"),
-            (422, &error("odoo.exceptions.UserError", "could not serialize access"), "wait"),
+            (
+                422,
+                &error("odoo.exceptions.UserError", "could not serialize access"),
+                "wait",
+            ),
             (422, user.as_str(), "person"),
-            (404, &error("odoo.exceptions.MissingError", "gone"), "person"),
-            (500, &error("builtins.ValueError", "Invalid field"), "person"),
+            (
+                404,
+                &error("odoo.exceptions.MissingError", "gone"),
+                "person",
+            ),
+            (
+                500,
+                &error("builtins.ValueError", "Invalid field"),
+                "person",
+            ),
             (500, &error("builtins.KeyError", "x"), "person"),
-            (500, &error("psycopg2.errors.NotNullViolation", "x"), "person"),
+            (
+                500,
+                &error("psycopg2.errors.NotNullViolation", "x"),
+                "person",
+            ),
             (413, "<html>", "person"),
-            (401, &error("werkzeug.exceptions.Unauthorized", "Invalid apikey"), "stop"),
+            (
+                401,
+                &error("werkzeug.exceptions.Unauthorized", "Invalid apikey"),
+                "stop",
+            ),
             (403, &error("odoo.exceptions.AccessError", "no"), "stop"),
             (404, "<!DOCTYPE html>", "stop"),
-            (404, &error("werkzeug.exceptions.NotFound", "the model"), "stop"),
+            (
+                404,
+                &error("werkzeug.exceptions.NotFound", "the model"),
+                "stop",
+            ),
         ];
         for (status, body, expected) in kinds {
             let failure = of(status, body).unwrap_err();
@@ -234,6 +266,9 @@ mod tests {
 
     #[test]
     fn an_endless_message_is_cut() {
-        assert_eq!(cut(&"x".repeat(5_000)).chars().count(), MESSAGE_CHARS_MAX + 1);
+        assert_eq!(
+            cut(&"x".repeat(5_000)).chars().count(),
+            MESSAGE_CHARS_MAX + 1
+        );
     }
 }

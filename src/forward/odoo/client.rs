@@ -97,7 +97,9 @@ impl Client {
             }
         }
         serde_json::from_value(answer?).map_err(|e| {
-            Failure::wait(format!("cannot read what Odoo answered to {model}.{method}: {e}"))
+            Failure::wait(format!(
+                "cannot read what Odoo answered to {model}.{method}: {e}"
+            ))
         })
     }
 
@@ -149,7 +151,8 @@ async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     let path = file
         .or_else(credential)
         .ok_or_else(|| bad_key("is not configured"))?;
-    let unreadable = |e: std::io::Error| bad_key(&format!("cannot be read from {}: {e}", path.display()));
+    let unreadable =
+        |e: std::io::Error| bad_key(&format!("cannot be read from {}: {e}", path.display()));
     let mut text = String::new();
     let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
     let mut limited = tokio::io::AsyncReadExt::take(file, KEY_BYTES_MAX);

@@ -173,7 +173,11 @@ impl Client {
             .search(
                 "stock.picking.type",
                 &json!([["id", "=", warehouse.int_type_id.as_i64()]]),
-                &["active", "default_location_src_id", "default_location_dest_id"],
+                &[
+                    "active",
+                    "default_location_src_id",
+                    "default_location_dest_id",
+                ],
                 1,
             )
             .await?;
@@ -213,8 +217,13 @@ impl Client {
                 domain.push(written);
             }
         }
-        self.search(kind.model(), &Value::Array(domain), kind.fields(), PAGE_ROWS)
-            .await
+        self.search(
+            kind.model(),
+            &Value::Array(domain),
+            kind.fields(),
+            PAGE_ROWS,
+        )
+        .await
     }
 
     /// How many records there are that are not archived.
@@ -233,12 +242,21 @@ impl Client {
         let mut domain = kind.domain(company);
         domain.extend(vec![json!("|"); kind.codes().len().saturating_sub(1)]);
         domain.extend(kind.codes().iter().map(|field| json!([field, "in", codes])));
-        self.search(kind.model(), &Value::Array(domain), kind.fields(), PAGE_ROWS)
-            .await
+        self.search(
+            kind.model(),
+            &Value::Array(domain),
+            kind.fields(),
+            PAGE_ROWS,
+        )
+        .await
     }
 
     /// Lots of these products with these names; the caller picks the pairs it meant.
-    pub async fn lots(&mut self, company: i64, wanted: &[(i64, String)]) -> Result<Vec<Lot>, Failure> {
+    pub async fn lots(
+        &mut self,
+        company: i64,
+        wanted: &[(i64, String)],
+    ) -> Result<Vec<Lot>, Failure> {
         let products: Vec<_> = wanted.iter().map(|(product, _)| product).collect();
         let names: Vec<_> = wanted.iter().map(|(_, name)| name).collect();
         let domain = json!([
@@ -256,7 +274,10 @@ impl Client {
         company: i64,
         names: &[String],
     ) -> Result<Vec<(String, i64)>, Failure> {
-        let domain = json!([["name", "in", names], ["company_id", "in", [false, company]]]);
+        let domain = json!([
+            ["name", "in", names],
+            ["company_id", "in", [false, company]]
+        ]);
         let found: Vec<Named> = self
             .search("stock.package", &domain, &["name"], PAGE_ROWS)
             .await?;

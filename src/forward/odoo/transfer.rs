@@ -156,7 +156,9 @@ fn specification() -> Value {
 
 /// The time in UTC, whole seconds, as the fields of Odoo hold it.
 fn odoo_time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 /// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are
@@ -181,7 +183,10 @@ fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, V
         fields.push("move_line_ids/lot_id/.id");
     }
     if packages {
-        fields.extend(["move_line_ids/package_id/.id", "move_line_ids/result_package_id/.id"]);
+        fields.extend([
+            "move_line_ids/package_id/.id",
+            "move_line_ids/result_package_id/.id",
+        ]);
     }
     let id = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
     let mut rows = Vec::new();
@@ -224,7 +229,10 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
         .iter()
         .find(|m| m.kind == "error")
         .or(messages.first())
-        .map_or_else(|| "Odoo loaded nothing and gave no reason".to_owned(), |m| cut(&m.message));
+        .map_or_else(
+            || "Odoo loaded nothing and gave no reason".to_owned(),
+            |m| cut(&m.message),
+        );
     if messages.iter().any(|m| is_transient(&m.message)) {
         return Failure::wait(format!("Odoo could not do it just now: {first}"));
     }
@@ -283,7 +291,10 @@ mod tests {
         let (a, mut b) = (transfer(1, 2), transfer(2, 1));
         let (fields, rows) = rows(&warehouse(), &[&a, &b]);
         assert_eq!(fields.len(), 10);
-        assert_eq!(rows[0][..4], [&a.key.external_id(), "7", "5", "6"].map(str::to_owned));
+        assert_eq!(
+            rows[0][..4],
+            [&a.key.external_id(), "7", "5", "6"].map(str::to_owned)
+        );
         assert_eq!(rows[1][..5], vec![String::new(); 5]);
         assert_eq!(rows[2][0], b.key.external_id());
         assert_eq!(rows[2][5..], ["1", "1.5", "1", "2", "3"].map(str::to_owned));
