@@ -1,3 +1,5 @@
 pub mod copy;
 pub mod machine;
 pub mod odoo;
+mod refresh;
+mod resolve;

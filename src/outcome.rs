@@ -47,7 +47,7 @@ pub enum Failure {
         message: String,
         /// The server asked for so much time.
         after: Option<Duration>,
-        /// It took too long: smaller calls may fare better.
+        /// It took too long, or broke half-way: smaller calls may fare better.
         slow: bool,
     },
     /// Odoo refused it: for a person.

@@ -11,5 +11,5 @@ mod master;
 mod transfer;
 
 pub use client::Client;
-pub use master::{Kind, Lot, Row, Version, Warehouse};
+pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
 pub use transfer::{Picking, PickingLine, Transfer, TransferLine};

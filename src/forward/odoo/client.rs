@@ -6,13 +6,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::answer::{Answer, understand};
+use crate::clock;
 use crate::config;
 use crate::outcome::Failure;
 use crate::tls;
@@ -33,6 +35,7 @@ pub struct Client {
     database: HeaderValue,
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
+    server_time: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Client {
@@ -72,6 +75,7 @@ impl Client {
             database,
             key_file: config.api_key_file.clone(),
             key: None,
+            server_time: None,
         })
     }
 
@@ -115,7 +119,13 @@ impl Client {
         }
     }
 
-    async fn post(&self, model: &str, method: &str, body: &Value) -> Result<Value, Failure> {
+    /// The server's clock as of its last answer; ours where it tells none.
+    #[must_use]
+    pub fn server_time(&self) -> Timestamp {
+        self.server_time.unwrap_or_else(clock::now)
+    }
+
+    async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, Failure> {
         let mut request = self
             .http
             .post(format!("{}/json/2/{model}/{method}", self.base))
@@ -124,8 +134,18 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, bearer(key)?);
         }
-        receive(request.send().await).await
+        let sent = request.send().await;
+        if let Ok(response) = &sent {
+            self.server_time = header(response, &DATE)
+                .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+                .map(|date| date.timestamp());
+        }
+        receive(sent).await
     }
+}
+
+fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers().get(name).and_then(|v| v.to_str().ok())
 }
 
 fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
@@ -178,11 +198,10 @@ async fn receive(sent: Result<Response, reqwest::Error>) -> Result<Value, Failur
         }
         body.extend_from_slice(&chunk);
     }
-    let header = |name| response.headers().get(name).and_then(|v| v.to_str().ok());
     understand(&Answer {
         status: response.status().as_u16(),
-        location: header(LOCATION),
-        retry_after: header(RETRY_AFTER),
+        location: header(&response, &LOCATION),
+        retry_after: header(&response, &RETRY_AFTER),
         body: &body,
     })
 }
@@ -192,7 +211,8 @@ fn lost(error: &reqwest::Error) -> Failure {
     Failure::Wait {
         message: words(error),
         after: None,
-        slow: error.is_timeout() && !error.is_connect(),
+        // Once connected, a large call may be what Odoo or a proxy gave up on.
+        slow: !error.is_connect(),
     }
 }
 

@@ -8,6 +8,10 @@ use crate::outcome::Failure;
 
 /// Rows of one page: answers in well under a second, also on a slow server.
 pub const PAGE_ROWS: usize = 500;
+/// Names that are asked for in one call.
+pub const NAMES_MAX: usize = 200;
+/// Rows in the answer to [`NAMES_MAX`] names, of which each may stand for several.
+const NAMED_ROWS_MAX: usize = 10 * NAMES_MAX;
 
 /// The version of the server, such as `19.0`.
 pub type Version = String;
@@ -232,7 +236,7 @@ impl Client {
         self.call(kind.model(), "search_count", &body).await
     }
 
-    /// The records that have one of these codes.
+    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages.
     pub async fn by_codes(
         &mut self,
         kind: Kind,
@@ -246,7 +250,7 @@ impl Client {
             kind.model(),
             &Value::Array(domain),
             kind.fields(),
-            PAGE_ROWS,
+            NAMED_ROWS_MAX,
         )
         .await
     }
@@ -264,8 +268,13 @@ impl Client {
             ["name", "in", names],
             ["company_id", "in", [false, company]],
         ]);
-        self.search("stock.lot", &domain, &["name", "product_id"], PAGE_ROWS)
-            .await
+        self.search(
+            "stock.lot",
+            &domain,
+            &["name", "product_id"],
+            NAMED_ROWS_MAX,
+        )
+        .await
     }
 
     /// Packages by name, which is their barcode; one name may stand for several.
@@ -279,7 +288,7 @@ impl Client {
             ["company_id", "in", [false, company]]
         ]);
         let found: Vec<Named> = self
-            .search("stock.package", &domain, &["name"], PAGE_ROWS)
+            .search("stock.package", &domain, &["name"], NAMED_ROWS_MAX)
             .await?;
         Ok(found.into_iter().map(|p| (p.name, p.id)).collect())
     }
