@@ -1,4 +1,7 @@
 //! One integration binary, a module a subject.
 
+mod crash;
 mod floor;
 mod journal;
+mod model;
+mod moves;
