@@ -5,3 +5,4 @@ mod floor;
 mod journal;
 mod model;
 mod moves;
+mod shipped;
