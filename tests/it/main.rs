@@ -1,1 +1,4 @@
 //! One integration binary, a module a subject.
+
+mod floor;
+mod journal;
