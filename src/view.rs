@@ -13,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod control;
+mod headline;
 mod http;
 pub mod metrics;
 pub mod records;

@@ -123,7 +123,7 @@ impl Out<'_> {
             "Readings that no event could be made of",
             events.rejected,
         )?;
-        let states = [
+        let counts = [
             ("open", events.open),
             ("waiting", events.waiting),
             ("sending", events.sending),
@@ -134,7 +134,7 @@ impl Out<'_> {
         self.states(
             "events",
             "Stored events by state; they add up to the stored ones",
-            &states,
+            &counts,
         )?;
         let journal = &status.journal;
         self.gauge(
@@ -157,14 +157,14 @@ impl Out<'_> {
         )?;
         self.counter(
             "journal_commits",
-            "Durable commits since the journal began",
+            "Durable commits since the daemon started",
             journal.commits,
         )
     }
 
     fn documents(&mut self, status: &Status) -> fmt::Result {
         let documents = &status.documents;
-        let states = [
+        let counts = [
             ("open", documents.open),
             ("waiting", documents.waiting),
             ("sending", documents.sending),
@@ -172,16 +172,16 @@ impl Out<'_> {
             ("parked", documents.parked),
             ("discarded", documents.discarded),
         ];
-        self.states("documents", "Documents by state", &states)?;
+        self.states("documents", "Documents by state", &counts)?;
         let lines = &status.lines;
-        let states = [
+        let counts = [
             ("waiting", lines.waiting),
             ("sending", lines.sending),
             ("posted", lines.posted),
             ("parked", lines.parked),
             ("discarded", lines.discarded),
         ];
-        self.states("lines", "Lines of sealed documents by state", &states)?;
+        self.states("lines", "Lines of sealed documents by state", &counts)?;
         self.gauge(
             "oldest_waiting",
             "Age of the oldest event that is neither posted, parked nor discarded; 0 without one",

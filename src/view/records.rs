@@ -339,6 +339,28 @@ impl From<Repeats> for RepeatsView {
     }
 }
 
+/// One step in a document's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    pub at: Timestamp,
+    /// The state it came into.
+    pub state: String,
+    /// `assemble`, `forward`, or a person as `user:NAME`.
+    pub by: String,
+    pub note: String,
+}
+
+impl From<AuditRecord> for StepView {
+    fn from(record: AuditRecord) -> Self {
+        Self {
+            at: record.at,
+            state: record.state,
+            by: record.by,
+            note: record.note,
+        }
+    }
+}
+
 /// A whole life: of an event, of a document, or of a reading that was rejected.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Trace {
@@ -347,7 +369,7 @@ pub struct Trace {
     pub rejected: Option<RejectedView>,
     pub document: Option<DocumentView>,
     /// The document's steps, oldest first.
-    pub audit: Vec<AuditRecord>,
+    pub audit: Vec<StepView>,
     /// What else the id could mean, as ids that `trace` takes.
     pub others: Vec<String>,
 }
@@ -381,7 +403,17 @@ pub struct RejectedPage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentDetail {
     pub document: DocumentView,
-    pub audit: Vec<AuditRecord>,
+    pub audit: Vec<StepView>,
+}
+
+impl DocumentDetail {
+    #[must_use]
+    pub fn of(entry: &Entry, audit: Vec<AuditRecord>) -> Self {
+        Self {
+            document: DocumentView::of(entry, true),
+            audit: audit.into_iter().map(StepView::from).collect(),
+        }
+    }
 }
 
 /// What went wrong with a request, and what to do about it.

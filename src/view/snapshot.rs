@@ -2,7 +2,7 @@
 //!
 //! Comes from the journal's counts (one transaction) and the board's live state; goes out as JSON to programs,
 //! the commands and the terminal UI, which read it back into the same type.
-//! **The numbers always add up:** `events.stored` = open + waiting + sending + posted + parked + no_document.
+//! **The numbers always add up:** `events.stored` = open + waiting + sending + posted + parked + `no_document`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -86,7 +86,10 @@ pub struct JournalSize {
     pub budget_bytes: u64,
     /// At the limit: nothing is acknowledged.
     pub full: bool,
+    /// Durable commits since the daemon started.
     pub commits: u64,
+    /// The `seq` of the newest event; 0 before the first.
+    pub last_seq: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -162,6 +165,7 @@ impl Status {
                 budget_bytes: totals.budget_bytes,
                 full: totals.full,
                 commits: totals.commits,
+                last_seq: totals.last_seq,
             },
             sources: (live.sources.into_iter())
                 .map(|(name, view)| Source { name, view })

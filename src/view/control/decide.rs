@@ -18,7 +18,6 @@ use crate::document::{self, Progress, Reason};
 use crate::journal::{Change, Entry};
 use crate::view::http::Peer;
 use crate::view::records::DocumentDetail;
-use crate::view::records::DocumentView;
 
 /// The longest `by` and the longest `reason`, in characters.
 const BY_CHARS_MAX: usize = 64;
@@ -102,10 +101,7 @@ async fn decide(gateway: &Gateway, id: &str, decision: Decision, to: document::S
     if made != [true] {
         return Err(not_parked(&entry));
     }
-    Ok(Json(DocumentDetail {
-        document: DocumentView::of(&entry, true),
-        audit,
-    }))
+    Ok(Json(DocumentDetail::of(&entry, audit)))
 }
 
 fn not_parked(entry: &Entry) -> Problem {

@@ -217,10 +217,8 @@ pub async fn parked_one(
 ) -> Answer<DocumentDetail> {
     let detail = move |g: &Gateway| {
         let entry = find_document(g, &id)?;
-        Ok(DocumentDetail {
-            document: DocumentView::of(&entry, true),
-            audit: g.journal.audit(entry.document.number)?,
-        })
+        let audit = g.journal.audit(entry.document.number)?;
+        Ok(DocumentDetail::of(&entry, audit))
     };
     reading(&gateway, detail).await.map(Json)
 }
@@ -314,10 +312,9 @@ fn candidates(gateway: &Gateway, id: &str) -> Result<Vec<Recorded>, JournalError
     }
     let mut found = Vec::new();
     if let Some((device, own)) = id.split_once('/')
-        && let Ok(device) = Name::new(device)
+        && Name::new(device).is_ok()
     {
-        found.extend(journal.events_by_id(own)?);
-        found.retain(|recorded: &Recorded| recorded.event.device == device);
+        found.extend(journal.event_of(device, own)?);
     }
     found.extend(journal.events_by_id(id)?);
     if let Ok(seq) = id.parse() {
@@ -345,9 +342,10 @@ fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem>
 }
 
 fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
+    let detail = DocumentDetail::of(entry, gateway.journal.audit(entry.document.number)?);
     Ok(Trace {
-        document: Some(DocumentView::of(entry, true)),
-        audit: gateway.journal.audit(entry.document.number)?,
+        document: Some(detail.document),
+        audit: detail.audit,
         ..Trace::default()
     })
 }
