@@ -1,1 +1,8 @@
 //! One integration binary, a module a subject.
+
+mod crash;
+mod floor;
+mod journal;
+mod model;
+mod moves;
+mod shipped;
