@@ -1,4 +1,5 @@
 //! One integration binary, a module a subject.
 
+mod control;
 mod floor;
 mod journal;
