@@ -1,12 +1,12 @@
 //! TLS, once for the whole process: rustls with ring.
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
-use thiserror::Error;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// Installs ring as the process's TLS provider. Call it before the first client or listener is built; again does no harm.
 pub fn install_provider() {
@@ -17,19 +17,91 @@ pub fn install_provider() {
     });
 }
 
-/// Why no TLS client could be built: a fault of the configuration, told with its file.
-#[derive(Debug, Error)]
-pub enum ClientError {
-    #[error(
-        "cannot read the certificates in {path}: {why}; name a PEM file of certificate authorities"
-    )]
-    Unreadable { path: PathBuf, why: String },
-    #[error("{path} holds no certificate; name a PEM file of certificate authorities")]
-    Empty { path: PathBuf },
+/// Why the listener cannot speak TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerTlsError {
+    #[error("{key}: cannot read {}: {reason}; a PEM file is wanted", file.display())]
+    File {
+        key: &'static str,
+        file: PathBuf,
+        reason: String,
+    },
+    #[error("mqtt.listen.tls_cert and tls_key do not fit together: {0}")]
+    Pair(String),
+    #[error("mqtt.listen.client_ca: {0}")]
+    Authorities(String),
 }
 
-/// What outgoing connections trust: the system's authorities, and those of `extra_ca` besides.
-pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientError> {
+/// The listener's side: its certificate, and whose client certificates it trusts.
+/// With `needed`, a client without a certificate is turned away before it can say a word.
+pub fn server_config(
+    cert: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+    needed: bool,
+) -> Result<ServerConfig, ServerTlsError> {
+    install_provider();
+    let chain = certificates("mqtt.listen.tls_cert", cert)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| ServerTlsError::File {
+        key: "mqtt.listen.tls_key",
+        file: key.to_owned(),
+        // The error names no content of the file.
+        reason: error.to_string(),
+    })?;
+    let builder = ServerConfig::builder();
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for authority in certificates("mqtt.listen.client_ca", file)? {
+                roots
+                    .add(authority)
+                    .map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+            let verifier = if needed {
+                verifier.build()
+            } else {
+                verifier.allow_unauthenticated().build()
+            };
+            let verifier =
+                verifier.map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    builder
+        .with_single_cert(chain, key)
+        .map_err(|error| ServerTlsError::Pair(error.to_string()))
+}
+
+fn certificates(
+    key: &'static str,
+    file: &Path,
+) -> Result<Vec<CertificateDer<'static>>, ServerTlsError> {
+    let failed = |reason: String| ServerTlsError::File {
+        key,
+        file: file.to_owned(),
+        reason,
+    };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| failed(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(failed("it holds no certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// Why no TLS client could be built: a fault of the configuration, told with its file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {reason}; a PEM file of certificate authorities is wanted", file.display())]
+pub struct ClientTlsError {
+    file: PathBuf,
+    reason: String,
+}
+
+/// The client's side: it trusts the system's authorities, and those of `extra_ca` besides.
+pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsError> {
     install_provider();
     let mut roots = RootCertStore::empty();
     // A system without authorities, or with broken ones among them, still reaches a server of `extra_ca`.
@@ -38,27 +110,48 @@ pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientErro
         tracing::debug!(%error, "skipping a certificate authority of the system");
     }
     roots.add_parsable_certificates(native.certs);
-    if let Some(path) = extra_ca {
-        let unreadable = |why: String| ClientError::Unreadable {
-            path: path.to_owned(),
-            why,
+    if let Some(file) = extra_ca {
+        let failed = |reason: String| ClientTlsError {
+            file: file.to_owned(),
+            reason,
         };
-        let before = roots.len();
-        for certificate in
-            CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?
-        {
-            let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|e| unreadable(e.to_string()))?;
+        let authorities: Vec<_> = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect)
+            .map_err(|error| failed(error.to_string()))?;
+        if authorities.is_empty() {
+            return Err(failed("it holds no certificate".to_owned()));
         }
-        if roots.len() == before {
-            return Err(ClientError::Empty {
-                path: path.to_owned(),
-            });
+        for authority in authorities {
+            roots
+                .add(authority)
+                .map_err(|error| failed(error.to_string()))?;
         }
     }
     Ok(ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// The device that a verified client certificate names: its CN, or else its first DNS name.
+#[must_use]
+pub fn device_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let common = certificate
+        .subject()
+        .iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok())
+        .filter(|name| !name.is_empty());
+    if let Some(common) = common {
+        return Some(common.to_owned());
+    }
+    let names = certificate.subject_alternative_name().ok()??;
+    names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        })
 }

@@ -127,6 +127,12 @@ impl Copy {
         })
     }
 
+    /// Removes the copy from the disk.
+    pub fn discard(self) -> Result<(), CopyError> {
+        drop(self.db);
+        std::fs::remove_file(&self.path).map_err(|e| error(&self.path, e))
+    }
+
     /// Empties the copy unless it is `identity`'s.
     fn claim(&mut self, identity: &str) -> Result<(), CopyError> {
         let mut own = false;

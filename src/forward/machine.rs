@@ -180,6 +180,12 @@ impl Machine {
         self.batch_lines
     }
 
+    /// Nothing was waiting when last looked, and nothing else is to be done before its time.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.idle && self.work.is_empty()
+    }
+
     /// What to do at `now`.
     #[must_use]
     pub fn next(&self, now: Duration) -> Command<'_> {

@@ -1,1 +1,9 @@
 //! One integration binary, a module a subject.
+
+mod control;
+mod crash;
+mod floor;
+mod journal;
+mod model;
+mod moves;
+mod shipped;
