@@ -6,4 +6,5 @@ mod floor;
 mod journal;
 mod model;
 mod moves;
+mod real_odoo;
 mod shipped;
