@@ -2,4 +2,5 @@
 
 mod control;
 mod floor;
+mod frames;
 mod journal;
