@@ -75,7 +75,9 @@ const CONFIGURATION_BYTES_MAX: u64 = 64 << 10;
 /// Why the front door cannot open.
 #[derive(Debug, Error)]
 pub enum FrontDoorError {
-    #[error("cannot listen on {address}: {error}; is another MQTT broker running there? Stop it or change mqtt.listen.address")]
+    #[error(
+        "cannot listen on {address}: {error}; is another MQTT broker running there? Stop it or change mqtt.listen.address"
+    )]
     Bind {
         address: SocketAddr,
         error: std::io::Error,
@@ -216,7 +218,9 @@ fn warn_of(config: &Listen, board: &Board) {
         )
     });
     let nobody = (!config.anonymous && config.devices.is_none() && config.client_ca.is_none())
-        .then(|| "no device can connect: set mqtt.listen.devices or mqtt.listen.client_ca".to_owned());
+        .then(|| {
+            "no device can connect: set mqtt.listen.devices or mqtt.listen.client_ca".to_owned()
+        });
     for (code, sentence) in [("anonymous", anonymous), ("no-credentials", nobody)] {
         if let Some(sentence) = &sentence {
             tracing::warn!("{sentence}");
@@ -268,7 +272,10 @@ async fn accept(
     shared.stop.cancel();
     let ends = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_MAX, ends).await.is_err() {
-        tracing::warn!(left = connections.len(), "connections did not end in time: cut");
+        tracing::warn!(
+            left = connections.len(),
+            "connections did not end in time: cut"
+        );
         connections.shutdown().await;
     }
 }
@@ -434,12 +441,7 @@ impl Shared {
         Ok(changes)
     }
 
-    fn will(
-        &self,
-        device: &Name,
-        payload: Bytes,
-        from: Option<&Arc<Session>>,
-    ) -> Vec<KeepChange> {
+    fn will(&self, device: &Name, payload: Bytes, from: Option<&Arc<Session>>) -> Vec<KeepChange> {
         self.retain_state(device, Target::State, payload, from, clock::now())
             .unwrap_or_else(|RetainedFull| {
                 tracing::warn!(%device, "no room to retain a last will");
@@ -499,13 +501,10 @@ impl Shared {
                 changes = self.will(&client.device.name, will.payload.clone(), from);
             }
         }
-        let over = client.session.detach(
-            client.epoch,
-            expiry_s,
-            delayed,
-            clock::now(),
-            &mut changes,
-        );
+        let over =
+            client
+                .session
+                .detach(client.epoch, expiry_s, delayed, clock::now(), &mut changes);
         self.keep(changes).await;
         if over {
             self.hub.close(&client.session);

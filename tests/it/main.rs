@@ -2,6 +2,7 @@
 
 mod crash;
 mod floor;
+mod front_door;
 mod journal;
 mod model;
 mod moves;

@@ -143,9 +143,7 @@ impl Writer {
 
     /// CONNACK 0x01, in the form of 3.1.1, for a version that is not spoken here (MQTT 3.1.1, 3.1.2.2).
     pub fn refuse_version(out: &mut BytesMut) {
-        written(
-            v4::ConnAck::new(v4::ConnectReturnCode::RefusedProtocolVersion, false).write(out),
-        );
+        written(v4::ConnAck::new(v4::ConnectReturnCode::RefusedProtocolVersion, false).write(out));
     }
 
     /// PUBACK for QoS 1, PUBREC for QoS 2.
@@ -162,12 +160,12 @@ impl Writer {
             (Qos::ExactlyOnce, _) => written(v4::PubRec { pkid }.write(out)),
             (Qos::AtLeastOnce, Version::V4) => written(v4::PubAck { pkid }.write(out)),
             (Qos::AtLeastOnce, Version::V5) => {
-                let properties = text
-                    .filter(|_| self.problem_info)
-                    .map(|text| v5::PubAckProperties {
-                        reason_string: Some(shortened(text)),
-                        user_properties: Vec::new(),
-                    });
+                let properties =
+                    text.filter(|_| self.problem_info)
+                        .map(|text| v5::PubAckProperties {
+                            reason_string: Some(shortened(text)),
+                            user_properties: Vec::new(),
+                        });
                 let reason = match reason {
                     Reason::Success => v5::PubAckReason::Success,
                     Reason::NotAuthorized => v5::PubAckReason::NotAuthorized,

@@ -55,11 +55,7 @@ impl std::fmt::Debug for List {
 }
 
 impl Auth {
-    pub fn new(
-        file: Option<PathBuf>,
-        anonymous: bool,
-        board: Board,
-    ) -> Result<Self, DevicesError> {
+    pub fn new(file: Option<PathBuf>, anonymous: bool, board: Board) -> Result<Self, DevicesError> {
         let stamp = file.as_deref().and_then(devices::stamp);
         let list = match &file {
             Some(file) => devices::read(file)?,
@@ -128,9 +124,7 @@ impl Auth {
         let tried = hash
             .clone()
             .or_else(|| list.values().find_map(|device| device.hash.clone()));
-        let right = self
-            .verify(tried, password.to_owned())
-            .await?;
+        let right = self.verify(tried, password.to_owned()).await?;
         match (name, hash) {
             (Some(name), Some(hash)) if right && device.is_some_and(|device| device.enabled) => {
                 let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,11 +139,7 @@ impl Auth {
     }
 
     /// A device that has a password cannot be had without it.
-    fn anonymous(
-        &self,
-        connect: &Connect,
-        list: &BTreeMap<Name, Device>,
-    ) -> Result<Name, Refusal> {
+    fn anonymous(&self, connect: &Connect, list: &BTreeMap<Name, Device>) -> Result<Name, Refusal> {
         if !self.anonymous {
             return Err(Refusal::NotAuthorized);
         }

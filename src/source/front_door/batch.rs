@@ -225,7 +225,9 @@ impl Batch {
                 What::Done(reason, text) => (reason, Some(text.to_owned())),
                 What::Kept => plain(keeps.as_ref().err()),
                 What::Reading => match &mut readings {
-                    Ok(verdicts) => settled.verdicts(&verdicts.next().unwrap_or_default(), receipts),
+                    Ok(verdicts) => {
+                        settled.verdicts(&verdicts.next().unwrap_or_default(), receipts)
+                    }
                     Err(error) => plain(Some(error)),
                 },
                 What::Rejection => match &mut rejections {

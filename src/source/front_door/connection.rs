@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use futures_util::stream::{FuturesOrdered, StreamExt};
 use futures_util::FutureExt;
+use futures_util::stream::{FuturesOrdered, StreamExt};
 use jiff::Timestamp;
 use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
 use thiserror::Error;
@@ -311,9 +311,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             } => {
                 if session_expiry_s.is_some_and(|s| s > 0) && self.client.session_expiry_s == 0 {
                     // MQTT 5, 3.14.2.2.2.
-                    return Err(
-                        Fault::Protocol("a session expiry in DISCONNECT after none in CONNECT").into(),
-                    );
+                    return Err(Fault::Protocol(
+                        "a session expiry in DISCONNECT after none in CONNECT",
+                    )
+                    .into());
                 }
                 return Err(End::Left {
                     with_will,

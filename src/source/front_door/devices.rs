@@ -142,7 +142,7 @@ pub fn verify(hash: &str, password: &[u8]) -> bool {
 #[must_use]
 pub fn hash_password(password: &str) -> String {
     let params = Params::new(7_168, 5, 1, None).unwrap_or_default();
-        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
         .hash_password(password.as_bytes(), &salt())
         .map(|hash| hash.to_string())
         .unwrap_or_default()
@@ -166,10 +166,7 @@ mod tests {
     #[test]
     fn a_hash_verifies_its_password_alone() {
         let hash = hash_password("tr0ub4dor");
-        assert!(
-            hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"),
-            "{hash}"
-        );
+        assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
         assert!(verify(&hash, b"tr0ub4dor"));
         assert!(!verify(&hash, b"tr0ub4dor "));
         assert_ne!(hash, hash_password("tr0ub4dor"));

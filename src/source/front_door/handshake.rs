@@ -9,12 +9,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::answer::{Refusal, Terms, Writer};
+use super::connect::Will;
 use super::connect::{self, Connect, First};
 use super::hub::{Closed, Device, Opened, Wish};
 use super::io::Io;
 use super::session::{EXPIRY_MAX_S, Owner, Session};
 use super::topics::Target;
-use super::connect::Will;
 use super::wire::{Fault, Version};
 use crate::event::Name;
 
@@ -146,11 +146,14 @@ async fn enter<S>(
         .is_empty()
         .then(|| shared.next_client_id());
     let opened = open(shared, &name, &connect, assigned.as_deref(), stop).await?;
-    let (Opened {
-        device,
-        session,
-        attached,
-    }, owner) = opened;
+    let (
+        Opened {
+            device,
+            session,
+            attached,
+        },
+        owner,
+    ) = opened;
 
     let keep_alive_s = match connect.keep_alive_s {
         0 => KEEP_ALIVE_MAX_S,
@@ -262,7 +265,9 @@ fn said(refusal: Refusal) -> &'static str {
         Refusal::NotAuthorized => {
             "not authorized: credentials are missing, or the device is disabled or another one"
         }
-        Refusal::AuthMethod => "enhanced authentication is not supported: use password or certificate",
+        Refusal::AuthMethod => {
+            "enhanced authentication is not supported: use password or certificate"
+        }
         Refusal::Busy => {
             "busy: too many connections, clients of one device, or devices (mqtt.listen.connections_max)"
         }

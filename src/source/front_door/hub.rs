@@ -230,7 +230,12 @@ impl Hub {
     }
 
     /// Takes out what has lived its time, and publishes the wills that are due.
-    pub fn tidy(&self, now: Timestamp, instant: Instant, changes: &mut Vec<KeepChange>) -> Vec<(Name, Bytes)> {
+    pub fn tidy(
+        &self,
+        now: Timestamp,
+        instant: Instant,
+        changes: &mut Vec<KeepChange>,
+    ) -> Vec<(Name, Bytes)> {
         let mut wills = Vec::new();
         for device in self.all() {
             let sessions = device.sessions().clone();
@@ -268,7 +273,10 @@ impl Hub {
     }
 
     /// To the sessions of a device that subscribed; `from` is the session that published it, if one did.
-    #[expect(clippy::too_many_arguments, reason = "a message, its way and its moment")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a message, its way and its moment"
+    )]
     pub fn publish(
         &self,
         device: &Name,
@@ -414,10 +422,5 @@ impl Device {
             .iter()
             .any(|session| session.wants(&self.receipt_topic));
         self.receipts.store(wanted, Ordering::Relaxed);
-    }
-
-    /// Whether one of its clients is connected.
-    pub fn is_online(&self) -> bool {
-        self.sessions().iter().any(|session| session.is_online())
     }
 }

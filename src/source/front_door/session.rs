@@ -251,9 +251,7 @@ impl Session {
             return true;
         }
         changes.push(self.kept(&mut state));
-        state
-            .queue
-            .retain(|message| message.qos != Qos::AtMostOnce);
+        state.queue.retain(|message| message.qos != Qos::AtMostOnce);
         state.queue_bytes = state.queue.iter().map(Message::bytes).sum();
         self.store_unsaved(&mut state, None, changes);
         false

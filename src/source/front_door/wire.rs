@@ -183,8 +183,7 @@ fn check_flags(first: u8, length: usize) -> Result<(), Fault> {
 
 fn v4_packet(frame: &mut BytesMut) -> Result<Packet, Fault> {
     use v4::Packet as P;
-    let packet =
-        P::read(frame, usize::MAX).map_err(|error| Fault::Malformed(error.to_string()))?;
+    let packet = P::read(frame, usize::MAX).map_err(|error| Fault::Malformed(error.to_string()))?;
     Ok(match packet {
         P::Publish(publish) => Packet::Publish(Publish {
             qos: qos4(publish.qos),
@@ -389,16 +388,16 @@ mod tests {
             assert!(read(bytes, Version::V4).is_err(), "{bytes:02x?}");
         }
         let v5: &[&[u8]] = &[
-            &[0x32, 5, 0, 1, b'a', 0, 1],                // no property length
-            &[0x32, 7, 0, 1, b'a', 0, 1, 2, 1],          // properties beyond the packet
-            &[0x32, 9, 0, 1, b'a', 0, 1, 1, 2, 0, 0],    // cut property
-            &[0x30, 6, 0, 1, b'a', 1, 1, 0],             // a property that runs into the payload
-            &[0x30, 7, 0, 1, b'a', 3, 35, 0, 1],         // topic alias
-            &[0x30, 6, 0, 1, b'a', 2, 11, 1],            // subscription identifier
-            &[0x34, 6, 0, 1, b'a', 0, 1, 0],             // QoS 2
-            &[0x30, 3, 0, 0, 0],                         // empty topic
+            &[0x32, 5, 0, 1, b'a', 0, 1],                 // no property length
+            &[0x32, 7, 0, 1, b'a', 0, 1, 2, 1],           // properties beyond the packet
+            &[0x32, 9, 0, 1, b'a', 0, 1, 1, 2, 0, 0],     // cut property
+            &[0x30, 6, 0, 1, b'a', 1, 1, 0],              // a property that runs into the payload
+            &[0x30, 7, 0, 1, b'a', 3, 35, 0, 1],          // topic alias
+            &[0x30, 6, 0, 1, b'a', 2, 11, 1],             // subscription identifier
+            &[0x34, 6, 0, 1, b'a', 0, 1, 0],              // QoS 2
+            &[0x30, 3, 0, 0, 0],                          // empty topic
             &[0x82, 9, 0, 1, 2, 11, 1, 0, 1, b'a', 0x00], // subscription identifier
-            &[0xF0, 2, 0, 0],                            // AUTH
+            &[0xF0, 2, 0, 0],                             // AUTH
         ];
         for bytes in v5 {
             assert!(read(bytes, Version::V5).is_err(), "{bytes:02x?}");
