@@ -32,7 +32,7 @@ pub async fn run(loaded: Loaded) -> Result<u8, u8> {
     tell(NotifyState::Ready);
 
     let failure = tokio::select! {
-        failure = daemon.ended() => Some(failure),
+        failure = daemon.failed() => Some(failure),
         () = signals.until_told_to_stop() => None,
         () = keep_watchdog_quiet() => None,
     };
@@ -41,11 +41,15 @@ pub async fn run(loaded: Loaded) -> Result<u8, u8> {
         error!("a part has stopped by itself, so all of it stops: {why}");
     }
     let drained = tokio::select! {
-        drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.is_ok(),
-        () = signals.until_told_to_stop() => false,
+        drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.ok(),
+        () = signals.until_told_to_stop() => None,
     };
-    if !drained {
-        warn!("stopped before all was drained: the journal has it, and the next start goes on");
+    match drained {
+        Some(Ok(())) => {}
+        Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
+        None => {
+            warn!("stopped before all was drained: the journal has it, and the next start goes on")
+        }
     }
     info!("stockrelay has stopped");
     Ok(if failure.is_some() {

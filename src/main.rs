@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use stockrelay::clock;
-use stockrelay::config::{self, ConfigError, Loaded};
+use stockrelay::config::{self, Loaded};
 use stockrelay::view::check::{self, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, SOCKET_DEFAULT,
@@ -85,13 +85,10 @@ async fn top(socket: &Path) -> Result<u8, u8> {
 }
 
 async fn check(cli: &Cli) -> Result<u8, u8> {
-    let path = &cli.config;
-    let loaded = match config::load(path, &environment()) {
+    let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,
         Err(error) => {
-            for fault in faults(&error, path) {
-                print(&Finding::fail(fault, ""));
-            }
+            print(&Finding::fail(error.to_string(), ""));
             return Err(EXIT_CONFIG);
         }
     };
@@ -156,22 +153,9 @@ fn hash(device: &str) -> Result<u8, u8> {
 /// The configuration; every fault is said before it gives up.
 fn load(path: &Path) -> Result<Loaded, u8> {
     config::load(path, &environment()).map_err(|error| {
-        for fault in faults(&error, path) {
-            say(&fault);
-        }
+        say(&error.to_string());
         EXIT_CONFIG
     })
-}
-
-fn faults(error: &ConfigError, path: &Path) -> Vec<String> {
-    match error {
-        ConfigError::Faults(faults) if !faults.is_empty() => {
-            faults.iter().map(ToString::to_string).collect()
-        }
-        other @ ConfigError::Faults(_) => {
-            vec![format!("configuration {}: {other}", path.display())]
-        }
-    }
 }
 
 fn environment() -> Vec<(String, String)> {

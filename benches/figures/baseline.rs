@@ -25,7 +25,7 @@ impl Commits {
 }
 
 /// One durable commit for each event: the payload by number, and its id so that it is known again.
-pub fn commits(count: u64, ids: Ids) -> Result<Commits, Box<dyn std::error::Error>> {
+pub fn commits(count: u64, ids: Ids) -> Result<Commits, Box<dyn std::error::Error + Send + Sync>> {
     let dir = tempfile::tempdir_in(crate::daemon::scratch()?)?;
     let database = redb::Database::create(dir.path().join("baseline.redb"))?;
     let mut times = Vec::new();

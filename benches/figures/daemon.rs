@@ -10,7 +10,7 @@ use std::time::Duration;
 use stockrelay::clock;
 use tempfile::TempDir;
 
-type Answer<T> = Result<T, Box<dyn std::error::Error>>;
+type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// On the disk that the project is on: a temporary directory in memory would make fsync free.
 pub fn scratch() -> Answer<PathBuf> {

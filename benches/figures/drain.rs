@@ -14,7 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::daemon::Gateway;
 use crate::load::Device;
 
-type Answer<T> = Result<T, Box<dyn std::error::Error>>;
+type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Scans that the client without a gateway posts: it is slow.
 const SINGLE_SCANS: usize = 40;
@@ -146,11 +146,9 @@ async fn through_the_gateway(real: &Real, lines: usize, scans: usize) -> Answer<
             payloads.push(format!(r#"{{"id":"{n}","type":"transfer","product":"{product}","from":"{from}","to":"LOC-BIN-0198"}}"#));
         }
         Device::connect(gateway.address(), &format!("dev{device:02}"))
-            .await
-            .map_err(|error| error.to_string())?
+            .await?
             .publish_each(payloads, 20)
-            .await
-            .map_err(|error| error.to_string())?;
+            .await?;
     }
     let events = (DEVICES * lines * scans) as u64;
     let client = Client::new(&gateway.socket());
@@ -177,7 +175,7 @@ async fn wait(client: &Client, what: &str, done: impl Fn(&Value) -> bool) -> Ans
         if done(&status) {
             return Ok(());
         }
-        if begun.elapsed() > Duration::from_secs(300) {
+        if begun.elapsed() > Duration::from_mins(5) {
             return Err(format!("not {what} after 300 s: {status}").into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -201,7 +199,7 @@ fn relay(
     let task = tokio::spawn(async move {
         while let Ok((mut inward, _)) = listener.accept().await {
             if let Some(first) = first.take() {
-                drop(first.send(clock::instant()));
+                let _ = first.send(clock::instant());
             }
             let target = target.clone();
             tokio::spawn(async move {

@@ -3,6 +3,11 @@
 //! `cargo bench` prints them all but the drain, which needs a real Odoo; `cargo bench -- NAME...` prints some:
 //! `ingest`, `latency`, `million`, `drain`. The daemon is the real binary in a process of its own; the load comes from this one.
 
+#![allow(
+    clippy::cast_precision_loss,
+    reason = "figures for people: 52 bits are plenty"
+)]
+
 mod baseline;
 mod daemon;
 mod drain;
@@ -18,7 +23,7 @@ use percentile::Percentiles;
 const DEVICES: usize = 50;
 const IN_FLIGHT: usize = 20;
 
-type Measured = Result<(), Box<dyn std::error::Error>>;
+type Measured = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> Measured {
     // cargo hands its own flags on; what does not start with a dash is a name.

@@ -171,7 +171,7 @@ mod tests {
         assert_eq!(size(1_023), "1023 B");
         assert_eq!(size(1_536), "1.5 KiB");
         assert_eq!(size(1 << 30), "1.0 GiB");
-        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+        assert_eq!(size(u64::MAX), "16777215.9 TiB");
         assert_eq!(span(134), "02:14");
         assert_eq!(span(3_734), "1:02:14");
         assert_eq!(span(86_400 * 3 + 3_725), "3 d 01:02");

@@ -160,15 +160,33 @@ mod tests {
         status.odoo.since = "2026-11-23T08:13:16Z".parse().ok();
         status.odoo.detail = Some("connection refused\x1b[0m".to_owned());
         status.journal.budget_bytes = 1 << 30;
-        status.sources.push(Source {
+        let mut source = Source {
             name: "mqtt.listen".to_owned(),
             ..Source::default()
-        });
+        };
+        source.view.state = "up".to_owned();
+        source.view.devices = 3;
+        status.sources.push(source);
         status
             .alarms
             .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
-        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        ams1: stockrelay 0.1.0, up 1:02:14
+        Link to Odoo is down for 02:14; 312 movements are safe here.
+
+        events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
+                   besides 0 duplicates, 0 rejected
+        documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
+        lines      0 posted
+        oldest     waiting for 3.2 s
+        odoo       down, trying again by itself, 0 lines a call
+                   connection refused·[0m
+        journal    0 B of 1.0 GiB
+        source     mqtt.listen up, 3 devices
+        devices    0 online of 0 known
+        ALARM      Anyone may publish
+        ");
     }
 }

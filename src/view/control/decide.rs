@@ -4,13 +4,14 @@
 //! if the document is still parked.
 
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::problem::Problem;
+use super::query::Id;
 use super::read::find_document;
 use super::{Gateway, reading};
 use crate::clock;
@@ -48,7 +49,7 @@ type Taken = Result<Bytes, BytesRejection>;
 pub async fn retry(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Taken,
 ) -> Decided {
     let decision = Decision::read(body, peer)?;
@@ -59,7 +60,7 @@ pub async fn retry(
 pub async fn discard(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
-    Path(id): Path<String>,
+    Id(id): Id,
     body: Taken,
 ) -> Decided {
     let decision = Decision::read(body, peer)?;

@@ -1,5 +1,8 @@
 //! The parameters of lists: as written, then as meant. Pure.
 
+use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
+use axum::http::request::Parts;
+
 use crate::event::{Name, Recorded};
 use crate::view::control::problem::Problem;
 
@@ -22,6 +25,43 @@ pub const EVENT_STATES: [&str; 7] = [
 ];
 
 pub type Pairs = Vec<(String, String)>;
+
+/// The id in a request's path. axum's own refusals are text: these are ours.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(rejection) => Err(Problem::bad(
+                format!("the id is not understood: {}", rejection.body_text()),
+                "percent-encode it, as UTF-8",
+            )),
+        }
+    }
+}
+
+/// The parameters of a request, as written.
+pub struct Asked(pub Pairs);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match UrlQuery::from_request_parts(parts, state).await {
+            Ok(UrlQuery(pairs)) => Ok(Self(pairs)),
+            Err(rejection) => Err(Problem::bad(
+                format!(
+                    "the parameters are not understood: {}",
+                    rejection.body_text()
+                ),
+                "write ?key=value&key=value, percent-encoded",
+            )),
+        }
+    }
+}
 
 /// What a list was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use axum::Json;
-use axum::extract::{Path, Query as UrlQuery, State};
+use axum::extract::State;
 
 use super::problem::Problem;
-use super::query::{EVENT_STATES, Pairs, Query, cut};
+use super::query::{Asked, EVENT_STATES, Id, Query, cut};
 use super::{Gateway, reading};
 use crate::document::{self, DocumentKey};
 use crate::event::{Name, Recorded};
@@ -42,10 +42,7 @@ pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
     .await
 }
 
-pub async fn events(
-    State(gateway): State<Gateway>,
-    UrlQuery(pairs): UrlQuery<Pairs>,
-) -> Answer<EventPage> {
+pub async fn events(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<EventPage> {
     let query = Query::parse(pairs, &["device", "type", "state"], &EVENT_STATES)?;
     reading(&gateway, move |g| event_page(g, &query))
         .await
@@ -129,10 +126,7 @@ impl<'a> Places<'a> {
     }
 }
 
-pub async fn rejected(
-    State(gateway): State<Gateway>,
-    UrlQuery(pairs): UrlQuery<Pairs>,
-) -> Answer<RejectedPage> {
+pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<RejectedPage> {
     let query = Query::parse(pairs, &[], &[])?;
     let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
         // One more than asked for tells whether there is more.
@@ -150,7 +144,7 @@ pub async fn rejected(
 
 pub async fn documents(
     State(gateway): State<Gateway>,
-    UrlQuery(pairs): UrlQuery<Pairs>,
+    Asked(pairs): Asked,
 ) -> Answer<DocumentPage> {
     let states = document::State::ALL.map(document::State::as_str);
     let query = Query::parse(pairs, &["state"], &states)?;
@@ -163,7 +157,7 @@ pub async fn documents(
 
 pub async fn parked(
     State(gateway): State<Gateway>,
-    UrlQuery(pairs): UrlQuery<Pairs>,
+    Asked(pairs): Asked,
 ) -> Answer<serde_json::Value> {
     let query = Query::parse(pairs, &["code"], &[])?;
     let state = Some(document::State::Parked);
@@ -211,10 +205,7 @@ fn document_page(
     Ok(page)
 }
 
-pub async fn parked_one(
-    State(gateway): State<Gateway>,
-    Path(id): Path<String>,
-) -> Answer<DocumentDetail> {
+pub async fn parked_one(State(gateway): State<Gateway>, Id(id): Id) -> Answer<DocumentDetail> {
     let detail = move |g: &Gateway| {
         let entry = find_document(g, &id)?;
         let audit = g.journal.audit(entry.document.number)?;
@@ -272,7 +263,7 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     })
 }
 
-pub async fn trace(State(gateway): State<Gateway>, Path(id): Path<String>) -> Answer<Trace> {
+pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> {
     reading(&gateway, move |g| trace_of(g, &id)).await.map(Json)
 }
 
