@@ -4,6 +4,7 @@ mod control;
 mod crash;
 mod floor;
 mod frames;
+mod front_door;
 mod journal;
 mod model;
 mod moves;
