@@ -1,5 +1,6 @@
 //! One integration binary, a module a subject.
 
+mod broker;
 mod control;
 mod crash;
 mod floor;
