@@ -118,7 +118,7 @@ impl Hub {
                     missed.push((device, client_id, number, message, key));
                 }
                 Some(Kept::Retained(topic, payload)) => self.retained().set(topic, &payload.into()),
-                None => tracing::warn!(%key, "a kept value is not understood, and left alone"),
+                None => tracing::debug!(%key, "a kept value is not the door's, and left alone"),
             }
         }
         missed.sort_by_key(|(_, _, number, ..)| *number);

@@ -1,5 +1,6 @@
 //! Who gets in: passwords, certificates, nobody, and how often.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,15 +27,11 @@ pub fn with_passwords(devices: &[(&str, &str)]) -> (Listen, tempfile::TempDir) {
 }
 
 fn write_devices(file: &Path, devices: &[(&str, &str)]) {
-    let text: String = devices
-        .iter()
-        .map(|(name, password)| {
-            format!(
-                "[devices.\"{name}\"]\npassword = \"{}\"\n",
-                hash_password(password)
-            )
-        })
-        .collect();
+    let mut text = String::new();
+    for (name, password) in devices {
+        let hash = hash_password(password);
+        writeln!(text, "[devices.\"{name}\"]\npassword = \"{hash}\"").unwrap();
+    }
     std::fs::write(file, text).unwrap();
 }
 
@@ -179,7 +176,7 @@ async fn the_list_of_devices_is_read_again_and_a_broken_one_changes_nothing() {
     until_alarm(&door, true).await;
 
     write_devices(&file, &[("pda-1", "two")]);
-    let later = SystemTime::now_for_tests() + Duration::from_secs(5);
+    let later = SystemTime::from(stockrelay::clock::now()) + Duration::from_secs(5);
     std::fs::File::options()
         .write(true)
         .open(&file)
@@ -208,16 +205,6 @@ async fn until_alarm(door: &Door, raised: bool) {
 async fn until_refused(door: &Door, hello: Hello<'_>) {
     let (_, connack) = Raw::hello(door, hello).await;
     assert_eq!(connack.body[1], 4);
-}
-
-trait NowForTests {
-    fn now_for_tests() -> SystemTime;
-}
-
-impl NowForTests for SystemTime {
-    fn now_for_tests() -> SystemTime {
-        stockrelay::clock::now().into()
-    }
 }
 
 #[tokio::test]
