@@ -1,11 +1,16 @@
 //! Configuration as meant. How it is written, and every fault in it at once: `config/read.rs`.
 
+mod keys;
+mod meaning;
 mod read;
+#[cfg(test)]
+mod tests;
+mod written;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use read::{ConfigError, Fault, Loaded, load};
+pub use read::{ConfigError, Fault, Loaded, known_keys, load};
 
 use crate::event::Name;
 

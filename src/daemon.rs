@@ -1,1 +1,172 @@
-//! Puts the path together and runs it.
+//! Puts the path together and runs it: opens the journal, binds the ways in, and starts a task for each part.
+//!
+//! **Invariant 11:** when the journal's writer has ended, [`Daemon::failed`] resolves, and the process is to exit.
+
+mod assembling;
+mod housekeeping;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::source::front_door::{FrontDoor, FrontDoorError};
+use crate::source::{Intake, Outlets};
+use crate::tls;
+use crate::view::board::Board;
+use crate::view::control::{Control, ControlError};
+
+/// How long the parts may take to end, before they are cut off. Together with the journal's last commit
+/// this stays below the 10 s that a stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(8);
+
+/// Why the daemon did not start; each names the thing and the remedy.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    #[error(transparent)]
+    Read(#[from] JournalError),
+    #[error(transparent)]
+    FrontDoor(#[from] FrontDoorError),
+    #[error(transparent)]
+    Control(#[from] ControlError),
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Daemon {
+    journal: Journal,
+    board: Board,
+    writer: WriterHandle,
+    parts: JoinSet<&'static str>,
+    cancel: CancellationToken,
+    mqtt_address: Option<SocketAddr>,
+    control_socket: PathBuf,
+    totals: watch::Receiver<Totals>,
+}
+
+impl Daemon {
+    /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        tls::install_provider();
+        let board = Board::new();
+        let (journal, writer) = Journal::open(&config.data_dir, &config.journal)?;
+        let cancel = CancellationToken::new();
+        let control = Control::bind(
+            &config.control,
+            config.site.clone(),
+            journal.clone(),
+            board.clone(),
+        )?;
+        let intake = Intake::new(journal.inbox().clone());
+        let mut outlets = Outlets::default();
+        let mut parts = JoinSet::new();
+        let mut mqtt_address = None;
+        if let Some(listen) = &config.listen {
+            let (inbox, kept) = (journal.inbox().clone(), journal.kept("")?);
+            let door = FrontDoor::bind(
+                listen,
+                config.site.clone(),
+                intake,
+                inbox,
+                kept,
+                board.clone(),
+            )?;
+            mqtt_address = Some(door.local_addr());
+            outlets.listen = Some(door.outbound());
+            run(&mut parts, "mqtt.listen", door.run(cancel.clone()));
+        }
+        let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
+        run(&mut parts, "assemble", assembling.run(cancel.clone()));
+        run(&mut parts, "control", control.run(cancel.clone()));
+        run(
+            &mut parts,
+            "housekeeping",
+            housekeeping::run(journal.clone(), board.clone(), cancel.clone()),
+        );
+        let totals = journal.watch();
+        let control_socket = config.control.socket;
+        Ok(Self {
+            journal,
+            board,
+            writer,
+            parts,
+            cancel,
+            mqtt_address,
+            control_socket,
+            totals,
+        })
+    }
+
+    /// Where the front door listens; the port is the real one where the configuration says 0.
+    #[must_use]
+    pub fn mqtt_address(&self) -> Option<SocketAddr> {
+        self.mqtt_address
+    }
+
+    #[must_use]
+    pub fn control_socket(&self) -> &Path {
+        &self.control_socket
+    }
+
+    #[must_use]
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// Resolves when the daemon cannot go on: its journal has stopped, or a part ended that must not.
+    /// The process is to exit then, so that it is started anew.
+    pub async fn failed(&mut self) -> String {
+        tokio::select! {
+            () = async { while self.totals.changed().await.is_ok() {} } => "the journal has stopped".to_owned(),
+            Some(ended) = self.parts.join_next() => match ended {
+                Ok(part) => format!("{part} has ended"),
+                Err(error) => format!("a part of the daemon broke: {error}"),
+            },
+        }
+    }
+
+    /// Stops taking readings, lets what is under way end, and closes the journal. Open documents come about
+    /// again from their events at the next start. Within 10 s.
+    pub async fn stop(mut self) -> Result<(), Fatal> {
+        self.cancel.cancel();
+        let ended = async { while self.parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
+            tracing::warn!(
+                "cut off what did not end within {} s",
+                STOP_WITHIN.as_secs()
+            );
+            self.parts.shutdown().await;
+        }
+        // An error means that the writer has ended already; its own answer says why.
+        drop(self.journal.inbox().close().await);
+        let (journal, writer) = (self.journal, self.writer);
+        drop(journal);
+        tokio::task::spawn_blocking(move || writer.join())
+            .await
+            .unwrap_or_else(|error| Err(Fatal::Invariant(error.to_string())))
+    }
+}
+
+fn run(
+    parts: &mut JoinSet<&'static str>,
+    name: &'static str,
+    part: impl Future<Output = ()> + Send + 'static,
+) {
+    parts.spawn(async move {
+        part.await;
+        name
+    });
+}

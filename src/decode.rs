@@ -1,12 +1,198 @@
 //! Bytes become events, or rejections with a reason. Pure.
+//!
+//! Comes in: a [`Reading`], the payload of one publish with its device, channel and time of receipt.
+//! Goes out: one entry for each event that the payload names, in its order: the [`Event`], or a
+//! [`Rejection`] that says which field is wrong, what was found and what is accepted.
+//!
+//! Promised: it never panics, it never takes more memory than a small multiple of the payload, unknown
+//! fields are ignored, numbers stay exact decimals, and the same reading gives the same answer.
+//!
+//! - `fields`: one JSON object's fields as written, and how each kind of field is read.
+//! - `action`: which fields each event type needs and takes.
 
-use crate::event::{Event, Rejection};
-use crate::source::Reading;
+mod action;
+mod fields;
+#[cfg(test)]
+mod tests;
+
+use serde_json::value::RawValue;
+
+use crate::event::{Action, Event, Rejection};
+use crate::source::{Channel, Reading};
+
+use fields::{Raw, Reader, Refusal, check_text, elements};
+
+/// Events in one payload at the most.
+pub const EVENTS_MAX: usize = 500;
+/// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
+pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
+/// How much of a rejected payload is kept, in bytes.
+pub const REJECTED_BYTES_MAX: usize = 4 << 10;
 
 /// All that a reading says, in its order; never empty.
 ///
 /// **Invariant 2:** each part ends as an event (which the journal may find to be a duplicate) or as a rejection.
 #[must_use]
-pub fn decode(_reading: &Reading) -> Vec<Result<Event, Rejection>> {
-    Vec::new()
+pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
+    match read(reading) {
+        Ok(entries) => entries,
+        Err(refusal) => vec![Err(reject(reading, None, refusal, &reading.payload))],
+    }
+}
+
+/// The entries of a payload; an error where not even its parts can be told apart.
+fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+    let payload = &reading.payload[..];
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(Refusal::new(
+            "too-large",
+            format!(
+                "the payload has {} bytes; at most {PAYLOAD_BYTES_MAX} are read: send fewer events in one message",
+                payload.len()
+            ),
+        ));
+    }
+    let text = std::str::from_utf8(payload).map_err(|error| {
+        Refusal::new(
+            "bad-utf8",
+            format!(
+                "the payload is not UTF-8 from byte {} on: set the scanner's or the script's encoding to UTF-8",
+                error.valid_up_to()
+            ),
+        )
+    })?;
+    match reading.channel {
+        Channel::Scan => read_scan(reading, text).map(|entry| vec![entry]),
+        Channel::Event => read_events(reading, text),
+    }
+}
+
+/// A scan: a JSON object, or else the bare text of the barcode.
+///
+/// The first character tells them apart. ISO 15434 barcodes start with `[)>`, so `[` is text.
+fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, Refusal> {
+    if text.trim_start().starts_with('{') {
+        let raw = whole(text)?;
+        return Ok(read_object(reading, 0, raw));
+    }
+    // Scanners end a code with what their suffix is set to: CR, LF or both.
+    let code = text.trim_end_matches(['\r', '\n']);
+    if code.is_empty() {
+        return Err(Refusal::new(
+            "empty",
+            "the payload is empty: send the barcode, or a JSON object with the field code"
+                .to_owned(),
+        ));
+    }
+    check_text("code", code, true)?;
+    let mut reader = Reader::new("scan", true);
+    reader.note("code", code);
+    Ok(Ok(Event {
+        device: reading.device.clone(),
+        id: reader.derived_id(reading, 0, None),
+        id_derived: true,
+        source: reading.source,
+        at: reading.received,
+        received: reading.received,
+        operator: None,
+        action: Action::Scan {
+            code: code.to_owned(),
+            symbology: None,
+        },
+    }))
+}
+
+/// Events: one JSON object, or an array of 1 to [`EVENTS_MAX`] of them.
+fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+    let text = text.trim_ascii();
+    match text.bytes().next() {
+        None => Err(Refusal::new(
+            "empty",
+            "the payload is empty: send a JSON object, or an array of them".to_owned(),
+        )),
+        Some(b'[') => {
+            let (elements, count) = elements(text, EVENTS_MAX).map_err(|e| Refusal::json(&e))?;
+            match count {
+                0 => Err(Refusal::new(
+                    "empty",
+                    format!("the array holds no event; 1 to {EVENTS_MAX} are taken"),
+                )),
+                1..=EVENTS_MAX => Ok(elements
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, raw)| read_object(reading, index, raw))
+                    .collect()),
+                _ => Err(Refusal::new(
+                    "too-many-events",
+                    format!(
+                        "the array holds {count} events; at most {EVENTS_MAX} are taken: send more messages"
+                    ),
+                )),
+            }
+        }
+        Some(b'{') => Ok(vec![read_object(reading, 0, whole(text)?)]),
+        Some(_) => {
+            // Not JSON at all, or JSON of another kind: each has its own remedy.
+            let raw = whole(text)?;
+            Err(Refusal::not_an_object(raw))
+        }
+    }
+}
+
+fn whole(text: &str) -> Result<&RawValue, Refusal> {
+    serde_json::from_str(text).map_err(|error| Refusal::json(&error))
+}
+
+/// One object of a payload; `index` is its place in the array.
+fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Event, Rejection> {
+    let text = object.get();
+    let refuse = |id, refusal| reject(reading, id, refusal, text.as_bytes());
+    if !text.starts_with('{') {
+        return Err(refuse(None, Refusal::not_an_object(object)));
+    }
+    let raw: Raw<'_> =
+        serde_json::from_str(text).map_err(|error| refuse(None, Refusal::fields(&error)))?;
+    let id = fields::id(raw.id).map_err(|refusal| refuse(None, refusal))?;
+    read_fields(reading, index, &raw, id.as_deref()).map_err(|refusal| refuse(id, refusal))
+}
+
+fn read_fields(
+    reading: &Reading,
+    index: usize,
+    raw: &Raw<'_>,
+    id: Option<&str>,
+) -> Result<Event, Refusal> {
+    let kind = match reading.channel {
+        Channel::Scan => "scan",
+        Channel::Event => action::kind(raw.kind)?,
+    };
+    let mut reader = Reader::new(kind, id.is_none());
+    let at = fields::at(raw.at)?;
+    let operator = reader.optional("operator", raw.operator)?;
+    let action = action::read(&mut reader, raw)?;
+    Ok(Event {
+        device: reading.device.clone(),
+        id: match id {
+            Some(id) => id.to_owned(),
+            None => reader.derived_id(reading, index, at),
+        },
+        id_derived: id.is_none(),
+        source: reading.source,
+        at: at.unwrap_or(reading.received),
+        received: reading.received,
+        operator,
+        action,
+    })
+}
+
+fn reject(reading: &Reading, id: Option<String>, refusal: Refusal, part: &[u8]) -> Rejection {
+    Rejection {
+        device: reading.device.clone(),
+        source: reading.source,
+        received: reading.received,
+        id,
+        code: refusal.code,
+        message: refusal.message,
+        payload: part[..part.len().min(REJECTED_BYTES_MAX)].to_vec(),
+    }
 }

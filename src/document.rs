@@ -10,37 +10,60 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Name, Recorded};
+use crate::event::{Event, Name, Recorded};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's external id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DocumentKey(pub [u8; 16]);
 
 impl DocumentKey {
-    /// The key of a document with these events, in `seq` order. Each part goes in with its length
-    /// before it, so no two lists of ids run together to the same bytes.
+    /// The key of a document with these events, in `seq` order.
     #[must_use]
     pub fn of(site: &Name, events: &[Recorded]) -> Self {
-        let mut hash = blake3::Hasher::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(b"stockrelay document 1");
-        part(site.as_str().as_bytes());
+        let mut maker = KeyMaker::new(site);
         for recorded in events {
-            part(recorded.event.device.as_str().as_bytes());
-            part(recorded.event.id.as_bytes());
+            maker.add(&recorded.event);
         }
-        let mut key = [0; 16];
-        key.copy_from_slice(&hash.finalize().as_bytes()[..16]);
-        Self(key)
+        maker.key()
     }
 
     /// The name under which Odoo keeps the picking, without the module: `pk_` and the key.
     #[must_use]
     pub fn external_id(&self) -> String {
         format!("pk_{self}")
+    }
+}
+
+/// Makes a document's key while its events come. Each part goes in with its length before it, so no two lists
+/// of ids run together to the same bytes.
+#[derive(Debug, Clone)]
+pub struct KeyMaker(blake3::Hasher);
+
+impl KeyMaker {
+    #[must_use]
+    pub fn new(site: &Name) -> Self {
+        let mut maker = Self(blake3::Hasher::new());
+        maker.part(b"stockrelay document 1");
+        maker.part(site.as_str().as_bytes());
+        maker
+    }
+
+    /// Adds an event, by the two things that tell it from all others: its device, and the device's id for it.
+    pub fn add(&mut self, event: &Event) {
+        self.part(event.device.as_str().as_bytes());
+        self.part(event.id.as_bytes());
+    }
+
+    #[must_use]
+    pub fn key(&self) -> DocumentKey {
+        let mut key = [0; 16];
+        key.copy_from_slice(&self.0.finalize().as_bytes()[..16]);
+        DocumentKey(key)
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.0.update(&(bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
     }
 }
 

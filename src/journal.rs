@@ -4,15 +4,22 @@
 //! and commits it as one transaction with one fsync: the more load, the more in each commit.
 //! What goes out is read by [`Journal`]'s short read transactions.
 
+mod budget;
+mod ids;
 mod inbox;
+mod open;
 mod read;
+mod stored;
+mod tables;
+mod transaction;
+mod writer;
 
 pub use inbox::{Accepted, AppendError, Inbox, Request};
 
+pub use open::{OpenError, WriterHandle};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::document::{Document, Progress, State};
 
@@ -24,7 +31,7 @@ pub struct Entry {
 }
 
 /// One step in a document's life, for `trace`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditRecord {
     pub at: Timestamp,
     /// The state it came into.
@@ -50,3 +57,35 @@ pub struct Change {
 /// Small things that must survive a restart but are no events: sessions, retained messages, missed receipts.
 /// Keys are paths such as `retained/stockrelay/v1/...`; a value of `None` removes.
 pub type KeepChange = (String, Option<Vec<u8>>);
+
+/// Why the writer ended: the process is to exit and be started again (**invariant 11**).
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    #[error("storage: {0}")]
+    Storage(Box<redb::Error>),
+    #[error(transparent)]
+    Record(#[from] stored::BadRecord),
+    #[error("format {0} of the journal is not known")]
+    Format(String),
+    /// A fault of ours, found before it was written.
+    #[error("broken invariant: {0}")]
+    Invariant(String),
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for Fatal {
+            fn from(error: $error) -> Self {
+                Self::Storage(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(
+    redb::StorageError,
+    redb::TableError,
+    redb::TransactionError,
+    redb::CommitError,
+    redb::DatabaseError,
+    redb::SetDurabilityError
+);

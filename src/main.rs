@@ -1,3 +1,186 @@
-fn main() {
+//! Arguments, configuration, run; exit codes.
+
+mod life;
+
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+use stockrelay::clock;
+use stockrelay::config::{self, Loaded};
+use stockrelay::view::check::{self, Finding, Level};
+use stockrelay::view::cli::{
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, SOCKET_DEFAULT,
+};
+use stockrelay::view::client::Client;
+use stockrelay::view::commands::{
+    self, CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
+};
+use stockrelay::view::tui;
+use tokio::runtime::Runtime;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
     stockrelay::tls::install_provider();
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            say(&format!("cannot start threads: {error}"));
+            return ExitCode::from(EXIT_FAILED);
+        }
+    };
+    let code = runtime.block_on(run(&cli)).unwrap_or_else(|code| code);
+    // A read that hangs on a dying disk must not keep the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    ExitCode::from(code)
+}
+
+/// Runs one command; either way the answer is an exit code, and what went wrong was said.
+async fn run(cli: &Cli) -> Result<u8, u8> {
+    match &cli.command {
+        Command::Run => life::run(load(&cli.config)?).await,
+        Command::Demo(args) => life::demo(args).await,
+        Command::Check => check(cli).await,
+        Command::Config { command } => configuration(command, &cli.config),
+        Command::Devices {
+            command: DevicesCommand::Hash { device },
+        } => hash(device),
+        Command::Top => top(&socket(cli)?).await,
+        _ => ask(cli).await,
+    }
+}
+
+/// The commands that ask the daemon and print what it says.
+async fn ask(cli: &Cli) -> Result<u8, u8> {
+    let client = Client::new(&socket(cli)?);
+    let mut out = BufWriter::new(io::stdout());
+    let done = match &cli.command {
+        Command::Status { json } => commands::status(&client, *json, &mut out).await,
+        Command::Events(args) => commands::events(&client, args, &mut out).await,
+        Command::Documents(args) => commands::documents(&client, args, &mut out).await,
+        Command::Trace { id, json } => commands::trace(&client, id, *json, &mut out).await,
+        Command::Parked { command } => commands::parked(&client, command, &mut out).await,
+        _ => Ok(()),
+    };
+    let flushed = out.flush().map_err(CommandError::from);
+    // What is left in the buffer after a failed write would fail again, and loudly, when it is dropped.
+    drop(out.into_parts());
+    done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
+        if !error.is_silent() {
+            say(&error.to_string());
+        }
+        error.exit_code()
+    })
+}
+
+async fn top(socket: &Path) -> Result<u8, u8> {
+    match tui::run(socket).await {
+        Ok(()) => Ok(EXIT_DONE),
+        Err(error) => {
+            say(&format!("the terminal cannot be used: {error}"));
+            Err(EXIT_FAILED)
+        }
+    }
+}
+
+async fn check(cli: &Cli) -> Result<u8, u8> {
+    let loaded = match config::load(&cli.config, &environment()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            print(&Finding::fail(error.to_string(), ""));
+            return Err(EXIT_CONFIG);
+        }
+    };
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let files: Vec<String> = loaded
+        .files
+        .iter()
+        .map(|f| f.display().to_string())
+        .collect();
+    let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
+    findings.extend(
+        loaded
+            .warnings
+            .iter()
+            .map(|warning| Finding::warn(warning, "")),
+    );
+    findings.extend(check::machine(
+        &loaded.config,
+        credentials.as_deref(),
+        clock::now(),
+    ));
+    findings.extend(check::daemon(&socket(cli)?).await);
+    findings.iter().for_each(print);
+    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    Ok(if failed { EXIT_FAILED } else { EXIT_DONE })
+}
+
+fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
+    let loaded = load(path)?;
+    match command {
+        ConfigCommand::Show => print(&format!("{:#?}", loaded.config)),
+        ConfigCommand::Check => {
+            for warning in &loaded.warnings {
+                print(&format!("warning: {warning}"));
+            }
+            for file in &loaded.files {
+                print(&format!("{} is in order", file.display()));
+            }
+        }
+    }
+    Ok(EXIT_DONE)
+}
+
+fn hash(device: &str) -> Result<u8, u8> {
+    let mut password = String::new();
+    if let Err(error) = io::stdin().read_line(&mut password) {
+        say(&format!(
+            "cannot read the password from standard input: {error}"
+        ));
+        return Err(EXIT_FAILED);
+    }
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        say("no password on standard input: write it there, on one line");
+        return Err(EXIT_USAGE);
+    }
+    let _ = device;
+    say("this build cannot hash passwords yet");
+    Err(EXIT_FAILED)
+}
+
+/// The configuration; every fault is said before it gives up.
+fn load(path: &Path) -> Result<Loaded, u8> {
+    config::load(path, &environment()).map_err(|error| {
+        say(&error.to_string());
+        EXIT_CONFIG
+    })
+}
+
+fn environment() -> Vec<(String, String)> {
+    let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((key.into_string().ok()?, value.into_string().ok()?))
+    };
+    std::env::vars_os().filter_map(text).collect()
+}
+
+/// Where the daemon answers: as the arguments say, or the configuration, or, without one, where it usually is.
+fn socket(cli: &Cli) -> Result<PathBuf, u8> {
+    if let Some(socket) = &cli.socket {
+        return Ok(socket.clone());
+    }
+    if cli.config == Path::new(CONFIG_DEFAULT) && !cli.config.exists() {
+        return Ok(PathBuf::from(SOCKET_DEFAULT));
+    }
+    Ok(load(&cli.config)?.config.control.socket)
+}
+
+/// To standard error; when nobody listens there, that is no reason to fail.
+fn say(text: &str) {
+    drop(writeln!(io::stderr(), "stockrelay: {text}"));
+}
+
+fn print(text: &impl std::fmt::Display) {
+    drop(writeln!(io::stdout(), "{text}"));
 }

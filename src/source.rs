@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::decode;
-use crate::event::{Name, SourceKind};
+use crate::event::{Event, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox};
 
 /// What a device publishes that becomes events.
@@ -54,30 +54,54 @@ impl Intake {
         Self { inbox }
     }
 
+    /// Takes several readings with one request, so that they share a commit; answers for each, in order.
+    pub async fn take_many(&self, readings: &[Reading]) -> Result<Vec<Vec<Verdict>>, AppendError> {
+        let mut entries = Vec::with_capacity(readings.len());
+        let mut who = Vec::with_capacity(readings.len());
+        for reading in readings {
+            let decoded = decode::decode(reading);
+            who.push(decoded.iter().map(named).collect::<Vec<_>>());
+            entries.extend(decoded);
+        }
+        let mut accepted = self.inbox.append(entries).await?.into_iter();
+        Ok(who
+            .into_iter()
+            .map(|who| verdicts(who, &mut accepted))
+            .collect())
+    }
+
     /// Decodes and keeps a reading; resolves when all of it is on disk, and answers with at least one verdict.
     ///
     /// Cancelling the future does not take the reading back: it may be on disk all the same. The device
     /// then sends it again, and it is found to be a duplicate.
     pub async fn take(&self, reading: Reading) -> Result<Vec<Verdict>, AppendError> {
         let decoded = decode::decode(&reading);
-        let who: Vec<_> = decoded
-            .iter()
-            .map(|entry| match entry {
-                Ok(event) => (Some(event.id.clone()), event.id_derived),
-                Err(rejection) => (rejection.id.clone(), false),
-            })
-            .collect();
-        let accepted = self.inbox.append(decoded).await?;
-        Ok(who
-            .into_iter()
-            .zip(accepted)
-            .map(|((id, id_derived), accepted)| Verdict {
-                id,
-                id_derived,
-                accepted,
-            })
-            .collect())
+        let who = decoded.iter().map(named).collect();
+        let mut accepted = self.inbox.append(decoded).await?.into_iter();
+        Ok(verdicts(who, &mut accepted))
     }
+}
+
+/// The id of a decoded thing, and whether the gateway derived it.
+fn named(decoded: &Result<Event, Rejection>) -> (Option<String>, bool) {
+    match decoded {
+        Ok(event) => (Some(event.id.clone()), event.id_derived),
+        Err(rejection) => (rejection.id.clone(), false),
+    }
+}
+
+fn verdicts(
+    who: Vec<(Option<String>, bool)>,
+    accepted: &mut impl Iterator<Item = Accepted>,
+) -> Vec<Verdict> {
+    who.into_iter()
+        .zip(accepted)
+        .map(|((id, id_derived), accepted)| Verdict {
+            id,
+            id_derived,
+            accepted,
+        })
+        .collect()
 }
 
 /// A message from the gateway to a device.

@@ -1,6 +1,12 @@
 //! TLS, once for the whole process: rustls with ring.
 
-use std::sync::OnceLock;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
 /// Installs ring as the process's TLS provider. Call it before the first client or listener is built; again does no harm.
 pub fn install_provider() {
@@ -9,4 +15,103 @@ pub fn install_provider() {
         // An error means that a provider is there already, which is all we want.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
+}
+
+/// Why the listener cannot speak TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerTlsError {
+    #[error("{key}: cannot read {}: {reason}; a PEM file is wanted", file.display())]
+    File {
+        key: &'static str,
+        file: PathBuf,
+        reason: String,
+    },
+    #[error("mqtt.listen.tls_cert and tls_key do not fit together: {0}")]
+    Pair(String),
+    #[error("mqtt.listen.client_ca: {0}")]
+    Authorities(String),
+}
+
+/// The listener's side: its certificate, and whose client certificates it trusts.
+/// With `needed`, a client without a certificate is turned away before it can say a word.
+pub fn server_config(
+    cert: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+    needed: bool,
+) -> Result<ServerConfig, ServerTlsError> {
+    install_provider();
+    let chain = certificates("mqtt.listen.tls_cert", cert)?;
+    let key = PrivateKeyDer::from_pem_file(key).map_err(|error| ServerTlsError::File {
+        key: "mqtt.listen.tls_key",
+        file: key.to_owned(),
+        // The error names no content of the file.
+        reason: error.to_string(),
+    })?;
+    let builder = ServerConfig::builder();
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some(file) => {
+            let mut roots = RootCertStore::empty();
+            for authority in certificates("mqtt.listen.client_ca", file)? {
+                roots
+                    .add(authority)
+                    .map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
+            }
+            let verifier = WebPkiClientVerifier::builder(Arc::new(roots));
+            let verifier = if needed {
+                verifier.build()
+            } else {
+                verifier.allow_unauthenticated().build()
+            };
+            let verifier =
+                verifier.map_err(|error| ServerTlsError::Authorities(error.to_string()))?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    builder
+        .with_single_cert(chain, key)
+        .map_err(|error| ServerTlsError::Pair(error.to_string()))
+}
+
+fn certificates(
+    key: &'static str,
+    file: &Path,
+) -> Result<Vec<CertificateDer<'static>>, ServerTlsError> {
+    let failed = |reason: String| ServerTlsError::File {
+        key,
+        file: file.to_owned(),
+        reason,
+    };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| failed(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(failed("it holds no certificate".to_owned()));
+    }
+    Ok(certificates)
+}
+
+/// The device that a verified client certificate names: its CN, or else its first DNS name.
+#[must_use]
+pub fn device_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    let common = certificate
+        .subject()
+        .iter_common_name()
+        .next()
+        .and_then(|name| name.as_str().ok())
+        .filter(|name| !name.is_empty());
+    if let Some(common) = common {
+        return Some(common.to_owned());
+    }
+    let names = certificate.subject_alternative_name().ok()??;
+    names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
+            _ => None,
+        })
 }

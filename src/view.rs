@@ -1,3 +1,22 @@
-//! What people and programs see. It only reads.
+//! What people and programs see. It only reads, but for what a person decides about parked documents.
+//!
+//! ```text
+//! journal totals, board ─▶ snapshot::Status ─┬─▶ control (Unix socket) ─▶ client ─┬─▶ commands
+//! journal reads ─▶ records ──────────────────┘                                    └─▶ tui
+//!                          snapshot::Status ─────▶ metrics (TCP)
+//! ```
+//! The commands and the terminal UI know the control socket alone, never the journal.
 
 pub mod board;
+pub mod check;
+pub mod cli;
+pub mod client;
+pub mod commands;
+pub mod control;
+mod headline;
+mod http;
+pub mod metrics;
+pub mod records;
+pub mod snapshot;
+pub mod table;
+pub mod tui;

@@ -1,22 +1,63 @@
-//! Configuration as written: files, then the environment, then every fault at once.
+//! Configuration as written: the file, then `config.d/*.toml` beside it in name order, then the environment.
+//!
+//! Comes in: a path and the process's environment. Goes out: a [`Config`] with what to warn about, or
+//! **every** fault at once, each with its key, what was found, what is accepted and where it was written.
+//! A value that may be a secret is never in a fault: of an unknown key only the name, of a URL never its password.
+//!
+//! - `written`: files and variables become one flat map from key to value and origin.
+//! - `keys`: a typed reader on that map, which remembers the keys it was asked for.
+//! - `meaning`: every key with its default and limits, and the rules between keys.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Config;
+use thiserror::Error;
+
+use super::{Config, keys, meaning, written};
 
 /// One thing that is wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: found {found}; {accepted}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
+    /// The key with its path, such as `mqtt.listen.address`; empty where a file as a whole is meant.
     pub key: String,
     pub found: String,
     pub accepted: String,
+    /// The file, or the variable of the environment; `None` where nothing was written.
+    pub origin: Option<String>,
 }
 
-#[derive(Debug, thiserror::Error)]
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(origin) = &self.origin {
+            write!(f, "{origin}: ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        write!(f, "found {}; accepted is {}", self.found, self.accepted)
+    }
+}
+
+#[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("{} faults", .0.len())]
+    #[error(
+        "there is no configuration file {}: write one (gateway-defaults.toml has every key), or name another with --config",
+        .0.display()
+    )]
+    Missing(PathBuf),
+    #[error("{}", list(.0))]
     Faults(Vec<Fault>),
+}
+
+fn list(faults: &[Fault]) -> String {
+    let lines: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    let noun = if faults.len() == 1 { "fault" } else { "faults" };
+    format!(
+        "the configuration has {} {noun}:{}",
+        faults.len(),
+        lines.concat()
+    )
 }
 
 /// A configuration, what to warn about, and which files it came from.
@@ -27,6 +68,29 @@ pub struct Loaded {
     pub files: Vec<PathBuf>,
 }
 
-pub fn load(_path: &Path, _environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
-    Err(ConfigError::Faults(Vec::new()))
+/// Reads the configuration at `path`. `environment` is all of the process's: what does not start with
+/// `STOCKRELAY_` is left alone.
+pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
+    let (files, mut written) = written::read_files(path)?;
+    written::read_environment(environment, &mut written);
+    let mut reader = keys::Reader::new(written::directory(path), written);
+    let mut warnings = Vec::new();
+    let config = meaning::read(&mut reader, &mut warnings);
+    reader.refuse_unknown();
+    match config {
+        Some(config) if reader.faults.is_empty() => Ok(Loaded {
+            config,
+            warnings,
+            files,
+        }),
+        _ => Err(ConfigError::Faults(reader.faults)),
+    }
+}
+
+/// Every key that there is, in the order of the reference.
+#[must_use]
+pub fn known_keys() -> Vec<&'static str> {
+    let mut reader = keys::Reader::new(PathBuf::new(), BTreeMap::new());
+    let _ = meaning::read(&mut reader, &mut Vec::new());
+    reader.known
 }

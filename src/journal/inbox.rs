@@ -53,6 +53,8 @@ pub enum Request {
     Seal {
         documents: Vec<Document>,
         skipped: Vec<u64>,
+        /// All events up to here are in a sealed document or need none.
+        settled: u64,
         reply: Reply<()>,
     },
     Change {
@@ -68,6 +70,8 @@ pub enum Request {
         now: jiff::Timestamp,
         reply: Reply<u64>,
     },
+    /// The last request: what comes after it is not done.
+    Close { reply: Reply<()> },
 }
 
 /// A sender to the writer; cheap to clone.
@@ -95,10 +99,12 @@ impl Inbox {
         &self,
         documents: Vec<Document>,
         skipped: Vec<u64>,
+        settled: u64,
     ) -> Result<(), AppendError> {
         self.request(|reply| Request::Seal {
             documents,
             skipped,
+            settled,
             reply,
         })
         .await
@@ -115,6 +121,11 @@ impl Inbox {
 
     pub async fn prune(&self, now: jiff::Timestamp) -> Result<u64, AppendError> {
         self.request(|reply| Request::Prune { now, reply }).await
+    }
+
+    /// Ends the writer once all that came before is on disk and the file is closed.
+    pub async fn close(&self) -> Result<(), AppendError> {
+        self.request(|reply| Request::Close { reply }).await
     }
 
     async fn request<T>(&self, make: impl FnOnce(Reply<T>) -> Request) -> Result<T, AppendError> {

@@ -1,17 +1,38 @@
 //! Reading the journal: short read transactions, each answer bounded.
+//!
+//! A read transaction that is held keeps redb from using pages again, so none outlives a call.
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
+use redb::{Database, ReadTransaction, ReadableDatabase as _};
 use tokio::sync::watch;
 
-use super::{AuditRecord, Entry, Inbox};
+use super::ids::{self, Ids};
+use super::stored::{self, BadRecord};
+use super::{AuditRecord, Entry, Inbox, tables};
 use crate::document::{DocumentKey, State};
 use crate::event::{Name, Recorded};
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     #[error("cannot read the journal: {0}")]
-    Storage(String),
+    Storage(Box<redb::Error>),
+    #[error("cannot read the journal: {0}")]
+    Record(#[from] BadRecord),
 }
+
+/// Boxed: redb's errors are large, and this one is in every answer.
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for JournalError {
+            fn from(error: $error) -> Self {
+                Self::Storage(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(redb::StorageError, redb::TableError, redb::TransactionError);
 
 /// Counts that always add up, taken from one transaction:
 /// `stored` = events not yet assembled + `no_document` + the events of all document states.
@@ -35,7 +56,7 @@ pub struct Totals {
     pub budget_bytes: u64,
     /// At the limit: nothing is acknowledged.
     pub full: bool,
-    /// Rises with each commit.
+    /// Rises with each commit of this process.
     pub commits: u64,
 }
 
@@ -50,18 +71,8 @@ impl Totals {
     /// Events that are not in a sealed document yet.
     #[must_use]
     pub fn open_events(&self) -> u64 {
-        self.stored
-            - self.no_document
-            - [
-                self.waiting,
-                self.sending,
-                self.posted,
-                self.parked,
-                self.discarded,
-            ]
-            .iter()
-            .map(|t| t.events)
-            .sum::<u64>()
+        let sealed: u64 = State::ALL.iter().map(|state| self.of(*state).events).sum();
+        self.stored - self.no_document - sealed
     }
 
     #[must_use]
@@ -72,6 +83,16 @@ impl Totals {
             State::Posted => self.posted,
             State::Parked => self.parked,
             State::Discarded => self.discarded,
+        }
+    }
+
+    pub(super) fn of_mut(&mut self, state: State) -> &mut StateTotals {
+        match state {
+            State::Waiting => &mut self.waiting,
+            State::Sending => &mut self.sending,
+            State::Posted => &mut self.posted,
+            State::Parked => &mut self.parked,
+            State::Discarded => &mut self.discarded,
         }
     }
 }
@@ -102,10 +123,28 @@ pub struct Repeats {
 pub struct Journal {
     inbox: Inbox,
     totals: watch::Receiver<Totals>,
+    database: Arc<Database>,
+    ids: Arc<RwLock<Ids>>,
+    settled: u64,
 }
 
-#[allow(clippy::todo, unused_variables)]
 impl Journal {
+    pub(super) fn new(
+        inbox: Inbox,
+        totals: watch::Receiver<Totals>,
+        database: Arc<Database>,
+        ids: Arc<RwLock<Ids>>,
+        settled: u64,
+    ) -> Self {
+        Self {
+            inbox,
+            totals,
+            database,
+            ids,
+            settled,
+        }
+    }
+
     /// The way in.
     #[must_use]
     pub fn inbox(&self) -> &Inbox {
@@ -118,33 +157,94 @@ impl Journal {
         self.totals.borrow().clone()
     }
 
-    /// Wakes at each commit.
+    /// Wakes at each commit; closed when the writer has ended.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Totals> {
         self.totals.clone()
     }
 
+    /// When the journal was opened, all events up to this `seq` were in a sealed document or needed none.
+    #[must_use]
+    pub fn settled_at_open(&self) -> u64 {
+        self.settled
+    }
+
+    fn read(&self) -> Result<ReadTransaction, JournalError> {
+        Ok(self.database.begin_read()?)
+    }
+
     /// Events with a `seq` above `after`, oldest first.
     pub fn events(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::EVENTS)?;
+        let mut events = Vec::new();
+        for entry in table.range(after.saturating_add(1)..)?.take(limit) {
+            let (seq, bytes) = entry?;
+            events.push(Recorded {
+                seq: seq.value(),
+                event: stored::event_out(bytes.value())?,
+            });
+        }
+        Ok(events)
     }
 
     pub fn event(&self, seq: u64) -> Result<Option<Recorded>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::EVENTS)?;
+        let Some(bytes) = table.get(seq)? else {
+            return Ok(None);
+        };
+        Ok(Some(Recorded {
+            seq,
+            event: stored::event_out(bytes.value())?,
+        }))
     }
 
-    /// The events of a device or of any device with this id: none, one, or (same id from several devices) more.
+    /// The event that this device gave this id.
+    pub fn event_of(&self, device: &str, id: &str) -> Result<Option<Recorded>, JournalError> {
+        let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
+        let seq = self
+            .ids
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .find(&ids::digest(device, id), &buckets)?;
+        seq.map_or(Ok(None), |seq| self.event(seq))
+    }
+
+    /// The events of any device with this id: none, one, or (the same id from several devices) more.
     pub fn events_by_id(&self, id: &str) -> Result<Vec<Recorded>, JournalError> {
-        todo!()
+        let devices: Vec<String> = self
+            .ids
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .devices()
+            .map(str::to_owned)
+            .collect();
+        let mut events = Vec::new();
+        for device in devices {
+            events.extend(self.event_of(&device, id)?);
+        }
+        Ok(events)
     }
 
     /// The number of the document that an event is in; `Some(None)`: it needs none; `None`: not assembled yet.
     pub fn document_of(&self, seq: u64) -> Result<Option<Option<u64>>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
+        let number = table.get(seq)?.map(|number| number.value());
+        Ok(number.map(|number| (number != tables::NO_DOCUMENT).then_some(number)))
+    }
+
+    /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or in need of none.
+    pub fn settled_between(&self, after: u64, upto: u64) -> Result<Vec<u64>, JournalError> {
+        let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
+        let seqs = table.range(after.saturating_add(1)..=upto.max(after.saturating_add(1)))?;
+        seqs.map(|entry| Ok(entry?.0.value())).collect()
     }
 
     pub fn repeats(&self, seq: u64) -> Result<Option<Repeats>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::REPEATS)?;
+        Ok(table
+            .get(seq)?
+            .map(|bytes| stored::repeats_out(bytes.value()))
+            .transpose()?)
     }
 
     /// Documents with a number above `after`, in this state (or any), oldest first.
@@ -154,33 +254,109 @@ impl Journal {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        todo!()
+        let read = self.read()?;
+        let from = after.saturating_add(1);
+        let numbers: Vec<u64> = match state {
+            Some(state) => read
+                .open_table(tables::BY_STATE)?
+                .range((state as u8, from)..=(state as u8, u64::MAX))?
+                .take(limit)
+                .map(|entry| Ok(entry?.0.value().1))
+                .collect::<Result<_, JournalError>>()?,
+            None => read
+                .open_table(tables::PROGRESS)?
+                .range(from..)?
+                .take(limit)
+                .map(|entry| Ok(entry?.0.value()))
+                .collect::<Result<_, JournalError>>()?,
+        };
+        let mut entries = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            entries.extend(entry(&read, number)?);
+        }
+        Ok(entries)
     }
 
     pub fn document(&self, number: u64) -> Result<Option<Entry>, JournalError> {
-        todo!()
+        entry(&self.read()?, number)
     }
 
     pub fn document_by_key(&self, key: DocumentKey) -> Result<Option<Entry>, JournalError> {
-        todo!()
+        let read = self.read()?;
+        let number = read
+            .open_table(tables::DOCUMENT_KEYS)?
+            .get(key.0)?
+            .map(|number| number.value());
+        number.map_or(Ok(None), |number| entry(&read, number))
     }
 
     /// A document's life so far, oldest first.
     pub fn audit(&self, number: u64) -> Result<Vec<AuditRecord>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::AUDIT)?;
+        table
+            .range((number, 0)..=(number, u32::MAX))?
+            .map(|entry| Ok(stored::audit_out(entry?.1.value())?))
+            .collect()
     }
 
     pub fn rejected(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::REJECTED)?;
+        let mut rejected = Vec::new();
+        for entry in table.range(after.saturating_add(1)..)?.take(limit) {
+            let (number, bytes) = entry?;
+            rejected.push(stored::rejection_out(number.value(), bytes.value())?);
+        }
+        Ok(rejected)
     }
 
     /// When the oldest event that is not posted, parked or discarded yet was received.
     pub fn oldest_waiting(&self) -> Result<Option<Timestamp>, JournalError> {
-        todo!()
+        let mut oldest: Option<Timestamp> = None;
+        for state in [State::Waiting, State::Sending] {
+            for entry in self.documents(Some(state), 0, 1)? {
+                if let Some(first) = entry.document.events.first()
+                    && let Some(recorded) = self.event(*first)?
+                {
+                    oldest = Some(oldest.map_or(recorded.event.received, |before| {
+                        before.min(recorded.event.received)
+                    }));
+                }
+            }
+        }
+        Ok(oldest)
     }
 
     /// What was kept under keys that start with `prefix`, in key order.
     pub fn kept(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
-        todo!()
+        let table = self.read()?.open_table(tables::KEPT)?;
+        let mut kept = Vec::new();
+        for entry in table.range(prefix..)? {
+            let (key, value) = entry?;
+            if !key.value().starts_with(prefix) {
+                break;
+            }
+            kept.push((key.value().to_owned(), value.value().to_vec()));
+        }
+        Ok(kept)
     }
+}
+
+fn entry(read: &ReadTransaction, number: u64) -> Result<Option<Entry>, JournalError> {
+    let Some(progress) = read
+        .open_table(tables::PROGRESS)?
+        .get(number)?
+        .map(|bytes| stored::progress_out(bytes.value()))
+        .transpose()?
+    else {
+        return Ok(None);
+    };
+    let Some(document) = read
+        .open_table(tables::DOCUMENTS)?
+        .get(number)?
+        .map(|bytes| stored::document_out(number, bytes.value()))
+        .transpose()?
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Entry { document, progress }))
 }

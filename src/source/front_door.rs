@@ -1,1 +1,577 @@
-//! The gateway's own MQTT front door.
+//! The gateway's own MQTT front door: MQTT 3.1.1 and 5, for floor devices. `docs/mqtt.md` is its reference.
+//!
+//! It is no broker: devices publish to the gateway and subscribe to their own topics, nothing more.
+//!
+//! Comes in: connections ([`handshake`]), on them packets ([`wire`]); publishes go in batches ([`batch`]) to the
+//! intake; messages from the gateway come through [`FrontDoor::outbound`]. Goes out: acknowledgements after the commit,
+//! receipts, displays, retained messages ([`session`], [`hub`]). What has to survive a restart goes to the journal as
+//! small values ([`stored`]). A connection ([`connection`]) is one task that owns its socket; connections share nothing
+//! that one of them could hold for long.
+//!
+//! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
+
+mod answer;
+mod auth;
+mod batch;
+mod connect;
+mod connection;
+mod devices;
+mod handshake;
+mod hub;
+mod io;
+mod limits;
+mod session;
+mod stored;
+mod topics;
+mod wire;
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+pub use devices::{DevicesError, hash_password};
+
+use crate::clock;
+use crate::config::Listen;
+use crate::event::{Name, SourceKind};
+use crate::journal::{AppendError, Inbox, KeepChange};
+use crate::source::{Intake, Outbound};
+use crate::tls::{self, ServerTlsError};
+use crate::view::board::Board;
+use auth::Auth;
+use connection::{Connection, End};
+use handshake::{Client, Origin, Rejected};
+use hub::{Hub, RetainedFull};
+use limits::Quiet;
+use session::Session;
+use topics::Target;
+
+/// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
+const OUTBOUND_MAX: usize = 1_024;
+/// Clients above the limit that are told so at once; more are closed without a word.
+const OVERFLOW_MAX: usize = 32;
+/// How long the end of all connections may take when the gateway stops.
+const STOP_MAX: Duration = Duration::from_secs(5);
+/// How long a session's change may take to reach the disk before its client goes on without.
+const KEEP_MAX: Duration = Duration::from_secs(5);
+/// How often sessions are looked at for their end, and wills for their time.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// The largest configuration for a device, in bytes.
+const CONFIGURATION_BYTES_MAX: u64 = 64 << 10;
+
+/// Why the front door cannot open.
+#[derive(Debug, Error)]
+pub enum FrontDoorError {
+    #[error(
+        "cannot listen on {address}: {error}; is another MQTT broker running there? Stop it or change mqtt.listen.address"
+    )]
+    Bind {
+        address: SocketAddr,
+        error: std::io::Error,
+    },
+    #[error("mqtt.listen.devices: {0}")]
+    Devices(#[from] DevicesError),
+    #[error(transparent)]
+    Tls(#[from] ServerTlsError),
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    site: Name,
+    config: Listen,
+    intake: Intake,
+    inbox: Inbox,
+    board: Board,
+    auth: Auth,
+    hub: Hub,
+    quiet: Quiet,
+    stop: CancellationToken,
+    present: Mutex<HashMap<Name, u32>>,
+    clients: AtomicU64,
+}
+
+/// The door, bound and not open yet.
+pub struct FrontDoor {
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    outbound: (mpsc::Sender<Outbound>, mpsc::Receiver<Outbound>),
+    /// Kept values that belong to nothing any more.
+    leftovers: Vec<KeepChange>,
+}
+
+impl FrontDoor {
+    /// Binds the address and reads all files, so that what is wrong is known before the gateway starts.
+    pub fn bind(
+        config: &Listen,
+        site: Name,
+        intake: Intake,
+        inbox: Inbox,
+        kept: Vec<(String, Vec<u8>)>,
+        board: Board,
+    ) -> Result<Self, FrontDoorError> {
+        let auth = Auth::new(config.devices.clone(), config.anonymous, board.clone())?;
+        let tls = match (&config.tls_cert, &config.tls_key) {
+            (Some(cert), Some(key)) => {
+                let needed = config.devices.is_none() && !config.anonymous;
+                let config = tls::server_config(cert, key, config.client_ca.as_deref(), needed)?;
+                Some(TlsAcceptor::from(Arc::new(config)))
+            }
+            _ => None,
+        };
+        let (listener, address) = listen(config.address)?;
+        warn_of(config, &board);
+        let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
+        Ok(Self {
+            listener,
+            address,
+            tls,
+            shared: Arc::new(Shared {
+                site,
+                config: config.clone(),
+                intake,
+                inbox,
+                board,
+                auth,
+                hub,
+                quiet: Quiet::default(),
+                stop: CancellationToken::new(),
+                present: Mutex::default(),
+                clients: AtomicU64::new(0),
+            }),
+            outbound: mpsc::channel(OUTBOUND_MAX),
+            leftovers,
+        })
+    }
+
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The way from the gateway to its devices.
+    #[must_use]
+    pub fn outbound(&self) -> mpsc::Sender<Outbound> {
+        self.outbound.0.clone()
+    }
+
+    /// Serves clients until `cancel`, then says good-bye to each (MQTT 5: 0x8B), keeps what they have not got yet, and
+    /// returns within some seconds. The journal has to live until then.
+    pub async fn run(self, cancel: CancellationToken) {
+        let Self {
+            listener,
+            tls,
+            shared,
+            outbound: (_, outbound),
+            leftovers,
+            ..
+        } = self;
+        shared.keep(leftovers).await;
+        shared.publish_configurations().await;
+        shared.board.source(SourceKind::Listen, |view| {
+            "up".clone_into(&mut view.state);
+            view.detail = None;
+        });
+        let done = CancellationToken::new();
+        let delivery = tokio::spawn(deliver(Arc::clone(&shared), outbound, done.clone()));
+        accept(&listener, tls, &shared, &cancel).await;
+        // Nobody is connected any more: the last messages go to disk for those whose sessions live on.
+        done.cancel();
+        drop(delivery.await);
+        shared.board.source(SourceKind::Listen, |view| {
+            "down".clone_into(&mut view.state);
+            view.detail = Some("the gateway is shutting down".to_owned());
+        });
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorError> {
+    let failed = |error| FrontDoorError::Bind { address, error };
+    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// What a person should know about who can come in.
+fn warn_of(config: &Listen, board: &Board) {
+    let anonymous = config.anonymous.then(|| {
+        format!(
+            "anyone who reaches {} can publish as any device without a password: set mqtt.listen.anonymous = false and list the devices",
+            config.address
+        )
+    });
+    let nobody = (!config.anonymous && config.devices.is_none() && config.client_ca.is_none())
+        .then(|| {
+            "no device can connect: set mqtt.listen.devices or mqtt.listen.client_ca".to_owned()
+        });
+    for (code, sentence) in [("anonymous", anonymous), ("no-credentials", nobody)] {
+        if let Some(sentence) = &sentence {
+            tracing::warn!("{sentence}");
+        }
+        board.alarm(code, sentence);
+    }
+}
+
+/// Takes connections until `cancel`, then waits for the ends of those that are there.
+async fn accept(
+    listener: &TcpListener,
+    tls: Option<TlsAcceptor>,
+    shared: &Arc<Shared>,
+    cancel: &CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(shared.config.connections_max));
+    let overflow = Arc::new(Semaphore::new(OVERFLOW_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    let (place, full) = match Arc::clone(&places).try_acquire_owned() {
+                        Ok(place) => (place, false),
+                        Err(_) => match Arc::clone(&overflow).try_acquire_owned() {
+                            Ok(place) => (place, true),
+                            Err(_) => continue,
+                        },
+                    };
+                    let (shared, tls) = (Arc::clone(shared), tls.clone());
+                    connections.spawn(async move {
+                        connected(stream, address, tls, shared, full).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of file descriptors, most likely: there will be some when connections end.
+                    if shared.quiet.allows(clock::instant()) {
+                        tracing::error!(%error, "cannot take a connection");
+                    }
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    shared.stop.cancel();
+    let ends = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_MAX, ends).await.is_err() {
+        tracing::warn!(
+            left = connections.len(),
+            "connections did not end in time: cut"
+        );
+        connections.shutdown().await;
+    }
+}
+
+async fn connected(
+    stream: TcpStream,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    shared: Arc<Shared>,
+    full: bool,
+) {
+    // Acknowledgements are small and waited for: Nagle's algorithm would hold them back.
+    drop(stream.set_nodelay(true));
+    let mut origin = Origin {
+        address: canonical(address.ip()),
+        certified: None,
+        full,
+    };
+    let Some(tls) = tls else {
+        return talk(stream, &origin, shared).await;
+    };
+    let handshake = tokio::time::timeout(handshake::CONNECT_MAX, tls.accept(stream));
+    let stream = tokio::select! {
+        () = shared.stop.cancelled() => return,
+        stream = handshake => stream,
+    };
+    match stream {
+        Ok(Ok(stream)) => {
+            let certificates = stream.get_ref().1.peer_certificates();
+            if let Some(certificate) = certificates.and_then(<[_]>::first) {
+                // A certificate without a usable name is nobody's, rather than no certificate.
+                origin.certified = Some(tls::device_name(certificate).unwrap_or_default());
+            }
+            talk(stream, &origin, shared).await;
+        }
+        Ok(Err(error)) => shared.say(&origin, &format!("TLS: {error}")),
+        Err(_) => shared.say(&origin, "no TLS handshake in time"),
+    }
+}
+
+/// An IPv4 address is the same whether it came in over IPv4 or mapped.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: &Origin, shared: Arc<Shared>) {
+    let mut io = io::Io::new(stream);
+    let stop = shared.stop.clone();
+    let admitted = tokio::select! {
+        () = stop.cancelled() => return,
+        admitted = handshake::admit(&mut io, &shared, origin, &stop) => admitted,
+    };
+    match admitted {
+        Ok(client) => {
+            let device = client.device.name.clone();
+            let client_id = client.session.client_id.clone();
+            tracing::debug!(%device, client_id, address = %origin.address, "connected");
+            shared.arrived(&device);
+            let end = Connection::new(Arc::clone(&shared), io, client).run().await;
+            match &end {
+                End::Fault(fault) => {
+                    shared.say(origin, &format!("device {device}: {fault}"));
+                }
+                end => tracing::debug!(%device, client_id, %end, "disconnected"),
+            }
+        }
+        Err(rejected) => {
+            drop(tokio::time::timeout(Duration::from_secs(2), io.finish()).await);
+            if !matches!(rejected, Rejected::Closed) {
+                shared.say(origin, &rejected.to_string());
+            }
+        }
+    }
+}
+
+/// Hands the gateway's messages to sessions, many at a time, so that those for absent devices share a commit.
+async fn deliver(
+    shared: Arc<Shared>,
+    mut outbound: mpsc::Receiver<Outbound>,
+    done: CancellationToken,
+) {
+    let mut messages = Vec::new();
+    let mut tidy = tokio::time::interval(TIDY_EVERY);
+    loop {
+        let mut changes = Vec::new();
+        tokio::select! {
+            biased;
+            count = outbound.recv_many(&mut messages, 256) => {
+                if count == 0 {
+                    return;
+                }
+                let now = clock::instant();
+                for message in messages.drain(..) {
+                    shared.hub.send(message, now, &mut changes);
+                }
+            }
+            // Last, and `biased`: the queue was empty.
+            () = done.cancelled() => return,
+            _ = tidy.tick() => {
+                let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
+                for (device, payload) in wills {
+                    changes.extend(shared.will(&device, payload, None));
+                }
+            }
+        }
+        shared.keep(changes).await;
+    }
+}
+
+impl Shared {
+    /// One line about a client that was turned away or cut off; not more than the log can bear.
+    fn say(&self, origin: &Origin, what: &str) {
+        if self.quiet.allows(clock::instant()) {
+            tracing::warn!(address = %origin.address, "{what}");
+        }
+    }
+
+    fn next_client_id(&self) -> String {
+        let number = self.clients.fetch_add(1, Ordering::Relaxed);
+        format!("stockrelay-{:x}-{number}", clock::now().as_millisecond())
+    }
+
+    /// Keeps changes that no client waits for; without room for them they live in memory until the next restart.
+    async fn keep(&self, changes: Vec<KeepChange>) {
+        if changes.is_empty() {
+            return;
+        }
+        match tokio::time::timeout(KEEP_MAX, self.inbox.keep(changes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(AppendError::Stopped)) => tracing::debug!("the journal has stopped: not kept"),
+            Ok(Err(error)) => tracing::warn!(%error, "sessions and retained messages are not kept"),
+            Err(_) => tracing::warn!("the journal takes long: sessions are kept later"),
+        }
+    }
+
+    /// What a device says of itself: retained, shown, and for its own subscribers.
+    fn retain_state(
+        &self,
+        device: &Name,
+        target: Target,
+        payload: Bytes,
+        from: Option<&Arc<Session>>,
+        received: Timestamp,
+    ) -> Result<Vec<KeepChange>, RetainedFull> {
+        let mut changes = Vec::new();
+        self.hub
+            .retain(device, target.channel(), &payload, &mut changes)?;
+        if target == Target::State {
+            let state = match serde_json::from_slice(&payload) {
+                Ok(value) => Some(value),
+                Err(_) if payload.is_empty() => None,
+                Err(_) => Some(String::from_utf8_lossy(&payload).into_owned().into()),
+            };
+            self.board.device(device, SourceKind::Listen, |view| {
+                view.state = state;
+                view.since = view.since.or(Some(received));
+            });
+        }
+        let now = clock::instant();
+        let channel = target.channel();
+        self.hub
+            .publish(device, channel, payload, true, from, now, &mut changes);
+        Ok(changes)
+    }
+
+    fn will(&self, device: &Name, payload: Bytes, from: Option<&Arc<Session>>) -> Vec<KeepChange> {
+        self.retain_state(device, Target::State, payload, from, clock::now())
+            .unwrap_or_else(|RetainedFull| {
+                tracing::warn!(%device, "no room to retain a last will");
+                Vec::new()
+            })
+    }
+
+    fn arrived(&self, device: &Name) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        *present.entry(device.clone()).or_insert(0) += 1;
+        self.show(device, true, present.len());
+    }
+
+    fn departed(&self, device: &Name) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = present.get_mut(device).map(|count| {
+            *count -= 1;
+            *count
+        });
+        if left == Some(0) {
+            present.remove(device);
+        }
+        self.show(device, present.contains_key(device), present.len());
+    }
+
+    fn show(&self, device: &Name, online: bool, devices: usize) {
+        let now = clock::now();
+        self.board.device(device, SourceKind::Listen, |view| {
+            if view.online != online || view.since.is_none() {
+                view.online = online;
+                view.since = Some(now);
+            }
+        });
+        self.board.source(SourceKind::Listen, |view| {
+            view.devices = u64::try_from(devices).unwrap_or(u64::MAX);
+        });
+    }
+
+    /// The end of a connection: its will, and what its session keeps.
+    async fn farewell(&self, client: &Client, end: &End) {
+        let (with_will, expiry_s) = match end {
+            End::Left {
+                with_will,
+                session_expiry_s,
+            } => (*with_will, *session_expiry_s),
+            _ => (true, None),
+        };
+        let mut changes = Vec::new();
+        let mut delayed = None;
+        if let Some(will) = client.will.as_ref().filter(|_| with_will) {
+            let lives = expiry_s.unwrap_or(client.session_expiry_s) > 0;
+            if will.delay_s > 0 && lives && !matches!(end, End::ShuttingDown) {
+                let delay = Duration::from_secs(u64::from(will.delay_s));
+                delayed = Some((clock::instant() + delay, will.payload.clone()));
+            } else {
+                let from = Some(&client.session);
+                changes = self.will(&client.device.name, will.payload.clone(), from);
+            }
+        }
+        let over =
+            client
+                .session
+                .detach(client.epoch, expiry_s, delayed, clock::now(), &mut changes);
+        self.keep(changes).await;
+        if over {
+            self.hub.close(&client.session);
+        }
+        self.departed(&client.device.name);
+    }
+
+    /// `DEVICE.json` of `mqtt.listen.device_config_dir`, or `default.json`, as the device's retained `config/desired`.
+    async fn publish_configuration(&self, device: &Name) {
+        let Some(dir) = &self.config.device_config_dir else {
+            return;
+        };
+        for file in [dir.join(format!("{device}.json")), dir.join("default.json")] {
+            let Some(payload) = configuration(&file).await else {
+                continue;
+            };
+            if !self.hub.is_retained(device, "config/desired", &payload) {
+                let message = Outbound {
+                    device: device.clone(),
+                    channel: "config/desired",
+                    payload,
+                    retain: true,
+                };
+                let mut changes = Vec::new();
+                self.hub.send(message, clock::instant(), &mut changes);
+                self.keep(changes).await;
+            }
+            return;
+        }
+    }
+
+    /// At the start: every device that has a file of its own.
+    async fn publish_configurations(&self) {
+        let Some(dir) = &self.config.device_config_dir else {
+            return;
+        };
+        let mut entries = match tokio::fs::read_dir(dir).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(dir = %dir.display(), %error, "cannot read mqtt.listen.device_config_dir");
+                return;
+            }
+        };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let name = entry.file_name();
+            let device = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            if let Some(Ok(device)) = device.filter(|name| *name != "default").map(Name::new) {
+                self.publish_configuration(&device).await;
+            }
+        }
+    }
+}
+
+/// A file's content, if it is there and is JSON.
+async fn configuration(file: &Path) -> Option<Bytes> {
+    let bytes = tokio::fs::metadata(file).await.ok()?.len();
+    let fault = if bytes > CONFIGURATION_BYTES_MAX {
+        format!("it has {bytes} bytes, more than {CONFIGURATION_BYTES_MAX}")
+    } else {
+        match tokio::fs::read(file).await {
+            Ok(text) => match serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
+                Ok(_) => return Some(text.into()),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        }
+    };
+    tracing::error!(file = %file.display(), fault, "a device's configuration cannot be used: it keeps the old one");
+    None
+}

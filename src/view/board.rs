@@ -23,7 +23,7 @@ struct Inner {
     live: Mutex<Live>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Live {
     pub sources: BTreeMap<String, SourceView>,
     pub devices: BTreeMap<Name, DeviceView>,
@@ -34,7 +34,7 @@ pub struct Live {
     pub alarms: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceView {
     /// `up`, `down`, `starting`.
     pub state: String,
@@ -45,7 +45,7 @@ pub struct SourceView {
     pub detail: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeviceView {
     pub source: String,
     pub online: bool,
@@ -73,7 +73,7 @@ pub enum Link {
     Held,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct OdooView {
     pub link: Link,
     pub version: Option<String>,

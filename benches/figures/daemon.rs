@@ -1,0 +1,151 @@
+//! The daemon under measurement: the real binary, in a process and a data directory of its own.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use stockrelay::clock;
+use tempfile::TempDir;
+
+type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// On the disk that the project is on: a temporary directory in memory would make fsync free.
+pub fn scratch() -> Answer<PathBuf> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned();
+    fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+pub struct Gateway {
+    dir: TempDir,
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Gateway {
+    /// With an Odoo that is not there: what is measured is the way in.
+    pub fn start() -> Answer<Self> {
+        Self::start_with("http://127.0.0.1:9", "none", None, "")
+    }
+
+    pub fn start_with(odoo: &str, database: &str, key: Option<&str>, more: &str) -> Answer<Self> {
+        let dir = tempfile::tempdir_in(scratch()?)?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        fs::write(dir.path().join("odoo.key"), key.unwrap_or("none"))?;
+        let config = format!(
+            "site = \"bench\"\ndata_dir = \"data\"\n\
+             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\nrate_per_s = 1000000\n\
+             [odoo]\nurl = \"{odoo}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\n\
+             [control]\nsocket = \"control.sock\"\n[log]\nlevel = \"warn\"\n{more}"
+        );
+        fs::write(dir.path().join("config.toml"), config)?;
+        let process = spawn(dir.path())?;
+        let mut gateway = Self {
+            dir,
+            process,
+            address,
+        };
+        gateway.wait_ready()?;
+        Ok(gateway)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.dir.path().join("control.sock")
+    }
+
+    fn wait_ready(&mut self) -> Answer<()> {
+        let begun = clock::instant();
+        while TcpStream::connect(self.address).is_err() {
+            if let Some(status) = self.process.try_wait()? {
+                return Err(format!("the daemon ended with {status}: {}", self.log()).into());
+            }
+            if begun.elapsed() > Duration::from_secs(30) {
+                return Err("the daemon does not listen after 30 s".into());
+            }
+            sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn kill(&mut self) -> Answer<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again; answers how long it took until it listened.
+    pub fn restart(&mut self) -> Answer<Duration> {
+        let begun = clock::instant();
+        self.process = spawn(self.dir.path())?;
+        self.wait_ready()?;
+        Ok(begun.elapsed())
+    }
+
+    /// SIGTERM, and the end that it must come to.
+    pub fn stop(&mut self) -> Answer<()> {
+        let pid = i32::try_from(self.process.id())?;
+        let pid = rustix::process::Pid::from_raw(pid).ok_or("no process")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let status = self.process.wait()?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("the daemon ended with {status}: {}", self.log()).into())
+        }
+    }
+
+    fn memory_mib(&self, field: &str) -> Answer<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(field))
+            .ok_or("no such field")?;
+        let kib: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    pub fn resident_mib(&self) -> Answer<f64> {
+        self.memory_mib("VmRSS:")
+    }
+
+    pub fn resident_most_mib(&self) -> Answer<f64> {
+        self.memory_mib("VmHWM:")
+    }
+
+    pub fn journal_bytes(&self) -> Answer<u64> {
+        Ok(fs::metadata(self.dir.path().join("data/journal.redb"))?.len())
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn spawn(dir: &Path) -> Answer<Child> {
+    let log = fs::File::options()
+        .append(true)
+        .create(true)
+        .open(dir.join("log"))?;
+    Ok(Command::new(env!("CARGO_BIN_EXE_stockrelay"))
+        .args(["--config", "config.toml", "run"])
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()?)
+}

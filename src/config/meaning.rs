@@ -1,0 +1,355 @@
+//! Every key with its default and limits, and the rules between keys.
+
+use std::path::PathBuf;
+
+use reqwest::Url;
+
+use super::keys::Reader;
+use super::{Broker, Config, Control, Documents, Journal, Listen, Log, Odoo, Per};
+use crate::event::Name;
+
+const DATA_DIR: &str = "/var/lib/stockrelay";
+const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
+/// `sockaddr_un` holds 108 bytes with the one that ends the path (unix(7)).
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
+
+/// The configuration as meant. `None` only where a fault was noted; every section is read in any case,
+/// so that all faults are found and all keys are known.
+pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Config> {
+    let site = site(reader);
+    let data_dir = reader.path("data_dir").unwrap_or_else(|| DATA_DIR.into());
+    let listen = listen(reader, warnings);
+    let broker = broker(reader, warnings);
+    if !reader.has("mqtt.listen") && !reader.has("mqtt.broker") {
+        reader.missing(
+            "mqtt",
+            "a section [mqtt.listen] for the gateway's own front door, [mqtt.broker] for a broker that is there, or both",
+        );
+    }
+    let odoo = odoo(reader, warnings);
+    let documents = documents(reader);
+    let journal = journal(reader);
+    let control = control(reader);
+    let log = log(reader);
+    if let (Some(listen), Some(metrics)) = (&listen, control.metrics)
+        && listen.address == metrics
+    {
+        reader.fault(
+            "control.metrics",
+            format!("{metrics}, which mqtt.listen.address has as well"),
+            "another port",
+        );
+    }
+    Some(Config {
+        site: site?,
+        data_dir,
+        listen,
+        broker,
+        odoo: odoo?,
+        documents,
+        journal,
+        control,
+        log,
+    })
+}
+
+fn site(reader: &mut Reader) -> Option<Name> {
+    let faults = reader.faults.len();
+    let site = reader.parsed("site", NAME_ACCEPTED, |text| Name::new(text).ok());
+    if site.is_none() && reader.faults.len() == faults {
+        reader.missing(
+            "site",
+            &format!("the site's name in topics: {NAME_ACCEPTED}"),
+        );
+    }
+    site
+}
+
+fn listen(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Listen> {
+    let default = Listen::default();
+    let listen = Listen {
+        address: reader
+            .address("mqtt.listen.address")
+            .unwrap_or(default.address),
+        tls_cert: reader.path("mqtt.listen.tls_cert"),
+        tls_key: reader.path("mqtt.listen.tls_key"),
+        client_ca: reader.path("mqtt.listen.client_ca"),
+        devices: reader.path("mqtt.listen.devices"),
+        anonymous: reader.boolean("mqtt.listen.anonymous", default.anonymous),
+        device_config_dir: reader.path("mqtt.listen.device_config_dir"),
+        packet_bytes_max: reader.size(
+            "mqtt.listen.packet_bytes_max",
+            1_024..=16_777_216,
+            default.packet_bytes_max,
+        ),
+        connections_max: reader.integer(
+            "mqtt.listen.connections_max",
+            1..=100_000,
+            default.connections_max,
+        ),
+        in_flight_max: reader.integer(
+            "mqtt.listen.in_flight_max",
+            1..=65_535,
+            default.in_flight_max,
+        ),
+        subscriptions_max: reader.integer(
+            "mqtt.listen.subscriptions_max",
+            1..=1_000,
+            default.subscriptions_max,
+        ),
+        rate_per_s: reader.integer("mqtt.listen.rate_per_s", 1..=1_000_000, default.rate_per_s),
+        missed_max: reader.integer("mqtt.listen.missed_max", 0..=100_000, default.missed_max),
+    };
+    if !reader.has("mqtt.listen") {
+        return None;
+    }
+    both_or_neither(
+        reader,
+        ("mqtt.listen.tls_cert", listen.tls_cert.as_ref()),
+        ("mqtt.listen.tls_key", listen.tls_key.as_ref()),
+    );
+    if listen.client_ca.is_some() && listen.tls_cert.is_none() {
+        reader.fault(
+            "mqtt.listen.client_ca",
+            "client certificates without TLS",
+            "mqtt.listen.tls_cert and mqtt.listen.tls_key with it",
+        );
+    }
+    if listen.anonymous {
+        warnings.push(format!(
+            "mqtt.listen.anonymous is on: whoever reaches {} can move stock as any device; give the devices passwords (mqtt.listen.devices) and turn it off",
+            listen.address
+        ));
+    } else if listen.devices.is_none() && listen.client_ca.is_none() {
+        reader.fault(
+            "mqtt.listen",
+            "no way in: neither devices nor client_ca",
+            "mqtt.listen.devices, a file of names and password hashes; or mqtt.listen.client_ca; or, on a closed network only, mqtt.listen.anonymous = true",
+        );
+    }
+    Some(listen)
+}
+
+fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Broker> {
+    let url = url(reader, "mqtt.broker.url", &["mqtt", "mqtts"]);
+    let broker = Broker {
+        url: String::new(),
+        client_id: reader.text("mqtt.broker.client_id", 128),
+        username: reader.text("mqtt.broker.username", 256),
+        password_file: reader.path("mqtt.broker.password_file"),
+        ca: reader.path("mqtt.broker.ca"),
+        client_cert: reader.path("mqtt.broker.client_cert"),
+        client_key: reader.path("mqtt.broker.client_key"),
+        keep_alive_s: reader.integer("mqtt.broker.keep_alive_s", 5..=3_600, 30),
+        packet_bytes_max: reader.size(
+            "mqtt.broker.packet_bytes_max",
+            1_024..=16_777_216,
+            1_048_576,
+        ),
+    };
+    if !reader.has("mqtt.broker") {
+        return None;
+    }
+    both_or_neither(
+        reader,
+        ("mqtt.broker.client_cert", broker.client_cert.as_ref()),
+        ("mqtt.broker.client_key", broker.client_key.as_ref()),
+    );
+    if broker.password_file.is_some() && broker.username.is_none() {
+        reader.fault(
+            "mqtt.broker.password_file",
+            "a password without a name",
+            "mqtt.broker.username with it: MQTT 3.1.1 has no password without one",
+        );
+    }
+    let url = url?;
+    if url.scheme() == "mqtt" {
+        let tls_only = [
+            ("mqtt.broker.ca", &broker.ca),
+            ("mqtt.broker.client_cert", &broker.client_cert),
+        ];
+        for (key, _) in tls_only.iter().filter(|(_, path)| path.is_some()) {
+            reader.fault(
+                key,
+                "certificates for a connection without TLS",
+                "a mqtts:// address in mqtt.broker.url with it",
+            );
+        }
+        if broker.password_file.is_some() && !is_loopback(&url) {
+            warnings.push(format!(
+                "mqtt.broker.url is mqtt:// to {}: the password crosses the network readable; use mqtts://",
+                url.host_str().unwrap_or_default()
+            ));
+        }
+    }
+    Some(Broker {
+        url: url.as_str().trim_end_matches('/').to_owned(),
+        ..broker
+    })
+}
+
+fn odoo(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Odoo> {
+    let url = url(reader, "odoo.url", &["https", "http"]);
+    let faults = reader.faults.len();
+    let database = reader.text("odoo.database", 128);
+    if database.is_none() && reader.faults.len() == faults {
+        reader.missing("odoo.database", "the name of the Odoo database");
+    }
+    let default = Odoo::new("", "");
+    let mut odoo = Odoo {
+        api_key_file: reader.path("odoo.api_key_file"),
+        warehouse: reader
+            .text("odoo.warehouse", 64)
+            .unwrap_or(default.warehouse),
+        ca: reader.path("odoo.ca"),
+        timeout_s: reader.integer("odoo.timeout_s", 5..=600, default.timeout_s),
+        batch_lines_max: reader.integer("odoo.batch_lines_max", 1..=2_000, default.batch_lines_max),
+        refresh_s: reader.integer("odoo.refresh_s", 5..=86_400, default.refresh_s),
+        ..default
+    };
+    let url = url?;
+    if url.scheme() == "http" && !is_loopback(&url) {
+        warnings.push(format!(
+            "odoo.url is http:// to {}: the API key crosses the network readable; use https://",
+            url.host_str().unwrap_or_default()
+        ));
+    }
+    url.as_str().trim_end_matches('/').clone_into(&mut odoo.url);
+    odoo.database = database?;
+    Some(odoo)
+}
+
+fn documents(reader: &mut Reader) -> Documents {
+    let default = Documents::default();
+    Documents {
+        per: reader
+            .parsed("documents.per", "device or operator", |text| match text {
+                "device" => Some(Per::Device),
+                "operator" => Some(Per::Operator),
+                _ => None,
+            })
+            .unwrap_or(default.per),
+        idle_s: reader.integer("documents.idle_s", 0..=3_600, default.idle_s),
+        age_s: reader.integer("documents.age_s", 0..=86_400, default.age_s),
+        lines_max: reader.integer("documents.lines_max", 1..=500, default.lines_max),
+        events_max: reader.integer("documents.events_max", 1..=10_000, default.events_max),
+    }
+}
+
+fn journal(reader: &mut Reader) -> Journal {
+    let default = Journal::default();
+    Journal {
+        budget_bytes: reader.size("journal.budget", 16 << 20..=1 << 50, default.budget_bytes),
+        dedup_days: reader.integer("journal.dedup_days", 1..=3_650, default.dedup_days),
+        retention_days: reader.integer("journal.retention_days", 1..=3_650, default.retention_days),
+        cache_bytes: reader.size(
+            "journal.cache_bytes",
+            1 << 20..=1 << 30,
+            default.cache_bytes,
+        ),
+    }
+}
+
+fn control(reader: &mut Reader) -> Control {
+    let control = Control {
+        socket: reader
+            .path("control.socket")
+            .unwrap_or_else(|| PathBuf::from(CONTROL_SOCKET)),
+        metrics: reader.address("control.metrics"),
+    };
+    let length = control.socket.as_os_str().len();
+    if length > SOCKET_PATH_BYTES_MAX {
+        reader.fault(
+            "control.socket",
+            format!("a path of {length} bytes"),
+            format!("a path of at most {SOCKET_PATH_BYTES_MAX} bytes: Linux takes no longer one for a socket"),
+        );
+    }
+    control
+}
+
+fn log(reader: &mut Reader) -> Log {
+    let default = Log::default();
+    let accepted = "off, error, warn, info, debug, trace, or directives such as info,stockrelay::forward=debug";
+    Log {
+        level: reader
+            .parsed("log.level", accepted, |text| {
+                // A single word that is no level would be taken for a module's name, and silence the rest.
+                let words = ["off", "error", "warn", "info", "debug", "trace"];
+                let directives =
+                    text.contains('=') && tracing_subscriber::EnvFilter::try_new(text).is_ok();
+                (words.contains(&text) || directives).then(|| text.to_owned())
+            })
+            .unwrap_or(default.level),
+        json: reader.boolean("log.json", default.json),
+    }
+}
+
+/// A URL of a scheme, a host and perhaps a port; noted as missing only where its section is there or needed.
+fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> {
+    let accepted = format!(
+        "{}://HOST or {}://HOST:PORT",
+        schemes[0],
+        schemes[schemes.len() - 1]
+    );
+    let faults = reader.faults.len();
+    let Some(url) = reader.parsed(key, &accepted, |text| Url::parse(text).ok()) else {
+        let needed = key == "odoo.url" || reader.has("mqtt.broker");
+        if needed && reader.faults.len() == faults {
+            reader.missing(key, &accepted);
+        }
+        return None;
+    };
+    // The rest of the URL is not told in any of these: it may hold a password.
+    let found = if !url.username().is_empty() || url.password().is_some() {
+        "a name or password in the URL (not shown)".to_owned()
+    } else if !schemes.contains(&url.scheme()) {
+        format!("the scheme {}", url.scheme())
+    } else if url.host_str().is_none_or(str::is_empty) {
+        "no host".to_owned()
+    } else if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        "something behind the host and port".to_owned()
+    } else {
+        return Some(url);
+    };
+    let remedy = match key {
+        "mqtt.broker.url" => {
+            "; the name goes into mqtt.broker.username, the password into the file of mqtt.broker.password_file"
+        }
+        _ => "; the API key goes into the file of odoo.api_key_file",
+    };
+    let remedy = if found.starts_with("a name") {
+        remedy
+    } else {
+        ""
+    };
+    reader.fault(key, found, format!("{accepted}{remedy}"));
+    None
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+fn both_or_neither(
+    reader: &mut Reader,
+    (one, one_path): (&str, Option<&PathBuf>),
+    (other, other_path): (&str, Option<&PathBuf>),
+) {
+    let (key, lacks) = match (one_path, other_path) {
+        (Some(_), None) => (one, other),
+        (None, Some(_)) => (other, one),
+        _ => return,
+    };
+    reader.fault(
+        key,
+        format!("no {lacks} with it"),
+        format!("{one} and {other}, or neither"),
+    );
+}

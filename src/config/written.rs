@@ -1,0 +1,183 @@
+//! Files and variables become one flat map from key to value and origin; what is read later wins.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use toml::{Table, Value};
+
+use super::read::{ConfigError, Fault};
+
+/// A configuration file that is longer is something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+const VARIABLE_PREFIX: &str = "STOCKRELAY_";
+
+/// A value, and where it was written.
+#[derive(Debug, Clone)]
+pub(super) struct Written {
+    pub value: Value,
+    pub origin: Origin,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    File(PathBuf),
+    /// Its values are always texts, whatever the key wants.
+    Variable(String),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Variable(name) => write!(f, "variable {name}"),
+        }
+    }
+}
+
+/// From dotted key to value. A table is in it only where it is empty: a section that is there with all defaults.
+pub(super) type Map = BTreeMap<String, Written>;
+
+/// What relative paths are relative to, wherever they are written.
+pub(super) fn directory(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+/// The file at `path`, then those of `config.d` beside it.
+pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError> {
+    if let Err(error) = fs::metadata(path)
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        return Err(ConfigError::Missing(path.to_owned()));
+    }
+    let mut faults = Vec::new();
+    let mut files = vec![path.to_owned()];
+    let parts = directory(path).join("config.d");
+    match read_parts(&parts) {
+        Ok(more) => files.extend(more),
+        Err(error) => faults.push(fault_of_file(
+            parts.display().to_string(),
+            format!("an error: {error}"),
+        )),
+    }
+    let mut map = Map::new();
+    for file in &files {
+        match read_file(file) {
+            Ok(table) => flatten("", table, &Origin::File(file.clone()), &mut map),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    // Without one of the files, what is missing or unknown in the others is not known either.
+    if faults.is_empty() {
+        Ok((files, map))
+    } else {
+        Err(ConfigError::Faults(faults))
+    }
+}
+
+/// The TOML files of `config.d`, in name order; none where there is no such directory.
+fn read_parts(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        // Editors leave hidden files such as `.#10-odoo.toml` behind.
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if path.extension().is_some_and(|ext| ext == "toml") && !hidden && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> Result<Table, Fault> {
+    let read = || -> io::Result<String> {
+        let mut text = String::new();
+        fs::File::open(path)?
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_string(&mut text)?;
+        Ok(text)
+    };
+    let text = read()
+        .map_err(|error| fault_of_file(path.display().to_string(), format!("an error: {error}")))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(fault_of_file(
+            path.display().to_string(),
+            format!("more than {FILE_BYTES_MAX} bytes"),
+        ));
+    }
+    text.parse::<Table>().map_err(|error| {
+        // The error's own text shows the line, which may hold a secret: only its place and kind are told.
+        let before = &text[..error.span().map_or(0, |span| floor(&text, span.start))];
+        let line = before.matches('\n').count() + 1;
+        let column = before
+            .rsplit('\n')
+            .next()
+            .unwrap_or_default()
+            .chars()
+            .count()
+            + 1;
+        fault_of_file(
+            format!("{}:{line}:{column}", path.display()),
+            format!("a fault of syntax: {}", error.message().replace('\n', ", ")),
+        )
+    })
+}
+
+/// The last boundary between characters that is not after `index`.
+fn floor(text: &str, index: usize) -> usize {
+    (0..=index.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or(0)
+}
+
+fn fault_of_file(origin: String, found: String) -> Fault {
+    Fault {
+        key: String::new(),
+        found,
+        accepted: "a readable TOML file".to_owned(),
+        origin: Some(origin),
+    }
+}
+
+fn flatten(prefix: &str, table: Table, origin: &Origin, map: &mut Map) {
+    for (name, value) in table {
+        let key = if prefix.is_empty() {
+            name
+        } else {
+            format!("{prefix}.{name}")
+        };
+        match value {
+            Value::Table(table) if !table.is_empty() => flatten(&key, table, origin, map),
+            value => {
+                let origin = origin.clone();
+                map.insert(key, Written { value, origin });
+            }
+        }
+    }
+}
+
+/// `STOCKRELAY_MQTT__LISTEN__ADDRESS` is `mqtt.listen.address`.
+pub(super) fn read_environment(environment: &[(String, String)], map: &mut Map) {
+    for (name, value) in environment {
+        if let Some(key) = name.strip_prefix(VARIABLE_PREFIX) {
+            map.insert(
+                key.to_lowercase().replace("__", "."),
+                Written {
+                    value: Value::String(value.clone()),
+                    origin: Origin::Variable(name.clone()),
+                },
+            );
+        }
+    }
+}

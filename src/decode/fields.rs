@@ -1,0 +1,446 @@
+//! One JSON object's fields as written, and how each kind of field is read.
+//!
+//! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so numbers
+//! never pass through a float, and a wrong type is refused with the value that was found.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::source::{Channel, Reading};
+
+/// Quantities and weights stay below this.
+const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
+/// Decimals of a quantity or weight at the most.
+const DECIMALS_MAX: u32 = 6;
+/// The longest number that is read, in bytes: so many digits always fit a [`Decimal`] without rounding.
+const NUMBER_BYTES_MAX: usize = 28;
+/// Parcels of one shipment at the most.
+const PARCELS_MAX: u32 = 10_000;
+/// Times from 1970 on and before 2200: seconds since 1970, and nanoseconds fit 64 bits.
+const AT_SECONDS: std::ops::Range<i64> = 0..7_258_118_400;
+
+/// The fields of all event types, as written. `null` counts as missing.
+#[derive(Deserialize)]
+pub(super) struct Raw<'a> {
+    #[serde(borrow)]
+    pub id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub at: Option<&'a RawValue>,
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub code: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub symbology: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub product: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub quantity: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub from: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub to: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub lot: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub expiry: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub package: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub order: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub operator: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub reason: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub carrier_ref: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub weight_kg: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub parcels: Option<&'a RawValue>,
+}
+
+/// Why a part of a payload is not an event.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(code: &'static str, message: String) -> Self {
+        Self { code, message }
+    }
+
+    pub fn json(error: &serde_json::Error) -> Self {
+        Self::new(
+            "bad-json",
+            format!(
+                "the payload is not JSON: {error}; a JSON object is taken, for events an array of them too"
+            ),
+        )
+    }
+
+    /// An object whose fields cannot be told apart: one of them is there twice.
+    pub fn fields(error: &serde_json::Error) -> Self {
+        Self::new(
+            "bad-field",
+            format!("the object is not clear: {error}; each field is taken once"),
+        )
+    }
+
+    pub fn not_an_object(found: &RawValue) -> Self {
+        Self::new(
+            "bad-json",
+            format!(
+                "an event is a JSON object such as {{\"type\": \"transfer\", ...}}; found {}",
+                describe(found)
+            ),
+        )
+    }
+
+    fn missing(kind: &str, field: &str) -> Self {
+        let needs = super::action::needs(kind);
+        Self::new(
+            "missing-field",
+            format!("field {field} is missing: type {kind} needs {needs}"),
+        )
+    }
+
+    fn field(field: &str, found: &str, accepted: &str) -> Self {
+        Self::new(
+            "bad-field",
+            format!("field {field}: found {found}; accepted is {accepted}"),
+        )
+    }
+}
+
+/// A value for a message: its JSON type and its beginning.
+fn describe(raw: &RawValue) -> String {
+    let text = raw.get();
+    let kind = match text.as_bytes().first() {
+        Some(b'"') => "the text",
+        Some(b'{') => "an object",
+        Some(b'[') => "an array",
+        Some(b't' | b'f') => "the boolean",
+        Some(b'n') => "null",
+        _ => "the number",
+    };
+    match kind {
+        "null" | "an object" | "an array" => kind.to_owned(),
+        _ => format!("{kind} {}", shorten(text)),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    let mut cut: String = text.chars().take(40).flat_map(printable).collect();
+    if text.chars().nth(40).is_some() {
+        cut.push_str("...");
+    }
+    cut
+}
+
+/// Messages go to displays and logs: no control character gets through.
+fn printable(c: char) -> impl Iterator<Item = char> {
+    let (plain, escaped) = if c.is_control() {
+        (None, Some(c.escape_default()))
+    } else {
+        (Some(c), None)
+    };
+    plain.into_iter().chain(escaped.into_iter().flatten())
+}
+
+/// The first `max` elements of a JSON array, and how many it holds.
+pub(super) fn elements(
+    text: &str,
+    max: usize,
+) -> Result<(Vec<&RawValue>, usize), serde_json::Error> {
+    struct Elements(usize);
+    impl<'de> Visitor<'de> for Elements {
+        type Value = (Vec<&'de RawValue>, usize);
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an array")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut kept = Vec::new();
+            while kept.len() < self.0 {
+                let Some(element) = seq.next_element()? else {
+                    let count = kept.len();
+                    return Ok((kept, count));
+                };
+                kept.push(element);
+            }
+            // What is beyond the limit is counted, never kept.
+            let mut count = kept.len();
+            while seq.next_element::<IgnoredAny>()?.is_some() {
+                count += 1;
+            }
+            Ok((kept, count))
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let found = deserializer.deserialize_seq(Elements(max))?;
+    deserializer.end()?;
+    Ok(found)
+}
+
+/// The text of a JSON string; `None` where it is something else.
+fn string(raw: &RawValue) -> Option<std::borrow::Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if inner.contains('\\') {
+        serde_json::from_str::<String>(raw.get())
+            .ok()
+            .map(Into::into)
+    } else {
+        Some(inner.into())
+    }
+}
+
+/// Refuses a text that is empty, too long, or holds a control character.
+///
+/// A scanned code may hold the separators of GS1 and ISO 15434 messages (FS, GS, RS, US and EOT).
+pub(super) fn check_text(field: &str, text: &str, is_code: bool) -> Result<(), Refusal> {
+    let separator = |c| is_code && matches!(c, '\u{4}' | '\u{1c}'..='\u{1f}');
+    let fault = if text.is_empty() {
+        "an empty text".to_owned()
+    } else if text.len() > TEXT_BYTES_MAX {
+        format!("a text of {} bytes", text.len())
+    } else if let Some(c) = text.chars().find(|&c| c.is_control() && !separator(c)) {
+        format!("a text with the control character U+{:04X}", u32::from(c))
+    } else {
+        return Ok(());
+    };
+    let accepted = if is_code {
+        format!(
+            "a text of 1 to {TEXT_BYTES_MAX} bytes without control characters but FS, GS, RS, US, EOT"
+        )
+    } else {
+        format!("a text of 1 to {TEXT_BYTES_MAX} bytes without control characters")
+    };
+    Err(Refusal::field(field, &fault, &accepted))
+}
+
+/// The device's own id; `None` where it gave none.
+pub(super) fn id(raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    match string(raw) {
+        Some(id)
+            if !id.is_empty()
+                && id.len() <= EVENT_ID_BYTES_MAX
+                && !id.chars().any(char::is_control) =>
+        {
+            Ok(Some(id.into_owned()))
+        }
+        _ => Err(Refusal::field(
+            "id",
+            &describe(raw),
+            &format!(
+                "a text of 1 to {EVENT_ID_BYTES_MAX} bytes without control characters, or no id"
+            ),
+        )),
+    }
+}
+
+/// When it was done; `None` where the device named no time.
+pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    string(raw)
+        .and_then(|text| Timestamp::from_str(&text).ok())
+        .filter(|at| AT_SECONDS.contains(&at.as_second()))
+        .map(Some)
+        .ok_or_else(|| {
+            Refusal::field(
+                "at",
+                &describe(raw),
+                "an RFC 3339 time with its offset, such as 2026-11-23T08:15:30.120Z, of 1970 to 2199",
+            )
+        })
+}
+
+/// Reads the fields of one object. Where the device gave no id, it notes what it read: the id is derived from that.
+pub(super) struct Reader {
+    pub kind: &'static str,
+    noted: Option<Vec<u8>>,
+}
+
+impl Reader {
+    pub fn new(kind: &'static str, derive_id: bool) -> Self {
+        let mut reader = Self {
+            kind,
+            noted: derive_id.then(Vec::new),
+        };
+        reader.note("type", kind);
+        reader
+    }
+
+    /// Each part with its length before it, so that no two sets of fields run together to the same bytes.
+    pub fn note(&mut self, field: &str, value: &str) {
+        if let Some(noted) = &mut self.noted {
+            for part in [field, value] {
+                noted.extend_from_slice(&(part.len() as u64).to_le_bytes());
+                noted.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+
+    /// The id of an event whose device gave none: `~` and 128 bits of BLAKE3 in hexadecimal digits.
+    ///
+    /// It stands for the device, the channel, what the fields mean (not how they were written: a resend
+    /// with its keys in another order, or with a count of attempts, is the same event) and the device's time `at`.
+    ///
+    /// Without a time as well, nothing tells a message that was sent again from a second scan of the same
+    /// thing. Here each is a new event: the time of receipt, to the nanosecond, and the place in the array
+    /// go in instead. To take the second for a repeat would lose a movement silently, while one that was
+    /// counted twice shows in the list of events. A device that resends must give an id or a time.
+    pub fn derived_id(&self, reading: &Reading, index: usize, at: Option<Timestamp>) -> String {
+        let mut hash = blake3::Hasher::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update(&(bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        part(b"stockrelay event 1");
+        part(reading.device.as_str().as_bytes());
+        part(match reading.channel {
+            Channel::Scan => b"scan",
+            Channel::Event => b"event",
+        });
+        if let Some(at) = at {
+            part(b"at");
+            part(&at.as_nanosecond().to_le_bytes());
+        } else {
+            part(b"received");
+            part(&reading.received.as_nanosecond().to_le_bytes());
+            part(&(index as u64).to_le_bytes());
+        }
+        part(self.noted.as_deref().unwrap_or_default());
+        let mut id = String::with_capacity(33);
+        id.push('~');
+        for byte in &hash.finalize().as_bytes()[..16] {
+            // Writing to a string cannot fail.
+            let _ = write!(id, "{byte:02x}");
+        }
+        id
+    }
+
+    pub fn missing(&self, field: &str) -> Refusal {
+        Refusal::missing(self.kind, field)
+    }
+
+    pub fn needed(&mut self, field: &str, raw: Option<&RawValue>) -> Result<String, Refusal> {
+        self.optional(field, raw)?
+            .ok_or_else(|| self.missing(field))
+    }
+
+    pub fn optional(
+        &mut self,
+        field: &str,
+        raw: Option<&RawValue>,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(raw) = raw else { return Ok(None) };
+        let text = string(raw)
+            .ok_or_else(|| Refusal::field(field, &describe(raw), "a text in double quotes"))?;
+        check_text(field, &text, field == "code")?;
+        self.note(field, &text);
+        Ok(Some(text.into_owned()))
+    }
+
+    /// A date of the calendar, or a time with its offset, as the text that it is.
+    pub fn date(&mut self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+        let text = self.optional(field, raw)?;
+        match text {
+            Some(text)
+                if jiff::civil::Date::from_str(&text).is_err()
+                    && Timestamp::from_str(&text).is_err() =>
+            {
+                Err(Refusal::field(
+                    field,
+                    &format!("the text {}", shorten(&text)),
+                    "a date such as 2027-03-31, or an RFC 3339 time with its offset",
+                ))
+            }
+            text => Ok(text),
+        }
+    }
+
+    /// How many: above 0, and 1 where it is missing.
+    pub fn quantity(&mut self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
+        if let Some(quantity) = self.decimal("quantity", raw, false)? {
+            return Ok(quantity);
+        }
+        self.note("quantity", "1");
+        Ok(Decimal::ONE)
+    }
+
+    /// How many there are: 0 is a count as well, and none is not.
+    pub fn counted(&mut self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
+        self.decimal("quantity", raw, true)?
+            .ok_or_else(|| self.missing("quantity"))
+    }
+
+    /// An exact decimal, as a JSON number or as a text.
+    pub fn decimal(
+        &mut self,
+        field: &str,
+        raw: Option<&RawValue>,
+        zero: bool,
+    ) -> Result<Option<Decimal>, Refusal> {
+        let Some(raw) = raw else { return Ok(None) };
+        let text = string(raw).unwrap_or_else(|| raw.get().into());
+        let value = parse_decimal(&text)
+            .filter(|value| zero || !value.is_zero())
+            .ok_or_else(|| {
+                let least = if zero { "0 or more" } else { "above 0" };
+                Refusal::field(
+                    field,
+                    &describe(raw),
+                    &format!("a number {least} and below {MAGNITUDE_LIMIT}, with at most {DECIMALS_MAX} decimals"),
+                )
+            })?;
+        self.note(field, &value.to_string());
+        Ok(Some(value))
+    }
+
+    /// How many parcels: a whole number.
+    pub fn parcels(&mut self, raw: Option<&RawValue>) -> Result<Option<u32>, Refusal> {
+        let Some(raw) = raw else { return Ok(None) };
+        let text = string(raw).unwrap_or_else(|| raw.get().into());
+        let parcels = u32::from_str(&text)
+            .ok()
+            .filter(|parcels| (1..=PARCELS_MAX).contains(parcels))
+            .ok_or_else(|| {
+                Refusal::field(
+                    "parcels",
+                    &describe(raw),
+                    &format!("a whole number from 1 to {PARCELS_MAX}"),
+                )
+            })?;
+        self.note("parcels", &parcels.to_string());
+        Ok(Some(parcels))
+    }
+}
+
+/// A decimal that is not negative, exactly as written, in its shortest form.
+fn parse_decimal(text: &str) -> Option<Decimal> {
+    // Decimal's own parser would also take `1_000`.
+    let plain = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E');
+    if text.len() > NUMBER_BYTES_MAX || !text.bytes().all(plain) {
+        return None;
+    }
+    let value = if text.contains(['e', 'E']) {
+        Decimal::from_scientific(text)
+    } else {
+        Decimal::from_str(text)
+    };
+    let value = value.ok()?.normalize();
+    let fits = value >= Decimal::ZERO
+        && value < Decimal::from(MAGNITUDE_LIMIT)
+        && value.scale() <= DECIMALS_MAX;
+    fits.then_some(value)
+}

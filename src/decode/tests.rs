@@ -1,0 +1,535 @@
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::event::{Name, SourceKind};
+
+fn reading(channel: Channel, payload: &[u8]) -> Reading {
+    Reading {
+        source: SourceKind::Listen,
+        device: Name::new("pda-1").unwrap(),
+        channel,
+        payload: Bytes::copy_from_slice(payload),
+        received: "2026-11-23T09:00:00.000000007Z".parse().unwrap(),
+    }
+}
+
+fn event(payload: &str) -> Result<Event, Rejection> {
+    one(decode(&reading(Channel::Event, payload.as_bytes())))
+}
+
+fn scan(payload: &str) -> Result<Event, Rejection> {
+    one(decode(&reading(Channel::Scan, payload.as_bytes())))
+}
+
+fn one(mut entries: Vec<Result<Event, Rejection>>) -> Result<Event, Rejection> {
+    assert_eq!(entries.len(), 1, "{entries:?}");
+    entries.remove(0)
+}
+
+/// The code and the message of a payload that is refused.
+fn refused(payload: &str) -> (&'static str, String) {
+    let rejection = event(payload).expect_err(payload);
+    (rejection.code, rejection.message)
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "fields that may be missing are compared with it"
+)]
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+const TRANSFER: &str =
+    r#"{"type":"transfer","product":"4000000000006","from":"LOC-BIN-0001","to":"LOC-BIN-0007""#;
+
+#[test]
+fn a_transfer_with_everything_is_read_as_written() {
+    let event = event(
+        r#" {"id": "a-1", "at": "2026-11-23T09:15:30.120+01:00", "type": "transfer",
+            "product": "4000000000006", "quantity": 2.50, "from": "LOC-BIN-0001", "to": "LOC-BIN-0007",
+            "lot": "L\u00e4nd\"1", "package": "PK1", "order": "ignored", "operator": "anna", "x": [{}]} "#,
+    )
+    .unwrap();
+    assert_eq!((event.id.as_str(), event.id_derived), ("a-1", false));
+    assert_eq!(
+        event.at,
+        "2026-11-23T08:15:30.120Z".parse::<Timestamp>().unwrap()
+    );
+    assert_eq!(event.operator, text("anna"));
+    let Action::Transfer {
+        product,
+        quantity,
+        from,
+        to,
+        lot,
+        package,
+    } = event.action
+    else {
+        panic!("{event:?}");
+    };
+    assert_eq!(
+        (product.as_str(), quantity),
+        ("4000000000006", Decimal::new(25, 1))
+    );
+    assert_eq!(
+        (from.as_str(), to.as_str()),
+        ("LOC-BIN-0001", "LOC-BIN-0007")
+    );
+    assert_eq!((lot, package), (text("Länd\"1"), text("PK1")));
+}
+
+#[test]
+fn each_type_is_read_with_its_least_and_refused_with_less() {
+    let table = [
+        (
+            r#"{"type":"transfer","product":"p","from":"a","to":"b"}"#,
+            "product from to",
+        ),
+        (
+            r#"{"type":"pick","order":"o","product":"p"}"#,
+            "order product",
+        ),
+        (r#"{"type":"receive","product":"p"}"#, "product"),
+        (
+            r#"{"type":"count","product":"p","from":"a","quantity":0}"#,
+            "product from quantity",
+        ),
+        (
+            r#"{"type":"scrap","product":"p","from":"a"}"#,
+            "product from",
+        ),
+        (r#"{"type":"return","product":"p","to":"b"}"#, "product to"),
+        (
+            r#"{"type":"pack","package":"k","order":"o"}"#,
+            "package order",
+        ),
+        (
+            r#"{"type":"pack","package":"k","product":"p"}"#,
+            "package product",
+        ),
+        (r#"{"type":"ship","order":"o"}"#, "order"),
+        (r#"{"type":"validate","order":"o"}"#, "order"),
+    ];
+    for (payload, needed) in table {
+        let mut object: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(payload).unwrap();
+        assert_eq!(
+            event(payload).unwrap().action.kind(),
+            object["type"],
+            "{payload}"
+        );
+        for field in needed.split(' ') {
+            let value = object.remove(field).unwrap();
+            let less = serde_json::to_string(&object).unwrap();
+            let (code, message) = refused(&less);
+            assert_eq!(code, "missing-field", "{less}: {message}");
+            object.insert(field.to_owned(), value);
+        }
+    }
+}
+
+#[test]
+fn optional_fields_come_through_in_every_type() {
+    let extras = r#""quantity":"3","lot":"L","expiry":"2027-03-31","package":"K","from":"A","to":"B","reason":"R",
+        "carrier_ref":"C","weight_kg":1.5,"parcels":2,"order":"O","product":"P","code":"X","symbology":"qr""#;
+    let all = |kind: &str| {
+        event(&format!(r#"{{"type":"{kind}",{extras}}}"#))
+            .unwrap()
+            .action
+    };
+    let three = Decimal::from(3);
+    let (p, o, a, b) = (
+        "P".to_owned(),
+        "O".to_owned(),
+        "A".to_owned(),
+        "B".to_owned(),
+    );
+    assert_eq!(
+        all("pick"),
+        Action::Pick {
+            order: o.clone(),
+            product: p.clone(),
+            quantity: three,
+            from: text("A"),
+            lot: text("L"),
+            package: text("K"),
+        }
+    );
+    assert_eq!(
+        all("receive"),
+        Action::Receive {
+            order: text("O"),
+            product: p.clone(),
+            quantity: three,
+            to: text("B"),
+            lot: text("L"),
+            expiry: text("2027-03-31"),
+            package: text("K"),
+        }
+    );
+    assert_eq!(
+        all("count"),
+        Action::Count {
+            product: p.clone(),
+            from: a.clone(),
+            quantity: three,
+            lot: text("L"),
+            package: text("K")
+        }
+    );
+    assert_eq!(
+        all("scrap"),
+        Action::Scrap {
+            product: p.clone(),
+            from: a,
+            quantity: three,
+            lot: text("L"),
+            reason: text("R")
+        }
+    );
+    assert_eq!(
+        all("return"),
+        Action::Return {
+            order: text("O"),
+            product: p,
+            to: b,
+            quantity: three,
+            lot: text("L"),
+            reason: text("R")
+        }
+    );
+    assert_eq!(
+        all("pack"),
+        Action::Pack {
+            package: "K".to_owned(),
+            product: text("P"),
+            order: text("O"),
+            quantity: three,
+            from: text("A"),
+            lot: text("L"),
+        }
+    );
+    assert_eq!(
+        all("ship"),
+        Action::Ship {
+            order: o,
+            carrier_ref: text("C"),
+            weight_kg: Some(Decimal::new(15, 1)),
+            parcels: Some(2),
+        }
+    );
+}
+
+#[test]
+fn scans_are_json_or_the_bare_text() {
+    let bare = scan("]C10104012345678901\u{1d}10AB\r\n").unwrap();
+    assert_eq!(
+        bare.action,
+        Action::Scan {
+            code: "]C10104012345678901\u{1d}10AB".to_owned(),
+            symbology: None
+        }
+    );
+    assert!(bare.id_derived);
+    assert_eq!(bare.at, bare.received);
+
+    let json =
+        scan(r#"{"id":"7","code":"40\u001d1","symbology":"code128","operator":"anna"}"#).unwrap();
+    assert_eq!(json.id, "7");
+    assert_eq!(
+        json.action,
+        Action::Scan {
+            code: "40\u{1d}1".to_owned(),
+            symbology: text("code128")
+        }
+    );
+
+    // An ISO 15434 message is no JSON array.
+    let iso = "[)>\u{1e}06\u{1d}P12\u{1e}\u{4}";
+    assert!(matches!(scan(iso).unwrap().action, Action::Scan { code, .. } if code == iso));
+
+    assert_eq!(scan("").unwrap_err().code, "empty");
+    assert_eq!(scan("\r\n").unwrap_err().code, "empty");
+    assert_eq!(scan("a\tb").unwrap_err().code, "bad-field");
+    assert_eq!(scan(&"9".repeat(257)).unwrap_err().code, "bad-field");
+    assert_eq!(scan("{\"code\":\"1\"").unwrap_err().code, "bad-json");
+    assert_eq!(scan("{}").unwrap_err().code, "missing-field");
+    assert_eq!(
+        one(decode(&reading(Channel::Scan, b"\xff1")))
+            .unwrap_err()
+            .code,
+        "bad-utf8"
+    );
+}
+
+#[test]
+fn refusals_name_the_field_what_was_found_and_what_is_accepted() {
+    let table = [
+        ("bad-json", "not json"),
+        ("bad-json", r#"{"type":"transfer""#),
+        ("bad-json", r#""transfer""#),
+        ("bad-json", "17"),
+        ("bad-json", "[{}] x"),
+        ("bad-json", "[17]"),
+        ("empty", ""),
+        ("empty", " [ ] "),
+        ("missing-field", "{}"),
+        ("missing-field", r#"{"type":null}"#),
+        ("unknown-type", r#"{"type":"teleport"}"#),
+        ("unknown-type", r#"{"type":"scan","code":"1"}"#),
+        ("unknown-type", r#"{"type":7}"#),
+        ("bad-field", r#"{"type":"validate","order":4711}"#),
+        ("bad-field", r#"{"type":"validate","order":""}"#),
+        ("bad-field", r#"{"type":"validate","order":"a\u0007b"}"#),
+        (
+            "bad-field",
+            r#"{"type":"validate","order":"a","order":"b"}"#,
+        ),
+        ("bad-field", r#"{"type":"validate","order":"a","id":17}"#),
+        (
+            "bad-field",
+            r#"{"type":"validate","order":"a","at":"yesterday"}"#,
+        ),
+        (
+            "bad-field",
+            r#"{"type":"validate","order":"a","at":"2026-11-23T08:15:30"}"#,
+        ),
+        (
+            "bad-field",
+            r#"{"type":"validate","order":"a","at":"9999-01-01T00:00:00Z"}"#,
+        ),
+        (
+            "bad-field",
+            r#"{"type":"receive","product":"a","expiry":"soon"}"#,
+        ),
+        ("bad-field", r#"{"type":"ship","order":"a","parcels":1.5}"#),
+        ("bad-field", r#"{"type":"ship","order":"a","weight_kg":{}}"#),
+    ];
+    let mut seen = String::new();
+    for (code, payload) in table {
+        let (found, message) = refused(payload);
+        assert_eq!(found, code, "{payload}: {message}");
+        writeln!(seen, "{payload}\n    {code}: {message}").unwrap();
+    }
+    insta::assert_snapshot!(seen);
+}
+
+#[test]
+fn quantities_are_exact_positive_and_bounded() {
+    let quantity = |written: &str| match event(&format!(r#"{TRANSFER},"quantity":{written}}}"#)) {
+        Ok(Event {
+            action: Action::Transfer { quantity, .. },
+            ..
+        }) => Some(quantity.to_string()),
+        Ok(other) => panic!("{other:?}"),
+        Err(rejection) => {
+            assert_eq!(rejection.code, "bad-field");
+            None
+        }
+    };
+    let exact = [
+        ("2", "2"),
+        ("\"2\"", "2"),
+        ("0.1", "0.1"),
+        ("2.500000", "2.5"),
+        ("999999999999.999999", "999999999999.999999"),
+        ("1e3", "1000"),
+        ("\"1E-6\"", "0.000001"),
+        ("null", "1"),
+    ];
+    for (written, meant) in exact {
+        assert_eq!(quantity(written).as_deref(), Some(meant), "{written}");
+    }
+    for wrong in [
+        "0",
+        "-1",
+        "-0.5",
+        "1000000000000",
+        "0.0000001",
+        "1e400",
+        "1e-400",
+        "\"\"",
+        "\" 2\"",
+        "\"1,5\"",
+        "\"1_0\"",
+        "\"NaN\"",
+        "true",
+        "[2]",
+        "{}",
+        "\"two\"",
+        "0.00000000000000000000000000000001",
+        "1.0000000000000000000000000000000000001",
+    ] {
+        assert_eq!(quantity(wrong), None, "{wrong}");
+    }
+    assert!(event(r#"{"type":"count","product":"p","from":"a","quantity":0}"#).is_ok());
+    assert!(event(r#"{"type":"count","product":"p","from":"a","quantity":-1}"#).is_err());
+}
+
+#[test]
+fn a_rejection_keeps_the_id_and_the_beginning_of_its_own_element() {
+    let long = "x".repeat(9_000);
+    let payload = format!(
+        r#"[{TRANSFER},"id":"1"}}, {{"id":"2","type":"transfer","note":"{long}"}}, 5, {TRANSFER},"id":"{long}"}}]"#
+    );
+    let entries = decode(&reading(Channel::Event, payload.as_bytes()));
+    assert_eq!(entries.len(), 4);
+    assert_eq!(entries[0].as_ref().unwrap().id, "1");
+    let second = entries[1].as_ref().unwrap_err();
+    assert_eq!(
+        (second.id.as_deref(), second.code),
+        (Some("2"), "missing-field")
+    );
+    assert_eq!(second.payload.len(), REJECTED_BYTES_MAX);
+    assert!(second.payload.starts_with(br#"{"id":"2""#));
+    assert_eq!(entries[2].as_ref().unwrap_err().payload, b"5");
+    let fourth = entries[3].as_ref().unwrap_err();
+    assert_eq!((fourth.id.as_deref(), fourth.code), (None, "bad-field"));
+    assert!(fourth.message.len() < 300, "{}", fourth.message);
+}
+
+#[test]
+fn the_number_of_events_and_the_size_are_limited() {
+    let array = |count: usize| format!("[{}]", vec![format!("{TRANSFER}}}"); count].join(","));
+    let entries = decode(&reading(Channel::Event, array(EVENTS_MAX).as_bytes()));
+    assert_eq!(
+        entries.iter().filter(|entry| entry.is_ok()).count(),
+        EVENTS_MAX
+    );
+    let over = one(decode(&reading(
+        Channel::Event,
+        array(EVENTS_MAX + 1).as_bytes(),
+    )));
+    assert_eq!(over.unwrap_err().code, "too-many-events");
+    let large = vec![b'1'; PAYLOAD_BYTES_MAX + 1];
+    let rejection = one(decode(&reading(Channel::Scan, &large))).unwrap_err();
+    assert_eq!(
+        (rejection.code, rejection.payload.len()),
+        ("too-large", REJECTED_BYTES_MAX)
+    );
+}
+
+#[test]
+fn an_event_with_a_time_and_no_id_is_the_same_event_however_it_is_written() {
+    let id = |payload: &str| event(payload).unwrap().id;
+    let first = id(
+        r#"{"type":"transfer","product":"p","from":"a","to":"b","quantity":1,"at":"2026-11-23T08:15:30Z"}"#,
+    );
+    let other_way = r#"{"at":"2026-11-23T09:15:30+01:00","to":"b","from":"a","product":"\u0070","attempt":2,"type":"transfer"}"#;
+    assert_eq!(first, id(other_way));
+    let mut later = reading(Channel::Event, other_way.as_bytes());
+    later.received += jiff::SignedDuration::from_secs(60);
+    assert_eq!(first, one(decode(&later)).unwrap().id);
+    // Written down, so that no release takes yesterday's events for new ones.
+    assert_eq!(first, "~b2c9c69d176eb8cec77da702727c962a");
+    for other in [
+        r#"{"type":"transfer","product":"p","from":"a","to":"b","at":"2026-11-23T08:15:31Z"}"#,
+        r#"{"type":"transfer","product":"p","from":"b","to":"a","at":"2026-11-23T08:15:30Z"}"#,
+        r#"{"type":"transfer","product":"p","from":"a","to":"b","lot":"l","at":"2026-11-23T08:15:30Z"}"#,
+        r#"{"type":"transfer","product":"p","from":"a","to":"b","operator":"l","at":"2026-11-23T08:15:30Z"}"#,
+    ] {
+        assert_ne!(first, id(other), "{other}");
+    }
+}
+
+#[test]
+fn an_event_without_time_and_id_is_a_new_one_each_time() {
+    let payload = format!("[{TRANSFER}}},{TRANSFER}}}]");
+    let first = decode(&reading(Channel::Event, payload.as_bytes()));
+    let ids: Vec<_> = first
+        .iter()
+        .map(|entry| &entry.as_ref().unwrap().id)
+        .collect();
+    assert_ne!(ids[0], ids[1]);
+    let mut later = reading(Channel::Event, payload.as_bytes());
+    later.received += jiff::SignedDuration::from_nanos(1);
+    assert_ne!(*ids[0], decode(&later)[0].as_ref().unwrap().id);
+}
+
+/// Pieces that payloads are made of, so that random ones get past the first character.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("{".to_owned()),
+        Just("}".to_owned()),
+        Just("[".to_owned()),
+        Just("]".to_owned()),
+        Just(",".to_owned()),
+        Just(":".to_owned()),
+        Just("null".to_owned()),
+        "\"(type|product|from|to|quantity|id|at|code|transfer|count)\"",
+        "\"[ -~]{0,6}\"",
+        "-?[0-9]{1,30}(\\.[0-9]{1,30})?([eE][+-]?[0-9]{1,10})?",
+        "\\PC{0,3}",
+    ]
+}
+
+/// A value for a quantity of any shape.
+fn number() -> impl Strategy<Value = String> {
+    "\"?[+-]?[0-9]{0,29}(\\.[0-9]{0,29})?([eE][+-]?[0-9]{0,12})?\"?"
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_give_an_answer_and_always_the_same(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for channel in [Channel::Scan, Channel::Event] {
+            let reading = reading(channel, &bytes);
+            let entries = decode(&reading);
+            prop_assert_eq!(entries.len(), 1);
+            prop_assert_eq!(entries, decode(&reading));
+        }
+    }
+
+    #[test]
+    fn almost_json_gives_an_answer(pieces in prop::collection::vec(piece(), 0..40)) {
+        let payload = pieces.concat();
+        for channel in [Channel::Scan, Channel::Event] {
+            prop_assert!(!decode(&reading(channel, payload.as_bytes())).is_empty());
+        }
+    }
+
+    #[test]
+    fn any_number_is_taken_exactly_or_refused(number in number()) {
+        let entries = decode(&reading(Channel::Event, format!(r#"{TRANSFER},"quantity":{number}}}"#).as_bytes()));
+        prop_assert_eq!(entries.len(), 1);
+        if let Ok(Event { action: Action::Transfer { quantity, .. }, .. }) = &entries[0] {
+            let float: f64 = number.trim_matches('"').parse().unwrap();
+            let near: f64 = quantity.to_string().parse().unwrap();
+            prop_assert!((float - near).abs() <= float.abs() * 1e-12, "{number} became {quantity}");
+            prop_assert!(quantity.scale() <= 6 && *quantity > Decimal::ZERO);
+        }
+    }
+
+    #[test]
+    fn every_element_gives_one_entry(good in prop::collection::vec(any::<bool>(), 1..60)) {
+        let elements: Vec<_> = good.iter().enumerate().map(|(i, good)| {
+            if *good { format!(r#"{TRANSFER},"id":"{i}"}}"#) } else { format!(r#"{{"id":"{i}"}}"#) }
+        }).collect();
+        let entries = decode(&reading(Channel::Event, format!("[{}]", elements.join(",")).as_bytes()));
+        prop_assert_eq!(entries.len(), good.len());
+        for (i, entry) in entries.iter().enumerate() {
+            prop_assert_eq!(entry.is_ok(), good[i]);
+            let id = match entry { Ok(event) => Some(&event.id), Err(rejection) => rejection.id.as_ref() };
+            prop_assert_eq!(id, Some(&i.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_is_read(
+        id in "\\PC{1,30}", product in "\\PC{1,60}", from in "\\PC{1,60}", to in "\\PC{1,60}",
+        cents in 1_i64..1_000_000_000_000,
+    ) {
+        let quantity = Decimal::new(cents, 2);
+        let payload = serde_json::json!({
+            "id": id, "type": "transfer", "product": product, "from": from, "to": to, "quantity": quantity.to_string(),
+        });
+        let event = event(&payload.to_string()).unwrap();
+        prop_assert_eq!(event.id, id);
+        prop_assert_eq!(event.action, Action::Transfer { product, quantity, from, to, lot: None, package: None });
+    }
+}

@@ -1,0 +1,227 @@
+//! Stored forms: what domain types are on disk, and back.
+//!
+//! postcard is not self-describing, so each record is an enum of versions that only grows: `V1` is frozen,
+//! a change of form is a `V2`, and every version that was ever written stays readable
+//! (`tests/it/stored/` holds records written by older versions). Times are microseconds since 1970-01-01 UTC.
+
+mod document;
+mod event;
+
+use std::fmt;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+pub use document::{audit_in, audit_out, document_in, document_out, progress_in, progress_out};
+pub use event::{event_in, event_out};
+
+use super::{Rejected, Repeats, StateTotals, Totals};
+use crate::document::State;
+use crate::event::{Name, Rejection};
+
+/// A record that this version cannot read: written by a newer version, or damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} cannot be read ({why}): it was written by a newer version, or the file is damaged")]
+pub struct BadRecord {
+    pub what: &'static str,
+    pub why: String,
+}
+
+fn bad(what: &'static str, why: impl fmt::Display) -> BadRecord {
+    BadRecord {
+        what,
+        why: why.to_string(),
+    }
+}
+
+fn encode<T: Serialize>(what: &'static str, record: &T) -> Result<Vec<u8>, BadRecord> {
+    postcard::to_stdvec(record).map_err(|error| bad(what, error))
+}
+
+fn decode<'a, T: Deserialize<'a>>(what: &'static str, bytes: &'a [u8]) -> Result<T, BadRecord> {
+    postcard::from_bytes(bytes).map_err(|error| bad(what, error))
+}
+
+fn time(what: &'static str, micros: i64) -> Result<Timestamp, BadRecord> {
+    Timestamp::from_microsecond(micros).map_err(|error| bad(what, error))
+}
+
+/// A decimal as its digits and how many of them stand behind the point.
+#[derive(Serialize, Deserialize)]
+struct DecimalV1(i128, u32);
+
+impl From<Decimal> for DecimalV1 {
+    fn from(value: Decimal) -> Self {
+        Self(value.mantissa(), value.scale())
+    }
+}
+
+impl TryFrom<DecimalV1> for Decimal {
+    type Error = BadRecord;
+    fn try_from(DecimalV1(mantissa, scale): DecimalV1) -> Result<Self, BadRecord> {
+        Self::try_from_i128_with_scale(mantissa, scale).map_err(|error| bad("quantity", error))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredRejection {
+    V1 {
+        device: String,
+        source: String,
+        received_us: i64,
+        id: Option<String>,
+        code: String,
+        message: String,
+        payload: Vec<u8>,
+    },
+}
+
+pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
+    encode(
+        "rejected reading",
+        &StoredRejection::V1 {
+            device: rejection.device.to_string(),
+            source: rejection.source.name().to_owned(),
+            received_us: rejection.received.as_microsecond(),
+            id: rejection.id.clone(),
+            code: rejection.code.to_owned(),
+            message: rejection.message.clone(),
+            payload: rejection.payload.clone(),
+        },
+    )
+}
+
+pub fn rejection_out(number: u64, bytes: &[u8]) -> Result<Rejected, BadRecord> {
+    let StoredRejection::V1 {
+        device,
+        source,
+        received_us,
+        id,
+        code,
+        message,
+        payload,
+    } = decode("rejected reading", bytes)?;
+    Ok(Rejected {
+        number,
+        device: Name::new(&device).map_err(|error| bad("rejected reading", error))?,
+        source,
+        received: time("rejected reading", received_us)?,
+        id,
+        code,
+        message,
+        payload,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredRepeats {
+    V1 {
+        count: u64,
+        first_us: i64,
+        last_us: i64,
+    },
+}
+
+pub fn repeats_in(repeats: Repeats) -> Result<Vec<u8>, BadRecord> {
+    let Repeats { count, first, last } = repeats;
+    encode(
+        "repeats",
+        &StoredRepeats::V1 {
+            count,
+            first_us: first.as_microsecond(),
+            last_us: last.as_microsecond(),
+        },
+    )
+}
+
+pub fn repeats_out(bytes: &[u8]) -> Result<Repeats, BadRecord> {
+    let StoredRepeats::V1 {
+        count,
+        first_us,
+        last_us,
+    } = decode("repeats", bytes)?;
+    Ok(Repeats {
+        count,
+        first: time("repeats", first_us)?,
+        last: time("repeats", last_us)?,
+    })
+}
+
+/// The counters that are written with each commit.
+#[derive(Serialize, Deserialize)]
+enum StoredTotals {
+    V1(TotalsV1),
+}
+
+#[derive(Serialize, Deserialize)]
+struct TotalsV1 {
+    last_seq: u64,
+    stored: u64,
+    duplicates: u64,
+    rejected: u64,
+    no_document: u64,
+    /// Waiting, sending, posted, parked, discarded: documents, lines, events.
+    states: [(u64, u64, u64); 5],
+    last_document: u64,
+    settled: u64,
+}
+
+/// What the writer must know before its first request, and keeps with each commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub totals: Totals,
+    /// The number of the newest document.
+    pub last_document: u64,
+    /// All events up to here are in a sealed document or need none.
+    pub settled: u64,
+}
+
+pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
+    let totals = &kept.totals;
+    let states = State::ALL.map(|state| {
+        let StateTotals {
+            documents,
+            lines,
+            events,
+        } = totals.of(state);
+        (documents, lines, events)
+    });
+    encode(
+        "totals",
+        &StoredTotals::V1(TotalsV1 {
+            last_seq: totals.last_seq,
+            stored: totals.stored,
+            duplicates: totals.duplicates,
+            rejected: totals.rejected,
+            no_document: totals.no_document,
+            states,
+            last_document: kept.last_document,
+            settled: kept.settled,
+        }),
+    )
+}
+
+pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
+    let StoredTotals::V1(stored) = decode("totals", bytes)?;
+    let mut totals = Totals {
+        last_seq: stored.last_seq,
+        stored: stored.stored,
+        duplicates: stored.duplicates,
+        rejected: stored.rejected,
+        no_document: stored.no_document,
+        ..Totals::default()
+    };
+    for (state, (documents, lines, events)) in State::ALL.into_iter().zip(stored.states) {
+        *totals.of_mut(state) = StateTotals {
+            documents,
+            lines,
+            events,
+        };
+    }
+    Ok(Kept {
+        totals,
+        last_document: stored.last_document,
+        settled: stored.settled,
+    })
+}

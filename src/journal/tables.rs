@@ -1,0 +1,38 @@
+//! The tables of the journal's file, `journal.redb`. Values are the stored forms of `stored.rs`.
+
+use redb::TableDefinition;
+
+/// `seq` → event. Only ever appended to, and pruned from the front.
+pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
+/// Event → number of the document it is in; [`NO_DOCUMENT`] where it needs none.
+pub const EVENT_DOCUMENT: TableDefinition<u64, u64> = TableDefinition::new("event_document");
+/// Event → how often it came again.
+pub const REPEATS: TableDefinition<u64, &[u8]> = TableDefinition::new("repeats");
+/// Rising number → rejected reading.
+pub const REJECTED: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected");
+/// Device → nothing: every device an event ever came from.
+pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
+
+/// (segment, bucket) → sorted digests of event ids; see `ids.rs`.
+pub const ID_BUCKETS: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("id_buckets");
+/// Segment → its filter.
+pub const ID_FILTERS: TableDefinition<u32, &[u8]> = TableDefinition::new("id_filters");
+
+/// Number → sealed document, never written twice.
+pub const DOCUMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("documents");
+/// Number → how far it has come.
+pub const PROGRESS: TableDefinition<u64, &[u8]> = TableDefinition::new("progress");
+/// Key → number.
+pub const DOCUMENT_KEYS: TableDefinition<[u8; 16], u64> = TableDefinition::new("document_keys");
+/// (state, number) → nothing: the queues.
+pub const BY_STATE: TableDefinition<(u8, u64), ()> = TableDefinition::new("by_state");
+/// (number, step) → audit record.
+pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audit");
+
+/// Path → bytes: sessions, retained messages, missed receipts.
+pub const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
+/// `totals`, and `format` with the version of this layout.
+pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.
+pub const NO_DOCUMENT: u64 = 0;

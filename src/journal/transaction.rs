@@ -1,0 +1,448 @@
+//! What each request does to the tables, within the writer's transaction.
+
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use redb::{ReadableTable, Table, WriteTransaction};
+
+use super::budget::Written;
+use super::ids::{self, Ids};
+use super::inbox::Accepted;
+use super::stored::{self, Kept};
+use super::writer::Limits;
+use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, StateTotals, tables};
+use crate::document::{Document, Progress, State};
+use crate::event::{Event, Rejection};
+
+/// Rejected readings that are kept; the oldest go first.
+pub const REJECTED_MAX: u64 = 100_000;
+/// Documents and events that one request to prune looks at.
+const PRUNE_MAX: usize = 2_000;
+/// Events at the front of the journal that one request to prune looks at.
+const SCAN_MAX: usize = 50_000;
+/// Audit records of one document; further ones replace the last.
+const AUDIT_MAX: u32 = 1_000;
+
+type Bytes = &'static [u8];
+
+pub(super) struct Transaction<'a> {
+    write: &'a WriteTransaction,
+    ids: &'a mut Ids,
+    kept: &'a mut Kept,
+    limits: Limits,
+    events: Table<'a, u64, Bytes>,
+    event_document: Table<'a, u64, u64>,
+    id_buckets: Table<'a, (u32, u16), Bytes>,
+    repeats: HashMap<u64, Repeats>,
+    written: Written,
+}
+
+impl<'a> Transaction<'a> {
+    pub fn open(
+        write: &'a WriteTransaction,
+        ids: &'a mut Ids,
+        kept: &'a mut Kept,
+        limits: Limits,
+    ) -> Result<Self, Fatal> {
+        Ok(Self {
+            events: write.open_table(tables::EVENTS)?,
+            event_document: write.open_table(tables::EVENT_DOCUMENT)?,
+            id_buckets: write.open_table(tables::ID_BUCKETS)?,
+            write,
+            ids,
+            kept,
+            limits,
+            repeats: HashMap::new(),
+            written: Written::default(),
+        })
+    }
+
+    /// Writes what was gathered over all requests. Answers how many bytes came and went.
+    pub fn close(mut self) -> Result<Written, Fatal> {
+        if !self.repeats.is_empty() {
+            let mut table = self.write.open_table(tables::REPEATS)?;
+            for (seq, new) in &self.repeats {
+                let before = table
+                    .get(seq)?
+                    .map(|bytes| stored::repeats_out(bytes.value()))
+                    .transpose()?;
+                let sum = before.map_or(*new, |before| Repeats {
+                    count: before.count + new.count,
+                    first: before.first,
+                    last: new.last,
+                });
+                table.insert(seq, stored::repeats_in(sum)?.as_slice())?;
+            }
+        }
+        if self.ids.is_hot_full() {
+            self.flush_ids()?;
+        }
+        Ok(self.written)
+    }
+
+    /// Numbers and keeps what is new; says of the rest what it repeats. **Invariants 2 and 3.**
+    pub fn append(&mut self, decoded: &[Result<Event, Rejection>]) -> Result<Vec<Accepted>, Fatal> {
+        decoded
+            .iter()
+            .map(|decoded| match decoded {
+                Ok(event) => self.append_event(event),
+                Err(rejection) => self.append_rejection(rejection),
+            })
+            .collect()
+    }
+
+    fn append_event(&mut self, event: &Event) -> Result<Accepted, Fatal> {
+        let digest = ids::digest(event.device.as_str(), &event.id);
+        if let Some(original) = self.ids.find(&digest, &self.id_buckets)? {
+            self.kept.totals.duplicates += 1;
+            let repeats = self.repeats.entry(original).or_insert(Repeats {
+                count: 0,
+                first: event.received,
+                last: event.received,
+            });
+            repeats.count += 1;
+            repeats.last = event.received;
+            return Ok(Accepted::Duplicate { original });
+        }
+        let totals = &mut self.kept.totals;
+        let seq = totals.last_seq + 1;
+        totals.last_seq = seq;
+        totals.stored += 1;
+        let bytes = stored::event_in(event)?;
+        self.written.added += bytes.len() as u64 + 48;
+        self.events.insert(seq, bytes.as_slice())?;
+        self.ids.insert(digest, seq, event.received);
+        if self.ids.know_device(event.device.as_str()) {
+            self.write
+                .open_table(tables::DEVICES)?
+                .insert(event.device.as_str(), ())?;
+        }
+        Ok(Accepted::Stored { seq })
+    }
+
+    fn append_rejection(&mut self, rejection: &Rejection) -> Result<Accepted, Fatal> {
+        self.kept.totals.rejected += 1;
+        let number = self.kept.totals.rejected;
+        let mut table = self.write.open_table(tables::REJECTED)?;
+        let bytes = stored::rejection_in(rejection)?;
+        self.written.added += bytes.len() as u64;
+        table.insert(number, bytes.as_slice())?;
+        if number > REJECTED_MAX {
+            table.remove(number - REJECTED_MAX)?;
+        }
+        Ok(Accepted::Rejected {
+            code: rejection.code,
+            message: rejection.message.clone(),
+        })
+    }
+
+    /// Keeps sealed documents. **Invariant 4:** none of their events is in another one.
+    pub fn seal(
+        &mut self,
+        documents: Vec<Document>,
+        skipped: &[u64],
+        settled: u64,
+    ) -> Result<(), Fatal> {
+        for seq in skipped {
+            self.settle_event(*seq, tables::NO_DOCUMENT)?;
+            self.kept.totals.no_document += 1;
+        }
+        self.kept.settled = self.kept.settled.max(settled);
+        if documents.is_empty() {
+            return Ok(());
+        }
+        let mut bodies = self.write.open_table(tables::DOCUMENTS)?;
+        let mut keys = self.write.open_table(tables::DOCUMENT_KEYS)?;
+        for mut document in documents {
+            self.kept.last_document += 1;
+            let number = self.kept.last_document;
+            document.number = number;
+            for seq in &document.events {
+                self.settle_event(*seq, number)?;
+            }
+            let bytes = stored::document_in(&document)?;
+            self.written.added += bytes.len() as u64 + 200;
+            bodies.insert(number, bytes.as_slice())?;
+            if keys.insert(document.key.0, number)?.is_some() {
+                return Err(Fatal::Invariant(format!(
+                    "document key {} was used twice",
+                    document.key
+                )));
+            }
+            let progress = Progress {
+                state: State::Waiting,
+                attempts: 0,
+                reason: None,
+                odoo: None,
+                since: document.sealed,
+            };
+            let record = AuditRecord {
+                at: document.sealed,
+                state: State::Waiting.to_string(),
+                by: "assemble".to_owned(),
+                note: format!(
+                    "sealed {} events into {} lines",
+                    document.events.len(),
+                    document.lines.len()
+                ),
+            };
+            count(self.kept.totals.of_mut(State::Waiting), &document, true);
+            self.put_progress(number, None, &progress, &record)?;
+        }
+        Ok(())
+    }
+
+    fn settle_event(&mut self, seq: u64, document: u64) -> Result<(), Fatal> {
+        if self.event_document.insert(seq, document)?.is_some() {
+            return Err(Fatal::Invariant(format!(
+                "event {seq} was put into a document twice"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Moves documents on, each with its audit record. **Invariant 5.**
+    pub fn change(&mut self, changes: Vec<Change>) -> Result<Vec<bool>, Fatal> {
+        changes
+            .into_iter()
+            .map(|change| self.change_one(&change))
+            .collect()
+    }
+
+    fn change_one(&mut self, change: &Change) -> Result<bool, Fatal> {
+        let number = change.number;
+        let before = self
+            .write
+            .open_table(tables::PROGRESS)?
+            .get(number)?
+            .map(|bytes| stored::progress_out(bytes.value()))
+            .transpose()?;
+        let Some(before) = before else {
+            return Ok(false);
+        };
+        if before.state != change.expect {
+            return Ok(false);
+        }
+        if before.state != change.progress.state {
+            let document = self
+                .write
+                .open_table(tables::DOCUMENTS)?
+                .get(number)?
+                .map(|bytes| stored::document_out(number, bytes.value()))
+                .transpose()?;
+            let Some(document) = document else {
+                return Ok(false);
+            };
+            count(self.kept.totals.of_mut(before.state), &document, false);
+            count(
+                self.kept.totals.of_mut(change.progress.state),
+                &document,
+                true,
+            );
+        }
+        let record = AuditRecord {
+            at: change.progress.since,
+            state: change.progress.state.to_string(),
+            by: change.by.clone(),
+            note: change.note.clone(),
+        };
+        self.put_progress(number, Some(before.state), &change.progress, &record)?;
+        Ok(true)
+    }
+
+    fn put_progress(
+        &mut self,
+        number: u64,
+        before: Option<State>,
+        progress: &Progress,
+        record: &AuditRecord,
+    ) -> Result<(), Fatal> {
+        self.write
+            .open_table(tables::PROGRESS)?
+            .insert(number, stored::progress_in(progress)?.as_slice())?;
+        let mut by_state = self.write.open_table(tables::BY_STATE)?;
+        if let Some(before) = before {
+            by_state.remove((before as u8, number))?;
+        }
+        by_state.insert((progress.state as u8, number), ())?;
+        let mut audit = self.write.open_table(tables::AUDIT)?;
+        let last = audit
+            .range((number, 0)..=(number, u32::MAX))?
+            .next_back()
+            .transpose()?
+            .map(|(key, _)| key.value().1);
+        let step = last.map_or(0, |last| (last + 1).min(AUDIT_MAX));
+        let bytes = stored::audit_in(record)?;
+        self.written.added += bytes.len() as u64 + 32;
+        audit.insert((number, step), bytes.as_slice())?;
+        Ok(())
+    }
+
+    pub fn keep(&mut self, changes: Vec<KeepChange>) -> Result<(), Fatal> {
+        let mut table = self.write.open_table(tables::KEPT)?;
+        for (key, value) in changes {
+            match value {
+                Some(value) => {
+                    self.written.added += (key.len() + value.len()) as u64;
+                    table.insert(key.as_str(), value.as_slice())?;
+                }
+                None => {
+                    table.remove(key.as_str())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is past its time, a bounded piece at a time. **Invariant 7:** of movements, only what was
+    /// posted (or discarded by a person), and only after `journal.retention_days`. Answers how many events went.
+    pub fn prune(&mut self, now: Timestamp) -> Result<u64, Fatal> {
+        let before = |days: u32| {
+            now.saturating_sub(SignedDuration::from_hours(i64::from(days) * 24))
+                .unwrap_or(Timestamp::MIN)
+        };
+        let retained = before(self.limits.retention_days);
+        for number in self.ids.expire(before(self.limits.dedup_days)) {
+            let filters = self
+                .write
+                .open_table(tables::ID_FILTERS)?
+                .remove(number)?
+                .map_or(0, |bytes| bytes.value().len());
+            let mut size = filters;
+            self.id_buckets
+                .retain_in((number, 0)..=(number, u16::MAX), |_, bytes| {
+                    size += bytes.len();
+                    false
+                })?;
+            self.written.removed += size as u64;
+        }
+        let mut events = Vec::new();
+        for state in [State::Posted, State::Discarded] {
+            for number in self.in_state(state, PRUNE_MAX)? {
+                if events.len() >= PRUNE_MAX {
+                    break;
+                }
+                self.prune_document(number, state, retained, &mut events)?;
+            }
+        }
+        self.unneeded_events(retained, &mut events)?;
+        // Whoever restarts reads the ids after the last segment back from the events: put them there first.
+        if events.iter().any(|seq| *seq > self.ids.flushed_seq()) {
+            self.flush_ids()?;
+        }
+        let mut repeats = self.write.open_table(tables::REPEATS)?;
+        for seq in &events {
+            self.written.removed += self
+                .events
+                .remove(seq)?
+                .map_or(0, |bytes| bytes.value().len() as u64 + 48);
+            self.event_document.remove(seq)?;
+            repeats.remove(seq)?;
+        }
+        self.prune_rejected(retained)?;
+        Ok(events.len() as u64)
+    }
+
+    fn in_state(&self, state: State, limit: usize) -> Result<Vec<u64>, Fatal> {
+        let by_state = self.write.open_table(tables::BY_STATE)?;
+        let numbers = by_state
+            .range((state as u8, 0)..=(state as u8, u64::MAX))?
+            .take(limit);
+        numbers.map(|entry| Ok(entry?.0.value().1)).collect()
+    }
+
+    fn prune_document(
+        &mut self,
+        number: u64,
+        state: State,
+        retained: Timestamp,
+        events: &mut Vec<u64>,
+    ) -> Result<(), Fatal> {
+        let mut progress = self.write.open_table(tables::PROGRESS)?;
+        let since = progress
+            .get(number)?
+            .map(|bytes| stored::progress_out(bytes.value()))
+            .transpose()?
+            .map(|progress| progress.since);
+        if since.is_none_or(|since| since >= retained) {
+            return Ok(());
+        }
+        progress.remove(number)?;
+        if let Some(bytes) = self.write.open_table(tables::DOCUMENTS)?.remove(number)? {
+            self.written.removed += bytes.value().len() as u64 + 200;
+            let document = stored::document_out(number, bytes.value())?;
+            self.write
+                .open_table(tables::DOCUMENT_KEYS)?
+                .remove(document.key.0)?;
+            events.extend(document.events);
+        }
+        self.write
+            .open_table(tables::BY_STATE)?
+            .remove((state as u8, number))?;
+        self.write
+            .open_table(tables::AUDIT)?
+            .retain_in((number, 0)..=(number, u32::MAX), |_, _| false)?;
+        Ok(())
+    }
+
+    /// Events at the front of the journal that need no document and are past their time.
+    fn unneeded_events(&self, retained: Timestamp, events: &mut Vec<u64>) -> Result<(), Fatal> {
+        for entry in self.events.range(0..)?.take(SCAN_MAX) {
+            let (seq, bytes) = entry?;
+            if stored::event_out(bytes.value())?.received >= retained {
+                break;
+            }
+            let document = self
+                .event_document
+                .get(seq.value())?
+                .map(|document| document.value());
+            if document == Some(tables::NO_DOCUMENT) {
+                events.push(seq.value());
+            }
+        }
+        Ok(())
+    }
+
+    fn prune_rejected(&mut self, retained: Timestamp) -> Result<(), Fatal> {
+        let mut table = self.write.open_table(tables::REJECTED)?;
+        for _ in 0..PRUNE_MAX {
+            let Some((number, bytes)) = table
+                .first()?
+                .map(|(number, bytes)| (number.value(), bytes.value().to_vec()))
+            else {
+                break;
+            };
+            if stored::rejection_out(number, &bytes)?.received >= retained {
+                break;
+            }
+            table.remove(number)?;
+            self.written.removed += bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn flush_ids(&mut self) -> Result<(), Fatal> {
+        let Some(flush) = self.ids.flush() else {
+            return Ok(());
+        };
+        for (bucket, entries) in &flush.buckets {
+            self.written.added += entries.len() as u64;
+            self.id_buckets
+                .insert((flush.number, *bucket), entries.as_slice())?;
+        }
+        self.write
+            .open_table(tables::ID_FILTERS)?
+            .insert(flush.number, flush.filter.as_slice())?;
+        Ok(())
+    }
+}
+
+fn count(totals: &mut StateTotals, document: &Document, more: bool) {
+    let step = |number: &mut u64, by: usize| {
+        let by = by as u64;
+        *number = if more { *number + by } else { *number - by };
+    };
+    step(&mut totals.documents, 1);
+    step(&mut totals.lines, document.lines.len());
+    step(&mut totals.events, document.events.len());
+}

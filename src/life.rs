@@ -1,0 +1,127 @@
+//! The daemon's life: log, build, say that it is ready, run, drain with a deadline.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+use stockrelay::config::{Loaded, Log};
+use stockrelay::daemon::Daemon;
+use stockrelay::view::cli::DemoArgs;
+use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DONE, EXIT_FAILED};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+/// How long draining may take. What is not done by then is done after the next start: nothing is lost by it.
+const DRAIN: Duration = Duration::from_secs(9);
+
+pub async fn run(loaded: Loaded) -> Result<u8, u8> {
+    start_log(&loaded.config.log)?;
+    let mut signals = Signals::new().map_err(|error| {
+        error!(%error, "cannot listen for signals");
+        EXIT_FAILED
+    })?;
+    info!(version = env!("CARGO_PKG_VERSION"), site = %loaded.config.site, "stockrelay starts");
+    for warning in &loaded.warnings {
+        warn!("{warning}");
+    }
+    let mut daemon = Daemon::start(loaded.config).await.map_err(|error| {
+        error!("{error:#}");
+        EXIT_FAILED
+    })?;
+    tell(NotifyState::Ready);
+
+    let failure = tokio::select! {
+        failure = daemon.failed() => Some(failure),
+        () = signals.until_told_to_stop() => None,
+        () = keep_watchdog_quiet() => None,
+    };
+    tell(NotifyState::Stopping);
+    if let Some(why) = &failure {
+        error!("a part has stopped by itself, so all of it stops: {why}");
+    }
+    let drained = tokio::select! {
+        drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.ok(),
+        () = signals.until_told_to_stop() => None,
+    };
+    match drained {
+        Some(Ok(())) => {}
+        Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
+        None => {
+            warn!("stopped before all was drained: the journal has it, and the next start goes on")
+        }
+    }
+    info!("stockrelay has stopped");
+    Ok(if failure.is_some() {
+        EXIT_FAILED
+    } else {
+        EXIT_DONE
+    })
+}
+
+#[expect(clippy::unused_async, reason = "the demo runs a daemon")]
+pub async fn demo(_args: &DemoArgs) -> Result<u8, u8> {
+    Err(EXIT_FAILED)
+}
+
+/// To standard error, which systemd keeps; coloured only where a person looks.
+fn start_log(log: &Log) -> Result<(), u8> {
+    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
+        super::say(&format!("log.level: found {:?}: {error}", log.level));
+        EXIT_CONFIG
+    })?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if log.json {
+        builder.json().init();
+    } else {
+        builder.with_ansi(std::io::stderr().is_terminal()).init();
+    }
+    Ok(())
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// SIGHUP is no reason to stop: terminals that close send it, and so do people who expect a reload.
+    async fn until_told_to_stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return info!("SIGTERM: stopping"),
+                _ = self.interrupt.recv() => return info!("SIGINT: stopping"),
+                _ = self.hangup.recv() => info!("SIGHUP is ignored: restart to read the configuration again"),
+            }
+        }
+    }
+}
+
+/// Tells systemd twice in its time that the runtime still turns; without a watchdog it waits for ever.
+async fn keep_watchdog_quiet() {
+    let Some(every) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
+    let mut tick = tokio::time::interval((every / 2).max(Duration::from_millis(100)));
+    loop {
+        tick.tick().await;
+        tell(NotifyState::Watchdog);
+    }
+}
+
+fn tell(state: NotifyState) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        warn!(%error, "cannot tell systemd how it goes");
+    }
+}

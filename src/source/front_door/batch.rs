@@ -1,0 +1,309 @@
+//! The publishes of one wake-up, from their bytes to their acknowledgements.
+//!
+//! Comes in: publishes that one read brought. Goes out: one request to the journal for all of them, so that they
+//! share a commit, and then, in the order of the publishes (MQTT 3.1.1, 4.6), what to acknowledge.
+//! **Invariant 1:** nothing is acknowledged before the journal has answered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::answer::Reason;
+use super::hub::Device;
+use super::wire::Qos;
+use crate::event::{Name, Rejection, SourceKind};
+use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
+use crate::source::receipt::Receipt;
+use crate::source::{Channel, Intake, Reading, Verdict};
+
+/// Between two tries while the journal is full.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_MAX: Duration = Duration::from_secs(2);
+/// Payload that one request to the journal carries; more starts another one.
+pub const BATCH_BYTES_MAX: usize = 512 << 10;
+/// What a publish costs besides its payload.
+const PUBLISH_BYTES: usize = 128;
+/// How much of a payload on a foreign topic is kept, in bytes.
+const FOREIGN_BYTES_MAX: usize = 4_096;
+
+/// Publishes that go to the journal together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub publishes: Vec<Waiting>,
+    /// What the publishes cost in memory, about.
+    pub bytes: usize,
+    readings: Vec<Reading>,
+    rejections: Vec<Rejection>,
+    keeps: Vec<KeepChange>,
+    /// A SUBSCRIBE or UNSUBSCRIBE whose answer waits for `keeps`.
+    pub reply: Option<Bytes>,
+}
+
+/// One publish that waits for its acknowledgement.
+#[derive(Debug)]
+pub struct Waiting {
+    pub qos: Qos,
+    pub pkid: u16,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
+    /// The next of the readings.
+    Reading,
+    /// The next of the rejections.
+    Rejection,
+    /// Part of the kept changes.
+    Kept,
+    /// Nothing to wait for but its turn.
+    Done(Reason, &'static str),
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Settled {
+    pub publishes: Vec<Outcome>,
+    pub bytes: usize,
+    pub reply: Option<Bytes>,
+    /// For the device, one for each event.
+    pub receipts: Vec<Bytes>,
+    pub stored: u64,
+    pub rejected: u64,
+    /// The journal has stopped: nothing was acknowledged, the connection ends.
+    pub stopped: bool,
+}
+
+#[derive(Debug)]
+pub struct Outcome {
+    pub qos: Qos,
+    pub pkid: u16,
+    pub reason: Reason,
+    pub text: Option<String>,
+}
+
+impl Batch {
+    pub fn is_empty(&self) -> bool {
+        self.publishes.is_empty() && self.keeps.is_empty()
+    }
+
+    pub fn read(
+        &mut self,
+        qos: Qos,
+        pkid: u16,
+        device: &Name,
+        channel: Channel,
+        payload: Bytes,
+        received: Timestamp,
+    ) {
+        self.bytes += payload.len();
+        self.push(qos, pkid, What::Reading);
+        self.readings.push(Reading {
+            source: SourceKind::Listen,
+            device: device.clone(),
+            channel,
+            payload,
+            received,
+        });
+    }
+
+    pub fn keep(&mut self, qos: Qos, pkid: u16, changes: Vec<KeepChange>) {
+        self.push(qos, pkid, What::Kept);
+        self.keeps.extend(changes);
+    }
+
+    /// Changes that no publish waits for.
+    pub fn changes(changes: Vec<KeepChange>, reply: Option<Bytes>) -> Self {
+        Self {
+            keeps: changes,
+            reply,
+            ..Self::default()
+        }
+    }
+
+    pub fn done(&mut self, qos: Qos, pkid: u16, reason: Reason, text: &'static str) {
+        self.push(qos, pkid, What::Done(reason, text));
+    }
+
+    /// A publish to a topic that is not the device's, from a client that cannot be told so: it is kept as a rejected
+    /// reading and then acknowledged, so that it is neither lost in silence nor sent for ever.
+    pub fn reject(
+        &mut self,
+        qos: Qos,
+        pkid: u16,
+        device: &Name,
+        topic: &[u8],
+        payload: &Bytes,
+        received: Timestamp,
+    ) {
+        self.bytes += payload.len().min(FOREIGN_BYTES_MAX);
+        self.push(qos, pkid, What::Rejection);
+        let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
+        self.rejections.push(Rejection {
+            device: device.clone(),
+            source: SourceKind::Listen,
+            received,
+            id: None,
+            code: "not-your-topic",
+            message: format!(
+                "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below stockrelay/v1/SITE/{device}/"
+            ),
+            payload: payload[..payload.len().min(FOREIGN_BYTES_MAX)].to_vec(),
+        });
+    }
+
+    fn push(&mut self, qos: Qos, pkid: u16, what: What) {
+        self.bytes += PUBLISH_BYTES;
+        self.publishes.push(Waiting { qos, pkid, what });
+    }
+
+    /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while the journal is full:
+    /// its client can be told nothing, and goes on by itself as soon as there is room.
+    pub async fn settle(
+        self,
+        intake: Intake,
+        inbox: Inbox,
+        device: Arc<Device>,
+        patient: bool,
+    ) -> Settled {
+        let patient = patient && self.publishes.iter().any(|p| p.qos != Qos::AtMostOnce);
+        let readings = async {
+            if self.readings.is_empty() {
+                return Ok(Vec::new());
+            }
+            patiently(patient, || intake.take_many(&self.readings)).await
+        };
+        let rejections = async {
+            if self.rejections.is_empty() {
+                return Ok(Vec::new());
+            }
+            patiently(patient, || {
+                inbox.append(self.rejections.iter().cloned().map(Err).collect())
+            })
+            .await
+        };
+        let keeps = async {
+            if self.keeps.is_empty() {
+                return Ok(());
+            }
+            patiently(patient, || inbox.keep(self.keeps.clone())).await
+        };
+        let (readings, rejections, keeps) = tokio::join!(readings, rejections, keeps);
+        self.settled(readings, rejections, &keeps, device.wants_receipts())
+    }
+
+    fn settled(
+        self,
+        readings: Result<Vec<Vec<Verdict>>, AppendError>,
+        rejections: Result<Vec<Accepted>, AppendError>,
+        keeps: &Result<(), AppendError>,
+        receipts: bool,
+    ) -> Settled {
+        let stopped = [
+            readings.as_ref().err(),
+            rejections.as_ref().err(),
+            keeps.as_ref().err(),
+        ]
+        .contains(&Some(&AppendError::Stopped));
+        let mut settled = Settled {
+            publishes: Vec::with_capacity(self.publishes.len()),
+            bytes: self.bytes,
+            reply: self.reply,
+            receipts: Vec::new(),
+            stored: 0,
+            rejected: 0,
+            stopped,
+        };
+        if let (Err(AppendError::Full), true) = (keeps, self.publishes.is_empty()) {
+            tracing::warn!("the journal is full: a session is kept in memory alone");
+        }
+        let mut readings = readings.map(Vec::into_iter);
+        let mut rejections = rejections.map(Vec::into_iter);
+        for Waiting { qos, pkid, what } in self.publishes {
+            let (reason, text) = match what {
+                What::Done(reason, text) => (reason, Some(text.to_owned())),
+                What::Kept => plain(keeps.as_ref().err()),
+                What::Reading => match &mut readings {
+                    Ok(verdicts) => {
+                        settled.verdicts(&verdicts.next().unwrap_or_default(), receipts)
+                    }
+                    Err(error) => plain(Some(error)),
+                },
+                What::Rejection => match &mut rejections {
+                    Ok(accepted) => {
+                        let verdicts = accepted.next().map(|accepted| Verdict {
+                            id: None,
+                            id_derived: false,
+                            accepted,
+                        });
+                        let verdicts: Vec<_> = verdicts.into_iter().collect();
+                        settled.verdicts(&verdicts, receipts);
+                        (Reason::Success, None)
+                    }
+                    Err(error) => plain(Some(error)),
+                },
+            };
+            settled.publishes.push(Outcome {
+                qos,
+                pkid,
+                reason,
+                text,
+            });
+        }
+        settled
+    }
+}
+
+impl Settled {
+    /// Counts what became of one reading and makes its receipts; nothing of it understood is a refusal.
+    fn verdicts(&mut self, verdicts: &[Verdict], receipts: bool) -> (Reason, Option<String>) {
+        let mut refused = None;
+        let mut understood = verdicts.is_empty();
+        for verdict in verdicts {
+            match &verdict.accepted {
+                Accepted::Stored { .. } => {
+                    self.stored += 1;
+                    understood = true;
+                }
+                Accepted::Duplicate { .. } => understood = true,
+                Accepted::Rejected { message, .. } => {
+                    self.rejected += 1;
+                    refused.get_or_insert(message);
+                }
+            }
+            if receipts {
+                self.receipts.push(Receipt::of(verdict));
+            }
+        }
+        match refused {
+            Some(message) if !understood => (Reason::PayloadFormatInvalid, Some(message.clone())),
+            _ => (Reason::Success, None),
+        }
+    }
+}
+
+fn plain(error: Option<&AppendError>) -> (Reason, Option<String>) {
+    match error {
+        None => (Reason::Success, None),
+        Some(error) => (Reason::QuotaExceeded, Some(error.to_string())),
+    }
+}
+
+/// Tries again while the journal is full, if the client is to wait.
+async fn patiently<T, F, A>(patient: bool, mut attempt: A) -> Result<T, AppendError>
+where
+    F: Future<Output = Result<T, AppendError>>,
+    A: FnMut() -> F,
+{
+    let mut pause = RETRY_FIRST;
+    loop {
+        match attempt().await {
+            Err(AppendError::Full) if patient => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(RETRY_MAX);
+            }
+            other => return other,
+        }
+    }
+}

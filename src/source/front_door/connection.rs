@@ -1,0 +1,552 @@
+//! One client's connection, from CONNACK to its end.
+//!
+//! A wake-up decodes all that a read brought, hands the publishes to the journal as one batch and goes on reading;
+//! batches settle in order, and their acknowledgements leave in one write. Limits stop the reading, not the gateway:
+//! TCP then slows the client down.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use jiff::Timestamp;
+use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Shared;
+use super::answer::{Granted, Reason};
+use super::batch::{BATCH_BYTES_MAX, Batch, Settled};
+use super::handshake::{Client, STATE_BYTES_MAX};
+use super::io::{Io, Moved};
+use super::limits::Bucket;
+use super::topics::{FilterFault, Target};
+use super::wire::{self, Fault, Filter, Packet, Publish, Qos, RetainRule, Version};
+use crate::clock;
+use crate::event::SourceKind;
+
+/// Payload of a client that waits for the disk, in bytes; beyond it the door stops reading from this client.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+/// What may wait in front of a client that does not read.
+const OUTPUT_BYTES_MAX: usize = 128 << 10;
+/// How long a client may take none of what it is sent.
+const STALL_MAX: Duration = Duration::from_secs(30);
+/// How long what a client sent before it left may take to settle.
+const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// How long its last bytes may take.
+const FINISH_MAX: Duration = Duration::from_secs(2);
+/// How often messages that a client has not acknowledged are looked at.
+const UNACKED_EVERY: Duration = Duration::from_secs(1);
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum End {
+    #[error("the client left")]
+    Left {
+        with_will: bool,
+        session_expiry_s: Option<u32>,
+    },
+    #[error("the connection is gone: {0}")]
+    Gone(String),
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("another connection took the session over")]
+    TakenOver,
+    #[error("the gateway is shutting down")]
+    ShuttingDown,
+    #[error("the journal has stopped")]
+    Stopped,
+}
+
+type Settling = Pin<Box<dyn Future<Output = Settled> + Send>>;
+
+pub struct Connection<S> {
+    shared: Arc<Shared>,
+    io: Io<S>,
+    client: Client,
+    /// Batches of publishes, in order.
+    publishes: FuturesOrdered<Settling>,
+    /// Subscriptions and messages that go to or from disk, in order.
+    changes: FuturesOrdered<Settling>,
+    /// QoS 1 and 2 publishes that wait for the disk, and all their bytes.
+    waiting: usize,
+    waiting_bytes: usize,
+    bucket: Bucket,
+    heard: Instant,
+    moved: Instant,
+    /// The device does not have all its messages yet.
+    unacked: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub fn new(shared: Arc<Shared>, io: Io<S>, client: Client) -> Self {
+        let now = clock::instant();
+        Self {
+            bucket: Bucket::new(shared.config.rate_per_s, now),
+            shared,
+            io,
+            client,
+            publishes: FuturesOrdered::new(),
+            changes: FuturesOrdered::new(),
+            waiting: 0,
+            waiting_bytes: 0,
+            heard: now,
+            moved: now,
+            unacked: false,
+        }
+    }
+
+    /// Serves the client until one of the two has enough.
+    pub async fn run(mut self) -> End {
+        let end = self.serve().await;
+        self.leave(&end).await;
+        end
+    }
+
+    async fn serve(&mut self) -> End {
+        let kick = self.client.owner.kick.clone();
+        let mut kicked = std::pin::pin!(kick.cancelled());
+        let mut timer = std::pin::pin!(tokio::time::sleep(self.client.silence_max));
+        let session = Arc::clone(&self.client.session);
+        loop {
+            if let Err(end) = self.decode() {
+                return end;
+            }
+            self.send();
+            let now = clock::instant();
+            let reading = self.may_read();
+            let next = tokio::time::Instant::from_std(self.next_tick(now, reading));
+            if next < timer.deadline() {
+                timer.as_mut().reset(next);
+            }
+            tokio::select! {
+                biased;
+                () = &mut kicked => {
+                    return if self.shared.stop.is_cancelled() { End::ShuttingDown } else { End::TakenOver };
+                }
+                Some(settled) = self.publishes.next() => {
+                    if let Err(end) = self.settled(settled) {
+                        return end;
+                    }
+                }
+                Some(settled) = self.changes.next() => {
+                    if let Some(reply) = settled.reply {
+                        self.io.output.extend_from_slice(&reply);
+                    }
+                }
+                () = session.wake.notified() => {}
+                moved = self.io.exchange(reading) => match moved {
+                    Ok(Moved { read: Some(0), .. }) => return End::Gone("closed by the client".to_owned()),
+                    Ok(moved) => self.note(moved),
+                    Err(error) => return End::Gone(error.to_string()),
+                },
+                () = &mut timer => {
+                    if let Err(fault) = self.tick(reading) {
+                        return fault.into();
+                    }
+                    let next = self.next_tick(clock::instant(), reading);
+                    timer.as_mut().reset(tokio::time::Instant::from_std(next));
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, moved: Moved) {
+        let now = clock::instant();
+        if moved.read.is_some() {
+            self.heard = now;
+        }
+        self.moved = now;
+    }
+
+    /// Whether there is room for what the client may send next.
+    fn may_read(&self) -> bool {
+        !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
+    }
+
+    /// Whether publishes have to wait: for the disk, or for their rate.
+    fn is_held(&self) -> bool {
+        self.waiting_bytes >= WAITING_BYTES_MAX
+            || self.bucket.is_empty()
+            // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
+            || (self.client.writer.version == Version::V4
+                && self.waiting >= usize::from(self.shared.config.in_flight_max))
+    }
+
+    fn next_tick(&self, now: Instant, reading: bool) -> Instant {
+        let mut next = if reading {
+            self.heard + self.client.silence_max
+        } else {
+            now + self.client.silence_max
+        };
+        if self.bucket.is_empty() {
+            next = next.min(now + self.bucket.wait());
+        }
+        if self.unacked {
+            next = next.min(now + UNACKED_EVERY);
+        }
+        if !self.io.output.is_empty() {
+            next = next.min(self.moved + STALL_MAX);
+        }
+        next
+    }
+
+    fn tick(&mut self, reading: bool) -> Result<(), Fault> {
+        let now = clock::instant();
+        self.bucket.refill(now);
+        if !reading {
+            // What we do not read cannot be heard.
+            self.heard = now;
+        } else if now.saturating_duration_since(self.heard) >= self.client.silence_max {
+            return Err(Fault::KeepAlive);
+        }
+        if !self.io.output.is_empty() && now.saturating_duration_since(self.moved) >= STALL_MAX {
+            return Err(Fault::Stalled);
+        }
+        if self.unacked {
+            let mut changes = Vec::new();
+            self.client.session.store_unacked(now, &mut changes);
+            self.change(Batch::changes(changes, None));
+        }
+        Ok(())
+    }
+
+    /// Packets for the device, as many as it takes now.
+    fn send(&mut self) {
+        let room = OUTPUT_BYTES_MAX.saturating_sub(self.io.output.len());
+        if self.io.output.is_empty() {
+            self.moved = clock::instant();
+        }
+        if room > 0 {
+            self.unacked = self.client.session.send(
+                self.client.epoch,
+                &self.client.writer,
+                self.client.receive_maximum,
+                room,
+                &mut self.io.output,
+            );
+        }
+    }
+
+    /// All the packets that are there, up to the limits.
+    fn decode(&mut self) -> Result<(), End> {
+        if self.io.input.is_empty() {
+            return Ok(());
+        }
+        self.bucket.refill(clock::instant());
+        let received = clock::now();
+        let mut batch = Batch::default();
+        let mut result = Ok(());
+        while !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX {
+            let packet = wire::next(
+                &mut self.io.input,
+                self.client.writer.version,
+                self.shared.config.packet_bytes_max,
+            );
+            result = match packet {
+                Ok(Some(packet)) => self.packet(packet, &mut batch, received),
+                Ok(None) => break,
+                Err(fault) => Err(fault.into()),
+            };
+            if result.is_err() {
+                break;
+            }
+            if batch.bytes >= BATCH_BYTES_MAX {
+                self.submit(std::mem::take(&mut batch));
+            }
+        }
+        // What came before a fault or a DISCONNECT counts all the same.
+        self.submit(batch);
+        result
+    }
+
+    fn submit(&mut self, batch: Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let patient = self.client.writer.version == Version::V4;
+        self.publishes.push_back(self.settling(batch, patient));
+    }
+
+    fn change(&mut self, batch: Batch) {
+        if !batch.is_empty() {
+            self.changes.push_back(self.settling(batch, false));
+        }
+    }
+
+    fn settling(&self, batch: Batch, patient: bool) -> Settling {
+        Box::pin(batch.settle(
+            self.shared.intake.clone(),
+            self.shared.inbox.clone(),
+            Arc::clone(&self.client.device),
+            patient,
+        ))
+    }
+
+    fn packet(
+        &mut self,
+        packet: Packet,
+        batch: &mut Batch,
+        received: Timestamp,
+    ) -> Result<(), End> {
+        match packet {
+            Packet::Publish(publish) => self.publish(publish, batch, received)?,
+            Packet::PubAck(pkid) => {
+                let mut changes = Vec::new();
+                self.client.session.acknowledged(pkid, &mut changes);
+                self.change(Batch::changes(changes, None));
+            }
+            Packet::PubRel(pkid) => {
+                self.client.session.release(pkid);
+                self.client.writer.complete(&mut self.io.output, pkid);
+            }
+            Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters),
+            Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters),
+            Packet::PingReq => self.client.writer.pong(&mut self.io.output),
+            Packet::Disconnect {
+                with_will,
+                session_expiry_s,
+            } => {
+                if session_expiry_s.is_some_and(|s| s > 0) && self.client.session_expiry_s == 0 {
+                    // MQTT 5, 3.14.2.2.2.
+                    return Err(Fault::Protocol(
+                        "a session expiry in DISCONNECT after none in CONNECT",
+                    )
+                    .into());
+                }
+                return Err(End::Left {
+                    with_will,
+                    session_expiry_s,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(
+        &mut self,
+        publish: Publish,
+        batch: &mut Batch,
+        received: Timestamp,
+    ) -> Result<(), Fault> {
+        let Publish {
+            qos,
+            pkid,
+            topic,
+            payload,
+        } = publish;
+        self.bucket.take();
+        if qos != Qos::AtMostOnce {
+            if self.waiting >= usize::from(self.shared.config.in_flight_max) {
+                return Err(Fault::ReceiveMaximum);
+            }
+            self.waiting += 1;
+        }
+        let before = batch.bytes;
+        if qos == Qos::ExactlyOnce && self.client.session.is_unreleased(pkid) {
+            batch.done(qos, pkid, Reason::Success, "");
+            return Ok(());
+        }
+        let device = Arc::clone(&self.client.device);
+        match device.topics.target(&topic) {
+            Some(Target::Reading(channel)) => {
+                batch.read(qos, pkid, &device.name, channel, payload, received);
+            }
+            Some(target) => self.state(qos, pkid, target, payload, batch, received),
+            None if qos == Qos::AtMostOnce || self.client.writer.version == Version::V5 => {
+                self.foreign(&topic);
+                batch.done(qos, pkid, Reason::NotAuthorized, "not your topic");
+            }
+            None => {
+                self.foreign(&topic);
+                batch.reject(qos, pkid, &device.name, &topic, &payload, received);
+            }
+        }
+        self.waiting_bytes += batch.bytes - before;
+        Ok(())
+    }
+
+    fn foreign(&self, topic: &[u8]) {
+        if self.shared.quiet.allows(clock::instant()) {
+            let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
+            tracing::warn!(device = %self.client.device.name, topic, "a publish to a topic that is not the device's");
+        }
+    }
+
+    /// `state` and `config/reported`: retained, and for the device's own subscribers.
+    fn state(
+        &self,
+        qos: Qos,
+        pkid: u16,
+        target: Target,
+        payload: bytes::Bytes,
+        batch: &mut Batch,
+        received: Timestamp,
+    ) {
+        let name = &self.client.device.name;
+        if payload.len() > STATE_BYTES_MAX {
+            tracing::warn!(device = %name, channel = target.channel(), bytes = payload.len(), "larger than 16 KiB: not kept");
+            batch.done(qos, pkid, Reason::QuotaExceeded, "larger than 16 KiB");
+            return;
+        }
+        let from = Some(&self.client.session);
+        match self
+            .shared
+            .retain_state(name, target, payload, from, received)
+        {
+            Ok(changes) => batch.keep(qos, pkid, changes),
+            Err(super::hub::RetainedFull) => {
+                batch.done(qos, pkid, Reason::QuotaExceeded, "no room to retain more");
+            }
+        }
+    }
+
+    fn subscribe(&mut self, pkid: u16, filters: &[Filter]) {
+        let Client {
+            session, device, ..
+        } = &self.client;
+        let mut granted = Vec::with_capacity(filters.len());
+        let mut retained = Vec::new();
+        for filter in filters {
+            granted.push(match device.topics.check_filter(&filter.path) {
+                Err(FilterFault::Foreign) => Granted::NotAuthorized,
+                Err(FilterFault::Invalid) => Granted::FilterInvalid,
+                Err(FilterFault::Shared) => Granted::SharedNotSupported,
+                Ok(()) => match session.subscribe(filter, self.shared.config.subscriptions_max) {
+                    None => Granted::QuotaExceeded,
+                    Some(new) => {
+                        if filter.retain == RetainRule::Always
+                            || (new && filter.retain == RetainRule::IfNew)
+                        {
+                            retained.push(filter);
+                        }
+                        Granted::Qos(filter.qos.min(Qos::AtLeastOnce))
+                    }
+                },
+            });
+        }
+        device.note_receipts();
+        let mut reply = BytesMut::new();
+        self.client.writer.subscribed(&mut reply, pkid, &granted);
+        let changes: Vec<_> = session.keep().into_iter().collect();
+        if changes.is_empty() {
+            self.io.output.extend_from_slice(&reply);
+        }
+        for filter in retained {
+            self.shared
+                .hub
+                .offer_retained(device, session, filter, filter.qos);
+        }
+        self.change(Batch::changes(changes, Some(reply.freeze())));
+    }
+
+    fn unsubscribe(&mut self, pkid: u16, filters: &[String]) {
+        let Client {
+            session, device, ..
+        } = &self.client;
+        let existed: Vec<_> = filters
+            .iter()
+            .map(|filter| session.unsubscribe(filter))
+            .collect();
+        device.note_receipts();
+        let mut reply = BytesMut::new();
+        self.client.writer.unsubscribed(&mut reply, pkid, &existed);
+        let changes: Vec<_> = session.keep().into_iter().collect();
+        if changes.is_empty() {
+            self.io.output.extend_from_slice(&reply);
+        }
+        self.change(Batch::changes(changes, Some(reply.freeze())));
+    }
+
+    /// Acknowledges a batch, and all others that are done by now.
+    fn settled(&mut self, settled: Settled) -> Result<(), End> {
+        let mut next = Some(settled);
+        let (mut stored, mut rejected) = (0, 0);
+        let mut receipts = Vec::new();
+        let mut result = Ok(());
+        while let Some(settled) = next {
+            if settled.stopped {
+                result = Err(End::Stopped);
+                break;
+            }
+            stored += settled.stored;
+            rejected += settled.rejected;
+            receipts.extend(settled.receipts);
+            self.waiting_bytes = self.waiting_bytes.saturating_sub(settled.bytes);
+            for outcome in settled.publishes {
+                if outcome.qos == Qos::AtMostOnce {
+                    continue;
+                }
+                self.waiting = self.waiting.saturating_sub(1);
+                if outcome.qos == Qos::ExactlyOnce {
+                    self.client.session.committed(outcome.pkid);
+                }
+                self.client.writer.acknowledge(
+                    &mut self.io.output,
+                    outcome.qos,
+                    outcome.pkid,
+                    outcome.reason,
+                    outcome.text.as_deref(),
+                );
+            }
+            next = self.publishes.next().now_or_never().flatten();
+        }
+        self.count(stored, rejected);
+        if !receipts.is_empty() {
+            let mut changes = Vec::new();
+            let now = clock::instant();
+            self.shared
+                .hub
+                .receipts(&self.client.device, receipts, now, &mut changes);
+            self.change(Batch::changes(changes, None));
+        }
+        result
+    }
+
+    fn count(&self, stored: u64, rejected: u64) {
+        if stored + rejected > 0 {
+            let now = clock::now();
+            self.shared
+                .board
+                .device(&self.client.device.name, SourceKind::Listen, |view| {
+                    view.events += stored;
+                    view.rejected += rejected;
+                    view.last_event = Some(now);
+                });
+        }
+    }
+
+    /// Says why, lets what is under way settle, publishes the will, and gives the session back.
+    async fn leave(&mut self, end: &End) {
+        let reason = match end {
+            End::Fault(fault) => Some(fault.code()),
+            End::TakenOver => Some(DisconnectReasonCode::SessionTakenOver),
+            End::ShuttingDown | End::Stopped => Some(DisconnectReasonCode::ServerShuttingDown),
+            End::Left { .. } | End::Gone(_) => None,
+        };
+        if !matches!(end, End::Stopped | End::ShuttingDown | End::TakenOver) {
+            // QoS 0 publishes right before a DISCONNECT are waited for as well.
+            let rest = async {
+                while let Some(settled) = self.publishes.next().await {
+                    if self.settled(settled).is_err() {
+                        break;
+                    }
+                }
+                while self.changes.next().await.is_some() {}
+            };
+            drop(tokio::time::timeout(SETTLE_MAX, rest).await);
+        }
+        if let Some(reason) = reason {
+            self.client
+                .writer
+                .disconnect(&mut self.io.output, reason, &end.to_string());
+        }
+        if !matches!(end, End::Gone(_)) {
+            drop(tokio::time::timeout(FINISH_MAX, self.io.finish()).await);
+        }
+        self.shared.farewell(&self.client, end).await;
+        self.client.owner.ended.cancel();
+    }
+}

@@ -1,0 +1,210 @@
+//! `devices.toml`: who may come in with a password.
+//!
+//! ```toml
+//! [devices.pda-07]
+//! password = "$argon2id$v=19$m=7168,t=5,p=1$..."   # or a scrypt hash; `stockrelay` makes them
+//! enabled = true                                    # false: refused, also with a certificate
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use argon2::password_hash::{PasswordHash, PasswordHasher, SaltString};
+use argon2::{Algorithm, Argon2, Params, Version};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::event::Name;
+
+/// The largest `devices.toml` that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DevicesError {
+    #[error("cannot read {}: {reason}; make it readable to the gateway's user", file.display())]
+    Unreadable { file: PathBuf, reason: String },
+    #[error("{}: {reason}; wanted is [devices.NAME] with password = \"$argon2id$...\" and, if need be, enabled = false", file.display())]
+    Invalid { file: PathBuf, reason: String },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    devices: BTreeMap<Name, Written>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    password: Option<String>,
+    #[serde(default = "yes")]
+    enabled: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// One device of the list.
+#[derive(Clone)]
+pub struct Device {
+    /// A PHC string; none where the device comes with a certificate alone.
+    pub hash: Option<String>,
+    pub enabled: bool,
+}
+
+impl std::fmt::Debug for Device {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Device")
+            .field("enabled", &self.enabled)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What tells one state of the file from another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    modified: Option<SystemTime>,
+    bytes: u64,
+}
+
+pub fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some(Stamp {
+        modified: metadata.modified().ok(),
+        bytes: metadata.len(),
+    })
+}
+
+/// Reads the list; every hash in it is one that can be verified here.
+pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+    let unreadable = |reason: String| DevicesError::Unreadable {
+        file: file.to_owned(),
+        reason,
+    };
+    let invalid = |reason: String| DevicesError::Invalid {
+        file: file.to_owned(),
+        reason,
+    };
+    let bytes = std::fs::metadata(file)
+        .map_err(|error| unreadable(error.to_string()))?
+        .len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(unreadable(format!(
+            "it has {bytes} bytes, more than {FILE_BYTES_MAX}"
+        )));
+    }
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
+    // The parser's message quotes lines of the file, hashes among them: only the place may leave this function.
+    let parsed: File = toml::from_str(&text).map_err(|error| {
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        invalid(format!("line {line}: {}", error.message()))
+    })?;
+    parsed
+        .devices
+        .into_iter()
+        .map(|(name, written)| {
+            if let Some(hash) = &written.password {
+                check_hash(hash)
+                    .map_err(|reason| invalid(format!("devices.{name}.password {reason}")))?;
+            }
+            let device = Device {
+                hash: written.password,
+                enabled: written.enabled,
+            };
+            Ok((name, device))
+        })
+        .collect()
+}
+
+fn check_hash(hash: &str) -> Result<(), &'static str> {
+    let parsed = PasswordHash::new(hash)
+        .map_err(|_| "is not a hash in PHC form ($argon2id$... or $scrypt$...)")?;
+    match parsed.algorithm.as_str() {
+        "argon2id" | "argon2i" | "argon2d" | "scrypt" if parsed.hash.is_some() => Ok(()),
+        _ => Err("is hashed with neither argon2 nor scrypt"),
+    }
+}
+
+/// Whether the password is the one that was hashed. Takes tens of milliseconds and some MiB: not for an async thread.
+pub fn verify(hash: &str, password: &[u8]) -> bool {
+    PasswordHash::new(hash).is_ok_and(|hash| {
+        hash.verify_password(&[&Argon2::default(), &scrypt::Scrypt], password)
+            .is_ok()
+    })
+}
+
+/// Hashes a password for `devices.toml`: argon2id, m = 7 MiB, t = 5, p = 1 (OWASP Password Storage Cheat Sheet).
+#[must_use]
+pub fn hash_password(password: &str) -> String {
+    let params = Params::new(7_168, 5, 1, None).unwrap_or_default();
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password(password.as_bytes(), &salt())
+        .map(|hash| hash.to_string())
+        .unwrap_or_default()
+}
+
+fn salt() -> SaltString {
+    SaltString::generate(&mut argon2::password_hash::rand_core::OsRng)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(text: &str) -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("devices.toml");
+        std::fs::write(&file, text).unwrap();
+        (dir, file)
+    }
+
+    #[test]
+    fn a_hash_verifies_its_password_alone() {
+        let hash = hash_password("tr0ub4dor");
+        assert!(hash.starts_with("$argon2id$v=19$m=7168,t=5,p=1$"), "{hash}");
+        assert!(verify(&hash, b"tr0ub4dor"));
+        assert!(!verify(&hash, b"tr0ub4dor "));
+        assert_ne!(hash, hash_password("tr0ub4dor"));
+        let scrypt = scrypt::Scrypt
+            .hash_password_customized(
+                b"pw",
+                None,
+                None,
+                scrypt::Params::new(8, 8, 1, 32).unwrap(),
+                &salt(),
+            )
+            .unwrap()
+            .to_string();
+        assert!(verify(&scrypt, b"pw") && !verify(&scrypt, b"pW"));
+    }
+
+    #[test]
+    fn the_list_is_read_and_faults_name_the_device_but_never_the_hash() {
+        let hash = hash_password("x");
+        let (_dir, file) = write(&format!(
+            "[devices.a]\npassword = \"{hash}\"\n[devices.b]\nenabled = false\n"
+        ));
+        let list = read(&file).unwrap();
+        assert!(list[&Name::new("a").unwrap()].enabled);
+        assert!(!list[&Name::new("b").unwrap()].enabled);
+
+        for (text, names) in [
+            ("[devices.a]\npassword = \"secret\"\n", "devices.a.password"),
+            ("[devices.a]\npasword = \"secret\"\n", "pasword"),
+            ("[devices.\"a/b\"]\n", "a/b"),
+            ("[devices.a]\npassword = \"secret\n", "line 2"),
+        ] {
+            let (_dir, file) = write(text);
+            let error = read(&file).unwrap_err().to_string();
+            assert!(error.contains(names), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        let missing = read(Path::new("/nowhere/devices.toml")).unwrap_err();
+        assert!(missing.to_string().contains("/nowhere/devices.toml"));
+    }
+}

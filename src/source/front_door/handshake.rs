@@ -1,0 +1,278 @@
+//! From a socket to a client: CONNECT, who it is, its session, CONNACK.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use super::answer::{Refusal, Terms, Writer};
+use super::connect::Will;
+use super::connect::{self, Connect, First};
+use super::hub::{Closed, Device, Opened, Wish};
+use super::io::Io;
+use super::session::{EXPIRY_MAX_S, Owner, Session};
+use super::topics::Target;
+use super::wire::{Fault, Version};
+use crate::event::Name;
+
+/// How long a client may take from the TCP connection to the end of its CONNECT.
+pub const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long a connection that is taken over may take to end.
+const TAKE_OVER_MAX: Duration = Duration::from_secs(5);
+/// The longest keep-alive, in seconds; also for clients that ask for none, so that the dead are found.
+pub const KEEP_ALIVE_MAX_S: u16 = 3_600;
+/// The longest client id that is taken, in bytes.
+pub const CLIENT_ID_BYTES_MAX: usize = 256;
+/// The largest `state` and `config/reported`, also as a last will, in bytes.
+pub const STATE_BYTES_MAX: usize = 16 << 10;
+
+/// A client that was let in.
+#[derive(Debug)]
+pub struct Client {
+    pub writer: Writer,
+    pub device: Arc<Device>,
+    pub session: Arc<Session>,
+    pub epoch: u64,
+    pub owner: Owner,
+    /// One and a half keep-alives: silence beyond it ends the connection.
+    pub silence_max: Duration,
+    pub receive_maximum: u16,
+    pub session_expiry_s: u32,
+    pub will: Option<Will>,
+}
+
+/// Why a client was not let in; what it was told is in the output already.
+#[derive(Debug, thiserror::Error)]
+pub enum Rejected {
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error("no CONNECT within {} s", CONNECT_MAX.as_secs())]
+    TooSlow,
+    #[error(transparent)]
+    Fault(#[from] Fault),
+    #[error("MQTT version: 3.1.1 and 5 are spoken here")]
+    Version,
+    #[error("{reason} (client id {client_id:?})")]
+    Refused { reason: String, client_id: String },
+    #[error("closed without a CONNECT")]
+    Closed,
+}
+
+/// Where a connection comes from.
+#[derive(Debug)]
+pub struct Origin {
+    pub address: IpAddr,
+    /// The name in the client's certificate, which TLS has verified.
+    pub certified: Option<String>,
+    /// There are as many connections as there may be: it is only told so.
+    pub full: bool,
+}
+
+/// Lets a client in, or tells it why not.
+pub async fn admit<S>(
+    io: &mut Io<S>,
+    shared: &Shared,
+    origin: &Origin,
+    stop: &CancellationToken,
+) -> Result<Client, Rejected>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let first = tokio::time::timeout(CONNECT_MAX, first(io, shared.config.packet_bytes_max));
+    let connect = match first.await.map_err(|_| Rejected::TooSlow)?? {
+        First::Connect(connect) => *connect,
+        First::OtherVersion => {
+            Writer::refuse_version(&mut io.output);
+            return Err(Rejected::Version);
+        }
+    };
+    let version = connect.version;
+    let client_id = connect.client_id.chars().take(64).collect::<String>();
+    enter(io, shared, origin, connect, stop)
+        .await
+        .map_err(|refusal| {
+            Writer::refuse(version, &mut io.output, refusal);
+            Rejected::Refused {
+                reason: said(refusal).to_owned(),
+                client_id,
+            }
+        })
+}
+
+async fn first<S>(io: &mut Io<S>, packet_bytes_max: usize) -> Result<First, Rejected>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match connect::read(&mut io.input, packet_bytes_max) {
+            Ok(Some(first)) => return Ok(first),
+            Ok(None) => {}
+            Err(fault) => return Err(fault.into()),
+        }
+        if io.exchange(true).await?.read == Some(0) {
+            return Err(Rejected::Closed);
+        }
+    }
+}
+
+async fn enter<S>(
+    io: &mut Io<S>,
+    shared: &Shared,
+    origin: &Origin,
+    connect: Connect,
+    stop: &CancellationToken,
+) -> Result<Client, Refusal> {
+    if origin.full {
+        return Err(Refusal::Busy);
+    }
+    if connect.auth_method {
+        return Err(Refusal::AuthMethod);
+    }
+    if connect.client_id.len() > CLIENT_ID_BYTES_MAX
+        || (connect.client_id.is_empty() && connect.version == Version::V4 && !connect.clean)
+    {
+        return Err(Refusal::ClientId);
+    }
+    let name = shared
+        .auth
+        .who(&connect, origin.certified.as_deref(), origin.address)
+        .await?;
+    shared.publish_configuration(&name).await;
+    let assigned = connect
+        .client_id
+        .is_empty()
+        .then(|| shared.next_client_id());
+    let opened = open(shared, &name, &connect, assigned.as_deref(), stop).await?;
+    let (
+        Opened {
+            device,
+            session,
+            attached,
+        },
+        owner,
+    ) = opened;
+
+    let keep_alive_s = match connect.keep_alive_s {
+        0 => KEEP_ALIVE_MAX_S,
+        wanted => wanted.min(KEEP_ALIVE_MAX_S),
+    };
+    let writer = Writer {
+        version: connect.version,
+        problem_info: connect.problem_info,
+        packet_bytes_max: connect.packet_bytes_max,
+    };
+    let expiry_s = expiry_s(&connect);
+    writer.accept(
+        &mut io.output,
+        Terms {
+            session_present: attached.present,
+            session_expiry_s: connect
+                .session_expiry_s
+                .filter(|wanted| *wanted != expiry_s)
+                .map(|_| expiry_s),
+            receive_maximum: shared.config.in_flight_max,
+            packet_bytes_max: u32::try_from(shared.config.packet_bytes_max).unwrap_or(u32::MAX),
+            assigned_client_id: assigned,
+            keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
+        },
+    );
+    Ok(Client {
+        writer,
+        device,
+        session,
+        epoch: attached.epoch,
+        owner,
+        silence_max: Duration::from_millis(u64::from(keep_alive_s) * 1_500),
+        receive_maximum: connect.receive_maximum,
+        session_expiry_s: expiry_s,
+        will: connect.will,
+    })
+}
+
+/// MQTT 3.1.1 has no expiry: a session that is not clean lives as long as one may.
+fn expiry_s(connect: &Connect) -> u32 {
+    match connect.session_expiry_s {
+        Some(wanted) => wanted.min(EXPIRY_MAX_S),
+        None if connect.clean => 0,
+        None => EXPIRY_MAX_S,
+    }
+}
+
+/// Takes the session; a connection that has it is ended first, its will published, so that what the new one says
+/// comes after it (MQTT 3.1.1, 3.1.4; MQTT 5, 3.1.4).
+async fn open(
+    shared: &Shared,
+    name: &Name,
+    connect: &Connect,
+    assigned: Option<&str>,
+    stop: &CancellationToken,
+) -> Result<(Opened, Owner), Refusal> {
+    let client_id = assigned.unwrap_or(&connect.client_id);
+    check_will(shared, name, connect.will.as_ref())?;
+    let mut by_force = false;
+    loop {
+        let owner = Owner {
+            kick: stop.child_token(),
+            ended: CancellationToken::new(),
+        };
+        let mut changes = Vec::new();
+        let wish = Wish {
+            device: name,
+            client_id,
+            owner: owner.clone(),
+            clean: connect.clean,
+            expiry_s: expiry_s(connect),
+            by_force,
+        };
+        let opened = shared.hub.open(wish, &mut changes);
+        shared.keep(changes).await;
+        match opened {
+            Ok(opened) => return Ok((opened, owner)),
+            Err(Closed::TooMany) => return Err(Refusal::Busy),
+            Err(Closed::Taken(other)) => {
+                other.kick.cancel();
+                let ended = tokio::time::timeout(TAKE_OVER_MAX, other.ended.cancelled());
+                by_force = ended.await.is_err();
+            }
+        }
+    }
+}
+
+/// A last will is the device's `state`; anything else would be a publish it may not make.
+fn check_will(shared: &Shared, name: &Name, will: Option<&Will>) -> Result<(), Refusal> {
+    let Some(will) = will else {
+        return Ok(());
+    };
+    let topics = super::topics::Topics::new(&shared.site, name);
+    if topics.target(&will.topic) != Some(Target::State) {
+        return Err(Refusal::WillTopic);
+    }
+    if will.payload.len() > STATE_BYTES_MAX {
+        return Err(Refusal::TooLarge);
+    }
+    Ok(())
+}
+
+fn said(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::ClientId => {
+            "client id refused: empty with clean session off, longer than 256 bytes, or no device name where it has to be one"
+        }
+        Refusal::BadCredentials => "unknown device or wrong password: see devices.toml",
+        Refusal::NotAuthorized => {
+            "not authorized: credentials are missing, or the device is disabled or another one"
+        }
+        Refusal::AuthMethod => {
+            "enhanced authentication is not supported: use password or certificate"
+        }
+        Refusal::Busy => {
+            "busy: too many connections, clients of one device, or devices (mqtt.listen.connections_max)"
+        }
+        Refusal::TooOften => "too many failed log-ins from this address: refused for a minute",
+        Refusal::WillTopic => "the last will is not on the device's own state topic",
+        Refusal::TooLarge => "the last will is larger than 16 KiB",
+    }
+}

@@ -1,0 +1,97 @@
+//! A socket's bytes in and out, without a second task for either.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// What a socket has room for before it is asked to read; grows with what comes.
+const READ_BYTES: usize = 4_096;
+
+#[derive(Debug)]
+pub struct Io<S> {
+    stream: S,
+    pub input: BytesMut,
+    pub output: BytesMut,
+    /// Bytes were written that TLS may still hold.
+    unflushed: bool,
+}
+
+/// What moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moved {
+    /// Bytes came in; 0 is the end of the stream.
+    pub read: Option<usize>,
+    pub wrote: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
+    pub fn new(stream: S) -> Self {
+        Self {
+            stream,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            unflushed: false,
+        }
+    }
+
+    /// Writes what there is to write and, if `reading`, reads what there is to read; resolves as soon as something moved.
+    /// Dropping the future loses nothing.
+    pub async fn exchange(&mut self, reading: bool) -> io::Result<Moved> {
+        poll_fn(|context| {
+            let mut moved = Moved {
+                read: None,
+                wrote: false,
+            };
+            while !self.output.is_empty() {
+                match Pin::new(&mut self.stream).poll_write(context, &self.output) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    Poll::Ready(Ok(count)) => {
+                        self.output.advance(count);
+                        self.unflushed = true;
+                        moved.wrote = true;
+                    }
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => break,
+                }
+            }
+            if self.unflushed {
+                match Pin::new(&mut self.stream).poll_flush(context) {
+                    Poll::Ready(Ok(())) => self.unflushed = false,
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {}
+                }
+            }
+            if reading {
+                if self.input.capacity() - self.input.len() < READ_BYTES / 4 {
+                    // Twice what is waiting: a packet's own word for its length reserves nothing.
+                    self.input.reserve(READ_BYTES.max(self.input.len()));
+                }
+                let read = pin!(self.stream.read_buf(&mut self.input));
+                match read.poll(context) {
+                    Poll::Ready(Ok(count)) => moved.read = Some(count),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => {}
+                }
+            }
+            if moved.read.is_some() || moved.wrote {
+                Poll::Ready(Ok(moved))
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Writes all that is left and closes our side.
+    pub async fn finish(&mut self) -> io::Result<()> {
+        use tokio::io::AsyncWriteExt;
+        while !self.output.is_empty() {
+            self.exchange(false).await?;
+        }
+        self.stream.shutdown().await
+    }
+}

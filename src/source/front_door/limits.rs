@@ -1,0 +1,168 @@
+//! How fast and how often: publishes of a client, failed log-ins of an address, lines in the log.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Failed log-ins of one address within [`FAILURES_WINDOW`] before it is refused unheard.
+pub const FAILURES_MAX: u32 = 10;
+pub const FAILURES_WINDOW: Duration = Duration::from_secs(60);
+/// Addresses that are remembered; when there are more, the oldest are forgotten.
+const ADDRESSES_MAX: usize = 4_096;
+
+/// A token bucket that holds one second's worth.
+#[derive(Debug)]
+pub struct Bucket {
+    per_s: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    pub fn new(per_s: u32, now: Instant) -> Self {
+        Self {
+            per_s: f64::from(per_s),
+            tokens: f64::from(per_s),
+            filled: now,
+        }
+    }
+
+    pub fn refill(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens = (self.tokens + passed * self.per_s).min(self.per_s);
+        self.filled = now;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tokens < 1.0
+    }
+
+    pub fn take(&mut self) {
+        self.tokens -= 1.0;
+    }
+
+    /// How long until there is a token.
+    pub fn wait(&self) -> Duration {
+        Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / self.per_s)
+            .max(Duration::from_millis(1))
+    }
+}
+
+/// Counts failed log-ins by address.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<HashMap<IpAddr, (u32, Instant)>>);
+
+impl Failures {
+    pub fn too_many(&self, address: IpAddr, now: Instant) -> bool {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.get(&address).is_some_and(|(count, since)| {
+            *count >= FAILURES_MAX && now.saturating_duration_since(*since) < FAILURES_WINDOW
+        })
+    }
+
+    pub fn count(&self, address: IpAddr, now: Instant) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if map.len() >= ADDRESSES_MAX && !map.contains_key(&address) {
+            map.retain(|_, (_, since)| now.saturating_duration_since(*since) < FAILURES_WINDOW);
+            if map.len() >= ADDRESSES_MAX
+                && let Some(oldest) = map.iter().min_by_key(|(_, (_, since))| *since)
+            {
+                let oldest = *oldest.0;
+                map.remove(&oldest);
+            }
+        }
+        let entry = map.entry(address).or_insert((0, now));
+        if now.saturating_duration_since(entry.1) >= FAILURES_WINDOW {
+            *entry = (0, now);
+        }
+        entry.0 += 1;
+    }
+}
+
+/// Lets a few log lines a while through, and counts the others.
+#[derive(Debug, Default)]
+pub struct Quiet(Mutex<(Option<Instant>, u32)>);
+
+impl Quiet {
+    const LINES_MAX: u32 = 20;
+    const WINDOW: Duration = Duration::from_secs(10);
+
+    /// Whether this line may be written.
+    pub fn allows(&self, now: Instant) -> bool {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fresh = state
+            .0
+            .is_none_or(|since| now.saturating_duration_since(since) >= Self::WINDOW);
+        if fresh {
+            let held = state.1.saturating_sub(Self::LINES_MAX);
+            if held > 0 {
+                tracing::warn!(held, "more lines about clients were held back");
+            }
+            *state = (Some(now), 0);
+        }
+        state.1 = state.1.saturating_add(1);
+        state.1 <= Self::LINES_MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn a_bucket_gives_its_rate_and_no_more() {
+        let start = clock::instant();
+        let mut bucket = Bucket::new(10, start);
+        for _ in 0..10 {
+            assert!(!bucket.is_empty());
+            bucket.take();
+        }
+        assert!(bucket.is_empty());
+        let wait = bucket.wait();
+        assert!(wait > Duration::from_millis(90) && wait <= Duration::from_millis(100));
+        bucket.refill(start + Duration::from_millis(500));
+        let mut taken = 0;
+        while !bucket.is_empty() {
+            bucket.take();
+            taken += 1;
+        }
+        assert_eq!(taken, 5);
+        bucket.refill(start + Duration::from_secs(3_600));
+        assert!(bucket.tokens <= 10.0);
+    }
+
+    #[test]
+    fn an_address_that_fails_often_is_refused_for_a_while_alone() {
+        let start = clock::instant();
+        let failures = Failures::default();
+        let (bad, good) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+        for _ in 0..FAILURES_MAX {
+            assert!(!failures.too_many(bad, start));
+            failures.count(bad, start);
+        }
+        assert!(failures.too_many(bad, start));
+        assert!(!failures.too_many(good, start));
+        assert!(!failures.too_many(bad, start + FAILURES_WINDOW));
+    }
+
+    #[test]
+    fn addresses_are_forgotten_at_the_limit() {
+        let start = clock::instant();
+        let failures = Failures::default();
+        for n in 0..u32::try_from(ADDRESSES_MAX).unwrap() + 100 {
+            failures.count(IpAddr::from(n.to_be_bytes()), start);
+        }
+        assert_eq!(failures.0.lock().unwrap().len(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn the_log_is_not_flooded() {
+        let start = clock::instant();
+        let quiet = Quiet::default();
+        let allowed = (0..1_000).filter(|_| quiet.allows(start)).count();
+        assert_eq!(allowed, 20);
+        assert!(quiet.allows(start + Duration::from_secs(10)));
+    }
+}

@@ -1,0 +1,598 @@
+//! One client's session: what it subscribed to, and the messages on their way to it.
+//!
+//! Comes in: messages for its device, its acknowledgements. Goes out: packets for the connection that owns it,
+//! and [`KeepChange`]s for the journal. A message is written to disk only when its device is away, or has
+//! left it unacknowledged for [`UNACKED_MAX`]: a device that is there and answers costs no disk.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::answer::{Sent, Writer};
+use super::stored::{self, MissedV1, SessionV1, SubscriptionV1};
+use super::topics::topic_matches;
+use super::wire::{Filter, Qos};
+use crate::event::Name;
+use crate::journal::KeepChange;
+
+/// Messages that wait for a connected client at the most; the oldest go first.
+const QUEUE_MAX: usize = 10_000;
+/// And their bytes.
+const QUEUE_BYTES_MAX: usize = 2 << 20;
+/// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum may be lower.
+pub const IN_FLIGHT_MAX: u16 = 64;
+/// After this a message that was not acknowledged is written to disk.
+const UNACKED_MAX: Duration = Duration::from_secs(5);
+/// The longest that a session lives without a connection, in seconds: 7 days. MQTT 3.1.1 sessions live as long.
+pub const EXPIRY_MAX_S: u32 = 7 * 24 * 3_600;
+
+/// One client's session; shared by its connection and by whoever has something for its device.
+#[derive(Debug)]
+pub struct Session {
+    pub device: Name,
+    pub client_id: String,
+    /// Wakes the connection: there is something to send.
+    pub wake: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    owner: Option<Owner>,
+    /// Rises with each connection: one that was taken over must not touch the session any more.
+    epoch: u64,
+    expiry_s: u32,
+    ended: Option<Timestamp>,
+    /// The session is on disk under its key.
+    stored: bool,
+    subscriptions: Vec<Filter>,
+    queue: VecDeque<Message>,
+    queue_bytes: usize,
+    in_flight: VecDeque<InFlight>,
+    /// QoS 2 publishes of the client that were committed and not released yet (MQTT 3.1.1, 4.3.3).
+    unreleased: HashSet<u16>,
+    next_pkid: u16,
+    next_number: u64,
+    dropped: u64,
+    will: Option<(Instant, Bytes)>,
+}
+
+/// The connection that has a session.
+#[derive(Debug, Clone)]
+pub struct Owner {
+    /// Cancelled to end the connection: it was taken over.
+    pub kick: CancellationToken,
+    /// Cancelled by the connection when it has ended, its will published.
+    pub ended: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Message {
+    topic: Arc<str>,
+    payload: Bytes,
+    qos: Qos,
+    retain: bool,
+    since: Instant,
+    /// Its number on disk.
+    number: Option<u64>,
+}
+
+impl Message {
+    fn bytes(&self) -> usize {
+        self.topic.len() + self.payload.len() + size_of::<Self>()
+    }
+}
+
+#[derive(Debug)]
+struct InFlight {
+    pkid: u16,
+    message: Message,
+    /// Written to the connection that owns the session now.
+    sent: bool,
+}
+
+/// A message for a device's sessions.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    pub topic: Arc<str>,
+    pub payload: Bytes,
+    /// It goes out with the retain flag to those who asked to see it.
+    pub retain: bool,
+    pub now: Instant,
+}
+
+/// What a new connection found.
+#[derive(Debug)]
+pub struct Attached {
+    pub present: bool,
+    pub epoch: u64,
+}
+
+impl Session {
+    pub fn new(device: Name, client_id: String) -> Self {
+        Self {
+            device,
+            client_id,
+            wake: Notify::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// A session as it was on disk: nobody is connected after a restart.
+    pub fn restore(device: Name, client_id: String, kept: SessionV1, now: Timestamp) -> Self {
+        let session = Self::new(device, client_id);
+        {
+            let mut state = session.state();
+            state.expiry_s = kept.expiry_s;
+            state.ended = Some(
+                kept.ended_s
+                    .and_then(|at| Timestamp::from_second(at).ok())
+                    .unwrap_or(now),
+            );
+            state.stored = true;
+            state.subscriptions = kept
+                .subscriptions
+                .into_iter()
+                .map(|kept| Filter {
+                    path: kept.filter,
+                    qos: match kept.qos {
+                        0 => Qos::AtMostOnce,
+                        _ => Qos::AtLeastOnce,
+                    },
+                    no_local: kept.no_local,
+                    keep_retain: kept.keep_retain,
+                    retain: super::wire::RetainRule::Always,
+                })
+                .collect();
+        }
+        session
+    }
+
+    /// A missed message as it was on disk; they come in the order of their numbers.
+    pub fn restore_missed(&self, number: u64, kept: MissedV1, now: Instant) {
+        let mut state = self.state();
+        state.next_number = state.next_number.max(number + 1);
+        state.push(Message {
+            topic: kept.topic.into(),
+            payload: kept.payload.into(),
+            qos: Qos::AtLeastOnce,
+            retain: kept.retain,
+            since: now,
+            number: Some(number),
+        });
+    }
+
+    /// Nothing in it panics half-way, and it is never held across an await.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that has it now.
+    pub fn owner(&self) -> Option<Owner> {
+        self.state().owner.clone()
+    }
+
+    pub fn is_online(&self) -> bool {
+        self.state().owner.is_some()
+    }
+
+    /// Whether its time without a connection is over.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        let state = self.state();
+        state.owner.is_none()
+            && state.ended.is_none_or(|ended| {
+                now.duration_since(ended).as_secs() >= i64::from(state.expiry_s)
+            })
+    }
+
+    /// When its last connection ended; sessions that ended first make room first.
+    pub fn ended(&self) -> Option<Timestamp> {
+        self.state().ended
+    }
+
+    /// Gives the session to a connection. With `clean`, what was there is forgotten.
+    pub fn attach(
+        &self,
+        owner: Owner,
+        clean: bool,
+        expiry_s: u32,
+        changes: &mut Vec<KeepChange>,
+    ) -> Attached {
+        let mut state = self.state();
+        let present = !clean && (state.ended.is_some() || state.owner.is_some());
+        if !present {
+            self.forget(&mut state, changes);
+        }
+        state.epoch += 1;
+        state.owner = Some(owner);
+        state.ended = None;
+        state.expiry_s = expiry_s;
+        state.will = None;
+        for sent in &mut state.in_flight {
+            sent.sent = false;
+        }
+        if expiry_s > 0 {
+            changes.push(self.kept(&mut state));
+        } else if state.stored {
+            state.stored = false;
+            changes.push((stored::session_key(&self.device, &self.client_id), None));
+        }
+        Attached {
+            present,
+            epoch: state.epoch,
+        }
+    }
+
+    /// The connection has ended: what its device does not have goes to disk if the session lives on.
+    /// True: the session is over.
+    pub fn detach(
+        &self,
+        epoch: u64,
+        expiry_s: Option<u32>,
+        will: Option<(Instant, Bytes)>,
+        now: Timestamp,
+        changes: &mut Vec<KeepChange>,
+    ) -> bool {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return false;
+        }
+        state.owner = None;
+        state.ended = Some(now);
+        state.expiry_s = expiry_s.unwrap_or(state.expiry_s).min(EXPIRY_MAX_S);
+        state.will = will;
+        if state.expiry_s == 0 {
+            self.forget(&mut state, changes);
+            return true;
+        }
+        changes.push(self.kept(&mut state));
+        state.queue.retain(|message| message.qos != Qos::AtMostOnce);
+        state.queue_bytes = state.queue.iter().map(Message::bytes).sum();
+        self.store_unsaved(&mut state, None, changes);
+        false
+    }
+
+    /// A will that is due now, once.
+    pub fn take_due_will(&self, now: Instant) -> Option<Bytes> {
+        let mut state = self.state();
+        match &state.will {
+            Some((due, _)) if *due <= now => state.will.take().map(|(_, payload)| payload),
+            _ => None,
+        }
+    }
+
+    /// Forgets everything, on disk as well.
+    pub fn clear(&self, changes: &mut Vec<KeepChange>) {
+        let mut state = self.state();
+        self.forget(&mut state, changes);
+    }
+
+    fn forget(&self, state: &mut State, changes: &mut Vec<KeepChange>) {
+        let numbers = state
+            .queue
+            .iter()
+            .chain(state.in_flight.iter().map(|sent| &sent.message))
+            .filter_map(|message| message.number);
+        for number in numbers {
+            changes.push((
+                stored::missed_key(&self.device, &self.client_id, number),
+                None,
+            ));
+        }
+        if state.stored {
+            changes.push((stored::session_key(&self.device, &self.client_id), None));
+        }
+        state.stored = false;
+        state.subscriptions.clear();
+        state.queue.clear();
+        state.queue_bytes = 0;
+        state.in_flight.clear();
+        state.unreleased.clear();
+    }
+
+    fn kept(&self, state: &mut State) -> KeepChange {
+        state.stored = true;
+        let value = stored::session_value(SessionV1 {
+            expiry_s: state.expiry_s,
+            ended_s: state.ended.map(stored::seconds),
+            subscriptions: state
+                .subscriptions
+                .iter()
+                .map(|filter| SubscriptionV1 {
+                    filter: filter.path.clone(),
+                    qos: u8::from(filter.qos != Qos::AtMostOnce),
+                    no_local: filter.no_local,
+                    keep_retain: filter.keep_retain,
+                })
+                .collect(),
+        });
+        (
+            stored::session_key(&self.device, &self.client_id),
+            Some(value),
+        )
+    }
+
+    /// Adds or replaces a subscription. `None`: there are too many; else whether it is new.
+    pub fn subscribe(&self, filter: &Filter, max: usize) -> Option<bool> {
+        let mut state = self.state();
+        let known = state
+            .subscriptions
+            .iter_mut()
+            .find(|known| known.path == filter.path);
+        if let Some(known) = known {
+            known.clone_from(filter);
+            return Some(false);
+        }
+        if state.subscriptions.len() >= max {
+            return None;
+        }
+        state.subscriptions.push(filter.clone());
+        Some(true)
+    }
+
+    pub fn unsubscribe(&self, path: &str) -> bool {
+        let mut state = self.state();
+        let before = state.subscriptions.len();
+        state.subscriptions.retain(|known| known.path != path);
+        state.subscriptions.len() < before
+    }
+
+    /// The session as it is to be kept, if it outlives its connection.
+    pub fn keep(&self) -> Option<KeepChange> {
+        let mut state = self.state();
+        (state.expiry_s > 0).then(|| self.kept(&mut state))
+    }
+
+    pub fn wants(&self, topic: &str) -> bool {
+        self.state()
+            .subscriptions
+            .iter()
+            .any(|known| topic_matches(topic, &known.path))
+    }
+
+    /// Takes a message if it subscribed to its topic; several matching filters get it once, with the highest QoS.
+    pub fn offer(
+        &self,
+        offer: &Offer,
+        own: bool,
+        missed_max: usize,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        let mut state = self.state();
+        let matching = state
+            .subscriptions
+            .iter()
+            .filter(|known| topic_matches(&offer.topic, &known.path) && !(own && known.no_local));
+        let best = matching
+            .map(|known| (known.qos.min(Qos::AtLeastOnce), known.keep_retain))
+            .reduce(|a, b| (a.0.max(b.0), a.1 | b.1));
+        let Some((qos, keep_retain)) = best else {
+            return;
+        };
+        let message = Message {
+            topic: Arc::clone(&offer.topic),
+            payload: offer.payload.clone(),
+            qos,
+            retain: offer.retain && keep_retain,
+            since: offer.now,
+            number: None,
+        };
+        self.enqueue(&mut state, message, missed_max, changes);
+    }
+
+    /// A retained message for a filter just subscribed to.
+    pub fn offer_retained(&self, offer: &Offer, qos: Qos) {
+        let message = Message {
+            topic: Arc::clone(&offer.topic),
+            payload: offer.payload.clone(),
+            qos: qos.min(Qos::AtLeastOnce),
+            retain: true,
+            since: offer.now,
+            number: None,
+        };
+        let mut state = self.state();
+        state.push(message);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    fn enqueue(
+        &self,
+        state: &mut State,
+        mut message: Message,
+        missed_max: usize,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        let online = state.owner.is_some();
+        if !online {
+            if message.qos == Qos::AtMostOnce || missed_max == 0 {
+                return;
+            }
+            message.number = Some(state.number());
+            changes.push(self.missed(&message));
+        }
+        let max = if online { QUEUE_MAX } else { missed_max };
+        state.push(message);
+        while state.queue.len() > max || state.queue_bytes > QUEUE_BYTES_MAX.max(max * 256) {
+            let Some(oldest) = state.pop() else { break };
+            state.dropped += 1;
+            if let Some(number) = oldest.number {
+                changes.push((
+                    stored::missed_key(&self.device, &self.client_id, number),
+                    None,
+                ));
+            }
+        }
+        if online {
+            self.wake.notify_one();
+        }
+    }
+
+    fn missed(&self, message: &Message) -> KeepChange {
+        let number = message.number.unwrap_or_default();
+        (
+            stored::missed_key(&self.device, &self.client_id, number),
+            Some(stored::missed_value(MissedV1 {
+                topic: message.topic.as_ref().to_owned(),
+                payload: message.payload.to_vec(),
+                retain: message.retain,
+            })),
+        )
+    }
+
+    /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room` bytes.
+    /// True: there are messages that the device does not have yet.
+    pub fn send(
+        &self,
+        epoch: u64,
+        writer: &Writer,
+        receive_maximum: u16,
+        room: usize,
+        out: &mut BytesMut,
+    ) -> bool {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return false;
+        }
+        let start = out.len();
+        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT 3.1.1, 4.4).
+        for sent in state.in_flight.iter_mut().filter(|sent| !sent.sent) {
+            sent.sent = true;
+            sent.message.write(writer, Some(sent.pkid), true, out);
+        }
+        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
+        while out.len() - start < room {
+            match state.queue.front() {
+                Some(next) if next.qos == Qos::AtMostOnce || state.in_flight.len() < quota => {}
+                _ => break,
+            }
+            let Some(message) = state.pop() else { break };
+            if message.qos == Qos::AtMostOnce {
+                message.write(writer, None, false, out);
+                continue;
+            }
+            let pkid = state.free_pkid();
+            // Too large for this client: it is as if it had been delivered (MQTT 5, 3.1.2.11.4). It goes from disk with the ack.
+            if message.write(writer, Some(pkid), false, out) || message.number.is_some() {
+                state.in_flight.push_back(InFlight {
+                    pkid,
+                    message,
+                    sent: true,
+                });
+            }
+        }
+        !state.in_flight.is_empty() || !state.queue.is_empty()
+    }
+
+    /// The device has the message.
+    pub fn acknowledged(&self, pkid: u16, changes: &mut Vec<KeepChange>) {
+        let mut state = self.state();
+        let at = state.in_flight.iter().position(|sent| sent.pkid == pkid);
+        if let Some(sent) = at.and_then(|at| state.in_flight.remove(at))
+            && let Some(number) = sent.message.number
+        {
+            changes.push((
+                stored::missed_key(&self.device, &self.client_id, number),
+                None,
+            ));
+        }
+    }
+
+    /// Messages that were left unacknowledged for too long go to disk.
+    pub fn store_unacked(&self, now: Instant, changes: &mut Vec<KeepChange>) {
+        let mut state = self.state();
+        if state.expiry_s > 0 {
+            self.store_unsaved(&mut state, Some(now), changes);
+        }
+    }
+
+    fn store_unsaved(
+        &self,
+        state: &mut State,
+        older: Option<Instant>,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        let mut next = state.next_number;
+        let State {
+            in_flight, queue, ..
+        } = state;
+        let waiting = in_flight
+            .iter_mut()
+            .map(|sent| &mut sent.message)
+            .chain(queue.iter_mut());
+        for message in waiting {
+            let due =
+                older.is_none_or(|now| now.saturating_duration_since(message.since) >= UNACKED_MAX);
+            if due && message.number.is_none() && message.qos != Qos::AtMostOnce {
+                message.number = Some(next);
+                next += 1;
+                changes.push(self.missed(message));
+            }
+        }
+        state.next_number = next;
+    }
+
+    /// Remembers a QoS 2 publish until its PUBREL.
+    pub fn committed(&self, pkid: u16) {
+        self.state().unreleased.insert(pkid);
+    }
+
+    /// Whether a QoS 2 publish with this id was committed and not released yet.
+    pub fn is_unreleased(&self, pkid: u16) -> bool {
+        self.state().unreleased.contains(&pkid)
+    }
+
+    pub fn release(&self, pkid: u16) {
+        self.state().unreleased.remove(&pkid);
+    }
+}
+
+impl Message {
+    /// False: too large for the client.
+    fn write(&self, writer: &Writer, pkid: Option<u16>, dup: bool, out: &mut BytesMut) -> bool {
+        writer.publish(
+            out,
+            &Sent {
+                topic: &self.topic,
+                payload: &self.payload,
+                pkid,
+                dup,
+                retain: self.retain,
+            },
+        )
+    }
+}
+
+impl State {
+    fn push(&mut self, message: Message) {
+        self.queue_bytes += message.bytes();
+        self.queue.push_back(message);
+    }
+
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.queue.pop_front()?;
+        self.queue_bytes = self.queue_bytes.saturating_sub(message.bytes());
+        Some(message)
+    }
+
+    fn number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
+    }
+
+    /// There are at most [`IN_FLIGHT_MAX`] in flight: one of so many more ids is free.
+    fn free_pkid(&mut self) -> u16 {
+        loop {
+            self.next_pkid = self.next_pkid.checked_add(1).unwrap_or(1);
+            let pkid = self.next_pkid;
+            if self.in_flight.iter().all(|sent| sent.pkid != pkid) {
+                return pkid;
+            }
+        }
+    }
+}

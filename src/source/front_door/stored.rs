@@ -1,0 +1,217 @@
+//! What the door keeps through a restart, as small values in the journal:
+//!
+//! - `session/DEVICE/CLIENTID`: what a persistent session subscribed to, and when it ends;
+//! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
+//! - `retained/TOPIC`: the last `tasks`, `config/desired`, `state`, `config/reported`.
+//!
+//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may hold anything.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Name;
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Session {
+    V1(SessionV1),
+}
+
+/// Frozen: a new field is a new version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionV1 {
+    /// Seconds that it lives after its connection ended.
+    pub expiry_s: u32,
+    /// Unix seconds at which its last connection ended; `None` while connected.
+    pub ended_s: Option<i64>,
+    pub subscriptions: Vec<SubscriptionV1>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionV1 {
+    pub filter: String,
+    pub qos: u8,
+    pub no_local: bool,
+    pub keep_retain: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Missed {
+    V1(MissedV1),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedV1 {
+    /// Below the device's own prefix.
+    pub topic: String,
+    pub payload: Vec<u8>,
+    pub retain: bool,
+}
+
+/// One kept value, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kept {
+    Session(Name, String, SessionV1),
+    Missed(Name, String, u64, MissedV1),
+    Retained(String, Vec<u8>),
+}
+
+pub fn session_key(device: &Name, client_id: &str) -> String {
+    format!("session/{device}/{}", escape(client_id))
+}
+
+pub fn missed_key(device: &Name, client_id: &str, number: u64) -> String {
+    format!("missed/{device}/{}/{number:08}", escape(client_id))
+}
+
+pub fn retained_key(topic: &str) -> String {
+    format!("retained/{topic}")
+}
+
+pub fn session_value(session: SessionV1) -> Vec<u8> {
+    // Strings and numbers into a vector: it cannot fail.
+    postcard::to_stdvec(&Session::V1(session)).unwrap_or_default()
+}
+
+pub fn missed_value(missed: MissedV1) -> Vec<u8> {
+    postcard::to_stdvec(&Missed::V1(missed)).unwrap_or_default()
+}
+
+/// Understands a kept pair; `None` for keys and values that are not the door's (or of a newer version).
+pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
+    let (kind, rest) = key.split_once('/')?;
+    if kind == "retained" {
+        return Some(Kept::Retained(rest.to_owned(), value.to_vec()));
+    }
+    let (device, rest) = rest.split_once('/')?;
+    let device = Name::new(device).ok()?;
+    match kind {
+        "session" => {
+            let Session::V1(session) = postcard::from_bytes(value).ok()?;
+            Some(Kept::Session(device, unescape(rest)?, session))
+        }
+        "missed" => {
+            let (client_id, number) = rest.split_once('/')?;
+            let Missed::V1(missed) = postcard::from_bytes(value).ok()?;
+            let number = number.parse().ok()?;
+            Some(Kept::Missed(device, unescape(client_id)?, number, missed))
+        }
+        _ => None,
+    }
+}
+
+/// Seconds since 1970, as sessions store them.
+pub fn seconds(at: Timestamp) -> i64 {
+    at.as_second()
+}
+
+/// Everything but letters, digits, `_`, `.`, `-` becomes `%XX`.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push('%');
+            for digit in [byte >> 4, byte & 0xF] {
+                escaped.push(char::from(b"0123456789ABCDEF"[usize::from(digit)]));
+            }
+        }
+    }
+    escaped
+}
+
+fn unescape(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first == b'%' {
+            let digits = std::str::from_utf8(tail.get(..2)?).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = &tail[2..];
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> SessionV1 {
+        SessionV1 {
+            expiry_s: 604_800,
+            ended_s: Some(1_795_000_000),
+            subscriptions: vec![SubscriptionV1 {
+                filter: "a/#".to_owned(),
+                qos: 1,
+                no_local: false,
+                keep_retain: true,
+            }],
+        }
+    }
+
+    fn missed() -> MissedV1 {
+        MissedV1 {
+            topic: "a/receipt".to_owned(),
+            payload: b"{}".to_vec(),
+            retain: false,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_found_again() {
+        let device = Name::new("pda-1").unwrap();
+        for client_id in ["pda-1", "a/b c", "", "ä%2F", "..", "\u{1F600}/"] {
+            let key = session_key(&device, client_id);
+            assert_eq!(
+                read(&key, &session_value(session())),
+                Some(Kept::Session(
+                    device.clone(),
+                    client_id.to_owned(),
+                    session()
+                ))
+            );
+            let key = missed_key(&device, client_id, 123_456_789);
+            assert_eq!(
+                read(&key, &missed_value(missed())),
+                Some(Kept::Missed(
+                    device.clone(),
+                    client_id.to_owned(),
+                    123_456_789,
+                    missed()
+                ))
+            );
+        }
+        assert_eq!(
+            read("retained/a/b", b"x"),
+            Some(Kept::Retained("a/b".to_owned(), b"x".to_vec()))
+        );
+        for (key, value) in [
+            ("session/pda-1/x", &b"\xff\xff"[..]),
+            ("session/a b/x", b""),
+            ("other/x/y", b""),
+        ] {
+            assert_eq!(read(key, value), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_first_versions_bytes_are_understood_for_ever() {
+        let bytes = session_value(session());
+        assert_eq!(
+            bytes,
+            [
+                0, 128, 245, 36, 1, 128, 206, 236, 175, 13, 1, 3, b'a', b'/', b'#', 1, 0, 1
+            ]
+        );
+        assert_eq!(
+            missed_value(missed()),
+            [
+                0, 9, b'a', b'/', b'r', b'e', b'c', b'e', b'i', b'p', b't', 2, b'{', b'}', 0
+            ]
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! Which topics are a device's own: `stockrelay/v1/SITE/DEVICE/CHANNEL`, and nothing else.
+
+use rumqttc::mqttbytes::{matches, valid_filter};
+
+use crate::event::Name;
+use crate::source::Channel;
+
+/// The longest topic filter that is taken, in bytes.
+pub const FILTER_BYTES_MAX: usize = 512;
+
+/// What a device may publish to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// `scan`, `event`: to the journal.
+    Reading(Channel),
+    /// `state`: retained, and shown.
+    State,
+    /// `config/reported`: retained.
+    Reported,
+}
+
+impl Target {
+    /// The last part of the topic.
+    pub fn channel(self) -> &'static str {
+        match self {
+            Self::Reading(Channel::Scan) => "scan",
+            Self::Reading(Channel::Event) => "event",
+            Self::State => "state",
+            Self::Reported => "config/reported",
+        }
+    }
+}
+
+/// Why a filter is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilterFault {
+    /// Not a filter by MQTT 4.7, or too long.
+    Invalid,
+    /// It reaches beyond the device's own topics.
+    Foreign,
+    /// `$share/...`: receipts are for one device, there is nothing to share.
+    Shared,
+}
+
+/// One device's topics.
+#[derive(Debug, Clone)]
+pub struct Topics {
+    prefix: String,
+}
+
+impl Topics {
+    pub fn new(site: &Name, device: &Name) -> Self {
+        Self {
+            prefix: format!("stockrelay/v1/{site}/{device}/"),
+        }
+    }
+
+    pub fn topic(&self, channel: &str) -> String {
+        format!("{}{channel}", self.prefix)
+    }
+
+    /// What a publish to this topic means; `None` where it is not the device's to publish to.
+    ///
+    /// The prefix and the channels are plain ASCII: whatever equals them is valid UTF-8 without wildcards.
+    pub fn target(&self, topic: &[u8]) -> Option<Target> {
+        match topic.strip_prefix(self.prefix.as_bytes())? {
+            b"event" => Some(Target::Reading(Channel::Event)),
+            b"scan" => Some(Target::Reading(Channel::Scan)),
+            b"state" => Some(Target::State),
+            b"config/reported" => Some(Target::Reported),
+            _ => None,
+        }
+    }
+
+    /// Whether the device may subscribe to this filter: it must lie below its own prefix.
+    pub fn check_filter(&self, filter: &str) -> Result<(), FilterFault> {
+        if filter.starts_with("$share/") {
+            return Err(FilterFault::Shared);
+        }
+        if filter.len() > FILTER_BYTES_MAX || filter.contains('\0') || !valid_filter(filter) {
+            return Err(FilterFault::Invalid);
+        }
+        if filter.starts_with(&self.prefix) {
+            Ok(())
+        } else {
+            Err(FilterFault::Foreign)
+        }
+    }
+}
+
+/// Whether a topic matches a filter; both were checked before.
+pub fn topic_matches(topic: &str, filter: &str) -> bool {
+    matches(topic, filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn topics() -> Topics {
+        Topics::new(&Name::new("ams1").unwrap(), &Name::new("pda-1").unwrap())
+    }
+
+    #[test]
+    fn a_device_publishes_to_its_own_four_channels_alone() {
+        let topics = topics();
+        for (channel, target) in [
+            ("scan", Target::Reading(Channel::Scan)),
+            ("event", Target::Reading(Channel::Event)),
+            ("state", Target::State),
+            ("config/reported", Target::Reported),
+        ] {
+            let topic = topics.topic(channel);
+            assert_eq!(topics.target(topic.as_bytes()), Some(target));
+            assert_eq!(target.channel(), channel);
+        }
+        for foreign in [
+            "stockrelay/v1/ams1/pda-1/receipt",
+            "stockrelay/v1/ams1/pda-1/tasks",
+            "stockrelay/v1/ams1/pda-1/event/x",
+            "stockrelay/v1/ams1/pda-1/+",
+            "stockrelay/v1/ams1/pda-2/event",
+            "stockrelay/v1/ams1/pda-1",
+            "stockrelay/v1/ams10/pda-1/event",
+            "stockrelay/v1/ams1/pda-10/event",
+            "",
+        ] {
+            assert_eq!(topics.target(foreign.as_bytes()), None, "{foreign}");
+        }
+        assert_eq!(topics.target(b"stockrelay/v1/ams1/pda-1/\xff"), None);
+    }
+
+    #[test]
+    fn a_filter_lies_below_the_devices_own_topics() {
+        let topics = topics();
+        for good in ["receipt", "#", "+", "config/+", "config/#", "display"] {
+            assert_eq!(topics.check_filter(&topics.topic(good)), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("#", FilterFault::Foreign),
+            ("stockrelay/v1/ams1/+/receipt", FilterFault::Foreign),
+            ("stockrelay/v1/ams1/#", FilterFault::Foreign),
+            ("stockrelay/v1/ams1/pda-2/receipt", FilterFault::Foreign),
+            ("+/v1/ams1/pda-1/receipt", FilterFault::Foreign),
+            ("stockrelay/v1/ams1/pda-1/#/x", FilterFault::Invalid),
+            ("stockrelay/v1/ams1/pda-1/a+", FilterFault::Invalid),
+            ("", FilterFault::Invalid),
+            (
+                "$share/g/stockrelay/v1/ams1/pda-1/receipt",
+                FilterFault::Shared,
+            ),
+        ] {
+            assert_eq!(topics.check_filter(bad), Err(why), "{bad}");
+        }
+        let long = topics.topic(&"x".repeat(FILTER_BYTES_MAX));
+        assert_eq!(topics.check_filter(&long), Err(FilterFault::Invalid));
+    }
+}

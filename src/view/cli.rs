@@ -1,0 +1,250 @@
+//! The arguments as written. What they mean is in `commands`, `check` and `main`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Where the configuration is, if nobody says otherwise.
+pub const CONFIG_DEFAULT: &str = "/etc/stockrelay/config.toml";
+/// Where the socket is, if there is no configuration to tell.
+pub const SOCKET_DEFAULT: &str = "/run/stockrelay/control.sock";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "stockrelay",
+    version,
+    about = "Keeps every scan of a warehouse on disk and posts each stock movement to Odoo exactly once",
+    after_help = "\
+Examples:
+  stockrelay demo                        see all of it work, with made-up devices and a stand-in Odoo
+  stockrelay check                       what is wrong with this gateway, and what to do
+  stockrelay status                      where everything is, in one screen
+  stockrelay trace pda-07/8c1f           what became of one scan
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration, 69 the daemon is not running.",
+    arg_required_else_help = true,
+    max_term_width = 110
+)]
+pub struct Cli {
+    /// Configuration file; `config.d/*.toml` beside it and `STOCKRELAY_SECTION__KEY` from the environment come after it
+    #[arg(long, global = true, value_name = "PATH", env = "STOCKRELAY_CONFIG", default_value = CONFIG_DEFAULT)]
+    pub config: PathBuf,
+
+    /// Control socket of the daemon, instead of the one that the configuration names
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the daemon
+    #[command(
+        after_help = "SIGTERM and SIGINT finish what is under way and end it within 10 seconds. SIGHUP does nothing."
+    )]
+    Run,
+    /// Run everything at once with made-up devices and a stand-in Odoo, and watch it
+    #[command(after_help = "\
+Examples:
+  stockrelay demo
+  stockrelay demo --headless --seconds 30
+  stockrelay demo --odoo https://odoo.example.com --database test --api-key-file odoo.key")]
+    Demo(DemoArgs),
+    /// Watch the daemon in the terminal
+    #[command(after_help = "Press ? for the keys.")]
+    Top,
+    /// Where everything is, in one screen
+    #[command(after_help = "\
+The numbers always add up: stored = open + waiting + sending + posted + parked + no document.
+
+Examples:
+  stockrelay status
+  stockrelay status --json | jq .oldest_waiting_s")]
+    Status {
+        /// As the control API answers it
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what was scanned, oldest first
+    #[command(after_help = "\
+Examples:
+  stockrelay events --device pda-07 --state parked
+  stockrelay events --after 4711 --limit 1000 --json
+  stockrelay events --follow
+  stockrelay events --rejected            readings that no event could be made of")]
+    Events(EventsArgs),
+    /// List documents (each becomes one picking in Odoo), oldest first
+    #[command(after_help = "\
+Examples:
+  stockrelay documents --state waiting
+  stockrelay documents --json | jq -r 'select(.state == \"posted\") | .odoo'")]
+    Documents(DocumentsArgs),
+    /// An event's whole life, from reading to Odoo
+    #[command(after_help = "\
+ID is an event's id, DEVICE/ID, its number (seq), or a document's key.
+
+Examples:
+  stockrelay trace pda-07/8c1f
+  stockrelay trace 4711 --json")]
+    Trace {
+        id: String,
+        /// As the control API answers it
+        #[arg(long)]
+        json: bool,
+    },
+    /// What is wrong with this gateway, and what to do: configuration, disk, clock, key, Odoo
+    #[command(
+        after_help = "Exit code 0 without a FAIL, 1 with one, 64 if the configuration cannot be read."
+    )]
+    Check,
+    /// Decide about documents that Odoo or the gateway refused
+    Parked {
+        #[command(subcommand)]
+        command: ParkedCommand,
+    },
+    /// Help with devices.toml
+    Devices {
+        #[command(subcommand)]
+        command: DevicesCommand,
+    },
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Print progress and a summary instead of the terminal UI
+    #[arg(long)]
+    pub headless: bool,
+    /// End after so many seconds
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub seconds: Option<u64>,
+    /// A real Odoo instead of the stand-in
+    #[arg(long, value_name = "URL", requires_all = ["database", "api_key_file"])]
+    pub odoo: Option<String>,
+    /// Its database
+    #[arg(long, value_name = "DB", requires = "odoo")]
+    pub database: Option<String>,
+    /// File that holds the API key, alone
+    #[arg(long, value_name = "F", requires = "odoo")]
+    pub api_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct PageArgs {
+    /// Begin behind this number
+    #[arg(long, value_name = "SEQ")]
+    pub after: Option<u64>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    pub limit: u64,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct EventsArgs {
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Only this device's
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// Only this type: scan, transfer, pick, receive, count, scrap, return, pack, ship, validate
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<String>,
+    /// Only in this state: open, waiting, sending, posted, parked, discarded, `no_document`
+    #[arg(long)]
+    pub state: Option<String>,
+    /// Go on with what is scanned from now on (or behind --after), until Ctrl-C
+    #[arg(long, conflicts_with = "limit")]
+    pub follow: bool,
+    /// Readings that no event could be made of, instead
+    #[arg(long, conflicts_with_all = ["device", "kind", "state", "follow"])]
+    pub rejected: bool,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DocumentsArgs {
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// Only in this state: waiting, sending, posted, parked, discarded
+    #[arg(long)]
+    pub state: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ParkedCommand {
+    /// List them, oldest first
+    List(PageArgs),
+    /// One of them with its lines and its life so far
+    Show {
+        id: String,
+        /// As the control API answers it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try one again, or all with a reason code
+    #[command(after_help = "\
+ID is the document's number, its key, or at least six digits of the key.
+
+Examples:
+  stockrelay parked retry 17
+  stockrelay parked retry --all unknown-product    after the product was made in Odoo")]
+    Retry {
+        #[arg(required_unless_present = "all")]
+        id: Option<String>,
+        /// All that are parked for this reason code
+        #[arg(long, value_name = "CODE", conflicts_with = "id")]
+        all: Option<String>,
+        /// Why; it is kept with the document
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Leave one for good: it will never be posted
+    #[command(after_help = "\
+Example:
+  stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
+    Discard {
+        id: String,
+        /// Why; it is kept with the document
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DevicesCommand {
+    /// Read a password from standard input and print the line for devices.toml
+    #[command(after_help = "\
+Example:
+  printf %s \"$PASSWORD\" | stockrelay devices hash pda-07 >> /etc/stockrelay/devices.toml")]
+    Hash {
+        /// The device's name
+        device: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Print the configuration as it is meant, defaults and all
+    Show,
+    /// Print every fault and warning at once
+    Check,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

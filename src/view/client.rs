@@ -1,0 +1,192 @@
+//! The other end of the control socket, for the commands and the terminal UI.
+//!
+//! A connection a request: they are few, and a daemon that was restarted meanwhile makes no difference.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode, header};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::net::UnixStream;
+
+use super::records::Refusal;
+
+/// The largest answer that is taken, in bytes: a page of the longest events and lines is smaller.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+/// How long one request may take.
+const WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error(
+        "no daemon answers on {}: start it with `stockrelay run` or `systemctl start stockrelay`, or name its socket with --socket", socket.display()
+    )]
+    NotRunning { socket: PathBuf },
+    #[error(
+        "{} is not for this user: run as a user of the socket's group, or as root", .0.display()
+    )]
+    NoRight(PathBuf),
+    /// The daemon said no, and why.
+    #[error("{}; {}", .refusal.error, .refusal.remedy)]
+    Refused {
+        status: StatusCode,
+        refusal: Refusal,
+    },
+    #[error("the daemon on {} did not answer within {WITHIN:?}: look into its log", .0.display())]
+    Slow(PathBuf),
+    #[error("the daemon on {} broke off ({why}): try again, or look into its log", socket.display())]
+    Broken { socket: PathBuf, why: String },
+    #[error(
+        "the answer of the daemon is not understood ({0}): is it another version than this command?"
+    )]
+    NotUnderstood(String),
+}
+
+#[derive(Debug, Clone)]
+pub struct Client {
+    socket: PathBuf,
+}
+
+impl Client {
+    #[must_use]
+    pub fn new(socket: &Path) -> Self {
+        Self {
+            socket: socket.to_owned(),
+        }
+    }
+
+    pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        self.request(Method::GET, path, Body::empty()).await
+    }
+
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<T, ClientError> {
+        self.request(Method::POST, path, Body::from(body.to_string()))
+            .await
+    }
+
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<T, ClientError> {
+        let answer = tokio::time::timeout(WITHIN, self.exchange(method, path, body)).await;
+        let (status, bytes) = answer.map_err(|_| ClientError::Slow(self.socket.clone()))??;
+        if !status.is_success() {
+            let refusal = serde_json::from_slice(&bytes).unwrap_or_else(|_| Refusal {
+                error: format!("the daemon answered {status}"),
+                remedy: "look into its log".to_owned(),
+            });
+            return Err(ClientError::Refused { status, refusal });
+        }
+        serde_json::from_slice(&bytes)
+            .map_err(|error| ClientError::NotUnderstood(error.to_string()))
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Body,
+    ) -> Result<(StatusCode, axum::body::Bytes), ClientError> {
+        let broken = |why: String| ClientError::Broken {
+            socket: self.socket.clone(),
+            why,
+        };
+        let stream = UnixStream::connect(&self.socket)
+            .await
+            .map_err(|error| self.unreachable(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| broken(error.to_string()))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "stockrelay")
+            .body(body)
+            .map_err(|error| broken(error.to_string()))?;
+        let exchange = async {
+            let response = sender
+                .send_request(request)
+                .await
+                .map_err(|error| broken(error.to_string()))?;
+            let status = response.status();
+            let body = Body::new(response.into_body());
+            let bytes = to_bytes(body, ANSWER_BYTES_MAX)
+                .await
+                .map_err(|error| broken(error.to_string()))?;
+            Ok((status, bytes))
+        };
+        let mut exchange = std::pin::pin!(exchange);
+        // The connection's own end may come first: what it has read by then is still delivered.
+        tokio::select! {
+            biased;
+            answer = exchange.as_mut() => answer,
+            _ = connection => exchange.await,
+        }
+    }
+
+    fn unreachable(&self, error: &io::Error) -> ClientError {
+        let socket = self.socket.clone();
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NotRunning { socket }
+            }
+            io::ErrorKind::PermissionDenied => ClientError::NoRight(socket),
+            _ => ClientError::Broken {
+                socket,
+                why: error.to_string(),
+            },
+        }
+    }
+}
+
+/// An id as a part of a path: whatever is not plain is percent-encoded.
+#[must_use]
+pub fn path_part(id: &str) -> String {
+    let mut part = String::new();
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            part.push(char::from(byte));
+        } else {
+            part.extend(['%', hex(byte >> 4), hex(byte & 15)]);
+        }
+    }
+    part
+}
+
+fn hex(digit: u8) -> char {
+    char::from_digit(digit.into(), 16)
+        .unwrap_or('0')
+        .to_ascii_uppercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn without_a_daemon_the_socket_and_the_remedy_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("control.sock");
+        let result: Result<serde_json::Value, _> = Client::new(&socket).get("/v1/status").await;
+        let error = result.unwrap_err();
+        assert!(matches!(error, ClientError::NotRunning { .. }));
+        let text = error.to_string();
+        assert!(text.contains(&*socket.to_string_lossy()), "{text}");
+        assert!(text.contains("stockrelay run"), "{text}");
+    }
+
+    #[test]
+    fn ids_of_any_kind_fit_into_a_path() {
+        assert_eq!(path_part("pda-1/a b?ü"), "pda-1%2Fa%20b%3F%C3%BC");
+    }
+}

@@ -1,0 +1,110 @@
+//! The commands that ask a running daemon: a request or a few, then a table for people or a JSON object a line.
+
+mod lists;
+mod parked;
+mod status;
+mod trace;
+
+use std::io::{self, Write};
+
+use super::client::{Client, ClientError};
+
+pub use lists::{documents, events};
+pub use parked::parked;
+pub use status::status;
+pub use trace::trace;
+
+/// Done.
+pub const EXIT_DONE: u8 = 0;
+/// Tried, and failed.
+pub const EXIT_FAILED: u8 = 1;
+/// The arguments or the configuration are wrong.
+pub const EXIT_USAGE: u8 = 2;
+pub const EXIT_CONFIG: u8 = 64;
+/// The daemon is not running.
+pub const EXIT_NO_DAEMON: u8 = 69;
+
+/// Entries of one page, as many as the daemon gives.
+const PAGE: u64 = 1_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("cannot write the answer: {0}")]
+    Output(#[from] io::Error),
+    /// Some of what was to be done was not; each was named as it happened.
+    #[error("{failed} of {all} failed, as named above; the others are done")]
+    Partly { failed: usize, all: usize },
+}
+
+impl CommandError {
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(ClientError::NotRunning { .. }) => EXIT_NO_DAEMON,
+            // A parameter that the daemon does not take was an argument here.
+            Self::Client(ClientError::Refused { status, .. }) if status.as_u16() == 400 => {
+                EXIT_USAGE
+            }
+            // Whoever reads has seen enough, as `head` does.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => EXIT_DONE,
+            _ => EXIT_FAILED,
+        }
+    }
+
+    /// Whether there is nobody left to tell.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.exit_code() == EXIT_DONE
+    }
+}
+
+type Done = Result<(), CommandError>;
+
+fn json_line(out: &mut dyn Write, value: &impl serde::Serialize) -> io::Result<()> {
+    let line = serde_json::to_string(value).map_err(io::Error::other)?;
+    writeln!(out, "{line}")
+}
+
+/// A path with its parameters, percent-encoded; those without a value are left out.
+fn path(base: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let mut path = base.to_owned();
+    let given = parameters
+        .iter()
+        .filter_map(|(key, value)| Some((key, (*value)?)));
+    for (at, (key, value)) in given.enumerate() {
+        let mark = if at == 0 { '?' } else { '&' };
+        path.push(mark);
+        path.push_str(key);
+        path.push('=');
+        path.push_str(&super::client::path_part(value));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_who_has_seen_enough_is_no_failure() {
+        let error = CommandError::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert!(error.is_silent());
+        let error = CommandError::from(io::Error::from(io::ErrorKind::StorageFull));
+        assert_eq!((error.exit_code(), error.is_silent()), (EXIT_FAILED, false));
+    }
+
+    #[test]
+    fn only_the_parameters_that_were_given_are_asked_for() {
+        let path = path(
+            "/v1/events",
+            &[
+                ("device", None),
+                ("state", Some("a b")),
+                ("limit", Some("5")),
+            ],
+        );
+        assert_eq!(path, "/v1/events?state=a%20b&limit=5");
+    }
+}

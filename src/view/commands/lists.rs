@@ -1,0 +1,221 @@
+//! `stockrelay events` and `stockrelay documents`: pages until the limit is reached or there is no more.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::{Client, CommandError, Done, PAGE, json_line, path};
+use crate::view::cli::{DocumentsArgs, EventsArgs, PageArgs};
+use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView, RejectedPage};
+use crate::view::snapshot::Status;
+use crate::view::table::{Table, time};
+
+/// Between two looks for new events.
+const FOLLOW_EACH: Duration = Duration::from_millis(500);
+
+pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> Done {
+    if args.rejected {
+        return rejected(client, &args.page, out).await;
+    }
+    let mut left = if args.follow {
+        u64::MAX
+    } else {
+        args.page.limit
+    };
+    let mut after = match args.page.after {
+        None if args.follow => client.get::<Status>("/v1/status").await?.journal.last_seq,
+        after => after.unwrap_or(0),
+    };
+    let mut headings = true;
+    while left > 0 {
+        let parameters = [
+            ("after", Some(after.to_string())),
+            ("limit", Some(left.min(PAGE).to_string())),
+            ("device", args.device.clone()),
+            ("type", args.kind.clone()),
+            ("state", args.state.clone()),
+        ];
+        let page: EventPage = client
+            .get(&path("/v1/events", &borrow(&parameters)))
+            .await?;
+        after = page.next;
+        left = left.saturating_sub(page.events.len() as u64);
+        write_events(
+            &page.events,
+            args.page.json,
+            std::mem::take(&mut headings),
+            out,
+        )?;
+        out.flush()?;
+        if !page.more {
+            if !args.follow {
+                break;
+            }
+            tokio::time::sleep(FOLLOW_EACH).await;
+        }
+    }
+    Ok(())
+}
+
+fn borrow<'a, const N: usize>(
+    owned: &'a [(&'a str, Option<String>); N],
+) -> [(&'a str, Option<&'a str>); N] {
+    owned
+        .each_ref()
+        .map(|(key, value)| (*key, value.as_deref()))
+}
+
+fn write_events(
+    events: &[EventView],
+    json: bool,
+    headings: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if json {
+        return events.iter().try_for_each(|event| json_line(out, event));
+    }
+    let mut table = Table::new(&["SEQ", "AT", "DEVICE", "ID", "TYPE", "WHAT", "STATE", "ODOO"]);
+    for event in events {
+        table.row([
+            event.seq.to_string(),
+            time(event.at),
+            event.device.clone(),
+            event.id.clone(),
+            event.kind.clone(),
+            what(event),
+            event.state.clone(),
+            event.odoo.clone().unwrap_or_default(),
+        ]);
+    }
+    table.write(&mut &mut *out, headings)
+}
+
+/// What was done, in a few words: `2 of P from A to B`.
+pub(super) fn what(event: &EventView) -> String {
+    let field = |key: &str| {
+        event.what.get(key).map(|value| match value {
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        })
+    };
+    let mut words = Vec::new();
+    if let Some(code) = field("code") {
+        words.push(code);
+    }
+    if let Some(product) = field("product") {
+        let quantity = field("quantity").unwrap_or_default();
+        words.push(format!("{quantity} of {product}"));
+    }
+    for (key, word) in [
+        ("lot", "lot"),
+        ("package", "package"),
+        ("from", "from"),
+        ("to", "to"),
+        ("order", "for"),
+    ] {
+        words.extend(field(key).map(|value| format!("{word} {value}")));
+    }
+    words.join(" ")
+}
+
+async fn rejected(client: &Client, args: &PageArgs, out: &mut dyn Write) -> Done {
+    let mut left = args.limit;
+    let mut after = args.after.unwrap_or(0);
+    let mut table = Table::new(&["NUMBER", "RECEIVED", "DEVICE", "ID", "CODE", "MESSAGE"]);
+    while left > 0 {
+        let parameters = [
+            ("after", Some(after.to_string())),
+            ("limit", Some(left.min(PAGE).to_string())),
+        ];
+        let page: RejectedPage = client
+            .get(&path("/v1/rejected", &borrow(&parameters)))
+            .await?;
+        after = page.next;
+        left = left.saturating_sub(page.rejected.len() as u64);
+        for rejected in page.rejected {
+            if args.json {
+                json_line(out, &rejected)?;
+            } else {
+                table.row([
+                    rejected.number.to_string(),
+                    time(rejected.received),
+                    rejected.device,
+                    rejected.id.unwrap_or_default(),
+                    rejected.code,
+                    rejected.message,
+                ]);
+            }
+        }
+        if !page.more {
+            break;
+        }
+    }
+    if !args.json {
+        table.write(&mut &mut *out, true)?;
+    }
+    Ok(())
+}
+
+pub async fn documents(client: &Client, args: &DocumentsArgs, out: &mut dyn Write) -> Done {
+    let filter = ("state", args.state.clone());
+    let all = document_pages(client, "/v1/documents", &args.page, filter).await?;
+    write_documents(&all, args.page.json, out)?;
+    Ok(())
+}
+
+/// Pages of a list of documents. They are held until the last has come, so that the table's columns fit.
+pub(super) async fn document_pages(
+    client: &Client,
+    base: &str,
+    args: &PageArgs,
+    filter: (&str, Option<String>),
+) -> Result<Vec<DocumentView>, CommandError> {
+    let mut all = Vec::new();
+    let mut after = args.after.unwrap_or(0);
+    let mut left = args.limit;
+    while left > 0 {
+        let parameters = [
+            ("after", Some(after.to_string())),
+            ("limit", Some(left.min(PAGE).to_string())),
+            filter.clone(),
+        ];
+        let page: DocumentPage = client.get(&path(base, &borrow(&parameters))).await?;
+        after = page.next;
+        left = left.saturating_sub(page.documents.len() as u64);
+        all.extend(page.documents);
+        if !page.more {
+            break;
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn write_documents(
+    documents: &[DocumentView],
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if json {
+        return documents
+            .iter()
+            .try_for_each(|document| json_line(out, document));
+    }
+    let headings = [
+        "NUMBER", "KEY", "STATE", "SINCE", "GROUP", "LINES", "EVENTS", "ODOO", "REASON",
+    ];
+    let mut table = Table::new(&headings);
+    for document in documents {
+        let reason = document.reason.as_ref();
+        table.row([
+            document.number.to_string(),
+            document.key.clone(),
+            document.state.clone(),
+            time(document.since),
+            document.group.clone(),
+            document.lines.len().to_string(),
+            document.events.to_string(),
+            document.odoo.clone().unwrap_or_default(),
+            reason.map_or(String::new(), |r| format!("{}: {}", r.code, r.message)),
+        ]);
+    }
+    table.write(&mut &mut *out, true)
+}

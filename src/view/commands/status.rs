@@ -1,0 +1,192 @@
+//! `stockrelay status`: one screen.
+
+use std::io::{self, Write};
+
+use jiff::Timestamp;
+
+use super::{Client, Done, json_line};
+use crate::clock;
+use crate::view::board::Link;
+use crate::view::headline::headline;
+use crate::view::snapshot::Status;
+use crate::view::table::{grouped, plain, size, span, time};
+
+pub async fn status(client: &Client, json: bool, out: &mut dyn Write) -> Done {
+    if json {
+        let value: serde_json::Value = client.get("/v1/status").await?;
+        json_line(out, &value)?;
+    } else {
+        let status: Status = client.get("/v1/status").await?;
+        write(&status, clock::now(), out)?;
+    }
+    Ok(())
+}
+
+fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
+    let (_, sentence) = headline(status, now);
+    let up = span(status.uptime_s);
+    writeln!(
+        out,
+        "{}: stockrelay {}, up {up}",
+        plain(&status.site),
+        plain(&status.version)
+    )?;
+    writeln!(out, "{sentence}.\n")?;
+    let e = &status.events;
+    let parts = [
+        (e.open, "open"),
+        (e.waiting, "waiting"),
+        (e.sending, "sending"),
+        (e.posted, "posted"),
+        (e.parked, "parked"),
+        (e.no_document, "no document"),
+    ];
+    writeln!(
+        out,
+        "events     {} stored = {}",
+        grouped(e.stored),
+        list(&parts, " + ")
+    )?;
+    let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
+    writeln!(out, "           besides {}", list(&aside, ", "))?;
+    let d = &status.documents;
+    let parts = [
+        (d.open, "open"),
+        (d.waiting, "waiting"),
+        (d.sending, "sending"),
+        (d.posted, "posted"),
+        (d.parked, "parked"),
+        (d.discarded, "discarded"),
+    ];
+    writeln!(out, "documents  {}", list(&parts, ", "))?;
+    writeln!(out, "lines      {} posted", grouped(status.lines.posted))?;
+    if status.oldest_waiting_s > 0.0 {
+        writeln!(
+            out,
+            "oldest     waiting for {:.1} s",
+            status.oldest_waiting_s
+        )?;
+    }
+    odoo(status, out)?;
+    let journal = &status.journal;
+    let full = if journal.full {
+        ", FULL: nothing is acknowledged"
+    } else {
+        ""
+    };
+    writeln!(
+        out,
+        "journal    {} of {}{full}",
+        size(journal.bytes),
+        size(journal.budget_bytes)
+    )?;
+    for source in &status.sources {
+        let detail = source
+            .view
+            .detail
+            .as_ref()
+            .map_or(String::new(), |why| format!(": {}", plain(why)));
+        writeln!(
+            out,
+            "source     {} {}, {} devices{detail}",
+            plain(&source.name),
+            plain(&source.view.state),
+            source.view.devices
+        )?;
+    }
+    writeln!(
+        out,
+        "devices    {} online of {} known",
+        status.devices.online, status.devices.known
+    )?;
+    for sentence in status.alarms.values() {
+        writeln!(out, "ALARM      {}", plain(sentence))?;
+    }
+    Ok(())
+}
+
+fn odoo(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+    let odoo = &status.odoo;
+    let link = match odoo.link {
+        Link::Starting => "connecting",
+        Link::Up => "up",
+        Link::Down => "down, trying again by itself",
+        Link::Held => "held until somebody mends it",
+    };
+    let mut parts = vec![link.to_owned()];
+    parts.extend(
+        odoo.version
+            .as_ref()
+            .map(|version| format!("version {}", plain(version))),
+    );
+    parts.extend(
+        odoo.last_success
+            .map(|at| format!("last answer {}", time(at))),
+    );
+    parts.extend(odoo.latency_ms.map(|ms| format!("{} ms", grouped(ms))));
+    parts.push(format!("{} lines a call", odoo.batch_lines));
+    writeln!(out, "odoo       {}", parts.join(", "))?;
+    if let Some(detail) = &odoo.detail {
+        writeln!(out, "           {}", plain(detail))?;
+    }
+    Ok(())
+}
+
+fn list(parts: &[(u64, &str)], between: &str) -> String {
+    let parts: Vec<String> = (parts.iter())
+        .map(|(number, what)| format!("{} {what}", grouped(*number)))
+        .collect();
+    parts.join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::snapshot::Source;
+
+    #[test]
+    fn one_screen_says_it_all_and_adds_up() {
+        let mut status = Status {
+            site: "ams1".to_owned(),
+            version: "0.1.0".to_owned(),
+            uptime_s: 3_734,
+            oldest_waiting_s: 3.2,
+            ..Status::default()
+        };
+        status.events.stored = 4_812;
+        status.events.posted = 4_500;
+        status.events.waiting = 312;
+        status.odoo.link = Link::Down;
+        status.odoo.since = "2026-11-23T08:13:16Z".parse().ok();
+        status.odoo.detail = Some("connection refused\x1b[0m".to_owned());
+        status.journal.budget_bytes = 1 << 30;
+        let mut source = Source {
+            name: "mqtt.listen".to_owned(),
+            ..Source::default()
+        };
+        source.view.state = "up".to_owned();
+        source.view.devices = 3;
+        status.sources.push(source);
+        status
+            .alarms
+            .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
+        let mut out = Vec::new();
+        write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
+        ams1: stockrelay 0.1.0, up 1:02:14
+        Link to Odoo is down for 02:14; 312 movements are safe here.
+
+        events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
+                   besides 0 duplicates, 0 rejected
+        documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
+        lines      0 posted
+        oldest     waiting for 3.2 s
+        odoo       down, trying again by itself, 0 lines a call
+                   connection refused·[0m
+        journal    0 B of 1.0 GiB
+        source     mqtt.listen up, 3 devices
+        devices    0 online of 0 known
+        ALARM      Anyone may publish
+        ");
+    }
+}

@@ -1,0 +1,263 @@
+//! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
+//!
+//! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it reads short
+//! transactions of the journal and the board; only [`decide`] changes anything, through the journal's inbox.
+//! `docs/control-api.md` is its reference.
+
+mod decide;
+mod problem;
+mod query;
+mod read;
+mod stream;
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::routing::{get, post};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use super::board::Board;
+use super::{http, metrics};
+use crate::config;
+use crate::event::Name;
+use crate::journal::Journal;
+use problem::Problem;
+
+/// The largest body of a request, in bytes.
+const BODY_BYTES_MAX: usize = 16_384;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    #[error(
+        "control.socket {}: another process answers there; stop it, or give this one a socket of its own", .0.display()
+    )]
+    InUse(PathBuf),
+    #[error(
+        "control.socket {}: something that is no socket is there; remove it or choose another path", .0.display()
+    )]
+    NotASocket(PathBuf),
+    #[error(
+        "control.socket {}: {error}; the directory must be there and writable for the daemon, the path at most 107 bytes",
+        path.display()
+    )]
+    Socket { path: PathBuf, error: io::Error },
+    #[error("control.metrics {address}: {error}; choose a free address")]
+    Metrics {
+        address: SocketAddr,
+        error: io::Error,
+    },
+}
+
+/// What all answers are made from; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    pub site: Name,
+    pub journal: Journal,
+    pub board: Board,
+    /// One permit a stream that is open.
+    streams: Arc<Semaphore>,
+}
+
+impl Gateway {
+    #[must_use]
+    pub fn new(site: Name, journal: Journal, board: Board) -> Self {
+        Self {
+            site,
+            journal,
+            board,
+            streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
+        }
+    }
+}
+
+/// The bound addresses, ready to be served.
+pub struct Control {
+    gateway: Gateway,
+    socket: UnixListener,
+    file: SocketFile,
+    metrics: Option<TcpListener>,
+}
+
+impl Control {
+    /// Binds both addresses. Call it inside the runtime that will serve them.
+    pub fn bind(
+        config: &config::Control,
+        site: Name,
+        journal: Journal,
+        board: Board,
+    ) -> Result<Self, ControlError> {
+        let metrics = config.metrics.map(bind_tcp).transpose()?;
+        let (socket, file) = bind_unix(&config.socket)?;
+        Ok(Self {
+            gateway: Gateway::new(site, journal, board),
+            socket,
+            file,
+            metrics,
+        })
+    }
+
+    /// Where `/metrics` answers, with the port that the system chose where the configuration says 0.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().and_then(|tcp| tcp.local_addr().ok())
+    }
+
+    /// Serves until `cancel`, finishes the answers under way and removes the socket's file.
+    pub async fn run(self, cancel: CancellationToken) {
+        let control = http::serve(
+            http::Listener::Unix(self.socket),
+            router(self.gateway.clone(), &cancel),
+            None,
+            cancel.clone(),
+        );
+        let metrics = async {
+            if let Some(tcp) = self.metrics {
+                let router = metrics::router(self.gateway);
+                let lifetime = Some(metrics::CONNECTION_LIFETIME);
+                http::serve(http::Listener::Tcp(tcp), router, lifetime, cancel.clone()).await;
+            }
+        };
+        tokio::join!(control, metrics);
+        drop(self.file);
+    }
+}
+
+fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
+    Router::new()
+        .route("/v1/status", get(read::status))
+        .route("/v1/events", get(read::events))
+        .route("/v1/rejected", get(read::rejected))
+        .route("/v1/documents", get(read::documents))
+        .route("/v1/parked", get(read::parked))
+        .route("/v1/parked/{id}", get(read::parked_one))
+        .route("/v1/parked/{id}/retry", post(decide::retry))
+        .route("/v1/parked/{id}/discard", post(decide::discard))
+        .route("/v1/parked/{id}/edit", post(decide::edit))
+        .route("/v1/trace/{*id}", get(read::trace))
+        .route("/v1/stream", get(stream::stream))
+        .fallback(problem::unknown_path)
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::Extension(cancel.clone()))
+        .with_state(gateway)
+}
+
+/// Runs a blocking read of the journal off the runtime's threads.
+async fn reading<T, F>(gateway: &Gateway, read: F) -> Result<T, Problem>
+where
+    T: Send + 'static,
+    F: FnOnce(&Gateway) -> Result<T, Problem> + Send + 'static,
+{
+    let gateway = gateway.clone();
+    match tokio::task::spawn_blocking(move || read(&gateway)).await {
+        Ok(result) => result,
+        Err(_) => Err(Problem::internal("the answer could not be made")),
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ControlError> {
+    let bind = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener)
+    };
+    bind().map_err(|error| ControlError::Metrics { address, error })
+}
+
+/// The file of a bound socket: removed at the end, unless another process has put its own there meanwhile.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            // Left behind, it is taken for stale at the next start: no harm.
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+/// Binds the socket for its owner and group. A stale file, where nobody answers, makes room; a live one does not.
+fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ControlError> {
+    let failed = |error| ControlError::Socket {
+        path: path.to_owned(),
+        error,
+    };
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(directory) = path.parent() {
+                std::fs::create_dir_all(directory).map_err(failed)?;
+            }
+        }
+        Err(error) => return Err(failed(error)),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(ControlError::NotASocket(path.to_owned()));
+        }
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                std::fs::remove_file(path).map_err(failed)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A full queue or a lack of rights shows that somebody is there.
+            Ok(_) | Err(_) => return Err(ControlError::InUse(path.to_owned())),
+        },
+    }
+    let socket = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, PermissionsExt::from_mode(0o660)).map_err(failed)?;
+    let inode = std::fs::symlink_metadata(path).map_err(failed)?.ino();
+    let path = path.to_owned();
+    Ok((socket, SocketFile { path, inode }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_live_socket_is_not_taken_and_a_stale_one_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("run/control.sock");
+        let first = bind_unix(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o660);
+        let error = bind_unix(&path).unwrap_err();
+        assert!(matches!(&error, ControlError::InUse(at) if *at == path));
+        assert!(error.to_string().contains("control.sock"), "{error}");
+
+        // As after a SIGKILL: the listener is gone, its file is not.
+        let (listener, file) = first;
+        std::mem::forget(file);
+        drop(listener);
+        assert!(path.exists());
+        let (_listener, file) = bind_unix(&path).unwrap();
+        drop(file);
+        assert!(!path.exists(), "the file goes with the listener");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("control.sock");
+        std::fs::write(&path, "precious").unwrap();
+        assert!(matches!(bind_unix(&path), Err(ControlError::NotASocket(_))));
+        assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[tokio::test]
+    async fn a_path_that_is_too_long_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x".repeat(150));
+        let error = bind_unix(&path).unwrap_err().to_string();
+        assert!(error.contains("107 bytes"), "{error}");
+    }
+}

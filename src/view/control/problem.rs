@@ -1,0 +1,78 @@
+//! What is answered when a request cannot be done: a status, what is wrong, and the remedy.
+
+use axum::Json;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::journal::{AppendError, JournalError};
+use crate::view::records::Refusal;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub status: StatusCode,
+    pub refusal: Refusal,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, error: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            status,
+            refusal: Refusal {
+                error: error.into(),
+                remedy: remedy.into(),
+            },
+        }
+    }
+
+    pub fn bad(error: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, error, remedy)
+    }
+
+    pub fn missing(error: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, error, remedy)
+    }
+
+    pub fn internal(error: impl Into<String>) -> Self {
+        let remedy = "look into the daemon's log";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error, remedy)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.refusal)).into_response()
+    }
+}
+
+impl From<JournalError> for Problem {
+    fn from(error: JournalError) -> Self {
+        Self::internal(error.to_string())
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        let remedy = match error {
+            AppendError::Full => "make room, then try again: nothing was changed",
+            AppendError::Stopped => "try again when the daemon has started: nothing was changed",
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), remedy)
+    }
+}
+
+pub async fn unknown_path(uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::missing(
+        format!("there is nothing at {path:?}"),
+        "the paths are /v1/status, /v1/events, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream",
+    )
+}
+
+pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    let path: String = uri.path().chars().take(200).collect();
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{method} is not for {path:?}"),
+        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard",
+    )
+}

@@ -1,0 +1,203 @@
+//! The parameters of lists: as written, then as meant. Pure.
+
+use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
+use axum::http::request::Parts;
+
+use crate::event::{Name, Recorded};
+use crate::view::control::problem::Problem;
+
+pub const LIMIT_DEFAULT: usize = 100;
+pub const LIMIT_MAX: usize = 1_000;
+
+/// The `type`s that an event can have.
+pub const KINDS: [&str; 10] = [
+    "scan", "transfer", "pick", "receive", "count", "scrap", "return", "pack", "ship", "validate",
+];
+/// The states that an event can be in.
+pub const EVENT_STATES: [&str; 7] = [
+    "open",
+    "waiting",
+    "sending",
+    "posted",
+    "parked",
+    "discarded",
+    "no_document",
+];
+
+pub type Pairs = Vec<(String, String)>;
+
+/// The id in a request's path. axum's own refusals are text: these are ours.
+pub struct Id(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Id {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(id)) => Ok(Self(id)),
+            Err(rejection) => Err(Problem::bad(
+                format!("the id is not understood: {}", rejection.body_text()),
+                "percent-encode it, as UTF-8",
+            )),
+        }
+    }
+}
+
+/// The parameters of a request, as written.
+pub struct Asked(pub Pairs);
+
+impl<S: Send + Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        match UrlQuery::from_request_parts(parts, state).await {
+            Ok(UrlQuery(pairs)) => Ok(Self(pairs)),
+            Err(rejection) => Err(Problem::bad(
+                format!(
+                    "the parameters are not understood: {}",
+                    rejection.body_text()
+                ),
+                "write ?key=value&key=value, percent-encoded",
+            )),
+        }
+    }
+}
+
+/// What a list was asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    pub after: u64,
+    pub limit: usize,
+    pub device: Option<Name>,
+    pub kind: Option<String>,
+    pub state: Option<String>,
+    /// Reason code of a parked document.
+    pub code: Option<String>,
+}
+
+impl Query {
+    /// `accepted` are the parameters that the path takes besides `after` and `limit`.
+    pub fn parse(pairs: Pairs, accepted: &[&str], states: &[&str]) -> Result<Self, Problem> {
+        let mut query = Self {
+            limit: LIMIT_DEFAULT,
+            ..Self::default()
+        };
+        for (key, value) in pairs {
+            match key.as_str() {
+                "after" => query.after = number("after", &value, 0, u64::MAX)?,
+                "limit" => {
+                    let limit = number("limit", &value, 1, LIMIT_MAX as u64)?;
+                    query.limit = usize::try_from(limit).unwrap_or(LIMIT_MAX);
+                }
+                "device" if accepted.contains(&"device") => {
+                    let name = Name::new(&value);
+                    query.device = Some(name.map_err(|bad| {
+                        Problem::bad(format!("device: {bad}"), "give one device's name")
+                    })?);
+                }
+                "type" if accepted.contains(&"type") => {
+                    query.kind = Some(word("type", value, &KINDS)?);
+                }
+                "state" if accepted.contains(&"state") => {
+                    query.state = Some(word("state", value, states)?);
+                }
+                "code" if accepted.contains(&"code") => query.code = Some(cut(&value)),
+                other => return Err(unknown(other, accepted)),
+            }
+        }
+        Ok(query)
+    }
+
+    /// Whether an event is asked for, as far as it tells by itself.
+    pub fn takes(&self, recorded: &Recorded) -> bool {
+        let event = &recorded.event;
+        self.device
+            .as_ref()
+            .is_none_or(|device| *device == event.device)
+            && self
+                .kind
+                .as_ref()
+                .is_none_or(|kind| kind == event.action.kind())
+    }
+}
+
+fn number(key: &str, value: &str, least: u64, most: u64) -> Result<u64, Problem> {
+    match value.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(Problem::bad(
+            format!("{key}: found {:?}", cut(value)),
+            format!("{key} is a whole number from {least} to {most}"),
+        )),
+    }
+}
+
+fn word(key: &str, value: String, accepted: &[&str]) -> Result<String, Problem> {
+    if accepted.contains(&value.as_str()) {
+        return Ok(value);
+    }
+    Err(Problem::bad(
+        format!("{key}: found {:?}", cut(&value)),
+        format!("{key} is one of {}", accepted.join(", ")),
+    ))
+}
+
+fn unknown(key: &str, accepted: &[&str]) -> Problem {
+    let mut known = vec!["after", "limit"];
+    known.extend(accepted);
+    Problem::bad(
+        format!("unknown parameter {:?}", cut(key)),
+        format!("the parameters here are {}", known.join(", ")),
+    )
+}
+
+/// What came in is shown in errors, but not all of it.
+pub fn cut(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(list: &[(&str, &str)]) -> Pairs {
+        (list.iter())
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
+    }
+
+    fn parse(list: &[(&str, &str)]) -> Result<Query, Problem> {
+        Query::parse(pairs(list), &["device", "type", "state"], &EVENT_STATES)
+    }
+
+    #[test]
+    fn a_list_without_parameters_starts_at_the_beginning() {
+        let query = parse(&[]).unwrap();
+        assert_eq!((query.after, query.limit), (0, LIMIT_DEFAULT));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_with_what_would_be() {
+        for (key, value, remedy) in [
+            ("limit", "0", "1 to 1000"),
+            ("limit", "1001", "1 to 1000"),
+            ("after", "-1", "whole number"),
+            ("after", "", "whole number"),
+            ("device", "a/b", "device's name"),
+            ("type", "transfers", "transfer"),
+            ("state", "done", "posted"),
+            ("code", "x", "after, limit, device, type, state"),
+            ("pretty", "1", "after, limit, device, type, state"),
+        ] {
+            let problem = parse(&[(key, value)]).unwrap_err();
+            assert_eq!(problem.status, 400);
+            assert!(problem.refusal.error.contains(key), "{problem:?}");
+            assert!(problem.refusal.remedy.contains(remedy), "{problem:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_value_is_cut_in_the_answer() {
+        let problem = parse(&[("state", &"x".repeat(100_000))]).unwrap_err();
+        assert!(problem.refusal.error.len() < 200);
+    }
+}

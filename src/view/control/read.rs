@@ -1,0 +1,363 @@
+//! Answers that only read. Each list is a page: bounded in entries, in lines and in what it looks through.
+
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::State;
+
+use super::problem::Problem;
+use super::query::{Asked, EVENT_STATES, Id, Query, cut};
+use super::{Gateway, reading};
+use crate::document::{self, DocumentKey};
+use crate::event::{Name, Recorded};
+use crate::journal::{Entry, JournalError};
+use crate::view::records::{
+    DocumentDetail, DocumentPage, DocumentView, EventPage, EventView, Place, RejectedPage,
+    RejectedView, Trace,
+};
+use crate::view::snapshot::Status;
+
+/// Entries of one read transaction: it is short, so that it does not hold the file's old pages.
+const EVENTS_AT_ONCE: usize = 256;
+const DOCUMENTS_AT_ONCE: usize = 16;
+/// Entries that one request looks through for the few that a filter takes; `next` goes on from there.
+const LOOKED_THROUGH_MAX: usize = 20_000;
+/// Lines in one page of documents: a document may have hundreds.
+const LINES_MAX: usize = 5_000;
+/// A beginning of a document's key means the document when it has so many digits.
+const PREFIX_DIGITS_MIN: usize = 6;
+/// Rejected readings that `trace` looks through, newest first: they have no index by id.
+const REJECTED_LOOKED_THROUGH: u64 = 10_000;
+
+type Answer<T> = Result<Json<T>, Problem>;
+
+pub async fn status(State(gateway): State<Gateway>) -> Answer<Status> {
+    take_status(&gateway).await.map(Json)
+}
+
+pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
+    reading(gateway, |g| {
+        Ok(Status::take(&g.site, &g.journal, &g.board)?)
+    })
+    .await
+}
+
+pub async fn events(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<EventPage> {
+    let query = Query::parse(pairs, &["device", "type", "state"], &EVENT_STATES)?;
+    reading(&gateway, move |g| event_page(g, &query))
+        .await
+        .map(Json)
+}
+
+fn event_page(gateway: &Gateway, query: &Query) -> Result<EventPage, Problem> {
+    let mut places = Places::new(gateway);
+    let mut page = EventPage {
+        events: Vec::new(),
+        next: query.after,
+        more: true,
+    };
+    for _ in 0..LOOKED_THROUGH_MAX.div_ceil(EVENTS_AT_ONCE) {
+        let chunk = gateway.journal.events(page.next, EVENTS_AT_ONCE)?;
+        let last = chunk.len() < EVENTS_AT_ONCE;
+        let newest = chunk.last().map(|recorded| recorded.seq);
+        for recorded in chunk {
+            page.next = recorded.seq;
+            if !query.takes(&recorded) {
+                continue;
+            }
+            let place = places.of(recorded.seq)?;
+            if query
+                .state
+                .as_ref()
+                .is_some_and(|state| state != place.state())
+            {
+                continue;
+            }
+            page.events
+                .push(EventView::of(&gateway.site, &recorded, place));
+            if page.events.len() == query.limit {
+                page.more = !last || newest > Some(page.next);
+                return Ok(page);
+            }
+        }
+        if last {
+            page.more = false;
+            break;
+        }
+    }
+    Ok(page)
+}
+
+/// Where events are, asking the journal once for each document of a page.
+struct Places<'a> {
+    gateway: &'a Gateway,
+    documents: HashMap<u64, Place>,
+    place: Place,
+}
+
+impl<'a> Places<'a> {
+    fn new(gateway: &'a Gateway) -> Self {
+        Self {
+            gateway,
+            documents: HashMap::new(),
+            place: Place::Open,
+        }
+    }
+
+    fn of(&mut self, seq: u64) -> Result<&Place, JournalError> {
+        let journal = &self.gateway.journal;
+        self.place = match journal.document_of(seq)? {
+            None => Place::Open,
+            Some(None) => Place::NoDocument,
+            Some(Some(number)) => {
+                if !self.documents.contains_key(&number) {
+                    // Pruned between the two reads: an event without its document is as good as gone.
+                    let place =
+                        (journal.document(number)?).map_or(Place::NoDocument, |e| Place::of(&e));
+                    if self.documents.len() >= EVENTS_AT_ONCE {
+                        self.documents.clear();
+                    }
+                    self.documents.insert(number, place);
+                }
+                return Ok(&self.documents[&number]);
+            }
+        };
+        Ok(&self.place)
+    }
+}
+
+pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<RejectedPage> {
+    let query = Query::parse(pairs, &[], &[])?;
+    let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
+        // One more than asked for tells whether there is more.
+        let mut found = g.journal.rejected(query.after, query.limit + 1)?;
+        let more = found.len() > query.limit;
+        found.truncate(query.limit);
+        Ok(RejectedPage {
+            next: found.last().map_or(query.after, |rejected| rejected.number),
+            rejected: found.iter().map(RejectedView::of).collect(),
+            more,
+        })
+    };
+    reading(&gateway, page).await.map(Json)
+}
+
+pub async fn documents(
+    State(gateway): State<Gateway>,
+    Asked(pairs): Asked,
+) -> Answer<DocumentPage> {
+    let states = document::State::ALL.map(document::State::as_str);
+    let query = Query::parse(pairs, &["state"], &states)?;
+    let state = (document::State::ALL.into_iter())
+        .find(|state| query.state.as_deref() == Some(state.as_str()));
+    reading(&gateway, move |g| document_page(g, state, &query))
+        .await
+        .map(Json)
+}
+
+pub async fn parked(
+    State(gateway): State<Gateway>,
+    Asked(pairs): Asked,
+) -> Answer<serde_json::Value> {
+    let query = Query::parse(pairs, &["code"], &[])?;
+    let state = Some(document::State::Parked);
+    let page = reading(&gateway, move |g| document_page(g, state, &query)).await?;
+    Ok(Json(serde_json::json!({
+        "parked": page.documents, "next": page.next, "more": page.more
+    })))
+}
+
+fn document_page(
+    gateway: &Gateway,
+    state: Option<document::State>,
+    query: &Query,
+) -> Result<DocumentPage, Problem> {
+    let mut page = DocumentPage {
+        documents: Vec::new(),
+        next: query.after,
+        more: true,
+    };
+    let mut lines = 0;
+    for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+        let chunk = gateway
+            .journal
+            .documents(state, page.next, DOCUMENTS_AT_ONCE)?;
+        let last = chunk.len() < DOCUMENTS_AT_ONCE;
+        let newest = chunk.last().map(|entry| entry.document.number);
+        for entry in chunk {
+            page.next = entry.document.number;
+            let code = entry.progress.reason.as_ref().map(|reason| &reason.code);
+            if query.code.is_some() && query.code.as_ref() != code {
+                continue;
+            }
+            lines += entry.document.lines.len();
+            page.documents.push(DocumentView::of(&entry, false));
+            if page.documents.len() == query.limit || lines >= LINES_MAX {
+                page.more = !last || newest > Some(page.next);
+                return Ok(page);
+            }
+        }
+        if last {
+            page.more = false;
+            break;
+        }
+    }
+    Ok(page)
+}
+
+pub async fn parked_one(State(gateway): State<Gateway>, Id(id): Id) -> Answer<DocumentDetail> {
+    let detail = move |g: &Gateway| {
+        let entry = find_document(g, &id)?;
+        let audit = g.journal.audit(entry.document.number)?;
+        Ok(DocumentDetail::of(&entry, audit))
+    };
+    reading(&gateway, detail).await.map(Json)
+}
+
+/// The document that an id means: its number, its key, or the beginning of a parked one's key.
+pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
+    let journal = &gateway.journal;
+    if let Ok(key) = id.parse::<DocumentKey>()
+        && let Some(entry) = journal.document_by_key(key)?
+    {
+        return Ok(entry);
+    }
+    if let Ok(number) = id.parse()
+        && let Some(entry) = journal.document(number)?
+    {
+        return Ok(entry);
+    }
+    let mut found: Option<Entry> = None;
+    if (PREFIX_DIGITS_MIN..32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit()) {
+        let prefix = id.to_ascii_lowercase();
+        let mut after = 0;
+        for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+            let state = Some(document::State::Parked);
+            let chunk = journal.documents(state, after, DOCUMENTS_AT_ONCE)?;
+            let Some(newest) = chunk.last().map(|entry| entry.document.number) else {
+                break;
+            };
+            after = newest;
+            for entry in chunk {
+                if !entry.document.key.to_string().starts_with(&prefix) {
+                    continue;
+                }
+                if let Some(first) = found {
+                    return Err(Problem::bad(
+                        format!(
+                            "{id:?} begins the keys of documents {} and {}, at least",
+                            first.document.number, entry.document.number
+                        ),
+                        "give more of the key, or the document's number",
+                    ));
+                }
+                found = Some(entry);
+            }
+        }
+    }
+    found.ok_or_else(|| {
+        Problem::missing(
+            format!("there is no document {:?}", cut(id)),
+            format!("give a document's number, its key, or at least {PREFIX_DIGITS_MIN} digits of a parked one's key, as /v1/parked lists them"),
+        )
+    })
+}
+
+pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> {
+    reading(&gateway, move |g| trace_of(g, &id)).await.map(Json)
+}
+
+/// An id may be an event's, `DEVICE/ID`, a `seq`, or a document's: the first of them that is there is told,
+/// and what else it could mean is named.
+fn trace_of(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
+    let mut found = candidates(gateway, id)?.into_iter();
+    if let Some(recorded) = found.next() {
+        let mut trace = trace_event(gateway, &recorded)?;
+        trace.others = found.map(|other| format!("seq:{}", other.seq)).collect();
+        return Ok(trace);
+    }
+    if let Some(rejected) = find_rejected(gateway, id)? {
+        return Ok(Trace {
+            rejected: Some(rejected),
+            ..Trace::default()
+        });
+    }
+    match find_document(gateway, id) {
+        Ok(entry) => trace_document(gateway, &entry),
+        Err(problem) if problem.status == 404 => Err(Problem::missing(
+            format!(
+                "there is no event, rejected reading or document {:?}",
+                cut(id)
+            ),
+            "give an event's id, DEVICE/ID, its seq, or a document's key",
+        )),
+        Err(problem) => Err(problem),
+    }
+}
+
+/// The events that an id can mean, each once, the likeliest first.
+fn candidates(gateway: &Gateway, id: &str) -> Result<Vec<Recorded>, JournalError> {
+    let journal = &gateway.journal;
+    if let Some(seq) = id.strip_prefix("seq:").and_then(|seq| seq.parse().ok()) {
+        return Ok(journal.event(seq)?.into_iter().collect());
+    }
+    let mut found = Vec::new();
+    if let Some((device, own)) = id.split_once('/')
+        && Name::new(device).is_ok()
+    {
+        found.extend(journal.event_of(device, own)?);
+    }
+    found.extend(journal.events_by_id(id)?);
+    if let Ok(seq) = id.parse() {
+        found.extend(journal.event(seq)?);
+    }
+    let mut seen = std::collections::HashSet::new();
+    found.retain(|recorded| seen.insert(recorded.seq));
+    found.truncate(100);
+    Ok(found)
+}
+
+fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem> {
+    let journal = &gateway.journal;
+    let (place, mut trace) = match journal.document_of(recorded.seq)? {
+        None => (Place::Open, Trace::default()),
+        Some(None) => (Place::NoDocument, Trace::default()),
+        Some(Some(number)) => match journal.document(number)? {
+            Some(entry) => (Place::of(&entry), trace_document(gateway, &entry)?),
+            None => (Place::NoDocument, Trace::default()),
+        },
+    };
+    trace.event = Some(EventView::of(&gateway.site, recorded, &place));
+    trace.repeats = journal.repeats(recorded.seq)?.map(Into::into);
+    Ok(trace)
+}
+
+fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
+    let detail = DocumentDetail::of(entry, gateway.journal.audit(entry.document.number)?);
+    Ok(Trace {
+        document: Some(detail.document),
+        audit: detail.audit,
+        ..Trace::default()
+    })
+}
+
+/// The newest rejected reading with this id, or `DEVICE/ID`.
+fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, JournalError> {
+    let total = gateway.journal.totals().rejected;
+    let mut after = total.saturating_sub(REJECTED_LOOKED_THROUGH);
+    let mut newest = None;
+    loop {
+        let chunk = gateway.journal.rejected(after, EVENTS_AT_ONCE)?;
+        let Some(last) = chunk.last() else {
+            return Ok(newest);
+        };
+        after = last.number;
+        let same = |own: &str, device: &Name| {
+            own == id || id.split_once('/') == Some((device.as_str(), own))
+        };
+        let found = chunk.iter().rev().find(|rejected| {
+            (rejected.id.as_deref()).is_some_and(|own| same(own, &rejected.device))
+        });
+        newest = found.map(RejectedView::of).or(newest);
+    }
+}

@@ -1,0 +1,82 @@
+//! `GET /v1/stream`: the status as server-sent events, each second and soon after each change.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use axum::response::sse::{Event, Sse};
+use futures_util::stream::unfold;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::Gateway;
+use super::problem::Problem;
+use super::read::take_status;
+use crate::journal::Totals;
+
+/// Streams at once: the other connections stay free for requests.
+pub const STREAMS_MAX: usize = 16;
+/// The longest and the shortest time between two events.
+const AT_LEAST_EACH: Duration = Duration::from_secs(1);
+const AT_MOST_EACH: Duration = Duration::from_millis(100);
+
+struct Watch {
+    gateway: Gateway,
+    changes: watch::Receiver<Totals>,
+    last: Option<Instant>,
+    cancel: CancellationToken,
+    _permit: OwnedSemaphorePermit,
+}
+
+pub async fn stream(
+    State(gateway): State<Gateway>,
+    Extension(cancel): Extension<CancellationToken>,
+) -> Result<impl IntoResponse, Problem> {
+    let Ok(permit) = gateway.streams.clone().try_acquire_owned() else {
+        return Err(Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("{STREAMS_MAX} streams are open already"),
+            "close one, or ask /v1/status from time to time",
+        ));
+    };
+    let watch = Watch {
+        changes: gateway.journal.watch(),
+        gateway,
+        last: None,
+        cancel,
+        _permit: permit,
+    };
+    Ok(Sse::new(unfold(watch, next)))
+}
+
+/// A client that reads slowly is asked for less: the next status is taken when it has had the last one.
+async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
+    let cancel = watch.cancel.clone();
+    cancel.run_until_cancelled(watch.due()).await?;
+    watch.last = Some(Instant::now());
+    let event = match take_status(&watch.gateway).await {
+        Ok(status) => Event::default().event("status").json_data(status),
+        Err(problem) => Event::default().event("error").json_data(problem.refusal),
+    };
+    // Types of our own with text keys: they can be written.
+    Some((Ok(event.unwrap_or_default()), watch))
+}
+
+impl Watch {
+    async fn due(&mut self) {
+        let Some(last) = self.last else {
+            return;
+        };
+        sleep_until(last + AT_MOST_EACH).await;
+        tokio::select! {
+            () = sleep_until(last + AT_LEAST_EACH) => {}
+            Ok(()) = self.changes.changed() => {}
+        }
+        self.changes.mark_unchanged();
+    }
+}

@@ -1,0 +1,332 @@
+//! `/metrics` in Prometheus' text format and `/healthz`, on `control.metrics`.
+//!
+//! Both are made from one [`Status`] at the time of asking, so they add up as it does. `docs/metrics.md` lists the names.
+//! Healthy means that the gateway takes what is scanned: a link to Odoo that is down is what it is built to
+//! outlast, and no reason to restart it.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::board::Link;
+use super::control::Gateway;
+use super::snapshot::Status;
+
+/// A scrape is short: a connection that lasts longer is of no use to anyone.
+pub const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
+
+const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+pub fn router(gateway: Gateway) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(healthz))
+        .with_state(gateway)
+}
+
+async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
+    let taken = tokio::task::spawn_blocking(move || {
+        Status::take(&gateway.site, &gateway.journal, &gateway.board)
+    });
+    match taken.await {
+        Ok(Ok(status)) => {
+            let headers = [(header::CONTENT_TYPE, CONTENT_TYPE)];
+            (StatusCode::OK, headers, text(status))
+        }
+        Ok(Err(error)) => failed(format!("{error}\n")),
+        Err(_) => failed("the metrics could not be made\n".to_owned()),
+    }
+}
+
+fn failed(why: String) -> (StatusCode, [(header::HeaderName, &'static str); 1], String) {
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (StatusCode::INTERNAL_SERVER_ERROR, headers, why)
+}
+
+async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
+    // The writer holds the other end of the watch: when it is gone, so is the writer.
+    let stopped = gateway.journal.watch().has_changed().is_err();
+    let reasons = reasons(gateway.journal.totals().full, stopped);
+    if reasons.is_empty() {
+        (StatusCode::OK, Json(serde_json::json!({"ok": true})))
+    } else {
+        let answer = serde_json::json!({"ok": false, "reasons": reasons});
+        (StatusCode::SERVICE_UNAVAILABLE, Json(answer))
+    }
+}
+
+fn reasons(full: bool, stopped: bool) -> Vec<&'static str> {
+    let mut reasons = Vec::new();
+    if full {
+        reasons.push("the journal is full: nothing is acknowledged");
+    }
+    if stopped {
+        reasons.push("the journal's writer has stopped: nothing is acknowledged");
+    }
+    reasons
+}
+
+/// All metrics of one status.
+fn text(status: Status) -> String {
+    let mut registry = Registry::with_prefix("stockrelay");
+    registry.register_collector(Box::new(Metrics(status)));
+    let mut text = String::new();
+    // Writing into a string fails only if an encoder of ours does.
+    if encode(&mut text, &registry).is_err() {
+        text.clear();
+    }
+    text
+}
+
+#[derive(Debug)]
+struct Metrics(Status);
+
+impl Collector for Metrics {
+    fn encode(&self, encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let mut out = Out(encoder);
+        out.journal(&self.0)?;
+        out.documents(&self.0)?;
+        out.odoo(&self.0)?;
+        out.floor(&self.0)
+    }
+}
+
+struct Out<'a>(DescriptorEncoder<'a>);
+
+impl Out<'_> {
+    fn journal(&mut self, status: &Status) -> fmt::Result {
+        let events = &status.events;
+        self.counter(
+            "events_stored",
+            "Events stored since the journal began",
+            events.stored,
+        )?;
+        self.counter(
+            "events_duplicate",
+            "Readings that were an event which came before",
+            events.duplicates,
+        )?;
+        self.counter(
+            "events_rejected",
+            "Readings that no event could be made of",
+            events.rejected,
+        )?;
+        let counts = [
+            ("open", events.open),
+            ("waiting", events.waiting),
+            ("sending", events.sending),
+            ("posted", events.posted),
+            ("parked", events.parked),
+            ("no_document", events.no_document),
+        ];
+        self.states(
+            "events",
+            "Stored events by state; they add up to the stored ones",
+            &counts,
+        )?;
+        let journal = &status.journal;
+        self.gauge(
+            "journal",
+            "Size of the journal's file",
+            Some(&Unit::Bytes),
+            journal.bytes,
+        )?;
+        self.gauge(
+            "journal_budget",
+            "Size at which the gateway stops acknowledging",
+            Some(&Unit::Bytes),
+            journal.budget_bytes,
+        )?;
+        self.gauge(
+            "journal_full",
+            "1 while the journal is full and nothing is acknowledged",
+            None,
+            u64::from(journal.full),
+        )?;
+        self.counter(
+            "journal_commits",
+            "Durable commits since the daemon started",
+            journal.commits,
+        )
+    }
+
+    fn documents(&mut self, status: &Status) -> fmt::Result {
+        let documents = &status.documents;
+        let counts = [
+            ("open", documents.open),
+            ("waiting", documents.waiting),
+            ("sending", documents.sending),
+            ("posted", documents.posted),
+            ("parked", documents.parked),
+            ("discarded", documents.discarded),
+        ];
+        self.states("documents", "Documents by state", &counts)?;
+        let lines = &status.lines;
+        let counts = [
+            ("waiting", lines.waiting),
+            ("sending", lines.sending),
+            ("posted", lines.posted),
+            ("parked", lines.parked),
+            ("discarded", lines.discarded),
+        ];
+        self.states("lines", "Lines of sealed documents by state", &counts)?;
+        self.gauge(
+            "oldest_waiting",
+            "Age of the oldest event that is neither posted, parked nor discarded; 0 without one",
+            Some(&Unit::Seconds),
+            status.oldest_waiting_s,
+        )
+    }
+
+    fn odoo(&mut self, status: &Status) -> fmt::Result {
+        let odoo = &status.odoo;
+        let links = [
+            ("starting", u64::from(odoo.link == Link::Starting)),
+            ("up", u64::from(odoo.link == Link::Up)),
+            ("down", u64::from(odoo.link == Link::Down)),
+            ("held", u64::from(odoo.link == Link::Held)),
+        ];
+        self.states(
+            "odoo_link",
+            "1 for the state that the link to Odoo is in",
+            &links,
+        )?;
+        if let Some(latency_ms) = odoo.latency_ms {
+            let seconds = Duration::from_millis(latency_ms).as_secs_f64();
+            self.gauge(
+                "odoo_latency",
+                "How long the last call took",
+                Some(&Unit::Seconds),
+                seconds,
+            )?;
+        }
+        self.gauge(
+            "odoo_batch_lines",
+            "Lines that the next call may hold",
+            None,
+            odoo.batch_lines as u64,
+        )?;
+        for (name, help, at) in [
+            (
+                "odoo_last_success_timestamp",
+                "When Odoo last answered as it should, in Unix time",
+                odoo.last_success,
+            ),
+            (
+                "odoo_copy_refreshed_timestamp",
+                "When the copy of master data was last brought up to date, in Unix time",
+                odoo.copy_refreshed,
+            ),
+        ] {
+            if let Some(at) = at {
+                self.gauge(name, help, Some(&Unit::Seconds), at.as_second())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn floor(&mut self, status: &Status) -> fmt::Result {
+        let up: Vec<_> = (status.sources.iter())
+            .map(|source| (source.name.as_str(), u64::from(source.view.state == "up")))
+            .collect();
+        self.family("source_up", "1 while the source is up", "source", &up)?;
+        let devices: Vec<_> = (status.sources.iter())
+            .map(|source| (source.name.as_str(), source.view.devices))
+            .collect();
+        self.family(
+            "source_devices",
+            "Devices connected through the source",
+            "source",
+            &devices,
+        )?;
+        self.gauge(
+            "devices_known",
+            "Devices heard of since the start",
+            None,
+            status.devices.known,
+        )?;
+        self.gauge(
+            "devices_online",
+            "Devices connected now",
+            None,
+            status.devices.online,
+        )?;
+        let alarms: Vec<_> = status
+            .alarms
+            .keys()
+            .map(|code| (code.as_str(), 1))
+            .collect();
+        self.family(
+            "alarm",
+            "1 for each thing that a person should look at",
+            "code",
+            &alarms,
+        )?;
+        self.gauge(
+            "uptime",
+            "Since the daemon started",
+            Some(&Unit::Seconds),
+            status.uptime_s,
+        )?;
+        let descriptor = self.0.encode_descriptor(
+            "build_info",
+            "1, with the version and the site",
+            None,
+            prometheus_client::metrics::MetricType::Gauge,
+        );
+        let labels = [
+            ("version", status.version.as_str()),
+            ("site", status.site.as_str()),
+        ];
+        ConstGauge::new(1_u64).encode(descriptor?.encode_family(&labels)?)
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let counter = ConstCounter::new(value);
+        let kind = counter.metric_type();
+        counter.encode(self.0.encode_descriptor(name, help, None, kind)?)
+    }
+
+    fn gauge<N>(&mut self, name: &str, help: &str, unit: Option<&Unit>, value: N) -> fmt::Result
+    where
+        ConstGauge<N>: EncodeMetric,
+    {
+        let gauge = ConstGauge::new(value);
+        let kind = gauge.metric_type();
+        gauge.encode(self.0.encode_descriptor(name, help, unit, kind)?)
+    }
+
+    fn states(&mut self, name: &str, help: &str, values: &[(&str, u64)]) -> fmt::Result {
+        self.family(name, help, "state", values)
+    }
+
+    fn family(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: &[(&str, u64)],
+    ) -> fmt::Result {
+        if values.is_empty() {
+            return Ok(());
+        }
+        let kind = prometheus_client::metrics::MetricType::Gauge;
+        let mut family = self.0.encode_descriptor(name, help, None, kind)?;
+        for (value, number) in values {
+            ConstGauge::new(*number).encode(family.encode_family(&[(label, *value)])?)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,453 @@
+//! Events, documents and their lives as the control API writes them and its clients read them back.
+//!
+//! Quantities are JSON numbers, as devices write them and as Odoo keeps them.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::document::{Line, Purpose, Reason};
+use crate::event::{Action, Name, Recorded};
+use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
+
+/// Of a rejected reading's payload, so much is shown, in bytes.
+const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
+
+/// An event and where it has got to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventView {
+    pub seq: u64,
+    pub site: String,
+    pub device: String,
+    pub id: String,
+    /// The gateway derived `id`, because the device gave none.
+    pub id_derived: bool,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it was done.
+    pub at: Timestamp,
+    pub received: Timestamp,
+    pub source: String,
+    pub operator: Option<String>,
+    /// `open`, the state of its document, or `no_document`.
+    pub state: String,
+    /// The key of its document.
+    pub document: Option<String>,
+    /// The picking in Odoo.
+    pub odoo: Option<String>,
+    /// What was done: product, quantity, from, to, ... as the type has them.
+    #[serde(flatten)]
+    pub what: Map<String, Value>,
+}
+
+/// What an event's state and document come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Not assembled yet.
+    Open,
+    NoDocument,
+    In {
+        key: String,
+        state: &'static str,
+        odoo: Option<String>,
+    },
+}
+
+impl Place {
+    #[must_use]
+    pub fn of(entry: &Entry) -> Self {
+        Self::In {
+            key: entry.document.key.to_string(),
+            state: entry.progress.state.as_str(),
+            odoo: entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone()),
+        }
+    }
+
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::NoDocument => "no_document",
+            Self::In { state, .. } => state,
+        }
+    }
+}
+
+impl EventView {
+    #[must_use]
+    pub fn of(site: &Name, recorded: &Recorded, place: &Place) -> Self {
+        let event = &recorded.event;
+        let (document, odoo) = match place {
+            Place::In { key, odoo, .. } => (Some(key.clone()), odoo.clone()),
+            Place::Open | Place::NoDocument => (None, None),
+        };
+        Self {
+            seq: recorded.seq,
+            site: site.to_string(),
+            device: event.device.to_string(),
+            id: event.id.clone(),
+            id_derived: event.id_derived,
+            kind: event.action.kind().to_owned(),
+            at: event.at,
+            received: event.received,
+            source: event.source.name().to_owned(),
+            operator: event.operator.clone(),
+            state: place.state().to_owned(),
+            document,
+            odoo,
+            what: what(&event.action),
+        }
+    }
+}
+
+/// The type's own fields, without those that the event left out.
+fn what(action: &Action) -> Map<String, Value> {
+    let value = match action {
+        Action::Scan { code, symbology } => json!({"code": code, "symbology": symbology}),
+        Action::Transfer {
+            product,
+            quantity,
+            from,
+            to,
+            lot,
+            package,
+        } => json!({
+            "product": product, "quantity": number(*quantity), "from": from, "to": to, "lot": lot, "package": package
+        }),
+        Action::Pick {
+            order,
+            product,
+            quantity,
+            from,
+            lot,
+            package,
+        } => json!({
+            "order": order, "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "package": package
+        }),
+        Action::Receive {
+            order,
+            product,
+            quantity,
+            to,
+            lot,
+            expiry,
+            package,
+        } => json!({
+            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "expiry": expiry, "package": package
+        }),
+        Action::Count {
+            product,
+            from,
+            quantity,
+            lot,
+            package,
+        } => json!({
+            "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "package": package
+        }),
+        Action::Scrap {
+            product,
+            from,
+            quantity,
+            lot,
+            reason,
+        } => json!({
+            "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "reason": reason
+        }),
+        Action::Return {
+            order,
+            product,
+            to,
+            quantity,
+            lot,
+            reason,
+        } => json!({
+            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "reason": reason
+        }),
+        Action::Pack {
+            package,
+            product,
+            order,
+            quantity,
+            from,
+            lot,
+        } => json!({
+            "package": package, "product": product, "order": order, "quantity": number(*quantity), "from": from, "lot": lot
+        }),
+        Action::Ship {
+            order,
+            carrier_ref,
+            weight_kg,
+            parcels,
+        } => json!({
+            "order": order, "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
+        }),
+        Action::Validate { order } => json!({"order": order}),
+    };
+    match value {
+        Value::Object(mut fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields
+        }
+        _ => Map::new(),
+    }
+}
+
+/// A whole number is written as one, so that 2 does not become 2.0.
+fn number(quantity: Decimal) -> Value {
+    match (quantity.is_integer(), quantity.to_i64(), quantity.to_f64()) {
+        (true, Some(whole), _) => whole.into(),
+        (_, _, Some(float)) => float.into(),
+        _ => Value::Null,
+    }
+}
+
+/// A document and how far it has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentView {
+    pub number: u64,
+    pub key: String,
+    pub state: String,
+    /// `transfer`; or the event type that this version cannot post yet.
+    pub purpose: String,
+    /// The device or operator whose work it is.
+    pub group: String,
+    pub lines: Vec<LineView>,
+    /// How many events made it.
+    pub events: u64,
+    /// The true time of the movement.
+    pub occurred: Timestamp,
+    pub sealed: Timestamp,
+    /// When it came into its state.
+    pub since: Timestamp,
+    pub attempts: u32,
+    pub reason: Option<Reason>,
+    /// The picking's name in Odoo, and its id there.
+    pub odoo: Option<String>,
+    pub odoo_id: Option<i64>,
+    /// The external id that Odoo keeps it under.
+    pub external_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LineView {
+    pub product: String,
+    pub quantity: Value,
+    pub from: String,
+    pub to: String,
+    pub lot: Option<String>,
+    pub package: Option<String>,
+    /// The `seq` of each event that made this line; lists leave them out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seqs: Vec<u64>,
+}
+
+impl DocumentView {
+    #[must_use]
+    pub fn of(entry: &Entry, with_seqs: bool) -> Self {
+        let (document, progress) = (&entry.document, &entry.progress);
+        Self {
+            number: document.number,
+            key: document.key.to_string(),
+            state: progress.state.to_string(),
+            purpose: match &document.purpose {
+                Purpose::Transfer => "transfer".to_owned(),
+                Purpose::Unsupported { kind } => kind.clone(),
+            },
+            group: document.group.clone(),
+            lines: (document.lines.iter())
+                .map(|line| LineView::of(line, with_seqs))
+                .collect(),
+            events: document.events.len() as u64,
+            occurred: document.occurred,
+            sealed: document.sealed,
+            since: progress.since,
+            attempts: progress.attempts,
+            reason: progress.reason.clone(),
+            odoo: progress.odoo.as_ref().map(|odoo| odoo.name.clone()),
+            odoo_id: progress.odoo.as_ref().map(|odoo| odoo.id),
+            external_id: document.key.external_id(),
+        }
+    }
+}
+
+impl LineView {
+    fn of(line: &Line, with_seqs: bool) -> Self {
+        Self {
+            product: line.product.clone(),
+            quantity: number(line.quantity),
+            from: line.from.clone(),
+            to: line.to.clone(),
+            lot: line.lot.clone(),
+            package: line.package.clone(),
+            seqs: if with_seqs {
+                line.events.clone()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+}
+
+/// A reading that no event could be made of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedView {
+    pub number: u64,
+    pub device: String,
+    pub source: String,
+    pub received: Timestamp,
+    pub id: Option<String>,
+    pub code: String,
+    pub message: String,
+    /// What came, cut to a limit; bytes that are no text are replaced.
+    pub payload: String,
+}
+
+impl RejectedView {
+    #[must_use]
+    pub fn of(rejected: &Rejected) -> Self {
+        let shown = rejected.payload.len().min(PAYLOAD_SHOWN_BYTES_MAX);
+        Self {
+            number: rejected.number,
+            device: rejected.device.to_string(),
+            source: rejected.source.clone(),
+            received: rejected.received,
+            id: rejected.id.clone(),
+            code: rejected.code.clone(),
+            message: rejected.message.clone(),
+            payload: String::from_utf8_lossy(&rejected.payload[..shown]).into_owned(),
+        }
+    }
+}
+
+/// How often an event came again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RepeatsView {
+    pub count: u64,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+impl From<Repeats> for RepeatsView {
+    fn from(repeats: Repeats) -> Self {
+        Self {
+            count: repeats.count,
+            first: repeats.first,
+            last: repeats.last,
+        }
+    }
+}
+
+/// One step in a document's life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepView {
+    pub at: Timestamp,
+    /// The state it came into.
+    pub state: String,
+    /// `assemble`, `forward`, or a person as `user:NAME`.
+    pub by: String,
+    pub note: String,
+}
+
+impl From<AuditRecord> for StepView {
+    fn from(record: AuditRecord) -> Self {
+        Self {
+            at: record.at,
+            state: record.state,
+            by: record.by,
+            note: record.note,
+        }
+    }
+}
+
+/// A whole life: of an event, of a document, or of a reading that was rejected.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trace {
+    pub event: Option<EventView>,
+    pub repeats: Option<RepeatsView>,
+    pub rejected: Option<RejectedView>,
+    pub document: Option<DocumentView>,
+    /// The document's steps, oldest first.
+    pub audit: Vec<StepView>,
+    /// What else the id could mean, as ids that `trace` takes.
+    pub others: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventPage {
+    pub events: Vec<EventView>,
+    /// Go on with `after` = this.
+    pub next: u64,
+    /// Whether there was more when this was answered.
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentPage {
+    /// `/v1/parked` calls them by their state.
+    #[serde(alias = "parked")]
+    pub documents: Vec<DocumentView>,
+    pub next: u64,
+    pub more: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedPage {
+    pub rejected: Vec<RejectedView>,
+    pub next: u64,
+    pub more: bool,
+}
+
+/// A parked document with all that is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DocumentDetail {
+    pub document: DocumentView,
+    pub audit: Vec<StepView>,
+}
+
+impl DocumentDetail {
+    #[must_use]
+    pub fn of(entry: &Entry, audit: Vec<AuditRecord>) -> Self {
+        Self {
+            document: DocumentView::of(entry, true),
+            audit: audit.into_iter().map(StepView::from).collect(),
+        }
+    }
+}
+
+/// What went wrong with a request, and what to do about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    pub error: String,
+    pub remedy: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_written_as_devices_write_them() {
+        for (quantity, written) in [("2", "2"), ("2.000", "2"), ("0.5", "0.5"), ("-3", "-3")] {
+            let quantity: Decimal = quantity.parse().unwrap();
+            assert_eq!(number(quantity).to_string(), written);
+        }
+    }
+
+    #[test]
+    fn an_event_shows_the_fields_of_its_type_and_none_that_it_left_out() {
+        let fields = what(&Action::Transfer {
+            product: "P".to_owned(),
+            quantity: 2.into(),
+            from: "A".to_owned(),
+            to: "B".to_owned(),
+            lot: None,
+            package: None,
+        });
+        assert_eq!(
+            Value::Object(fields),
+            json!({"product": "P", "quantity": 2, "from": "A", "to": "B"})
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! One look at the whole gateway: the answer of `GET /v1/status`.
+//!
+//! Comes from the journal's counts (one transaction) and the board's live state; goes out as JSON to programs,
+//! the commands and the terminal UI, which read it back into the same type.
+//! **The numbers always add up:** `events.stored` = open + waiting + sending + posted + parked + `no_document`.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::board::{Board, DeviceView, Live, OdooView, SourceView};
+use crate::clock;
+use crate::event::Name;
+use crate::journal::{Journal, JournalError, Totals};
+
+/// Devices that a status lists at most: the connected ones first, then the ones heard of last.
+pub const DEVICES_LISTED_MAX: usize = 200;
+/// Fields of what a device says of itself that a status carries, and the longest text among them, in characters.
+const STATE_FIELDS_MAX: usize = 16;
+const STATE_TEXT_CHARS_MAX: usize = 64;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    pub site: String,
+    pub version: String,
+    pub uptime_s: u64,
+    pub events: EventCounts,
+    pub documents: DocumentCounts,
+    pub lines: LineCounts,
+    /// Age of the oldest event that is neither posted, parked nor discarded; 0 when there is none.
+    pub oldest_waiting_s: f64,
+    pub odoo: OdooView,
+    pub journal: JournalSize,
+    pub sources: Vec<Source>,
+    pub devices: Devices,
+    /// What a person should know at once: code to sentence.
+    pub alarms: BTreeMap<String, String>,
+}
+
+/// Counts since the journal began; pruning takes nothing away.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventCounts {
+    pub stored: u64,
+    pub duplicates: u64,
+    pub rejected: u64,
+    /// Not in a sealed document yet.
+    pub open: u64,
+    pub waiting: u64,
+    pub sending: u64,
+    pub posted: u64,
+    pub parked: u64,
+    /// Events that need no document, and the events of discarded documents.
+    pub no_document: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DocumentCounts {
+    pub open: u64,
+    pub waiting: u64,
+    pub sending: u64,
+    pub posted: u64,
+    pub parked: u64,
+    pub discarded: u64,
+}
+
+impl DocumentCounts {
+    /// Documents that were ever sealed, which is the number of the newest one.
+    #[must_use]
+    pub fn sealed(&self) -> u64 {
+        self.waiting + self.sending + self.posted + self.parked + self.discarded
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineCounts {
+    pub waiting: u64,
+    pub sending: u64,
+    pub posted: u64,
+    pub parked: u64,
+    pub discarded: u64,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalSize {
+    pub bytes: u64,
+    pub budget_bytes: u64,
+    /// At the limit: nothing is acknowledged.
+    pub full: bool,
+    /// Durable commits since the daemon started.
+    pub commits: u64,
+    /// The `seq` of the newest event; 0 before the first.
+    pub last_seq: u64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    pub name: String,
+    #[serde(flatten)]
+    pub view: SourceView,
+}
+
+/// Devices that the daemon heard of since it started.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Devices {
+    pub known: u64,
+    pub online: u64,
+    /// At most [`DEVICES_LISTED_MAX`] of them.
+    pub listed: Vec<Device>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Device {
+    pub name: Name,
+    #[serde(flatten)]
+    pub view: DeviceView,
+}
+
+impl Status {
+    /// Reads the journal: a blocking call, though a short one.
+    pub fn take(site: &Name, journal: &Journal, board: &Board) -> Result<Self, JournalError> {
+        let oldest = journal.oldest_waiting()?;
+        Ok(Self::build(
+            site,
+            &journal.totals(),
+            oldest,
+            board.snapshot(),
+            board.uptime_s(),
+            clock::now(),
+        ))
+    }
+
+    #[must_use]
+    pub fn build(
+        site: &Name,
+        totals: &Totals,
+        oldest: Option<Timestamp>,
+        live: Live,
+        uptime_s: u64,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            site: site.to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s,
+            events: EventCounts::of(totals),
+            documents: DocumentCounts {
+                open: live.open_documents,
+                waiting: totals.waiting.documents,
+                sending: totals.sending.documents,
+                posted: totals.posted.documents,
+                parked: totals.parked.documents,
+                discarded: totals.discarded.documents,
+            },
+            lines: LineCounts {
+                waiting: totals.waiting.lines,
+                sending: totals.sending.lines,
+                posted: totals.posted.lines,
+                parked: totals.parked.lines,
+                discarded: totals.discarded.lines,
+            },
+            oldest_waiting_s: oldest.map_or(0.0, |at| age_s(at, now)),
+            odoo: live.odoo,
+            journal: JournalSize {
+                bytes: totals.bytes,
+                budget_bytes: totals.budget_bytes,
+                full: totals.full,
+                commits: totals.commits,
+                last_seq: totals.last_seq,
+            },
+            sources: (live.sources.into_iter())
+                .map(|(name, view)| Source { name, view })
+                .collect(),
+            devices: Devices::of(live.devices),
+            alarms: live.alarms,
+        }
+    }
+}
+
+impl EventCounts {
+    fn of(totals: &Totals) -> Self {
+        Self {
+            stored: totals.stored,
+            duplicates: totals.duplicates,
+            rejected: totals.rejected,
+            open: totals.open_events(),
+            waiting: totals.waiting.events,
+            sending: totals.sending.events,
+            posted: totals.posted.events,
+            parked: totals.parked.events,
+            no_document: totals.no_document + totals.discarded.events,
+        }
+    }
+
+    /// Stored events that are on their way to Odoo.
+    #[must_use]
+    pub fn on_the_way(&self) -> u64 {
+        self.open + self.waiting + self.sending
+    }
+}
+
+impl Devices {
+    fn of(devices: BTreeMap<Name, DeviceView>) -> Self {
+        let known = devices.len() as u64;
+        let mut listed: Vec<Device> = devices
+            .into_iter()
+            .map(|(name, view)| Device { name, view })
+            .collect();
+        let online = listed.iter().filter(|device| device.view.online).count() as u64;
+        // Stable, so that devices which are alike stay in the order of their names.
+        listed.sort_by_key(|device| {
+            let heard = device.view.last_event.max(device.view.since);
+            std::cmp::Reverse((device.view.online, heard))
+        });
+        listed.truncate(DEVICES_LISTED_MAX);
+        for device in &mut listed {
+            device.view.state = device.view.state.take().map(brief);
+        }
+        Self {
+            known,
+            online,
+            listed,
+        }
+    }
+}
+
+/// What a device says of itself may be as large as a packet: a status carries the first plain values of it.
+fn brief(state: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let cut = |text: String| text.chars().take(STATE_TEXT_CHARS_MAX).collect::<String>();
+    match state {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter_map(|(key, value)| match value {
+                Value::String(text) => Some((cut(key), Value::String(cut(text)))),
+                Value::Number(_) | Value::Bool(_) => Some((cut(key), value)),
+                _ => None,
+            })
+            .take(STATE_FIELDS_MAX)
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::String(text) => Value::String(cut(text)),
+        Value::Array(_) => Value::Null,
+        plain => plain,
+    }
+}
+
+/// Seconds since `at`, to the millisecond; 0 where the clock went back.
+fn age_s(at: Timestamp, now: Timestamp) -> f64 {
+    let seconds = now.duration_since(at).as_secs_f64().max(0.0);
+    (seconds * 1_000.0).round() / 1_000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::StateTotals;
+    use proptest::prelude::*;
+
+    fn state() -> impl Strategy<Value = StateTotals> {
+        (0..1_u64 << 40, 0..1_u64 << 40, 0..1_u64 << 40).prop_map(|(documents, lines, events)| {
+            StateTotals {
+                documents,
+                lines,
+                events,
+            }
+        })
+    }
+
+    fn site() -> Name {
+        Name::new("ams1").unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn build(totals: &Totals, live: Live) -> Status {
+        let now = at("2026-11-23T08:15:30Z");
+        Status::build(&site(), totals, None, live, 12, now)
+    }
+
+    proptest! {
+        #[test]
+        fn the_numbers_always_add_up(
+            states in [state(), state(), state(), state(), state()],
+            no_document in 0..1_u64 << 40,
+            open in 0..1_u64 << 40,
+        ) {
+            let [waiting, sending, posted, parked, discarded] = states;
+            let stored = open + no_document + states.iter().map(|s| s.events).sum::<u64>();
+            let totals = Totals {
+                stored, no_document, waiting, sending, posted, parked, discarded,
+                ..Totals::default()
+            };
+            let events = build(&totals, Live::default()).events;
+            prop_assert_eq!(events.open, open);
+            prop_assert_eq!(
+                events.stored,
+                events.open + events.waiting + events.sending + events.posted + events.parked
+                    + events.no_document
+            );
+        }
+    }
+
+    #[test]
+    fn a_status_reads_back_as_it_was_written() {
+        let mut live = Live::default();
+        live.sources
+            .entry("mqtt.listen".to_owned())
+            .or_default()
+            .state = "up".to_owned();
+        live.devices.insert(
+            Name::new("pda-1").unwrap(),
+            DeviceView {
+                state: Some(
+                    serde_json::json!({"battery": 80, "big": {"a": 1}, "fw": "x".repeat(500)}),
+                ),
+                ..DeviceView::default()
+            },
+        );
+        let status = build(&Totals::default(), live);
+        let json = serde_json::to_value(&status).unwrap();
+        assert_eq!(json["sources"][0]["name"], "mqtt.listen");
+        assert_eq!(json["sources"][0]["state"], "up");
+        let state = &json["devices"]["listed"][0]["state"];
+        assert_eq!(state["battery"], 80);
+        assert_eq!(state.get("big"), None);
+        assert_eq!(state["fw"].as_str().unwrap().len(), STATE_TEXT_CHARS_MAX);
+        assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status);
+    }
+
+    #[test]
+    fn the_devices_that_are_connected_come_first_and_the_list_is_bounded() {
+        let mut live = Live::default();
+        for n in 0..DEVICES_LISTED_MAX + 5 {
+            let view = DeviceView {
+                online: n == 204,
+                last_event: (n == 7).then(|| at("2026-11-23T08:00:00Z")),
+                ..DeviceView::default()
+            };
+            live.devices
+                .insert(Name::new(&format!("pda-{n:03}")).unwrap(), view);
+        }
+        let devices = build(&Totals::default(), live).devices;
+        assert_eq!((devices.known, devices.online), (205, 1));
+        assert_eq!(devices.listed.len(), DEVICES_LISTED_MAX);
+        let names: Vec<_> = devices.listed.iter().map(|d| d.name.as_str()).collect();
+        assert_eq!(names[..3], ["pda-204", "pda-007", "pda-000"]);
+    }
+
+    #[test]
+    fn an_age_is_never_negative() {
+        assert!(age_s(at("2026-11-23T08:00:05Z"), at("2026-11-23T08:00:00Z")).abs() < f64::EPSILON);
+        let age = age_s(at("2026-11-23T08:00:00Z"), at("2026-11-23T08:00:03.2Z"));
+        assert!((age - 3.2).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,519 @@
+//! The control socket and the metrics: what they answer, what they refuse, and that decisions hold.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use stockrelay::config;
+use stockrelay::document::{
+    Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
+};
+use stockrelay::event::SourceKind;
+use stockrelay::journal::{Change, Journal, WriterHandle};
+use stockrelay::view::board::{Board, Link};
+use stockrelay::view::client::{Client, ClientError};
+use stockrelay::view::control::Control;
+use stockrelay::view::snapshot::Status;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::floor::{at, name, rejection, scan, transfer};
+
+/// A journal with its control socket and metrics, as the daemon has them.
+struct Served {
+    dir: tempfile::TempDir,
+    journal: Journal,
+    board: Board,
+    metrics: SocketAddr,
+    writer: WriterHandle,
+    running: JoinHandle<()>,
+    cancel: CancellationToken,
+}
+
+impl Served {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+        let board = Board::new();
+        let config = config::Control {
+            socket: dir.path().join("control.sock"),
+            metrics: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        };
+        let control = Control::bind(&config, name("ams1"), journal.clone(), board.clone()).unwrap();
+        let metrics = control.metrics_address().unwrap();
+        let cancel = CancellationToken::new();
+        let running = tokio::spawn(control.run(cancel.clone()));
+        Self {
+            dir,
+            journal,
+            board,
+            metrics,
+            writer,
+            running,
+            cancel,
+        }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("control.sock")
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let answer = Client::new(&self.socket()).get(path).await;
+        answer.unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    async fn refused(&self, path: &str) -> (u16, Value) {
+        refused(Client::new(&self.socket()).get::<Value>(path).await)
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value, ClientError> {
+        Client::new(&self.socket()).post(path, &body).await
+    }
+
+    /// Six events: 1 to 4 in a document each (posted, parked, parked, waiting), 5 open, 6 a scan.
+    async fn fill(&self) {
+        let inbox = self.journal.inbox();
+        let mut decoded: Vec<_> = (1..=5)
+            .map(|n| Ok(transfer("pda-1", &format!("e{n}"), "P", "A", "B", n)))
+            .collect();
+        decoded.push(Ok(scan("pda-2", "e1", "X", 6)));
+        decoded.push(Err(rejection("pda-3", b"{nonsense", 7)));
+        // The second event comes again.
+        decoded.push(Ok(transfer("pda-1", "e2", "P", "A", "B", 2)));
+        inbox.append(decoded).await.unwrap();
+        let documents = (1..=4).map(|seq| self.document(seq)).collect();
+        inbox.seal(documents, vec![6], 0).await.unwrap();
+        let sent = (1..=3).map(|number| moved(number, State::Waiting, State::Sending));
+        inbox.change(sent.collect()).await.unwrap();
+        let ended = [
+            moved(1, State::Sending, State::Posted),
+            moved(2, State::Sending, State::Parked),
+            moved(3, State::Sending, State::Parked),
+        ];
+        inbox.change(ended.to_vec()).await.unwrap();
+    }
+
+    fn document(&self, seq: u64) -> Document {
+        let recorded = self.journal.event(seq).unwrap().unwrap();
+        Document {
+            number: 0,
+            key: DocumentKey::of(&name("ams1"), &[recorded]),
+            purpose: Purpose::Transfer,
+            group: "pda-1".to_owned(),
+            lines: vec![Line {
+                product: "P".to_owned(),
+                lot: None,
+                package: None,
+                from: "A".to_owned(),
+                to: "B".to_owned(),
+                quantity: 1.into(),
+                events: vec![seq],
+            }],
+            occurred: at(9),
+            sealed: at(10),
+            events: vec![seq],
+        }
+    }
+
+    async fn stop(self) {
+        self.cancel.cancel();
+        self.running.await.unwrap();
+        self.journal.inbox().close().await.unwrap();
+        self.writer.join().unwrap();
+    }
+}
+
+fn refused(answer: Result<Value, ClientError>) -> (u16, Value) {
+    match answer {
+        Err(ClientError::Refused { status, refusal }) => {
+            (status.as_u16(), serde_json::to_value(refusal).unwrap())
+        }
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn moved(number: u64, expect: State, state: State) -> Change {
+    let parked = state == State::Parked;
+    Change {
+        number,
+        expect,
+        progress: Progress {
+            state,
+            attempts: 1,
+            reason: parked.then(|| Reason {
+                code: "unknown-product".to_owned(),
+                message: "no product has the barcode P".to_owned(),
+            }),
+            odoo: (state == State::Posted).then(|| OdooRef {
+                id: 7,
+                name: "WH/INT/00007".to_owned(),
+            }),
+            since: at(20),
+        },
+        by: "forward".to_owned(),
+        note: "as seen".to_owned(),
+    }
+}
+
+fn seqs(page: &Value) -> Vec<u64> {
+    let events = page["events"].as_array().unwrap();
+    events
+        .iter()
+        .map(|event| event["seq"].as_u64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_status_is_the_contracts_and_adds_up() {
+    let served = Served::start();
+    served.fill().await;
+    served.board.odoo(|odoo| odoo.link = Link::Down);
+    served
+        .board
+        .source(SourceKind::Listen, |source| source.state = "up".to_owned());
+    let status = served.get("/v1/status").await;
+    assert_eq!(status["site"], "ams1");
+    assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
+    assert!(status["uptime_s"].is_u64());
+    assert_eq!(
+        status["events"],
+        json!({"stored": 6, "duplicates": 1, "rejected": 1, "open": 1, "waiting": 1, "sending": 0,
+               "posted": 1, "parked": 2, "no_document": 1})
+    );
+    assert_eq!(
+        status["documents"],
+        json!({"open": 0, "waiting": 1, "sending": 0, "posted": 1, "parked": 2, "discarded": 0})
+    );
+    assert_eq!(status["lines"]["posted"], 1);
+    assert!(status["oldest_waiting_s"].as_f64().unwrap() > 0.0);
+    assert_eq!(status["odoo"]["link"], "down");
+    for key in ["version", "last_success", "latency_ms", "batch_lines"] {
+        assert!(status["odoo"].get(key).is_some(), "{key}");
+    }
+    assert_eq!(status["journal"]["budget_bytes"], 1_u64 << 30);
+    assert_eq!(
+        status["sources"],
+        json!([{"name": "mqtt.listen", "state": "up", "devices": 0}])
+    );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn events_are_listed_oldest_first_and_filtered() {
+    let served = Served::start();
+    served.fill().await;
+    let page = served.get("/v1/events").await;
+    assert_eq!(seqs(&page), [1, 2, 3, 4, 5, 6]);
+    assert_eq!((&page["next"], &page["more"]), (&json!(6), &json!(false)));
+    let states: Vec<_> = page["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["state"])
+        .collect();
+    assert_eq!(
+        states,
+        [
+            "posted",
+            "parked",
+            "parked",
+            "waiting",
+            "open",
+            "no_document"
+        ]
+    );
+    let first = &page["events"][0];
+    assert_eq!(first["site"], "ams1");
+    assert_eq!(
+        (&first["device"], &first["id"], &first["type"]),
+        (&json!("pda-1"), &json!("e1"), &json!("transfer"))
+    );
+    assert_eq!(first["odoo"], "WH/INT/00007");
+    assert_eq!(first["document"].as_str().unwrap().len(), 32);
+    assert_eq!(
+        (&first["product"], &first["from"], &first["to"]),
+        (&json!("P"), &json!("A"), &json!("B"))
+    );
+    assert!(first["at"].is_string() && first["received"].is_string());
+
+    let page = served.get("/v1/events?after=1&limit=2").await;
+    assert_eq!(
+        (seqs(&page), &page["next"], &page["more"]),
+        (vec![2, 3], &json!(3), &json!(true))
+    );
+    let page = served.get("/v1/events?after=6").await;
+    assert_eq!((seqs(&page), &page["next"]), (vec![], &json!(6)));
+    assert_eq!(seqs(&served.get("/v1/events?state=parked").await), [2, 3]);
+    assert_eq!(
+        seqs(&served.get("/v1/events?device=pda-2&type=scan").await),
+        [6]
+    );
+    assert_eq!(seqs(&served.get("/v1/events?device=nobody").await), [0; 0]);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn documents_parked_and_rejected_are_listed() {
+    let served = Served::start();
+    served.fill().await;
+    let page = served.get("/v1/documents?limit=1").await;
+    assert_eq!((&page["next"], &page["more"]), (&json!(1), &json!(true)));
+    let document = &page["documents"][0];
+    assert_eq!(
+        (&document["state"], &document["attempts"]),
+        (&json!("posted"), &json!(1))
+    );
+    assert_eq!(
+        (&document["odoo"], &document["reason"]),
+        (&json!("WH/INT/00007"), &Value::Null)
+    );
+    assert_eq!(
+        document["lines"],
+        json!([{"product": "P", "quantity": 1, "from": "A", "to": "B", "lot": null, "package": null}])
+    );
+    let waiting = served.get("/v1/documents?state=waiting").await;
+    assert_eq!(waiting["documents"][0]["number"], 4);
+
+    let parked = served.get("/v1/parked?code=unknown-product").await;
+    assert_eq!(parked["parked"].as_array().unwrap().len(), 2);
+    assert_eq!(parked["parked"][0]["reason"]["code"], "unknown-product");
+    assert_eq!(
+        served.get("/v1/parked?code=other").await["parked"],
+        json!([])
+    );
+
+    let rejected = served.get("/v1/rejected").await;
+    assert_eq!(rejected["rejected"][0]["device"], "pda-3");
+    assert_eq!(rejected["rejected"][0]["payload"], "{nonsense");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_trace_is_found_by_each_kind_of_id() {
+    let served = Served::start();
+    served.fill().await;
+    let key = served.get("/v1/documents").await["documents"][1]["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    for id in ["e2", "pda-1%2Fe2", "pda-1/e2", "2", "seq:2"] {
+        let trace = served.get(&format!("/v1/trace/{id}")).await;
+        assert_eq!(trace["event"]["seq"], 2, "{id}");
+        assert_eq!(trace["repeats"]["count"], 1, "{id}");
+        assert_eq!(trace["document"]["key"], *key, "{id}");
+        assert_eq!(trace["document"]["lines"][0]["seqs"], json!([2]));
+        let states: Vec<_> = trace["audit"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| &s["state"])
+            .collect();
+        assert_eq!(states, ["waiting", "sending", "parked"], "{id}");
+    }
+    let trace = served.get(&format!("/v1/trace/{key}")).await;
+    assert_eq!(
+        (&trace["event"], &trace["document"]["number"]),
+        (&Value::Null, &json!(2))
+    );
+    // Two devices have an e1.
+    let trace = served.get("/v1/trace/e1").await;
+    assert_eq!(trace["others"].as_array().unwrap().len(), 1);
+    let (status, refusal) = served.refused("/v1/trace/never").await;
+    assert_eq!(status, 404);
+    assert!(refusal["error"].as_str().unwrap().contains("never"));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_refused_with_a_remedy() {
+    let served = Served::start();
+    for (path, status) in [
+        ("/v1/events?limit=0", 400),
+        ("/v1/events?limit=1001", 400),
+        ("/v1/events?after=x", 400),
+        ("/v1/events?state=lost", 400),
+        ("/v1/events?colour=red", 400),
+        ("/v1/documents?state=open", 400),
+        ("/v1/parked/99", 404),
+        ("/v1/parked/abcdef", 404),
+        ("/v1/nothing", 404),
+        ("/", 404),
+        ("/v1/parked/1/retry", 405),
+        ("/v1/trace/%FF", 400),
+    ] {
+        let (found, refusal) = served.refused(path).await;
+        assert_eq!(found, status, "{path}: {refusal}");
+        // The client makes up an error of its own where the answer is not ours.
+        let error = refusal["error"].as_str().unwrap();
+        assert!(
+            !error.is_empty() && !error.starts_with("the daemon answered"),
+            "{path}: {error}"
+        );
+        assert_ne!(refusal["remedy"], "", "{path}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_decision_holds_once_and_names_its_person() {
+    let served = Served::start();
+    served.fill().await;
+    let key = served.get("/v1/parked/2").await["document"]["key"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/v1/parked/{}/retry", &key[..8]);
+    let answer = served
+        .post(&path, json!({"by": "anna", "reason": "product made"}))
+        .await
+        .unwrap();
+    assert_eq!(answer["document"]["state"], "waiting");
+    let step = answer["audit"].as_array().unwrap().last().unwrap();
+    assert_eq!(step["by"], "user:anna");
+    assert!(
+        step["note"].as_str().unwrap().contains("product made"),
+        "{step}"
+    );
+
+    let again = served.post("/v1/parked/2/retry", json!({})).await;
+    let (status, refusal) = refused(again);
+    assert_eq!(status, 409);
+    assert!(
+        refusal["error"].as_str().unwrap().contains("waiting"),
+        "{refusal}"
+    );
+
+    let (status, _) = refused(
+        served
+            .post("/v1/parked/3/discard", json!({"reason": " "}))
+            .await,
+    );
+    assert_eq!(status, 400);
+    let answer = served
+        .post("/v1/parked/3/discard", json!({"reason": "counted by hand"}))
+        .await
+        .unwrap();
+    assert_eq!(answer["document"]["state"], "discarded");
+    assert_eq!(answer["document"]["reason"]["message"], "counted by hand");
+    let (status, refusal) = refused(served.post("/v1/parked/3/edit", json!({})).await);
+    assert_eq!(status, 501);
+    assert!(
+        refusal["error"]
+            .as_str()
+            .unwrap()
+            .contains(env!("CARGO_PKG_VERSION"))
+    );
+
+    let status: Status = serde_json::from_value(served.get("/v1/status").await).unwrap();
+    let events = status.events;
+    assert_eq!(
+        (events.parked, events.waiting, events.no_document),
+        (0, 2, 2)
+    );
+    assert_eq!(
+        events.stored,
+        events.on_the_way() + events.posted + events.parked + events.no_document
+    );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused() {
+    let served = Served::start();
+    served.fill().await;
+    let body = json!({"reason": "x".repeat(100_000)});
+    let (status, _) = refused(served.post("/v1/parked/2/discard", body).await);
+    assert_eq!(status, 413);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn the_stream_tells_each_change() {
+    let served = Served::start();
+    let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+    stream
+        .write_all(b"GET /v1/stream HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut lines = BufReader::new(stream).lines();
+    let mut stored = async || loop {
+        let line = lines
+            .next_line()
+            .await
+            .unwrap()
+            .expect("the stream goes on");
+        if let Some(data) = line.strip_prefix("data: ") {
+            let status: Status = serde_json::from_str(data).unwrap();
+            return status.events.stored;
+        }
+    };
+    assert_eq!(stored().await, 0);
+    served.fill().await;
+    while stored().await < 6 {}
+    // An open stream does not hold up the end.
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
+    let served = Served::start();
+    served.fill().await;
+    served.board.odoo(|odoo| odoo.link = Link::Down);
+    served.board.source(SourceKind::Broker, |source| {
+        source.state = "down".to_owned()
+    });
+    let metrics = http(served.metrics, "/metrics").await;
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    for line in [
+        "stockrelay_events_stored_total 6",
+        "stockrelay_events{state=\"parked\"} 2",
+        "stockrelay_documents{state=\"posted\"} 1",
+        "stockrelay_odoo_link{state=\"down\"} 1",
+        "stockrelay_source_up{source=\"mqtt.broker\"} 0",
+        "stockrelay_journal_budget_bytes 1073741824",
+        "# EOF",
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line} in\n{metrics}"
+        );
+    }
+    let documented =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md"))
+            .unwrap();
+    for name in metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+    {
+        assert!(
+            documented.contains(name),
+            "{name} is not in docs/metrics.md"
+        );
+    }
+    let health = http(served.metrics, "/healthz").await;
+    assert!(
+        health.starts_with("HTTP/1.1 200") && health.ends_with(r#"{"ok":true}"#),
+        "{health}"
+    );
+
+    served.journal.inbox().close().await.unwrap();
+    let mut watch = served.journal.watch();
+    while watch.changed().await.is_ok() {}
+    let health = http(served.metrics, "/healthz").await;
+    assert!(
+        health.starts_with("HTTP/1.1 503") && health.contains("writer has stopped"),
+        "{health}"
+    );
+}
+
+async fn http(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}

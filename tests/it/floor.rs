@@ -1,0 +1,55 @@
+//! Made-up readings for tests.
+
+use jiff::Timestamp;
+use stockrelay::event::{Action, Event, Name, Rejection, SourceKind};
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).expect("a test's name is a good name")
+}
+
+pub fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).expect("a test's time is a time")
+}
+
+/// A device moves 1 of a product from one bin to another.
+pub fn transfer(device: &str, id: &str, product: &str, from: &str, to: &str, second: i64) -> Event {
+    Event {
+        device: name(device),
+        id: id.to_owned(),
+        id_derived: false,
+        source: SourceKind::Listen,
+        at: at(second),
+        received: at(second),
+        operator: None,
+        action: Action::Transfer {
+            product: product.to_owned(),
+            quantity: 1.into(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+            lot: None,
+            package: None,
+        },
+    }
+}
+
+pub fn scan(device: &str, id: &str, code: &str, second: i64) -> Event {
+    Event {
+        action: Action::Scan {
+            code: code.to_owned(),
+            symbology: None,
+        },
+        ..transfer(device, id, "", "", "", second)
+    }
+}
+
+pub fn rejection(device: &str, payload: &[u8], second: i64) -> Rejection {
+    Rejection {
+        device: name(device),
+        source: SourceKind::Listen,
+        received: at(second),
+        id: None,
+        code: "bad-json",
+        message: "not JSON".to_owned(),
+        payload: payload.to_vec(),
+    }
+}

@@ -1,0 +1,513 @@
+//! The journal by itself: what it keeps, what it says, what it refuses.
+
+use std::path::Path;
+
+use stockrelay::config;
+use stockrelay::document::{
+    Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
+};
+use stockrelay::event::Recorded;
+use stockrelay::journal::{Accepted, AppendError, Change, Journal, OpenError, WriterHandle};
+
+use crate::floor::{at, name, rejection, scan, transfer};
+
+fn open(dir: &Path) -> (Journal, WriterHandle) {
+    Journal::open(dir, &config::Journal::default()).expect("the journal opens")
+}
+
+async fn close(journal: Journal, writer: WriterHandle) {
+    journal.inbox().close().await.expect("the writer closes");
+    writer.join().expect("the writer ended well");
+}
+
+/// A document of these events, one line each.
+fn document(journal: &Journal, seqs: &[u64]) -> Document {
+    let events: Vec<Recorded> = seqs
+        .iter()
+        .map(|seq| journal.event(*seq).unwrap().unwrap())
+        .collect();
+    Document {
+        number: 0,
+        key: DocumentKey::of(&name("ams1"), &events),
+        purpose: Purpose::Transfer,
+        group: "pda".to_owned(),
+        lines: seqs
+            .iter()
+            .map(|seq| Line {
+                product: "4000000000006".to_owned(),
+                lot: None,
+                package: None,
+                from: "A".to_owned(),
+                to: "B".to_owned(),
+                quantity: 1.into(),
+                events: vec![*seq],
+            })
+            .collect(),
+        occurred: at(9),
+        sealed: at(10),
+        events: seqs.to_vec(),
+    }
+}
+
+fn moved(number: u64, expect: State, state: State, second: i64) -> Change {
+    Change {
+        number,
+        expect,
+        progress: Progress {
+            state,
+            attempts: 1,
+            reason: None,
+            odoo: Some(OdooRef {
+                id: 7,
+                name: "WH/INT/00007".to_owned(),
+            }),
+            since: at(second),
+        },
+        by: "forward".to_owned(),
+        note: "moved".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn what_was_kept_is_there_after_a_restart_and_repeats_name_their_original() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let first = transfer("pda", "1", "P", "A", "B", 1);
+    let answers = journal
+        .inbox()
+        .append(vec![
+            Ok(first.clone()),
+            Ok(scan("pda", "2", "X", 2)),
+            Err(rejection("pda", b"{", 3)),
+            Ok(first.clone()),
+        ])
+        .await
+        .unwrap();
+    assert_eq!(answers[0], Accepted::Stored { seq: 1 });
+    assert_eq!(answers[1], Accepted::Stored { seq: 2 });
+    assert!(matches!(
+        &answers[2],
+        Accepted::Rejected {
+            code: "bad-json",
+            ..
+        }
+    ));
+    assert_eq!(answers[3], Accepted::Duplicate { original: 1 });
+    // The same id of another device is another event.
+    let other = journal
+        .inbox()
+        .append(vec![Ok(transfer("pda2", "1", "P", "A", "B", 1))])
+        .await
+        .unwrap();
+    assert_eq!(other, [Accepted::Stored { seq: 3 }]);
+    close(journal, writer).await;
+
+    let (journal, writer) = open(dir.path());
+    assert_eq!(
+        journal
+            .inbox()
+            .append(vec![Ok(first.clone())])
+            .await
+            .unwrap(),
+        [Accepted::Duplicate { original: 1 }]
+    );
+    assert_eq!(journal.event(1).unwrap().unwrap().event, first);
+    assert_eq!(journal.repeats(1).unwrap().unwrap().count, 2);
+    assert_eq!(journal.rejected(0, 10).unwrap()[0].payload, b"{");
+    assert_eq!(journal.events_by_id("1").unwrap().len(), 2);
+    assert_eq!(journal.event_of("pda", "2").unwrap().unwrap().seq, 2);
+    assert_eq!(
+        journal
+            .events(1, 10)
+            .unwrap()
+            .iter()
+            .map(|e| e.seq)
+            .collect::<Vec<_>>(),
+        [2, 3]
+    );
+    let totals = journal.totals();
+    assert_eq!(
+        (
+            totals.stored,
+            totals.duplicates,
+            totals.rejected,
+            totals.open_events()
+        ),
+        (3, 2, 1, 3)
+    );
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn ids_are_known_again_when_they_are_in_segments_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let event = |n: usize| {
+        transfer(
+            "pda",
+            &format!("{:x}", n.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+            "P",
+            "A",
+            "B",
+            1,
+        )
+    };
+    // Two segments and a part of a third.
+    for batch in 0..80 {
+        let answers = journal
+            .inbox()
+            .append((0..1_000).map(|n| Ok(event(batch * 1_000 + n))).collect())
+            .await
+            .unwrap();
+        assert!(answers.iter().all(|a| matches!(a, Accepted::Stored { .. })));
+    }
+    let again = async |journal: &Journal| {
+        for n in [0, 1, 32_767, 32_768, 40_000, 65_536, 79_999] {
+            let answers = journal.inbox().append(vec![Ok(event(n))]).await.unwrap();
+            assert_eq!(
+                answers,
+                [Accepted::Duplicate {
+                    original: n as u64 + 1
+                }],
+                "event {n}"
+            );
+        }
+    };
+    again(&journal).await;
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    again(&journal).await;
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let inbox = journal.inbox();
+    inbox
+        .append(
+            (1..=5)
+                .map(|n| Ok(transfer("pda", &n.to_string(), "P", "A", "B", n)))
+                .collect(),
+        )
+        .await
+        .unwrap();
+    let sealed = document(&journal, &[1, 3]);
+    inbox
+        .seal(vec![sealed.clone(), document(&journal, &[2])], vec![4], 4)
+        .await
+        .unwrap();
+    let add_up = |waiting, sending, posted, parked, discarded| {
+        let totals = journal.totals();
+        let events = [
+            State::Waiting,
+            State::Sending,
+            State::Posted,
+            State::Parked,
+            State::Discarded,
+        ]
+        .map(|s| totals.of(s).events);
+        assert_eq!(events, [waiting, sending, posted, parked, discarded]);
+        assert_eq!((totals.no_document, totals.open_events()), (1, 1));
+        assert_eq!(events.iter().sum::<u64>() + 2, totals.stored);
+    };
+    add_up(3, 0, 0, 0, 0);
+    assert_eq!(
+        inbox
+            .change(vec![moved(1, State::Waiting, State::Sending, 11)])
+            .await
+            .unwrap(),
+        [true]
+    );
+    add_up(1, 2, 0, 0, 0);
+    // Someone else was faster; and a document that is not there.
+    let late = inbox.change(vec![
+        moved(1, State::Parked, State::Discarded, 12),
+        moved(99, State::Waiting, State::Posted, 12),
+    ]);
+    assert_eq!(late.await.unwrap(), [false, false]);
+    assert_eq!(
+        inbox
+            .change(vec![moved(1, State::Sending, State::Posted, 13)])
+            .await
+            .unwrap(),
+        [true]
+    );
+    add_up(1, 0, 2, 0, 0);
+
+    let entry = journal.document_by_key(sealed.key).unwrap().unwrap();
+    assert_eq!(
+        entry.document,
+        Document {
+            number: 1,
+            ..sealed
+        }
+    );
+    assert_eq!(entry.progress.odoo.as_ref().unwrap().name, "WH/INT/00007");
+    let audit = journal.audit(1).unwrap();
+    assert_eq!(
+        audit
+            .iter()
+            .map(|step| step.state.as_str())
+            .collect::<Vec<_>>(),
+        ["waiting", "sending", "posted"]
+    );
+    assert_eq!(journal.document_of(3).unwrap(), Some(Some(1)));
+    assert_eq!(journal.document_of(4).unwrap(), Some(None));
+    assert_eq!(journal.document_of(5).unwrap(), None);
+    assert_eq!(
+        journal
+            .documents(Some(State::Waiting), 0, 10)
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 2);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn an_event_that_is_put_into_two_documents_stops_the_writer_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let inbox = journal.inbox();
+    inbox
+        .append(
+            (1..=2)
+                .map(|n| Ok(transfer("pda", &n.to_string(), "P", "A", "B", n)))
+                .collect(),
+        )
+        .await
+        .unwrap();
+    inbox
+        .seal(vec![document(&journal, &[1])], vec![], 1)
+        .await
+        .unwrap();
+    let twice = inbox
+        .seal(vec![document(&journal, &[1, 2])], vec![], 2)
+        .await;
+    assert_eq!(twice, Err(AppendError::Stopped));
+    assert_eq!(inbox.append(vec![]).await, Err(AppendError::Stopped));
+    assert!(writer.join().unwrap_err().to_string().contains("event 1"));
+    drop(journal);
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 1);
+    assert_eq!(journal.document_of(2).unwrap(), None);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn only_what_was_posted_and_is_past_its_time_is_pruned_and_its_ids_stay_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let inbox = journal.inbox();
+    inbox
+        .append(
+            (1..=4)
+                .map(|n| Ok(transfer("pda", &n.to_string(), "P", "A", "B", n)))
+                .collect(),
+        )
+        .await
+        .unwrap();
+    inbox
+        .append(vec![
+            Ok(scan("pda", "scan", "X", 5)),
+            Err(rejection("pda", b"?", 6)),
+        ])
+        .await
+        .unwrap();
+    inbox
+        .seal(
+            vec![
+                document(&journal, &[1]),
+                document(&journal, &[2]),
+                document(&journal, &[3]),
+            ],
+            vec![5],
+            5,
+        )
+        .await
+        .unwrap();
+    inbox
+        .change(vec![
+            moved(1, State::Waiting, State::Posted, 20),
+            moved(2, State::Waiting, State::Parked, 20),
+        ])
+        .await
+        .unwrap();
+    let before = journal.totals();
+    let day = 86_400;
+    assert_eq!(inbox.prune(at(89 * day)).await.unwrap(), 0);
+    // The posted document's event and the scan; not what waits, is parked, or is still open.
+    assert_eq!(inbox.prune(at(91 * day)).await.unwrap(), 2);
+    let left: Vec<u64> = journal
+        .events(0, 10)
+        .unwrap()
+        .iter()
+        .map(|event| event.seq)
+        .collect();
+    assert_eq!(left, [2, 3, 4]);
+    assert_eq!(journal.document(1).unwrap(), None);
+    assert_eq!(journal.audit(1).unwrap(), []);
+    assert_eq!(journal.rejected(0, 10).unwrap(), []);
+    let after = journal.totals();
+    assert_eq!(
+        (after.stored, after.posted, after.rejected),
+        (before.stored, before.posted, before.rejected)
+    );
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    let again = journal
+        .inbox()
+        .append(vec![Ok(transfer("pda", "1", "P", "A", "B", 1))])
+        .await
+        .unwrap();
+    assert_eq!(again, [Accepted::Duplicate { original: 1 }]);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn at_its_budget_the_journal_refuses_says_so_and_takes_again_when_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = config::Journal {
+        budget_bytes: 4 << 20,
+        retention_days: 1,
+        ..config::Journal::default()
+    };
+    let (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    let inbox = journal.inbox();
+    let mut sent = 0;
+    let full = loop {
+        let batch = (0..500)
+            .map(|n| {
+                Ok(transfer(
+                    "pda",
+                    &format!("{}", sent + n),
+                    &"P".repeat(200),
+                    "A",
+                    "B",
+                    1,
+                ))
+            })
+            .collect();
+        match inbox.append(batch).await {
+            Ok(_) => sent += 500,
+            Err(error) => break error,
+        }
+        assert!(sent < 100_000, "a budget of 4 MiB holds no {sent} events");
+    };
+    assert_eq!(full, AppendError::Full);
+    assert!(journal.totals().full);
+    // What is there can still be moved on: that is the way out.
+    let mut documents = Vec::new();
+    for first in (1..=sent).step_by(500) {
+        documents.push(document(
+            &journal,
+            &(first..first + 500).collect::<Vec<_>>(),
+        ));
+    }
+    inbox.seal(documents, vec![], sent).await.unwrap();
+    inbox
+        .change(
+            (1..=sent / 500)
+                .map(|n| moved(n, State::Waiting, State::Posted, 20))
+                .collect(),
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        inbox.append(vec![Ok(scan("pda", "more", "X", 1))]).await,
+        Err(AppendError::Full)
+    );
+    while inbox.prune(at(5 * 86_400)).await.unwrap() > 0 {}
+    assert!(matches!(
+        inbox
+            .append(vec![Ok(scan("pda", "more", "X", 1))])
+            .await
+            .unwrap()[0],
+        Accepted::Stored { .. }
+    ));
+    assert!(!journal.totals().full);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_who_holds_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let error = Journal::open(dir.path(), &config::Journal::default()).unwrap_err();
+    let OpenError::InUse { pid, .. } = &error else {
+        panic!("{error}")
+    };
+    assert_eq!(*pid, std::process::id().to_string());
+    close(journal, writer).await;
+}
+
+#[test]
+fn a_file_that_is_no_journal_is_named_with_the_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("journal.redb"), vec![7; 10_000]).unwrap();
+    let error = Journal::open(dir.path(), &config::Journal::default())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("journal.redb") && error.contains("moved away"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn small_things_are_kept_by_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let keep = |key: &str, value: Option<&[u8]>| (key.to_owned(), value.map(<[u8]>::to_vec));
+    journal
+        .inbox()
+        .keep(vec![
+            keep("session/a", Some(b"1")),
+            keep("session/b", Some(b"2")),
+            keep("retained/a", Some(b"3")),
+        ])
+        .await
+        .unwrap();
+    journal
+        .inbox()
+        .keep(vec![keep("session/a", None)])
+        .await
+        .unwrap();
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    assert_eq!(
+        journal.kept("session/").unwrap(),
+        [("session/b".to_owned(), b"2".to_vec())]
+    );
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_parked_document_keeps_its_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let inbox = journal.inbox();
+    inbox
+        .append(vec![Ok(transfer("pda", "1", "P", "A", "B", 1))])
+        .await
+        .unwrap();
+    inbox
+        .seal(vec![document(&journal, &[1])], vec![], 1)
+        .await
+        .unwrap();
+    let mut change = moved(1, State::Waiting, State::Parked, 3);
+    let reason = Reason {
+        code: "unknown-product".to_owned(),
+        message: "no product has barcode P".to_owned(),
+    };
+    change.progress.reason = Some(reason.clone());
+    inbox.change(vec![change]).await.unwrap();
+    assert_eq!(
+        journal.document(1).unwrap().unwrap().progress.reason,
+        Some(reason)
+    );
+    close(journal, writer).await;
+}
