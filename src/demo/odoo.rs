@@ -287,7 +287,7 @@ async fn load_in_turn(
 /// An ordinary Inventory user reads master data and works with transfers, lots and packages.
 fn rights(caller: Caller, model: &str, method: &str) -> Result<(), Refusal> {
     let verb = match method {
-        "write" => "modify",
+        "write" | "web_save_multi" => "modify",
         "create" | "load" => "create",
         "unlink" => "delete",
         _ => "access",
@@ -325,6 +325,7 @@ fn run(
         "limit",
         "offset",
         "order",
+        "load",
         "specification",
     ];
     match method {
@@ -351,6 +352,7 @@ fn run(
             read::web_read(store, model, &params.ids(), wanted)
         }
         "write" => write(store, model, params),
+        "web_save_multi" => save(store, model, params),
         "create" => create(store, model, params),
         "action_cancel" if model == "stock.picking" => picking::cancel(store, &params.ids()),
         "unlink" => {
@@ -400,6 +402,28 @@ fn write(store: &mut Store, model: &'static str, params: &Params) -> Result<Valu
     Ok(json!(true))
 }
 
+/// `web_save_multi`: values of its own for each record, and all read back in the same call.
+fn save(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
+    let list = params.required("vals_list")?.as_array();
+    let values: Vec<Row> = list
+        .into_iter()
+        .flatten()
+        .map(|values| checked(model, values))
+        .collect::<Result<_, _>>()?;
+    let ids = params.ids();
+    if values.len() != ids.len() {
+        let text = "Each record requires a corresponding vals entry";
+        return Err(Refusal::Value(text.to_owned()));
+    }
+    for id in &ids {
+        store.existing(model, *id)?;
+    }
+    for (id, values) in ids.iter().zip(values) {
+        picking::write(store, model, *id, values);
+    }
+    read::web_read(store, model, &ids, params.required("specification")?)
+}
+
 fn create(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
     let list = params.required("vals_list")?;
     let list = list
@@ -408,7 +432,10 @@ fn create(store: &mut Store, model: &'static str, params: &Params) -> Result<Val
     let rows: Result<Vec<Row>, Refusal> = list.iter().map(|row| checked(model, row)).collect();
     let ids: Vec<i64> = rows?
         .into_iter()
-        .map(|row| store.insert(model, seed::complete(model, row)))
+        .map(|row| match (model, seed::complete(model, row)) {
+            ("product.product", row) => store.insert_product(row),
+            (_, row) => store.insert(model, row),
+        })
         .collect();
     Ok(json!(ids))
 }

@@ -18,6 +18,15 @@ impl Params {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
+    /// Whether a parameter was given as null, false or an empty text.
+    #[must_use]
+    pub fn is_empty(&self, name: &str) -> bool {
+        let value = self.0.get(name);
+        value.is_some_and(|value| {
+            matches!(value, Value::Null | Value::Bool(false)) || value.as_str() == Some("")
+        })
+    }
+
     #[must_use]
     pub fn context(&self, name: &str) -> Option<&Value> {
         self.get("context")?.get(name)

@@ -112,6 +112,8 @@ fn add_line(store: &mut Store, picking: i64, of: i64, header: &[Option<Value>; 2
         let unit = product.map_or(1, |row| id_of(row, "uom_id"));
         line.insert("product_uom_id".into(), json!(unit));
     }
+    let own = store.in_own_unit(&line);
+    line.insert("quantity_product_uom".into(), json!(own));
     line.insert("picking_id".into(), json!(picking));
     line.insert("move_id".into(), json!(of));
     line.insert("state".into(), json!("draft"));
@@ -143,6 +145,12 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, values: Row) {
                 store.set(model, part, "date", date.clone());
             }
         }
+    }
+    if model == "product.product" {
+        let template = store
+            .row(model, id)
+            .map_or(0, |row| id_of(row, "product_tmpl_id"));
+        store.update("product.template", template, Row::new());
     }
     store.update(model, id, values);
 }
@@ -393,10 +401,7 @@ fn post(store: &mut Store, picking: i64) {
 
 fn move_stock(store: &mut Store, line: &Row) {
     let product = id_of(line, "product_id");
-    let factor = store
-        .row("uom.uom", id_of(line, "product_uom_id"))
-        .map_or(1.0, |unit| number_of(unit, "factor"));
-    let quantity = round(number_of(line, "quantity") * factor);
+    let quantity = store.in_own_unit(line);
     let mut lot = id_of(line, "lot_id");
     if lot == 0 && !text_of(line, "lot_name").is_empty() {
         let name = line.get("lot_name").cloned().unwrap_or_default();

@@ -83,11 +83,18 @@ pub fn read(
     for name in &asked {
         known(model, name)?;
     }
+    // With `load` empty, references stay bare ids.
+    let bare = params.is_empty("load");
     let one = |id: &i64| {
         let row = store.row(model, *id)?;
         let mut out = Row::from_iter([("id".to_owned(), json!(id))]);
         for name in &asked {
-            out.insert((*name).to_owned(), dressed(store, model, row, name));
+            let value = if bare {
+                store.value(model, row, name)
+            } else {
+                dressed(store, model, row, name)
+            };
+            out.insert((*name).to_owned(), value);
         }
         Some(Value::Object(out))
     };

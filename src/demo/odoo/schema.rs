@@ -72,6 +72,7 @@ const MODELS: &[(&str, &str, &[Field])] = &[
         &[
             field("name", Text, "Unit Name"),
             field("factor", Number, "Absolute Quantity"),
+            field("active", Flag, "Active"),
         ],
     ),
     (
@@ -85,8 +86,19 @@ const MODELS: &[(&str, &str, &[Field])] = &[
             field("type", Text, "Product Type"),
             field("is_storable", Flag, "Track Inventory"),
             field("uom_id", One("uom.uom"), "Unit"),
+            field(
+                "product_tmpl_id",
+                One("product.template"),
+                "Product Template",
+            ),
+            field("company_id", One("res.company"), "Company"),
             field("active", Flag, "Active"),
         ],
+    ),
+    (
+        "product.template",
+        "Product",
+        &[field("name", Text, "Name"), field("active", Flag, "Active")],
     ),
     (
         "product.uom",
@@ -95,6 +107,7 @@ const MODELS: &[(&str, &str, &[Field])] = &[
             field("barcode", Text, "Barcode"),
             field("product_id", One("product.product"), "Product"),
             field("uom_id", One("uom.uom"), "Unit"),
+            field("company_id", One("res.company"), "Company"),
         ],
     ),
     (
@@ -159,7 +172,10 @@ const MODELS: &[(&str, &str, &[Field])] = &[
     (
         "stock.package",
         "Package",
-        &[field("name", Text, "Package Reference")],
+        &[
+            field("name", Text, "Package Reference"),
+            field("company_id", One("res.company"), "Company"),
+        ],
     ),
     (
         "stock.quant",
@@ -226,6 +242,7 @@ const MODELS: &[(&str, &str, &[Field])] = &[
             field("product_id", One("product.product"), "Product"),
             field("product_uom_id", One("uom.uom"), "Unit"),
             field("quantity", Number, "Quantity"),
+            field("quantity_product_uom", Number, "Quantity in Product UoM"),
             field("picked", Flag, "Picked"),
             field("state", Text, "Status"),
             field("date", Moment, "Date"),

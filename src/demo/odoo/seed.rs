@@ -100,8 +100,7 @@ pub fn fill(store: &mut Store, seed: Seed) {
         .collect();
     warehouse(store, [supplier, customer, view, stock]);
     for i in 0..seed.products {
-        let product = store.insert(
-            "product.product",
+        let product = store.insert_product(
             row(json!({
                 "name": format!("Item {i}"), "default_code": format!("SKU{i:05}"), "barcode": product_barcode(i),
                 "type": "consu", "is_storable": true, "tracking": tracking(i), "uom_id": units,

@@ -86,6 +86,15 @@ impl Store {
         })
     }
 
+    /// Adds a product with the template that Odoo keeps behind it.
+    pub fn insert_product(&mut self, mut values: Row) -> i64 {
+        let name = values.get("name").cloned().unwrap_or_default();
+        let template = Row::from_iter([("name".to_owned(), name)]);
+        let template = self.insert("product.template", template);
+        values.insert("product_tmpl_id".into(), json!(template));
+        self.insert("product.product", values)
+    }
+
     /// Adds a row with every field of the model: false, 0 or empty where `values` has none.
     pub fn insert(&mut self, model: &'static str, values: Row) -> i64 {
         let table = self.tables.entry(model).or_default();
@@ -169,6 +178,14 @@ impl Store {
             .row("stock.picking.type", picking_type)
             .map_or("INT", |row| text_of(row, "sequence_code"));
         format!("WH/{code}/{number:05}")
+    }
+
+    /// The quantity of a move line in the product's own unit.
+    #[must_use]
+    pub fn in_own_unit(&self, line: &Row) -> f64 {
+        let unit = self.row("uom.uom", id_of(line, "product_uom_id"));
+        let factor = unit.map_or(1.0, |unit| number_of(unit, "factor"));
+        round(number_of(line, "quantity") * factor)
     }
 
     /// Adds to what is there; less than nothing is fine, as in Odoo.

@@ -42,6 +42,7 @@ on_both!(
     packages_are_created_if_absent,
     stock_goes_below_zero_without_a_word,
     true_time_carries_over_to_the_lines,
+    saving_several_reads_them_back,
     cancelled_transfers_keep_their_external_id,
     records_that_are_gone_are_missing,
     private_methods_and_external_ids_are_out_of_reach,
@@ -659,6 +660,57 @@ async fn true_time_carries_over_to_the_lines(odoo: Target) {
     let picking = site.read(id).await;
     assert_eq!(picking["date_done"], "2026-11-20 01:02:03");
     assert_eq!(picking["move_line_ids"][0]["date"], "2026-11-20 01:02:03");
+}
+
+async fn saving_several_reads_them_back(odoo: Target) {
+    let site = Site::new(odoo).await;
+    let product = site.product("none").await;
+    let rows = [
+        site.row(&fresh("pk_"), product, "1", 0, 1),
+        site.row(&fresh("pk_"), product, "2", 1, 2),
+    ];
+    let ids = site.loaded(&rows).await;
+    assert_eq!(site.validate(&ids).await.json(), true);
+    let dates = ["2026-11-20 01:02:03", "2026-11-20 02:03:04"];
+    let values: Vec<_> = dates.iter().map(|d| json!({"date_done": d})).collect();
+    let line = json!({"fields": {"product_id": {}, "quantity_product_uom": {}, "lot_id": {}, "package_id": {}}});
+    let wanted = json!({"state": {}, "date_done": {}, "move_line_ids": line});
+    let body = json!({"ids": ids, "vals_list": values, "specification": wanted});
+    let saved = site.odoo.ask("stock.picking", "web_save_multi", body).await;
+    for place in 0..2 {
+        assert_eq!(saved[place]["id"], ids[place]);
+        assert_eq!(saved[place]["state"], "done");
+        assert_eq!(saved[place]["date_done"], dates[place]);
+        let mut line = saved[place]["move_line_ids"][0].clone();
+        line.as_object_mut().unwrap().remove("id");
+        let quantity = if place == 0 { 1.0 } else { 2.0 };
+        assert_eq!(
+            line,
+            json!({"product_id": product, "quantity_product_uom": quantity, "lot_id": false, "package_id": false})
+        );
+    }
+    let both = json!([{"date_done": dates[0]}, {"date_done": dates[0]}]);
+    let body = json!({"ids": [ids[0], 99_999_999], "vals_list": both, "specification": wanted});
+    let answer = site
+        .odoo
+        .call("stock.picking", "web_save_multi", body)
+        .await;
+    assert_eq!(
+        (answer.status, answer.error().0.as_str()),
+        (404, "odoo.exceptions.MissingError")
+    );
+    // Bare ids for references, where `load` is null; fields that a gateway asks for.
+    let domain = json!([
+        ["id", "=", product],
+        ["company_id", "in", [false, 1]],
+        ["product_tmpl_id.write_date", ">=", "2000-01-01 00:00:00"]
+    ]);
+    let body = json!({"domain": domain, "fields": ["uom_id", "company_id"], "load": null});
+    let found = site.odoo.ask("product.product", "search_read", body).await;
+    assert_eq!(
+        found,
+        json!([{"id": product, "uom_id": 1, "company_id": false}])
+    );
 }
 
 async fn cancelled_transfers_keep_their_external_id(odoo: Target) {
