@@ -9,4 +9,5 @@ mod front_door;
 mod journal;
 mod model;
 mod moves;
+mod scenarios;
 mod shipped;
