@@ -183,11 +183,15 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
+/// The environment as the configuration sees it: without the variable that says where the configuration is.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((key.into_string().ok()?, value.into_string().ok()?))
     };
-    std::env::vars_os().filter_map(text).collect()
+    std::env::vars_os()
+        .filter_map(text)
+        .filter(|(key, _)| key != "STOCKRELAY_CONFIG")
+        .collect()
 }
 
 /// Where the daemon answers: as the arguments say, or the configuration, or, without one, where it usually is.
