@@ -29,6 +29,9 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// Why the daemon did not start; each names the thing and the remedy.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// A fault of ours.
+    #[error("opening the journal broke off: {0}")]
+    Broke(String),
     #[error(transparent)]
     Journal(#[from] OpenError),
     #[error(transparent)]
@@ -57,7 +60,12 @@ impl Daemon {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         tls::install_provider();
         let board = Board::new();
-        let (journal, writer) = Journal::open(&config.data_dir, &config.journal)?;
+        let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
+        // Opening reads, and after a crash repairs: not on a thread that serves.
+        let (journal, writer) =
+            tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
+                .await
+                .map_err(|error| StartError::Broke(error.to_string()))??;
         let cancel = CancellationToken::new();
         let control = Control::bind(
             &config.control,

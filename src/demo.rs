@@ -1,1 +1,3 @@
 //! Everything at once, with made-up devices and a stand-in Odoo.
+
+pub mod odoo;

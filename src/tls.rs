@@ -1,12 +1,25 @@
 //! TLS, once for the whole process: rustls with ring.
 
 use std::path::{Path, PathBuf};
+<<<<<<< HEAD
 use std::sync::{Arc, OnceLock};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
+<<<<<<< HEAD
 use rustls::{RootCertStore, ServerConfig};
+=======
+use std::sync::OnceLock;
+>>>>>>> config
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+=======
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+>>>>>>> odoo
 
 /// Installs ring as the process's TLS provider. Call it before the first client or listener is built; again does no harm.
 pub fn install_provider() {
@@ -17,6 +30,7 @@ pub fn install_provider() {
     });
 }
 
+<<<<<<< HEAD
 /// Why the listener cannot speak TLS.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerTlsError {
@@ -92,6 +106,46 @@ fn certificates(
     Ok(certificates)
 }
 
+/// Why no TLS client could be built: a fault of the configuration, told with its file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {reason}; a PEM file of certificate authorities is wanted", file.display())]
+pub struct ClientTlsError {
+    file: PathBuf,
+    reason: String,
+}
+
+/// The client's side: it trusts the system's authorities, and those of `extra_ca` besides.
+pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsError> {
+    install_provider();
+    let mut roots = RootCertStore::empty();
+    // A system without authorities, or with broken ones among them, still reaches a server of `extra_ca`.
+    let native = rustls_native_certs::load_native_certs();
+    for error in native.errors {
+        tracing::debug!(%error, "skipping a certificate authority of the system");
+    }
+    roots.add_parsable_certificates(native.certs);
+    if let Some(file) = extra_ca {
+        let failed = |reason: String| ClientTlsError {
+            file: file.to_owned(),
+            reason,
+        };
+        let authorities: Vec<_> = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect)
+            .map_err(|error| failed(error.to_string()))?;
+        if authorities.is_empty() {
+            return Err(failed("it holds no certificate".to_owned()));
+        }
+        for authority in authorities {
+            roots
+                .add(authority)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+    }
+    Ok(ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}
+
 /// The device that a verified client certificate names: its CN, or else its first DNS name.
 #[must_use]
 pub fn device_name(certificate: &CertificateDer<'_>) -> Option<String> {
@@ -114,4 +168,50 @@ pub fn device_name(certificate: &CertificateDer<'_>) -> Option<String> {
             x509_parser::extensions::GeneralName::DNSName(name) => Some((*name).to_owned()),
             _ => None,
         })
+=======
+/// Why no TLS client could be built: a fault of the configuration, told with its file.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    #[error(
+        "cannot read the certificates in {path}: {why}; name a PEM file of certificate authorities"
+    )]
+    Unreadable { path: PathBuf, why: String },
+    #[error("{path} holds no certificate; name a PEM file of certificate authorities")]
+    Empty { path: PathBuf },
+}
+
+/// What outgoing connections trust: the system's authorities, and those of `extra_ca` besides.
+pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientError> {
+    install_provider();
+    let mut roots = RootCertStore::empty();
+    // A system without authorities, or with broken ones among them, still reaches a server of `extra_ca`.
+    let native = rustls_native_certs::load_native_certs();
+    for error in native.errors {
+        tracing::debug!(%error, "skipping a certificate authority of the system");
+    }
+    roots.add_parsable_certificates(native.certs);
+    if let Some(path) = extra_ca {
+        let unreadable = |why: String| ClientError::Unreadable {
+            path: path.to_owned(),
+            why,
+        };
+        let before = roots.len();
+        for certificate in
+            CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?
+        {
+            let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
+            roots
+                .add(certificate)
+                .map_err(|e| unreadable(e.to_string()))?;
+        }
+        if roots.len() == before {
+            return Err(ClientError::Empty {
+                path: path.to_owned(),
+            });
+        }
+    }
+    Ok(ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+>>>>>>> config
 }

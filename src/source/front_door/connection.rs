@@ -17,7 +17,7 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Shared;
-use super::answer::{Granted, Reason};
+use super::answer::{Granted, Reason, Writer};
 use super::batch::{BATCH_BYTES_MAX, Batch, Settled};
 use super::handshake::{Client, STATE_BYTES_MAX};
 use super::io::{Io, Moved};
@@ -300,11 +300,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             Packet::PubRel(pkid) => {
                 self.client.session.release(pkid);
-                self.client.writer.complete(&mut self.io.output, pkid);
+                Writer::complete(&mut self.io.output, pkid);
             }
             Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters),
             Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters),
-            Packet::PingReq => self.client.writer.pong(&mut self.io.output),
+            Packet::PingReq => Writer::pong(&mut self.io.output),
             Packet::Disconnect {
                 with_will,
                 session_expiry_s,
