@@ -123,6 +123,7 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
         credentials.as_deref(),
         clock::now(),
     ));
+    findings.extend(check::odoo(&loaded.config.odoo).await);
     findings.extend(check::daemon(&socket(cli)?).await);
     findings.iter().for_each(print);
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
