@@ -15,7 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::forward::Forwarder;
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::source::broker::{Broker, BrokerError};
 use crate::source::front_door::{FrontDoor, FrontDoorError};
 use crate::source::{Intake, Outlets};
 use crate::tls;
@@ -38,6 +40,8 @@ pub enum StartError {
     Read(#[from] JournalError),
     #[error(transparent)]
     FrontDoor(#[from] FrontDoorError),
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     #[error(transparent)]
     Control(#[from] ControlError),
 }
@@ -82,7 +86,7 @@ impl Daemon {
             let door = FrontDoor::bind(
                 listen,
                 config.site.clone(),
-                intake,
+                intake.clone(),
                 inbox,
                 kept,
                 board.clone(),
@@ -91,8 +95,21 @@ impl Daemon {
             outlets.listen = Some(door.outbound());
             run(&mut parts, "mqtt.listen", door.run(cancel.clone()));
         }
+        if let Some(broker) = &config.broker {
+            let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
+            outlets.broker = Some(broker.outbound());
+            run(&mut parts, "mqtt.broker", broker.run(cancel.clone()));
+        }
         let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
+        let forwarder = Forwarder {
+            config: config.odoo.clone(),
+            journal: journal.clone(),
+            outlets,
+            board: board.clone(),
+            data_dir: config.data_dir.clone(),
+        };
+        run(&mut parts, "forward", forwarder.run(cancel.clone()));
         run(&mut parts, "control", control.run(cancel.clone()));
         run(
             &mut parts,

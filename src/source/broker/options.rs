@@ -32,7 +32,7 @@ pub enum BrokerError {
     #[error("mqtt.broker.password_file: {} is empty or longer than {PASSWORD_BYTES_MAX} bytes: it holds the password, alone", .0.display())]
     PasswordSize(PathBuf),
     #[error("mqtt.broker.ca: {0}")]
-    Ca(#[from] tls::ClientError),
+    Ca(#[from] tls::ClientTlsError),
     #[error("{key}: {}: {why}; name a PEM file", .path.display())]
     Certificate {
         key: &'static str,
