@@ -50,7 +50,10 @@ async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
         .unwrap();
     let link = Link::start(&odoo.url).await.unwrap();
     let gateway = Gateway::start(&link.url(), &odoo);
-    let (bins, products) = (books.bins(), books.products());
+    // The seeded site's; Odoo's demo data has bins of another company besides, which the gateway may not see.
+    let mut bins = books.bins();
+    bins.retain(|bin| bin.starts_with("LOC-BIN-"));
+    let products = books.products();
     let acknowledged = Arc::new(AtomicU64::new(0));
 
     let mut floor = JoinSet::new();
@@ -107,7 +110,7 @@ async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
         (EVENTS, 0),
         "{status}"
     );
-    let states = [
+    let all = [
         "open",
         "waiting",
         "sending",
@@ -116,7 +119,7 @@ async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
         "no_document",
     ];
     assert_eq!(
-        states.into_iter().map(events).sum::<u64>(),
+        all.into_iter().map(events).sum::<u64>(),
         events("stored"),
         "{status}"
     );
@@ -170,7 +173,7 @@ impl Gateway {
         let config = format!(
             "site = \"trial\"\ndata_dir = \"data\"\n\
              [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n\
-             [odoo]\nurl = \"{url}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\nbatch_lines_max = 40\ntimeout_s = 20\n\
+             [odoo]\nurl = \"{url}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\nbatch_lines_max = 80\ntimeout_s = 20\n\
              [documents]\nidle_s = 1\nage_s = 5\nlines_max = 10\n\
              [control]\nsocket = \"control.sock\"\n"
         );
@@ -371,7 +374,7 @@ impl Device {
                 Ok(()) => return,
                 // The daemon is being killed all the time.
                 Err(_) if connection < 1_000 => {
-                    tokio::time::sleep(Duration::from_millis(100)).await
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 Err(error) => panic!("{} cannot reach the gateway: {error}", self.name),
             }
@@ -416,8 +419,8 @@ impl Device {
                     }
                     Event::Incoming(Packet::PubAck(ack)) => {
                         let payload = under_way.remove(&ack.pkid).expect("an acknowledgement of what is under way");
-                        let place = waiting.iter().position(|waits| *waits == payload).expect("it waits");
-                        waiting.remove(place);
+                        let found = waiting.iter().position(|held| *held == payload);
+                        waiting.remove(found.expect("it waits"));
                         acknowledged.fetch_add(1, Ordering::Relaxed);
                     }
                     _ => {}
@@ -432,15 +435,15 @@ async fn drained(socket: &Path) -> Value {
     let client = Client::new(socket);
     let begun = clock::instant();
     loop {
-        let status: Value = client.get("/v1/status").await.unwrap();
-        let under_way: u64 = ["open", "waiting", "sending"]
-            .iter()
-            .map(|state| status["events"][state].as_u64().unwrap())
-            .sum();
-        if under_way == 0 {
-            return status;
+        // The last kill may have been just now: it is started, and does not answer yet.
+        let answer = client.get::<Value>("/v1/status").await;
+        if let Ok(status) = &answer {
+            let of = |state: &&str| status["events"][state].as_u64().unwrap();
+            if ["open", "waiting", "sending"].iter().map(of).sum::<u64>() == 0 {
+                return status.clone();
+            }
         }
-        assert!(begun.elapsed() < DRAINED_WITHIN, "not drained: {status}");
+        assert!(begun.elapsed() < DRAINED_WITHIN, "not drained: {answer:?}");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
