@@ -363,7 +363,7 @@ async fn wrong_keys_rights_databases_and_methods_hold_the_link(mut odoo: Odoo) {
     );
     stops(odoo.gateway.warehouse("NOPE").await.unwrap_err());
     let mut other = odoo.config.clone();
-    other.database = "no_such_database".to_owned();
+    "no_such_database".clone_into(&mut other.database);
     stops(
         Client::new(&other)
             .unwrap()
