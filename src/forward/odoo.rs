@@ -4,10 +4,12 @@
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `rights`: whether the key's user may do all that.
 
 mod answer;
 mod client;
 mod master;
+mod rights;
 mod transfer;
 
 pub use client::Client;
