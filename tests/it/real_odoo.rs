@@ -1,16 +1,43 @@
-//! Against a real Odoo 19: that what the gateway builds on is still so, and that it posts there what it should.
+//! That what the gateway builds on is so in Odoo, and that it posts there what it should: against the stand-in
+//! always, and against a real Odoo 19 where there is one, so that the stand-in stays honest.
 //!
 //! `eval $(tests/real-odoo/odoo fresh NAME)`, then `cargo test --test it real_odoo -- --ignored`.
+
+/// Each of these functions becomes a test on the stand-in, and one on the real Odoo that the environment names.
+macro_rules! on_both {
+    ($($test:ident,)*) => {
+        mod stand_in {
+            $(
+                #[tokio::test]
+                async fn $test() {
+                    super::$test(super::Odoo::stand_in().await).await;
+                }
+            )*
+        }
+        mod real {
+            $(
+                #[tokio::test]
+                #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+                async fn $test() {
+                    super::$test(super::Odoo::real().await).await;
+                }
+            )*
+        }
+    };
+}
 
 mod facts;
 mod forwarder;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use stockrelay::config;
+use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use stockrelay::forward::odoo::{Client, Transfer, TransferLine, Warehouse};
 
-/// The database that the environment names, for the gateway's user and for the administrator.
-struct Real {
+/// A database, for the gateway's user and for the administrator.
+struct Odoo {
     config: config::Odoo,
     gateway: Client,
     admin: Client,
@@ -18,7 +45,8 @@ struct Real {
     /// Ids of bins and of untracked products with stock.
     bins: Vec<(i64, String)>,
     products: Vec<(i64, String)>,
-    _keys: tempfile::TempDir,
+    _key_dir: tempfile::TempDir,
+    _stand_in: Option<StandIn>,
 }
 
 fn variable(name: &str) -> String {
@@ -27,27 +55,36 @@ fn variable(name: &str) -> String {
     })
 }
 
-impl Real {
-    async fn new() -> Self {
-        let keys = tempfile::tempdir().unwrap();
-        let with_key = |name: &str| {
-            let file = keys.path().join(name);
-            std::fs::write(&file, variable(name)).unwrap();
-            config::Odoo {
-                api_key_file: Some(file),
-                ..config::Odoo::new(&variable("ODOO_URL"), &variable("ODOO_DB"))
-            }
-        };
-        let config = with_key("ODOO_API_KEY");
+impl Odoo {
+    async fn real() -> Self {
+        let odoo = config::Odoo::new(&variable("ODOO_URL"), &variable("ODOO_DB"));
+        let keys = [variable("ODOO_API_KEY"), variable("ODOO_ADMIN_API_KEY")];
+        Self::new(odoo, keys, None).await
+    }
+
+    /// Slow enough that a call can be cut while it is under way.
+    async fn stand_in() -> Self {
+        let stand_in = StandIn::start(Seed::default(), Duration::from_millis(5)).await;
+        let stand_in = stand_in.expect("a port on loopback");
+        let odoo = config::Odoo::new(&stand_in.url(), DATABASE);
+        let keys = [API_KEY, ADMIN_API_KEY].map(str::to_owned);
+        Self::new(odoo, keys, Some(stand_in)).await
+    }
+
+    async fn new(odoo: config::Odoo, keys: [String; 2], stand_in: Option<StandIn>) -> Self {
+        let key_dir = tempfile::tempdir().unwrap();
+        let [config, admin] = ["gateway", "admin"].map(|name| config::Odoo {
+            api_key_file: Some(key_dir.path().join(name)),
+            ..odoo.clone()
+        });
+        for (config, key) in [&config, &admin].into_iter().zip(keys) {
+            std::fs::write(config.api_key_file.as_ref().unwrap(), key).unwrap();
+        }
         let mut gateway = Client::new(&config).unwrap();
-        let mut admin = Client::new(&with_key("ODOO_ADMIN_API_KEY")).unwrap();
+        let mut admin = Client::new(&admin).unwrap();
         let warehouse = gateway.warehouse("WH").await.unwrap();
-        let bins = named(
-            &mut admin,
-            "stock.location",
-            &json!([["barcode", "like", "LOC-BIN-"]]),
-        )
-        .await;
+        let bins = json!([["barcode", "like", "LOC-BIN-"]]);
+        let bins = named(&mut admin, "stock.location", &bins).await;
         let products = json!([["default_code", "like", "SKU"], ["tracking", "=", "none"]]);
         let products = named(&mut admin, "product.product", &products).await;
         Self {
@@ -57,7 +94,8 @@ impl Real {
             warehouse,
             bins,
             products,
-            _keys: keys,
+            _key_dir: key_dir,
+            _stand_in: stand_in,
         }
     }
 

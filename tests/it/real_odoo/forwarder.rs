@@ -15,8 +15,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Real, unique};
+use super::{Odoo, unique};
 use crate::floor::{at, name, transfer};
+
+on_both! {
+    what_is_sealed_is_posted_once_and_told,
+    what_was_being_sent_at_the_stop_is_found_again,
+    what_cannot_be_posted_is_parked_and_the_rest_goes_on,
+}
 
 /// A gateway without doors: events are put into its journal by hand.
 struct Gateway {
@@ -33,7 +39,7 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn new(odoo: &Real) -> Self {
+    fn new(odoo: &Odoo) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         // Keys depend on the site and the ids of the events: another device in each run.
@@ -151,7 +157,7 @@ impl Gateway {
     async fn drained(&self) {
         let mut totals = self.journal.watch();
         let done = totals.wait_for(|t| t.waiting.documents + t.sending.documents == 0);
-        tokio::time::timeout(Duration::from_secs(120), done)
+        tokio::time::timeout(Duration::from_mins(2), done)
             .await
             .expect("it drains")
             .unwrap();
@@ -168,10 +174,7 @@ impl Gateway {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
-async fn what_is_sealed_is_posted_once_and_told() {
-    let mut odoo = Real::new().await;
+async fn what_is_sealed_is_posted_once_and_told(mut odoo: Odoo) {
     let mut gateway = Gateway::new(&odoo);
     let (product, barcode) = odoo.products[20].clone();
     let (from, to) = (odoo.bins[20].clone(), odoo.bins[21].clone());
@@ -207,10 +210,7 @@ async fn what_is_sealed_is_posted_once_and_told() {
     gateway.close().await;
 }
 
-#[tokio::test]
-#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
-async fn what_was_being_sent_at_the_stop_is_found_again() {
-    let mut odoo = Real::new().await;
+async fn what_was_being_sent_at_the_stop_is_found_again(mut odoo: Odoo) {
     let mut gateway = Gateway::new(&odoo);
     let (product, barcode) = odoo.products[30].clone();
     let (from, to) = (odoo.bins[30].clone(), odoo.bins[31].clone());
@@ -242,10 +242,7 @@ async fn what_was_being_sent_at_the_stop_is_found_again() {
     gateway.close().await;
 }
 
-#[tokio::test]
-#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
-async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on() {
-    let mut odoo = Real::new().await;
+async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
     let mut gateway = Gateway::new(&odoo);
     gateway.config.refresh_s = 1;
     let (good, bin, other) = (
@@ -272,7 +269,7 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on() {
         .await;
     let rounded = gateway
         .seal(&[(&good, &bin, &other)], |l| {
-            l.quantity = "1.005".parse().unwrap()
+            l.quantity = "1.005".parse().unwrap();
         })
         .await;
     let fine = gateway.seal(&[(&good, &bin, &other)], |_| {}).await;
@@ -296,7 +293,7 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on() {
     .await;
     let mut totals = gateway.journal.watch();
     let healed = totals.wait_for(|totals| totals.posted.documents == 3);
-    tokio::time::timeout(Duration::from_secs(60), healed)
+    tokio::time::timeout(Duration::from_mins(1), healed)
         .await
         .expect("they are sent")
         .unwrap();
@@ -308,7 +305,7 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on() {
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
 async fn a_backlog_drains_in_batches() {
-    let odoo = Real::new().await;
+    let odoo = Odoo::real().await;
     for (documents, lines) in [(400, 1), (16, 25), (8, 50)] {
         let mut gateway = Gateway::new(&odoo);
         for document in 0..documents {
@@ -336,7 +333,7 @@ async fn a_backlog_drains_in_batches() {
         let batch = gateway.board.snapshot().odoo.batch_lines;
         println!(
             "{documents} documents of {lines} lines: {seconds:.1} s, {:.1} lines/s, last batch size {batch}",
-            (documents * lines) as f64 / seconds
+            f64::from(u32::try_from(documents * lines).unwrap()) / seconds
         );
         gateway.close().await;
     }
