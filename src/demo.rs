@@ -17,7 +17,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use thiserror::Error;
@@ -255,8 +255,9 @@ async fn perform(
     for device in stage.cast.iter().cloned() {
         working.spawn(device.work(Arc::clone(&floor)));
     }
+    let started = clock::instant();
     // What ends the show early must not keep the devices from handing in their lists.
-    let ended = show(options, stage, daemon).await;
+    let ended = show(options, stage, daemon, started).await;
     floor.stop.store(true, Ordering::Relaxed);
     let mut deeds = Deeds::default();
     while let Some(one) = working.join_next().await {
@@ -265,7 +266,7 @@ async fn perform(
     ended?;
     stage.link.set_up(true);
     say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
-    drain(daemon, stage, &deeds).await?;
+    drain(daemon, stage, &deeds, started).await?;
     let comparison = stage.books.compare(&deeds.moves).await?;
     Ok(Summary {
         totals: daemon.journal().totals(),
@@ -275,7 +276,12 @@ async fn perform(
 }
 
 /// The devices work and the link comes and goes, until the time is up or somebody ends it.
-async fn show(options: &Options, stage: &Stage, daemon: &mut Daemon) -> Result<(), DemoError> {
+async fn show(
+    options: &Options,
+    stage: &Stage,
+    daemon: &mut Daemon,
+    started: Instant,
+) -> Result<(), DemoError> {
     let socket = daemon.control_socket().to_owned();
     let front = async {
         if options.headless {
@@ -286,7 +292,7 @@ async fn show(options: &Options, stage: &Stage, daemon: &mut Daemon) -> Result<(
     };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Terminal)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Terminal)?;
-    let (journal, started) = (daemon.journal().clone(), clock::instant());
+    let journal = daemon.journal().clone();
     let play = async {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -349,7 +355,12 @@ fn progress(second: u64, totals: &Totals, link: &Link) {
 }
 
 /// Until nothing waits any more, or nothing has got done for too long.
-async fn drain(daemon: &mut Daemon, stage: &Stage, deeds: &Deeds) -> Result<(), DemoError> {
+async fn drain(
+    daemon: &mut Daemon,
+    stage: &Stage,
+    deeds: &Deeds,
+    started: Instant,
+) -> Result<(), DemoError> {
     let mut totals = daemon.journal().watch();
     let (mut settled, mut since) = (0, clock::instant());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -370,7 +381,7 @@ async fn drain(daemon: &mut Daemon, stage: &Stage, deeds: &Deeds) -> Result<(), 
             return Ok(());
         }
         tokio::select! {
-            _ = tick.tick() => progress(0, &now, &stage.link),
+            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link),
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
             why = daemon.failed() => return Err(DemoError::Failed(why)),
         }
