@@ -49,7 +49,7 @@ pub async fn run(loaded: Loaded) -> Result<u8, u8> {
         Some(Ok(())) => {}
         Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
         None => {
-            warn!("stopped before all was drained: the journal has it, and the next start goes on")
+            warn!("stopped before all was drained: the journal has it, and the next start goes on");
         }
     }
     info!("stockrelay has stopped");

@@ -242,7 +242,7 @@ Example:
 
 #[derive(Debug, Subcommand)]
 pub enum DevicesCommand {
-    /// Read a password from standard input and print the line for devices.toml
+    /// Read a password from standard input and print the lines for devices.toml
     #[command(after_help = "\
 Example:
   printf %s \"$PASSWORD\" | stockrelay devices hash pda-07 >> /etc/stockrelay/devices.toml")]

@@ -185,11 +185,11 @@ impl Writer {
         }
     }
 
-    pub fn complete(&self, out: &mut BytesMut, pkid: u16) {
+    pub fn complete(out: &mut BytesMut, pkid: u16) {
         written(v4::PubComp { pkid }.write(out));
     }
 
-    pub fn pong(&self, out: &mut BytesMut) {
+    pub fn pong(out: &mut BytesMut) {
         written(v4::PingResp.write(out));
     }
 

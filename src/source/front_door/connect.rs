@@ -58,37 +58,40 @@ pub fn read(buffer: &mut BytesMut, packet_bytes_max: usize) -> Result<Option<Fir
         return Ok(None);
     };
     let mut frame = buffer.split_to(length);
-    let version = match version(&frame) {
-        Some(Some(version)) => version,
-        Some(None) => return Ok(Some(First::OtherVersion)),
-        None => return Err(Fault::malformed("CONNECT")),
-    };
-    let connect = match version {
-        Version::V4 => read_v4(&mut frame)?,
-        Version::V5 => read_v5(&mut frame)?,
+    let connect = match spoken(&frame).ok_or_else(|| Fault::malformed("CONNECT"))? {
+        Spoken::Other => return Ok(Some(First::OtherVersion)),
+        Spoken::V4 => read_v4(&mut frame)?,
+        Spoken::V5 => read_v5(&mut frame)?,
     };
     Ok(Some(First::Connect(Box::new(connect))))
 }
 
-/// The version that the CONNECT names, `Some(None)` for one we do not speak, `None` where it is no CONNECT at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spoken {
+    V4,
+    V5,
+    Other,
+}
+
+/// The version that the CONNECT names; `None` where it is no CONNECT at all.
 /// Looks at the flags as well, which the codec does not (MQTT 3.1.1, 3.1.2.3; MQTT 5, 3.1.2.3).
-fn version(frame: &[u8]) -> Option<Option<Version>> {
+fn spoken(frame: &[u8]) -> Option<Spoken> {
     let body = frame.get(1 + variable(frame.get(1..)?)?.0..)?;
     let name_bytes = usize::from(u16::from_be_bytes([*body.first()?, *body.get(1)?]));
     let name = body.get(2..2 + name_bytes)?;
     let level = *body.get(2 + name_bytes)?;
     let flags = *body.get(3 + name_bytes)?;
     let version = match (name, level) {
-        (b"MQTT", 4) => Version::V4,
-        (b"MQTT", 5) => Version::V5,
-        (b"MQTT" | b"MQIsdp", _) => return Some(None),
+        (b"MQTT", 4) => Spoken::V4,
+        (b"MQTT", 5) => Spoken::V5,
+        (b"MQTT" | b"MQIsdp", _) => return Some(Spoken::Other),
         _ => return None,
     };
     let password_alone = flags & 0b1100_0000 == 0b0100_0000;
-    if flags & 1 != 0 || (version == Version::V4 && password_alone) {
+    if flags & 1 != 0 || (version == Spoken::V4 && password_alone) {
         return None;
     }
-    Some(Some(version))
+    Some(version)
 }
 
 fn read_v4(frame: &mut BytesMut) -> Result<Connect, Fault> {

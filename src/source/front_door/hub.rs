@@ -117,8 +117,8 @@ impl Hub {
                 Some(Kept::Missed(device, client_id, number, message)) => {
                     missed.push((device, client_id, number, message, key));
                 }
-                Some(Kept::Retained(topic, payload)) => self.retained().set(topic, payload.into()),
-                None => tracing::warn!(%key, "a kept value is not understood, and left alone"),
+                Some(Kept::Retained(topic, payload)) => self.retained().set(topic, &payload.into()),
+                None => tracing::debug!(%key, "a kept value is not the door's, and left alone"),
             }
         }
         missed.sort_by_key(|(_, _, number, ..)| *number);
@@ -183,21 +183,20 @@ impl Hub {
             .iter()
             .find(|session| session.client_id == wish.client_id)
             .cloned();
-        let session = match known {
-            Some(session) => session,
-            None => {
-                if sessions.len() >= SESSIONS_MAX {
-                    let oldest = (0..sessions.len())
-                        .filter(|at| !sessions[*at].is_online())
-                        .min_by_key(|at| sessions[*at].ended())
-                        .ok_or(Closed::TooMany)?;
-                    sessions.swap_remove(oldest).clear(changes);
-                }
-                let session = Session::new(wish.device.clone(), wish.client_id.to_owned());
-                let session = Arc::new(session);
-                sessions.push(Arc::clone(&session));
-                session
+        let session = if let Some(session) = known {
+            session
+        } else {
+            if sessions.len() >= SESSIONS_MAX {
+                let oldest = (0..sessions.len())
+                    .filter(|at| !sessions[*at].is_online())
+                    .min_by_key(|at| sessions[*at].ended())
+                    .ok_or(Closed::TooMany)?;
+                sessions.swap_remove(oldest).clear(changes);
             }
+            let session = Session::new(wish.device.clone(), wish.client_id.to_owned());
+            let session = Arc::new(session);
+            sessions.push(Arc::clone(&session));
+            session
         };
         drop(sessions);
         if let Some(owner) = session.owner().filter(|_| !wish.by_force) {
@@ -240,10 +239,11 @@ impl Hub {
         for device in self.all() {
             let sessions = device.sessions().clone();
             for session in sessions {
-                if let Some(payload) = session.take_due_will(instant) {
+                let over = session.is_over(now);
+                if let Some(payload) = session.take_due_will(instant, over) {
                     wills.push((device.name.clone(), payload));
                 }
-                if session.is_over(now) {
+                if over {
                     session.clear(changes);
                     self.close(&session);
                 }
@@ -348,7 +348,7 @@ impl Hub {
         }
         let value = (!payload.is_empty()).then(|| payload.to_vec());
         changes.push((stored::retained_key(&topic), value));
-        retained.set(topic, payload.clone());
+        retained.set(topic, payload);
         Ok(())
     }
 
@@ -382,15 +382,14 @@ impl Retained {
                 && self.bytes + topic.len() + payload.len() <= RETAINED_BYTES_MAX)
     }
 
-    fn set(&mut self, topic: String, payload: Bytes) {
+    fn set(&mut self, topic: String, payload: &Bytes) {
         if let Some(known) = self.messages.remove(&topic) {
             self.bytes = self.bytes.saturating_sub(topic.len() + known.len());
         }
         if !payload.is_empty() {
             self.bytes += topic.len() + payload.len();
             // A copy of its own: a slice would hold on to the whole buffer that it was read in.
-            self.messages
-                .insert(topic, Bytes::copy_from_slice(&payload));
+            self.messages.insert(topic, Bytes::copy_from_slice(payload));
         }
     }
 }
@@ -422,10 +421,5 @@ impl Device {
             .iter()
             .any(|session| session.wants(&self.receipt_topic));
         self.receipts.store(wanted, Ordering::Relaxed);
-    }
-
-    /// Whether one of its clients is connected.
-    pub fn is_online(&self) -> bool {
-        self.sessions().iter().any(|session| session.is_online())
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// Failed log-ins of one address within [`FAILURES_WINDOW`] before it is refused unheard.
 pub const FAILURES_MAX: u32 = 10;
-pub const FAILURES_WINDOW: Duration = Duration::from_secs(60);
+pub const FAILURES_WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are remembered; when there are more, the oldest are forgotten.
 const ADDRESSES_MAX: usize = 4_096;
 
@@ -129,7 +129,7 @@ mod tests {
             taken += 1;
         }
         assert_eq!(taken, 5);
-        bucket.refill(start + Duration::from_secs(3_600));
+        bucket.refill(start + Duration::from_hours(1));
         assert!(bucket.tokens <= 10.0);
     }
 

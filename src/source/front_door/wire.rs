@@ -3,7 +3,7 @@
 //! Comes in: the bytes of a socket. Goes out: [`Connect`], then [`Packet`]s, or a [`Fault`] that ends the connection.
 //! The codec is made for clients and trusts its server. Guarded here is what it lets through or misreads:
 //! - it takes a length that points beyond a packet as "more bytes needed", after it has dropped the packet;
-//! - it refuses MQTT 5's shortest DISCONNECT (remaining length 0);
+//! - it refuses MQTT 5's shortest DISCONNECT (remaining length 0 or 1);
 //! - it does not look at the reserved flags of the fixed header, at packet id 0 of a (un)subscribe, at an empty
 //!   UNSUBSCRIBE, at a property section that runs over into the payload;
 //! - MQTT 5 topics are bytes that need not be UTF-8.
@@ -69,6 +69,7 @@ impl Fault {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(clippy::enum_variant_names, reason = "they are MQTT's")]
 pub enum Qos {
     AtMostOnce,
     AtLeastOnce,
@@ -124,17 +125,18 @@ pub enum Packet {
 
 /// The length of the first packet in the buffer, once all of it is there.
 pub fn frame(buffer: &BytesMut, packet_bytes_max: usize) -> Result<Option<usize>, Fault> {
-    match mqttbytes::check(buffer.iter(), packet_bytes_max) {
-        Ok(header) if header.frame_length() > packet_bytes_max => Err(Fault::TooLarge {
-            bytes: header.frame_length(),
+    // By its own word for its length: before the rest of it is waited for.
+    if let Some((bytes, remaining)) = buffer.get(1..).and_then(variable)
+        && 1 + bytes + remaining > packet_bytes_max
+    {
+        return Err(Fault::TooLarge {
+            bytes: 1 + bytes + remaining,
             max: packet_bytes_max,
-        }),
+        });
+    }
+    match mqttbytes::check(buffer.iter(), packet_bytes_max) {
         Ok(header) => Ok(Some(header.frame_length())),
         Err(mqttbytes::Error::InsufficientBytes(_)) => Ok(None),
-        Err(mqttbytes::Error::PayloadSizeLimitExceeded(bytes)) => Err(Fault::TooLarge {
-            bytes,
-            max: packet_bytes_max,
-        }),
         Err(error) => Err(Fault::Malformed(error.to_string())),
     }
 }
@@ -150,10 +152,11 @@ pub fn next(
     };
     let first = buffer[0];
     check_flags(first, length)?;
-    if first == 0xE0 && length == 2 {
-        drop(buffer.split_to(length));
+    // DISCONNECT without properties (MQTT 5, 3.14.2.1 and 3.14.2.2.1), which the codec does not know.
+    if first == 0xE0 && (length == 2 || (length == 3 && version == Version::V5)) {
+        let packet = buffer.split_to(length);
         return Ok(Some(Packet::Disconnect {
-            with_will: false,
+            with_will: packet.get(2).is_some_and(|reason| *reason != 0),
             session_expiry_s: None,
         }));
     }
@@ -172,7 +175,7 @@ fn check_flags(first: u8, length: usize) -> Result<(), Fault> {
         6 | 8 | 10 => first & 0x0F == 2,
         12 => first == 0xC0 && length == 2,
         0 => false,
-        _ => first & 0x0F == 0,
+        _ => first.is_multiple_of(16),
     };
     if fits {
         Ok(())
@@ -429,11 +432,12 @@ mod tests {
         assert_eq!(
             read(&[0x30, 0xFF, 0x7F], Version::V4).unwrap_err(),
             Fault::TooLarge {
-                bytes: 16_383,
+                bytes: 16_386,
                 max: 1_024
             }
         );
-        assert!(matches!(read(&[0x30, 0x80, 8], Version::V4), Err(_)));
+        assert!(read(&[0x30, 0x80, 8], Version::V4).is_err());
+        assert!(matches!(read(&[0x30, 0xFD, 7], Version::V4), Ok(None)));
     }
 
     proptest! {

@@ -1,0 +1,10 @@
+//! The front door against its clients: rumqttc, and a client made of bytes for what well-behaved ones do not do.
+
+mod access;
+mod clients;
+mod harness;
+mod hostile;
+mod promise;
+mod sessions;
+
+use harness::{Door, Hello, Mode, PATIENCE, PREFIX, Raw, anonymous, event, framed};
