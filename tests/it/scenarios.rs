@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
+use stockrelay::demo;
 use target::Target;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
@@ -70,4 +71,22 @@ fn every_scenario_is_played() {
         .collect();
     let played: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(found, played);
+}
+
+/// The shortest demonstration that has an outage in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demonstration_adds_up() {
+    let options = demo::Options {
+        headless: true,
+        seconds: Some(11),
+        rate: 4.0,
+        ..demo::Options::default()
+    };
+    let summary = demo::run(options).await.unwrap();
+    assert!(summary.totals.posted.events > 100, "{summary}");
+    assert!(
+        summary.deeds.again > 0 && summary.deeds.unknown > 0,
+        "{summary}"
+    );
+    assert_eq!(summary.faults(), Vec::<String>::new(), "{summary}");
 }

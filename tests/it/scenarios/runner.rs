@@ -279,7 +279,7 @@ impl Stage {
             assert_eq!(&found, done, "{path}: true times");
         }
         for bin in &expect.bins {
-            let domain = json!([["barcode", "=", bin.bin]]);
+            let domain = json!([["barcode", "=", bin.at]]);
             let id = self.target.find("stock.location", domain).await;
             let product = self.products[&bin.product]
                 .1
@@ -290,7 +290,7 @@ impl Stage {
                 off < 1e-6,
                 "{path}: {} in {}: {found}, not {}",
                 bin.product,
-                bin.bin,
+                bin.at,
                 bin.quantity
             );
         }

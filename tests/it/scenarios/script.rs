@@ -190,6 +190,6 @@ pub struct Movement {
 #[serde(deny_unknown_fields)]
 pub struct Bin {
     pub product: String,
-    pub bin: String,
+    pub at: String,
     pub quantity: f64,
 }
