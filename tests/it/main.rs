@@ -12,3 +12,4 @@ mod moves;
 mod real_odoo;
 mod scenarios;
 mod shipped;
+mod trial;
