@@ -1,6 +1,6 @@
 //! Plays a scenario: a real daemon, real MQTT devices, a link that fails as told, and an Odoo behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -263,12 +263,15 @@ impl Stage {
         movements.sort_by(order);
         expected.sort_by(order);
         assert_eq!(movements, expected, "{path}: movements in Odoo");
-        let mut pickings: Vec<i64> = lines
-            .iter()
-            .filter_map(|l| l["picking_id"][0].as_i64())
-            .collect();
-        pickings.sort_unstable();
-        pickings.dedup();
+        let open = json!([
+            ["product_id", "in", ids],
+            ["state", "not in", ["done", "cancel"]]
+        ]);
+        let body = json!({"domain": open, "fields": ["picking_id"]});
+        let open = self.target.ask("stock.move.line", "search_read", body);
+        let open = pickings_of(open.await.as_array().expect("move lines")).len();
+        assert_eq!(open, expect.unposted, "{path}: pickings left unposted");
+        let pickings = pickings_of(lines);
         assert_eq!(pickings.len(), expect.pickings, "{path}: done pickings");
         if let Some(done) = &expect.done {
             let body = json!({"ids": pickings, "fields": ["date_done"]});
@@ -311,6 +314,14 @@ impl Stage {
             lot: line["lot_id"][1].as_str().unwrap_or_default().to_owned(),
         }
     }
+}
+
+fn pickings_of(lines: &[Value]) -> Vec<i64> {
+    let ids = lines
+        .iter()
+        .filter_map(|line| line["picking_id"][0].as_i64());
+    let ids: BTreeSet<i64> = ids.collect();
+    ids.into_iter().collect()
 }
 
 fn agrees(wanted: &Ledger, found: &Ledger) -> bool {

@@ -168,6 +168,9 @@ pub struct Expect {
     pub movements: Vec<Movement>,
     /// Done pickings with the scenario's products.
     pub pickings: usize,
+    /// Pickings that were made and neither posted nor cancelled.
+    #[serde(default)]
+    pub unposted: usize,
     /// The true time of each, sorted, as Odoo writes it.
     pub done: Option<Vec<String>>,
     /// Quantities, of products that had nothing anywhere before.
