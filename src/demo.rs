@@ -17,11 +17,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::SecretString;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
 use crate::clock;
@@ -94,6 +94,8 @@ pub enum DemoError {
     Start(#[from] StartError),
     #[error("the daemon stopped by itself: {0}")]
     Failed(String),
+    #[error("cannot listen for signals: {0}")]
+    Signals(io::Error),
     #[error("the terminal cannot be used: {0}; try --headless")]
     Terminal(io::Error),
 }
@@ -255,8 +257,9 @@ async fn perform(
     for device in stage.cast.iter().cloned() {
         working.spawn(device.work(Arc::clone(&floor)));
     }
+    let (started, mut signals) = (clock::instant(), Signals::new()?);
     // What ends the show early must not keep the devices from handing in their lists.
-    let ended = show(options, stage, daemon).await;
+    let ended = show(options, stage, daemon, started, &mut signals).await;
     floor.stop.store(true, Ordering::Relaxed);
     let mut deeds = Deeds::default();
     while let Some(one) = working.join_next().await {
@@ -265,7 +268,7 @@ async fn perform(
     ended?;
     stage.link.set_up(true);
     say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
-    drain(daemon, stage, &deeds).await?;
+    drain(daemon, stage, &deeds, started, &mut signals).await?;
     let comparison = stage.books.compare(&deeds.moves).await?;
     Ok(Summary {
         totals: daemon.journal().totals(),
@@ -275,7 +278,13 @@ async fn perform(
 }
 
 /// The devices work and the link comes and goes, until the time is up or somebody ends it.
-async fn show(options: &Options, stage: &Stage, daemon: &mut Daemon) -> Result<(), DemoError> {
+async fn show(
+    options: &Options,
+    stage: &Stage,
+    daemon: &mut Daemon,
+    started: Instant,
+    signals: &mut Signals,
+) -> Result<(), DemoError> {
     let socket = daemon.control_socket().to_owned();
     let front = async {
         if options.headless {
@@ -284,9 +293,7 @@ async fn show(options: &Options, stage: &Stage, daemon: &mut Daemon) -> Result<(
             tui::run(&socket).await
         }
     };
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Terminal)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Terminal)?;
-    let (journal, started) = (daemon.journal().clone(), clock::instant());
+    let journal = daemon.journal().clone();
     let play = async {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -301,13 +308,17 @@ async fn show(options: &Options, stage: &Stage, daemon: &mut Daemon) -> Result<(
             }
         }
     };
-    tokio::select! {
+    let ended = tokio::select! {
         () = play => Ok(()),
         ended = front => ended.map_err(DemoError::Terminal),
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
+        () = signals.told_to_stop() => Ok(()),
         why = daemon.failed() => Err(DemoError::Failed(why)),
+    };
+    if !options.headless {
+        // The terminal UI may have been cut off in the middle.
+        ratatui::restore();
     }
+    ended
 }
 
 /// What happens to the link in this second.
@@ -349,7 +360,13 @@ fn progress(second: u64, totals: &Totals, link: &Link) {
 }
 
 /// Until nothing waits any more, or nothing has got done for too long.
-async fn drain(daemon: &mut Daemon, stage: &Stage, deeds: &Deeds) -> Result<(), DemoError> {
+async fn drain(
+    daemon: &mut Daemon,
+    stage: &Stage,
+    deeds: &Deeds,
+    started: Instant,
+    signals: &mut Signals,
+) -> Result<(), DemoError> {
     let mut totals = daemon.journal().watch();
     let (mut settled, mut since) = (0, clock::instant());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -370,9 +387,33 @@ async fn drain(daemon: &mut Daemon, stage: &Stage, deeds: &Deeds) -> Result<(), 
             return Ok(());
         }
         tokio::select! {
-            _ = tick.tick() => progress(0, &now, &stage.link),
+            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link),
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
+            () = signals.told_to_stop() => return Ok(()),
             why = daemon.failed() => return Err(DemoError::Failed(why)),
+        }
+    }
+}
+
+/// Ctrl-C and SIGTERM end the show; once more, they end the waiting behind it.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, DemoError> {
+        let listen = |kind| signal(kind).map_err(DemoError::Signals);
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

@@ -98,7 +98,7 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "in Odoo     {} units moved: lost {}, doubled {}; {} products in bins compared, {} wrong",
+            "in Odoo     {} units moved: lost {}, doubled {}; quantities compared in {} places, {} wrong",
             odoo.moved, odoo.lost, odoo.doubled, odoo.places, odoo.places_wrong
         )?;
         let faults = self.faults();
