@@ -300,3 +300,35 @@ async fn what_was_not_acknowledged_comes_again_and_counts_once() {
     client.acked(1).await;
     assert_eq!(door.journal.ids(), ["e-1"]);
 }
+
+#[tokio::test]
+async fn what_is_done_sooner_waits_for_its_turn() {
+    let door = Door::anonymous().await;
+    let mut client = Raw::v4(&door).await;
+    door.journal.set(Mode::Hold);
+    client.event(1, "e").await;
+    door.journal.arrived(1).await;
+    // The second reading of the socket: a foreign topic needs nothing of the held commit.
+    let bytes = client.publish_bytes(0x30, "elsewhere", 0, "x");
+    client.send(&bytes).await;
+    client.quiet().await;
+    let mut v5 = Raw::connect(
+        &door,
+        Hello {
+            v5: true,
+            client_id: "pda-2",
+            ..Hello::default()
+        },
+    )
+    .await;
+    let bytes = v5.publish_bytes(0x32, "stockrelay/v1/ams1/pda-2/event", 1, &event("f"));
+    v5.send(&bytes).await;
+    v5.quiet().await;
+    let bytes = v5.publish_bytes(0x32, "elsewhere", 2, "x");
+    v5.send(&bytes).await;
+    v5.quiet().await;
+    door.journal.set(Mode::Answer);
+    client.acked(1).await;
+    v5.acked(1).await;
+    v5.nacked(2, 0x87).await;
+}
