@@ -332,3 +332,20 @@ async fn what_is_done_sooner_waits_for_its_turn() {
     v5.acked(1).await;
     v5.nacked(2, 0x87).await;
 }
+
+#[tokio::test]
+async fn a_device_that_comes_back_to_a_full_journal_does_not_wait_for_its_old_self() {
+    let door = Door::anonymous().await;
+    door.journal.set(Mode::Full);
+    let mut client = Raw::v4(&door).await;
+    client.event(1, "e").await;
+    door.journal.arrived(2).await;
+    drop(client);
+    let start = tokio::time::Instant::now();
+    let mut client = Raw::v4(&door).await;
+    assert!(start.elapsed().as_secs_f64() < 4.0);
+    door.journal.set(Mode::Answer);
+    client.event(1, "e").await;
+    client.acked(1).await;
+    assert_eq!(door.journal.ids(), ["e"]);
+}
