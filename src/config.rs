@@ -68,7 +68,7 @@ pub struct Broker {
     pub username: Option<String>,
     /// File that holds the password, alone.
     pub password_file: Option<PathBuf>,
-    /// PEM of the authorities to trust instead of the system's.
+    /// PEM of the authorities to trust besides the system's.
     pub ca: Option<PathBuf>,
     /// PEM chain and key with which the gateway shows who it is; both or neither.
     pub client_cert: Option<PathBuf>,

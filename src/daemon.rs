@@ -15,7 +15,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::forward::Forwarder;
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::source::broker::{Broker, BrokerError};
 use crate::source::front_door::{FrontDoor, FrontDoorError};
 use crate::source::{Intake, Outlets};
 use crate::tls;
@@ -29,12 +31,17 @@ const STOP_WITHIN: Duration = Duration::from_secs(8);
 /// Why the daemon did not start; each names the thing and the remedy.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// A fault of ours.
+    #[error("opening the journal broke off: {0}")]
+    Broke(String),
     #[error(transparent)]
     Journal(#[from] OpenError),
     #[error(transparent)]
     Read(#[from] JournalError),
     #[error(transparent)]
     FrontDoor(#[from] FrontDoorError),
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
     #[error(transparent)]
     Control(#[from] ControlError),
 }
@@ -57,7 +64,12 @@ impl Daemon {
     pub async fn start(config: Config) -> Result<Self, StartError> {
         tls::install_provider();
         let board = Board::new();
-        let (journal, writer) = Journal::open(&config.data_dir, &config.journal)?;
+        let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
+        // Opening reads, and after a crash repairs: not on a thread that serves.
+        let (journal, writer) =
+            tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
+                .await
+                .map_err(|error| StartError::Broke(error.to_string()))??;
         let cancel = CancellationToken::new();
         let control = Control::bind(
             &config.control,
@@ -74,7 +86,7 @@ impl Daemon {
             let door = FrontDoor::bind(
                 listen,
                 config.site.clone(),
-                intake,
+                intake.clone(),
                 inbox,
                 kept,
                 board.clone(),
@@ -83,8 +95,21 @@ impl Daemon {
             outlets.listen = Some(door.outbound());
             run(&mut parts, "mqtt.listen", door.run(cancel.clone()));
         }
+        if let Some(broker) = &config.broker {
+            let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
+            outlets.broker = Some(broker.outbound());
+            run(&mut parts, "mqtt.broker", broker.run(cancel.clone()));
+        }
         let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
+        let forwarder = Forwarder {
+            config: config.odoo.clone(),
+            journal: journal.clone(),
+            outlets,
+            board: board.clone(),
+            data_dir: config.data_dir.clone(),
+        };
+        run(&mut parts, "forward", forwarder.run(cancel.clone()));
         run(&mut parts, "control", control.run(cancel.clone()));
         run(
             &mut parts,

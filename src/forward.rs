@@ -1,1 +1,306 @@
-//! Sealed documents go to Odoo, each once, and are read back.
+//! Sealed documents go to Odoo, each exactly once, and are read back.
+//!
+//! In come the journal's waiting documents, in the order of their numbers; out go their outcomes, to the journal
+//! first and then as receipts to the devices. What is said to Odoo, and when, is decided by [`machine`]; this driver
+//! does what it is told, and tells it what came of that:
+//!
+//! - [`odoo`]: the client, and the only module that knows Odoo.
+//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data.
+//! - `ledger`: the journal's side: who is sent, and what became of it.
+//!
+//! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
+//! gateway stopped is unknown, and goes first after the start, with the same key.
+
+pub mod copy;
+mod ledger;
+pub mod machine;
+pub mod odoo;
+mod refresh;
+mod resolve;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use self::copy::Copy;
+use self::ledger::{Ended, Ledger};
+use self::machine::{Command, Input, Limits, Link, Machine};
+use self::odoo::{Client, Warehouse};
+use self::refresh::{Refresh, Trouble};
+use crate::journal::Journal;
+use crate::outcome::Failure;
+use crate::source::Outlets;
+use crate::view::board::{self, Board};
+use crate::{clock, config};
+
+/// How long a call that is under way at the stop may still take.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+/// The alarm that tells of a held link.
+const ALARM_HELD: &str = "odoo-held";
+
+/// The part of the gateway that posts to Odoo.
+#[derive(Debug)]
+pub struct Forwarder {
+    pub config: config::Odoo,
+    pub journal: Journal,
+    pub outlets: Outlets,
+    pub board: Board,
+    pub data_dir: PathBuf,
+}
+
+impl Forwarder {
+    /// Runs until `cancel`, or until the journal has stopped.
+    pub async fn run(self, cancel: CancellationToken) {
+        let mut machine = Machine::new(Limits {
+            batch_lines_max: self.config.batch_lines_max,
+            refresh: Duration::from_secs(self.config.refresh_s),
+        });
+        let mut totals = self.journal.watch();
+        let mut hands = Hands {
+            ledger: Ledger::new(self.journal, self.outlets, cancel.clone()),
+            site: None,
+            client: None,
+            refresh: Refresh::default(),
+            board: self.board,
+            config: self.config,
+            data_dir: self.data_dir,
+            started: clock::instant(),
+        };
+        hands.show(&machine);
+        let ended = loop {
+            let command = machine.next(hands.now());
+            // What became of documents is written down even now; but nothing new is begun.
+            if cancel.is_cancelled() && !matches!(command, Command::Settle(_)) {
+                break Ended::Cancelled;
+            }
+            let begun = hands.now();
+            let input = match &command {
+                Command::Sleep { until } => {
+                    let until = hands.started + *until;
+                    tokio::select! {
+                        () = cancel.cancelled() => continue,
+                        () = tokio::time::sleep_until(until.into()) => Input::Woken,
+                        changed = totals.wait_for(|totals| totals.waiting.documents > 0), if machine.is_idle() => match changed {
+                            Ok(_) => Input::Woken,
+                            Err(_) => break Ended::JournalStopped,
+                        },
+                    }
+                }
+                command => match hands.perform(command, &cancel).await {
+                    Ok(input) => input,
+                    Err(ended) => break ended,
+                },
+            };
+            let now = hands.now();
+            let took = now.saturating_sub(begun);
+            hands.note(&command, &input, took);
+            machine.answer(input, now, took, jitter());
+            hands.show(&machine);
+        };
+        match ended {
+            Ended::Cancelled => tracing::debug!("sending to Odoo stops"),
+            Ended::JournalStopped => {
+                tracing::warn!("sending to Odoo stops: the journal has stopped");
+            }
+            Ended::Unreadable(error) => tracing::error!(%error, "sending to Odoo stops"),
+        }
+    }
+}
+
+/// What the machine's commands are carried out with.
+struct Hands {
+    ledger: Ledger,
+    config: config::Odoo,
+    data_dir: PathBuf,
+    client: Option<Client>,
+    site: Option<Site>,
+    refresh: Refresh,
+    board: Board,
+    started: Instant,
+}
+
+/// What is known of Odoo since the last probe.
+struct Site {
+    warehouse: Warehouse,
+    copy: Copy,
+}
+
+impl Hands {
+    fn now(&self) -> Duration {
+        clock::instant().duration_since(self.started)
+    }
+
+    /// Carries a command out; a call that is under way when the stop comes may take a little longer.
+    async fn perform(
+        &mut self,
+        command: &Command<'_>,
+        cancel: &CancellationToken,
+    ) -> Result<Input, Ended> {
+        if let Command::Settle(outcomes) = command {
+            self.ledger.settle(outcomes).await?;
+            return Ok(Input::Settled);
+        }
+        let grace = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(STOP_GRACE).await;
+        };
+        tokio::select! {
+            biased;
+            done = self.call(command) => match done {
+                Ok(input) => Ok(input),
+                Err(Interrupted::Ended(ended)) => Err(ended),
+                Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
+            },
+            () = grace => Err(Ended::Cancelled),
+        }
+    }
+
+    async fn call(&mut self, command: &Command<'_>) -> Result<Input, Interrupted> {
+        if matches!(command, Command::Probe) {
+            return Ok(self.probe().await?);
+        }
+        let now = self.now();
+        let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
+            return Err(Failure::wait("Odoo is not probed yet").into());
+        };
+        let company = site.warehouse.company;
+        Ok(match command {
+            Command::Refresh => {
+                let news = self.refresh.run(client, &site.copy, company, now).await?;
+                self.board
+                    .odoo(|view| view.copy_refreshed = Some(clock::now()));
+                self.ledger.heal(client, &site.copy, company, news).await?;
+                Input::Refreshed
+            }
+            Command::Take { lines_max } => {
+                let taken = self.ledger.take(client, &site.copy, company, *lines_max);
+                Input::Taken(taken.await?)
+            }
+            Command::Load(transfers) => {
+                Input::Loaded(client.load(&site.warehouse, transfers).await?)
+            }
+            Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
+            Command::Validate(ids) => {
+                client.validate(ids).await?;
+                Input::Validated
+            }
+            Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
+            Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
+        })
+    }
+
+    /// Whether this is the Odoo we want: its version, the key, the warehouse; and the copy that belongs to it.
+    async fn probe(&mut self) -> Result<Input, Trouble> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(Client::new(&self.config)?),
+        };
+        let version = client.version().await?;
+        self.board.odoo(|view| view.version = Some(version));
+        let warehouse = client.warehouse(&self.config.warehouse).await?;
+        let copy = match self.site.take() {
+            Some(site) if site.warehouse.company == warehouse.company => site.copy,
+            _ => {
+                let config = &self.config;
+                let identity = format!("{} {} {}", config.url, config.database, warehouse.company);
+                Copy::open(&self.data_dir, &identity)?
+            }
+        };
+        self.site = Some(Site { warehouse, copy });
+        Ok(Input::Probed)
+    }
+
+    fn failure(&mut self, trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Odoo(failure) => failure,
+            Trouble::Copy(error) => {
+                tracing::warn!(%error, "throwing the copy of Odoo's master data away: it is fetched again");
+                let copy = self.site.take().map(|site| site.copy);
+                if let Some(Err(error)) = copy.map(Copy::discard) {
+                    tracing::error!(%error, "cannot remove it");
+                }
+                // A held link probes again, and that makes a new copy.
+                Failure::stop(error.to_string(), "free disk space if that is why")
+            }
+        }
+    }
+
+    /// What a call says about the link, for people.
+    fn note(&self, command: &Command<'_>, input: &Input, took: Duration) {
+        let local = matches!(
+            command,
+            Command::Settle(_) | Command::Sleep { .. } | Command::Take { .. }
+        );
+        if !local && !matches!(input, Input::Failed(_)) {
+            self.board.odoo(|view| {
+                view.last_success = Some(clock::now());
+                view.latency_ms = Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+            });
+        }
+    }
+
+    /// Puts the link on the board, and says its changes in the log.
+    fn show(&self, machine: &Machine) {
+        let (link, detail) = match machine.link() {
+            Link::Starting => (board::Link::Starting, None),
+            Link::Up => (board::Link::Up, None),
+            Link::Down { why } => (board::Link::Down, Some(why.clone())),
+            Link::Held { why } => (board::Link::Held, Some(why.clone())),
+        };
+        let mut changed = false;
+        self.board.odoo(|view| {
+            changed = view.link != link || view.since.is_none();
+            if changed {
+                view.since = Some(clock::now());
+            }
+            changed |= view.detail != detail;
+            view.link = link.clone();
+            view.detail.clone_from(&detail);
+            view.batch_lines = machine.batch_lines();
+        });
+        if !changed {
+            return;
+        }
+        let held = matches!(link, board::Link::Held).then(|| {
+            format!(
+                "Nothing is sent to Odoo until this is put right: {}. Everything is kept here.",
+                detail.clone().unwrap_or_default()
+            )
+        });
+        match (link, detail) {
+            (board::Link::Held, Some(why)) => tracing::error!(why, "the link to Odoo is held"),
+            (board::Link::Down, Some(why)) => tracing::warn!(why, "the link to Odoo is down"),
+            (board::Link::Up, _) => tracing::info!("the link to Odoo is up"),
+            _ => {}
+        }
+        self.board.alarm(ALARM_HELD, held);
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug)]
+enum Interrupted {
+    Trouble(Trouble),
+    Ended(Ended),
+}
+
+impl<T: Into<Trouble>> From<T> for Interrupted {
+    fn from(trouble: T) -> Self {
+        Self::Trouble(trouble.into())
+    }
+}
+
+impl From<Ended> for Interrupted {
+    fn from(ended: Ended) -> Self {
+        Self::Ended(ended)
+    }
+}
+
+/// A random fraction from 0 to 1: the standard library's hash keys are random.
+fn jitter() -> f64 {
+    let bits = RandomState::new().build_hasher().finish() >> 32;
+    u32::try_from(bits).map_or(0.5, |bits| f64::from(bits) / f64::from(u32::MAX))
+}

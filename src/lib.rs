@@ -21,6 +21,7 @@ pub mod document;
 pub mod event;
 pub mod forward;
 pub mod journal;
+pub mod outcome;
 pub mod source;
 pub mod tls;
 pub mod view;

@@ -2,13 +2,15 @@
 
 mod life;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use stockrelay::clock;
-use stockrelay::config::{self, Loaded};
+use stockrelay::config::{self, ConfigError, Loaded};
+use stockrelay::event::Name;
+use stockrelay::source::front_door::hash_password;
 use stockrelay::view::check::{self, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, SOCKET_DEFAULT,
@@ -17,8 +19,12 @@ use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
     self, CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
 };
+use stockrelay::view::show::show;
 use stockrelay::view::tui;
 use tokio::runtime::Runtime;
+
+/// The longest password that `devices hash` reads, in bytes.
+const PASSWORD_BYTES_MAX: u64 = 1_024;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -88,7 +94,14 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
     let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,
         Err(error) => {
-            print(&Finding::fail(error.to_string(), ""));
+            match &error {
+                ConfigError::Faults(faults) => {
+                    for fault in faults {
+                        print(&Finding::fail(fault.to_string(), ""));
+                    }
+                }
+                missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
+            }
             return Err(EXIT_CONFIG);
         }
     };
@@ -110,6 +123,7 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
         credentials.as_deref(),
         clock::now(),
     ));
+    findings.extend(check::odoo(&loaded.config.odoo).await);
     findings.extend(check::daemon(&socket(cli)?).await);
     findings.iter().for_each(print);
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
@@ -119,7 +133,7 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
 fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
     let loaded = load(path)?;
     match command {
-        ConfigCommand::Show => print(&format!("{:#?}", loaded.config)),
+        ConfigCommand::Show => print(&show(&loaded.config).trim_end()),
         ConfigCommand::Check => {
             for warning in &loaded.warnings {
                 print(&format!("warning: {warning}"));
@@ -133,21 +147,33 @@ fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
 }
 
 fn hash(device: &str) -> Result<u8, u8> {
+    let name = Name::new(device).map_err(|error| {
+        say(&error.to_string());
+        EXIT_USAGE
+    })?;
     let mut password = String::new();
-    if let Err(error) = io::stdin().read_line(&mut password) {
+    // A password is shorter: what is not would fill the memory.
+    let read = io::stdin()
+        .lock()
+        .take(PASSWORD_BYTES_MAX)
+        .read_line(&mut password);
+    read.map_err(|error| {
         say(&format!(
             "cannot read the password from standard input: {error}"
         ));
-        return Err(EXIT_FAILED);
-    }
+        EXIT_FAILED
+    })?;
     let password = password.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         say("no password on standard input: write it there, on one line");
         return Err(EXIT_USAGE);
     }
-    let _ = device;
-    say("this build cannot hash passwords yet");
-    Err(EXIT_FAILED)
+    // Quoted, because a name may hold dots, which would make it two keys.
+    print(&format!(
+        "[devices.\"{name}\"]\npassword = \"{}\"",
+        hash_password(password)
+    ));
+    Ok(EXIT_DONE)
 }
 
 /// The configuration; every fault is said before it gives up.
@@ -158,11 +184,15 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
+/// The environment as the configuration sees it: without the variable that says where the configuration is.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((key.into_string().ok()?, value.into_string().ok()?))
     };
-    std::env::vars_os().filter_map(text).collect()
+    std::env::vars_os()
+        .filter_map(text)
+        .filter(|(key, _)| key != "STOCKRELAY_CONFIG")
+        .collect()
 }
 
 /// Where the daemon answers: as the arguments say, or the configuration, or, without one, where it usually is.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 /// Installs ring as the process's TLS provider. Call it before the first client or listener is built; again does no harm.
 pub fn install_provider() {
@@ -90,6 +90,46 @@ fn certificates(
         return Err(failed("it holds no certificate".to_owned()));
     }
     Ok(certificates)
+}
+
+/// Why no TLS client could be built: a fault of the configuration, told with its file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {reason}; a PEM file of certificate authorities is wanted", file.display())]
+pub struct ClientTlsError {
+    file: PathBuf,
+    reason: String,
+}
+
+/// The client's side: it trusts the system's authorities, and those of `extra_ca` besides.
+pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsError> {
+    install_provider();
+    let mut roots = RootCertStore::empty();
+    // A system without authorities, or with broken ones among them, still reaches a server of `extra_ca`.
+    let native = rustls_native_certs::load_native_certs();
+    for error in native.errors {
+        tracing::debug!(%error, "skipping a certificate authority of the system");
+    }
+    roots.add_parsable_certificates(native.certs);
+    if let Some(file) = extra_ca {
+        let failed = |reason: String| ClientTlsError {
+            file: file.to_owned(),
+            reason,
+        };
+        let authorities: Vec<_> = CertificateDer::pem_file_iter(file)
+            .and_then(Iterator::collect)
+            .map_err(|error| failed(error.to_string()))?;
+        if authorities.is_empty() {
+            return Err(failed("it holds no certificate".to_owned()));
+        }
+        for authority in authorities {
+            roots
+                .add(authority)
+                .map_err(|error| failed(error.to_string()))?;
+        }
+    }
+    Ok(ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }
 
 /// The device that a verified client certificate names: its CN, or else its first DNS name.

@@ -17,6 +17,7 @@ mod headline;
 mod http;
 pub mod metrics;
 pub mod records;
+pub mod show;
 pub mod snapshot;
 pub mod table;
 pub mod tui;

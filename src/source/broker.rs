@@ -1,1 +1,437 @@
-//! An MQTT broker that was there already.
+//! An MQTT broker that was there already: the gateway is one of its clients.
+//!
+//! Comes in: what the site's devices publish, over a persistent session with QoS 1. Goes out: one acknowledgement
+//! for each message, in order, and only after [`Intake::take`] answered; then the receipts, and whatever is put
+//! into [`Broker::outbound`].
+//!
+//! Promised: a message that the broker holds for the gateway is acknowledged only when it is on disk (**invariant
+//! 1**), so neither end may be killed at a moment that loses one. What comes twice because of that is found to be
+//! a duplicate by its id; for an event with neither id nor time, see [`crate::decode`].
+//!
+//! - `options`: from the configuration to what rumqttc wants.
+//! - `topic`: the contract's topics.
+//! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
+//! - `link`, `outbox`: what goes out, and into which connection.
+//!
+//! rumqttc 0.25 keeps things over a reconnect that do not belong into the new connection; see [`Driver::lost`].
+
+mod link;
+mod options;
+mod outbox;
+mod topic;
+mod worker;
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rumqttc::mqttbytes::Error as PacketError;
+use rumqttc::{
+    AsyncClient, ConnectReturnCode, ConnectionError, Event, EventLoop, Incoming, Outgoing, Publish,
+    StateError, SubscribeReasonCode,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use options::BrokerError;
+
+use super::{Intake, Outbound, Reading};
+use crate::event::{Name, SourceKind};
+use crate::view::board::Board;
+use crate::{clock, config};
+use link::Link;
+use topic::Topic;
+use worker::{Delivery, Presence};
+
+/// Messages that wait to be put into the outbox.
+const OUTBOUND_MAX: usize = 256;
+/// Requests that wait in the client: more than what can be under way both ways.
+const REQUESTS_MAX: usize = 1_024;
+const CONNECT_TIMEOUT_S: u64 = 10;
+/// How long what is under way may take to be acknowledged when the daemon stops.
+const DRAIN: Duration = Duration::from_secs(3);
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// A connection that held for so long was a good one.
+const GOOD_CONNECTION: Duration = Duration::from_secs(10);
+/// Of messages that are ignored, one in so much time is logged.
+const IGNORED_LOG: Duration = Duration::from_secs(10);
+
+/// The client, before it runs.
+pub struct Broker {
+    driver: Driver,
+    intake: Intake,
+    sender: mpsc::Sender<Outbound>,
+    outbound: mpsc::Receiver<Outbound>,
+}
+
+impl Broker {
+    /// Reads the password and the certificates; connects only in [`Self::run`].
+    pub fn new(
+        config: &config::Broker,
+        site: Name,
+        intake: Intake,
+        board: Board,
+    ) -> Result<Self, BrokerError> {
+        let options = options::options(config, &site)?;
+        let (client, mut eventloop) = AsyncClient::new(options, REQUESTS_MAX);
+        eventloop
+            .network_options
+            .set_connection_timeout(CONNECT_TIMEOUT_S);
+        let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
+        board.source(SourceKind::Broker, |view| {
+            "starting".clone_into(&mut view.state);
+        });
+        let link = Link::new(client, site.clone(), config.packet_bytes_max);
+        Ok(Self {
+            driver: Driver {
+                link: Arc::new(link),
+                site,
+                board,
+                eventloop,
+                presence: Presence::default(),
+                connected: None,
+                had_session: false,
+                progress: false,
+                backoff: Backoff::new(),
+                ignored: Ignored::default(),
+            },
+            intake,
+            sender,
+            outbound,
+        })
+    }
+
+    /// Where messages to devices behind the broker go. While the broker is away the newest are kept, up to a limit.
+    #[must_use]
+    pub fn outbound(&self) -> mpsc::Sender<Outbound> {
+        self.sender.clone()
+    }
+
+    /// Runs until cancelled, or until the journal has stopped.
+    ///
+    /// Dropping the future loses nothing: what is not acknowledged the broker sends again.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let link = Arc::clone(&self.driver.link);
+        let board = self.driver.board.clone();
+        let (deliveries, taken) = mpsc::channel(1);
+        let worked = CancellationToken::new();
+        let work = async {
+            worker::work(taken, &self.intake, &link, &board).await;
+            worked.cancel();
+        };
+        let send = async {
+            while let Some(message) = self.outbound.recv().await {
+                link.send(message).await;
+            }
+        };
+        let drive = self.driver.drive(deliveries, &cancel, &worked);
+        tokio::pin!(drive);
+        tokio::select! {
+            () = &mut drive => {}
+            ((), ()) = async { tokio::join!(work, send) } => drive.await,
+        }
+        board.source(SourceKind::Broker, |view| {
+            "down".clone_into(&mut view.state);
+            view.detail = Some("the gateway is shutting down".to_owned());
+        });
+    }
+}
+
+/// Polls rumqttc, and is the only one who does.
+struct Driver {
+    link: Arc<Link>,
+    site: Name,
+    board: Board,
+    eventloop: EventLoop,
+    presence: Presence,
+    /// Since when the present connection is there.
+    connected: Option<Instant>,
+    /// There was a connection before, so the broker should know the session.
+    had_session: bool,
+    /// The present connection has brought something to its end.
+    progress: bool,
+    backoff: Backoff,
+    ignored: Ignored,
+}
+
+impl Driver {
+    async fn drive(
+        mut self,
+        deliveries: mpsc::Sender<Delivery>,
+        cancel: &CancellationToken,
+        worked: &CancellationToken,
+    ) {
+        loop {
+            let event = tokio::select! {
+                biased;
+                () = cancel.cancelled() => break,
+                () = worked.cancelled() => break,
+                event = self.eventloop.poll() => event,
+            };
+            match event {
+                Ok(Event::Incoming(Incoming::Publish(publish))) => {
+                    let delivery = self.delivery(publish);
+                    // While the worker is full nothing more is read: that holds the broker back.
+                    tokio::select! {
+                        biased;
+                        () = cancel.cancelled() => break,
+                        () = worked.cancelled() => break,
+                        sent = deliveries.send(delivery) => if sent.is_err() { break },
+                    }
+                }
+                Ok(event) => self.note(&event),
+                Err(error) => {
+                    let wait = self.lost(&error);
+                    tokio::select! {
+                        () = cancel.cancelled() => break,
+                        () = worked.cancelled() => break,
+                        () = tokio::time::sleep(wait) => {}
+                    }
+                }
+            }
+        }
+        drop(deliveries);
+        if self.connected.is_some() {
+            // Whatever is not acknowledged by then comes again, and is found to be a duplicate.
+            drop(tokio::time::timeout(DRAIN, self.drain(worked)).await);
+        }
+    }
+
+    /// Acknowledges what the worker still has, then says goodbye, so that the broker keeps the session without a fault.
+    async fn drain(&mut self, worked: &CancellationToken) {
+        loop {
+            tokio::select! {
+                () = worked.cancelled() => break,
+                event = self.eventloop.poll() => match event {
+                    Ok(event) => self.note(&event),
+                    Err(_) => return,
+                },
+            }
+        }
+        self.link.disconnect();
+        // The broker closes the connection when it has read all: until then, a gateway that starts again at once
+        // would take over the session before its acknowledgements count.
+        while let Ok(event) = self.eventloop.poll().await {
+            self.note(&event);
+        }
+    }
+
+    /// Everything that rumqttc tells but messages.
+    fn note(&mut self, event: &Event) {
+        match event {
+            Event::Incoming(Incoming::ConnAck(connack)) => {
+                if self.had_session && !connack.session_present {
+                    tracing::warn!(
+                        "the MQTT broker has lost the gateway's session, and what it held for it: turn its persistence on"
+                    );
+                } else {
+                    tracing::info!("connected to the MQTT broker");
+                }
+                self.had_session = true;
+                self.connected = Some(clock::instant());
+                self.progress = false;
+                // Also where the session is there: it may be one of an older version, or of another site.
+                self.link.connected();
+            }
+            Event::Incoming(Incoming::SubAck(suback)) => {
+                let refused = suback.return_codes.contains(&SubscribeReasonCode::Failure);
+                if refused {
+                    let why = format!(
+                        "the broker refuses the subscription: allow the gateway to read stockrelay/v1/{}/#",
+                        self.site
+                    );
+                    tracing::error!("{why}");
+                    self.show("down", Some(why));
+                } else {
+                    self.show("up", None);
+                }
+            }
+            Event::Incoming(Incoming::PubAck(puback)) => {
+                self.progress = true;
+                self.link.acknowledged(puback.pkid);
+            }
+            Event::Outgoing(Outgoing::Publish(packet_id)) => self.link.numbered(*packet_id),
+            Event::Outgoing(Outgoing::PubAck(_)) => self.progress = true,
+            _ => {}
+        }
+    }
+
+    /// A message, with what is to be journaled of it.
+    fn delivery(&mut self, publish: Publish) -> Delivery {
+        let reading = match Topic::parse(&self.site, &publish.topic) {
+            Some(Topic::Reading(device, channel)) if !publish.retain => {
+                self.presence.heard(&self.board, &device);
+                Some(Reading {
+                    source: SourceKind::Broker,
+                    device,
+                    channel,
+                    payload: publish.payload.clone(),
+                    received: clock::now(),
+                })
+            }
+            // A broker hands out a retained message at every subscription: without an id, each would be a new event.
+            Some(Topic::Reading(device, _)) => {
+                self.ignored.log(
+                    device.as_str(),
+                    "a retained scan or event: its device must publish without retain",
+                );
+                None
+            }
+            Some(Topic::State(device)) => {
+                self.presence.state(&self.board, &device, &publish.payload);
+                None
+            }
+            Some(Topic::ConfigReported(device)) => {
+                self.presence.heard(&self.board, &device);
+                None
+            }
+            None => {
+                self.ignored.log(&publish.topic, "a message of another site, or of a device whose name is not 1 to 64 characters of A-Z a-z 0-9 _ . -");
+                None
+            }
+        };
+        Delivery {
+            generation: self.link.generation(),
+            publish,
+            reading,
+        }
+    }
+
+    /// The connection is gone, or did not come about: leaves nothing of it, and answers how long to wait.
+    fn lost(&mut self, error: &ConnectionError) -> Duration {
+        let dropped = self.link.lost();
+        // From here on nobody puts anything into the client's queue. What rumqttc has kept goes:
+        // - acknowledgements that were put in since it cleaned up itself belong to the old connection;
+        self.eventloop.clean();
+        // - publishes wait in the outbox, from where they go out again: it would send some twice, and drop them
+        //   all where the broker has no session;
+        self.eventloop.pending.clear();
+        // - one whose packet id was still in use would block the queue for ever;
+        self.eventloop.state.collision = None;
+        // - messages that were read but not handed out would surface in the next connection, whose session
+        //   never sent them under these packet ids.
+        self.eventloop.state.events.clear();
+
+        let why = describe(error);
+        let held = self
+            .connected
+            .take()
+            .map(|since| clock::instant().duration_since(since));
+        let good = self.progress || held.is_some_and(|held| held >= GOOD_CONNECTION);
+        // A message that cannot be read comes first again and again: that is no progress.
+        if good && !is_malformed(error) {
+            self.backoff = Backoff::new();
+        }
+        let wait = self.backoff.next(random());
+        tracing::warn!(%why, wait_s = wait.as_secs_f32(), dropped, "no connection to the MQTT broker");
+        self.show("down", Some(why));
+        wait
+    }
+
+    fn show(&self, state: &str, detail: Option<String>) {
+        self.board.source(SourceKind::Broker, |view| {
+            state.clone_into(&mut view.state);
+            view.detail = detail;
+        });
+    }
+}
+
+/// rumqttc tells a connection that broke as an error of reading a packet, too.
+fn is_malformed(error: &ConnectionError) -> bool {
+    matches!(
+        error,
+        ConnectionError::MqttState(StateError::Deserialization(inner)) if !matches!(inner, PacketError::Io(_))
+    )
+}
+
+/// What is wrong and what to do, for a person.
+fn describe(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::MqttState(StateError::Deserialization(
+            PacketError::PayloadSizeLimitExceeded(bytes),
+        )) => {
+            format!(
+                "the broker holds a message of {bytes} bytes, more than mqtt.broker.packet_bytes_max: raise that"
+            )
+        }
+        ConnectionError::ConnectionRefused(
+            ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
+        ) => {
+            "the broker refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
+                .to_owned()
+        }
+        ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
+            format!("the connection to the broker broke: {error}")
+        }
+        ConnectionError::Tls(error) => {
+            format!("TLS with the broker failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca")
+        }
+        ConnectionError::NetworkTimeout => format!(
+            "the broker did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
+        ),
+        error => error.to_string(),
+    }
+}
+
+/// Waits that double from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], each shortened by up to a half by chance, so that
+/// the gateways of a company do not all come back in the same moment.
+struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    fn new() -> Self {
+        Self { next: BACKOFF_MIN }
+    }
+
+    fn next(&mut self, random: u16) -> Duration {
+        let wait = self.next / 2 + self.next / 2 * u32::from(random) / u32::from(u16::MAX);
+        self.next = (self.next * 2).min(BACKOFF_MAX);
+        wait
+    }
+}
+
+/// Chance enough to spread reconnects: the standard library seeds its hash maps with it.
+fn random() -> u16 {
+    let bytes = RandomState::new().build_hasher().finish().to_le_bytes();
+    u16::from_le_bytes([bytes[0], bytes[1]])
+}
+
+/// Logs what is ignored, but not each.
+#[derive(Default)]
+struct Ignored {
+    logged: Option<Instant>,
+    since: u64,
+}
+
+impl Ignored {
+    fn log(&mut self, what: &str, why: &str) {
+        self.since += 1;
+        let now = clock::instant();
+        if self
+            .logged
+            .is_none_or(|at| now.duration_since(at) >= IGNORED_LOG)
+        {
+            let what: String = what.chars().take(100).collect();
+            tracing::warn!(?what, messages = self.since, "ignored {why}");
+            self.logged = Some(now);
+            self.since = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_vary_by_half() {
+        let mut longest = Backoff::new();
+        let waits: Vec<_> = (0..8).map(|_| longest.next(u16::MAX).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
+        let mut shortest = Backoff::new();
+        assert_eq!(shortest.next(0), BACKOFF_MIN / 2);
+        assert_eq!(shortest.next(0), BACKOFF_MIN);
+    }
+}

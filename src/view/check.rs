@@ -2,10 +2,14 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod odoo;
+
 use std::fmt;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+pub use odoo::odoo;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -78,7 +82,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and by the Odoo module.
+/// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo`].
 #[must_use]
 pub fn machine(config: &Config, credentials: Option<&Path>, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![data_dir(&config.data_dir)];
@@ -202,15 +206,6 @@ fn key(odoo: &config::Odoo, credentials: Option<&Path>) -> Vec<Finding> {
 
 fn listen(listen: &config::Listen) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if listen.anonymous {
-        findings.push(Finding::warn(
-            format!(
-                "mqtt.listen.anonymous: whoever reaches {} can move stock as any device",
-                listen.address
-            ),
-            "give devices passwords (`stockrelay devices hash`) or certificates, and turn it off",
-        ));
-    }
     if listen.tls_cert.is_none() && !listen.address.ip().is_loopback() {
         findings.push(Finding::warn(
             format!(
@@ -247,7 +242,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
         ));
     }
-    for (code, sentence) in status.alarms {
+    // What the configuration says by itself was said above.
+    let alarms = status
+        .alarms
+        .into_iter()
+        .filter(|(code, _)| code != "anonymous");
+    for (code, sentence) in alarms {
         findings.push(Finding::warn(sentence, format!("alarm {code}")));
     }
     findings

@@ -21,7 +21,10 @@ pub enum Mood {
 #[must_use]
 pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
     let waiting = status.events.on_the_way();
-    let safe = format!("{} safe here", be(waiting, "movement"));
+    let safe = match waiting {
+        0 => "nothing waits here".to_owned(),
+        _ => format!("{} safe here", be(waiting, "scan")),
+    };
     let (mood, mut sentence) = if status.journal.full {
         let sentence =
             format!("The journal is full: nothing more is taken until there is room; {safe}");
@@ -101,7 +104,7 @@ mod tests {
         assert_eq!(mood, Mood::Watch);
         assert_eq!(
             down,
-            "Link to Odoo is down for 02:14; 312 movements are safe here; 1 document needs you"
+            "Link to Odoo is down for 02:14; 312 scans are safe here; 1 document needs you"
         );
         let (mood, full) = told(|s| {
             s.journal.full = true;

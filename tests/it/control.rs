@@ -76,9 +76,10 @@ impl Served {
     /// Six events: 1 to 4 in a document each (posted, parked, parked, waiting), 5 open, 6 a scan.
     async fn fill(&self) {
         let inbox = self.journal.inbox();
-        let mut decoded: Vec<_> = (1..=5)
-            .map(|n| Ok(transfer("pda-1", &format!("e{n}"), "P", "A", "B", n)))
-            .collect();
+        let mut decoded = Vec::new();
+        for n in 1..=5 {
+            decoded.push(Ok(transfer("pda-1", &format!("e{n}"), "P", "A", "B", n)));
+        }
         decoded.push(Ok(scan("pda-2", "e1", "X", 6)));
         decoded.push(Err(rejection("pda-3", b"{nonsense", 7)));
         // The second event comes again.
@@ -463,7 +464,7 @@ async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
     served.fill().await;
     served.board.odoo(|odoo| odoo.link = Link::Down);
     served.board.source(SourceKind::Broker, |source| {
-        source.state = "down".to_owned()
+        source.state = "down".to_owned();
     });
     let metrics = http(served.metrics, "/metrics").await;
     assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");

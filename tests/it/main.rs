@@ -1,10 +1,15 @@
 //! One integration binary, a module a subject.
 
+mod broker;
 mod control;
 mod crash;
 mod floor;
+mod frames;
 mod front_door;
 mod journal;
 mod model;
 mod moves;
+mod real_odoo;
+mod scenarios;
 mod shipped;
+mod trial;

@@ -1,0 +1,441 @@
+//! A stand-in Odoo 19: real HTTP on loopback, JSON-2, in memory.
+//!
+//! It knows as much of Odoo as a gateway meets: master data to read, transfers to make, validate and read back,
+//! refusals in Odoo's own words. What it answers was compared with a real Odoo 19; the tests that hold it to
+//! that run against both. Faults of the link are not its business.
+
+mod domain;
+mod load;
+mod params;
+mod picking;
+mod read;
+mod refusal;
+mod schema;
+pub mod seed;
+mod store;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use params::Params;
+use refusal::Refusal;
+pub use seed::Seed;
+use store::{Row, Store};
+
+pub const DATABASE: &str = "standin";
+/// The key of an ordinary Inventory user.
+pub const API_KEY: &str = "standin-user-key";
+/// The key of somebody who may write master data: for tests.
+pub const ADMIN_API_KEY: &str = "standin-admin-key";
+
+/// The time zone of the user's preferences, as Odoo's own demonstration data has it.
+const USER_ZONE: &str = "Europe/Brussels";
+/// The largest request body, in bytes.
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// The running stand-in; it stops when this is dropped.
+#[derive(Debug)]
+pub struct StandIn {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    server: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Mutex<Store>,
+    /// External ids that calls are about to create: the second of two calls at once is told to repeat.
+    in_flight: Mutex<BTreeSet<String>>,
+    /// What each line of a `load` or `button_validate` takes, so that a demonstration looks alive.
+    delay_per_line: Duration,
+}
+
+impl Shared {
+    /// Nothing panics half-way through a change: a poisoned lock still holds a good value.
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn in_flight(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.in_flight
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StandIn {
+    /// Starts on a free port of the loopback interface, with a made-up site of this size.
+    pub async fn start(seed: Seed, delay_per_line: Duration) -> std::io::Result<Self> {
+        let mut store = Store::default();
+        seed::fill(&mut store, seed);
+        let shared = Arc::new(Shared {
+            store: Mutex::new(store),
+            in_flight: Mutex::default(),
+            delay_per_line,
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let router = Router::new()
+            .route("/web/version", get(version))
+            .route("/json/2/{model}/{method}", any(call))
+            .fallback(async || Refusal::Database)
+            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+            .with_state(Arc::clone(&shared));
+        let server = tokio::spawn(async move {
+            // It serves until it is aborted; an error of one connection ends only that.
+            drop(axum::serve(listener, router).await);
+        });
+        Ok(Self {
+            address,
+            shared,
+            server,
+        })
+    }
+
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on every transfer with this product is refused with a message, until `None` lifts it.
+    pub fn refuse_product(&self, barcode: &str, message: Option<&str>) {
+        let mut store = self.shared.store();
+        let product = store
+            .table("product.product")
+            .find(|(_, row)| store::text_of(row, "barcode") == barcode)
+            .map(|(id, _)| id);
+        let Some(product) = product else { return };
+        match message {
+            Some(message) => store.refused_products.insert(product, message.to_owned()),
+            None => store.refused_products.remove(&product),
+        };
+    }
+
+    /// Pickings by state.
+    #[must_use]
+    pub fn pickings(&self) -> BTreeMap<String, usize> {
+        let store = self.shared.store();
+        let mut out = BTreeMap::new();
+        for (_, row) in store.table("stock.picking") {
+            *out.entry(store::text_of(row, "state").to_owned())
+                .or_default() += 1;
+        }
+        out
+    }
+}
+
+impl Drop for StandIn {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// A JSON answer as Odoo labels it.
+fn json(body: &Value) -> Response {
+    let kind = HeaderValue::from_static("application/json; charset=utf-8");
+    ([(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+async fn version() -> Response {
+    json(&json!({"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"}))
+}
+
+async fn call(
+    State(shared): State<Arc<Shared>>,
+    Path((model, method)): Path<(String, String)>,
+    verb: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    // Odoo carries on with a request whose client has gone, so the work is a task of its own.
+    let work = tokio::spawn(async move {
+        let caller = admit(&verb, &headers)?;
+        let params = parse(&body)?;
+        answer(&shared, caller, &model, &method, params).await
+    });
+    match work.await {
+        Ok(Ok(value)) => json(&value),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::Type("the stand-in failed".to_owned()).into_response(),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    User,
+    Admin,
+}
+
+/// Database, route, body and key, in the order in which Odoo looks at them.
+fn admit(verb: &Method, headers: &HeaderMap) -> Result<Caller, Refusal> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if text("x-odoo-database") != Some(DATABASE) {
+        return Err(Refusal::Database);
+    }
+    if verb != Method::POST {
+        return Err(Refusal::NotFound(
+            "Did you mean POST /json/2/<model>/<method>?".to_owned(),
+        ));
+    }
+    if !text("content-type").is_some_and(|kind| kind.starts_with("application/json")) {
+        return Err(Refusal::ContentType);
+    }
+    let key = text("authorization").and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+    });
+    match key {
+        Some(API_KEY) => Ok(Caller::User),
+        Some(ADMIN_API_KEY) => Ok(Caller::Admin),
+        Some(_) => Err(Refusal::Key("Invalid apikey")),
+        None => Err(Refusal::Key(
+            "User not authenticated, use an API Key with a Bearer Authorization header.",
+        )),
+    }
+}
+
+fn parse(body: &Bytes) -> Result<Params, Refusal> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(body)) => Ok(Params::new(body)),
+        Ok(_) => Err(Refusal::Body(
+            "could not parse the body as json: not an object".to_owned(),
+        )),
+        Err(error) => Err(Refusal::Body(format!(
+            "could not parse the body as json: {error}"
+        ))),
+    }
+}
+
+async fn answer(
+    shared: &Shared,
+    caller: Caller,
+    model: &str,
+    method: &str,
+    params: Params,
+) -> Result<Value, Refusal> {
+    let Some(known) = schema::model(model) else {
+        let text = format!("the model '{model}' does not exist");
+        return Err(Refusal::NotFound(text));
+    };
+    if method.starts_with('_') {
+        return Err(Refusal::Access(format!(
+            "Private methods (such as '{model}.{method}') cannot be called remotely."
+        )));
+    }
+    rights(caller, known, method)?;
+    match method {
+        "load" => load_in_turn(shared, known, &params).await,
+        "button_validate" if known == "stock.picking" => {
+            let lines = params
+                .ids()
+                .iter()
+                .map(|id| shared.store().many(known, *id, "move_line_ids").len())
+                .sum();
+            pause(shared, lines).await;
+            picking::validate(&mut shared.store(), &params)
+        }
+        _ => run(&mut shared.store(), known, method, &params),
+    }
+}
+
+async fn pause(shared: &Shared, lines: usize) {
+    if !shared.delay_per_line.is_zero() {
+        let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+        tokio::time::sleep(shared.delay_per_line.saturating_mul(lines)).await;
+    }
+}
+
+/// Two calls at once for the same external id: the first creates, the second could not serialize.
+async fn load_in_turn(
+    shared: &Shared,
+    model: &'static str,
+    params: &Params,
+) -> Result<Value, Refusal> {
+    let keys = load::keys(params);
+    let rows = params
+        .get("data")
+        .and_then(Value::as_array)
+        .map_or(0, Vec::len);
+    {
+        let mut in_flight = shared.in_flight();
+        if keys.iter().any(|key| in_flight.contains(key)) {
+            return Ok(load::could_not_serialize(keys.len()));
+        }
+        in_flight.extend(keys.iter().cloned());
+    }
+    pause(shared, rows).await;
+    let outcome = load::load(&mut shared.store(), model, params);
+    let mut in_flight = shared.in_flight();
+    for key in &keys {
+        in_flight.remove(key);
+    }
+    outcome
+}
+
+/// An ordinary Inventory user reads master data and works with transfers, lots and packages.
+fn rights(caller: Caller, model: &str, method: &str) -> Result<(), Refusal> {
+    let verb = match method {
+        "write" | "web_save_multi" => "modify",
+        "create" | "load" => "create",
+        "unlink" => "delete",
+        _ => "access",
+    };
+    let works_with = matches!(
+        model,
+        "stock.picking" | "stock.move" | "stock.move.line" | "stock.lot" | "stock.package"
+    );
+    let allowed = match verb {
+        _ if caller == Caller::Admin => true,
+        "delete" => false,
+        "access" => model != "ir.model.data",
+        _ => works_with,
+    };
+    if allowed {
+        return Ok(());
+    }
+    let label = schema::label(model);
+    Err(Refusal::Access(format!(
+        "You are not allowed to {verb} '{label}' ({model}) records.\n\n\
+         This operation is allowed for the following groups:\n\t- Access Rights\n\n\
+         Contact your administrator to request access if necessary."
+    )))
+}
+
+fn run(
+    store: &mut Store,
+    model: &'static str,
+    method: &str,
+    params: &Params,
+) -> Result<Value, Refusal> {
+    const WINDOW: &[&str] = &[
+        "domain",
+        "fields",
+        "limit",
+        "offset",
+        "order",
+        "load",
+        "specification",
+    ];
+    match method {
+        "search" | "search_read" | "web_search_read" | "search_count" => {
+            params.only(WINDOW)?;
+            let ids = read::search(store, model, params)?;
+            match method {
+                "search" => Ok(json!(ids)),
+                "search_count" => Ok(json!(ids.len())),
+                "search_read" => read::read(store, model, &ids, params),
+                _ => {
+                    let wanted = params.required("specification")?;
+                    let records = read::web_read(store, model, &ids, wanted)?;
+                    Ok(json!({"length": ids.len(), "records": records}))
+                }
+            }
+        }
+        "read" => {
+            params.only(&["fields", "load"])?;
+            read::read(store, model, &params.ids(), params)
+        }
+        "web_read" => {
+            let wanted = params.required("specification")?;
+            read::web_read(store, model, &params.ids(), wanted)
+        }
+        "write" => write(store, model, params),
+        "web_save_multi" => save(store, model, params),
+        "create" => create(store, model, params),
+        "action_cancel" if model == "stock.picking" => picking::cancel(store, &params.ids()),
+        "unlink" => {
+            for id in params.ids() {
+                store.remove(model, id);
+            }
+            Ok(json!(true))
+        }
+        "context_get" if model == "res.users" => {
+            Ok(json!({"lang": "en_US", "tz": USER_ZONE, "uid": 7}))
+        }
+        "has_group" if model == "res.users" => Ok(json!(true)),
+        "has_access" => {
+            let operation = params.required("operation")?.as_str().unwrap_or("");
+            let verb = if operation == "read" { "read" } else { "write" };
+            Ok(json!(rights(Caller::User, model, verb).is_ok()))
+        }
+        _ => Err(Refusal::NotFound(format!(
+            "The method '{model}.{method}' does not exist"
+        ))),
+    }
+}
+
+fn checked(model: &str, values: &Value) -> Result<Row, Refusal> {
+    let Value::Object(values) = values else {
+        return Err(Refusal::Type("values are an object".to_owned()));
+    };
+    match values
+        .keys()
+        .find(|name| schema::lookup(model, name).is_none())
+    {
+        Some(name) => Err(Refusal::Value(format!(
+            "Invalid field '{name}' in '{model}'"
+        ))),
+        None => Ok(values.clone()),
+    }
+}
+
+fn write(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
+    let values = checked(model, params.required("vals")?)?;
+    for id in params.ids() {
+        store.existing(model, id)?;
+    }
+    for id in params.ids() {
+        picking::write(store, model, id, values.clone());
+    }
+    Ok(json!(true))
+}
+
+/// `web_save_multi`: values of its own for each record, and all read back in the same call.
+fn save(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
+    let list = params.required("vals_list")?.as_array();
+    let values: Vec<Row> = list
+        .into_iter()
+        .flatten()
+        .map(|values| checked(model, values))
+        .collect::<Result<_, _>>()?;
+    let ids = params.ids();
+    if values.len() != ids.len() {
+        let text = "Each record requires a corresponding vals entry";
+        return Err(Refusal::Value(text.to_owned()));
+    }
+    for id in &ids {
+        store.existing(model, *id)?;
+    }
+    for (id, values) in ids.iter().zip(values) {
+        picking::write(store, model, *id, values);
+    }
+    read::web_read(store, model, &ids, params.required("specification")?)
+}
+
+fn create(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
+    let list = params.required("vals_list")?;
+    let list = list
+        .as_array()
+        .map_or(std::slice::from_ref(list), Vec::as_slice);
+    let rows: Result<Vec<Row>, Refusal> = list.iter().map(|row| checked(model, row)).collect();
+    let ids: Vec<i64> = rows?
+        .into_iter()
+        .map(|row| match (model, seed::complete(model, row)) {
+            ("product.product", row) => store.insert_product(row),
+            (_, row) => store.insert(model, row),
+        })
+        .collect();
+    Ok(json!(ids))
+}

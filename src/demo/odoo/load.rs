@@ -1,0 +1,434 @@
+//! `load`: rows of text become records, created if absent by external id; all of a call, or nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::params::Params;
+use super::refusal::Refusal;
+use super::schema::{self, Field, Kind};
+use super::store::{Row, Store};
+use super::{picking, seed};
+
+/// A column: `id`, `.id`, a field, or a field of the nested rows.
+#[derive(Debug)]
+enum Column {
+    ExternalId,
+    DatabaseId,
+    Own(Cell),
+    Nested(&'static str, Cell),
+}
+
+/// A field's column, and whether it holds a database id (`field/.id`).
+#[derive(Debug)]
+struct Cell {
+    model: &'static str,
+    field: &'static Field,
+    by_id: bool,
+}
+
+/// One record of the call, converted.
+#[derive(Debug, Default)]
+struct Record {
+    rows: (usize, usize),
+    external: String,
+    database: String,
+    own: Row,
+    nested: BTreeMap<&'static str, Vec<Row>>,
+}
+
+pub fn load(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
+    params.only(&["fields", "data"])?;
+    let columns = columns(model, params.required("fields")?)?;
+    let rows = rows(params.required("data")?, columns.len())?;
+    let zone = params.context("tz").and_then(Value::as_str);
+    let zone = zone.unwrap_or(super::USER_ZONE);
+    let mut messages = Vec::new();
+    let mut records = Vec::new();
+    for span in spans(&columns, &rows) {
+        let index = records.len();
+        let rows = &rows[span.0..=span.1];
+        let record = convert(store, zone, &columns, rows, (span, index), &mut messages);
+        records.push(record);
+    }
+    let planned: Vec<Plan> = records
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, record)| match plan(store, model, record, params) {
+            Ok(plan) => Some(plan),
+            Err((span, field, message)) => {
+                messages.push(said(index, span, field.as_deref(), &message));
+                None
+            }
+        })
+        .collect();
+    if !messages.is_empty() {
+        return Ok(json!({"ids": false, "messages": messages, "nextrow": 0}));
+    }
+    let module = module(params);
+    let ids: Vec<i64> = planned
+        .into_iter()
+        .map(|plan| carry_out(store, model, &module, plan))
+        .collect();
+    Ok(json!({"ids": ids, "messages": [], "nextrow": 0}))
+}
+
+/// The external ids that a call would create, so that two calls at once can be seen to collide.
+#[must_use]
+pub fn keys(params: &Params) -> Vec<String> {
+    let names = params.get("fields").and_then(Value::as_array);
+    let column = names.and_then(|names| names.iter().position(|name| name == "id"));
+    let rows = params.get("data").and_then(Value::as_array);
+    let cell = |row: &Value| Some(row.get(column?)?.as_str()?.to_owned());
+    let keys = rows.into_iter().flatten().filter_map(cell);
+    keys.filter(|key| !key.is_empty()).collect()
+}
+
+/// What the losers of two calls at once are told: transient, repeat it.
+#[must_use]
+pub fn could_not_serialize(records: usize) -> Value {
+    let message = "could not serialize access due to concurrent update\n";
+    let messages: Vec<Value> = (0..records.max(1))
+        .map(|record| said(record, (record, record), None, message))
+        .collect();
+    json!({"ids": false, "messages": messages, "nextrow": 0})
+}
+
+fn said(record: usize, rows: (usize, usize), field: Option<&str>, message: &str) -> Value {
+    let mut out = json!({
+        "rows": {"from": rows.0, "to": rows.1}, "type": "error", "record": record, "message": message,
+    });
+    if let Some(field) = field {
+        out["field"] = json!(field);
+    }
+    out
+}
+
+fn module(params: &Params) -> String {
+    let module = params.context("module").and_then(Value::as_str);
+    module.unwrap_or("__import__").to_owned()
+}
+
+fn columns(model: &'static str, names: &Value) -> Result<Vec<Column>, Refusal> {
+    let names = names.as_array().into_iter().flatten();
+    let unknown = |name: &str| Refusal::Value(format!("Invalid field name '{name}'"));
+    let cell = |model: &'static str, path: &str| {
+        let (name, by_id) = match path.strip_suffix("/.id") {
+            Some(name) => (name, true),
+            None => (path, false),
+        };
+        let field = schema::lookup(model, name).ok_or_else(|| unknown(name))?;
+        Ok::<_, Refusal>(Cell {
+            model,
+            field,
+            by_id,
+        })
+    };
+    names
+        .map(|name| match name.as_str().unwrap_or("") {
+            "id" => Ok(Column::ExternalId),
+            ".id" => Ok(Column::DatabaseId),
+            path => {
+                let head = path.split('/').next().unwrap_or("");
+                let field = schema::lookup(model, head).ok_or_else(|| unknown(head))?;
+                match (field.kind, path.split_once('/')) {
+                    (Kind::Many(to), Some((_, rest))) => {
+                        Ok(Column::Nested(field.name, cell(to, rest)?))
+                    }
+                    _ => Ok(Column::Own(cell(model, path)?)),
+                }
+            }
+        })
+        .collect()
+}
+
+fn rows(data: &Value, width: usize) -> Result<Vec<Vec<String>>, Refusal> {
+    let text = |cell: &Value| match cell {
+        Value::String(text) => text.clone(),
+        Value::Null | Value::Bool(false) => String::new(),
+        other => other.to_string(),
+    };
+    data.as_array()
+        .into_iter()
+        .flatten()
+        .map(|row| {
+            let cells: Vec<String> = row.as_array().into_iter().flatten().map(text).collect();
+            if cells.len() < width {
+                return Err(Refusal::Index("list index out of range".to_owned()));
+            }
+            Ok(cells)
+        })
+        .collect()
+}
+
+/// A row with nothing in the record's own columns belongs to the record above it.
+fn spans(columns: &[Column], rows: &[Vec<String>]) -> Vec<(usize, usize)> {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        let filled = |nested: bool| {
+            let mut cells = columns.iter().zip(row);
+            cells.any(|(c, cell)| matches!(c, Column::Nested(..)) == nested && !cell.is_empty())
+        };
+        match spans.last_mut() {
+            Some(span) if filled(true) && !filled(false) => span.1 = index,
+            _ => spans.push((index, index)),
+        }
+    }
+    spans
+}
+
+fn convert(
+    store: &Store,
+    zone: &str,
+    columns: &[Column],
+    rows: &[Vec<String>],
+    (span, index): ((usize, usize), usize),
+    messages: &mut Vec<Value>,
+) -> Record {
+    let mut record = Record {
+        rows: span,
+        ..Record::default()
+    };
+    for (column, text) in columns.iter().zip(&rows[0]) {
+        match column {
+            Column::ExternalId => record.external.clone_from(text),
+            Column::DatabaseId => record.database.clone_from(text),
+            Column::Own(cell) if !text.is_empty() => match value(store, zone, cell, text, None) {
+                Ok(value) => {
+                    record.own.insert(cell.field.name.to_owned(), value);
+                }
+                Err(message) => {
+                    messages.push(at_field(index, span, cell.field, cell.by_id, &message));
+                }
+            },
+            _ => {}
+        }
+    }
+    // Odoo names the field that holds the nested rows, and stops at its first fault.
+    let mut faulty: Vec<&str> = Vec::new();
+    for row in rows {
+        let mut lines: BTreeMap<&'static str, Row> = BTreeMap::new();
+        for (column, text) in columns.iter().zip(row) {
+            let Column::Nested(parent, cell) = column else {
+                continue;
+            };
+            if text.is_empty() || faulty.contains(parent) {
+                continue;
+            }
+            let label = parent_label(parent);
+            match value(store, zone, cell, text, Some(label)) {
+                Ok(value) => {
+                    let line = lines.entry(parent).or_default();
+                    line.insert(cell.field.name.to_owned(), value);
+                }
+                Err(message) => {
+                    faulty.push(parent);
+                    let mut out = said(index, span, Some(parent), &message);
+                    out["field_name"] = json!(label);
+                    messages.push(out);
+                }
+            }
+        }
+        for (parent, line) in lines {
+            record.nested.entry(parent).or_default().push(line);
+        }
+    }
+    record
+}
+
+fn parent_label(field: &str) -> &'static str {
+    schema::lookup("stock.picking", field).map_or("", |field| field.label)
+}
+
+fn at_field(
+    index: usize,
+    span: (usize, usize),
+    field: &Field,
+    by_id: bool,
+    message: &str,
+) -> Value {
+    let mut out = said(index, span, Some(field.name), message);
+    out["field_name"] = json!(field.label);
+    if let (true, Kind::One(to)) = (by_id, field.kind) {
+        out["moreinfo"] = json!({
+            "name": "Possible Values", "type": "ir.actions.act_window", "target": "new",
+            "view_mode": "list,form", "views": [[false, "list"], [false, "form"]],
+            "context": {"create": false}, "help": "See all possible values",
+            "res_model": "ir.model.data", "domain": [["model", "=", to]],
+        });
+    }
+    out
+}
+
+/// `load` takes times in the caller's zone: the context's `tz`, or else the user's. `write` takes UTC.
+fn utc(text: &str, zone: &str) -> Option<String> {
+    let local: jiff::civil::DateTime = text.parse().ok()?;
+    let zoned = local.in_tz(zone).ok()?;
+    let utc = zoned.timestamp().strftime("%Y-%m-%d %H:%M:%S");
+    Some(utc.to_string())
+}
+
+/// A cell's text as the field's kind, or what is wrong with it.
+fn value(
+    store: &Store,
+    zone: &str,
+    cell: &Cell,
+    text: &str,
+    parent: Option<&str>,
+) -> Result<Value, String> {
+    let label = parent.map_or_else(
+        || cell.field.label.to_owned(),
+        |parent| format!("{parent}/{}", cell.field.label),
+    );
+    match cell.field.kind {
+        Kind::Text => Ok(json!(text)),
+        Kind::Moment => utc(text, zone).map(|moment| json!(moment)).ok_or_else(|| {
+            format!("'{text}' does not seem to be a valid datetime for field '{label}'")
+        }),
+        Kind::Flag => Ok(json!(!matches!(
+            text.to_lowercase().as_str(),
+            "0" | "false" | "no"
+        ))),
+        Kind::Number => text
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.is_finite())
+            .map(|number| json!(super::store::round(number)))
+            .ok_or_else(|| format!("'{text}' does not seem to be a number for field '{label}'")),
+        Kind::Whole => text
+            .parse::<i64>()
+            .map(|number| json!(number))
+            .map_err(|_| format!("'{text}' does not seem to be an integer for field '{label}'")),
+        Kind::One(to) if cell.by_id => {
+            let id: i64 = text
+                .parse()
+                .map_err(|_| format!("Invalid database id '{text}' for the field '{label}'"))?;
+            match store.row(to, id) {
+                Some(_) => Ok(json!(id)),
+                None => Err(format!(
+                    "No matching record found for database id '{text}' in field '{label}'"
+                )),
+            }
+        }
+        Kind::One(to) => store
+            .table(to)
+            .find(|(id, _)| store.display_name(to, *id) == text)
+            .map(|(id, _)| json!(id))
+            .ok_or_else(|| {
+                format!("No matching record found for name '{text}' in field '{label}'")
+            }),
+        Kind::Many(_) => Err(format!("'{text}' is not understood in {}", cell.model)),
+    }
+}
+
+/// What a record comes to, decided before anything is written.
+#[derive(Debug)]
+enum Plan {
+    /// It is there already and stays as it is.
+    Keep(i64),
+    Update(i64, Row),
+    /// As another row of this call, which comes first.
+    Create {
+        external: String,
+        record: Row,
+        nested: BTreeMap<&'static str, Vec<Row>>,
+    },
+}
+
+type Fault = ((usize, usize), Option<String>, String);
+
+fn plan(
+    store: &Store,
+    model: &'static str,
+    record: Record,
+    params: &Params,
+) -> Result<Plan, Fault> {
+    let span = record.rows;
+    let updating = params.context("mode") == Some(&json!("update"));
+    let known = if record.database.is_empty() {
+        store
+            .external(&module(params), &record.external)
+            .map(|(_, id)| id)
+    } else {
+        record
+            .database
+            .parse()
+            .ok()
+            .filter(|id| store.row(model, *id).is_some())
+    };
+    if let Some(id) = known {
+        // `.id` rows write always; external ids only where neither side says "noupdate".
+        let keep = record.database.is_empty() && updating && params.context_flag("noupdate");
+        return Ok(if keep {
+            Plan::Keep(id)
+        } else {
+            Plan::Update(id, record.own)
+        });
+    }
+    if !record.database.is_empty() {
+        let text = format!("Unknown database identifier '{}'", record.database);
+        return Err((span, Some(".id".to_owned()), text));
+    }
+    if record.external.is_empty() && updating {
+        let text = "Cannot update a record without specifying its id or xml_id".to_owned();
+        return Err((span, None, text));
+    }
+    for name in required(model) {
+        if !record.own.contains_key(*name) {
+            let label = schema::lookup(model, name).map_or("", |field| field.label);
+            let text = format!(
+                "Missing required value for the field '{label}' ({name}).\nModel: '{}' ({model})\n\
+                 - create/update: a mandatory field is not set\n\
+                 - delete: another model requires the record being deleted, you can archive it instead\n",
+                schema::label(model)
+            );
+            return Err((span, Some((*name).to_owned()), text));
+        }
+    }
+    for line in record.nested.values().flatten() {
+        picking::check_line(store, line).map_err(|message| (span, None, message))?;
+    }
+    Ok(Plan::Create {
+        external: record.external,
+        record: record.own,
+        nested: record.nested,
+    })
+}
+
+fn required(model: &str) -> &'static [&'static str] {
+    match model {
+        "stock.picking" => &["picking_type_id", "location_id", "location_dest_id"],
+        "stock.package" | "stock.lot" => &["name"],
+        _ => &[],
+    }
+}
+
+fn carry_out(store: &mut Store, model: &'static str, module: &str, plan: Plan) -> i64 {
+    match plan {
+        Plan::Keep(id) => id,
+        Plan::Update(id, values) => {
+            picking::write(store, model, id, values);
+            id
+        }
+        Plan::Create {
+            external,
+            record,
+            mut nested,
+        } => {
+            if let Some((_, id)) = store.external(module, &external) {
+                return id;
+            }
+            let id = if model == "stock.picking" {
+                let lines = nested.remove("move_line_ids").unwrap_or_default();
+                let moves = nested.remove("move_ids").unwrap_or_default();
+                picking::create(store, record, lines, moves)
+            } else {
+                store.insert(model, seed::complete(model, record))
+            };
+            if !external.is_empty() {
+                store.name_externally(module, &external, model, id);
+            }
+            id
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a real Odoo answers when it does not do what was asked: status, JSON or HTML, in its own words.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use serde_json::json;
+
+const NO_DATABASE: &str = "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n\
+<p>No database is selected and the requested URL was not found in the server-wide controllers.</p>\n\
+<p>Please verify the hostname, <a href=/web/login>login</a> and try again.</p>\n\n\
+<!-- Alternatively, use the X-Odoo-Database header. -->\n";
+
+const NOT_JSON: &str = "<!doctype html>\n<html lang=en>\n<title>415 Unsupported Media Type</title>\n\
+<h1>Unsupported Media Type</h1>\n<p>Request inferred type is compatible with [&#39;http&#39;] but \
+&#39;/json/2/&lt;__model__&gt;/&lt;__method__&gt;&#39; is type=&#39;json2&#39;.<br><br>\
+Please verify the Content-Type request header and try again.</p>\n";
+
+/// One refusal for each kind that a client tells apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// 422: a business rule said no; the message is for a person.
+    User(String),
+    /// 422: a constraint on the data said no.
+    Validation(String),
+    /// 422: the call lacks or exceeds the method's parameters.
+    Call(String),
+    /// 404: the record is gone.
+    Missing(String),
+    /// 404: no such model, method or route.
+    NotFound(String),
+    /// 403: no right to it, or a private method.
+    Access(String),
+    /// 401: no key, or one that is not known or has expired.
+    Key(&'static str),
+    /// 400: the body is not JSON.
+    Body(String),
+    /// 500: a field or value that Odoo does not know.
+    Value(String),
+    /// 500: a parameter of the wrong type.
+    Type(String),
+    /// 500: a row that is shorter than the columns.
+    Index(String),
+    /// 404, HTML: no such database, and every other path.
+    Database,
+    /// 415, HTML: the body is not declared as JSON.
+    ContentType,
+}
+
+impl Refusal {
+    fn parts(&self) -> (u16, &'static str, &str) {
+        match self {
+            Self::User(m) => (422, "odoo.exceptions.UserError", m),
+            Self::Validation(m) => (422, "odoo.exceptions.ValidationError", m),
+            Self::Call(m) => (422, "werkzeug.exceptions.UnprocessableEntity", m),
+            Self::Missing(m) => (404, "odoo.exceptions.MissingError", m),
+            Self::NotFound(m) => (404, "werkzeug.exceptions.NotFound", m),
+            Self::Access(m) => (403, "odoo.exceptions.AccessError", m),
+            Self::Key(m) => (401, "werkzeug.exceptions.Unauthorized", m),
+            Self::Body(m) => (400, "werkzeug.exceptions.BadRequest", m),
+            Self::Value(m) => (500, "builtins.ValueError", m),
+            Self::Type(m) => (500, "builtins.TypeError", m),
+            Self::Index(m) => (500, "builtins.IndexError", m),
+            Self::Database => (404, "", NO_DATABASE),
+            Self::ContentType => (415, "", NOT_JSON),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (code, name, message) = self.parts();
+        let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if name.is_empty() {
+            return (status, Html(message.to_owned())).into_response();
+        }
+        // werkzeug's exceptions carry their code as a second argument, Odoo's and Python's do not.
+        let arguments = if name.starts_with("werkzeug") {
+            json!([message, code])
+        } else {
+            json!([message])
+        };
+        let body = json!({
+            "name": name, "message": message, "arguments": arguments, "context": {},
+            "debug": format!("Traceback (most recent call last):\n  (stand-in)\n{name}: {message}\n"),
+        });
+        let mut response = (status, super::json(&body)).into_response();
+        if matches!(self, Self::Key(_)) {
+            let bearer = HeaderValue::from_static("Bearer ");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}

@@ -1,0 +1,379 @@
+//! A copy of Odoo's master data on disk: what each barcode means, so that most transfers need no question to Odoo.
+//!
+//! In come rows as Odoo has them, first all and then what was written since; out go products with their
+//! factor, and locations. It is a cache: when its file is damaged, or belongs to another database, it is
+//! emptied and fetched again. What is archived in Odoo is dropped here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use redb::{
+    Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, WriteTransaction,
+};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
+use thiserror::Error;
+
+use super::odoo::{Kind, Row};
+
+const FILE: &str = "odoo-copy.redb";
+const CACHE_BYTES: usize = 1 << 20;
+/// Raised when the stored form changes: older copies are then fetched again.
+const FORMAT: u8 = 1;
+
+/// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
+const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
+/// What a code is (see [`CodeOf`]) and the code → ids.
+const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition::new("codes");
+/// `identity`, and `since/KIND`: the newest `write_date` that was seen.
+const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
+
+/// The copy cannot be used as it is; [`Copy::open`] makes a new one.
+#[derive(Debug, Error)]
+#[error(
+    "the copy of master data {path}: {why}; it is fetched again by itself, unless the disk is full or broken"
+)]
+pub struct CopyError {
+    path: PathBuf,
+    why: String,
+}
+
+/// What a code means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found<T> {
+    One(T),
+    Nothing,
+    /// Their names, for the person who has to make them different.
+    Several(Vec<String>),
+}
+
+/// A product, and how many of its own unit one scan of the code stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    pub id: i64,
+    pub tracked: bool,
+    pub factor: Decimal,
+}
+
+#[derive(Clone, Copy)]
+enum CodeOf {
+    ProductBarcode = 1,
+    ProductReference = 2,
+    Packaging = 3,
+    Location = 4,
+}
+
+fn number(kind: Kind) -> u8 {
+    match kind {
+        Kind::Unit => 1,
+        Kind::Product => 2,
+        Kind::Packaging => 3,
+        Kind::Location => 4,
+    }
+}
+
+fn since_key(kind: Kind) -> String {
+    format!("since/{}", number(kind))
+}
+
+/// The codes under which a row is found.
+fn codes(kind: Kind, row: &Row) -> Vec<(u8, &str)> {
+    let mut codes = Vec::new();
+    let barcode = match kind {
+        Kind::Unit => return codes,
+        Kind::Product => CodeOf::ProductBarcode,
+        Kind::Packaging => CodeOf::Packaging,
+        Kind::Location => CodeOf::Location,
+    };
+    codes.extend(row.barcode.as_deref().map(|code| (barcode as u8, code)));
+    if kind == Kind::Product {
+        codes.extend(
+            row.default_code
+                .as_deref()
+                .map(|code| (CodeOf::ProductReference as u8, code)),
+        );
+    }
+    codes
+}
+
+/// The copy of one database's master data.
+#[derive(Debug)]
+pub struct Copy {
+    path: PathBuf,
+    db: Database,
+}
+
+impl Copy {
+    /// Opens the copy in `data_dir`. One that is damaged, or not of `identity` (server, database, company),
+    /// is thrown away.
+    pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CopyError> {
+        let path = data_dir.join(FILE);
+        let open = || {
+            let mut copy = Self {
+                db: Database::builder()
+                    .set_cache_size(CACHE_BYTES)
+                    .create(&path)
+                    .map_err(|e| error(&path, &e))?,
+                path: path.clone(),
+            };
+            copy.claim(&format!("{FORMAT} {identity}"))?;
+            Ok(copy)
+        };
+        open().or_else(|first: CopyError| {
+            tracing::warn!(error = %first, "throwing the copy of Odoo's master data away: it is fetched again");
+            std::fs::remove_file(&path).map_err(|e| error(&path, &e))?;
+            open()
+        })
+    }
+
+    /// Removes the copy from the disk.
+    pub fn discard(self) -> Result<(), CopyError> {
+        drop(self.db);
+        std::fs::remove_file(&self.path).map_err(|e| error(&self.path, &e))
+    }
+
+    /// Empties the copy unless it is `identity`'s.
+    fn claim(&mut self, identity: &str) -> Result<(), CopyError> {
+        let mut own = false;
+        self.write(|write| {
+            let known = write
+                .open_table(META)?
+                .get("identity")?
+                .map(|v| v.value().to_owned());
+            own = known.as_deref() == Some(identity);
+            if !own {
+                write.delete_table(ROWS)?;
+                write.delete_multimap_table(CODES)?;
+                write.delete_table(META)?;
+                write.open_table(META)?.insert("identity", identity)?;
+            }
+            write.open_table(ROWS)?;
+            write.open_multimap_table(CODES)?;
+            Ok(!own)
+        })?;
+        Ok(())
+    }
+
+    /// Takes rows in; answers whether any was news.
+    pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CopyError> {
+        self.write(|write| {
+            let mut stored = write.open_table(ROWS)?;
+            let mut index = write.open_multimap_table(CODES)?;
+            let mut news = false;
+            for row in rows {
+                let key = (number(kind), row.id);
+                let bytes = serde_json::to_vec(row)?;
+                let before = stored.get(key)?.map(|v| v.value().to_vec());
+                if row.active && before.as_deref() == Some(&bytes) {
+                    continue;
+                }
+                news |= row.active || before.is_some();
+                if let Some(before) = before {
+                    let old: Row = serde_json::from_slice(&before)?;
+                    for code in codes(kind, &old) {
+                        index.remove(code, row.id)?;
+                    }
+                    stored.remove(key)?;
+                }
+                if row.active {
+                    stored.insert(key, bytes.as_slice())?;
+                    for code in codes(kind, row) {
+                        index.insert(code, row.id)?;
+                    }
+                }
+            }
+            Ok(news)
+        })
+    }
+
+    /// Drops what is not among `ids`: deleted in Odoo without a trace.
+    pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CopyError> {
+        let gone: Vec<Row> = {
+            let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+            let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+            let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
+            let mut gone = Vec::new();
+            for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+                let (key, value) = entry.map_err(|e| self.broken(&e))?;
+                if !ids.contains(&key.value().1) {
+                    let row: Row =
+                        serde_json::from_slice(value.value()).map_err(|e| self.broken(&e))?;
+                    gone.push(Row {
+                        active: false,
+                        ..row
+                    });
+                }
+            }
+            gone
+        };
+        self.apply(kind, &gone)
+    }
+
+    /// The newest `write_date` that the copy knows of this kind; none before it was complete once.
+    pub fn since(&self, kind: Kind) -> Result<Option<String>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let meta = read.open_table(META).map_err(|e| self.broken(&e))?;
+        let since = meta
+            .get(since_key(kind).as_str())
+            .map_err(|e| self.broken(&e))?;
+        Ok(since.map(|v| v.value().to_owned()))
+    }
+
+    pub fn set_since(&self, kind: Kind, since: &str) -> Result<(), CopyError> {
+        self.write(|write| {
+            let mut meta = write.open_table(META)?;
+            let key = since_key(kind);
+            let known = meta.get(key.as_str())?.is_some_and(|v| v.value() == since);
+            if !known {
+                meta.insert(key.as_str(), since)?;
+            }
+            Ok(!known)
+        })?;
+        Ok(())
+    }
+
+    pub fn count(&self, kind: Kind) -> Result<u64, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        if rows.is_empty().map_err(|e| self.broken(&e))? {
+            return Ok(0);
+        }
+        let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
+        let mut count = 0;
+        for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+            entry.map_err(|e| self.broken(&e))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// What a product code means: a barcode, of the product or of a packaging of it; else an internal reference.
+    pub fn product(&self, code: &str) -> Result<Found<Product>, CopyError> {
+        let mut found = BTreeMap::new();
+        for row in self.rows(Kind::Product, CodeOf::ProductBarcode, code)? {
+            found.insert((row.id, 0), self.product_of(&row, None)?);
+        }
+        for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
+            if let Some(row) = self.row(Kind::Product, packaging.product_id.unwrap_or_default())? {
+                found.insert(
+                    (row.id, packaging.id),
+                    self.product_of(&row, packaging.uom_id)?,
+                );
+            }
+        }
+        if found.is_empty() {
+            for row in self.rows(Kind::Product, CodeOf::ProductReference, code)? {
+                found.insert((row.id, 0), self.product_of(&row, None)?);
+            }
+        }
+        Ok(one_of(found.into_values().flatten().collect()))
+    }
+
+    pub fn location(&self, code: &str) -> Result<Found<i64>, CopyError> {
+        let rows = self.rows(Kind::Location, CodeOf::Location, code)?;
+        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+    }
+
+    /// None where the factor of the packaging cannot be told, so that nothing is posted by guess.
+    fn product_of(
+        &self,
+        row: &Row,
+        packaging_unit: Option<i64>,
+    ) -> Result<Option<(Product, String)>, CopyError> {
+        let factor = match packaging_unit {
+            None => Some(Decimal::ONE),
+            Some(unit) => self
+                .factor(unit)?
+                .zip(self.factor(row.uom_id.unwrap_or_default())?)
+                // Odoo's factors are floating point: 6.000000000001 is 6.
+                .and_then(|(packed, own)| Decimal::from_f64(packed / own))
+                .map(|factor| factor.round_dp(6).normalize())
+                .filter(|factor| *factor > Decimal::ZERO),
+        };
+        Ok(factor.map(|factor| {
+            let product = Product {
+                id: row.id,
+                tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
+                factor,
+            };
+            (product, name(row))
+        }))
+    }
+
+    fn factor(&self, unit: i64) -> Result<Option<f64>, CopyError> {
+        Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
+    }
+
+    fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        match rows.get((number(kind), id)).map_err(|e| self.broken(&e))? {
+            Some(bytes) => serde_json::from_slice(bytes.value())
+                .map(Some)
+                .map_err(|e| self.broken(&e)),
+            None => Ok(None),
+        }
+    }
+
+    fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CopyError> {
+        let ids: Vec<i64> = {
+            let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+            let index = read
+                .open_multimap_table(CODES)
+                .map_err(|e| self.broken(&e))?;
+            let found = index.get((of as u8, code)).map_err(|e| self.broken(&e))?;
+            found
+                .map(|id| id.map(|id| id.value()))
+                .collect::<Result<_, _>>()
+                .map_err(|e| self.broken(&e))?
+        };
+        let mut rows = Vec::new();
+        for id in ids {
+            rows.extend(self.row(kind, id)?);
+        }
+        Ok(rows)
+    }
+
+    /// One transaction; kept on disk only if `change` says that it changed something.
+    fn write(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<bool, Box<dyn std::error::Error>>,
+    ) -> Result<bool, CopyError> {
+        let write = self.db.begin_write().map_err(|e| self.broken(&e))?;
+        let changed = change(&write).map_err(|e| self.broken(&e))?;
+        if changed {
+            write.commit().map_err(|e| self.broken(&e))?;
+        } else {
+            write.abort().map_err(|e| self.broken(&e))?;
+        }
+        Ok(changed)
+    }
+
+    fn broken(&self, why: &impl ToString) -> CopyError {
+        error(&self.path, why)
+    }
+}
+
+fn error(path: &Path, why: &impl ToString) -> CopyError {
+    CopyError {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+fn name(row: &Row) -> String {
+    let name = row.display_name.as_deref().unwrap_or("unnamed");
+    format!("{name} (id {})", row.id)
+}
+
+fn one_of<T>(mut found: Vec<(T, String)>) -> Found<T> {
+    match found.len() {
+        0 => Found::Nothing,
+        1 => Found::One(found.remove(0).0),
+        _ => Found::Several(found.into_iter().map(|(_, name)| name).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

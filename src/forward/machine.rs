@@ -1,0 +1,507 @@
+//! Decides what is said to Odoo next. Pure: state, answer, `now` and a jitter fraction in; a command out.
+//!
+//! A batch of documents goes through the steps *load* (create if absent), *read* (is it what we meant, and
+//! still ours to post), *validate*, *set the true time and read back*. Whatever happens to a call:
+//!
+//! - no answer, or one that passes by itself: **unknown** (**invariant 6**). The batch begins again at *load* with
+//!   the same keys after a back-off with jitter; a call that took too long is halved as well.
+//! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved until one
+//!   is left. The others go on (**invariant 8**).
+//! - held: nothing is sent until a probe, once a minute, gets through.
+//!
+//! **Promises:** a document is *posted* only when it was read back done with exactly its lines; documents are taken
+//! in the order of their numbers; no more than one batch is in memory.
+
+mod judge;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::judge::Verdict;
+use super::odoo::{Picking, Transfer};
+use crate::document::OdooRef;
+use crate::outcome::{Failure, Outcome, code};
+
+/// The size of the first batch, in lines.
+const BATCH_LINES_START: usize = 50;
+/// A batch whose slowest call took less may grow; one that took more shrinks. Real servers cut at 60 s.
+const CALL_FAST: Duration = Duration::from_secs(2);
+const CALL_SLOW: Duration = Duration::from_secs(4);
+const CALL_TARGET_S: f64 = 3.0;
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// While the link is held, somebody may have put it right: look once a minute.
+const HELD_PROBE: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub batch_lines_max: usize,
+    /// Between two refreshes of the copy of master data.
+    pub refresh: Duration,
+}
+
+/// A document that the journal has as *sending*, with Odoo's ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub number: u64,
+    pub transfer: Transfer,
+}
+
+/// What the driver does next; each is answered with one [`Input`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// Ask for the version and the warehouse: [`Input::Probed`].
+    Probe,
+    /// Bring the copy of master data up to date: [`Input::Refreshed`].
+    Refresh,
+    /// Take waiting documents with about so many lines, at least one: [`Input::Taken`].
+    Take {
+        lines_max: usize,
+    },
+    Load(Vec<&'a Transfer>),
+    Read(Vec<i64>),
+    Validate(Vec<i64>),
+    SetDone(Vec<(i64, Timestamp)>),
+    /// Write down what became of documents: [`Input::Settled`].
+    Settle(&'a [(u64, Outcome)]),
+    /// Nothing to do until then, or until there is a new document: [`Input::Woken`].
+    Sleep {
+        until: Duration,
+    },
+}
+
+#[derive(Debug)]
+pub enum Input {
+    Probed,
+    Refreshed,
+    /// None: nothing is waiting. `Some` with no jobs: what waited was parked before it was sent.
+    Taken(Option<Vec<Job>>),
+    Loaded(Vec<i64>),
+    Pickings(Vec<Picking>),
+    Validated,
+    Failed(Failure),
+    Settled,
+    Woken,
+}
+
+/// How it stands with Odoo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    Starting,
+    Up,
+    /// Trying again by itself.
+    Down {
+        why: String,
+    },
+    /// A person has to do something.
+    Held {
+        why: String,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Load,
+    Read,
+    Validate,
+    SetDone,
+    /// Odoo posted it, but refuses the true time (a closed period): only read it back.
+    ReadBack,
+}
+
+#[derive(Debug)]
+struct Batch {
+    documents: Vec<Sent>,
+    step: Step,
+    slowest: Duration,
+    /// Part of a larger one: says nothing about the right size.
+    part: bool,
+    /// Its only document was validated in a call of its own: what came of that is about it alone.
+    validated_alone: bool,
+}
+
+#[derive(Debug)]
+struct Sent {
+    job: Job,
+    /// The id that `load` answered.
+    picking: i64,
+    /// As read before validation.
+    odoo: Option<OdooRef>,
+    /// It was posted when we came: by us, before an answer got lost.
+    already: bool,
+}
+
+#[derive(Debug)]
+pub struct Machine {
+    limits: Limits,
+    link: Link,
+    probed: bool,
+    batch_lines: usize,
+    /// The one being sent is last. Together they are one batch that was taken, halved as need be.
+    work: Vec<Batch>,
+    settled: Vec<(u64, Outcome)>,
+    /// Failures in a row.
+    failures: u32,
+    /// Nothing is sent before.
+    pause_until: Duration,
+    refresh_at: Duration,
+    /// Nothing was waiting.
+    idle: bool,
+}
+
+impl Machine {
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            link: Link::Starting,
+            probed: false,
+            batch_lines: BATCH_LINES_START.min(limits.batch_lines_max).max(1),
+            work: Vec::new(),
+            settled: Vec::new(),
+            failures: 0,
+            pause_until: Duration::ZERO,
+            refresh_at: Duration::ZERO,
+            idle: false,
+        }
+    }
+
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Lines that the next batch may hold.
+    #[must_use]
+    pub fn batch_lines(&self) -> usize {
+        self.batch_lines
+    }
+
+    /// Nothing was waiting when last looked, and nothing else is to be done before its time.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.idle && self.work.is_empty()
+    }
+
+    /// What to do at `now`.
+    #[must_use]
+    pub fn next(&self, now: Duration) -> Command<'_> {
+        if !self.settled.is_empty() {
+            return Command::Settle(&self.settled);
+        }
+        if now < self.pause_until {
+            return Command::Sleep {
+                until: self.pause_until,
+            };
+        }
+        if !self.probed {
+            return Command::Probe;
+        }
+        match self.work.last() {
+            Some(batch) => batch.command(),
+            None if now >= self.refresh_at => Command::Refresh,
+            None if self.idle => Command::Sleep {
+                until: self.refresh_at,
+            },
+            None => Command::Take {
+                lines_max: self.batch_lines,
+            },
+        }
+    }
+
+    /// Takes in what came of the last command, which took so long. `jitter` is a random fraction from 0 to 1.
+    pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
+        match input {
+            Input::Failed(failure) => return self.failed(failure, now, jitter),
+            Input::Settled => return self.settled.clear(),
+            Input::Woken => {
+                self.idle = false;
+                return;
+            }
+            Input::Taken(None) => {
+                self.idle = true;
+                return;
+            }
+            Input::Taken(Some(jobs)) => return self.taken(jobs),
+            Input::Probed => {
+                self.probed = true;
+                self.refresh_at = now;
+            }
+            Input::Refreshed => {
+                self.refresh_at = now + self.limits.refresh;
+                // What was parked for want of master data may be waiting again.
+                self.idle = false;
+            }
+            Input::Loaded(ids) => self.advance(took, |batch| batch.loaded(&ids)),
+            Input::Validated => self.advance(took, |batch| {
+                batch.validated_alone = batch.documents.len() == 1;
+                batch.step = Step::SetDone;
+                Vec::new()
+            }),
+            Input::Pickings(pickings) => self.pickings(&pickings, took),
+        }
+        self.failures = 0;
+        self.link = Link::Up;
+    }
+
+    fn taken(&mut self, jobs: Vec<Job>) {
+        if !jobs.is_empty() {
+            let documents = jobs.into_iter().map(|job| Sent {
+                job,
+                picking: 0,
+                odoo: None,
+                already: false,
+            });
+            self.work.push(Batch {
+                documents: documents.collect(),
+                step: Step::Load,
+                slowest: Duration::ZERO,
+                part: false,
+                validated_alone: false,
+            });
+        }
+    }
+
+    /// Moves the batch on that was answered; what it settles is done with.
+    fn advance(&mut self, took: Duration, step: impl FnOnce(&mut Batch) -> Vec<(u64, Outcome)>) {
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        batch.slowest = batch.slowest.max(took);
+        self.settled.extend(step(batch));
+        if batch.documents.is_empty() {
+            self.work.pop();
+        }
+    }
+
+    fn pickings(&mut self, pickings: &[Picking], took: Duration) {
+        match self.work.last().map(|batch| batch.step) {
+            Some(Step::Read) => self.advance(took, |batch| batch.before_validation(pickings)),
+            Some(Step::SetDone | Step::ReadBack) => {
+                self.fit_size(took);
+                self.advance(took, |batch| batch.read_back(pickings));
+                // Odoo asks a person something about one of those that are left: find it.
+                if self.work.last().is_some_and(|b| b.step == Step::Validate) {
+                    self.halve();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Grows or shrinks the batches to come by how long the slowest call of this one took.
+    fn fit_size(&mut self, took: Duration) {
+        let Some(batch) = self.work.last().filter(|batch| !batch.part) else {
+            return;
+        };
+        let lines = batch.lines();
+        let slowest = batch.slowest.max(took);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "lines are few thousands, and the cast saturates"
+        )]
+        let ideal = (lines as f64 * CALL_TARGET_S / slowest.as_secs_f64().max(0.001)) as usize;
+        let size = self.batch_lines;
+        if slowest < CALL_FAST && lines * 4 >= size * 3 {
+            self.batch_lines = ideal.clamp(size, size * 2);
+        } else if slowest > CALL_SLOW {
+            self.batch_lines = ideal.clamp(size / 2, size);
+        }
+        self.batch_lines = self
+            .batch_lines
+            .clamp(1, self.limits.batch_lines_max.max(1));
+    }
+
+    fn failed(&mut self, failure: Failure, now: Duration, jitter: f64) {
+        match failure {
+            Failure::Wait {
+                message,
+                after,
+                slow,
+            } => {
+                let pause = self.backoff(jitter).max(after.unwrap_or_default());
+                self.failures = self.failures.saturating_add(1);
+                self.pause_until = now + pause;
+                self.link = Link::Down { why: message };
+                self.begin_again();
+                if slow && !self.work.is_empty() {
+                    self.batch_lines = (self.batch_lines / 2).max(1);
+                    self.halve();
+                }
+            }
+            Failure::Person { message, documents } if !self.work.is_empty() => {
+                self.failures = 0;
+                self.link = Link::Up;
+                self.refused(&message, documents);
+            }
+            // Not about a document: this Odoo does not do what it should.
+            Failure::Person { message, .. } => self.hold(message, now),
+            stop @ Failure::Stop { .. } => self.hold(stop.to_string(), now),
+        }
+    }
+
+    fn hold(&mut self, why: String, now: Duration) {
+        self.link = Link::Held { why };
+        self.probed = false;
+        self.pause_until = now + HELD_PROBE;
+        self.begin_again();
+    }
+
+    /// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at once.
+    fn backoff(&self, jitter: f64) -> Duration {
+        let full = BACKOFF_MIN
+            .saturating_mul(1 << self.failures.min(6))
+            .min(BACKOFF_MAX);
+        (full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(BACKOFF_MIN)
+    }
+
+    /// What the last call did is unknown, and much may happen meanwhile: everything starts at its first step.
+    fn begin_again(&mut self) {
+        for batch in &mut self.work {
+            batch.step = Step::Load;
+        }
+    }
+
+    fn refused(&mut self, message: &str, mut named: Vec<(usize, String)>) {
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        if batch.step == Step::SetDone && batch.documents.len() == 1 {
+            batch.step = Step::ReadBack;
+            return;
+        }
+        if named.is_empty() && batch.documents.len() == 1 {
+            named.push((0, message.to_owned()));
+        }
+        if named.is_empty() {
+            return self.halve();
+        }
+        // From the back, so that the places of those before stay what they are.
+        named.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+        for (place, message) in named {
+            if place < batch.documents.len() {
+                let sent = batch.documents.remove(place);
+                let outcome = Outcome::refused(code::ODOO_REFUSED, message, sent.odoo);
+                self.settled.push((sent.job.number, outcome));
+            }
+        }
+        if batch.documents.is_empty() {
+            self.work.pop();
+        }
+    }
+
+    /// Splits the batch being sent; its first half is next.
+    fn halve(&mut self) {
+        let Some(mut first) = self.work.pop() else {
+            return;
+        };
+        if first.documents.len() > 1 {
+            first.part = true;
+            let documents = first.documents.split_off(first.documents.len().div_ceil(2));
+            self.work.push(Batch { documents, ..first }.skipping());
+        }
+        self.work.push(first.skipping());
+    }
+}
+
+impl Batch {
+    /// Past validation if nothing of it needs that.
+    fn skipping(mut self) -> Self {
+        if self.step == Step::Validate && self.documents.iter().all(|sent| sent.already) {
+            self.step = Step::SetDone;
+        }
+        self
+    }
+
+    fn lines(&self) -> usize {
+        self.documents
+            .iter()
+            .map(|s| s.job.transfer.lines.len())
+            .sum()
+    }
+
+    fn command(&self) -> Command<'_> {
+        let ids = || self.documents.iter().map(|s| s.picking).collect();
+        match self.step {
+            Step::Load => Command::Load(self.documents.iter().map(|s| &s.job.transfer).collect()),
+            Step::Read | Step::ReadBack => Command::Read(ids()),
+            Step::Validate => Command::Validate(
+                self.documents
+                    .iter()
+                    .filter(|sent| !sent.already)
+                    .map(|sent| sent.picking)
+                    .collect(),
+            ),
+            Step::SetDone => Command::SetDone(
+                self.documents
+                    .iter()
+                    .map(|sent| (sent.picking, sent.job.transfer.occurred))
+                    .collect(),
+            ),
+        }
+    }
+
+    fn loaded(&mut self, ids: &[i64]) -> Vec<(u64, Outcome)> {
+        for (sent, id) in self.documents.iter_mut().zip(ids) {
+            sent.picking = *id;
+            sent.already = false;
+        }
+        self.step = Step::Read;
+        Vec::new()
+    }
+
+    /// Sorts out what must not be validated: only pickings that are still what was meant stay in the batch.
+    fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        self.step = Step::SetDone;
+        let mut settled = Vec::new();
+        for mut sent in std::mem::take(&mut self.documents) {
+            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
+            match verdict {
+                Verdict::Refused(code, message) => {
+                    settled.push((sent.job.number, Outcome::refused(code, message, odoo)));
+                    continue;
+                }
+                Verdict::Done => sent.already = true,
+                Verdict::Open(_) => self.step = Step::Validate,
+            }
+            sent.odoo = odoo;
+            self.documents.push(sent);
+        }
+        settled
+    }
+
+    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated again in smaller parts.
+    fn read_back(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        let alone = self.validated_alone;
+        let mut settled = Vec::new();
+        for sent in std::mem::take(&mut self.documents) {
+            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
+            let outcome = match (verdict, odoo) {
+                (Verdict::Done, Some(odoo)) => Outcome::Posted {
+                    odoo,
+                    already: sent.already,
+                },
+                (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
+                (Verdict::Open(state), odoo) if alone => Outcome::refused(
+                    code::NOT_VALIDATED,
+                    format!(
+                        "Odoo left it {state:?} when told to validate it: open it there and see what Odoo asks"
+                    ),
+                    odoo,
+                ),
+                _ => {
+                    self.documents.push(sent);
+                    continue;
+                }
+            };
+            settled.push((sent.job.number, outcome));
+        }
+        self.step = Step::Validate;
+        settled
+    }
+}

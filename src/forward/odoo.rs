@@ -1,0 +1,17 @@
+//! The only module that knows Odoo: its JSON-2 API, models, fields and traps. `docs/odoo.md` has what was measured.
+//!
+//! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
+//! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
+//! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
+//! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `rights`: whether the key's user may do all that.
+
+mod answer;
+mod client;
+mod master;
+mod rights;
+mod transfer;
+
+pub use client::Client;
+pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
+pub use transfer::{Picking, PickingLine, Transfer, TransferLine};

@@ -1,0 +1,235 @@
+//! One call to Odoo: one HTTP request, in Odoo one transaction.
+//!
+//! It keeps one connection open, sends one request at a time, and reads no more than a limit of the answer.
+//! The key is read again when Odoo does not accept it, so a new one needs no restart.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Response, redirect};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::answer::{Answer, understand};
+use crate::clock;
+use crate::config;
+use crate::outcome::Failure;
+use crate::tls;
+
+/// The largest answer that is read; the largest batch answers a few hundred kilobytes.
+const ANSWER_BYTES_MAX: usize = 16 << 20;
+/// The largest key file that is read; keys have 40 characters.
+const KEY_BYTES_MAX: u64 = 4_096;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that was idle for longer may be gone without a word.
+const IDLE_MAX: Duration = Duration::from_secs(50);
+const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
+
+/// A connection to one database of one Odoo.
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    database: HeaderValue,
+    key_file: Option<PathBuf>,
+    key: Option<SecretString>,
+    server_time: Option<Timestamp>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("base", &self.base)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Builds the client; nothing is sent yet, and the key is read only at the first call.
+    pub fn new(config: &config::Odoo) -> Result<Self, Failure> {
+        let tls = tls::client_config(config.ca.as_deref())
+            .map_err(|e| Failure::stop(e.to_string(), "correct odoo.ca"))?;
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(1)
+            .pool_idle_timeout(IDLE_MAX)
+            .tcp_keepalive(Duration::from_secs(15))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(Duration::from_secs(config.timeout_s))
+            .user_agent(concat!("stockrelay/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|e| Failure::stop(words(&e), "correct the section [odoo]"))?;
+        let database = HeaderValue::from_str(&config.database).map_err(|_| {
+            Failure::stop(
+                format!("database {:?} cannot stand in a header", config.database),
+                "correct odoo.database",
+            )
+        })?;
+        Ok(Self {
+            http,
+            base: config.url.trim_end_matches('/').to_owned(),
+            database,
+            key_file: config.api_key_file.clone(),
+            key: None,
+            server_time: None,
+        })
+    }
+
+    /// Calls `model.method` with the named parameters in `body`, and reads the answer as `T`.
+    pub async fn call<T: DeserializeOwned>(
+        &mut self,
+        model: &str,
+        method: &str,
+        body: &Value,
+    ) -> Result<T, Failure> {
+        if self.key.is_none() {
+            self.key = Some(read_key(self.key_file.clone()).await?);
+        }
+        let mut answer = self.post(model, method, body).await;
+        if let Err(Failure::Stop { .. }) = answer {
+            // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.
+            let fresh = read_key(self.key_file.clone()).await?;
+            let known = self.key.as_ref().map(ExposeSecret::expose_secret);
+            if known != Some(fresh.expose_secret()) {
+                tracing::info!("the key of Odoo has changed: using the new one");
+                self.key = Some(fresh);
+                answer = self.post(model, method, body).await;
+            }
+        }
+        serde_json::from_value(answer?).map_err(|e| {
+            Failure::wait(format!(
+                "cannot read what Odoo answered to {model}.{method}: {e}"
+            ))
+        })
+    }
+
+    /// Odoo's version, which it tells without a key.
+    pub async fn version(&self) -> Result<String, Failure> {
+        let response = self.http.get(format!("{}/web/version", self.base));
+        let value = receive(response.send().await).await?;
+        match value.get("version").and_then(Value::as_str) {
+            Some(version) => Ok(version.chars().take(40).collect()),
+            None => Err(Failure::wait(
+                "what answers at odoo.url does not tell a version of Odoo",
+            )),
+        }
+    }
+
+    /// The server's clock as of its last answer; ours where it tells none.
+    #[must_use]
+    pub fn server_time(&self) -> Timestamp {
+        self.server_time.unwrap_or_else(clock::now)
+    }
+
+    async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, Failure> {
+        let mut request = self
+            .http
+            .post(format!("{}/json/2/{model}/{method}", self.base))
+            .header(DATABASE, &self.database)
+            .json(body);
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, bearer(key)?);
+        }
+        let sent = request.send().await;
+        if let Ok(response) = &sent {
+            self.server_time = header(response, &DATE)
+                .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
+                .map(|date| date.timestamp());
+        }
+        receive(sent).await
+    }
+}
+
+fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers().get(name).and_then(|v| v.to_str().ok())
+}
+
+fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
+    let mut value = HeaderValue::from_str(&format!("bearer {}", key.expose_secret()))
+        .map_err(|_| bad_key("holds characters that no API key has"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn bad_key(why: &str) -> Failure {
+    Failure::stop(
+        format!("the API key of Odoo {why}"),
+        "write the key alone into the file of odoo.api_key_file, or into the systemd credential odoo-api-key",
+    )
+}
+
+/// The key from the configured file, or from the systemd credential.
+async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
+    let credential = || {
+        let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
+        Some(PathBuf::from(directory).join("odoo-api-key"))
+    };
+    let path = file
+        .or_else(credential)
+        .ok_or_else(|| bad_key("is not configured"))?;
+    let unreadable =
+        |e: std::io::Error| bad_key(&format!("cannot be read from {}: {e}", path.display()));
+    let mut text = String::new();
+    let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
+    let mut limited = tokio::io::AsyncReadExt::take(file, KEY_BYTES_MAX);
+    tokio::io::AsyncReadExt::read_to_string(&mut limited, &mut text)
+        .await
+        .map_err(unreadable)?;
+    match text.trim() {
+        "" => Err(bad_key(&format!("is missing: {} is empty", path.display()))),
+        key => Ok(SecretString::from(key)),
+    }
+}
+
+async fn receive(sent: Result<Response, reqwest::Error>) -> Result<Value, Failure> {
+    let mut response = sent.map_err(|e| lost(&e))?;
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e))? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return Err(Failure::Wait {
+                message: format!("Odoo's answer is larger than {ANSWER_BYTES_MAX} bytes"),
+                after: None,
+                slow: true,
+            });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    understand(&Answer {
+        status: response.status().as_u16(),
+        location: header(&response, &LOCATION),
+        retry_after: header(&response, &RETRY_AFTER),
+        body: &body,
+    })
+}
+
+/// No answer: whether Odoo did it is unknown.
+fn lost(error: &reqwest::Error) -> Failure {
+    Failure::Wait {
+        message: words(error),
+        after: None,
+        // Once connected, a large call may be what Odoo or a proxy gave up on.
+        slow: !error.is_connect(),
+    }
+}
+
+/// An error with its causes, which say what happened; the URL holds nothing secret but helps nobody.
+fn words(error: &reqwest::Error) -> String {
+    let what = if error.is_connect() {
+        "cannot connect to Odoo"
+    } else if error.is_timeout() {
+        "Odoo did not answer in time (odoo.timeout_s)"
+    } else {
+        "the link to Odoo broke"
+    };
+    let mut text = what.to_owned();
+    let mut cause = std::error::Error::source(error);
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

@@ -1,0 +1,314 @@
+//! Master data, as Odoo has it: the warehouse, what barcodes mean, lots and packages by name.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use crate::outcome::Failure;
+
+/// Rows of one page: answers in well under a second, also on a slow server.
+pub const PAGE_ROWS: usize = 500;
+/// Names that are asked for in one call.
+pub const NAMES_MAX: usize = 200;
+/// Rows in the answer to [`NAMES_MAX`] names, of which each may stand for several.
+const NAMED_ROWS_MAX: usize = 10 * NAMES_MAX;
+
+/// The version of the server, such as `19.0`.
+pub type Version = String;
+
+/// The ids of the warehouse that this site is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warehouse {
+    /// Its type for internal transfers.
+    pub picking_type: i64,
+    /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
+    pub from: i64,
+    pub to: i64,
+    pub company: i64,
+}
+
+/// What the copy of master data holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Units of measure; before what refers to them.
+    Unit,
+    Product,
+    /// Barcodes of packagings: a product, and how many of it.
+    Packaging,
+    Location,
+}
+
+/// One record of master data; which fields mean something depends on its kind.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct Row {
+    pub id: i64,
+    #[serde(deserialize_with = "text_or_false")]
+    pub write_date: Option<String>,
+    /// An archived record is as good as gone.
+    #[serde(default = "yes")]
+    pub active: bool,
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub display_name: Option<String>,
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub barcode: Option<String>,
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub default_code: Option<String>,
+    /// `none`, `lot` or `serial`, for products.
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub tracking: Option<String>,
+    /// The product of a packaging.
+    #[serde(default)]
+    pub product_id: Option<i64>,
+    /// The unit of a product or a packaging.
+    #[serde(default)]
+    pub uom_id: Option<i64>,
+    /// How many of its reference unit a unit is.
+    #[serde(default)]
+    pub factor: Option<f64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A lot or serial number of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Lot {
+    pub id: i64,
+    pub name: String,
+    pub product_id: i64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    id: i64,
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct WarehouseRow {
+    company_id: i64,
+    int_type_id: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct PickingType {
+    id: i64,
+    active: bool,
+    default_location_src_id: Value,
+    default_location_dest_id: Value,
+}
+
+/// Odoo writes `false` where there is no text.
+pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::Unit, Self::Product, Self::Packaging, Self::Location];
+
+    fn model(self) -> &'static str {
+        match self {
+            Self::Unit => "uom.uom",
+            Self::Product => "product.product",
+            Self::Packaging => "product.uom",
+            Self::Location => "stock.location",
+        }
+    }
+
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Unit => &["write_date", "active", "factor"],
+            Self::Product => &[
+                "write_date",
+                "active",
+                "display_name",
+                "barcode",
+                "default_code",
+                "tracking",
+                "uom_id",
+            ],
+            Self::Packaging => &["write_date", "barcode", "product_id", "uom_id"],
+            Self::Location => &["write_date", "active", "display_name", "barcode"],
+        }
+    }
+
+    /// The fields by which a code is looked up.
+    fn codes(self) -> &'static [&'static str] {
+        match self {
+            Self::Unit => &[],
+            Self::Product => &["barcode", "default_code"],
+            Self::Packaging | Self::Location => &["barcode"],
+        }
+    }
+
+    /// What may be seen in the warehouse's company.
+    fn domain(self, company: i64) -> Vec<Value> {
+        match self {
+            Self::Unit => vec![],
+            _ => vec![json!(["company_id", "in", [false, company]])],
+        }
+    }
+}
+
+impl Client {
+    /// Where transfers go: the ids of the warehouse with this code.
+    pub async fn warehouse(&mut self, code: &str) -> Result<Warehouse, Failure> {
+        let found: Vec<WarehouseRow> = self
+            .search(
+                "stock.warehouse",
+                &json!([["code", "=", code]]),
+                &["company_id", "int_type_id"],
+                2,
+            )
+            .await?;
+        let [warehouse] = found.as_slice() else {
+            return Err(Failure::stop(
+                format!("Odoo has {} warehouses with the code {code:?}", found.len()),
+                "set odoo.warehouse to the short name of one that the key's user may see",
+            ));
+        };
+        let types: Vec<PickingType> = self
+            .search(
+                "stock.picking.type",
+                &json!([["id", "=", warehouse.int_type_id.as_i64()]]),
+                &[
+                    "active",
+                    "default_location_src_id",
+                    "default_location_dest_id",
+                ],
+                1,
+            )
+            .await?;
+        let usable = types.first().filter(|t| t.active).and_then(|t| {
+            Some(Warehouse {
+                picking_type: t.id,
+                from: t.default_location_src_id.as_i64()?,
+                to: t.default_location_dest_id.as_i64()?,
+                company: warehouse.company_id,
+            })
+        });
+        usable.ok_or_else(|| {
+            Failure::stop(
+                format!("warehouse {code:?} has no internal transfers"),
+                "turn on Storage Locations in the settings of Odoo's Inventory",
+            )
+        })
+    }
+
+    /// A page of records with an id above `after`, rising: those written since, or all of them.
+    pub async fn page(
+        &mut self,
+        kind: Kind,
+        company: i64,
+        since: Option<&str>,
+        after: i64,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut domain = kind.domain(company);
+        domain.push(json!(["id", ">", after]));
+        if let Some(since) = since {
+            let written = json!(["write_date", ">=", since]);
+            if kind == Kind::Product {
+                // Tracking and unit are fields of the template, which has a time of its own.
+                domain.extend([json!("|"), written]);
+                domain.push(json!(["product_tmpl_id.write_date", ">=", since]));
+            } else {
+                domain.push(written);
+            }
+        }
+        self.search(
+            kind.model(),
+            &Value::Array(domain),
+            kind.fields(),
+            PAGE_ROWS,
+        )
+        .await
+    }
+
+    /// How many records there are that are not archived.
+    pub async fn count(&mut self, kind: Kind, company: i64) -> Result<u64, Failure> {
+        let body = json!({"domain": kind.domain(company)});
+        self.call(kind.model(), "search_count", &body).await
+    }
+
+    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages.
+    pub async fn by_codes(
+        &mut self,
+        kind: Kind,
+        company: i64,
+        codes: &[String],
+    ) -> Result<Vec<Row>, Failure> {
+        let mut domain = kind.domain(company);
+        domain.extend(vec![json!("|"); kind.codes().len().saturating_sub(1)]);
+        domain.extend(kind.codes().iter().map(|field| json!([field, "in", codes])));
+        self.search(
+            kind.model(),
+            &Value::Array(domain),
+            kind.fields(),
+            NAMED_ROWS_MAX,
+        )
+        .await
+    }
+
+    /// Lots of these products with these names; the caller picks the pairs it meant.
+    pub async fn lots(
+        &mut self,
+        company: i64,
+        wanted: &[(i64, String)],
+    ) -> Result<Vec<Lot>, Failure> {
+        let products: Vec<_> = wanted.iter().map(|(product, _)| product).collect();
+        let names: Vec<_> = wanted.iter().map(|(_, name)| name).collect();
+        let domain = json!([
+            ["product_id", "in", products],
+            ["name", "in", names],
+            ["company_id", "in", [false, company]],
+        ]);
+        self.search(
+            "stock.lot",
+            &domain,
+            &["name", "product_id"],
+            NAMED_ROWS_MAX,
+        )
+        .await
+    }
+
+    /// Packages by name, which is their barcode; one name may stand for several.
+    pub async fn packages(
+        &mut self,
+        company: i64,
+        names: &[String],
+    ) -> Result<Vec<(String, i64)>, Failure> {
+        let domain = json!([
+            ["name", "in", names],
+            ["company_id", "in", [false, company]]
+        ]);
+        let found: Vec<Named> = self
+            .search("stock.package", &domain, &["name"], NAMED_ROWS_MAX)
+            .await?;
+        Ok(found.into_iter().map(|p| (p.name, p.id)).collect())
+    }
+
+    /// Records with bare ids for references, oldest first, archived ones as well.
+    async fn search<T: serde::de::DeserializeOwned>(
+        &mut self,
+        model: &str,
+        domain: &Value,
+        fields: &[&str],
+        limit: usize,
+    ) -> Result<Vec<T>, Failure> {
+        let body = json!({
+            "domain": domain,
+            "fields": fields,
+            "limit": limit,
+            "order": "id",
+            "load": null,
+            "context": {"active_test": false},
+        });
+        self.call(model, "search_read", &body).await
+    }
+}

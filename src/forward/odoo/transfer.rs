@@ -1,0 +1,345 @@
+//! The steps that post transfers in Odoo. Each takes many at once, and each may be repeated at will.
+//!
+//! 1. [`Client::load`]: create if absent, by external id. All or nothing.
+//! 2. [`Client::pickings`]: what Odoo holds now, to be compared with what was meant.
+//! 3. [`Client::validate`]: posts what is not posted yet. All or nothing; its return value proves nothing.
+//! 4. [`Client::set_done`]: the true time, and the same reading back in the same call.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::answer::{cut, is_transient};
+use super::client::Client;
+use super::master::{Warehouse, text_or_false};
+use crate::document::DocumentKey;
+use crate::outcome::Failure;
+
+/// The module part of the external ids; with it `load` is create-if-absent.
+const MODULE: &str = "stockrelay";
+
+/// A document with Odoo's ids in the place of barcodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    pub key: DocumentKey,
+    pub group: String,
+    pub lines: Vec<TransferLine>,
+    /// When it was done on the floor.
+    pub occurred: Timestamp,
+}
+
+/// Quantities are in the product's own unit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TransferLine {
+    pub product: i64,
+    pub from: i64,
+    pub to: i64,
+    pub lot: Option<i64>,
+    /// It moves as a whole, with what is in it.
+    pub package: Option<i64>,
+    pub quantity: Decimal,
+}
+
+/// A picking as Odoo holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Picking {
+    pub id: i64,
+    #[serde(deserialize_with = "text_or_false")]
+    pub name: Option<String>,
+    /// `draft`, `assigned`, ..., `done`, `cancel`.
+    pub state: String,
+    #[serde(rename = "move_line_ids")]
+    pub lines: Vec<PickingLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PickingLine {
+    #[serde(deserialize_with = "id_or_false")]
+    pub product_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub location_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub location_dest_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub lot_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub package_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub result_package_id: Option<i64>,
+    /// In the product's own unit.
+    pub quantity_product_uom: serde_json::Number,
+}
+
+fn id_or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_i64())
+}
+
+#[derive(Debug, Deserialize)]
+struct Loaded {
+    /// `false` when nothing was loaded.
+    ids: Value,
+    #[serde(default)]
+    messages: Vec<LoadMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LoadMessage {
+    #[serde(default)]
+    message: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    rows: Option<Rows>,
+    /// The column that could not be read; absent where a rule of Odoo's refused the record.
+    field: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rows {
+    from: usize,
+}
+
+impl Client {
+    /// Creates what is not there yet, and answers the id of each picking in the order of the transfers.
+    pub async fn load(
+        &mut self,
+        warehouse: &Warehouse,
+        transfers: &[&Transfer],
+    ) -> Result<Vec<i64>, Failure> {
+        let (fields, rows) = rows(warehouse, transfers);
+        let body = json!({
+            "fields": fields,
+            "data": rows,
+            "context": {"module": MODULE, "mode": "update", "noupdate": true},
+        });
+        let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
+        match serde_json::from_value::<Vec<i64>>(loaded.ids) {
+            Ok(ids) if ids.len() == transfers.len() => Ok(ids),
+            _ => Err(refused(&loaded.messages, transfers)),
+        }
+    }
+
+    /// What Odoo holds of these pickings; those that are gone are missing in the answer.
+    pub async fn pickings(&mut self, ids: &[i64]) -> Result<Vec<Picking>, Failure> {
+        let body = json!({"ids": ids, "specification": specification()});
+        self.call("stock.picking", "web_read", &body).await
+    }
+
+    /// Posts them. Whether it did is for [`Client::set_done`] to read back.
+    pub async fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+        let body = json!({
+            "ids": ids,
+            "context": {"skip_backorder": true, "skip_sms": true},
+        });
+        let _: Value = self.call("stock.picking", "button_validate", &body).await?;
+        Ok(())
+    }
+
+    /// Sets the true time of each, and reads all of them back.
+    pub async fn set_done(&mut self, done: &[(i64, Timestamp)]) -> Result<Vec<Picking>, Failure> {
+        let ids: Vec<_> = done.iter().map(|(id, _)| id).collect();
+        let values: Vec<_> = done
+            .iter()
+            .map(|(_, at)| json!({"date_done": odoo_time(*at)}))
+            .collect();
+        let body = json!({"ids": ids, "vals_list": values, "specification": specification()});
+        self.call("stock.picking", "web_save_multi", &body).await
+    }
+}
+
+/// What is read back of a picking.
+fn specification() -> Value {
+    json!({"name": {}, "state": {}, "move_line_ids": {"fields": {
+        "product_id": {}, "quantity_product_uom": {}, "location_id": {}, "location_dest_id": {},
+        "lot_id": {}, "package_id": {}, "result_package_id": {},
+    }}})
+}
+
+/// The time in UTC, whole seconds, as the fields of Odoo hold it.
+fn odoo_time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}
+
+/// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are
+/// left out, because each costs time.
+fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let any = |has: fn(&TransferLine) -> bool| transfers.iter().any(|t| t.lines.iter().any(has));
+    let lots = any(|line| line.lot.is_some());
+    let packages = any(|line| line.package.is_some());
+    let mut fields = vec![
+        "id",
+        "picking_type_id/.id",
+        "location_id/.id",
+        "location_dest_id/.id",
+        "origin",
+        "move_line_ids/product_id/.id",
+        "move_line_ids/quantity",
+        "move_line_ids/picked",
+        "move_line_ids/location_id/.id",
+        "move_line_ids/location_dest_id/.id",
+    ];
+    if lots {
+        fields.push("move_line_ids/lot_id/.id");
+    }
+    if packages {
+        fields.extend([
+            "move_line_ids/package_id/.id",
+            "move_line_ids/result_package_id/.id",
+        ]);
+    }
+    let id = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for transfer in transfers {
+        for (place, line) in transfer.lines.iter().enumerate() {
+            let mut row = if place == 0 {
+                vec![
+                    transfer.key.external_id(),
+                    warehouse.picking_type.to_string(),
+                    warehouse.from.to_string(),
+                    warehouse.to.to_string(),
+                    format!("stockrelay {} {}", transfer.group, transfer.key),
+                ]
+            } else {
+                vec![String::new(); 5]
+            };
+            row.extend([
+                line.product.to_string(),
+                line.quantity.normalize().to_string(),
+                "1".to_owned(),
+                line.from.to_string(),
+                line.to.to_string(),
+            ]);
+            if lots {
+                row.push(id(line.lot));
+            }
+            if packages {
+                // Both: the goods are taken from the package and are in it afterwards, so it moves with them.
+                row.extend([id(line.package), id(line.package)]);
+            }
+            rows.push(row);
+        }
+    }
+    (fields, rows)
+}
+
+/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
+/// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
+/// then nobody is named, and the caller has to halve.
+fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
+    let first = messages
+        .iter()
+        .find(|m| m.kind == "error")
+        .or(messages.first())
+        .map_or_else(
+            || "Odoo loaded nothing and gave no reason".to_owned(),
+            |m| cut(&m.message),
+        );
+    if messages.iter().any(|m| is_transient(&m.message)) {
+        return Failure::wait(format!("Odoo could not do it just now: {first}"));
+    }
+    let mut documents: Vec<(usize, String)> = Vec::new();
+    let read = |m: &&LoadMessage| m.kind == "error" && m.field.is_some();
+    for message in messages.iter().filter(read) {
+        let Some(rows) = &message.rows else { continue };
+        let mut before = 0;
+        let place = transfers.iter().position(|transfer| {
+            before += transfer.lines.len();
+            rows.from < before
+        });
+        if let Some(place) = place
+            && documents.iter().all(|(known, _)| *known != place)
+        {
+            documents.push((place, cut(&message.message)));
+        }
+    }
+    Failure::Person {
+        message: first,
+        documents,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transfer(key: u8, lines: usize) -> Transfer {
+        let line = TransferLine {
+            product: 1,
+            from: 2,
+            to: 3,
+            lot: None,
+            package: None,
+            quantity: Decimal::new(150, 2),
+        };
+        Transfer {
+            key: DocumentKey([key; 16]),
+            group: "PDA-07".to_owned(),
+            lines: vec![line; lines],
+            occurred: "2026-11-23T08:15:30.9Z".parse().unwrap(),
+        }
+    }
+
+    fn warehouse() -> Warehouse {
+        Warehouse {
+            picking_type: 7,
+            from: 5,
+            to: 6,
+            company: 1,
+        }
+    }
+
+    #[test]
+    fn the_header_stands_in_the_first_row_of_each_picking_alone() {
+        let (a, mut b) = (transfer(1, 2), transfer(2, 1));
+        let (fields, rows) = rows(&warehouse(), &[&a, &b]);
+        assert_eq!(fields.len(), 10);
+        assert_eq!(
+            rows[0][..4],
+            [&a.key.external_id(), "7", "5", "6"].map(str::to_owned)
+        );
+        assert_eq!(rows[1][..5], vec![String::new(); 5]);
+        assert_eq!(rows[2][0], b.key.external_id());
+        assert_eq!(rows[2][5..], ["1", "1.5", "1", "2", "3"].map(str::to_owned));
+
+        b.lines[0].package = Some(9);
+        let (fields, rows) = super::rows(&warehouse(), &[&a, &b]);
+        assert_eq!(fields.len(), 12);
+        assert_eq!(rows[0][10..], ["", ""].map(str::to_owned));
+        assert_eq!(rows[2][10..], ["9", "9"].map(str::to_owned));
+    }
+
+    #[test]
+    fn a_row_that_odoo_refuses_names_its_document() {
+        let messages: Vec<LoadMessage> = serde_json::from_value(json!([
+            {"type": "error", "message": "No matching record", "rows": {"from": 3, "to": 3}, "field": "move_line_ids"},
+            {"type": "error", "message": "And again", "rows": {"from": 2, "to": 4}, "field": "move_line_ids"},
+            {"type": "error", "message": "This lot is incompatible", "rows": {"from": 0, "to": 1}, "record": 0},
+            {"type": "warning", "message": "Found more than 10 errors", "rows": null},
+        ]))
+        .unwrap();
+        let (a, b, c) = (transfer(1, 2), transfer(2, 3), transfer(3, 1));
+        let failure = refused(&messages, &[&a, &b, &c]);
+        let Failure::Person { documents, .. } = failure else {
+            panic!("{failure:?}")
+        };
+        assert_eq!(documents, [(1, "No matching record".to_owned())]);
+    }
+
+    #[test]
+    fn a_conflict_in_load_passes() {
+        let messages: Vec<LoadMessage> = serde_json::from_value(json!([
+            {"type": "error", "message": "could not serialize access due to concurrent update", "rows": {"from": 0, "to": 0}},
+        ]))
+        .unwrap();
+        let failure = refused(&messages, &[&transfer(1, 1)]);
+        assert!(matches!(failure, Failure::Wait { .. }), "{failure:?}");
+    }
+
+    #[test]
+    fn odoo_has_whole_seconds_in_utc() {
+        assert_eq!(odoo_time(transfer(1, 1).occurred), "2026-11-23 08:15:30");
+    }
+}

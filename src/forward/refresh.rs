@@ -1,0 +1,110 @@
+//! Keeps the copy of master data up to date: all of it once, then what was written since, in small pages.
+//!
+//! Archived records come as changes. Deleted ones leave no trace but a count that does not match: then, and once a
+//! day, all ids are read again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+
+use super::copy::{Copy, CopyError};
+use super::odoo::{Client, Kind, PAGE_ROWS};
+use crate::outcome::Failure;
+
+/// A record has the time at which its transaction began, and is seen when that ended: ask for so much more.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+const FULL_EVERY: Duration = Duration::from_hours(24);
+
+/// Why master data could not be had.
+#[derive(Debug, Error)]
+pub enum Trouble {
+    #[error(transparent)]
+    Odoo(#[from] Failure),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+}
+
+#[derive(Debug, Default)]
+pub struct Refresh {
+    /// When each kind was last read as a whole, since the start.
+    full_at: BTreeMap<Kind, Duration>,
+    /// Counts (Odoo's, ours) that stayed different when all was read: no reason to read all again.
+    accepted: BTreeMap<Kind, (u64, u64)>,
+}
+
+impl Refresh {
+    /// Brings the copy up to date; answers whether there was news.
+    pub async fn run(
+        &mut self,
+        odoo: &mut Client,
+        copy: &Copy,
+        company: i64,
+        now: Duration,
+    ) -> Result<bool, Trouble> {
+        let mut news = false;
+        for kind in Kind::ALL {
+            let since = copy.since(kind)?;
+            let aged = self
+                .full_at
+                .get(&kind)
+                .is_some_and(|at| now >= *at + FULL_EVERY);
+            self.full_at.entry(kind).or_insert(now);
+            news |= fetch(odoo, copy, kind, company, since.filter(|_| !aged)).await?;
+            let counts = (odoo.count(kind, company).await?, copy.count(kind)?);
+            if counts.0 != counts.1 && self.accepted.get(&kind) != Some(&counts) {
+                news |= fetch(odoo, copy, kind, company, None).await?;
+                self.accepted
+                    .insert(kind, (odoo.count(kind, company).await?, copy.count(kind)?));
+            }
+            if aged {
+                self.full_at.insert(kind, now);
+            }
+        }
+        Ok(news)
+    }
+}
+
+/// Fetches what was written since, or everything, page by page.
+async fn fetch(
+    odoo: &mut Client,
+    copy: &Copy,
+    kind: Kind,
+    company: i64,
+    since: Option<String>,
+) -> Result<bool, Trouble> {
+    let mut news = false;
+    let mut ids = BTreeSet::new();
+    let mut after = 0;
+    let mut begun = None;
+    loop {
+        let page = odoo.page(kind, company, since.as_deref(), after).await?;
+        begun.get_or_insert_with(|| odoo.server_time());
+        news |= copy.apply(kind, &page)?;
+        if since.is_none() {
+            ids.extend(page.iter().map(|row| row.id));
+        }
+        match page.last() {
+            Some(last) if page.len() >= PAGE_ROWS => after = last.id,
+            _ => break,
+        }
+    }
+    if since.is_none() {
+        news |= copy.keep_only(kind, &ids)?;
+    }
+    if let Some(begun) = begun {
+        copy.set_since(kind, &before(begun))?;
+    }
+    Ok(news)
+}
+
+/// In Odoo's form of a time.
+fn before(begun: Timestamp) -> String {
+    let since = begun.checked_sub(OVERLAP).unwrap_or(begun);
+    since
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}

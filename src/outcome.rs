@@ -1,0 +1,115 @@
+//! What became of a call to Odoo, and of a document.
+//!
+//! No answer is neither success nor failure: it is *unknown* (**invariant 6**), which is a [`Failure::Wait`] here,
+//! and the next step is always one that is safe either way.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::document::{OdooRef, Reason};
+
+/// The reason codes that sending gives; `docs/reason-codes.md` explains each to people.
+pub mod code {
+    pub const UNKNOWN_PRODUCT: &str = "unknown-product";
+    pub const UNKNOWN_LOCATION: &str = "unknown-location";
+    pub const UNKNOWN_LOT: &str = "unknown-lot";
+    pub const UNKNOWN_PACKAGE: &str = "unknown-package";
+    pub const AMBIGUOUS_PRODUCT: &str = "ambiguous-product";
+    pub const AMBIGUOUS_LOCATION: &str = "ambiguous-location";
+    pub const AMBIGUOUS_PACKAGE: &str = "ambiguous-package";
+    pub const LOT_REQUIRED: &str = "lot-required";
+    pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
+    pub const ODOO_REFUSED: &str = "odoo-refused";
+    pub const NOT_VALIDATED: &str = "not-validated";
+    pub const CANCELLED_IN_ODOO: &str = "cancelled-in-odoo";
+    pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
+
+    /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
+    pub const MASTER_DATA: [&str; 8] = [
+        UNKNOWN_PRODUCT,
+        UNKNOWN_LOCATION,
+        UNKNOWN_LOT,
+        UNKNOWN_PACKAGE,
+        AMBIGUOUS_PRODUCT,
+        AMBIGUOUS_LOCATION,
+        AMBIGUOUS_PACKAGE,
+        LOT_REQUIRED,
+    ];
+}
+
+/// Why a call to Odoo did not do what it should. Each variant is a decision of its caller.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// Passes by itself: try again later, for ever. What the call did is unknown.
+    #[error("{message}")]
+    Wait {
+        message: String,
+        /// The server asked for so much time.
+        after: Option<Duration>,
+        /// It took too long, or broke half-way: smaller calls may fare better.
+        slow: bool,
+    },
+    /// Odoo refused it: for a person.
+    #[error("{message}")]
+    Person {
+        message: String,
+        /// Which of the call's documents, by their place in it, and what Odoo says of each. Empty: unknown which.
+        documents: Vec<(usize, String)>,
+    },
+    /// The whole link is held until somebody does what `remedy` says.
+    #[error("{message}; {remedy}")]
+    Stop { message: String, remedy: String },
+}
+
+impl Failure {
+    #[must_use]
+    pub fn wait(message: impl Into<String>) -> Self {
+        Self::Wait {
+            message: message.into(),
+            after: None,
+            slow: false,
+        }
+    }
+
+    #[must_use]
+    pub fn person(message: impl Into<String>) -> Self {
+        Self::Person {
+            message: message.into(),
+            documents: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn stop(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Stop {
+            message: message.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
+/// What became of a document that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Read back from Odoo: done, with exactly the lines of the document.
+    Posted { odoo: OdooRef, already: bool },
+    /// By Odoo or by rule; where Odoo holds a picking for it, it is named.
+    Refused {
+        reason: Reason,
+        odoo: Option<OdooRef>,
+    },
+}
+
+impl Outcome {
+    #[must_use]
+    pub fn refused(code: &str, message: impl Into<String>, odoo: Option<OdooRef>) -> Self {
+        Self::Refused {
+            reason: Reason {
+                code: code.to_owned(),
+                message: message.into(),
+            },
+            odoo,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What is to go out through the broker, in order, until the broker has acknowledged it. Pure.
+//!
+//! rumqttc forgets its own queue when the broker answers that it has no session, and hands out packet ids again
+//! after a reconnect. So it never holds the only copy: after a loss everything unacknowledged is handed over anew.
+//! A device may then get a receipt twice, which says the same.
+
+use std::collections::VecDeque;
+
+/// Messages that wait or are under way at the most; beyond it the oldest that wait are dropped.
+pub(super) const MESSAGES_MAX: usize = 4_096;
+/// Messages that the broker has not acknowledged at the most.
+pub(super) const UNDER_WAY_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Outbox<T> {
+    /// Those under way first, each with its packet id once it has one; then those that wait.
+    entries: VecDeque<(Option<u16>, T)>,
+    under_way: usize,
+}
+
+impl<T> Outbox<T> {
+    pub fn new() -> Self {
+        Self {
+            entries: VecDeque::new(),
+            under_way: 0,
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= MESSAGES_MAX
+    }
+
+    /// Takes a message in; answers the one that was dropped to make room.
+    pub fn push(&mut self, message: T) -> Option<T> {
+        let dropped = if self.is_full() {
+            self.entries.remove(self.under_way)
+        } else {
+            None
+        };
+        self.entries.push_back((None, message));
+        dropped.map(|(_, message)| message)
+    }
+
+    /// The next message to hand to the client, if one more may be under way.
+    pub fn next(&self) -> Option<&T> {
+        if self.under_way >= UNDER_WAY_MAX {
+            return None;
+        }
+        self.entries.get(self.under_way).map(|(_, message)| message)
+    }
+
+    /// The one that [`Self::next`] answered was handed over.
+    pub fn handed_over(&mut self) {
+        self.under_way += 1;
+    }
+
+    /// The client gave a packet id to the first that has none: it takes them in order.
+    pub fn numbered(&mut self, packet_id: u16) {
+        let under_way = self.entries.iter_mut().take(self.under_way);
+        if let Some((id, _)) = under_way.into_iter().find(|(id, _)| id.is_none()) {
+            *id = Some(packet_id);
+        }
+    }
+
+    /// The broker has it.
+    pub fn acknowledged(&mut self, packet_id: u16) {
+        let found = self
+            .entries
+            .iter()
+            .take(self.under_way)
+            .position(|(id, _)| *id == Some(packet_id));
+        if let Some(index) = found {
+            self.entries.remove(index);
+            self.under_way -= 1;
+        }
+    }
+
+    /// The connection is gone: nothing is under way, everything waits again.
+    pub fn lost(&mut self) {
+        for (id, _) in self.entries.iter_mut().take(self.under_way) {
+            *id = None;
+        }
+        self.under_way = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hand_over_all(outbox: &mut Outbox<u32>) -> Vec<u32> {
+        let mut handed = Vec::new();
+        while let Some(message) = outbox.next().copied() {
+            handed.push(message);
+            outbox.handed_over();
+        }
+        handed
+    }
+
+    #[test]
+    fn what_was_not_acknowledged_goes_out_again_in_order() {
+        let mut outbox = Outbox::new();
+        for message in 0..4 {
+            assert_eq!(outbox.push(message), None);
+        }
+        assert_eq!(hand_over_all(&mut outbox), [0, 1, 2, 3]);
+        for packet_id in 1..=3 {
+            outbox.numbered(packet_id);
+        }
+        outbox.acknowledged(2);
+        outbox.acknowledged(2);
+        outbox.acknowledged(9);
+        outbox.lost();
+        assert_eq!(hand_over_all(&mut outbox), [0, 2, 3]);
+        // Packet ids of before the loss mean nothing.
+        outbox.acknowledged(1);
+        outbox.lost();
+        assert_eq!(hand_over_all(&mut outbox), [0, 2, 3]);
+    }
+
+    #[test]
+    fn only_so_many_are_under_way_and_only_so_many_are_kept() {
+        let mut outbox = Outbox::new();
+        let max = u32::try_from(MESSAGES_MAX).unwrap();
+        let window = u32::try_from(UNDER_WAY_MAX).unwrap();
+        for message in 0..max {
+            assert_eq!(outbox.push(message), None);
+        }
+        assert_eq!(hand_over_all(&mut outbox).len(), UNDER_WAY_MAX);
+        // The oldest that waits goes, not one that is under way.
+        assert_eq!(outbox.push(max), Some(window));
+        outbox.numbered(7);
+        outbox.acknowledged(7);
+        assert_eq!(hand_over_all(&mut outbox), [window + 1]);
+    }
+}

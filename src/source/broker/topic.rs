@@ -1,0 +1,89 @@
+//! Topics of the contract, as the gateway subscribes to them.
+
+use rumqttc::{QoS, SubscribeFilter};
+
+use crate::event::Name;
+use crate::source::Channel;
+
+const CHANNELS: [&str; 4] = ["scan", "event", "state", "config/reported"];
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Topic {
+    Reading(Name, Channel),
+    State(Name),
+    ConfigReported(Name),
+}
+
+impl Topic {
+    /// `None` for a topic of another site, of an unknown channel, or whose device has no valid name.
+    pub fn parse(site: &Name, topic: &str) -> Option<Self> {
+        let rest = topic.strip_prefix("stockrelay/v1/")?;
+        let (found, rest) = rest.split_once('/')?;
+        let (device, channel) = rest.split_once('/')?;
+        let device = Name::new(device).ok().filter(|_| found == site.as_str())?;
+        match channel {
+            "scan" => Some(Self::Reading(device, Channel::Scan)),
+            "event" => Some(Self::Reading(device, Channel::Event)),
+            "state" => Some(Self::State(device)),
+            "config/reported" => Some(Self::ConfigReported(device)),
+            _ => None,
+        }
+    }
+}
+
+/// What the gateway listens to: every device of its site.
+pub(super) fn filters(site: &Name) -> Vec<SubscribeFilter> {
+    CHANNELS
+        .iter()
+        .map(|channel| {
+            SubscribeFilter::new(
+                format!("stockrelay/v1/{site}/+/{channel}"),
+                QoS::AtLeastOnce,
+            )
+        })
+        .collect()
+}
+
+pub(super) fn outgoing(site: &Name, device: &Name, channel: &str) -> String {
+    format!("stockrelay/v1/{site}/{device}/{channel}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_topics_of_the_site_with_a_valid_device_are_understood() {
+        let site = Name::new("ams1").unwrap();
+        let device = || Name::new("pda.1").unwrap();
+        let parse = |topic: &str| Topic::parse(&site, topic);
+        assert_eq!(
+            parse("stockrelay/v1/ams1/pda.1/scan"),
+            Some(Topic::Reading(device(), Channel::Scan))
+        );
+        assert_eq!(
+            parse("stockrelay/v1/ams1/pda.1/event"),
+            Some(Topic::Reading(device(), Channel::Event))
+        );
+        assert_eq!(
+            parse("stockrelay/v1/ams1/pda.1/state"),
+            Some(Topic::State(device()))
+        );
+        assert_eq!(
+            parse("stockrelay/v1/ams1/pda.1/config/reported"),
+            Some(Topic::ConfigReported(device()))
+        );
+        for other in [
+            "",
+            "stockrelay/v1/ams2/pda.1/scan",
+            "stockrelay/v2/ams1/pda.1/scan",
+            "stockrelay/v1/ams1/pda 1/scan",
+            "stockrelay/v1/ams1//scan",
+            "stockrelay/v1/ams1/pda.1/receipt",
+            "stockrelay/v1/ams1/pda.1",
+            "stockrelay/v1/ams1/pda.1/scan/x",
+        ] {
+            assert_eq!(parse(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Deliveries become journal entries, and are acknowledged in the order in which they came (MQTT-4.6.0-2).
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesOrdered;
+use rumqttc::{Publish, QoS};
+use tokio::sync::mpsc;
+
+use super::link::Link;
+use crate::clock;
+use crate::event::{Name, SourceKind};
+use crate::journal::{Accepted, AppendError};
+use crate::source::receipt::Receipt;
+use crate::source::{Intake, Outbound, Reading, Verdict};
+use crate::view::board::{Board, DEVICES_MAX};
+
+/// Deliveries that wait for the disk at the most; while they do, no more is read from the broker.
+pub(super) const IN_FLIGHT_MAX: usize = 128;
+/// How long a delivery waits before it asks a full journal again.
+const FULL_WAIT: Duration = Duration::from_secs(1);
+/// The longest `state` that is shown.
+const STATE_BYTES_MAX: usize = 2_048;
+
+/// A message from the broker, in the connection that it came in.
+pub(super) struct Delivery {
+    pub generation: u64,
+    pub publish: Publish,
+    /// What to journal; none for what only has to be acknowledged, in its turn.
+    pub reading: Option<Reading>,
+}
+
+/// What became of a delivery.
+enum Settled {
+    Kept(Delivery, Vec<Verdict>),
+    /// Not kept and not to be acknowledged: the broker sends it again.
+    Left,
+    /// The journal has stopped: so does the source.
+    Stopped,
+}
+
+/// Works off deliveries until there are no more, or the journal has stopped.
+pub(super) async fn work(
+    mut deliveries: mpsc::Receiver<Delivery>,
+    intake: &Intake,
+    link: &Link,
+    board: &Board,
+) {
+    let mut under_way = FuturesOrdered::new();
+    let mut open = true;
+    while open || !under_way.is_empty() {
+        tokio::select! {
+            delivery = deliveries.recv(), if open && under_way.len() < IN_FLIGHT_MAX => match delivery {
+                Some(delivery) => under_way.push_back(settle(delivery, intake, link, board)),
+                None => open = false,
+            },
+            Some(settled) = under_way.next(), if !under_way.is_empty() => match settled {
+                Settled::Kept(delivery, verdicts) => finish(&delivery, &verdicts, link, board).await,
+                Settled::Left => {}
+                Settled::Stopped => return,
+            },
+        }
+    }
+}
+
+async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board) -> Settled {
+    let Some(reading) = &delivery.reading else {
+        return Settled::Kept(delivery, Vec::new());
+    };
+    let mut was_full = false;
+    loop {
+        match intake.take(reading.clone()).await {
+            Ok(verdicts) => {
+                if was_full {
+                    board.source(SourceKind::Broker, |view| view.detail = None);
+                }
+                return Settled::Kept(delivery, verdicts);
+            }
+            Err(AppendError::Stopped) => return Settled::Stopped,
+            Err(full @ AppendError::Full) => {
+                // After a reconnect the broker has sent it again: this copy is not the one to wait with.
+                // Without QoS there is no promise, and nobody would send it again.
+                if delivery.publish.qos == QoS::AtMostOnce
+                    || link.generation() != delivery.generation
+                {
+                    return Settled::Left;
+                }
+                was_full = true;
+                board.source(SourceKind::Broker, |view| {
+                    view.detail = Some(format!("not acknowledging: {full}"));
+                });
+                tokio::time::sleep(FULL_WAIT).await;
+            }
+        }
+    }
+}
+
+/// **Invariant 1:** the acknowledgement goes out only here, after the journal answered.
+async fn finish(delivery: &Delivery, verdicts: &[Verdict], link: &Link, board: &Board) {
+    if delivery.publish.qos != QoS::AtMostOnce {
+        link.acknowledge(&delivery.publish, delivery.generation)
+            .await;
+    }
+    let Some(reading) = &delivery.reading else {
+        return;
+    };
+    let count = |wanted: fn(&Accepted) -> bool| {
+        verdicts.iter().filter(|v| wanted(&v.accepted)).count() as u64
+    };
+    let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
+    let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
+    board.device(&reading.device, SourceKind::Broker, |view| {
+        view.last_event = Some(reading.received);
+        view.events += stored;
+        view.rejected += rejected;
+    });
+    for verdict in verdicts {
+        link.send(Outbound {
+            device: reading.device.clone(),
+            channel: "receipt",
+            payload: Receipt::of(verdict),
+            retain: false,
+        })
+        .await;
+    }
+}
+
+/// Which devices are there, as far as their messages and last wills say.
+#[derive(Default)]
+pub(super) struct Presence {
+    online: HashSet<Name>,
+}
+
+impl Presence {
+    /// A device was heard of.
+    pub fn heard(&mut self, board: &Board, device: &Name) {
+        self.set(board, device, true);
+    }
+
+    /// A device's `state`: anything, JSON by convention; its last will says `{"online": false}`.
+    pub fn state(&mut self, board: &Board, device: &Name, payload: &[u8]) {
+        let state = (payload.len() <= STATE_BYTES_MAX)
+            .then(|| serde_json::from_slice::<serde_json::Value>(payload).ok())
+            .flatten();
+        let online = state
+            .as_ref()
+            .and_then(|state| state.get("online")?.as_bool())
+            // Publishing an empty payload takes a retained state back: it says nothing of the device.
+            .unwrap_or(!payload.is_empty());
+        self.set(board, device, online);
+        board.device(device, SourceKind::Broker, |view| view.state = state);
+    }
+
+    fn set(&mut self, board: &Board, device: &Name, online: bool) {
+        let changed = if !online {
+            self.online.remove(device)
+        } else if self.online.len() < DEVICES_MAX {
+            self.online.insert(device.clone())
+        } else {
+            false
+        };
+        board.device(device, SourceKind::Broker, |view| {
+            view.online = online;
+            view.since = Some(clock::now());
+        });
+        if changed {
+            let devices = self.online.len() as u64;
+            board.source(SourceKind::Broker, |view| view.devices = devices);
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! What the screen shows and what keys do to it. Pure: times and snapshots come in, wishes go out.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::widgets::TableState;
+
+use super::keys::{self, Act};
+use super::theme::Theme;
+use crate::view::records::DocumentView;
+use crate::view::snapshot::Status;
+
+/// Seconds of rates that are kept for the curve.
+const RATES_KEPT: usize = 240;
+/// Rows of one page up or down.
+const PAGE: usize = 10;
+/// The longest reason that can be typed, as the control API takes it.
+const REASON_CHARS_MAX: usize = 500;
+
+/// What the feed got.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Seen {
+    Gateway(Box<Snapshot>),
+    /// Nobody answers, and why.
+    Away(String),
+}
+
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Snapshot {
+    pub status: Status,
+    /// The newest first.
+    pub documents: Vec<DocumentView>,
+    /// The oldest first.
+    pub parked: Vec<DocumentView>,
+}
+
+/// The panels that a selection can be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Panel {
+    Devices,
+    Documents,
+    Parked,
+}
+
+impl Panel {
+    pub const ALL: [Self; 3] = [Self::Devices, Self::Documents, Self::Parked];
+
+    fn at(self, steps: usize) -> Self {
+        Self::ALL[(self as usize + steps) % Self::ALL.len()]
+    }
+}
+
+/// What the person wants done outside of the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    Quit,
+    Retry { key: String },
+    Discard { key: String, reason: String },
+}
+
+/// Asking for the reason of a discard, then whether it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dialog {
+    pub number: u64,
+    pub key: String,
+    pub reason: String,
+    pub confirming: bool,
+}
+
+/// Rates of the last minutes, in tenths of an event a second, oldest first.
+#[derive(Debug, Clone, Default)]
+pub struct Rates {
+    pub stored: VecDeque<u64>,
+    pub posted: VecDeque<u64>,
+    last: Option<(Timestamp, u64, u64)>,
+}
+
+impl Rates {
+    fn take(&mut self, status: &Status, now: Timestamp) {
+        let (stored, posted) = (status.events.stored, status.events.posted);
+        if let Some((then, stored_then, posted_then)) = self.last.replace((now, stored, posted)) {
+            let Ok(millis @ 1..) = u64::try_from(now.duration_since(then).as_millis()) else {
+                return;
+            };
+            let rate = |new: u64, old: u64| new.saturating_sub(old).saturating_mul(10_000) / millis;
+            push(&mut self.stored, rate(stored, stored_then));
+            push(&mut self.posted, rate(posted, posted_then));
+        }
+    }
+}
+
+fn push(rates: &mut VecDeque<u64>, rate: u64) {
+    if rates.len() == RATES_KEPT {
+        rates.pop_front();
+    }
+    rates.push_back(rate);
+}
+
+#[derive(Debug)]
+pub struct App {
+    pub socket: PathBuf,
+    pub theme: Theme,
+    pub now: Timestamp,
+    /// The last that was seen of the gateway, and when.
+    pub snapshot: Option<(Snapshot, Timestamp)>,
+    /// Why nobody answers now.
+    pub away: Option<String>,
+    pub rates: Rates,
+    pub panel: Panel,
+    /// The selected row of each panel.
+    pub rows: [TableState; 3],
+    pub help: bool,
+    pub dialog: Option<Dialog>,
+    /// What became of the last wish; the next key takes it away.
+    pub notice: Option<String>,
+}
+
+impl App {
+    #[must_use]
+    pub fn new(socket: &Path, colour: bool) -> Self {
+        Self {
+            socket: socket.to_owned(),
+            theme: Theme { colour },
+            now: Timestamp::UNIX_EPOCH,
+            snapshot: None,
+            away: None,
+            rates: Rates::default(),
+            panel: Panel::Devices,
+            rows: Default::default(),
+            help: false,
+            dialog: None,
+            notice: None,
+        }
+    }
+
+    pub fn tick(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    pub fn see(&mut self, seen: Seen, now: Timestamp) {
+        match seen {
+            Seen::Gateway(snapshot) => {
+                self.rates.take(&snapshot.status, now);
+                self.away = None;
+                let chosen = self.selected_parked().map(|document| document.key.clone());
+                let row = (snapshot.parked.iter())
+                    .position(|document| Some(&document.key) == chosen.as_ref());
+                self.snapshot = Some((*snapshot, now));
+                // A decision is about the document that was chosen, wherever it stands by now.
+                if row.is_some() {
+                    self.rows[Panel::Parked as usize].select(row);
+                }
+                for panel in Panel::ALL {
+                    self.select(panel, 0, 0);
+                }
+            }
+            Seen::Away(why) => self.away = Some(why),
+        }
+    }
+
+    /// Does what the key says; answers what is to be done outside.
+    pub fn press(&mut self, key: KeyEvent) -> Option<Wish> {
+        self.notice = None;
+        if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+            return Some(Wish::Quit);
+        }
+        if self.dialog.is_some() {
+            return self.answer(key.code);
+        }
+        if self.help {
+            self.help = false;
+            return (keys::act(key.code) == Some(Act::Quit)).then_some(Wish::Quit);
+        }
+        self.act(keys::act(key.code)?)
+    }
+
+    fn act(&mut self, act: Act) -> Option<Wish> {
+        let panel = self.panel;
+        match act {
+            Act::Quit => return Some(Wish::Quit),
+            Act::Help => self.help = true,
+            Act::NextPanel => self.panel = panel.at(1),
+            Act::PreviousPanel => self.panel = panel.at(Panel::ALL.len() - 1),
+            Act::Up => self.select(panel, 0, 1),
+            Act::Down => self.select(panel, 1, 0),
+            Act::PageUp => self.select(panel, 0, PAGE),
+            Act::PageDown => self.select(panel, PAGE, 0),
+            Act::First => self.select(panel, 0, usize::MAX),
+            Act::Last => self.select(panel, usize::MAX, 0),
+            Act::Retry | Act::Discard => return self.decide(act),
+        }
+        None
+    }
+
+    fn rows_of(&self, panel: Panel) -> usize {
+        self.snapshot
+            .as_ref()
+            .map_or(0, |(snapshot, _)| match panel {
+                Panel::Devices => snapshot.status.devices.listed.len(),
+                Panel::Documents => snapshot.documents.len(),
+                Panel::Parked => snapshot.parked.len(),
+            })
+    }
+
+    /// Moves a panel's selection, within the rows that are there now.
+    fn select(&mut self, panel: Panel, down: usize, up: usize) {
+        let last = self.rows_of(panel).checked_sub(1);
+        let state = &mut self.rows[panel as usize];
+        let row = state
+            .selected()
+            .unwrap_or(0)
+            .saturating_add(down)
+            .saturating_sub(up);
+        state.select(last.map(|last| row.min(last)));
+    }
+
+    /// The parked document that a decision would be about.
+    #[must_use]
+    pub fn selected_parked(&self) -> Option<&DocumentView> {
+        let (snapshot, _) = self.snapshot.as_ref()?;
+        snapshot
+            .parked
+            .get(self.rows[Panel::Parked as usize].selected()?)
+    }
+
+    fn decide(&mut self, act: Act) -> Option<Wish> {
+        if self.panel != Panel::Parked {
+            self.panel = Panel::Parked;
+            self.notice = Some("Choose a parked document, then press it again".to_owned());
+            return None;
+        }
+        let Some(document) = self.selected_parked() else {
+            self.notice = Some("No document is parked".to_owned());
+            return None;
+        };
+        let (number, key) = (document.number, document.key.clone());
+        if act == Act::Retry {
+            return Some(Wish::Retry { key });
+        }
+        self.dialog = Some(Dialog {
+            number,
+            key,
+            reason: String::new(),
+            confirming: false,
+        });
+        None
+    }
+
+    /// Keys while the dialog is open.
+    fn answer(&mut self, key: KeyCode) -> Option<Wish> {
+        let dialog = self.dialog.as_mut()?;
+        match (dialog.confirming, key) {
+            (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => self.dialog = None,
+            (true, KeyCode::Char('y' | 'Y')) => {
+                let dialog = self.dialog.take()?;
+                return Some(Wish::Discard {
+                    key: dialog.key,
+                    reason: dialog.reason.trim().to_owned(),
+                });
+            }
+            (false, KeyCode::Enter) => dialog.confirming = !dialog.reason.trim().is_empty(),
+            (false, KeyCode::Backspace) => {
+                dialog.reason.pop();
+            }
+            (false, KeyCode::Char(c)) if dialog.reason.chars().count() < REASON_CHARS_MAX => {
+                dialog.reason.push(c);
+            }
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn press(app: &mut App, keys: &str) -> Option<Wish> {
+        keys.chars().fold(None, |_, c| {
+            let code = if c == '\n' {
+                KeyCode::Enter
+            } else {
+                KeyCode::Char(c)
+            };
+            app.press(KeyEvent::from(code))
+        })
+    }
+
+    fn app_with_parked(parked: usize) -> App {
+        let mut app = App::new(Path::new("/run/x.sock"), false);
+        see(&mut app, parked, 0);
+        app.panel = Panel::Parked;
+        app
+    }
+
+    fn see(app: &mut App, parked: usize, second: i64) {
+        let at = Timestamp::from_second(second).unwrap();
+        let document = |number: usize| DocumentView {
+            number: number as u64,
+            key: format!("{number:032x}"),
+            state: "parked".to_owned(),
+            purpose: "transfer".to_owned(),
+            group: "pda".to_owned(),
+            lines: Vec::new(),
+            events: 1,
+            occurred: at,
+            sealed: at,
+            since: at,
+            attempts: 1,
+            reason: None,
+            odoo: None,
+            odoo_id: None,
+            external_id: String::new(),
+        };
+        let mut snapshot = Snapshot {
+            parked: (1..=parked).map(document).collect(),
+            ..Snapshot::default()
+        };
+        snapshot.status.events.stored = second.unsigned_abs() * 5;
+        app.see(Seen::Gateway(Box::new(snapshot)), at);
+    }
+
+    #[test]
+    fn a_discard_needs_a_reason_and_a_second_word() {
+        let mut app = app_with_parked(2);
+        assert_eq!(press(&mut app, "jd"), None);
+        assert_eq!(press(&mut app, " \n"), None);
+        assert!(
+            !app.dialog.as_ref().unwrap().confirming,
+            "blank is no reason"
+        );
+        // A `q` or `y` in the reason is a letter.
+        assert_eq!(press(&mut app, "query\n"), None);
+        assert!(app.dialog.as_ref().unwrap().confirming);
+        let wish = press(&mut app, "y");
+        let key = format!("{:032x}", 2);
+        assert_eq!(
+            wish,
+            Some(Wish::Discard {
+                key,
+                reason: "query".to_owned()
+            })
+        );
+        assert_eq!(app.dialog, None);
+    }
+
+    #[test]
+    fn no_means_no() {
+        let mut app = app_with_parked(1);
+        assert_eq!(press(&mut app, "dx\nn"), None);
+        assert_eq!(app.dialog, None);
+        press(&mut app, "dx");
+        app.press(KeyEvent::from(KeyCode::Esc));
+        assert_eq!(app.dialog, None);
+    }
+
+    #[test]
+    fn a_decision_is_only_about_what_is_seen_to_be_selected() {
+        let mut app = app_with_parked(1);
+        app.panel = Panel::Devices;
+        assert_eq!(
+            press(&mut app, "r"),
+            None,
+            "the parked ones were not in front"
+        );
+        assert!(matches!(press(&mut app, "r"), Some(Wish::Retry { .. })));
+        see(&mut app, 0, 1);
+        assert_eq!(press(&mut app, "r"), None);
+        assert_eq!(app.notice.as_deref(), Some("No document is parked"));
+    }
+
+    #[test]
+    fn the_selection_stays_within_what_is_there() {
+        let mut app = app_with_parked(3);
+        press(&mut app, "jjjjj");
+        assert_eq!(app.selected_parked().unwrap().number, 3);
+        see(&mut app, 1, 1);
+        assert_eq!(app.selected_parked().unwrap().number, 1);
+        press(&mut app, "kGg");
+        assert_eq!(app.selected_parked().unwrap().number, 1);
+    }
+
+    #[test]
+    fn the_selection_follows_its_document() {
+        let mut app = app_with_parked(3);
+        press(&mut app, "j");
+        let (mut snapshot, now) = app.snapshot.clone().unwrap();
+        snapshot.parked.remove(0);
+        app.see(Seen::Gateway(Box::new(snapshot)), now);
+        assert_eq!(app.selected_parked().unwrap().number, 2);
+    }
+
+    #[test]
+    fn rates_are_events_a_second() {
+        let mut app = app_with_parked(0);
+        see(&mut app, 0, 2);
+        assert_eq!(app.rates.stored, [50], "tenths");
+        // The clock stood still, or went back: no rate can be told.
+        see(&mut app, 0, 2);
+        assert_eq!(app.rates.stored, [50]);
+    }
+}

@@ -1,0 +1,82 @@
+//! The devices: who is there, when each was heard of, how its battery is.
+
+use jiff::Timestamp;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Row, Table};
+
+use super::app::{App, Panel};
+use super::theme::{HEADING, SELECTED};
+use crate::view::snapshot::Device;
+use crate::view::table::{grouped, plain, seconds_since, span};
+
+const WIDTHS: [Constraint; 6] = [
+    Constraint::Fill(2),
+    Constraint::Length(7),
+    Constraint::Length(12),
+    Constraint::Length(9),
+    Constraint::Length(8),
+    Constraint::Length(7),
+];
+
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
+    let listed = app
+        .snapshot
+        .as_ref()
+        .map_or(&[][..], |(s, _)| &s.status.devices.listed);
+    if listed.is_empty() {
+        frame.render_widget(
+            super::help::empty("No device has connected yet").block(block),
+            area,
+        );
+        return;
+    }
+    let rows: Vec<Row> = listed.iter().map(|device| row(device, app)).collect();
+    let headings = [
+        "DEVICE",
+        "STATE",
+        "LAST EVENT",
+        "EVENTS",
+        "REJECTED",
+        "BATTERY",
+    ];
+    let table = Table::new(rows, WIDTHS)
+        .header(Row::new(headings).style(HEADING))
+        .row_highlight_style(SELECTED)
+        .highlight_symbol("> ")
+        .block(block);
+    frame.render_stateful_widget(table, area, &mut app.rows[Panel::Devices as usize]);
+}
+
+fn row(device: &Device, app: &App) -> Row<'static> {
+    let view = &device.view;
+    let state = if view.online { "online" } else { "away" };
+    Row::new(vec![
+        Line::from(device.name.to_string()),
+        Line::from(Span::styled(state, app.theme.state(state))),
+        Line::from(ago(view.last_event, app.now)),
+        Line::from(grouped(view.events)),
+        Line::from(grouped(view.rejected)),
+        Line::from(battery(device)),
+    ])
+}
+
+pub(super) fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
+    at.map_or("–".to_owned(), |at| {
+        format!("{} ago", span(seconds_since(at, now)))
+    })
+}
+
+/// Whatever the device calls its battery's charge; most say `battery`, in per cent.
+fn battery(device: &Device) -> String {
+    let state = device.view.state.as_ref();
+    let charge = ["battery", "battery_pct", "batteryLevel", "battery_percent"]
+        .iter()
+        .find_map(|key| state?.get(key));
+    match charge {
+        Some(serde_json::Value::Number(number)) => format!("{number} %"),
+        Some(serde_json::Value::String(text)) => plain(text),
+        _ => "–".to_owned(),
+    }
+}

@@ -1,0 +1,49 @@
+//! Asks the control socket each second, also while nobody answers there.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::Message;
+use super::app::{Seen, Snapshot};
+use crate::view::client::{Client, ClientError};
+use crate::view::records::DocumentPage;
+use crate::view::snapshot::Status;
+
+const EACH: Duration = Duration::from_secs(1);
+/// The newest documents, and the oldest parked ones, that are shown.
+const DOCUMENTS: u64 = 50;
+const PARKED: u64 = 100;
+
+pub(super) async fn feed(client: Client, sender: mpsc::Sender<Message>) {
+    let mut tick = tokio::time::interval(EACH);
+    // A daemon that was slow once is not asked more often for it.
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tick.tick().await;
+        let seen = match take(&client).await {
+            Ok(snapshot) => Seen::Gateway(Box::new(snapshot)),
+            Err(error) => Seen::Away(error.to_string()),
+        };
+        if sender.send(Message::Seen(seen)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn take(client: &Client) -> Result<Snapshot, ClientError> {
+    let status: Status = client.get("/v1/status").await?;
+    // Documents are numbered from 1 without gaps: the newest has the number of how many there ever were.
+    let after = status.documents.sealed().saturating_sub(DOCUMENTS);
+    let mut documents: DocumentPage = client
+        .get(&format!("/v1/documents?after={after}&limit={DOCUMENTS}"))
+        .await?;
+    documents.documents.reverse();
+    let parked: DocumentPage = client.get(&format!("/v1/parked?limit={PARKED}")).await?;
+    Ok(Snapshot {
+        status,
+        documents: documents.documents,
+        parked: parked.documents,
+    })
+}

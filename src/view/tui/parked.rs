@@ -1,0 +1,80 @@
+//! What was refused and waits for a person, with all that is known of the selected one.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Paragraph, Row, Table, Wrap};
+
+use super::app::{App, Panel};
+use super::devices::ago;
+use super::theme::{HEADING, SELECTED};
+use crate::view::records::DocumentView;
+use crate::view::table::{counted, plain};
+
+/// Rows for the selected document, below the list.
+const DETAIL_ROWS: u16 = 3;
+const WIDTHS: [Constraint; 5] = [
+    Constraint::Length(8),
+    Constraint::Length(20),
+    Constraint::Fill(1),
+    Constraint::Length(5),
+    Constraint::Length(12),
+];
+
+pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
+    let parked = app.snapshot.as_ref().map_or(&[][..], |(s, _)| &s.parked);
+    if parked.is_empty() {
+        frame.render_widget(super::help::empty("Nothing needs you").block(block), area);
+        return;
+    }
+    let inner = block.inner(area);
+    frame.render_widget(block, area);
+    let [list, detail] =
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(DETAIL_ROWS)]).areas(inner);
+    let rows: Vec<Row> = parked.iter().map(|document| row(document, app)).collect();
+    let headings = ["NUMBER", "REASON", "GROUP", "LINES", "SINCE"];
+    let table = Table::new(rows, WIDTHS)
+        .header(Row::new(headings).style(HEADING))
+        .row_highlight_style(SELECTED)
+        .highlight_symbol("> ");
+    frame.render_stateful_widget(table, list, &mut app.rows[Panel::Parked as usize]);
+    if let Some(document) = app.selected_parked() {
+        let text = Paragraph::new(about(document)).wrap(Wrap { trim: true });
+        frame.render_widget(text, detail);
+    }
+}
+
+fn row(document: &DocumentView, app: &App) -> Row<'static> {
+    let code = document
+        .reason
+        .as_ref()
+        .map_or("", |reason| reason.code.as_str());
+    Row::new(vec![
+        document.number.to_string(),
+        plain(code),
+        plain(&document.group),
+        document.lines.len().to_string(),
+        ago(Some(document.since), app.now),
+    ])
+}
+
+/// Why it was refused, and its first line.
+fn about(document: &DocumentView) -> Vec<Line<'static>> {
+    let message = document
+        .reason
+        .as_ref()
+        .map_or("", |reason| reason.message.as_str());
+    let mut text = vec![Line::from(plain(message))];
+    if let Some(line) = document.lines.first() {
+        let more = match document.lines.len() as u64 - 1 {
+            0 => String::new(),
+            more => format!("; and {}", counted(more, "line")),
+        };
+        let movement = format!(
+            "{} of {} from {} to {}",
+            line.quantity, line.product, line.from, line.to
+        );
+        text.push(Line::from(format!("{}{more}", plain(&movement))));
+    }
+    text
+}

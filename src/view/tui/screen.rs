@@ -1,0 +1,179 @@
+//! Where everything stands: the sentence on top, rates and link below it, then the lists.
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Paragraph, Wrap};
+
+use super::app::{App, Panel, Snapshot};
+use super::keys::KEYS;
+use super::theme::{FAINT, HEADING, mark};
+use super::{devices, dialog, documents, help, link, parked, rates};
+use crate::view::headline::{Mood, headline};
+use crate::view::table::{plain, seconds_since, span};
+
+/// With so many rows for the lists they stand below each other; with fewer, the chosen one stands alone.
+const ROWS_FOR_ALL: u16 = 24;
+/// Rows of the rates and the link, with their frames.
+const OVERVIEW_ROWS: u16 = 7;
+
+pub fn draw(frame: &mut Frame, app: &mut App) {
+    let alarms = app
+        .snapshot
+        .as_ref()
+        .map_or(0, |(s, _)| s.status.alarms.len());
+    let [title, sentence, alarm, overview, lists, bottom] = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Length(2),
+        Constraint::Length(u16::from(alarms > 0)),
+        Constraint::Length(OVERVIEW_ROWS),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(frame.area());
+    draw_title(frame, title, app);
+    draw_sentence(frame, sentence, app);
+    draw_alarm(frame, alarm, app);
+    let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(overview);
+    rates::draw(frame, left, app);
+    link::draw(frame, right, app);
+    draw_lists(frame, lists, app);
+    draw_bottom(frame, bottom, app);
+    if app.help {
+        help::draw(frame, app);
+    }
+    dialog::draw(frame, app);
+}
+
+fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
+    let title = match &app.snapshot {
+        Some((Snapshot { status, .. }, _)) => format!(
+            "stockrelay {}  {}, up {}",
+            plain(&status.version),
+            plain(&status.site),
+            span(status.uptime_s)
+        ),
+        None => format!("stockrelay {}", env!("CARGO_PKG_VERSION")),
+    };
+    frame.render_widget(Line::styled(title, FAINT), area);
+}
+
+fn draw_sentence(frame: &mut Frame, area: Rect, app: &App) {
+    let (mood, sentence) = match (&app.away, &app.snapshot) {
+        (Some(_), seen) => {
+            let socket = app.socket.display();
+            let last = seen.as_ref().map_or(String::new(), |(_, at)| {
+                format!("; last seen {} ago", span(seconds_since(*at, app.now)))
+            });
+            (
+                Mood::Bad,
+                format!("Not connected to the daemon on {socket}{last}; trying again each second"),
+            )
+        }
+        (None, Some((snapshot, _))) => headline(&snapshot.status, app.now),
+        (None, None) => (Mood::Watch, "Connecting to the daemon".to_owned()),
+    };
+    let mut lines = vec![Line::styled(
+        format!("{}{}", mark(mood), plain(&sentence)),
+        app.theme.mood(mood),
+    )];
+    // Why the link is not up, where the sentence leaves a row for it.
+    let seen = app.snapshot.as_ref().filter(|_| app.away.is_none());
+    if let Some(why) = seen.and_then(|(snapshot, _)| snapshot.status.odoo.detail.as_ref()) {
+        lines.push(Line::from(format!("  {}", plain(why))));
+    }
+    let text = Paragraph::new(lines).wrap(Wrap { trim: false });
+    frame.render_widget(text, area);
+}
+
+fn draw_alarm(frame: &mut Frame, area: Rect, app: &App) {
+    let Some((snapshot, _)) = &app.snapshot else {
+        return;
+    };
+    let alarms = &snapshot.status.alarms;
+    if let Some(first) = alarms.values().next() {
+        let more = match alarms.len() {
+            1 => String::new(),
+            many => format!("  (and {} more: stockrelay status)", many - 1),
+        };
+        let text = format!("{}{}{more}", mark(Mood::Watch), plain(first));
+        frame.render_widget(Line::styled(text, app.theme.mood(Mood::Watch)), area);
+    }
+}
+
+fn draw_lists(frame: &mut Frame, area: Rect, app: &mut App) {
+    if area.height >= ROWS_FOR_ALL {
+        let areas: [Rect; 3] = Layout::vertical([Constraint::Fill(1); 3]).areas(area);
+        for (panel, area) in Panel::ALL.into_iter().zip(areas) {
+            draw_list(frame, area, app, panel, None);
+        }
+    } else {
+        let tabs = tabs(app);
+        draw_list(frame, area, app, app.panel, Some(tabs));
+    }
+}
+
+fn draw_list(
+    frame: &mut Frame,
+    area: Rect,
+    app: &mut App,
+    panel: Panel,
+    tabs: Option<Line<'static>>,
+) {
+    let focused = panel == app.panel;
+    let title = tabs.unwrap_or_else(|| Line::from(format!(" {} ", name(app, panel))));
+    let block = Block::bordered()
+        .border_style(app.theme.frame(focused))
+        .title(title);
+    match panel {
+        Panel::Devices => devices::draw(frame, area, block, app),
+        Panel::Documents => documents::draw(frame, area, block, app),
+        Panel::Parked => parked::draw(frame, area, block, app),
+    }
+}
+
+fn tabs(app: &App) -> Line<'static> {
+    let mut spans = vec![Span::raw(" ")];
+    for panel in Panel::ALL {
+        let name = name(app, panel);
+        if panel == app.panel {
+            spans.push(Span::styled(format!("[{name}]"), HEADING));
+        } else {
+            spans.push(Span::styled(format!(" {name} "), FAINT));
+        }
+        spans.push(Span::raw(" "));
+    }
+    Line::from(spans)
+}
+
+/// A panel's name with how many things it is about.
+fn name(app: &App, panel: Panel) -> String {
+    let Some((Snapshot { status, .. }, _)) = &app.snapshot else {
+        return match panel {
+            Panel::Devices => "Devices".to_owned(),
+            Panel::Documents => "Documents".to_owned(),
+            Panel::Parked => "Parked".to_owned(),
+        };
+    };
+    match panel {
+        Panel::Devices => format!("Devices {}/{}", status.devices.online, status.devices.known),
+        Panel::Documents => format!("Documents {}", status.documents.sealed()),
+        Panel::Parked => format!("Parked {}", status.documents.parked),
+    }
+}
+
+fn draw_bottom(frame: &mut Frame, area: Rect, app: &App) {
+    if let Some(notice) = &app.notice {
+        frame.render_widget(Line::styled(plain(notice), HEADING), area);
+        return;
+    }
+    let mut spans = Vec::new();
+    for binding in KEYS {
+        if let Some(hint) = binding.hint {
+            let key = binding.shown.split(',').next().unwrap_or_default();
+            spans.push(Span::styled(key, HEADING));
+            spans.push(Span::styled(format!(" {hint}   "), FAINT));
+        }
+    }
+    frame.render_widget(Line::from(spans), area);
+}

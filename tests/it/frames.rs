@@ -1,0 +1,288 @@
+//! What `stockrelay top` shows, frame by frame, in a small and a large terminal.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use stockrelay::document::Reason;
+use stockrelay::event::Name;
+use stockrelay::view::board::{DeviceView, Link, SourceView};
+use stockrelay::view::records::{DocumentView, LineView};
+use stockrelay::view::snapshot::{Device, Source};
+use stockrelay::view::tui::{App, Seen, Snapshot, draw};
+
+fn at(text: &str) -> Timestamp {
+    format!("2026-11-23T{text}Z").parse().unwrap()
+}
+
+fn device(name: &str, online: bool, last_event: &str, battery: u8) -> Device {
+    Device {
+        name: Name::new(name).unwrap(),
+        view: DeviceView {
+            source: "mqtt.listen".to_owned(),
+            online,
+            last_event: Some(at(last_event)),
+            events: 1_204,
+            rejected: u64::from(!online),
+            state: Some(serde_json::json!({ "battery": battery })),
+            ..DeviceView::default()
+        },
+    }
+}
+
+fn document(number: u64, state: &str) -> DocumentView {
+    let parked = state == "parked";
+    DocumentView {
+        number,
+        key: format!("{number:032x}"),
+        state: state.to_owned(),
+        purpose: "transfer".to_owned(),
+        group: "pda-07".to_owned(),
+        lines: vec![
+            LineView {
+                product: "4000000000006".to_owned(),
+                quantity: 24.into(),
+                from: "LOC-BIN-0001".to_owned(),
+                to: "LOC-BIN-0007".to_owned(),
+                lot: None,
+                package: None,
+                seqs: Vec::new(),
+            };
+            3
+        ],
+        events: 72,
+        occurred: at("08:10:00"),
+        sealed: at("08:10:10"),
+        since: at("08:10:12"),
+        attempts: 1,
+        reason: parked.then(|| Reason {
+            code: "unknown-product".to_owned(),
+            message: "no product in Odoo has the barcode 4000000000006: give it to one, and retry"
+                .to_owned(),
+        }),
+        odoo: (state == "posted").then(|| format!("WH/INT/{number:05}")),
+        odoo_id: None,
+        external_id: format!("pk_{number:032x}"),
+    }
+}
+
+/// A gateway where all is well.
+fn well() -> Snapshot {
+    let mut snapshot = Snapshot::default();
+    let status = &mut snapshot.status;
+    "ams1".clone_into(&mut status.site);
+    "0.1.0".clone_into(&mut status.version);
+    status.uptime_s = 3_734;
+    status.events.stored = 4_812;
+    status.events.posted = 4_812;
+    status.events.duplicates = 12;
+    status.documents.posted = 66;
+    status.odoo.link = Link::Up;
+    status.odoo.version = Some("19.0".to_owned());
+    status.odoo.latency_ms = Some(84);
+    status.odoo.batch_lines = 50;
+    status.odoo.since = Some(at("08:13:16"));
+    status.journal.bytes = 3 << 20;
+    status.journal.budget_bytes = 1 << 30;
+    status.sources = vec![Source {
+        name: "mqtt.listen".to_owned(),
+        view: SourceView {
+            state: "up".to_owned(),
+            devices: 2,
+            detail: None,
+        },
+    }];
+    status.devices.known = 3;
+    status.devices.online = 2;
+    status.devices.listed = vec![
+        device("pda-07", true, "08:15:28", 81),
+        device("pda-08", true, "08:14:02", 9),
+        device("dock-2.left", false, "06:00:00", 55),
+    ];
+    snapshot.documents = (63..=66)
+        .rev()
+        .map(|number| document(number, "posted"))
+        .collect();
+    snapshot
+}
+
+fn parked() -> Snapshot {
+    let mut snapshot = well();
+    let status = &mut snapshot.status;
+    status.documents.parked = 2;
+    status.documents.posted = 64;
+    status.events.parked = 144;
+    status.events.posted -= 144;
+    snapshot.parked = vec![document(61, "parked"), document(64, "parked")];
+    snapshot
+}
+
+fn app(snapshot: Snapshot) -> App {
+    let mut app = App::new(Path::new("/run/stockrelay/control.sock"), true);
+    // Some seconds of scanning before what is shown.
+    for second in 0..30_u64 {
+        let mut earlier = snapshot.clone();
+        let left = 30 - second;
+        earlier.status.events.stored = snapshot
+            .status
+            .events
+            .stored
+            .saturating_sub(left * (left % 7));
+        earlier.status.events.posted = snapshot.status.events.posted.saturating_sub(left * 2);
+        app.see(
+            Seen::Gateway(Box::new(earlier)),
+            at(&format!("08:15:{second:02}")),
+        );
+    }
+    app.tick(at("08:15:30"));
+    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:30"));
+    app
+}
+
+fn press(app: &mut App, keys: &str) {
+    for c in keys.chars() {
+        let code = match c {
+            '\t' => KeyCode::Tab,
+            '\n' => KeyCode::Enter,
+            c => KeyCode::Char(c),
+        };
+        assert_eq!(app.press(KeyEvent::from(code)), None);
+    }
+}
+
+/// The frame at 80×24 and at 120×40.
+fn both(name: &str, app: &mut App) {
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal.draw(|frame| draw(frame, app)).unwrap();
+        insta::assert_snapshot!(format!("{name}_{columns}x{rows}"), terminal.backend());
+    }
+}
+
+#[test]
+fn all_well() {
+    both("all_well", &mut app(well()));
+}
+
+#[test]
+fn the_link_is_down() {
+    let mut snapshot = well();
+    let status = &mut snapshot.status;
+    status.odoo.link = Link::Down;
+    status.odoo.detail = Some("connection refused by odoo.example.com:443".to_owned());
+    status.events.stored += 312;
+    status.events.waiting = 300;
+    status.events.open = 12;
+    status.documents.waiting = 2;
+    status.oldest_waiting_s = 134.2;
+    snapshot.documents.insert(0, document(67, "waiting"));
+    let mut app = app(snapshot);
+    press(&mut app, "\t");
+    both("link_down", &mut app);
+}
+
+#[test]
+fn documents_are_parked() {
+    let mut app = app(parked());
+    press(&mut app, "\t\tj");
+    both("parked", &mut app);
+}
+
+#[test]
+fn the_journal_is_full() {
+    let mut snapshot = well();
+    let status = &mut snapshot.status;
+    status.journal.full = true;
+    status.journal.bytes = 1 << 30;
+    status.odoo.link = Link::Held;
+    status.odoo.detail = Some("the API key is not accepted: make a new one".to_owned());
+    status.events.stored += 90_000;
+    status.events.waiting = 90_000;
+    status.oldest_waiting_s = 86_400.0;
+    status.alarms.insert(
+        "anonymous".to_owned(),
+        "Anyone who reaches 0.0.0.0:1883 can move stock".to_owned(),
+    );
+    status
+        .alarms
+        .insert("journal-full".to_owned(), "The journal is full".to_owned());
+    both("journal_full", &mut app(snapshot));
+}
+
+#[test]
+fn nothing_has_happened_yet() {
+    let mut snapshot = Snapshot::default();
+    snapshot.status.site = "ams1".to_owned();
+    snapshot.status.version = "0.1.0".to_owned();
+    let mut app = App::new(Path::new("/run/stockrelay/control.sock"), true);
+    app.tick(at("08:15:30"));
+    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:30"));
+    both("empty", &mut app);
+}
+
+#[test]
+fn the_daemon_is_away() {
+    let mut seen = app(well());
+    seen.see(Seen::Away("no daemon answers".to_owned()), at("08:15:31"));
+    seen.tick(at("08:15:42"));
+    both("away", &mut seen);
+    let mut never = App::new(Path::new("/run/stockrelay/control.sock"), true);
+    never.see(Seen::Away("no daemon answers".to_owned()), at("08:15:31"));
+    both("away_from_the_start", &mut never);
+    // It comes back by itself.
+    seen.see(Seen::Gateway(Box::new(well())), at("08:15:43"));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| draw(frame, &mut seen)).unwrap();
+    assert!(
+        terminal
+            .backend()
+            .to_string()
+            .contains("All 4,812 movements are in Odoo")
+    );
+}
+
+#[test]
+fn help_lies_over_the_rest() {
+    let mut app = app(well());
+    press(&mut app, "?");
+    both("help", &mut app);
+    press(&mut app, "x");
+    assert!(!app.help);
+}
+
+#[test]
+fn discarding_asks_for_a_reason_and_then_again() {
+    let mut app = app(parked());
+    press(&mut app, "\t\tdcounted by hand");
+    both("discard_reason", &mut app);
+    press(&mut app, "\n");
+    both("discard_confirm", &mut app);
+}
+
+#[test]
+fn no_size_is_too_small_to_draw() {
+    let mut app = app(parked());
+    press(&mut app, "\t\td");
+    app.help = true;
+    for (columns, rows) in [(1, 1), (5, 3), (20, 8), (40, 12), (79, 23), (300, 100)] {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut app)).unwrap();
+    }
+}
+
+#[test]
+fn without_colours_nothing_is_coloured() {
+    let mut mono = App::new(Path::new("/run/stockrelay/control.sock"), false);
+    mono.see(Seen::Gateway(Box::new(parked())), at("08:15:30"));
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| draw(frame, &mut mono)).unwrap();
+    let reset = ratatui::style::Color::Reset;
+    let cells = &terminal.backend().buffer().content;
+    assert!(
+        cells
+            .iter()
+            .all(|cell| cell.fg == reset && cell.bg == reset)
+    );
+}

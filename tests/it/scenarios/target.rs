@@ -1,0 +1,160 @@
+//! An Odoo to test with: the stand-in, or a real one that the environment names.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stockrelay::clock;
+use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
+
+pub struct Target {
+    pub url: String,
+    pub database: String,
+    pub api_key: String,
+    pub admin_api_key: String,
+    client: reqwest::Client,
+    pub stand_in: Option<StandIn>,
+}
+
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text)
+            .unwrap_or_else(|error| panic!("not JSON ({error}): {}", self.text))
+    }
+
+    /// The name and message of an error.
+    pub fn error(&self) -> (String, String) {
+        let body = self.json();
+        let text = |key: &str| body[key].as_str().unwrap_or_default().to_owned();
+        (text("name"), text("message"))
+    }
+}
+
+/// A name that no earlier run has used.
+pub fn fresh(prefix: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let now = clock::now().as_microsecond();
+    format!("{prefix}{now:x}{count:02x}")
+}
+
+impl Target {
+    pub async fn stand_in(delay_per_line: Duration) -> Self {
+        let stand_in = StandIn::start(Seed::default(), delay_per_line).await;
+        let stand_in = stand_in.expect("a port on loopback");
+        Self {
+            url: stand_in.url(),
+            database: DATABASE.into(),
+            api_key: API_KEY.into(),
+            admin_api_key: ADMIN_API_KEY.into(),
+            client: client(),
+            stand_in: Some(stand_in),
+        }
+    }
+
+    /// The Odoo of the environment; a test that asks for it is ignored unless somebody has one.
+    pub fn real() -> Self {
+        let read = |name: &str| {
+            std::env::var(name)
+                .unwrap_or_else(|_| panic!("{name} is not set: a real Odoo 19 is needed"))
+        };
+        Self {
+            url: read("ODOO_URL"),
+            database: read("ODOO_DB"),
+            api_key: read("ODOO_API_KEY"),
+            admin_api_key: read("ODOO_ADMIN_API_KEY"),
+            client: client(),
+            stand_in: None,
+        }
+    }
+
+    pub async fn send(&self, key: &str, database: &str, path: &str, body: &str) -> Answer {
+        let request = self
+            .client
+            .post(format!("{}{path}", self.url))
+            .header("Content-Type", "application/json")
+            .header("Authorization", format!("bearer {key}"))
+            .header("X-Odoo-Database", database)
+            .body(body.to_owned());
+        let response = request.send().await.expect("an answer from Odoo");
+        let kind = response.headers().get("content-type");
+        Answer {
+            status: response.status().as_u16(),
+            content_type: kind.map_or(String::new(), |k| k.to_str().unwrap().to_owned()),
+            text: response.text().await.expect("the whole answer"),
+        }
+    }
+
+    pub async fn call(&self, model: &str, method: &str, body: Value) -> Answer {
+        let path = format!("/json/2/{model}/{method}");
+        self.send(&self.api_key, &self.database, &path, &body.to_string())
+            .await
+    }
+
+    pub async fn admin(&self, model: &str, method: &str, body: Value) -> Value {
+        let path = format!("/json/2/{model}/{method}");
+        let key = &self.admin_api_key;
+        let answer = self
+            .send(key, &self.database, &path, &body.to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{model}.{method}: {}", answer.text);
+        answer.json()
+    }
+
+    /// The result of a call that must go well.
+    pub async fn ask(&self, model: &str, method: &str, body: Value) -> Value {
+        let answer = self.call(model, method, body).await;
+        assert_eq!(answer.status, 200, "{model}.{method}: {}", answer.text);
+        answer.json()
+    }
+
+    /// The one id that a domain finds.
+    pub async fn find(&self, model: &str, domain: Value) -> i64 {
+        let found = self.ask(model, "search", json!({"domain": domain})).await;
+        let ids = found.as_array().expect("a list of ids");
+        assert_eq!(ids.len(), 1, "{model} {domain}: {found}");
+        ids[0].as_i64().expect("an id")
+    }
+
+    pub async fn bin(&self, number: usize) -> i64 {
+        let barcode = format!("LOC-BIN-{number:04}");
+        self.find("stock.location", json!([["barcode", "=", barcode]]))
+            .await
+    }
+
+    /// A product of the test's own, so that nobody else moves it.
+    pub async fn new_product(&self, barcode: &str, tracking: &str) -> i64 {
+        let product = json!({
+            "name": format!("Test {barcode}"), "default_code": barcode, "barcode": barcode,
+            "type": "consu", "is_storable": true, "tracking": tracking,
+        });
+        let made = self
+            .admin("product.product", "create", json!({"vals_list": [product]}))
+            .await;
+        made[0].as_i64().expect("the new product's id")
+    }
+
+    /// What Odoo says is in a bin.
+    pub async fn quantity(&self, product: i64, bin: i64) -> f64 {
+        let domain = json!([["product_id", "=", product], ["location_id", "=", bin]]);
+        let body = json!({"domain": domain, "fields": ["quantity"]});
+        let quants = self.ask("stock.quant", "search_read", body).await;
+        let quants = quants.as_array().expect("a list of quants");
+        quants
+            .iter()
+            .filter_map(|quant| quant["quantity"].as_f64())
+            .sum()
+    }
+}
+
+fn client() -> reqwest::Client {
+    stockrelay::tls::install_provider();
+    let builder = reqwest::Client::builder().timeout(Duration::from_mins(1));
+    builder.build().expect("an HTTP client")
+}
