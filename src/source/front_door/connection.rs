@@ -31,6 +31,8 @@ const OUTPUT_BYTES_MAX: usize = 128 << 10;
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// And how long once its session is wanted elsewhere.
+const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
 const FINISH_MAX: Duration = Duration::from_secs(2);
 /// How often messages that a client has not acknowledged are looked at.
@@ -342,6 +344,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen through to its end;
+    /// hurriedly if the client is back already and waits for its session, or the gateway stops.
+    async fn settle_rest(&mut self) {
+        let kick = self.client.owner.kick.clone();
+        let rest = async {
+            while let Some(settled) = self.publishes.next().await {
+                if self.settled(settled).is_err() {
+                    break;
+                }
+            }
+            while self.changes.next().await.is_some() {}
+        };
+        let hurry = async {
+            kick.cancelled().await;
+            tokio::time::sleep(HURRY_MAX).await;
+        };
+        tokio::select! {
+            biased;
+            _ = tokio::time::timeout(SETTLE_MAX, rest) => {}
+            () = hurry => {}
+        }
+    }
+
     /// Says why, lets what is under way settle, publishes the will, and gives the session back.
     async fn leave(&mut self, end: &End) {
         let reason = match end {
@@ -350,22 +375,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::ShuttingDown | End::Stopped => Some(DisconnectReasonCode::ServerShuttingDown),
             End::Left { .. } | End::Gone(_) => None,
         };
-        let settle_max = match end {
-            End::Stopped | End::TakenOver => Duration::ZERO,
-            End::ShuttingDown => FINISH_MAX,
-            _ => SETTLE_MAX,
-        };
-        if !settle_max.is_zero() {
-            // QoS 0 publishes right before a DISCONNECT are waited for as well.
-            let rest = async {
-                while let Some(settled) = self.publishes.next().await {
-                    if self.settled(settled).is_err() {
-                        break;
-                    }
-                }
-                while self.changes.next().await.is_some() {}
-            };
-            drop(tokio::time::timeout(settle_max, rest).await);
+        if !matches!(end, End::Stopped | End::TakenOver) {
+            self.settle_rest().await;
         }
         if let Some(reason) = reason {
             self.client

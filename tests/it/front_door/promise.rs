@@ -300,3 +300,52 @@ async fn what_was_not_acknowledged_comes_again_and_counts_once() {
     client.acked(1).await;
     assert_eq!(door.journal.ids(), ["e-1"]);
 }
+
+#[tokio::test]
+async fn what_is_done_sooner_waits_for_its_turn() {
+    let door = Door::anonymous().await;
+    let mut client = Raw::v4(&door).await;
+    door.journal.set(Mode::Hold);
+    client.event(1, "e").await;
+    door.journal.arrived(1).await;
+    // The second reading of the socket: a foreign topic needs nothing of the held commit.
+    let bytes = client.publish_bytes(0x30, "elsewhere", 0, "x");
+    client.send(&bytes).await;
+    client.quiet().await;
+    let mut v5 = Raw::connect(
+        &door,
+        Hello {
+            v5: true,
+            client_id: "pda-2",
+            ..Hello::default()
+        },
+    )
+    .await;
+    let bytes = v5.publish_bytes(0x32, "stockrelay/v1/ams1/pda-2/event", 1, &event("f"));
+    v5.send(&bytes).await;
+    v5.quiet().await;
+    let bytes = v5.publish_bytes(0x32, "elsewhere", 2, "x");
+    v5.send(&bytes).await;
+    v5.quiet().await;
+    door.journal.set(Mode::Answer);
+    client.acked(1).await;
+    v5.acked(1).await;
+    v5.nacked(2, 0x87).await;
+}
+
+#[tokio::test]
+async fn a_device_that_comes_back_to_a_full_journal_does_not_wait_for_its_old_self() {
+    let door = Door::anonymous().await;
+    door.journal.set(Mode::Full);
+    let mut client = Raw::v4(&door).await;
+    client.event(1, "e").await;
+    door.journal.arrived(2).await;
+    drop(client);
+    let start = tokio::time::Instant::now();
+    let mut client = Raw::v4(&door).await;
+    assert!(start.elapsed().as_secs_f64() < 4.0);
+    door.journal.set(Mode::Answer);
+    client.event(1, "e").await;
+    client.acked(1).await;
+    assert_eq!(door.journal.ids(), ["e"]);
+}
