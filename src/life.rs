@@ -61,6 +61,7 @@ pub async fn run(loaded: Loaded) -> Result<u8, u8> {
 
 #[expect(clippy::unused_async, reason = "the demo runs a daemon")]
 pub async fn demo(_args: &DemoArgs) -> Result<u8, u8> {
+    super::say("this build has no demo");
     Err(EXIT_FAILED)
 }
 

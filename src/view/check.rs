@@ -243,7 +243,10 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         ));
     }
     // What the configuration says by itself was said above.
-    let alarms = status.alarms.into_iter().filter(|(code, _)| code != "anonymous");
+    let alarms = status
+        .alarms
+        .into_iter()
+        .filter(|(code, _)| code != "anonymous");
     for (code, sentence) in alarms {
         findings.push(Finding::warn(sentence, format!("alarm {code}")));
     }

@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::floor::{at, name, rejection, scan, transfer};
 
 /// A journal with its control socket and metrics, as the daemon has them.
-struct Served {
+pub struct Served {
     dir: tempfile::TempDir,
-    journal: Journal,
+    pub journal: Journal,
     board: Board,
     metrics: SocketAddr,
     writer: WriterHandle,
@@ -33,7 +33,7 @@ struct Served {
 }
 
 impl Served {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();
@@ -56,7 +56,7 @@ impl Served {
         }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("control.sock")
     }
 
@@ -74,7 +74,7 @@ impl Served {
     }
 
     /// Six events: 1 to 4 in a document each (posted, parked, parked, waiting), 5 open, 6 a scan.
-    async fn fill(&self) {
+    pub async fn fill(&self) {
         let inbox = self.journal.inbox();
         let mut decoded = Vec::new();
         for n in 1..=5 {
@@ -119,7 +119,7 @@ impl Served {
         }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.cancel.cancel();
         self.running.await.unwrap();
         self.journal.inbox().close().await.unwrap();

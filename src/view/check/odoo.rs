@@ -95,7 +95,10 @@ async fn barcodes(client: &mut Client, warehouse: &Warehouse) -> Result<Vec<Find
         let count = client.count(kind, warehouse.company).await?;
         let what = format!("Odoo has {count} {things} in this company");
         findings.push(if count == 0 {
-            Finding::warn(what, format!("make {things} with barcodes; what is scanned before is parked"))
+            Finding::warn(
+                what,
+                format!("make {things} with barcodes; what is scanned before is parked"),
+            )
         } else {
             Finding::ok(what)
         });
