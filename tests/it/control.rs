@@ -421,6 +421,34 @@ async fn a_decision_holds_once_and_names_its_person() {
     served.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_decide_at_once_one_does() {
+    let served = Served::start();
+    served.fill().await;
+    let mut deciding = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let client = Client::new(&served.socket());
+        deciding.spawn(async move {
+            let (path, body) = match n % 2 {
+                0 => ("/v1/parked/2/retry", json!({})),
+                _ => ("/v1/parked/2/discard", json!({"reason": "one of many"})),
+            };
+            client.post::<Value>(path, &body).await
+        });
+    }
+    let answers = deciding.join_all().await;
+    let (made, not): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(made.len(), 1);
+    assert!(not.into_iter().all(|answer| refused(answer).0 == 409));
+    let audit = &served.get("/v1/parked/2").await["audit"];
+    assert_eq!(
+        audit.as_array().unwrap().len(),
+        4,
+        "sealed, sent, parked, decided once"
+    );
+    served.stop().await;
+}
+
 #[tokio::test]
 async fn a_body_that_is_too_large_is_refused() {
     let served = Served::start();
