@@ -1,3 +1,383 @@
-//! Everything at once, with made-up devices and a stand-in Odoo.
+//! Everything at once, with made-up devices and a stand-in Odoo, over a link that goes down and comes back.
+//!
+//! ```text
+//! devices ─ MQTT ─▶ the daemon, as it always is ─ HTTP ─▶ link ─▶ Odoo: stand-in, or a real one
+//!    └── what they did ──────────▶ books ◀────────── what is there ──┘
+//! ```
+//! In come options; out comes a [`Summary`], which says whether all of it adds up, by the devices' own lists.
 
+pub mod books;
+pub mod devices;
+pub mod link;
 pub mod odoo;
+mod summary;
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use secrecy::SecretString;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use crate::clock;
+use crate::config::{self, Config};
+use crate::daemon::{Daemon, StartError};
+use crate::event::Name;
+use crate::journal::Totals;
+use crate::source::front_door::hash_password;
+use crate::view::tui;
+use books::{Books, BooksError};
+use devices::{Deeds, Floor};
+use link::{Fault, Link, What};
+use odoo::{Seed, StandIn};
+pub use summary::Summary;
+
+/// How long draining may go on without anything getting done.
+const DRAIN_STALL: Duration = Duration::from_mins(1);
+/// The link's life, in seconds after the start: down at the first, up again at the second.
+const FIRST_OUTAGE: (u64, u64) = (5, 9);
+/// Then so long up, and so long down, over and over.
+const LATER_OUTAGES: (u64, u64) = (25, 8);
+/// What a line of a transfer takes in the stand-in, so that batches are to be seen.
+const STAND_IN_DELAY: Duration = Duration::from_millis(2);
+
+/// What the demonstration is to be.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Lines of text instead of the terminal UI.
+    pub headless: bool,
+    /// It ends after so many seconds; none: when somebody ends it.
+    pub seconds: Option<u64>,
+    pub devices: usize,
+    /// Events a second of each device.
+    pub rate: f64,
+    /// A real Odoo instead of the stand-in.
+    pub odoo: Option<RealOdoo>,
+    /// Where the data stays; none: a temporary directory that goes with the demonstration.
+    pub keep: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            headless: false,
+            seconds: None,
+            devices: 8,
+            rate: 2.0,
+            odoo: None,
+            keep: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct RealOdoo {
+    pub url: String,
+    pub database: String,
+    pub api_key_file: PathBuf,
+}
+
+#[derive(Debug, Error)]
+pub enum DemoError {
+    #[error("cannot use {}: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
+    #[error("cannot listen on the loopback interface: {0}")]
+    Listen(io::Error),
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    #[error("the daemon did not start: {0}")]
+    Start(#[from] StartError),
+    #[error("the daemon stopped by itself: {0}")]
+    Failed(String),
+    #[error("the terminal cannot be used: {0}; try --headless")]
+    Terminal(io::Error),
+}
+
+/// Runs the demonstration to its end, and says whether it adds up.
+pub async fn run(options: Options) -> Result<Summary, DemoError> {
+    let place = Place::new(options.keep.clone())?;
+    let stage = Stage::build(&options, &place).await?;
+    let mut daemon = Daemon::start(stage.config.clone()).await?;
+    let outcome = perform(&options, &stage, &mut daemon).await;
+    let stopped = daemon.stop().await;
+    let summary = outcome?;
+    stopped.map_err(|fatal| DemoError::Failed(fatal.to_string()))?;
+    Ok(summary)
+}
+
+/// A directory for the demonstration's data; a temporary one goes with it.
+struct Place {
+    path: PathBuf,
+    keep: bool,
+}
+
+impl Place {
+    fn new(keep: Option<PathBuf>) -> Result<Self, DemoError> {
+        let keeps = keep.is_some();
+        let temporary = || {
+            let (pid, now) = (std::process::id(), clock::now().as_microsecond());
+            std::env::temp_dir().join(format!("stockrelay-demo-{pid}-{now:x}"))
+        };
+        let path = keep.unwrap_or_else(temporary);
+        std::fs::create_dir_all(&path).map_err(|error| file(&path, error))?;
+        Ok(Self { path, keep: keeps })
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, DemoError> {
+        let path = self.path.join(name);
+        std::fs::write(&path, text).map_err(|error| file(&path, error))?;
+        Ok(path)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if !self.keep {
+            drop(std::fs::remove_dir_all(&self.path));
+        }
+    }
+}
+
+fn file(path: &Path, error: io::Error) -> DemoError {
+    DemoError::File {
+        path: path.to_owned(),
+        error,
+    }
+}
+
+/// All that is there before the daemon starts.
+struct Stage {
+    config: Config,
+    cast: Vec<devices::Device>,
+    password: String,
+    link: Link,
+    books: Books,
+    /// Kept alive; a real Odoo lives without us.
+    _stand_in: Option<StandIn>,
+}
+
+impl Stage {
+    async fn build(options: &Options, place: &Place) -> Result<Self, DemoError> {
+        let stand_in = match options.odoo {
+            None => Some(StandIn::start(Seed::default(), STAND_IN_DELAY).await),
+            Some(_) => None,
+        };
+        let stand_in = stand_in.transpose().map_err(DemoError::Listen)?;
+        let (url, database, key_file) = match (&options.odoo, &stand_in) {
+            (Some(real), _) => (
+                real.url.clone(),
+                real.database.clone(),
+                real.api_key_file.clone(),
+            ),
+            (None, stand_in) => {
+                let url = stand_in.as_ref().map(StandIn::url).unwrap_or_default();
+                let key_file = place.write("odoo.key", odoo::API_KEY)?;
+                (url, odoo::DATABASE.to_owned(), key_file)
+            }
+        };
+        let key = std::fs::read_to_string(&key_file).map_err(|error| file(&key_file, error))?;
+        let key = SecretString::from(key.trim().to_owned());
+        let books = Books::open(&url, &database, key).await?;
+        let link = Link::start(&url).await.map_err(DemoError::Listen)?;
+        let cast = devices::cast(options.devices);
+        let password = format!("demo-{:x}", clock::now().as_nanosecond());
+        let toml = devices::devices_toml(&cast, &hash_password(&password));
+        let devices = place.write("devices.toml", &toml)?;
+        let config = config(place, &link, &database, key_file, devices);
+        Ok(Self {
+            config,
+            cast,
+            password,
+            link,
+            books,
+            _stand_in: stand_in,
+        })
+    }
+
+    fn floor(&self, options: &Options, address: SocketAddr) -> Floor {
+        Floor {
+            site: self.config.site.to_string(),
+            address,
+            password: self.password.clone(),
+            bins: self.books.bins(),
+            products: self.books.products(),
+            rate: options.rate,
+            stop: AtomicBool::new(false),
+        }
+    }
+}
+
+/// The daemon's usual configuration, with documents sealed soon so that there is something to see.
+fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: PathBuf) -> Config {
+    // Event ids begin anew each time: the site's name keeps two demonstrations on one Odoo apart.
+    let site = format!("demo-{:x}", clock::now().as_millisecond());
+    Config {
+        site: Name::new(&site).unwrap_or_else(|bad| unreachable!("{bad}")),
+        data_dir: place.path.join("data"),
+        listen: Some(config::Listen {
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            devices: Some(devices),
+            ..config::Listen::default()
+        }),
+        broker: None,
+        odoo: config::Odoo {
+            api_key_file: Some(key),
+            ..config::Odoo::new(&link.url(), database)
+        },
+        documents: config::Documents {
+            idle_s: 2,
+            age_s: 4,
+            ..config::Documents::default()
+        },
+        journal: config::Journal::default(),
+        control: config::Control {
+            socket: place.path.join("control.sock"),
+            metrics: None,
+        },
+        log: config::Log::default(),
+    }
+}
+
+async fn perform(
+    options: &Options,
+    stage: &Stage,
+    daemon: &mut Daemon,
+) -> Result<Summary, DemoError> {
+    let address = daemon.mqtt_address();
+    let address = address.ok_or_else(|| DemoError::Failed("no front door".to_owned()))?;
+    let floor = Arc::new(stage.floor(options, address));
+    let mut working: JoinSet<Deeds> = JoinSet::new();
+    for device in stage.cast.iter().cloned() {
+        working.spawn(device.work(Arc::clone(&floor)));
+    }
+    // What ends the show early must not keep the devices from handing in their lists.
+    let ended = show(options, stage, daemon).await;
+    floor.stop.store(true, Ordering::Relaxed);
+    let mut deeds = Deeds::default();
+    while let Some(one) = working.join_next().await {
+        deeds.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);
+    }
+    ended?;
+    stage.link.set_up(true);
+    say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
+    drain(daemon, stage, &deeds).await?;
+    let comparison = stage.books.compare(&deeds.moves).await?;
+    Ok(Summary {
+        totals: daemon.journal().totals(),
+        deeds,
+        comparison,
+    })
+}
+
+/// The devices work and the link comes and goes, until the time is up or somebody ends it.
+async fn show(options: &Options, stage: &Stage, daemon: &mut Daemon) -> Result<(), DemoError> {
+    let socket = daemon.control_socket().to_owned();
+    let front = async {
+        if options.headless {
+            std::future::pending().await
+        } else {
+            tui::run(&socket).await
+        }
+    };
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(DemoError::Terminal)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(DemoError::Terminal)?;
+    let (journal, started) = (daemon.journal().clone(), clock::instant());
+    let play = async {
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        loop {
+            tick.tick().await;
+            let second = clock::instant().duration_since(started).as_secs();
+            if options.seconds.is_some_and(|seconds| second >= seconds) {
+                return;
+            }
+            direct(&stage.link, second);
+            if options.headless && second > 0 {
+                progress(second, &journal.totals(), &stage.link);
+            }
+        }
+    };
+    tokio::select! {
+        () = play => Ok(()),
+        ended = front => ended.map_err(DemoError::Terminal),
+        _ = interrupt.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+        why = daemon.failed() => Err(DemoError::Failed(why)),
+    }
+}
+
+/// What happens to the link in this second.
+fn direct(link: &Link, second: u64) {
+    let (down, up) = FIRST_OUTAGE;
+    let (stays_up, stays_down) = LATER_OUTAGES;
+    let later = second.saturating_sub(up) % (stays_up + stays_down);
+    let is_down = (down..up).contains(&second) || (second >= up && later >= stays_up);
+    link.set_up(!is_down);
+    let cut = |method: &str| Fault {
+        method: method.to_owned(),
+        times: 1,
+        what: What::CutAfter,
+    };
+    // Soon after each outage Odoo does what it was asked, and nobody hears of it.
+    match later {
+        0 if second == up => link.fault(cut("button_validate")),
+        3 => link.fault(cut("load")),
+        10 => link.fault(Fault {
+            method: String::new(),
+            times: 2,
+            what: What::unavailable(),
+        }),
+        _ => {}
+    }
+}
+
+fn progress(second: u64, totals: &Totals, link: &Link) {
+    let waiting = totals.open_events() + totals.waiting.events + totals.sending.events;
+    say(&format!(
+        "{second:>4} s  link {:<4}  stored {:>6}  duplicates {:>4}  posted {:>6}  waiting {:>6}  parked {:>3}",
+        if link.is_up() { "up" } else { "DOWN" },
+        totals.stored,
+        totals.duplicates,
+        totals.posted.events,
+        waiting,
+        totals.parked.events,
+    ));
+}
+
+/// Until nothing waits any more, or nothing has got done for too long.
+async fn drain(daemon: &mut Daemon, stage: &Stage, deeds: &Deeds) -> Result<(), DemoError> {
+    let mut totals = daemon.journal().watch();
+    let (mut settled, mut since) = (0, clock::instant());
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        let now = totals.borrow_and_update().clone();
+        let done = now.posted.events + now.parked.events + now.discarded.events + now.no_document;
+        if now.stored >= deeds.events && done == now.stored {
+            return Ok(());
+        }
+        if done != settled {
+            (settled, since) = (done, clock::instant());
+        }
+        if clock::instant().duration_since(since) > DRAIN_STALL {
+            let waiting = now.stored - done;
+            say(&format!(
+                "{waiting} events still wait, and nothing has got done for a minute"
+            ));
+            return Ok(());
+        }
+        tokio::select! {
+            _ = tick.tick() => progress(0, &now, &stage.link),
+            _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
+            why = daemon.failed() => return Err(DemoError::Failed(why)),
+        }
+    }
+}
+
+/// To standard output; when nobody listens there, that is no reason to fail.
+fn say(text: &str) {
+    drop(writeln!(io::stdout(), "{text}"));
+}

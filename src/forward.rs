@@ -95,14 +95,15 @@ impl Forwarder {
                 },
             };
             let now = hands.now();
-            hands.note(&command, &input, now - begun);
-            machine.answer(input, now, now - begun, jitter());
+            let took = now.saturating_sub(begun);
+            hands.note(&command, &input, took);
+            machine.answer(input, now, took, jitter());
             hands.show(&machine);
         };
         match ended {
             Ended::Cancelled => tracing::debug!("sending to Odoo stops"),
             Ended::JournalStopped => {
-                tracing::warn!("sending to Odoo stops: the journal has stopped")
+                tracing::warn!("sending to Odoo stops: the journal has stopped");
             }
             Ended::Unreadable(error) => tracing::error!(%error, "sending to Odoo stops"),
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use stockrelay::config::{Loaded, Log};
 use stockrelay::daemon::Daemon;
+use stockrelay::demo;
 use stockrelay::view::cli::DemoArgs;
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -59,10 +60,33 @@ pub async fn run(loaded: Loaded) -> Result<u8, u8> {
     })
 }
 
-#[expect(clippy::unused_async, reason = "the demo runs a daemon")]
-pub async fn demo(_args: &DemoArgs) -> Result<u8, u8> {
-    super::say("this build has no demo");
-    Err(EXIT_FAILED)
+/// Exit code 0 only if it adds up.
+pub async fn demo(args: &DemoArgs) -> Result<u8, u8> {
+    let real = args.odoo.clone().zip(args.database.clone());
+    let odoo = real.zip(args.api_key_file.clone());
+    let options = demo::Options {
+        headless: args.headless,
+        seconds: args.seconds,
+        devices: args.devices,
+        rate: args.rate,
+        odoo: odoo.map(|((url, database), api_key_file)| demo::RealOdoo {
+            url,
+            database,
+            api_key_file,
+        }),
+        keep: args.keep.clone(),
+    };
+    match demo::run(options).await {
+        Ok(summary) => {
+            super::print(&summary);
+            let right = summary.faults().is_empty();
+            Ok(if right { EXIT_DONE } else { EXIT_FAILED })
+        }
+        Err(error) => {
+            super::say(&error.to_string());
+            Err(EXIT_FAILED)
+        }
+    }
 }
 
 /// To standard error, which systemd keeps; coloured only where a person looks.

@@ -114,7 +114,7 @@ impl Copy {
                 db: Database::builder()
                     .set_cache_size(CACHE_BYTES)
                     .create(&path)
-                    .map_err(|e| error(&path, e))?,
+                    .map_err(|e| error(&path, &e))?,
                 path: path.clone(),
             };
             copy.claim(&format!("{FORMAT} {identity}"))?;
@@ -122,7 +122,7 @@ impl Copy {
         };
         open().or_else(|first: CopyError| {
             tracing::warn!(error = %first, "throwing the copy of Odoo's master data away: it is fetched again");
-            std::fs::remove_file(&path).map_err(|e| error(&path, e))?;
+            std::fs::remove_file(&path).map_err(|e| error(&path, &e))?;
             open()
         })
     }
@@ -130,7 +130,7 @@ impl Copy {
     /// Removes the copy from the disk.
     pub fn discard(self) -> Result<(), CopyError> {
         drop(self.db);
-        std::fs::remove_file(&self.path).map_err(|e| error(&self.path, e))
+        std::fs::remove_file(&self.path).map_err(|e| error(&self.path, &e))
     }
 
     /// Empties the copy unless it is `identity`'s.
@@ -190,15 +190,15 @@ impl Copy {
     /// Drops what is not among `ids`: deleted in Odoo without a trace.
     pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CopyError> {
         let gone: Vec<Row> = {
-            let read = self.db.begin_read().map_err(|e| self.broken(e))?;
-            let rows = read.open_table(ROWS).map_err(|e| self.broken(e))?;
+            let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+            let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
             let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
             let mut gone = Vec::new();
-            for entry in rows.range(range).map_err(|e| self.broken(e))? {
-                let (key, value) = entry.map_err(|e| self.broken(e))?;
+            for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+                let (key, value) = entry.map_err(|e| self.broken(&e))?;
                 if !ids.contains(&key.value().1) {
                     let row: Row =
-                        serde_json::from_slice(value.value()).map_err(|e| self.broken(e))?;
+                        serde_json::from_slice(value.value()).map_err(|e| self.broken(&e))?;
                     gone.push(Row {
                         active: false,
                         ..row
@@ -212,11 +212,11 @@ impl Copy {
 
     /// The newest `write_date` that the copy knows of this kind; none before it was complete once.
     pub fn since(&self, kind: Kind) -> Result<Option<String>, CopyError> {
-        let read = self.db.begin_read().map_err(|e| self.broken(e))?;
-        let meta = read.open_table(META).map_err(|e| self.broken(e))?;
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let meta = read.open_table(META).map_err(|e| self.broken(&e))?;
         let since = meta
             .get(since_key(kind).as_str())
-            .map_err(|e| self.broken(e))?;
+            .map_err(|e| self.broken(&e))?;
         Ok(since.map(|v| v.value().to_owned()))
     }
 
@@ -234,15 +234,15 @@ impl Copy {
     }
 
     pub fn count(&self, kind: Kind) -> Result<u64, CopyError> {
-        let read = self.db.begin_read().map_err(|e| self.broken(e))?;
-        let rows = read.open_table(ROWS).map_err(|e| self.broken(e))?;
-        if rows.is_empty().map_err(|e| self.broken(e))? {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        if rows.is_empty().map_err(|e| self.broken(&e))? {
             return Ok(0);
         }
         let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
         let mut count = 0;
-        for entry in rows.range(range).map_err(|e| self.broken(e))? {
-            entry.map_err(|e| self.broken(e))?;
+        for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+            entry.map_err(|e| self.broken(&e))?;
             count += 1;
         }
         Ok(count)
@@ -306,27 +306,27 @@ impl Copy {
     }
 
     fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CopyError> {
-        let read = self.db.begin_read().map_err(|e| self.broken(e))?;
-        let rows = read.open_table(ROWS).map_err(|e| self.broken(e))?;
-        match rows.get((number(kind), id)).map_err(|e| self.broken(e))? {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        match rows.get((number(kind), id)).map_err(|e| self.broken(&e))? {
             Some(bytes) => serde_json::from_slice(bytes.value())
                 .map(Some)
-                .map_err(|e| self.broken(e)),
+                .map_err(|e| self.broken(&e)),
             None => Ok(None),
         }
     }
 
     fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CopyError> {
         let ids: Vec<i64> = {
-            let read = self.db.begin_read().map_err(|e| self.broken(e))?;
+            let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
             let index = read
                 .open_multimap_table(CODES)
-                .map_err(|e| self.broken(e))?;
-            let found = index.get((of as u8, code)).map_err(|e| self.broken(e))?;
+                .map_err(|e| self.broken(&e))?;
+            let found = index.get((of as u8, code)).map_err(|e| self.broken(&e))?;
             found
                 .map(|id| id.map(|id| id.value()))
                 .collect::<Result<_, _>>()
-                .map_err(|e| self.broken(e))?
+                .map_err(|e| self.broken(&e))?
         };
         let mut rows = Vec::new();
         for id in ids {
@@ -340,22 +340,22 @@ impl Copy {
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<bool, Box<dyn std::error::Error>>,
     ) -> Result<bool, CopyError> {
-        let write = self.db.begin_write().map_err(|e| self.broken(e))?;
-        let changed = change(&write).map_err(|e| self.broken(e))?;
+        let write = self.db.begin_write().map_err(|e| self.broken(&e))?;
+        let changed = change(&write).map_err(|e| self.broken(&e))?;
         if changed {
-            write.commit().map_err(|e| self.broken(e))?;
+            write.commit().map_err(|e| self.broken(&e))?;
         } else {
-            write.abort().map_err(|e| self.broken(e))?;
+            write.abort().map_err(|e| self.broken(&e))?;
         }
         Ok(changed)
     }
 
-    fn broken(&self, why: impl ToString) -> CopyError {
+    fn broken(&self, why: &impl ToString) -> CopyError {
         error(&self.path, why)
     }
 }
 
-fn error(path: &Path, why: impl ToString) -> CopyError {
+fn error(path: &Path, why: &impl ToString) -> CopyError {
     CopyError {
         path: path.to_owned(),
         why: why.to_string(),
@@ -376,136 +376,4 @@ fn one_of<T>(mut found: Vec<(T, String)>) -> Found<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(id: i64, barcode: Option<&str>) -> Row {
-        Row {
-            id,
-            write_date: Some("2026-11-23 08:00:00".to_owned()),
-            active: true,
-            display_name: Some(format!("Thing {id}")),
-            barcode: barcode.map(str::to_owned),
-            default_code: Some(format!("SKU{id}")),
-            tracking: Some("none".to_owned()),
-            product_id: None,
-            uom_id: Some(1),
-            factor: None,
-        }
-    }
-
-    fn unit(id: i64, factor: f64) -> Row {
-        Row {
-            factor: Some(factor),
-            ..row(id, None)
-        }
-    }
-
-    fn filled() -> (tempfile::TempDir, Copy) {
-        let dir = tempfile::tempdir().unwrap();
-        let copy = Copy::open(dir.path(), "a").unwrap();
-        copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 6.0)])
-            .unwrap();
-        copy.apply(Kind::Product, &[row(10, Some("400")), row(11, Some("401"))])
-            .unwrap();
-        copy.apply(Kind::Location, &[row(5, Some("BIN-1"))])
-            .unwrap();
-        (dir, copy)
-    }
-
-    fn id(found: Found<Product>) -> Option<i64> {
-        match found {
-            Found::One(product) => Some(product.id),
-            _ => None,
-        }
-    }
-
-    #[test]
-    fn a_product_is_found_by_barcode_reference_and_packaging() {
-        let (_dir, copy) = filled();
-        let packaging = Row {
-            product_id: Some(10),
-            uom_id: Some(2),
-            ..row(1, Some("PACK6"))
-        };
-        copy.apply(Kind::Packaging, &[packaging]).unwrap();
-        assert_eq!(id(copy.product("400").unwrap()), Some(10));
-        assert_eq!(id(copy.product("SKU11").unwrap()), Some(11));
-        let Found::One(six) = copy.product("PACK6").unwrap() else {
-            panic!("no packaging")
-        };
-        assert_eq!((six.id, six.factor), (10, Decimal::from(6)));
-        assert_eq!(copy.product("402").unwrap(), Found::Nothing);
-        assert_eq!(copy.location("BIN-1").unwrap(), Found::One(5));
-        // A bin's barcode is no product's.
-        assert_eq!(copy.product("BIN-1").unwrap(), Found::Nothing);
-    }
-
-    #[test]
-    fn one_barcode_for_two_things_names_both() {
-        let (_dir, copy) = filled();
-        copy.apply(Kind::Location, &[row(6, Some("BIN-1"))])
-            .unwrap();
-        assert_eq!(
-            copy.location("BIN-1").unwrap(),
-            Found::Several(vec![
-                "Thing 5 (id 5)".to_owned(),
-                "Thing 6 (id 6)".to_owned()
-            ])
-        );
-    }
-
-    #[test]
-    fn a_barcode_that_moves_to_another_product_moves_here_as_well() {
-        let (_dir, copy) = filled();
-        assert!(
-            copy.apply(Kind::Product, &[row(10, None), row(11, Some("400"))])
-                .unwrap()
-        );
-        assert_eq!(id(copy.product("400").unwrap()), Some(11));
-        assert_eq!(copy.product("401").unwrap(), Found::Nothing);
-        assert!(
-            !copy.apply(Kind::Product, &[row(11, Some("400"))]).unwrap(),
-            "no news"
-        );
-    }
-
-    #[test]
-    fn archived_and_deleted_records_are_dropped() {
-        let (_dir, copy) = filled();
-        let archived = Row {
-            active: false,
-            ..row(10, Some("400"))
-        };
-        assert!(copy.apply(Kind::Product, &[archived]).unwrap());
-        assert_eq!(copy.product("400").unwrap(), Found::Nothing);
-        assert!(copy.keep_only(Kind::Product, &BTreeSet::new()).unwrap());
-        assert_eq!(copy.product("401").unwrap(), Found::Nothing);
-        assert_eq!(copy.count(Kind::Product).unwrap(), 0);
-        assert_eq!(copy.count(Kind::Location).unwrap(), 1);
-    }
-
-    #[test]
-    fn the_copy_outlives_a_restart_but_not_a_change_of_database() {
-        let (dir, copy) = filled();
-        copy.set_since(Kind::Product, "2026-11-23 08:00:00")
-            .unwrap();
-        drop(copy);
-        let copy = Copy::open(dir.path(), "a").unwrap();
-        assert_eq!(id(copy.product("400").unwrap()), Some(10));
-        assert!(copy.since(Kind::Product).unwrap().is_some());
-        drop(copy);
-        let copy = Copy::open(dir.path(), "b").unwrap();
-        assert_eq!(copy.product("400").unwrap(), Found::Nothing);
-        assert_eq!(copy.since(Kind::Product).unwrap(), None);
-    }
-
-    #[test]
-    fn a_damaged_copy_is_thrown_away() {
-        let (dir, copy) = filled();
-        drop(copy);
-        std::fs::write(dir.path().join(FILE), b"not a database at all").unwrap();
-        let copy = Copy::open(dir.path(), "a").unwrap();
-        assert_eq!(copy.product("400").unwrap(), Found::Nothing);
-    }
-}
+mod tests;

@@ -32,9 +32,9 @@ const CALL_FAST: Duration = Duration::from_secs(2);
 const CALL_SLOW: Duration = Duration::from_secs(4);
 const CALL_TARGET_S: f64 = 3.0;
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// While the link is held, somebody may have put it right: look once a minute.
-const HELD_PROBE: Duration = Duration::from_secs(60);
+const HELD_PROBE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -382,7 +382,7 @@ impl Machine {
             return self.halve();
         }
         // From the back, so that the places of those before stay what they are.
-        named.sort_by(|a, b| b.0.cmp(&a.0));
+        named.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
         for (place, message) in named {
             if place < batch.documents.len() {
                 let sent = batch.documents.remove(place);

@@ -133,6 +133,28 @@ pub struct DemoArgs {
     /// File that holds the API key, alone
     #[arg(long, value_name = "F", requires = "odoo")]
     pub api_key_file: Option<PathBuf>,
+    /// Made-up devices
+    #[arg(long, value_name = "N", default_value = "8", value_parser = count_of_devices)]
+    pub devices: usize,
+    /// Events a second of each device
+    #[arg(long, value_name = "R", default_value = "2", value_parser = rate)]
+    pub rate: f64,
+    /// Keep the data in this directory
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+fn count_of_devices(text: &str) -> Result<usize, String> {
+    let count = text.parse().ok().filter(|count| (1..=500).contains(count));
+    count.ok_or_else(|| "1 to 500 devices".to_owned())
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text
+        .parse()
+        .ok()
+        .filter(|rate| (0.01..=1_000.0).contains(rate));
+    rate.ok_or_else(|| "0.01 to 1000 events a second".to_owned())
 }
 
 #[derive(Debug, Clone, Args)]

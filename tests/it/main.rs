@@ -10,5 +10,7 @@ mod front_door;
 mod journal;
 mod model;
 mod moves;
+mod real_odoo;
 mod scenarios;
 mod shipped;
+mod trial;

@@ -206,7 +206,7 @@ impl Peer {
             }
             Fault::Busy => Input::Failed(Failure::Wait {
                 message: "HTTP 429".to_owned(),
-                after: Some(Duration::from_secs(300)),
+                after: Some(Duration::from_mins(5)),
                 slow: false,
             }),
             Fault::BadKey => Input::Failed(Failure::stop("HTTP 401", "put a new key")),
@@ -243,7 +243,7 @@ impl Rig {
         Self {
             machine: Machine::new(Limits {
                 batch_lines_max: 400,
-                refresh: Duration::from_secs(60),
+                refresh: Duration::from_mins(1),
             }),
             peer: Peer::default(),
             waiting: (1..=documents).collect(),
@@ -461,7 +461,7 @@ fn back_off_doubles_up_to_a_minute_and_minds_retry_after() {
     assert_eq!(rig.now, Duration::from_millis(182_500));
     let mut rig = Rig::new(1).fail([Fault::Busy]);
     rig.run();
-    assert_eq!(rig.now, Duration::from_secs(300));
+    assert_eq!(rig.now, Duration::from_mins(5));
 }
 
 #[test]

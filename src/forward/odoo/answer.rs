@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::outcome::Failure;
 
 /// A `Retry-After` longer than this is cut to it.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 /// Messages are for people and for the journal: cut to so many characters.
 const MESSAGE_CHARS_MAX: usize = 1_000;
 

@@ -91,6 +91,8 @@ struct LoadMessage {
     #[serde(default, rename = "type")]
     kind: String,
     rows: Option<Rows>,
+    /// The column that could not be read; absent where a rule of Odoo's refused the record.
+    field: Option<Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -223,7 +225,9 @@ fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, V
     (fields, rows)
 }
 
-/// Why `load` loaded nothing: it names rows, which are lines of transfers.
+/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
+/// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
+/// then nobody is named, and the caller has to halve.
 fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
     let first = messages
         .iter()
@@ -237,7 +241,8 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
         return Failure::wait(format!("Odoo could not do it just now: {first}"));
     }
     let mut documents: Vec<(usize, String)> = Vec::new();
-    for message in messages.iter().filter(|m| m.kind == "error") {
+    let read = |m: &&LoadMessage| m.kind == "error" && m.field.is_some();
+    for message in messages.iter().filter(read) {
         let Some(rows) = &message.rows else { continue };
         let mut before = 0;
         let place = transfers.iter().position(|transfer| {
@@ -309,8 +314,9 @@ mod tests {
     #[test]
     fn a_row_that_odoo_refuses_names_its_document() {
         let messages: Vec<LoadMessage> = serde_json::from_value(json!([
-            {"type": "error", "message": "No matching record", "rows": {"from": 3, "to": 3}, "record": 1},
-            {"type": "error", "message": "And again", "rows": {"from": 2, "to": 4}, "record": 1},
+            {"type": "error", "message": "No matching record", "rows": {"from": 3, "to": 3}, "field": "move_line_ids"},
+            {"type": "error", "message": "And again", "rows": {"from": 2, "to": 4}, "field": "move_line_ids"},
+            {"type": "error", "message": "This lot is incompatible", "rows": {"from": 0, "to": 1}, "record": 0},
             {"type": "warning", "message": "Found more than 10 errors", "rows": null},
         ]))
         .unwrap();

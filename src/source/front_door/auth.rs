@@ -23,7 +23,7 @@ use crate::view::board::Board;
 /// Passwords that are verified at once: each takes 7 MiB and a core.
 const VERIFYING_MAX: usize = 1;
 /// Clients that wait for that; more are told to come back.
-const VERIFYING_QUEUE_MAX: usize = 256;
+const VERIFYING_QUEUE_MAX: usize = 1_024;
 /// How often the file is looked at, at the most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 

@@ -239,10 +239,11 @@ impl Hub {
         for device in self.all() {
             let sessions = device.sessions().clone();
             for session in sessions {
-                if let Some(payload) = session.take_due_will(instant) {
+                let over = session.is_over(now);
+                if let Some(payload) = session.take_due_will(instant, over) {
                     wills.push((device.name.clone(), payload));
                 }
-                if session.is_over(now) {
+                if over {
                     session.clear(changes);
                     self.close(&session);
                 }

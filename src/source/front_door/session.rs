@@ -13,7 +13,8 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::{Sent, Writer};
+use super::answer::Writer;
+use super::message::{InFlight, Message};
 use super::stored::{self, MissedV1, SessionV1, SubscriptionV1};
 use super::topics::topic_matches;
 use super::wire::{Filter, Qos};
@@ -58,7 +59,6 @@ struct State {
     unreleased: HashSet<u16>,
     next_pkid: u16,
     next_number: u64,
-    dropped: u64,
     will: Option<(Instant, Bytes)>,
 }
 
@@ -69,31 +69,6 @@ pub struct Owner {
     pub kick: CancellationToken,
     /// Cancelled by the connection when it has ended, its will published.
     pub ended: CancellationToken,
-}
-
-#[derive(Debug)]
-struct Message {
-    topic: Arc<str>,
-    payload: Bytes,
-    qos: Qos,
-    retain: bool,
-    since: Instant,
-    /// Its number on disk.
-    number: Option<u64>,
-}
-
-impl Message {
-    fn bytes(&self) -> usize {
-        self.topic.len() + self.payload.len() + size_of::<Self>()
-    }
-}
-
-#[derive(Debug)]
-struct InFlight {
-    pkid: u16,
-    message: Message,
-    /// Written to the connection that owns the session now.
-    sent: bool,
 }
 
 /// A message for a device's sessions.
@@ -257,11 +232,11 @@ impl Session {
         false
     }
 
-    /// A will that is due now, once.
-    pub fn take_due_will(&self, now: Instant) -> Option<Bytes> {
+    /// A will that is due now, or because the session is over (MQTT 5, 3.1.3.2.2); once.
+    pub fn take_due_will(&self, now: Instant, over: bool) -> Option<Bytes> {
         let mut state = self.state();
         match &state.will {
-            Some((due, _)) if *due <= now => state.will.take().map(|(_, payload)| payload),
+            Some((due, _)) if over || *due <= now => state.will.take().map(|(_, payload)| payload),
             _ => None,
         }
     }
@@ -273,16 +248,12 @@ impl Session {
     }
 
     fn forget(&self, state: &mut State, changes: &mut Vec<KeepChange>) {
-        let numbers = state
+        let waiting = state
             .queue
             .iter()
-            .chain(state.in_flight.iter().map(|sent| &sent.message))
-            .filter_map(|message| message.number);
-        for number in numbers {
-            changes.push((
-                stored::missed_key(&self.device, &self.client_id, number),
-                None,
-            ));
+            .chain(state.in_flight.iter().map(|sent| &sent.message));
+        for message in waiting {
+            self.unkeep(message, changes);
         }
         if state.stored {
             changes.push((stored::session_key(&self.device, &self.client_id), None));
@@ -420,13 +391,7 @@ impl Session {
         state.push(message);
         while state.queue.len() > max || state.queue_bytes > QUEUE_BYTES_MAX.max(max * 256) {
             let Some(oldest) = state.pop() else { break };
-            state.dropped += 1;
-            if let Some(number) = oldest.number {
-                changes.push((
-                    stored::missed_key(&self.device, &self.client_id, number),
-                    None,
-                ));
-            }
+            self.unkeep(&oldest, changes);
         }
         if online {
             self.wake.notify_one();
@@ -446,6 +411,7 @@ impl Session {
     }
 
     /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room` bytes.
+    /// What is too large for this client is as good as delivered (MQTT 5, 3.1.2.11.4).
     /// True: there are messages that the device does not have yet.
     pub fn send(
         &self,
@@ -454,6 +420,7 @@ impl Session {
         receive_maximum: u16,
         room: usize,
         out: &mut BytesMut,
+        changes: &mut Vec<KeepChange>,
     ) -> bool {
         let mut state = self.state();
         if state.epoch != epoch {
@@ -461,10 +428,14 @@ impl Session {
         }
         let start = out.len();
         // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT 3.1.1, 4.4).
-        for sent in state.in_flight.iter_mut().filter(|sent| !sent.sent) {
+        state.in_flight.retain_mut(|sent| {
+            let fits = sent.sent || sent.message.write(writer, Some(sent.pkid), true, out);
             sent.sent = true;
-            sent.message.write(writer, Some(sent.pkid), true, out);
-        }
+            if !fits {
+                self.unkeep(&sent.message, changes);
+            }
+            fits
+        });
         let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
         while out.len() - start < room {
             match state.queue.front() {
@@ -477,29 +448,33 @@ impl Session {
                 continue;
             }
             let pkid = state.free_pkid();
-            // Too large for this client: it is as if it had been delivered (MQTT 5, 3.1.2.11.4). It goes from disk with the ack.
-            if message.write(writer, Some(pkid), false, out) || message.number.is_some() {
+            if message.write(writer, Some(pkid), false, out) {
                 state.in_flight.push_back(InFlight {
                     pkid,
                     message,
                     sent: true,
                 });
+            } else {
+                self.unkeep(&message, changes);
             }
         }
         !state.in_flight.is_empty() || !state.queue.is_empty()
+    }
+
+    /// A message that is on disk goes from there.
+    fn unkeep(&self, message: &Message, changes: &mut Vec<KeepChange>) {
+        if let Some(number) = message.number {
+            let key = stored::missed_key(&self.device, &self.client_id, number);
+            changes.push((key, None));
+        }
     }
 
     /// The device has the message.
     pub fn acknowledged(&self, pkid: u16, changes: &mut Vec<KeepChange>) {
         let mut state = self.state();
         let at = state.in_flight.iter().position(|sent| sent.pkid == pkid);
-        if let Some(sent) = at.and_then(|at| state.in_flight.remove(at))
-            && let Some(number) = sent.message.number
-        {
-            changes.push((
-                stored::missed_key(&self.device, &self.client_id, number),
-                None,
-            ));
+        if let Some(sent) = at.and_then(|at| state.in_flight.remove(at)) {
+            self.unkeep(&sent.message, changes);
         }
     }
 
@@ -549,22 +524,6 @@ impl Session {
 
     pub fn release(&self, pkid: u16) {
         self.state().unreleased.remove(&pkid);
-    }
-}
-
-impl Message {
-    /// False: too large for the client.
-    fn write(&self, writer: &Writer, pkid: Option<u16>, dup: bool, out: &mut BytesMut) -> bool {
-        writer.publish(
-            out,
-            &Sent {
-                topic: &self.topic,
-                payload: &self.payload,
-                pkid,
-                dup,
-                retain: self.retain,
-            },
-        )
     }
 }
 

@@ -613,3 +613,57 @@ async fn device_configurations_are_published_from_their_files() {
     client.subscribe_to("config/desired").await;
     assert_eq!(client.message(true).await.2, r#"{"beep":2}"#);
 }
+
+#[tokio::test]
+async fn a_missed_message_too_large_for_the_client_does_not_stand_in_the_way() {
+    let door = Door::anonymous().await;
+    let mut client = Raw::connect(&door, lasting(true)).await;
+    client.subscribe_to("display").await;
+    drop(client);
+    door.until_connected(0).await;
+    for n in 0..70 {
+        door.tell("display", &"x".repeat(200 + n), false).await;
+    }
+    door.tell("display", "small", false).await;
+    let hello = Hello {
+        properties: &[17, 0, 0, 14, 16, 39, 0, 0, 0, 100],
+        ..lasting(true)
+    };
+    let mut client = Raw::connect(&door, hello).await;
+    assert_eq!(client.message(true).await.2, "small");
+    door.journal
+        .until_kept("nothing missed any more", |kept| {
+            !kept.keys().any(|key| key.starts_with("missed/"))
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_delayed_will_waits_for_its_client_but_not_beyond_the_session() {
+    let door = Door::anonymous().await;
+    let state = "retained/stockrelay/v1/ams1/pda-1/state";
+    // Will flag and retain, session expiry 1 s or 1 h, will delay 1 h.
+    let connect = |expiry: &[u8; 4]| {
+        let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', 5, 0b0010_0100, 0, 60, 5, 17];
+        body.extend(expiry);
+        body.extend([0, 5]);
+        body.extend(b"pda-1");
+        body.extend([5, 24, 0, 0, 14, 16]);
+        for text in ["stockrelay/v1/ams1/pda-1/state", "gone"] {
+            body.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+            body.extend(text.as_bytes());
+        }
+        framed(0x10, &body)
+    };
+    for expiry in [[0, 0, 14, 16], [0, 0, 0, 1]] {
+        let mut client = Raw::plain(&door, true).await;
+        client.send(&connect(&expiry)).await;
+        assert_eq!(client.packet().await.body[1], 0);
+        drop(client);
+        door.until_connected(0).await;
+        assert!(!door.journal.kept().contains_key(state));
+    }
+    door.journal
+        .until_kept("the will", |kept| kept.contains_key(state))
+        .await;
+}

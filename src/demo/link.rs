@@ -1,0 +1,356 @@
+//! A relay in front of Odoo, the stand-in or a real one, that can fail on purpose.
+//!
+//! Comes in: HTTP/1.1 requests on loopback. Goes out: the same requests to Odoo, and its answers, unless the link is
+//! down or a [`Fault`] says otherwise. It knows where a request ends, so it can cut a connection after Odoo has
+//! carried a request out and before the answer is back: the case in which nobody knows what was done.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::tls;
+
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// What happens instead of a plain relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The connection is cut before Odoo hears of the request.
+    CutBefore,
+    /// Odoo carries the request out, and its answer is lost.
+    CutAfter,
+    /// The request waits on its way.
+    Slow(Duration),
+    /// Something else answers in Odoo's place.
+    Answer {
+        status: u16,
+        content_type: &'static str,
+        retry_after_s: Option<u32>,
+        body: String,
+    },
+}
+
+/// A fault for the next requests to a method.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// How the request's path ends, such as `load`; empty: any request.
+    pub method: String,
+    /// So many requests.
+    pub times: u32,
+    pub what: What,
+}
+
+impl What {
+    /// A proxy whose Odoo is being restarted.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        let body = "<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>";
+        Self::html(503, body)
+    }
+
+    /// A proxy that wants fewer requests.
+    #[must_use]
+    pub fn too_many(retry_after_s: u32) -> Self {
+        Self::Answer {
+            status: 429,
+            content_type: "text/html",
+            retry_after_s: Some(retry_after_s),
+            body: "<html><body><h1>429 Too Many Requests</h1></body></html>".to_owned(),
+        }
+    }
+
+    /// `load` met another transaction.
+    #[must_use]
+    pub fn could_not_serialize() -> Self {
+        let message = "could not serialize access due to concurrent update\\n";
+        Self::json(
+            200,
+            format!(
+                r#"{{"ids": false, "messages": [{{"rows": {{"from": 0, "to": 0}}, "record": 0, "type": "error", "message": "{message}"}}], "nextrow": 0}}"#
+            ),
+        )
+    }
+
+    /// Odoo has lost its database, or was given another name.
+    #[must_use]
+    pub fn database_gone() -> Self {
+        Self::html(
+            404,
+            "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n<p>No database is selected and the \
+             requested URL was not found in the server-wide controllers.</p>\n",
+        )
+    }
+
+    /// Keys live three months at the most.
+    #[must_use]
+    pub fn key_expired() -> Self {
+        let body = r#"{"name": "werkzeug.exceptions.Unauthorized", "message": "Invalid apikey", "arguments": ["Invalid apikey", 401], "context": {}, "debug": ""}"#;
+        Self::json(401, body.to_owned())
+    }
+
+    fn html(status: u16, body: &str) -> Self {
+        Self::Answer {
+            status,
+            content_type: "text/html; charset=utf-8",
+            retry_after_s: None,
+            body: body.to_owned(),
+        }
+    }
+
+    fn json(status: u16, body: String) -> Self {
+        Self::Answer {
+            status,
+            content_type: "application/json; charset=utf-8",
+            retry_after_s: None,
+            body,
+        }
+    }
+}
+
+/// The running relay; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Link {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    upstream: String,
+    client: reqwest::Client,
+    up: watch::Sender<bool>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+impl Shared {
+    fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes one use of the first fault that is meant for this request.
+    fn fault_for(&self, path: &str) -> Option<What> {
+        let mut faults = self.faults();
+        let method = path.rsplit('/').next().unwrap_or("");
+        let place = faults
+            .iter()
+            .position(|fault| fault.method.is_empty() || fault.method == method)?;
+        let fault = &mut faults[place];
+        fault.times = fault.times.saturating_sub(1);
+        let what = fault.what.clone();
+        if fault.times == 0 {
+            faults.remove(place);
+        }
+        Some(what)
+    }
+}
+
+impl Link {
+    /// Starts on a free port of the loopback interface, up, in front of the Odoo at this URL.
+    pub async fn start(upstream: &str) -> std::io::Result<Self> {
+        tls::install_provider();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .map_err(std::io::Error::other)?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            upstream: upstream.trim_end_matches('/').to_owned(),
+            client,
+            up: watch::Sender::new(true),
+            faults: Mutex::default(),
+        });
+        let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
+        Ok(Self {
+            address,
+            shared,
+            task,
+        })
+    }
+
+    /// Where the gateway is to look for Odoo.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        *self.shared.up.borrow()
+    }
+
+    /// Down: connections are cut at once, also in the middle of a request, and new ones get no answer.
+    pub fn set_up(&self, up: bool) {
+        self.shared.up.send_replace(up);
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.shared.faults().push(fault);
+    }
+
+    /// Faults that no request has met yet.
+    #[must_use]
+    pub fn faults_left(&self) -> usize {
+        self.shared.faults().len()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+        // The connections' own tasks end with the link.
+        self.shared.up.send_replace(false);
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: others are about to close.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let mut up = shared.up.subscribe();
+            tokio::select! {
+                _ = up.wait_for(|up| !up) => {}
+                _ = serve(stream, &shared) => {}
+            }
+        });
+    }
+}
+
+/// A request as far as a relay needs to understand it.
+struct Request {
+    verb: String,
+    path: String,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+/// Relays request after request; any error is a cut connection, which is what the other side then sees.
+async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = receive(&mut stream).await? {
+        let mut cut = false;
+        match shared.fault_for(&request.path) {
+            Some(What::CutBefore) => return Ok(()),
+            Some(What::CutAfter) => cut = true,
+            Some(What::Slow(time)) => tokio::time::sleep(time).await,
+            Some(What::Answer {
+                status,
+                content_type,
+                retry_after_s,
+                body,
+            }) => {
+                let retry = retry_after_s.map(|s| format!("Retry-After: {s}\r\n"));
+                let extra = retry.unwrap_or_default();
+                answer(&mut stream, status, content_type, &extra, body.as_bytes()).await?;
+                continue;
+            }
+            None => {}
+        }
+        let verb = request.verb.parse().map_err(std::io::Error::other)?;
+        let response = shared
+            .client
+            .request(verb, format!("{}{}", shared.upstream, request.path))
+            .headers(request.headers)
+            .body(request.body)
+            .send()
+            .await
+            .map_err(std::io::Error::other)?;
+        let status = response.status().as_u16();
+        let header = |name: &str| {
+            let value = response.headers().get(name)?;
+            Some(value.to_str().ok()?.to_owned())
+        };
+        let kind = header("content-type").unwrap_or_default();
+        let date = header("date").map(|date| format!("Date: {date}\r\n"));
+        let body = response.bytes().await.map_err(std::io::Error::other)?;
+        if cut {
+            return Ok(());
+        }
+        answer(&mut stream, status, &kind, &date.unwrap_or_default(), &body).await?;
+    }
+    Ok(())
+}
+
+/// The next request, whole; none at the end of the connection.
+async fn receive(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<Request>> {
+    let bad = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, what.to_owned());
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let room = HEAD_BYTES_MAX.saturating_sub(head.len()) as u64;
+        let read = (&mut *stream)
+            .take(room)
+            .read_until(b'\n', &mut head)
+            .await?;
+        if read == 0 {
+            return if head.is_empty() {
+                Ok(None)
+            } else {
+                Err(bad("a request without an end"))
+            };
+        }
+    }
+    let head = String::from_utf8(head).map_err(|_| bad("a head that is not text"))?;
+    let mut lines = head.lines();
+    let mut words = lines.next().unwrap_or("").split(' ').map(str::to_owned);
+    let (Some(verb), Some(path)) = (words.next(), words.next()) else {
+        return Err(bad("no request line"));
+    };
+    let mut headers = HeaderMap::new();
+    let mut length = 0;
+    for line in lines.filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':').ok_or_else(|| bad("a bad header"))?;
+        let (name, value) = (name.to_ascii_lowercase(), value.trim());
+        match name.as_str() {
+            "content-length" => length = value.parse().map_err(|_| bad("a bad length"))?,
+            "transfer-encoding" => return Err(bad("chunked requests are not relayed")),
+            // These belong to this connection, or to the one upstream.
+            "host" | "connection" | "accept-encoding" => {}
+            _ => {
+                let name = HeaderName::try_from(name).map_err(|_| bad("a bad header"))?;
+                let value = HeaderValue::try_from(value).map_err(|_| bad("a bad header"))?;
+                headers.append(name, value);
+            }
+        }
+    }
+    if length > BODY_BYTES_MAX {
+        return Err(bad("a body that is too large"));
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok(Some(Request {
+        verb,
+        path,
+        headers,
+        body,
+    }))
+}
+
+async fn answer(
+    stream: &mut BufReader<TcpStream>,
+    status: u16,
+    kind: &str,
+    extra: &str,
+    body: &[u8],
+) -> std::io::Result<()> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status} \r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{extra}\r\n"
+    );
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
+    stream.flush().await
+}

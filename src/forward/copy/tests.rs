@@ -1,0 +1,133 @@
+//! The copy of master data on a real disk.
+
+use super::*;
+
+fn row(id: i64, barcode: Option<&str>) -> Row {
+    Row {
+        id,
+        write_date: Some("2026-11-23 08:00:00".to_owned()),
+        active: true,
+        display_name: Some(format!("Thing {id}")),
+        barcode: barcode.map(str::to_owned),
+        default_code: Some(format!("SKU{id}")),
+        tracking: Some("none".to_owned()),
+        product_id: None,
+        uom_id: Some(1),
+        factor: None,
+    }
+}
+
+fn unit(id: i64, factor: f64) -> Row {
+    Row {
+        factor: Some(factor),
+        ..row(id, None)
+    }
+}
+
+fn filled() -> (tempfile::TempDir, Copy) {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = Copy::open(dir.path(), "a").unwrap();
+    copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 6.0)])
+        .unwrap();
+    copy.apply(Kind::Product, &[row(10, Some("400")), row(11, Some("401"))])
+        .unwrap();
+    copy.apply(Kind::Location, &[row(5, Some("BIN-1"))])
+        .unwrap();
+    (dir, copy)
+}
+
+fn id(found: Found<Product>) -> Option<i64> {
+    match found {
+        Found::One(product) => Some(product.id),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_product_is_found_by_barcode_reference_and_packaging() {
+    let (_dir, copy) = filled();
+    let packaging = Row {
+        product_id: Some(10),
+        uom_id: Some(2),
+        ..row(1, Some("PACK6"))
+    };
+    copy.apply(Kind::Packaging, &[packaging]).unwrap();
+    assert_eq!(id(copy.product("400").unwrap()), Some(10));
+    assert_eq!(id(copy.product("SKU11").unwrap()), Some(11));
+    let Found::One(six) = copy.product("PACK6").unwrap() else {
+        panic!("no packaging")
+    };
+    assert_eq!((six.id, six.factor), (10, Decimal::from(6)));
+    assert_eq!(copy.product("402").unwrap(), Found::Nothing);
+    assert_eq!(copy.location("BIN-1").unwrap(), Found::One(5));
+    // A bin's barcode is no product's.
+    assert_eq!(copy.product("BIN-1").unwrap(), Found::Nothing);
+}
+
+#[test]
+fn one_barcode_for_two_things_names_both() {
+    let (_dir, copy) = filled();
+    copy.apply(Kind::Location, &[row(6, Some("BIN-1"))])
+        .unwrap();
+    assert_eq!(
+        copy.location("BIN-1").unwrap(),
+        Found::Several(vec![
+            "Thing 5 (id 5)".to_owned(),
+            "Thing 6 (id 6)".to_owned()
+        ])
+    );
+}
+
+#[test]
+fn a_barcode_that_moves_to_another_product_moves_here_as_well() {
+    let (_dir, copy) = filled();
+    assert!(
+        copy.apply(Kind::Product, &[row(10, None), row(11, Some("400"))])
+            .unwrap()
+    );
+    assert_eq!(id(copy.product("400").unwrap()), Some(11));
+    assert_eq!(copy.product("401").unwrap(), Found::Nothing);
+    assert!(
+        !copy.apply(Kind::Product, &[row(11, Some("400"))]).unwrap(),
+        "no news"
+    );
+}
+
+#[test]
+fn archived_and_deleted_records_are_dropped() {
+    let (_dir, copy) = filled();
+    let archived = Row {
+        active: false,
+        ..row(10, Some("400"))
+    };
+    assert!(copy.apply(Kind::Product, &[archived]).unwrap());
+    assert_eq!(copy.product("400").unwrap(), Found::Nothing);
+    assert!(copy.keep_only(Kind::Product, &BTreeSet::new()).unwrap());
+    assert_eq!(copy.product("401").unwrap(), Found::Nothing);
+    assert_eq!(copy.count(Kind::Product).unwrap(), 0);
+    assert_eq!(copy.count(Kind::Location).unwrap(), 1);
+}
+
+#[test]
+fn the_copy_outlives_a_restart_but_not_a_change_of_database() {
+    let (dir, copy) = filled();
+    copy.set_since(Kind::Product, "2026-11-23 08:00:00")
+        .unwrap();
+    drop(copy);
+    let copy = Copy::open(dir.path(), "a").unwrap();
+    assert_eq!(id(copy.product("400").unwrap()), Some(10));
+    assert!(copy.since(Kind::Product).unwrap().is_some());
+    drop(copy);
+    let copy = Copy::open(dir.path(), "b").unwrap();
+    assert_eq!(copy.product("400").unwrap(), Found::Nothing);
+    assert_eq!(copy.since(Kind::Product).unwrap(), None);
+}
+
+#[test]
+fn a_damaged_copy_is_thrown_away() {
+    let (dir, copy) = filled();
+    drop(copy);
+    std::fs::write(dir.path().join(FILE), b"not a database at all").unwrap();
+    let copy = Copy::open(dir.path(), "a").unwrap();
+    assert_eq!(copy.product("400").unwrap(), Found::Nothing);
+}

@@ -1,0 +1,193 @@
+//! What a connection does with each packet of its client.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use jiff::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::answer::{Granted, Reason, Writer};
+use super::batch::Batch;
+use super::connection::{Connection, End};
+use super::handshake::{Client, STATE_BYTES_MAX};
+use super::hub::RetainedFull;
+use super::topics::{FilterFault, Target};
+use super::wire::{Fault, Filter, Packet, Publish, Qos, RetainRule, Version};
+use crate::clock;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn packet(
+        &mut self,
+        packet: Packet,
+        batch: &mut Batch,
+        received: Timestamp,
+    ) -> Result<(), End> {
+        match packet {
+            Packet::Publish(publish) => self.publish(publish, batch, received)?,
+            Packet::PubAck(pkid) => {
+                let mut changes = Vec::new();
+                self.client.session.acknowledged(pkid, &mut changes);
+                self.change(Batch::changes(changes, None));
+            }
+            Packet::PubRel(pkid) => {
+                self.client.session.release(pkid);
+                Writer::complete(&mut self.io.output, pkid);
+            }
+            Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters),
+            Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters),
+            Packet::PingReq => Writer::pong(&mut self.io.output),
+            Packet::Disconnect {
+                with_will,
+                session_expiry_s,
+            } => {
+                if session_expiry_s.is_some_and(|s| s > 0) && self.client.session_expiry_s == 0 {
+                    // MQTT 5, 3.14.2.2.2.
+                    return Err(Fault::Protocol(
+                        "a session expiry in DISCONNECT after none in CONNECT",
+                    )
+                    .into());
+                }
+                return Err(End::Left {
+                    with_will,
+                    session_expiry_s,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(
+        &mut self,
+        publish: Publish,
+        batch: &mut Batch,
+        received: Timestamp,
+    ) -> Result<(), Fault> {
+        let Publish {
+            qos,
+            pkid,
+            topic,
+            payload,
+        } = publish;
+        self.bucket.take();
+        if qos != Qos::AtMostOnce {
+            if self.waiting >= usize::from(self.shared.config.in_flight_max) {
+                return Err(Fault::ReceiveMaximum);
+            }
+            self.waiting += 1;
+        }
+        let before = batch.bytes;
+        if qos == Qos::ExactlyOnce && self.client.session.is_unreleased(pkid) {
+            batch.done(qos, pkid, Reason::Success, "");
+            return Ok(());
+        }
+        let device = Arc::clone(&self.client.device);
+        match device.topics.target(&topic) {
+            Some(Target::Reading(channel)) => {
+                batch.read(qos, pkid, &device.name, channel, payload, received);
+            }
+            Some(target) => self.state(qos, pkid, target, payload, batch, received),
+            None if qos == Qos::AtMostOnce || self.client.writer.version == Version::V5 => {
+                self.foreign(&topic);
+                batch.done(qos, pkid, Reason::NotAuthorized, "not your topic");
+            }
+            None => {
+                self.foreign(&topic);
+                batch.reject(qos, pkid, &device.name, &topic, &payload, received);
+            }
+        }
+        self.waiting_bytes += batch.bytes - before;
+        Ok(())
+    }
+
+    fn foreign(&self, topic: &[u8]) {
+        if self.shared.quiet.allows(clock::instant()) {
+            let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
+            tracing::warn!(device = %self.client.device.name, topic, "a publish to a topic that is not the device's");
+        }
+    }
+
+    /// `state` and `config/reported`: retained, and for the device's own subscribers.
+    fn state(
+        &self,
+        qos: Qos,
+        pkid: u16,
+        target: Target,
+        payload: bytes::Bytes,
+        batch: &mut Batch,
+        received: Timestamp,
+    ) {
+        let name = &self.client.device.name;
+        if payload.len() > STATE_BYTES_MAX {
+            tracing::warn!(device = %name, channel = target.channel(), bytes = payload.len(), "larger than 16 KiB: not kept");
+            batch.done(qos, pkid, Reason::QuotaExceeded, "larger than 16 KiB");
+            return;
+        }
+        let from = Some(&self.client.session);
+        match self
+            .shared
+            .retain_state(name, target, payload, from, received)
+        {
+            Ok(changes) => batch.keep(qos, pkid, changes),
+            Err(RetainedFull) => {
+                batch.done(qos, pkid, Reason::QuotaExceeded, "no room to retain more");
+            }
+        }
+    }
+
+    fn subscribe(&mut self, pkid: u16, filters: &[Filter]) {
+        let Client {
+            session, device, ..
+        } = &self.client;
+        let mut granted = Vec::with_capacity(filters.len());
+        let mut retained = Vec::new();
+        for filter in filters {
+            granted.push(match device.topics.check_filter(&filter.path) {
+                Err(FilterFault::Foreign) => Granted::NotAuthorized,
+                Err(FilterFault::Invalid) => Granted::FilterInvalid,
+                Err(FilterFault::Shared) => Granted::SharedNotSupported,
+                Ok(()) => match session.subscribe(filter, self.shared.config.subscriptions_max) {
+                    None => Granted::QuotaExceeded,
+                    Some(new) => {
+                        if filter.retain == RetainRule::Always
+                            || (new && filter.retain == RetainRule::IfNew)
+                        {
+                            retained.push(filter);
+                        }
+                        Granted::Qos(filter.qos.min(Qos::AtLeastOnce))
+                    }
+                },
+            });
+        }
+        device.note_receipts();
+        let mut reply = BytesMut::new();
+        self.client.writer.subscribed(&mut reply, pkid, &granted);
+        let changes: Vec<_> = session.keep().into_iter().collect();
+        if changes.is_empty() {
+            self.io.output.extend_from_slice(&reply);
+        }
+        for filter in retained {
+            self.shared
+                .hub
+                .offer_retained(device, session, filter, filter.qos);
+        }
+        self.change(Batch::changes(changes, Some(reply.freeze())));
+    }
+
+    fn unsubscribe(&mut self, pkid: u16, filters: &[String]) {
+        let Client {
+            session, device, ..
+        } = &self.client;
+        let existed: Vec<_> = filters
+            .iter()
+            .map(|filter| session.unsubscribe(filter))
+            .collect();
+        device.note_receipts();
+        let mut reply = BytesMut::new();
+        self.client.writer.unsubscribed(&mut reply, pkid, &existed);
+        let changes: Vec<_> = session.keep().into_iter().collect();
+        if changes.is_empty() {
+            self.io.output.extend_from_slice(&reply);
+        }
+        self.change(Batch::changes(changes, Some(reply.freeze())));
+    }
+}

@@ -1,0 +1,266 @@
+//! What all connections of the front door share: the way in, who may come, who is there, and what is kept for them.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
+
+use super::auth::Auth;
+use super::connection::End;
+use super::handshake::{Client, Origin};
+use super::hub::{Hub, RetainedFull};
+use super::limits::Quiet;
+use super::session::Session;
+use super::topics::Target;
+use crate::clock;
+use crate::config::Listen;
+use crate::event::{Name, SourceKind};
+use crate::journal::{AppendError, Inbox, KeepChange};
+use crate::source::{Intake, Outbound};
+use crate::view::board::Board;
+
+/// How long a session's change may take to reach the disk before its client goes on without.
+const KEEP_MAX: Duration = Duration::from_secs(5);
+/// The largest configuration for a device, in bytes.
+const CONFIGURATION_BYTES_MAX: u64 = 64 << 10;
+
+/// What all connections share.
+#[derive(Debug)]
+pub struct Shared {
+    pub site: Name,
+    pub config: Listen,
+    pub intake: Intake,
+    pub inbox: Inbox,
+    pub board: Board,
+    pub auth: Auth,
+    pub hub: Hub,
+    pub quiet: Quiet,
+    pub stop: CancellationToken,
+    present: Mutex<HashMap<Name, u32>>,
+    clients: AtomicU64,
+}
+
+impl Shared {
+    pub fn new(
+        site: Name,
+        config: Listen,
+        intake: Intake,
+        inbox: Inbox,
+        board: Board,
+        auth: Auth,
+        hub: Hub,
+    ) -> Self {
+        Self {
+            site,
+            config,
+            intake,
+            inbox,
+            board,
+            auth,
+            hub,
+            quiet: Quiet::default(),
+            stop: CancellationToken::new(),
+            present: Mutex::default(),
+            clients: AtomicU64::new(0),
+        }
+    }
+
+    /// One line about a client that was turned away or cut off; not more than the log can bear.
+    pub fn say(&self, origin: &Origin, what: &str) {
+        if self.quiet.allows(clock::instant()) {
+            tracing::warn!(address = %origin.address, "{what}");
+        }
+    }
+
+    pub fn next_client_id(&self) -> String {
+        let number = self.clients.fetch_add(1, Ordering::Relaxed);
+        format!("stockrelay-{:x}-{number}", clock::now().as_millisecond())
+    }
+
+    /// Keeps changes that no client waits for; without room for them they live in memory until the next restart.
+    pub async fn keep(&self, changes: Vec<KeepChange>) {
+        if changes.is_empty() {
+            return;
+        }
+        match tokio::time::timeout(KEEP_MAX, self.inbox.keep(changes)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(AppendError::Stopped)) => tracing::debug!("the journal has stopped: not kept"),
+            Ok(Err(error)) => tracing::warn!(%error, "sessions and retained messages are not kept"),
+            Err(_) => tracing::warn!("the journal takes long: sessions are kept later"),
+        }
+    }
+
+    /// What a device says of itself: retained, shown, and for its own subscribers.
+    pub fn retain_state(
+        &self,
+        device: &Name,
+        target: Target,
+        payload: Bytes,
+        from: Option<&Arc<Session>>,
+        received: Timestamp,
+    ) -> Result<Vec<KeepChange>, RetainedFull> {
+        let mut changes = Vec::new();
+        self.hub
+            .retain(device, target.channel(), &payload, &mut changes)?;
+        if target == Target::State {
+            let state = match serde_json::from_slice(&payload) {
+                Ok(value) => Some(value),
+                Err(_) if payload.is_empty() => None,
+                Err(_) => Some(String::from_utf8_lossy(&payload).into_owned().into()),
+            };
+            self.board.device(device, SourceKind::Listen, |view| {
+                view.state = state;
+                view.since = view.since.or(Some(received));
+            });
+        }
+        let now = clock::instant();
+        let channel = target.channel();
+        self.hub
+            .publish(device, channel, payload, true, from, now, &mut changes);
+        Ok(changes)
+    }
+
+    pub fn will(
+        &self,
+        device: &Name,
+        payload: Bytes,
+        from: Option<&Arc<Session>>,
+    ) -> Vec<KeepChange> {
+        self.retain_state(device, Target::State, payload, from, clock::now())
+            .unwrap_or_else(|RetainedFull| {
+                tracing::warn!(%device, "no room to retain a last will");
+                Vec::new()
+            })
+    }
+
+    pub fn arrived(&self, device: &Name) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        *present.entry(device.clone()).or_insert(0) += 1;
+        self.show(device, true, present.len());
+    }
+
+    pub fn departed(&self, device: &Name) {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = present.get_mut(device).map(|count| {
+            *count -= 1;
+            *count
+        });
+        if left == Some(0) {
+            present.remove(device);
+        }
+        self.show(device, present.contains_key(device), present.len());
+    }
+
+    fn show(&self, device: &Name, online: bool, devices: usize) {
+        let now = clock::now();
+        self.board.device(device, SourceKind::Listen, |view| {
+            if view.online != online || view.since.is_none() {
+                view.online = online;
+                view.since = Some(now);
+            }
+        });
+        self.board.source(SourceKind::Listen, |view| {
+            view.devices = u64::try_from(devices).unwrap_or(u64::MAX);
+        });
+    }
+
+    /// The end of a connection: its will, and what its session keeps.
+    pub async fn farewell(&self, client: &Client, end: &End) {
+        let (with_will, expiry_s) = match end {
+            End::Left {
+                with_will,
+                session_expiry_s,
+            } => (*with_will, *session_expiry_s),
+            _ => (true, None),
+        };
+        let mut changes = Vec::new();
+        let mut delayed = None;
+        if let Some(will) = client.will.as_ref().filter(|_| with_will) {
+            let lives = expiry_s.unwrap_or(client.session_expiry_s) > 0;
+            if will.delay_s > 0 && lives && !matches!(end, End::ShuttingDown) {
+                let delay = Duration::from_secs(u64::from(will.delay_s));
+                delayed = Some((clock::instant() + delay, will.payload.clone()));
+            } else {
+                let from = Some(&client.session);
+                changes = self.will(&client.device.name, will.payload.clone(), from);
+            }
+        }
+        let over =
+            client
+                .session
+                .detach(client.epoch, expiry_s, delayed, clock::now(), &mut changes);
+        self.keep(changes).await;
+        if over {
+            self.hub.close(&client.session);
+        }
+        self.departed(&client.device.name);
+    }
+
+    /// `DEVICE.json` of `mqtt.listen.device_config_dir`, or `default.json`, as the device's retained `config/desired`.
+    pub async fn publish_configuration(&self, device: &Name) {
+        let Some(dir) = &self.config.device_config_dir else {
+            return;
+        };
+        for file in [dir.join(format!("{device}.json")), dir.join("default.json")] {
+            let Some(payload) = configuration(&file).await else {
+                continue;
+            };
+            if !self.hub.is_retained(device, "config/desired", &payload) {
+                let message = Outbound {
+                    device: device.clone(),
+                    channel: "config/desired",
+                    payload,
+                    retain: true,
+                };
+                let mut changes = Vec::new();
+                self.hub.send(message, clock::instant(), &mut changes);
+                self.keep(changes).await;
+            }
+            return;
+        }
+    }
+
+    /// At the start: every device that has a file of its own.
+    pub async fn publish_configurations(&self) {
+        let Some(dir) = &self.config.device_config_dir else {
+            return;
+        };
+        let mut entries = match tokio::fs::read_dir(dir).await {
+            Ok(entries) => entries,
+            Err(error) => {
+                tracing::error!(dir = %dir.display(), %error, "cannot read mqtt.listen.device_config_dir");
+                return;
+            }
+        };
+        while let Ok(Some(entry)) = entries.next_entry().await {
+            let name = entry.file_name();
+            let device = name.to_str().and_then(|name| name.strip_suffix(".json"));
+            if let Some(Ok(device)) = device.filter(|name| *name != "default").map(Name::new) {
+                self.publish_configuration(&device).await;
+            }
+        }
+    }
+}
+
+/// A file's content, if it is there and is JSON.
+async fn configuration(file: &Path) -> Option<Bytes> {
+    let bytes = tokio::fs::metadata(file).await.ok()?.len();
+    let fault = if bytes > CONFIGURATION_BYTES_MAX {
+        format!("it has {bytes} bytes, more than {CONFIGURATION_BYTES_MAX}")
+    } else {
+        match tokio::fs::read(file).await {
+            Ok(text) => match serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
+                Ok(_) => return Some(text.into()),
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error.to_string(),
+        }
+    };
+    tracing::error!(file = %file.display(), fault, "a device's configuration cannot be used: it keeps the old one");
+    None
+}

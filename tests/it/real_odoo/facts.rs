@@ -1,0 +1,385 @@
+//! What `docs/odoo.md` says of Odoo, asked of Odoo.
+
+use serde_json::{Value, json};
+use stockrelay::config;
+use stockrelay::forward::odoo::{Client, Transfer};
+use stockrelay::outcome::Failure;
+
+use super::{Real, unique};
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn load_creates_if_absent_and_never_twice() {
+    let mut odoo = Real::new().await;
+    let (a, b) = (odoo.transfer("absent-a", 3), odoo.transfer("absent-b", 1));
+    let first = odoo.gateway.load(&odoo.warehouse, &[&a, &b]).await.unwrap();
+    let again = odoo.gateway.load(&odoo.warehouse, &[&b, &a]).await.unwrap();
+    assert_eq!(again, [first[1], first[0]]);
+    odoo.gateway.validate(&first).await.unwrap();
+    let done = odoo.gateway.load(&odoo.warehouse, &[&a, &b]).await.unwrap();
+    assert_eq!(done, first);
+    odoo.gateway.validate(&first).await.unwrap();
+    let pickings = odoo.gateway.pickings(&first).await.unwrap();
+    assert!(pickings.iter().all(|picking| picking.state == "done"));
+    assert_eq!(pickings[0].lines.len(), 3);
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn one_bad_row_and_nothing_is_loaded_and_the_row_is_named() {
+    let mut odoo = Real::new().await;
+    let (good, mut bad) = (odoo.transfer("row-good", 2), odoo.transfer("row-bad", 2));
+    bad.lines[1].product = 999_999_999;
+    let failure = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&good, &bad])
+        .await
+        .unwrap_err();
+    let Failure::Person { documents, .. } = failure else {
+        panic!("{failure:?}")
+    };
+    assert_eq!(documents.len(), 1);
+    assert_eq!(documents[0].0, 1);
+    let body = json!({"domain": [["origin", "like", good.key.to_string()]]});
+    assert_eq!(odoo.ask("stock.picking", "search_count", body).await, 0);
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn a_missing_lot_is_refused_with_words_and_posts_nothing_of_the_call() {
+    let mut odoo = Real::new().await;
+    let (good, mut bad) = (odoo.transfer("lot-good", 1), odoo.transfer("lot-bad", 1));
+    bad.lines[0].product = tracked(&mut odoo, "lot").await;
+    let ids = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&good, &bad])
+        .await
+        .unwrap();
+    let failure = odoo.gateway.validate(&ids).await.unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Person { message, .. } if message.contains("Lot/Serial")),
+        "{failure:?}"
+    );
+    let pickings = odoo.gateway.pickings(&ids).await.unwrap();
+    assert!(pickings.iter().all(|picking| picking.state == "assigned"));
+    // The good one alone goes through, though it was in a call that failed.
+    odoo.gateway.validate(&ids[..1]).await.unwrap();
+    assert_eq!(
+        odoo.gateway.pickings(&ids[..1]).await.unwrap()[0].state,
+        "done"
+    );
+}
+
+async fn tracked(odoo: &mut Real, by: &str) -> i64 {
+    let body =
+        json!({"domain": [["default_code", "like", "SKU"], ["tracking", "=", by]], "limit": 1});
+    odoo.ask("product.product", "search", body).await[0]
+        .as_i64()
+        .unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn validation_passes_over_a_cancelled_picking() {
+    let mut odoo = Real::new().await;
+    let (a, b) = (odoo.transfer("cancel-a", 1), odoo.transfer("cancel-b", 1));
+    let ids = odoo.gateway.load(&odoo.warehouse, &[&a, &b]).await.unwrap();
+    odoo.ask("stock.picking", "action_cancel", json!({"ids": ids[..1]}))
+        .await;
+    odoo.gateway.validate(&ids).await.unwrap();
+    let states: Vec<_> = odoo
+        .gateway
+        .pickings(&ids)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|p| p.state)
+        .collect();
+    assert_eq!(states, ["cancel", "done"]);
+    assert_eq!(
+        odoo.gateway.load(&odoo.warehouse, &[&a]).await.unwrap(),
+        ids[..1]
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn the_true_time_goes_to_picking_moves_and_lines_and_is_read_back() {
+    let mut odoo = Real::new().await;
+    let transfer = odoo.transfer("time", 2);
+    let ids = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&transfer])
+        .await
+        .unwrap();
+    odoo.gateway.validate(&ids).await.unwrap();
+    let back = odoo
+        .gateway
+        .set_done(&[(ids[0], transfer.occurred)])
+        .await
+        .unwrap();
+    assert_eq!((back[0].state.as_str(), back[0].lines.len()), ("done", 2));
+    for (model, field) in [
+        ("stock.picking", "date_done"),
+        ("stock.move", "date"),
+        ("stock.move.line", "date"),
+    ] {
+        let key = if model == "stock.picking" {
+            "id"
+        } else {
+            "picking_id"
+        };
+        let body = json!({"domain": [[key, "=", ids[0]]], "fields": [field]});
+        for row in odoo
+            .ask(model, "search_read", body)
+            .await
+            .as_array()
+            .unwrap()
+        {
+            assert_eq!(row[field], "2026-03-04 05:06:07", "{model}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn without_skip_sms_or_skip_backorder_a_wizard_may_come_and_true_proves_nothing() {
+    let mut odoo = Real::new().await;
+    let transfer = odoo.transfer("wizard", 1);
+    let ids = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&transfer])
+        .await
+        .unwrap();
+    // More demand than was picked: without the context key Odoo asks, and posts nothing.
+    let moves = json!({"domain": [["picking_id", "=", ids[0]]]});
+    let moves = odoo.ask("stock.move", "search", moves).await;
+    odoo.ask(
+        "stock.move",
+        "write",
+        json!({"ids": moves, "vals": {"product_uom_qty": 5}}),
+    )
+    .await;
+    let asked: Value = odoo
+        .gateway
+        .call("stock.picking", "button_validate", &json!({"ids": ids}))
+        .await
+        .unwrap();
+    assert_eq!(asked["res_model"], "stock.backorder.confirmation");
+    assert_eq!(
+        odoo.gateway.pickings(&ids).await.unwrap()[0].state,
+        "assigned"
+    );
+    odoo.gateway.validate(&ids).await.unwrap();
+    assert_eq!(odoo.gateway.pickings(&ids).await.unwrap()[0].state, "done");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn odoo_rounds_quantities_without_a_word() {
+    let mut odoo = Real::new().await;
+    let mut transfer = odoo.transfer("round", 1);
+    transfer.lines[0].quantity = "1.005".parse().unwrap();
+    let ids = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&transfer])
+        .await
+        .unwrap();
+    let pickings = odoo.gateway.pickings(&ids).await.unwrap();
+    assert_eq!(
+        pickings[0].lines[0].quantity_product_uom.as_f64(),
+        Some(1.01)
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn a_package_moves_with_its_goods_and_only_as_a_whole() {
+    let mut odoo = Real::new().await;
+    let name = format!("PACK-{}", unique());
+    let package = odoo
+        .ask(
+            "stock.package",
+            "create",
+            json!({"vals_list": [{"name": name}]}),
+        )
+        .await;
+    let package = package[0].as_i64().unwrap();
+    let line = odoo.line(3);
+    // Put 5 in.
+    let quant = json!({"vals_list": [{"product_id": line.product, "location_id": line.from,
+        "package_id": package, "inventory_quantity": 5}], "context": {"inventory_mode": true}});
+    let quant = odoo.ask("stock.quant", "create", quant).await;
+    odoo.ask(
+        "stock.quant",
+        "action_apply_inventory",
+        json!({"ids": quant}),
+    )
+    .await;
+    let moved = |quantity: i64, odoo: &Real| {
+        let mut transfer = odoo.transfer("package", 0);
+        transfer.lines.push(line.clone());
+        transfer.lines[0].package = Some(package);
+        transfer.lines[0].quantity = quantity.into();
+        transfer
+    };
+    let (part, whole) = (moved(2, &odoo), moved(5, &odoo));
+    let ids = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&part, &whole])
+        .await
+        .unwrap();
+    let failure = odoo.gateway.validate(&ids[..1]).await.unwrap_err();
+    assert!(matches!(failure, Failure::Person { .. }), "{failure:?}");
+    odoo.ask("stock.picking", "action_cancel", json!({"ids": ids[..1]}))
+        .await;
+    odoo.gateway.validate(&ids[1..]).await.unwrap();
+    let found = odoo
+        .ask(
+            "stock.package",
+            "read",
+            json!({"ids": [package], "fields": ["location_id"]}),
+        )
+        .await;
+    assert_eq!(found[0]["location_id"][0], line.to);
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn a_lot_is_given_by_its_id_and_must_be_the_products_own() {
+    let mut odoo = Real::new().await;
+    let product = tracked(&mut odoo, "lot").await;
+    let name = format!("LOT-{}", unique());
+    odoo.ask(
+        "stock.lot",
+        "create",
+        json!({"vals_list": [{"name": name, "product_id": product}]}),
+    )
+    .await;
+    let company = odoo.warehouse.company;
+    let lots = odoo
+        .gateway
+        .lots(company, &[(product, name)])
+        .await
+        .unwrap();
+    let mut right = odoo.transfer("lot-right", 1);
+    right.lines[0].lot = Some(lots[0].id);
+    let mut wrong: Transfer = right.clone();
+    wrong.key = odoo.transfer("lot-wrong", 1).key;
+    right.lines[0].product = product;
+    // Odoo's answer blames both rows, so nobody is blamed here.
+    let failure = odoo
+        .gateway
+        .load(&odoo.warehouse, &[&right, &wrong])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&failure, Failure::Person { documents, .. } if documents.is_empty()),
+        "{failure:?}"
+    );
+    let ids = odoo.gateway.load(&odoo.warehouse, &[&right]).await.unwrap();
+    odoo.gateway.validate(&ids).await.unwrap();
+    let pickings = odoo.gateway.pickings(&ids).await.unwrap();
+    assert_eq!(
+        (pickings[0].state.as_str(), pickings[0].lines[0].lot_id),
+        ("done", Some(lots[0].id))
+    );
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn the_same_documents_from_four_connections_at_once_are_there_once() {
+    let mut odoo = Real::new().await;
+    let transfers: Vec<_> = (0..10)
+        .map(|i| odoo.transfer(&format!("race-{i}"), 1))
+        .collect();
+    let load = |config: config::Odoo| {
+        let (warehouse, transfers) = (odoo.warehouse, transfers.clone());
+        tokio::spawn(async move {
+            let mut client = Client::new(&config).unwrap();
+            client
+                .load(&warehouse, &transfers.iter().collect::<Vec<_>>())
+                .await
+        })
+    };
+    let racing: Vec<_> = (0..4).map(|_| load(odoo.config.clone())).collect();
+    for racer in racing {
+        match racer.await.unwrap() {
+            Ok(_) => {}
+            // The loser's words are known to pass.
+            Err(failure) => assert!(matches!(failure, Failure::Wait { .. }), "{failure:?}"),
+        }
+    }
+    let all: Vec<_> = transfers.iter().collect();
+    let ids = odoo.gateway.load(&odoo.warehouse, &all).await.unwrap();
+    for (transfer, id) in transfers.iter().zip(ids) {
+        let body = json!({"domain": [["origin", "like", transfer.key.to_string()]]});
+        assert_eq!(odoo.ask("stock.picking", "search", body).await, json!([id]));
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn a_client_that_does_not_wait_for_its_answer_finds_the_work_done() {
+    let mut odoo = Real::new().await;
+    let transfer = odoo.transfer("lost", 20);
+    {
+        let transfers = [&transfer];
+        let sent = odoo.gateway.load(&odoo.warehouse, &transfers);
+        let cut = tokio::time::timeout(std::time::Duration::from_millis(100), sent).await;
+        assert!(cut.is_err(), "the answer came too soon to be lost");
+    }
+    // Odoo goes on; this waits for the other transaction or comes after it.
+    let ids = loop {
+        match odoo.gateway.load(&odoo.warehouse, &[&transfer]).await {
+            Ok(ids) => break ids,
+            Err(Failure::Wait { .. }) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    };
+    let body = json!({"domain": [["origin", "like", transfer.key.to_string()]]});
+    assert_eq!(odoo.ask("stock.picking", "search", body).await, json!(ids));
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn wrong_keys_rights_databases_and_methods_hold_the_link() {
+    let mut odoo = Real::new().await;
+    let version = odoo.gateway.version().await.unwrap();
+    assert!(version.starts_with("19."), "{version}");
+    let stops = |failure: Failure| {
+        assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
+    };
+    let one = json!({"ids": [1]});
+    stops(
+        odoo.gateway
+            .call::<Value>("stock.picking", "_action_done", &one)
+            .await
+            .unwrap_err(),
+    );
+    stops(
+        odoo.gateway
+            .call::<Value>("no.such.model", "read", &one)
+            .await
+            .unwrap_err(),
+    );
+    stops(odoo.gateway.warehouse("NOPE").await.unwrap_err());
+    let mut other = odoo.config.clone();
+    other.database = "no_such_database".to_owned();
+    stops(
+        Client::new(&other)
+            .unwrap()
+            .warehouse("WH")
+            .await
+            .unwrap_err(),
+    );
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "bad").unwrap();
+    other = odoo.config.clone();
+    other.api_key_file = Some(file.path().to_owned());
+    let mut client = Client::new(&other).unwrap();
+    stops(client.warehouse("WH").await.unwrap_err());
+    // A new key in the same file needs no restart.
+    std::fs::copy(odoo.config.api_key_file.unwrap(), file.path()).unwrap();
+    client.warehouse("WH").await.unwrap();
+}

@@ -1,0 +1,343 @@
+//! The forwarder with a real journal and a real Odoo: what was sealed is in Odoo, once.
+
+use std::time::Duration;
+
+use serde_json::json;
+use stockrelay::config;
+use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
+use stockrelay::event::{Event, Recorded};
+use stockrelay::forward::Forwarder;
+use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
+use stockrelay::outcome::code;
+use stockrelay::source::{Outbound, Outlets};
+use stockrelay::view::board::Board;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Real, unique};
+use crate::floor::{at, name, transfer};
+
+/// A gateway without doors: events are put into its journal by hand.
+struct Gateway {
+    journal: Journal,
+    writer: WriterHandle,
+    board: Board,
+    receipts: mpsc::Receiver<Outbound>,
+    cancel: CancellationToken,
+    forwarder: Option<JoinHandle<()>>,
+    config: config::Odoo,
+    device: String,
+    events: u32,
+    dir: tempfile::TempDir,
+}
+
+impl Gateway {
+    fn new(odoo: &Real) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+        // Keys depend on the site and the ids of the events: another device in each run.
+        let device: String = blake3::hash(unique().as_bytes())
+            .to_hex()
+            .chars()
+            .take(12)
+            .collect();
+        Self {
+            journal,
+            writer,
+            board: Board::new(),
+            receipts: mpsc::channel(1).1,
+            cancel: CancellationToken::new(),
+            forwarder: None,
+            config: odoo.config.clone(),
+            device,
+            events: 0,
+            dir,
+        }
+    }
+
+    fn start(&mut self) {
+        let (sender, receipts) = mpsc::channel(10_000);
+        self.receipts = receipts;
+        self.cancel = CancellationToken::new();
+        let forwarder = Forwarder {
+            config: self.config.clone(),
+            journal: self.journal.clone(),
+            outlets: Outlets {
+                listen: Some(sender),
+                broker: None,
+            },
+            board: self.board.clone(),
+            data_dir: self.dir.path().to_owned(),
+        };
+        self.forwarder = Some(tokio::spawn(forwarder.run(self.cancel.clone())));
+    }
+
+    async fn stop(&mut self) {
+        self.cancel.cancel();
+        if let Some(forwarder) = self.forwarder.take() {
+            forwarder.await.unwrap();
+        }
+    }
+
+    async fn close(mut self) {
+        self.stop().await;
+        self.journal.inbox().close().await.unwrap();
+        drop(self.journal);
+        self.writer.join().unwrap();
+    }
+
+    /// Keeps an event for each line (product, from, to), and seals a document of them.
+    async fn seal(
+        &mut self,
+        lines: &[(&str, &str, &str)],
+        change: impl Fn(&mut Line),
+    ) -> DocumentKey {
+        let mut events: Vec<Event> = Vec::new();
+        for (product, from, to) in lines {
+            self.events += 1;
+            let id = self.events.to_string();
+            events.push(transfer(&self.device, &id, product, from, to, 0));
+        }
+        let inbox = self.journal.inbox().clone();
+        let accepted = inbox
+            .append(events.iter().cloned().map(Ok).collect())
+            .await
+            .unwrap();
+        let seqs: Vec<u64> = accepted
+            .iter()
+            .map(|accepted| match accepted {
+                Accepted::Stored { seq } => *seq,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let recorded: Vec<_> = seqs
+            .iter()
+            .zip(events)
+            .map(|(seq, event)| Recorded { seq: *seq, event })
+            .collect();
+        let line = |(place, (product, from, to)): (usize, &(&str, &str, &str))| {
+            let mut line = Line {
+                product: (*product).to_owned(),
+                lot: None,
+                package: None,
+                from: (*from).to_owned(),
+                to: (*to).to_owned(),
+                quantity: 2.into(),
+                events: vec![seqs[place]],
+            };
+            change(&mut line);
+            line
+        };
+        let document = Document {
+            number: 0,
+            key: DocumentKey::of(&name("ams1"), &recorded),
+            purpose: Purpose::Transfer,
+            group: self.device.clone(),
+            lines: lines.iter().enumerate().map(line).collect(),
+            occurred: at(9),
+            sealed: at(10),
+            events: seqs.clone(),
+        };
+        let key = document.key;
+        inbox
+            .seal(vec![document], vec![], *seqs.last().unwrap())
+            .await
+            .unwrap();
+        key
+    }
+
+    /// Until nothing waits and nothing is being sent; the test runner's own limit ends it if that never comes.
+    async fn drained(&self) {
+        let mut totals = self.journal.watch();
+        let done = totals.wait_for(|t| t.waiting.documents + t.sending.documents == 0);
+        tokio::time::timeout(Duration::from_secs(120), done)
+            .await
+            .expect("it drains")
+            .unwrap();
+    }
+
+    fn progress(&self, key: DocumentKey) -> Progress {
+        self.journal.document_by_key(key).unwrap().unwrap().progress
+    }
+
+    fn reason(&self, key: DocumentKey) -> String {
+        let progress = self.progress(key);
+        assert_eq!(progress.state, State::Parked, "{progress:?}");
+        progress.reason.unwrap().code
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn what_is_sealed_is_posted_once_and_told() {
+    let mut odoo = Real::new().await;
+    let mut gateway = Gateway::new(&odoo);
+    let (product, barcode) = odoo.products[20].clone();
+    let (from, to) = (odoo.bins[20].clone(), odoo.bins[21].clone());
+    let before = odoo.stock(product, to.0).await;
+    let key = gateway
+        .seal(
+            &[(&barcode, &from.1, &to.1), (&barcode, &from.1, &to.1)],
+            |_| {},
+        )
+        .await;
+    gateway.start();
+    gateway.drained().await;
+    let progress = gateway.progress(key);
+    assert_eq!((progress.state, progress.attempts), (State::Posted, 1));
+    let picking = progress.odoo.unwrap();
+    assert!((odoo.stock(product, to.0).await - before - 4.0).abs() < 0.001);
+    let body = json!({"ids": [picking.id], "fields": ["name", "date_done", "state"]});
+    let read = odoo.ask("stock.picking", "read", body).await;
+    assert_eq!(read[0]["name"], picking.name);
+    assert_eq!(
+        read[0]["date_done"],
+        at(9).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    );
+    for id in ["1", "2"] {
+        let receipt = gateway.receipts.recv().await.unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
+        assert_eq!(told["status"], "posted");
+        assert_eq!(
+            (told["id"].as_str(), told["odoo"].as_str()),
+            (Some(id), Some(picking.name.as_str()))
+        );
+    }
+    gateway.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn what_was_being_sent_at_the_stop_is_found_again() {
+    let mut odoo = Real::new().await;
+    let mut gateway = Gateway::new(&odoo);
+    let (product, barcode) = odoo.products[30].clone();
+    let (from, to) = (odoo.bins[30].clone(), odoo.bins[31].clone());
+    let before = odoo.stock(product, to.0).await;
+    let key = gateway.seal(&[(&barcode, &from.1, &to.1)], |_| {}).await;
+    gateway.start();
+    gateway.drained().await;
+    gateway.stop().await;
+    // As if the gateway had died between Odoo's answer and its own commit.
+    let entry = gateway.journal.document_by_key(key).unwrap().unwrap();
+    let change = Change {
+        number: entry.document.number,
+        expect: State::Posted,
+        progress: Progress {
+            state: State::Sending,
+            odoo: None,
+            ..entry.progress
+        },
+        by: "test".to_owned(),
+        note: "died".to_owned(),
+    };
+    gateway.journal.inbox().change(vec![change]).await.unwrap();
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.progress(key).state, State::Posted);
+    let audit = gateway.journal.audit(entry.document.number).unwrap();
+    assert!(audit.last().unwrap().note.contains("already"), "{audit:?}");
+    assert!((odoo.stock(product, to.0).await - before - 2.0).abs() < 0.001);
+    gateway.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on() {
+    let mut odoo = Real::new().await;
+    let mut gateway = Gateway::new(&odoo);
+    gateway.config.refresh_s = 1;
+    let (good, bin, other) = (
+        odoo.products[40].1.clone(),
+        odoo.bins[40].1.clone(),
+        odoo.bins[41].1.clone(),
+    );
+    let body = json!({"domain": [["default_code", "=", "SKU00050"]], "fields": ["id"]});
+    let tracked = odoo.ask("product.product", "search_read", body).await[0]["id"]
+        .as_i64()
+        .unwrap();
+    let new = format!("NEW-{}", gateway.device);
+    let line = |product: &'static str| (product, bin.as_str(), other.as_str());
+    let unknown = gateway.seal(&[(new.as_str(), &bin, &other)], |_| {}).await;
+    let nowhere = gateway
+        .seal(&[(&good, "NO-SUCH-BIN", &other)], |_| {})
+        .await;
+    let lotless = gateway.seal(&[line("SKU00050")], |_| {}).await;
+    let no_lot = gateway
+        .seal(&[line("SKU00050")], |l| l.lot = Some(new.clone()))
+        .await;
+    let no_package = gateway
+        .seal(&[(&good, &bin, &other)], |l| l.package = Some(new.clone()))
+        .await;
+    let rounded = gateway
+        .seal(&[(&good, &bin, &other)], |l| {
+            l.quantity = "1.005".parse().unwrap()
+        })
+        .await;
+    let fine = gateway.seal(&[(&good, &bin, &other)], |_| {}).await;
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.reason(unknown), code::UNKNOWN_PRODUCT);
+    assert_eq!(gateway.reason(nowhere), code::UNKNOWN_LOCATION);
+    assert_eq!(gateway.reason(lotless), code::LOT_REQUIRED);
+    assert_eq!(gateway.reason(no_lot), code::UNKNOWN_LOT);
+    assert_eq!(gateway.reason(no_package), code::UNKNOWN_PACKAGE);
+    assert_eq!(gateway.reason(rounded), code::DIFFERS_IN_ODOO);
+    assert_eq!(gateway.progress(fine).state, State::Posted);
+    // Once Odoo knows them, they are sent by themselves.
+    let product = json!({"vals_list": [{"name": new, "barcode": new, "is_storable": true}]});
+    odoo.ask("product.product", "create", product).await;
+    odoo.ask(
+        "stock.lot",
+        "create",
+        json!({"vals_list": [{"name": new, "product_id": tracked}]}),
+    )
+    .await;
+    let mut totals = gateway.journal.watch();
+    let healed = totals.wait_for(|totals| totals.posted.documents == 3);
+    tokio::time::timeout(Duration::from_secs(60), healed)
+        .await
+        .expect("they are sent")
+        .unwrap();
+    assert_eq!(gateway.progress(unknown).state, State::Posted);
+    assert_eq!(gateway.progress(no_lot).state, State::Posted);
+    gateway.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn a_backlog_drains_in_batches() {
+    let odoo = Real::new().await;
+    for (documents, lines) in [(400, 1), (16, 25), (8, 50)] {
+        let mut gateway = Gateway::new(&odoo);
+        for document in 0..documents {
+            let rows: Vec<_> = (document * lines..(document + 1) * lines)
+                .map(|i| {
+                    let product = odoo.products[i % odoo.products.len()].1.as_str();
+                    (
+                        product,
+                        odoo.bins[i % 200].1.as_str(),
+                        odoo.bins[(i * 7 + 3) % 200].1.as_str(),
+                    )
+                })
+                .collect();
+            gateway.seal(&rows, |_| {}).await;
+        }
+        let begun = stockrelay::clock::instant();
+        gateway.start();
+        gateway.drained().await;
+        let seconds = begun.elapsed().as_secs_f64();
+        let posted = gateway.journal.totals().posted;
+        assert_eq!(
+            (posted.documents, posted.lines),
+            (documents as u64, (documents * lines) as u64)
+        );
+        let batch = gateway.board.snapshot().odoo.batch_lines;
+        println!(
+            "{documents} documents of {lines} lines: {seconds:.1} s, {:.1} lines/s, last batch size {batch}",
+            (documents * lines) as f64 / seconds
+        );
+        gateway.close().await;
+    }
+}

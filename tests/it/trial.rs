@@ -1,0 +1,446 @@
+//! The exactly-once trial, on a real Odoo: devices repeat themselves, the daemon is killed, Odoo is restarted and
+//! connections are cut, and in the end every bin holds what the devices said, once.
+//!
+//! What the devices say is noted down before it is sent; what Odoo holds is asked of Odoo, with a key of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+use stockrelay::clock;
+use stockrelay::demo::books::{Books, Way};
+use stockrelay::demo::link::{Fault, Link, What};
+use stockrelay::view::client::Client;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::moves::Random;
+
+const DEVICES: u64 = 20;
+const EVENTS: u64 = 5_000;
+/// One event in so many is sent a second time, later.
+const REPEATED_EVERY: u64 = 10;
+const KILLS: usize = 20;
+const ODOO_RESTARTS: usize = 2;
+const CUTS: usize = 20;
+/// What a device has under way at once.
+const IN_FLIGHT: usize = 10;
+/// Between two publishes of a device: all of it takes about a minute, so that the faults fall into it.
+const PACE: Duration = Duration::from_millis(200);
+const BETWEEN_KILLS: Duration = Duration::from_millis(2_500);
+/// Without a fault, all of it is in Odoo long before.
+const DRAINED_WITHIN: Duration = Duration::from_mins(10);
+
+type Moves = BTreeMap<Way, Decimal>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Odoo 19 that it may restart: export $(tests/real-odoo/odoo fresh NAME), then cargo test --test it -- --ignored trial"]
+async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
+    let odoo = Odoo::from_environment();
+    let books = Books::open(&odoo.url, &odoo.database, odoo.admin_key.clone().into())
+        .await
+        .unwrap();
+    let link = Link::start(&odoo.url).await.unwrap();
+    let gateway = Gateway::start(&link.url(), &odoo);
+    let (bins, products) = (books.bins(), books.products());
+    let acknowledged = Arc::new(AtomicU64::new(0));
+
+    let mut floor = JoinSet::new();
+    let mut moved = Moves::new();
+    for number in 0..DEVICES {
+        let device = Device::new(number, gateway.address, &bins, &products);
+        device.note(&mut moved);
+        floor.spawn(device.work(Arc::clone(&acknowledged)));
+    }
+    let restarting = Mutex::new(());
+    let socket = gateway.socket.clone();
+    let begun = clock::instant();
+    let (mut gateway, (), ()) = tokio::join!(
+        kill(gateway),
+        restart_odoo(&odoo, &restarting),
+        cut(&link, &restarting)
+    );
+    while let Some(device) = floor.join_next().await {
+        device.unwrap();
+    }
+    let status = drained(&socket).await;
+    let comparison = books.compare(&moved).await.unwrap();
+    let repeats = EVENTS / REPEATED_EVERY;
+    println!(
+        "trial: {DEVICES} devices, {EVENTS} events and {repeats} of them twice, {KILLS} kills, {ODOO_RESTARTS} restarts of Odoo, {CUTS} cuts \
+         ({} of them before the answer), in {:.0} s",
+        CUTS / 2,
+        begun.elapsed().as_secs_f64()
+    );
+    println!(
+        "trial: acknowledged {}, status {}",
+        acknowledged.load(Ordering::Relaxed),
+        status["events"]
+    );
+    println!(
+        "trial: moved {}, lost {}, doubled {}; {} quantities compared, {} wrong",
+        comparison.moved,
+        comparison.lost,
+        comparison.doubled,
+        comparison.places,
+        comparison.places_wrong
+    );
+    gateway.stop();
+
+    assert!(
+        acknowledged.load(Ordering::Relaxed) >= EVENTS + repeats,
+        "every publish was acknowledged"
+    );
+    let events = |state: &str| status["events"][state].as_u64().unwrap();
+    assert_eq!(events("stored"), EVENTS);
+    assert!(events("duplicates") >= repeats, "{status}");
+    assert_eq!(
+        (events("posted"), events("rejected")),
+        (EVENTS, 0),
+        "{status}"
+    );
+    let states = [
+        "open",
+        "waiting",
+        "sending",
+        "posted",
+        "parked",
+        "no_document",
+    ];
+    assert_eq!(
+        states.into_iter().map(events).sum::<u64>(),
+        events("stored"),
+        "{status}"
+    );
+    assert!(comparison.is_right(), "{comparison:?}");
+    assert_eq!(comparison.moved, moved.values().sum::<Decimal>());
+}
+
+struct Odoo {
+    url: String,
+    database: String,
+    key: String,
+    admin_key: String,
+    script: PathBuf,
+}
+
+impl Odoo {
+    fn from_environment() -> Self {
+        let setting = |name: &str| {
+            std::env::var(name).unwrap_or_else(|_| {
+                panic!("{name} is not set: export $(tests/real-odoo/odoo fresh NAME)")
+            })
+        };
+        Self {
+            url: setting("ODOO_URL"),
+            database: setting("ODOO_DB"),
+            key: setting("ODOO_API_KEY"),
+            admin_key: setting("ODOO_ADMIN_API_KEY"),
+            script: Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real-odoo/odoo"),
+        }
+    }
+}
+
+/// The daemon as it is installed: a process, started again whenever it was killed.
+struct Gateway {
+    dir: tempfile::TempDir,
+    process: Child,
+    address: SocketAddr,
+    socket: PathBuf,
+}
+
+impl Gateway {
+    fn start(url: &str, odoo: &Odoo) -> Self {
+        // On the project's disk, not in memory.
+        let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        fs::write(dir.path().join("odoo.key"), &odoo.key).unwrap();
+        let database = &odoo.database;
+        let config = format!(
+            "site = \"trial\"\ndata_dir = \"data\"\n\
+             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n\
+             [odoo]\nurl = \"{url}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\nbatch_lines_max = 40\ntimeout_s = 20\n\
+             [documents]\nidle_s = 1\nage_s = 5\nlines_max = 10\n\
+             [control]\nsocket = \"control.sock\"\n"
+        );
+        fs::write(dir.path().join("config.toml"), config).unwrap();
+        let process = spawn(dir.path());
+        let socket = dir.path().join("control.sock");
+        Self {
+            dir,
+            process,
+            address,
+            socket,
+        }
+    }
+
+    fn kill_and_start(&mut self) {
+        // SIGKILL: no chance to write anything.
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        self.process = spawn(self.dir.path());
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.process.try_wait().unwrap().is_none()
+    }
+
+    fn stop(&mut self) {
+        let pid =
+            rustix::process::Pid::from_raw(i32::try_from(self.process.id()).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        assert!(
+            self.process.wait().unwrap().success(),
+            "it ends well on SIGTERM: {}",
+            self.dir.path().display()
+        );
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}
+
+fn spawn(dir: &Path) -> Child {
+    let log = fs::File::options()
+        .append(true)
+        .create(true)
+        .open(dir.join("log"))
+        .unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stockrelay"));
+    command
+        .args(["--config", "config.toml", "run"])
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
+    command.spawn().unwrap()
+}
+
+/// Kills the daemon again and again, wherever it is just then.
+async fn kill(mut gateway: Gateway) -> Gateway {
+    let mut random = Random(3);
+    for _ in 0..KILLS {
+        let jitter = Duration::from_millis(random.below(1_000));
+        tokio::time::sleep(BETWEEN_KILLS + jitter).await;
+        assert!(
+            gateway.is_running(),
+            "the daemon ended by itself: {}",
+            fs::read_to_string(gateway.dir.path().join("log")).unwrap()
+        );
+        gateway.kill_and_start();
+    }
+    gateway
+}
+
+/// Restarts Odoo in the middle of it all. While that goes on no connection is cut: there would be none.
+async fn restart_odoo(odoo: &Odoo, restarting: &Mutex<()>) {
+    for _ in 0..ODOO_RESTARTS {
+        tokio::time::sleep(Duration::from_secs(15)).await;
+        let _none_cut = restarting.lock().await;
+        let status = tokio::task::spawn_blocking({
+            let script = odoo.script.clone();
+            move || {
+                Command::new(script)
+                    .arg("restart")
+                    .stdout(Stdio::null())
+                    .status()
+            }
+        });
+        assert!(status.await.unwrap().unwrap().success(), "Odoo restarts");
+    }
+}
+
+/// Cuts connections: one before Odoo has the request, the next after it was carried out and before its answer is back.
+async fn cut(link: &Link, restarting: &Mutex<()>) {
+    let steps = ["load", "button_validate", ""];
+    for number in 0..CUTS {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let _odoo_is_there = restarting.lock().await;
+        let (what, method) = if number % 2 == 0 {
+            (What::CutBefore, "")
+        } else {
+            (What::CutAfter, steps[number / 2 % 3])
+        };
+        link.fault(Fault {
+            method: method.to_owned(),
+            times: 1,
+            what,
+        });
+        let begun = clock::instant();
+        while link.faults_left() > 0 {
+            assert!(
+                begun.elapsed() < Duration::from_mins(2),
+                "no request came that could be cut ({method:?})"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A device that keeps what was not acknowledged, and sends it again.
+struct Device {
+    name: String,
+    address: SocketAddr,
+    events: Vec<(String, Way, u64)>,
+}
+
+impl Device {
+    fn new(number: u64, address: SocketAddr, bins: &[String], products: &[String]) -> Self {
+        let mut random = Random(number);
+        let mut pick = |list: &[String]| {
+            list[usize::try_from(random.below(list.len() as u64)).unwrap()].clone()
+        };
+        let mut events = Vec::new();
+        for id in 0..EVENTS / DEVICES {
+            let (product, from) = (pick(products), pick(bins));
+            let to = bins
+                .iter()
+                .cycle()
+                .skip_while(|bin| **bin != from)
+                .nth(1)
+                .unwrap()
+                .clone();
+            events.push((id.to_string(), Way { product, from, to }, 1 + id % 3));
+        }
+        Self {
+            name: format!("pda{number:02}"),
+            address,
+            events,
+        }
+    }
+
+    /// Adds what it is going to move to the list.
+    fn note(&self, moved: &mut Moves) {
+        for (_, way, quantity) in &self.events {
+            *moved.entry(way.clone()).or_default() += Decimal::from(*quantity);
+        }
+    }
+
+    /// All payloads in order, with every tenth a second time some events later.
+    fn payloads(&self) -> Vec<String> {
+        let payload = |(id, way, quantity): &(String, Way, u64)| {
+            let Way { product, from, to } = way;
+            json!({"id": id, "type": "transfer", "product": product, "quantity": quantity, "from": from, "to": to}).to_string()
+        };
+        let mut payloads = Vec::new();
+        for (place, event) in (0..).zip(&self.events) {
+            payloads.push(payload(event));
+            if place % REPEATED_EVERY == REPEATED_EVERY - 1 {
+                payloads.push(payload(
+                    &self.events[usize::try_from(place - place % 7).unwrap()],
+                ));
+            }
+        }
+        payloads
+    }
+
+    async fn work(self, acknowledged: Arc<AtomicU64>) {
+        let mut waiting: Vec<String> = Vec::new();
+        let mut payloads = self.payloads().into_iter();
+        let mut connection = 0;
+        loop {
+            connection += 1;
+            let mut options = MqttOptions::new(
+                &self.name,
+                self.address.ip().to_string(),
+                self.address.port(),
+            );
+            options
+                .set_clean_session(true)
+                .set_keep_alive(Duration::from_secs(5));
+            let (client, events) = AsyncClient::new(options, IN_FLIGHT * 2);
+            match self
+                .converse(&client, events, &mut waiting, &mut payloads, &acknowledged)
+                .await
+            {
+                Ok(()) => return,
+                // The daemon is being killed all the time.
+                Err(_) if connection < 1_000 => {
+                    tokio::time::sleep(Duration::from_millis(100)).await
+                }
+                Err(error) => panic!("{} cannot reach the gateway: {error}", self.name),
+            }
+        }
+    }
+
+    /// One connection: first what was not acknowledged on the last one, then what is new.
+    async fn converse(
+        &self,
+        client: &AsyncClient,
+        mut events: EventLoop,
+        waiting: &mut Vec<String>,
+        payloads: &mut std::vec::IntoIter<String>,
+        acknowledged: &AtomicU64,
+    ) -> Result<(), rumqttc::ConnectionError> {
+        let topic = format!("stockrelay/v1/trial/{}/event", self.name);
+        let mut to_send: std::collections::VecDeque<String> = waiting.iter().cloned().collect();
+        let mut sent: std::collections::VecDeque<String> = std::collections::VecDeque::new();
+        let mut under_way: BTreeMap<u16, String> = BTreeMap::new();
+        let mut pace = tokio::time::interval(PACE);
+        loop {
+            if waiting.is_empty() && payloads.len() == 0 {
+                return Ok(());
+            }
+            tokio::select! {
+                _ = pace.tick() => {
+                    if waiting.len() < IN_FLIGHT && let Some(payload) = payloads.next() {
+                        waiting.push(payload.clone());
+                        to_send.push_back(payload);
+                    }
+                    while let Some(payload) = to_send.pop_front() {
+                        if client.try_publish(&topic, QoS::AtLeastOnce, false, payload.clone()).is_err() {
+                            to_send.push_front(payload);
+                            break;
+                        }
+                        sent.push_back(payload);
+                    }
+                }
+                event = events.poll() => match event? {
+                    Event::Outgoing(Outgoing::Publish(packet_id)) => {
+                        under_way.insert(packet_id, sent.pop_front().expect("what goes out was sent"));
+                    }
+                    Event::Incoming(Packet::PubAck(ack)) => {
+                        let payload = under_way.remove(&ack.pkid).expect("an acknowledgement of what is under way");
+                        let place = waiting.iter().position(|waits| *waits == payload).expect("it waits");
+                        waiting.remove(place);
+                        acknowledged.fetch_add(1, Ordering::Relaxed);
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+/// Waits until nothing is on its way any more; answers the status.
+async fn drained(socket: &Path) -> Value {
+    let client = Client::new(socket);
+    let begun = clock::instant();
+    loop {
+        let status: Value = client.get("/v1/status").await.unwrap();
+        let under_way: u64 = ["open", "waiting", "sending"]
+            .iter()
+            .map(|state| status["events"][state].as_u64().unwrap())
+            .sum();
+        if under_way == 0 {
+            return status;
+        }
+        assert!(begun.elapsed() < DRAINED_WITHIN, "not drained: {status}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
