@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use crate::floor::{at, name, rejection, scan, transfer};
 
 /// A journal with its control socket and metrics, as the daemon has them.
-struct Served {
+pub struct Served {
     dir: tempfile::TempDir,
-    journal: Journal,
+    pub journal: Journal,
     board: Board,
     metrics: SocketAddr,
     writer: WriterHandle,
@@ -33,7 +33,7 @@ struct Served {
 }
 
 impl Served {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();
@@ -56,7 +56,7 @@ impl Served {
         }
     }
 
-    fn socket(&self) -> PathBuf {
+    pub fn socket(&self) -> PathBuf {
         self.dir.path().join("control.sock")
     }
 
@@ -74,7 +74,7 @@ impl Served {
     }
 
     /// Six events: 1 to 4 in a document each (posted, parked, parked, waiting), 5 open, 6 a scan.
-    async fn fill(&self) {
+    pub async fn fill(&self) {
         let inbox = self.journal.inbox();
         let mut decoded = Vec::new();
         for n in 1..=5 {
@@ -119,7 +119,7 @@ impl Served {
         }
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.cancel.cancel();
         self.running.await.unwrap();
         self.journal.inbox().close().await.unwrap();
@@ -417,6 +417,34 @@ async fn a_decision_holds_once_and_names_its_person() {
     assert_eq!(
         events.stored,
         events.on_the_way() + events.posted + events.parked + events.no_document
+    );
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_decide_at_once_one_does() {
+    let served = Served::start();
+    served.fill().await;
+    let mut deciding = tokio::task::JoinSet::new();
+    for n in 0..8 {
+        let client = Client::new(&served.socket());
+        deciding.spawn(async move {
+            let (path, body) = match n % 2 {
+                0 => ("/v1/parked/2/retry", json!({})),
+                _ => ("/v1/parked/2/discard", json!({"reason": "one of many"})),
+            };
+            client.post::<Value>(path, &body).await
+        });
+    }
+    let answers = deciding.join_all().await;
+    let (made, not): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!(made.len(), 1);
+    assert!(not.into_iter().all(|answer| refused(answer).0 == 409));
+    let audit = &served.get("/v1/parked/2").await["audit"];
+    assert_eq!(
+        audit.as_array().unwrap().len(),
+        4,
+        "sealed, sent, parked, decided once"
     );
     served.stop().await;
 }

@@ -10,7 +10,7 @@ use super::{Client, CommandError, Done, json_line};
 use crate::view::cli::{PageArgs, ParkedCommand};
 use crate::view::client::{ClientError, path_part};
 use crate::view::records::DocumentDetail;
-use crate::view::table::plain;
+use crate::view::table::{counted, plain};
 
 /// Documents that `retry --all` takes at most.
 const ALL_MAX: u64 = 100_000;
@@ -102,6 +102,10 @@ async fn retry_all(
         let all = all.len();
         return Err(CommandError::Partly { failed, all });
     }
-    writeln!(out, "{} documents are waiting to be sent again", all.len())?;
+    writeln!(
+        out,
+        "{} to be sent again",
+        counted(all.len() as u64, "document")
+    )?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::view::board::Link;
 use crate::view::headline::headline;
 use crate::view::snapshot::Status;
-use crate::view::table::{grouped, plain, size, span, time};
+use crate::view::table::{counted, grouped, plain, size, span, time};
 
 pub async fn status(client: &Client, json: bool, out: &mut dyn Write) -> Done {
     if json {
@@ -88,10 +88,10 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             .map_or(String::new(), |why| format!(": {}", plain(why)));
         writeln!(
             out,
-            "source     {} {}, {} devices{detail}",
+            "source     {} {}, {}{detail}",
             plain(&source.name),
             plain(&source.view.state),
-            source.view.devices
+            counted(source.view.devices, "device")
         )?;
     }
     writeln!(

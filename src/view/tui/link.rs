@@ -10,7 +10,7 @@ use ratatui::widgets::{Block, Paragraph};
 use super::app::App;
 use crate::view::board::Link;
 use crate::view::snapshot::Status;
-use crate::view::table::{grouped, plain, seconds_since, size, span};
+use crate::view::table::{counted, grouped, plain, seconds_since, size, span};
 
 pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
     let block = Block::bordered()
@@ -54,7 +54,7 @@ fn lines<'a>(app: &App, status: &Status) -> Vec<Line<'a>> {
         Line::from(vec![
             Span::raw(format!("{name} ")),
             Span::styled(state.clone(), app.theme.state(&state)),
-            Span::raw(format!(", {} devices{why}", source.view.devices)),
+            Span::raw(format!(", {}{why}", counted(source.view.devices, "device"))),
         ])
     }));
     lines
@@ -76,7 +76,7 @@ fn odoo<'a>(app: &App, status: &Status) -> Line<'a> {
         let latency = odoo
             .latency_ms
             .map_or(String::new(), |ms| format!(", {} ms", grouped(ms)));
-        format!("{version}{latency}, {} lines/call", odoo.batch_lines)
+        format!("{version}{latency}, {} a call", odoo.batch_lines)
     } else {
         // What is wrong stands below the sentence on top.
         odoo.since.map_or(String::new(), |at| {

@@ -1,0 +1,202 @@
+//! The commands as people run them: what they print, and their exit codes.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use crate::control::Served;
+use crate::floor::transfer;
+
+fn stockrelay() -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("stockrelay"));
+    command.env_remove("STOCKRELAY_CONFIG").stdin(Stdio::null());
+    command
+}
+
+fn on(socket: &Path, arguments: &[&str]) -> Command {
+    let mut command = stockrelay();
+    command.arg("--socket").arg(socket).args(arguments);
+    command
+}
+
+/// Runs it beside the runtime that serves the socket.
+async fn run(mut command: Command) -> (i32, String, String) {
+    let output = tokio::task::spawn_blocking(move || command.output()).await;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (
+        status.code().expect("it ended by itself"),
+        text(stdout),
+        text(stderr),
+    )
+}
+
+async fn done(socket: &Path, arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = run(on(socket, arguments)).await;
+    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+    stdout
+}
+
+#[tokio::test]
+async fn without_a_daemon_the_exit_code_is_69_and_the_socket_is_named() {
+    let socket = PathBuf::from("/nonexistent/control.sock");
+    for arguments in [
+        &["status"][..],
+        &["events"],
+        &["trace", "x"],
+        &["parked", "retry", "1"],
+    ] {
+        let (code, stdout, stderr) = run(on(&socket, arguments)).await;
+        assert_eq!((code, stdout.as_str()), (69, ""), "{arguments:?}");
+        assert!(stderr.contains("/nonexistent/control.sock"), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_usage_is_2_and_a_wrong_configuration_64_with_every_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("config.toml");
+    for arguments in [
+        &[][..],
+        &["fly"],
+        &["parked", "discard", "1"],
+        &["events", "--limit", "0"],
+    ] {
+        let mut command = stockrelay();
+        command.args(arguments);
+        assert_eq!(run(command).await.0, 2, "{arguments:?}");
+    }
+    std::fs::write(&config, "site = \"a b\"\nsize = 1\n").unwrap();
+    for arguments in [&["run"][..], &["check"], &["config", "check"], &["status"]] {
+        let mut command = stockrelay();
+        command.arg("--config").arg(&config).args(arguments);
+        let (code, stdout, stderr) = run(command).await;
+        let said = stdout + &stderr;
+        assert_eq!(code, 64, "{arguments:?}: {said}");
+        assert!(said.contains("site") && said.contains("size"), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_daemon_is_asked_and_decisions_are_made() {
+    let served = Served::start();
+    served.fill().await;
+    let socket = served.socket();
+    let status = done(&socket, &["status"]).await;
+    assert!(
+        status.contains(
+            "6 stored = 1 open + 1 waiting + 0 sending + 1 posted + 2 parked + 1 no document"
+        ),
+        "{status}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&done(&socket, &["status", "--json"]).await).unwrap();
+    assert_eq!(json["events"]["stored"], 6);
+    let events = done(&socket, &["events", "--state", "parked", "--json"]).await;
+    let seqs: Vec<_> = (events.lines())
+        .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["seq"].clone())
+        .collect();
+    assert_eq!(seqs, [2, 3]);
+    assert_eq!(
+        done(&socket, &["events", "--limit", "2"])
+            .await
+            .lines()
+            .count(),
+        3,
+        "headings and two"
+    );
+    assert!(
+        done(&socket, &["events", "--rejected"])
+            .await
+            .contains("pda-3")
+    );
+    assert!(
+        done(&socket, &["documents", "--state", "posted"])
+            .await
+            .contains("WH/INT/00007")
+    );
+    let trace = done(&socket, &["trace", "pda-1/e1"]).await;
+    assert!(trace.contains("posted as WH/INT/00007"), "{trace}");
+    assert_eq!(run(on(&socket, &["trace", "never"])).await.0, 1);
+    assert_eq!(run(on(&socket, &["events", "--state", "lost"])).await.0, 2);
+
+    done(
+        &socket,
+        &["parked", "discard", "3", "--reason", "counted by hand"],
+    )
+    .await;
+    assert!(
+        done(&socket, &["parked", "show", "3"])
+            .await
+            .contains("counted by hand")
+    );
+    let retried = done(&socket, &["parked", "retry", "--all", "unknown-product"]).await;
+    assert_eq!(retried, "1 document to be sent again\n");
+    assert_eq!(done(&socket, &["parked", "list", "--json"]).await, "");
+    assert_eq!(
+        run(on(&socket, &["parked", "retry", "2"])).await.0,
+        1,
+        "not parked any more"
+    );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_goes_away_is_no_panic() {
+    let served = Served::start();
+    for batch in 0..5 {
+        let mut decoded = Vec::new();
+        for n in 0..1_000 {
+            decoded.push(Ok(transfer(
+                "pda",
+                &format!("{batch}-{n}"),
+                "P",
+                "A",
+                "B",
+                n,
+            )));
+        }
+        served.journal.inbox().append(decoded).await.unwrap();
+    }
+    let mut command = on(&served.socket(), &["events", "--limit", "5000", "--json"]);
+    let head = move || {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut first = String::new();
+        // Only the first line is read; then the pipe is closed, as `head -1` does.
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        assert!(first.starts_with('{'), "{first}");
+        child.wait_with_output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(head).await.unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), stderr.as_str()), (Some(0), ""));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_password_becomes_lines_for_the_list_of_devices() {
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    std::fs::write(&password, "correct horse\n").unwrap();
+    let mut command = stockrelay();
+    command.args(["devices", "hash", "dock-2.left"]);
+    command.stdin(std::fs::File::open(&password).unwrap());
+    let (code, lines, _) = run(command).await;
+    assert_eq!(code, 0);
+    let list: toml::Table = lines.parse().unwrap();
+    let hash = list["devices"]["dock-2.left"]["password"].as_str().unwrap();
+    assert!(hash.starts_with("$argon2id$"), "{hash}");
+    let mut command = stockrelay();
+    command.args(["devices", "hash", "a/b"]);
+    assert_eq!(run(command).await.0, 2);
+}
