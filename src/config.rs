@@ -139,7 +139,7 @@ pub struct Journal {
     pub dedup_days: u32,
     /// How long what is posted is kept for `trace`, in days. Default 90; 1 to 3,650.
     pub retention_days: u32,
-    /// redb's cache, in bytes. Default 8,388,608; 1,048,576 to 1,073,741,824.
+    /// redb's cache, in bytes. Default 4,194,304; 1,048,576 to 1,073,741,824.
     pub cache_bytes: usize,
 }
 
@@ -198,7 +198,7 @@ impl Default for Journal {
             budget_bytes: 1 << 30,
             dedup_days: 90,
             retention_days: 90,
-            cache_bytes: 8 << 20,
+            cache_bytes: 4 << 20,
         }
     }
 }

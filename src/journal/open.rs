@@ -113,7 +113,7 @@ impl Journal {
         let (inbox, requests) = Inbox::new();
         let database = Arc::new(database);
         let ids = Arc::new(RwLock::new(ids));
-        let settled = kept.settled;
+        let settled = kept.totals.settled;
         let writer = Writer {
             database: Arc::clone(&database),
             ids: Arc::clone(&ids),

@@ -46,6 +46,8 @@ pub struct Totals {
     pub rejected: u64,
     /// Events that need no document.
     pub no_document: u64,
+    /// All events up to this `seq` are in a sealed document or need none; the next one is not.
+    pub settled: u64,
     pub waiting: StateTotals,
     pub sending: StateTotals,
     pub posted: StateTotals,
@@ -309,21 +311,17 @@ impl Journal {
         Ok(rejected)
     }
 
-    /// When the oldest event that is not posted, parked or discarded yet was received.
+    /// When the oldest event that is on its way was received: in no sealed document yet, or waiting, or being sent.
     pub fn oldest_waiting(&self) -> Result<Option<Timestamp>, JournalError> {
-        let mut oldest: Option<Timestamp> = None;
+        let mut oldest = self.events(self.totals().settled, 1)?;
         for state in [State::Waiting, State::Sending] {
             for entry in self.documents(Some(state), 0, 1)? {
-                if let Some(first) = entry.document.events.first()
-                    && let Some(recorded) = self.event(*first)?
-                {
-                    oldest = Some(oldest.map_or(recorded.event.received, |before| {
-                        before.min(recorded.event.received)
-                    }));
+                if let Some(first) = entry.document.events.first() {
+                    oldest.extend(self.event(*first)?);
                 }
             }
         }
-        Ok(oldest)
+        Ok(oldest.iter().map(|recorded| recorded.event.received).min())
     }
 
     /// What was kept under keys that start with `prefix`, in key order.

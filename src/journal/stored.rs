@@ -2,10 +2,12 @@
 //!
 //! postcard is not self-describing, so each record is an enum of versions that only grows: `V1` is frozen,
 //! a change of form is a `V2`, and every version that was ever written stays readable
-//! (`tests/it/stored/` holds records written by older versions). Times are microseconds since 1970-01-01 UTC.
+//! (`stored/v1.txt` holds records as version 1 wrote them). Times are microseconds since 1970-01-01 UTC.
 
 mod document;
 mod event;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -173,8 +175,6 @@ pub struct Kept {
     pub totals: Totals,
     /// The number of the newest document.
     pub last_document: u64,
-    /// All events up to here are in a sealed document or need none.
-    pub settled: u64,
 }
 
 pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
@@ -197,7 +197,7 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
             no_document: totals.no_document,
             states,
             last_document: kept.last_document,
-            settled: kept.settled,
+            settled: totals.settled,
         }),
     )
 }
@@ -210,6 +210,7 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
         duplicates: stored.duplicates,
         rejected: stored.rejected,
         no_document: stored.no_document,
+        settled: stored.settled,
         ..Totals::default()
     };
     for (state, (documents, lines, events)) in State::ALL.into_iter().zip(stored.states) {
@@ -222,6 +223,5 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
     Ok(Kept {
         totals,
         last_document: stored.last_document,
-        settled: stored.settled,
     })
 }

@@ -147,7 +147,7 @@ impl<'a> Transaction<'a> {
             self.settle_event(*seq, tables::NO_DOCUMENT)?;
             self.kept.totals.no_document += 1;
         }
-        self.kept.settled = self.kept.settled.max(settled);
+        self.kept.totals.settled = self.kept.totals.settled.max(settled);
         if documents.is_empty() {
             return Ok(());
         }
@@ -181,9 +181,9 @@ impl<'a> Transaction<'a> {
                 state: State::Waiting.to_string(),
                 by: "assemble".to_owned(),
                 note: format!(
-                    "sealed {} events into {} lines",
-                    document.events.len(),
-                    document.lines.len()
+                    "sealed with {} and {}",
+                    counted(document.events.len(), "event"),
+                    counted(document.lines.len(), "line")
                 ),
             };
             count(self.kept.totals.of_mut(State::Waiting), &document, true);
@@ -445,4 +445,8 @@ fn count(totals: &mut StateTotals, document: &Document, more: bool) {
     step(&mut totals.documents, 1);
     step(&mut totals.lines, document.lines.len());
     step(&mut totals.events, document.events.len());
+}
+
+fn counted(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

@@ -24,14 +24,37 @@ struct DocumentV1 {
     events: Vec<(u64, u32)>,
 }
 
+/// Barcodes of one site begin alike, so product, from and to are written as what differs from the line before:
+/// how many bytes are the same, and the rest. That halves a document of many lines.
 #[derive(Serialize, Deserialize)]
 struct LineV1 {
-    product: String,
+    product: (usize, String),
     lot: Option<String>,
     package: Option<String>,
-    from: String,
-    to: String,
+    from: (usize, String),
+    to: (usize, String),
     quantity: DecimalV1,
+}
+
+fn after(before: &str, text: &str) -> (usize, String) {
+    let same = before
+        .char_indices()
+        .zip(text.chars())
+        .take_while(|((_, a), b)| a == b);
+    let same = same
+        .last()
+        .map_or(0, |((at, character), _)| at + character.len_utf8());
+    (same, text[same..].to_owned())
+}
+
+fn joined(before: &str, (same, rest): &(usize, String)) -> Result<String, BadRecord> {
+    let same = before.get(..*same).ok_or_else(|| {
+        bad(
+            "document",
+            "a line that refers to more than the one before has",
+        )
+    })?;
+    Ok(format!("{same}{rest}"))
 }
 
 pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
@@ -50,14 +73,19 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
         before = *seq;
         *seq = distance;
     }
-    let line_in = |line: &Line| LineV1 {
-        product: line.product.clone(),
-        lot: line.lot.clone(),
-        package: line.package.clone(),
-        from: line.from.clone(),
-        to: line.to.clone(),
-        quantity: line.quantity.into(),
-    };
+    let mut lines = Vec::with_capacity(document.lines.len());
+    let (mut product, mut from, mut to) = ("", "", "");
+    for line in &document.lines {
+        lines.push(LineV1 {
+            product: after(product, &line.product),
+            lot: line.lot.clone(),
+            package: line.package.clone(),
+            from: after(from, &line.from),
+            to: after(to, &line.to),
+            quantity: line.quantity.into(),
+        });
+        (product, from, to) = (&line.product, &line.from, &line.to);
+    }
     encode(
         "document",
         &StoredDocument::V1(DocumentV1 {
@@ -67,7 +95,7 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
                 Purpose::Unsupported { kind } => Some(kind.clone()),
             },
             group: document.group.clone(),
-            lines: document.lines.iter().map(line_in).collect(),
+            lines,
             occurred_us: document.occurred.as_microsecond(),
             sealed_us: document.sealed.as_microsecond(),
             events,
@@ -78,13 +106,17 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
 pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
     let StoredDocument::V1(stored) = decode("document", bytes)?;
     let mut lines = Vec::with_capacity(stored.lines.len());
+    let (mut product, mut from, mut to) = (String::new(), String::new(), String::new());
     for line in stored.lines {
+        product = joined(&product, &line.product)?;
+        from = joined(&from, &line.from)?;
+        to = joined(&to, &line.to)?;
         lines.push(Line {
-            product: line.product,
+            product: product.clone(),
             lot: line.lot,
             package: line.package,
-            from: line.from,
-            to: line.to,
+            from: from.clone(),
+            to: to.clone(),
             quantity: line.quantity.try_into()?,
             events: Vec::new(),
         });
