@@ -10,6 +10,7 @@ mod front_door;
 mod journal;
 mod model;
 mod moves;
+mod process;
 mod real_odoo;
 mod scenarios;
 mod shipped;

@@ -1,0 +1,172 @@
+//! The daemon as it is installed: a process that is signalled, killed and started twice.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use stockrelay::clock;
+use stockrelay::view::client::Client;
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Process {
+    dir: tempfile::TempDir,
+    child: Child,
+    address: SocketAddr,
+}
+
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stockrelay"));
+    command
+        .args(["--config", "config.toml", "run"])
+        .current_dir(dir);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+impl Process {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        // Nobody listens at Odoo's address: the link is down all the time.
+        let config = format!(
+            "site = \"ams1\"\ndata_dir = \"data\"\n[mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n\
+             [odoo]\nurl = \"http://127.0.0.1:9\"\ndatabase = \"none\"\napi_key_file = \"odoo.key\"\n\
+             [control]\nsocket = \"control.sock\"\n"
+        );
+        std::fs::write(dir.path().join("config.toml"), config).unwrap();
+        std::fs::write(dir.path().join("odoo.key"), "none").unwrap();
+        let child = command(dir.path()).spawn().unwrap();
+        let process = Self {
+            dir,
+            child,
+            address,
+        };
+        process.status().await;
+        process
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("control.sock")
+    }
+
+    /// As soon as it answers.
+    async fn status(&self) -> Value {
+        let client = Client::new(&self.socket());
+        let begun = clock::instant();
+        loop {
+            match client.get("/v1/status").await {
+                Ok(status) => return status,
+                Err(error) => assert!(begun.elapsed() < SOON, "no status: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(
+            Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(),
+            signal,
+        )
+        .unwrap();
+    }
+
+    /// Publishes one event and waits for its PUBACK.
+    async fn publish(&self, id: &str) {
+        let mut options =
+            MqttOptions::new("pda", self.address.ip().to_string(), self.address.port());
+        options.set_keep_alive(Duration::from_secs(5));
+        let (client, mut events) = AsyncClient::new(options, 10);
+        let payload =
+            format!(r#"{{"id":"{id}","type":"transfer","product":"P","from":"A","to":"B"}}"#);
+        client
+            .publish(
+                "stockrelay/v1/ams1/pda/event",
+                QoS::AtLeastOnce,
+                false,
+                payload,
+            )
+            .await
+            .unwrap();
+        let acknowledged = async {
+            while !matches!(
+                events.poll().await.unwrap(),
+                Event::Incoming(Packet::PubAck(_))
+            ) {}
+        };
+        tokio::time::timeout(SOON, acknowledged)
+            .await
+            .expect("a PUBACK");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It has ended already in most tests.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_was_acknowledged_survives_sigkill_and_sigterm_ends_it_well_within_10_seconds() {
+    let mut process = Process::start().await;
+    process.publish("1").await;
+    process.child.kill().unwrap();
+    process.child.wait().unwrap();
+    process.child = command(process.dir.path()).spawn().unwrap();
+    let status = process.status().await;
+    assert_eq!(status["events"]["stored"], 1, "{status}");
+    process.publish("1").await;
+    process.publish("2").await;
+    let status = process.status().await;
+    assert_eq!(
+        (&status["events"]["stored"], &status["events"]["duplicates"]),
+        (&2.into(), &1.into()),
+        "{status}"
+    );
+
+    let begun = clock::instant();
+    process.signal(Signal::TERM);
+    let status = tokio::task::block_in_place(|| process.child.wait()).unwrap();
+    assert!(status.success(), "{status}");
+    assert!(
+        begun.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn sighup_does_not_kill_it() {
+    let process = Process::start().await;
+    process.signal(Signal::HUP);
+    process.publish("1").await;
+    assert_eq!(process.status().await["events"]["stored"], 1);
+}
+
+#[tokio::test]
+async fn a_second_process_is_told_the_first_ones_number() {
+    let process = Process::start().await;
+    let Output { status, stderr, .. } = command(process.dir.path())
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(
+        said.contains(&format!("process {}", process.child.id())),
+        "{said}"
+    );
+    process.publish("1").await;
+}
