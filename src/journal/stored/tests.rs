@@ -13,6 +13,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp::new(1_795_000_000 + second, 250_000_000).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "most fields are optional")]
 fn text(text: &str) -> Option<String> {
     Some(text.to_owned())
 }
@@ -83,7 +84,7 @@ fn events() -> Vec<(&'static str, Event)> {
         lot: lot.clone(),
         reason,
     };
-    let pack = Action::Pack {
+    let packed = Action::Pack {
         package: "PACK1".to_owned(),
         product: text(&product),
         order: text(&order),
@@ -109,7 +110,7 @@ fn events() -> Vec<(&'static str, Event)> {
         count,
         scrap,
         give_back,
-        pack,
+        packed,
         ship,
         Action::Validate { order },
     ];
@@ -303,12 +304,10 @@ fn print_the_present_forms() {
     ));
     records.push(("totals", kept_in(&kept()).unwrap()));
     for (name, bytes) in records {
-        println!(
-            "{name} {}",
-            bytes
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect::<String>()
-        );
+        print!("{name} ");
+        for byte in bytes {
+            print!("{byte:02x}");
+        }
+        println!();
     }
 }

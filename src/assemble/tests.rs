@@ -1,0 +1,238 @@
+//! The assembler alone, in time that the test owns.
+
+use super::*;
+use crate::event::SourceKind;
+
+fn now(second: u64) -> Now {
+    let wall = Timestamp::from_second(1_795_000_000 + i64::try_from(second).unwrap()).unwrap();
+    Now {
+        wall,
+        monotonic: Duration::from_secs(second),
+    }
+}
+
+fn event(seq: u64, device: &str, action: Action) -> Recorded {
+    let at = now(seq).wall;
+    let device = Name::new(device).unwrap();
+    let (id, source) = (format!("e{seq}"), SourceKind::Listen);
+    let event = Event {
+        device,
+        id,
+        id_derived: false,
+        source,
+        at,
+        received: at,
+        operator: None,
+        action,
+    };
+    Recorded { seq, event }
+}
+
+fn transfer(product: &str, quantity: i64, to: &str) -> Action {
+    Action::Transfer {
+        product: product.to_owned(),
+        quantity: quantity.into(),
+        from: "A".to_owned(),
+        to: to.to_owned(),
+        lot: None,
+        package: None,
+    }
+}
+
+fn assembler(rules: config::Documents) -> Assembler {
+    Assembler::new(Name::new("ams1").unwrap(), rules, 0)
+}
+
+#[test]
+fn equal_movements_are_one_line_with_the_sum_and_the_rest_are_lines_of_their_own() {
+    let mut assembler = assembler(config::Documents::default());
+    assembler.take(&event(1, "pda", transfer("P", 2, "B")), now(1));
+    assembler.take(&event(2, "pda", transfer("Q", 1, "B")), now(2));
+    assembler.take(&event(3, "pda", transfer("P", 3, "B")), now(3));
+    assembler.take(&event(4, "pda", transfer("P", 1, "C")), now(4));
+    assert_eq!(assembler.seal(now(13)), None);
+    let sealed = assembler.seal(now(14)).unwrap();
+    let [document] = sealed.documents.as_slice() else {
+        panic!("{sealed:?}")
+    };
+    let lines: Vec<_> = document
+        .lines
+        .iter()
+        .map(|l| {
+            (
+                l.product.as_str(),
+                l.to.as_str(),
+                l.quantity,
+                l.events.clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            ("P", "B", 5.into(), vec![1, 3]),
+            ("Q", "B", 1.into(), vec![2]),
+            ("P", "C", 1.into(), vec![4])
+        ]
+    );
+    assert_eq!(
+        (
+            document.events.as_slice(),
+            document.occurred,
+            sealed.settled
+        ),
+        ([1, 2, 3, 4].as_slice(), now(4).wall, 4)
+    );
+}
+
+#[test]
+fn a_document_is_sealed_by_lines_by_events_by_idle_time_and_by_age() {
+    let rules = config::Documents {
+        lines_max: 2,
+        events_max: 5,
+        idle_s: 10,
+        age_s: 25,
+        ..config::Documents::default()
+    };
+    let sealed_events = |actions: &[(u64, &str)]| {
+        let mut assembler = assembler(rules.clone());
+        let mut cuts = Vec::new();
+        for (seq, (second, product)) in (1..).zip(actions) {
+            let moved = event(seq, "pda", transfer(product, 1, "B"));
+            // As the driver does: what is due by now is sealed before the next event is taken.
+            cuts.extend(assembler.seal(now(*second)));
+            assembler.take(&moved, now(*second));
+        }
+        let last = actions.last().unwrap().0;
+        cuts.extend(assembler.seal(now(last)));
+        cuts.into_iter()
+            .flat_map(|cut| cut.documents)
+            .map(|document| document.events)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        sealed_events(&[(1, "P"), (1, "Q"), (1, "R")]),
+        [vec![1, 2]],
+        "lines"
+    );
+    assert_eq!(
+        sealed_events(&[(1, "P"); 6]),
+        [vec![1, 2, 3, 4, 5]],
+        "events"
+    );
+    assert_eq!(sealed_events(&[(1, "P"), (11, "P")]), [vec![1]], "idle");
+    assert_eq!(
+        sealed_events(&[(1, "P"), (10, "P"), (19, "P"), (26, "Q")]),
+        [vec![1, 2, 3]],
+        "age"
+    );
+    assert!(sealed_events(&[(1, "P"), (10, "P"), (19, "Q")]).is_empty());
+}
+
+#[test]
+fn devices_and_on_request_operators_have_documents_of_their_own() {
+    let by = |seq, device, operator: Option<&str>| {
+        let mut moved = event(seq, device, transfer("P", 1, "B"));
+        moved.event.operator = operator.map(str::to_owned);
+        moved
+    };
+    let events = [
+        by(1, "pda1", Some("anna")),
+        by(2, "pda2", Some("anna")),
+        by(3, "pda1", Some("ben")),
+        by(4, "pda2", None),
+    ];
+    let cut = |per| {
+        let mut assembler = assembler(config::Documents {
+            per,
+            ..config::Documents::default()
+        });
+        for event in &events {
+            assembler.take(event, now(1));
+        }
+        let sealed = assembler.seal(now(100)).unwrap();
+        sealed
+            .documents
+            .into_iter()
+            .map(|document| (document.group, document.events))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        cut(Per::Device),
+        [
+            ("pda1".to_owned(), vec![1, 3]),
+            ("pda2".to_owned(), vec![2, 4])
+        ]
+    );
+    let by_operator = [
+        ("anna".to_owned(), vec![1, 2]),
+        ("ben".to_owned(), vec![3]),
+        ("pda2".to_owned(), vec![4]),
+    ];
+    assert_eq!(cut(Per::Operator), by_operator);
+}
+
+#[test]
+fn scans_need_no_document_and_other_types_are_kept_as_documents_of_their_own() {
+    let mut assembler = assembler(config::Documents::default());
+    assembler.take(&event(1, "pda", transfer("P", 1, "B")), now(1));
+    assembler.take(
+        &event(
+            2,
+            "pda",
+            Action::Scan {
+                code: "X".to_owned(),
+                symbology: None,
+            },
+        ),
+        now(1),
+    );
+    assert_eq!(assembler.seal(now(1)), None);
+    assembler.take(
+        &event(
+            3,
+            "pda",
+            Action::Validate {
+                order: "WH/OUT/1".to_owned(),
+            },
+        ),
+        now(1),
+    );
+    let sealed = assembler.seal(now(1)).unwrap();
+    assert_eq!(
+        (sealed.skipped.as_slice(), sealed.settled),
+        ([2].as_slice(), 0)
+    );
+    assert_eq!(
+        sealed.documents[0].purpose,
+        Purpose::Unsupported {
+            kind: "validate".to_owned()
+        }
+    );
+    assert_eq!(sealed.documents[0].events, [3]);
+    assert_eq!(assembler.wake_at(), Some(Duration::from_secs(11)));
+}
+
+#[test]
+fn the_key_says_which_events_and_whose_site_and_nothing_else() {
+    let events = [
+        event(1, "pda", transfer("P", 1, "B")),
+        event(2, "pda", transfer("Q", 1, "B")),
+    ];
+    let key = |site: &str, events: &[Recorded], at| {
+        let mut assembler =
+            Assembler::new(Name::new(site).unwrap(), config::Documents::default(), 0);
+        for event in events {
+            assembler.take(event, now(at));
+        }
+        assembler.seal(now(at + 100)).unwrap().documents[0].key
+    };
+    let first = key("ams1", &events, 1);
+    assert_eq!(first, key("ams1", &events, 50));
+    assert_eq!(
+        first,
+        crate::document::DocumentKey::of(&Name::new("ams1").unwrap(), &events)
+    );
+    assert_ne!(first, key("ams2", &events, 1));
+    assert_ne!(first, key("ams1", &events[..1], 1));
+}
