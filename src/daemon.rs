@@ -26,7 +26,7 @@ use crate::view::control::{Control, ControlError};
 
 /// How long the parts may take to end, before they are cut off. Together with the journal's last commit
 /// this stays below the 10 s that a stop may take.
-const STOP_WITHIN: Duration = Duration::from_secs(8);
+const STOP_WITHIN: Duration = Duration::from_millis(7_500);
 
 /// Why the daemon did not start; each names the thing and the remedy.
 #[derive(Debug, Error)]
@@ -169,10 +169,7 @@ impl Daemon {
         self.cancel.cancel();
         let ended = async { while self.parts.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
-            tracing::warn!(
-                "cut off what did not end within {} s",
-                STOP_WITHIN.as_secs()
-            );
+            tracing::warn!("cut off what did not end within {STOP_WITHIN:?}");
             self.parts.shutdown().await;
         }
         // An error means that the writer has ended already; its own answer says why.

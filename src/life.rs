@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 use tracing_subscriber::EnvFilter;
 
 /// How long draining may take. What is not done by then is done after the next start: nothing is lost by it.
-const DRAIN: Duration = Duration::from_secs(9);
+const DRAIN: Duration = Duration::from_millis(8_500);
 
 pub async fn run(loaded: Loaded) -> Result<u8, u8> {
     start_log(&loaded.config.log)?;

@@ -154,6 +154,16 @@ impl<'a> Transaction<'a> {
         let mut bodies = self.write.open_table(tables::DOCUMENTS)?;
         let mut keys = self.write.open_table(tables::DOCUMENT_KEYS)?;
         for mut document in documents {
+            // An id that came again after `journal.dedup_days` makes the same document again, which is there still:
+            // its movement is taken care of.
+            if keys.get(document.key.0)?.is_some() {
+                tracing::warn!(key = %document.key, "these events were in a document before: nothing more is made of them");
+                for seq in &document.events {
+                    self.settle_event(*seq, tables::NO_DOCUMENT)?;
+                    self.kept.totals.no_document += 1;
+                }
+                continue;
+            }
             self.kept.last_document += 1;
             let number = self.kept.last_document;
             document.number = number;
@@ -163,12 +173,7 @@ impl<'a> Transaction<'a> {
             let bytes = stored::document_in(&document)?;
             self.written.added += bytes.len() as u64 + 200;
             bodies.insert(number, bytes.as_slice())?;
-            if keys.insert(document.key.0, number)?.is_some() {
-                return Err(Fatal::Invariant(format!(
-                    "document key {} was used twice",
-                    document.key
-                )));
-            }
+            keys.insert(document.key.0, number)?;
             let progress = Progress {
                 state: State::Waiting,
                 attempts: 0,

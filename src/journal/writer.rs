@@ -77,6 +77,15 @@ impl Writer {
             return Ok(());
         }
         self.budget.measure(&self.database)?;
+        let requests = if self.budget.is_full() {
+            refuse(requests)
+        } else {
+            requests
+        };
+        if requests.is_empty() {
+            self.publish();
+            return Ok(());
+        }
         let mut answers: Vec<Answer> = Vec::with_capacity(requests.len());
         {
             let mut write = self.database.begin_write()?;
@@ -89,7 +98,7 @@ impl Writer {
                 let mut transaction =
                     Transaction::open(&write, &mut ids, &mut self.kept, self.limits)?;
                 for request in requests {
-                    answers.push(apply(&mut transaction, request, self.budget.is_full())?);
+                    answers.push(apply(&mut transaction, request)?);
                 }
                 self.budget.wrote(transaction.close()?);
             }
@@ -116,12 +125,22 @@ impl Writer {
     }
 }
 
-/// Applies one request to the transaction and says how to answer it once that is on disk.
-fn apply(transaction: &mut Transaction, request: Request, full: bool) -> Result<Answer, Fatal> {
-    Ok(match request {
-        Request::Append { reply, .. } if full => {
-            Box::new(move |_| drop(reply.send(Err(AppendError::Full))))
+/// At the limit readings are turned away; what takes documents further still gets through, because it is the way out.
+fn refuse(requests: Vec<Request>) -> Vec<Request> {
+    let turn_away = |request| match request {
+        Request::Append { reply, .. } => {
+            // Whoever asked may have gone meanwhile.
+            drop(reply.send(Err(AppendError::Full)));
+            None
         }
+        other => Some(other),
+    };
+    requests.into_iter().filter_map(turn_away).collect()
+}
+
+/// Applies one request to the transaction and says how to answer it once that is on disk.
+fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fatal> {
+    Ok(match request {
         Request::Append { decoded, reply } => answer(reply, transaction.append(&decoded)?),
         Request::Seal {
             documents,

@@ -511,3 +511,69 @@ async fn a_parked_document_keeps_its_reason() {
     );
     close(journal, writer).await;
 }
+
+#[tokio::test]
+async fn an_id_that_comes_again_after_its_time_makes_no_second_document_and_harms_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config::Journal {
+        dedup_days: 1,
+        ..config::Journal::default()
+    };
+    let (journal, writer) = Journal::open(dir.path(), &config).unwrap();
+    let inbox = journal.inbox();
+    let event = || Ok(transfer("pda", "1", "P", "A", "B", 1));
+    inbox
+        .append(vec![event(), Ok(scan("pda", "2", "X", 2))])
+        .await
+        .unwrap();
+    inbox
+        .seal(vec![document(&journal, &[1])], vec![2], 2)
+        .await
+        .unwrap();
+    inbox
+        .change(vec![moved(1, State::Waiting, State::Parked, 20)])
+        .await
+        .unwrap();
+    // The scan is pruned, which puts the ids into a segment; another one makes the first old enough to go.
+    inbox.prune(at(91 * 86_400)).await.unwrap();
+    inbox
+        .append(vec![Ok(scan("pda", "3", "X", 92 * 86_400))])
+        .await
+        .unwrap();
+    inbox.seal(vec![], vec![3], 3).await.unwrap();
+    inbox.prune(at(200 * 86_400)).await.unwrap();
+    inbox.prune(at(200 * 86_400)).await.unwrap();
+    assert_eq!(
+        inbox.append(vec![event()]).await.unwrap(),
+        [Accepted::Stored { seq: 4 }]
+    );
+    inbox
+        .seal(vec![document(&journal, &[4])], vec![], 4)
+        .await
+        .unwrap();
+    assert_eq!(journal.document_of(4).unwrap(), Some(None));
+    assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 1);
+    assert_eq!(journal.totals().open_events(), 0);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn what_arrives_together_shares_a_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let before = journal.totals().commits;
+    let mut together = tokio::task::JoinSet::new();
+    for n in 0..500 {
+        let inbox = journal.inbox().clone();
+        together.spawn(async move {
+            inbox
+                .append(vec![Ok(scan("pda", &n.to_string(), "X", 1))])
+                .await
+                .unwrap()
+        });
+    }
+    assert_eq!(together.join_all().await.len(), 500);
+    let commits = journal.totals().commits - before;
+    assert!(commits <= 100, "{commits} commits for 500 events at once");
+    close(journal, writer).await;
+}
