@@ -42,7 +42,7 @@ const DRAINED_WITHIN: Duration = Duration::from_mins(10);
 type Moves = BTreeMap<Way, Decimal>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a real Odoo 19 that it may restart: export $(tests/real-odoo/odoo fresh NAME), then cargo test --test it -- --ignored trial"]
+#[ignore = "needs a real Odoo 19 that it may restart: eval $(tests/real-odoo/odoo fresh NAME), then cargo test --test it -- --ignored trial"]
 async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
     let odoo = Odoo::from_environment();
     let books = Books::open(&odoo.url, &odoo.database, odoo.admin_key.clone().into())
@@ -139,7 +139,7 @@ impl Odoo {
     fn from_environment() -> Self {
         let setting = |name: &str| {
             std::env::var(name).unwrap_or_else(|_| {
-                panic!("{name} is not set: export $(tests/real-odoo/odoo fresh NAME)")
+                panic!("{name} is not set: eval $(tests/real-odoo/odoo fresh NAME)")
             })
         };
         Self {
