@@ -286,15 +286,15 @@ impl<'a> Transaction<'a> {
     pub fn keep(&mut self, changes: Vec<KeepChange>) -> Result<(), Fatal> {
         let mut table = self.write.open_table(tables::KEPT)?;
         for (key, value) in changes {
-            match value {
-                Some(value) => {
-                    self.written.added += (key.len() + value.len()) as u64;
-                    table.insert(key.as_str(), value.as_slice())?;
-                }
-                None => {
-                    table.remove(key.as_str())?;
-                }
-            }
+            let before = if let Some(value) = value {
+                self.written.added += (key.len() + value.len()) as u64;
+                table.insert(key.as_str(), value.as_slice())?
+            } else {
+                table.remove(key.as_str())?
+            };
+            // What is replaced or taken away is room again.
+            let gone = before.map_or(0, |before| key.len() + before.value().len());
+            self.written.removed += gone as u64;
         }
         Ok(())
     }

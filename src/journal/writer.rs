@@ -78,12 +78,13 @@ impl Writer {
         }
         self.budget.measure(&self.database)?;
         let requests = if self.budget.is_full() {
+            // Whoever is turned away finds the status saying why.
+            self.publish();
             refuse(requests)
         } else {
             requests
         };
         if requests.is_empty() {
-            self.publish();
             return Ok(());
         }
         let mut answers: Vec<Answer> = Vec::with_capacity(requests.len());

@@ -353,7 +353,7 @@ async fn deliver(
             _ = tidy.tick() => {
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (device, payload) in wills {
-                    changes.extend(shared.will(&device, payload, None));
+                    changes.extend(shared.will(&device, &payload, None));
                 }
             }
         }

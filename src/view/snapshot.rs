@@ -224,7 +224,8 @@ impl Devices {
 }
 
 /// What a device says of itself may be as large as a packet: a status carries the first plain values of it.
-fn brief(state: serde_json::Value) -> serde_json::Value {
+#[must_use]
+pub fn brief(state: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     let cut = |text: String| text.chars().take(STATE_TEXT_CHARS_MAX).collect::<String>();
     match state {

@@ -99,14 +99,6 @@ impl Link {
 
     /// Puts a message in line; waits a little while a connection that is up has no room.
     pub async fn send(&self, message: Outbound) {
-        let bytes = topic::outgoing(&self.site, &message.device, message.channel).len()
-            + message.payload.len()
-            + PACKET_OVERHEAD_BYTES;
-        if bytes > self.packet_bytes_max {
-            tracing::warn!(device = %message.device, channel = message.channel, bytes,
-                "dropped a message that is larger than mqtt.broker.packet_bytes_max");
-            return;
-        }
         let room = self.room.notified();
         tokio::pin!(room);
         // From here on a notification is not missed.
@@ -118,6 +110,19 @@ impl Link {
         if wait {
             // A broker that acknowledges nothing must not hold up what else the gateway does.
             drop(tokio::time::timeout(ROOM_WAIT, room).await);
+        }
+        self.push(message);
+    }
+
+    /// The same without waiting: for who holds up the deliveries, and so the acknowledgements that make room.
+    pub fn push(&self, message: Outbound) {
+        let bytes = topic::outgoing(&self.site, &message.device, message.channel).len()
+            + message.payload.len()
+            + PACKET_OVERHEAD_BYTES;
+        if bytes > self.packet_bytes_max {
+            tracing::warn!(device = %message.device, channel = message.channel, bytes,
+                "dropped a message that is larger than mqtt.broker.packet_bytes_max");
+            return;
         }
         let mut state = self.state();
         if state.outbox.push(message).is_some() {

@@ -15,6 +15,7 @@ use crate::journal::{Accepted, AppendError};
 use crate::source::receipt::Receipt;
 use crate::source::{Intake, Outbound, Reading, Verdict};
 use crate::view::board::{Board, DEVICES_MAX};
+use crate::view::snapshot::brief;
 
 /// Deliveries that wait for the disk at the most; while they do, no more is read from the broker.
 pub(super) const IN_FLIGHT_MAX: usize = 128;
@@ -116,13 +117,12 @@ async fn finish(delivery: &Delivery, verdicts: &[Verdict], link: &Link, board: &
         view.rejected += rejected;
     });
     for verdict in verdicts {
-        link.send(Outbound {
+        link.push(Outbound {
             device: reading.device.clone(),
             channel: "receipt",
             payload: Receipt::of(verdict),
             retain: false,
-        })
-        .await;
+        });
     }
 }
 
@@ -149,6 +149,7 @@ impl Presence {
             // Publishing an empty payload takes a retained state back: it says nothing of the device.
             .unwrap_or(!payload.is_empty());
         self.set(board, device, online);
+        let state = state.map(brief);
         board.device(device, SourceKind::Broker, |view| view.state = state);
     }
 

@@ -110,6 +110,8 @@ impl Batch {
 
     pub fn keep(&mut self, qos: Qos, pkid: u16, changes: Vec<KeepChange>) {
         self.push(qos, pkid, What::Kept);
+        let bytes = |(key, value): &KeepChange| key.len() + value.as_ref().map_or(0, Vec::len);
+        self.bytes += changes.iter().map(bytes).sum::<usize>();
         self.keeps.extend(changes);
     }
 

@@ -23,6 +23,8 @@ use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
 
+/// Changes of a session that wait for the disk; with more, nothing further is read.
+const CHANGES_MAX: usize = 64;
 /// Payload of a client that waits for the disk, in bytes; beyond it the door stops reading from this client.
 const WAITING_BYTES_MAX: usize = 1 << 20;
 /// What may wait in front of a client that does not read.
@@ -168,6 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn is_held(&self) -> bool {
         self.waiting_bytes >= WAITING_BYTES_MAX
             || self.bucket.is_empty()
+            || self.changes.len() >= CHANGES_MAX
             // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
             || (self.client.writer.version == Version::V4
                 && self.waiting >= usize::from(self.shared.config.in_flight_max))

@@ -102,7 +102,13 @@ pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
         let line = error
             .span()
             .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        invalid(format!("line {line}: {}", error.message()))
+        // A key is no secret; what the parser says of a value quotes it.
+        let what = Some(error.message())
+            .filter(|what| what.starts_with("unknown field") || what.starts_with("name "));
+        invalid(format!(
+            "line {line}: {}",
+            what.unwrap_or("that is no entry")
+        ))
     })?;
     parsed
         .devices
@@ -198,6 +204,8 @@ mod tests {
             ("[devices.a]\npasword = \"secret\"\n", "pasword"),
             ("[devices.\"a/b\"]\n", "a/b"),
             ("[devices.a]\npassword = \"secret\n", "line 2"),
+            ("[devices]\na = \"secret\"\n", "line "),
+            ("[devices.a]\nenabled = \"secret\"\n", "line "),
         ] {
             let (_dir, file) = write(text);
             let error = read(&file).unwrap_err().to_string();

@@ -376,10 +376,16 @@ impl Hub {
 
 impl Retained {
     fn fits(&self, topic: &str, payload: &Bytes) -> bool {
-        payload.is_empty()
-            || self.messages.contains_key(topic)
-            || (self.messages.len() < RETAINED_MAX
-                && self.bytes + topic.len() + payload.len() <= RETAINED_BYTES_MAX)
+        let known = self.messages.get(topic).map(Bytes::len);
+        match known {
+            _ if payload.is_empty() => true,
+            Some(known) if payload.len() <= known => true,
+            Some(known) => self.bytes - known + payload.len() <= RETAINED_BYTES_MAX,
+            None => {
+                self.messages.len() < RETAINED_MAX
+                    && self.bytes + topic.len() + payload.len() <= RETAINED_BYTES_MAX
+            }
+        }
     }
 
     fn set(&mut self, topic: String, payload: &Bytes) {

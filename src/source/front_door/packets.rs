@@ -85,7 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Some(Target::Reading(channel)) => {
                 batch.read(qos, pkid, &device.name, channel, payload, received);
             }
-            Some(target) => self.state(qos, pkid, target, payload, batch, received),
+            Some(target) => self.state(qos, pkid, target, &payload, batch, received),
             None if qos == Qos::AtMostOnce || self.client.writer.version == Version::V5 => {
                 self.foreign(&topic);
                 batch.done(qos, pkid, Reason::NotAuthorized, "not your topic");
@@ -112,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         qos: Qos,
         pkid: u16,
         target: Target,
-        payload: bytes::Bytes,
+        payload: &bytes::Bytes,
         batch: &mut Batch,
         received: Timestamp,
     ) {

@@ -367,7 +367,10 @@ impl Session {
             number: None,
         };
         let mut state = self.state();
-        state.push(message);
+        // A client that subscribes over and over and acknowledges nothing has had enough.
+        if state.queue.len() < QUEUE_MAX && state.queue_bytes < QUEUE_BYTES_MAX {
+            state.push(message);
+        }
         drop(state);
         self.wake.notify_one();
     }

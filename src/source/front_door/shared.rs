@@ -23,6 +23,7 @@ use crate::event::{Name, SourceKind};
 use crate::journal::{AppendError, Inbox, KeepChange};
 use crate::source::{Intake, Outbound};
 use crate::view::board::Board;
+use crate::view::snapshot::brief;
 
 /// How long a session's change may take to reach the disk before its client goes on without.
 const KEEP_MAX: Duration = Duration::from_secs(5);
@@ -100,18 +101,20 @@ impl Shared {
         &self,
         device: &Name,
         target: Target,
-        payload: Bytes,
+        payload: &Bytes,
         from: Option<&Arc<Session>>,
         received: Timestamp,
     ) -> Result<Vec<KeepChange>, RetainedFull> {
         let mut changes = Vec::new();
+        // A copy of its own: a slice in a queue would hold on to the whole buffer that it was read in.
+        let payload = Bytes::copy_from_slice(payload);
         self.hub
             .retain(device, target.channel(), &payload, &mut changes)?;
         if target == Target::State {
             let state = match serde_json::from_slice(&payload) {
-                Ok(value) => Some(value),
+                Ok(value) => Some(brief(value)),
                 Err(_) if payload.is_empty() => None,
-                Err(_) => Some(String::from_utf8_lossy(&payload).into_owned().into()),
+                Err(_) => Some(brief(String::from_utf8_lossy(&payload).into_owned().into())),
             };
             self.board.device(device, SourceKind::Listen, |view| {
                 view.state = state;
@@ -128,7 +131,7 @@ impl Shared {
     pub fn will(
         &self,
         device: &Name,
-        payload: Bytes,
+        payload: &Bytes,
         from: Option<&Arc<Session>>,
     ) -> Vec<KeepChange> {
         self.retain_state(device, Target::State, payload, from, clock::now())
@@ -187,7 +190,7 @@ impl Shared {
                 delayed = Some((clock::instant() + delay, will.payload.clone()));
             } else {
                 let from = Some(&client.session);
-                changes = self.will(&client.device.name, will.payload.clone(), from);
+                changes = self.will(&client.device.name, &will.payload, from);
             }
         }
         let over =
