@@ -184,7 +184,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The `type` of the contract, as devices write it and lists show it.
+    /// The `type` of `docs/mqtt.md`, as devices write it and lists show it.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {

@@ -9,7 +9,7 @@
 //! a duplicate by its id; for an event with neither id nor time, see [`crate::decode`].
 //!
 //! - `options`: from the configuration to what rumqttc wants.
-//! - `topic`: the contract's topics.
+//! - `topic`: the topics of `docs/mqtt.md`.
 //! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
 //! - `link`, `outbox`: what goes out, and into which connection.
 //!

@@ -1,4 +1,4 @@
-//! Receipts: what became of an event, told to its device. Field names are the contract's.
+//! Receipts: what became of an event, told to its device. `docs/mqtt.md` has the fields.
 
 use bytes::Bytes;
 use serde::Serialize;

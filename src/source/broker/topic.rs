@@ -1,4 +1,4 @@
-//! Topics of the contract, as the gateway subscribes to them.
+//! The topics of `docs/mqtt.md`, as the gateway subscribes to them.
 
 use rumqttc::{QoS, SubscribeFilter};
 
