@@ -4,9 +4,15 @@
 //! cost goes with lines. A document is one device's (or operator's) work and is sealed by rule: nothing came for
 //! a while, its first event is old, or it is as large as it may get.
 //!
+//! What is about an order goes into a document of that order; a count, a validation and what the carrier is told are documents of
+//! their own. **A count comes after all that was done before it in the same bin, and what completes an order after all that was
+//! done for it:** open documents of that kind are sealed first, and a lower number is sent first (`forward::order`).
+//!
 //! Open documents are nowhere but here. After a restart they come about again from the journal's events that are
 //! in no sealed document; they may then be cut differently, which is why nothing is sent before it is sealed.
 
+mod movement;
+mod skew;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +22,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use self::movement::{LineKey, Movement};
+use self::skew::Skews;
 use crate::config::{self, Per};
 use crate::document::{Document, KeyMaker, Line, Purpose};
-use crate::event::{Action, Event, Name, Recorded};
+use crate::event::{Event, Name, Recorded};
+
+pub use self::movement::revive;
 
 /// Open documents at once; the one with the oldest event is sealed to make room.
 pub const OPEN_MAX: usize = 10_000;
@@ -48,12 +58,19 @@ pub struct Sealed {
 pub struct Assembler {
     site: Name,
     rules: config::Documents,
-    open: BTreeMap<String, Open>,
+    open: BTreeMap<Of, Open>,
+    skews: Skews,
     sealed: Vec<Document>,
     skipped: Vec<u64>,
     skipped_since: Option<Duration>,
     last_seq: u64,
 }
+
+/// Whose work of which kind an open document gathers.
+type Of = (String, Purpose);
+
+/// What a document whose time is not the device's own is flagged with.
+pub const TIME_CORRECTED: &str = "time-corrected";
 
 /// A document that is still taking lines. Of its events it keeps only what the sealed one needs.
 #[derive(Debug)]
@@ -62,20 +79,11 @@ struct Open {
     last: Duration,
     key: KeyMaker,
     occurred: Option<Timestamp>,
+    time_corrected: bool,
     events: Vec<u64>,
     lines: Vec<Line>,
     /// Where the line of a [`LineKey`] is.
     places: HashMap<LineKey, usize>,
-}
-
-/// What makes two events one line.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct LineKey {
-    product: String,
-    lot: Option<String>,
-    package: Option<String>,
-    from: String,
-    to: String,
 }
 
 impl Assembler {
@@ -86,6 +94,7 @@ impl Assembler {
             site,
             rules,
             open: BTreeMap::new(),
+            skews: Skews::default(),
             sealed: Vec::new(),
             skipped: Vec::new(),
             skipped_since: None,
@@ -96,38 +105,48 @@ impl Assembler {
     /// Takes the next event, in `seq` order. What that seals comes out of the next [`Self::seal`].
     pub fn take(&mut self, recorded: &Recorded, now: Now) {
         self.last_seq = recorded.seq;
+        let when = self.skews.happened(&recorded.event);
         let group = self.group_of(&recorded.event);
-        match &recorded.event.action {
-            Action::Scan { .. } => {
+        match Movement::of(&recorded.event.action) {
+            Movement::None => {
                 self.skipped.push(recorded.seq);
                 self.skipped_since.get_or_insert(now.monotonic);
             }
-            Action::Transfer {
-                product,
-                quantity,
-                from,
-                to,
-                lot,
-                package,
-            } => {
-                let key = LineKey {
-                    product: product.clone(),
-                    lot: lot.clone(),
-                    package: package.clone(),
-                    from: from.clone(),
-                    to: to.clone(),
-                };
-                let quantity = *quantity;
-                self.add(&group, key, quantity, recorded, now);
+            Movement::Line(purpose, key, quantity) => {
+                self.add(&(group, purpose), key, quantity, recorded, when, now);
             }
-            other => {
-                let purpose = Purpose::Unsupported {
-                    kind: other.kind().to_owned(),
-                };
+            Movement::Alone(purpose, line) => {
+                self.seal_before(&purpose, line.as_ref().map(|(key, _)| key), now);
                 let mut alone = Open::new(&self.site, now.monotonic);
-                alone.take(recorded, now.monotonic);
-                self.sealed.push(alone.into_document(group, purpose, now));
+                match line {
+                    Some((key, quantity)) => {
+                        alone.add(key, quantity, recorded, when, now.monotonic);
+                    }
+                    None => alone.take(recorded, when, now.monotonic),
+                }
+                self.sealed.push(alone.into_document((group, purpose), now));
             }
+        }
+    }
+
+    /// Seals what has to be sent before a document of its own: what was done in the bin before it was counted, or for
+    /// the order before it was complete.
+    fn seal_before(&mut self, purpose: &Purpose, line: Option<&LineKey>, now: Now) {
+        let before = |(of, open): &(&Of, &Open)| match purpose {
+            Purpose::Count => line.is_some_and(|counted| open.touches(counted)),
+            Purpose::Validate { order } | Purpose::PackOrder { order, .. } => {
+                of.1.order() == Some(order.as_str())
+            }
+            _ => false,
+        };
+        let due: Vec<Of> = self
+            .open
+            .iter()
+            .filter(before)
+            .map(|(of, _)| of.clone())
+            .collect();
+        for of in due {
+            self.seal_open(&of, now);
         }
     }
 
@@ -138,19 +157,27 @@ impl Assembler {
         }
     }
 
-    fn add(&mut self, group: &str, key: LineKey, quantity: Decimal, recorded: &Recorded, now: Now) {
-        if !self.open.contains_key(group) && self.open.len() >= OPEN_MAX {
+    fn add(
+        &mut self,
+        of: &Of,
+        key: LineKey,
+        quantity: Decimal,
+        recorded: &Recorded,
+        when: (Timestamp, bool),
+        now: Now,
+    ) {
+        if !self.open.contains_key(of) && self.open.len() >= OPEN_MAX {
             self.seal_oldest(now);
         }
         let fits = |open: &Open| open.fits(&key, quantity, &self.rules);
-        if !self.open.get(group).is_none_or(fits) {
-            self.seal_group(group, now);
+        if !self.open.get(of).is_none_or(fits) {
+            self.seal_open(of, now);
         }
         let new = || Open::new(&self.site, now.monotonic);
-        let open = self.open.entry(group.to_owned()).or_insert_with(new);
-        open.add(key, quantity, recorded, now.monotonic);
+        let open = self.open.entry(of.clone()).or_insert_with(new);
+        open.add(key, quantity, recorded, when, now.monotonic);
         if open.events.len() >= self.rules.events_max {
-            self.seal_group(group, now);
+            self.seal_open(of, now);
         }
     }
 
@@ -161,14 +188,12 @@ impl Assembler {
             Duration::from_secs(self.rules.age_s),
         );
         let due = |open: &Open| open.due(idle, age) <= now.monotonic;
-        let groups: Vec<String> = self
-            .open
-            .iter()
+        let due: Vec<Of> = (self.open.iter())
             .filter(|(_, open)| due(open))
-            .map(|(group, _)| group.clone())
+            .map(|(of, _)| of.clone())
             .collect();
-        for group in groups {
-            self.seal_group(&group, now);
+        for of in due {
+            self.seal_open(&of, now);
         }
         let skipped_due = self.skipped.len() >= SKIPPED_MAX
             || self
@@ -223,16 +248,15 @@ impl Assembler {
             .open
             .iter()
             .min_by_key(|(_, open)| open.first)
-            .map(|(group, _)| group.clone());
+            .map(|(of, _)| of.clone());
         if let Some(oldest) = oldest {
-            self.seal_group(&oldest, now);
+            self.seal_open(&oldest, now);
         }
     }
 
-    fn seal_group(&mut self, group: &str, now: Now) {
-        if let Some((group, open)) = self.open.remove_entry(group) {
-            self.sealed
-                .push(open.into_document(group, Purpose::Transfer, now));
+    fn seal_open(&mut self, of: &Of, now: Now) {
+        if let Some((of, open)) = self.open.remove_entry(of) {
+            self.sealed.push(open.into_document(of, now));
         }
     }
 }
@@ -244,6 +268,7 @@ impl Open {
             last: now,
             key: KeyMaker::new(site),
             occurred: None,
+            time_corrected: false,
             events: Vec::new(),
             lines: Vec::new(),
             places: HashMap::new(),
@@ -257,15 +282,32 @@ impl Open {
         }
     }
 
-    fn take(&mut self, recorded: &Recorded, now: Duration) {
+    /// Something of it was done in the bin that was counted; where a line leaves its bins to the order, perhaps.
+    fn touches(&self, counted: &LineKey) -> bool {
+        let in_bin = |place: &Option<String>| place.is_some() && *place == counted.from;
+        self.lines.iter().any(|line| {
+            let unsaid = line.from.is_none() && line.product == counted.product;
+            unsaid || in_bin(&line.from) || in_bin(&line.to)
+        })
+    }
+
+    fn take(&mut self, recorded: &Recorded, (when, corrected): (Timestamp, bool), now: Duration) {
         self.last = now;
         self.key.add(&recorded.event);
-        self.occurred = self.occurred.max(Some(recorded.event.at));
+        self.occurred = self.occurred.max(Some(when));
+        self.time_corrected |= corrected;
         self.events.push(recorded.seq);
     }
 
-    fn add(&mut self, key: LineKey, quantity: Decimal, recorded: &Recorded, now: Duration) {
-        self.take(recorded, now);
+    fn add(
+        &mut self,
+        key: LineKey,
+        quantity: Decimal,
+        recorded: &Recorded,
+        when: (Timestamp, bool),
+        now: Duration,
+    ) {
+        self.take(recorded, when, now);
         if let Some(place) = self.places.get(&key) {
             let line = &mut self.lines[*place];
             line.quantity += quantity;
@@ -273,22 +315,7 @@ impl Open {
             return;
         }
         self.places.insert(key.clone(), self.lines.len());
-        let LineKey {
-            product,
-            lot,
-            package,
-            from,
-            to,
-        } = key;
-        self.lines.push(Line {
-            product,
-            lot,
-            package,
-            from,
-            to,
-            quantity,
-            events: vec![recorded.seq],
-        });
+        self.lines.push(key.into_line(quantity, recorded.seq));
     }
 
     fn due(&self, idle: Duration, age: Duration) -> Duration {
@@ -296,7 +323,7 @@ impl Open {
     }
 
     /// **Invariant 4:** the key comes from the site and the event ids, and from nothing else.
-    fn into_document(self, group: String, purpose: Purpose, now: Now) -> Document {
+    fn into_document(self, (group, purpose): Of, now: Now) -> Document {
         Document {
             number: 0,
             key: self.key.key(),
@@ -306,6 +333,12 @@ impl Open {
             occurred: self.occurred.unwrap_or(now.wall),
             sealed: now.wall,
             events: self.events,
+            corrects: None,
+            flags: self
+                .time_corrected
+                .then(|| TIME_CORRECTED.to_owned())
+                .into_iter()
+                .collect(),
         }
     }
 }

@@ -23,6 +23,9 @@ pub struct Config {
     pub broker: Option<Broker>,
     pub odoo: Odoo,
     pub documents: Documents,
+    pub orders: Orders,
+    pub stock: Stock,
+    pub capture: Capture,
     pub journal: Journal,
     pub control: Control,
     pub log: Log,
@@ -106,6 +109,153 @@ pub struct Odoo {
     pub batch_lines_max: usize,
     /// How often the copy of master data asks for changes, in seconds. Default 60; 5 to 86,400.
     pub refresh_s: u64,
+    /// Which way calls go. Default `auto`: JSON-2 where Odoo has it (19 and later), else `/jsonrpc`.
+    pub api: Api,
+    /// The login name of the key's user: `/jsonrpc` asks for it, JSON-2 does not.
+    pub user: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    Auto,
+    Json2,
+    JsonRpc,
+}
+
+/// `[orders]`: what becomes of scans for orders that Odoo has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Orders {
+    /// More was picked than ordered. Default `ask`.
+    pub pick_over: Over,
+    /// Less was picked than ordered, and the order is said to be complete. Default `ask`.
+    pub pick_under: Under,
+    /// The same for receipts. Defaults `ask` and `backorder`.
+    pub receive_over: Over,
+    pub receive_under: Under,
+    /// Whether an order is validated by itself once all that was ordered is there. Default true; else a `validate` event does it.
+    pub validate_complete: bool,
+    /// Goods may come in without an order. Default false.
+    pub blind_receipts: bool,
+    /// Goods may come back without an order. Default false.
+    pub blind_returns: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Parked: a person decides.
+    Ask,
+    Allow,
+    /// Parked, and only another quantity helps.
+    Refuse,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Under {
+    /// Parked: a person decides.
+    Ask,
+    /// What is missing becomes a backorder.
+    Backorder,
+    /// What is missing is not delivered any more.
+    NoBackorder,
+    /// Parked until the rest is there.
+    Refuse,
+}
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self {
+            pick_over: Over::Ask,
+            pick_under: Under::Ask,
+            receive_over: Over::Ask,
+            receive_under: Under::Backorder,
+            validate_complete: true,
+            blind_receipts: false,
+            blind_returns: false,
+        }
+    }
+}
+
+/// `[stock]`: rules for all that moves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stock {
+    /// More is moved out of a bin than Odoo has there. Default `warn`.
+    pub negative: Negative,
+    /// Up to this day the books are closed: what was done before is posted with the time of posting, and flagged.
+    pub closed_until: Option<jiff::civil::Date>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Negative {
+    /// Posted, and flagged in the ledger.
+    Warn,
+    /// Parked.
+    Refuse,
+    /// Posted without a look.
+    Allow,
+}
+
+impl Default for Stock {
+    fn default() -> Self {
+        Self {
+            negative: Negative::Warn,
+            closed_until: None,
+        }
+    }
+}
+
+/// `[capture]`: what a device is told at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// Default `lenient`.
+    pub check: Check,
+    /// What the texts on displays are written in, where the device has no language of its own. Default English.
+    pub language: Language,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Check {
+    /// Nothing is looked up and no `display` is sent.
+    Off,
+    /// The device is told what is wrong, and the event is kept as an event.
+    Lenient,
+    /// What is wrong by the copy of Odoo's data is kept as a rejected reading.
+    Strict,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Language {
+    English,
+    German,
+    French,
+    Dutch,
+    Spanish,
+    Arabic,
+}
+
+impl Language {
+    /// From a language tag such as `de`, `de-AT` or `de_DE.UTF-8` (RFC 5646: the first part is the language).
+    #[must_use]
+    pub fn of(tag: &str) -> Option<Self> {
+        let language = tag.split(['-', '_', '.']).next().unwrap_or_default();
+        Some(match language.to_ascii_lowercase().as_str() {
+            "en" => Self::English,
+            "de" => Self::German,
+            "fr" => Self::French,
+            "nl" => Self::Dutch,
+            "es" => Self::Spanish,
+            "ar" => Self::Arabic,
+            _ => return None,
+        })
+    }
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            check: Check::Lenient,
+            language: Language::English,
+        }
+    }
 }
 
 /// `[documents]`: when lines are sealed into a document.
@@ -225,6 +375,8 @@ impl Odoo {
             timeout_s: 55,
             batch_lines_max: 400,
             refresh_s: 60,
+            api: Api::Auto,
+            user: None,
         }
     }
 }

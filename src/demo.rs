@@ -236,6 +236,9 @@ fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: Pat
             age_s: 4,
             ..config::Documents::default()
         },
+        orders: config::Orders::default(),
+        stock: config::Stock::default(),
+        capture: config::Capture::default(),
         journal: config::Journal::default(),
         control: config::Control {
             socket: place.path.join("control.sock"),

@@ -1,4 +1,4 @@
-//! A document: lines that become one Odoo picking, sealed before the first send.
+//! A document: lines that become one Odoo picking, or lines on an order that Odoo has; sealed before the first send.
 //!
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
@@ -27,10 +27,25 @@ impl DocumentKey {
         maker.key()
     }
 
+    /// The key of the document that a person put in the place of this one. There is at most one, so it needs no number.
+    #[must_use]
+    pub fn corrected(&self) -> Self {
+        let mut maker = KeyMaker(blake3::Hasher::new());
+        maker.part(b"stockrelay correction 1");
+        maker.part(&self.0);
+        maker.key()
+    }
+
     /// The name under which Odoo keeps the picking, without the module: `pk_` and the key.
     #[must_use]
     pub fn external_id(&self) -> String {
         format!("pk_{self}")
+    }
+
+    /// The name under which Odoo keeps the line with this place on somebody else's order: `ml_`, the key and the place.
+    #[must_use]
+    pub fn line_external_id(&self, place: usize) -> String {
+        format!("ml_{self}_{place}")
     }
 }
 
@@ -96,25 +111,92 @@ impl FromStr for DocumentKey {
 }
 
 /// A quantity of one product from one location to another: what equal events of a document sum to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// Where `from` or `to` is none, the order says it, or the kind of document does (a scrap goes to the scrap location).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
     pub product: String,
     pub lot: Option<String>,
+    /// What is moved, picked or counted is in it; what is received or packed is put into it.
     pub package: Option<String>,
-    pub from: String,
-    pub to: String,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    /// Whose goods they are, where several parties keep stock in one bin: the name or reference of a partner.
+    pub owner: Option<String>,
+    /// The expiry date of a new lot, as `2026-12-31`.
+    pub expiry: Option<String>,
     pub quantity: Decimal,
     /// The `seq` of each event that made this line, rising.
     pub events: Vec<u64>,
 }
 
 /// What kind of thing the document becomes in Odoo.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// One internal picking with these lines.
     Transfer,
-    /// An event type that this version keeps but cannot post: parked at once, to be retried by a version that can.
+    /// Lines on an order: a delivery, an internal transfer, a step of several.
+    Pick { order: String },
+    /// Lines on a receipt; without an order, a receipt of its own.
+    Receive { order: Option<String> },
+    /// What was counted in a bin; one line, its quantity is what is there.
+    Count,
+    /// Goods that are no more.
+    Scrap { reason: Option<String> },
+    /// Goods that come back, of an order or of none that anyone knows.
+    Return {
+        order: Option<String>,
+        reason: Option<String>,
+    },
+    /// Goods into a package, which each line names; on an order they are lines that were picked for it.
+    Pack { order: Option<String> },
+    /// All that was picked for the order and is in no package yet, into this one.
+    PackOrder { order: String, package: String },
+    /// What the carrier is told of a delivery.
+    Ship {
+        order: String,
+        carrier_ref: Option<String>,
+        weight_kg: Option<Decimal>,
+        parcels: Option<u32>,
+    },
+    /// The order is complete.
+    Validate { order: String },
+    /// Sealed by a version that could not post events of this type; its lines are in its one event.
     Unsupported { kind: String },
+}
+
+impl Purpose {
+    /// The event type that it comes from.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Pick { .. } => "pick",
+            Self::Receive { .. } => "receive",
+            Self::Count => "count",
+            Self::Scrap { .. } => "scrap",
+            Self::Return { .. } => "return",
+            Self::Pack { .. } | Self::PackOrder { .. } => "pack",
+            Self::Ship { .. } => "ship",
+            Self::Validate { .. } => "validate",
+            Self::Unsupported { kind } => kind,
+        }
+    }
+
+    /// The order it is about, as it was scanned.
+    #[must_use]
+    pub fn order(&self) -> Option<&str> {
+        match self {
+            Self::Pick { order }
+            | Self::PackOrder { order, .. }
+            | Self::Ship { order, .. }
+            | Self::Validate { order } => Some(order),
+            Self::Receive { order } | Self::Return { order, .. } | Self::Pack { order } => {
+                order.as_deref()
+            }
+            Self::Transfer | Self::Count | Self::Scrap { .. } | Self::Unsupported { .. } => None,
+        }
+    }
 }
 
 /// A sealed document. It never changes again; what becomes of it is its [`Progress`].
@@ -132,6 +214,10 @@ pub struct Document {
     pub sealed: Timestamp,
     /// All its events, rising.
     pub events: Vec<u64>,
+    /// The number of the document in whose place a person put this one.
+    pub corrects: Option<u64>,
+    /// What a person should know of how it came about: `time-corrected`.
+    pub flags: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -147,10 +233,22 @@ pub enum State {
     Parked,
     /// A person decided that it is not to be posted.
     Discarded,
+    /// A person put a corrected document in its place, which has its events now.
+    Replaced,
 }
 
 impl State {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::Sending,
+        Self::Posted,
+        Self::Parked,
+        Self::Discarded,
+        Self::Replaced,
+    ];
+
+    /// Those whose events count as theirs; a replaced document has given its events away.
+    pub const COUNTED: [Self; 5] = [
         Self::Waiting,
         Self::Sending,
         Self::Posted,
@@ -166,6 +264,7 @@ impl State {
             Self::Posted => "posted",
             Self::Parked => "parked",
             Self::Discarded => "discarded",
+            Self::Replaced => "replaced",
         }
     }
 }
@@ -203,4 +302,11 @@ pub struct Progress {
     pub odoo: Option<OdooRef>,
     /// When it came into this state.
     pub since: Timestamp,
+    /// What was worked out before the first send and is kept to for ever, such as the difference that a count came to.
+    /// Written and read by `forward` alone.
+    pub plan: Option<String>,
+    /// What a person answered when the gateway asked: `backorder`, `no-backorder`, `allow`. It holds for each try from then on.
+    pub decision: Option<String>,
+    /// What a person should know of it although it went well: `negative-stock`, `time-corrected`, ...
+    pub flags: Vec<String>,
 }

@@ -17,6 +17,10 @@ pub const EVENT_ID_BYTES_MAX: usize = 128;
 /// The longest barcode, order name, lot or other text field that is taken, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
 
+/// No correct clock shows an earlier time than that of this version: 2026-01-01T00:00:00Z. A gateway that boots without a
+/// battery and without a network says 1970.
+pub const CLOCK_MIN: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
 /// A site's or device's name: `[A-Za-z0-9_.-]{1,64}`, as it stands in topics.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use reqwest::Url;
 
 use super::keys::Reader;
-use super::{Broker, Config, Control, Documents, Journal, Listen, Log, Odoo, Per};
+use super::{
+    Api, Broker, Capture, Check, Config, Control, Documents, Journal, Language, Listen, Log,
+    Negative, Odoo, Orders, Over, Per, Stock, Under,
+};
 use crate::event::Name;
 
 const DATA_DIR: &str = "/var/lib/stockrelay";
@@ -29,6 +32,9 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     }
     let odoo = odoo(reader, warnings);
     let documents = documents(reader);
+    let orders = orders(reader);
+    let stock = stock(reader);
+    let capture = capture(reader);
     let journal = journal(reader);
     let control = control(reader);
     let log = log(reader);
@@ -48,6 +54,9 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         broker,
         odoo: odoo?,
         documents,
+        orders,
+        stock,
+        capture,
         journal,
         control,
         log,
@@ -206,8 +215,23 @@ fn odoo(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Odoo> {
         timeout_s: reader.integer("odoo.timeout_s", 5..=600, default.timeout_s),
         batch_lines_max: reader.integer("odoo.batch_lines_max", 1..=2_000, default.batch_lines_max),
         refresh_s: reader.integer("odoo.refresh_s", 5..=86_400, default.refresh_s),
+        api: reader
+            .parsed("odoo.api", "auto, json-2 or json-rpc", |text| match text {
+                "auto" => Some(Api::Auto),
+                "json-2" => Some(Api::Json2),
+                "json-rpc" => Some(Api::JsonRpc),
+                _ => None,
+            })
+            .unwrap_or(default.api),
+        user: reader.text("odoo.user", 256),
         ..default
     };
+    if odoo.api == Api::JsonRpc && odoo.user.is_none() {
+        reader.missing(
+            "odoo.user",
+            "the login name of the key's user, which odoo.api = \"json-rpc\" needs",
+        );
+    }
     let url = url?;
     if url.scheme() == "http" && !is_loopback(&url) {
         warnings.push(format!(
@@ -234,6 +258,83 @@ fn documents(reader: &mut Reader) -> Documents {
         age_s: reader.integer("documents.age_s", 0..=86_400, default.age_s),
         lines_max: reader.integer("documents.lines_max", 1..=500, default.lines_max),
         events_max: reader.integer("documents.events_max", 1..=10_000, default.events_max),
+    }
+}
+
+fn orders(reader: &mut Reader) -> Orders {
+    let default = Orders::default();
+    Orders {
+        pick_over: over(reader, "orders.pick_over").unwrap_or(default.pick_over),
+        pick_under: under(reader, "orders.pick_under").unwrap_or(default.pick_under),
+        receive_over: over(reader, "orders.receive_over").unwrap_or(default.receive_over),
+        receive_under: under(reader, "orders.receive_under").unwrap_or(default.receive_under),
+        validate_complete: reader.boolean("orders.validate_complete", default.validate_complete),
+        blind_receipts: reader.boolean("orders.blind_receipts", default.blind_receipts),
+        blind_returns: reader.boolean("orders.blind_returns", default.blind_returns),
+    }
+}
+
+fn over(reader: &mut Reader, key: &'static str) -> Option<Over> {
+    reader.parsed(key, "ask, allow or refuse", |text| match text {
+        "ask" => Some(Over::Ask),
+        "allow" => Some(Over::Allow),
+        "refuse" => Some(Over::Refuse),
+        _ => None,
+    })
+}
+
+fn under(reader: &mut Reader, key: &'static str) -> Option<Under> {
+    let accepted = "ask, backorder, no-backorder or refuse";
+    reader.parsed(key, accepted, |text| match text {
+        "ask" => Some(Under::Ask),
+        "backorder" => Some(Under::Backorder),
+        "no-backorder" => Some(Under::NoBackorder),
+        "refuse" => Some(Under::Refuse),
+        _ => None,
+    })
+}
+
+fn stock(reader: &mut Reader) -> Stock {
+    let default = Stock::default();
+    Stock {
+        negative: reader
+            .parsed(
+                "stock.negative",
+                "warn, refuse or allow",
+                |text| match text {
+                    "warn" => Some(Negative::Warn),
+                    "refuse" => Some(Negative::Refuse),
+                    "allow" => Some(Negative::Allow),
+                    _ => None,
+                },
+            )
+            .unwrap_or(default.negative),
+        closed_until: reader.parsed(
+            "stock.closed_until",
+            "a day, as the text \"2026-10-31\"",
+            |text| text.parse().ok(),
+        ),
+    }
+}
+
+fn capture(reader: &mut Reader) -> Capture {
+    let default = Capture::default();
+    Capture {
+        check: reader
+            .parsed(
+                "capture.check",
+                "off, lenient or strict",
+                |text| match text {
+                    "off" => Some(Check::Off),
+                    "lenient" => Some(Check::Lenient),
+                    "strict" => Some(Check::Strict),
+                    _ => None,
+                },
+            )
+            .unwrap_or(default.check),
+        language: reader
+            .parsed("capture.language", "en, de, fr, nl, es or ar", Language::of)
+            .unwrap_or(default.language),
     }
 }
 

@@ -60,6 +60,9 @@ fn the_least_configuration_has_the_defaults() {
             broker: None,
             odoo: Odoo::new("https://odoo.example.com", "prod"),
             documents: Documents::default(),
+            orders: Orders::default(),
+            stock: Stock::default(),
+            capture: Capture::default(),
             journal: Journal::default(),
             control: Control {
                 socket: "/run/stockrelay/control.sock".into(),

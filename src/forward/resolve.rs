@@ -52,7 +52,7 @@ async fn ask_for_unknown(
         if copy.product(&line.product)? == Found::Nothing {
             products.insert(line.product.clone());
         }
-        for location in [&line.from, &line.to] {
+        for location in [&line.from, &line.to].into_iter().flatten() {
             if copy.location(location)? == Found::Nothing {
                 locations.insert(location.clone());
             }
@@ -111,7 +111,8 @@ fn transfer(
     names: &Names,
     document: &Document,
 ) -> Result<Resolved<Transfer>, Trouble> {
-    if let Purpose::Unsupported { kind } = &document.purpose {
+    if document.purpose != Purpose::Transfer {
+        let kind = document.purpose.kind();
         let message = format!(
             "this version keeps events of type {kind:?} but cannot post them: retry after an update"
         );
@@ -138,8 +139,11 @@ fn transfer_line(
     line: &Line,
 ) -> Result<Resolved<TransferLine>, Trouble> {
     let product = product(&line.product, copy.product(&line.product)?);
-    let from = location(&line.from, copy.location(&line.from)?);
-    let to = location(&line.to, copy.location(&line.to)?);
+    let place = |scanned: &Option<String>| {
+        let scanned = scanned.as_deref().unwrap_or_default();
+        Ok::<_, Trouble>(location(scanned, copy.location(scanned)?))
+    };
+    let (from, to) = (place(&line.from)?, place(&line.to)?);
     Ok((|| {
         let product = product?;
         Ok(TransferLine {

@@ -61,6 +61,12 @@ pub enum Request {
         changes: Vec<Change>,
         reply: Reply<Vec<bool>>,
     },
+    /// Puts a corrected document in the place of a parked one, which `change` takes to *replaced*.
+    Replace {
+        change: Box<Change>,
+        document: Box<Document>,
+        reply: Reply<Option<u64>>,
+    },
     Keep {
         changes: Vec<KeepChange>,
         reply: Reply<()>,
@@ -113,6 +119,21 @@ impl Inbox {
     pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, AppendError> {
         self.request(|reply| Request::Change { changes, reply })
             .await
+    }
+
+    /// Answers the number of the new document; none where the old one is not in the state that `change` expects.
+    pub async fn replace(
+        &self,
+        change: Change,
+        document: Document,
+    ) -> Result<Option<u64>, AppendError> {
+        let (change, document) = (Box::new(change), Box::new(document));
+        self.request(|reply| Request::Replace {
+            change,
+            document,
+            reply,
+        })
+        .await
     }
 
     pub async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), AppendError> {

@@ -73,7 +73,10 @@ impl Totals {
     /// Events that are not in a sealed document yet.
     #[must_use]
     pub fn open_events(&self) -> u64 {
-        let sealed: u64 = State::ALL.iter().map(|state| self.of(*state).events).sum();
+        let sealed: u64 = State::COUNTED
+            .iter()
+            .map(|state| self.of(*state).events)
+            .sum();
         self.stored - self.no_document - sealed
     }
 
@@ -85,16 +88,19 @@ impl Totals {
             State::Posted => self.posted,
             State::Parked => self.parked,
             State::Discarded => self.discarded,
+            State::Replaced => StateTotals::default(),
         }
     }
 
-    pub(super) fn of_mut(&mut self, state: State) -> &mut StateTotals {
+    /// None for replaced documents, which are not counted: their events are in others.
+    pub(super) fn of_mut(&mut self, state: State) -> Option<&mut StateTotals> {
         match state {
-            State::Waiting => &mut self.waiting,
-            State::Sending => &mut self.sending,
-            State::Posted => &mut self.posted,
-            State::Parked => &mut self.parked,
-            State::Discarded => &mut self.discarded,
+            State::Waiting => Some(&mut self.waiting),
+            State::Sending => Some(&mut self.sending),
+            State::Posted => Some(&mut self.posted),
+            State::Parked => Some(&mut self.parked),
+            State::Discarded => Some(&mut self.discarded),
+            State::Replaced => None,
         }
     }
 }

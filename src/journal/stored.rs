@@ -179,7 +179,7 @@ pub struct Kept {
 
 pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
     let totals = &kept.totals;
-    let states = State::ALL.map(|state| {
+    let states = State::COUNTED.map(|state| {
         let StateTotals {
             documents,
             lines,
@@ -213,12 +213,14 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
         settled: stored.settled,
         ..Totals::default()
     };
-    for (state, (documents, lines, events)) in State::ALL.into_iter().zip(stored.states) {
-        *totals.of_mut(state) = StateTotals {
-            documents,
-            lines,
-            events,
-        };
+    for (state, (documents, lines, events)) in State::COUNTED.into_iter().zip(stored.states) {
+        if let Some(place) = totals.of_mut(state) {
+            *place = StateTotals {
+                documents,
+                lines,
+                events,
+            };
+        }
     }
     Ok(Kept {
         totals,

@@ -10,7 +10,7 @@ use super::ids::{self, Ids};
 use super::inbox::Accepted;
 use super::stored::{self, Kept};
 use super::writer::Limits;
-use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, StateTotals, tables};
+use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, tables};
 use crate::document::{Document, Progress, State};
 use crate::event::{Event, Rejection};
 
@@ -151,12 +151,15 @@ impl<'a> Transaction<'a> {
         if documents.is_empty() {
             return Ok(());
         }
-        let mut bodies = self.write.open_table(tables::DOCUMENTS)?;
-        let mut keys = self.write.open_table(tables::DOCUMENT_KEYS)?;
         for mut document in documents {
             // An id that came again after `journal.dedup_days` makes the same document again, which is there still:
             // its movement is taken care of.
-            if keys.get(document.key.0)?.is_some() {
+            let known = self
+                .write
+                .open_table(tables::DOCUMENT_KEYS)?
+                .get(document.key.0)?
+                .is_some();
+            if known {
                 tracing::warn!(key = %document.key, "these events were in a document before: nothing more is made of them");
                 for seq in &document.events {
                     self.settle_event(*seq, tables::NO_DOCUMENT)?;
@@ -164,37 +167,83 @@ impl<'a> Transaction<'a> {
                 }
                 continue;
             }
-            self.kept.last_document += 1;
-            let number = self.kept.last_document;
-            document.number = number;
             for seq in &document.events {
-                self.settle_event(*seq, number)?;
+                self.settle_event(*seq, self.kept.last_document + 1)?;
             }
-            let bytes = stored::document_in(&document)?;
-            self.written.added += bytes.len() as u64 + 200;
-            bodies.insert(number, bytes.as_slice())?;
-            keys.insert(document.key.0, number)?;
-            let progress = Progress {
-                state: State::Waiting,
-                attempts: 0,
-                reason: None,
-                odoo: None,
-                since: document.sealed,
-            };
-            let record = AuditRecord {
-                at: document.sealed,
-                state: State::Waiting.to_string(),
-                by: "assemble".to_owned(),
-                note: format!(
-                    "sealed with {} and {}",
-                    counted(document.events.len(), "event"),
-                    counted(document.lines.len(), "line")
-                ),
-            };
-            count(self.kept.totals.of_mut(State::Waiting), &document, true);
-            self.put_progress(number, None, &progress, &record)?;
+            let note = format!(
+                "sealed with {} and {}",
+                counted(document.events.len(), "event"),
+                counted(document.lines.len(), "line")
+            );
+            self.put_document(&mut document, "assemble", note)?;
         }
         Ok(())
+    }
+
+    /// Numbers a new document, and lets it wait.
+    fn put_document(
+        &mut self,
+        document: &mut Document,
+        by: &str,
+        note: String,
+    ) -> Result<(), Fatal> {
+        self.kept.last_document += 1;
+        let number = self.kept.last_document;
+        document.number = number;
+        let bytes = stored::document_in(document)?;
+        self.written.added += bytes.len() as u64 + 200;
+        self.write
+            .open_table(tables::DOCUMENTS)?
+            .insert(number, bytes.as_slice())?;
+        self.write
+            .open_table(tables::DOCUMENT_KEYS)?
+            .insert(document.key.0, number)?;
+        let progress = Progress {
+            state: State::Waiting,
+            attempts: 0,
+            reason: None,
+            odoo: None,
+            since: document.sealed,
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
+        };
+        let record = AuditRecord {
+            at: document.sealed,
+            state: State::Waiting.to_string(),
+            by: by.to_owned(),
+            note,
+        };
+        self.count(State::Waiting, document, true);
+        self.put_progress(number, None, &progress, &record)
+    }
+
+    /// Puts a corrected document in the place of a parked one: one transaction, with the audit records of both
+    /// (**invariant 5**). Its events go over to the new one, so each is still in exactly one (**invariant 4**).
+    /// Answers the new number; none where the old one is not as `change` expects it.
+    pub fn replace(
+        &mut self,
+        change: &Change,
+        mut document: Document,
+    ) -> Result<Option<u64>, Fatal> {
+        let known = self
+            .write
+            .open_table(tables::DOCUMENT_KEYS)?
+            .get(document.key.0)?
+            .is_some();
+        if known || !self.change_one(change)? {
+            return Ok(None);
+        }
+        document.corrects = Some(change.number);
+        let note = format!(
+            "in the place of document {}: {}",
+            change.number, change.note
+        );
+        self.put_document(&mut document, &change.by, note)?;
+        for seq in &document.events {
+            self.event_document.insert(seq, document.number)?;
+        }
+        Ok(Some(document.number))
     }
 
     fn settle_event(&mut self, seq: u64, document: u64) -> Result<(), Fatal> {
@@ -238,12 +287,8 @@ impl<'a> Transaction<'a> {
             let Some(document) = document else {
                 return Ok(false);
             };
-            count(self.kept.totals.of_mut(before.state), &document, false);
-            count(
-                self.kept.totals.of_mut(change.progress.state),
-                &document,
-                true,
-            );
+            self.count(before.state, &document, false);
+            self.count(change.progress.state, &document, true);
         }
         let record = AuditRecord {
             at: change.progress.since,
@@ -253,6 +298,19 @@ impl<'a> Transaction<'a> {
         };
         self.put_progress(number, Some(before.state), &change.progress, &record)?;
         Ok(true)
+    }
+
+    fn count(&mut self, state: State, document: &Document, more: bool) {
+        let Some(totals) = self.kept.totals.of_mut(state) else {
+            return;
+        };
+        let step = |number: &mut u64, by: usize| {
+            let by = by as u64;
+            *number = if more { *number + by } else { *number - by };
+        };
+        step(&mut totals.documents, 1);
+        step(&mut totals.lines, document.lines.len());
+        step(&mut totals.events, document.events.len());
     }
 
     fn put_progress(
@@ -322,7 +380,7 @@ impl<'a> Transaction<'a> {
             self.written.removed += size as u64;
         }
         let mut events = Vec::new();
-        for state in [State::Posted, State::Discarded] {
+        for state in [State::Posted, State::Discarded, State::Replaced] {
             for number in self.in_state(state, PRUNE_MAX)? {
                 if events.len() >= PRUNE_MAX {
                     break;
@@ -379,7 +437,10 @@ impl<'a> Transaction<'a> {
             self.write
                 .open_table(tables::DOCUMENT_KEYS)?
                 .remove(document.key.0)?;
-            events.extend(document.events);
+            // Those of a replaced document are the new one's.
+            if state != State::Replaced {
+                events.extend(document.events);
+            }
         }
         self.write
             .open_table(tables::BY_STATE)?
@@ -440,16 +501,6 @@ impl<'a> Transaction<'a> {
             .insert(flush.number, flush.filter.as_slice())?;
         Ok(())
     }
-}
-
-fn count(totals: &mut StateTotals, document: &Document, more: bool) {
-    let step = |number: &mut u64, by: usize| {
-        let by = by as u64;
-        *number = if more { *number + by } else { *number - by };
-    };
-    step(&mut totals.documents, 1);
-    step(&mut totals.lines, document.lines.len());
-    step(&mut totals.events, document.events.len());
 }
 
 fn counted(number: usize, thing: &str) -> String {

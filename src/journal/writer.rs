@@ -150,6 +150,11 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             reply,
         } => answer(reply, transaction.seal(documents, &skipped, settled)?),
         Request::Change { changes, reply } => answer(reply, transaction.change(changes)?),
+        Request::Replace {
+            change,
+            document,
+            reply,
+        } => answer(reply, transaction.replace(&change, *document)?),
         Request::Keep { changes, reply } => answer(reply, transaction.keep(changes)?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::Close { reply } => answer(reply, ()),
@@ -168,6 +173,7 @@ fn weigh(request: &Request) -> usize {
             documents.iter().map(|document| document.events.len()).sum()
         }
         Request::Change { changes, .. } => changes.len(),
+        Request::Replace { document, .. } => document.events.len(),
         Request::Keep { changes, .. } => changes.len(),
         // Pruning is a good deal of work: let it end its group.
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,

@@ -185,13 +185,7 @@ fn what(action: &Action) -> Map<String, Value> {
         }),
         Action::Validate { order } => json!({"order": order}),
     };
-    match value {
-        Value::Object(mut fields) => {
-            fields.retain(|_, value| !value.is_null());
-            fields
-        }
-        _ => Map::new(),
-    }
+    said(value)
 }
 
 /// A whole number is written as one, so that 2 does not become 2.0.
@@ -209,8 +203,22 @@ pub struct DocumentView {
     pub number: u64,
     pub key: String,
     pub state: String,
-    /// `transfer`; or the event type that this version cannot post yet.
+    /// The event type that it comes from.
     pub purpose: String,
+    /// The order it is about, as it was scanned.
+    pub order: Option<String>,
+    /// What else its type says: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub more: Map<String, Value>,
+    /// The number of the document in whose place a person put this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub corrects: Option<u64>,
+    /// What a person answered when the gateway asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<String>,
+    /// What a person should know of it although it went well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flags: Vec<String>,
     /// The device or operator whose work it is.
     pub group: String,
     pub lines: Vec<LineView>,
@@ -234,13 +242,47 @@ pub struct DocumentView {
 pub struct LineView {
     pub product: String,
     pub quantity: Value,
-    pub from: String,
-    pub to: String,
+    /// None where the order or the type says it.
+    pub from: Option<String>,
+    pub to: Option<String>,
     pub lot: Option<String>,
     pub package: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<String>,
     /// The `seq` of each event that made this line; lists leave them out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seqs: Vec<u64>,
+}
+
+/// What a purpose says besides the order.
+fn more(purpose: &Purpose) -> Map<String, Value> {
+    let value = match purpose {
+        Purpose::Scrap { reason } | Purpose::Return { reason, .. } => json!({"reason": reason}),
+        Purpose::PackOrder { package, .. } => json!({"package": package}),
+        Purpose::Ship {
+            carrier_ref,
+            weight_kg,
+            parcels,
+            ..
+        } => json!({
+            "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
+        }),
+        _ => json!({}),
+    };
+    said(value)
+}
+
+/// The fields of an object that are there.
+fn said(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect(),
+        _ => Map::new(),
+    }
 }
 
 impl DocumentView {
@@ -251,10 +293,12 @@ impl DocumentView {
             number: document.number,
             key: document.key.to_string(),
             state: progress.state.to_string(),
-            purpose: match &document.purpose {
-                Purpose::Transfer => "transfer".to_owned(),
-                Purpose::Unsupported { kind } => kind.clone(),
-            },
+            purpose: document.purpose.kind().to_owned(),
+            order: document.purpose.order().map(str::to_owned),
+            more: more(&document.purpose),
+            corrects: document.corrects,
+            decision: progress.decision.clone(),
+            flags: [&document.flags[..], &progress.flags[..]].concat(),
             group: document.group.clone(),
             lines: (document.lines.iter())
                 .map(|line| LineView::of(line, with_seqs))
@@ -281,6 +325,8 @@ impl LineView {
             to: line.to.clone(),
             lot: line.lot.clone(),
             package: line.package.clone(),
+            owner: line.owner.clone(),
+            expiry: line.expiry.clone(),
             seqs: if with_seqs {
                 line.events.clone()
             } else {

@@ -108,13 +108,16 @@ impl Served {
                 product: "P".to_owned(),
                 lot: None,
                 package: None,
-                from: "A".to_owned(),
-                to: "B".to_owned(),
+                from: Some("A".to_owned()),
+                to: Some("B".to_owned()),
                 quantity: 1.into(),
                 events: vec![seq],
+                ..Line::default()
             }],
             occurred: at(9),
             sealed: at(10),
+            corrects: None,
+            flags: Vec::new(),
             events: vec![seq],
         }
     }
@@ -153,6 +156,9 @@ fn moved(number: u64, expect: State, state: State) -> Change {
                 name: "WH/INT/00007".to_owned(),
             }),
             since: at(20),
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
         },
         by: "forward".to_owned(),
         note: "as seen".to_owned(),

@@ -39,15 +39,22 @@ fn document(number: u64, state: &str) -> DocumentView {
         key: format!("{number:032x}"),
         state: state.to_owned(),
         purpose: "transfer".to_owned(),
+        order: None,
+        more: serde_json::Map::new(),
+        corrects: None,
+        decision: None,
+        flags: Vec::new(),
         group: "pda-07".to_owned(),
         lines: vec![
             LineView {
                 product: "4000000000006".to_owned(),
                 quantity: 24.into(),
-                from: "LOC-BIN-0001".to_owned(),
-                to: "LOC-BIN-0007".to_owned(),
+                from: Some("LOC-BIN-0001".to_owned()),
+                to: Some("LOC-BIN-0007".to_owned()),
                 lot: None,
                 package: None,
+                owner: None,
+                expiry: None,
                 seqs: Vec::new(),
             };
             3

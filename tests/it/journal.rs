@@ -37,14 +37,17 @@ fn document(journal: &Journal, seqs: &[u64]) -> Document {
                 product: "4000000000006".to_owned(),
                 lot: None,
                 package: None,
-                from: "A".to_owned(),
-                to: "B".to_owned(),
+                from: Some("A".to_owned()),
+                to: Some("B".to_owned()),
                 quantity: 1.into(),
                 events: vec![*seq],
+                ..Line::default()
             })
             .collect(),
         occurred: at(9),
         sealed: at(10),
+        corrects: None,
+        flags: Vec::new(),
         events: seqs.to_vec(),
     }
 }
@@ -62,6 +65,9 @@ fn moved(number: u64, expect: State, state: State, second: i64) -> Change {
                 name: "WH/INT/00007".to_owned(),
             }),
             since: at(second),
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
         },
         by: "forward".to_owned(),
         note: "moved".to_owned(),
@@ -575,5 +581,65 @@ async fn what_arrives_together_shares_a_commit() {
     assert_eq!(together.join_all().await.len(), 500);
     let commits = journal.totals().commits - before;
     assert!(commits <= 100, "{commits} commits for 500 events at once");
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let events = vec![
+        Ok(transfer("pda", "1", "P", "A", "B", 1)),
+        Ok(transfer("pda", "2", "P", "A", "B", 1)),
+    ];
+    let inbox = journal.inbox();
+    inbox.append(events).await.unwrap();
+    let old = document(&journal, &[1, 2]);
+    inbox.seal(vec![old.clone()], vec![], 2).await.unwrap();
+    let corrected = Document {
+        key: old.key.corrected(),
+        ..old.clone()
+    };
+    let replaced = |expect| moved(1, expect, State::Replaced, 20);
+    // Not parked: nothing is changed.
+    let answer = inbox
+        .replace(replaced(State::Parked), corrected.clone())
+        .await;
+    assert_eq!(answer, Ok(None));
+    let parked = moved(1, State::Waiting, State::Parked, 15);
+    assert_eq!(inbox.change(vec![parked]).await.unwrap(), [true]);
+    let answer = inbox
+        .replace(replaced(State::Parked), corrected.clone())
+        .await;
+    assert_eq!(answer, Ok(Some(2)));
+    // There is at most one correction of a document.
+    let answer = inbox.replace(replaced(State::Replaced), corrected).await;
+    assert_eq!(answer, Ok(None));
+    close(journal, writer).await;
+
+    let (journal, writer) = open(dir.path());
+    let (old, new) = (
+        journal.document(1).unwrap().unwrap(),
+        journal.document(2).unwrap().unwrap(),
+    );
+    assert_eq!(
+        (old.progress.state, new.progress.state),
+        (State::Replaced, State::Waiting)
+    );
+    assert_eq!(
+        (new.document.corrects, new.document.events),
+        (Some(1), vec![1, 2])
+    );
+    assert_eq!(journal.document_of(2).unwrap(), Some(Some(2)));
+    let totals = journal.totals();
+    assert_eq!(
+        (
+            totals.open_events(),
+            totals.waiting.events,
+            totals.parked.events
+        ),
+        (0, 2, 0)
+    );
+    assert!(journal.audit(2).unwrap()[0].note.contains("document 1"));
     close(journal, writer).await;
 }

@@ -86,7 +86,8 @@ fn moved_in_documents(journal: &Journal) -> BTreeMap<(String, String, String), D
     let mut moved = BTreeMap::new();
     for entry in journal.documents(None, 0, 100_000).unwrap() {
         for line in entry.document.lines {
-            *moved.entry((line.product, line.from, line.to)).or_default() += line.quantity;
+            let (from, to) = (line.from.unwrap(), line.to.unwrap());
+            *moved.entry((line.product, from, to)).or_default() += line.quantity;
         }
     }
     moved
@@ -112,7 +113,7 @@ async fn move_on(journal: &Journal, which: u8, well: bool, second: i64) {
         (State::Sending, true) => State::Posted,
         (State::Sending, false) => State::Parked,
         (State::Parked, false) => State::Discarded,
-        (State::Posted | State::Discarded, _) => return,
+        (State::Posted | State::Discarded | State::Replaced, _) => return,
     };
     let change = Change {
         number: entry.document.number,

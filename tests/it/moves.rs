@@ -89,6 +89,9 @@ pub fn progress(state: State, second: i64) -> Progress {
             name: format!("WH/INT/{second:05}"),
         }),
         since: at(second),
+        plan: None,
+        decision: None,
+        flags: Vec::new(),
     }
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use stockrelay::config::{
-    self, Broker, Config, Control, Documents, Journal, Listen, Log, Odoo, known_keys,
+    self, Broker, Capture, Config, Control, Documents, Journal, Listen, Log, Odoo, Orders, Stock,
+    known_keys,
 };
 use stockrelay::event::Name;
 
@@ -27,6 +28,9 @@ fn defaults() -> Config {
         broker: None,
         odoo: Odoo::new("https://odoo.example.com", "prod"),
         documents: Documents::default(),
+        orders: Orders::default(),
+        stock: Stock::default(),
+        capture: Capture::default(),
         journal: Journal::default(),
         control: Control {
             socket: "/run/stockrelay/control.sock".into(),

@@ -1,4 +1,6 @@
 //! The stored forms of a document, of how far it has come, and of each step on its way.
+//!
+//! A plain transfer is written as `V1`, which is small; only what that form cannot hold is written as `V2`.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,7 @@ use crate::journal::AuditRecord;
 #[derive(Serialize, Deserialize)]
 enum StoredDocument {
     V1(DocumentV1),
+    V2(DocumentV2),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -36,6 +39,143 @@ struct LineV1 {
     quantity: DecimalV1,
 }
 
+#[derive(Serialize, Deserialize)]
+struct DocumentV2 {
+    key: [u8; 16],
+    purpose: PurposeV2,
+    group: String,
+    lines: Vec<LineV2>,
+    occurred_us: i64,
+    sealed_us: i64,
+    /// As in `V1`.
+    events: Vec<(u64, u32)>,
+    corrects: Option<u64>,
+    flags: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum PurposeV2 {
+    Transfer,
+    Pick(String),
+    Receive(Option<String>),
+    Count,
+    Scrap(Option<String>),
+    /// Order, reason.
+    Return(Option<String>, Option<String>),
+    Pack(Option<String>),
+    /// Order, package.
+    PackOrder(String, String),
+    Ship {
+        order: String,
+        carrier_ref: Option<String>,
+        weight_kg: Option<DecimalV1>,
+        parcels: Option<u32>,
+    },
+    Validate(String),
+    Unsupported(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineV2 {
+    product: String,
+    lot: Option<String>,
+    package: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    owner: Option<String>,
+    expiry: Option<String>,
+    quantity: DecimalV1,
+}
+
+impl From<&Line> for LineV2 {
+    fn from(line: &Line) -> Self {
+        Self {
+            product: line.product.clone(),
+            lot: line.lot.clone(),
+            package: line.package.clone(),
+            from: line.from.clone(),
+            to: line.to.clone(),
+            owner: line.owner.clone(),
+            expiry: line.expiry.clone(),
+            quantity: line.quantity.into(),
+        }
+    }
+}
+
+impl TryFrom<LineV2> for Line {
+    type Error = BadRecord;
+    fn try_from(stored: LineV2) -> Result<Self, BadRecord> {
+        Ok(Self {
+            product: stored.product,
+            lot: stored.lot,
+            package: stored.package,
+            from: stored.from,
+            to: stored.to,
+            owner: stored.owner,
+            expiry: stored.expiry,
+            quantity: stored.quantity.try_into()?,
+            events: Vec::new(),
+        })
+    }
+}
+
+impl From<Purpose> for PurposeV2 {
+    fn from(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::Transfer => Self::Transfer,
+            Purpose::Pick { order } => Self::Pick(order),
+            Purpose::Receive { order } => Self::Receive(order),
+            Purpose::Count => Self::Count,
+            Purpose::Scrap { reason } => Self::Scrap(reason),
+            Purpose::Return { order, reason } => Self::Return(order, reason),
+            Purpose::Pack { order } => Self::Pack(order),
+            Purpose::PackOrder { order, package } => Self::PackOrder(order, package),
+            Purpose::Ship {
+                order,
+                carrier_ref,
+                weight_kg,
+                parcels,
+            } => Self::Ship {
+                order,
+                carrier_ref,
+                weight_kg: weight_kg.map(Into::into),
+                parcels,
+            },
+            Purpose::Validate { order } => Self::Validate(order),
+            Purpose::Unsupported { kind } => Self::Unsupported(kind),
+        }
+    }
+}
+
+impl TryFrom<PurposeV2> for Purpose {
+    type Error = BadRecord;
+    fn try_from(stored: PurposeV2) -> Result<Self, BadRecord> {
+        Ok(match stored {
+            PurposeV2::Transfer => Self::Transfer,
+            PurposeV2::Pick(order) => Self::Pick { order },
+            PurposeV2::Receive(order) => Self::Receive { order },
+            PurposeV2::Count => Self::Count,
+            PurposeV2::Scrap(reason) => Self::Scrap { reason },
+            PurposeV2::Return(order, reason) => Self::Return { order, reason },
+            PurposeV2::Pack(order) => Self::Pack { order },
+            PurposeV2::PackOrder(order, package) => Self::PackOrder { order, package },
+            PurposeV2::Ship {
+                order,
+                carrier_ref,
+                weight_kg,
+                parcels,
+            } => Self::Ship {
+                order,
+                carrier_ref,
+                weight_kg: weight_kg.map(TryInto::try_into).transpose()?,
+                parcels,
+            },
+            PurposeV2::Validate(order) => Self::Validate { order },
+            PurposeV2::Unsupported(kind) => Self::Unsupported { kind },
+        })
+    }
+}
+
 fn after(before: &str, text: &str) -> (usize, String) {
     let same = before
         .char_indices()
@@ -57,7 +197,8 @@ fn joined(before: &str, (same, rest): &(usize, String)) -> Result<String, BadRec
     Ok(format!("{same}{rest}"))
 }
 
-pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
+/// For each event, how far its `seq` lies above the one before, and the place of its line.
+fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
     let mut events: Vec<(u64, u32)> = document.events.iter().map(|seq| (*seq, 0)).collect();
     for (place, line) in (1u32..).zip(&document.lines) {
         for seq in &line.events {
@@ -73,57 +214,14 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
         before = *seq;
         *seq = distance;
     }
-    let mut lines = Vec::with_capacity(document.lines.len());
-    let (mut product, mut from, mut to) = ("", "", "");
-    for line in &document.lines {
-        lines.push(LineV1 {
-            product: after(product, &line.product),
-            lot: line.lot.clone(),
-            package: line.package.clone(),
-            from: after(from, &line.from),
-            to: after(to, &line.to),
-            quantity: line.quantity.into(),
-        });
-        (product, from, to) = (&line.product, &line.from, &line.to);
-    }
-    encode(
-        "document",
-        &StoredDocument::V1(DocumentV1 {
-            key: document.key.0,
-            unsupported: match &document.purpose {
-                Purpose::Transfer => None,
-                Purpose::Unsupported { kind } => Some(kind.clone()),
-            },
-            group: document.group.clone(),
-            lines,
-            occurred_us: document.occurred.as_microsecond(),
-            sealed_us: document.sealed.as_microsecond(),
-            events,
-        }),
-    )
+    Ok(events)
 }
 
-pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
-    let StoredDocument::V1(stored) = decode("document", bytes)?;
-    let mut lines = Vec::with_capacity(stored.lines.len());
-    let (mut product, mut from, mut to) = (String::new(), String::new(), String::new());
-    for line in stored.lines {
-        product = joined(&product, &line.product)?;
-        from = joined(&from, &line.from)?;
-        to = joined(&to, &line.to)?;
-        lines.push(Line {
-            product: product.clone(),
-            lot: line.lot,
-            package: line.package,
-            from: from.clone(),
-            to: to.clone(),
-            quantity: line.quantity.try_into()?,
-            events: Vec::new(),
-        });
-    }
-    let mut events = Vec::with_capacity(stored.events.len());
+/// Gives each line its events; answers all of them.
+fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, BadRecord> {
+    let mut events = Vec::with_capacity(stored.len());
     let mut seq = 0u64;
-    for (distance, place) in stored.events {
+    for (distance, place) in stored {
         seq = seq
             .checked_add(distance)
             .ok_or_else(|| bad("document", "a seq that is too large"))?;
@@ -135,6 +233,114 @@ pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
             line.events.push(seq);
         }
     }
+    Ok(events)
+}
+
+/// The lines of `V1`; none where one of them, or the document, says more than that form can.
+fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
+    let plain = document.corrects.is_none() && document.flags.is_empty();
+    if !plain
+        || !matches!(
+            document.purpose,
+            Purpose::Transfer | Purpose::Unsupported { .. }
+        )
+    {
+        return None;
+    }
+    let mut lines = Vec::with_capacity(document.lines.len());
+    let (mut product, mut from, mut to) = ("", "", "");
+    for line in &document.lines {
+        let (Some(line_from), Some(line_to), None, None) =
+            (&line.from, &line.to, &line.owner, &line.expiry)
+        else {
+            return None;
+        };
+        lines.push(LineV1 {
+            product: after(product, &line.product),
+            lot: line.lot.clone(),
+            package: line.package.clone(),
+            from: after(from, line_from),
+            to: after(to, line_to),
+            quantity: line.quantity.into(),
+        });
+        (product, from, to) = (&line.product, line_from, line_to);
+    }
+    Some(lines)
+}
+
+pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
+    let events = events_in(document)?;
+    let (occurred_us, sealed_us) = (
+        document.occurred.as_microsecond(),
+        document.sealed.as_microsecond(),
+    );
+    let stored = match lines_v1(document) {
+        Some(lines) => StoredDocument::V1(DocumentV1 {
+            key: document.key.0,
+            unsupported: match &document.purpose {
+                Purpose::Unsupported { kind } => Some(kind.clone()),
+                _ => None,
+            },
+            group: document.group.clone(),
+            lines,
+            occurred_us,
+            sealed_us,
+            events,
+        }),
+        None => StoredDocument::V2(DocumentV2 {
+            key: document.key.0,
+            purpose: document.purpose.clone().into(),
+            group: document.group.clone(),
+            lines: document.lines.iter().map(Into::into).collect(),
+            occurred_us,
+            sealed_us,
+            events,
+            corrects: document.corrects,
+            flags: document.flags.clone(),
+        }),
+    };
+    encode("document", &stored)
+}
+
+pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
+    match decode("document", bytes)? {
+        StoredDocument::V1(stored) => document_v1(number, stored),
+        StoredDocument::V2(stored) => {
+            let lines = stored.lines.into_iter().map(TryInto::try_into);
+            let mut lines = lines.collect::<Result<Vec<Line>, _>>()?;
+            Ok(Document {
+                number,
+                key: DocumentKey(stored.key),
+                purpose: stored.purpose.try_into()?,
+                group: stored.group,
+                events: events_out(stored.events, &mut lines)?,
+                lines,
+                occurred: time("document", stored.occurred_us)?,
+                sealed: time("document", stored.sealed_us)?,
+                corrects: stored.corrects,
+                flags: stored.flags,
+            })
+        }
+    }
+}
+
+fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
+    let mut lines = Vec::with_capacity(stored.lines.len());
+    let (mut product, mut from, mut to) = (String::new(), String::new(), String::new());
+    for line in stored.lines {
+        product = joined(&product, &line.product)?;
+        from = joined(&from, &line.from)?;
+        to = joined(&to, &line.to)?;
+        lines.push(Line {
+            product: product.clone(),
+            lot: line.lot,
+            package: line.package,
+            from: Some(from.clone()),
+            to: Some(to.clone()),
+            quantity: line.quantity.try_into()?,
+            ..Line::default()
+        });
+    }
     Ok(Document {
         number,
         key: DocumentKey(stored.key),
@@ -142,16 +348,19 @@ pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
             .unsupported
             .map_or(Purpose::Transfer, |kind| Purpose::Unsupported { kind }),
         group: stored.group,
+        events: events_out(stored.events, &mut lines)?,
         lines,
         occurred: time("document", stored.occurred_us)?,
         sealed: time("document", stored.sealed_us)?,
-        events,
+        corrects: None,
+        flags: Vec::new(),
     })
 }
 
 #[derive(Serialize, Deserialize)]
 enum StoredProgress {
     V1(ProgressV1),
+    V2(ProgressV1, ProgressMoreV2),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -163,27 +372,48 @@ struct ProgressV1 {
     since_us: i64,
 }
 
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct ProgressMoreV2 {
+    plan: Option<String>,
+    decision: Option<String>,
+    flags: Vec<String>,
+}
+
 pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
-    encode(
-        "progress",
-        &StoredProgress::V1(ProgressV1 {
-            state: progress.state,
-            attempts: progress.attempts,
-            reason: progress.reason.clone(),
-            odoo: progress.odoo.clone(),
-            since_us: progress.since.as_microsecond(),
-        }),
-    )
+    let first = ProgressV1 {
+        state: progress.state,
+        attempts: progress.attempts,
+        reason: progress.reason.clone(),
+        odoo: progress.odoo.clone(),
+        since_us: progress.since.as_microsecond(),
+    };
+    let more = ProgressMoreV2 {
+        plan: progress.plan.clone(),
+        decision: progress.decision.clone(),
+        flags: progress.flags.clone(),
+    };
+    let stored = if more == ProgressMoreV2::default() {
+        StoredProgress::V1(first)
+    } else {
+        StoredProgress::V2(first, more)
+    };
+    encode("progress", &stored)
 }
 
 pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
-    let StoredProgress::V1(stored) = decode("progress", bytes)?;
+    let (stored, more) = match decode("progress", bytes)? {
+        StoredProgress::V1(stored) => (stored, ProgressMoreV2::default()),
+        StoredProgress::V2(stored, more) => (stored, more),
+    };
     Ok(Progress {
         state: stored.state,
         attempts: stored.attempts,
         reason: stored.reason,
         odoo: stored.odoo,
         since: time("progress", stored.since_us)?,
+        plan: more.plan,
+        decision: more.decision,
+        flags: more.flags,
     })
 }
 

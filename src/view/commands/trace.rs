@@ -124,20 +124,28 @@ pub(super) fn write_document(
         counted(document.lines.len() as u64, "line"),
         counted(document.events, "event"),
     );
+    let order = (document.order.as_ref()).map_or_else(String::new, |order| format!(" for {order}"));
     writeln!(
         out,
-        "  {} of {}, {lines} from {events}",
+        "  {}{} by {}, {lines} from {events}",
         plain(&document.purpose),
+        plain(&order),
         plain(&document.group)
     )?;
+    for (field, value) in &document.more {
+        writeln!(out, "  {field}: {}", plain(&value.to_string()))?;
+    }
+    if !document.flags.is_empty() {
+        writeln!(out, "  note: {}", plain(&document.flags.join(", ")))?;
+    }
     let mut table = Table::new(&["", "QUANTITY", "PRODUCT", "FROM", "TO", "LOT", "PACKAGE"]);
     for line in &document.lines {
         table.row([
             " ".to_owned(),
             line.quantity.to_string(),
             line.product.clone(),
-            line.from.clone(),
-            line.to.clone(),
+            line.from.clone().unwrap_or_default(),
+            line.to.clone().unwrap_or_default(),
             line.lot.clone().unwrap_or_default(),
             line.package.clone().unwrap_or_default(),
         ]);

@@ -70,10 +70,16 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
             0 => String::new(),
             more => format!("; and {}", counted(more, "line")),
         };
-        let movement = format!(
-            "{} of {} from {} to {}",
-            line.quantity, line.product, line.from, line.to
-        );
+        let mut movement = format!("{} of {}", line.quantity, line.product);
+        for (word, place) in [
+            ("from", &line.from),
+            ("to", &line.to),
+            ("for", &document.order),
+        ] {
+            if let Some(place) = place {
+                movement = format!("{movement} {word} {place}");
+            }
+        }
         text.push(Line::from(format!("{}{more}", plain(&movement))));
     }
     text

@@ -127,10 +127,11 @@ impl Gateway {
                 product: (*product).to_owned(),
                 lot: None,
                 package: None,
-                from: (*from).to_owned(),
-                to: (*to).to_owned(),
+                from: Some((*from).to_owned()),
+                to: Some((*to).to_owned()),
                 quantity: 2.into(),
                 events: vec![seqs[place]],
+                ..Line::default()
             };
             change(&mut line);
             line
@@ -143,6 +144,8 @@ impl Gateway {
             lines: lines.iter().enumerate().map(line).collect(),
             occurred: at(9),
             sealed: at(10),
+            corrects: None,
+            flags: Vec::new(),
             events: seqs.clone(),
         };
         let key = document.key;

@@ -375,6 +375,9 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
             lines_max: script.documents.lines_max,
             ..config::Documents::default()
         },
+        orders: config::Orders::default(),
+        stock: config::Stock::default(),
+        capture: config::Capture::default(),
         journal: config::Journal::default(),
         control: config::Control {
             socket: data.path().join("control.sock"),
