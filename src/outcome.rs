@@ -47,7 +47,7 @@ pub enum Failure {
         message: String,
         /// The server asked for so much time.
         after: Option<Duration>,
-        /// It took too long, or broke half-way: smaller calls may fare better.
+        /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare better.
         slow: bool,
     },
     /// Odoo refused it: for a person.
@@ -94,6 +94,8 @@ impl Failure {
 pub enum Outcome {
     /// Read back from Odoo: done, with exactly the lines of the document.
     Posted { odoo: OdooRef, already: bool },
+    /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.
+    Unanswered { why: String },
     /// By Odoo or by rule; where Odoo holds a picking for it, it is named.
     Refused {
         reason: Reason,

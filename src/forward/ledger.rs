@@ -10,6 +10,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::Interrupted;
+use super::aside::Aside;
 use super::copy::Copy;
 use super::machine::Job;
 use super::odoo::{Client, Transfer};
@@ -51,6 +52,10 @@ pub struct Ledger {
     cancel: CancellationToken,
     /// Those being sent: one batch.
     sending: BTreeMap<u64, Entry>,
+    /// Waiting documents that Odoo gave no answer to: left out until their time.
+    aside: Aside,
+    /// The last that was taken was one of those: now it is the others' turn.
+    aside_taken: bool,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -64,6 +69,8 @@ impl Ledger {
             outlets,
             cancel,
             sending: BTreeMap::new(),
+            aside: Aside::default(),
+            aside_taken: false,
             recovered: Some(0),
             healed: 0,
         }
@@ -77,8 +84,9 @@ impl Ledger {
         copy: &Copy,
         company: i64,
         lines_max: usize,
+        now: Duration,
     ) -> Result<Option<Vec<Job>>, Interrupted> {
-        let entries = self.next_entries(lines_max)?;
+        let entries = self.next_entries(lines_max, now)?;
         if entries.is_empty() {
             return Ok(None);
         }
@@ -101,7 +109,10 @@ impl Ledger {
                 // Someone else was faster.
                 _ if !made => {}
                 Ok(transfer) => jobs.push(self.begin(entry, transfer)),
-                Err(reason) => self.tell_refused(&entry.document, &reason).await?,
+                Err(reason) => {
+                    self.aside.answered(entry.document.number, now);
+                    self.tell_refused(&entry.document, &reason).await?;
+                }
             }
         }
         Ok(Some(jobs))
@@ -112,11 +123,21 @@ impl Ledger {
         entry.progress.state = State::Sending;
         entry.progress.attempts += 1;
         self.sending.insert(number, entry);
-        Job { number, transfer }
+        let aside = self.aside.contains(number);
+        Job {
+            number,
+            transfer,
+            aside,
+        }
     }
 
-    /// First those whose send was begun before the start, then those that wait.
-    fn next_entries(&mut self, lines_max: usize) -> Result<Vec<Entry>, JournalError> {
+    /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
+    /// aside and is due.
+    fn next_entries(
+        &mut self,
+        lines_max: usize,
+        now: Duration,
+    ) -> Result<Vec<Entry>, JournalError> {
         if let Some(after) = self.recovered {
             let entries = self.read(State::Sending, after, lines_max)?;
             if !entries.is_empty() {
@@ -124,7 +145,24 @@ impl Ledger {
             }
             self.recovered = None;
         }
-        self.read(State::Waiting, 0, lines_max)
+        let entries = self.read(State::Waiting, 0, lines_max)?;
+        let due = self.aside.due(now);
+        let due = due.filter(|_| entries.is_empty() || !self.aside_taken);
+        self.aside_taken = due.is_some();
+        let Some(number) = due else {
+            return Ok(entries);
+        };
+        let waits = |entry: &Entry| entry.progress.state == State::Waiting;
+        if let Some(entry) = self.journal.document(number)?.filter(waits) {
+            return Ok(vec![entry]);
+        }
+        self.aside.answered(number, now);
+        Ok(entries)
+    }
+
+    /// How many documents wait, but not to be taken now; and when the first of them is due.
+    pub fn aside(&self) -> (u64, Option<Duration>) {
+        (self.aside.len() as u64, self.aside.next_due())
     }
 
     fn read(
@@ -140,6 +178,9 @@ impl Ledger {
             let whole = page.len() == PAGE_DOCUMENTS;
             for entry in page {
                 after = entry.document.number;
+                if self.aside.contains(after) {
+                    continue;
+                }
                 // One without lines costs something as well.
                 lines += entry.document.lines.len().max(1);
                 if lines > lines_max && !entries.is_empty() {
@@ -154,15 +195,23 @@ impl Ledger {
     }
 
     /// Writes outcomes down, and then tells the devices.
-    pub async fn settle(&mut self, outcomes: &[(u64, Outcome)]) -> Result<(), Ended> {
-        let changes = outcomes.iter().filter_map(|(number, outcome)| {
-            let entry = self.sending.get(number)?;
-            Some(match outcome {
+    pub async fn settle(
+        &mut self,
+        outcomes: &[(u64, Outcome)],
+        now: Duration,
+    ) -> Result<(), Ended> {
+        let mut changes = Vec::new();
+        for (number, outcome) in outcomes {
+            let Some(entry) = self.sending.get(number) else {
+                continue;
+            };
+            changes.push(match outcome {
                 Outcome::Posted { odoo, already } => posted(entry, odoo, *already),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
-            })
-        });
-        self.change(changes.collect()).await?;
+                Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
+            });
+        }
+        self.change(changes).await?;
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.remove(number) else {
                 continue;
@@ -172,7 +221,10 @@ impl Ledger {
                 Outcome::Refused { reason, .. } => {
                     self.tell_refused(&entry.document, reason).await?;
                 }
+                // Nothing is known of it that a device could be told.
+                Outcome::Unanswered { .. } => continue,
             }
+            self.aside.answered(*number, now);
         }
         Ok(())
     }
@@ -346,6 +398,20 @@ fn parked(entry: &Entry, mut reason: Reason, odoo: Option<OdooRef>) -> Change {
     change.progress.reason = Some(reason);
     change.progress.odoo = odoo.or(change.progress.odoo);
     change
+}
+
+fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
+    let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
+    tracing::warn!(
+        number,
+        minutes,
+        why,
+        "document set aside: Odoo does not answer"
+    );
+    let note = format!(
+        "Odoo did not answer, though it answers to others ({why}): what it did is unknown, and it is tried again in {minutes} min"
+    );
+    change(entry, State::Waiting, note)
 }
 
 fn waiting(entry: &Entry) -> Change {

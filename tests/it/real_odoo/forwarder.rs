@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stockrelay::config;
+use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Recorded};
 use stockrelay::forward::Forwarder;
@@ -22,6 +23,7 @@ on_both! {
     what_is_sealed_is_posted_once_and_told,
     what_was_being_sent_at_the_stop_is_found_again,
     what_cannot_be_posted_is_parked_and_the_rest_goes_on,
+    what_is_never_answered_waits_aside_and_the_rest_goes_on,
 }
 
 /// A gateway without doors: events are put into its journal by hand.
@@ -299,6 +301,54 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
         .unwrap();
     assert_eq!(gateway.progress(unknown).state, State::Posted);
     assert_eq!(gateway.progress(no_lot).state, State::Posted);
+    gateway.close().await;
+}
+
+async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
+    let link = Link::start(&odoo.config.url).await.unwrap();
+    let mut gateway = Gateway::new(&odoo);
+    gateway.config.url = link.url();
+    let line = |n: usize| {
+        let (product, from, to) = (&odoo.products[n].1, &odoo.bins[n].1, &odoo.bins[n + 1].1);
+        (product.as_str(), from.as_str(), to.as_str())
+    };
+    let silent = gateway.seal(&[line(60)], |_| {}).await;
+    // A proxy that gives up on this one document each time, and on nothing else.
+    link.fault(Fault {
+        method: "load".to_owned(),
+        times: 3,
+        what: What::unavailable(),
+    });
+    gateway.start();
+    let mut totals = gateway.journal.watch();
+    let tried = totals
+        .wait_for(|_| link.faults_left() == 0 && gateway.progress(silent).state == State::Waiting);
+    tokio::time::timeout(Duration::from_mins(1), tried)
+        .await
+        .expect("it is set aside")
+        .unwrap();
+    let number = gateway
+        .journal
+        .document_by_key(silent)
+        .unwrap()
+        .unwrap()
+        .document
+        .number;
+    let note = gateway.journal.audit(number).unwrap().pop().unwrap().note;
+    assert!(note.contains("tried again in 1 min"), "{note}");
+    let behind = gateway.seal(&[line(61)], |_| {}).await;
+    let posted = totals.wait_for(|totals| totals.posted.documents == 1);
+    tokio::time::timeout(Duration::from_mins(1), posted)
+        .await
+        .expect("the one behind it is posted")
+        .unwrap();
+    assert_eq!(gateway.progress(behind).state, State::Posted);
+    assert_eq!(gateway.progress(silent).state, State::Waiting);
+    // After a restart it is tried at once.
+    gateway.stop().await;
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.progress(silent).state, State::Posted);
     gateway.close().await;
 }
 
