@@ -11,7 +11,7 @@ use stockrelay::forward::Forwarder;
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::outcome::code;
 use stockrelay::source::{Outbound, Outlets};
-use stockrelay::view::board::Board;
+use stockrelay::view::board::{self, Board};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ on_both! {
     what_was_being_sent_at_the_stop_is_found_again,
     what_cannot_be_posted_is_parked_and_the_rest_goes_on,
     what_is_never_answered_waits_aside_and_the_rest_goes_on,
+    what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on,
+    a_key_that_is_refused_in_a_lookup_holds_the_link,
 }
 
 /// A gateway without doors: events are put into its journal by hand.
@@ -305,9 +307,7 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
 }
 
 async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
-    let link = Link::start(&odoo.config.url).await.unwrap();
-    let mut gateway = Gateway::new(&odoo);
-    gateway.config.url = link.url();
+    let (mut gateway, link) = linked(&odoo).await;
     let line = |n: usize| {
         let (product, from, to) = (&odoo.products[n].1, &odoo.bins[n].1, &odoo.bins[n + 1].1);
         (product.as_str(), from.as_str(), to.as_str())
@@ -349,6 +349,75 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
     gateway.start();
     gateway.drained().await;
     assert_eq!(gateway.progress(silent).state, State::Posted);
+    gateway.close().await;
+}
+
+/// A gateway whose way to Odoo can fail.
+async fn linked(odoo: &Odoo) -> (Gateway, Link) {
+    let link = Link::start(&odoo.config.url).await.unwrap();
+    let mut gateway = Gateway::new(odoo);
+    gateway.config.url = link.url();
+    (gateway, link)
+}
+
+fn forbidden() -> What {
+    let body =
+        json!({"name": "odoo.exceptions.AccessError", "message": "not for you", "debug": ""});
+    What::Answer {
+        status: 403,
+        content_type: "application/json",
+        retry_after_s: None,
+        body: body.to_string(),
+    }
+}
+
+async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
+    let (mut gateway, link) = linked(&odoo).await;
+    let (good, from, to) = (&odoo.products[70].1, &odoo.bins[70].1, &odoo.bins[71].1);
+    let line = (good.as_str(), from.as_str(), to.as_str());
+    let before = gateway.seal(&[line], |_| {}).await;
+    let asks = gateway
+        .seal(&[line], |line| line.lot = Some("L1".to_owned()))
+        .await;
+    let behind = gateway.seal(&[line], |_| {}).await;
+    // Together with the others, and then alone.
+    link.fault(Fault {
+        method: "stock.lot/search_read".to_owned(),
+        times: 2,
+        what: forbidden(),
+    });
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.reason(asks), code::ODOO_REFUSED);
+    assert_eq!(gateway.progress(before).state, State::Posted);
+    assert_eq!(gateway.progress(behind).state, State::Posted);
+    gateway.close().await;
+}
+
+async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
+    let (mut gateway, link) = linked(&odoo).await;
+    let (good, from, to) = (&odoo.products[72].1, &odoo.bins[72].1, &odoo.bins[73].1);
+    let asks = gateway
+        .seal(&[(good, from, to)], |line| line.lot = Some("L1".to_owned()))
+        .await;
+    for method in ["stock.lot/search_read", "stock.warehouse/search_count"] {
+        link.fault(Fault {
+            method: method.to_owned(),
+            times: 1,
+            what: What::key_expired(),
+        });
+    }
+    gateway.start();
+    let held = async {
+        while gateway.board.snapshot().odoo.link != board::Link::Held {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), held)
+        .await
+        .expect("the link is held");
+    assert_eq!(link.faults_left(), 0);
+    assert_eq!(gateway.progress(asks).state, State::Waiting);
     gateway.close().await;
 }
 
