@@ -5,13 +5,15 @@
 //! does what it is told, and tells it what came of that:
 //!
 //! - [`odoo`]: the client, and the only module that knows Odoo.
-//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data.
+//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
+//!   document when they mean nothing any more.
 //! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
 
 mod aside;
+mod begun;
 pub mod copy;
 mod ledger;
 pub mod machine;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Interrupted;
 use super::aside::Aside;
+use super::begun::{self, Standing};
 use super::copy::Copy;
 use super::machine::Job;
 use super::odoo::{Client, Transfer};
@@ -95,25 +96,48 @@ impl Ledger {
         if let (Some(after), Some(last)) = (&mut self.recovered, entries.last()) {
             *after = last.document.number;
         }
-        let changes = entries
-            .iter()
-            .zip(&resolved)
-            .map(|(entry, resolved)| match resolved {
-                Ok(_) => sending(entry),
-                Err(reason) => parked(entry, reason.clone(), None),
-            });
-        let made = self.change(changes.collect()).await?;
-        let mut jobs = Vec::new();
-        for ((entry, resolved), made) in entries.into_iter().zip(resolved).zip(made) {
-            match resolved {
-                // Someone else was faster.
-                _ if !made => {}
-                Ok(transfer) => jobs.push(self.begin(entry, transfer)),
-                Err(reason) => {
-                    self.aside.answered(entry.document.number, now);
-                    self.tell_refused(&entry.document, &reason).await?;
+        let mut taken = Vec::new();
+        for (entry, resolved) in entries.into_iter().zip(resolved) {
+            let next = match resolved {
+                Ok(transfer) => Next::Send(transfer),
+                Err(reason) if entry.progress.attempts > 0 => after(
+                    &entry,
+                    begun::find_out(odoo, &entry.document, reason).await?,
+                ),
+                Err(reason) => Next::Refuse(reason),
+            };
+            taken.push((entry, next));
+        }
+        let mut changes = Vec::new();
+        for (entry, next) in &taken {
+            changes.push(match next {
+                Next::Send(_) => sending(entry),
+                Next::Refuse(reason) => parked(entry, reason.clone(), None),
+                Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
+                Next::Found(odoo) => posted(entry, odoo, true),
+                Next::Aside(why) => {
+                    set_aside(entry, why, self.aside.put(entry.document.number, now))
                 }
+            });
+        }
+        let made = self.change(changes).await?;
+        let mut jobs = Vec::new();
+        // Where nothing was made, someone else was faster.
+        for ((entry, next), _) in taken.into_iter().zip(made).filter(|(_, made)| *made) {
+            let number = entry.document.number;
+            match next {
+                Next::Send(transfer) => {
+                    jobs.push(self.begin(entry, transfer));
+                    continue;
+                }
+                Next::Refuse(reason) => self.tell_refused(&entry.document, &reason).await?,
+                Next::Found(odoo) => self.tell_posted(&entry.document, &odoo).await?,
+                Next::Park(Reason { code, message }, _) => {
+                    tracing::warn!(number, code, message, "document parked");
+                }
+                Next::Aside(_) => continue,
             }
+            self.aside.answered(number, now);
         }
         Ok(Some(jobs))
     }
@@ -339,6 +363,28 @@ impl Ledger {
     }
 }
 
+/// What is to be done with a document that was taken.
+enum Next {
+    Send(Transfer),
+    Refuse(Reason),
+    /// Without a word to the device: Odoo holds something of it as done.
+    Park(Reason, OdooRef),
+    Found(OdooRef),
+    Aside(String),
+}
+
+fn after(entry: &Entry, standing: Standing) -> Next {
+    match standing {
+        Standing::Posted(odoo) => Next::Found(odoo),
+        Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
+        // A call from before the stop may still be posting it.
+        Standing::Open(reason, _) if entry.progress.state == State::Sending => {
+            Next::Aside(reason.message)
+        }
+        Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
+    }
+}
+
 fn is_curable(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
     reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
@@ -383,13 +429,7 @@ fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
     change
 }
 
-fn parked(entry: &Entry, mut reason: Reason, odoo: Option<OdooRef>) -> Change {
-    if entry.progress.state == State::Sending
-        && odoo.is_none()
-        && code::MASTER_DATA.contains(&reason.code.as_str())
-    {
-        reason.message += " (its send was begun before: Odoo may hold it already)";
-    }
+fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
     let mut change = change(
         entry,
         State::Parked,
@@ -409,7 +449,7 @@ fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
         "document set aside: Odoo does not answer"
     );
     let note = format!(
-        "Odoo did not answer, though it answers to others ({why}): what it did is unknown, and it is tried again in {minutes} min"
+        "set aside, because what Odoo did is unknown ({why}); tried again in {minutes} min, others go on"
     );
     change(entry, State::Waiting, note)
 }

@@ -8,6 +8,7 @@ use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Recorded};
 use stockrelay::forward::Forwarder;
+use stockrelay::forward::odoo::Transfer;
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::outcome::code;
 use stockrelay::source::{Outbound, Outlets};
@@ -23,6 +24,7 @@ on_both! {
     what_is_sealed_is_posted_once_and_told,
     what_was_being_sent_at_the_stop_is_found_again,
     what_cannot_be_posted_is_parked_and_the_rest_goes_on,
+    what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo,
     what_is_never_answered_waits_aside_and_the_rest_goes_on,
     what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on,
     a_key_that_is_refused_in_a_lookup_holds_the_link,
@@ -167,6 +169,31 @@ impl Gateway {
             .unwrap();
     }
 
+    /// As if the gateway had died while it was sending it.
+    async fn begun(&self, key: DocumentKey) {
+        let entry = self.journal.document_by_key(key).unwrap().unwrap();
+        let change = Change {
+            number: entry.document.number,
+            expect: entry.progress.state,
+            progress: Progress {
+                state: State::Sending,
+                attempts: 1,
+                odoo: None,
+                ..entry.progress
+            },
+            by: "test".to_owned(),
+            note: "died".to_owned(),
+        };
+        let made = self.journal.inbox().change(vec![change]).await.unwrap();
+        assert_eq!(made, [true]);
+    }
+
+    fn last_note(&self, key: DocumentKey) -> String {
+        let entry = self.journal.document_by_key(key).unwrap().unwrap();
+        let audit = self.journal.audit(entry.document.number).unwrap();
+        audit.last().unwrap().note.clone()
+    }
+
     fn progress(&self, key: DocumentKey) -> Progress {
         self.journal.document_by_key(key).unwrap().unwrap().progress
     }
@@ -224,24 +251,12 @@ async fn what_was_being_sent_at_the_stop_is_found_again(mut odoo: Odoo) {
     gateway.drained().await;
     gateway.stop().await;
     // As if the gateway had died between Odoo's answer and its own commit.
-    let entry = gateway.journal.document_by_key(key).unwrap().unwrap();
-    let change = Change {
-        number: entry.document.number,
-        expect: State::Posted,
-        progress: Progress {
-            state: State::Sending,
-            odoo: None,
-            ..entry.progress
-        },
-        by: "test".to_owned(),
-        note: "died".to_owned(),
-    };
-    gateway.journal.inbox().change(vec![change]).await.unwrap();
+    gateway.begun(key).await;
     gateway.start();
     gateway.drained().await;
     assert_eq!(gateway.progress(key).state, State::Posted);
-    let audit = gateway.journal.audit(entry.document.number).unwrap();
-    assert!(audit.last().unwrap().note.contains("already"), "{audit:?}");
+    let note = gateway.last_note(key);
+    assert!(note.contains("already"), "{note}");
     assert!((odoo.stock(product, to.0).await - before - 2.0).abs() < 0.001);
     gateway.close().await;
 }
@@ -306,6 +321,82 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
     gateway.close().await;
 }
 
+async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut odoo: Odoo) {
+    let mut gateway = Gateway::new(&odoo);
+    let (from, to) = (odoo.bins[80].1.clone(), odoo.bins[81].1.clone());
+    let mut begun = Vec::new();
+    for (name, sent, posted) in [
+        ("done", 2, true),
+        ("part", 1, true),
+        ("open", 2, false),
+        ("absent", 0, false),
+    ] {
+        // Two lines whose product is known no more, of which so many are in Odoo.
+        let product = format!("{name}-{}", gateway.device);
+        let line = (product.as_str(), from.as_str(), to.as_str());
+        let key = gateway.seal(&[line, line], |_| {}).await;
+        if sent > 0 {
+            let transfer = Transfer {
+                key,
+                ..odoo.transfer(name, sent)
+            };
+            let ids = odoo
+                .gateway
+                .load(&odoo.warehouse, &[&transfer])
+                .await
+                .unwrap();
+            if posted {
+                odoo.gateway.validate(&ids).await.unwrap();
+            }
+        }
+        gateway.begun(key).await;
+        begun.push(key);
+    }
+    gateway.start();
+    let mut totals = gateway.journal.watch();
+    let looked = totals.wait_for(|totals| totals.sending.documents == 0);
+    tokio::time::timeout(Duration::from_mins(1), looked)
+        .await
+        .expect("all are looked for")
+        .unwrap();
+    gateway.stop().await;
+    let [done, part, open, absent] = begun[..] else {
+        panic!("{begun:?}")
+    };
+    assert_eq!(gateway.progress(done).state, State::Posted);
+    assert_eq!(gateway.reason(part), code::UNKNOWN_OUTCOME);
+    assert!(gateway.progress(part).odoo.is_some());
+    assert_eq!(gateway.reason(absent), code::UNKNOWN_PRODUCT);
+    // A call from before the stop may still be posting it: later.
+    assert_eq!(gateway.progress(open).state, State::Waiting);
+    let note = gateway.last_note(open);
+    assert!(note.contains("tried again in 1 min"), "{note}");
+    // Each document has two events. Nobody hears of the open one, nor that what is done was refused.
+    let mut told = Vec::new();
+    while let Ok(receipt) = gateway.receipts.try_recv() {
+        let receipt: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
+        told.push((
+            receipt["id"].as_str().unwrap().to_owned(),
+            receipt["status"].clone(),
+        ));
+    }
+    let expected = [
+        ("1", "posted"),
+        ("2", "posted"),
+        ("7", "refused"),
+        ("8", "refused"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(id, status)| (id.to_owned(), json!(status)))
+    );
+    // Looked at again after that, it is open still, and refused.
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.reason(open), code::UNKNOWN_PRODUCT);
+    gateway.close().await;
+}
+
 async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
     let line = |n: usize| {
@@ -327,14 +418,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
         .await
         .expect("it is set aside")
         .unwrap();
-    let number = gateway
-        .journal
-        .document_by_key(silent)
-        .unwrap()
-        .unwrap()
-        .document
-        .number;
-    let note = gateway.journal.audit(number).unwrap().pop().unwrap().note;
+    let note = gateway.last_note(silent);
     assert!(note.contains("tried again in 1 min"), "{note}");
     let behind = gateway.seal(&[line(61)], |_| {}).await;
     let posted = totals.wait_for(|totals| totals.posted.documents == 1);
