@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::front_door::{FrontDoor, FrontDoorError};
@@ -104,6 +104,10 @@ impl Daemon {
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let forwarder = Forwarder {
             config: config.odoo.clone(),
+            rules: Rules {
+                orders: config.orders.clone(),
+                stock: config.stock.clone(),
+            },
             journal: journal.clone(),
             outlets,
             board: board.clone(),

@@ -18,8 +18,11 @@ pub mod copy;
 mod ledger;
 pub mod machine;
 pub mod odoo;
+pub mod order;
 mod refresh;
 mod resolve;
+mod sequence;
+mod withdraw;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -32,7 +35,10 @@ use self::copy::Copy;
 use self::ledger::{Ended, Ledger};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
+use self::order::Next;
 use self::refresh::{Refresh, Trouble};
+use self::resolve::Ground;
+pub use self::resolve::Rules;
 use crate::journal::Journal;
 use crate::outcome::Failure;
 use crate::source::Outlets;
@@ -48,6 +54,7 @@ const ALARM_HELD: &str = "odoo-held";
 #[derive(Debug)]
 pub struct Forwarder {
     pub config: config::Odoo,
+    pub rules: Rules,
     pub journal: Journal,
     pub outlets: Outlets,
     pub board: Board,
@@ -58,6 +65,7 @@ impl Forwarder {
     /// Runs until `cancel`, or until the journal has stopped.
     pub async fn run(self, cancel: CancellationToken) {
         let mut machine = Machine::new(Limits {
+            orders: self.rules.orders.clone(),
             batch_lines_max: self.config.batch_lines_max,
             refresh: Duration::from_secs(self.config.refresh_s),
         });
@@ -69,6 +77,7 @@ impl Forwarder {
             refresh: Refresh::default(),
             board: self.board,
             config: self.config,
+            rules: self.rules,
             data_dir: self.data_dir,
             started: clock::instant(),
         };
@@ -120,6 +129,7 @@ impl Forwarder {
 struct Hands {
     ledger: Ledger,
     config: config::Odoo,
+    rules: Rules,
     data_dir: PathBuf,
     client: Option<Client>,
     site: Option<Site>,
@@ -146,8 +156,12 @@ impl Hands {
         cancel: &CancellationToken,
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
-            self.ledger.settle(outcomes, self.now()).await?;
-            return Ok(Input::Settled);
+            let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
+            return match self.ledger.settle(outcomes, copy, now).await {
+                Ok(()) => Ok(Input::Settled),
+                Err(Interrupted::Ended(ended)) => Err(ended),
+                Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
+            };
         }
         let grace = async {
             cancel.cancelled().await;
@@ -172,18 +186,27 @@ impl Hands {
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
             return Err(Failure::wait("Odoo is not probed yet").into());
         };
-        let company = site.warehouse.company;
+        let ground = Ground {
+            copy: &site.copy,
+            warehouse: &site.warehouse,
+            rules: &self.rules,
+            now: clock::now(),
+        };
         Ok(match command {
             Command::Refresh => {
-                let news = self.refresh.run(client, &site.copy, company, now).await?;
+                let news = self
+                    .refresh
+                    .run(client, &site.copy, site.warehouse.company, now)
+                    .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
-                self.ledger.heal(client, &site.copy, company, news).await?;
+                self.ledger.heal(client, ground, news).await?;
+                self.ledger.take_back_all(client, ground).await?;
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
                 let ledger = &mut self.ledger;
-                let taken = ledger.take(client, &site.copy, company, *lines_max, now);
+                let taken = ledger.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {
@@ -195,6 +218,7 @@ impl Hands {
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
+            Command::Order(job, next) => step(client, &site.warehouse, &job.order, next).await?,
             Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
         })
     }
@@ -285,6 +309,37 @@ impl Hands {
         }
         self.board.alarm(ALARM_HELD, held);
     }
+}
+
+/// One step about an order.
+async fn step(
+    client: &mut Client,
+    warehouse: &Warehouse,
+    order: &str,
+    next: &Next,
+) -> Result<Input, Failure> {
+    match next {
+        Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
+        Next::Add { picking, rows } => {
+            if !client.add_lines(picking, rows).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
+        Next::Validate { picking, backorder } => {
+            client.validate_order(*picking, *backorder).await?;
+        }
+        Next::SetDone { picking, at } => {
+            client.set_done(&[(*picking, Some(*at))]).await?;
+        }
+        Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
+        Next::Ship {
+            picking,
+            shipment,
+            note,
+        } => client.ship(*picking, shipment, note.as_deref()).await?,
+        Next::Finish(_) => {}
+    }
+    Ok(Input::Done)
 }
 
 /// Why a command was not carried out.

@@ -52,6 +52,8 @@ pub enum Found<T> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
     pub id: i64,
+    /// Its own unit of measure.
+    pub unit: i64,
     pub tracked: bool,
     pub factor: Decimal,
 }
@@ -294,6 +296,7 @@ impl Copy {
         Ok(factor.map(|factor| {
             let product = Product {
                 id: row.id,
+                unit: row.uom_id.unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
                 factor,
             };

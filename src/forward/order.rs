@@ -38,9 +38,14 @@ pub struct OrderJob {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
-    Lines { way: Way, lines: Vec<OrderLine> },
+    Lines {
+        way: Way,
+        lines: Vec<OrderLine>,
+    },
     /// All that was picked and is in no package yet, into this one.
-    PackAll { package: i64 },
+    PackAll {
+        package: i64,
+    },
     Ship(Shipment),
     Validate,
 }
@@ -203,11 +208,6 @@ impl Reconciling {
         self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
     }
 
-    /// Somebody finished or cancelled the order between our look and our call, and Odoo refused to change it.
-    pub fn overtaken(&mut self) {
-        self.look_again();
-    }
-
     /// What was read says what is next.
     pub fn seen(&mut self, seen: &Seen) {
         self.next = match &self.job.task {
@@ -225,7 +225,10 @@ impl Reconciling {
         if self.added {
             return refuse(
                 code::ORDER_CHANGED,
-                format!("Odoo took the lines for {} and does not have them: somebody removed them", self.job.order),
+                format!(
+                    "Odoo took the lines for {} and does not have them: somebody removed them",
+                    self.job.order
+                ),
                 None,
             );
         }
@@ -249,7 +252,10 @@ impl Reconciling {
         if let Some(difference) = rows::difference(self.job.key, picking, lines) {
             return refuse(
                 code::ORDER_CHANGED,
-                format!("somebody changed our lines on {}: {difference}", picking.name),
+                format!(
+                    "somebody changed our lines on {}: {difference}",
+                    picking.name
+                ),
                 Some(named),
             );
         }
@@ -257,7 +263,10 @@ impl Reconciling {
             "done" => self.time_or_finish(seen, picking),
             "cancel" => refuse(
                 code::ORDER_CANCELLED,
-                format!("{} was cancelled in Odoo after our lines were on it", picking.name),
+                format!(
+                    "{} was cancelled in Odoo after our lines were on it",
+                    picking.name
+                ),
                 Some(named),
             ),
             _ if self.rules.validate_complete && picking.is_complete() => {
@@ -269,11 +278,18 @@ impl Reconciling {
 
     /// Nothing of the order takes lines any more.
     fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> Next {
-        if let Some(picking) = pickings.iter().find(|p| p.state == "done" && rows::holds(p, lines)) {
+        if let Some(picking) = pickings
+            .iter()
+            .find(|p| p.state == "done" && rows::holds(p, lines))
+        {
             return posted(picking.named(), true);
         }
         let last = pickings.last().map(|picking| picking.named());
-        let Some(done) = pickings.iter().rev().find(|picking| picking.state == "done") else {
+        let Some(done) = pickings
+            .iter()
+            .rev()
+            .find(|picking| picking.state == "done")
+        else {
             return refuse(
                 code::ORDER_CANCELLED,
                 format!("{} was cancelled in Odoo", self.job.order),
@@ -318,14 +334,26 @@ impl Reconciling {
             let Some(ordered) = picking.ordered(product) else {
                 return Some(refuse(
                     code::NOT_ON_ORDER,
-                    format!("{} has no line for product id {product}: it has {}", picking.name, rows::said_of(picking)),
+                    format!(
+                        "{} has no line for product id {product}: it has {}",
+                        picking.name,
+                        rows::said_of(picking)
+                    ),
                     Some(picking.named()),
                 ));
             };
-            let ours: Decimal = lines.iter().filter(|l| l.product == product).map(|l| l.quantity).sum();
+            let ours: Decimal = lines
+                .iter()
+                .filter(|l| l.product == product)
+                .map(|l| l.quantity)
+                .sum();
             let picked = picking.picked(product);
             if picked + ours > ordered + TOLERANCE && !allowed {
-                let choice = if over == Over::Refuse { "correct the quantity" } else { "allow it, or correct the quantity" };
+                let choice = if over == Over::Refuse {
+                    "correct the quantity"
+                } else {
+                    "allow it, or correct the quantity"
+                };
                 return Some(refuse(
                     over_code,
                     format!(
@@ -347,7 +375,11 @@ impl Reconciling {
         let picking = match target::with_picks(seen, &self.job.order) {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => {
-                return match pickings.iter().rev().find(|picking| picking.state == "done") {
+                return match pickings
+                    .iter()
+                    .rev()
+                    .find(|picking| picking.state == "done")
+                {
                     Some(done) if self.validated => self.time_or_finish(seen, done),
                     Some(done) => posted(done.named(), true),
                     None => self.closed(&pickings, &[]),
@@ -441,7 +473,8 @@ impl Reconciling {
         let picking = match target::with_picks(seen, &self.job.order) {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => {
-                let packed = |p: &&&SeenPicking| p.lines.iter().any(|l| l.result_package == Some(package));
+                let packed =
+                    |p: &&&SeenPicking| p.lines.iter().any(|l| l.result_package == Some(package));
                 return match pickings.iter().rev().find(packed) {
                     Some(picking) => posted(picking.named(), true),
                     None => self.closed(&pickings, &[]),
@@ -465,7 +498,10 @@ impl Reconciling {
         }
         refuse(
             code::NOTHING_PICKED,
-            format!("nothing that was picked for {} is without a package", picking.name),
+            format!(
+                "nothing that was picked for {} is without a package",
+                picking.name
+            ),
             Some(picking.named()),
         )
     }
@@ -481,14 +517,19 @@ impl Reconciling {
                 Some(picking.named()),
             );
         }
-        let note = shipment.parcels.and_then(|parcels| picking.note_with_parcels(parcels));
+        let note = shipment
+            .parcels
+            .and_then(|parcels| picking.note_with_parcels(parcels));
         if note.is_none() && picking.says(shipment) {
             return posted(picking.named(), !self.wrote);
         }
         if self.wrote {
             return refuse(
                 code::DIFFERS_IN_ODOO,
-                format!("Odoo took what the carrier is told of {}, and has something else: is the module stock_delivery installed?", picking.name),
+                format!(
+                    "Odoo took what the carrier is told of {}, and has something else: is the module stock_delivery installed?",
+                    picking.name
+                ),
                 Some(picking.named()),
             );
         }

@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RE
 use reqwest::{Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::{Answer, understand};
 use crate::clock;
@@ -36,6 +36,10 @@ pub struct Client {
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
     server_time: Option<Timestamp>,
+    /// The company that all is done in; none before the warehouse was asked for.
+    company: Option<i64>,
+    pub(super) me: Option<i64>,
+    pub(super) shipping: Option<Vec<String>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -76,6 +80,9 @@ impl Client {
             key_file: config.api_key_file.clone(),
             key: None,
             server_time: None,
+            company: None,
+            me: None,
+            shipping: None,
         })
     }
 
@@ -105,6 +112,18 @@ impl Client {
                 "cannot read what Odoo answered to {model}.{method}: {e}"
             ))
         })
+    }
+
+    pub(super) fn set_company(&mut self, company: i64) {
+        self.company = Some(company);
+    }
+
+    /// What each call that writes goes with: times in UTC, and the warehouse's company alone, whatever the user has.
+    pub(super) fn context(&self) -> Value {
+        match self.company {
+            Some(company) => json!({"tz": "UTC", "allowed_company_ids": [company]}),
+            None => json!({"tz": "UTC"}),
+        }
     }
 
     /// Odoo's version, which it tells without a key.

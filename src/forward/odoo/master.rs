@@ -20,6 +20,7 @@ pub type Version = String;
 /// The ids of the warehouse that this site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warehouse {
+    pub id: i64,
     /// Its type for internal transfers.
     pub picking_type: i64,
     /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
@@ -104,6 +105,7 @@ records!(Row, Lot, Named);
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
+    id: i64,
     company_id: i64,
     int_type_id: Value,
 }
@@ -204,12 +206,14 @@ impl Client {
             .await?;
         let usable = types.first().filter(|t| t.active).and_then(|t| {
             Some(Warehouse {
+                id: warehouse.id,
                 picking_type: t.id,
                 from: t.default_location_src_id.as_i64()?,
                 to: t.default_location_dest_id.as_i64()?,
                 company: warehouse.company_id,
             })
         });
+        self.set_company(warehouse.company_id);
         usable.ok_or_else(|| {
             Failure::stop(
                 format!("warehouse {code:?} has no internal transfers"),

@@ -93,7 +93,9 @@ impl SeenLine {
     #[must_use]
     pub fn is_of(&self, key: DocumentKey) -> bool {
         let prefix = format!("ml_{key}_");
-        self.external.as_deref().is_some_and(|external| external.starts_with(&prefix))
+        self.external
+            .as_deref()
+            .is_some_and(|external| external.starts_with(&prefix))
     }
 }
 
@@ -123,13 +125,19 @@ impl SeenPicking {
 
     #[must_use]
     pub fn picked(&self, product: i64) -> Decimal {
-        let picked = self.lines.iter().filter(|line| line.picked && line.product == product);
+        let picked = self
+            .lines
+            .iter()
+            .filter(|line| line.picked && line.product == product);
         picked.map(|line| line.quantity).sum()
     }
 
     #[must_use]
     pub fn picked_of(&self, move_id: i64) -> Decimal {
-        let picked = self.lines.iter().filter(|line| line.picked && line.move_id == Some(move_id));
+        let picked = self
+            .lines
+            .iter()
+            .filter(|line| line.picked && line.move_id == Some(move_id));
         picked.map(|line| line.quantity).sum()
     }
 
@@ -150,23 +158,33 @@ impl SeenPicking {
     /// What it asks for and was not picked, in words.
     #[must_use]
     pub fn lacking(&self) -> String {
-        let lacks = self.moves.iter().filter(|ordered| ordered.is_open()).filter_map(|ordered| {
-            let lacks = ordered.demand - self.picked_of(ordered.id);
-            (lacks >= TOLERANCE).then(|| format!("{} of {}", lacks.normalize(), ordered.name))
-        });
+        let lacks = self
+            .moves
+            .iter()
+            .filter(|ordered| ordered.is_open())
+            .filter_map(|ordered| {
+                let lacks = ordered.demand - self.picked_of(ordered.id);
+                (lacks >= TOLERANCE).then(|| format!("{} of {}", lacks.normalize(), ordered.name))
+            });
         lacks.take(8).collect::<Vec<_>>().join(", ")
     }
 
     #[must_use]
     pub fn product_name(&self, product: i64) -> String {
         let known = self.moves.iter().find(|ordered| ordered.product == product);
-        known.map_or_else(|| format!("product id {product}"), |ordered| ordered.name.clone())
+        known.map_or_else(
+            || format!("product id {product}"),
+            |ordered| ordered.name.clone(),
+        )
     }
 
     /// It has what the carrier is told.
     #[must_use]
     pub fn says(&self, shipment: &Shipment) -> bool {
-        let weight = |kg: Decimal| self.weight_kg.is_some_and(|has| (has - kg).abs() < TOLERANCE);
+        let weight = |kg: Decimal| {
+            self.weight_kg
+                .is_some_and(|has| (has - kg).abs() < TOLERANCE)
+        };
         shipment.weight_kg.is_none_or(weight)
             && (shipment.carrier_ref.is_none() || shipment.carrier_ref == self.carrier_ref)
     }
@@ -185,7 +203,13 @@ impl Client {
     /// their backorders, their lines, and which of those are ours.
     pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
         let me = self.me().await?;
-        let named = json!(["|", "|", ["name", "=", order], ["origin", "=", order], ["reference_ids.name", "=", order]]);
+        let named = json!([
+            "|",
+            "|",
+            ["name", "=", order],
+            ["origin", "=", order],
+            ["reference_ids.name", "=", order]
+        ]);
         let mut found = self.order_ids(warehouse, &named).await?;
         for _ in 0..CHAIN_MAX {
             let ids: Vec<i64> = found.keys().copied().collect();
@@ -194,7 +218,13 @@ impl Client {
                 break;
             }
             // Backorders, and the other steps of the same order.
-            let more = json!(["&", ["id", "not in", ids], "|", ["backorder_id", "in", ids], ["origin", "in", origins]]);
+            let more = json!([
+                "&",
+                ["id", "not in", ids],
+                "|",
+                ["backorder_id", "in", ids],
+                ["origin", "in", origins]
+            ]);
             let more = self.order_ids(warehouse, &more).await?;
             if more.is_empty() {
                 break;
@@ -203,7 +233,10 @@ impl Client {
         }
         let ids: Vec<i64> = found.into_keys().collect();
         if ids.is_empty() {
-            return Ok(Seen { pickings: Vec::new(), me });
+            return Ok(Seen {
+                pickings: Vec::new(),
+                me,
+            });
         }
         let pickings = self.seen(&ids).await?;
         Ok(Seen { pickings, me })
@@ -237,7 +270,11 @@ impl Client {
         let read: Vec<Value> = self.call("stock.picking", "web_read", &body).await?;
         let mut pickings: Vec<SeenPicking> = read.iter().map(picking).collect();
         pickings.sort_by_key(|picking| picking.id);
-        let lines: Vec<i64> = pickings.iter().flat_map(|p| &p.lines).map(|line| line.id).collect();
+        let lines: Vec<i64> = pickings
+            .iter()
+            .flat_map(|p| &p.lines)
+            .map(|line| line.id)
+            .collect();
         let externals = self.external_ids("stock.move.line", &lines).await?;
         for line in pickings.iter_mut().flat_map(|p| &mut p.lines) {
             line.external = externals.get(&line.id).cloned();
@@ -247,12 +284,17 @@ impl Client {
 
     /// The external ids of ours among these records, without the module. The user may not read the table they are in, but may
     /// ask each record.
-    async fn external_ids(&mut self, model: &str, ids: &[i64]) -> Result<BTreeMap<i64, String>, Failure> {
+    async fn external_ids(
+        &mut self,
+        model: &str,
+        ids: &[i64],
+    ) -> Result<BTreeMap<i64, String>, Failure> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let found: BTreeMap<String, String> =
-            self.call(model, "get_external_id", &json!({"ids": ids})).await?;
+        let found: BTreeMap<String, String> = self
+            .call(model, "get_external_id", &json!({"ids": ids}))
+            .await?;
         let ours = |(id, external): (String, String)| {
             let (module, name) = external.split_once('.')?;
             (module == MODULE).then(|| Some((id.parse().ok()?, name.to_owned())))?
@@ -261,14 +303,22 @@ impl Client {
     }
 
     /// Puts lines on the picking, each once, and none at all if it is done or cancelled. Answers whether it took them.
-    pub async fn add_lines(&mut self, picking: &SeenPicking, rows: &[Row]) -> Result<bool, Failure> {
+    pub async fn add_lines(
+        &mut self,
+        picking: &SeenPicking,
+        rows: &[Row],
+    ) -> Result<bool, Failure> {
         let (fields, data) = table(picking, rows);
         let body = json!({"fields": fields, "data": data, "context": self.load_context()});
         let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
         if loaded.ids.is_array() {
             return Ok(true);
         }
-        if loaded.messages.iter().any(|message| message.message.contains(FINISHED)) {
+        if loaded
+            .messages
+            .iter()
+            .any(|message| message.message.contains(FINISHED))
+        {
             return Ok(false);
         }
         Err(load_failure(&loaded.messages))
@@ -282,10 +332,56 @@ impl Client {
             context["picking_ids_not_to_backorder"] = json!([picking]);
         }
         let body = json!({"ids": [picking], "context": context});
-        let _: Value = self
-            .call("stock.picking", "button_validate", &body)
+        match self
+            .call::<Value>("stock.picking", "button_validate", &body)
             .await
-            .map_err(Failure::of_document)?;
+        {
+            Ok(_) => Ok(()),
+            Err(Failure::Stop { message, .. }) => {
+                self.me_again().await?;
+                Err(Failure::person(message))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether the key is still good: a question that everybody may ask.
+    async fn me_again(&mut self) -> Result<i64, Failure> {
+        self.me = None;
+        self.me().await
+    }
+
+    /// Whether Odoo has the first line of this document, on whatever order: `load` with the external id alone finds it, and
+    /// makes nothing where it is absent, because a line needs more than that.
+    pub async fn holds_line(&mut self, key: DocumentKey) -> Result<bool, Failure> {
+        let id = format!("{MODULE}.{}", key.line_external_id(0));
+        let body = json!({"fields": ["id"], "data": [[id]], "context": self.load_context()});
+        let loaded: Loaded = self.call("stock.move.line", "load", &body).await?;
+        Ok(loaded.ids.is_array())
+    }
+
+    /// A new package of this name. Odoo lets several have one name, so all who make it use the same external id.
+    pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let id = format!("{MODULE}.pa_{}", &digest[..32]);
+        let body =
+            json!({"fields": ["id", "name"], "data": [[id, name]], "context": self.load_context()});
+        let loaded: Loaded = self.call("stock.package", "load", &body).await?;
+        let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
+        made.ok_or_else(|| load_failure(&loaded.messages))
+    }
+
+    /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
+    pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
+        let body = json!({"ids": lines});
+        let _: Value = self.call("stock.move.line", "unlink", &body).await?;
+        Ok(())
+    }
+
+    /// Cancels pickings of our own; a done one stays done.
+    pub async fn cancel(&mut self, pickings: &[i64]) -> Result<(), Failure> {
+        let body = json!({"ids": pickings, "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_cancel", &body).await?;
         Ok(())
     }
 
@@ -307,13 +403,23 @@ impl Client {
             values.insert("note".to_owned(), json!(note));
         }
         let mut put = |field: &str, value: Option<Value>| {
-            if let Some(value) = value && fields.iter().any(|known| known == field) {
+            if let Some(value) = value
+                && fields.iter().any(|known| known == field)
+            {
                 values.insert(field.to_owned(), value);
             }
         };
-        put("carrier_tracking_ref", shipment.carrier_ref.as_ref().map(|text| json!(text)));
+        put(
+            "carrier_tracking_ref",
+            shipment.carrier_ref.as_ref().map(|text| json!(text)),
+        );
         // A float in Odoo; the text of a decimal is a JSON number.
-        put("shipping_weight", shipment.weight_kg.and_then(|kg| serde_json::from_str(&kg.to_string()).ok()));
+        put(
+            "shipping_weight",
+            shipment
+                .weight_kg
+                .and_then(|kg| serde_json::from_str(&kg.to_string()).ok()),
+        );
         let body = json!({"ids": [picking], "vals": values});
         let _: Value = self.call("stock.picking", "write", &body).await?;
         Ok(())
@@ -368,7 +474,10 @@ fn id(value: &Value) -> Option<i64> {
 }
 
 fn text(value: &Value) -> Option<String> {
-    value.as_str().filter(|text| !text.is_empty()).map(str::to_owned)
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
 }
 
 fn decimal(value: &Value) -> Option<Decimal> {
@@ -432,14 +541,28 @@ fn line(value: &Value) -> SeenLine {
 fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     type Cell = (&'static str, fn(&Row) -> Option<String>);
     let always: [Cell; 8] = [
-        ("move_line_ids/id", |row| Some(format!("{MODULE}.{}", row.external_id))),
-        ("move_line_ids/product_id/.id", |row| Some(row.product.to_string())),
-        ("move_line_ids/product_uom_id/.id", |row| Some(row.unit.to_string())),
-        ("move_line_ids/quantity", |row| Some(row.quantity.normalize().to_string())),
+        ("move_line_ids/id", |row| {
+            Some(format!("{MODULE}.{}", row.external_id))
+        }),
+        ("move_line_ids/product_id/.id", |row| {
+            Some(row.product.to_string())
+        }),
+        ("move_line_ids/product_uom_id/.id", |row| {
+            Some(row.unit.to_string())
+        }),
+        ("move_line_ids/quantity", |row| {
+            Some(row.quantity.normalize().to_string())
+        }),
         ("move_line_ids/picked", |_| Some("1".to_owned())),
-        ("move_line_ids/location_id/.id", |row| Some(row.from.to_string())),
-        ("move_line_ids/location_dest_id/.id", |row| Some(row.to.to_string())),
-        ("move_line_ids/move_id/.id", |row| row.move_id.map(|id| id.to_string())),
+        ("move_line_ids/location_id/.id", |row| {
+            Some(row.from.to_string())
+        }),
+        ("move_line_ids/location_dest_id/.id", |row| {
+            Some(row.to.to_string())
+        }),
+        ("move_line_ids/move_id/.id", |row| {
+            row.move_id.map(|id| id.to_string())
+        }),
     ];
     let perhaps: [Cell; 6] = [
         ("move_line_ids/lot_id/.id", |row| match &row.lot {
@@ -454,18 +577,36 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
             LotRef::New { expiry, .. } => expiry.clone(),
             _ => None,
         }),
-        ("move_line_ids/package_id/.id", |row| row.package.map(|id| id.to_string())),
-        ("move_line_ids/result_package_id/.id", |row| row.into.map(|id| id.to_string())),
-        ("move_line_ids/owner_id/.id", |row| row.owner.map(|id| id.to_string())),
+        ("move_line_ids/package_id/.id", |row| {
+            row.package.map(|id| id.to_string())
+        }),
+        ("move_line_ids/result_package_id/.id", |row| {
+            row.into.map(|id| id.to_string())
+        }),
+        ("move_line_ids/owner_id/.id", |row| {
+            row.owner.map(|id| id.to_string())
+        }),
     ];
     // Columns that no row needs are left out: each costs time, and some come with a module.
-    let needed = perhaps.into_iter().filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()));
+    let needed = perhaps
+        .into_iter()
+        .filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()));
     let cells: Vec<Cell> = always.into_iter().chain(needed).collect();
-    let mut fields = vec![".id", "picking_type_id/.id", "location_id/.id", "location_dest_id/.id"];
+    let mut fields = vec![
+        ".id",
+        "picking_type_id/.id",
+        "location_id/.id",
+        "location_dest_id/.id",
+    ];
     fields.extend(cells.iter().map(|(field, _)| *field));
-    let header = [picking.id, picking.picking_type, picking.from, picking.to].map(|id| id.to_string());
+    let header =
+        [picking.id, picking.picking_type, picking.from, picking.to].map(|id| id.to_string());
     let data = rows.iter().enumerate().map(|(place, row)| {
-        let header = if place == 0 { header.to_vec() } else { vec![String::new(); header.len()] };
+        let header = if place == 0 {
+            header.to_vec()
+        } else {
+            vec![String::new(); header.len()]
+        };
         let cells = cells.iter().map(|(_, cell)| cell(row).unwrap_or_default());
         header.into_iter().chain(cells).collect()
     });

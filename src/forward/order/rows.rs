@@ -36,17 +36,25 @@ struct Left<'a, T> {
 pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Row> {
     let mut reserved: Vec<_> = (picking.lines.iter())
         .filter(|line| !line.picked)
-        .map(|line| Left { of: line, quantity: line.quantity })
+        .map(|line| Left {
+            of: line,
+            quantity: line.quantity,
+        })
         .collect();
     let mut moves: Vec<_> = (picking.moves.iter())
         .filter(|ordered| ordered.is_open())
-        .map(|ordered| Left { of: ordered, quantity: ordered.demand - picking.picked_of(ordered.id) })
+        .map(|ordered| Left {
+            of: ordered,
+            quantity: ordered.demand - picking.picked_of(ordered.id),
+        })
         .collect();
     let mut rows = Vec::new();
     for line in lines {
         for (place, quantity) in places(line, &mut reserved) {
             let owner = line.owner.or(place.and_then(|p| p.owner));
-            let package = line.package.or(place.filter(|_| line.from.is_none()).and_then(|p| p.package));
+            let package = line.package.or(place
+                .filter(|_| line.from.is_none())
+                .and_then(|p| p.package));
             let from = line.from.or(place.map(|p| p.from)).unwrap_or(picking.from);
             for (move_id, quantity) in fill(line.product, quantity, &mut moves) {
                 rows.push(Row {
@@ -80,7 +88,9 @@ fn places<'a>(
         let fits = place.of.product == line.product
             && (lot.is_none() || place.of.lot.as_deref() == lot)
             && line.from.is_none_or(|from| from == place.of.from)
-            && line.package.is_none_or(|package| place.of.package == Some(package));
+            && line
+                .package
+                .is_none_or(|package| place.of.package == Some(package));
         let part = left.min(place.quantity);
         if fits && part > Decimal::ZERO {
             place.quantity -= part;
@@ -107,7 +117,10 @@ fn fill(
     let mut left = quantity;
     let mut filled: Vec<(Option<i64>, Decimal)> = Vec::new();
     let mut last = None;
-    for ordered in moves.iter_mut().filter(|ordered| ordered.of.product == product) {
+    for ordered in moves
+        .iter_mut()
+        .filter(|ordered| ordered.of.product == product)
+    {
         last = Some(ordered.of.id);
         let part = left.min(ordered.quantity);
         if part > Decimal::ZERO {
@@ -138,7 +151,11 @@ fn meant(lines: &[OrderLine]) -> BTreeMap<Thing, Decimal> {
 }
 
 /// What of our lines Odoo has otherwise than we sent it, in words. A package that was put on them later is no difference.
-pub(super) fn difference(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Option<String> {
+pub(super) fn difference(
+    key: DocumentKey,
+    picking: &SeenPicking,
+    lines: &[OrderLine],
+) -> Option<String> {
     let mut held = BTreeMap::<(i64, Option<String>), Decimal>::new();
     for line in picking.lines.iter().filter(|line| line.is_of(key)) {
         *held.entry((line.product, line.lot.clone())).or_default() += line.quantity;
@@ -155,7 +172,11 @@ pub(super) fn difference(key: DocumentKey, picking: &SeenPicking, lines: &[Order
         );
         ((has - had).abs() >= TOLERANCE).then(|| {
             let name = picking.product_name(thing.0);
-            format!("it has {} of {name} where the gateway sent {}", has.normalize(), had.normalize())
+            format!(
+                "it has {} of {name} where the gateway sent {}",
+                has.normalize(),
+                had.normalize()
+            )
         })
     })
 }
@@ -164,29 +185,37 @@ pub(super) fn difference(key: DocumentKey, picking: &SeenPicking, lines: &[Order
 pub(super) fn holds(picking: &SeenPicking, lines: &[OrderLine]) -> bool {
     let theirs = |line: &&SeenLine| line.external.is_none();
     !lines.is_empty()
-        && meant(lines).into_iter().all(|((product, lot, into), quantity)| {
-            let same = |line: &&SeenLine| {
-                line.product == product && line.lot == lot && (into.is_none() || line.result_package == into)
-            };
-            let bins: Vec<i64> = (lines.iter())
-                .filter(|l| l.product == product && l.lot.name() == lot.as_deref())
-                .filter_map(|l| l.from)
-                .collect();
-            let in_bin = |line: &&SeenLine| bins.is_empty() || bins.contains(&line.from);
-            let held: Decimal = (picking.lines.iter())
-                .filter(theirs)
-                .filter(same)
-                .filter(in_bin)
-                .map(|line| line.quantity)
-                .sum();
-            (held - quantity).abs() < TOLERANCE
-        })
+        && meant(lines)
+            .into_iter()
+            .all(|((product, lot, into), quantity)| {
+                let same = |line: &&SeenLine| {
+                    line.product == product
+                        && line.lot == lot
+                        && (into.is_none() || line.result_package == into)
+                };
+                let bins: Vec<i64> = (lines.iter())
+                    .filter(|l| l.product == product && l.lot.name() == lot.as_deref())
+                    .filter_map(|l| l.from)
+                    .collect();
+                let in_bin = |line: &&SeenLine| bins.is_empty() || bins.contains(&line.from);
+                let held: Decimal = (picking.lines.iter())
+                    .filter(theirs)
+                    .filter(same)
+                    .filter(in_bin)
+                    .map(|line| line.quantity)
+                    .sum();
+                (held - quantity).abs() < TOLERANCE
+            })
 }
 
 /// What a picking has, for a person: `3 of Desk, 1 of Chair`.
 pub(super) fn said_of(picking: &SeenPicking) -> String {
     let mut sums = BTreeMap::<i64, Decimal>::new();
-    for line in picking.lines.iter().filter(|line| line.picked || picking.state == "done") {
+    for line in picking
+        .lines
+        .iter()
+        .filter(|line| line.picked || picking.state == "done")
+    {
         *sums.entry(line.product).or_default() += line.quantity;
     }
     for ordered in picking.moves.iter().filter(|ordered| ordered.is_open()) {
@@ -206,7 +235,13 @@ pub(super) fn said(picking: &SeenPicking, lines: &[OrderLine]) -> String {
 
 fn words(picking: &SeenPicking, sums: &BTreeMap<i64, Decimal>) -> String {
     let parts: Vec<String> = (sums.iter().take(8))
-        .map(|(product, quantity)| format!("{} of {}", quantity.normalize(), picking.product_name(*product)))
+        .map(|(product, quantity)| {
+            format!(
+                "{} of {}",
+                quantity.normalize(),
+                picking.product_name(*product)
+            )
+        })
         .collect();
     match (parts.is_empty(), sums.len() > parts.len()) {
         (true, _) => "nothing".to_owned(),

@@ -15,7 +15,9 @@ pub(super) enum Target<'a> {
 
 /// The picking that our lines are on, whatever has become of it.
 pub(super) fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
-    seen.pickings.iter().find(|picking| picking.lines.iter().any(|line| line.is_of(key)))
+    seen.pickings
+        .iter()
+        .find(|picking| picking.lines.iter().any(|line| line.is_of(key)))
 }
 
 /// The pickings that the scanned name stands for: the one of that name and its backorders; or, where it is the name of a
@@ -27,7 +29,9 @@ fn named<'a>(seen: &'a Seen, order: &str) -> (Vec<&'a SeenPicking>, bool) {
     let mut chain = vec![first];
     // A backorder is younger than what it is the rest of, and they are in that order.
     for picking in &seen.pickings {
-        let follows = chain.iter().any(|before| picking.backorder_of == Some(before.id));
+        let follows = chain
+            .iter()
+            .any(|before| picking.backorder_of == Some(before.id));
         if follows && chain.iter().all(|known| known.id != picking.id) {
             chain.push(picking);
         }
@@ -35,12 +39,12 @@ fn named<'a>(seen: &'a Seen, order: &str) -> (Vec<&'a SeenPicking>, bool) {
     (chain, true)
 }
 
-fn choose<'a>(
-    candidates: &[&'a SeenPicking],
-    better: impl Fn(&SeenPicking) -> bool,
-) -> Target<'a> {
+fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> bool) -> Target<'a> {
     let open = || candidates.iter().filter(|picking| picking.is_open());
-    match open().find(|picking| better(picking)).or_else(|| open().next()) {
+    match open()
+        .find(|picking| better(picking))
+        .or_else(|| open().next())
+    {
         Some(picking) => Target::Open(picking),
         None if candidates.is_empty() => Target::Nothing,
         None => Target::Closed(candidates.to_vec()),
@@ -59,7 +63,9 @@ pub(super) fn for_lines<'a>(
         candidates.retain(|picking| (picking.kind == "incoming") == (way == Way::Receive));
     }
     choose(&candidates, |picking| {
-        lines.iter().all(|line| picking.ordered(line.product).is_some())
+        lines
+            .iter()
+            .all(|line| picking.ordered(line.product).is_some())
     })
 }
 
@@ -83,7 +89,9 @@ pub(super) fn delivery<'a>(seen: &'a Seen, order: &str) -> Option<&'a SeenPickin
     let of_all = seen.pickings.iter().filter(|p| p.kind == "outgoing");
     let live = |picking: &&SeenPicking| picking.state != "cancel";
     let mine: Vec<&SeenPicking> = candidates.iter().filter(outgoing).copied().collect();
-    let exact = mine.iter().find(|picking| picking.name == order && live(picking));
+    let exact = mine
+        .iter()
+        .find(|picking| picking.name == order && live(picking));
     exact
         .or_else(|| mine.iter().rev().find(|picking| live(picking)))
         .copied()

@@ -73,6 +73,10 @@ impl Gateway {
         self.receipts = receipts;
         self.cancel = CancellationToken::new();
         let forwarder = Forwarder {
+            rules: stockrelay::forward::Rules {
+                orders: config::Orders::default(),
+                stock: config::Stock::default(),
+            },
             config: self.config.clone(),
             journal: self.journal.clone(),
             outlets: Outlets {
