@@ -1,5 +1,7 @@
 //! The promise: PUBACK after the commit, in order, and what happens when the journal cannot take more.
 
+use std::time::Duration;
+
 use super::*;
 
 #[tokio::test]
@@ -278,6 +280,36 @@ async fn qos_2_is_taken_once_and_received_after_the_commit() {
     let bytes = v5.publish_bytes(0x34, "stockrelay/v1/ams1/pda-2/event", 3, "{}");
     v5.send(&bytes).await;
     v5.disconnected(0x9B).await;
+}
+
+#[tokio::test]
+async fn a_qos_2_publish_that_settles_while_its_session_is_taken_over_counts_once() {
+    let door = Door::anonymous().await;
+    let hello = || Hello {
+        clean: false,
+        ..Hello::default()
+    };
+    let mut first = Raw::connect(&door, hello()).await;
+    door.journal.set(Mode::Hold);
+    // Without an id of its own: only the packet id tells that it is the same.
+    let payload = r#"{"type":"transfer","product":"4000000000006","from":"A","to":"B"}"#;
+    let publish = first.publish_bytes(0x34, &format!("{PREFIX}event"), 3, payload);
+    first.send(&publish).await;
+    door.journal.arrived(1).await;
+
+    let mut second = std::pin::pin!(Raw::connect(&door, hello()));
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut second).await;
+    door.journal.set(Mode::Answer);
+    let mut second = match early {
+        Ok(second) => second,
+        Err(_) => second.await,
+    };
+    let mut again = publish.clone();
+    again[0] |= 8;
+    second.send(&again).await;
+    let rec = second.packet().await;
+    assert_eq!((rec.first, rec.pkid()), (0x50, 3));
+    assert_eq!(door.journal.ids().len(), 1);
 }
 
 #[tokio::test]
