@@ -381,3 +381,18 @@ async fn a_device_that_comes_back_to_a_full_journal_does_not_wait_for_its_old_se
     client.acked(1).await;
     assert_eq!(door.journal.ids(), ["e"]);
 }
+
+#[tokio::test]
+async fn what_a_full_journal_refused_is_not_acknowledged_when_the_session_is_taken_over() {
+    let door = Door::anonymous().await;
+    door.journal.set(Mode::Full);
+    let mut first = Raw::v4(&door).await;
+    first.event(1, "e").await;
+    door.journal.arrived(1).await;
+    let mut second = Raw::v4(&door).await;
+    first.closed().await;
+    door.journal.set(Mode::Answer);
+    second.event(1, "e").await;
+    second.acked(1).await;
+    assert_eq!(door.journal.ids(), ["e"]);
+}
