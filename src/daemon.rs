@@ -4,6 +4,7 @@
 
 mod assembling;
 mod housekeeping;
+mod trust;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
