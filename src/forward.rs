@@ -4,7 +4,7 @@
 //! first and then as receipts to the devices. What is said to Odoo, and when, is decided by [`machine`]; this driver
 //! does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo.
+//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
 //! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
@@ -15,6 +15,7 @@
 mod aside;
 mod begun;
 pub mod copy;
+mod lanes;
 mod ledger;
 pub mod machine;
 pub mod odoo;
@@ -192,11 +193,11 @@ impl Hands {
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {
-                Input::Loaded(client.load(&site.warehouse, transfers).await?)
+                Input::Loaded(lanes::load(client, &site.warehouse, transfers).await?)
             }
             Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
-            Command::Validate(ids) => {
-                client.validate(ids).await?;
+            Command::Validate(sent) => {
+                lanes::validate(client, sent).await?;
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),

@@ -69,7 +69,8 @@ pub enum Command<'a> {
     },
     Load(Vec<&'a Transfer>),
     Read(Vec<i64>),
-    Validate(Vec<i64>),
+    /// With what they are to move, which says whether it can be done by two calls.
+    Validate(Vec<(i64, &'a Transfer)>),
     SetDone(Vec<(i64, Timestamp)>),
     /// Write down what became of documents: [`Input::Settled`].
     Settle(&'a [(u64, Outcome)]),

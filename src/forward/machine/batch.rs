@@ -92,7 +92,7 @@ impl Batch {
                 self.documents
                     .iter()
                     .filter(|sent| !sent.already)
-                    .map(|sent| sent.picking)
+                    .map(|sent| (sent.picking, &sent.job.transfer))
                     .collect(),
             ),
             Step::SetDone => Command::SetDone(
