@@ -401,11 +401,11 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
 
 async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
-    let line = |n: usize| {
+    let movement = |n: usize| {
         let (product, from, to) = (&odoo.products[n].1, &odoo.bins[n].1, &odoo.bins[n + 1].1);
         (product.as_str(), from.as_str(), to.as_str())
     };
-    let silent = gateway.seal(&[line(60)], |_| {}).await;
+    let silent = gateway.seal(&[movement(60)], |_| {}).await;
     // A proxy that gives up on this one document each time, and on nothing else.
     link.fault(Fault {
         method: "load".to_owned(),
@@ -422,7 +422,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
         .unwrap();
     let note = gateway.last_note(silent);
     assert!(note.contains("tried again in 1 min"), "{note}");
-    let behind = gateway.seal(&[line(61)], |_| {}).await;
+    let behind = gateway.seal(&[movement(61)], |_| {}).await;
     let posted = totals.wait_for(|totals| totals.posted.documents == 1);
     tokio::time::timeout(Duration::from_mins(1), posted)
         .await
@@ -460,12 +460,12 @@ fn forbidden() -> What {
 async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
     let (good, from, to) = (&odoo.products[70].1, &odoo.bins[70].1, &odoo.bins[71].1);
-    let line = (good.as_str(), from.as_str(), to.as_str());
-    let before = gateway.seal(&[line], |_| {}).await;
+    let movement = (good.as_str(), from.as_str(), to.as_str());
+    let before = gateway.seal(&[movement], |_| {}).await;
     let asks = gateway
-        .seal(&[line], |line| line.lot = Some("L1".to_owned()))
+        .seal(&[movement], |line| line.lot = Some("L1".to_owned()))
         .await;
-    let behind = gateway.seal(&[line], |_| {}).await;
+    let behind = gateway.seal(&[movement], |_| {}).await;
     // Together with the others, and then alone.
     link.fault(Fault {
         method: "stock.lot/search_read".to_owned(),
