@@ -12,6 +12,7 @@
 
 mod action;
 mod fields;
+pub mod gs1;
 #[cfg(test)]
 mod tests;
 
