@@ -13,6 +13,7 @@
 mod action;
 mod fields;
 pub mod gs1;
+pub mod nomenclature;
 #[cfg(test)]
 mod tests;
 

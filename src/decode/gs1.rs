@@ -28,6 +28,9 @@ pub use elements::{Ai, Element, ElementString};
 pub use error::{Gs1Error, Gs1ErrorKind};
 pub use gtin::{Gtin, is_sscc};
 
+pub(super) use date::day_or_month;
+pub(super) use gtin::check_digit;
+
 use elements::unknown;
 use table::Spec;
 

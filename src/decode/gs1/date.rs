@@ -22,7 +22,7 @@ pub(super) fn day(digits: &str, year: i16) -> Option<Date> {
 }
 
 /// `YYMMDD`, where day 00 is the last day of the month: section 3.4.
-pub(super) fn day_or_month(digits: &str, year: i16) -> Option<Date> {
+pub(in crate::decode) fn day_or_month(digits: &str, year: i16) -> Option<Date> {
     if two(digits, 4)? != 0 {
         return day(digits, year);
     }

@@ -97,7 +97,7 @@ pub fn is_sscc(digits: &str) -> bool {
 
 /// The check digit that belongs behind these digits, General Specifications section 7.9.1: weights 3 and 1 from
 /// the right. Nothing where there is something else than digits.
-pub(super) fn check_digit(body: &str) -> Option<u8> {
+pub(in crate::decode) fn check_digit(body: &str) -> Option<u8> {
     let mut sum = 0;
     for (place, byte) in body.bytes().rev().enumerate() {
         let digit = usize::from(byte.is_ascii_digit().then(|| byte - b'0')?);
