@@ -94,7 +94,7 @@ impl ElementString {
 
     /// One more element; the offset is its value's in the text that is read.
     ///
-    /// A repetition of the same value is dropped, a second value refused: section 4.14.
+    /// A repetition of the same value is dropped, a second value refused: section 4.13.
     pub(super) fn add(
         &mut self,
         ai: &str,
@@ -362,7 +362,7 @@ fn check(
         if at == value.len() && part.optional {
             break;
         }
-        // A cut inside of a character of several bytes is found as a wrong character just below.
+        // What was accepted so far is ASCII, and so is what is cut below: places are characters and bytes alike.
         let rest = value.get(at..).unwrap_or_default();
         if let Some((place, wrong)) = rest
             .char_indices()

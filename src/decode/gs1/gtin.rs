@@ -24,7 +24,7 @@ impl Gtin {
 
     /// From the 8 digits of a UPC-E, or its 6 without number system and check digit.
     ///
-    /// The last of the six says where the suppressed zeros stood: GS1 General Specifications figure 5.2.2.4-1.
+    /// The last of the six says where the suppressed zeros stood: GS1 General Specifications section 5.2.2.
     #[must_use]
     pub fn from_upc_e(digits: &str) -> Option<Self> {
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -69,7 +69,7 @@ impl Gtin {
     /// Given out by a shop or a company for itself, often with a weight or a price inside: what it means
     /// is a matter of the site's nomenclature.
     ///
-    /// GS1 prefixes 02, 04 and 20 to 29, and GS1-8 prefixes 0 and 2: General Specifications section 1.4.3.
+    /// GS1 prefixes 02, 04 and 20 to 29, and GS1-8 prefixes 0 and 2: General Specifications section 1.4.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         match &self.0 {
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn upc_e_is_expanded_by_its_last_digit() {
-        // The rows of General Specifications figure 5.2.2.4-1, and published pairs.
+        // The rows of that section, and published pairs.
         for (short, long) in [
             ("01234505", "012000003455"),
             ("04252614", "042100005264"),

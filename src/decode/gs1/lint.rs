@@ -153,7 +153,7 @@ pub(super) const SET_82: &str =
     "!\"%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz";
 const SET_32: &[u8] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
-/// Check characters of alphanumeric keys, GS1 General Specifications section 7.9.5.
+/// Check characters of alphanumeric keys, GS1 General Specifications section 7.9.
 fn has_check_characters(value: &str) -> bool {
     let Some(split) = value.len().checked_sub(2) else {
         return false;
