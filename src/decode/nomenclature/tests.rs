@@ -333,6 +333,34 @@ fn the_first_rule_by_sequence_wins() {
     assert_eq!(nomenclature.parse("C", YEAR), None);
 }
 
+/// Odoo cuts a code to the length of its pattern before it compares them, odd as that is.
+#[test]
+fn patterns_are_compared_with_as_many_characters_as_they_have() {
+    let rules = vec![
+        rule(Encoding::Any, "lot", "AB.*Z"),
+        rule(Encoding::Any, "package", "A$"),
+        rule(Encoding::Any, "location", "CD|E"),
+        rule(Encoding::Any, "product", "F[0-9]+$"),
+    ];
+    let nomenclature = Nomenclature::new(Conversion::None, rules).unwrap();
+    for (code, kind) in [
+        ("AB12Z", Some("lot")),
+        ("AB1234Z", None),
+        ("A", Some("package")),
+        ("AX", None),
+        ("CD1", Some("location")),
+        ("E1", Some("location")),
+        ("XE", None),
+        ("F1234", Some("product")),
+        ("F123456789X", Some("product")),
+        ("F1X", None),
+    ] {
+        let found = nomenclature.parse(code, YEAR);
+        let found = found.as_ref().map(|found| found[0].rule.kind.as_str());
+        assert_eq!(found, kind, "{code}");
+    }
+}
+
 #[test]
 fn dates_are_dates_around_the_year() {
     let nomenclature = gs1();
