@@ -160,6 +160,7 @@ pub struct Reconciling {
     time_refused: bool,
     /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
     weight_kg: Option<Decimal>,
+    weighed: bool,
 }
 
 impl Reconciling {
@@ -174,6 +175,7 @@ impl Reconciling {
             wrote: false,
             time_refused: false,
             weight_kg: None,
+            weighed: false,
         }
     }
 
@@ -190,9 +192,11 @@ impl Reconciling {
     /// The last call was answered; what it did is read before anything is believed.
     pub fn done(&mut self) {
         match self.next {
-            Next::Add { .. } => (self.added, self.wrote) = (true, false),
-            Next::Validate { .. } => (self.validated, self.wrote) = (true, false),
-            Next::Pack { .. } | Next::Ship { .. } => self.wrote = true,
+            Next::Add { .. } => (self.added, self.weighed) = (true, false),
+            Next::Validate { .. } => (self.validated, self.weighed) = (true, false),
+            Next::Pack { .. } => (self.wrote, self.weighed) = (true, false),
+            Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => self.wrote = true,
+            Next::Ship { .. } => self.weighed = true,
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => {}
         }
         self.look_again();
@@ -226,16 +230,16 @@ impl Reconciling {
     }
 
     fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {
-        let (Task::Lines { .. } | Task::Validate) = self.job.task else {
+        if matches!(self.job.task, Task::Ship(_)) {
             return None;
-        };
+        }
         let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
         let picking = seen.pickings.iter().find(told)?;
         let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
-        if !self.added && !self.validated {
+        if !self.added && !self.validated && !self.wrote {
             self.weight_kg = has;
         }
-        if self.weight_kg == has || self.weight_kg.is_none() || self.wrote {
+        if self.weight_kg == has || self.weight_kg.is_none() || self.weighed {
             return None;
         }
         Some(Next::Ship {

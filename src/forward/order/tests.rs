@@ -170,6 +170,9 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
             Next::Pack { lines, package } => {
+                for picking in &mut odoo.seen.pickings {
+                    picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
+                }
                 for line in odoo.seen.pickings.iter_mut().flat_map(|p| &mut p.lines) {
                     if lines.contains(&line.id) {
                         line.result_package = Some(*package);
@@ -571,7 +574,13 @@ fn a_weight_that_was_told_before_the_goods_stays() {
     };
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, job(Task::Ship(told.clone())), &rules, &[]);
-    run(&mut odoo, pick(vec![line(1, 5)]), &rules, &[]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    run(&mut odoo, job(Task::PackAll { package: 33 }), &rules, &[]);
+    let rest = OrderJob {
+        key: DocumentKey([8; 16]),
+        ..pick(vec![line(1, 3)])
+    };
+    run(&mut odoo, rest, &rules, &[]);
     assert_eq!(
         (odoo.picking(1).weight_kg, odoo.picking(1).state.as_str()),
         (told.weight_kg, "done")
