@@ -24,9 +24,10 @@ pub mod code {
     pub const NOT_VALIDATED: &str = "not-validated";
     pub const CANCELLED_IN_ODOO: &str = "cancelled-in-odoo";
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
+    pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
 
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 8] = [
+    pub const MASTER_DATA: [&str; 9] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -35,6 +36,7 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        UNKNOWN_OUTCOME,
     ];
 }
 

@@ -47,7 +47,7 @@ pub struct ChoiceView {
 
 use Action::{Discard, Edit, Retry, With};
 
-const NOT_AT_ALL: Choice = (Discard, "it is not to be posted at all");
+const NOT_AT_ALL: Choice = (Discard, "it is not to be posted");
 const ALLOW_MORE: Choice = (
     With("allow"),
     "what was scanned is right: post more than was ordered",
@@ -61,18 +61,12 @@ const SHORT: [Choice; 4] = [
         With("no-backorder"),
         "what is missing does not come any more",
     ),
-    (
-        Edit,
-        "more was moved than was scanned: put the quantity right",
-    ),
+    (Edit, "the quantity or the order was scanned wrong"),
     NOT_AT_ALL,
 ];
 const MORE: [Choice; 3] = [
     ALLOW_MORE,
-    (
-        Edit,
-        "less was moved than was scanned: put the quantity right",
-    ),
+    (Edit, "the quantity or the order was scanned wrong"),
     NOT_AT_ALL,
 ];
 const AMBIGUOUS: [Choice; 3] = [
@@ -331,7 +325,10 @@ pub const PARKED: &[Code] = &[
         code: "cancelled-in-odoo",
         meaning: "somebody cancelled the picking in Odoo",
         choices: &[
-            (Edit, "it was done otherwise: a new picking is made of it"),
+            (
+                Edit,
+                "it was done: a new picking is made of it, as it was or with changes",
+            ),
             (Discard, "whoever cancelled it was right"),
         ],
     },
@@ -349,15 +346,11 @@ pub const PARKED: &[Code] = &[
         choices: &[
             (
                 Retry,
-                "what the message names was put right: it finds what Odoo holds and posts nothing twice",
-            ),
-            (
-                Edit,
-                "something was scanned wrong: the new one is sent only if Odoo does not hold this one",
+                "the barcodes were entered in Odoo: it finds what Odoo holds and posts nothing twice",
             ),
             (
                 Discard,
-                "you have looked into Odoo, and what it holds stands",
+                "you have looked for the key in the origin of Odoo's pickings, and what is there stands",
             ),
         ],
     },

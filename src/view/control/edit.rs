@@ -14,6 +14,8 @@ use super::{Gateway, reading};
 use crate::clock;
 use crate::decode;
 use crate::document;
+use crate::journal::Entry;
+use crate::outcome::code;
 use crate::view::http::Peer;
 use crate::view::reasons::REPLACED;
 
@@ -51,6 +53,13 @@ pub async fn edit(
             "nothing was changed; correct the request",
         )
     })?;
+    // What somebody cancelled in Odoo is made again, under another key, as it was.
+    if changes.is_empty() && !is_cancelled(&entry) {
+        return Err(Problem::bad(
+            "nothing would be changed: all of it is so already",
+            "name a field with another value, or retry the document as it is",
+        ));
+    }
     let number = entry.document.number;
     let what = brief(&changes);
     let change = decision.end(
@@ -66,8 +75,16 @@ pub async fn edit(
     }
 }
 
+fn is_cancelled(entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    reason.is_some_and(|reason| reason.code == code::CANCELLED_IN_ODOO)
+}
+
 fn brief(changes: &[String]) -> String {
     let mut told = String::new();
+    if changes.is_empty() {
+        return "as it was".to_owned();
+    }
     for (done, change) in changes.iter().enumerate() {
         if told.chars().count() + change.chars().count() > CHANGES_CHARS_MAX {
             let left = changes.len() - done;
