@@ -88,13 +88,29 @@ pub fn has_order(kind: &str) -> bool {
     )
 }
 
+/// What becomes of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    To(String),
+    /// What is there is taken away.
+    Away,
+}
+
+impl Change {
+    fn value(&self) -> Option<&str> {
+        match self {
+            Self::To(value) => Some(value),
+            Self::Away => None,
+        }
+    }
+}
+
 /// What a person sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Correction {
     pub by: Option<String>,
     pub reason: Option<String>,
-    /// Another order, or none.
-    pub order: Option<Option<String>>,
+    pub order: Option<Change>,
     pub lines: Vec<LineChange>,
 }
 
@@ -104,8 +120,7 @@ pub struct LineChange {
     pub line: usize,
     /// 0 leaves the line out; of a count it says that nothing is there.
     pub quantity: Option<Decimal>,
-    /// None takes what is there away.
-    pub fields: Vec<(Field, Option<String>)>,
+    pub fields: Vec<(Field, Change)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -151,11 +166,11 @@ impl Correction {
             ..old.clone()
         };
         if let Some(order) = &self.order {
-            let before = old.purpose.order();
-            if before != order.as_deref() {
-                changes.push(told("order", before, order.as_deref()));
+            let (before, after) = (old.purpose.order(), order.value());
+            if before != after {
+                changes.push(told("order", before, after));
             }
-            document.purpose = with_order(&old.purpose, order.clone())?;
+            document.purpose = with_order(&old.purpose, after.map(str::to_owned))?;
         }
         let mut named = Vec::new();
         for change in &self.lines {
@@ -192,9 +207,9 @@ impl LineChange {
     ) -> Result<(), CorrectionError> {
         let (needed, optional) = fields(kind);
         let number = self.line;
-        for (field, value) in &self.fields {
-            let name = field.name();
-            if value.is_none() && needed.contains(field) {
+        for (field, change) in &self.fields {
+            let (name, after) = (field.name(), change.value());
+            if after.is_none() && needed.contains(field) {
                 return Err(CorrectionError::Needed {
                     line: number,
                     kind: kind.to_owned(),
@@ -209,10 +224,9 @@ impl LineChange {
                 });
             }
             let before = field.of(line);
-            if before != value.as_deref() {
-                let change = told(name, before, value.as_deref());
-                changes.push(format!("line {number}: {change}"));
-                field.set(line, value.clone());
+            if before != after {
+                changes.push(format!("line {number}: {}", told(name, before, after)));
+                field.set(line, after.map(str::to_owned));
             }
         }
         if let Some(quantity) = self.quantity.filter(|quantity| *quantity != line.quantity) {
@@ -311,12 +325,16 @@ mod tests {
         }
     }
 
+    fn to(value: Option<&str>) -> Change {
+        value.map_or(Change::Away, |value| Change::To(value.to_owned()))
+    }
+
     fn change(line: usize, quantity: Option<u32>, fields: &[(Field, Option<&str>)]) -> LineChange {
         LineChange {
             line,
             quantity: quantity.map(Decimal::from),
             fields: (fields.iter())
-                .map(|(field, value)| (*field, value.map(str::to_owned)))
+                .map(|(field, value)| (*field, to(*value)))
                 .collect(),
         }
     }
@@ -397,7 +415,7 @@ mod tests {
     #[test]
     fn an_order_is_changed_for_the_whole_document() {
         let order = |order: Option<&str>| Correction {
-            order: Some(order.map(str::to_owned)),
+            order: Some(to(order)),
             ..Correction::default()
         };
         let pick = document(

@@ -5,7 +5,7 @@ use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
 use super::fields::{Reader, Refusal, elements};
-use crate::correction::{Correction, Field, LineChange};
+use crate::correction::{Change, Correction, Field, LineChange};
 
 /// Lines that one correction may name, as many as a body can hold.
 const LINES_MAX: usize = 1_000;
@@ -113,18 +113,20 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
     })
 }
 
-/// None where the field was left out, none within where it is to be taken away.
+/// None where the field was left out.
 fn value(
     reader: &mut Reader,
     name: &str,
     raw: Option<&RawValue>,
-) -> Result<Option<Option<String>>, Refusal> {
-    match raw {
-        None => Ok(None),
-        Some(raw) if raw.get() == "null" => Ok(Some(None)),
-        raw if name == "expiry" => reader.date(name, raw).map(Some),
-        raw => reader.optional(name, raw).map(Some),
+) -> Result<Option<Change>, Refusal> {
+    if raw.is_some_and(|raw| raw.get() == "null") {
+        return Ok(Some(Change::Away));
     }
+    let value = match name {
+        "expiry" => reader.date(name, raw),
+        _ => reader.optional(name, raw),
+    };
+    Ok(value?.map(Change::To))
 }
 
 #[cfg(test)]
@@ -140,13 +142,16 @@ mod tests {
         )
         .unwrap();
         assert_eq!(read.by.as_deref(), Some("anna"));
-        assert_eq!(read.order, Some(None));
+        assert_eq!(read.order, Some(Change::Away));
         assert_eq!(
             read.lines[0],
             LineChange {
                 line: 1,
                 quantity: Some("2.5".parse().unwrap()),
-                fields: vec![(Field::From, Some("LOC-B".to_owned())), (Field::Lot, None)],
+                fields: vec![
+                    (Field::From, Change::To("LOC-B".to_owned())),
+                    (Field::Lot, Change::Away)
+                ],
             }
         );
         assert_eq!(read.lines[1].quantity, Some(0.into()));

@@ -458,15 +458,11 @@ impl Code {
         if MASTER_DATA.contains(&self.code) {
             choices.insert(0, "*by itself*".to_owned());
         }
-        match choices.is_empty() {
-            true => format!("| `{}` | {} |", self.code, self.meaning),
-            false => format!(
-                "| `{}` | {} | {} |",
-                self.code,
-                self.meaning,
-                choices.join("; ")
-            ),
+        let mut cells = vec![format!("`{}`", self.code), self.meaning.to_owned()];
+        if !choices.is_empty() {
+            cells.push(choices.join("; "));
         }
+        format!("| {} |", cells.join(" | "))
     }
 }
 

@@ -157,9 +157,10 @@ fn check_answer(code: &str, with: Option<&str>) -> Result<(), Problem> {
     }
     Err(Problem::bad(
         format!("with: found {:?}, and the reason is {code:?}", cut(with)),
-        match answers.is_empty() {
-            true => "this reason takes no answer: leave \"with\" out".to_owned(),
-            false => format!("this reason takes {}", answers.join(" or ")),
+        if answers.is_empty() {
+            "this reason takes no answer: leave \"with\" out".to_owned()
+        } else {
+            format!("this reason takes {}", answers.join(" or "))
         },
     ))
 }

@@ -138,7 +138,7 @@ impl Edit {
         let mut lines: Vec<Line> = (self.rows.iter().enumerate())
             .skip(first)
             .take(room)
-            .map(|(place, row)| self.field(place, row))
+            .map(|(place, row)| self.field(place, row, first))
             .collect();
         lines.push(Line::default());
         let keys = match &self.at {
@@ -162,9 +162,9 @@ impl Edit {
         (format!(" Edit document {} ", self.number), lines)
     }
 
-    fn field(&self, place: usize, row: &Row) -> Line<'static> {
-        // The number stands where the line begins.
-        let begins = place == 0 || self.rows[place - 1].line != row.line;
+    fn field(&self, place: usize, row: &Row, first: usize) -> Line<'static> {
+        // The number stands where the line begins, and where the screen does.
+        let begins = place == first || self.rows[place - 1].line != row.line;
         let line = match row.line {
             Some(number) if begins || place == self.row => format!("line {number}"),
             _ => String::new(),
@@ -179,22 +179,16 @@ impl Edit {
             format!("{} → {}", or_none(&row.before), or_none(&row.after))
         };
         let value: String = value.chars().take(usize::from(WIDTH) - 26).collect();
-        let (mark, style) = if place == self.row {
-            ("> ", SELECTED)
-        } else {
-            ("  ", ratatui::style::Style::new())
-        };
-        let heading = if row.before == row.after {
-            FAINT
-        } else {
-            HEADING
+        let (mark, style) = match (place == self.row, row.before == row.after) {
+            (true, _) => ("> ", SELECTED),
+            (false, true) => ("  ", FAINT),
+            (false, false) => ("  ", HEADING),
         };
         Line::from(vec![
             Span::raw(mark),
             Span::styled(format!("{line:<9}"), FAINT),
-            Span::styled(format!("{:<9}", row.name), heading),
-            Span::raw("  "),
-            Span::styled(value, style),
+            Span::styled(format!("{:<9}", row.name), style),
+            Span::raw(format!("  {value}")),
         ])
     }
 }
