@@ -236,7 +236,10 @@ impl LineChange {
                     line.quantity, line.product
                 )
             } else {
-                format!("line {number}: quantity {} to {quantity}", line.quantity)
+                format!(
+                    "line {number}: quantity {quantity} instead of {}",
+                    line.quantity
+                )
             });
             line.quantity = quantity;
         }
@@ -244,12 +247,15 @@ impl LineChange {
     }
 }
 
-/// `from LOC-A to LOC-B`, `lot set to L1`, `lot L1 taken away`.
+/// `from LOC-B instead of LOC-A`, `lot L1`, `no lot instead of L1`.
 fn told(name: &str, before: Option<&str>, after: Option<&str>) -> String {
-    match (before, after) {
-        (Some(before), Some(after)) => format!("{name} {before} to {after}"),
-        (None, Some(after)) => format!("{name} set to {after}"),
-        (before, None) => format!("{name} {} taken away", before.unwrap_or_default()),
+    let now = match after {
+        Some(after) => format!("{name} {after}"),
+        None => format!("no {name}"),
+    };
+    match before {
+        Some(before) => format!("{now} instead of {before}"),
+        None => now,
     }
 }
 
@@ -372,10 +378,10 @@ mod tests {
         assert_eq!(
             changes,
             [
-                "line 1: from LOC-A to LOC-B",
-                "line 1: lot set to L1",
+                "line 1: from LOC-B instead of LOC-A",
+                "line 1: lot L1",
                 "line 2: left out, 3 of Q",
-                "line 3: quantity 1 to 5",
+                "line 3: quantity 5 instead of 1",
             ]
         );
         assert_eq!(new.key, old.key.corrected());
@@ -408,7 +414,7 @@ mod tests {
     fn nothing_there_is_a_count_as_well() {
         let old = document(Purpose::Count, &[("P", "LOC-A", 2)]);
         let (new, changes) = apply(&lines(vec![change(1, Some(0), &[])]), &old).unwrap();
-        assert_eq!(changes, ["line 1: quantity 2 to 0"]);
+        assert_eq!(changes, ["line 1: quantity 0 instead of 2"]);
         assert_eq!(new.lines[0].quantity, Decimal::ZERO);
     }
 
@@ -426,7 +432,7 @@ mod tests {
         );
         let (new, changes) = apply(&order(Some("S2")), &pick).unwrap();
         assert_eq!(new.purpose.order(), Some("S2"));
-        assert_eq!(changes, ["order S1 to S2"]);
+        assert_eq!(changes, ["order S2 instead of S1"]);
         assert_eq!(
             apply(&order(None), &pick).unwrap_err(),
             CorrectionError::OrderNeeded("pick".to_owned())
@@ -439,7 +445,7 @@ mod tests {
         );
         let (new, changes) = apply(&order(None), &receive).unwrap();
         assert_eq!(new.purpose, Purpose::Receive { order: None });
-        assert_eq!(changes, ["order P1 taken away"]);
+        assert_eq!(changes, ["no order instead of P1"]);
         let validate = document(
             Purpose::Validate {
                 order: "S1".to_owned(),

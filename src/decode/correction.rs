@@ -77,6 +77,9 @@ fn lines(raw: &RawValue) -> Result<Vec<LineChange>, String> {
 }
 
 fn line(raw: &RawValue) -> Result<LineChange, String> {
+    if !raw.get().starts_with('{') {
+        return Err("lines: each is a JSON object".to_owned());
+    }
     let raw: RawLine<'_> =
         serde_json::from_str(raw.get()).map_err(|error| format!("lines: {error}"))?;
     let number = raw.line.map_or("nothing", RawValue::get);
@@ -192,6 +195,7 @@ mod tests {
             ),
             (r#"{"lines": {"line": 1}}"#, "lines"),
             (r#"{"order": 5}"#, "field order"),
+            (r#"{"lines": [[1, 2, "P"]]}"#, "lines"),
             (&long, "field to"),
             ("[]", "body"),
         ] {

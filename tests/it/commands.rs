@@ -197,7 +197,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     assert!(at("document 2 ") < at("document 5 "), "{trace}");
     at("document 5 took its place");
     at("in the place of document 2");
-    at("line 1: product P to Q, line 1: lot set to L1: wrong label");
+    at("line 1: product Q instead of P, line 1: lot L1: wrong label");
     let replaced = done(&socket, &["documents", "--state", "replaced", "--json"]).await;
     assert!(replaced.contains("\"number\":2,"), "{replaced}");
 

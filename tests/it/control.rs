@@ -8,7 +8,7 @@ use stockrelay::config;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::SourceKind;
+use stockrelay::event::{Action, Event, SourceKind};
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
@@ -467,8 +467,7 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
         new["lines"],
         json!([{"product": "P", "quantity": 2.5, "from": "LOC-A", "to": "B", "lot": "L1", "package": null, "seqs": [2]}])
     );
-    let what =
-        "line 1: from A to LOC-A, line 1: lot set to L1, line 1: quantity 1 to 2.5: label fell off";
+    let what = "line 1: from LOC-A instead of A, line 1: lot L1, line 1: quantity 2.5 instead of 1: label fell off";
     let step = answer["audit"].as_array().unwrap().last().unwrap().clone();
     assert_eq!(step["by"], "user:anna");
     assert!(step["note"].as_str().unwrap().contains(what), "{step}");
@@ -527,6 +526,46 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
             .await,
     );
     assert_eq!(status, 409, "{refusal}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_sealed_without_lines_is_edited_by_its_event() {
+    let served = Served::start();
+    let pick = Event {
+        action: Action::Pick {
+            order: "S1".to_owned(),
+            product: "P".to_owned(),
+            quantity: 2.into(),
+            from: None,
+            lot: None,
+            package: None,
+        },
+        ..transfer("pda-1", "e1", "P", "A", "B", 1)
+    };
+    let inbox = served.journal.inbox();
+    inbox.append(vec![Ok(pick)]).await.unwrap();
+    let document = Document {
+        purpose: Purpose::Unsupported {
+            kind: "pick".to_owned(),
+        },
+        lines: Vec::new(),
+        ..served.document(1)
+    };
+    inbox.seal(vec![document], vec![], 1).await.unwrap();
+    served.park(1, "unsupported-type").await;
+    let shown = &served.get("/v1/parked/1").await["document"];
+    assert_eq!(
+        (&shown["order"], &shown["lines"][0]["product"]),
+        (&json!("S1"), &json!("P"))
+    );
+    let body = json!({"reason": "x", "order": "S2", "lines": [{"line": 1, "from": "A"}]});
+    let answer = served.post("/v1/parked/1/edit", body).await.unwrap();
+    let new = &answer["document"];
+    assert_eq!(
+        (&new["purpose"], &new["order"], &new["lines"][0]["from"]),
+        (&json!("pick"), &json!("S2"), &json!("A"))
+    );
     served.stop().await;
 }
 

@@ -62,13 +62,15 @@ pub async fn edit(
     }
     let number = entry.document.number;
     let what = brief(&changes);
-    let change = decision.end(
+    let mut change = decision.end(
         &entry,
         document::State::Replaced,
         REPLACED,
         reason,
         Some(what),
     );
+    // One thing happened, at one time.
+    change.progress.since = new.sealed;
     match gateway.journal.inbox().replace(change, new).await? {
         Some(new) => told(&gateway, new).await,
         None => Err(changed_meanwhile(&gateway, number).await?),
