@@ -252,7 +252,7 @@ pub const PARKED: &[Code] = &[
     },
     Code {
         code: "odoo-refused",
-        meaning: "Odoo refused it, in the words of the message",
+        meaning: "Odoo refused it, or refused to look its barcodes up, in the words of the message",
         choices: &[
             (Retry, "what Odoo says was put right"),
             (Edit, "something was scanned wrong"),
