@@ -4,32 +4,43 @@
 //! first and then as receipts to the devices. What is said to Odoo, and when, is decided by [`machine`]; this driver
 //! does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo.
-//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data.
-//! - `ledger`: the journal's side: who is sent, and what became of it.
+//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
+//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
+//!   document when they mean nothing any more.
+//! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
 
+mod aside;
+mod begun;
 pub mod copy;
+mod lanes;
 mod ledger;
 pub mod machine;
 pub mod odoo;
+pub mod order;
 mod refresh;
 mod resolve;
+mod sequence;
+mod withdraw;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::copy::Copy;
+use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
+use self::order::Next;
 use self::refresh::{Refresh, Trouble};
+use self::resolve::Ground;
+pub use self::resolve::Rules;
 use crate::journal::Journal;
 use crate::outcome::Failure;
 use crate::source::Outlets;
@@ -45,16 +56,20 @@ const ALARM_HELD: &str = "odoo-held";
 #[derive(Debug)]
 pub struct Forwarder {
     pub config: config::Odoo,
+    pub rules: Rules,
     pub journal: Journal,
     pub outlets: Outlets,
     pub board: Board,
     pub data_dir: PathBuf,
+    /// The copy of master data, as [`Copy::open_last`] has it at the start; from then on the one in use, for all who read it.
+    pub copy: watch::Sender<Option<Copy>>,
 }
 
 impl Forwarder {
     /// Runs until `cancel`, or until the journal has stopped.
     pub async fn run(self, cancel: CancellationToken) {
         let mut machine = Machine::new(Limits {
+            orders: self.rules.orders.clone(),
             batch_lines_max: self.config.batch_lines_max,
             refresh: Duration::from_secs(self.config.refresh_s),
         });
@@ -66,7 +81,9 @@ impl Forwarder {
             refresh: Refresh::default(),
             board: self.board,
             config: self.config,
+            rules: self.rules,
             data_dir: self.data_dir,
+            copy: self.copy,
             started: clock::instant(),
         };
         hands.show(&machine);
@@ -79,11 +96,14 @@ impl Forwarder {
             let begun = hands.now();
             let input = match &command {
                 Command::Sleep { until } => {
-                    let until = hands.started + *until;
+                    // Those that were set aside wait as well, and have their own time.
+                    let (aside, due) = hands.ledger.aside();
+                    let due = due.filter(|_| machine.is_idle()).unwrap_or(*until);
+                    let until = hands.started + due.min(*until);
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
-                        changed = totals.wait_for(|totals| totals.waiting.documents > 0), if machine.is_idle() => match changed {
+                        changed = totals.wait_for(|totals| totals.waiting.documents > aside), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
                         },
@@ -114,7 +134,9 @@ impl Forwarder {
 struct Hands {
     ledger: Ledger,
     config: config::Odoo,
+    rules: Rules,
     data_dir: PathBuf,
+    copy: watch::Sender<Option<Copy>>,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -140,8 +162,12 @@ impl Hands {
         cancel: &CancellationToken,
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
-            self.ledger.settle(outcomes).await?;
-            return Ok(Input::Settled);
+            let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
+            return match self.ledger.settle(outcomes, copy, now).await {
+                Ok(()) => Ok(Input::Settled),
+                Err(Interrupted::Ended(ended)) => Err(ended),
+                Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
+            };
         }
         let grace = async {
             cancel.cancelled().await;
@@ -166,28 +192,39 @@ impl Hands {
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
             return Err(Failure::wait("Odoo is not probed yet").into());
         };
-        let company = site.warehouse.company;
+        let ground = Ground {
+            copy: &site.copy,
+            warehouse: &site.warehouse,
+            rules: &self.rules,
+            now: clock::now(),
+        };
         Ok(match command {
             Command::Refresh => {
-                let news = self.refresh.run(client, &site.copy, company, now).await?;
+                let news = self
+                    .refresh
+                    .run(client, &site.copy, site.warehouse.company, now)
+                    .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
-                self.ledger.heal(client, &site.copy, company, news).await?;
+                self.ledger.heal(client, ground, news).await?;
+                self.ledger.take_back_all(client, ground).await?;
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
-                let taken = self.ledger.take(client, &site.copy, company, *lines_max);
+                let ledger = &mut self.ledger;
+                let taken = ledger.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {
-                Input::Loaded(client.load(&site.warehouse, transfers).await?)
+                Input::Loaded(lanes::load(client, &site.warehouse, transfers).await?)
             }
             Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
-            Command::Validate(ids) => {
-                client.validate(ids).await?;
+            Command::Validate(sent) => {
+                lanes::validate(client, sent).await?;
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
+            Command::Order(job, next) => step(client, &site.warehouse, &job.order, next).await?,
             Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
         })
     }
@@ -203,14 +240,23 @@ impl Hands {
         let warehouse = client.warehouse(&self.config.warehouse).await?;
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,
-            _ => {
-                let config = &self.config;
-                let identity = format!("{} {} {}", config.url, config.database, warehouse.company);
-                Copy::open(&self.data_dir, &identity)?
-            }
+            _ => self.claim(warehouse.company)?,
         };
         self.site = Some(Site { warehouse, copy });
         Ok(Input::Probed)
+    }
+
+    /// The copy of this company's master data: the one that is open already, or the one on disk.
+    fn claim(&self, company: i64) -> Result<Copy, CopyError> {
+        let identity = copy::identity(&self.config.url, &self.config.database, company);
+        let open = self.copy.borrow().clone();
+        if let Some(copy) = open {
+            copy.claim(&identity)?;
+            return Ok(copy);
+        }
+        let copy = Copy::open(&self.data_dir, &identity)?;
+        self.copy.send_replace(Some(copy.clone()));
+        Ok(copy)
     }
 
     fn failure(&mut self, trouble: Trouble) -> Failure {
@@ -218,7 +264,8 @@ impl Hands {
             Trouble::Odoo(failure) => failure,
             Trouble::Copy(error) => {
                 tracing::warn!(%error, "throwing the copy of Odoo's master data away: it is fetched again");
-                let copy = self.site.take().map(|site| site.copy);
+                self.site = None;
+                let copy = self.copy.send_replace(None);
                 if let Some(Err(error)) = copy.map(Copy::discard) {
                     tracing::error!(%error, "cannot remove it");
                 }
@@ -278,6 +325,37 @@ impl Hands {
         }
         self.board.alarm(ALARM_HELD, held);
     }
+}
+
+/// One step about an order.
+async fn step(
+    client: &mut Client,
+    warehouse: &Warehouse,
+    order: &str,
+    next: &Next,
+) -> Result<Input, Failure> {
+    match next {
+        Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
+        Next::Add { picking, rows } => {
+            if !client.add_lines(picking, rows).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
+        Next::Validate { picking, backorder } => {
+            client.validate_order(*picking, *backorder).await?;
+        }
+        Next::SetDone { picking, at } => {
+            client.set_done(&[(*picking, Some(*at))]).await?;
+        }
+        Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
+        Next::Ship {
+            picking,
+            shipment,
+            note,
+        } => client.ship(*picking, shipment, note.as_deref()).await?,
+        Next::Finish(_) => {}
+    }
+    Ok(Input::Done)
 }
 
 /// Why a command was not carried out.

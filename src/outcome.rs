@@ -22,11 +22,27 @@ pub mod code {
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";
+    pub const HELD_BACK: &str = "held-back";
+    pub const ALREADY_POSTED: &str = "already-posted";
+    pub const UNKNOWN_ORDER: &str = "unknown-order";
+    pub const ORDER_DONE: &str = "order-done";
+    pub const ORDER_CANCELLED: &str = "order-cancelled";
+    pub const ORDER_CHANGED: &str = "order-changed";
+    pub const NOT_ON_ORDER: &str = "not-on-order";
+    pub const OVER_PICKED: &str = "over-picked";
+    pub const UNDER_PICKED: &str = "under-picked";
+    pub const OVER_RECEIVED: &str = "over-received";
+    pub const UNDER_RECEIVED: &str = "under-received";
+    pub const NOTHING_PICKED: &str = "nothing-picked";
     pub const CANCELLED_IN_ODOO: &str = "cancelled-in-odoo";
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
+    pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
+
+    /// Codes of validations that more goods for the order may cure.
+    pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
 
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 8] = [
+    pub const MASTER_DATA: [&str; 10] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -35,6 +51,8 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        UNKNOWN_OUTCOME,
+        UNKNOWN_ORDER,
     ];
 }
 
@@ -47,7 +65,7 @@ pub enum Failure {
         message: String,
         /// The server asked for so much time.
         after: Option<Duration>,
-        /// It took too long, or broke half-way: smaller calls may fare better.
+        /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare better.
         slow: bool,
     },
     /// Odoo refused it: for a person.
@@ -94,6 +112,8 @@ impl Failure {
 pub enum Outcome {
     /// Read back from Odoo: done, with exactly the lines of the document.
     Posted { odoo: OdooRef, already: bool },
+    /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.
+    Unanswered { why: String },
     /// By Odoo or by rule; where Odoo holds a picking for it, it is named.
     Refused {
         reason: Reason,

@@ -3,12 +3,14 @@
 //! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
+//! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
 mod client;
 mod master;
+pub mod order;
 mod rights;
 mod transfer;
 

@@ -38,6 +38,10 @@ enum Nature {
     Closed,
     /// Odoo rounds its quantity.
     Rounded,
+    /// No call of `load` with it is answered.
+    SilentInLoad,
+    /// No call of `button_validate` with it is answered.
+    SilentInValidate,
 }
 
 #[derive(Debug, Default)]
@@ -52,13 +56,15 @@ struct Peer {
     /// The documents of each call of `load`.
     loads: Vec<usize>,
     calls: u32,
+    /// Calls that found no answer because of a document in them.
+    silent: u32,
 }
 
 fn number_of(key: DocumentKey) -> u64 {
     u64::from_be_bytes(key.0[..8].try_into().unwrap())
 }
 
-fn job(number: u64) -> Job {
+fn transfer(number: u64) -> Transfer {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&number.to_be_bytes());
     let line = TransferLine {
@@ -69,14 +75,19 @@ fn job(number: u64) -> Job {
         package: None,
         quantity: Decimal::from(3),
     };
+    Transfer {
+        key: DocumentKey(key),
+        group: "PDA-07".to_owned(),
+        lines: vec![line],
+        when: Some(Timestamp::UNIX_EPOCH),
+    }
+}
+
+fn job(number: u64) -> Job {
     Job {
         number,
-        transfer: Transfer {
-            key: DocumentKey(key),
-            group: "PDA-07".to_owned(),
-            lines: vec![line],
-            occurred: Timestamp::UNIX_EPOCH,
-        },
+        work: Work::Transfer(transfer(number)),
+        aside: false,
     }
 }
 
@@ -94,6 +105,14 @@ impl Peer {
 
     fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<i64>, Failure> {
         self.loads.push(transfers.len());
+        let nature = |t: &&Transfer| self.natures.get(&number_of(t.key));
+        if transfers
+            .iter()
+            .any(|t| nature(t) == Some(&Nature::SilentInLoad))
+        {
+            self.silent += 1;
+            return Err(silence());
+        }
         let documents: Vec<_> = transfers
             .iter()
             .enumerate()
@@ -138,6 +157,13 @@ impl Peer {
             .collect();
         if open
             .iter()
+            .any(|id| self.nature(*id) == Nature::SilentInValidate)
+        {
+            self.silent += 1;
+            return Err(silence());
+        }
+        if open
+            .iter()
             .any(|id| self.nature(*id) == Nature::RefusedByValidate)
         {
             return Err(Failure::person("you need to supply a lot"));
@@ -158,7 +184,7 @@ impl Peer {
             .collect()
     }
 
-    fn set_done(&mut self, done: &[(i64, Timestamp)]) -> Result<Vec<Picking>, Failure> {
+    fn set_done(&mut self, done: &[(i64, Option<Timestamp>)]) -> Result<Vec<Picking>, Failure> {
         if done
             .iter()
             .any(|(id, _)| self.nature(*id) == Nature::Closed)
@@ -174,7 +200,10 @@ impl Peer {
         let result = match command {
             Command::Load(transfers) => self.load(transfers).map(Input::Loaded),
             Command::Read(ids) => Ok(Input::Pickings(self.read(ids))),
-            Command::Validate(ids) => self.validate(ids).map(|()| Input::Validated),
+            Command::Validate(sent) => {
+                let ids: Vec<_> = sent.iter().map(|(id, _)| *id).collect();
+                self.validate(&ids).map(|()| Input::Validated)
+            }
             Command::SetDone(done) => self.set_done(done).map(Input::Pickings),
             Command::Probe => Ok(Input::Probed),
             _ => Ok(Input::Refreshed),
@@ -214,6 +243,14 @@ impl Peer {
     }
 }
 
+fn silence() -> Failure {
+    Failure::Wait {
+        message: "no answer".to_owned(),
+        after: None,
+        slow: true,
+    }
+}
+
 fn held(line: &TransferLine, rounded: bool) -> PickingLine {
     PickingLine {
         product_id: Some(line.product),
@@ -232,6 +269,8 @@ struct Rig {
     peer: Peer,
     waiting: VecDeque<u64>,
     outcomes: BTreeMap<u64, Outcome>,
+    /// Those that were set aside, as often as they were.
+    aside: Vec<u64>,
     now: Duration,
     /// How long each call takes.
     took: Duration,
@@ -242,12 +281,14 @@ impl Rig {
     fn new(documents: u64) -> Self {
         Self {
             machine: Machine::new(Limits {
+                orders: config::Orders::default(),
                 batch_lines_max: 400,
                 refresh: Duration::from_mins(1),
             }),
             peer: Peer::default(),
             waiting: (1..=documents).collect(),
             outcomes: BTreeMap::new(),
+            aside: Vec::new(),
             now: Duration::ZERO,
             took: Duration::from_secs(3),
             links: Vec::new(),
@@ -271,6 +312,10 @@ impl Rig {
             let input = match command {
                 Command::Settle(outcomes) => {
                     for (number, outcome) in outcomes {
+                        if matches!(outcome, Outcome::Unanswered { .. }) {
+                            self.aside.push(*number);
+                            continue;
+                        }
                         let before = self.outcomes.insert(*number, outcome.clone());
                         assert_eq!(before, None, "document {number} settled twice");
                     }
@@ -306,6 +351,7 @@ impl Rig {
             Outcome::Posted { already: false, .. } => "posted",
             Outcome::Posted { already: true, .. } => "already",
             Outcome::Refused { reason, .. } => &reason.code,
+            Outcome::Unanswered { .. } => "unanswered",
         }
     }
 
@@ -314,7 +360,7 @@ impl Rig {
         assert_eq!(self.outcomes.len() as u64, documents);
         assert_eq!(self.peer.ids.len(), self.peer.pickings.len());
         for (number, outcome) in &self.outcomes {
-            let id = self.peer.ids.get(&job(*number).transfer.key);
+            let id = self.peer.ids.get(&transfer(*number).key);
             let moved = id
                 .and_then(|id| self.peer.moved.get(id))
                 .copied()
@@ -325,7 +371,9 @@ impl Rig {
                     let closed = self.peer.nature(odoo.id) == Nature::Closed;
                     assert_ne!(self.peer.dated.contains(&odoo.id), closed);
                 }
-                Outcome::Refused { .. } => assert_eq!(moved, 0, "document {number}"),
+                Outcome::Refused { .. } | Outcome::Unanswered { .. } => {
+                    assert_eq!(moved, 0, "document {number}");
+                }
             }
         }
     }
@@ -430,7 +478,7 @@ fn what_odoo_rounds_is_found_before_it_is_posted() {
 #[test]
 fn cancelled_in_odoo_is_parked_and_not_validated() {
     let mut rig = Rig::new(2);
-    let id = rig.peer.create(&job(1).transfer);
+    let id = rig.peer.create(&transfer(1));
     rig.peer.pickings.get_mut(&id).unwrap().state = "cancel".to_owned();
     rig.run();
     rig.assert_exactly_once(2);
@@ -487,6 +535,72 @@ fn a_call_that_times_out_is_halved() {
     assert_eq!(rig.machine.batch_lines(), 25);
 }
 
+#[test]
+fn a_document_that_odoo_never_answers_to_stands_aside_and_the_others_go_on() {
+    for nature in [Nature::SilentInLoad, Nature::SilentInValidate] {
+        let mut rig = Rig::new(40).with(7, nature);
+        rig.took = Duration::from_millis(500);
+        rig.waiting.extend(41..=400);
+        rig.run();
+        assert_eq!(rig.aside, [7], "{nature:?}");
+        rig.assert_exactly_once(399);
+        // From 50 to 25, 13, 7, 3 and 1, and then for its own sake.
+        assert_eq!(rig.peer.silent, 5 + UNANSWERED_MAX, "{nature:?}");
+        // It was not the size: batches are large again.
+        assert!(
+            rig.machine.batch_lines() > 50,
+            "{}",
+            rig.machine.batch_lines()
+        );
+    }
+}
+
+#[test]
+fn one_that_was_set_aside_before_has_one_call() {
+    let mut rig = Rig::new(0).with(7, Nature::SilentInLoad);
+    rig.run();
+    let again = Job {
+        aside: true,
+        ..job(7)
+    };
+    rig.machine.idle = false;
+    rig.machine
+        .answer(Input::Taken(Some(vec![again])), rig.now, rig.took, 0.5);
+    rig.run();
+    assert_eq!((&rig.aside[..], &rig.peer.loads[..]), (&[7][..], &[1][..]));
+}
+
+#[test]
+fn a_link_that_is_down_sets_nothing_aside() {
+    // Each call is lost without an answer, and so is each probe after it.
+    let outage = [Fault::TimedOut, Fault::TimedOut, Fault::TimedOut].repeat(5);
+    let mut rig = Rig::new(1).fail([Fault::None, Fault::None].into_iter().chain(outage));
+    rig.run();
+    assert_eq!(rig.aside, Vec::<u64>::new());
+    assert_eq!(rig.machine.batch_lines(), 50);
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_probe_that_odoo_refuses_blames_no_document() {
+    let mut rig = Rig::new(3);
+    for input in [Input::Probed, Input::Refreshed] {
+        rig.machine.answer(input, rig.now, rig.took, 0.5);
+    }
+    let jobs = rig.waiting.drain(..).map(job).collect();
+    for input in [
+        Input::Taken(Some(jobs)),
+        Input::Failed(silence()),
+        Input::Failed(Failure::person("no such method")),
+    ] {
+        rig.machine.answer(input, rig.now, rig.took, 0.5);
+    }
+    assert!(matches!(rig.machine.link(), Link::Held { .. }));
+    rig.run();
+    rig.assert_exactly_once(3);
+    assert!((1..=3).all(|n| rig.code(n) == "posted"));
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         6 => Just(Fault::None),
@@ -507,6 +621,8 @@ fn nature() -> impl Strategy<Value = Nature> {
         1 => Just(Nature::Wizard),
         1 => Just(Nature::Closed),
         1 => Just(Nature::Rounded),
+        1 => Just(Nature::SilentInLoad),
+        1 => Just(Nature::SilentInValidate),
     ]
 }
 
@@ -519,18 +635,27 @@ proptest! {
         faults in proptest::collection::vec(fault(), 0..120),
     ) {
         let documents = natures.len() as u64;
+        // Calls that time out again and again look like a document that gets no answer.
+        let faulty = faults.contains(&Fault::TimedOut);
         let mut rig = Rig::new(documents).fail(faults);
         for (number, nature) in (1..).zip(&natures) {
             rig.peer.natures.insert(number, *nature);
         }
         rig.run();
-        rig.assert_exactly_once(documents);
+        let silent = |nature: &Nature| matches!(nature, Nature::SilentInLoad | Nature::SilentInValidate);
+        let aside = rig.aside.len() as u64;
+        rig.assert_exactly_once(documents - aside);
         for (number, nature) in (1..).zip(natures) {
+            if rig.aside.contains(&number) {
+                prop_assert!(silent(&nature) || faulty, "document {}", number);
+                continue;
+            }
             let expected: &[&str] = match nature {
                 Nature::Good | Nature::Closed => &["posted", "already"],
                 Nature::RefusedByLoad | Nature::RefusedByValidate => &[code::ODOO_REFUSED],
                 Nature::Wizard => &[code::NOT_VALIDATED],
                 Nature::Rounded => &[code::DIFFERS_IN_ODOO],
+                Nature::SilentInLoad | Nature::SilentInValidate => &[],
             };
             prop_assert!(expected.contains(&rig.code(number)), "document {}: {}", number, rig.code(number));
         }
