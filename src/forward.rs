@@ -5,12 +5,15 @@
 //! does what it is told, and tells it what came of that:
 //!
 //! - [`odoo`]: the client, and the only module that knows Odoo.
-//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data.
-//! - `ledger`: the journal's side: who is sent, and what became of it.
+//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
+//!   document when they mean nothing any more.
+//! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
 
+mod aside;
+mod begun;
 pub mod copy;
 mod ledger;
 pub mod machine;
@@ -79,11 +82,14 @@ impl Forwarder {
             let begun = hands.now();
             let input = match &command {
                 Command::Sleep { until } => {
-                    let until = hands.started + *until;
+                    // Those that were set aside wait as well, and have their own time.
+                    let (aside, due) = hands.ledger.aside();
+                    let due = due.filter(|_| machine.is_idle()).unwrap_or(*until);
+                    let until = hands.started + due.min(*until);
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
-                        changed = totals.wait_for(|totals| totals.waiting.documents > 0), if machine.is_idle() => match changed {
+                        changed = totals.wait_for(|totals| totals.waiting.documents > aside), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
                         },
@@ -140,7 +146,7 @@ impl Hands {
         cancel: &CancellationToken,
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
-            self.ledger.settle(outcomes).await?;
+            self.ledger.settle(outcomes, self.now()).await?;
             return Ok(Input::Settled);
         }
         let grace = async {
@@ -176,7 +182,8 @@ impl Hands {
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
-                let taken = self.ledger.take(client, &site.copy, company, *lines_max);
+                let ledger = &mut self.ledger;
+                let taken = ledger.take(client, &site.copy, company, *lines_max, now);
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {

@@ -24,9 +24,10 @@ pub mod code {
     pub const NOT_VALIDATED: &str = "not-validated";
     pub const CANCELLED_IN_ODOO: &str = "cancelled-in-odoo";
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
+    pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
 
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 8] = [
+    pub const MASTER_DATA: [&str; 9] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -35,6 +36,7 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        UNKNOWN_OUTCOME,
     ];
 }
 
@@ -47,7 +49,7 @@ pub enum Failure {
         message: String,
         /// The server asked for so much time.
         after: Option<Duration>,
-        /// It took too long, or broke half-way: smaller calls may fare better.
+        /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare better.
         slow: bool,
     },
     /// Odoo refused it: for a person.
@@ -94,6 +96,8 @@ impl Failure {
 pub enum Outcome {
     /// Read back from Odoo: done, with exactly the lines of the document.
     Posted { odoo: OdooRef, already: bool },
+    /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.
+    Unanswered { why: String },
     /// By Odoo or by rule; where Odoo holds a picking for it, it is named.
     Refused {
         reason: Reason,

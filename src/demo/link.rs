@@ -40,7 +40,7 @@ pub enum What {
 /// A fault for the next requests to a method.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// How the request's path ends, such as `load`; empty: any request.
+    /// How the request's path ends, such as `load` or `stock.lot/search_read`; empty: any request.
     pub method: String,
     /// So many requests.
     pub times: u32,
@@ -138,10 +138,11 @@ impl Shared {
     /// Takes one use of the first fault that is meant for this request.
     fn fault_for(&self, path: &str) -> Option<What> {
         let mut faults = self.faults();
-        let method = path.rsplit('/').next().unwrap_or("");
-        let place = faults
-            .iter()
-            .position(|fault| fault.method.is_empty() || fault.method == method)?;
+        let meant = |fault: &Fault| {
+            let before = path.strip_suffix(fault.method.as_str());
+            fault.method.is_empty() || before.is_some_and(|before| before.ends_with('/'))
+        };
+        let place = faults.iter().position(meant)?;
         let fault = &mut faults[place];
         fault.times = fault.times.saturating_sub(1);
         let what = fault.what.clone();

@@ -10,6 +10,8 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::Interrupted;
+use super::aside::Aside;
+use super::begun::{self, Standing};
 use super::copy::Copy;
 use super::machine::Job;
 use super::odoo::{Client, Transfer};
@@ -51,6 +53,10 @@ pub struct Ledger {
     cancel: CancellationToken,
     /// Those being sent: one batch.
     sending: BTreeMap<u64, Entry>,
+    /// Waiting documents that Odoo gave no answer to: left out until their time.
+    aside: Aside,
+    /// The last that was taken was one of those: now it is the others' turn.
+    aside_taken: bool,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -64,6 +70,8 @@ impl Ledger {
             outlets,
             cancel,
             sending: BTreeMap::new(),
+            aside: Aside::default(),
+            aside_taken: false,
             recovered: Some(0),
             healed: 0,
         }
@@ -77,8 +85,9 @@ impl Ledger {
         copy: &Copy,
         company: i64,
         lines_max: usize,
+        now: Duration,
     ) -> Result<Option<Vec<Job>>, Interrupted> {
-        let entries = self.next_entries(lines_max)?;
+        let entries = self.next_entries(lines_max, now)?;
         if entries.is_empty() {
             return Ok(None);
         }
@@ -87,22 +96,48 @@ impl Ledger {
         if let (Some(after), Some(last)) = (&mut self.recovered, entries.last()) {
             *after = last.document.number;
         }
-        let changes = entries
-            .iter()
-            .zip(&resolved)
-            .map(|(entry, resolved)| match resolved {
-                Ok(_) => sending(entry),
-                Err(reason) => parked(entry, reason.clone(), None),
+        let mut taken = Vec::new();
+        for (entry, resolved) in entries.into_iter().zip(resolved) {
+            let next = match resolved {
+                Ok(transfer) => Next::Send(transfer),
+                Err(reason) if entry.progress.attempts > 0 => after(
+                    &entry,
+                    begun::find_out(odoo, &entry.document, reason).await?,
+                ),
+                Err(reason) => Next::Refuse(reason),
+            };
+            taken.push((entry, next));
+        }
+        let mut changes = Vec::new();
+        for (entry, next) in &taken {
+            changes.push(match next {
+                Next::Send(_) => sending(entry),
+                Next::Refuse(reason) => parked(entry, reason.clone(), None),
+                Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
+                Next::Found(odoo) => posted(entry, odoo, true),
+                Next::Aside(why) => {
+                    set_aside(entry, why, self.aside.put(entry.document.number, now))
+                }
             });
-        let made = self.change(changes.collect()).await?;
+        }
+        let made = self.change(changes).await?;
         let mut jobs = Vec::new();
-        for ((entry, resolved), made) in entries.into_iter().zip(resolved).zip(made) {
-            match resolved {
-                // Someone else was faster.
-                _ if !made => {}
-                Ok(transfer) => jobs.push(self.begin(entry, transfer)),
-                Err(reason) => self.tell_refused(&entry.document, &reason).await?,
+        // Where nothing was made, someone else was faster.
+        for ((entry, next), _) in taken.into_iter().zip(made).filter(|(_, made)| *made) {
+            let number = entry.document.number;
+            match next {
+                Next::Send(transfer) => {
+                    jobs.push(self.begin(entry, transfer));
+                    continue;
+                }
+                Next::Refuse(reason) => self.tell_refused(&entry.document, &reason).await?,
+                Next::Found(odoo) => self.tell_posted(&entry.document, &odoo).await?,
+                Next::Park(Reason { code, message }, _) => {
+                    tracing::warn!(number, code, message, "document parked");
+                }
+                Next::Aside(_) => continue,
             }
+            self.aside.answered(number, now);
         }
         Ok(Some(jobs))
     }
@@ -112,11 +147,21 @@ impl Ledger {
         entry.progress.state = State::Sending;
         entry.progress.attempts += 1;
         self.sending.insert(number, entry);
-        Job { number, transfer }
+        let aside = self.aside.contains(number);
+        Job {
+            number,
+            transfer,
+            aside,
+        }
     }
 
-    /// First those whose send was begun before the start, then those that wait.
-    fn next_entries(&mut self, lines_max: usize) -> Result<Vec<Entry>, JournalError> {
+    /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
+    /// aside and is due.
+    fn next_entries(
+        &mut self,
+        lines_max: usize,
+        now: Duration,
+    ) -> Result<Vec<Entry>, JournalError> {
         if let Some(after) = self.recovered {
             let entries = self.read(State::Sending, after, lines_max)?;
             if !entries.is_empty() {
@@ -124,7 +169,24 @@ impl Ledger {
             }
             self.recovered = None;
         }
-        self.read(State::Waiting, 0, lines_max)
+        let entries = self.read(State::Waiting, 0, lines_max)?;
+        let due = self.aside.due(now);
+        let due = due.filter(|_| entries.is_empty() || !self.aside_taken);
+        self.aside_taken = due.is_some();
+        let Some(number) = due else {
+            return Ok(entries);
+        };
+        let waits = |entry: &Entry| entry.progress.state == State::Waiting;
+        if let Some(entry) = self.journal.document(number)?.filter(waits) {
+            return Ok(vec![entry]);
+        }
+        self.aside.answered(number, now);
+        Ok(entries)
+    }
+
+    /// How many documents wait, but not to be taken now; and when the first of them is due.
+    pub fn aside(&self) -> (u64, Option<Duration>) {
+        (self.aside.len() as u64, self.aside.next_due())
     }
 
     fn read(
@@ -140,6 +202,9 @@ impl Ledger {
             let whole = page.len() == PAGE_DOCUMENTS;
             for entry in page {
                 after = entry.document.number;
+                if self.aside.contains(after) {
+                    continue;
+                }
                 // One without lines costs something as well.
                 lines += entry.document.lines.len().max(1);
                 if lines > lines_max && !entries.is_empty() {
@@ -154,15 +219,23 @@ impl Ledger {
     }
 
     /// Writes outcomes down, and then tells the devices.
-    pub async fn settle(&mut self, outcomes: &[(u64, Outcome)]) -> Result<(), Ended> {
-        let changes = outcomes.iter().filter_map(|(number, outcome)| {
-            let entry = self.sending.get(number)?;
-            Some(match outcome {
+    pub async fn settle(
+        &mut self,
+        outcomes: &[(u64, Outcome)],
+        now: Duration,
+    ) -> Result<(), Ended> {
+        let mut changes = Vec::new();
+        for (number, outcome) in outcomes {
+            let Some(entry) = self.sending.get(number) else {
+                continue;
+            };
+            changes.push(match outcome {
                 Outcome::Posted { odoo, already } => posted(entry, odoo, *already),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
-            })
-        });
-        self.change(changes.collect()).await?;
+                Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
+            });
+        }
+        self.change(changes).await?;
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.remove(number) else {
                 continue;
@@ -172,7 +245,10 @@ impl Ledger {
                 Outcome::Refused { reason, .. } => {
                     self.tell_refused(&entry.document, reason).await?;
                 }
+                // Nothing is known of it that a device could be told.
+                Outcome::Unanswered { .. } => continue,
             }
+            self.aside.answered(*number, now);
         }
         Ok(())
     }
@@ -287,6 +363,28 @@ impl Ledger {
     }
 }
 
+/// What is to be done with a document that was taken.
+enum Next {
+    Send(Transfer),
+    Refuse(Reason),
+    /// Without a word to the device: Odoo holds something of it as done.
+    Park(Reason, OdooRef),
+    Found(OdooRef),
+    Aside(String),
+}
+
+fn after(entry: &Entry, standing: Standing) -> Next {
+    match standing {
+        Standing::Posted(odoo) => Next::Found(odoo),
+        Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
+        // A call from before the stop may still be posting it.
+        Standing::Open(reason, _) if entry.progress.state == State::Sending => {
+            Next::Aside(reason.message)
+        }
+        Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
+    }
+}
+
 fn is_curable(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
     reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
@@ -331,13 +429,7 @@ fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
     change
 }
 
-fn parked(entry: &Entry, mut reason: Reason, odoo: Option<OdooRef>) -> Change {
-    if entry.progress.state == State::Sending
-        && odoo.is_none()
-        && code::MASTER_DATA.contains(&reason.code.as_str())
-    {
-        reason.message += " (its send was begun before: Odoo may hold it already)";
-    }
+fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
     let mut change = change(
         entry,
         State::Parked,
@@ -346,6 +438,20 @@ fn parked(entry: &Entry, mut reason: Reason, odoo: Option<OdooRef>) -> Change {
     change.progress.reason = Some(reason);
     change.progress.odoo = odoo.or(change.progress.odoo);
     change
+}
+
+fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
+    let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
+    tracing::warn!(
+        number,
+        minutes,
+        why,
+        "document set aside: Odoo does not answer"
+    );
+    let note = format!(
+        "set aside, because what Odoo did is unknown ({why}); tried again in {minutes} min, others go on"
+    );
+    change(entry, State::Waiting, note)
 }
 
 fn waiting(entry: &Entry) -> Change {

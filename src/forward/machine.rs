@@ -4,7 +4,9 @@
 //! still ours to post), *validate*, *set the true time and read back*. Whatever happens to a call:
 //!
 //! - no answer, or one that passes by itself: **unknown** (**invariant 6**). The batch begins again at *load* with
-//!   the same keys after a back-off with jitter; a call that took too long is halved as well.
+//!   the same keys after a back-off with jitter.
+//! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not, the batch is halved,
+//!   and one document whose calls come to no answer again and again is set aside, still unknown. The others go on.
 //! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved until one
 //!   is left. The others go on (**invariant 8**).
 //! - held: nothing is sent until a probe, once a minute, gets through.
@@ -12,6 +14,7 @@
 //! **Promises:** a document is *posted* only when it was read back done with exactly its lines; documents are taken
 //! in the order of their numbers; no more than one batch is in memory.
 
+mod batch;
 mod judge;
 #[cfg(test)]
 mod tests;
@@ -20,9 +23,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use self::judge::Verdict;
+use self::batch::{Batch, Step};
 use super::odoo::{Picking, Transfer};
-use crate::document::OdooRef;
 use crate::outcome::{Failure, Outcome, code};
 
 /// The size of the first batch, in lines.
@@ -33,6 +35,8 @@ const CALL_SLOW: Duration = Duration::from_secs(4);
 const CALL_TARGET_S: f64 = 3.0;
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// A document is set aside when so many calls in a row about it alone came to no answer, and a probe after each did.
+const UNANSWERED_MAX: u32 = 3;
 /// While the link is held, somebody may have put it right: look once a minute.
 const HELD_PROBE: Duration = Duration::from_mins(1);
 
@@ -48,6 +52,8 @@ pub struct Limits {
 pub struct Job {
     pub number: u64,
     pub transfer: Transfer,
+    /// It was set aside before: then it is alone in its batch, and one more call without an answer is enough.
+    pub aside: bool,
 }
 
 /// What the driver does next; each is answered with one [`Input`].
@@ -102,38 +108,6 @@ pub enum Link {
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
-    Load,
-    Read,
-    Validate,
-    SetDone,
-    /// Odoo posted it, but refuses the true time (a closed period): only read it back.
-    ReadBack,
-}
-
-#[derive(Debug)]
-struct Batch {
-    documents: Vec<Sent>,
-    step: Step,
-    slowest: Duration,
-    /// Part of a larger one: says nothing about the right size.
-    part: bool,
-    /// Its only document was validated in a call of its own: what came of that is about it alone.
-    validated_alone: bool,
-}
-
-#[derive(Debug)]
-struct Sent {
-    job: Job,
-    /// The id that `load` answered.
-    picking: i64,
-    /// As read before validation.
-    odoo: Option<OdooRef>,
-    /// It was posted when we came: by us, before an answer got lost.
-    already: bool,
-}
-
 #[derive(Debug)]
 pub struct Machine {
     limits: Limits,
@@ -143,6 +117,9 @@ pub struct Machine {
     /// The one being sent is last. Together they are one batch that was taken, halved as need be.
     work: Vec<Batch>,
     settled: Vec<(u64, Outcome)>,
+    /// The batch's last call came to no answer, at this step and in these words: the link or the call is to blame, as a
+    /// probe will tell.
+    doubt: Option<(Step, String)>,
     /// Failures in a row.
     failures: u32,
     /// Nothing is sent before.
@@ -162,6 +139,7 @@ impl Machine {
             batch_lines: BATCH_LINES_START.min(limits.batch_lines_max).max(1),
             work: Vec::new(),
             settled: Vec::new(),
+            doubt: None,
             failures: 0,
             pause_until: Duration::ZERO,
             refresh_at: Duration::ZERO,
@@ -229,6 +207,9 @@ impl Machine {
             Input::Probed => {
                 self.probed = true;
                 self.refresh_at = now;
+                if let Some((step, why)) = self.doubt.take() {
+                    self.blame_call(step, &why);
+                }
             }
             Input::Refreshed => {
                 self.refresh_at = now + self.limits.refresh;
@@ -249,19 +230,7 @@ impl Machine {
 
     fn taken(&mut self, jobs: Vec<Job>) {
         if !jobs.is_empty() {
-            let documents = jobs.into_iter().map(|job| Sent {
-                job,
-                picking: 0,
-                odoo: None,
-                already: false,
-            });
-            self.work.push(Batch {
-                documents: documents.collect(),
-                step: Step::Load,
-                slowest: Duration::ZERO,
-                part: false,
-                validated_alone: false,
-            });
+            self.work.push(Batch::new(jobs));
         }
     }
 
@@ -327,14 +296,12 @@ impl Machine {
                 let pause = self.backoff(jitter).max(after.unwrap_or_default());
                 self.failures = self.failures.saturating_add(1);
                 self.pause_until = now + pause;
+                self.doubt_link(slow.then(|| message.clone()));
                 self.link = Link::Down { why: message };
                 self.begin_again();
-                if slow && !self.work.is_empty() {
-                    self.batch_lines = (self.batch_lines / 2).max(1);
-                    self.halve();
-                }
             }
-            Failure::Person { message, documents } if !self.work.is_empty() => {
+            // A probe is not about the documents that wait for it.
+            Failure::Person { message, documents } if self.probed && !self.work.is_empty() => {
                 self.failures = 0;
                 self.link = Link::Up;
                 self.refused(&message, documents);
@@ -345,9 +312,48 @@ impl Machine {
         }
     }
 
+    /// After a call of the batch that was too slow, the link is probed; any other failure is the link's own.
+    fn doubt_link(&mut self, slow: Option<String>) {
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        self.doubt = slow.filter(|_| self.probed).map(|why| (batch.step, why));
+        if self.doubt.is_some() {
+            self.probed = false;
+        } else {
+            batch.unanswered = 0;
+        }
+    }
+
+    /// The link answers, so it was the call: smaller ones may fare better, and one document alone may have to stand aside.
+    fn blame_call(&mut self, step: Step, why: &str) {
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        if batch.documents.len() > 1 {
+            self.batch_lines = (self.batch_lines / 2).max(1);
+            return self.halve();
+        }
+        // An answer at an earlier step, and none at a later one, is progress.
+        if batch.unanswered_at.replace(step).is_some_and(|s| s != step) {
+            batch.unanswered = 0;
+        }
+        batch.unanswered += 1;
+        if batch.unanswered >= UNANSWERED_MAX {
+            let outcome = Outcome::Unanswered {
+                why: why.to_owned(),
+            };
+            let aside = batch.documents.drain(..);
+            self.settled
+                .extend(aside.map(|sent| (sent.job.number, outcome.clone())));
+            self.work.pop();
+        }
+    }
+
     fn hold(&mut self, why: String, now: Duration) {
         self.link = Link::Held { why };
         self.probed = false;
+        self.doubt = None;
         self.pause_until = now + HELD_PROBE;
         self.begin_again();
     }
@@ -406,102 +412,5 @@ impl Machine {
             self.work.push(Batch { documents, ..first }.skipping());
         }
         self.work.push(first.skipping());
-    }
-}
-
-impl Batch {
-    /// Past validation if nothing of it needs that.
-    fn skipping(mut self) -> Self {
-        if self.step == Step::Validate && self.documents.iter().all(|sent| sent.already) {
-            self.step = Step::SetDone;
-        }
-        self
-    }
-
-    fn lines(&self) -> usize {
-        self.documents
-            .iter()
-            .map(|s| s.job.transfer.lines.len())
-            .sum()
-    }
-
-    fn command(&self) -> Command<'_> {
-        let ids = || self.documents.iter().map(|s| s.picking).collect();
-        match self.step {
-            Step::Load => Command::Load(self.documents.iter().map(|s| &s.job.transfer).collect()),
-            Step::Read | Step::ReadBack => Command::Read(ids()),
-            Step::Validate => Command::Validate(
-                self.documents
-                    .iter()
-                    .filter(|sent| !sent.already)
-                    .map(|sent| sent.picking)
-                    .collect(),
-            ),
-            Step::SetDone => Command::SetDone(
-                self.documents
-                    .iter()
-                    .map(|sent| (sent.picking, sent.job.transfer.occurred))
-                    .collect(),
-            ),
-        }
-    }
-
-    fn loaded(&mut self, ids: &[i64]) -> Vec<(u64, Outcome)> {
-        for (sent, id) in self.documents.iter_mut().zip(ids) {
-            sent.picking = *id;
-            sent.already = false;
-        }
-        self.step = Step::Read;
-        Vec::new()
-    }
-
-    /// Sorts out what must not be validated: only pickings that are still what was meant stay in the batch.
-    fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
-        self.step = Step::SetDone;
-        let mut settled = Vec::new();
-        for mut sent in std::mem::take(&mut self.documents) {
-            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
-            match verdict {
-                Verdict::Refused(code, message) => {
-                    settled.push((sent.job.number, Outcome::refused(code, message, odoo)));
-                    continue;
-                }
-                Verdict::Done => sent.already = true,
-                Verdict::Open(_) => self.step = Step::Validate,
-            }
-            sent.odoo = odoo;
-            self.documents.push(sent);
-        }
-        settled
-    }
-
-    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated again in smaller parts.
-    fn read_back(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
-        let alone = self.validated_alone;
-        let mut settled = Vec::new();
-        for sent in std::mem::take(&mut self.documents) {
-            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
-            let outcome = match (verdict, odoo) {
-                (Verdict::Done, Some(odoo)) => Outcome::Posted {
-                    odoo,
-                    already: sent.already,
-                },
-                (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
-                (Verdict::Open(state), odoo) if alone => Outcome::refused(
-                    code::NOT_VALIDATED,
-                    format!(
-                        "Odoo left it {state:?} when told to validate it: open it there and see what Odoo asks"
-                    ),
-                    odoo,
-                ),
-                _ => {
-                    self.documents.push(sent);
-                    continue;
-                }
-            };
-            settled.push((sent.job.number, outcome));
-        }
-        self.step = Step::Validate;
-        settled
     }
 }

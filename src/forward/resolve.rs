@@ -9,7 +9,7 @@ use super::copy::{Copy, Found, Product};
 use super::odoo::{Client, Kind, NAMES_MAX, Transfer, TransferLine};
 use super::refresh::Trouble;
 use crate::document::{Document, Line, Purpose, Reason};
-use crate::outcome::code;
+use crate::outcome::{Failure, code};
 
 type Resolved<T> = Result<T, Reason>;
 
@@ -20,8 +20,45 @@ struct Names {
     packages: BTreeMap<String, Vec<i64>>,
 }
 
-/// A transfer for each document, or why there is none yet.
+/// A transfer for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each document is asked for
+/// alone, and the refusal is for the one that it is about (**invariant 8**).
 pub async fn resolve(
+    odoo: &mut Client,
+    copy: &Copy,
+    company: i64,
+    documents: &[&Document],
+) -> Result<Vec<Resolved<Transfer>>, Trouble> {
+    match resolve_together(odoo, copy, company, documents).await {
+        Err(Trouble::Odoo(failure)) => refusal(odoo, company, failure).await?,
+        other => return other,
+    };
+    let mut resolved = Vec::new();
+    for document in documents {
+        match resolve_together(odoo, copy, company, &[document]).await {
+            Ok(one) => resolved.extend(one),
+            Err(Trouble::Odoo(failure)) => {
+                resolved.push(Err(refusal(odoo, company, failure).await?));
+            }
+            Err(trouble) => return Err(trouble),
+        }
+    }
+    Ok(resolved)
+}
+
+/// What Odoo refuses about a document, in its words; all else is the link's trouble, also a key, a database or a user that
+/// is not admitted at all.
+async fn refusal(odoo: &mut Client, company: i64, failure: Failure) -> Result<Reason, Trouble> {
+    if matches!(failure, Failure::Wait { .. }) {
+        return Err(failure.into());
+    }
+    odoo.admits(company).await?;
+    Ok(reason(
+        code::ODOO_REFUSED,
+        format!("Odoo does not look its barcodes up: {failure}"),
+    ))
+}
+
+async fn resolve_together(
     odoo: &mut Client,
     copy: &Copy,
     company: i64,
@@ -89,7 +126,8 @@ async fn ask_for_names(
     }
     let lots: Vec<_> = lots.into_iter().collect();
     for lots in lots.chunks(NAMES_MAX) {
-        for lot in odoo.lots(company, lots).await? {
+        let lots = lots.iter().cloned().collect();
+        for lot in odoo.lots(company, &lots).await? {
             names
                 .lots
                 .entry((lot.product_id, lot.name))

@@ -38,6 +38,10 @@ enum Nature {
     Closed,
     /// Odoo rounds its quantity.
     Rounded,
+    /// No call of `load` with it is answered.
+    SilentInLoad,
+    /// No call of `button_validate` with it is answered.
+    SilentInValidate,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +56,8 @@ struct Peer {
     /// The documents of each call of `load`.
     loads: Vec<usize>,
     calls: u32,
+    /// Calls that found no answer because of a document in them.
+    silent: u32,
 }
 
 fn number_of(key: DocumentKey) -> u64 {
@@ -77,6 +83,7 @@ fn job(number: u64) -> Job {
             lines: vec![line],
             occurred: Timestamp::UNIX_EPOCH,
         },
+        aside: false,
     }
 }
 
@@ -94,6 +101,14 @@ impl Peer {
 
     fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<i64>, Failure> {
         self.loads.push(transfers.len());
+        let nature = |t: &&Transfer| self.natures.get(&number_of(t.key));
+        if transfers
+            .iter()
+            .any(|t| nature(t) == Some(&Nature::SilentInLoad))
+        {
+            self.silent += 1;
+            return Err(silence());
+        }
         let documents: Vec<_> = transfers
             .iter()
             .enumerate()
@@ -136,6 +151,13 @@ impl Peer {
             .filter(|id| self.pickings[id].state == "assigned")
             .copied()
             .collect();
+        if open
+            .iter()
+            .any(|id| self.nature(*id) == Nature::SilentInValidate)
+        {
+            self.silent += 1;
+            return Err(silence());
+        }
         if open
             .iter()
             .any(|id| self.nature(*id) == Nature::RefusedByValidate)
@@ -214,6 +236,14 @@ impl Peer {
     }
 }
 
+fn silence() -> Failure {
+    Failure::Wait {
+        message: "no answer".to_owned(),
+        after: None,
+        slow: true,
+    }
+}
+
 fn held(line: &TransferLine, rounded: bool) -> PickingLine {
     PickingLine {
         product_id: Some(line.product),
@@ -232,6 +262,8 @@ struct Rig {
     peer: Peer,
     waiting: VecDeque<u64>,
     outcomes: BTreeMap<u64, Outcome>,
+    /// Those that were set aside, as often as they were.
+    aside: Vec<u64>,
     now: Duration,
     /// How long each call takes.
     took: Duration,
@@ -248,6 +280,7 @@ impl Rig {
             peer: Peer::default(),
             waiting: (1..=documents).collect(),
             outcomes: BTreeMap::new(),
+            aside: Vec::new(),
             now: Duration::ZERO,
             took: Duration::from_secs(3),
             links: Vec::new(),
@@ -271,6 +304,10 @@ impl Rig {
             let input = match command {
                 Command::Settle(outcomes) => {
                     for (number, outcome) in outcomes {
+                        if matches!(outcome, Outcome::Unanswered { .. }) {
+                            self.aside.push(*number);
+                            continue;
+                        }
                         let before = self.outcomes.insert(*number, outcome.clone());
                         assert_eq!(before, None, "document {number} settled twice");
                     }
@@ -306,6 +343,7 @@ impl Rig {
             Outcome::Posted { already: false, .. } => "posted",
             Outcome::Posted { already: true, .. } => "already",
             Outcome::Refused { reason, .. } => &reason.code,
+            Outcome::Unanswered { .. } => "unanswered",
         }
     }
 
@@ -325,7 +363,9 @@ impl Rig {
                     let closed = self.peer.nature(odoo.id) == Nature::Closed;
                     assert_ne!(self.peer.dated.contains(&odoo.id), closed);
                 }
-                Outcome::Refused { .. } => assert_eq!(moved, 0, "document {number}"),
+                Outcome::Refused { .. } | Outcome::Unanswered { .. } => {
+                    assert_eq!(moved, 0, "document {number}");
+                }
             }
         }
     }
@@ -487,6 +527,72 @@ fn a_call_that_times_out_is_halved() {
     assert_eq!(rig.machine.batch_lines(), 25);
 }
 
+#[test]
+fn a_document_that_odoo_never_answers_to_stands_aside_and_the_others_go_on() {
+    for nature in [Nature::SilentInLoad, Nature::SilentInValidate] {
+        let mut rig = Rig::new(40).with(7, nature);
+        rig.took = Duration::from_millis(500);
+        rig.waiting.extend(41..=400);
+        rig.run();
+        assert_eq!(rig.aside, [7], "{nature:?}");
+        rig.assert_exactly_once(399);
+        // From 50 to 25, 13, 7, 3 and 1, and then for its own sake.
+        assert_eq!(rig.peer.silent, 5 + UNANSWERED_MAX, "{nature:?}");
+        // It was not the size: batches are large again.
+        assert!(
+            rig.machine.batch_lines() > 50,
+            "{}",
+            rig.machine.batch_lines()
+        );
+    }
+}
+
+#[test]
+fn one_that_was_set_aside_before_has_one_call() {
+    let mut rig = Rig::new(0).with(7, Nature::SilentInLoad);
+    rig.run();
+    let again = Job {
+        aside: true,
+        ..job(7)
+    };
+    rig.machine.idle = false;
+    rig.machine
+        .answer(Input::Taken(Some(vec![again])), rig.now, rig.took, 0.5);
+    rig.run();
+    assert_eq!((&rig.aside[..], &rig.peer.loads[..]), (&[7][..], &[1][..]));
+}
+
+#[test]
+fn a_link_that_is_down_sets_nothing_aside() {
+    // Each call is lost without an answer, and so is each probe after it.
+    let outage = [Fault::TimedOut, Fault::TimedOut, Fault::TimedOut].repeat(5);
+    let mut rig = Rig::new(1).fail([Fault::None, Fault::None].into_iter().chain(outage));
+    rig.run();
+    assert_eq!(rig.aside, Vec::<u64>::new());
+    assert_eq!(rig.machine.batch_lines(), 50);
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_probe_that_odoo_refuses_blames_no_document() {
+    let mut rig = Rig::new(3);
+    for input in [Input::Probed, Input::Refreshed] {
+        rig.machine.answer(input, rig.now, rig.took, 0.5);
+    }
+    let jobs = rig.waiting.drain(..).map(job).collect();
+    for input in [
+        Input::Taken(Some(jobs)),
+        Input::Failed(silence()),
+        Input::Failed(Failure::person("no such method")),
+    ] {
+        rig.machine.answer(input, rig.now, rig.took, 0.5);
+    }
+    assert!(matches!(rig.machine.link(), Link::Held { .. }));
+    rig.run();
+    rig.assert_exactly_once(3);
+    assert!((1..=3).all(|n| rig.code(n) == "posted"));
+}
+
 fn fault() -> impl Strategy<Value = Fault> {
     prop_oneof![
         6 => Just(Fault::None),
@@ -507,6 +613,8 @@ fn nature() -> impl Strategy<Value = Nature> {
         1 => Just(Nature::Wizard),
         1 => Just(Nature::Closed),
         1 => Just(Nature::Rounded),
+        1 => Just(Nature::SilentInLoad),
+        1 => Just(Nature::SilentInValidate),
     ]
 }
 
@@ -519,18 +627,27 @@ proptest! {
         faults in proptest::collection::vec(fault(), 0..120),
     ) {
         let documents = natures.len() as u64;
+        // Calls that time out again and again look like a document that gets no answer.
+        let faulty = faults.contains(&Fault::TimedOut);
         let mut rig = Rig::new(documents).fail(faults);
         for (number, nature) in (1..).zip(&natures) {
             rig.peer.natures.insert(number, *nature);
         }
         rig.run();
-        rig.assert_exactly_once(documents);
+        let silent = |nature: &Nature| matches!(nature, Nature::SilentInLoad | Nature::SilentInValidate);
+        let aside = rig.aside.len() as u64;
+        rig.assert_exactly_once(documents - aside);
         for (number, nature) in (1..).zip(natures) {
+            if rig.aside.contains(&number) {
+                prop_assert!(silent(&nature) || faulty, "document {}", number);
+                continue;
+            }
             let expected: &[&str] = match nature {
                 Nature::Good | Nature::Closed => &["posted", "already"],
                 Nature::RefusedByLoad | Nature::RefusedByValidate => &[code::ODOO_REFUSED],
                 Nature::Wizard => &[code::NOT_VALIDATED],
                 Nature::Rounded => &[code::DIFFERS_IN_ODOO],
+                Nature::SilentInLoad | Nature::SilentInValidate => &[],
             };
             prop_assert!(expected.contains(&rig.code(number)), "document {}: {}", number, rig.code(number));
         }

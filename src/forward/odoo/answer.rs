@@ -50,8 +50,8 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, Failure> {
         (408 | 425 | 429 | 502.., _) => Err(Failure::Wait {
             message: format!("Odoo is busy or not there: HTTP {}", answer.status),
             after: retry_after(answer.retry_after),
-            // A proxy that gives up on a slow call answers 504.
-            slow: answer.status == 504,
+            // What a proxy says that gave up on a call, or whose Odoo died of it.
+            slow: (502..=504).contains(&answer.status),
         }),
         (300..400, _) => Err(Failure::wait(format!(
             "HTTP {} sends us to {:?}: a captive portal, or odoo.url is not Odoo's own address",

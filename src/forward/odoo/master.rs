@@ -1,5 +1,8 @@
 //! Master data, as Odoo has it: the warehouse, what barcodes mean, lots and packages by name.
 
+use std::collections::BTreeSet;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
@@ -10,8 +13,6 @@ use crate::outcome::Failure;
 pub const PAGE_ROWS: usize = 500;
 /// Names that are asked for in one call.
 pub const NAMES_MAX: usize = 200;
-/// Rows in the answer to [`NAMES_MAX`] names, of which each may stand for several.
-const NAMED_ROWS_MAX: usize = 10 * NAMES_MAX;
 
 /// The version of the server, such as `19.0`.
 pub type Version = String;
@@ -84,6 +85,22 @@ struct Named {
     id: i64,
     name: String,
 }
+
+/// A record whose id says where the next page begins.
+trait Record {
+    fn id(&self) -> i64;
+}
+
+macro_rules! records {
+    ($($record:ty),*) => {
+        $(impl Record for $record {
+            fn id(&self) -> i64 {
+                self.id
+            }
+        })*
+    };
+}
+records!(Row, Lot, Named);
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
@@ -246,35 +263,36 @@ impl Client {
         let mut domain = kind.domain(company);
         domain.extend(vec![json!("|"); kind.codes().len().saturating_sub(1)]);
         domain.extend(kind.codes().iter().map(|field| json!([field, "in", codes])));
-        self.search(
-            kind.model(),
-            &Value::Array(domain),
-            kind.fields(),
-            NAMED_ROWS_MAX,
-        )
-        .await
+        let mut found = Vec::new();
+        let take = |row| found.push(row);
+        self.search_all(kind.model(), domain, kind.fields(), take)
+            .await?;
+        Ok(found)
     }
 
-    /// Lots of these products with these names; the caller picks the pairs it meant.
+    /// Lots with these names of these products. Odoo is asked for all of the names of all of the products, because so the
+    /// question is short; of the answer only what was meant is kept.
     pub async fn lots(
         &mut self,
         company: i64,
-        wanted: &[(i64, String)],
+        wanted: &BTreeSet<(i64, String)>,
     ) -> Result<Vec<Lot>, Failure> {
-        let products: Vec<_> = wanted.iter().map(|(product, _)| product).collect();
-        let names: Vec<_> = wanted.iter().map(|(_, name)| name).collect();
-        let domain = json!([
-            ["product_id", "in", products],
-            ["name", "in", names],
-            ["company_id", "in", [false, company]],
-        ]);
-        self.search(
-            "stock.lot",
-            &domain,
-            &["name", "product_id"],
-            NAMED_ROWS_MAX,
-        )
-        .await
+        let products: BTreeSet<_> = wanted.iter().map(|(product, _)| product).collect();
+        let names: BTreeSet<_> = wanted.iter().map(|(_, name)| name).collect();
+        let domain = vec![
+            json!(["product_id", "in", products]),
+            json!(["name", "in", names]),
+            json!(["company_id", "in", [false, company]]),
+        ];
+        let mut found = Vec::new();
+        let take = |lot: Lot| {
+            if wanted.contains(&(lot.product_id, lot.name.clone())) {
+                found.push(lot);
+            }
+        };
+        self.search_all("stock.lot", domain, &["name", "product_id"], take)
+            .await?;
+        Ok(found)
     }
 
     /// Packages by name, which is their barcode; one name may stand for several.
@@ -283,18 +301,51 @@ impl Client {
         company: i64,
         names: &[String],
     ) -> Result<Vec<(String, i64)>, Failure> {
-        let domain = json!([
-            ["name", "in", names],
-            ["company_id", "in", [false, company]]
-        ]);
-        let found: Vec<Named> = self
-            .search("stock.package", &domain, &["name"], NAMED_ROWS_MAX)
+        let domain = vec![
+            json!(["name", "in", names]),
+            json!(["company_id", "in", [false, company]]),
+        ];
+        let mut found = Vec::new();
+        let take = |package: Named| found.push((package.name, package.id));
+        self.search_all("stock.package", domain, &["name"], take)
             .await?;
-        Ok(found.into_iter().map(|p| (p.name, p.id)).collect())
+        Ok(found)
+    }
+
+    /// A question that every user of Inventory may ask: whether a refusal was about the key, the database or the rights as
+    /// such.
+    pub async fn admits(&mut self, company: i64) -> Result<(), Failure> {
+        let body = json!({"domain": [["company_id", "=", company]]});
+        let _: u64 = self.call("stock.warehouse", "search_count", &body).await?;
+        Ok(())
+    }
+
+    /// All records, page by page: names may stand for more than one page holds.
+    async fn search_all<T: DeserializeOwned + Record>(
+        &mut self,
+        model: &str,
+        domain: Vec<Value>,
+        fields: &[&str],
+        mut take: impl FnMut(T),
+    ) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let mut domain = domain.clone();
+            domain.push(json!(["id", ">", after]));
+            let page: Vec<T> = self
+                .search(model, &Value::Array(domain), fields, PAGE_ROWS)
+                .await?;
+            let whole = page.len() >= PAGE_ROWS;
+            after = page.last().map_or(after, Record::id);
+            page.into_iter().for_each(&mut take);
+            if !whole {
+                return Ok(());
+            }
+        }
     }
 
     /// Records with bare ids for references, oldest first, archived ones as well.
-    async fn search<T: serde::de::DeserializeOwned>(
+    async fn search<T: DeserializeOwned>(
         &mut self,
         model: &str,
         domain: &Value,

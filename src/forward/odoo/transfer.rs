@@ -19,6 +19,8 @@ use crate::outcome::Failure;
 
 /// The module part of the external ids; with it `load` is create-if-absent.
 const MODULE: &str = "stockrelay";
+/// Pickings of one key: there is one, unless somebody made copies of it.
+const HELD_MAX: usize = 10;
 
 /// A document with Odoo's ids in the place of barcodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +126,17 @@ impl Client {
     pub async fn pickings(&mut self, ids: &[i64]) -> Result<Vec<Picking>, Failure> {
         let body = json!({"ids": ids, "specification": specification()});
         self.call("stock.picking", "web_read", &body).await
+    }
+
+    /// The pickings whose origin names this key: what can be known of a document whose ids are not.
+    pub async fn held(&mut self, key: DocumentKey) -> Result<Vec<Picking>, Failure> {
+        let domain = json!([["origin", "like", key.to_string()]]);
+        let body = json!({"domain": domain, "limit": HELD_MAX, "order": "id"});
+        let ids: Vec<i64> = self.call("stock.picking", "search", &body).await?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.pickings(&ids).await
     }
 
     /// Posts them. Whether it did is for [`Client::set_done`] to read back.

@@ -1,5 +1,7 @@
 //! What `docs/odoo.md` says of Odoo, asked of Odoo.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 use stockrelay::config;
 use stockrelay::forward::odoo::{Client, Transfer};
@@ -16,6 +18,7 @@ on_both! {
     without_skip_sms_or_skip_backorder_a_wizard_may_come_and_true_proves_nothing,
     odoo_rounds_quantities_without_a_word,
     a_lot_is_given_by_its_id_and_must_be_the_products_own,
+    lots_are_found_however_many_products_have_their_names,
     the_same_documents_from_four_connections_at_once_are_there_once,
     a_client_that_does_not_wait_for_its_answer_finds_the_work_done,
     wrong_keys_rights_databases_and_methods_hold_the_link,
@@ -266,7 +269,7 @@ async fn a_lot_is_given_by_its_id_and_must_be_the_products_own(mut odoo: Odoo) {
     let company = odoo.warehouse.company;
     let lots = odoo
         .gateway
-        .lots(company, &[(product, name)])
+        .lots(company, &BTreeSet::from([(product, name)]))
         .await
         .unwrap();
     let mut right = odoo.transfer("lot-right", 1);
@@ -291,6 +294,37 @@ async fn a_lot_is_given_by_its_id_and_must_be_the_products_own(mut odoo: Odoo) {
         (pickings[0].state.as_str(), pickings[0].lines[0].lot_id),
         ("done", Some(lots[0].id))
     );
+}
+
+async fn lots_are_found_however_many_products_have_their_names(mut odoo: Odoo) {
+    const PRODUCTS: usize = 24;
+    let names: Vec<String> = (0..PRODUCTS).map(|n| format!("{n} {}", unique())).collect();
+    let products: Vec<_> = names
+        .iter()
+        .map(|name| json!({"name": name, "is_storable": true, "tracking": "lot"}))
+        .collect();
+    let body = json!({"vals_list": products});
+    let products = odoo.ask("product.product", "create", body).await;
+    let products: Vec<i64> = serde_json::from_value(products).unwrap();
+    // Each product has a lot of each name: more than a page, of which one in 24 is asked for.
+    let lots: Vec<_> = products
+        .iter()
+        .flat_map(|product| {
+            names
+                .iter()
+                .map(move |name| json!({"name": name, "product_id": product}))
+        })
+        .collect();
+    odoo.ask("stock.lot", "create", json!({"vals_list": lots}))
+        .await;
+    let wanted: BTreeSet<_> = products.into_iter().zip(names).collect();
+    let company = odoo.warehouse.company;
+    let found = odoo.gateway.lots(company, &wanted).await.unwrap();
+    let found: Vec<_> = found
+        .into_iter()
+        .map(|lot| (lot.product_id, lot.name))
+        .collect();
+    assert_eq!(found, wanted.into_iter().collect::<Vec<_>>());
 }
 
 async fn the_same_documents_from_four_connections_at_once_are_there_once(mut odoo: Odoo) {

@@ -4,13 +4,15 @@ use std::time::Duration;
 
 use serde_json::json;
 use stockrelay::config;
+use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Recorded};
 use stockrelay::forward::Forwarder;
+use stockrelay::forward::odoo::Transfer;
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::outcome::code;
 use stockrelay::source::{Outbound, Outlets};
-use stockrelay::view::board::Board;
+use stockrelay::view::board::{self, Board};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,10 @@ on_both! {
     what_is_sealed_is_posted_once_and_told,
     what_was_being_sent_at_the_stop_is_found_again,
     what_cannot_be_posted_is_parked_and_the_rest_goes_on,
+    what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo,
+    what_is_never_answered_waits_aside_and_the_rest_goes_on,
+    what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on,
+    a_key_that_is_refused_in_a_lookup_holds_the_link,
 }
 
 /// A gateway without doors: events are put into its journal by hand.
@@ -166,6 +172,31 @@ impl Gateway {
             .unwrap();
     }
 
+    /// As if the gateway had died while it was sending it.
+    async fn begun(&self, key: DocumentKey) {
+        let entry = self.journal.document_by_key(key).unwrap().unwrap();
+        let change = Change {
+            number: entry.document.number,
+            expect: entry.progress.state,
+            progress: Progress {
+                state: State::Sending,
+                attempts: 1,
+                odoo: None,
+                ..entry.progress
+            },
+            by: "test".to_owned(),
+            note: "died".to_owned(),
+        };
+        let made = self.journal.inbox().change(vec![change]).await.unwrap();
+        assert_eq!(made, [true]);
+    }
+
+    fn last_note(&self, key: DocumentKey) -> String {
+        let entry = self.journal.document_by_key(key).unwrap().unwrap();
+        let audit = self.journal.audit(entry.document.number).unwrap();
+        audit.last().unwrap().note.clone()
+    }
+
     fn progress(&self, key: DocumentKey) -> Progress {
         self.journal.document_by_key(key).unwrap().unwrap().progress
     }
@@ -223,24 +254,12 @@ async fn what_was_being_sent_at_the_stop_is_found_again(mut odoo: Odoo) {
     gateway.drained().await;
     gateway.stop().await;
     // As if the gateway had died between Odoo's answer and its own commit.
-    let entry = gateway.journal.document_by_key(key).unwrap().unwrap();
-    let change = Change {
-        number: entry.document.number,
-        expect: State::Posted,
-        progress: Progress {
-            state: State::Sending,
-            odoo: None,
-            ..entry.progress
-        },
-        by: "test".to_owned(),
-        note: "died".to_owned(),
-    };
-    gateway.journal.inbox().change(vec![change]).await.unwrap();
+    gateway.begun(key).await;
     gateway.start();
     gateway.drained().await;
     assert_eq!(gateway.progress(key).state, State::Posted);
-    let audit = gateway.journal.audit(entry.document.number).unwrap();
-    assert!(audit.last().unwrap().note.contains("already"), "{audit:?}");
+    let note = gateway.last_note(key);
+    assert!(note.contains("already"), "{note}");
     assert!((odoo.stock(product, to.0).await - before - 2.0).abs() < 0.001);
     gateway.close().await;
 }
@@ -302,6 +321,190 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
         .unwrap();
     assert_eq!(gateway.progress(unknown).state, State::Posted);
     assert_eq!(gateway.progress(no_lot).state, State::Posted);
+    gateway.close().await;
+}
+
+async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut odoo: Odoo) {
+    let mut gateway = Gateway::new(&odoo);
+    let (from, to) = (odoo.bins[80].1.clone(), odoo.bins[81].1.clone());
+    let mut begun = Vec::new();
+    for (name, sent, posted) in [
+        ("done", 2, true),
+        ("part", 1, true),
+        ("open", 2, false),
+        ("absent", 0, false),
+    ] {
+        // Two lines whose product is known no more, of which so many are in Odoo.
+        let product = format!("{name}-{}", gateway.device);
+        let line = (product.as_str(), from.as_str(), to.as_str());
+        let key = gateway.seal(&[line, line], |_| {}).await;
+        if sent > 0 {
+            let transfer = Transfer {
+                key,
+                ..odoo.transfer(name, sent)
+            };
+            let ids = odoo
+                .gateway
+                .load(&odoo.warehouse, &[&transfer])
+                .await
+                .unwrap();
+            if posted {
+                odoo.gateway.validate(&ids).await.unwrap();
+            }
+        }
+        gateway.begun(key).await;
+        begun.push(key);
+    }
+    gateway.start();
+    let mut totals = gateway.journal.watch();
+    let looked = totals.wait_for(|totals| totals.sending.documents == 0);
+    tokio::time::timeout(Duration::from_mins(1), looked)
+        .await
+        .expect("all are looked for")
+        .unwrap();
+    gateway.stop().await;
+    let [done, part, open, absent] = begun[..] else {
+        panic!("{begun:?}")
+    };
+    assert_eq!(gateway.progress(done).state, State::Posted);
+    assert_eq!(gateway.reason(part), code::UNKNOWN_OUTCOME);
+    assert!(gateway.progress(part).odoo.is_some());
+    assert_eq!(gateway.reason(absent), code::UNKNOWN_PRODUCT);
+    // A call from before the stop may still be posting it: later.
+    assert_eq!(gateway.progress(open).state, State::Waiting);
+    let note = gateway.last_note(open);
+    assert!(note.contains("tried again in 1 min"), "{note}");
+    // Each document has two events. Nobody hears of the open one, nor that what is done was refused.
+    let mut told = Vec::new();
+    while let Ok(receipt) = gateway.receipts.try_recv() {
+        let receipt: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
+        told.push((
+            receipt["id"].as_str().unwrap().to_owned(),
+            receipt["status"].clone(),
+        ));
+    }
+    let expected = [
+        ("1", "posted"),
+        ("2", "posted"),
+        ("7", "refused"),
+        ("8", "refused"),
+    ];
+    assert_eq!(
+        told,
+        expected.map(|(id, status)| (id.to_owned(), json!(status)))
+    );
+    // Looked at again after that, it is open still, and refused.
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.reason(open), code::UNKNOWN_PRODUCT);
+    gateway.close().await;
+}
+
+async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
+    let (mut gateway, link) = linked(&odoo).await;
+    let line = |n: usize| {
+        let (product, from, to) = (&odoo.products[n].1, &odoo.bins[n].1, &odoo.bins[n + 1].1);
+        (product.as_str(), from.as_str(), to.as_str())
+    };
+    let silent = gateway.seal(&[line(60)], |_| {}).await;
+    // A proxy that gives up on this one document each time, and on nothing else.
+    link.fault(Fault {
+        method: "load".to_owned(),
+        times: 3,
+        what: What::unavailable(),
+    });
+    gateway.start();
+    let mut totals = gateway.journal.watch();
+    let tried = totals
+        .wait_for(|_| link.faults_left() == 0 && gateway.progress(silent).state == State::Waiting);
+    tokio::time::timeout(Duration::from_mins(1), tried)
+        .await
+        .expect("it is set aside")
+        .unwrap();
+    let note = gateway.last_note(silent);
+    assert!(note.contains("tried again in 1 min"), "{note}");
+    let behind = gateway.seal(&[line(61)], |_| {}).await;
+    let posted = totals.wait_for(|totals| totals.posted.documents == 1);
+    tokio::time::timeout(Duration::from_mins(1), posted)
+        .await
+        .expect("the one behind it is posted")
+        .unwrap();
+    assert_eq!(gateway.progress(behind).state, State::Posted);
+    assert_eq!(gateway.progress(silent).state, State::Waiting);
+    // After a restart it is tried at once.
+    gateway.stop().await;
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.progress(silent).state, State::Posted);
+    gateway.close().await;
+}
+
+/// A gateway whose way to Odoo can fail.
+async fn linked(odoo: &Odoo) -> (Gateway, Link) {
+    let link = Link::start(&odoo.config.url).await.unwrap();
+    let mut gateway = Gateway::new(odoo);
+    gateway.config.url = link.url();
+    (gateway, link)
+}
+
+fn forbidden() -> What {
+    let body =
+        json!({"name": "odoo.exceptions.AccessError", "message": "not for you", "debug": ""});
+    What::Answer {
+        status: 403,
+        content_type: "application/json",
+        retry_after_s: None,
+        body: body.to_string(),
+    }
+}
+
+async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
+    let (mut gateway, link) = linked(&odoo).await;
+    let (good, from, to) = (&odoo.products[70].1, &odoo.bins[70].1, &odoo.bins[71].1);
+    let line = (good.as_str(), from.as_str(), to.as_str());
+    let before = gateway.seal(&[line], |_| {}).await;
+    let asks = gateway
+        .seal(&[line], |line| line.lot = Some("L1".to_owned()))
+        .await;
+    let behind = gateway.seal(&[line], |_| {}).await;
+    // Together with the others, and then alone.
+    link.fault(Fault {
+        method: "stock.lot/search_read".to_owned(),
+        times: 2,
+        what: forbidden(),
+    });
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(gateway.reason(asks), code::ODOO_REFUSED);
+    assert_eq!(gateway.progress(before).state, State::Posted);
+    assert_eq!(gateway.progress(behind).state, State::Posted);
+    gateway.close().await;
+}
+
+async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
+    let (mut gateway, link) = linked(&odoo).await;
+    let (good, from, to) = (&odoo.products[72].1, &odoo.bins[72].1, &odoo.bins[73].1);
+    let asks = gateway
+        .seal(&[(good, from, to)], |line| line.lot = Some("L1".to_owned()))
+        .await;
+    for method in ["stock.lot/search_read", "stock.warehouse/search_count"] {
+        link.fault(Fault {
+            method: method.to_owned(),
+            times: 1,
+            what: What::key_expired(),
+        });
+    }
+    gateway.start();
+    let held = async {
+        while gateway.board.snapshot().odoo.link != board::Link::Held {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), held)
+        .await
+        .expect("the link is held");
+    assert_eq!(link.faults_left(), 0);
+    assert_eq!(gateway.progress(asks).state, State::Waiting);
     gateway.close().await;
 }
 

@@ -1,0 +1,165 @@
+//! The documents of a batch, the step they are at, and what an answer to it means. Pure.
+
+use std::time::Duration;
+
+use super::judge::{self, Verdict};
+use super::{Command, Job, UNANSWERED_MAX};
+use crate::document::OdooRef;
+use crate::forward::odoo::Picking;
+use crate::outcome::{Outcome, code};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Load,
+    Read,
+    Validate,
+    SetDone,
+    /// Odoo posted it, but refuses the true time (a closed period): only read it back.
+    ReadBack,
+}
+
+#[derive(Debug)]
+pub struct Batch {
+    pub documents: Vec<Sent>,
+    pub step: Step,
+    pub slowest: Duration,
+    /// Part of a larger one: says nothing about the right size.
+    pub part: bool,
+    /// Calls in a row of one step that were about its only document and came to no answer, while others were answered.
+    pub unanswered: u32,
+    pub unanswered_at: Option<Step>,
+    /// Its only document was validated in a call of its own: what came of that is about it alone.
+    pub validated_alone: bool,
+}
+
+#[derive(Debug)]
+pub struct Sent {
+    pub job: Job,
+    /// The id that `load` answered.
+    pub picking: i64,
+    /// As read before validation.
+    pub odoo: Option<OdooRef>,
+    /// It was posted when we came: by us, before an answer got lost.
+    pub already: bool,
+}
+
+impl Batch {
+    /// A batch of what was just taken.
+    pub fn new(jobs: Vec<Job>) -> Self {
+        // One that was set aside before has had its chances.
+        let unanswered = match jobs.as_slice() {
+            [job] if job.aside => UNANSWERED_MAX - 1,
+            _ => 0,
+        };
+        let documents = jobs.into_iter().map(|job| Sent {
+            job,
+            picking: 0,
+            odoo: None,
+            already: false,
+        });
+        Self {
+            documents: documents.collect(),
+            step: Step::Load,
+            slowest: Duration::ZERO,
+            part: false,
+            unanswered,
+            unanswered_at: None,
+            validated_alone: false,
+        }
+    }
+
+    /// Past validation if nothing of it needs that.
+    pub fn skipping(mut self) -> Self {
+        if self.step == Step::Validate && self.documents.iter().all(|sent| sent.already) {
+            self.step = Step::SetDone;
+        }
+        self
+    }
+
+    pub fn lines(&self) -> usize {
+        self.documents
+            .iter()
+            .map(|s| s.job.transfer.lines.len())
+            .sum()
+    }
+
+    pub fn command(&self) -> Command<'_> {
+        let ids = || self.documents.iter().map(|s| s.picking).collect();
+        match self.step {
+            Step::Load => Command::Load(self.documents.iter().map(|s| &s.job.transfer).collect()),
+            Step::Read | Step::ReadBack => Command::Read(ids()),
+            Step::Validate => Command::Validate(
+                self.documents
+                    .iter()
+                    .filter(|sent| !sent.already)
+                    .map(|sent| sent.picking)
+                    .collect(),
+            ),
+            Step::SetDone => Command::SetDone(
+                self.documents
+                    .iter()
+                    .map(|sent| (sent.picking, sent.job.transfer.occurred))
+                    .collect(),
+            ),
+        }
+    }
+
+    pub fn loaded(&mut self, ids: &[i64]) -> Vec<(u64, Outcome)> {
+        for (sent, id) in self.documents.iter_mut().zip(ids) {
+            sent.picking = *id;
+            sent.already = false;
+        }
+        self.step = Step::Read;
+        Vec::new()
+    }
+
+    /// Sorts out what must not be validated: only pickings that are still what was meant stay in the batch.
+    pub fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        self.step = Step::SetDone;
+        let mut settled = Vec::new();
+        for mut sent in std::mem::take(&mut self.documents) {
+            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
+            match verdict {
+                Verdict::Refused(code, message) => {
+                    settled.push((sent.job.number, Outcome::refused(code, message, odoo)));
+                    continue;
+                }
+                Verdict::Done => sent.already = true,
+                Verdict::Open(_) => self.step = Step::Validate,
+            }
+            sent.odoo = odoo;
+            self.documents.push(sent);
+        }
+        settled
+    }
+
+    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated again in smaller parts.
+    pub fn read_back(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        let alone = self.validated_alone;
+        let mut settled = Vec::new();
+        for sent in std::mem::take(&mut self.documents) {
+            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
+            let outcome = match (verdict, odoo) {
+                (Verdict::Done, Some(odoo)) => Outcome::Posted {
+                    odoo,
+                    already: sent.already,
+                },
+                (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
+                (Verdict::Open(state), odoo) if alone => Outcome::refused(
+                    code::NOT_VALIDATED,
+                    format!(
+                        "Odoo left it {state:?} when told to validate it: open it there and see what Odoo asks"
+                    ),
+                    odoo,
+                ),
+                _ => {
+                    self.documents.push(sent);
+                    continue;
+                }
+            };
+            settled.push((sent.job.number, outcome));
+        }
+        self.step = Step::Validate;
+        settled
+    }
+}
