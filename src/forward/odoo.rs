@@ -4,14 +4,17 @@
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `floor`: what the floor needs besides: stock, open orders, the rules of barcodes; and when the key expires.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
 mod client;
+mod floor;
 mod master;
 mod rights;
 mod transfer;
 
 pub use client::Client;
+pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Rule, Which};
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
 pub use transfer::{Picking, PickingLine, Transfer, TransferLine};

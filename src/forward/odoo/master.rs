@@ -20,6 +20,7 @@ pub type Version = String;
 /// The ids of the warehouse that this site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warehouse {
+    pub id: i64,
     /// Its type for internal transfers.
     pub picking_type: i64,
     /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
@@ -37,6 +38,12 @@ pub enum Kind {
     /// Barcodes of packagings: a product, and how many of it.
     Packaging,
     Location,
+    /// What lies in the warehouse's internal locations.
+    Quant,
+    /// Lots, packages and partners are held where a quant or an order names them.
+    Lot,
+    Package,
+    Partner,
 }
 
 /// One record of master data; which fields mean something depends on its kind.
@@ -57,7 +64,7 @@ pub struct Row {
     /// `none`, `lot` or `serial`, for products.
     #[serde(default, deserialize_with = "text_or_false")]
     pub tracking: Option<String>,
-    /// The product of a packaging.
+    /// The product of a packaging, a quant or a lot.
     #[serde(default)]
     pub product_id: Option<i64>,
     /// The unit of a product or a packaging.
@@ -66,6 +73,31 @@ pub struct Row {
     /// How many of its reference unit a unit is.
     #[serde(default)]
     pub factor: Option<f64>,
+    /// Whether Odoo keeps stock of the product.
+    #[serde(default, deserialize_with = "value_or_false")]
+    pub is_storable: Option<bool>,
+    /// `internal`, `customer`, `inventory`, ..., for locations.
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub usage: Option<String>,
+    /// The warehouse of a location.
+    #[serde(default, deserialize_with = "value_or_false")]
+    pub warehouse_id: Option<i64>,
+    /// The name of a lot, a package or a partner.
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub name: Option<String>,
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub expiration_date: Option<String>,
+    /// Where a quant lies, in what, whose it is, and how much.
+    #[serde(default, deserialize_with = "value_or_false")]
+    pub location_id: Option<i64>,
+    #[serde(default, deserialize_with = "value_or_false")]
+    pub lot_id: Option<i64>,
+    #[serde(default, deserialize_with = "value_or_false")]
+    pub package_id: Option<i64>,
+    #[serde(default, deserialize_with = "value_or_false")]
+    pub owner_id: Option<i64>,
+    #[serde(default)]
+    pub quantity: Option<f64>,
 }
 
 fn yes() -> bool {
@@ -104,6 +136,7 @@ records!(Row, Lot, Named);
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
+    id: i64,
     company_id: i64,
     int_type_id: Value,
 }
@@ -126,19 +159,34 @@ pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
     })
 }
 
+/// Odoo writes `false` where there is nothing. (Of a flag, `false` is nothing as well.)
+pub(super) fn value_or_false<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null | Value::Bool(false) => None,
+        value => Some(serde_json::from_value(value).map_err(serde::de::Error::custom)?),
+    })
+}
+
 impl Kind {
+    /// What barcodes are looked up in: nothing can be posted without.
     pub const ALL: [Self; 4] = [Self::Unit, Self::Product, Self::Packaging, Self::Location];
 
-    fn model(self) -> &'static str {
+    pub(super) fn model(self) -> &'static str {
         match self {
             Self::Unit => "uom.uom",
             Self::Product => "product.product",
             Self::Packaging => "product.uom",
             Self::Location => "stock.location",
+            Self::Quant => "stock.quant",
+            Self::Lot => "stock.lot",
+            Self::Package => "stock.package",
+            Self::Partner => "res.partner",
         }
     }
 
-    fn fields(self) -> &'static [&'static str] {
+    pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Unit => &["write_date", "active", "factor"],
             Self::Product => &[
@@ -149,18 +197,31 @@ impl Kind {
                 "default_code",
                 "tracking",
                 "uom_id",
+                "is_storable",
             ],
             Self::Packaging => &["write_date", "barcode", "product_id", "uom_id"],
-            Self::Location => &["write_date", "active", "display_name", "barcode"],
+            Self::Location => &["write_date", "active", "display_name", "barcode", "usage", "warehouse_id"],
+            Self::Quant => &["write_date", "product_id", "location_id", "lot_id", "package_id", "owner_id", "quantity"],
+            Self::Lot => &["write_date", "name", "product_id", "expiration_date"],
+            Self::Package | Self::Partner => &["write_date", "name"],
+        }
+    }
+
+    /// Fields that come with an app of Odoo's, or that not every version has.
+    pub(super) fn optional(self) -> &'static [&'static str] {
+        match self {
+            Self::Quant => &["owner_id"],
+            Self::Lot => &["expiration_date"],
+            _ => &[],
         }
     }
 
     /// The fields by which a code is looked up.
     fn codes(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &[],
             Self::Product => &["barcode", "default_code"],
             Self::Packaging | Self::Location => &["barcode"],
+            _ => &[],
         }
     }
 
@@ -204,6 +265,7 @@ impl Client {
             .await?;
         let usable = types.first().filter(|t| t.active).and_then(|t| {
             Some(Warehouse {
+                id: warehouse.id,
                 picking_type: t.id,
                 from: t.default_location_src_id.as_i64()?,
                 to: t.default_location_dest_id.as_i64()?,
@@ -345,7 +407,7 @@ impl Client {
     }
 
     /// Records with bare ids for references, oldest first, archived ones as well.
-    async fn search<T: DeserializeOwned>(
+    pub(super) async fn search<T: DeserializeOwned>(
         &mut self,
         model: &str,
         domain: &Value,
