@@ -26,9 +26,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::copy::Copy;
+use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
@@ -52,6 +53,8 @@ pub struct Forwarder {
     pub outlets: Outlets,
     pub board: Board,
     pub data_dir: PathBuf,
+    /// The copy of master data, as [`Copy::open_last`] has it at the start; from then on the one in use, for all who read it.
+    pub copy: watch::Sender<Option<Copy>>,
 }
 
 impl Forwarder {
@@ -70,6 +73,7 @@ impl Forwarder {
             board: self.board,
             config: self.config,
             data_dir: self.data_dir,
+            copy: self.copy,
             started: clock::instant(),
         };
         hands.show(&machine);
@@ -121,6 +125,7 @@ struct Hands {
     ledger: Ledger,
     config: config::Odoo,
     data_dir: PathBuf,
+    copy: watch::Sender<Option<Copy>>,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -210,14 +215,23 @@ impl Hands {
         let warehouse = client.warehouse(&self.config.warehouse).await?;
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,
-            _ => {
-                let config = &self.config;
-                let identity = format!("{} {} {}", config.url, config.database, warehouse.company);
-                Copy::open(&self.data_dir, &identity)?
-            }
+            _ => self.claim(warehouse.company)?,
         };
         self.site = Some(Site { warehouse, copy });
         Ok(Input::Probed)
+    }
+
+    /// The copy of this company's master data: the one that is open already, or the one on disk.
+    fn claim(&self, company: i64) -> Result<Copy, CopyError> {
+        let identity = copy::identity(&self.config.url, &self.config.database, company);
+        let open = self.copy.borrow().clone();
+        if let Some(copy) = open {
+            copy.claim(&identity)?;
+            return Ok(copy);
+        }
+        let copy = Copy::open(&self.data_dir, &identity)?;
+        self.copy.send_replace(Some(copy.clone()));
+        Ok(copy)
     }
 
     fn failure(&mut self, trouble: Trouble) -> Failure {
@@ -225,7 +239,8 @@ impl Hands {
             Trouble::Odoo(failure) => failure,
             Trouble::Copy(error) => {
                 tracing::warn!(%error, "throwing the copy of Odoo's master data away: it is fetched again");
-                let copy = self.site.take().map(|site| site.copy);
+                self.site = None;
+                let copy = self.copy.send_replace(None);
                 if let Some(Err(error)) = copy.map(Copy::discard) {
                     tracing::error!(%error, "cannot remove it");
                 }

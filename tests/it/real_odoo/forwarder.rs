@@ -13,7 +13,7 @@ use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::outcome::code;
 use stockrelay::source::{Outbound, Outlets};
 use stockrelay::view::board::{self, Board};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -81,6 +81,7 @@ impl Gateway {
             },
             board: self.board.clone(),
             data_dir: self.dir.path().to_owned(),
+            copy: watch::Sender::new(None),
         };
         self.forwarder = Some(tokio::spawn(forwarder.run(self.cancel.clone())));
     }
