@@ -180,7 +180,10 @@ impl Hands {
         let company = site.warehouse.company;
         Ok(match command {
             Command::Refresh => {
-                let news = self.refresh.run(client, &site.copy, company, now).await?;
+                let refresh = &mut self.refresh;
+                let news = refresh
+                    .run(client, &site.copy, &site.warehouse, &self.board, now)
+                    .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
                 self.ledger.heal(client, &site.copy, company, news).await?;

@@ -91,7 +91,10 @@ pub struct ApiKey {
 #[derive(Debug, Clone, Copy)]
 pub enum Which<'a> {
     /// Those written since, or all, with an id above `after`.
-    Page { since: Option<&'a str>, after: i64 },
+    Page {
+        since: Option<&'a str>,
+        after: i64,
+    },
     Ids(&'a [i64]),
 }
 
@@ -214,8 +217,13 @@ impl Client {
             json!(["picking_type_id.warehouse_id", "=", warehouse.id]),
             json!(["state", "not in", ["done", "cancel"]]),
         ];
-        self.ids("stock.picking", &domain, "scheduled_date, id", ORDERS_MAX + 1)
-            .await
+        self.ids(
+            "stock.picking",
+            &domain,
+            "scheduled_date, id",
+            ORDERS_MAX + 1,
+        )
+        .await
     }
 
     /// The ids of orders that were written since, or of which a move or a line was: an order's own time does not tell of these.
@@ -235,11 +243,20 @@ impl Client {
                 let domain = json!([
                     ["id", ">", after],
                     ["write_date", ">=", since],
-                    [format!("{path}picking_type_id.warehouse_id"), "=", warehouse.id],
+                    [
+                        format!("{path}picking_type_id.warehouse_id"),
+                        "=",
+                        warehouse.id
+                    ],
                 ]);
                 if path.is_empty() {
                     let page = self
-                        .ids(model, domain.as_array().map_or(&[], Vec::as_slice), "id", PAGE_ROWS)
+                        .ids(
+                            model,
+                            domain.as_array().map_or(&[], Vec::as_slice),
+                            "id",
+                            PAGE_ROWS,
+                        )
                         .await?;
                     let whole = page.len() >= PAGE_ROWS;
                     after = page.last().copied().unwrap_or(after);
@@ -248,8 +265,9 @@ impl Client {
                         break;
                     }
                 } else {
-                    let page: Vec<OfPicking> =
-                        self.search(model, &domain, &["picking_id"], PAGE_ROWS).await?;
+                    let page: Vec<OfPicking> = self
+                        .search(model, &domain, &["picking_id"], PAGE_ROWS)
+                        .await?;
                     let whole = page.len() >= PAGE_ROWS;
                     after = page.last().map_or(after, |row| row.id);
                     touched.extend(page.iter().filter_map(|row| row.picking_id));
@@ -271,9 +289,8 @@ impl Client {
                 "specification": specification(),
                 "limit": ORDERS_PAGE,
             });
-            let found: Found<PickingRow> = self
-                .call("stock.picking", "web_search_read", &body)
-                .await?;
+            let found: Found<PickingRow> =
+                self.call("stock.picking", "web_search_read", &body).await?;
             orders.extend(found.records.into_iter().map(order));
         }
         Ok(orders)

@@ -47,56 +47,112 @@ pub enum Kind {
 }
 
 /// One record of master data; which fields mean something depends on its kind.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub struct Row {
     pub id: i64,
-    #[serde(deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub write_date: Option<String>,
     /// An archived record is as good as gone.
     #[serde(default = "yes")]
     pub active: bool,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub barcode: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub default_code: Option<String>,
     /// `none`, `lot` or `serial`, for products.
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tracking: Option<String>,
     /// The product of a packaging, a quant or a lot.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<i64>,
     /// The unit of a product or a packaging.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<i64>,
     /// How many of its reference unit a unit is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
     /// Whether Odoo keeps stock of the product.
-    #[serde(default, deserialize_with = "value_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub is_storable: Option<bool>,
     /// `internal`, `customer`, `inventory`, ..., for locations.
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub usage: Option<String>,
     /// The warehouse of a location.
-    #[serde(default, deserialize_with = "value_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub warehouse_id: Option<i64>,
     /// The name of a lot, a package or a partner.
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub name: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub expiration_date: Option<String>,
     /// Where a quant lies, in what, whose it is, and how much.
-    #[serde(default, deserialize_with = "value_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub location_id: Option<i64>,
-    #[serde(default, deserialize_with = "value_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub lot_id: Option<i64>,
-    #[serde(default, deserialize_with = "value_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub package_id: Option<i64>,
-    #[serde(default, deserialize_with = "value_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub owner_id: Option<i64>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<f64>,
 }
 
@@ -200,8 +256,23 @@ impl Kind {
                 "is_storable",
             ],
             Self::Packaging => &["write_date", "barcode", "product_id", "uom_id"],
-            Self::Location => &["write_date", "active", "display_name", "barcode", "usage", "warehouse_id"],
-            Self::Quant => &["write_date", "product_id", "location_id", "lot_id", "package_id", "owner_id", "quantity"],
+            Self::Location => &[
+                "write_date",
+                "active",
+                "display_name",
+                "barcode",
+                "usage",
+                "warehouse_id",
+            ],
+            Self::Quant => &[
+                "write_date",
+                "product_id",
+                "location_id",
+                "lot_id",
+                "package_id",
+                "owner_id",
+                "quantity",
+            ],
             Self::Lot => &["write_date", "name", "product_id", "expiration_date"],
             Self::Package | Self::Partner => &["write_date", "name"],
         }
