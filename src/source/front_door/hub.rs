@@ -48,10 +48,17 @@ struct Retained {
 pub struct Device {
     pub name: Name,
     pub topics: Topics,
-    receipt_topic: Arc<str>,
+    receipts: Answers,
+    displays: Answers,
     sessions: Mutex<Vec<Arc<Session>>>,
-    /// Someone subscribed to its receipts: else none is made.
-    receipts: AtomicBool,
+}
+
+/// A channel on which the gateway answers.
+#[derive(Debug)]
+struct Answers {
+    topic: Arc<str>,
+    /// Someone subscribed to it: else nothing is made for it.
+    wanted: AtomicBool,
 }
 
 /// What a connection asks for.
@@ -129,7 +136,7 @@ impl Hub {
             }
         }
         for device in self.all() {
-            device.note_receipts();
+            device.note_wanted();
         }
         changes
     }
@@ -204,7 +211,7 @@ impl Hub {
         }
         // Still under the lock of `devices`: `close` cannot take the session out before it has its owner.
         let attached = session.attach(wish.owner, wish.clean, wish.expiry_s, changes);
-        device.note_receipts();
+        device.note_wanted();
         drop(devices);
         Ok(Opened {
             device,
@@ -221,7 +228,7 @@ impl Hub {
             sessions.retain(|known| !Arc::ptr_eq(known, session) || known.is_online());
             let empty = sessions.is_empty();
             drop(sessions);
-            device.note_receipts();
+            device.note_wanted();
             if empty {
                 devices.remove(&session.device);
             }
@@ -292,7 +299,7 @@ impl Hub {
         };
         let offer = Offer {
             topic: if channel == "receipt" {
-                Arc::clone(&device.receipt_topic)
+                Arc::clone(&device.receipts.topic)
             } else {
                 device.topics.topic(channel).into()
             },
@@ -306,18 +313,25 @@ impl Hub {
         }
     }
 
-    /// Receipts of one device, made because [`Device::wants_receipts`].
-    pub fn receipts(
+    /// What became of one device's events: made because [`Device::wants_receipts`] and [`Device::wants_displays`].
+    pub fn answer(
         &self,
         device: &Device,
-        payloads: Vec<Bytes>,
+        receipts: Vec<Bytes>,
+        displays: Vec<Bytes>,
         now: Instant,
         changes: &mut Vec<KeepChange>,
     ) {
         let sessions = device.sessions();
-        for payload in payloads {
+        let receipts = receipts
+            .into_iter()
+            .map(|payload| (&device.receipts, payload));
+        let displays = displays
+            .into_iter()
+            .map(|payload| (&device.displays, payload));
+        for (answers, payload) in receipts.chain(displays) {
             let offer = Offer {
-                topic: Arc::clone(&device.receipt_topic),
+                topic: Arc::clone(&answers.topic),
                 payload,
                 retain: false,
                 now,
@@ -404,11 +418,11 @@ impl Device {
     fn new(site: &Name, name: Name) -> Self {
         let topics = Topics::new(site, &name);
         Self {
-            receipt_topic: topics.topic("receipt").into(),
+            receipts: Answers::new(&topics, "receipt"),
+            displays: Answers::new(&topics, "display"),
             topics,
             name,
             sessions: Mutex::default(),
-            receipts: AtomicBool::new(false),
         }
     }
 
@@ -417,15 +431,28 @@ impl Device {
     }
 
     pub fn wants_receipts(&self) -> bool {
-        self.receipts.load(Ordering::Relaxed)
+        self.receipts.wanted.load(Ordering::Relaxed)
+    }
+
+    pub fn wants_displays(&self) -> bool {
+        self.displays.wanted.load(Ordering::Relaxed)
     }
 
     /// To be called after subscriptions changed.
-    pub fn note_receipts(&self) {
+    pub fn note_wanted(&self) {
         let sessions = self.sessions();
-        let wanted = sessions
-            .iter()
-            .any(|session| session.wants(&self.receipt_topic));
-        self.receipts.store(wanted, Ordering::Relaxed);
+        for answers in [&self.receipts, &self.displays] {
+            let wanted = sessions.iter().any(|session| session.wants(&answers.topic));
+            answers.wanted.store(wanted, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Answers {
+    fn new(topics: &Topics, channel: &str) -> Self {
+        Self {
+            topic: topics.topic(channel).into(),
+            wanted: AtomicBool::new(false),
+        }
     }
 }
