@@ -77,12 +77,11 @@ mod tests {
     fn document() -> Document {
         let line = Line {
             product: "400".to_owned(),
-            lot: None,
-            package: None,
-            from: "A".to_owned(),
-            to: "B".to_owned(),
+            from: Some("A".to_owned()),
+            to: Some("B".to_owned()),
             quantity: 1.into(),
             events: vec![1],
+            ..Line::default()
         };
         Document {
             number: 1,
@@ -93,6 +92,8 @@ mod tests {
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
             events: vec![1],
+            corrects: None,
+            flags: Vec::new(),
         }
     }
 

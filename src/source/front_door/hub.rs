@@ -29,6 +29,9 @@ pub const DEVICES_MAX: usize = 10_000;
 const RETAINED_MAX: usize = 40_000;
 const RETAINED_BYTES_MAX: usize = 16 << 20;
 
+/// The channel of a device's open orders.
+const TASKS: &str = "tasks";
+
 #[derive(Debug)]
 pub struct Hub {
     site: Name,
@@ -259,8 +262,12 @@ impl Hub {
         wills
     }
 
-    /// A message from the gateway: to its device's sessions, and kept if it is to be retained.
+    /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What is retained already is
+    /// not sent again.
     pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<KeepChange>) {
+        if message.retain && self.is_retained(&message.device, message.channel, &message.payload) {
+            return;
+        }
         if message.retain
             && self
                 .retain(&message.device, message.channel, &message.payload, changes)
@@ -360,8 +367,11 @@ impl Hub {
         if !retained.fits(&topic, payload) {
             return Err(RetainedFull);
         }
-        let value = (!payload.is_empty()).then(|| payload.to_vec());
-        changes.push((stored::retained_key(&topic), value));
+        // Tasks are worked out anew after a restart, and change too often for a disk.
+        if channel != TASKS {
+            let value = (!payload.is_empty()).then(|| payload.to_vec());
+            changes.push((stored::retained_key(&topic), value));
+        }
         retained.set(topic, payload);
         Ok(())
     }
@@ -390,28 +400,44 @@ impl Hub {
 
 impl Retained {
     fn fits(&self, topic: &str, payload: &Bytes) -> bool {
-        let known = self.messages.get(topic).map(Bytes::len);
+        let new = weight(topic, payload);
+        let known = self.messages.get(topic).map(|known| weight(topic, known));
         match known {
             _ if payload.is_empty() => true,
-            Some(known) if payload.len() <= known => true,
-            Some(known) => self.bytes - known + payload.len() <= RETAINED_BYTES_MAX,
+            Some(known) if new <= known => true,
+            Some(known) => self.bytes - known + new <= RETAINED_BYTES_MAX,
             None => {
                 self.messages.len() < RETAINED_MAX
-                    && self.bytes + topic.len() + payload.len() <= RETAINED_BYTES_MAX
+                    && self.bytes + topic.len() + new <= RETAINED_BYTES_MAX
             }
         }
     }
 
     fn set(&mut self, topic: String, payload: &Bytes) {
         if let Some(known) = self.messages.remove(&topic) {
-            self.bytes = self.bytes.saturating_sub(topic.len() + known.len());
+            let weight = topic.len() + weight(&topic, &known);
+            self.bytes = self.bytes.saturating_sub(weight);
         }
         if !payload.is_empty() {
-            self.bytes += topic.len() + payload.len();
+            self.bytes += topic.len() + weight(&topic, payload);
             // A copy of its own: a slice would hold on to the whole buffer that it was read in.
-            self.messages.insert(topic, Bytes::copy_from_slice(payload));
+            let payload = if is_tasks(&topic) {
+                payload.clone()
+            } else {
+                Bytes::copy_from_slice(payload)
+            };
+            self.messages.insert(topic, payload);
         }
     }
+}
+
+/// What a retained message takes in memory. Of tasks there are few, which many devices share.
+fn weight(topic: &str, payload: &Bytes) -> usize {
+    if is_tasks(topic) { 0 } else { payload.len() }
+}
+
+fn is_tasks(topic: &str) -> bool {
+    topic.rsplit('/').next() == Some(TASKS)
 }
 
 impl Device {
