@@ -46,6 +46,7 @@ pub enum Key {
 }
 
 impl Key {
+    #[cfg(test)]
     pub const ALL: [Self; 20] = [
         Self::UnknownProduct,
         Self::AmbiguousProduct,

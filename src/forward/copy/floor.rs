@@ -386,3 +386,6 @@ pub struct Called {
     pub name: String,
     pub code: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;
