@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::source::broker::{Broker, BrokerError};
@@ -33,7 +34,7 @@ const STOP_WITHIN: Duration = Duration::from_millis(7_500);
 #[derive(Debug, Error)]
 pub enum StartError {
     /// A fault of ours.
-    #[error("opening the journal broke off: {0}")]
+    #[error("opening the files in data_dir broke off: {0}")]
     Broke(String),
     #[error(transparent)]
     Journal(#[from] OpenError),
@@ -71,6 +72,7 @@ impl Daemon {
             tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
                 .await
                 .map_err(|error| StartError::Broke(error.to_string()))??;
+        let copy = last_copy(&config).await?;
         let cancel = CancellationToken::new();
         let control = Control::bind(
             &config.control,
@@ -113,6 +115,7 @@ impl Daemon {
             outlets,
             board: board.clone(),
             data_dir: config.data_dir.clone(),
+            copy: watch::Sender::new(copy),
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
         run(&mut parts, "control", control.run(cancel.clone()));
@@ -185,6 +188,19 @@ impl Daemon {
             .await
             .unwrap_or_else(|error| Err(Fatal::Invariant(error.to_string())))
     }
+}
+
+/// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.
+async fn last_copy(config: &Config) -> Result<Option<Copy>, StartError> {
+    let (data_dir, odoo) = (config.data_dir.clone(), config.odoo.clone());
+    let open = move || Copy::open_last(&data_dir, &odoo.url, &odoo.database);
+    let opened = tokio::task::spawn_blocking(open)
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    Ok(opened.unwrap_or_else(|error| {
+        tracing::warn!(%error, "the copy of Odoo's master data cannot be used until Odoo answers");
+        None
+    }))
 }
 
 fn run(

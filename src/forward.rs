@@ -4,7 +4,7 @@
 //! first and then as receipts to the devices. What is said to Odoo, and when, is decided by [`machine`]; this driver
 //! does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo.
+//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
 //! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
@@ -15,6 +15,7 @@
 mod aside;
 mod begun;
 pub mod copy;
+mod lanes;
 mod ledger;
 pub mod machine;
 pub mod odoo;
@@ -29,9 +30,10 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::copy::Copy;
+use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
@@ -59,6 +61,8 @@ pub struct Forwarder {
     pub outlets: Outlets,
     pub board: Board,
     pub data_dir: PathBuf,
+    /// The copy of master data, as [`Copy::open_last`] has it at the start; from then on the one in use, for all who read it.
+    pub copy: watch::Sender<Option<Copy>>,
 }
 
 impl Forwarder {
@@ -79,6 +83,7 @@ impl Forwarder {
             config: self.config,
             rules: self.rules,
             data_dir: self.data_dir,
+            copy: self.copy,
             started: clock::instant(),
         };
         hands.show(&machine);
@@ -131,6 +136,7 @@ struct Hands {
     config: config::Odoo,
     rules: Rules,
     data_dir: PathBuf,
+    copy: watch::Sender<Option<Copy>>,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -210,11 +216,11 @@ impl Hands {
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {
-                Input::Loaded(client.load(&site.warehouse, transfers).await?)
+                Input::Loaded(lanes::load(client, &site.warehouse, transfers).await?)
             }
             Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
-            Command::Validate(ids) => {
-                client.validate(ids).await?;
+            Command::Validate(sent) => {
+                lanes::validate(client, sent).await?;
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
@@ -234,14 +240,23 @@ impl Hands {
         let warehouse = client.warehouse(&self.config.warehouse).await?;
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,
-            _ => {
-                let config = &self.config;
-                let identity = format!("{} {} {}", config.url, config.database, warehouse.company);
-                Copy::open(&self.data_dir, &identity)?
-            }
+            _ => self.claim(warehouse.company)?,
         };
         self.site = Some(Site { warehouse, copy });
         Ok(Input::Probed)
+    }
+
+    /// The copy of this company's master data: the one that is open already, or the one on disk.
+    fn claim(&self, company: i64) -> Result<Copy, CopyError> {
+        let identity = copy::identity(&self.config.url, &self.config.database, company);
+        let open = self.copy.borrow().clone();
+        if let Some(copy) = open {
+            copy.claim(&identity)?;
+            return Ok(copy);
+        }
+        let copy = Copy::open(&self.data_dir, &identity)?;
+        self.copy.send_replace(Some(copy.clone()));
+        Ok(copy)
     }
 
     fn failure(&mut self, trouble: Trouble) -> Failure {
@@ -249,7 +264,8 @@ impl Hands {
             Trouble::Odoo(failure) => failure,
             Trouble::Copy(error) => {
                 tracing::warn!(%error, "throwing the copy of Odoo's master data away: it is fetched again");
-                let copy = self.site.take().map(|site| site.copy);
+                self.site = None;
+                let copy = self.copy.send_replace(None);
                 if let Some(Err(error)) = copy.map(Copy::discard) {
                     tracing::error!(%error, "cannot remove it");
                 }

@@ -1,15 +1,16 @@
 //! A copy of Odoo's master data on disk: what each barcode means, so that most transfers need no question to Odoo.
 //!
 //! In come rows as Odoo has them, first all and then what was written since; out go products with their
-//! factor, and locations. It is a cache: when its file is damaged, or belongs to another database, it is
+//! factor, and locations. Many may read it at once, each with a clone. It is a cache: when its file is damaged, or belongs to another database, it is
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use redb::{
     Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
-    TableDefinition, WriteTransaction,
+    TableDefinition, TableError, WriteTransaction,
 };
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
@@ -99,11 +100,21 @@ fn codes(kind: Kind, row: &Row) -> Vec<(u8, &str)> {
     codes
 }
 
-/// The copy of one database's master data.
-#[derive(Debug)]
+/// The copy of one database's master data; clones are the same copy.
+#[derive(Debug, Clone)]
 pub struct Copy {
-    path: PathBuf,
-    db: Database,
+    path: Arc<Path>,
+    db: Arc<Database>,
+}
+
+/// The server, database and company that a copy is of.
+#[must_use]
+pub fn identity(url: &str, database: &str, company: i64) -> String {
+    format!("{}{company}", site(url, database))
+}
+
+fn site(url: &str, database: &str) -> String {
+    format!("{url} {database} ")
 }
 
 impl Copy {
@@ -112,14 +123,8 @@ impl Copy {
     pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CopyError> {
         let path = data_dir.join(FILE);
         let open = || {
-            let mut copy = Self {
-                db: Database::builder()
-                    .set_cache_size(CACHE_BYTES)
-                    .create(&path)
-                    .map_err(|e| error(&path, &e))?,
-                path: path.clone(),
-            };
-            copy.claim(&format!("{FORMAT} {identity}"))?;
+            let copy = Self::over(&path, builder().create(&path))?;
+            copy.claim(identity)?;
             Ok(copy)
         };
         open().or_else(|first: CopyError| {
@@ -129,32 +134,78 @@ impl Copy {
         })
     }
 
-    /// Removes the copy from the disk.
+    /// The copy in `data_dir` as it was left, if it is of this server and database, of whichever company: for the time until
+    /// Odoo answers. An error means that it is damaged; [`Copy::open`] makes a new one.
+    pub fn open_last(
+        data_dir: &Path,
+        url: &str,
+        database: &str,
+    ) -> Result<Option<Self>, CopyError> {
+        let path = data_dir.join(FILE);
+        if !path.try_exists().map_err(|e| error(&path, &e))? {
+            return Ok(None);
+        }
+        let copy = Self::over(&path, builder().open(&path))?;
+        let known = copy.identity()?;
+        let site = format!("{FORMAT} {}", site(url, database));
+        let company = known.as_deref().and_then(|known| known.strip_prefix(&site));
+        Ok(company
+            .is_some_and(|company| company.parse::<i64>().is_ok())
+            .then_some(copy))
+    }
+
+    fn over(path: &Path, db: Result<Database, redb::DatabaseError>) -> Result<Self, CopyError> {
+        Ok(Self {
+            db: Arc::new(db.map_err(|e| error(path, &e))?),
+            path: path.into(),
+        })
+    }
+
+    /// Removes the copy from the disk. Clones read on in what is left of it.
     pub fn discard(self) -> Result<(), CopyError> {
-        drop(self.db);
         std::fs::remove_file(&self.path).map_err(|e| error(&self.path, &e))
     }
 
-    /// Empties the copy unless it is `identity`'s.
-    fn claim(&mut self, identity: &str) -> Result<(), CopyError> {
-        let mut own = false;
+    fn identity(&self) -> Result<Option<String>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        match read.open_table(META) {
+            Ok(meta) => {
+                let known = meta.get("identity").map_err(|e| self.broken(&e))?;
+                Ok(known.map(|v| v.value().to_owned()))
+            }
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(self.broken(&e)),
+        }
+    }
+
+    /// Empties the copy, for all who read it, unless it is `identity`'s.
+    pub fn claim(&self, identity: &str) -> Result<(), CopyError> {
+        let identity = format!("{FORMAT} {identity}");
+        let own = self.identity()?.as_ref() == Some(&identity);
         self.write(|write| {
-            let known = write
-                .open_table(META)?
-                .get("identity")?
-                .map(|v| v.value().to_owned());
-            own = known.as_deref() == Some(identity);
             if !own {
                 write.delete_table(ROWS)?;
                 write.delete_multimap_table(CODES)?;
                 write.delete_table(META)?;
-                write.open_table(META)?.insert("identity", identity)?;
+                write
+                    .open_table(META)?
+                    .insert("identity", identity.as_str())?;
             }
             write.open_table(ROWS)?;
             write.open_multimap_table(CODES)?;
             Ok(!own)
         })?;
         Ok(())
+    }
+
+    /// Whether it was filled once: before that, what it does not know says nothing.
+    pub fn is_complete(&self) -> Result<bool, CopyError> {
+        for kind in Kind::ALL {
+            if self.since(kind)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Takes rows in; answers whether any was news.
@@ -356,6 +407,12 @@ impl Copy {
     fn broken(&self, why: &impl ToString) -> CopyError {
         error(&self.path, why)
     }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
 fn error(path: &Path, why: &impl ToString) -> CopyError {

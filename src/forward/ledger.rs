@@ -26,7 +26,7 @@ use super::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
 use crate::assemble;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
-use crate::outcome::{Outcome, code};
+use crate::outcome::{Failure, Outcome, code};
 use crate::source::receipt::Receipt;
 use crate::source::{Outbound, Outlets};
 
@@ -118,14 +118,7 @@ impl Ledger {
         }
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
-            let next = match resolved {
-                Ok(prepared) => Next::Send(prepared),
-                Err(reason) if entry.progress.attempts > 0 => after(
-                    &entry,
-                    begun::find_out(odoo, &entry.document, reason).await?,
-                ),
-                Err(reason) => Next::Refuse(reason),
-            };
+            let next = next(odoo, &entry, resolved).await?;
             taken.push((entry, next));
         }
         let mut changes = Vec::new();
@@ -586,14 +579,26 @@ enum Next {
     Aside(String),
 }
 
-fn after(entry: &Entry, standing: Standing) -> Next {
-    match standing {
-        Standing::Posted(odoo) => Next::Found(odoo),
-        Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
-        // A call from before the stop may still be posting it.
-        Standing::Open(reason, _) if entry.progress.state == State::Sending => {
-            Next::Aside(reason.message)
-        }
-        Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
-    }
+/// One that is not resolved may have been sent before: then Odoo is asked what it holds.
+async fn next(
+    odoo: &mut Client,
+    entry: &Entry,
+    resolved: Result<Prepared, Reason>,
+) -> Result<Next, Failure> {
+    let reason = match resolved {
+        Ok(prepared) => return Ok(Next::Send(prepared)),
+        Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
+        Err(reason) => reason,
+    };
+    Ok(
+        match begun::find_out(odoo, &entry.document, reason).await? {
+            Standing::Posted(odoo) => Next::Found(odoo),
+            Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
+            // A call from before the stop may still be posting it.
+            Standing::Open(reason, _) if entry.progress.state == State::Sending => {
+                Next::Aside(reason.message)
+            }
+            Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
+        },
+    )
 }

@@ -89,7 +89,8 @@ pub enum Command<'a> {
     },
     Load(Vec<&'a Transfer>),
     Read(Vec<i64>),
-    Validate(Vec<i64>),
+    /// With what they are to move, which says whether it can be done by two calls.
+    Validate(Vec<(i64, &'a Transfer)>),
     SetDone(Vec<(i64, Option<Timestamp>)>),
     /// One step about an order: [`Input::Seen`] for [`Next::Read`], else [`Input::Done`].
     Order(&'a OrderJob, &'a Next),

@@ -131,3 +131,41 @@ fn a_damaged_copy_is_thrown_away() {
     let copy = Copy::open(dir.path(), "a").unwrap();
     assert_eq!(copy.product("400").unwrap(), Found::Nothing);
 }
+
+#[test]
+fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let last = |url, database| Copy::open_last(dir.path(), url, database).unwrap();
+    assert!(last("http://odoo", "prod").is_none(), "there is none yet");
+    let copy = Copy::open(dir.path(), &identity("http://odoo", "prod", 12)).unwrap();
+    copy.apply(Kind::Product, &[row(10, Some("400"))]).unwrap();
+    drop(copy);
+    assert!(last("http://odoo", "test").is_none());
+    assert!(last("http://odoo2", "prod").is_none());
+    assert!(last("http://odoo", "prod 12").is_none());
+    let copy = last("http://odoo", "prod").unwrap();
+    assert_eq!(id(copy.product("400").unwrap()), Some(10));
+    assert!(!copy.is_complete().unwrap());
+    for kind in Kind::ALL {
+        copy.set_since(kind, "2026-11-23 08:00:00").unwrap();
+    }
+    assert!(copy.is_complete().unwrap());
+    drop(copy);
+    std::fs::write(dir.path().join(FILE), b"not a database at all").unwrap();
+    assert!(Copy::open_last(dir.path(), "http://odoo", "prod").is_err());
+}
+
+#[test]
+fn clones_are_the_same_copy_on_other_threads_too() {
+    let (_dir, copy) = filled();
+    let reader = copy.clone();
+    copy.apply(Kind::Product, &[row(12, Some("402"))]).unwrap();
+    let read = std::thread::spawn(move || (id(reader.product("402").unwrap()), reader));
+    let (found, reader) = read.join().unwrap();
+    assert_eq!(found, Some(12));
+    // The same company again keeps it; another one empties it for all.
+    copy.claim("a").unwrap();
+    assert_eq!(id(reader.product("402").unwrap()), Some(12));
+    copy.claim("b").unwrap();
+    assert_eq!(reader.product("402").unwrap(), Found::Nothing);
+}

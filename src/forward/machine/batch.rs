@@ -91,7 +91,7 @@ impl Batch {
                 self.documents
                     .iter()
                     .filter(|sent| !sent.already)
-                    .map(|sent| sent.picking)
+                    .map(|sent| (sent.picking, &sent.transfer))
                     .collect(),
             ),
             Step::SetDone => Command::SetDone(

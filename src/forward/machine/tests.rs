@@ -200,7 +200,10 @@ impl Peer {
         let result = match command {
             Command::Load(transfers) => self.load(transfers).map(Input::Loaded),
             Command::Read(ids) => Ok(Input::Pickings(self.read(ids))),
-            Command::Validate(ids) => self.validate(ids).map(|()| Input::Validated),
+            Command::Validate(sent) => {
+                let ids: Vec<_> = sent.iter().map(|(id, _)| *id).collect();
+                self.validate(&ids).map(|()| Input::Validated)
+            }
             Command::SetDone(done) => self.set_done(done).map(Input::Pickings),
             Command::Probe => Ok(Input::Probed),
             _ => Ok(Input::Refreshed),

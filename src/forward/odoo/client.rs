@@ -1,6 +1,7 @@
 //! One call to Odoo: one HTTP request, in Odoo one transaction.
 //!
-//! It keeps one connection open, sends one request at a time, and reads no more than a limit of the answer.
+//! It sends one request at a time and reads no more than a limit of the answer; a clone may send one meanwhile, and
+//! shares the connections that are kept open.
 //! The key is read again when Odoo does not accept it, so a new one needs no restart.
 
 use std::path::PathBuf;
@@ -24,11 +25,14 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The largest key file that is read; keys have 40 characters.
 const KEY_BYTES_MAX: u64 = 4_096;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Odoo needs no more at once: see `forward::lanes`.
+const CONNECTIONS: usize = 2;
 /// A connection that was idle for longer may be gone without a word.
 const IDLE_MAX: Duration = Duration::from_secs(50);
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
-/// A connection to one database of one Odoo.
+/// The way to one database of one Odoo.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
@@ -59,7 +63,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(CONNECTIONS)
             .pool_idle_timeout(IDLE_MAX)
             .tcp_keepalive(Duration::from_secs(15))
             .connect_timeout(CONNECT_TIMEOUT)
