@@ -220,6 +220,7 @@ impl Hands {
             }
             Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
             Command::Validate(sent) => {
+                client.link_returns(sent).await?;
                 lanes::validate(client, sent).await?;
                 Input::Validated
             }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::changes::{
-    held_back, is_curable, parked, posted, sending, set_aside, taken_back, waiting,
+    held_back, is_curable, nothing_to_post, parked, posted, sending, set_aside, taken_back, waiting,
 };
 use super::Interrupted;
 use super::aside::Aside;
@@ -125,6 +125,7 @@ impl Ledger {
         for (entry, next) in &taken {
             changes.push(match next {
                 Next::Send(prepared) => sending(entry, prepared),
+                Next::Nothing(prepared) => nothing_to_post(entry, prepared),
                 Next::Refuse(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
                 Next::Found(odoo) => posted(entry, odoo, true),
@@ -140,14 +141,15 @@ impl Ledger {
             let number = entry.document.number;
             match next {
                 Next::Send(prepared) => {
-                    jobs.push(self.begin(entry, prepared));
+                    jobs.extend(self.begin(entry, prepared));
                     continue;
                 }
+                Next::Nothing(_) => self.tell_posted(&entry.document, None).await?,
                 Next::Refuse(reason) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     self.tell_refused(&entry.document, &reason).await?;
                 }
-                Next::Found(odoo) => self.tell_posted(&entry.document, &odoo).await?,
+                Next::Found(odoo) => self.tell_posted(&entry.document, Some(&odoo)).await?,
                 Next::Park(Reason { code, message }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     tracing::warn!(number, code, message, "document parked");
@@ -162,17 +164,18 @@ impl Ledger {
         Ok(Some(jobs))
     }
 
-    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Job {
+    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
         let number = entry.document.number;
         // As it is on disk by now.
         entry.progress = sending(&entry, &prepared).progress;
         self.sending.insert(number, entry);
         let aside = self.aside.contains(number);
-        Job {
+        let work = prepared.work?;
+        Some(Job {
             number,
-            work: prepared.work,
+            work,
             aside,
-        }
+        })
     }
 
     /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
@@ -364,7 +367,9 @@ impl Ledger {
                 continue;
             };
             match outcome {
-                Outcome::Posted { odoo, .. } => self.tell_posted(&entry.document, odoo).await?,
+                Outcome::Posted { odoo, .. } => {
+                    self.tell_posted(&entry.document, Some(odoo)).await?;
+                }
                 Outcome::Refused { reason, .. } => {
                     self.sequence.blocks(copy, &entry.document)?;
                     self.tell_refused(&entry.document, reason).await?;
@@ -514,14 +519,15 @@ impl Ledger {
         }
     }
 
-    async fn tell_posted(&self, document: &Document, odoo: &OdooRef) -> Result<(), Ended> {
-        tracing::debug!(number = document.number, odoo = odoo.name, "posted");
+    async fn tell_posted(&self, document: &Document, odoo: Option<&OdooRef>) -> Result<(), Ended> {
+        let odoo = odoo.map(|odoo| odoo.name.as_str());
+        tracing::debug!(number = document.number, odoo, "posted");
         let key = document.key.to_string();
         let receipt = |id: &str| {
             Receipt::Posted {
                 id,
                 document: key.clone(),
-                odoo: &odoo.name,
+                odoo,
             }
             .to_bytes()
         };
@@ -572,6 +578,8 @@ impl Ledger {
 /// What is to be done with a document that was taken.
 enum Next {
     Send(Prepared),
+    /// It is as it should be in Odoo already.
+    Nothing(Prepared),
     Refuse(Reason),
     /// Without a word to the device: Odoo holds something of it as done.
     Park(Reason, OdooRef),
@@ -586,6 +594,7 @@ async fn next(
     resolved: Result<Prepared, Reason>,
 ) -> Result<Next, Failure> {
     let reason = match resolved {
+        Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
         Ok(prepared) => return Ok(Next::Send(prepared)),
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,

@@ -12,8 +12,9 @@ mod client;
 mod master;
 pub mod order;
 mod rights;
+pub mod stock;
 mod transfer;
 
 pub use client::Client;
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
-pub use transfer::{Picking, PickingLine, Transfer, TransferLine};
+pub use transfer::{Header, Picking, PickingLine, Returned, Transfer, TransferLine};

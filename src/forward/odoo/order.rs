@@ -480,7 +480,7 @@ fn text(value: &Value) -> Option<String> {
         .map(str::to_owned)
 }
 
-fn decimal(value: &Value) -> Option<Decimal> {
+pub(super) fn decimal(value: &Value) -> Option<Decimal> {
     let number = value.as_number()?.to_string();
     Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))
