@@ -12,6 +12,8 @@
 
 mod action;
 mod fields;
+pub mod gs1;
+pub mod nomenclature;
 #[cfg(test)]
 mod tests;
 

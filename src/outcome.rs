@@ -48,8 +48,11 @@ pub mod code {
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
 
+    /// Codes of validations that more goods for the order may cure.
+    pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
+
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 12] = [
+    pub const MASTER_DATA: [&str; 13] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -63,6 +66,7 @@ pub mod code {
         // Where the policy is another one by now.
         ORDER_REQUIRED,
         UNKNOWN_OUTCOME,
+        UNKNOWN_ORDER,
     ];
 }
 

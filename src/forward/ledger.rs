@@ -264,7 +264,8 @@ impl Ledger {
                     continue;
                 }
                 let entry = self.revived(entry)?;
-                if self.hold_back(ground, &entry).await? {
+                // What was begun before the start is seen through.
+                if state == State::Waiting && self.hold_back(ground, &entry).await? {
                     continue;
                 }
                 let about_order = is_about_order(&entry.document.purpose);
@@ -292,39 +293,48 @@ impl Ledger {
 
     /// Whether something must be done before this one; it says so.
     async fn hold_back(&mut self, ground: Ground<'_>, entry: &Entry) -> Result<bool, Interrupted> {
-        let number = entry.document.number;
-        while let Some((place, blocker)) =
-            self.sequence.blocker(Some(ground.copy), &entry.document)?
-        {
-            let Some(before) = self.journal.document(blocker)? else {
-                self.sequence.release(place);
-                continue;
-            };
-            match before.progress.state {
-                State::Posted | State::Discarded => self.sequence.release(place),
-                // Its correction stands in its place.
-                State::Replaced => match before.document.events.first() {
-                    Some(seq) => match self.journal.document_of(*seq)?.flatten() {
-                        Some(new) if new != blocker && new != number => {
-                            self.sequence.stands_in(place, new);
-                        }
-                        _ => self.sequence.release(place),
-                    },
-                    None => self.sequence.release(place),
-                },
-                // It goes first, and is on its way.
-                State::Waiting | State::Sending if blocker == number => {
-                    self.sequence.release(place)
-                }
-                State::Waiting | State::Sending | State::Parked => {
-                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
-                    self.say_held_back(entry, &before).await?;
-                    return Ok(true);
-                }
+        for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
+            if let Some(before) = self.still_before(place, blocker, entry)? {
+                self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                self.say_held_back(entry, &before).await?;
+                return Ok(true);
             }
         }
         self.sequence.release_document(&entry.document);
         Ok(false)
+    }
+
+    /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.
+    fn still_before(
+        &mut self,
+        place: u64,
+        mut blocker: u64,
+        entry: &Entry,
+    ) -> Result<Option<Entry>, JournalError> {
+        loop {
+            let before = self.journal.document(blocker)?;
+            let before = before.filter(|_| blocker != entry.document.number);
+            match before.as_ref().map(|before| before.progress.state) {
+                None | Some(State::Posted | State::Discarded) => {
+                    self.sequence.release(place);
+                    return Ok(None);
+                }
+                // Its correction stands in its place.
+                Some(State::Replaced) => {
+                    let seq = before.and_then(|before| before.document.events.first().copied());
+                    let new = seq.map(|seq| self.journal.document_of(seq)).transpose()?;
+                    blocker = new.flatten().flatten().unwrap_or(entry.document.number);
+                    self.sequence.stands_in(place, blocker);
+                }
+                // An order that is not complete takes what completes it.
+                Some(State::Parked)
+                    if before.as_ref().is_some_and(is_validation) && !is_validation(entry) =>
+                {
+                    return Ok(None);
+                }
+                Some(State::Waiting | State::Sending | State::Parked) => return Ok(before),
+            }
+        }
     }
 
     async fn say_held_back(&self, entry: &Entry, before: &Entry) -> Result<(), Interrupted> {
@@ -369,6 +379,7 @@ impl Ledger {
             match outcome {
                 Outcome::Posted { odoo, .. } => {
                     self.tell_posted(&entry.document, Some(odoo)).await?;
+                    self.perhaps_complete(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {
                     self.sequence.blocks(copy, &entry.document)?;
@@ -381,6 +392,25 @@ impl Ledger {
                 }
             }
             self.aside.answered(*number, now);
+        }
+        Ok(())
+    }
+
+    /// A validation that was parked because something was missing is tried again when more was posted for its order.
+    async fn perhaps_complete(&mut self, document: &Document) -> Result<(), Ended> {
+        let Some(order) = document.purpose.order() else {
+            return Ok(());
+        };
+        for number in self.sequence.about_order(order) {
+            let Some(entry) = self.journal.document(number)? else {
+                continue;
+            };
+            let lacked = entry.progress.reason.as_ref();
+            let lacked = lacked.is_some_and(|reason| code::LACKING.contains(&reason.code.as_str()));
+            if lacked && entry.progress.state == State::Parked && is_validation(&entry) {
+                let note = format!("document {} was posted for the order", document.number);
+                self.change(vec![waiting(&entry, note)]).await?;
+            }
         }
         Ok(())
     }
@@ -417,7 +447,9 @@ impl Ledger {
                 .iter()
                 .zip(resolved)
                 .filter(|(_, resolved)| resolved.is_ok());
-            let changes: Vec<_> = changes.map(|(entry, _)| waiting(entry)).collect();
+            let changes: Vec<_> = changes
+                .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
+                .collect();
             if !changes.is_empty() {
                 self.change(changes).await?;
             }
@@ -573,6 +605,10 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+fn is_validation(entry: &Entry) -> bool {
+    matches!(entry.document.purpose, Purpose::Validate { .. })
 }
 
 /// What is to be done with a document that was taken.

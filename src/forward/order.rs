@@ -158,6 +158,9 @@ pub struct Reconciling {
     wrote: bool,
     /// Odoo refuses the true time (a closed period): its own stands.
     time_refused: bool,
+    /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
+    weight_kg: Option<Decimal>,
+    weighed: bool,
 }
 
 impl Reconciling {
@@ -171,6 +174,8 @@ impl Reconciling {
             validated: false,
             wrote: false,
             time_refused: false,
+            weight_kg: None,
+            weighed: false,
         }
     }
 
@@ -187,9 +192,11 @@ impl Reconciling {
     /// The last call was answered; what it did is read before anything is believed.
     pub fn done(&mut self) {
         match self.next {
-            Next::Add { .. } => self.added = true,
-            Next::Validate { .. } => self.validated = true,
-            Next::Pack { .. } | Next::Ship { .. } => self.wrote = true,
+            Next::Add { .. } => (self.added, self.weighed) = (true, false),
+            Next::Validate { .. } => (self.validated, self.weighed) = (true, false),
+            Next::Pack { .. } => (self.wrote, self.weighed) = (true, false),
+            Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => self.wrote = true,
+            Next::Ship { .. } => self.weighed = true,
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => {}
         }
         self.look_again();
@@ -210,12 +217,39 @@ impl Reconciling {
 
     /// What was read says what is next.
     pub fn seen(&mut self, seen: &Seen) {
+        if let Some(weight) = self.weight_that_was_lost(seen) {
+            self.next = weight;
+            return;
+        }
         self.next = match &self.job.task {
             Task::Lines { lines, way } => self.lines(seen, *way, lines),
             Task::Validate => self.validate(seen),
             Task::PackAll { package } => self.pack_all(seen, *package),
             Task::Ship(shipment) => self.ship(seen, shipment),
         };
+    }
+
+    fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {
+        if matches!(self.job.task, Task::Ship(_)) {
+            return None;
+        }
+        let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+        let picking = seen.pickings.iter().find(told)?;
+        let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
+        if !self.added && !self.validated && !self.wrote {
+            self.weight_kg = has;
+        }
+        if self.weight_kg == has || self.weight_kg.is_none() || self.weighed {
+            return None;
+        }
+        Some(Next::Ship {
+            picking: picking.id,
+            shipment: Shipment {
+                weight_kg: self.weight_kg,
+                ..Shipment::default()
+            },
+            note: None,
+        })
     }
 
     fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> Next {

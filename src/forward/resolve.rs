@@ -148,10 +148,7 @@ async fn resolve_together(
     for asked in documents {
         resolved.push(prepared(ground, &names, *asked)?);
     }
-    // What Odoo holds at the moment is asked for only when it is about to change.
-    if intent == Intent::Send {
-        plan::plan(odoo, ground, documents, &mut resolved).await?;
-    }
+    plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
     Ok(resolved)
 }
 

@@ -134,7 +134,6 @@ pub(super) fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
     change(entry, State::Waiting, note)
 }
 
-pub(super) fn waiting(entry: &Entry) -> Change {
-    let note = "Odoo's master data resolves it now".to_owned();
+pub(super) fn waiting(entry: &Entry, note: String) -> Change {
     change(entry, State::Waiting, note)
 }

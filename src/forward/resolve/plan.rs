@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Ground, Prepared, Resolved, count, reason, returns, stock};
+use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock};
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
 use crate::forward::odoo::{Client, Header, Returned, Transfer};
@@ -94,10 +94,11 @@ pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
     }
 }
 
-/// Works out what is not worked out yet.
+/// Works out what is not worked out yet. What Odoo holds at the moment is asked for only when it is about to change.
 pub(super) async fn plan(
     odoo: &mut Client,
     ground: Ground<'_>,
+    intent: Intent,
     documents: &[Asked<'_>],
     resolved: &mut [Resolved<Prepared>],
 ) -> Result<(), Trouble> {
@@ -114,8 +115,12 @@ pub(super) async fn plan(
             continue;
         }
         match &asked.document.purpose {
-            Purpose::Count => counts.push(place),
-            Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. } => moves.push(place),
+            Purpose::Count if intent == Intent::Send => counts.push(place),
+            Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. }
+                if intent == Intent::Send =>
+            {
+                moves.push(place);
+            }
             Purpose::Return {
                 order: Some(order), ..
             } => match returns::find(odoo, ground, *asked, order, transfer).await? {
