@@ -18,12 +18,14 @@ use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
 use super::copy::Copy;
+use super::counted::Counts;
 use super::machine::Job;
 use super::odoo::Client;
-use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
+use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
 use super::sequence::Sequence;
 use super::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
 use crate::assemble;
+use crate::clock;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
 use crate::outcome::{Failure, Outcome, code};
@@ -65,6 +67,8 @@ pub struct Ledger {
     aside_taken: bool,
     /// What has to be in Odoo before what.
     sequence: Sequence,
+    /// The counts that are posted; none before they were read.
+    counts: Option<Counts>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -91,6 +95,7 @@ impl Ledger {
             aside: Aside::default(),
             aside_taken: false,
             sequence: Sequence::default(),
+            counts: None,
             recovered: Some(0),
             healed: 0,
             withdrawn: None,
@@ -118,7 +123,20 @@ impl Ledger {
         }
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
+            let resolved = match resolved {
+                Ok(prepared) => self.counts()?.check(&entry, prepared),
+                refused => refused,
+            };
             let next = next(odoo, &entry, resolved).await?;
+            match &next {
+                Next::Nothing(prepared) => {
+                    let mut counted = entry.clone();
+                    counted.progress.plan.clone_from(&prepared.plan);
+                    self.remember(&counted, ground.rules).await?;
+                }
+                Next::Found(_) => self.remember(&entry, ground.rules).await?,
+                _ => {}
+            }
             taken.push((entry, next));
         }
         let mut changes = Vec::new();
@@ -162,6 +180,28 @@ impl Ledger {
             self.aside.answered(number, now);
         }
         Ok(Some(jobs))
+    }
+
+    fn counts(&mut self) -> Result<&mut Counts, JournalError> {
+        let counts = match self.counts.take() {
+            Some(counts) => counts,
+            None => Counts::load(&self.journal)?,
+        };
+        Ok(self.counts.insert(counts))
+    }
+
+    /// A count is known as such before it is posted, so that it is whatever happens then.
+    async fn remember(&mut self, entry: &Entry, rules: &Rules) -> Result<(), Interrupted> {
+        let days = rules.retention_days;
+        let changes = self.counts()?.posted(entry, clock::now(), days);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        match self.journal.inbox().keep(changes).await {
+            Err(AppendError::Stopped) => Err(Ended::JournalStopped.into()),
+            // Without room on the disk it is known until the next start.
+            Ok(()) | Err(AppendError::Full) => Ok(()),
+        }
     }
 
     fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
@@ -358,8 +398,15 @@ impl Ledger {
         &mut self,
         outcomes: &[(u64, Outcome)],
         copy: Option<&Copy>,
+        rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {
+        for (number, outcome) in outcomes {
+            let entry = self.sending.get(number).cloned();
+            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
+                self.remember(&entry, rules).await?;
+            }
+        }
         let mut changes = Vec::new();
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.get(number) else {

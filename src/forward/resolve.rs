@@ -77,6 +77,8 @@ pub struct Ground<'a> {
 pub struct Rules {
     pub orders: config::Orders,
     pub stock: config::Stock,
+    /// What is kept of posted documents is kept so long: `journal.retention_days`.
+    pub retention_days: u32,
 }
 
 /// Whether the documents are about to be sent, or only looked at.
@@ -198,6 +200,12 @@ fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&
         Some(closed) if day <= closed => (None, Some("closed-period")),
         _ => (Some(occurred), None),
     }
+}
+
+/// The product and the bin of a count, by what was worked out for it.
+pub fn counted(kept: &str) -> Option<(i64, i64)> {
+    let plan = plan::Plan::read(kept).ok()?;
+    plan.count.map(|counted| (counted.product, counted.bin))
 }
 
 fn reason(code: &str, message: impl Into<String>) -> Reason {

@@ -28,6 +28,7 @@ macro_rules! on_both {
 
 mod facts;
 mod forwarder;
+mod ours;
 
 use std::time::Duration;
 

@@ -230,6 +230,49 @@ mod tests {
     }
 
     #[test]
+    fn lots_packages_and_owners_are_compared_one_by_one() {
+        let mut packed = transfer(&["1"]);
+        packed.lines[0].into = Some(4);
+        packed.lines[0].owner = Some(5);
+        packed.lines[0].lot = LotRef::New {
+            name: "L1".to_owned(),
+            expiry: None,
+        };
+        let mut held = line(1.0);
+        held["result_package_id"] = 4.into();
+        held["owner_id"] = 5.into();
+        held["lot_name"] = "L1".into();
+        let code = |held: &serde_json::Value| {
+            code_of(&packed, picking("done", &serde_json::json!([held])))
+        };
+        assert_eq!(code(&held), "done");
+        // The receipt made the lot.
+        held["lot_id"] = 6.into();
+        assert_eq!(code(&held), "done");
+        for field in ["result_package_id", "owner_id", "lot_name"] {
+            let mut other = held.clone();
+            other[field] = false.into();
+            assert_eq!(code(&other), code::DIFFERS_IN_ODOO, "{field}");
+        }
+        let mut known = transfer(&["1"]);
+        known.lines[0].lot = LotRef::Known {
+            id: 6,
+            name: "L1".to_owned(),
+        };
+        let mut held = line(1.0);
+        (held["lot_id"], held["lot_name"]) = (6.into(), "L1".into());
+        let of = |id: i64, held: &serde_json::Value| {
+            let mut held = held.clone();
+            held["lot_id"] = id.into();
+            code_of(&known, picking("done", &serde_json::json!([held])))
+        };
+        assert_eq!(
+            (of(6, &held), of(7, &held)),
+            ("done", code::DIFFERS_IN_ODOO)
+        );
+    }
+
+    #[test]
     fn cancelled_or_gone_is_said_so() {
         let one = serde_json::json!([line(1.0)]);
         assert_eq!(

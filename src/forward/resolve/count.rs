@@ -264,3 +264,127 @@ pub(super) fn apply(transfer: &mut Transfer, counted: &Counted, difference: Deci
         std::mem::swap(&mut header.from, &mut header.to);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BIN: i64 = 5;
+    const ELSEWHERE: i64 = 6;
+
+    fn wanted(counted: i64) -> Wanted {
+        Wanted {
+            product: 1,
+            bin: BIN,
+            lot: None,
+            package: None,
+            owner: None,
+            counted: counted.into(),
+            at: "2026-11-23 08:15:30".to_owned(),
+        }
+    }
+
+    fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
+        Place {
+            product: 1,
+            bin: BIN,
+            lot,
+            package,
+            owner,
+        }
+    }
+
+    fn moved(date: &str, from: i64, to: i64, quantity: i64) -> Moved {
+        Moved {
+            id: 1,
+            date: format!("2026-11-23 {date}"),
+            product: 1,
+            from,
+            to,
+            lot: None,
+            package: None,
+            into: None,
+            owner: None,
+            quantity: quantity.into(),
+        }
+    }
+
+    fn held(wanted: &Wanted, stock: &[(Place, i64)], moved: &[Moved]) -> [i64; 4] {
+        let stock = stock
+            .iter()
+            .map(|(place, n)| (*place, (*n).into()))
+            .collect();
+        let held = wanted.held(&stock, moved);
+        [held.then, held.now, held.out, held.came].map(|n| n.try_into().unwrap())
+    }
+
+    #[test]
+    fn what_odoo_held_then_is_what_it_holds_now_without_what_moved_since() {
+        let stock = [(place(None, None, None), 8)];
+        let lines = [
+            moved("08:15:29", ELSEWHERE, BIN, 100),
+            // Of the same second: before.
+            moved("08:15:30", ELSEWHERE, BIN, 200),
+            moved("08:15:31", ELSEWHERE, BIN, 2),
+            moved("09:00:00", BIN, ELSEWHERE, 4),
+            // Packed where it lies: in and out.
+            moved("09:00:01", BIN, BIN, 3),
+        ];
+        assert_eq!(held(&wanted(7), &stock, &lines), [10, 8, 7, 5]);
+        let mut other = lines[2].clone();
+        other.product = 2;
+        assert_eq!(held(&wanted(7), &stock, &[other]), [8, 8, 0, 0]);
+    }
+
+    #[test]
+    fn a_lot_a_package_and_an_owner_are_counted_alone() {
+        let stock = [
+            (place(Some(1), None, None), 1),
+            (place(Some(2), None, None), 2),
+            (place(Some(2), Some(9), None), 4),
+            (place(Some(2), Some(9), Some(3)), 8),
+        ];
+        let of = |lot, package, owner| Wanted {
+            lot,
+            package,
+            owner,
+            ..wanted(0)
+        };
+        assert_eq!(held(&wanted(0), &stock, &[])[0], 15);
+        assert_eq!(held(&of(Some(2), None, None), &stock, &[])[0], 14);
+        assert_eq!(held(&of(Some(2), Some(9), None), &stock, &[])[0], 12);
+        assert_eq!(held(&of(None, None, Some(3)), &stock, &[])[0], 8);
+        // Put into the package since: of the package it came, of the lot nothing changed.
+        let mut packed = moved("09:00:00", BIN, BIN, 3);
+        (packed.lot, packed.into) = (Some(2), Some(9));
+        let lines = [packed];
+        assert_eq!(
+            held(&of(Some(2), Some(9), None), &stock, &lines),
+            [9, 12, 0, 3]
+        );
+        assert_eq!(held(&of(Some(2), None, None), &stock, &lines)[0], 14);
+    }
+
+    #[test]
+    fn the_difference_is_where_the_goods_are_or_a_person_says() {
+        let stock = |places: &[(Place, i64)]| -> BTreeMap<Place, Decimal> {
+            places
+                .iter()
+                .map(|(place, n)| (*place, (*n).into()))
+                .collect()
+        };
+        let packed = (place(None, Some(9), Some(3)), 4);
+        assert_eq!(position(&wanted(3), &stock(&[])), Ok((None, None)));
+        assert_eq!(
+            position(&wanted(3), &stock(&[packed])),
+            Ok((Some(9), Some(3)))
+        );
+        let loose = (place(None, None, Some(3)), 2);
+        let both = stock(&[packed, loose]);
+        assert_eq!(position(&wanted(5), &both), Ok((None, Some(3))));
+        assert_eq!(position(&wanted(3), &both), Err(Unclear::Package));
+        let others = stock(&[packed, (place(None, None, Some(4)), 1)]);
+        let owners = BTreeSet::from([3, 4]);
+        assert_eq!(position(&wanted(5), &others), Err(Unclear::Owner(owners)));
+    }
+}
