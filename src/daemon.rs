@@ -123,6 +123,7 @@ impl Daemon {
             rules: Rules {
                 orders: config.orders.clone(),
                 stock: config.stock.clone(),
+                retention_days: config.journal.retention_days,
             },
             journal: journal.clone(),
             outlets,

@@ -29,6 +29,7 @@ macro_rules! on_both {
 mod facts;
 mod floor;
 mod forwarder;
+mod ours;
 
 use std::time::Duration;
 
@@ -106,6 +107,9 @@ impl Odoo {
         Transfer {
             key: stockrelay::document::DocumentKey(hash.as_bytes()[..16].try_into().unwrap()),
             group: name.to_owned(),
+            about: None,
+            header: None,
+            returned: Vec::new(),
             lines: (0..lines).map(|i| self.line(i)).collect(),
             when: Some("2026-03-04T05:06:07Z".parse().unwrap()),
         }
@@ -116,9 +120,8 @@ impl Odoo {
             product: self.products[i % self.products.len()].0,
             from: self.bins[i % 200].0,
             to: self.bins[(i + 7) % 200].0,
-            lot: None,
-            package: None,
             quantity: 2.into(),
+            ..TransferLine::default()
         }
     }
 

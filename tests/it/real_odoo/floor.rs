@@ -53,6 +53,7 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
         rules: stockrelay::forward::Rules {
             orders: config::Orders::default(),
             stock: config::Stock::default(),
+            retention_days: 90,
         },
         config,
         journal,
