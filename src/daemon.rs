@@ -4,6 +4,7 @@
 
 mod assembling;
 mod housekeeping;
+mod trust;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::capture::{self, Capture};
 use crate::config::Config;
-use crate::forward::Forwarder;
 use crate::forward::copy::Copy;
+use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::front_door::{FrontDoor, FrontDoorError};
@@ -86,6 +87,7 @@ impl Daemon {
         let copy = watch::Sender::new(copy);
         let capture = Capture::new(
             config.capture.clone(),
+            &config.orders,
             copy.subscribe(),
             FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
             Some(journal.clone()),
@@ -119,6 +121,10 @@ impl Daemon {
         run(&mut parts, "tasks", tasks);
         let forwarder = Forwarder {
             config: config.odoo.clone(),
+            rules: Rules {
+                orders: config.orders.clone(),
+                stock: config.stock.clone(),
+            },
             journal: journal.clone(),
             outlets,
             board: board.clone(),

@@ -12,8 +12,12 @@
 
 mod action;
 mod fields;
+pub mod gs1;
+pub mod nomenclature;
 #[cfg(test)]
 mod tests;
+
+use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
@@ -130,11 +134,14 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
                     "empty",
                     format!("the array holds no event; 1 to {EVENTS_MAX} are taken"),
                 )),
-                1..=EVENTS_MAX => Ok(elements
-                    .into_iter()
-                    .enumerate()
-                    .map(|(index, raw)| read_object(reading, index, raw))
-                    .collect()),
+                1..=EVENTS_MAX => {
+                    let objects = elements.into_iter().enumerate();
+                    let mut entries: Vec<_> = objects
+                        .map(|(index, raw)| read_object(reading, index, raw))
+                        .collect();
+                    number_equals(&mut entries);
+                    Ok(entries)
+                }
                 _ => Err(Refusal::new(
                     "too-many-events",
                     format!(
@@ -149,6 +156,23 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
             let raw = whole(text)?;
             Err(Refusal::not_an_object(raw))
         }
+    }
+}
+
+/// Equal elements of one array are as many events: the second and each further one take their place among their equals
+/// into their ids. That place, and not the one in the array, is the same when a device packs what it sends again otherwise.
+fn number_equals(entries: &mut [Result<Event, Rejection>]) {
+    let mut seen: HashMap<String, u64> = HashMap::new();
+    for event in entries
+        .iter_mut()
+        .flatten()
+        .filter(|event| event.id_derived)
+    {
+        let before = seen.entry(event.id.clone()).or_insert(0);
+        if *before > 0 {
+            event.id = fields::repeated_id(&event.id, *before);
+        }
+        *before += 1;
     }
 }
 

@@ -4,7 +4,7 @@
 //! first and then as receipts to the devices. What is said to Odoo, and when, is decided by [`machine`]; this driver
 //! does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo.
+//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
 //! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
@@ -15,11 +15,15 @@
 mod aside;
 mod begun;
 pub mod copy;
+mod lanes;
 mod ledger;
 pub mod machine;
 pub mod odoo;
+pub mod order;
 mod refresh;
 mod resolve;
+mod sequence;
+mod withdraw;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -33,7 +37,10 @@ use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
+use self::order::Next;
 use self::refresh::{Refresh, Trouble};
+use self::resolve::Ground;
+pub use self::resolve::Rules;
 use crate::journal::Journal;
 use crate::outcome::Failure;
 use crate::source::Outlets;
@@ -49,6 +56,7 @@ const ALARM_HELD: &str = "odoo-held";
 #[derive(Debug)]
 pub struct Forwarder {
     pub config: config::Odoo,
+    pub rules: Rules,
     pub journal: Journal,
     pub outlets: Outlets,
     pub board: Board,
@@ -61,6 +69,7 @@ impl Forwarder {
     /// Runs until `cancel`, or until the journal has stopped.
     pub async fn run(self, cancel: CancellationToken) {
         let mut machine = Machine::new(Limits {
+            orders: self.rules.orders.clone(),
             batch_lines_max: self.config.batch_lines_max,
             refresh: Duration::from_secs(self.config.refresh_s),
         });
@@ -72,6 +81,7 @@ impl Forwarder {
             refresh: Refresh::default(),
             board: self.board,
             config: self.config,
+            rules: self.rules,
             data_dir: self.data_dir,
             copy: self.copy,
             started: clock::instant(),
@@ -124,6 +134,7 @@ impl Forwarder {
 struct Hands {
     ledger: Ledger,
     config: config::Odoo,
+    rules: Rules,
     data_dir: PathBuf,
     copy: watch::Sender<Option<Copy>>,
     client: Option<Client>,
@@ -151,8 +162,12 @@ impl Hands {
         cancel: &CancellationToken,
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
-            self.ledger.settle(outcomes, self.now()).await?;
-            return Ok(Input::Settled);
+            let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
+            return match self.ledger.settle(outcomes, copy, now).await {
+                Ok(()) => Ok(Input::Settled),
+                Err(Interrupted::Ended(ended)) => Err(ended),
+                Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
+            };
         }
         let grace = async {
             cancel.cancelled().await;
@@ -177,32 +192,39 @@ impl Hands {
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
             return Err(Failure::wait("Odoo is not probed yet").into());
         };
-        let company = site.warehouse.company;
+        let ground = Ground {
+            copy: &site.copy,
+            warehouse: &site.warehouse,
+            rules: &self.rules,
+            now: clock::now(),
+        };
         Ok(match command {
             Command::Refresh => {
-                let refresh = &mut self.refresh;
-                let news = refresh
+                let news = self
+                    .refresh
                     .run(client, &site.copy, &site.warehouse, &self.board, now)
                     .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
-                self.ledger.heal(client, &site.copy, company, news).await?;
+                self.ledger.heal(client, ground, news).await?;
+                self.ledger.take_back_all(client, ground).await?;
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
                 let ledger = &mut self.ledger;
-                let taken = ledger.take(client, &site.copy, company, *lines_max, now);
+                let taken = ledger.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {
-                Input::Loaded(client.load(&site.warehouse, transfers).await?)
+                Input::Loaded(lanes::load(client, &site.warehouse, transfers).await?)
             }
             Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
-            Command::Validate(ids) => {
-                client.validate(ids).await?;
+            Command::Validate(sent) => {
+                lanes::validate(client, sent).await?;
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
+            Command::Order(job, next) => step(client, &site.warehouse, &job.order, next).await?,
             Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
         })
     }
@@ -303,6 +325,37 @@ impl Hands {
         }
         self.board.alarm(ALARM_HELD, held);
     }
+}
+
+/// One step about an order.
+async fn step(
+    client: &mut Client,
+    warehouse: &Warehouse,
+    order: &str,
+    next: &Next,
+) -> Result<Input, Failure> {
+    match next {
+        Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
+        Next::Add { picking, rows } => {
+            if !client.add_lines(picking, rows).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
+        Next::Validate { picking, backorder } => {
+            client.validate_order(*picking, *backorder).await?;
+        }
+        Next::SetDone { picking, at } => {
+            client.set_done(&[(*picking, Some(*at))]).await?;
+        }
+        Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
+        Next::Ship {
+            picking,
+            shipment,
+            note,
+        } => client.ship(*picking, shipment, note.as_deref()).await?,
+        Next::Finish(_) => {}
+    }
+    Ok(Input::Done)
 }
 
 /// Why a command was not carried out.

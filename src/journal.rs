@@ -9,6 +9,7 @@ mod ids;
 mod inbox;
 mod open;
 mod read;
+mod rejected;
 mod stored;
 mod tables;
 mod transaction;

@@ -21,20 +21,31 @@ pub mod code {
     pub const LOT_REQUIRED: &str = "lot-required";
     pub const SERIAL_QUANTITY: &str = "serial-quantity";
     pub const SERIAL_SEEN: &str = "serial-seen";
-    pub const UNKNOWN_ORDER: &str = "unknown-order";
-    pub const ORDER_DONE: &str = "order-done";
-    pub const ORDER_CANCELLED: &str = "order-cancelled";
-    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";
+    pub const HELD_BACK: &str = "held-back";
+    pub const ALREADY_POSTED: &str = "already-posted";
+    pub const UNKNOWN_ORDER: &str = "unknown-order";
+    pub const ORDER_DONE: &str = "order-done";
+    pub const ORDER_CANCELLED: &str = "order-cancelled";
+    pub const ORDER_CHANGED: &str = "order-changed";
+    pub const NOT_ON_ORDER: &str = "not-on-order";
+    pub const OVER_PICKED: &str = "over-picked";
+    pub const UNDER_PICKED: &str = "under-picked";
+    pub const OVER_RECEIVED: &str = "over-received";
+    pub const UNDER_RECEIVED: &str = "under-received";
+    pub const NOTHING_PICKED: &str = "nothing-picked";
     pub const CANCELLED_IN_ODOO: &str = "cancelled-in-odoo";
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
 
+    /// Codes of validations that more goods for the order may cure.
+    pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
+
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 9] = [
+    pub const MASTER_DATA: [&str; 10] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -44,6 +55,7 @@ pub mod code {
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
         UNKNOWN_OUTCOME,
+        UNKNOWN_ORDER,
     ];
 }
 

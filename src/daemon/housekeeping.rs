@@ -2,25 +2,27 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::trust::Trust;
 use crate::clock;
 use crate::journal::Journal;
 use crate::view::board::Board;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
-/// A clock that moves so much against the monotonic one was set, rightly or wrongly. What a wrong one says is past its
-/// time is not, so nothing is pruned until the next start.
-const JUMP_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// No correct clock shows an earlier time than that of this version: 2026-01-01T00:00:00Z.
-const CLOCK_MIN_S: i64 = 1_767_225_600;
+/// How often it is kept that the clock is right: it costs a commit, and the next start is not particular about hours.
+const KEEP_EVERY: Duration = Duration::from_hours(1);
+/// Where the journal keeps when the clock was last right, in seconds since 1970.
+const CLOCK_RIGHT: &str = "clock/right";
 
 pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     let mut look = tokio::time::interval(LOOK_EVERY);
+    let started = clock::instant();
+    let mut trust = Trust::new(clock_was_right(&journal));
+    let mut kept = None;
     let mut pruned = None;
-    let mut clock_was_right = None;
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
@@ -31,30 +33,22 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             "The journal is full: nothing more is taken. Restore the link to Odoo, free disk space, or raise journal.budget.".to_owned()
         }));
         let now = clock::now();
-        let wrong = now < Timestamp::from_second(CLOCK_MIN_S).unwrap_or(Timestamp::MIN);
-        let (right_wall, right_instant) =
-            *clock_was_right.get_or_insert_with(|| (now, clock::instant()));
-        if wrong {
-            clock_was_right = None;
+        let doubt = trust.doubt(now, started.elapsed());
+        let clock_wrong = doubt.is_some();
+        board.alarm("clock", doubt);
+        if clock_wrong {
+            continue;
         }
-        let passed =
-            SignedDuration::try_from(right_instant.elapsed()).unwrap_or(SignedDuration::MAX);
-        let jumped = now.duration_since(right_wall).saturating_sub(passed).abs() > JUMP_MAX;
-        let sentence = match (wrong, jumped) {
-            (true, _) => Some(format!(
-                "The clock of this gateway says {now}: set it, or give it a time server. Nothing is pruned until then."
-            )),
-            (false, true) => Some(format!(
-                "The clock of this gateway jumped to {now}: check it, then restart. Nothing is pruned until then."
-            )),
-            (false, false) => None,
-        };
-        let clock_wrong = sentence.is_some();
-        board.alarm("clock", sentence);
-        let since = clock::instant();
-        let due = pruned.is_none_or(|last| since.duration_since(last) >= PRUNE_EVERY);
-        if due && !clock_wrong {
-            pruned = Some(since);
+        if is_due(&mut kept, KEEP_EVERY) {
+            let right = now.as_second().to_string().into_bytes();
+            let kept = journal
+                .inbox()
+                .keep(vec![(CLOCK_RIGHT.to_owned(), Some(right))]);
+            if let Err(error) = kept.await {
+                tracing::debug!(%error, "that the clock is right is not kept");
+            }
+        }
+        if is_due(&mut pruned, PRUNE_EVERY) {
             // A piece at a time, so that readings are not held up.
             while journal
                 .inbox()
@@ -64,5 +58,106 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
                 && !cancel.is_cancelled()
             {}
         }
+    }
+}
+
+fn is_due(last: &mut Option<std::time::Instant>, every: Duration) -> bool {
+    let now = clock::instant();
+    let due = last.is_none_or(|last| now.duration_since(last) >= every);
+    if due {
+        *last = Some(now);
+    }
+    due
+}
+
+/// What an earlier process has kept; without it, any clock is believed.
+fn clock_was_right(journal: &Journal) -> Option<Timestamp> {
+    let kept = journal.kept(CLOCK_RIGHT).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read when the clock was last right");
+        Vec::new()
+    });
+    let (_, seconds) = kept.into_iter().next()?;
+    let seconds = std::str::from_utf8(&seconds).ok()?.parse().ok()?;
+    Timestamp::from_second(seconds).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::event::{Name, Rejection, SourceKind};
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    async fn until(what: &str, holds: impl Fn() -> bool) {
+        let begun = clock::instant();
+        while !holds() {
+            assert!(begun.elapsed() < PATIENCE, "never: {what}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn days_ago(days: i64) -> Timestamp {
+        clock::now() - jiff::SignedDuration::from_hours(24 * days)
+    }
+
+    /// A journal with one rejected reading that is past its time.
+    async fn journal(dir: &std::path::Path) -> Journal {
+        let (journal, _writer) = Journal::open(dir, &config::Journal::default()).unwrap();
+        let old = Rejection {
+            device: Name::new("pda").unwrap(),
+            source: SourceKind::Listen,
+            received: days_ago(100),
+            id: None,
+            code: "bad-json",
+            message: String::new(),
+            payload: Vec::new(),
+        };
+        journal.inbox().append(vec![Err(old)]).await.unwrap();
+        journal
+    }
+
+    #[tokio::test]
+    async fn nothing_is_pruned_by_a_clock_that_is_far_ahead_at_the_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(dir.path()).await;
+        let ago = days_ago(40).as_second().to_string().into_bytes();
+        journal
+            .inbox()
+            .keep(vec![(CLOCK_RIGHT.to_owned(), Some(ago.clone()))])
+            .await
+            .unwrap();
+        let (board, cancel) = (Board::new(), CancellationToken::new());
+        let task = tokio::spawn(run(journal.clone(), board.clone(), cancel.clone()));
+        until("the alarm", || {
+            board.snapshot().alarms.contains_key("clock")
+        })
+        .await;
+        cancel.cancel();
+        task.await.unwrap();
+        assert_eq!(journal.rejected(0, 10).unwrap().len(), 1);
+        assert_eq!(journal.kept(CLOCK_RIGHT).unwrap()[0].1, ago);
+    }
+
+    #[tokio::test]
+    async fn what_is_past_its_time_is_pruned_and_the_time_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = journal(dir.path()).await;
+        let ago = days_ago(20).as_second().to_string().into_bytes();
+        journal
+            .inbox()
+            .keep(vec![(CLOCK_RIGHT.to_owned(), Some(ago))])
+            .await
+            .unwrap();
+        let (board, cancel) = (Board::new(), CancellationToken::new());
+        let task = tokio::spawn(run(journal.clone(), board.clone(), cancel.clone()));
+        until("the reading is pruned", || {
+            journal.rejected(0, 10).unwrap().is_empty()
+        })
+        .await;
+        cancel.cancel();
+        task.await.unwrap();
+        assert!(!board.snapshot().alarms.contains_key("clock"));
+        assert!(clock_was_right(&journal).unwrap() > days_ago(1));
     }
 }

@@ -270,6 +270,25 @@ pub(super) struct Reader {
     noted: Option<Vec<u8>>,
 }
 
+/// The id of a further element of one array that has the derived id of `before` elements in front of it.
+pub(super) fn repeated_id(id: &str, before: u64) -> String {
+    let mut hash = blake3::Hasher::new();
+    hash.update(b"stockrelay event again 1");
+    hash.update(id.as_bytes());
+    hash.update(&before.to_le_bytes());
+    id_of(&hash)
+}
+
+fn id_of(hash: &blake3::Hasher) -> String {
+    let mut id = String::with_capacity(33);
+    id.push('~');
+    for byte in &hash.finalize().as_bytes()[..16] {
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{byte:02x}");
+    }
+    id
+}
+
 impl Reader {
     pub fn new(kind: &'static str, derive_id: bool) -> Self {
         let mut reader = Self {
@@ -320,13 +339,7 @@ impl Reader {
             part(&(index as u64).to_le_bytes());
         }
         part(self.noted.as_deref().unwrap_or_default());
-        let mut id = String::with_capacity(33);
-        id.push('~');
-        for byte in &hash.finalize().as_bytes()[..16] {
-            // Writing to a string cannot fail.
-            let _ = write!(id, "{byte:02x}");
-        }
-        id
+        id_of(&hash)
     }
 
     pub fn missing(&self, field: &str) -> Refusal {

@@ -439,6 +439,31 @@ fn an_event_with_a_time_and_no_id_is_the_same_event_however_it_is_written() {
 }
 
 #[test]
+fn equal_elements_of_one_array_all_count_and_the_same_array_again_is_a_repeat() {
+    let element =
+        r#"{"type":"transfer","product":"p","from":"a","to":"b","at":"2026-11-23T08:15:30Z"}"#;
+    let other =
+        r#"{"type":"transfer","product":"q","from":"a","to":"b","at":"2026-11-23T08:15:30Z"}"#;
+    let ids = |payload: &str, second: i64| -> Vec<String> {
+        let mut reading = reading(Channel::Event, payload.as_bytes());
+        reading.received += jiff::SignedDuration::from_secs(second);
+        let entries = decode(&reading).into_iter();
+        entries.map(|entry| entry.unwrap().id).collect()
+    };
+    let array = format!("[{element},{other},{element},{element}]");
+    let first = ids(&array, 0);
+    let different: std::collections::HashSet<_> = first.iter().collect();
+    assert_eq!(different.len(), 4, "{first:?}");
+    assert_eq!(first, ids(&array, 60));
+    // The first has the id that it has alone, and the others keep theirs in an array that is packed otherwise.
+    assert_eq!(ids(element, 0), first[..1]);
+    let packed = ids(&format!("[{element},{element},{other}]"), 0);
+    assert_eq!(packed, [&first[0], &first[2], &first[1]].map(Clone::clone));
+    // Written down, so that no release takes yesterday's events for new ones.
+    assert_eq!(first[2], "~987a675c973b0e39073ae7294fd9212f");
+}
+
+#[test]
 fn an_event_without_time_and_id_is_a_new_one_each_time() {
     let payload = format!("[{TRANSFER}}},{TRANSFER}}}]");
     let first = decode(&reading(Channel::Event, payload.as_bytes()));

@@ -57,9 +57,9 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Standing 
     match held.iter().find(|picking| picking.state != "cancel") {
         Some(picking) => {
             let odoo = named(picking);
-            reason.message += &format!(
-                " (its send was begun before: Odoo holds it as {}, not posted)",
-                odoo.name
+            reason.message = format!(
+                "{} (its send was begun before: Odoo holds it as {}, not posted)",
+                reason.message, odoo.name
             );
             Standing::Open(reason, odoo)
         }

@@ -61,6 +61,8 @@ pub enum Found<T> {
 pub struct Product {
     pub id: i64,
     pub name: String,
+    /// Its own unit of measure.
+    pub unit: i64,
     /// By lot or by serial number.
     pub tracked: bool,
     /// By serial number: one of each.
@@ -374,6 +376,7 @@ impl Copy {
             let product = Product {
                 id: row.id,
                 name: row.display_name.clone().unwrap_or_default(),
+                unit: row.uom_id.unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
                 serial: row.tracking.as_deref() == Some("serial"),
                 factor,

@@ -2,6 +2,8 @@
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
 
+mod changes;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,17 +11,22 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use self::changes::{
+    held_back, is_curable, parked, posted, sending, set_aside, taken_back, waiting,
+};
 use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
 use super::copy::Copy;
 use super::machine::Job;
-use super::odoo::{Client, Transfer};
-use super::resolve::resolve;
-use crate::clock;
-use crate::document::{Document, OdooRef, Progress, Reason, State};
+use super::odoo::Client;
+use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
+use super::sequence::Sequence;
+use super::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
+use crate::assemble;
+use crate::document::{Document, OdooRef, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
-use crate::outcome::{Outcome, code};
+use crate::outcome::{Failure, Outcome, code};
 use crate::source::receipt::Receipt;
 use crate::source::{Outbound, Outlets};
 
@@ -28,7 +35,6 @@ const PAGE_DOCUMENTS: usize = 16;
 /// Parked documents that are looked at again at one refresh without news; all get their turn.
 const HEAL_DOCUMENTS: usize = 512;
 const FULL_PAUSE: Duration = Duration::from_secs(1);
-const BY: &str = "forward";
 
 /// Why sending ends.
 #[derive(Debug, Error)]
@@ -57,10 +63,22 @@ pub struct Ledger {
     aside: Aside,
     /// The last that was taken was one of those: now it is the others' turn.
     aside_taken: bool,
+    /// What has to be in Odoo before what.
+    sequence: Sequence,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
     healed: u64,
+    /// How many documents were discarded when the last look found nothing more to take back from Odoo.
+    withdrawn: Option<u64>,
+}
+
+fn asked(entry: &Entry) -> Asked<'_> {
+    Asked {
+        document: &entry.document,
+        plan: entry.progress.plan.as_deref(),
+        decision: entry.progress.decision.as_deref(),
+    }
 }
 
 impl Ledger {
@@ -72,8 +90,10 @@ impl Ledger {
             sending: BTreeMap::new(),
             aside: Aside::default(),
             aside_taken: false,
+            sequence: Sequence::default(),
             recovered: Some(0),
             healed: 0,
+            withdrawn: None,
         }
     }
 
@@ -82,36 +102,29 @@ impl Ledger {
     pub async fn take(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
-        company: i64,
+        ground: Ground<'_>,
         lines_max: usize,
         now: Duration,
     ) -> Result<Option<Vec<Job>>, Interrupted> {
-        let entries = self.next_entries(lines_max, now)?;
+        let entries = self.next_entries(ground, lines_max, now).await?;
         if entries.is_empty() {
             return Ok(None);
         }
-        let documents: Vec<_> = entries.iter().map(|entry| &entry.document).collect();
-        let resolved = resolve(odoo, copy, company, &documents).await?;
+        let entries = self.without_corrected(odoo, ground, entries).await?;
+        let documents: Vec<_> = entries.iter().map(asked).collect();
+        let resolved = resolve(odoo, ground, Intent::Send, &documents).await?;
         if let (Some(after), Some(last)) = (&mut self.recovered, entries.last()) {
             *after = last.document.number;
         }
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
-            let next = match resolved {
-                Ok(transfer) => Next::Send(transfer),
-                Err(reason) if entry.progress.attempts > 0 => after(
-                    &entry,
-                    begun::find_out(odoo, &entry.document, reason).await?,
-                ),
-                Err(reason) => Next::Refuse(reason),
-            };
+            let next = next(odoo, &entry, resolved).await?;
             taken.push((entry, next));
         }
         let mut changes = Vec::new();
         for (entry, next) in &taken {
             changes.push(match next {
-                Next::Send(_) => sending(entry),
+                Next::Send(prepared) => sending(entry, prepared),
                 Next::Refuse(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
                 Next::Found(odoo) => posted(entry, odoo, true),
@@ -126,50 +139,59 @@ impl Ledger {
         for ((entry, next), _) in taken.into_iter().zip(made).filter(|(_, made)| *made) {
             let number = entry.document.number;
             match next {
-                Next::Send(transfer) => {
-                    jobs.push(self.begin(entry, transfer));
+                Next::Send(prepared) => {
+                    jobs.push(self.begin(entry, prepared));
                     continue;
                 }
-                Next::Refuse(reason) => self.tell_refused(&entry.document, &reason).await?,
+                Next::Refuse(reason) => {
+                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                    self.tell_refused(&entry.document, &reason).await?;
+                }
                 Next::Found(odoo) => self.tell_posted(&entry.document, &odoo).await?,
                 Next::Park(Reason { code, message }, _) => {
+                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     tracing::warn!(number, code, message, "document parked");
                 }
-                Next::Aside(_) => continue,
+                Next::Aside(_) => {
+                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                    continue;
+                }
             }
             self.aside.answered(number, now);
         }
         Ok(Some(jobs))
     }
 
-    fn begin(&mut self, mut entry: Entry, transfer: Transfer) -> Job {
+    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Job {
         let number = entry.document.number;
-        entry.progress.state = State::Sending;
-        entry.progress.attempts += 1;
+        // As it is on disk by now.
+        entry.progress = sending(&entry, &prepared).progress;
         self.sending.insert(number, entry);
         let aside = self.aside.contains(number);
         Job {
             number,
-            transfer,
+            work: prepared.work,
             aside,
         }
     }
 
     /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
     /// aside and is due.
-    fn next_entries(
+    async fn next_entries(
         &mut self,
+        ground: Ground<'_>,
         lines_max: usize,
         now: Duration,
-    ) -> Result<Vec<Entry>, JournalError> {
+    ) -> Result<Vec<Entry>, Interrupted> {
+        self.learn_blockers(ground)?;
         if let Some(after) = self.recovered {
-            let entries = self.read(State::Sending, after, lines_max)?;
+            let entries = self.read(ground, State::Sending, after, lines_max).await?;
             if !entries.is_empty() {
                 return Ok(entries);
             }
             self.recovered = None;
         }
-        let entries = self.read(State::Waiting, 0, lines_max)?;
+        let entries = self.read(ground, State::Waiting, 0, lines_max).await?;
         let due = self.aside.due(now);
         let due = due.filter(|_| entries.is_empty() || !self.aside_taken);
         self.aside_taken = due.is_some();
@@ -178,10 +200,41 @@ impl Ledger {
         };
         let waits = |entry: &Entry| entry.progress.state == State::Waiting;
         if let Some(entry) = self.journal.document(number)?.filter(waits) {
-            return Ok(vec![entry]);
+            return Ok(vec![self.revived(entry)?]);
         }
         self.aside.answered(number, now);
         Ok(entries)
+    }
+
+    /// All that is parked may hold something back. Read once; from then on what is parked here is told to the sequence.
+    fn learn_blockers(&mut self, ground: Ground<'_>) -> Result<(), Interrupted> {
+        let mut after = 0;
+        while !self.sequence.is_complete() {
+            let page = self
+                .journal
+                .documents(Some(State::Parked), after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else {
+                self.sequence.complete();
+                break;
+            };
+            after = last.document.number;
+            for entry in page {
+                let entry = self.revived(entry)?;
+                self.sequence.blocks(Some(ground.copy), &entry.document)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What an earlier version could not post is, now, what its event says.
+    fn revived(&self, mut entry: Entry) -> Result<Entry, JournalError> {
+        if let (Purpose::Unsupported { .. }, [seq]) =
+            (&entry.document.purpose, entry.document.events.as_slice())
+            && let Some(recorded) = self.journal.event(*seq)?
+        {
+            entry.document = assemble::revive(&entry.document, &recorded);
+        }
+        Ok(entry)
     }
 
     /// How many documents wait, but not to be taken now; and when the first of them is due.
@@ -189,12 +242,14 @@ impl Ledger {
         (self.aside.len() as u64, self.aside.next_due())
     }
 
-    fn read(
-        &self,
+    /// Documents of one kind of work that may be sent now, in the order of their numbers, as many as fit.
+    async fn read(
+        &mut self,
+        ground: Ground<'_>,
         state: State,
         mut after: u64,
         lines_max: usize,
-    ) -> Result<Vec<Entry>, JournalError> {
+    ) -> Result<Vec<Entry>, Interrupted> {
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines = 0;
         loop {
@@ -205,10 +260,25 @@ impl Ledger {
                 if self.aside.contains(after) {
                     continue;
                 }
+                let entry = self.revived(entry)?;
+                // What was begun before the start is seen through.
+                if state == State::Waiting && self.hold_back(ground, &entry).await? {
+                    continue;
+                }
+                let about_order = is_about_order(&entry.document.purpose);
                 // One without lines costs something as well.
                 lines += entry.document.lines.len().max(1);
-                if lines > lines_max && !entries.is_empty() {
-                    return Ok(entries);
+                if let Some(first) = entries.first() {
+                    let alike = !about_order && !is_about_order(&first.document.purpose);
+                    let before = || entries.iter().map(|entry| &entry.document);
+                    if lines > lines_max
+                        || !alike
+                        || self
+                            .sequence
+                            .follows(Some(ground.copy), &entry.document, before())?
+                    {
+                        return Ok(entries);
+                    }
                 }
                 entries.push(entry);
             }
@@ -218,12 +288,75 @@ impl Ledger {
         }
     }
 
+    /// Whether something must be done before this one; it says so.
+    async fn hold_back(&mut self, ground: Ground<'_>, entry: &Entry) -> Result<bool, Interrupted> {
+        for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
+            if let Some(before) = self.still_before(place, blocker, entry)? {
+                self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                self.say_held_back(entry, &before).await?;
+                return Ok(true);
+            }
+        }
+        self.sequence.release_document(&entry.document);
+        Ok(false)
+    }
+
+    /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.
+    fn still_before(
+        &mut self,
+        place: u64,
+        mut blocker: u64,
+        entry: &Entry,
+    ) -> Result<Option<Entry>, JournalError> {
+        loop {
+            let before = self.journal.document(blocker)?;
+            let before = before.filter(|_| blocker != entry.document.number);
+            match before.as_ref().map(|before| before.progress.state) {
+                None | Some(State::Posted | State::Discarded) => {
+                    self.sequence.release(place);
+                    return Ok(None);
+                }
+                // Its correction stands in its place.
+                Some(State::Replaced) => {
+                    let seq = before.and_then(|before| before.document.events.first().copied());
+                    let new = seq.map(|seq| self.journal.document_of(seq)).transpose()?;
+                    blocker = new.flatten().flatten().unwrap_or(entry.document.number);
+                    self.sequence.stands_in(place, blocker);
+                }
+                // An order that is not complete takes what completes it.
+                Some(State::Parked)
+                    if before.as_ref().is_some_and(is_validation) && !is_validation(entry) =>
+                {
+                    return Ok(None);
+                }
+                Some(State::Waiting | State::Sending | State::Parked) => return Ok(before),
+            }
+        }
+    }
+
+    async fn say_held_back(&self, entry: &Entry, before: &Entry) -> Result<(), Interrupted> {
+        let why = match &before.progress.reason {
+            Some(reason) => format!("{}: {}", before.progress.state, reason.code),
+            None => before.progress.state.to_string(),
+        };
+        let message = format!(
+            "document {} has to be in Odoo first, and is {why}",
+            before.document.number
+        );
+        let said = entry.progress.reason.as_ref().map(|reason| &reason.message);
+        if entry.progress.state == State::Waiting && said != Some(&message) {
+            self.change(vec![held_back(entry, message)]).await?;
+        }
+        Ok(())
+    }
+
     /// Writes outcomes down, and then tells the devices.
     pub async fn settle(
         &mut self,
         outcomes: &[(u64, Outcome)],
+        copy: Option<&Copy>,
         now: Duration,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), Interrupted> {
         let mut changes = Vec::new();
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.get(number) else {
@@ -241,14 +374,40 @@ impl Ledger {
                 continue;
             };
             match outcome {
-                Outcome::Posted { odoo, .. } => self.tell_posted(&entry.document, odoo).await?,
+                Outcome::Posted { odoo, .. } => {
+                    self.tell_posted(&entry.document, odoo).await?;
+                    self.perhaps_complete(&entry.document).await?;
+                }
                 Outcome::Refused { reason, .. } => {
+                    self.sequence.blocks(copy, &entry.document)?;
                     self.tell_refused(&entry.document, reason).await?;
                 }
                 // Nothing is known of it that a device could be told.
-                Outcome::Unanswered { .. } => continue,
+                Outcome::Unanswered { .. } => {
+                    self.sequence.blocks(copy, &entry.document)?;
+                    continue;
+                }
             }
             self.aside.answered(*number, now);
+        }
+        Ok(())
+    }
+
+    /// A validation that was parked because something was missing is tried again when more was posted for its order.
+    async fn perhaps_complete(&mut self, document: &Document) -> Result<(), Ended> {
+        let Some(order) = document.purpose.order() else {
+            return Ok(());
+        };
+        for number in self.sequence.about_order(order) {
+            let Some(entry) = self.journal.document(number)? else {
+                continue;
+            };
+            let lacked = entry.progress.reason.as_ref();
+            let lacked = lacked.is_some_and(|reason| code::LACKING.contains(&reason.code.as_str()));
+            if lacked && entry.progress.state == State::Parked && is_validation(&entry) {
+                let note = format!("document {} was posted for the order", document.number);
+                self.change(vec![waiting(&entry, note)]).await?;
+            }
         }
         Ok(())
     }
@@ -258,8 +417,7 @@ impl Ledger {
     pub async fn heal(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
-        company: i64,
+        ground: Ground<'_>,
         news: bool,
     ) -> Result<(), Interrupted> {
         if news {
@@ -280,13 +438,15 @@ impl Ledger {
             if curable.is_empty() {
                 continue;
             }
-            let documents: Vec<_> = curable.iter().map(|entry| &entry.document).collect();
-            let resolved = resolve(odoo, copy, company, &documents).await?;
+            let documents: Vec<_> = curable.iter().map(|entry| asked(entry)).collect();
+            let resolved = resolve(odoo, ground, Intent::Look, &documents).await?;
             let changes = curable
                 .iter()
                 .zip(resolved)
                 .filter(|(_, resolved)| resolved.is_ok());
-            let changes: Vec<_> = changes.map(|(entry, _)| waiting(entry)).collect();
+            let changes: Vec<_> = changes
+                .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
+                .collect();
             if !changes.is_empty() {
                 self.change(changes).await?;
             }
@@ -294,8 +454,88 @@ impl Ledger {
         Ok(())
     }
 
+    /// What is to be sent in the place of another document goes only when that is taken back from Odoo. Where Odoo turns out
+    /// to have posted the first one, the correction is parked: it would be a second movement.
+    async fn without_corrected(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Entry>, Interrupted> {
+        let mut free = Vec::new();
+        for entry in entries {
+            let first = entry
+                .document
+                .corrects
+                .map(|number| self.journal.document(number));
+            match first.transpose()?.flatten() {
+                Some(first) => match self.take_back(odoo, ground, first).await? {
+                    Withdrawn::Gone => free.push(entry),
+                    Withdrawn::Posted(name) => {
+                        let message = format!(
+                            "the document that this one corrects was posted in Odoo as {name} before it could be taken back: reverse it there and retry, or discard this one"
+                        );
+                        let code = code::ALREADY_POSTED.to_owned();
+                        let change = parked(&entry, Reason { code, message }, None);
+                        self.change(vec![change]).await?;
+                        self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                    }
+                },
+                None => free.push(entry),
+            }
+        }
+        Ok(free)
+    }
+
+    /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down what came of that.
+    async fn take_back(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: Entry,
+    ) -> Result<Withdrawn, Interrupted> {
+        let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+        if flagged(POSTED_IN_ODOO) {
+            let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
+            return Ok(Withdrawn::Posted(name.unwrap_or_default()));
+        }
+        if entry.progress.attempts == 0 || flagged(WITHDRAWN) {
+            return Ok(Withdrawn::Gone);
+        }
+        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document).await?;
+        self.change(vec![taken_back(&entry, &withdrawn)]).await?;
+        Ok(withdrawn)
+    }
+
+    /// Takes back what was discarded or replaced since the last look.
+    pub async fn take_back_all(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+    ) -> Result<(), Interrupted> {
+        let ended = self.journal.totals().discarded.documents;
+        if self.withdrawn == Some(ended) {
+            return Ok(());
+        }
+        let mut after = 0;
+        loop {
+            let page = self
+                .journal
+                .documents(Some(State::Discarded), after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else {
+                self.withdrawn = Some(ended);
+                return Ok(());
+            };
+            after = last.document.number;
+            for entry in page {
+                let entry = self.revived(entry)?;
+                self.take_back(odoo, ground, entry).await?;
+            }
+        }
+    }
+
     /// One transaction; while the disk is full it is tried again, because room may come.
-    async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
+    pub(super) async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
         loop {
             match self.journal.inbox().change(changes.clone()).await {
                 Ok(made) => return Ok(made),
@@ -363,9 +603,13 @@ impl Ledger {
     }
 }
 
+fn is_validation(entry: &Entry) -> bool {
+    matches!(entry.document.purpose, Purpose::Validate { .. })
+}
+
 /// What is to be done with a document that was taken.
 enum Next {
-    Send(Transfer),
+    Send(Prepared),
     Refuse(Reason),
     /// Without a word to the device: Odoo holds something of it as done.
     Park(Reason, OdooRef),
@@ -373,88 +617,26 @@ enum Next {
     Aside(String),
 }
 
-fn after(entry: &Entry, standing: Standing) -> Next {
-    match standing {
-        Standing::Posted(odoo) => Next::Found(odoo),
-        Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
-        // A call from before the stop may still be posting it.
-        Standing::Open(reason, _) if entry.progress.state == State::Sending => {
-            Next::Aside(reason.message)
-        }
-        Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
-    }
-}
-
-fn is_curable(entry: &Entry) -> bool {
-    let reason = entry.progress.reason.as_ref();
-    reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
-}
-
-fn change(entry: &Entry, state: State, note: String) -> Change {
-    Change {
-        number: entry.document.number,
-        expect: entry.progress.state,
-        progress: Progress {
-            state,
-            since: clock::now(),
-            ..entry.progress.clone()
+/// One that is not resolved may have been sent before: then Odoo is asked what it holds.
+async fn next(
+    odoo: &mut Client,
+    entry: &Entry,
+    resolved: Result<Prepared, Reason>,
+) -> Result<Next, Failure> {
+    let reason = match resolved {
+        Ok(prepared) => return Ok(Next::Send(prepared)),
+        Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
+        Err(reason) => reason,
+    };
+    Ok(
+        match begun::find_out(odoo, &entry.document, reason).await? {
+            Standing::Posted(odoo) => Next::Found(odoo),
+            Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
+            // A call from before the stop may still be posting it.
+            Standing::Open(reason, _) if entry.progress.state == State::Sending => {
+                Next::Aside(reason.message)
+            }
+            Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
         },
-        by: BY.to_owned(),
-        note,
-    }
-}
-
-fn sending(entry: &Entry) -> Change {
-    let again = entry.progress.state == State::Sending;
-    let note = if again {
-        "sending again: what the last attempt came to is unknown"
-    } else {
-        "sending"
-    };
-    let mut change = change(entry, State::Sending, note.to_owned());
-    change.progress.attempts += 1;
-    change.progress.reason = None;
-    change
-}
-
-fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
-    let how = if already {
-        "found posted already, and read back"
-    } else {
-        "posted, and read back"
-    };
-    let mut change = change(entry, State::Posted, format!("{how} as {}", odoo.name));
-    change.progress.reason = None;
-    change.progress.odoo = Some(odoo.clone());
-    change
-}
-
-fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
-    let mut change = change(
-        entry,
-        State::Parked,
-        format!("{}: {}", reason.code, reason.message),
-    );
-    change.progress.reason = Some(reason);
-    change.progress.odoo = odoo.or(change.progress.odoo);
-    change
-}
-
-fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
-    let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
-    tracing::warn!(
-        number,
-        minutes,
-        why,
-        "document set aside: Odoo does not answer"
-    );
-    let note = format!(
-        "set aside, because what Odoo did is unknown ({why}); tried again in {minutes} min, others go on"
-    );
-    change(entry, State::Waiting, note)
-}
-
-fn waiting(entry: &Entry) -> Change {
-    let note = "Odoo's master data resolves it now".to_owned();
-    change(entry, State::Waiting, note)
+    )
 }

@@ -23,8 +23,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+pub use self::judge::TOLERANCE;
+
 use self::batch::{Batch, Step};
 use super::odoo::{Picking, Transfer};
+use super::order::{Next, OrderJob, Reconciling, Seen};
+use crate::config;
 use crate::outcome::{Failure, Outcome, code};
 
 /// The size of the first batch, in lines.
@@ -40,8 +44,9 @@ const UNANSWERED_MAX: u32 = 3;
 /// While the link is held, somebody may have put it right: look once a minute.
 const HELD_PROBE: Duration = Duration::from_mins(1);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    pub orders: config::Orders,
     pub batch_lines_max: usize,
     /// Between two refreshes of the copy of master data.
     pub refresh: Duration,
@@ -51,13 +56,28 @@ pub struct Limits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     pub number: u64,
-    pub transfer: Transfer,
+    pub work: Work,
     /// It was set aside before: then it is alone in its batch, and one more call without an answer is enough.
     pub aside: bool,
 }
 
+/// Transfers go many at a time; what is about an order goes alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    Transfer(Transfer),
+    Order(OrderJob),
+}
+
+/// The document about an order that is under way.
+#[derive(Debug)]
+struct Alone {
+    number: u64,
+    reconciling: Reconciling,
+    unanswered: u32,
+}
+
 /// What the driver does next; each is answered with one [`Input`].
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Command<'a> {
     /// Ask for the version and the warehouse: [`Input::Probed`].
     Probe,
@@ -69,8 +89,11 @@ pub enum Command<'a> {
     },
     Load(Vec<&'a Transfer>),
     Read(Vec<i64>),
-    Validate(Vec<i64>),
-    SetDone(Vec<(i64, Timestamp)>),
+    /// With what they are to move, which says whether it can be done by two calls.
+    Validate(Vec<(i64, &'a Transfer)>),
+    SetDone(Vec<(i64, Option<Timestamp>)>),
+    /// One step about an order: [`Input::Seen`] for [`Next::Read`], else [`Input::Done`].
+    Order(&'a OrderJob, &'a Next),
     /// Write down what became of documents: [`Input::Settled`].
     Settle(&'a [(u64, Outcome)]),
     /// Nothing to do until then, or until there is a new document: [`Input::Woken`].
@@ -88,6 +111,10 @@ pub enum Input {
     Loaded(Vec<i64>),
     Pickings(Vec<Picking>),
     Validated,
+    Seen(Seen),
+    Done,
+    /// Somebody finished or cancelled the order between the look and the call, and Odoo changed nothing.
+    Overtaken,
     Failed(Failure),
     Settled,
     Woken,
@@ -116,6 +143,8 @@ pub struct Machine {
     batch_lines: usize,
     /// The one being sent is last. Together they are one batch that was taken, halved as need be.
     work: Vec<Batch>,
+    /// Instead of a batch.
+    order: Option<Alone>,
     settled: Vec<(u64, Outcome)>,
     /// The batch's last call came to no answer, at this step and in these words: the link or the call is to blame, as a
     /// probe will tell.
@@ -133,11 +162,12 @@ impl Machine {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         Self {
-            limits,
             link: Link::Starting,
             probed: false,
             batch_lines: BATCH_LINES_START.min(limits.batch_lines_max).max(1),
+            limits,
             work: Vec::new(),
+            order: None,
             settled: Vec::new(),
             doubt: None,
             failures: 0,
@@ -161,7 +191,11 @@ impl Machine {
     /// Nothing was waiting when last looked, and nothing else is to be done before its time.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.idle && self.work.is_empty()
+        self.idle && !self.is_busy()
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.work.is_empty() || self.order.is_some()
     }
 
     /// What to do at `now`.
@@ -177,6 +211,9 @@ impl Machine {
         }
         if !self.probed {
             return Command::Probe;
+        }
+        if let Some(order) = &self.order {
+            return Command::Order(&order.reconciling.job, order.reconciling.next());
         }
         match self.work.last() {
             Some(batch) => batch.command(),
@@ -223,14 +260,47 @@ impl Machine {
                 Vec::new()
             }),
             Input::Pickings(pickings) => self.pickings(&pickings, took),
+            Input::Seen(seen) => self.reconcile(|order| order.seen(&seen)),
+            Input::Done => self.reconcile(Reconciling::done),
+            Input::Overtaken => self.reconcile(Reconciling::look_again),
         }
         self.failures = 0;
         self.link = Link::Up;
     }
 
     fn taken(&mut self, jobs: Vec<Job>) {
-        if !jobs.is_empty() {
-            self.work.push(Batch::new(jobs));
+        let mut transfers = Vec::new();
+        for Job {
+            number,
+            work,
+            aside,
+        } in jobs
+        {
+            match work {
+                Work::Transfer(transfer) => transfers.push((number, transfer, aside)),
+                Work::Order(job) => {
+                    self.order = Some(Alone {
+                        number,
+                        reconciling: Reconciling::new(job, self.limits.orders.clone()),
+                        unanswered: if aside { UNANSWERED_MAX - 1 } else { 0 },
+                    });
+                }
+            }
+        }
+        if !transfers.is_empty() {
+            self.work.push(Batch::new(transfers));
+        }
+    }
+
+    /// Moves the document about an order on; one that is finished is settled.
+    fn reconcile(&mut self, step: impl FnOnce(&mut Reconciling)) {
+        let Some(order) = &mut self.order else {
+            return;
+        };
+        step(&mut order.reconciling);
+        if let Next::Finish(outcome) = order.reconciling.next() {
+            self.settled.push((order.number, outcome.clone()));
+            self.order = None;
         }
     }
 
@@ -301,10 +371,14 @@ impl Machine {
                 self.begin_again();
             }
             // A probe is not about the documents that wait for it.
-            Failure::Person { message, documents } if self.probed && !self.work.is_empty() => {
+            Failure::Person { message, documents } if self.probed && self.is_busy() => {
                 self.failures = 0;
                 self.link = Link::Up;
-                self.refused(&message, documents);
+                if self.order.is_some() {
+                    self.reconcile(|order| order.refused(&message));
+                } else {
+                    self.refused(&message, documents);
+                }
             }
             // Not about a document: this Odoo does not do what it should.
             Failure::Person { message, .. } => self.hold(message, now),
@@ -314,6 +388,15 @@ impl Machine {
 
     /// After a call of the batch that was too slow, the link is probed; any other failure is the link's own.
     fn doubt_link(&mut self, slow: Option<String>) {
+        if let Some(order) = &mut self.order {
+            self.doubt = slow.filter(|_| self.probed).map(|why| (Step::Read, why));
+            if self.doubt.is_some() {
+                self.probed = false;
+            } else {
+                order.unanswered = 0;
+            }
+            return;
+        }
         let Some(batch) = self.work.last_mut() else {
             return;
         };
@@ -327,6 +410,16 @@ impl Machine {
 
     /// The link answers, so it was the call: smaller ones may fare better, and one document alone may have to stand aside.
     fn blame_call(&mut self, step: Step, why: &str) {
+        if let Some(order) = &mut self.order {
+            order.unanswered += 1;
+            if order.unanswered >= UNANSWERED_MAX {
+                let why = why.to_owned();
+                self.settled
+                    .push((order.number, Outcome::Unanswered { why }));
+                self.order = None;
+            }
+            return;
+        }
         let Some(batch) = self.work.last_mut() else {
             return;
         };
@@ -345,7 +438,7 @@ impl Machine {
             };
             let aside = batch.documents.drain(..);
             self.settled
-                .extend(aside.map(|sent| (sent.job.number, outcome.clone())));
+                .extend(aside.map(|sent| (sent.number, outcome.clone())));
             self.work.pop();
         }
     }
@@ -371,6 +464,9 @@ impl Machine {
         for batch in &mut self.work {
             batch.step = Step::Load;
         }
+        if let Some(order) = &mut self.order {
+            order.reconciling.look_again();
+        }
     }
 
     fn refused(&mut self, message: &str, mut named: Vec<(usize, String)>) {
@@ -393,7 +489,7 @@ impl Machine {
             if place < batch.documents.len() {
                 let sent = batch.documents.remove(place);
                 let outcome = Outcome::refused(code::ODOO_REFUSED, message, sent.odoo);
-                self.settled.push((sent.job.number, outcome));
+                self.settled.push((sent.number, outcome));
             }
         }
         if batch.documents.is_empty() {

@@ -3,6 +3,7 @@
 //! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
+//! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
 //! - `floor`: what the floor needs besides: stock, open orders, the rules of barcodes; and when the key expires.
 //! - `rights`: whether the key's user may do all that.
@@ -11,6 +12,7 @@ mod answer;
 mod client;
 mod floor;
 mod master;
+pub mod order;
 mod rights;
 mod transfer;
 

@@ -2,18 +2,25 @@
 //!
 //! redb's file does not shrink when records go: their pages are used again. So the length of the file alone
 //! says "full" only until something was pruned. At the limit, the pages in use are counted once (that walks the
-//! file), and from there on what is written and removed is added up, until it is worth counting again.
+//! file), and from there on what is written is added up. That is an estimate, and rather too high than too low, so it
+//! is never what refuses readings for long: whoever believes that the journal is full counts again.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use redb::Database;
 
 use super::Fatal;
+use crate::clock;
 
 /// Left free on the file system for everything else on the box, in bytes.
 pub const DISK_RESERVE_BYTES: u64 = 32 << 20;
 /// What a record takes on disk for each byte of it, copy-on-write's half-empty pages included.
 const OVERHEAD_PERCENT: i64 = 150;
+/// Between two counts while nothing much was written or removed, at the least.
+const COUNT_EVERY_MIN: Duration = Duration::from_secs(1);
+/// And so many times as long as the count took: a large journal's writer has other things to do.
+const COUNT_COST_FACTOR: u32 = 20;
 
 #[derive(Debug)]
 pub(super) struct Budget {
@@ -21,10 +28,14 @@ pub(super) struct Budget {
     path: Option<PathBuf>,
     limit_bytes: u64,
     file_bytes: u64,
-    /// While the file is as long as it may get: bytes in use, by the last count and what was written since.
-    in_use: Option<i64>,
-    /// Removed since the last count: worth counting again.
+    /// While the file is as long as it may get: bytes in use, by the last count.
+    counted: Option<i64>,
+    /// What was written since then takes about so much.
+    added: i64,
+    /// Removed since then.
     removed: i64,
+    /// When it may be counted again without any other reason.
+    count_again: Option<Instant>,
     disk_full: bool,
     full: bool,
 }
@@ -42,8 +53,10 @@ impl Budget {
             path,
             limit_bytes,
             file_bytes: 0,
-            in_use: None,
+            counted: None,
+            added: 0,
             removed: 0,
+            count_again: None,
             disk_full: false,
             full: false,
         }
@@ -73,26 +86,13 @@ impl Budget {
             .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < DISK_RESERVE_BYTES);
         let was_full = self.full;
         let over = if self.file_bytes < self.limit_bytes {
-            self.in_use = None;
+            (self.counted, self.added, self.removed) = (None, 0, 0);
             false
         } else {
-            let worth_counting =
-                self.removed > i64::try_from(self.limit_bytes / 64).unwrap_or(i64::MAX);
-            let in_use = match self.in_use {
-                Some(in_use) if !worth_counting => in_use,
-                _ => {
-                    self.removed = 0;
-                    count_in_use(database)?
-                }
-            };
-            self.in_use = Some(in_use);
             // Once full, it takes some room to be not full again, so that it does not flicker.
-            let limit = if was_full {
-                self.limit_bytes / 100 * 90
-            } else {
-                self.limit_bytes / 100 * 97
-            };
-            in_use >= i64::try_from(limit).unwrap_or(i64::MAX)
+            let percent = if was_full { 90 } else { 97 };
+            let limit = i64::try_from(self.limit_bytes / 100 * percent).unwrap_or(i64::MAX);
+            self.in_use(database, limit)? >= limit
         };
         self.full = over || self.disk_full;
         if self.full && !was_full {
@@ -103,12 +103,32 @@ impl Budget {
         Ok(())
     }
 
+    /// Bytes in use: what is believed, or counted where that would say "full" or is long ago.
+    fn in_use(&mut self, database: &Database, limit: i64) -> Result<i64, Fatal> {
+        let part = |of: u64| i64::try_from(self.limit_bytes / of).unwrap_or(i64::MAX);
+        if let Some(counted) = self.counted {
+            let believed = counted.saturating_add(self.added);
+            let much = self.removed > part(64) || self.added > part(16);
+            let now = clock::instant();
+            // A little more than nothing was written, so that each count brings the next one much nearer to the truth.
+            let due = self.added > part(1_024) || self.count_again.is_none_or(|at| at <= now);
+            if !much && (believed < limit || !due) {
+                return Ok(believed);
+            }
+        }
+        let begun = clock::instant();
+        let counted = count_in_use(database)?;
+        let pause = (begun.elapsed() * COUNT_COST_FACTOR).max(COUNT_EVERY_MIN);
+        self.count_again = Some(clock::instant() + pause);
+        (self.counted, self.added, self.removed) = (Some(counted), 0, 0);
+        Ok(counted)
+    }
+
     pub fn wrote(&mut self, written: Written) {
         let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
-        self.removed += signed(written.removed);
-        if let Some(in_use) = &mut self.in_use {
-            *in_use += signed(written.added) * OVERHEAD_PERCENT / 100;
-        }
+        self.removed = self.removed.saturating_add(signed(written.removed));
+        let added = signed(written.added).saturating_mul(OVERHEAD_PERCENT) / 100;
+        self.added = self.added.saturating_add(added);
     }
 
     fn describe(&self) -> String {
@@ -136,4 +156,88 @@ fn count_in_use(database: &Database) -> Result<i64, Fatal> {
             .saturating_mul(stats.page_size() as u64),
     )
     .unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::TableDefinition;
+
+    use super::*;
+
+    const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("t");
+
+    fn write(database: &Database, records: std::ops::Range<u64>) {
+        let write = database.begin_write().unwrap();
+        {
+            let mut table = write.open_table(TABLE).unwrap();
+            for number in records {
+                table.insert(number, [7; 4_000].as_slice()).unwrap();
+            }
+        }
+        write.commit().unwrap();
+    }
+
+    /// A file that is as long as it may get, and half empty.
+    fn long_file() -> (tempfile::TempDir, Database, Budget) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let database = Database::create(&path).unwrap();
+        write(&database, 0..1_000);
+        let bytes = std::fs::metadata(&path).unwrap().len();
+        let all = database.begin_write().unwrap();
+        all.open_table(TABLE)
+            .unwrap()
+            .retain(|number, _| number < 500)
+            .unwrap();
+        all.commit().unwrap();
+        // What a commit frees is free with the next ones.
+        write(&database, 0..1);
+        write(&database, 0..1);
+        (dir, database, Budget::new(Some(path), bytes))
+    }
+
+    #[test]
+    fn an_estimate_that_is_too_high_refuses_nothing() {
+        let (_dir, database, mut budget) = long_file();
+        budget.measure(&database).unwrap();
+        assert!(!budget.is_full());
+        // What is written over and over takes no more room than once.
+        for _ in 0..20 {
+            budget.wrote(Written {
+                added: budget.budget_bytes() / 4,
+                removed: 0,
+            });
+            budget.measure(&database).unwrap();
+            assert!(!budget.is_full());
+        }
+    }
+
+    #[test]
+    fn a_full_journal_is_said_to_be_full_and_recovers_by_itself() {
+        let (_dir, database, mut budget) = long_file();
+        let mut next = 500;
+        while !budget.is_full() {
+            write(&database, next..next + 10);
+            budget.wrote(Written {
+                added: 40_000,
+                removed: 0,
+            });
+            next += 10;
+            budget.measure(&database).unwrap();
+            assert!(next < 2_000, "never full");
+        }
+        let less = database.begin_write().unwrap();
+        less.open_table(TABLE)
+            .unwrap()
+            .retain(|number, _| number < 100)
+            .unwrap();
+        less.commit().unwrap();
+        // Nobody says how much was removed: it is counted again all the same, in a while.
+        let begun = clock::instant();
+        while budget.is_full() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "full for ever");
+            write(&database, 0..1);
+            budget.measure(&database).unwrap();
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::inbox::Inbox;
 use super::read::Journal;
 use super::stored::{self, Kept};
 use super::writer::{Limits, Writer};
-use super::{Fatal, tables};
+use super::{Fatal, rejected, tables};
 use crate::config;
 
 /// The version of the tables' layout. A newer one is refused, never guessed at.
@@ -123,6 +123,7 @@ impl Journal {
             limits: Limits {
                 dedup_days: config.dedup_days,
                 retention_days: config.retention_days,
+                rejected_bytes_max: config.budget_bytes / rejected::BUDGET_DIVISOR,
             },
         };
         let thread = std::thread::Builder::new()

@@ -10,12 +10,10 @@ use super::ids::{self, Ids};
 use super::inbox::Accepted;
 use super::stored::{self, Kept};
 use super::writer::Limits;
-use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, tables};
+use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, rejected, tables};
 use crate::document::{Document, Progress, State};
 use crate::event::{Event, Rejection};
 
-/// Rejected readings that are kept; the oldest go first.
-pub const REJECTED_MAX: u64 = 100_000;
 /// Documents and events that one request to prune looks at.
 const PRUNE_MAX: usize = 2_000;
 /// Events at the front of the journal that one request to prune looks at.
@@ -123,13 +121,8 @@ impl<'a> Transaction<'a> {
     fn append_rejection(&mut self, rejection: &Rejection) -> Result<Accepted, Fatal> {
         self.kept.totals.rejected += 1;
         let number = self.kept.totals.rejected;
-        let mut table = self.write.open_table(tables::REJECTED)?;
-        let bytes = stored::rejection_in(rejection)?;
-        self.written.added += bytes.len() as u64;
-        table.insert(number, bytes.as_slice())?;
-        if number > REJECTED_MAX {
-            table.remove(number - REJECTED_MAX)?;
-        }
+        let bytes_max = self.limits.rejected_bytes_max;
+        rejected::append(self.write, number, rejection, bytes_max, &mut self.written)?;
         Ok(Accepted::Rejected {
             code: rejection.code,
             message: rejection.message.clone(),
@@ -402,7 +395,7 @@ impl<'a> Transaction<'a> {
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        self.prune_rejected(retained)?;
+        rejected::prune(self.write, retained, &mut self.written)?;
         Ok(events.len() as u64)
     }
 
@@ -465,24 +458,6 @@ impl<'a> Transaction<'a> {
             if document == Some(tables::NO_DOCUMENT) {
                 events.push(seq.value());
             }
-        }
-        Ok(())
-    }
-
-    fn prune_rejected(&mut self, retained: Timestamp) -> Result<(), Fatal> {
-        let mut table = self.write.open_table(tables::REJECTED)?;
-        for _ in 0..PRUNE_MAX {
-            let Some((number, bytes)) = table
-                .first()?
-                .map(|(number, bytes)| (number.value(), bytes.value().to_vec()))
-            else {
-                break;
-            };
-            if stored::rejection_out(number, &bytes)?.received >= retained {
-                break;
-            }
-            table.remove(number)?;
-            self.written.removed += bytes.len() as u64;
         }
         Ok(())
     }

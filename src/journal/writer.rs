@@ -34,6 +34,7 @@ pub(super) struct Writer {
 pub(super) struct Limits {
     pub dedup_days: u32,
     pub retention_days: u32,
+    pub rejected_bytes_max: u64,
 }
 
 /// Sends an answer after the commit.

@@ -1,5 +1,6 @@
 //! The source `mqtt.broker` against a real mosquitto that is killed, full of traps, or picky.
 
+mod daemon;
 mod rig;
 mod scripted;
 

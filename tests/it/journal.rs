@@ -439,6 +439,39 @@ async fn at_its_budget_the_journal_refuses_says_so_and_takes_again_when_there_is
 }
 
 #[tokio::test]
+async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = config::Journal {
+        budget_bytes: 16 << 20,
+        ..config::Journal::default()
+    };
+    let (mut journal, mut writer) = Journal::open(dir.path(), &small).unwrap();
+    let nonsense = vec![b'x'; 4_096];
+    for round in 0..10 {
+        let batch = (0..500).map(|n| Err(rejection("pda", &nonsense, round * 500 + n)));
+        let taken = journal.inbox().append(batch.collect()).await;
+        assert!(taken.is_ok(), "{taken:?} in round {round}");
+        // What they take is known again after a restart.
+        close(journal, writer).await;
+        (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    }
+    assert_eq!(journal.totals().rejected, 5_000);
+    let kept = journal.rejected(0, 10_000).unwrap();
+    let bytes: usize = kept.iter().map(|kept| kept.payload.len()).sum();
+    assert!((700_000..=(16 << 20) / 20).contains(&bytes), "{bytes}");
+    let numbers: Vec<_> = kept.iter().map(|kept| kept.number).collect();
+    let newest = 5_001 - numbers.len() as u64..=5_000;
+    assert_eq!(numbers, newest.collect::<Vec<_>>());
+    // Those that are past their time make room in the share.
+    journal.inbox().prune(at(200 * 86_400)).await.unwrap();
+    assert!(journal.rejected(0, 10).unwrap().is_empty());
+    let again = (0..100).map(|n| Err(rejection("pda", &nonsense, 200 * 86_400 + n)));
+    journal.inbox().append(again.collect()).await.unwrap();
+    assert_eq!(journal.rejected(0, 1_000).unwrap().len(), 100);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
 async fn a_second_process_is_told_who_holds_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, writer) = open(dir.path());

@@ -10,6 +10,7 @@ mod front_door;
 mod journal;
 mod model;
 mod moves;
+mod odoo_tls;
 mod process;
 mod real_odoo;
 mod scenarios;

@@ -19,7 +19,7 @@ struct Process {
     address: SocketAddr,
 }
 
-fn command(dir: &Path) -> Command {
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stockrelay"));
     command
         .args(["--config", "config.toml", "run"])

@@ -107,7 +107,7 @@ impl Odoo {
             key: stockrelay::document::DocumentKey(hash.as_bytes()[..16].try_into().unwrap()),
             group: name.to_owned(),
             lines: (0..lines).map(|i| self.line(i)).collect(),
-            occurred: "2026-03-04T05:06:07Z".parse().unwrap(),
+            when: Some("2026-03-04T05:06:07Z".parse().unwrap()),
         }
     }
 

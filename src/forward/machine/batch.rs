@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::judge::{self, Verdict};
-use super::{Command, Job, UNANSWERED_MAX};
+use super::{Command, UNANSWERED_MAX};
 use crate::document::OdooRef;
-use crate::forward::odoo::Picking;
+use crate::forward::odoo::{Picking, Transfer};
 use crate::outcome::{Outcome, code};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,8 @@ pub struct Batch {
 
 #[derive(Debug)]
 pub struct Sent {
-    pub job: Job,
+    pub number: u64,
+    pub transfer: Transfer,
     /// The id that `load` answered.
     pub picking: i64,
     /// As read before validation.
@@ -45,14 +46,15 @@ pub struct Sent {
 
 impl Batch {
     /// A batch of what was just taken.
-    pub fn new(jobs: Vec<Job>) -> Self {
+    pub fn new(transfers: Vec<(u64, Transfer, bool)>) -> Self {
         // One that was set aside before has had its chances.
-        let unanswered = match jobs.as_slice() {
-            [job] if job.aside => UNANSWERED_MAX - 1,
+        let unanswered = match transfers.as_slice() {
+            [(_, _, true)] => UNANSWERED_MAX - 1,
             _ => 0,
         };
-        let documents = jobs.into_iter().map(|job| Sent {
-            job,
+        let documents = transfers.into_iter().map(|(number, transfer, _)| Sent {
+            number,
+            transfer,
             picking: 0,
             odoo: None,
             already: false,
@@ -77,28 +79,25 @@ impl Batch {
     }
 
     pub fn lines(&self) -> usize {
-        self.documents
-            .iter()
-            .map(|s| s.job.transfer.lines.len())
-            .sum()
+        self.documents.iter().map(|s| s.transfer.lines.len()).sum()
     }
 
     pub fn command(&self) -> Command<'_> {
         let ids = || self.documents.iter().map(|s| s.picking).collect();
         match self.step {
-            Step::Load => Command::Load(self.documents.iter().map(|s| &s.job.transfer).collect()),
+            Step::Load => Command::Load(self.documents.iter().map(|s| &s.transfer).collect()),
             Step::Read | Step::ReadBack => Command::Read(ids()),
             Step::Validate => Command::Validate(
                 self.documents
                     .iter()
                     .filter(|sent| !sent.already)
-                    .map(|sent| sent.picking)
+                    .map(|sent| (sent.picking, &sent.transfer))
                     .collect(),
             ),
             Step::SetDone => Command::SetDone(
                 self.documents
                     .iter()
-                    .map(|sent| (sent.picking, sent.job.transfer.occurred))
+                    .map(|sent| (sent.picking, sent.transfer.when))
                     .collect(),
             ),
         }
@@ -118,10 +117,10 @@ impl Batch {
         self.step = Step::SetDone;
         let mut settled = Vec::new();
         for mut sent in std::mem::take(&mut self.documents) {
-            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
+            let (verdict, odoo) = judge::judge(&sent.transfer, sent.picking, pickings);
             match verdict {
                 Verdict::Refused(code, message) => {
-                    settled.push((sent.job.number, Outcome::refused(code, message, odoo)));
+                    settled.push((sent.number, Outcome::refused(code, message, odoo)));
                     continue;
                 }
                 Verdict::Done => sent.already = true,
@@ -138,7 +137,7 @@ impl Batch {
         let alone = self.validated_alone;
         let mut settled = Vec::new();
         for sent in std::mem::take(&mut self.documents) {
-            let (verdict, odoo) = judge::judge(&sent.job.transfer, sent.picking, pickings);
+            let (verdict, odoo) = judge::judge(&sent.transfer, sent.picking, pickings);
             let outcome = match (verdict, odoo) {
                 (Verdict::Done, Some(odoo)) => Outcome::Posted {
                     odoo,
@@ -157,7 +156,7 @@ impl Batch {
                     continue;
                 }
             };
-            settled.push((sent.job.number, outcome));
+            settled.push((sent.number, outcome));
         }
         self.step = Step::Validate;
         settled

@@ -9,7 +9,7 @@ use crate::forward::odoo::{Picking, PickingLine, Transfer};
 use crate::outcome::code;
 
 /// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to six at the most.
-const TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
+pub const TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -125,7 +125,7 @@ mod tests {
             key: DocumentKey([1; 16]),
             group: "PDA-07".to_owned(),
             lines: quantities.iter().map(line).collect(),
-            occurred: jiff::Timestamp::UNIX_EPOCH,
+            when: Some(jiff::Timestamp::UNIX_EPOCH),
         }
     }
 

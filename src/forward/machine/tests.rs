@@ -64,7 +64,7 @@ fn number_of(key: DocumentKey) -> u64 {
     u64::from_be_bytes(key.0[..8].try_into().unwrap())
 }
 
-fn job(number: u64) -> Job {
+fn transfer(number: u64) -> Transfer {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&number.to_be_bytes());
     let line = TransferLine {
@@ -75,14 +75,18 @@ fn job(number: u64) -> Job {
         package: None,
         quantity: Decimal::from(3),
     };
+    Transfer {
+        key: DocumentKey(key),
+        group: "PDA-07".to_owned(),
+        lines: vec![line],
+        when: Some(Timestamp::UNIX_EPOCH),
+    }
+}
+
+fn job(number: u64) -> Job {
     Job {
         number,
-        transfer: Transfer {
-            key: DocumentKey(key),
-            group: "PDA-07".to_owned(),
-            lines: vec![line],
-            occurred: Timestamp::UNIX_EPOCH,
-        },
+        work: Work::Transfer(transfer(number)),
         aside: false,
     }
 }
@@ -180,7 +184,7 @@ impl Peer {
             .collect()
     }
 
-    fn set_done(&mut self, done: &[(i64, Timestamp)]) -> Result<Vec<Picking>, Failure> {
+    fn set_done(&mut self, done: &[(i64, Option<Timestamp>)]) -> Result<Vec<Picking>, Failure> {
         if done
             .iter()
             .any(|(id, _)| self.nature(*id) == Nature::Closed)
@@ -196,7 +200,10 @@ impl Peer {
         let result = match command {
             Command::Load(transfers) => self.load(transfers).map(Input::Loaded),
             Command::Read(ids) => Ok(Input::Pickings(self.read(ids))),
-            Command::Validate(ids) => self.validate(ids).map(|()| Input::Validated),
+            Command::Validate(sent) => {
+                let ids: Vec<_> = sent.iter().map(|(id, _)| *id).collect();
+                self.validate(&ids).map(|()| Input::Validated)
+            }
             Command::SetDone(done) => self.set_done(done).map(Input::Pickings),
             Command::Probe => Ok(Input::Probed),
             _ => Ok(Input::Refreshed),
@@ -274,6 +281,7 @@ impl Rig {
     fn new(documents: u64) -> Self {
         Self {
             machine: Machine::new(Limits {
+                orders: config::Orders::default(),
                 batch_lines_max: 400,
                 refresh: Duration::from_mins(1),
             }),
@@ -352,7 +360,7 @@ impl Rig {
         assert_eq!(self.outcomes.len() as u64, documents);
         assert_eq!(self.peer.ids.len(), self.peer.pickings.len());
         for (number, outcome) in &self.outcomes {
-            let id = self.peer.ids.get(&job(*number).transfer.key);
+            let id = self.peer.ids.get(&transfer(*number).key);
             let moved = id
                 .and_then(|id| self.peer.moved.get(id))
                 .copied()
@@ -470,7 +478,7 @@ fn what_odoo_rounds_is_found_before_it_is_posted() {
 #[test]
 fn cancelled_in_odoo_is_parked_and_not_validated() {
     let mut rig = Rig::new(2);
-    let id = rig.peer.create(&job(1).transfer);
+    let id = rig.peer.create(&transfer(1));
     rig.peer.pickings.get_mut(&id).unwrap().state = "cancel".to_owned();
     rig.run();
     rig.assert_exactly_once(2);

@@ -1,6 +1,7 @@
 //! One call to Odoo: one HTTP request, in Odoo one transaction.
 //!
-//! It keeps one connection open, sends one request at a time, and reads no more than a limit of the answer.
+//! It sends one request at a time and reads no more than a limit of the answer; a clone may send one meanwhile, and
+//! shares the connections that are kept open.
 //! The key is read again when Odoo does not accept it, so a new one needs no restart.
 
 use std::path::PathBuf;
@@ -11,7 +12,7 @@ use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RE
 use reqwest::{Response, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::answer::{Answer, understand};
 use crate::clock;
@@ -24,11 +25,14 @@ const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// The largest key file that is read; keys have 40 characters.
 const KEY_BYTES_MAX: u64 = 4_096;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Odoo needs no more at once: see `forward::lanes`.
+const CONNECTIONS: usize = 2;
 /// A connection that was idle for longer may be gone without a word.
 const IDLE_MAX: Duration = Duration::from_secs(50);
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
-/// A connection to one database of one Odoo.
+/// The way to one database of one Odoo.
+#[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     base: String,
@@ -36,6 +40,10 @@ pub struct Client {
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
     server_time: Option<Timestamp>,
+    /// The company that all is done in; none before the warehouse was asked for.
+    company: Option<i64>,
+    pub(super) me: Option<i64>,
+    pub(super) shipping: Option<Vec<String>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -55,7 +63,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .redirect(redirect::Policy::none())
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(CONNECTIONS)
             .pool_idle_timeout(IDLE_MAX)
             .tcp_keepalive(Duration::from_secs(15))
             .connect_timeout(CONNECT_TIMEOUT)
@@ -76,6 +84,9 @@ impl Client {
             key_file: config.api_key_file.clone(),
             key: None,
             server_time: None,
+            company: None,
+            me: None,
+            shipping: None,
         })
     }
 
@@ -105,6 +116,18 @@ impl Client {
                 "cannot read what Odoo answered to {model}.{method}: {e}"
             ))
         })
+    }
+
+    pub(super) fn set_company(&mut self, company: i64) {
+        self.company = Some(company);
+    }
+
+    /// What each call that writes goes with: times in UTC, and the warehouse's company alone, whatever the user has.
+    pub(super) fn context(&self) -> Value {
+        match self.company {
+            Some(company) => json!({"tz": "UTC", "allowed_company_ids": [company]}),
+            None => json!({"tz": "UTC"}),
+        }
     }
 
     /// Odoo's version, which it tells without a key.

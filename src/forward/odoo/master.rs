@@ -343,6 +343,7 @@ impl Client {
                 company: warehouse.company_id,
             })
         });
+        self.set_company(warehouse.company_id);
         usable.ok_or_else(|| {
             Failure::stop(
                 format!("warehouse {code:?} has no internal transfers"),

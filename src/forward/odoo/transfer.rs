@@ -6,7 +6,6 @@
 //! 4. [`Client::set_done`]: the true time, and the same reading back in the same call.
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
@@ -14,11 +13,12 @@ use serde_json::{Value, json};
 use super::answer::{cut, is_transient};
 use super::client::Client;
 use super::master::{Warehouse, text_or_false};
+use super::order::odoo_time;
 use crate::document::DocumentKey;
 use crate::outcome::Failure;
 
 /// The module part of the external ids; with it `load` is create-if-absent.
-const MODULE: &str = "stockrelay";
+pub(super) const MODULE: &str = "stockrelay";
 /// Pickings of one key: there is one, unless somebody made copies of it.
 const HELD_MAX: usize = 10;
 
@@ -28,8 +28,8 @@ pub struct Transfer {
     pub key: DocumentKey,
     pub group: String,
     pub lines: Vec<TransferLine>,
-    /// When it was done on the floor.
-    pub occurred: Timestamp,
+    /// When it was done on the floor; none: Odoo's time of posting stands, because the true one lies in a closed period.
+    pub when: Option<Timestamp>,
 }
 
 /// Quantities are in the product's own unit.
@@ -79,17 +79,17 @@ fn id_or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>
 }
 
 #[derive(Debug, Deserialize)]
-struct Loaded {
+pub(super) struct Loaded {
     /// `false` when nothing was loaded.
-    ids: Value,
+    pub ids: Value,
     #[serde(default)]
-    messages: Vec<LoadMessage>,
+    pub messages: Vec<LoadMessage>,
 }
 
 #[derive(Debug, Deserialize)]
-struct LoadMessage {
+pub(super) struct LoadMessage {
     #[serde(default)]
-    message: String,
+    pub message: String,
     #[serde(default, rename = "type")]
     kind: String,
     rows: Option<Rows>,
@@ -113,7 +113,7 @@ impl Client {
         let body = json!({
             "fields": fields,
             "data": rows,
-            "context": {"module": MODULE, "mode": "update", "noupdate": true},
+            "context": self.load_context(),
         });
         let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
         match serde_json::from_value::<Vec<i64>>(loaded.ids) {
@@ -141,20 +141,41 @@ impl Client {
 
     /// Posts them. Whether it did is for [`Client::set_done`] to read back.
     pub async fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
-        let body = json!({
-            "ids": ids,
-            "context": {"skip_backorder": true, "skip_sms": true},
-        });
+        let body = json!({"ids": ids, "context": self.validate_context()});
         let _: Value = self.call("stock.picking", "button_validate", &body).await?;
         Ok(())
     }
 
-    /// Sets the true time of each, and reads all of them back.
-    pub async fn set_done(&mut self, done: &[(i64, Timestamp)]) -> Result<Vec<Picking>, Failure> {
+    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC whatever the user's time zone.
+    pub(super) fn load_context(&self) -> Value {
+        let mut context = self.context();
+        context["module"] = json!(MODULE);
+        context["mode"] = json!("update");
+        context["noupdate"] = json!(true);
+        context
+    }
+
+    /// What keeps Odoo from asking a person, who is not there, instead of posting.
+    pub(super) fn validate_context(&self) -> Value {
+        let mut context = self.context();
+        for question in ["skip_backorder", "skip_sms", "skip_expired"] {
+            context[question] = json!(true);
+        }
+        context
+    }
+
+    /// Sets the true time of each that has one, and reads all of them back.
+    pub async fn set_done(
+        &mut self,
+        done: &[(i64, Option<Timestamp>)],
+    ) -> Result<Vec<Picking>, Failure> {
         let ids: Vec<_> = done.iter().map(|(id, _)| id).collect();
         let values: Vec<_> = done
             .iter()
-            .map(|(_, at)| json!({"date_done": odoo_time(*at)}))
+            .map(|(_, at)| match at {
+                Some(at) => json!({"date_done": odoo_time(*at)}),
+                None => json!({}),
+            })
             .collect();
         let body = json!({"ids": ids, "vals_list": values, "specification": specification()});
         self.call("stock.picking", "web_save_multi", &body).await
@@ -167,13 +188,6 @@ fn specification() -> Value {
         "product_id": {}, "quantity_product_uom": {}, "location_id": {}, "location_dest_id": {},
         "lot_id": {}, "package_id": {}, "result_package_id": {},
     }}})
-}
-
-/// The time in UTC, whole seconds, as the fields of Odoo hold it.
-fn odoo_time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
 }
 
 /// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are
@@ -238,10 +252,8 @@ fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, V
     (fields, rows)
 }
 
-/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
-/// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
-/// then nobody is named, and the caller has to halve.
-fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
+/// Why `load` loaded nothing, as far as its messages tell without a look at the rows.
+pub(super) fn load_failure(messages: &[LoadMessage]) -> Failure {
     let first = messages
         .iter()
         .find(|m| m.kind == "error")
@@ -253,6 +265,17 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
     if messages.iter().any(|m| is_transient(&m.message)) {
         return Failure::wait(format!("Odoo could not do it just now: {first}"));
     }
+    Failure::person(first)
+}
+
+/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
+/// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
+/// then nobody is named, and the caller has to halve.
+fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
+    let failure = load_failure(messages);
+    let Failure::Person { message: first, .. } = failure else {
+        return failure;
+    };
     let mut documents: Vec<(usize, String)> = Vec::new();
     let read = |m: &&LoadMessage| m.kind == "error" && m.field.is_some();
     for message in messages.iter().filter(read) {
@@ -291,7 +314,7 @@ mod tests {
             key: DocumentKey([key; 16]),
             group: "PDA-07".to_owned(),
             lines: vec![line; lines],
-            occurred: "2026-11-23T08:15:30.9Z".parse().unwrap(),
+            when: Some("2026-11-23T08:15:30.9Z".parse().unwrap()),
         }
     }
 
@@ -354,6 +377,9 @@ mod tests {
 
     #[test]
     fn odoo_has_whole_seconds_in_utc() {
-        assert_eq!(odoo_time(transfer(1, 1).occurred), "2026-11-23 08:15:30");
+        assert_eq!(
+            odoo_time(transfer(1, 1).when.unwrap()),
+            "2026-11-23 08:15:30"
+        );
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::answer::Reason;
 use super::hub::Device;
@@ -73,7 +74,7 @@ pub struct Settled {
     pub displays: Vec<Bytes>,
     pub stored: u64,
     pub rejected: u64,
-    /// The journal has stopped: nothing was acknowledged, the connection ends.
+    /// The journal has stopped, or patience ended: nothing is acknowledged, the connection ends.
     pub stopped: bool,
 }
 
@@ -163,15 +164,17 @@ impl Batch {
     }
 
     /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while the journal is full:
-    /// its client can be told nothing, and goes on by itself as soon as there is room.
+    /// its client can be told nothing, and goes on by itself as soon as there is room. Its patience ends with the token:
+    /// what was refused by then is not acknowledged at all.
     pub async fn settle(
         self,
         intake: Intake,
         inbox: Inbox,
         device: Arc<Device>,
-        patient: bool,
+        patient: Option<CancellationToken>,
     ) -> Settled {
-        let patient = patient && self.publishes.iter().any(|p| p.qos != Qos::AtMostOnce);
+        let promised = self.publishes.iter().any(|p| p.qos != Qos::AtMostOnce);
+        let patient = patient.as_ref().filter(|_| promised);
         let readings = async {
             if self.readings.is_empty() {
                 return Ok(Vec::new());
@@ -295,20 +298,26 @@ fn plain(error: Option<&AppendError>) -> (Reason, Option<String>) {
     }
 }
 
-/// Tries again while the journal is full, if the client is to wait.
-async fn patiently<T, F, A>(patient: bool, mut attempt: A) -> Result<T, AppendError>
+/// Tries again while the journal is full, if the client is to wait, until its connection is to end.
+async fn patiently<T, F, A>(
+    patient: Option<&CancellationToken>,
+    mut attempt: A,
+) -> Result<T, AppendError>
 where
     F: Future<Output = Result<T, AppendError>>,
     A: FnMut() -> F,
 {
     let mut pause = RETRY_FIRST;
     loop {
-        match attempt().await {
-            Err(AppendError::Full) if patient => {
-                tokio::time::sleep(pause).await;
+        match (attempt().await, patient) {
+            (Err(AppendError::Full), Some(end)) => {
+                // Never in the middle of an attempt: the journal may have taken what was not answered yet.
+                if tokio::time::timeout(pause, end.cancelled()).await.is_ok() {
+                    return Err(AppendError::Stopped);
+                }
                 pause = (pause * 2).min(RETRY_MAX);
             }
-            other => return other,
+            (other, _) => return other,
         }
     }
 }

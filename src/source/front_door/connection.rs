@@ -13,6 +13,7 @@ use futures_util::stream::{FuturesOrdered, StreamExt};
 use rumqttc::v5::mqttbytes::v5::DisconnectReasonCode;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::batch::{BATCH_BYTES_MAX, Batch, Settled};
@@ -33,7 +34,7 @@ const OUTPUT_BYTES_MAX: usize = 128 << 10;
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// And how long once its session is wanted elsewhere.
+/// And how long once the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
 const FINISH_MAX: Duration = Duration::from_secs(2);
@@ -271,16 +272,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return;
         }
         let patient = self.client.writer.version == Version::V4;
+        let patient = patient.then(|| self.client.owner.kick.clone());
         self.publishes.push_back(self.settling(batch, patient));
     }
 
     pub(super) fn change(&mut self, batch: Batch) {
         if !batch.is_empty() {
-            self.changes.push_back(self.settling(batch, false));
+            self.changes.push_back(self.settling(batch, None));
         }
     }
 
-    fn settling(&self, batch: Batch, patient: bool) -> Settling {
+    fn settling(&self, batch: Batch, patient: Option<CancellationToken>) -> Settling {
         Box::pin(batch.settle(
             self.shared.intake.clone(),
             self.shared.inbox.clone(),
@@ -311,7 +313,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
                 self.waiting = self.waiting.saturating_sub(1);
                 if outcome.qos == Qos::ExactlyOnce {
-                    self.client.session.committed(outcome.pkid);
+                    self.client
+                        .session
+                        .committed(self.client.epoch, outcome.pkid);
                 }
                 self.client.writer.acknowledge(
                     &mut self.io.output,
@@ -348,20 +352,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen through to its end;
-    /// hurriedly if the client is back already and waits for its session, or the gateway stops.
+    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen through to its end. A client
+    /// that is back already waits for that: it sends again what it has no answer for, and a QoS 2 publish that is
+    /// on its way to the disk must be known by then. It does not wait for room in a full journal: the kick ends that.
     async fn settle_rest(&mut self) {
-        let kick = self.client.owner.kick.clone();
+        let stop = self.shared.stop.clone();
         let rest = async {
             while let Some(settled) = self.publishes.next().await {
-                if self.settled(settled).is_err() {
-                    break;
-                }
+                // One that is not acknowledged does not keep those behind it from being noted.
+                drop(self.settled(settled));
             }
             while self.changes.next().await.is_some() {}
         };
         let hurry = async {
-            kick.cancelled().await;
+            stop.cancelled().await;
             tokio::time::sleep(HURRY_MAX).await;
         };
         tokio::select! {
@@ -379,7 +383,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::ShuttingDown | End::Stopped => Some(DisconnectReasonCode::ServerShuttingDown),
             End::Left { .. } | End::Gone(_) => None,
         };
-        if !matches!(end, End::Stopped | End::TakenOver) {
+        if !matches!(end, End::Stopped) {
             self.settle_rest().await;
         }
         if let Some(reason) = reason {

@@ -534,9 +534,13 @@ impl Session {
         state.next_number = next;
     }
 
-    /// Remembers a QoS 2 publish until its PUBREL.
-    pub fn committed(&self, pkid: u16) {
-        self.state().unreleased.insert(pkid);
+    /// Remembers a QoS 2 publish until its PUBREL. Of a connection that was taken over by force, its id may be a new
+    /// message's by now: that one must not be lost.
+    pub fn committed(&self, epoch: u64, pkid: u16) {
+        let mut state = self.state();
+        if state.epoch == epoch {
+            state.unreleased.insert(pkid);
+        }
     }
 
     /// Whether a QoS 2 publish with this id was committed and not released yet.

@@ -41,6 +41,13 @@ async fn ask(config: &config::Odoo, findings: &mut Vec<Finding>) -> Result<(), F
 fn failed(failure: &Failure) -> Finding {
     match failure {
         Failure::Stop { message, remedy } => Finding::fail(format!("Odoo: {message}"), remedy),
+        // In rustls' words, which the client hands on.
+        Failure::Wait { message, .. } if message.contains("invalid peer certificate") => {
+            Finding::fail(
+                format!("Odoo: {message}"),
+                "name the server's authority in odoo.ca, if it is not one that all trust, and the server in odoo.url as its certificate does",
+            )
+        }
         Failure::Wait { message, .. } => Finding::fail(
             format!("Odoo: {message}"),
             "see that it runs and can be reached from here; what is scanned meanwhile is kept",

@@ -1,5 +1,7 @@
 //! The promise: PUBACK after the commit, in order, and what happens when the journal cannot take more.
 
+use std::time::Duration;
+
 use super::*;
 
 #[tokio::test]
@@ -281,6 +283,36 @@ async fn qos_2_is_taken_once_and_received_after_the_commit() {
 }
 
 #[tokio::test]
+async fn a_qos_2_publish_that_settles_while_its_session_is_taken_over_counts_once() {
+    let door = Door::anonymous().await;
+    let hello = || Hello {
+        clean: false,
+        ..Hello::default()
+    };
+    let mut first = Raw::connect(&door, hello()).await;
+    door.journal.set(Mode::Hold);
+    // Without an id of its own: only the packet id tells that it is the same.
+    let payload = r#"{"type":"transfer","product":"4000000000006","from":"A","to":"B"}"#;
+    let publish = first.publish_bytes(0x34, &format!("{PREFIX}event"), 3, payload);
+    first.send(&publish).await;
+    door.journal.arrived(1).await;
+
+    let mut second = std::pin::pin!(Raw::connect(&door, hello()));
+    let early = tokio::time::timeout(Duration::from_millis(500), &mut second).await;
+    door.journal.set(Mode::Answer);
+    let mut second = match early {
+        Ok(second) => second,
+        Err(_) => second.await,
+    };
+    let mut again = publish.clone();
+    again[0] |= 8;
+    second.send(&again).await;
+    let rec = second.packet().await;
+    assert_eq!((rec.first, rec.pkid()), (0x50, 3));
+    assert_eq!(door.journal.ids().len(), 1);
+}
+
+#[tokio::test]
 async fn what_was_not_acknowledged_comes_again_and_counts_once() {
     let door = Door::anonymous().await;
     let hello = || Hello {
@@ -347,5 +379,20 @@ async fn a_device_that_comes_back_to_a_full_journal_does_not_wait_for_its_old_se
     door.journal.set(Mode::Answer);
     client.event(1, "e").await;
     client.acked(1).await;
+    assert_eq!(door.journal.ids(), ["e"]);
+}
+
+#[tokio::test]
+async fn what_a_full_journal_refused_is_not_acknowledged_when_the_session_is_taken_over() {
+    let door = Door::anonymous().await;
+    door.journal.set(Mode::Full);
+    let mut first = Raw::v4(&door).await;
+    first.event(1, "e").await;
+    door.journal.arrived(1).await;
+    let mut second = Raw::v4(&door).await;
+    first.closed().await;
+    door.journal.set(Mode::Answer);
+    second.event(1, "e").await;
+    second.acked(1).await;
     assert_eq!(door.journal.ids(), ["e"]);
 }

@@ -117,7 +117,7 @@ async fn the_true_time_goes_to_picking_moves_and_lines_and_is_read_back(mut odoo
     odoo.gateway.validate(&ids).await.unwrap();
     let back = odoo
         .gateway
-        .set_done(&[(ids[0], transfer.occurred)])
+        .set_done(&[(ids[0], transfer.when)])
         .await
         .unwrap();
     assert_eq!((back[0].state.as_str(), back[0].lines.len()), ("done", 2));

@@ -28,6 +28,7 @@ on_both! {
     what_is_never_answered_waits_aside_and_the_rest_goes_on,
     what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on,
     a_key_that_is_refused_in_a_lookup_holds_the_link,
+    a_batch_that_goes_in_two_calls_is_posted_once_whatever_becomes_of_one,
 }
 
 /// A gateway without doors: events are put into its journal by hand.
@@ -73,6 +74,10 @@ impl Gateway {
         self.receipts = receipts;
         self.cancel = CancellationToken::new();
         let forwarder = Forwarder {
+            rules: stockrelay::forward::Rules {
+                orders: config::Orders::default(),
+                stock: config::Stock::default(),
+            },
             config: self.config.clone(),
             journal: self.journal.clone(),
             outlets: Outlets {
@@ -403,11 +408,11 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
 
 async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
-    let line = |n: usize| {
+    let movement = |n: usize| {
         let (product, from, to) = (&odoo.products[n].1, &odoo.bins[n].1, &odoo.bins[n + 1].1);
         (product.as_str(), from.as_str(), to.as_str())
     };
-    let silent = gateway.seal(&[line(60)], |_| {}).await;
+    let silent = gateway.seal(&[movement(60)], |_| {}).await;
     // A proxy that gives up on this one document each time, and on nothing else.
     link.fault(Fault {
         method: "load".to_owned(),
@@ -424,7 +429,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
         .unwrap();
     let note = gateway.last_note(silent);
     assert!(note.contains("tried again in 1 min"), "{note}");
-    let behind = gateway.seal(&[line(61)], |_| {}).await;
+    let behind = gateway.seal(&[movement(61)], |_| {}).await;
     let posted = totals.wait_for(|totals| totals.posted.documents == 1);
     tokio::time::timeout(Duration::from_mins(1), posted)
         .await
@@ -462,12 +467,12 @@ fn forbidden() -> What {
 async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
     let (good, from, to) = (&odoo.products[70].1, &odoo.bins[70].1, &odoo.bins[71].1);
-    let line = (good.as_str(), from.as_str(), to.as_str());
-    let before = gateway.seal(&[line], |_| {}).await;
+    let movement = (good.as_str(), from.as_str(), to.as_str());
+    let before = gateway.seal(&[movement], |_| {}).await;
     let asks = gateway
-        .seal(&[line], |line| line.lot = Some("L1".to_owned()))
+        .seal(&[movement], |line| line.lot = Some("L1".to_owned()))
         .await;
-    let behind = gateway.seal(&[line], |_| {}).await;
+    let behind = gateway.seal(&[movement], |_| {}).await;
     // Together with the others, and then alone.
     link.fault(Fault {
         method: "stock.lot/search_read".to_owned(),
@@ -506,6 +511,56 @@ async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
         .expect("the link is held");
     assert_eq!(link.faults_left(), 0);
     assert_eq!(gateway.progress(asks).state, State::Waiting);
+    gateway.close().await;
+}
+
+async fn a_batch_that_goes_in_two_calls_is_posted_once_whatever_becomes_of_one(mut odoo: Odoo) {
+    let refused = json!({"name": "odoo.exceptions.UserError", "message": "not now", "debug": ""});
+    let refused = What::Answer {
+        status: 422,
+        content_type: "application/json",
+        retry_after_s: None,
+        body: refused.to_string(),
+    };
+    for (place, what) in [refused, What::CutAfter].into_iter().enumerate() {
+        let products: Vec<_> = odoo.products[100 + place * 40..][..40].to_vec();
+        post_in_two_calls(&mut odoo, &products, &what).await;
+    }
+}
+
+async fn post_in_two_calls(odoo: &mut Odoo, products: &[(i64, String)], what: &What) {
+    let (mut gateway, link) = linked(odoo).await;
+    let (from, to) = (odoo.bins[90].clone(), odoo.bins[91].clone());
+    let mut before = Vec::new();
+    for (product, _) in products {
+        before.push(odoo.stock(*product, to.0).await);
+    }
+    let mut keys = Vec::new();
+    for products in products.chunks(10) {
+        let lines: Vec<_> = products
+            .iter()
+            .map(|(_, barcode)| (barcode.as_str(), from.1.as_str(), to.1.as_str()))
+            .collect();
+        keys.push(gateway.seal(&lines, |_| {}).await);
+    }
+    // The fate of one of two calls, while the other goes well.
+    for method in ["load", "button_validate"] {
+        link.fault(Fault {
+            method: method.to_owned(),
+            times: 1,
+            what: what.clone(),
+        });
+    }
+    gateway.start();
+    gateway.drained().await;
+    assert_eq!(link.faults_left(), 0);
+    for key in keys {
+        assert_eq!(gateway.progress(key).state, State::Posted);
+    }
+    for ((product, _), before) in products.iter().zip(before) {
+        let moved = odoo.stock(*product, to.0).await - before;
+        assert!((moved - 2.0).abs() < 0.001, "product {product}: {moved}");
+    }
     gateway.close().await;
 }
 

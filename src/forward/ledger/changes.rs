@@ -1,0 +1,130 @@
+//! The steps of a document's life that sending makes, each with its audit record (**invariant 5**).
+
+use std::time::Duration;
+
+use crate::clock;
+use crate::document::{OdooRef, Progress, Reason, State};
+use crate::forward::resolve::Prepared;
+use crate::forward::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn};
+use crate::journal::{Change, Entry};
+use crate::outcome::code;
+
+const BY: &str = "forward";
+
+pub(super) fn is_curable(entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
+}
+
+pub(in crate::forward) fn change(entry: &Entry, state: State, note: String) -> Change {
+    Change {
+        number: entry.document.number,
+        expect: entry.progress.state,
+        progress: Progress {
+            state,
+            since: clock::now(),
+            ..entry.progress.clone()
+        },
+        by: BY.to_owned(),
+        note,
+    }
+}
+
+pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
+    let again = entry.progress.state == State::Sending;
+    let mut note = if again {
+        "sending again: what the last attempt came to is unknown"
+    } else {
+        "sending"
+    }
+    .to_owned();
+    if let Some(more) = &prepared.note {
+        note = format!("{note}; {more}");
+    }
+    let mut change = change(entry, State::Sending, note);
+    let progress = &mut change.progress;
+    progress.attempts += 1;
+    progress.reason = None;
+    // What was worked out before the first send stays.
+    if progress.plan.is_none() {
+        progress.plan.clone_from(&prepared.plan);
+    }
+    for flag in &prepared.flags {
+        if progress.flags.iter().all(|known| known != flag) {
+            progress.flags.push((*flag).to_owned());
+        }
+    }
+    change
+}
+
+/// What Odoo held of a discarded or replaced document is taken back, or cannot be.
+pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
+    let (flag, note) = match withdrawn {
+        Withdrawn::Gone => (
+            WITHDRAWN,
+            "Odoo holds nothing open of it any more".to_owned(),
+        ),
+        Withdrawn::Posted(name) => (
+            POSTED_IN_ODOO,
+            format!(
+                "Odoo has posted it all the same, as {name}: if it must not stand, reverse it there"
+            ),
+        ),
+    };
+    let mut change = change(entry, entry.progress.state, note);
+    change.progress.since = entry.progress.since;
+    change.progress.flags.push(flag.to_owned());
+    change
+}
+
+/// It waits for what has to be done first.
+pub(super) fn held_back(entry: &Entry, message: String) -> Change {
+    let mut change = change(entry, State::Waiting, message.clone());
+    change.progress.since = entry.progress.since;
+    change.progress.reason = Some(Reason {
+        code: code::HELD_BACK.to_owned(),
+        message,
+    });
+    change
+}
+
+pub(super) fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
+    let how = if already {
+        "found posted already, and read back"
+    } else {
+        "posted, and read back"
+    };
+    let mut change = change(entry, State::Posted, format!("{how} as {}", odoo.name));
+    change.progress.reason = None;
+    change.progress.odoo = Some(odoo.clone());
+    change
+}
+
+pub(super) fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
+    let mut change = change(
+        entry,
+        State::Parked,
+        format!("{}: {}", reason.code, reason.message),
+    );
+    change.progress.reason = Some(reason);
+    change.progress.odoo = odoo.or(change.progress.odoo);
+    change
+}
+
+pub(super) fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
+    let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
+    tracing::warn!(
+        number,
+        minutes,
+        why,
+        "document set aside: Odoo does not answer"
+    );
+    let note = format!(
+        "set aside, because what Odoo did is unknown ({why}); tried again in {minutes} min, others go on"
+    );
+    change(entry, State::Waiting, note)
+}
+
+pub(super) fn waiting(entry: &Entry, note: String) -> Change {
+    change(entry, State::Waiting, note)
+}

@@ -1,0 +1,622 @@
+//! Orders that Odoo has: reading all of one, putting lines on it, validating it, telling the carrier's data.
+//!
+//! Lines are added by [`Client::add_lines`] in a way that Odoo itself refuses, in the same transaction, on a picking that is
+//! done or cancelled: the picking's own operation type is written with them, which Odoo forbids there. Reading the state first
+//! does not do: between the look and the call somebody may validate it, and Odoo then adds done lines, which move stock twice
+//! (`docs/odoo.md`, "Orders").
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::master::Warehouse;
+use super::transfer::{Loaded, MODULE, load_failure};
+use crate::document::{DocumentKey, OdooRef};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::order::{LotRef, Row, Seen, Shipment};
+use crate::outcome::Failure;
+
+/// Pickings of one order that are looked at: each partial delivery is one.
+const PICKINGS_MAX: usize = 100;
+/// Backorders of backorders are followed so far.
+const CHAIN_MAX: usize = 20;
+/// What Odoo says when the operation type of a finished picking is written.
+const FINISHED: &str = "operation type of this record is forbidden";
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeenPicking {
+    pub id: i64,
+    pub name: String,
+    /// `draft`, `waiting`, `confirmed`, `assigned`, `done` or `cancel`.
+    pub state: String,
+    /// `incoming`, `outgoing` or `internal`.
+    pub kind: String,
+    pub picking_type: i64,
+    pub from: i64,
+    pub to: i64,
+    pub origin: Option<String>,
+    /// The user who changed it last.
+    pub write_uid: Option<i64>,
+    /// As Odoo writes it, in UTC.
+    pub date_done: Option<String>,
+    pub backorder_of: Option<i64>,
+    pub moves: Vec<SeenMove>,
+    pub lines: Vec<SeenLine>,
+    pub carrier_ref: Option<String>,
+    pub weight_kg: Option<Decimal>,
+    /// As HTML.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeenMove {
+    pub id: i64,
+    pub product: i64,
+    pub name: String,
+    /// In the product's own unit.
+    pub demand: Decimal,
+    pub state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeenLine {
+    pub id: i64,
+    /// Its external id without the module, if it is one of ours.
+    pub external: Option<String>,
+    pub move_id: Option<i64>,
+    pub product: i64,
+    /// In the product's own unit.
+    pub quantity: Decimal,
+    pub picked: bool,
+    pub from: i64,
+    pub to: i64,
+    pub lot: Option<String>,
+    pub package: Option<i64>,
+    pub result_package: Option<i64>,
+    pub owner: Option<i64>,
+}
+
+impl SeenMove {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state.as_str(), "done" | "cancel")
+    }
+}
+
+impl SeenLine {
+    /// It is one of the lines of this document.
+    #[must_use]
+    pub fn is_of(&self, key: DocumentKey) -> bool {
+        let prefix = format!("ml_{key}_");
+        self.external
+            .as_deref()
+            .is_some_and(|external| external.starts_with(&prefix))
+    }
+}
+
+impl SeenPicking {
+    #[must_use]
+    pub fn named(&self) -> OdooRef {
+        OdooRef {
+            id: self.id,
+            name: self.name.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state.as_str(), "done" | "cancel")
+    }
+
+    /// How much of a product it asks for; none if it has no line for it.
+    #[must_use]
+    pub fn ordered(&self, product: i64) -> Option<Decimal> {
+        let mut moves = (self.moves.iter())
+            .filter(|ordered| ordered.product == product && ordered.state != "cancel")
+            .peekable();
+        moves.peek()?;
+        Some(moves.map(|ordered| ordered.demand).sum())
+    }
+
+    #[must_use]
+    pub fn picked(&self, product: i64) -> Decimal {
+        let picked = self
+            .lines
+            .iter()
+            .filter(|line| line.picked && line.product == product);
+        picked.map(|line| line.quantity).sum()
+    }
+
+    #[must_use]
+    pub fn picked_of(&self, move_id: i64) -> Decimal {
+        let picked = self
+            .lines
+            .iter()
+            .filter(|line| line.picked && line.move_id == Some(move_id));
+        picked.map(|line| line.quantity).sum()
+    }
+
+    #[must_use]
+    pub fn has_picks(&self) -> bool {
+        self.lines.iter().any(|line| line.picked)
+    }
+
+    /// All that it asks for was picked.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.has_picks()
+            && (self.moves.iter())
+                .filter(|ordered| ordered.is_open())
+                .all(|ordered| self.picked_of(ordered.id) + TOLERANCE > ordered.demand)
+    }
+
+    /// What it asks for and was not picked, in words.
+    #[must_use]
+    pub fn lacking(&self) -> String {
+        let lacks = self
+            .moves
+            .iter()
+            .filter(|ordered| ordered.is_open())
+            .filter_map(|ordered| {
+                let lacks = ordered.demand - self.picked_of(ordered.id);
+                (lacks >= TOLERANCE).then(|| format!("{} of {}", lacks.normalize(), ordered.name))
+            });
+        lacks.take(8).collect::<Vec<_>>().join(", ")
+    }
+
+    #[must_use]
+    pub fn product_name(&self, product: i64) -> String {
+        let known = self.moves.iter().find(|ordered| ordered.product == product);
+        known.map_or_else(
+            || format!("product id {product}"),
+            |ordered| ordered.name.clone(),
+        )
+    }
+
+    /// It has what the carrier is told.
+    #[must_use]
+    pub fn says(&self, shipment: &Shipment) -> bool {
+        let weight = |kg: Decimal| {
+            self.weight_kg
+                .is_some_and(|has| (has - kg).abs() < TOLERANCE)
+        };
+        shipment.weight_kg.is_none_or(weight)
+            && (shipment.carrier_ref.is_none() || shipment.carrier_ref == self.carrier_ref)
+    }
+
+    /// The note with the number of parcels, for which Odoo has no field; none if it says so already.
+    #[must_use]
+    pub fn note_with_parcels(&self, parcels: u32) -> Option<String> {
+        let note = self.note.clone().unwrap_or_default();
+        let said = format!("<p>Parcels: {parcels}</p>");
+        (!note.contains(&said)).then(|| format!("{note}{said}"))
+    }
+}
+
+impl Client {
+    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or purchase order: its steps,
+    /// their backorders, their lines, and which of those are ours.
+    pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
+        let me = self.me().await?;
+        let named = json!([
+            "|",
+            "|",
+            ["name", "=", order],
+            ["origin", "=", order],
+            ["reference_ids.name", "=", order]
+        ]);
+        let mut found = self.order_ids(warehouse, &named).await?;
+        for _ in 0..CHAIN_MAX {
+            let ids: Vec<i64> = found.keys().copied().collect();
+            let origins: Vec<&String> = found.values().flatten().collect();
+            if ids.is_empty() {
+                break;
+            }
+            // Backorders, and the other steps of the same order.
+            let more = json!([
+                "&",
+                ["id", "not in", ids],
+                "|",
+                ["backorder_id", "in", ids],
+                ["origin", "in", origins]
+            ]);
+            let more = self.order_ids(warehouse, &more).await?;
+            if more.is_empty() {
+                break;
+            }
+            found.extend(more);
+        }
+        let ids: Vec<i64> = found.into_keys().collect();
+        if ids.is_empty() {
+            return Ok(Seen {
+                pickings: Vec::new(),
+                me,
+            });
+        }
+        let pickings = self.seen(&ids).await?;
+        Ok(Seen { pickings, me })
+    }
+
+    async fn order_ids(
+        &mut self,
+        warehouse: &Warehouse,
+        which: &Value,
+    ) -> Result<BTreeMap<i64, Option<String>>, Failure> {
+        #[derive(Deserialize)]
+        struct Found {
+            id: i64,
+            origin: Value,
+        }
+        let mut domain = vec![json!(["picking_type_id.warehouse_id", "=", warehouse.id])];
+        domain.extend(which.as_array().cloned().unwrap_or_default());
+        let body = json!({
+            "domain": domain, "fields": ["origin"], "limit": PICKINGS_MAX, "order": "id", "load": null,
+        });
+        let found: Vec<Found> = self.call("stock.picking", "search_read", &body).await?;
+        Ok(found
+            .into_iter()
+            .map(|found| (found.id, found.origin.as_str().map(str::to_owned)))
+            .collect())
+    }
+
+    async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
+        let shipping = self.shipping_fields().await?;
+        let body = json!({"ids": ids, "specification": specification(&shipping)});
+        let read: Vec<Value> = self.call("stock.picking", "web_read", &body).await?;
+        let mut pickings: Vec<SeenPicking> = read.iter().map(picking).collect();
+        pickings.sort_by_key(|picking| picking.id);
+        let lines: Vec<i64> = pickings
+            .iter()
+            .flat_map(|p| &p.lines)
+            .map(|line| line.id)
+            .collect();
+        let externals = self.external_ids("stock.move.line", &lines).await?;
+        for line in pickings.iter_mut().flat_map(|p| &mut p.lines) {
+            line.external = externals.get(&line.id).cloned();
+        }
+        Ok(pickings)
+    }
+
+    /// The external ids of ours among these records, without the module. The user may not read the table they are in, but may
+    /// ask each record.
+    async fn external_ids(
+        &mut self,
+        model: &str,
+        ids: &[i64],
+    ) -> Result<BTreeMap<i64, String>, Failure> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found: BTreeMap<String, String> = self
+            .call(model, "get_external_id", &json!({"ids": ids}))
+            .await?;
+        let ours = |(id, external): (String, String)| {
+            let (module, name) = external.split_once('.')?;
+            (module == MODULE).then(|| Some((id.parse().ok()?, name.to_owned())))?
+        };
+        Ok(found.into_iter().filter_map(ours).collect())
+    }
+
+    /// Puts lines on the picking, each once, and none at all if it is done or cancelled. Answers whether it took them.
+    pub async fn add_lines(
+        &mut self,
+        picking: &SeenPicking,
+        rows: &[Row],
+    ) -> Result<bool, Failure> {
+        let (fields, data) = table(picking, rows);
+        let body = json!({"fields": fields, "data": data, "context": self.load_context()});
+        let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
+        if loaded.ids.is_array() {
+            return Ok(true);
+        }
+        if loaded
+            .messages
+            .iter()
+            .any(|message| message.message.contains(FINISHED))
+        {
+            return Ok(false);
+        }
+        Err(load_failure(&loaded.messages))
+    }
+
+    /// Validates one picking of an order. Whether it did is for the next reading. Here a missing right is about what is on the
+    /// order, such as a product that was not sold, and not about the link.
+    pub async fn validate_order(&mut self, picking: i64, backorder: bool) -> Result<(), Failure> {
+        let mut context = self.validate_context();
+        if !backorder {
+            context["picking_ids_not_to_backorder"] = json!([picking]);
+        }
+        let body = json!({"ids": [picking], "context": context});
+        match self
+            .call::<Value>("stock.picking", "button_validate", &body)
+            .await
+        {
+            Ok(_) => Ok(()),
+            Err(Failure::Stop { message, .. }) => {
+                self.me_again().await?;
+                Err(Failure::person(message))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether the key is still good: a question that everybody may ask.
+    async fn me_again(&mut self) -> Result<i64, Failure> {
+        self.me = None;
+        self.me().await
+    }
+
+    /// Whether Odoo has the first line of this document, on whatever order: `load` with the external id alone finds it, and
+    /// makes nothing where it is absent, because a line needs more than that.
+    pub async fn holds_line(&mut self, key: DocumentKey) -> Result<bool, Failure> {
+        let id = format!("{MODULE}.{}", key.line_external_id(0));
+        let body = json!({"fields": ["id"], "data": [[id]], "context": self.load_context()});
+        let loaded: Loaded = self.call("stock.move.line", "load", &body).await?;
+        Ok(loaded.ids.is_array())
+    }
+
+    /// A new package of this name. Odoo lets several have one name, so all who make it use the same external id.
+    pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let id = format!("{MODULE}.pa_{}", &digest[..32]);
+        let body =
+            json!({"fields": ["id", "name"], "data": [[id, name]], "context": self.load_context()});
+        let loaded: Loaded = self.call("stock.package", "load", &body).await?;
+        let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
+        made.ok_or_else(|| load_failure(&loaded.messages))
+    }
+
+    /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
+    pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
+        let body = json!({"ids": lines});
+        let _: Value = self.call("stock.move.line", "unlink", &body).await?;
+        Ok(())
+    }
+
+    /// Cancels pickings of our own; a done one stays done.
+    pub async fn cancel(&mut self, pickings: &[i64]) -> Result<(), Failure> {
+        let body = json!({"ids": pickings, "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_cancel", &body).await?;
+        Ok(())
+    }
+
+    pub async fn pack_lines(&mut self, lines: &[i64], package: i64) -> Result<(), Failure> {
+        let body = json!({"ids": lines, "vals": {"result_package_id": package}});
+        let _: Value = self.call("stock.move.line", "write", &body).await?;
+        Ok(())
+    }
+
+    pub async fn ship(
+        &mut self,
+        picking: i64,
+        shipment: &Shipment,
+        note: Option<&str>,
+    ) -> Result<(), Failure> {
+        let fields = self.shipping_fields().await?;
+        let mut values = serde_json::Map::new();
+        if let Some(note) = note {
+            values.insert("note".to_owned(), json!(note));
+        }
+        let mut put = |field: &str, value: Option<Value>| {
+            if let Some(value) = value
+                && fields.iter().any(|known| known == field)
+            {
+                values.insert(field.to_owned(), value);
+            }
+        };
+        put(
+            "carrier_tracking_ref",
+            shipment.carrier_ref.as_ref().map(|text| json!(text)),
+        );
+        // A float in Odoo; the text of a decimal is a JSON number.
+        put(
+            "shipping_weight",
+            shipment
+                .weight_kg
+                .and_then(|kg| serde_json::from_str(&kg.to_string()).ok()),
+        );
+        let body = json!({"ids": [picking], "vals": values});
+        let _: Value = self.call("stock.picking", "write", &body).await?;
+        Ok(())
+    }
+
+    /// The fields for the carrier, which come with the module *Delivery*.
+    async fn shipping_fields(&mut self) -> Result<Vec<String>, Failure> {
+        if self.shipping.is_none() {
+            let body = json!({"allfields": ["carrier_tracking_ref", "shipping_weight"], "attributes": ["type"]});
+            let fields: BTreeMap<String, Value> =
+                self.call("stock.picking", "fields_get", &body).await?;
+            self.shipping = Some(fields.into_keys().collect());
+        }
+        Ok(self.shipping.clone().unwrap_or_default())
+    }
+
+    /// The id of the key's user.
+    pub async fn me(&mut self) -> Result<i64, Failure> {
+        if let Some(me) = self.me {
+            return Ok(me);
+        }
+        let context: Value = self.call("res.users", "context_get", &json!({})).await?;
+        let me = context["uid"].as_i64().unwrap_or_default();
+        self.me = Some(me);
+        Ok(me)
+    }
+}
+
+/// What is read of a picking of an order.
+fn specification(shipping: &[String]) -> Value {
+    let mut fields = json!({
+        "name": {}, "state": {}, "picking_type_code": {}, "picking_type_id": {}, "location_id": {},
+        "location_dest_id": {}, "origin": {}, "write_uid": {}, "date_done": {}, "backorder_id": {}, "note": {},
+        "move_ids": {"fields": {
+            "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {},
+        }},
+        "move_line_ids": {"fields": {
+            "move_id": {}, "product_id": {}, "quantity_product_uom": {}, "picked": {}, "location_id": {},
+            "location_dest_id": {}, "lot_id": {"fields": {"name": {}}}, "lot_name": {}, "package_id": {},
+            "result_package_id": {}, "owner_id": {},
+        }},
+    });
+    for field in shipping {
+        fields[field] = json!({});
+    }
+    fields
+}
+
+/// A reference, which is a bare id, an object with one, or `false`.
+fn id(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value["id"].as_i64())
+}
+
+fn text(value: &Value) -> Option<String> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+fn decimal(value: &Value) -> Option<Decimal> {
+    let number = value.as_number()?.to_string();
+    Decimal::from_str_exact(&number)
+        .or_else(|_| Decimal::from_scientific(&number))
+        .ok()
+}
+
+fn picking(value: &Value) -> SeenPicking {
+    let list = |field: &str| value[field].as_array().cloned().unwrap_or_default();
+    SeenPicking {
+        id: id(&value["id"]).unwrap_or_default(),
+        name: text(&value["name"]).unwrap_or_default(),
+        state: text(&value["state"]).unwrap_or_default(),
+        kind: text(&value["picking_type_code"]).unwrap_or_default(),
+        picking_type: id(&value["picking_type_id"]).unwrap_or_default(),
+        from: id(&value["location_id"]).unwrap_or_default(),
+        to: id(&value["location_dest_id"]).unwrap_or_default(),
+        origin: text(&value["origin"]),
+        write_uid: id(&value["write_uid"]),
+        date_done: text(&value["date_done"]),
+        backorder_of: id(&value["backorder_id"]),
+        moves: list("move_ids").iter().map(ordered).collect(),
+        lines: list("move_line_ids").iter().map(line).collect(),
+        carrier_ref: text(&value["carrier_tracking_ref"]),
+        weight_kg: decimal(&value["shipping_weight"]),
+        note: text(&value["note"]),
+    }
+}
+
+fn ordered(value: &Value) -> SeenMove {
+    SeenMove {
+        id: id(&value["id"]).unwrap_or_default(),
+        product: id(&value["product_id"]).unwrap_or_default(),
+        name: text(&value["product_id"]["display_name"]).unwrap_or_default(),
+        demand: decimal(&value["product_qty"]).unwrap_or_default(),
+        state: text(&value["state"]).unwrap_or_default(),
+    }
+}
+
+fn line(value: &Value) -> SeenLine {
+    SeenLine {
+        id: id(&value["id"]).unwrap_or_default(),
+        external: None,
+        move_id: id(&value["move_id"]),
+        product: id(&value["product_id"]).unwrap_or_default(),
+        quantity: decimal(&value["quantity_product_uom"]).unwrap_or_default(),
+        picked: value["picked"].as_bool().unwrap_or_default(),
+        from: id(&value["location_id"]).unwrap_or_default(),
+        to: id(&value["location_dest_id"]).unwrap_or_default(),
+        lot: text(&value["lot_id"]["name"]).or_else(|| text(&value["lot_name"])),
+        package: id(&value["package_id"]),
+        result_package: id(&value["result_package_id"]),
+        owner: id(&value["owner_id"]),
+    }
+}
+
+/// One row a line; the picking's own columns stand in the first. The header's locations are written as they are, because
+/// writing the operation type alone would reset them.
+fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    type Cell = (&'static str, fn(&Row) -> Option<String>);
+    let always: [Cell; 8] = [
+        ("move_line_ids/id", |row| {
+            Some(format!("{MODULE}.{}", row.external_id))
+        }),
+        ("move_line_ids/product_id/.id", |row| {
+            Some(row.product.to_string())
+        }),
+        ("move_line_ids/product_uom_id/.id", |row| {
+            Some(row.unit.to_string())
+        }),
+        ("move_line_ids/quantity", |row| {
+            Some(row.quantity.normalize().to_string())
+        }),
+        ("move_line_ids/picked", |_| Some("1".to_owned())),
+        ("move_line_ids/location_id/.id", |row| {
+            Some(row.from.to_string())
+        }),
+        ("move_line_ids/location_dest_id/.id", |row| {
+            Some(row.to.to_string())
+        }),
+        ("move_line_ids/move_id/.id", |row| {
+            row.move_id.map(|id| id.to_string())
+        }),
+    ];
+    let perhaps: [Cell; 6] = [
+        ("move_line_ids/lot_id/.id", |row| match &row.lot {
+            LotRef::Known { id, .. } => Some(id.to_string()),
+            _ => None,
+        }),
+        ("move_line_ids/lot_name", |row| match &row.lot {
+            LotRef::New { name, .. } => Some(name.clone()),
+            _ => None,
+        }),
+        ("move_line_ids/expiration_date", |row| match &row.lot {
+            LotRef::New { expiry, .. } => expiry.clone(),
+            _ => None,
+        }),
+        ("move_line_ids/package_id/.id", |row| {
+            row.package.map(|id| id.to_string())
+        }),
+        ("move_line_ids/result_package_id/.id", |row| {
+            row.into.map(|id| id.to_string())
+        }),
+        ("move_line_ids/owner_id/.id", |row| {
+            row.owner.map(|id| id.to_string())
+        }),
+    ];
+    // Columns that no row needs are left out: each costs time, and some come with a module.
+    let needed = perhaps
+        .into_iter()
+        .filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()));
+    let cells: Vec<Cell> = always.into_iter().chain(needed).collect();
+    let mut fields = vec![
+        ".id",
+        "picking_type_id/.id",
+        "location_id/.id",
+        "location_dest_id/.id",
+    ];
+    fields.extend(cells.iter().map(|(field, _)| *field));
+    let header =
+        [picking.id, picking.picking_type, picking.from, picking.to].map(|id| id.to_string());
+    let data = rows.iter().enumerate().map(|(place, row)| {
+        let header = if place == 0 {
+            header.to_vec()
+        } else {
+            vec![String::new(); header.len()]
+        };
+        let cells = cells.iter().map(|(_, cell)| cell(row).unwrap_or_default());
+        header.into_iter().chain(cells).collect()
+    });
+    (fields, data.collect())
+}
+
+/// The time in UTC, whole seconds, as the fields of Odoo hold it.
+#[must_use]
+pub fn odoo_time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}

@@ -1,0 +1,588 @@
+//! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
+
+use super::*;
+use crate::forward::odoo::order::{SeenLine, SeenMove};
+
+const KEY: DocumentKey = DocumentKey([7; 16]);
+
+fn when() -> Timestamp {
+    "2026-11-24T08:15:30Z".parse().unwrap()
+}
+
+fn line(product: i64, quantity: i64) -> OrderLine {
+    OrderLine {
+        product,
+        unit: 1,
+        lot: LotRef::None,
+        package: None,
+        into: None,
+        owner: None,
+        from: None,
+        to: None,
+        quantity: quantity.into(),
+    }
+}
+
+fn job(task: Task) -> OrderJob {
+    OrderJob {
+        key: KEY,
+        order: "WH/OUT/1".to_owned(),
+        task,
+        when: Some(when()),
+        decision: None,
+    }
+}
+
+fn pick(lines: Vec<OrderLine>) -> OrderJob {
+    job(Task::Lines {
+        way: Way::Pick,
+        lines,
+    })
+}
+
+/// Asks for so many of each product, reserved in bin 10.
+fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
+    let moves = demand.iter().map(|(product, demand)| SeenMove {
+        id: product * 100,
+        product: *product,
+        name: format!("Product {product}"),
+        demand: (*demand).into(),
+        state: "assigned".to_owned(),
+    });
+    let lines = demand.iter().map(|(product, demand)| SeenLine {
+        id: product * 1_000,
+        move_id: Some(product * 100),
+        product: *product,
+        quantity: (*demand).into(),
+        from: 10,
+        to: 5,
+        ..SeenLine::default()
+    });
+    SeenPicking {
+        id: 1,
+        name: "WH/OUT/1".to_owned(),
+        state: "assigned".to_owned(),
+        kind: "outgoing".to_owned(),
+        picking_type: 2,
+        from: 8,
+        to: 5,
+        moves: moves.collect(),
+        lines: lines.collect(),
+        ..SeenPicking::default()
+    }
+}
+
+/// An Odoo with one order. It does what it is told as the real one does, as far as it matters here.
+struct Odoo {
+    seen: Seen,
+    validated: u32,
+    /// Validating refuses in these words.
+    refuses: Option<&'static str>,
+}
+
+impl Odoo {
+    fn with(pickings: Vec<SeenPicking>) -> Self {
+        Self {
+            seen: Seen { pickings, me: 7 },
+            validated: 0,
+            refuses: None,
+        }
+    }
+
+    fn picking(&mut self, id: i64) -> &mut SeenPicking {
+        self.seen.pickings.iter_mut().find(|p| p.id == id).unwrap()
+    }
+
+    fn add(&mut self, id: i64, rows: &[Row]) {
+        let picking = self.picking(id);
+        // As Odoo does, which reckons it from packages.
+        picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
+        for row in rows {
+            let known = |line: &SeenLine| line.external.as_ref() == Some(&row.external_id);
+            if picking.lines.iter().any(known) {
+                continue;
+            }
+            let id = 5_000 + i64::try_from(picking.lines.len()).unwrap();
+            picking.lines.push(SeenLine {
+                id,
+                external: Some(row.external_id.clone()),
+                move_id: row.move_id,
+                product: row.product,
+                quantity: row.quantity,
+                picked: true,
+                from: row.from,
+                to: row.to,
+                lot: row.lot.name().map(str::to_owned),
+                result_package: row.into,
+                ..SeenLine::default()
+            });
+        }
+    }
+
+    fn validate(&mut self, id: i64, backorder: bool) {
+        self.validated += 1;
+        let picking = self.picking(id);
+        let mut rest = picking.clone();
+        picking.lines.retain(|line| line.picked);
+        picking.state = "done".to_owned();
+        picking.date_done = Some("2026-11-24 12:00:00".to_owned());
+        picking.write_uid = Some(7);
+        for ordered in &mut rest.moves {
+            ordered.demand -= picking.picked_of(ordered.id);
+        }
+        for ordered in &mut picking.moves {
+            ordered.state = "done".to_owned();
+        }
+        rest.moves.retain(|ordered| ordered.demand > Decimal::ZERO);
+        if backorder && !rest.moves.is_empty() {
+            rest.id = id + 1;
+            rest.name = format!("{}-rest", rest.name);
+            rest.backorder_of = Some(id);
+            rest.lines.clear();
+            self.seen.pickings.push(rest);
+        }
+    }
+}
+
+/// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were done.
+fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
+    let mut reconciling = Reconciling::new(job, rules.clone());
+    for call in 0..20 {
+        let next = reconciling.next().clone();
+        match &next {
+            Next::Finish(outcome) => return outcome.clone(),
+            Next::Read => {}
+            Next::Add { picking, rows } if odoo.picking(picking.id).is_open() => {
+                odoo.add(picking.id, rows);
+            }
+            Next::Add { .. } => {
+                reconciling.look_again();
+                continue;
+            }
+            Next::Validate { picking, backorder } => match odoo.refuses {
+                Some(message) => {
+                    reconciling.refused(message);
+                    continue;
+                }
+                None => odoo.validate(*picking, *backorder),
+            },
+            Next::SetDone { picking, at } => {
+                odoo.picking(*picking).date_done = Some(odoo_time(*at));
+            }
+            Next::Pack { lines, package } => {
+                for picking in &mut odoo.seen.pickings {
+                    picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
+                }
+                for line in odoo.seen.pickings.iter_mut().flat_map(|p| &mut p.lines) {
+                    if lines.contains(&line.id) {
+                        line.result_package = Some(*package);
+                    }
+                }
+            }
+            Next::Ship {
+                picking,
+                shipment,
+                note,
+            } => {
+                let picking = odoo.picking(*picking);
+                if shipment.carrier_ref.is_some() {
+                    picking.carrier_ref.clone_from(&shipment.carrier_ref);
+                }
+                picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
+                if note.is_some() {
+                    picking.note.clone_from(note);
+                }
+            }
+        }
+        if lost.contains(&call) {
+            // As after a restart: nothing is remembered but the document.
+            reconciling = Reconciling::new(reconciling.job, rules.clone());
+        } else if next == Next::Read {
+            reconciling.seen(&odoo.seen);
+        } else {
+            reconciling.done();
+        }
+    }
+    panic!("it does not come to an end: {:?}", reconciling.next())
+}
+
+fn code_of(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Posted { already: false, .. } => "posted",
+        Outcome::Posted { already: true, .. } => "already",
+        Outcome::Refused { reason, .. } => &reason.code,
+        Outcome::Unanswered { .. } => "unanswered",
+    }
+}
+
+fn on(rules: &config::Orders, picking: SeenPicking, job: OrderJob) -> String {
+    code_of(&run(&mut Odoo::with(vec![picking]), job, rules, &[])).to_owned()
+}
+
+#[test]
+fn a_complete_pick_is_validated_once_whichever_answer_is_lost() {
+    let rules = config::Orders::default();
+    for lost in 0..8 {
+        let mut odoo = Odoo::with(vec![delivery(&[(1, 5), (2, 1)])]);
+        let outcome = run(
+            &mut odoo,
+            pick(vec![line(1, 5), line(2, 1)]),
+            &rules,
+            &[lost],
+        );
+        assert!(
+            matches!(outcome, Outcome::Posted { .. }),
+            "{lost}: {outcome:?}"
+        );
+        let picking = odoo.picking(1);
+        assert_eq!(
+            (picking.lines.len(), picking.state.as_str()),
+            (2, "done"),
+            "{lost}"
+        );
+        assert_eq!(
+            picking.date_done.as_deref(),
+            Some("2026-11-24 08:15:30"),
+            "{lost}"
+        );
+        assert_eq!(odoo.validated, 1, "{lost}");
+    }
+}
+
+#[test]
+fn a_part_of_an_order_is_posted_on_it_and_the_order_stays_open() {
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    let rules = config::Orders::default();
+    let outcome = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    assert_eq!((code_of(&outcome), odoo.validated), ("posted", 0));
+    // The next document completes it.
+    let mut next = pick(vec![line(1, 3)]);
+    next.key = DocumentKey([8; 16]);
+    assert_eq!(code_of(&run(&mut odoo, next, &rules, &[])), "posted");
+    assert_eq!((odoo.validated, odoo.picking(1).picked(1)), (1, 5.into()));
+}
+
+#[test]
+fn lines_are_taken_from_where_odoo_reserved_them_or_from_where_they_were_scanned() {
+    let mut picking = delivery(&[(1, 5)]);
+    picking.lines[0].quantity = 3.into();
+    picking.lines.push(SeenLine {
+        id: 77,
+        from: 11,
+        quantity: 2.into(),
+        ..picking.lines[0].clone()
+    });
+    let from = |lines: Vec<OrderLine>| -> Vec<(i64, Decimal)> {
+        let rows = rows::rows(KEY, &picking, &lines);
+        rows.iter().map(|row| (row.from, row.quantity)).collect()
+    };
+    assert_eq!(from(vec![line(1, 4)]), [(10, 3.into()), (11, 1.into())]);
+    assert_eq!(
+        from(vec![line(1, 6)]),
+        [(10, 3.into()), (11, 2.into()), (8, 1.into())]
+    );
+    let scanned = OrderLine {
+        from: Some(99),
+        ..line(1, 4)
+    };
+    assert_eq!(from(vec![scanned]), [(99, 4.into())]);
+}
+
+#[test]
+fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
+    let ask = config::Orders::default();
+    let rules = |pick_over| config::Orders {
+        pick_over,
+        ..ask.clone()
+    };
+    let order = || delivery(&[(1, 5)]);
+    assert_eq!(
+        on(&ask, order(), pick(vec![line(2, 1)])),
+        code::NOT_ON_ORDER
+    );
+    assert_eq!(on(&ask, order(), pick(vec![line(1, 6)])), code::OVER_PICKED);
+    assert_eq!(
+        on(&rules(Over::Refuse), order(), pick(vec![line(1, 6)])),
+        code::OVER_PICKED
+    );
+    assert_eq!(
+        on(&rules(Over::Allow), order(), pick(vec![line(1, 6)])),
+        "posted"
+    );
+    let decided = |over| {
+        let mut job = pick(vec![line(1, 6)]);
+        job.decision = Some(ALLOW.to_owned());
+        on(&rules(over), order(), job)
+    };
+    assert_eq!(
+        (decided(Over::Ask).as_str(), decided(Over::Refuse).as_str()),
+        ("posted", code::OVER_PICKED)
+    );
+}
+
+#[test]
+fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
+    let rules = |pick_under| config::Orders {
+        pick_under,
+        ..config::Orders::default()
+    };
+    let picked = || {
+        let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+        let other = OrderJob {
+            key: DocumentKey([9; 16]),
+            ..pick(vec![line(1, 2)])
+        };
+        run(&mut odoo, other, &rules(Under::Ask), &[]);
+        odoo
+    };
+    let validated = |under, decision: Option<&str>| {
+        let mut odoo = picked();
+        let mut job = job(Task::Validate);
+        job.decision = decision.map(str::to_owned);
+        let outcome = run(&mut odoo, job, &rules(under), &[]);
+        (code_of(&outcome).to_owned(), odoo.seen.pickings.len())
+    };
+    assert_eq!(
+        validated(Under::Ask, None),
+        (code::UNDER_PICKED.to_owned(), 1)
+    );
+    assert_eq!(
+        validated(Under::Refuse, Some(BACKORDER)),
+        (code::UNDER_PICKED.to_owned(), 1)
+    );
+    assert_eq!(validated(Under::Backorder, None), ("posted".to_owned(), 2));
+    assert_eq!(
+        validated(Under::NoBackorder, None),
+        ("posted".to_owned(), 1)
+    );
+    assert_eq!(
+        validated(Under::Ask, Some(BACKORDER)),
+        ("posted".to_owned(), 2)
+    );
+    assert_eq!(
+        validated(Under::Ask, Some(NO_BACKORDER)),
+        ("posted".to_owned(), 1)
+    );
+    assert_eq!(
+        on(
+            &rules(Under::Backorder),
+            delivery(&[(1, 5)]),
+            job(Task::Validate)
+        ),
+        code::NOTHING_PICKED
+    );
+    // Twice is once, and the rest, of which nothing was picked, is left alone.
+    let mut odoo = picked();
+    run(
+        &mut odoo,
+        job(Task::Validate),
+        &rules(Under::Backorder),
+        &[],
+    );
+    let again = run(
+        &mut odoo,
+        job(Task::Validate),
+        &rules(Under::Backorder),
+        &[],
+    );
+    assert_eq!((code_of(&again), odoo.validated), ("already", 1));
+}
+
+#[test]
+fn the_rest_of_an_order_goes_to_its_backorder() {
+    let rules = config::Orders::default();
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    odoo.validate(1, true);
+    let mut next = pick(vec![line(1, 3)]);
+    next.key = DocumentKey([8; 16]);
+    let outcome = run(&mut odoo, next, &rules, &[]);
+    assert_eq!(code_of(&outcome), "posted");
+    assert_eq!(odoo.picking(2).state, "done");
+}
+
+#[test]
+fn an_order_that_somebody_finished_is_never_written_to() {
+    let rules = config::Orders::default();
+    let by_hand = |quantity: i64| {
+        let mut picking = delivery(&[(1, 5)]);
+        picking.lines[0].quantity = quantity.into();
+        picking.lines[0].picked = true;
+        picking.state = "done".to_owned();
+        picking
+    };
+    assert_eq!(on(&rules, by_hand(5), pick(vec![line(1, 5)])), "already");
+    assert_eq!(
+        on(&rules, by_hand(4), pick(vec![line(1, 5)])),
+        code::ORDER_DONE
+    );
+    let mut cancelled = delivery(&[(1, 5)]);
+    cancelled.state = "cancel".to_owned();
+    assert_eq!(
+        on(&rules, cancelled, pick(vec![line(1, 5)])),
+        code::ORDER_CANCELLED
+    );
+    assert_eq!(
+        code_of(&run(
+            &mut Odoo::with(vec![]),
+            pick(vec![line(1, 5)]),
+            &rules,
+            &[]
+        )),
+        code::UNKNOWN_ORDER
+    );
+    // Whoever validates an order by hand after our lines are on it keeps his own time.
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    odoo.validate(1, false);
+    odoo.picking(1).write_uid = Some(3);
+    let again = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    assert_eq!(code_of(&again), "already");
+    assert_eq!(
+        odoo.picking(1).date_done.as_deref(),
+        Some("2026-11-24 12:00:00")
+    );
+}
+
+#[test]
+fn lines_that_somebody_changed_are_for_a_person() {
+    let rules = config::Orders::default();
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    odoo.picking(1).lines.last_mut().unwrap().quantity = 1.into();
+    let outcome = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    assert_eq!(code_of(&outcome), code::ORDER_CHANGED);
+}
+
+#[test]
+fn what_odoo_refuses_names_the_reason_of_odoo() {
+    let rules = config::Orders::default();
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    odoo.refuses = Some("You need a lot");
+    let outcome = run(&mut odoo, pick(vec![line(1, 5)]), &rules, &[]);
+    let Outcome::Refused { reason, .. } = &outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(
+        (reason.code.as_str(), reason.message.as_str()),
+        (code::ODOO_REFUSED, "You need a lot")
+    );
+}
+
+#[test]
+fn all_that_was_picked_goes_into_one_package_once() {
+    let rules = config::Orders::default();
+    for lost in 0..5 {
+        let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+        let other = OrderJob {
+            key: DocumentKey([9; 16]),
+            ..pick(vec![line(1, 2)])
+        };
+        run(&mut odoo, other, &rules, &[]);
+        let packed = run(
+            &mut odoo,
+            job(Task::PackAll { package: 33 }),
+            &rules,
+            &[lost],
+        );
+        assert!(
+            matches!(packed, Outcome::Posted { .. }),
+            "{lost}: {packed:?}"
+        );
+        let packages: Vec<_> = odoo
+            .picking(1)
+            .lines
+            .iter()
+            .map(|l| l.result_package)
+            .collect();
+        assert_eq!(
+            packages,
+            [None, Some(33)],
+            "what is only reserved is in no package"
+        );
+    }
+    assert_eq!(
+        on(
+            &rules,
+            delivery(&[(1, 5)]),
+            job(Task::PackAll { package: 33 })
+        ),
+        code::NOTHING_PICKED
+    );
+}
+
+#[test]
+fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
+    let rules = config::Orders::default();
+    let shipment = Shipment {
+        carrier_ref: Some("1Z9".to_owned()),
+        weight_kg: Some("2.5".parse().unwrap()),
+        parcels: Some(2),
+    };
+    for state in ["assigned", "done"] {
+        for lost in 0..4 {
+            let mut picking = delivery(&[(1, 5)]);
+            picking.state = state.to_owned();
+            let mut odoo = Odoo::with(vec![picking]);
+            let outcome = run(
+                &mut odoo,
+                job(Task::Ship(shipment.clone())),
+                &rules,
+                &[lost],
+            );
+            assert!(
+                matches!(outcome, Outcome::Posted { .. }),
+                "{state} {lost}: {outcome:?}"
+            );
+            let picking = odoo.picking(1);
+            assert_eq!(picking.carrier_ref.as_deref(), Some("1Z9"));
+            assert_eq!(picking.note.as_deref(), Some("<p>Parcels: 2</p>"));
+        }
+    }
+}
+
+#[test]
+fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
+    let rules = config::Orders::default();
+    let step = |id, kind: &str, state: &str, product| SeenPicking {
+        id,
+        name: format!("P{id}"),
+        kind: kind.to_owned(),
+        state: state.to_owned(),
+        origin: Some("S1".to_owned()),
+        ..delivery(&[(product, 5)])
+    };
+    let mut odoo = Odoo::with(vec![
+        step(1, "internal", "done", 1),
+        step(2, "internal", "assigned", 2),
+        step(3, "outgoing", "assigned", 1),
+    ]);
+    let mut job = pick(vec![line(1, 5)]);
+    job.order = "S1".to_owned();
+    let Outcome::Posted { odoo: on, .. } = run(&mut odoo, job, &rules, &[]) else {
+        panic!()
+    };
+    assert_eq!(on.id, 3);
+}
+
+#[test]
+fn a_weight_that_was_told_before_the_goods_stays() {
+    let rules = config::Orders::default();
+    let told = Shipment {
+        weight_kg: Some("2.5".parse().unwrap()),
+        ..Shipment::default()
+    };
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    run(&mut odoo, job(Task::Ship(told.clone())), &rules, &[]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    run(&mut odoo, job(Task::PackAll { package: 33 }), &rules, &[]);
+    let rest = OrderJob {
+        key: DocumentKey([8; 16]),
+        ..pick(vec![line(1, 3)])
+    };
+    run(&mut odoo, rest, &rules, &[]);
+    assert_eq!(
+        (odoo.picking(1).weight_kg, odoo.picking(1).state.as_str()),
+        (told.weight_kg, "done")
+    );
+}

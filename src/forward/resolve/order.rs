@@ -1,0 +1,121 @@
+//! Documents about orders that Odoo has.
+
+use jiff::Timestamp;
+
+use super::names::{Names, location, named_package, package, product};
+use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::document::{Line, Purpose};
+use crate::forward::copy::Product;
+use crate::forward::machine::Work;
+use crate::forward::order::{LotRef, OrderJob, OrderLine, Shipment, Task, Way};
+use crate::forward::refresh::Trouble;
+use crate::outcome::code;
+
+pub(super) fn order(
+    ground: Ground<'_>,
+    names: &Names,
+    asked: Asked<'_>,
+    when: Option<Timestamp>,
+) -> Result<Resolved<Prepared>, Trouble> {
+    let document = asked.document;
+    let task = match &document.purpose {
+        Purpose::Ship {
+            carrier_ref,
+            weight_kg,
+            parcels,
+            ..
+        } => Ok(Task::Ship(Shipment {
+            carrier_ref: carrier_ref.clone(),
+            weight_kg: *weight_kg,
+            parcels: *parcels,
+        })),
+        Purpose::Validate { .. } => Ok(Task::Validate),
+        Purpose::PackOrder { package, .. } => {
+            named_package(names, package).map(|package| Task::PackAll { package })
+        }
+        purpose => lines(ground, names, purpose, &document.lines)?,
+    };
+    let order = document.purpose.order().unwrap_or_default().to_owned();
+    Ok(task.map(|task| {
+        let job = OrderJob {
+            key: document.key,
+            order,
+            task,
+            when,
+            decision: asked.decision.map(str::to_owned),
+        };
+        Work::Order(job).into()
+    }))
+}
+
+fn lines(
+    ground: Ground<'_>,
+    names: &Names,
+    purpose: &Purpose,
+    scanned: &[Line],
+) -> Result<Resolved<Task>, Trouble> {
+    let way = match purpose {
+        Purpose::Receive { .. } => Way::Receive,
+        _ => Way::Pick,
+    };
+    let mut lines = Vec::new();
+    for line in scanned {
+        match order_line(ground, names, purpose, line)? {
+            Ok(line) => lines.push(line),
+            Err(reason) => return Ok(Err(reason)),
+        }
+    }
+    Ok(Ok(Task::Lines { way, lines }))
+}
+
+fn order_line(
+    ground: Ground<'_>,
+    names: &Names,
+    purpose: &Purpose,
+    line: &Line,
+) -> Result<Resolved<OrderLine>, Trouble> {
+    let product = product(&line.product, ground.copy.product(&line.product)?);
+    let place = |scanned: &Option<String>| {
+        let scanned = scanned.as_deref();
+        let found = scanned
+            .map(|scanned| Ok::<_, Trouble>(location(scanned, ground.copy.location(scanned)?)));
+        Ok::<_, Trouble>(found.transpose()?.transpose())
+    };
+    let (from, to) = (place(&line.from)?, place(&line.to)?);
+    let is_receipt = matches!(purpose, Purpose::Receive { .. });
+    Ok((|| {
+        let product = product?;
+        let package = package(names, line)?;
+        let put_into = is_receipt || matches!(purpose, Purpose::Pack { .. });
+        Ok(OrderLine {
+            lot: lot(names, line, &product, is_receipt)?,
+            package: package.filter(|_| !put_into),
+            into: package.filter(|_| put_into),
+            owner: None,
+            from: from?,
+            to: to?,
+            quantity: line.quantity.checked_mul(product.factor).ok_or_else(|| {
+                let message = format!("{} of a packaging is too many", line.quantity);
+                reason(code::ODOO_REFUSED, message)
+            })?,
+            product: product.id,
+            unit: product.unit,
+        })
+    })())
+}
+
+/// A lot that Odoo has; on a receipt it may be new.
+fn lot(names: &Names, line: &Line, product: &Product, may_be_new: bool) -> Resolved<LotRef> {
+    match super::names::lot(names, line, product) {
+        Ok(None) => Ok(LotRef::None),
+        Ok(Some(id)) => Ok(LotRef::Known {
+            id,
+            name: line.lot.clone().unwrap_or_default(),
+        }),
+        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => Ok(LotRef::New {
+            name: line.lot.clone().unwrap_or_default(),
+            expiry: line.expiry.clone(),
+        }),
+        Err(reason) => Err(reason),
+    }
+}

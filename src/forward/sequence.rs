@@ -1,0 +1,332 @@
+//! The order of things: what has to be in Odoo before a document is sent. In memory, from what the journal says.
+//!
+//! What is about the same order keeps its order, and so does what is about the same product in the same bin where one of
+//! the two is a count. So a document that is parked, set aside or held back itself holds back what depends on it, and nothing
+//! else (**invariant 8**). A corrected document stands in the place of the one that it corrects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::copy::{Copy, CopyError, Found};
+use crate::document::{Document, Purpose};
+
+/// Product-and-bin pairs that are kept of all blockers; a blocker beyond it holds back all counts and orders, to be safe.
+const THINGS_MAX: usize = 50_000;
+
+/// What a document touches.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Touched {
+    order: Option<String>,
+    is_count: bool,
+    /// Product and bin; no bin where the order says it: then it may be any.
+    stock: BTreeSet<(String, Option<String>)>,
+}
+
+#[derive(Debug)]
+struct Blocker {
+    /// The document that has to be posted or discarded.
+    number: u64,
+    /// None: too many to keep.
+    touched: Option<Touched>,
+}
+
+#[derive(Debug, Default)]
+pub struct Sequence {
+    /// By the place in the order of things, which is the number of the document that came first.
+    blockers: BTreeMap<u64, Blocker>,
+    things: usize,
+    complete: bool,
+}
+
+impl Sequence {
+    /// All that was parked when the gateway started is known.
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    pub fn complete(&mut self) {
+        self.complete = true;
+    }
+
+    /// From now on this document holds back what depends on it.
+    pub fn blocks(&mut self, copy: Option<&Copy>, document: &Document) -> Result<(), CopyError> {
+        let place = self.place_of(document);
+        self.release(place);
+        let touched = touched(copy, document)?;
+        let kept = self.things + touched.stock.len() <= THINGS_MAX;
+        self.things += if kept { touched.stock.len() } else { 0 };
+        let blocker = Blocker {
+            number: document.number,
+            touched: kept.then_some(touched),
+        };
+        self.blockers.insert(place, blocker);
+        Ok(())
+    }
+
+    /// What has to be done before this document, oldest first: places and numbers.
+    pub fn blockers(
+        &self,
+        copy: Option<&Copy>,
+        document: &Document,
+    ) -> Result<Vec<(u64, u64)>, CopyError> {
+        if self.blockers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let touched = touched(copy, document)?;
+        let before = self.blockers.range(..self.place_of(document));
+        let blocking = before.filter(|(_, blocker)| match &blocker.touched {
+            Some(other) => depends(other, &touched),
+            None => touched.is_count || touched.order.is_some(),
+        });
+        Ok(blocking
+            .map(|(place, blocker)| (*place, blocker.number))
+            .collect())
+    }
+
+    /// The documents that are kept here and are about this order.
+    pub fn about_order(&self, order: &str) -> Vec<u64> {
+        let about = |blocker: &&Blocker| {
+            let touched = blocker.touched.as_ref();
+            touched.is_some_and(|touched| touched.order.as_deref() == Some(order))
+        };
+        self.blockers
+            .values()
+            .filter(about)
+            .map(|blocker| blocker.number)
+            .collect()
+    }
+
+    /// Whether a document depends on one of these, which go before it.
+    pub fn follows<'a>(
+        &self,
+        copy: Option<&Copy>,
+        document: &Document,
+        before: impl Iterator<Item = &'a Document>,
+    ) -> Result<bool, CopyError> {
+        let is_count = |document: &Document| document.purpose == Purpose::Count;
+        let order = document.purpose.order();
+        for other in before {
+            // Most batches are transfers alone: nothing to look up.
+            let perhaps = is_count(other)
+                || is_count(document)
+                || order.is_some() && other.purpose.order() == order;
+            if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// It holds nothing back any more.
+    pub fn release(&mut self, place: u64) {
+        if let Some(blocker) = self.blockers.remove(&place) {
+            self.things -= blocker.touched.map_or(0, |touched| touched.stock.len());
+        }
+    }
+
+    /// A document does not wait for itself.
+    pub fn release_document(&mut self, document: &Document) {
+        self.release(self.place_of(document));
+    }
+
+    /// A correction takes the place of what it corrects.
+    pub fn stands_in(&mut self, place: u64, number: u64) {
+        if let Some(blocker) = self.blockers.get_mut(&place) {
+            blocker.number = number;
+        }
+    }
+
+    fn place_of(&self, document: &Document) -> u64 {
+        let known = |blocker: &Blocker| {
+            blocker.number == document.number || Some(blocker.number) == document.corrects
+        };
+        let place = self.blockers.iter().find(|(_, blocker)| known(blocker));
+        place.map_or(
+            document.corrects.unwrap_or(document.number),
+            |(place, _)| *place,
+        )
+    }
+}
+
+fn depends(before: &Touched, after: &Touched) -> bool {
+    if before.order.is_some() && before.order == after.order {
+        return true;
+    }
+    let counted = before.is_count || after.is_count;
+    counted
+        && before.stock.iter().any(|(product, bin)| {
+            after.stock.iter().any(|(other, other_bin)| {
+                product == other && (bin.is_none() || other_bin.is_none() || bin == other_bin)
+            })
+        })
+}
+
+fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyError> {
+    let mut stock = BTreeSet::new();
+    for line in &document.lines {
+        let product = product(copy, &line.product)?;
+        let unsaid = line.from.is_none() && super::resolve::is_about_order(&document.purpose);
+        let bins = [&line.from, &line.to]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .map(Some);
+        for bin in bins.chain(unsaid.then_some(None)) {
+            stock.insert((product.clone(), bin));
+        }
+    }
+    // What the carrier is told may come before or after the goods.
+    let order = document
+        .purpose
+        .order()
+        .filter(|_| !matches!(document.purpose, Purpose::Ship { .. }));
+    Ok(Touched {
+        order: order.map(str::to_owned),
+        is_count: document.purpose == Purpose::Count,
+        stock,
+    })
+}
+
+/// One name for a product, whichever of its codes was scanned.
+fn product(copy: Option<&Copy>, code: &str) -> Result<String, CopyError> {
+    let found = copy.map(|copy| copy.product(code)).transpose()?;
+    Ok(match found {
+        Some(Found::One(product)) => format!("#{}", product.id),
+        _ => code.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{DocumentKey, Line};
+
+    fn document(number: u64, purpose: Purpose, bins: &[(&str, Option<&str>)]) -> Document {
+        let line = |(product, bin): &(&str, Option<&str>)| Line {
+            product: (*product).to_owned(),
+            from: bin.map(str::to_owned),
+            quantity: 1.into(),
+            ..Line::default()
+        };
+        Document {
+            number,
+            key: DocumentKey([1; 16]),
+            purpose,
+            group: "pda".to_owned(),
+            lines: bins.iter().map(line).collect(),
+            occurred: Timestamp::UNIX_EPOCH,
+            sealed: Timestamp::UNIX_EPOCH,
+            events: vec![number],
+            corrects: None,
+            flags: Vec::new(),
+        }
+    }
+
+    fn pick(number: u64, order: &str) -> Document {
+        let order = order.to_owned();
+        document(number, Purpose::Pick { order }, &[("P", None)])
+    }
+
+    fn blocker(sequence: &Sequence, document: &Document) -> Option<u64> {
+        let blockers = sequence.blockers(None, document).unwrap();
+        blockers.first().map(|(_, number)| *number)
+    }
+
+    #[test]
+    fn the_same_order_keeps_its_order_and_other_orders_flow() {
+        let mut sequence = Sequence::default();
+        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        assert_eq!(blocker(&sequence, &pick(3, "O1")), Some(2));
+        assert_eq!(blocker(&sequence, &pick(3, "O2")), None);
+        assert_eq!(
+            blocker(&sequence, &pick(1, "O1")),
+            None,
+            "what was before it is free"
+        );
+        let told = Purpose::Ship {
+            order: "O1".to_owned(),
+            carrier_ref: None,
+            weight_kg: None,
+            parcels: None,
+        };
+        assert_eq!(blocker(&sequence, &document(4, told, &[])), None);
+        sequence.release(2);
+        assert_eq!(blocker(&sequence, &pick(3, "O1")), None);
+    }
+
+    #[test]
+    fn a_count_waits_for_its_product_and_bin_alone_and_is_waited_for() {
+        let moved = |number| document(number, Purpose::Transfer, &[("P", Some("A"))]);
+        let counted =
+            |number, product, bin| document(number, Purpose::Count, &[(product, Some(bin))]);
+        let mut sequence = Sequence::default();
+        sequence.blocks(None, &moved(2)).unwrap();
+        assert_eq!(blocker(&sequence, &counted(3, "P", "A")), Some(2));
+        assert_eq!(blocker(&sequence, &counted(3, "Q", "A")), None);
+        assert_eq!(blocker(&sequence, &counted(3, "P", "B")), None);
+        assert_eq!(
+            blocker(&sequence, &moved(3)),
+            None,
+            "two movements do not wait for each other"
+        );
+        sequence.release(2);
+        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        assert_eq!(
+            blocker(&sequence, &counted(3, "P", "B")),
+            Some(2),
+            "it may have been picked there"
+        );
+        sequence.release(2);
+        sequence.blocks(None, &counted(2, "P", "A")).unwrap();
+        assert_eq!(blocker(&sequence, &moved(3)), Some(2));
+        let (before, after) = (moved(5), counted(6, "P", "A"));
+        assert!(
+            sequence
+                .follows(None, &after, [&before].into_iter())
+                .unwrap()
+        );
+        assert!(
+            !sequence
+                .follows(None, &moved(7), [&before].into_iter())
+                .unwrap()
+        );
+    }
+
+    #[test]
+    fn a_correction_stands_in_the_place_of_what_it_corrects() {
+        let mut sequence = Sequence::default();
+        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        // Held back by it.
+        sequence.blocks(None, &pick(3, "O1")).unwrap();
+        let corrected = Document {
+            corrects: Some(2),
+            ..pick(4, "O1")
+        };
+        assert_eq!(
+            blocker(&sequence, &corrected),
+            None,
+            "it does not wait for what waits for it"
+        );
+        sequence.stands_in(2, 4);
+        assert_eq!(blocker(&sequence, &pick(3, "O1")), Some(4));
+        assert_eq!(blocker(&sequence, &corrected), None);
+    }
+
+    #[test]
+    fn too_many_to_keep_hold_back_all_that_might_depend() {
+        let mut sequence = Sequence {
+            things: THINGS_MAX,
+            ..Sequence::default()
+        };
+        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        assert_eq!(blocker(&sequence, &pick(3, "O2")), Some(2));
+        assert_eq!(
+            blocker(
+                &sequence,
+                &document(3, Purpose::Transfer, &[("P", Some("A"))])
+            ),
+            None
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! What Odoo holds of a document that a person discarded or corrected is taken back, as long as it is not posted.
+//!
+//! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns out to be posted stays
+//! posted, and that is said: it is for a person to reverse it in Odoo.
+
+use super::odoo::{Client, Warehouse};
+use super::resolve::is_about_order;
+use crate::document::Document;
+use crate::outcome::Failure;
+
+/// The flag of a document of which Odoo holds nothing open any more.
+pub const WITHDRAWN: &str = "withdrawn";
+/// The flag of a discarded or replaced document that Odoo had posted all the same.
+pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// Nothing of it is left in Odoo but what was cancelled.
+    Gone,
+    /// This picking has it, and is done.
+    Posted(String),
+}
+
+pub async fn withdraw(
+    odoo: &mut Client,
+    warehouse: &Warehouse,
+    document: &Document,
+) -> Result<Withdrawn, Failure> {
+    if is_about_order(&document.purpose) {
+        return lines(odoo, warehouse, document).await;
+    }
+    let held = odoo.held(document.key).await?;
+    let name = |name: &Option<String>| name.clone().unwrap_or_default();
+    if let Some(done) = held.iter().find(|picking| picking.state == "done") {
+        return Ok(Withdrawn::Posted(name(&done.name)));
+    }
+    let open: Vec<i64> = (held.iter())
+        .filter(|picking| picking.state != "cancel")
+        .map(|picking| picking.id)
+        .collect();
+    if !open.is_empty() {
+        odoo.cancel(&open).await?;
+        let after = odoo.pickings(&open).await?;
+        if let Some(done) = after.iter().find(|picking| picking.state == "done") {
+            return Ok(Withdrawn::Posted(name(&done.name)));
+        }
+    }
+    Ok(Withdrawn::Gone)
+}
+
+async fn lines(
+    odoo: &mut Client,
+    warehouse: &Warehouse,
+    document: &Document,
+) -> Result<Withdrawn, Failure> {
+    let order = document.purpose.order().unwrap_or_default();
+    let seen = odoo.order(warehouse, order).await?;
+    let mut open = Vec::new();
+    for picking in &seen.pickings {
+        let ours = || picking.lines.iter().filter(|line| line.is_of(document.key));
+        match picking.state.as_str() {
+            "done" if ours().next().is_some() => {
+                return Ok(Withdrawn::Posted(picking.name.clone()));
+            }
+            "done" | "cancel" => {}
+            _ => open.extend(ours().map(|line| line.id)),
+        }
+    }
+    if !open.is_empty() {
+        odoo.remove_lines(&open).await?;
+    }
+    Ok(Withdrawn::Gone)
+}

@@ -1,0 +1,96 @@
+//! Rejected readings on disk: the newest of them, bounded in number and in bytes, so that a device which sends nonsense
+//! does not take the room of the events.
+
+use jiff::Timestamp;
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+
+use super::budget::Written;
+use super::{Fatal, stored, tables};
+use crate::event::Rejection;
+
+/// Rejected readings that are kept; the oldest go first.
+pub const REJECTED_MAX: u64 = 100_000;
+/// What their records may take is the budget divided by this; on disk it is up to twice as much: a tenth.
+pub const BUDGET_DIVISOR: u64 = 20;
+/// What goes at once at the most, in front of a new one or past its time.
+const REMOVED_MAX: usize = 2_000;
+/// Where `META` has the bytes of all the records, so that opening need not read them.
+const BYTES: &str = "rejected_bytes";
+
+type Bytes = &'static [u8];
+
+/// Keeps one, and makes room for it.
+pub(super) fn append(
+    write: &WriteTransaction,
+    number: u64,
+    rejection: &Rejection,
+    bytes_max: u64,
+    written: &mut Written,
+) -> Result<(), Fatal> {
+    let mut table = write.open_table(tables::REJECTED)?;
+    let record = stored::rejection_in(rejection)?;
+    let mut bytes = bytes_of(write, &table)? + record.len() as u64;
+    written.added += record.len() as u64;
+    table.insert(number, record.as_slice())?;
+    for _ in 0..REMOVED_MAX {
+        if table.len()? <= REJECTED_MAX && bytes <= bytes_max {
+            break;
+        }
+        let Some((_, oldest)) = table.pop_first()? else {
+            break;
+        };
+        let gone = oldest.value().len() as u64;
+        bytes = bytes.saturating_sub(gone);
+        written.removed += gone;
+    }
+    note(write, bytes)
+}
+
+/// Removes those that are past their time.
+pub(super) fn prune(
+    write: &WriteTransaction,
+    retained: Timestamp,
+    written: &mut Written,
+) -> Result<(), Fatal> {
+    let mut table = write.open_table(tables::REJECTED)?;
+    let mut bytes = bytes_of(write, &table)?;
+    for _ in 0..REMOVED_MAX {
+        let Some((number, record)) = table
+            .first()?
+            .map(|(number, record)| (number.value(), record.value().to_vec()))
+        else {
+            break;
+        };
+        if stored::rejection_out(number, &record)?.received >= retained {
+            break;
+        }
+        table.remove(number)?;
+        bytes = bytes.saturating_sub(record.len() as u64);
+        written.removed += record.len() as u64;
+    }
+    note(write, bytes)
+}
+
+/// The bytes of all the records; added up once where they were not noted yet.
+fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, Fatal> {
+    let noted = write
+        .open_table(tables::META)?
+        .get(BYTES)?
+        .and_then(|bytes| bytes.value().try_into().ok())
+        .map(u64::from_le_bytes);
+    if let Some(bytes) = noted {
+        return Ok(bytes);
+    }
+    let mut bytes = 0;
+    for entry in table.iter()? {
+        bytes += entry?.1.value().len() as u64;
+    }
+    Ok(bytes)
+}
+
+fn note(write: &WriteTransaction, bytes: u64) -> Result<(), Fatal> {
+    write
+        .open_table(tables::META)?
+        .insert(BYTES, bytes.to_le_bytes().as_slice())?;
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! An Odoo behind TLS whose authority only `odoo.ca` knows, as companies have them.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use serde_json::{Value, json};
+use stockrelay::config;
+use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
+use stockrelay::forward::odoo::Client;
+use stockrelay::outcome::Failure;
+use stockrelay::tls;
+use stockrelay::view::check;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+/// A stand-in, and what takes TLS off in front of it.
+struct Odoo {
+    _stand_in: StandIn,
+    address: SocketAddr,
+    acceptor: JoinHandle<()>,
+    dir: tempfile::TempDir,
+}
+
+impl Odoo {
+    /// Its certificate is for `localhost`, by an authority of its own.
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        let name = &mut params.distinguished_name;
+        name.push(DnType::CommonName, "authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &ca).unwrap();
+        let file = |name: &str| dir.path().join(name);
+        fs::write(file("ca.pem"), ca.pem()).unwrap();
+        fs::write(file("cert.pem"), certificate.pem()).unwrap();
+        fs::write(file("key.pem"), key.serialize_pem()).unwrap();
+        fs::write(file("odoo.key"), API_KEY).unwrap();
+
+        let seed = Seed {
+            bins: 2,
+            products: 2,
+        };
+        let stand_in = StandIn::start(seed, Duration::ZERO).await.unwrap();
+        let server = tls::server_config(&file("cert.pem"), &file("key.pem"), None, false).unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(server));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let plain = stand_in.url().replace("http://", "");
+        let acceptor = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, plain) = (acceptor.clone(), plain.clone());
+                tokio::spawn(async move {
+                    // A client that does not trust it hangs up.
+                    if let Ok(mut client) = acceptor.accept(stream).await {
+                        let mut server = TcpStream::connect(plain).await.unwrap();
+                        drop(copy_bidirectional(&mut client, &mut server).await);
+                    }
+                });
+            }
+        });
+        Self {
+            _stand_in: stand_in,
+            address,
+            acceptor,
+            dir,
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn config(&self, host: &str, ca: Option<&str>) -> config::Odoo {
+        let url = format!("https://{host}:{}", self.address.port());
+        config::Odoo {
+            ca: ca.map(|name| self.file(name)),
+            api_key_file: Some(self.file("odoo.key")),
+            ..config::Odoo::new(&url, DATABASE)
+        }
+    }
+
+    /// Why it cannot be called, and what `check` says to do.
+    async fn refused(&self, config: &config::Odoo) -> (String, String) {
+        let mut client = Client::new(config).unwrap();
+        let body = json!({"domain": [], "fields": ["barcode"]});
+        let answer = client.call::<Value>("stock.location", "search_read", &body);
+        let Err(Failure::Wait { message, slow, .. }) = answer.await else {
+            panic!("it was not refused, or not for a while");
+        };
+        assert!(!slow, "smaller calls fare no better");
+        let finding = check::odoo(config).await.pop().unwrap();
+        assert_eq!(finding.level, check::Level::Fail);
+        assert!(finding.what.contains(&message), "{finding}");
+        (message, finding.remedy)
+    }
+}
+
+impl Drop for Odoo {
+    fn drop(&mut self) {
+        self.acceptor.abort();
+    }
+}
+
+#[tokio::test]
+async fn an_odoo_of_a_private_authority_is_spoken_to_with_odoo_ca() {
+    let odoo = Odoo::start().await;
+    let config = odoo.config("localhost", Some("ca.pem"));
+    let mut client = Client::new(&config).unwrap();
+    assert_eq!(client.version().await.unwrap(), "19.0");
+    let body = json!({"domain": [["barcode", "!=", false]], "fields": ["barcode"]});
+    let bins: Value = client
+        .call("stock.location", "search_read", &body)
+        .await
+        .unwrap();
+    assert!(!bins.as_array().unwrap().is_empty());
+    let findings = check::odoo(&config).await;
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.level != check::Level::Fail),
+        "{findings:?}"
+    );
+}
+
+#[tokio::test]
+async fn without_its_authority_or_by_another_name_the_certificate_is_what_is_wrong() {
+    let odoo = Odoo::start().await;
+    let (message, remedy) = odoo.refused(&odoo.config("localhost", None)).await;
+    assert!(message.contains("UnknownIssuer"), "{message}");
+    assert!(remedy.contains("odoo.ca"), "{remedy}");
+    let by_address = odoo.config("127.0.0.1", Some("ca.pem"));
+    let (message, remedy) = odoo.refused(&by_address).await;
+    assert!(message.contains("not valid for name"), "{message}");
+    assert!(remedy.contains("odoo.url"), "{remedy}");
+}
+
+#[tokio::test]
+async fn an_odoo_ca_that_is_no_certificate_is_named() {
+    let odoo = Odoo::start().await;
+    let failure = Client::new(&odoo.config("localhost", Some("odoo.key"))).unwrap_err();
+    assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
+    let said = failure.to_string();
+    assert!(
+        said.contains("odoo.key") && said.contains("correct odoo.ca"),
+        "{said}"
+    );
+}
