@@ -46,11 +46,12 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     let copies = watch::Sender::new(None);
     let mut receiver = copies.subscribe();
     let board = Board::new();
-    let mut config = odoo.config.clone();
-    config.refresh_s = 1;
     let cancel = CancellationToken::new();
     let forwarder = Forwarder {
-        config,
+        config: config::Odoo {
+            refresh_s: 1,
+            ..odoo.config.clone()
+        },
         journal,
         outlets: Outlets::default(),
         board: board.clone(),
