@@ -52,6 +52,10 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
             refresh_s: 1,
             ..odoo.config.clone()
         },
+        rules: stockrelay::forward::Rules {
+            orders: config::Orders::default(),
+            stock: config::Stock::default(),
+        },
         journal,
         outlets: Outlets::default(),
         board: board.clone(),
