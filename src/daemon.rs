@@ -87,6 +87,7 @@ impl Daemon {
         let copy = watch::Sender::new(copy);
         let capture = Capture::new(
             config.capture.clone(),
+            &config.orders,
             copy.subscribe(),
             FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
             Some(journal.clone()),

@@ -21,10 +21,6 @@ pub mod code {
     pub const LOT_REQUIRED: &str = "lot-required";
     pub const SERIAL_QUANTITY: &str = "serial-quantity";
     pub const SERIAL_SEEN: &str = "serial-seen";
-    pub const UNKNOWN_ORDER: &str = "unknown-order";
-    pub const ORDER_DONE: &str = "order-done";
-    pub const ORDER_CANCELLED: &str = "order-cancelled";
-    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
     pub const UNKNOWN_OWNER: &str = "unknown-owner";
     pub const AMBIGUOUS_OWNER: &str = "ambiguous-owner";
