@@ -195,7 +195,7 @@ async fn odoo_rounds_quantities_without_a_word(mut odoo: Odoo) {
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
 async fn a_package_moves_with_its_goods_and_only_as_a_whole() {
-    let mut odoo = Odoo::real().await;
+    let mut odoo = Odoo::real(config::Api::Auto).await;
     let name = format!("PACK-{}", unique());
     let package = odoo
         .ask(

@@ -644,7 +644,7 @@ async fn post_in_two_calls(odoo: &mut Odoo, products: &[(i64, String)], what: &W
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
 async fn a_backlog_drains_in_batches() {
-    let odoo = Odoo::real().await;
+    let odoo = Odoo::real(config::Api::Auto).await;
     for (documents, lines) in [(400, 1), (16, 25), (8, 50)] {
         let mut gateway = Gateway::new(&odoo);
         for document in 0..documents {
