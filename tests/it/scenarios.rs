@@ -137,6 +137,7 @@ scenarios!(
     told_what_was_scanned,
     transfer_a_case,
     true_time,
+    true_time_refused_by_odoo,
     unknown_product_heals,
     unsupported_types_are_kept,
     validate_already_done,

@@ -10,7 +10,7 @@ use stockrelay::clock;
 use stockrelay::config::{self, Config};
 use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
-use stockrelay::document::State;
+use stockrelay::document::{Reason, State};
 use stockrelay::event::Name;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
@@ -24,6 +24,10 @@ use super::world::World;
 const DEADLINE: Duration = Duration::from_mins(1);
 
 pub async fn play(name: &str, target: Target) {
+    if let Some(why) = pending(name) {
+        eprintln!("{name} is not played: {why}");
+        return;
+    }
     let path = format!("{}/{name}.toml", super::DIRECTORY);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let script: Script = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -34,6 +38,15 @@ pub async fn play(name: &str, target: Target) {
     }
     stage.check(&script, &path).await;
     stage.stop().await;
+}
+
+/// Why a scenario waits for the part of the gateway that it needs: `tests/scenarios/PENDING`, a name and a reason a line.
+fn pending(name: &str) -> Option<String> {
+    let list = std::fs::read_to_string(format!("{}/PENDING", super::DIRECTORY)).ok()?;
+    let mut lines = list.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .find(|(pending, _)| *pending == name)
+        .map(|(_, why)| why.to_owned())
 }
 
 struct Stage {
@@ -220,6 +233,16 @@ impl Stage {
         }
     }
 
+    /// Why documents are parked.
+    fn reasons(&self) -> Vec<Reason> {
+        let parked = self
+            .daemon()
+            .journal()
+            .documents(Some(State::Parked), 0, 1_000);
+        let parked = parked.expect("parked documents").into_iter();
+        parked.filter_map(|entry| entry.progress.reason).collect()
+    }
+
     async fn wait(&self, wanted: &Ledger, place: &str) {
         let begun = clock::instant();
         loop {
@@ -231,7 +254,8 @@ impl Stage {
             let odoo = self.daemon().board().snapshot().odoo;
             assert!(
                 elapsed < DEADLINE,
-                "{place}: waited for {wanted:?}, found {found:?}; {odoo:?}"
+                "{place}: waited for {wanted:?}, found {found:?}; parked: {:?}; {odoo:?}",
+                self.reasons()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -254,16 +278,12 @@ impl Stage {
             settled + totals.open_events(),
             "{path}: adds up"
         );
-        let parked = journal
-            .documents(Some(State::Parked), 0, 1_000)
-            .expect("parked documents");
-        let code =
-            |entry: stockrelay::journal::Entry| entry.progress.reason.map(|reason| reason.code);
-        let mut reasons: Vec<String> = parked.into_iter().filter_map(code).collect();
+        let found = self.reasons();
+        let mut reasons: Vec<&str> = found.iter().map(|reason| reason.code.as_str()).collect();
         reasons.sort();
         assert_eq!(
             reasons, expect.reasons,
-            "{path}: reasons of parked documents"
+            "{path}: reasons of parked documents: {found:?}"
         );
         let rejected = journal.rejected(0, 1_000).expect("rejected readings");
         let rejections: Vec<String> = rejected.into_iter().map(|r| r.code).collect();
