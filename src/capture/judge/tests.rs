@@ -60,7 +60,6 @@ fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
         unit: 1,
         id: 10,
-        unit: 1,
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
@@ -394,7 +393,6 @@ fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
         unit: 1,
         id: 10,
-        unit: 1,
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,
