@@ -202,9 +202,9 @@ impl Hands {
         };
         Ok(match command {
             Command::Refresh => {
-                let news = self
-                    .refresh
-                    .run(client, &site.copy, site.warehouse.company, now)
+                let refresh = &mut self.refresh;
+                let news = refresh
+                    .run(client, &site.copy, &site.warehouse, &self.board, now)
                     .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
@@ -239,7 +239,11 @@ impl Hands {
             none => none.insert(Client::new(&self.config)?),
         };
         let version = client.version().await?;
-        self.board.odoo(|view| view.version = Some(version));
+        let api = client.api().map(str::to_owned);
+        self.board.odoo(|view| {
+            view.version = Some(version);
+            view.api = api;
+        });
         let warehouse = client.warehouse(&self.config.warehouse).await?;
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,

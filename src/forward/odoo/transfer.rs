@@ -433,11 +433,11 @@ mod tests {
 
     fn warehouse() -> Warehouse {
         Warehouse {
+            id: 1,
             picking_type: 7,
             from: 5,
             to: 6,
             company: 1,
-            id: 1,
             receipts: None,
             returns: None,
         }
