@@ -2,18 +2,18 @@
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
 
+mod back;
 mod changes;
+mod hold;
+mod tell;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use self::changes::{
-    held_back, is_curable, nothing_to_post, parked, posted, sending, set_aside, taken_back, waiting,
-};
+use self::changes::{is_curable, nothing_to_post, parked, posted, sending, set_aside, waiting};
 use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
@@ -22,15 +22,13 @@ use super::counted::Counts;
 use super::machine::Job;
 use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
-use super::sequence::Sequence;
-use super::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
+use super::sequence::{Sequence, follows};
 use crate::assemble;
 use crate::clock;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
 use crate::outcome::{Failure, Outcome, code};
-use crate::source::receipt::Receipt;
-use crate::source::{Outbound, Outlets};
+use crate::source::Outlets;
 
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 16;
@@ -249,26 +247,6 @@ impl Ledger {
         Ok(entries)
     }
 
-    /// All that is parked may hold something back. Read once; from then on what is parked here is told to the sequence.
-    fn learn_blockers(&mut self, ground: Ground<'_>) -> Result<(), Interrupted> {
-        let mut after = 0;
-        while !self.sequence.is_complete() {
-            let page = self
-                .journal
-                .documents(Some(State::Parked), after, PAGE_DOCUMENTS)?;
-            let Some(last) = page.last() else {
-                self.sequence.complete();
-                break;
-            };
-            after = last.document.number;
-            for entry in page {
-                let entry = self.revived(entry)?;
-                self.sequence.blocks(Some(ground.copy), &entry.document)?;
-            }
-        }
-        Ok(())
-    }
-
     /// What an earlier version could not post is, now, what its event says.
     fn revived(&self, mut entry: Entry) -> Result<Entry, JournalError> {
         if let (Purpose::Unsupported { .. }, [seq]) =
@@ -316,9 +294,7 @@ impl Ledger {
                     let before = || entries.iter().map(|entry| &entry.document);
                     if lines > lines_max
                         || !alike
-                        || self
-                            .sequence
-                            .follows(Some(ground.copy), &entry.document, before())?
+                        || follows(Some(ground.copy), &entry.document, before())?
                     {
                         return Ok(entries);
                     }
@@ -329,68 +305,6 @@ impl Ledger {
                 return Ok(entries);
             }
         }
-    }
-
-    /// Whether something must be done before this one; it says so.
-    async fn hold_back(&mut self, ground: Ground<'_>, entry: &Entry) -> Result<bool, Interrupted> {
-        for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
-            if let Some(before) = self.still_before(place, blocker, entry)? {
-                self.sequence.blocks(Some(ground.copy), &entry.document)?;
-                self.say_held_back(entry, &before).await?;
-                return Ok(true);
-            }
-        }
-        self.sequence.release_document(&entry.document);
-        Ok(false)
-    }
-
-    /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.
-    fn still_before(
-        &mut self,
-        place: u64,
-        mut blocker: u64,
-        entry: &Entry,
-    ) -> Result<Option<Entry>, JournalError> {
-        loop {
-            let before = self.journal.document(blocker)?;
-            let before = before.filter(|_| blocker != entry.document.number);
-            match before.as_ref().map(|before| before.progress.state) {
-                None | Some(State::Posted | State::Discarded) => {
-                    self.sequence.release(place);
-                    return Ok(None);
-                }
-                // Its correction stands in its place.
-                Some(State::Replaced) => {
-                    let seq = before.and_then(|before| before.document.events.first().copied());
-                    let new = seq.map(|seq| self.journal.document_of(seq)).transpose()?;
-                    blocker = new.flatten().flatten().unwrap_or(entry.document.number);
-                    self.sequence.stands_in(place, blocker);
-                }
-                // An order that is not complete takes what completes it.
-                Some(State::Parked)
-                    if before.as_ref().is_some_and(is_validation) && !is_validation(entry) =>
-                {
-                    return Ok(None);
-                }
-                Some(State::Waiting | State::Sending | State::Parked) => return Ok(before),
-            }
-        }
-    }
-
-    async fn say_held_back(&self, entry: &Entry, before: &Entry) -> Result<(), Interrupted> {
-        let why = match &before.progress.reason {
-            Some(reason) => format!("{}: {}", before.progress.state, reason.code),
-            None => before.progress.state.to_string(),
-        };
-        let message = format!(
-            "document {} has to be in Odoo first, and is {why}",
-            before.document.number
-        );
-        let said = entry.progress.reason.as_ref().map(|reason| &reason.message);
-        if entry.progress.state == State::Waiting && said != Some(&message) {
-            self.change(vec![held_back(entry, message)]).await?;
-        }
-        Ok(())
     }
 
     /// Writes outcomes down, and then tells the devices.
@@ -504,86 +418,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// What is to be sent in the place of another document goes only when that is taken back from Odoo. Where Odoo turns out
-    /// to have posted the first one, the correction is parked: it would be a second movement.
-    async fn without_corrected(
-        &mut self,
-        odoo: &mut Client,
-        ground: Ground<'_>,
-        entries: Vec<Entry>,
-    ) -> Result<Vec<Entry>, Interrupted> {
-        let mut free = Vec::new();
-        for entry in entries {
-            let first = entry
-                .document
-                .corrects
-                .map(|number| self.journal.document(number));
-            match first.transpose()?.flatten() {
-                Some(first) => match self.take_back(odoo, ground, first).await? {
-                    Withdrawn::Gone => free.push(entry),
-                    Withdrawn::Posted(name) => {
-                        let message = format!(
-                            "the document that this one corrects was posted in Odoo as {name} before it could be taken back: reverse it there and retry, or discard this one"
-                        );
-                        let code = code::ALREADY_POSTED.to_owned();
-                        let change = parked(&entry, Reason { code, message }, None);
-                        self.change(vec![change]).await?;
-                        self.sequence.blocks(Some(ground.copy), &entry.document)?;
-                    }
-                },
-                None => free.push(entry),
-            }
-        }
-        Ok(free)
-    }
-
-    /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down what came of that.
-    async fn take_back(
-        &mut self,
-        odoo: &mut Client,
-        ground: Ground<'_>,
-        entry: Entry,
-    ) -> Result<Withdrawn, Interrupted> {
-        let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
-        if flagged(POSTED_IN_ODOO) {
-            let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
-            return Ok(Withdrawn::Posted(name.unwrap_or_default()));
-        }
-        if entry.progress.attempts == 0 || flagged(WITHDRAWN) {
-            return Ok(Withdrawn::Gone);
-        }
-        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document).await?;
-        self.change(vec![taken_back(&entry, &withdrawn)]).await?;
-        Ok(withdrawn)
-    }
-
-    /// Takes back what was discarded or replaced since the last look.
-    pub async fn take_back_all(
-        &mut self,
-        odoo: &mut Client,
-        ground: Ground<'_>,
-    ) -> Result<(), Interrupted> {
-        let ended = self.journal.totals().discarded.documents;
-        if self.withdrawn == Some(ended) {
-            return Ok(());
-        }
-        let mut after = 0;
-        loop {
-            let page = self
-                .journal
-                .documents(Some(State::Discarded), after, PAGE_DOCUMENTS)?;
-            let Some(last) = page.last() else {
-                self.withdrawn = Some(ended);
-                return Ok(());
-            };
-            after = last.document.number;
-            for entry in page {
-                let entry = self.revived(entry)?;
-                self.take_back(odoo, ground, entry).await?;
-            }
-        }
-    }
-
     /// One transaction; while the disk is full it is tried again, because room may come.
     pub(super) async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
         loop {
@@ -596,61 +430,6 @@ impl Ledger {
                 },
             }
         }
-    }
-
-    async fn tell_posted(&self, document: &Document, odoo: Option<&OdooRef>) -> Result<(), Ended> {
-        let odoo = odoo.map(|odoo| odoo.name.as_str());
-        tracing::debug!(number = document.number, odoo, "posted");
-        let key = document.key.to_string();
-        let receipt = |id: &str| {
-            Receipt::Posted {
-                id,
-                document: key.clone(),
-                odoo,
-            }
-            .to_bytes()
-        };
-        self.tell(document, receipt).await
-    }
-
-    async fn tell_refused(&self, document: &Document, reason: &Reason) -> Result<(), Ended> {
-        let Reason { code, message } = reason;
-        tracing::warn!(number = document.number, code, message, "document parked");
-        let receipt = |id: &str| {
-            Receipt::Refused {
-                id: Some(id),
-                code,
-                message,
-            }
-            .to_bytes()
-        };
-        self.tell(document, receipt).await
-    }
-
-    /// A receipt for each event of the document, the way it came in. At the stop the rest is left out: `trace` has it.
-    async fn tell(
-        &self,
-        document: &Document,
-        receipt: impl Fn(&str) -> Bytes,
-    ) -> Result<(), Ended> {
-        for seq in &document.events {
-            let Some(recorded) = self.journal.event(*seq)? else {
-                continue;
-            };
-            let event = recorded.event;
-            let message = Outbound {
-                device: event.device.clone(),
-                channel: "receipt",
-                payload: receipt(&event.id),
-                retain: false,
-            };
-            tokio::select! {
-                biased;
-                () = self.outlets.send(event.source, message) => {}
-                () = self.cancel.cancelled() => return Ok(()),
-            }
-        }
-        Ok(())
     }
 }
 

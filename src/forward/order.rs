@@ -123,7 +123,7 @@ pub struct Seen {
 pub enum Next {
     Read,
     Add {
-        picking: SeenPicking,
+        picking: Box<SeenPicking>,
         rows: Vec<Row>,
     },
     Validate {
@@ -153,14 +153,22 @@ pub struct Reconciling {
     pub job: OrderJob,
     rules: config::Orders,
     next: Next,
-    added: bool,
-    validated: bool,
-    wrote: bool,
-    /// Odoo refuses the true time (a closed period): its own stands.
-    time_refused: bool,
+    /// What was answered since the start.
+    answered: Vec<Call>,
     /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
     weight_kg: Option<Decimal>,
-    weighed: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Call {
+    Added,
+    Validated,
+    /// A package, or what the carrier is told.
+    Wrote,
+    /// The weight that was there before, again.
+    Weighed,
+    /// Odoo refuses the true time (a closed period): its own stands.
+    TimeRefused,
 }
 
 impl Reconciling {
@@ -170,12 +178,8 @@ impl Reconciling {
             job,
             rules,
             next: Next::Read,
-            added: false,
-            validated: false,
-            wrote: false,
-            time_refused: false,
+            answered: Vec::new(),
             weight_kg: None,
-            weighed: false,
         }
     }
 
@@ -191,21 +195,26 @@ impl Reconciling {
 
     /// The last call was answered; what it did is read before anything is believed.
     pub fn done(&mut self) {
-        match self.next {
-            Next::Add { .. } => (self.added, self.weighed) = (true, false),
-            Next::Validate { .. } => (self.validated, self.weighed) = (true, false),
-            Next::Pack { .. } => (self.wrote, self.weighed) = (true, false),
-            Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => self.wrote = true,
-            Next::Ship { .. } => self.weighed = true,
-            Next::SetDone { .. } | Next::Read | Next::Finish(_) => {}
+        let call = match self.next {
+            Next::Add { .. } => Some(Call::Added),
+            Next::Validate { .. } => Some(Call::Validated),
+            Next::Pack { .. } => Some(Call::Wrote),
+            Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
+            Next::Ship { .. } => Some(Call::Weighed),
+            Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
+        };
+        // After each change of the order the weight may have to be told again.
+        if call.is_some_and(|call| call != Call::Weighed) {
+            self.answered.retain(|known| *known != Call::Weighed);
         }
+        self.answered.extend(call);
         self.look_again();
     }
 
     /// Odoo refused the last call, for a person.
     pub fn refused(&mut self, message: &str) {
         if let Next::SetDone { .. } = self.next {
-            self.time_refused = true;
+            self.answered.push(Call::TimeRefused);
             return self.look_again();
         }
         let odoo = match &self.next {
@@ -236,10 +245,10 @@ impl Reconciling {
         let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
         let picking = seen.pickings.iter().find(told)?;
         let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
-        if !self.added && !self.validated && !self.wrote {
+        if self.answered.is_empty() {
             self.weight_kg = has;
         }
-        if self.weight_kg == has || self.weight_kg.is_none() || self.weighed {
+        if self.weight_kg == has || self.weight_kg.is_none() || self.did(Call::Weighed) {
             return None;
         }
         Some(Next::Ship {
@@ -250,6 +259,10 @@ impl Reconciling {
             },
             note: None,
         })
+    }
+
+    fn did(&self, call: Call) -> bool {
+        self.answered.contains(&call)
     }
 
     fn decided(&self, answer: &str) -> bool {

@@ -95,27 +95,6 @@ impl Sequence {
             .collect()
     }
 
-    /// Whether a document depends on one of these, which go before it.
-    pub fn follows<'a>(
-        &self,
-        copy: Option<&Copy>,
-        document: &Document,
-        before: impl Iterator<Item = &'a Document>,
-    ) -> Result<bool, CopyError> {
-        let is_count = |document: &Document| document.purpose == Purpose::Count;
-        let order = document.purpose.order();
-        for other in before {
-            // Most batches are transfers alone: nothing to look up.
-            let perhaps = is_count(other)
-                || is_count(document)
-                || order.is_some() && other.purpose.order() == order;
-            if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// It holds nothing back any more.
     pub fn release(&mut self, place: u64) {
         if let Some(blocker) = self.blockers.remove(&place) {
@@ -145,6 +124,26 @@ impl Sequence {
             |(place, _)| *place,
         )
     }
+}
+
+/// Whether a document depends on one of these, which go before it.
+pub fn follows<'a>(
+    copy: Option<&Copy>,
+    document: &Document,
+    before: impl Iterator<Item = &'a Document>,
+) -> Result<bool, CopyError> {
+    let is_count = |document: &Document| document.purpose == Purpose::Count;
+    let order = document.purpose.order();
+    for other in before {
+        // Most batches are transfers alone: nothing to look up.
+        let perhaps = is_count(other)
+            || is_count(document)
+            || order.is_some() && other.purpose.order() == order;
+        if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn depends(before: &Touched, after: &Touched) -> bool {
@@ -281,16 +280,8 @@ mod tests {
         sequence.blocks(None, &counted(2, "P", "A")).unwrap();
         assert_eq!(blocker(&sequence, &moved(3)), Some(2));
         let (before, after) = (moved(5), counted(6, "P", "A"));
-        assert!(
-            sequence
-                .follows(None, &after, [&before].into_iter())
-                .unwrap()
-        );
-        assert!(
-            !sequence
-                .follows(None, &moved(7), [&before].into_iter())
-                .unwrap()
-        );
+        assert!(follows(None, &after, [&before].into_iter()).unwrap());
+        assert!(!follows(None, &moved(7), [&before].into_iter()).unwrap());
     }
 
     #[test]

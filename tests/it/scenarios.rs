@@ -139,7 +139,6 @@ scenarios!(
     true_time,
     true_time_refused_by_odoo,
     unknown_product_heals,
-    unsupported_types_are_kept,
     validate_already_done,
     validate_answer_lost,
     validate_complete_by_hand,

@@ -1,7 +1,7 @@
 //! What completes an order: its validation, its package, what the carrier is told.
 
 use super::target::{self, Target};
-use super::{BACKORDER, NO_BACKORDER, Next, Reconciling, Seen, Shipment, posted, refuse};
+use super::{BACKORDER, Call, NO_BACKORDER, Next, Reconciling, Seen, Shipment, posted, refuse};
 use crate::config::Under;
 use crate::forward::odoo::order::{SeenPicking, odoo_time};
 use crate::outcome::code;
@@ -16,7 +16,7 @@ impl Reconciling {
                     .rev()
                     .find(|picking| picking.state == "done")
                 {
-                    Some(done) if self.validated => self.time_or_finish(seen, done),
+                    Some(done) if self.did(Call::Validated) => self.time_or_finish(seen, done),
                     Some(done) => posted(done.named(), true),
                     None => self.closed(&pickings, &[]),
                 };
@@ -71,7 +71,7 @@ impl Reconciling {
     }
 
     pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> Next {
-        if self.validated {
+        if self.did(Call::Validated) {
             return refuse(
                 code::NOT_VALIDATED,
                 format!(
@@ -89,11 +89,11 @@ impl Reconciling {
 
     /// The true time of what we validated ourselves; never of what somebody else did.
     pub(super) fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> Next {
-        let ours = self.validated || picking.write_uid == Some(seen.me);
+        let ours = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
         match self.job.when {
             Some(at)
                 if ours
-                    && !self.time_refused
+                    && !self.did(Call::TimeRefused)
                     && picking.date_done.as_deref() != Some(odoo_time(at).as_str()) =>
             {
                 Next::SetDone {
@@ -101,7 +101,10 @@ impl Reconciling {
                     at,
                 }
             }
-            _ => posted(picking.named(), !self.added && !self.validated),
+            _ => posted(
+                picking.named(),
+                !self.did(Call::Added) && !self.did(Call::Validated),
+            ),
         }
     }
 
@@ -123,14 +126,14 @@ impl Reconciling {
             .filter(|line| line.result_package.is_none())
             .map(|line| line.id)
             .collect();
-        if !loose.is_empty() && !self.wrote {
+        if !loose.is_empty() && !self.did(Call::Wrote) {
             return Next::Pack {
                 lines: loose,
                 package,
             };
         }
         if picked().any(|line| line.result_package == Some(package)) {
-            return posted(picking.named(), !self.wrote);
+            return posted(picking.named(), !self.did(Call::Wrote));
         }
         refuse(
             code::NOTHING_PICKED,
@@ -157,9 +160,9 @@ impl Reconciling {
             .parcels
             .and_then(|parcels| picking.note_with_parcels(parcels));
         if note.is_none() && picking.says(shipment) {
-            return posted(picking.named(), !self.wrote);
+            return posted(picking.named(), !self.did(Call::Wrote));
         }
-        if self.wrote {
+        if self.did(Call::Wrote) {
             return refuse(
                 code::DIFFERS_IN_ODOO,
                 format!(

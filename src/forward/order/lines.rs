@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{ALLOW, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
+use super::{ALLOW, Call, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
 use crate::config::Over;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
@@ -14,7 +14,7 @@ impl Reconciling {
         if let Some(picking) = target::holder(seen, self.job.key) {
             return self.lines_on(seen, picking, lines);
         }
-        if self.added {
+        if self.did(Call::Added) {
             return refuse(
                 code::ORDER_CHANGED,
                 format!(
@@ -33,7 +33,7 @@ impl Reconciling {
             return refusal;
         }
         Next::Add {
-            picking: picking.clone(),
+            picking: Box::new(picking.clone()),
             rows: rows::rows(self.job.key, picking, lines),
         }
     }
@@ -64,7 +64,7 @@ impl Reconciling {
             _ if self.rules.validate_complete && picking.is_complete() => {
                 self.validate_once(picking, true)
             }
-            _ => posted(named, !self.added),
+            _ => posted(named, !self.did(Call::Added)),
         }
     }
 

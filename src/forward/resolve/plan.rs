@@ -104,6 +104,9 @@ pub(super) async fn plan(
 ) -> Result<(), Trouble> {
     let (mut counts, mut moves) = (Places::new(), Places::new());
     for (place, (asked, resolved)) in documents.iter().zip(resolved.iter_mut()).enumerate() {
+        if intent == Intent::Send && asked.plan.is_none() {
+            stock::settle_order(odoo, ground, *asked, resolved).await?;
+        }
         let Some(transfer) = transfer_of(resolved) else {
             continue;
         };

@@ -8,10 +8,10 @@ use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
 use crate::document::{Document, Reason};
-use crate::forward::machine::TOLERANCE;
+use crate::forward::machine::{TOLERANCE, Work};
 use crate::forward::odoo::stock::Place;
 use crate::forward::odoo::{Client, Transfer, TransferLine};
-use crate::forward::order::LotRef;
+use crate::forward::order::{LotRef, OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
 use crate::outcome::{Failure, code};
 
@@ -75,12 +75,12 @@ pub(super) async fn settle(
         };
         let lacks = lacking(&stock, transfer);
         let refuses = ground.rules.stock.negative == Negative::Refuse;
-        let refused = refuses && asked.decision != Some(ALLOW) && !lacks.is_empty();
-        if !refused {
+        let parks = refuses && asked.decision != Some(ALLOW) && !lacks.is_empty();
+        if !parks {
             take(&mut stock, transfer);
         }
         if !lacks.is_empty() && ground.rules.stock.negative != Negative::Allow {
-            short.push((*place, lacks, refused));
+            short.push((*place, lacks, parks));
         }
     }
     say(odoo, documents, resolved, short).await
@@ -120,18 +120,117 @@ async fn say(
         if lacks.is_empty() {
             continue;
         }
-        let said = in_words(documents[*place].document, lacks);
-        if *refused {
-            let message = format!(
-                "{said}: count the bin or bring in what is missing and retry, or retry and allow it"
-            );
-            *slot = Err(reason(code::NEGATIVE_STOCK, message));
-        } else if let Ok(prepared) = slot {
-            prepared.flags.push(code::NEGATIVE_STOCK);
-            prepared.note = Some(said);
-        }
+        tell(slot, documents[*place].document, lacks, *refused);
     }
     Ok(())
+}
+
+/// A document that takes more than there is: flagged, or refused.
+fn tell(slot: &mut Resolved<Prepared>, document: &Document, lacks: &[Lack], refused: bool) {
+    let said = in_words(document, lacks);
+    if refused {
+        let message = format!(
+            "{said}: count the bin or bring in what is missing and retry, or retry and allow it"
+        );
+        *slot = Err(reason(code::NEGATIVE_STOCK, message));
+    } else if let Ok(prepared) = slot {
+        prepared.flags.push(code::NEGATIVE_STOCK);
+        prepared.note = Some(said);
+    }
+}
+
+/// The same for lines on an order, as far as a bin was scanned: where Odoo reserved them, Odoo has looked.
+pub(super) async fn settle_order(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    slot: &mut Resolved<Prepared>,
+) -> Result<(), Trouble> {
+    let Ok(Prepared {
+        work: Some(Work::Order(job)),
+        plan,
+        ..
+    }) = slot
+    else {
+        return Ok(());
+    };
+    let Task::Lines {
+        way: Way::Pick,
+        lines,
+    } = &mut job.task
+    else {
+        return Ok(());
+    };
+    // Whatever is seen now is seen once: a later send may find its own doing.
+    *plan = Some(Plan::default().text());
+    let mut transfer = as_transfer(asked.document, lines);
+    let scanned = |line: &&TransferLine| line.from != NO_BIN;
+    let stock = look(odoo, transfer.lines.iter().filter(scanned)).await?;
+    match owners(&stock, &transfer) {
+        Ok(owners) => {
+            for ((line, said), owner) in lines.iter_mut().zip(&mut transfer.lines).zip(owners) {
+                (line.owner, said.owner) = (owner, owner);
+            }
+        }
+        Err((line, owners)) => {
+            let bin = bin_of(asked.document, line);
+            *slot = Err(ambiguous_owner(odoo, bin, &owners).await?);
+            return Ok(());
+        }
+    }
+    let mut lacks = lacking(&stock, &transfer);
+    lacks.retain(|(line, ..)| transfer.lines[*line].from != NO_BIN);
+    if lacks.is_empty() || ground.rules.stock.negative == Negative::Allow {
+        return Ok(());
+    }
+    let of = |which: fn(&TransferLine) -> i64| {
+        (lacks.iter())
+            .map(|(line, ..)| which(&transfer.lines[*line]))
+            .collect()
+    };
+    let (stored, inside) = odoo
+        .counted(&of(|line| line.product), &of(|line| line.from))
+        .await?;
+    lacks.retain(|(line, ..)| {
+        let line = &transfer.lines[*line];
+        stored.contains(&line.product) && inside.contains(&line.from)
+    });
+    if !lacks.is_empty() {
+        let refuses = ground.rules.stock.negative == Negative::Refuse;
+        tell(
+            slot,
+            asked.document,
+            &lacks,
+            refuses && asked.decision != Some(ALLOW),
+        );
+    }
+    Ok(())
+}
+
+/// Stands for the bin of a line that does not say it.
+const NO_BIN: i64 = 0;
+
+/// What the lines take, as a transfer of the same lines would.
+fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
+    let taken = lines.iter().map(|line| TransferLine {
+        product: line.product,
+        from: line.from.unwrap_or(NO_BIN),
+        to: NO_BIN,
+        lot: line.lot.clone(),
+        package: line.package,
+        owner: line.owner,
+        quantity: line.quantity,
+        ..TransferLine::default()
+    });
+    Transfer {
+        key: document.key,
+        group: document.group.clone(),
+        about: None,
+        header: None,
+        lines: taken.collect(),
+        returned: Vec::new(),
+        when: None,
+    }
 }
 
 fn in_words(document: &Document, lacks: &[Lack]) -> String {

@@ -39,6 +39,7 @@ fn open(copy: &Copy, code: &str) -> Option<Planned> {
 
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+#[expect(clippy::too_many_lines, reason = "one order's life, step by step")]
 async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     let mut odoo = Odoo::real(config::Api::Auto).await;
     let dir = tempfile::tempdir().unwrap();

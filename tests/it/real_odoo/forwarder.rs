@@ -239,7 +239,7 @@ impl Gateway {
         loop {
             let receipt = self.receipts.recv().await.unwrap();
             let told: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
-            if told["id"] == self.events.to_string() {
+            if told["id"].as_str() == Some(&self.events.to_string()) {
                 return told;
             }
         }

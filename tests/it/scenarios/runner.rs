@@ -24,10 +24,6 @@ use super::world::World;
 const DEADLINE: Duration = Duration::from_mins(1);
 
 pub async fn play(name: &str, target: Target) {
-    if let Some(why) = pending(name) {
-        eprintln!("{name} is not played: {why}");
-        return;
-    }
     let path = format!("{}/{name}.toml", super::DIRECTORY);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let script: Script = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -38,15 +34,6 @@ pub async fn play(name: &str, target: Target) {
     }
     stage.check(&script, &path).await;
     stage.stop().await;
-}
-
-/// Why a scenario waits for the part of the gateway that it needs: `tests/scenarios/PENDING`, a name and a reason a line.
-fn pending(name: &str) -> Option<String> {
-    let list = std::fs::read_to_string(format!("{}/PENDING", super::DIRECTORY)).ok()?;
-    let mut lines = list.lines().filter_map(|line| line.split_once(": "));
-    lines
-        .find(|(pending, _)| *pending == name)
-        .map(|(_, why)| why.to_owned())
 }
 
 struct Stage {

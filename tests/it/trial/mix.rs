@@ -271,12 +271,19 @@ impl Site {
     fn one(&self, work: &mut Work<'_>, number: u64, random: &mut Random) {
         let product = self.some(random, 1).remove(0).0;
         let (from, to) = (self.bin(random), self.bin(random));
+        // Where both are one bin, the next one is where it goes.
+        let next = || {
+            self.bins
+                .iter()
+                .cycle()
+                .skip_while(|bin| bin.as_str() != from)
+                .nth(1)
+        };
         let to = if from == to {
-            &self.bins[(random.below(100) as usize + 1) % self.bins.len()]
+            next().expect("two bins")
         } else {
             to
         };
-        let to = if from == to { &self.bins[199] } else { to };
         let quantity = 1 + random.below(3);
         let product = product.as_str();
         match random.below(20) {
