@@ -60,9 +60,14 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
     };
     let mut all = Vec::new();
     if let Some(found) = found.filter(|found| is_product(&found.rule.kind)) {
-        let item = measured(found);
-        let code = item.code.clone();
-        all.push(Candidate { code, item });
+        // Without a number in it, the rule says no more than that it is a product.
+        all.push(match found.value {
+            Value::Number(_) => Candidate {
+                code: found.base_code.clone(),
+                item: measured(found),
+            },
+            _ => plain(&found.base_code),
+        });
     }
     all.push(plain(text));
     all.extend(gtin.iter().flat_map(Gtin::forms).map(plain));

@@ -64,7 +64,7 @@ impl Profile {
             reading.step("encoding", &shown(frame), &text);
             (text, Found::default())
         };
-        let text = self.cleaned(text, reading)?;
+        let text = self.cleaned(&text, reading)?;
         let (text, aim) = self.without_aim(text, found.aim.as_deref(), reading);
         if text.is_empty() {
             return Err((
@@ -94,7 +94,7 @@ impl Profile {
     }
 
     /// Without what the scanner puts around a code.
-    fn cleaned(&self, text: String, reading: &mut Reading) -> Result<String, Wrong> {
+    fn cleaned(&self, text: &str, reading: &mut Reading) -> Result<String, Wrong> {
         let rules = &self.code;
         if let Some(no_read) = rules.no_read.iter().find(|no_read| *no_read == text.trim()) {
             return Err((
@@ -111,7 +111,7 @@ impl Profile {
                 ),
             )
         })?;
-        let inner = reading.part("prefix", &text, inner);
+        let inner = reading.part("prefix", text, inner);
         let cut = inner.strip_suffix(rules.suffix.as_str()).ok_or_else(|| {
             (
                 "no-suffix",
@@ -198,11 +198,12 @@ struct Reading {
 impl Reading {
     /// Keeps what a step made; nothing where it changed nothing.
     fn step(&mut self, what: &'static str, before: &str, after: &str) {
+        let (before, after) = (visible(before), visible(after));
         if before != after {
             self.steps.push(Step {
                 what,
-                before: visible(before),
-                after: visible(after),
+                before,
+                after,
             });
         }
     }
