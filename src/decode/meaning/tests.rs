@@ -318,6 +318,16 @@ fn a_scanner_that_says_gs1_is_held_to_it() {
     let wrong = ask(&copy, &[], "0104006381333930", Some("gs1-128")).unwrap_err();
     assert!(matches!(wrong, Unclear::Gs1(_)), "{wrong}");
     assert!(wrong.to_string().contains("check digit 1"), "{wrong}");
+    let both = "010400638133393102040063813339313748";
+    let wrong = ask(&copy, &[], both, Some("gs1-128")).unwrap_err();
+    assert!(wrong.to_string().contains("(02) beside it"), "{wrong}");
+    // What (37) belongs to may be in the label's other code.
+    assert!(ask(&copy, &[], "3748", Some("gs1-128")).is_ok());
+    assert_eq!(
+        item(&copy, "04006381333931", Some("databar")).code,
+        "4006381333931"
+    );
+    assert!(ask(&copy, &[], "04006381333930", Some("databar")).is_err());
     // Nobody said that this is GS1's, and a bin has the name.
     assert_eq!(
         meaning(&copy, "(12) left"),

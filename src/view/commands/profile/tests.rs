@@ -107,6 +107,17 @@ fn a_bare_code_is_put_where_the_payload_has_it() {
 }
 
 #[test]
+fn every_shipped_profile_reads_the_same_gs1_code() {
+    for (name, _) in SHIPPED {
+        let (code, text) = test_of(name, r"]d20104006381333931\x1d10LOT-7", true, "");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(code, EXIT_DONE, "{name}: {text}");
+        assert_eq!(answer["symbology"], "gs1-datamatrix", "{name}");
+        assert_eq!(answer["elements"][1]["value"], "LOT-7", "{name}");
+    }
+}
+
+#[test]
 fn escapes_are_the_bytes_they_stand_for_and_other_backslashes_stay() {
     assert_eq!(
         unescaped(r"a\x1db\r\n\t\\x\q\xzz\"),
