@@ -1,7 +1,7 @@
 //! From what a scanner sent to a [`Scan`], step by step.
 
 use super::payload::Found;
-use super::text::{decoded, shown};
+use super::text::{decoded, shown, visible};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 
 /// The longest code, in bytes: a QR code holds 4,296 characters.
@@ -212,19 +212,6 @@ impl Reading {
         self.step(what, before, after);
         after.to_owned()
     }
-}
-
-/// A text without control characters.
-fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
-    for c in text.chars().take(400) {
-        if c.is_control() {
-            visible.extend(format!("\\x{:02x}", u32::from(c)).chars());
-        } else {
-            visible.push(c);
-        }
-    }
-    visible
 }
 
 /// FS, GS, RS and US, and EOT, which ends an ISO/IEC 15434 message.
