@@ -17,8 +17,8 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::gs1::{Carrier, ElementString, Gs1Error, Gtin, carrier, parse};
-use super::nomenclature::Nomenclature;
-use super::profile::{Means, Scan, Symbology};
+use super::nomenclature::{Found, Nomenclature};
+use super::profile::{Kind, Means, Scan, Symbology};
 
 pub use command::{CommandCode, FlowName};
 
@@ -227,7 +227,7 @@ impl Context<'_> {
         if let Some(command) = CommandCode::of(text) {
             return Ok(understood(Meaning::Command { command }, By::Command));
         }
-        if let Some(meaning) = self.by_profile(text)? {
+        if let Some(meaning) = self.by_profile(text, symbology)? {
             return Ok(understood(meaning, By::Profile));
         }
         let said = symbology.is_some_and(Symbology::is_gs1)
@@ -255,15 +255,19 @@ impl Context<'_> {
     }
 
     /// The profile's word for the longest prefix that a text has.
-    fn by_profile(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
+    fn by_profile(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<Meaning>, Unclear> {
         let has =
             |means: &&Means| text.starts_with(&means.prefix) && text.len() > means.prefix.len();
-        let Some(means) = self
+        let longest = self
             .means
             .iter()
             .filter(has)
-            .max_by_key(|means| means.prefix.len())
-        else {
+            .max_by_key(|means| means.prefix.len());
+        let Some(means) = longest else {
             return Ok(None);
         };
         let code = if means.strip {
@@ -271,7 +275,12 @@ impl Context<'_> {
         } else {
             text
         };
-        let meaning = readings::of_kind(means.is, code.to_owned(), self.known);
+        if means.is == Kind::Product
+            && let Some(product) = one(code, self.products(code, symbology, None))?
+        {
+            return Ok(Some(product));
+        }
+        let meaning = readings::of_kind(means.is, code.to_owned());
         meaning.map(Some).ok_or_else(|| Unclear::NoQuantity {
             text: code.to_owned(),
         })
@@ -303,22 +312,33 @@ impl Context<'_> {
             .and_then(|nomenclature| nomenclature.parse(text, self.year));
         let found = found.as_ref().and_then(|found| found.first());
         let code = found.map_or(text, |found| found.code.as_str());
-        let products = readings::products(text, readings::gtin(text, symbology), found, self.known);
-        let products = products
-            .into_iter()
-            .map(|(product, item)| (Meaning::Product(item), format!("product {}", product.name)));
-        let mut all: Vec<_> = products
-            .chain(readings::others(text, code, self.known))
-            .collect();
-        match all.len() {
-            0 => Ok(None),
-            1 => Ok(all.pop().map(|(meaning, _)| meaning)),
-            _ => {
-                let other = all.swap_remove(1).1;
-                Err(Unclear::ambiguous(text, [all.swap_remove(0).1, other]))
-            }
-        }
+        let mut all = self.products(text, symbology, found);
+        all.extend(readings::others(text, code, self.known));
+        one(text, all)
     }
+
+    /// The products that the copy knows, each with its name for people.
+    fn products(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+        found: Option<&Found<'_>>,
+    ) -> Vec<(Meaning, String)> {
+        let products = readings::products(text, readings::gtin(text, symbology), found, self.known);
+        let named = |(product, item): (KnownProduct, Item)| {
+            (Meaning::Product(item), format!("product {}", product.name))
+        };
+        products.into_iter().map(named).collect()
+    }
+}
+
+/// The one reading that there is; two are refused.
+fn one(text: &str, mut all: Vec<(Meaning, String)>) -> Result<Option<Meaning>, Unclear> {
+    if all.len() > 1 {
+        let other = all.swap_remove(1).1;
+        return Err(Unclear::ambiguous(text, [all.swap_remove(0).1, other]));
+    }
+    Ok(all.pop().map(|(meaning, _)| meaning))
 }
 
 fn is_gtin_14(text: &str) -> bool {

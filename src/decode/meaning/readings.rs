@@ -224,22 +224,13 @@ fn of_rule(found: &Found<'_>, text: &str) -> Option<Meaning> {
     })
 }
 
-/// What the profile's own words make of a text.
-pub(super) fn of_kind(kind: Kind, code: String, known: &dyn Known) -> Option<Meaning> {
+/// What the profile's own word makes of a code; nothing where it says quantity and there is none.
+pub(super) fn of_kind(kind: Kind, code: String) -> Option<Meaning> {
     Some(match kind {
-        Kind::Product => {
-            let product = known.products(&code).pop();
-            Meaning::Product(Item {
-                name: product.as_ref().map(|product| product.name.clone()),
-                units: product
-                    .as_ref()
-                    .map(|product| product.units)
-                    .filter(|units| *units != Decimal::ONE),
-                known: product.is_some(),
-                code,
-                ..Item::default()
-            })
-        }
+        Kind::Product => Meaning::Product(Item {
+            code,
+            ..Item::default()
+        }),
         Kind::Location => Meaning::Location { code },
         Kind::Package => Meaning::Package {
             code,

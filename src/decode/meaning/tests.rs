@@ -365,6 +365,20 @@ fn two_readings_are_refused_with_both() {
     }
     copy.products
         .insert("X", vec![(10, "X1", 1), (11, "X2", 1)]);
+    let means = [Means {
+        prefix: "P:".to_owned(),
+        is: Kind::Product,
+        strip: true,
+    }];
+    assert!(
+        ask(&copy, &means, "P:X", None).is_err(),
+        "the profile cannot say which product"
+    );
+    let bolt = ask(&copy, &means, "P:1012345", None).unwrap().meaning;
+    assert!(
+        matches!(bolt, Meaning::Product(Item { known: true, .. })),
+        "{bolt:?}"
+    );
     assert!(
         ask(&copy, &[], "X", None).is_err(),
         "one code of two products"
@@ -417,6 +431,10 @@ fn the_profiles_word_goes_before_all_but_commands() {
         })
     );
     assert_eq!(ask("OBTVALI").unwrap().1, By::Command);
+    let Meaning::Product(pen) = ask("B4006381333931").unwrap().0 else {
+        panic!()
+    };
+    assert_eq!((pen.code.as_str(), pen.known), ("B4006381333931", false));
     assert_eq!(
         ask("OP:").unwrap().0,
         Meaning::Unknown {
