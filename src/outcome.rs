@@ -19,6 +19,19 @@ pub mod code {
     pub const AMBIGUOUS_LOCATION: &str = "ambiguous-location";
     pub const AMBIGUOUS_PACKAGE: &str = "ambiguous-package";
     pub const LOT_REQUIRED: &str = "lot-required";
+    pub const SERIAL_QUANTITY: &str = "serial-quantity";
+    pub const SERIAL_SEEN: &str = "serial-seen";
+    pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
+    pub const UNKNOWN_OWNER: &str = "unknown-owner";
+    pub const AMBIGUOUS_OWNER: &str = "ambiguous-owner";
+    pub const OWNER_AMBIGUOUS: &str = "owner-ambiguous";
+    pub const ORDER_REQUIRED: &str = "order-required";
+    pub const BIN_REQUIRED: &str = "bin-required";
+    pub const PACKAGE_REQUIRED: &str = "package-required";
+    pub const NEGATIVE_STOCK: &str = "negative-stock";
+    pub const COUNTED_SINCE: &str = "counted-since";
+    pub const NOT_DELIVERED: &str = "not-delivered";
+    pub const OVER_RETURNED: &str = "over-returned";
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";
@@ -27,8 +40,8 @@ pub mod code {
     pub const UNKNOWN_ORDER: &str = "unknown-order";
     pub const ORDER_DONE: &str = "order-done";
     pub const ORDER_CANCELLED: &str = "order-cancelled";
-    pub const ORDER_CHANGED: &str = "order-changed";
     pub const NOT_ON_ORDER: &str = "not-on-order";
+    pub const ORDER_CHANGED: &str = "order-changed";
     pub const OVER_PICKED: &str = "over-picked";
     pub const UNDER_PICKED: &str = "under-picked";
     pub const OVER_RECEIVED: &str = "over-received";
@@ -38,8 +51,11 @@ pub mod code {
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
 
+    /// Codes of validations that more goods for the order may cure.
+    pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
+
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 9] = [
+    pub const MASTER_DATA: [&str; 13] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -48,7 +64,12 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        UNKNOWN_OWNER,
+        AMBIGUOUS_OWNER,
+        // Where the policy is another one by now.
+        ORDER_REQUIRED,
         UNKNOWN_OUTCOME,
+        UNKNOWN_ORDER,
     ];
 }
 

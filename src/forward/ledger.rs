@@ -12,18 +12,20 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::changes::{
-    held_back, is_curable, parked, posted, sending, set_aside, taken_back, waiting,
+    held_back, is_curable, nothing_to_post, parked, posted, sending, set_aside, taken_back, waiting,
 };
 use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
-use super::copy::Copy;
+use super::copy::{Copy, OrderFound};
+use super::counted::Counts;
 use super::machine::Job;
 use super::odoo::Client;
-use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
+use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
 use super::sequence::Sequence;
 use super::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
 use crate::assemble;
+use crate::clock;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
 use crate::outcome::{Failure, Outcome, code};
@@ -65,6 +67,8 @@ pub struct Ledger {
     aside_taken: bool,
     /// What has to be in Odoo before what.
     sequence: Sequence,
+    /// The counts that are posted; none before they were read.
+    counts: Option<Counts>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -91,6 +95,7 @@ impl Ledger {
             aside: Aside::default(),
             aside_taken: false,
             sequence: Sequence::default(),
+            counts: None,
             recovered: Some(0),
             healed: 0,
             withdrawn: None,
@@ -118,13 +123,27 @@ impl Ledger {
         }
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
+            let resolved = match resolved {
+                Ok(prepared) => self.counts()?.check(&entry, prepared),
+                refused => refused,
+            };
             let next = next(odoo, &entry, resolved).await?;
+            match &next {
+                Next::Nothing(prepared) => {
+                    let mut counted = entry.clone();
+                    counted.progress.plan.clone_from(&prepared.plan);
+                    self.remember(&counted, ground.rules).await?;
+                }
+                Next::Found(_) => self.remember(&entry, ground.rules).await?,
+                _ => {}
+            }
             taken.push((entry, next));
         }
         let mut changes = Vec::new();
         for (entry, next) in &taken {
             changes.push(match next {
                 Next::Send(prepared) => sending(entry, prepared),
+                Next::Nothing(prepared) => nothing_to_post(entry, prepared),
                 Next::Refuse(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
                 Next::Found(odoo) => posted(entry, odoo, true),
@@ -140,14 +159,15 @@ impl Ledger {
             let number = entry.document.number;
             match next {
                 Next::Send(prepared) => {
-                    jobs.push(self.begin(entry, prepared));
+                    jobs.extend(self.begin(entry, prepared));
                     continue;
                 }
+                Next::Nothing(_) => self.tell_posted(&entry.document, None).await?,
                 Next::Refuse(reason) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     self.tell_refused(&entry.document, &reason).await?;
                 }
-                Next::Found(odoo) => self.tell_posted(&entry.document, &odoo).await?,
+                Next::Found(odoo) => self.tell_posted(&entry.document, Some(&odoo)).await?,
                 Next::Park(Reason { code, message }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     tracing::warn!(number, code, message, "document parked");
@@ -162,17 +182,40 @@ impl Ledger {
         Ok(Some(jobs))
     }
 
-    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Job {
+    fn counts(&mut self) -> Result<&mut Counts, JournalError> {
+        let counts = match self.counts.take() {
+            Some(counts) => counts,
+            None => Counts::load(&self.journal)?,
+        };
+        Ok(self.counts.insert(counts))
+    }
+
+    /// A count is known as such before it is posted, so that it is whatever happens then.
+    async fn remember(&mut self, entry: &Entry, rules: &Rules) -> Result<(), Interrupted> {
+        let days = rules.retention_days;
+        let changes = self.counts()?.posted(entry, clock::now(), days);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        match self.journal.inbox().keep(changes).await {
+            Err(AppendError::Stopped) => Err(Ended::JournalStopped.into()),
+            // Without room on the disk it is known until the next start.
+            Ok(()) | Err(AppendError::Full) => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
         let number = entry.document.number;
         // As it is on disk by now.
         entry.progress = sending(&entry, &prepared).progress;
         self.sending.insert(number, entry);
         let aside = self.aside.contains(number);
-        Job {
+        let work = prepared.work?;
+        Some(Job {
             number,
-            work: prepared.work,
+            work,
             aside,
-        }
+        })
     }
 
     /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
@@ -261,7 +304,8 @@ impl Ledger {
                     continue;
                 }
                 let entry = self.revived(entry)?;
-                if self.hold_back(ground, &entry).await? {
+                // What was begun before the start is seen through.
+                if state == State::Waiting && self.hold_back(ground, &entry).await? {
                     continue;
                 }
                 let about_order = is_about_order(&entry.document.purpose);
@@ -289,39 +333,48 @@ impl Ledger {
 
     /// Whether something must be done before this one; it says so.
     async fn hold_back(&mut self, ground: Ground<'_>, entry: &Entry) -> Result<bool, Interrupted> {
-        let number = entry.document.number;
-        while let Some((place, blocker)) =
-            self.sequence.blocker(Some(ground.copy), &entry.document)?
-        {
-            let Some(before) = self.journal.document(blocker)? else {
-                self.sequence.release(place);
-                continue;
-            };
-            match before.progress.state {
-                State::Posted | State::Discarded => self.sequence.release(place),
-                // Its correction stands in its place.
-                State::Replaced => match before.document.events.first() {
-                    Some(seq) => match self.journal.document_of(*seq)?.flatten() {
-                        Some(new) if new != blocker && new != number => {
-                            self.sequence.stands_in(place, new);
-                        }
-                        _ => self.sequence.release(place),
-                    },
-                    None => self.sequence.release(place),
-                },
-                // It goes first, and is on its way.
-                State::Waiting | State::Sending if blocker == number => {
-                    self.sequence.release(place)
-                }
-                State::Waiting | State::Sending | State::Parked => {
-                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
-                    self.say_held_back(entry, &before).await?;
-                    return Ok(true);
-                }
+        for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
+            if let Some(before) = self.still_before(place, blocker, entry)? {
+                self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                self.say_held_back(entry, &before).await?;
+                return Ok(true);
             }
         }
         self.sequence.release_document(&entry.document);
         Ok(false)
+    }
+
+    /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.
+    fn still_before(
+        &mut self,
+        place: u64,
+        mut blocker: u64,
+        entry: &Entry,
+    ) -> Result<Option<Entry>, JournalError> {
+        loop {
+            let before = self.journal.document(blocker)?;
+            let before = before.filter(|_| blocker != entry.document.number);
+            match before.as_ref().map(|before| before.progress.state) {
+                None | Some(State::Posted | State::Discarded) => {
+                    self.sequence.release(place);
+                    return Ok(None);
+                }
+                // Its correction stands in its place.
+                Some(State::Replaced) => {
+                    let seq = before.and_then(|before| before.document.events.first().copied());
+                    let new = seq.map(|seq| self.journal.document_of(seq)).transpose()?;
+                    blocker = new.flatten().flatten().unwrap_or(entry.document.number);
+                    self.sequence.stands_in(place, blocker);
+                }
+                // An order that is not complete takes what completes it.
+                Some(State::Parked)
+                    if before.as_ref().is_some_and(is_validation) && !is_validation(entry) =>
+                {
+                    return Ok(None);
+                }
+                Some(State::Waiting | State::Sending | State::Parked) => return Ok(before),
+            }
+        }
     }
 
     async fn say_held_back(&self, entry: &Entry, before: &Entry) -> Result<(), Interrupted> {
@@ -345,8 +398,15 @@ impl Ledger {
         &mut self,
         outcomes: &[(u64, Outcome)],
         copy: Option<&Copy>,
+        rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {
+        for (number, outcome) in outcomes {
+            let entry = self.sending.get(number).cloned();
+            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
+                self.remember(&entry, rules).await?;
+            }
+        }
         let mut changes = Vec::new();
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.get(number) else {
@@ -364,7 +424,10 @@ impl Ledger {
                 continue;
             };
             match outcome {
-                Outcome::Posted { odoo, .. } => self.tell_posted(&entry.document, odoo).await?,
+                Outcome::Posted { odoo, .. } => {
+                    self.tell_posted(&entry.document, Some(odoo)).await?;
+                    self.perhaps_complete(&entry.document).await?;
+                }
                 Outcome::Refused { reason, .. } => {
                     self.sequence.blocks(copy, &entry.document)?;
                     self.tell_refused(&entry.document, reason).await?;
@@ -376,6 +439,25 @@ impl Ledger {
                 }
             }
             self.aside.answered(*number, now);
+        }
+        Ok(())
+    }
+
+    /// A validation that was parked because something was missing is tried again when more was posted for its order.
+    async fn perhaps_complete(&mut self, document: &Document) -> Result<(), Ended> {
+        let Some(order) = document.purpose.order() else {
+            return Ok(());
+        };
+        for number in self.sequence.about_order(order) {
+            let Some(entry) = self.journal.document(number)? else {
+                continue;
+            };
+            let lacked = entry.progress.reason.as_ref();
+            let lacked = lacked.is_some_and(|reason| code::LACKING.contains(&reason.code.as_str()));
+            if lacked && entry.progress.state == State::Parked && is_validation(&entry) {
+                let note = format!("document {} was posted for the order", document.number);
+                self.change(vec![waiting(&entry, note)]).await?;
+            }
         }
         Ok(())
     }
@@ -408,11 +490,13 @@ impl Ledger {
             }
             let documents: Vec<_> = curable.iter().map(|entry| asked(entry)).collect();
             let resolved = resolve(odoo, ground, Intent::Look, &documents).await?;
-            let changes = curable
-                .iter()
-                .zip(resolved)
-                .filter(|(_, resolved)| resolved.is_ok());
-            let changes: Vec<_> = changes.map(|(entry, _)| waiting(entry)).collect();
+            let cured = |(entry, resolved): &(&&Entry, Result<Prepared, Reason>)| {
+                resolved.is_ok() && is_order_there(ground.copy, entry)
+            };
+            let changes = curable.iter().zip(resolved).filter(cured);
+            let changes: Vec<_> = changes
+                .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
+                .collect();
             if !changes.is_empty() {
                 self.change(changes).await?;
             }
@@ -514,14 +598,15 @@ impl Ledger {
         }
     }
 
-    async fn tell_posted(&self, document: &Document, odoo: &OdooRef) -> Result<(), Ended> {
-        tracing::debug!(number = document.number, odoo = odoo.name, "posted");
+    async fn tell_posted(&self, document: &Document, odoo: Option<&OdooRef>) -> Result<(), Ended> {
+        let odoo = odoo.map(|odoo| odoo.name.as_str());
+        tracing::debug!(number = document.number, odoo, "posted");
         let key = document.key.to_string();
         let receipt = |id: &str| {
             Receipt::Posted {
                 id,
                 document: key.clone(),
-                odoo: &odoo.name,
+                odoo,
             }
             .to_bytes()
         };
@@ -569,9 +654,25 @@ impl Ledger {
     }
 }
 
+/// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.
+fn is_order_there(copy: &Copy, entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);
+    match entry.document.purpose.order().filter(|_| was_unknown) {
+        Some(order) => !matches!(copy.order(order), Ok(OrderFound::Nothing)),
+        None => true,
+    }
+}
+
+fn is_validation(entry: &Entry) -> bool {
+    matches!(entry.document.purpose, Purpose::Validate { .. })
+}
+
 /// What is to be done with a document that was taken.
 enum Next {
     Send(Prepared),
+    /// It is as it should be in Odoo already.
+    Nothing(Prepared),
     Refuse(Reason),
     /// Without a word to the device: Odoo holds something of it as done.
     Park(Reason, OdooRef),
@@ -586,6 +687,7 @@ async fn next(
     resolved: Result<Prepared, Reason>,
 ) -> Result<Next, Failure> {
     let reason = match resolved {
+        Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
         Ok(prepared) => return Ok(Next::Send(prepared)),
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,

@@ -1,19 +1,27 @@
-//! The only module that knows Odoo: its JSON-2 API, models, fields and traps. `docs/odoo.md` has what was measured.
+//! The only module that knows Odoo: its APIs, models, fields and traps. `docs/odoo.md` has what was measured.
 //!
 //! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
+//! - `wire`: JSON-2, or `/jsonrpc`. Pure.
+//! - `dialect`: what Odoo 17 and 18 call otherwise.
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `floor`: what the floor needs besides: stock, open orders, the rules of barcodes; and when the key expires.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
 mod client;
+mod dialect;
+mod floor;
 mod master;
 pub mod order;
 mod rights;
+pub mod stock;
 mod transfer;
+mod wire;
 
 pub use client::Client;
+pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Rule, Which};
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
-pub use transfer::{Picking, PickingLine, Transfer, TransferLine};
+pub use transfer::{Header, Picking, PickingLine, Returned, Transfer, TransferLine};

@@ -7,6 +7,8 @@
 //! **Promises:** our lines have external ids, so each is there once. Nothing is added to a picking that is done or cancelled:
 //! Odoo itself refuses it in the same transaction (`odoo::order`). A validation is begun only where lines were picked.
 
+mod finish;
+mod lines;
 mod rows;
 mod target;
 #[cfg(test)]
@@ -16,10 +18,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 pub use self::rows::Row;
-use self::target::Target;
-use super::machine::TOLERANCE;
-use super::odoo::order::{SeenPicking, odoo_time};
-use crate::config::{self, Over, Under};
+use super::odoo::order::SeenPicking;
+use crate::config;
 use crate::document::{DocumentKey, OdooRef};
 use crate::outcome::{Outcome, code};
 
@@ -158,6 +158,9 @@ pub struct Reconciling {
     wrote: bool,
     /// Odoo refuses the true time (a closed period): its own stands.
     time_refused: bool,
+    /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
+    weight_kg: Option<Decimal>,
+    weighed: bool,
 }
 
 impl Reconciling {
@@ -171,6 +174,8 @@ impl Reconciling {
             validated: false,
             wrote: false,
             time_refused: false,
+            weight_kg: None,
+            weighed: false,
         }
     }
 
@@ -187,9 +192,11 @@ impl Reconciling {
     /// The last call was answered; what it did is read before anything is believed.
     pub fn done(&mut self) {
         match self.next {
-            Next::Add { .. } => self.added = true,
-            Next::Validate { .. } => self.validated = true,
-            Next::Pack { .. } | Next::Ship { .. } => self.wrote = true,
+            Next::Add { .. } => (self.added, self.weighed) = (true, false),
+            Next::Validate { .. } => (self.validated, self.weighed) = (true, false),
+            Next::Pack { .. } => (self.wrote, self.weighed) = (true, false),
+            Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => self.wrote = true,
+            Next::Ship { .. } => self.weighed = true,
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => {}
         }
         self.look_again();
@@ -210,6 +217,10 @@ impl Reconciling {
 
     /// What was read says what is next.
     pub fn seen(&mut self, seen: &Seen) {
+        if let Some(weight) = self.weight_that_was_lost(seen) {
+            self.next = weight;
+            return;
+        }
         self.next = match &self.job.task {
             Task::Lines { lines, way } => self.lines(seen, *way, lines),
             Task::Validate => self.validate(seen),
@@ -218,326 +229,27 @@ impl Reconciling {
         };
     }
 
-    fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> Next {
-        if let Some(picking) = target::holder(seen, self.job.key) {
-            return self.lines_on(seen, picking, lines);
+    fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {
+        if matches!(self.job.task, Task::Ship(_)) {
+            return None;
         }
-        if self.added {
-            return refuse(
-                code::ORDER_CHANGED,
-                format!(
-                    "Odoo took the lines for {} and does not have them: somebody removed them",
-                    self.job.order
-                ),
-                None,
-            );
+        let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+        let picking = seen.pickings.iter().find(told)?;
+        let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
+        if !self.added && !self.validated && !self.wrote {
+            self.weight_kg = has;
         }
-        let picking = match target::for_lines(seen, &self.job.order, way, lines) {
-            Target::Open(picking) => picking,
-            Target::Closed(pickings) => return self.closed(&pickings, lines),
-            Target::Nothing => return self.unknown(),
-        };
-        if let Some(refusal) = self.not_ordered(picking, way, lines) {
-            return refusal;
+        if self.weight_kg == has || self.weight_kg.is_none() || self.weighed {
+            return None;
         }
-        Next::Add {
-            picking: picking.clone(),
-            rows: rows::rows(self.job.key, picking, lines),
-        }
-    }
-
-    /// Our lines are there: on what, and is that all?
-    fn lines_on(&self, seen: &Seen, picking: &SeenPicking, lines: &[OrderLine]) -> Next {
-        let named = picking.named();
-        if let Some(difference) = rows::difference(self.job.key, picking, lines) {
-            return refuse(
-                code::ORDER_CHANGED,
-                format!(
-                    "somebody changed our lines on {}: {difference}",
-                    picking.name
-                ),
-                Some(named),
-            );
-        }
-        match picking.state.as_str() {
-            "done" => self.time_or_finish(seen, picking),
-            "cancel" => refuse(
-                code::ORDER_CANCELLED,
-                format!(
-                    "{} was cancelled in Odoo after our lines were on it",
-                    picking.name
-                ),
-                Some(named),
-            ),
-            _ if self.rules.validate_complete && picking.is_complete() => {
-                self.validate_once(picking, true)
-            }
-            _ => posted(named, !self.added),
-        }
-    }
-
-    /// Nothing of the order takes lines any more.
-    fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> Next {
-        if let Some(picking) = pickings
-            .iter()
-            .find(|p| p.state == "done" && rows::holds(p, lines))
-        {
-            return posted(picking.named(), true);
-        }
-        let last = pickings.last().map(|picking| picking.named());
-        let Some(done) = pickings
-            .iter()
-            .rev()
-            .find(|picking| picking.state == "done")
-        else {
-            return refuse(
-                code::ORDER_CANCELLED,
-                format!("{} was cancelled in Odoo", self.job.order),
-                last,
-            );
-        };
-        refuse(
-            code::ORDER_DONE,
-            format!(
-                "{} was finished in Odoo ({}) and there is no backorder: it has {}; here there is {}",
-                done.name,
-                done.date_done.as_deref().unwrap_or("no time"),
-                rows::said_of(done),
-                rows::said(done, lines),
-            ),
-            Some(done.named()),
-        )
-    }
-
-    fn unknown(&self) -> Next {
-        refuse(
-            code::UNKNOWN_ORDER,
-            format!(
-                "Odoo has no order {:?} that this warehouse could work on: enter it there, and this is sent by itself",
-                self.job.order
-            ),
-            None,
-        )
-    }
-
-    /// Lines for what was not ordered, or for more than was.
-    fn not_ordered(&self, picking: &SeenPicking, way: Way, lines: &[OrderLine]) -> Option<Next> {
-        let mut products: Vec<i64> = lines.iter().map(|line| line.product).collect();
-        products.sort_unstable();
-        products.dedup();
-        let (over, over_code) = match way {
-            Way::Pick => (self.rules.pick_over, code::OVER_PICKED),
-            Way::Receive => (self.rules.receive_over, code::OVER_RECEIVED),
-        };
-        let allowed = over == Over::Allow || over == Over::Ask && self.decided(ALLOW);
-        for product in products {
-            let Some(ordered) = picking.ordered(product) else {
-                return Some(refuse(
-                    code::NOT_ON_ORDER,
-                    format!(
-                        "{} has no line for product id {product}: it has {}",
-                        picking.name,
-                        rows::said_of(picking)
-                    ),
-                    Some(picking.named()),
-                ));
-            };
-            let ours: Decimal = lines
-                .iter()
-                .filter(|l| l.product == product)
-                .map(|l| l.quantity)
-                .sum();
-            let picked = picking.picked(product);
-            if picked + ours > ordered + TOLERANCE && !allowed {
-                let choice = if over == Over::Refuse {
-                    "correct the quantity"
-                } else {
-                    "allow it, or correct the quantity"
-                };
-                return Some(refuse(
-                    over_code,
-                    format!(
-                        "{} asks for {} of {}, {} are there already, and here are {}: {choice}",
-                        picking.name,
-                        ordered.normalize(),
-                        picking.product_name(product),
-                        picked.normalize(),
-                        ours.normalize()
-                    ),
-                    Some(picking.named()),
-                ));
-            }
-        }
-        None
-    }
-
-    fn validate(&self, seen: &Seen) -> Next {
-        let picking = match target::with_picks(seen, &self.job.order) {
-            Target::Open(picking) => picking,
-            Target::Closed(pickings) => {
-                return match pickings
-                    .iter()
-                    .rev()
-                    .find(|picking| picking.state == "done")
-                {
-                    Some(done) if self.validated => self.time_or_finish(seen, done),
-                    Some(done) => posted(done.named(), true),
-                    None => self.closed(&pickings, &[]),
-                };
-            }
-            Target::Nothing => return self.unknown(),
-        };
-        if !picking.has_picks() {
-            return refuse(
-                code::NOTHING_PICKED,
-                format!(
-                    "nothing was picked for {}: Odoo would post all that is reserved. Pick it, or validate it in Odoo",
-                    picking.name
-                ),
-                Some(picking.named()),
-            );
-        }
-        match self.backorder(picking) {
-            Ok(backorder) => self.validate_once(picking, backorder),
-            Err(refusal) => *refusal,
-        }
-    }
-
-    /// Whether what is missing becomes a backorder, by policy and by what a person said.
-    fn backorder(&self, picking: &SeenPicking) -> Result<bool, Box<Next>> {
-        if picking.is_complete() {
-            return Ok(true);
-        }
-        let incoming = picking.kind == "incoming";
-        let (under, under_code) = if incoming {
-            (self.rules.receive_under, code::UNDER_RECEIVED)
-        } else {
-            (self.rules.pick_under, code::UNDER_PICKED)
-        };
-        match under {
-            Under::Backorder => Ok(true),
-            Under::NoBackorder => Ok(false),
-            Under::Ask if self.decided(BACKORDER) => Ok(true),
-            Under::Ask if self.decided(NO_BACKORDER) => Ok(false),
-            Under::Ask | Under::Refuse => {
-                let choice = if under == Under::Ask {
-                    "retry with backorder or with no-backorder, or bring the rest and retry"
-                } else {
-                    "bring the rest and retry"
-                };
-                Err(Box::new(refuse(
-                    under_code,
-                    format!("{} lacks {}: {choice}", picking.name, picking.lacking()),
-                    Some(picking.named()),
-                )))
-            }
-        }
-    }
-
-    fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> Next {
-        if self.validated {
-            return refuse(
-                code::NOT_VALIDATED,
-                format!(
-                    "Odoo left {} {:?} when told to validate it: open it there and see what Odoo asks",
-                    picking.name, picking.state
-                ),
-                Some(picking.named()),
-            );
-        }
-        Next::Validate {
+        Some(Next::Ship {
             picking: picking.id,
-            backorder,
-        }
-    }
-
-    /// The true time of what we validated ourselves; never of what somebody else did.
-    fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> Next {
-        let ours = self.validated || picking.write_uid == Some(seen.me);
-        match self.job.when {
-            Some(at)
-                if ours
-                    && !self.time_refused
-                    && picking.date_done.as_deref() != Some(odoo_time(at).as_str()) =>
-            {
-                Next::SetDone {
-                    picking: picking.id,
-                    at,
-                }
-            }
-            _ => posted(picking.named(), !self.added && !self.validated),
-        }
-    }
-
-    fn pack_all(&self, seen: &Seen, package: i64) -> Next {
-        let picking = match target::with_picks(seen, &self.job.order) {
-            Target::Open(picking) => picking,
-            Target::Closed(pickings) => {
-                let packed =
-                    |p: &&&SeenPicking| p.lines.iter().any(|l| l.result_package == Some(package));
-                return match pickings.iter().rev().find(packed) {
-                    Some(picking) => posted(picking.named(), true),
-                    None => self.closed(&pickings, &[]),
-                };
-            }
-            Target::Nothing => return self.unknown(),
-        };
-        let picked = || picking.lines.iter().filter(|line| line.picked);
-        let loose: Vec<i64> = picked()
-            .filter(|line| line.result_package.is_none())
-            .map(|line| line.id)
-            .collect();
-        if !loose.is_empty() && !self.wrote {
-            return Next::Pack {
-                lines: loose,
-                package,
-            };
-        }
-        if picked().any(|line| line.result_package == Some(package)) {
-            return posted(picking.named(), !self.wrote);
-        }
-        refuse(
-            code::NOTHING_PICKED,
-            format!(
-                "nothing that was picked for {} is without a package",
-                picking.name
-            ),
-            Some(picking.named()),
-        )
-    }
-
-    fn ship(&self, seen: &Seen, shipment: &Shipment) -> Next {
-        let Some(picking) = target::delivery(seen, &self.job.order) else {
-            return self.unknown();
-        };
-        if picking.state == "cancel" {
-            return refuse(
-                code::ORDER_CANCELLED,
-                format!("{} was cancelled in Odoo", picking.name),
-                Some(picking.named()),
-            );
-        }
-        let note = shipment
-            .parcels
-            .and_then(|parcels| picking.note_with_parcels(parcels));
-        if note.is_none() && picking.says(shipment) {
-            return posted(picking.named(), !self.wrote);
-        }
-        if self.wrote {
-            return refuse(
-                code::DIFFERS_IN_ODOO,
-                format!(
-                    "Odoo took what the carrier is told of {}, and has something else: is the module stock_delivery installed?",
-                    picking.name
-                ),
-                Some(picking.named()),
-            );
-        }
-        Next::Ship {
-            picking: picking.id,
-            shipment: shipment.clone(),
-            note,
-        }
+            shipment: Shipment {
+                weight_kg: self.weight_kg,
+                ..Shipment::default()
+            },
+            note: None,
+        })
     }
 
     fn decided(&self, answer: &str) -> bool {

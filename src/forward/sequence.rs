@@ -62,24 +62,37 @@ impl Sequence {
         Ok(())
     }
 
-    /// What has to be done before this document: its place, and its number.
-    pub fn blocker(
+    /// What has to be done before this document, oldest first: places and numbers.
+    pub fn blockers(
         &self,
         copy: Option<&Copy>,
         document: &Document,
-    ) -> Result<Option<(u64, u64)>, CopyError> {
+    ) -> Result<Vec<(u64, u64)>, CopyError> {
         if self.blockers.is_empty() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let touched = touched(copy, document)?;
         let before = self.blockers.range(..self.place_of(document));
-        let mut blocking = before.filter(|(_, blocker)| match &blocker.touched {
+        let blocking = before.filter(|(_, blocker)| match &blocker.touched {
             Some(other) => depends(other, &touched),
             None => touched.is_count || touched.order.is_some(),
         });
         Ok(blocking
-            .next()
-            .map(|(place, blocker)| (*place, blocker.number)))
+            .map(|(place, blocker)| (*place, blocker.number))
+            .collect())
+    }
+
+    /// The documents that are kept here and are about this order.
+    pub fn about_order(&self, order: &str) -> Vec<u64> {
+        let about = |blocker: &&Blocker| {
+            let touched = blocker.touched.as_ref();
+            touched.is_some_and(|touched| touched.order.as_deref() == Some(order))
+        };
+        self.blockers
+            .values()
+            .filter(about)
+            .map(|blocker| blocker.number)
+            .collect()
     }
 
     /// Whether a document depends on one of these, which go before it.
@@ -216,10 +229,8 @@ mod tests {
     }
 
     fn blocker(sequence: &Sequence, document: &Document) -> Option<u64> {
-        sequence
-            .blocker(None, document)
-            .unwrap()
-            .map(|(_, number)| number)
+        let blockers = sequence.blockers(None, document).unwrap();
+        blockers.first().map(|(_, number)| *number)
     }
 
     #[test]

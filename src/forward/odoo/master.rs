@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::transfer::Header;
 use crate::outcome::Failure;
 
 /// Rows of one page: answers in well under a second, also on a slow server.
@@ -27,6 +28,22 @@ pub struct Warehouse {
     pub from: i64,
     pub to: i64,
     pub company: i64,
+    /// Goods from a vendor without an order; none where the warehouse takes none.
+    pub receipts: Option<Header>,
+    /// Goods from a customer without an order.
+    pub returns: Option<Header>,
+}
+
+impl Warehouse {
+    #[must_use]
+    pub fn internal(&self) -> Header {
+        Header {
+            picking_type: self.picking_type,
+            from: self.from,
+            to: self.to,
+            return_of: None,
+        }
+    }
 }
 
 /// What the copy of master data holds.
@@ -38,35 +55,125 @@ pub enum Kind {
     /// Barcodes of packagings: a product, and how many of it.
     Packaging,
     Location,
+    /// What lies in the warehouse's internal locations.
+    Quant,
+    /// Lots, packages and partners are held where a quant or an order names them.
+    Lot,
+    Package,
+    Partner,
 }
 
 /// One record of master data; which fields mean something depends on its kind.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub struct Row {
     pub id: i64,
-    #[serde(deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub write_date: Option<String>,
     /// An archived record is as good as gone.
     #[serde(default = "yes")]
     pub active: bool,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub barcode: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub default_code: Option<String>,
     /// `none`, `lot` or `serial`, for products.
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tracking: Option<String>,
-    /// The product of a packaging.
-    #[serde(default)]
+    /// The product of a packaging, a quant or a lot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<i64>,
     /// The unit of a product or a packaging.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<i64>,
+    /// How many of the product's own unit a packaging holds, where it says so itself: before Odoo 19.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contained: Option<f64>,
     /// How many of its reference unit a unit is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// Whether Odoo keeps stock of the product.
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub is_storable: Option<bool>,
+    /// `internal`, `customer`, `inventory`, ..., for locations.
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub usage: Option<String>,
+    /// The warehouse of a location.
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub warehouse_id: Option<i64>,
+    /// The name of a lot, a package or a partner.
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub name: Option<String>,
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub expiration_date: Option<String>,
+    /// Where a quant lies, in what, whose it is, and how much.
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub location_id: Option<i64>,
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub lot_id: Option<i64>,
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub package_id: Option<i64>,
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub owner_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<f64>,
 }
 
 fn yes() -> bool {
@@ -88,7 +195,7 @@ struct Named {
 }
 
 /// A record whose id says where the next page begins.
-trait Record {
+pub(super) trait Record {
     fn id(&self) -> i64;
 }
 
@@ -102,12 +209,15 @@ macro_rules! records {
     };
 }
 records!(Row, Lot, Named);
+pub(super) use records;
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
     id: i64,
     company_id: i64,
     int_type_id: Value,
+    in_type_id: Value,
+    out_type_id: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -128,19 +238,34 @@ pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
     })
 }
 
+/// Odoo writes `false` where there is nothing. (Of a flag, `false` is nothing as well.)
+pub(super) fn value_or_false<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null | Value::Bool(false) => None,
+        value => Some(serde_json::from_value(value).map_err(serde::de::Error::custom)?),
+    })
+}
+
 impl Kind {
+    /// What barcodes are looked up in: nothing can be posted without.
     pub const ALL: [Self; 4] = [Self::Unit, Self::Product, Self::Packaging, Self::Location];
 
-    fn model(self) -> &'static str {
+    pub(super) fn model(self) -> &'static str {
         match self {
             Self::Unit => "uom.uom",
             Self::Product => "product.product",
             Self::Packaging => "product.uom",
             Self::Location => "stock.location",
+            Self::Quant => "stock.quant",
+            Self::Lot => "stock.lot",
+            Self::Package => "stock.package",
+            Self::Partner => "res.partner",
         }
     }
 
-    fn fields(self) -> &'static [&'static str] {
+    pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Unit => &["write_date", "active", "factor"],
             Self::Product => &[
@@ -151,18 +276,46 @@ impl Kind {
                 "default_code",
                 "tracking",
                 "uom_id",
+                "is_storable",
             ],
             Self::Packaging => &["write_date", "barcode", "product_id", "uom_id"],
-            Self::Location => &["write_date", "active", "display_name", "barcode"],
+            Self::Location => &[
+                "write_date",
+                "active",
+                "display_name",
+                "barcode",
+                "usage",
+                "warehouse_id",
+            ],
+            Self::Quant => &[
+                "write_date",
+                "product_id",
+                "location_id",
+                "lot_id",
+                "package_id",
+                "owner_id",
+                "quantity",
+            ],
+            Self::Lot => &["write_date", "name", "product_id", "expiration_date"],
+            Self::Package | Self::Partner => &["write_date", "name"],
+        }
+    }
+
+    /// Fields that come with an app of Odoo's, or that not every version has.
+    pub(super) fn optional(self) -> &'static [&'static str] {
+        match self {
+            Self::Quant => &["owner_id"],
+            Self::Lot => &["expiration_date"],
+            _ => &[],
         }
     }
 
     /// The fields by which a code is looked up.
     fn codes(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &[],
             Self::Product => &["barcode", "default_code"],
             Self::Packaging | Self::Location => &["barcode"],
+            _ => &[],
         }
     }
 
@@ -182,7 +335,7 @@ impl Client {
             .search(
                 "stock.warehouse",
                 &json!([["code", "=", code]]),
-                &["company_id", "int_type_id"],
+                &["company_id", "int_type_id", "in_type_id", "out_type_id"],
                 2,
             )
             .await?;
@@ -192,26 +345,48 @@ impl Client {
                 "set odoo.warehouse to the short name of one that the key's user may see",
             ));
         };
+        let kinds = [
+            &warehouse.int_type_id,
+            &warehouse.in_type_id,
+            &warehouse.out_type_id,
+        ];
         let types: Vec<PickingType> = self
             .search(
                 "stock.picking.type",
-                &json!([["id", "=", warehouse.int_type_id.as_i64()]]),
+                &json!([["id", "in", kinds]]),
                 &[
                     "active",
                     "default_location_src_id",
                     "default_location_dest_id",
                 ],
-                1,
+                kinds.len(),
             )
             .await?;
-        let usable = types.first().filter(|t| t.active).and_then(|t| {
-            Some(Warehouse {
-                id: warehouse.id,
-                picking_type: t.id,
-                from: t.default_location_src_id.as_i64()?,
-                to: t.default_location_dest_id.as_i64()?,
-                company: warehouse.company_id,
+        let header = |kind: &Value| {
+            let mut types = types.iter();
+            let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
+            Some(Header {
+                picking_type: kind.id,
+                from: kind.default_location_src_id.as_i64()?,
+                to: kind.default_location_dest_id.as_i64()?,
+                return_of: None,
             })
+        };
+        let receipts = header(&warehouse.in_type_id);
+        let deliveries = header(&warehouse.out_type_id);
+        let usable = header(&warehouse.int_type_id).map(|internal| Warehouse {
+            id: warehouse.id,
+            picking_type: internal.picking_type,
+            from: internal.from,
+            to: internal.to,
+            company: warehouse.company_id,
+            receipts,
+            returns: receipts
+                .zip(deliveries)
+                .map(|(receipts, deliveries)| Header {
+                    from: deliveries.to,
+                    ..receipts
+                }),
         });
         self.set_company(warehouse.company_id);
         usable.ok_or_else(|| {
@@ -325,7 +500,7 @@ impl Client {
     }
 
     /// All records, page by page: names may stand for more than one page holds.
-    async fn search_all<T: DeserializeOwned + Record>(
+    pub(super) async fn search_all<T: DeserializeOwned + Record>(
         &mut self,
         model: &str,
         domain: Vec<Value>,
@@ -349,7 +524,7 @@ impl Client {
     }
 
     /// Records with bare ids for references, oldest first, archived ones as well.
-    async fn search<T: DeserializeOwned>(
+    pub(super) async fn search<T: DeserializeOwned>(
         &mut self,
         model: &str,
         domain: &Value,

@@ -1,7 +1,8 @@
 //! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
 
 use super::*;
-use crate::forward::odoo::order::{SeenLine, SeenMove};
+use crate::config::{Over, Under};
+use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 
@@ -95,6 +96,8 @@ impl Odoo {
 
     fn add(&mut self, id: i64, rows: &[Row]) {
         let picking = self.picking(id);
+        // As Odoo does, which reckons it from packages.
+        picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
         for row in rows {
             let known = |line: &SeenLine| line.external.as_ref() == Some(&row.external_id);
             if picking.lines.iter().any(known) {
@@ -168,6 +171,9 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
             Next::Pack { lines, package } => {
+                for picking in &mut odoo.seen.pickings {
+                    picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
+                }
                 for line in odoo.seen.pickings.iter_mut().flat_map(|p| &mut p.lines) {
                     if lines.contains(&line.id) {
                         line.result_package = Some(*package);
@@ -180,8 +186,10 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
                 note,
             } => {
                 let picking = odoo.picking(*picking);
-                picking.carrier_ref.clone_from(&shipment.carrier_ref);
-                picking.weight_kg = shipment.weight_kg;
+                if shipment.carrier_ref.is_some() {
+                    picking.carrier_ref.clone_from(&shipment.carrier_ref);
+                }
+                picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
                 if note.is_some() {
                     picking.note.clone_from(note);
                 }
@@ -556,4 +564,26 @@ fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
         panic!()
     };
     assert_eq!(on.id, 3);
+}
+
+#[test]
+fn a_weight_that_was_told_before_the_goods_stays() {
+    let rules = config::Orders::default();
+    let told = Shipment {
+        weight_kg: Some("2.5".parse().unwrap()),
+        ..Shipment::default()
+    };
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    run(&mut odoo, job(Task::Ship(told.clone())), &rules, &[]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    run(&mut odoo, job(Task::PackAll { package: 33 }), &rules, &[]);
+    let rest = OrderJob {
+        key: DocumentKey([8; 16]),
+        ..pick(vec![line(1, 3)])
+    };
+    run(&mut odoo, rest, &rules, &[]);
+    assert_eq!(
+        (odoo.picking(1).weight_kg, odoo.picking(1).state.as_str()),
+        (told.weight_kg, "done")
+    );
 }
