@@ -19,11 +19,8 @@ pub mod code {
     pub const AMBIGUOUS_LOCATION: &str = "ambiguous-location";
     pub const AMBIGUOUS_PACKAGE: &str = "ambiguous-package";
     pub const LOT_REQUIRED: &str = "lot-required";
-    pub const SERIAL_QUANTITY: &str = "serial-quantity";
-    pub const SERIAL_SEEN: &str = "serial-seen";
-    pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
-    pub const UNKNOWN_OWNER: &str = "unknown-owner";
-    pub const AMBIGUOUS_OWNER: &str = "ambiguous-owner";
+    pub const UNKNOWN_PARTNER: &str = "unknown-partner";
+    pub const AMBIGUOUS_PARTNER: &str = "ambiguous-partner";
     pub const OWNER_AMBIGUOUS: &str = "owner-ambiguous";
     pub const ORDER_REQUIRED: &str = "order-required";
     pub const BIN_REQUIRED: &str = "bin-required";
@@ -32,15 +29,18 @@ pub mod code {
     pub const COUNTED_SINCE: &str = "counted-since";
     pub const NOT_DELIVERED: &str = "not-delivered";
     pub const OVER_RETURNED: &str = "over-returned";
+    pub const SERIAL_QUANTITY: &str = "serial-quantity";
+    pub const SERIAL_SEEN: &str = "serial-seen";
+    pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
+    pub const UNKNOWN_ORDER: &str = "unknown-order";
+    pub const ORDER_DONE: &str = "order-done";
+    pub const ORDER_CANCELLED: &str = "order-cancelled";
+    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";
     pub const HELD_BACK: &str = "held-back";
     pub const ALREADY_POSTED: &str = "already-posted";
-    pub const UNKNOWN_ORDER: &str = "unknown-order";
-    pub const ORDER_DONE: &str = "order-done";
-    pub const ORDER_CANCELLED: &str = "order-cancelled";
-    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const ORDER_CHANGED: &str = "order-changed";
     pub const OVER_PICKED: &str = "over-picked";
     pub const UNDER_PICKED: &str = "under-picked";
@@ -64,8 +64,8 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
-        UNKNOWN_OWNER,
-        AMBIGUOUS_OWNER,
+        UNKNOWN_PARTNER,
+        AMBIGUOUS_PARTNER,
         // Where the policy is another one by now.
         ORDER_REQUIRED,
         UNKNOWN_OUTCOME,

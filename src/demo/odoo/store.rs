@@ -159,18 +159,18 @@ impl Store {
             }
         }
         if let ("ir.model.data", Some(of)) = (model, schema::model(text_of(row, "model"))) {
-            let name = (
+            let external = (
                 text_of(row, "module").to_owned(),
                 text_of(row, "name").to_owned(),
             );
-            let named = (of, id_of(row, "res_id"));
-            let names = self.names.entry(named).or_default();
+            let record = (of, id_of(row, "res_id"));
+            let names = self.names.entry(record).or_default();
             names.retain(|data| *data != id);
             if add {
                 names.push(id);
-                self.external.insert(name, named);
+                self.external.insert(external, record);
             } else {
-                self.external.remove(&name);
+                self.external.remove(&external);
             }
         }
     }

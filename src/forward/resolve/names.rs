@@ -263,11 +263,11 @@ pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<i64>> {
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(Some(*id)),
         (Some(_), Some(_)) => Err(reason(
-            code::AMBIGUOUS_OWNER,
+            code::AMBIGUOUS_PARTNER,
             format!("more than one partner in Odoo is called {owner:?}: {MAKE_UNIQUE}"),
         )),
         (None, _) => Err(reason(
-            code::UNKNOWN_OWNER,
+            code::UNKNOWN_PARTNER,
             format!("no partner in Odoo has the name or reference {owner:?}: {WHEN_THERE}"),
         )),
     }

@@ -93,8 +93,8 @@ pub const PARKED: &[Code] = &[
         choices: &AMBIGUOUS,
     },
     Code {
-        code: "unknown-owner",
-        meaning: "no partner has this name or reference, which was edited in as the owner of the goods",
+        code: "unknown-partner",
+        meaning: "no partner has this name or reference, so the owner of the goods is not known",
         choices: &[
             (Retry, "the partner was entered in Odoo"),
             (Edit, "another owner was meant, or none"),
@@ -102,8 +102,8 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
-        code: "ambiguous-owner",
-        meaning: "more than one partner has this name or reference",
+        code: "ambiguous-partner",
+        meaning: "more than one partner has the name or reference that the owner is given by",
         choices: &AMBIGUOUS,
     },
     Code {
@@ -112,6 +112,38 @@ pub const PARKED: &[Code] = &[
         choices: &[
             (Edit, "say the owner"),
             (Retry, "only one of them has goods there by now"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "bin-required",
+        meaning: "it is not said in which bin the goods lie",
+        choices: &[(Edit, "say the bin"), NOT_AT_ALL],
+    },
+    Code {
+        code: "package-required",
+        meaning: "less was counted than lies in the bin in several packages",
+        choices: &[
+            (Edit, "say which package was counted"),
+            (Retry, "the packages were put right in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "not-delivered",
+        meaning: "the goods that come back have not gone out yet",
+        choices: &[
+            (Retry, "the delivery was validated"),
+            (Edit, "another order was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "over-returned",
+        meaning: "more comes back than went out and has not come back yet",
+        choices: &[
+            (With("allow"), "so many came back: post it"),
+            (Edit, "the quantity or the order was scanned wrong"),
             NOT_AT_ALL,
         ],
     },
@@ -156,33 +188,6 @@ pub const PARKED: &[Code] = &[
             (Edit, "another bin, lot or quantity was meant"),
             NOT_AT_ALL,
         ],
-    },
-    Code {
-        code: "bin-required",
-        meaning: "it is not said in which bin the goods lie",
-        choices: &[(Edit, "say the bin"), NOT_AT_ALL],
-    },
-    Code {
-        code: "package-required",
-        meaning: "less was counted than lies in the bin in several packages",
-        choices: &[
-            (Edit, "say the package that was counted"),
-            (Discard, "each package is counted by itself"),
-        ],
-    },
-    Code {
-        code: "not-delivered",
-        meaning: "the goods that come back have not gone out yet",
-        choices: &[
-            (Retry, "the delivery was validated by now"),
-            (Edit, "name the order that was meant"),
-            NOT_AT_ALL,
-        ],
-    },
-    Code {
-        code: "over-returned",
-        meaning: "more comes back than went out and did not come back yet",
-        choices: &MORE,
     },
     Code {
         code: "counted-since",

@@ -25,7 +25,7 @@ struct Floor {
 
 impl Floor {
     async fn open() -> Self {
-        let odoo = Odoo::real().await;
+        let odoo = Odoo::real(stockrelay::config::Api::Auto).await;
         let (gateway, link) = linked(&odoo).await;
         Self {
             odoo,
@@ -595,7 +595,7 @@ async fn the_owner_of_all_that_lies_there_is_the_owner_of_what_is_moved() {
         .await;
     floor.gateway.drained().await;
     assert_eq!(floor.gateway.reason(unclear), code::OWNER_AMBIGUOUS);
-    assert_eq!(floor.gateway.reason(unknown), code::UNKNOWN_OWNER);
+    assert_eq!(floor.gateway.reason(unknown), code::UNKNOWN_PARTNER);
     let message = floor.gateway.progress(unclear).reason.unwrap().message;
     assert!(names.iter().all(|name| message.contains(name)), "{message}");
     let said = Line {

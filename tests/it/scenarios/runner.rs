@@ -280,7 +280,7 @@ impl Stage {
         );
         let found = self.reasons();
         let mut reasons: Vec<&str> = found.iter().map(|reason| reason.code.as_str()).collect();
-        reasons.sort();
+        reasons.sort_unstable();
         assert_eq!(
             reasons, expect.reasons,
             "{path}: reasons of parked documents: {found:?}"

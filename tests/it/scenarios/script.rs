@@ -324,7 +324,8 @@ pub struct Expect {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Carrier {
-    pub carrier_ref: Option<String>,
+    #[serde(rename = "carrier_ref")]
+    pub reference: Option<String>,
     pub weight_kg: Option<f64>,
     /// A part of the note.
     pub note: Option<String>,

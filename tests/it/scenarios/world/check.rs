@@ -165,7 +165,7 @@ impl World {
         let body =
             json!({"ids": [id], "fields": ["carrier_tracking_ref", "shipping_weight", "note"]});
         let found = target.ask("stock.picking", "read", body).await[0].take();
-        if let Some(reference) = &wanted.carrier_ref {
+        if let Some(reference) = &wanted.reference {
             assert_eq!(found["carrier_tracking_ref"], *reference, "{path}: {order}");
         }
         if let Some(weight) = wanted.weight_kg {
