@@ -15,7 +15,9 @@ mod action;
 mod correction;
 mod fields;
 pub mod gs1;
+pub mod meaning;
 pub mod nomenclature;
+pub mod profile;
 #[cfg(test)]
 mod tests;
 

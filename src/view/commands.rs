@@ -2,6 +2,7 @@
 
 mod lists;
 mod parked;
+mod profile;
 mod status;
 mod trace;
 
@@ -12,6 +13,7 @@ use super::client::{Client, ClientError};
 pub use lists::{documents, events};
 pub use parked::parked;
 pub(super) use parked::retry_all;
+pub use profile::profile;
 pub use status::status;
 pub use trace::trace;
 

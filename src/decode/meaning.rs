@@ -1,0 +1,346 @@
+//! What a code means: a product with its lot, a bin, an order, a command. Pure.
+//!
+//! Comes in: a [`Scan`](super::profile::Scan), the profile's own words, Odoo's nomenclature, and what the copy of Odoo's data [`Known`]s.
+//! Goes out: one [`Meaning`], or an [`Unclear`] that names both readings. It never guesses between two.
+//!
+//! The order in which these are asked is in `docs/scanner-profiles.md`.
+
+mod command;
+mod elements;
+mod readings;
+#[cfg(test)]
+mod tests;
+
+use jiff::civil::Date;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use thiserror::Error;
+
+use super::gs1::{Carrier, ElementString, Gs1Error, Gtin, carrier, parse};
+use super::nomenclature::{Found, Nomenclature};
+use super::profile::{Kind, Means, Scan, Symbology};
+
+pub use command::{CommandCode, FlowName};
+
+/// What a code means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Meaning {
+    Command {
+        command: CommandCode,
+    },
+    Product(Item),
+    Location {
+        code: String,
+    },
+    /// A package or pallet, and what its label says is in it.
+    Package {
+        code: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        content: Option<Box<Item>>,
+    },
+    Order {
+        name: String,
+    },
+    /// A lot or serial number alone, as the second code of a label.
+    Lot {
+        name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        expiry: Option<Date>,
+    },
+    Operator {
+        badge: String,
+    },
+    Quantity {
+        quantity: Decimal,
+    },
+    /// Nobody knows it.
+    Unknown {
+        text: String,
+    },
+}
+
+/// A product, and what its code says besides.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Item {
+    /// As the copy of Odoo's data has it; where that has it not, as the code has it.
+    pub code: String,
+    /// Its item number in 14 digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gtin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<Date>,
+    /// How many, in what the code stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<Decimal>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_kg: Option<Decimal>,
+    /// How many of the product's own unit one of this packaging is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub units: Option<Decimal>,
+    /// Whether the copy of Odoo's data has it.
+    pub known: bool,
+}
+
+/// A product of the copy of Odoo's data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownProduct {
+    pub id: i64,
+    pub name: String,
+    /// How many of its own unit one scan of the code stands for: more than one for a packaging.
+    pub units: Decimal,
+}
+
+/// What the copy of Odoo's data has under exactly this code; names are for people. Two of a kind are two readings.
+pub trait Known {
+    fn products(&self, code: &str) -> Vec<KnownProduct>;
+    fn locations(&self, code: &str) -> Vec<String>;
+    fn packages(&self, code: &str) -> Vec<String>;
+    fn orders(&self, code: &str) -> Vec<String>;
+    /// Whether any product has such a lot or serial number; which one the flow knows.
+    fn has_lot(&self, code: &str) -> bool;
+}
+
+/// Where there is no copy: nothing is known.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NothingKnown;
+
+impl Known for NothingKnown {
+    fn products(&self, _: &str) -> Vec<KnownProduct> {
+        Vec::new()
+    }
+    fn locations(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn packages(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn orders(&self, _: &str) -> Vec<String> {
+        Vec::new()
+    }
+    fn has_lot(&self, _: &str) -> bool {
+        false
+    }
+}
+
+/// What is asked about a code besides the code.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The profile's own words, `code.means`.
+    pub means: &'a [Means],
+    pub nomenclature: Option<&'a Nomenclature>,
+    pub known: &'a dyn Known,
+    /// The present year, for the century of dates.
+    pub year: i16,
+}
+
+/// A code understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Understood {
+    pub meaning: Meaning,
+    /// The elements of a GS1 code.
+    pub elements: Option<ElementString>,
+    pub by: By,
+}
+
+/// Whose word it is that a code means what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Command,
+    Profile,
+    Gs1,
+    /// The copy of Odoo's data.
+    Copy,
+    Nomenclature,
+    /// The code's own form, such as an item number's check digit.
+    Form,
+    Nobody,
+}
+
+impl By {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Command => "it is a command barcode",
+            Self::Profile => "the profile's code.means says so",
+            Self::Gs1 => "GS1's application identifiers say so",
+            Self::Copy => "the copy of Odoo's data has it",
+            Self::Nomenclature => "Odoo's barcode nomenclature says so",
+            Self::Form => "its form says so",
+            Self::Nobody => "nobody knows it",
+        }
+    }
+}
+
+/// Why a code is given no meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unclear {
+    /// It says that it is GS1's, and is not valid.
+    #[error("the code is not valid GS1 data: {0}")]
+    Gs1(#[from] Gs1Error),
+    #[error(
+        "{text} means {one} and {other}; give one of them another barcode in Odoo, or say in code.means of the profile which it is"
+    )]
+    Ambiguous {
+        text: String,
+        one: String,
+        other: String,
+    },
+    /// The profile says that it is a quantity, and it is no number.
+    #[error("{text} is no quantity, which code.means of the profile says it is")]
+    NoQuantity { text: String },
+}
+
+impl Unclear {
+    fn ambiguous(text: &str, [one, other]: [String; 2]) -> Self {
+        Self::Ambiguous {
+            text: text.to_owned(),
+            one,
+            other,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// What a scan means.
+    pub fn understand(&self, scan: &Scan) -> Result<Understood, Unclear> {
+        self.understand_text(&scan.text, scan.symbology.as_ref())
+    }
+
+    /// What a text means that came from a barcode of this symbology.
+    pub fn understand_text(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Understood, Unclear> {
+        let understood = |meaning, by| Understood {
+            meaning,
+            elements: None,
+            by,
+        };
+        if let Some(command) = CommandCode::of(text) {
+            return Ok(understood(Meaning::Command { command }, By::Command));
+        }
+        if let Some(meaning) = self.by_profile(text, symbology)? {
+            return Ok(understood(meaning, By::Profile));
+        }
+        let said = symbology.is_some_and(Symbology::is_gs1)
+            || carrier(text) == Some(Carrier::ElementString);
+        if said || carrier(text).is_some() {
+            match self.by_gs1(text) {
+                Ok(gs1) => return Ok(gs1),
+                // A bin may be named "(12) left": only a scanner's word makes a text GS1's for certain.
+                Err(_) if !said && self.known_as(text, symbology)?.is_some() => {}
+                // Some scanners send the small DataBar without its (01).
+                Err(_) if symbology == Some(&Symbology::Known("databar")) && is_gtin_14(text) => {}
+                Err(unclear) => return Err(unclear),
+            }
+        }
+        if let Some(meaning) = self.known_as(text, symbology)? {
+            return Ok(understood(meaning, By::Copy));
+        }
+        let found = self
+            .nomenclature
+            .and_then(|nomenclature| nomenclature.parse(text, self.year));
+        let found = found.as_ref().and_then(|found| found.first());
+        let (meaning, by) =
+            readings::by_form(text, readings::gtin(text, symbology), symbology, found);
+        Ok(understood(meaning, by))
+    }
+
+    /// The profile's word for the longest prefix that a text has.
+    fn by_profile(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<Meaning>, Unclear> {
+        let has =
+            |means: &&Means| text.starts_with(&means.prefix) && text.len() > means.prefix.len();
+        let longest = self
+            .means
+            .iter()
+            .filter(has)
+            .max_by_key(|means| means.prefix.len());
+        let Some(means) = longest else {
+            return Ok(None);
+        };
+        let code = if means.strip {
+            &text[means.prefix.len()..]
+        } else {
+            text
+        };
+        if means.is == Kind::Product
+            && let Some(product) = one(code, self.products(code, symbology, None))?
+        {
+            return Ok(Some(product));
+        }
+        let meaning = readings::of_kind(means.is, code.to_owned());
+        meaning.map(Some).ok_or_else(|| Unclear::NoQuantity {
+            text: code.to_owned(),
+        })
+    }
+
+    fn by_gs1(&self, text: &str) -> Result<Understood, Unclear> {
+        let elements = parse(text, self.year)?;
+        // What must stand beside it may be in another code of the label; what must not is wrong at once.
+        elements.check_exclusions()?;
+        let meaning = elements::meaning(&elements, self.known)?;
+        let meaning = meaning.unwrap_or_else(|| Meaning::Unknown {
+            text: text.to_owned(),
+        });
+        Ok(Understood {
+            meaning,
+            elements: Some(elements),
+            by: By::Gs1,
+        })
+    }
+
+    /// What the copy of Odoo's data knows a text as; two readings are refused.
+    fn known_as(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<Meaning>, Unclear> {
+        let found = self
+            .nomenclature
+            .and_then(|nomenclature| nomenclature.parse(text, self.year));
+        let found = found.as_ref().and_then(|found| found.first());
+        let code = found.map_or(text, |found| found.code.as_str());
+        let mut all = self.products(text, symbology, found);
+        all.extend(readings::others(text, code, self.known));
+        one(text, all)
+    }
+
+    /// The products that the copy knows, each with its name for people.
+    fn products(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+        found: Option<&Found<'_>>,
+    ) -> Vec<(Meaning, String)> {
+        let products = readings::products(text, readings::gtin(text, symbology), found, self.known);
+        let named = |(product, item): (KnownProduct, Item)| {
+            (Meaning::Product(item), format!("product {}", product.name))
+        };
+        products.into_iter().map(named).collect()
+    }
+}
+
+/// The one reading that there is; two are refused.
+fn one(text: &str, mut all: Vec<(Meaning, String)>) -> Result<Option<Meaning>, Unclear> {
+    if all.len() > 1 {
+        let other = all.swap_remove(1).1;
+        return Err(Unclear::ambiguous(text, [all.swap_remove(0).1, other]));
+    }
+    Ok(all.pop().map(|(meaning, _)| meaning))
+}
+
+fn is_gtin_14(text: &str) -> bool {
+    text.len() == 14 && Gtin::new(text).is_some()
+}
