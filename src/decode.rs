@@ -9,8 +9,10 @@
 //!
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
 //! - `action`: which fields each event type needs and takes.
+//! - `correction`: what a person changes about a parked document, by the same rules.
 
 mod action;
+mod correction;
 mod fields;
 pub mod gs1;
 pub mod meaning;
@@ -26,6 +28,7 @@ use serde_json::value::RawValue;
 use crate::event::{Action, Event, Rejection};
 use crate::source::{Channel, Reading};
 
+pub use correction::correction;
 use fields::{Raw, Reader, Refusal, check_text, elements};
 
 /// Events in one payload at the most.
@@ -44,6 +47,19 @@ pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
         Ok(entries) => entries,
         Err(refusal) => vec![Err(reject(reading, None, refusal, &reading.payload))],
     }
+}
+
+/// The part of a payload that its entry at `index` was read from, cut as a rejected one is.
+#[must_use]
+pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
+    let text = std::str::from_utf8(&reading.payload).unwrap_or_default();
+    let parts = match (reading.channel, text.trim_ascii()) {
+        (Channel::Event, array) if array.starts_with('[') => elements(array, EVENTS_MAX).ok(),
+        _ => None,
+    };
+    let part = parts.and_then(|(parts, _)| parts.get(index).map(|part| part.get()));
+    let part = part.map_or(&reading.payload[..], str::as_bytes);
+    part[..part.len().min(REJECTED_BYTES_MAX)].to_vec()
 }
 
 /// The entries of a payload; an error where not even its parts can be told apart.

@@ -19,6 +19,13 @@ pub mod code {
     pub const AMBIGUOUS_LOCATION: &str = "ambiguous-location";
     pub const AMBIGUOUS_PACKAGE: &str = "ambiguous-package";
     pub const LOT_REQUIRED: &str = "lot-required";
+    pub const SERIAL_QUANTITY: &str = "serial-quantity";
+    pub const SERIAL_SEEN: &str = "serial-seen";
+    pub const UNKNOWN_ORDER: &str = "unknown-order";
+    pub const ORDER_DONE: &str = "order-done";
+    pub const ORDER_CANCELLED: &str = "order-cancelled";
+    pub const NOT_ON_ORDER: &str = "not-on-order";
+    pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";

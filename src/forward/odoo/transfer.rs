@@ -320,6 +320,7 @@ mod tests {
 
     fn warehouse() -> Warehouse {
         Warehouse {
+            id: 1,
             picking_type: 7,
             from: 5,
             to: 6,

@@ -1,0 +1,429 @@
+//! What an event comes to by what is known here: what to say, whether it is wrong, and what it counts for. Pure.
+//!
+//! **Promise:** what is merely not known is wrong only where the copy is fresh enough to know everything.
+
+use std::sync::Arc;
+
+use rust_decimal::Decimal;
+
+use super::memory::{Memory, Way};
+use super::texts::Key;
+use crate::event::{Action, Event};
+use crate::forward::copy::{Found, OrderFound, Planned, Product};
+use crate::outcome::code;
+
+/// What the copy says of an event's codes; none where the event names no such thing.
+#[derive(Debug, Default, Clone)]
+pub struct Facts {
+    pub product: Option<Arc<Found<Product>>>,
+    pub from: Option<Arc<Found<i64>>>,
+    pub to: Option<Arc<Found<i64>>>,
+    pub order: Option<Arc<OrderFound>>,
+    /// A serial number that comes in is on hand already.
+    pub on_hand: bool,
+    /// What a raw scan was found to be.
+    pub what: Option<String>,
+    /// The copy was brought up to date a short while ago: what it does not know is not there.
+    pub fresh: bool,
+    /// The same of open orders.
+    pub all_orders: bool,
+}
+
+/// What to tell the person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Say {
+    pub ok: bool,
+    pub key: Key,
+    pub arguments: Vec<(&'static str, String)>,
+}
+
+/// What an event counts for, once it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// So much of a product for an open order.
+    pub order: Option<(i64, i64, Decimal)>,
+    /// A serial number of a product that came in, or went out.
+    pub serial: Option<(i64, String, Way)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    pub say: Say,
+    /// The reason code, where it is wrong.
+    pub refused: Option<&'static str>,
+    pub counts: Counts,
+}
+
+/// What an event names, and which way its goods go.
+#[derive(Debug, Clone, Copy)]
+pub struct Codes<'a> {
+    pub product: Option<&'a str>,
+    pub quantity: Decimal,
+    pub lot: Option<&'a str>,
+    pub from: Option<&'a str>,
+    pub to: Option<&'a str>,
+    /// Only where an order that is open is wanted: goods are sent on, and come back, after it is over.
+    pub order: Option<&'a str>,
+    pub way: Way,
+}
+
+#[must_use]
+pub fn codes(action: &Action) -> Codes<'_> {
+    let (product, quantity, lot) = match action {
+        Action::Transfer {
+            product,
+            quantity,
+            lot,
+            ..
+        }
+        | Action::Pick {
+            product,
+            quantity,
+            lot,
+            ..
+        }
+        | Action::Receive {
+            product,
+            quantity,
+            lot,
+            ..
+        }
+        | Action::Count {
+            product,
+            quantity,
+            lot,
+            ..
+        }
+        | Action::Scrap {
+            product,
+            quantity,
+            lot,
+            ..
+        }
+        | Action::Return {
+            product,
+            quantity,
+            lot,
+            ..
+        } => (Some(product), *quantity, lot.as_deref()),
+        Action::Pack {
+            product,
+            quantity,
+            lot,
+            ..
+        } => (product.as_ref(), *quantity, lot.as_deref()),
+        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => {
+            (None, Decimal::ONE, None)
+        }
+    };
+    let (from, to) = match action {
+        Action::Transfer { from, to, .. } => (Some(from), Some(to)),
+        Action::Pick { from, .. } | Action::Pack { from, .. } => (from.as_ref(), None),
+        Action::Count { from, .. } | Action::Scrap { from, .. } => (Some(from), None),
+        Action::Receive { to, .. } => (None, to.as_ref()),
+        Action::Return { to, .. } => (None, Some(to)),
+        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => (None, None),
+    };
+    let (order, way) = match action {
+        Action::Pick { order, .. } => (Some(order), Way::Out),
+        Action::Receive { order, .. } => (order.as_ref(), Way::In),
+        Action::Pack { order, .. } => (order.as_ref(), Way::Neither),
+        Action::Scrap { .. } | Action::Return { .. } => (None, Way::Forgotten),
+        _ => (None, Way::Neither),
+    };
+    Codes {
+        product: product.map(String::as_str),
+        quantity,
+        lot,
+        from: from.map(String::as_str),
+        to: to.map(String::as_str),
+        order: order.map(String::as_str),
+        way,
+    }
+}
+
+/// Judges an event by the facts and by what was captured before it.
+#[must_use]
+pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
+    let codes = codes(&event.action);
+    let mut counts = Counts::default();
+    let verdict = decide(event, &codes, facts, memory, &mut counts);
+    match verdict {
+        Ok(say) => Judgement {
+            say,
+            refused: None,
+            counts,
+        },
+        Err((code, say)) => Judgement {
+            say,
+            refused: Some(code),
+            counts,
+        },
+    }
+}
+
+type Verdict = Result<Say, (&'static str, Say)>;
+
+fn good(key: Key, arguments: Vec<(&'static str, String)>) -> Say {
+    Say {
+        ok: true,
+        key,
+        arguments,
+    }
+}
+
+fn wrong(
+    code: &'static str,
+    key: Key,
+    arguments: Vec<(&'static str, String)>,
+) -> (&'static str, Say) {
+    (
+        code,
+        Say {
+            ok: false,
+            key,
+            arguments,
+        },
+    )
+}
+
+fn decide(
+    event: &Event,
+    codes: &Codes<'_>,
+    facts: &Facts,
+    memory: &Memory,
+    counts: &mut Counts,
+) -> Verdict {
+    let mut unknown = None;
+    let words = [Key::UnknownProduct, Key::AmbiguousProduct];
+    let reasons = [code::UNKNOWN_PRODUCT, code::AMBIGUOUS_PRODUCT];
+    let product = one(
+        facts.product.as_ref(),
+        codes.product,
+        facts,
+        reasons,
+        words,
+        &mut unknown,
+    )?;
+    let words = [Key::UnknownLocation, Key::AmbiguousLocation];
+    let reasons = [code::UNKNOWN_LOCATION, code::AMBIGUOUS_LOCATION];
+    one(
+        facts.from.as_ref(),
+        codes.from,
+        facts,
+        reasons,
+        words,
+        &mut unknown,
+    )?;
+    one(
+        facts.to.as_ref(),
+        codes.to,
+        facts,
+        reasons,
+        words,
+        &mut unknown,
+    )?;
+    if let Some(product) = product {
+        tracking(event, codes, facts, memory, product, counts)?;
+    }
+    let on_order = order(codes, facts, memory, product, counts, &mut unknown)?;
+    Ok(match (unknown, on_order, product) {
+        (Some(code), ..) => good(Key::NotKnownYet, vec![("code", code.to_owned())]),
+        (None, Some(say), _) => say,
+        (None, None, Some(product)) => {
+            let quantity = (codes.quantity * product.factor).normalize();
+            let key = match event.action {
+                Action::Count { .. } => Key::Counted,
+                _ => Key::Moved,
+            };
+            let quantity = quantity.to_string();
+            good(
+                key,
+                vec![("product", product.name.clone()), ("quantity", quantity)],
+            )
+        }
+        (None, None, None) => plain(event, facts),
+    })
+}
+
+/// The one thing that a code stands for; none where it stands for nothing that is known, which goes to `unknown` or, where
+/// the copy knows everything, is wrong. `reasons` and `words` are for nothing and for several.
+fn one<'a, 'f, T>(
+    found: Option<&'f Arc<Found<T>>>,
+    code: Option<&'a str>,
+    facts: &Facts,
+    reasons: [&'static str; 2],
+    words: [Key; 2],
+    unknown: &mut Option<&'a str>,
+) -> Result<Option<&'f T>, (&'static str, Say)> {
+    let (Some(found), Some(code)) = (found, code) else {
+        return Ok(None);
+    };
+    let arguments = || vec![("code", code.to_owned())];
+    match &**found {
+        Found::One(thing) => Ok(Some(thing)),
+        Found::Several(_) => Err(wrong(reasons[1], words[1], arguments())),
+        Found::Nothing if facts.fresh => Err(wrong(reasons[0], words[0], arguments())),
+        Found::Nothing => {
+            unknown.get_or_insert(code);
+            Ok(None)
+        }
+    }
+}
+
+/// What has no product: raw scans, and what is said of whole orders.
+fn plain(event: &Event, facts: &Facts) -> Say {
+    match &event.action {
+        Action::Scan { code, .. } => match &facts.what {
+            Some(what) => good(Key::Found, vec![("what", what.clone())]),
+            // A scan moves nothing, so there is nothing to turn away.
+            None if facts.fresh => Say {
+                ok: false,
+                key: Key::UnknownProduct,
+                arguments: vec![("code", code.clone())],
+            },
+            None => good(Key::NotKnownYet, vec![("code", code.clone())]),
+        },
+        Action::Ship { order, .. } | Action::Validate { order } => {
+            good(Key::Noted, vec![("what", order.clone())])
+        }
+        Action::Pack { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
+        other => good(Key::Noted, vec![("what", other.kind().to_owned())]),
+    }
+}
+
+/// Lots and serial numbers.
+fn tracking(
+    event: &Event,
+    codes: &Codes<'_>,
+    facts: &Facts,
+    memory: &Memory,
+    product: &Product,
+    counts: &mut Counts,
+) -> Result<(), (&'static str, Say)> {
+    if !product.tracked {
+        return Ok(());
+    }
+    let named = ("product", product.name.clone());
+    let Some(lot) = codes.lot else {
+        let key = if product.serial {
+            Key::SerialRequired
+        } else {
+            Key::LotRequired
+        };
+        return Err(wrong(code::LOT_REQUIRED, key, vec![named]));
+    };
+    if !product.serial {
+        return Ok(());
+    }
+    let quantity = (codes.quantity * product.factor).normalize();
+    let none_there = matches!(event.action, Action::Count { .. }) && quantity.is_zero();
+    if quantity != Decimal::ONE && !none_there {
+        let arguments = vec![named, ("quantity", quantity.to_string())];
+        return Err(wrong(code::SERIAL_QUANTITY, Key::SerialQuantity, arguments));
+    }
+    if codes.way != Way::Neither {
+        counts.serial = Some((product.id, lot.to_owned(), codes.way));
+    }
+    let seen = memory.last_way(product.id, lot);
+    let before = match codes.way {
+        // What went out meanwhile may come back, although the copy has not heard of that.
+        Way::In => seen == Some(Way::In) || seen.is_none() && facts.on_hand,
+        Way::Out => seen == Some(Way::Out),
+        Way::Neither | Way::Forgotten => false,
+    };
+    if before {
+        let arguments = vec![named, ("lot", lot.to_owned())];
+        return Err(wrong(code::SERIAL_SEEN, Key::SerialSeen, arguments));
+    }
+    Ok(())
+}
+
+/// What an order says to it: none where it names none, or none that is judged.
+fn order<'a>(
+    codes: &Codes<'a>,
+    facts: &Facts,
+    memory: &Memory,
+    product: Option<&Product>,
+    counts: &mut Counts,
+    unknown: &mut Option<&'a str>,
+) -> Result<Option<Say>, (&'static str, Say)> {
+    let (Some(found), Some(named)) = (&facts.order, codes.order) else {
+        return Ok(None);
+    };
+    let open = match &**found {
+        OrderFound::Open(open) => open,
+        OrderFound::Over { state, .. } if state == "cancel" => {
+            let arguments = vec![("order", named.to_owned())];
+            return Err(wrong(code::ORDER_CANCELLED, Key::OrderCancelled, arguments));
+        }
+        OrderFound::Over { .. } => {
+            let arguments = vec![("order", named.to_owned())];
+            return Err(wrong(code::ORDER_DONE, Key::OrderDone, arguments));
+        }
+        OrderFound::Nothing if facts.fresh && facts.all_orders => {
+            let arguments = vec![("order", named.to_owned())];
+            return Err(wrong(code::UNKNOWN_ORDER, Key::UnknownOrder, arguments));
+        }
+        OrderFound::Nothing => {
+            unknown.get_or_insert(named);
+            return Ok(None);
+        }
+    };
+    let Some(product) = product.filter(|_| matches!(codes.way, Way::In | Way::Out)) else {
+        return Ok(None);
+    };
+    let fits = |order: &&Planned| match codes.way {
+        Way::In => order.kind != "outgoing",
+        _ => order.kind != "incoming",
+    };
+    let (mut demand, mut done, mut first) = (Decimal::ZERO, Decimal::ZERO, None);
+    for order in open.iter().filter(fits) {
+        let lines = order.lines.iter().filter(|line| line.product == product.id);
+        for line in lines {
+            first.get_or_insert(order.id);
+            demand += line.demand;
+            done += line.picked;
+        }
+        done += memory.captured(order.id, product.id);
+    }
+    let arguments = vec![
+        ("product", product.name.clone()),
+        ("order", named.to_owned()),
+    ];
+    let Some(first) = first else {
+        // Lines that are not known here, or that Odoo got since, may have it.
+        if open.iter().any(|order| order.cut) || !facts.fresh {
+            *unknown = unknown.or(Some(named));
+            return Ok(None);
+        }
+        return Err(wrong(code::NOT_ON_ORDER, Key::NotOnOrder, arguments));
+    };
+    let quantity = codes.quantity * product.factor;
+    counts.order = Some((first, product.id, quantity));
+    let left = demand - done;
+    if quantity > left && facts.fresh {
+        let left = left.max(Decimal::ZERO).normalize().to_string();
+        let arguments = [arguments, vec![("left", left)]].concat();
+        return Err(wrong(
+            code::MORE_THAN_ORDERED,
+            Key::MoreThanOrdered,
+            arguments,
+        ));
+    }
+    Ok(Some(good(
+        Key::OnOrder,
+        vec![
+            ("product", product.name.clone()),
+            ("done", (done + quantity).normalize().to_string()),
+            ("demand", demand.normalize().to_string()),
+            (
+                "left",
+                (left - quantity).max(Decimal::ZERO).normalize().to_string(),
+            ),
+        ],
+    )))
+}
+
+#[cfg(test)]
+mod tests;
