@@ -31,11 +31,7 @@ pub mod code {
     pub const NOT_VALIDATED: &str = "not-validated";
     pub const HELD_BACK: &str = "held-back";
     pub const ALREADY_POSTED: &str = "already-posted";
-    pub const UNKNOWN_ORDER: &str = "unknown-order";
-    pub const ORDER_DONE: &str = "order-done";
-    pub const ORDER_CANCELLED: &str = "order-cancelled";
     pub const ORDER_CHANGED: &str = "order-changed";
-    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const OVER_PICKED: &str = "over-picked";
     pub const UNDER_PICKED: &str = "under-picked";
     pub const OVER_RECEIVED: &str = "over-received";

@@ -325,7 +325,6 @@ mod tests {
             from: 5,
             to: 6,
             company: 1,
-            id: 1,
         }
     }
 

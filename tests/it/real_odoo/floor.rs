@@ -50,6 +50,10 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     config.refresh_s = 1;
     let cancel = CancellationToken::new();
     let forwarder = Forwarder {
+        rules: stockrelay::forward::Rules {
+            orders: config::Orders::default(),
+            stock: config::Stock::default(),
+        },
         config,
         journal,
         outlets: Outlets::default(),
