@@ -96,6 +96,7 @@ fn type_text(keyboard: &mut Keyboard, layout: Layout, text: &str) {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a key gives")]
 fn whole(text: &str) -> Option<Frame> {
     Some(Frame::Whole(text.as_bytes().to_vec()))
 }
