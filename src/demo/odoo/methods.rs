@@ -129,10 +129,8 @@ fn act(
     match (model, method) {
         ("stock.picking", "button_validate") => return validate::validate(store, caller, params),
         ("stock.picking", "action_cancel") => return picking::cancel(store, &ids),
-        ("stock.picking", "action_confirm") => {
-            ids.iter().for_each(|id| picking::confirm(store, *id))
-        }
-        ("stock.picking", "action_assign") => ids.iter().for_each(|id| picking::assign(store, *id)),
+        ("stock.picking", "action_confirm") => for_all(&ids, |id| picking::confirm(store, id)),
+        ("stock.picking", "action_assign") => for_all(&ids, |id| picking::assign(store, id)),
         ("sale.order", "action_confirm") => {
             ids.iter()
                 .try_for_each(|id| orders::confirm_sale(store, *id))?;
@@ -145,10 +143,16 @@ fn act(
             ids.iter()
                 .try_for_each(|id| orders::cancel(store, model, *id))?;
         }
-        ("stock.quant", "action_apply_inventory") => ids.iter().for_each(|id| apply(store, *id)),
+        ("stock.quant", "action_apply_inventory") => for_all(&ids, |id| apply(store, id)),
         _ => return Err(Refusal::Method(model.to_owned(), method.to_owned())),
     }
     Ok(json!(true))
+}
+
+fn for_all(ids: &[i64], mut work: impl FnMut(i64)) {
+    for id in ids {
+        work(*id);
+    }
 }
 
 /// What was counted is what is there from now on.

@@ -213,6 +213,23 @@ pub fn make_warehouse(store: &mut Store, values: &Row) -> i64 {
     let input = location("Input", "internal", view, json!(false));
     let output = location("Output", "internal", view, json!(false));
     let packing = location("Packing Zone", "internal", view, json!(false));
+    let mut made = row(json!({
+        "view_location_id": view, "lot_stock_id": stock, "wh_input_stock_loc_id": input,
+        "wh_output_stock_loc_id": output, "wh_pack_stock_loc_id": packing,
+    }));
+    let places = [stock, input, output, packing];
+    make_types(store, warehouse, places, (&reception, &delivery), &mut made);
+    store.update(WAREHOUSE, warehouse, made);
+    warehouse
+}
+
+fn make_types(
+    store: &mut Store,
+    warehouse: i64,
+    [stock, input, output, packing]: [i64; 4],
+    (reception, delivery): (&str, &str),
+    made: &mut Row,
+) {
     let outside = |usage: &str| {
         let mut locations = store.table("stock.location");
         locations
@@ -260,10 +277,6 @@ pub fn make_warehouse(store: &mut Store, values: &Row) -> i64 {
         ("pack_type_id", "Pack", "internal", "PACK", packing, output),
         ("store_type_id", "Storage", "internal", "STOR", input, stock),
     ];
-    let mut made = row(json!({
-        "view_location_id": view, "lot_stock_id": stock, "wh_input_stock_loc_id": input,
-        "wh_output_stock_loc_id": output, "wh_pack_stock_loc_id": packing,
-    }));
     for (field, name, kind, sequence, from, to) in kinds {
         let used = match sequence {
             "PICK" => !one_step,
@@ -280,16 +293,14 @@ pub fn make_warehouse(store: &mut Store, values: &Row) -> i64 {
     }
     store.set(
         KIND,
-        id_of(&made, "out_type_id"),
+        id_of(made, "out_type_id"),
         "return_picking_type_id",
         made["in_type_id"].clone(),
     );
     store.set(
         KIND,
-        id_of(&made, "in_type_id"),
+        id_of(made, "in_type_id"),
         "return_picking_type_id",
         made["out_type_id"].clone(),
     );
-    store.update(WAREHOUSE, warehouse, made);
-    warehouse
 }

@@ -343,6 +343,16 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
     match model {
         PICKING => follow_picking(store, id, &mut values),
         LINE => return write_line(store, id, values),
+        // Less is wanted than is reserved: what nobody picked is free again.
+        MOVE if values.contains_key("product_uom_qty")
+            && computed::quantity(store, id) > number_of(&values, "product_uom_qty") =>
+        {
+            let lines = store.of(LINE, "move_id", id);
+            let reserved = lines.filter(|(_, line)| !flag_of(line, "picked"));
+            for line in reserved.map(|(line, _)| line).collect::<Vec<_>>() {
+                store.remove(LINE, line);
+            }
+        }
         "product.product" => {
             let template = store
                 .row(model, id)

@@ -159,18 +159,18 @@ impl Store {
             }
         }
         if let ("ir.model.data", Some(of)) = (model, schema::model(text_of(row, "model"))) {
-            let name = (
+            let external = (
                 text_of(row, "module").to_owned(),
                 text_of(row, "name").to_owned(),
             );
-            let named = (of, id_of(row, "res_id"));
-            let names = self.names.entry(named).or_default();
+            let record = (of, id_of(row, "res_id"));
+            let names = self.names.entry(record).or_default();
             names.retain(|data| *data != id);
             if add {
                 names.push(id);
-                self.external.insert(name, named);
+                self.external.insert(external, record);
             } else {
-                self.external.remove(&name);
+                self.external.remove(&external);
             }
         }
     }
@@ -294,14 +294,17 @@ impl Store {
         rows.filter_map(move |id| Some((*id, self.row(model, *id)?)))
     }
 
+    /// A name with a dot brings its own module.
     #[must_use]
     pub fn external(&self, module: &str, name: &str) -> Option<(&'static str, i64)> {
+        let (module, name) = name.split_once('.').unwrap_or((module, name));
         self.external
             .get(&(module.to_owned(), name.to_owned()))
             .copied()
     }
 
     pub fn name_externally(&mut self, module: &str, name: &str, model: &'static str, id: i64) {
+        let (module, name) = name.split_once('.').unwrap_or((module, name));
         let data =
             json!({"module": module, "name": name, "model": model, "res_id": id, "noupdate": true});
         self.insert("ir.model.data", row(data));

@@ -369,7 +369,8 @@ fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal
     let known = store
         .table("stock.lot")
         .find(|(_, lot)| id_of(lot, "product_id") == product && text_of(lot, "name") == name);
-    let lot = known.map(|(id, _)| id).unwrap_or_else(|| {
+    let known = known.map(|(id, _)| id);
+    let lot = known.unwrap_or_else(|| {
         let expiry = values.get("expiration_date").cloned().unwrap_or(json!(false));
         let values = json!({"name": name, "product_id": product, "expiration_date": expiry, "company_id": 1});
         store.insert("stock.lot", row(values))

@@ -102,11 +102,48 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "ambiguous-partner",
+        meaning: "more than one partner has the name or reference that the owner is given by",
+        choices: &AMBIGUOUS,
+    },
+    Code {
         code: "owner-ambiguous",
         meaning: "several parties keep this product in the bin, and the line does not say whose goods were moved",
         choices: &[
             (Edit, "say the owner"),
             (Retry, "only one of them has goods there by now"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "bin-required",
+        meaning: "it is not said in which bin the goods lie",
+        choices: &[(Edit, "say the bin"), NOT_AT_ALL],
+    },
+    Code {
+        code: "package-required",
+        meaning: "less was counted than lies in the bin in several packages",
+        choices: &[
+            (Edit, "say which package was counted"),
+            (Retry, "the packages were put right in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "not-delivered",
+        meaning: "the goods that come back have not gone out yet",
+        choices: &[
+            (Retry, "the delivery was validated"),
+            (Edit, "another order was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "over-returned",
+        meaning: "more comes back than went out and has not come back yet",
+        choices: &[
+            (With("allow"), "so many came back: post it"),
+            (Edit, "the quantity or the order was scanned wrong"),
             NOT_AT_ALL,
         ],
     },
