@@ -5,7 +5,11 @@
 
 pub mod broker;
 pub mod front_door;
+mod hid;
+pub mod profiles;
 pub mod receipt;
+pub mod scanners;
+mod serial;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -15,6 +19,8 @@ use crate::capture::{Capture, Judged};
 use crate::decode;
 use crate::event::{Event, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox};
+
+use profiles::Profiles;
 
 /// What a device publishes that becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +56,7 @@ pub struct Verdict {
 pub struct Intake {
     inbox: Inbox,
     capture: Option<Capture>,
+    profiles: Profiles,
 }
 
 /// A decoded thing until the journal has answered.
@@ -66,6 +73,7 @@ impl Intake {
         Self {
             inbox,
             capture: None,
+            profiles: Profiles::default(),
         }
     }
 
@@ -74,6 +82,7 @@ impl Intake {
         Self {
             inbox,
             capture: Some(capture),
+            profiles: Profiles::default(),
         }
     }
 
@@ -81,6 +90,12 @@ impl Intake {
     #[must_use]
     pub fn capture(&self) -> Option<&Capture> {
         self.capture.as_ref()
+    }
+
+    /// Where devices' profiles are to be told.
+    #[must_use]
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// Takes several readings with one request, so that they share a commit; answers for each, in order. `display`: somebody
@@ -96,7 +111,7 @@ impl Intake {
         let mut entries = Vec::with_capacity(readings.len());
         let mut pending = Vec::with_capacity(readings.len());
         for reading in readings {
-            let mut decoded = decode::decode(reading);
+            let mut decoded = self.profiles.decode(reading);
             let mut waiting = Vec::with_capacity(decoded.len());
             for (index, entry) in decoded.iter_mut().enumerate() {
                 waiting.push(self.judge(reading, index, entry, display).await);
@@ -191,6 +206,7 @@ pub struct Outbound {
 pub struct Outlets {
     pub listen: Option<mpsc::Sender<Outbound>>,
     pub broker: Option<mpsc::Sender<Outbound>>,
+    pub scanners: Option<mpsc::Sender<Outbound>>,
 }
 
 impl Outlets {
@@ -199,6 +215,9 @@ impl Outlets {
         let outlet = match kind {
             SourceKind::Listen => &self.listen,
             SourceKind::Broker => &self.broker,
+            SourceKind::Serial | SourceKind::Hid => &self.scanners,
+            // No device is behind it: what made the scans is told.
+            SourceKind::Flow => return,
         };
         if let Some(outlet) = outlet {
             // The receiver goes away when the daemon stops: the journal still has what the receipt says.

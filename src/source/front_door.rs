@@ -165,7 +165,11 @@ impl FrontDoor {
             view.detail = None;
         });
         let done = CancellationToken::new();
-        let delivery = tokio::spawn(deliver(Arc::clone(&shared), outbound, done.clone()));
+        // Before the first reading: what it means is the profile's to say.
+        let mut known = auth::Known::default();
+        shared.auth.tell(&mut known, &shared.intake);
+        let delivery = deliver(Arc::clone(&shared), outbound, known, done.clone());
+        let delivery = tokio::spawn(delivery);
         accept(&listener, tls, &shared, &cancel).await;
         // Nobody is connected any more: the last messages go to disk for those whose sessions live on.
         done.cancel();
@@ -336,11 +340,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: &Origin, sha
 async fn deliver(
     shared: Arc<Shared>,
     mut outbound: mpsc::Receiver<Outbound>,
+    mut known: auth::Known,
     done: CancellationToken,
 ) {
     let mut messages = Vec::new();
     let mut tidy = tokio::time::interval(TIDY_EVERY);
-    let mut known = auth::Known::default();
     loop {
         let mut changes = Vec::new();
         tokio::select! {
@@ -357,11 +361,7 @@ async fn deliver(
             // Last, and `biased`: the queue was empty.
             () = done.cancelled() => return,
             _ = tidy.tick() => {
-                if let Some(capture) = shared.intake.capture()
-                    && let Some(settings) = shared.auth.settings(&mut known)
-                {
-                    capture.know_devices(settings);
-                }
+                shared.auth.tell(&mut known, &shared.intake);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (device, payload) in wills {
                     changes.extend(shared.will(&device, &payload, None));

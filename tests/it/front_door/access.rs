@@ -429,3 +429,27 @@ async fn a_client_certificate_names_its_device() {
     let hello = login("x", "pda-1", "pw", false);
     assert_eq!(over_tls(&door, &authority, None, &hello).await, Some(0));
 }
+
+/// What a vendor's device sends has no field `code`: without its profile it would be no scan.
+#[tokio::test]
+async fn a_devices_scans_are_read_by_the_profile_that_the_list_names() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("devices.toml");
+    std::fs::write(&file, "[devices.pda-1]\nprofile = \"own.toml\"\n").unwrap();
+    let own = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
+               [connection]\nkind = \"mqtt\"\n[payload]\ncode = \"/barcode\"\nid = \"/nr\"\n";
+    std::fs::write(dir.path().join("own.toml"), own).unwrap();
+    let config = Listen {
+        devices: Some(file),
+        ..anonymous()
+    };
+    let door = Door::open(config).await;
+    let mut raw = Raw::v5(&door).await;
+    let payload = r#"{"nr": "77", "barcode": "4006381333931"}"#;
+    raw.publish("scan", 1, payload).await;
+    raw.acked(1).await;
+    raw.publish("scan", 2, r#"{"nr": "78", "code": "4006381333931"}"#)
+        .await;
+    raw.nacked(2, 0x99).await;
+    assert_eq!(door.journal.ids(), ["77"]);
+}
