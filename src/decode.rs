@@ -13,7 +13,9 @@
 mod action;
 mod fields;
 pub mod gs1;
+pub mod meaning;
 pub mod nomenclature;
+pub mod profile;
 #[cfg(test)]
 mod tests;
 

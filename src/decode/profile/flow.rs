@@ -1,0 +1,144 @@
+//! Flows as data: a device that only beeps makes movements by the order in which codes come. What drives them is elsewhere.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Kind;
+use crate::decode::meaning::CommandCode;
+
+/// `[flow]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FlowRules {
+    /// The flow that a device begins in: `transfer`, `pick`, `receive`, `count`, `scrap`, `return`, `pack`, or one of `custom`.
+    /// Without one its codes are kept as they are.
+    pub start: Option<String>,
+    /// What is begun and not ended is parked after so long without a read, in seconds. 0: never.
+    pub idle_s: Option<u64>,
+    /// Flows of this site's own. One with the name of a built-in flow takes its place.
+    pub custom: BTreeMap<String, Flow>,
+}
+
+/// A small state machine: in a state, a code of some kind does something and leads to a state.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// What it makes.
+    pub movement: Movement,
+    /// The state that it begins in, and comes back to.
+    pub start: String,
+    pub on: Vec<Transition>,
+}
+
+/// The type of the events that a flow makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Movement {
+    Transfer,
+    Pick,
+    Receive,
+    Count,
+    Scrap,
+    Return,
+    Pack,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transition {
+    pub state: String,
+    /// `product`, `location`, `order`, `package`, `lot`, `quantity`, or `command:CODE`.
+    pub code: On,
+    /// What is done, in this order.
+    #[serde(rename = "do", default)]
+    pub acts: Vec<Act>,
+    /// The state it leads to; where it is missing, the same.
+    pub next: Option<String>,
+}
+
+/// What a transition waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum On {
+    Kind(Kind),
+    Command(CommandCode),
+}
+
+impl TryFrom<String> for On {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let kind = match text.as_str() {
+            "product" => Kind::Product,
+            "location" => Kind::Location,
+            "order" => Kind::Order,
+            "package" => Kind::Package,
+            "lot" => Kind::Lot,
+            "quantity" => Kind::Quantity,
+            other => {
+                let command = other.strip_prefix("command:").and_then(CommandCode::of);
+                return command.map(Self::Command).ok_or_else(|| {
+                    format!("{other:?} is not product, location, order, package, lot, quantity or command:CODE such as command:OBTVALI")
+                });
+            }
+        };
+        Ok(Self::Kind(kind))
+    }
+}
+
+/// What a code does. The first seven remember it; `emit` makes the events of what is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Act {
+    /// The location is where things come from.
+    From,
+    /// The location is where things go.
+    To,
+    Order,
+    Package,
+    /// The lot is that of the last product.
+    Lot,
+    /// The quantity is that of the last product.
+    Quantity,
+    /// One more of the product (or what its code says).
+    Product,
+    /// Events are made of all products that are remembered, and the products are forgotten.
+    Emit,
+    /// What was remembered last is forgotten, or, where all is emitted, taken back by a correcting event.
+    Undo,
+    /// All that is remembered and not emitted is forgotten.
+    Cancel,
+    /// Everything is forgotten, the order and the locations too.
+    End,
+}
+
+impl Movement {
+    pub const ALL: [Self; 7] = [
+        Self::Transfer,
+        Self::Pick,
+        Self::Receive,
+        Self::Count,
+        Self::Scrap,
+        Self::Return,
+        Self::Pack,
+    ];
+
+    /// As `type` of an event has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transfer => "transfer",
+            Self::Pick => "pick",
+            Self::Receive => "receive",
+            Self::Count => "count",
+            Self::Scrap => "scrap",
+            Self::Return => "return",
+            Self::Pack => "pack",
+        }
+    }
+
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| own.as_str() == name)
+    }
+}
