@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::capture::{self, Capture};
 use crate::config::Config;
 use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
@@ -29,6 +30,9 @@ use crate::view::control::{Control, ControlError};
 /// How long the parts may take to end, before they are cut off. Together with the journal's last commit
 /// this stays below the 10 s that a stop may take.
 const STOP_WITHIN: Duration = Duration::from_millis(7_500);
+
+/// The copy of Odoo's data is taken to know everything for so many times `odoo.refresh_s` after it was brought up to date.
+const FRESH_REFRESHES: u32 = 10;
 
 /// Why the daemon did not start; each names the thing and the remedy.
 #[derive(Debug, Error)]
@@ -80,7 +84,14 @@ impl Daemon {
             journal.clone(),
             board.clone(),
         )?;
-        let intake = Intake::new(journal.inbox().clone());
+        let copy = watch::Sender::new(copy);
+        let capture = Capture::new(
+            config.capture.clone(),
+            copy.subscribe(),
+            FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
+            Some(journal.clone()),
+        );
+        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
         let mut outlets = Outlets::default();
         let mut parts = JoinSet::new();
         let mut mqtt_address = None;
@@ -105,6 +116,8 @@ impl Daemon {
         }
         let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
+        let tasks = capture::tasks::run(capture, outlets.clone(), board.clone(), cancel.clone());
+        run(&mut parts, "tasks", tasks);
         let forwarder = Forwarder {
             config: config.odoo.clone(),
             rules: Rules {
@@ -115,7 +128,7 @@ impl Daemon {
             outlets,
             board: board.clone(),
             data_dir: config.data_dir.clone(),
-            copy: watch::Sender::new(copy),
+            copy,
         };
         run(&mut parts, "forward", forwarder.run(cancel.clone()));
         run(&mut parts, "control", control.run(cancel.clone()));

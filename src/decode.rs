@@ -46,6 +46,19 @@ pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
     }
 }
 
+/// The part of a payload that its entry at `index` was read from, cut as a rejected one is.
+#[must_use]
+pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
+    let text = std::str::from_utf8(&reading.payload).unwrap_or_default();
+    let parts = match (reading.channel, text.trim_ascii()) {
+        (Channel::Event, array) if array.starts_with('[') => elements(array, EVENTS_MAX).ok(),
+        _ => None,
+    };
+    let part = parts.and_then(|(parts, _)| parts.get(index).map(|part| part.get()));
+    let part = part.map_or(&reading.payload[..], str::as_bytes);
+    part[..part.len().min(REJECTED_BYTES_MAX)].to_vec()
+}
+
 /// The entries of a payload; an error where not even its parts can be told apart.
 fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     let payload = &reading.payload[..];

@@ -200,9 +200,9 @@ impl Hands {
         };
         Ok(match command {
             Command::Refresh => {
-                let news = self
-                    .refresh
-                    .run(client, &site.copy, site.warehouse.company, now)
+                let refresh = &mut self.refresh;
+                let news = refresh
+                    .run(client, &site.copy, &site.warehouse, &self.board, now)
                     .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));

@@ -4,14 +4,16 @@
 //!
 //! 1. [`source`]: readings come in, over the gateway's own MQTT front door or through a broker.
 //! 2. [`decode`]: bytes become [`event`]s, or rejections with a reason. Pure.
-//! 3. [`journal`]: events are numbered and on disk before anyone is told so.
-//! 4. [`assemble`]: events become the lines of [`document`]s, which are sealed. Pure.
-//! 5. [`forward`]: sealed documents go to Odoo, each once, and are read back.
-//! 6. [`view`]: what people and programs see of all that. It only reads.
+//! 3. [`capture`]: what the person is told at once, by a copy of Odoo's data; what is turned away, where it is strict.
+//! 4. [`journal`]: events are numbered and on disk before anyone is told so.
+//! 5. [`assemble`]: events become the lines of [`document`]s, which are sealed. Pure.
+//! 6. [`forward`]: sealed documents go to Odoo, each once, and are read back.
+//! 7. [`view`]: what people and programs see of all that. It only reads.
 //!
 //! [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
 
 pub mod assemble;
+pub mod capture;
 pub mod clock;
 pub mod config;
 pub mod daemon;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
+use crate::capture::{Capture, Judged};
 use crate::decode;
 use crate::event::{Event, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox};
@@ -40,65 +41,136 @@ pub struct Verdict {
     /// The gateway derived `id` from the payload because the device gave none.
     pub id_derived: bool,
     pub accepted: Accepted,
+    /// For the channel `display`: what to show or sound for the person.
+    pub display: Option<Bytes>,
 }
 
-/// The way in, shared by all sources: decode, journal, and only then an answer.
+/// The way in, shared by all sources: decode, judge, journal, and only then an answer.
 #[derive(Debug, Clone)]
 pub struct Intake {
     inbox: Inbox,
+    capture: Option<Capture>,
+}
+
+/// A decoded thing until the journal has answered.
+struct Pending {
+    id: Option<String>,
+    id_derived: bool,
+    judged: Option<Judged>,
 }
 
 impl Intake {
+    /// Without a word for displays, and turning away only what cannot be understood.
     #[must_use]
     pub fn new(inbox: Inbox) -> Self {
-        Self { inbox }
+        Self {
+            inbox,
+            capture: None,
+        }
     }
 
-    /// Takes several readings with one request, so that they share a commit; answers for each, in order.
-    pub async fn take_many(&self, readings: &[Reading]) -> Result<Vec<Vec<Verdict>>, AppendError> {
+    #[must_use]
+    pub fn with_capture(inbox: Inbox, capture: Capture) -> Self {
+        Self {
+            inbox,
+            capture: Some(capture),
+        }
+    }
+
+    /// Where devices' languages and settings are to be told.
+    #[must_use]
+    pub fn capture(&self) -> Option<&Capture> {
+        self.capture.as_ref()
+    }
+
+    /// Takes several readings with one request, so that they share a commit; answers for each, in order. `display`: somebody
+    /// reads what is meant for displays.
+    ///
+    /// Cancelling the future does not take the readings back: they may be on disk all the same. The device
+    /// then sends them again, and they are found to be duplicates.
+    pub async fn take_many(
+        &self,
+        readings: &[Reading],
+        display: bool,
+    ) -> Result<Vec<Vec<Verdict>>, AppendError> {
         let mut entries = Vec::with_capacity(readings.len());
-        let mut who = Vec::with_capacity(readings.len());
+        let mut pending = Vec::with_capacity(readings.len());
         for reading in readings {
-            let decoded = decode::decode(reading);
-            who.push(decoded.iter().map(named).collect::<Vec<_>>());
+            let mut decoded = decode::decode(reading);
+            let mut waiting = Vec::with_capacity(decoded.len());
+            for (index, entry) in decoded.iter_mut().enumerate() {
+                waiting.push(self.judge(reading, index, entry, display).await);
+            }
+            pending.push(waiting);
             entries.extend(decoded);
         }
         let mut accepted = self.inbox.append(entries).await?.into_iter();
-        Ok(who
+        Ok(pending
             .into_iter()
-            .map(|who| verdicts(who, &mut accepted))
+            .map(|pending| verdicts(pending, &mut accepted))
             .collect())
     }
 
-    /// Decodes and keeps a reading; resolves when all of it is on disk, and answers with at least one verdict.
-    ///
-    /// Cancelling the future does not take the reading back: it may be on disk all the same. The device
-    /// then sends it again, and it is found to be a duplicate.
+    /// Takes one reading; answers with at least one verdict.
     pub async fn take(&self, reading: Reading) -> Result<Vec<Verdict>, AppendError> {
-        let decoded = decode::decode(&reading);
-        let who = decoded.iter().map(named).collect();
-        let mut accepted = self.inbox.append(decoded).await?.into_iter();
-        Ok(verdicts(who, &mut accepted))
+        let mut verdicts = self.take_many(&[reading], true).await?;
+        Ok(verdicts.pop().unwrap_or_default())
     }
-}
 
-/// The id of a decoded thing, and whether the gateway derived it.
-fn named(decoded: &Result<Event, Rejection>) -> (Option<String>, bool) {
-    match decoded {
-        Ok(event) => (Some(event.id.clone()), event.id_derived),
-        Err(rejection) => (rejection.id.clone(), false),
-    }
-}
-
-fn verdicts(
-    who: Vec<(Option<String>, bool)>,
-    accepted: &mut impl Iterator<Item = Accepted>,
-) -> Vec<Verdict> {
-    who.into_iter()
-        .zip(accepted)
-        .map(|((id, id_derived), accepted)| Verdict {
+    /// Has an entry judged; one that is turned away becomes a rejection, with the payload that it came as.
+    async fn judge(
+        &self,
+        reading: &Reading,
+        index: usize,
+        entry: &mut Result<Event, Rejection>,
+        display: bool,
+    ) -> Pending {
+        let event = match entry {
+            Err(rejection) => {
+                return Pending {
+                    id: rejection.id.clone(),
+                    id_derived: false,
+                    judged: None,
+                };
+            }
+            Ok(event) => event,
+        };
+        let (id, id_derived) = (Some(event.id.clone()), event.id_derived);
+        let capture = self.capture.as_ref();
+        let mut judged = capture.and_then(|capture| capture.judge(event, display));
+        if let (Some(capture), true) = (capture, judged.as_ref().is_some_and(Judged::is_refusal)) {
+            judged = match judged {
+                Some(judged) => Some(capture.reconsider(event, judged).await),
+                None => None,
+            };
+        }
+        if let Some((code, message)) = judged.as_ref().and_then(Judged::refusal) {
+            *entry = Err(Rejection {
+                device: event.device.clone(),
+                source: event.source,
+                received: event.received,
+                id: Some(event.id.clone()),
+                code,
+                message,
+                payload: decode::part(reading, index),
+            });
+        }
+        Pending {
             id,
             id_derived,
+            judged,
+        }
+    }
+}
+
+fn verdicts(pending: Vec<Pending>, accepted: &mut impl Iterator<Item = Accepted>) -> Vec<Verdict> {
+    pending
+        .into_iter()
+        .zip(accepted)
+        .map(|(pending, accepted)| Verdict {
+            id: pending.id,
+            id_derived: pending.id_derived,
+            display: pending.judged.and_then(|judged| judged.kept(&accepted)),
             accepted,
         })
         .collect()

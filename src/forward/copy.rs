@@ -4,9 +4,12 @@
 //! factor, and locations. Many may read it at once, each with a clone. It is a cache: when its file is damaged, or belongs to another database, it is
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
+mod floor;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use redb::{
     Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
@@ -15,13 +18,16 @@ use redb::{
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use thiserror::Error;
+use tokio::sync::watch;
+
+pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
 
 use super::odoo::{Kind, Row};
 
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
 /// Raised when the stored form changes: older copies are then fetched again.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
 const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
@@ -55,7 +61,11 @@ pub struct Product {
     pub id: i64,
     /// Its own unit of measure.
     pub unit: i64,
+    pub name: String,
+    /// By lot or by serial number.
     pub tracked: bool,
+    /// By serial number: one of each.
+    pub serial: bool,
     pub factor: Decimal,
 }
 
@@ -65,6 +75,15 @@ enum CodeOf {
     ProductReference = 2,
     Packaging = 3,
     Location = 4,
+    OrderName = 5,
+    OrderOrigin = 6,
+    /// The name of the order of which this one is the backorder.
+    OrderBefore = 7,
+    /// Product and name.
+    Lot = 8,
+    Package = 9,
+    /// Quants by the id of their lot.
+    QuantOfLot = 10,
 }
 
 fn number(kind: Kind) -> u8 {
@@ -73,6 +92,10 @@ fn number(kind: Kind) -> u8 {
         Kind::Product => 2,
         Kind::Packaging => 3,
         Kind::Location => 4,
+        Kind::Quant => 5,
+        Kind::Lot => 6,
+        Kind::Package => 7,
+        Kind::Partner => 8,
     }
 }
 
@@ -81,23 +104,33 @@ fn since_key(kind: Kind) -> String {
 }
 
 /// The codes under which a row is found.
-fn codes(kind: Kind, row: &Row) -> Vec<(u8, &str)> {
-    let mut codes = Vec::new();
-    let barcode = match kind {
-        Kind::Unit => return codes,
-        Kind::Product => CodeOf::ProductBarcode,
-        Kind::Packaging => CodeOf::Packaging,
-        Kind::Location => CodeOf::Location,
+fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
+    let text = |of, code: &Option<String>| Some((of, code.clone()?));
+    let codes = match kind {
+        Kind::Unit | Kind::Partner => [None, None],
+        Kind::Product => [
+            text(CodeOf::ProductBarcode, &row.barcode),
+            text(CodeOf::ProductReference, &row.default_code),
+        ],
+        Kind::Packaging => [text(CodeOf::Packaging, &row.barcode), None],
+        Kind::Location => [text(CodeOf::Location, &row.barcode), None],
+        Kind::Package => [text(CodeOf::Package, &row.name), None],
+        Kind::Lot => [
+            row.product_id
+                .zip(row.name.as_deref())
+                .map(|(product, name)| (CodeOf::Lot, lot_code(product, name))),
+            None,
+        ],
+        Kind::Quant => [
+            row.lot_id.map(|lot| (CodeOf::QuantOfLot, lot.to_string())),
+            None,
+        ],
     };
-    codes.extend(row.barcode.as_deref().map(|code| (barcode as u8, code)));
-    if kind == Kind::Product {
-        codes.extend(
-            row.default_code
-                .as_deref()
-                .map(|code| (CodeOf::ProductReference as u8, code)),
-        );
-    }
-    codes
+    codes.into_iter().flatten().collect()
+}
+
+fn lot_code(product: i64, name: &str) -> String {
+    format!("{product}/{name}")
 }
 
 /// The copy of one database's master data; clones are the same copy.
@@ -105,6 +138,9 @@ fn codes(kind: Kind, row: &Row) -> Vec<(u8, &str)> {
 pub struct Copy {
     path: Arc<Path>,
     db: Arc<Database>,
+    /// Rises with each change of what is looked up here.
+    news: Arc<watch::Sender<u64>>,
+    refreshed: Arc<Mutex<Option<Instant>>>,
 }
 
 /// The server, database and company that a copy is of.
@@ -158,6 +194,8 @@ impl Copy {
         Ok(Self {
             db: Arc::new(db.map_err(|e| error(path, &e))?),
             path: path.into(),
+            news: Arc::new(watch::Sender::new(0)),
+            refreshed: Arc::default(),
         })
     }
 
@@ -185,6 +223,7 @@ impl Copy {
         self.write(|write| {
             if !own {
                 write.delete_table(ROWS)?;
+                write.delete_table(floor::ORDERS)?;
                 write.delete_multimap_table(CODES)?;
                 write.delete_table(META)?;
                 write
@@ -192,9 +231,13 @@ impl Copy {
                     .insert("identity", identity.as_str())?;
             }
             write.open_table(ROWS)?;
+            write.open_table(floor::ORDERS)?;
             write.open_multimap_table(CODES)?;
             Ok(!own)
         })?;
+        if !own {
+            self.changed();
+        }
         Ok(())
     }
 
@@ -208,9 +251,37 @@ impl Copy {
         Ok(true)
     }
 
+    /// Wakes when what is looked up here has changed; the number rises.
+    #[must_use]
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    fn changed(&self) {
+        self.news.send_modify(|number| *number += 1);
+    }
+
+    /// All of it was brought up to date just now.
+    pub fn note_refreshed(&self, now: Instant) {
+        let mut refreshed = self
+            .refreshed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *refreshed = Some(now);
+    }
+
+    /// When all of it was brought up to date, if it was since the start.
+    #[must_use]
+    pub fn refreshed(&self) -> Option<Instant> {
+        *self
+            .refreshed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Takes rows in; answers whether any was news.
     pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CopyError> {
-        self.write(|write| {
+        let news = self.write(|write| {
             let mut stored = write.open_table(ROWS)?;
             let mut index = write.open_multimap_table(CODES)?;
             let mut news = false;
@@ -224,66 +295,78 @@ impl Copy {
                 news |= row.active || before.is_some();
                 if let Some(before) = before {
                     let old: Row = serde_json::from_slice(&before)?;
-                    for code in codes(kind, &old) {
-                        index.remove(code, row.id)?;
+                    for (of, code) in codes(kind, &old) {
+                        index.remove((of as u8, code.as_str()), row.id)?;
                     }
                     stored.remove(key)?;
                 }
                 if row.active {
                     stored.insert(key, bytes.as_slice())?;
-                    for code in codes(kind, row) {
-                        index.insert(code, row.id)?;
+                    for (of, code) in codes(kind, row) {
+                        index.insert((of as u8, code.as_str()), row.id)?;
                     }
                 }
             }
             Ok(news)
-        })
+        })?;
+        if news {
+            self.changed();
+        }
+        Ok(news)
     }
 
     /// Drops what is not among `ids`: deleted in Odoo without a trace.
     pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CopyError> {
-        let gone: Vec<Row> = {
-            let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
-            let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
-            let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
-            let mut gone = Vec::new();
-            for entry in rows.range(range).map_err(|e| self.broken(&e))? {
-                let (key, value) = entry.map_err(|e| self.broken(&e))?;
-                if !ids.contains(&key.value().1) {
-                    let row: Row =
-                        serde_json::from_slice(value.value()).map_err(|e| self.broken(&e))?;
-                    gone.push(Row {
-                        active: false,
-                        ..row
-                    });
-                }
+        let mut gone = Vec::new();
+        self.each(kind, |row| {
+            if !ids.contains(&row.id) {
+                gone.push(Row {
+                    active: false,
+                    ..row
+                });
             }
-            gone
-        };
+        })?;
         self.apply(kind, &gone)
+    }
+
+    /// Hands out all rows of a kind.
+    fn each(&self, kind: Kind, mut take: impl FnMut(Row)) -> Result<(), CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
+        for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+            let (_, value) = entry.map_err(|e| self.broken(&e))?;
+            take(serde_json::from_slice(value.value()).map_err(|e| self.broken(&e))?);
+        }
+        Ok(())
     }
 
     /// The newest `write_date` that the copy knows of this kind; none before it was complete once.
     pub fn since(&self, kind: Kind) -> Result<Option<String>, CopyError> {
-        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
-        let meta = read.open_table(META).map_err(|e| self.broken(&e))?;
-        let since = meta
-            .get(since_key(kind).as_str())
-            .map_err(|e| self.broken(&e))?;
-        Ok(since.map(|v| v.value().to_owned()))
+        self.meta(&since_key(kind))
     }
 
     pub fn set_since(&self, kind: Kind, since: &str) -> Result<(), CopyError> {
+        self.set_meta(&since_key(kind), since)?;
+        Ok(())
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let meta = read.open_table(META).map_err(|e| self.broken(&e))?;
+        let value = meta.get(key).map_err(|e| self.broken(&e))?;
+        Ok(value.map(|v| v.value().to_owned()))
+    }
+
+    fn set_meta(&self, key: &str, value: &str) -> Result<bool, CopyError> {
         self.write(|write| {
             let mut meta = write.open_table(META)?;
-            let key = since_key(kind);
-            let known = meta.get(key.as_str())?.is_some_and(|v| v.value() == since);
+            let known = meta.get(key)?.is_some_and(|v| v.value() == value);
             if !known {
-                meta.insert(key.as_str(), since)?;
+                meta.insert(key, value)?;
             }
             Ok(!known)
-        })?;
-        Ok(())
+        })
     }
 
     pub fn count(&self, kind: Kind) -> Result<u64, CopyError> {
@@ -348,7 +431,9 @@ impl Copy {
             let product = Product {
                 id: row.id,
                 unit: row.uom_id.unwrap_or_default(),
+                name: row.display_name.clone().unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
+                serial: row.tracking.as_deref() == Some("serial"),
                 factor,
             };
             (product, name(row))
@@ -371,22 +456,23 @@ impl Copy {
     }
 
     fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CopyError> {
-        let ids: Vec<i64> = {
-            let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
-            let index = read
-                .open_multimap_table(CODES)
-                .map_err(|e| self.broken(&e))?;
-            let found = index.get((of as u8, code)).map_err(|e| self.broken(&e))?;
-            found
-                .map(|id| id.map(|id| id.value()))
-                .collect::<Result<_, _>>()
-                .map_err(|e| self.broken(&e))?
-        };
         let mut rows = Vec::new();
-        for id in ids {
+        for id in self.ids_by(of, code)? {
             rows.extend(self.row(kind, id)?);
         }
         Ok(rows)
+    }
+
+    fn ids_by(&self, of: CodeOf, code: &str) -> Result<Vec<i64>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let index = read
+            .open_multimap_table(CODES)
+            .map_err(|e| self.broken(&e))?;
+        let found = index.get((of as u8, code)).map_err(|e| self.broken(&e))?;
+        found
+            .map(|id| id.map(|id| id.value()))
+            .collect::<Result<_, _>>()
+            .map_err(|e| self.broken(&e))
     }
 
     /// One transaction; kept on disk only if `change` says that it changed something.

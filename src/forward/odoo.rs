@@ -5,15 +5,18 @@
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `floor`: what the floor needs besides: stock, open orders, the rules of barcodes; and when the key expires.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
 mod client;
+mod floor;
 mod master;
 pub mod order;
 mod rights;
 mod transfer;
 
 pub use client::Client;
+pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Rule, Which};
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
 pub use transfer::{Picking, PickingLine, Transfer, TransferLine};

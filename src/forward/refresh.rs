@@ -1,7 +1,12 @@
 //! Keeps the copy of master data up to date: all of it once, then what was written since, in small pages.
 //!
+//! First what barcodes mean, without which nothing can be posted; then, in `floor`, stock and open orders: where Odoo refuses
+//! these, the gateway does without.
+//!
 //! Archived records come as changes. Deleted ones leave no trace but a count that does not match: then, and once a
 //! day, all ids are read again.
+
+mod floor;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,8 +16,11 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::copy::{Copy, CopyError};
-use super::odoo::{Client, Kind, PAGE_ROWS};
+use super::odoo::{Client, Kind, PAGE_ROWS, Warehouse};
+use crate::clock;
 use crate::outcome::Failure;
+use crate::view::board::Board;
+use floor::Floor;
 
 /// A record has the time at which its transaction began, and is seen when that ended: ask for so much more.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
@@ -33,6 +41,7 @@ pub struct Refresh {
     full_at: BTreeMap<Kind, Duration>,
     /// Counts (Odoo's, ours) that stayed different when all was read: no reason to read all again.
     accepted: BTreeMap<Kind, (u64, u64)>,
+    floor: Floor,
 }
 
 impl Refresh {
@@ -41,9 +50,11 @@ impl Refresh {
         &mut self,
         odoo: &mut Client,
         copy: &Copy,
-        company: i64,
+        warehouse: &Warehouse,
+        board: &Board,
         now: Duration,
     ) -> Result<bool, Trouble> {
+        let company = warehouse.company;
         let mut news = false;
         for kind in Kind::ALL {
             let since = copy.since(kind)?;
@@ -63,6 +74,8 @@ impl Refresh {
                 self.full_at.insert(kind, now);
             }
         }
+        self.floor.run(odoo, copy, warehouse, board, now).await?;
+        copy.note_refreshed(clock::instant());
         Ok(news)
     }
 }

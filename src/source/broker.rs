@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub use options::BrokerError;
 
 use super::{Intake, Outbound, Reading};
+use crate::capture::Capture;
 use crate::event::{Name, SourceKind};
 use crate::view::board::Board;
 use crate::{clock, config};
@@ -90,6 +91,7 @@ impl Broker {
                 board,
                 eventloop,
                 presence: Presence::default(),
+                capture: intake.capture().cloned(),
                 connected: None,
                 had_session: false,
                 progress: false,
@@ -145,6 +147,7 @@ struct Driver {
     board: Board,
     eventloop: EventLoop,
     presence: Presence,
+    capture: Option<Capture>,
     /// Since when the present connection is there.
     connected: Option<Instant>,
     /// There was a connection before, so the broker should know the session.
@@ -280,6 +283,9 @@ impl Driver {
             }
             Some(Topic::State(device)) => {
                 self.presence.state(&self.board, &device, &publish.payload);
+                if let Some(capture) = &self.capture {
+                    capture.heard_state(&device, &publish.payload);
+                }
                 None
             }
             Some(Topic::ConfigReported(device)) => {

@@ -112,6 +112,11 @@ impl FrontDoor {
         };
         let (listener, address) = listen(config.address)?;
         warn_of(config, &board);
+        if let Some(capture) = intake.capture() {
+            for (device, payload) in stored::states(&site, &kept) {
+                capture.heard_state(&device, payload);
+            }
+        }
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
         Ok(Self {
             listener,
@@ -335,6 +340,7 @@ async fn deliver(
 ) {
     let mut messages = Vec::new();
     let mut tidy = tokio::time::interval(TIDY_EVERY);
+    let mut known = auth::Known::default();
     loop {
         let mut changes = Vec::new();
         tokio::select! {
@@ -351,6 +357,11 @@ async fn deliver(
             // Last, and `biased`: the queue was empty.
             () = done.cancelled() => return,
             _ = tidy.tick() => {
+                if let Some(capture) = shared.intake.capture()
+                    && let Some(settings) = shared.auth.settings(&mut known)
+                {
+                    capture.know_devices(settings);
+                }
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (device, payload) in wills {
                     changes.extend(shared.will(&device, &payload, None));

@@ -1,6 +1,7 @@
 //! The front door against its clients: rumqttc, and a client made of bytes for what well-behaved ones do not do.
 
 mod access;
+mod capture;
 mod clients;
 mod harness;
 mod hostile;

@@ -27,6 +27,7 @@ macro_rules! on_both {
 }
 
 mod facts;
+mod floor;
 mod forwarder;
 
 use std::time::Duration;

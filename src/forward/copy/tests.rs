@@ -11,9 +11,8 @@ fn row(id: i64, barcode: Option<&str>) -> Row {
         barcode: barcode.map(str::to_owned),
         default_code: Some(format!("SKU{id}")),
         tracking: Some("none".to_owned()),
-        product_id: None,
         uom_id: Some(1),
-        factor: None,
+        ..Row::default()
     }
 }
 

@@ -38,35 +38,122 @@ pub enum Kind {
     /// Barcodes of packagings: a product, and how many of it.
     Packaging,
     Location,
+    /// What lies in the warehouse's internal locations.
+    Quant,
+    /// Lots, packages and partners are held where a quant or an order names them.
+    Lot,
+    Package,
+    Partner,
 }
 
 /// One record of master data; which fields mean something depends on its kind.
-#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 pub struct Row {
     pub id: i64,
-    #[serde(deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub write_date: Option<String>,
     /// An archived record is as good as gone.
     #[serde(default = "yes")]
     pub active: bool,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub display_name: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub barcode: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub default_code: Option<String>,
     /// `none`, `lot` or `serial`, for products.
-    #[serde(default, deserialize_with = "text_or_false")]
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub tracking: Option<String>,
-    /// The product of a packaging.
-    #[serde(default)]
+    /// The product of a packaging, a quant or a lot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub product_id: Option<i64>,
     /// The unit of a product or a packaging.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<i64>,
     /// How many of its reference unit a unit is.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// Whether Odoo keeps stock of the product.
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub is_storable: Option<bool>,
+    /// `internal`, `customer`, `inventory`, ..., for locations.
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub usage: Option<String>,
+    /// The warehouse of a location.
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub warehouse_id: Option<i64>,
+    /// The name of a lot, a package or a partner.
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub name: Option<String>,
+    #[serde(
+        default,
+        deserialize_with = "text_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub expiration_date: Option<String>,
+    /// Where a quant lies, in what, whose it is, and how much.
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub location_id: Option<i64>,
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub lot_id: Option<i64>,
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub package_id: Option<i64>,
+    #[serde(
+        default,
+        deserialize_with = "value_or_false",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub owner_id: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantity: Option<f64>,
 }
 
 fn yes() -> bool {
@@ -128,19 +215,34 @@ pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
     })
 }
 
+/// Odoo writes `false` where there is nothing. (Of a flag, `false` is nothing as well.)
+pub(super) fn value_or_false<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null | Value::Bool(false) => None,
+        value => Some(serde_json::from_value(value).map_err(serde::de::Error::custom)?),
+    })
+}
+
 impl Kind {
+    /// What barcodes are looked up in: nothing can be posted without.
     pub const ALL: [Self; 4] = [Self::Unit, Self::Product, Self::Packaging, Self::Location];
 
-    fn model(self) -> &'static str {
+    pub(super) fn model(self) -> &'static str {
         match self {
             Self::Unit => "uom.uom",
             Self::Product => "product.product",
             Self::Packaging => "product.uom",
             Self::Location => "stock.location",
+            Self::Quant => "stock.quant",
+            Self::Lot => "stock.lot",
+            Self::Package => "stock.package",
+            Self::Partner => "res.partner",
         }
     }
 
-    fn fields(self) -> &'static [&'static str] {
+    pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
             Self::Unit => &["write_date", "active", "factor"],
             Self::Product => &[
@@ -151,18 +253,46 @@ impl Kind {
                 "default_code",
                 "tracking",
                 "uom_id",
+                "is_storable",
             ],
             Self::Packaging => &["write_date", "barcode", "product_id", "uom_id"],
-            Self::Location => &["write_date", "active", "display_name", "barcode"],
+            Self::Location => &[
+                "write_date",
+                "active",
+                "display_name",
+                "barcode",
+                "usage",
+                "warehouse_id",
+            ],
+            Self::Quant => &[
+                "write_date",
+                "product_id",
+                "location_id",
+                "lot_id",
+                "package_id",
+                "owner_id",
+                "quantity",
+            ],
+            Self::Lot => &["write_date", "name", "product_id", "expiration_date"],
+            Self::Package | Self::Partner => &["write_date", "name"],
+        }
+    }
+
+    /// Fields that come with an app of Odoo's, or that not every version has.
+    pub(super) fn optional(self) -> &'static [&'static str] {
+        match self {
+            Self::Quant => &["owner_id"],
+            Self::Lot => &["expiration_date"],
+            _ => &[],
         }
     }
 
     /// The fields by which a code is looked up.
     fn codes(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &[],
             Self::Product => &["barcode", "default_code"],
             Self::Packaging | Self::Location => &["barcode"],
+            _ => &[],
         }
     }
 
@@ -349,7 +479,7 @@ impl Client {
     }
 
     /// Records with bare ids for references, oldest first, archived ones as well.
-    async fn search<T: DeserializeOwned>(
+    pub(super) async fn search<T: DeserializeOwned>(
         &mut self,
         model: &str,
         domain: &Value,

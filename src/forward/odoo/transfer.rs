@@ -320,11 +320,11 @@ mod tests {
 
     fn warehouse() -> Warehouse {
         Warehouse {
+            id: 1,
             picking_type: 7,
             from: 5,
             to: 6,
             company: 1,
-            id: 1,
         }
     }
 

@@ -57,7 +57,7 @@ pub(super) async fn work(
                 None => open = false,
             },
             Some(settled) = under_way.next(), if !under_way.is_empty() => match settled {
-                Settled::Kept(delivery, verdicts) => finish(&delivery, &verdicts, link, board).await,
+                Settled::Kept(delivery, verdicts) => finish(&delivery, verdicts, link, board).await,
                 Settled::Left => {}
                 Settled::Stopped => return,
             },
@@ -98,7 +98,7 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
 }
 
 /// **Invariant 1:** the acknowledgement goes out only here, after the journal answered.
-async fn finish(delivery: &Delivery, verdicts: &[Verdict], link: &Link, board: &Board) {
+async fn finish(delivery: &Delivery, verdicts: Vec<Verdict>, link: &Link, board: &Board) {
     if delivery.publish.qos != QoS::AtMostOnce {
         link.acknowledge(&delivery.publish, delivery.generation)
             .await;
@@ -120,9 +120,17 @@ async fn finish(delivery: &Delivery, verdicts: &[Verdict], link: &Link, board: &
         link.push(Outbound {
             device: reading.device.clone(),
             channel: "receipt",
-            payload: Receipt::of(verdict),
+            payload: Receipt::of(&verdict),
             retain: false,
         });
+        if let Some(payload) = verdict.display {
+            link.push(Outbound {
+                device: reading.device.clone(),
+                channel: "display",
+                payload,
+                retain: false,
+            });
+        }
     }
 }
 

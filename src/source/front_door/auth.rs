@@ -16,6 +16,7 @@ use super::answer::Refusal;
 use super::connect::Connect;
 use super::devices::{self, Device, DevicesError, Stamp};
 use super::limits::Failures;
+use crate::capture::Settings;
 use crate::clock;
 use crate::event::Name;
 use crate::view::board::Board;
@@ -37,6 +38,10 @@ pub struct Auth {
     queue: Semaphore,
     board: Board,
 }
+
+/// Which state of the list somebody has seen.
+#[derive(Default)]
+pub struct Known(Option<Arc<BTreeMap<Name, Device>>>);
 
 struct List {
     devices: Arc<BTreeMap<Name, Device>>,
@@ -136,6 +141,24 @@ impl Auth {
                 Err(Refusal::BadCredentials)
             }
         }
+    }
+
+    /// What the list says of devices besides who they are; none where it is the same as the last time.
+    pub fn settings(&self, known: &mut Known) -> Option<BTreeMap<Name, Settings>> {
+        let list = self.current();
+        if known
+            .0
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &list))
+        {
+            return None;
+        }
+        let settings = list
+            .iter()
+            .map(|(name, device)| (name.clone(), device.settings.clone()));
+        let settings = settings.collect();
+        known.0 = Some(list);
+        Some(settings)
     }
 
     /// A device that has a password cannot be had without it.

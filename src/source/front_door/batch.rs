@@ -70,6 +70,8 @@ pub struct Settled {
     pub reply: Option<Bytes>,
     /// For the device, one for each event.
     pub receipts: Vec<Bytes>,
+    /// For the person at the device.
+    pub displays: Vec<Bytes>,
     pub stored: u64,
     pub rejected: u64,
     /// The journal has stopped, or patience ended: nothing is acknowledged, the connection ends.
@@ -177,7 +179,8 @@ impl Batch {
             if self.readings.is_empty() {
                 return Ok(Vec::new());
             }
-            patiently(patient, || intake.take_many(&self.readings)).await
+            let display = device.wants_displays();
+            patiently(patient, || intake.take_many(&self.readings, display)).await
         };
         let rejections = async {
             if self.rejections.is_empty() {
@@ -216,6 +219,7 @@ impl Batch {
             bytes: self.bytes,
             reply: self.reply,
             receipts: Vec::new(),
+            displays: Vec::new(),
             stored: 0,
             rejected: 0,
             stopped,
@@ -230,9 +234,7 @@ impl Batch {
                 What::Done(reason, text) => (reason, Some(text.to_owned())),
                 What::Kept => plain(keeps.as_ref().err()),
                 What::Reading => match &mut readings {
-                    Ok(verdicts) => {
-                        settled.verdicts(&verdicts.next().unwrap_or_default(), receipts)
-                    }
+                    Ok(verdicts) => settled.verdicts(verdicts.next().unwrap_or_default(), receipts),
                     Err(error) => plain(Some(error)),
                 },
                 What::Rejection => match &mut rejections {
@@ -241,9 +243,9 @@ impl Batch {
                             id: None,
                             id_derived: false,
                             accepted,
+                            display: None,
                         });
-                        let verdicts: Vec<_> = verdicts.into_iter().collect();
-                        settled.verdicts(&verdicts, receipts);
+                        settled.verdicts(verdicts.into_iter().collect(), receipts);
                         (Reason::Success, None)
                     }
                     Err(error) => plain(Some(error)),
@@ -262,7 +264,7 @@ impl Batch {
 
 impl Settled {
     /// Counts what became of one reading and makes its receipts; nothing of it understood is a refusal.
-    fn verdicts(&mut self, verdicts: &[Verdict], receipts: bool) -> (Reason, Option<String>) {
+    fn verdicts(&mut self, verdicts: Vec<Verdict>, receipts: bool) -> (Reason, Option<String>) {
         let mut refused = None;
         let mut understood = verdicts.is_empty();
         for verdict in verdicts {
@@ -274,15 +276,16 @@ impl Settled {
                 Accepted::Duplicate { .. } => understood = true,
                 Accepted::Rejected { message, .. } => {
                     self.rejected += 1;
-                    refused.get_or_insert(message);
+                    refused.get_or_insert_with(|| message.clone());
                 }
             }
             if receipts {
-                self.receipts.push(Receipt::of(verdict));
+                self.receipts.push(Receipt::of(&verdict));
             }
+            self.displays.extend(verdict.display);
         }
         match refused {
-            Some(message) if !understood => (Reason::PayloadFormatInvalid, Some(message.clone())),
+            Some(message) if !understood => (Reason::PayloadFormatInvalid, Some(message)),
             _ => (Reason::Success, None),
         }
     }

@@ -4,6 +4,8 @@
 //! [devices.pda-07]
 //! password = "$argon2id$v=19$m=7168,t=5,p=1$..."   # or a scrypt hash; `stockrelay` makes them
 //! enabled = true                                    # false: refused, also with a certificate
+//! language = "de"                                   # of its displays, where it names none in its state
+//! tasks = ["incoming", "internal"]                  # the kinds of orders it is sent; all where it is missing
 //! ```
 
 use std::collections::BTreeMap;
@@ -15,6 +17,8 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::capture::Settings;
+use crate::config::Language;
 use crate::event::Name;
 
 /// The largest `devices.toml` that is read, in bytes.
@@ -41,7 +45,12 @@ struct Written {
     password: Option<String>,
     #[serde(default = "yes")]
     enabled: bool,
+    language: Option<String>,
+    tasks: Option<Vec<String>>,
 }
+
+/// What Odoo calls the kinds of orders.
+const TASKS: [&str; 3] = ["incoming", "outgoing", "internal"];
 
 fn yes() -> bool {
     true
@@ -53,6 +62,7 @@ pub struct Device {
     /// A PHC string; none where the device comes with a certificate alone.
     pub hash: Option<String>,
     pub enabled: bool,
+    pub settings: Settings,
 }
 
 impl std::fmt::Debug for Device {
@@ -119,12 +129,34 @@ pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
                     .map_err(|reason| invalid(format!("devices.{name}.password {reason}")))?;
             }
             let device = Device {
+                settings: settings(&name, &written).map_err(invalid)?,
                 hash: written.password,
                 enabled: written.enabled,
             };
             Ok((name, device))
         })
         .collect()
+}
+
+fn settings(name: &Name, written: &Written) -> Result<Settings, String> {
+    let language = written.language.as_deref().map(|tag| {
+        Language::of(tag)
+            .ok_or_else(|| format!("devices.{name}.language is none of en, de, fr, nl, es and ar"))
+    });
+    let tasks = written.tasks.iter().flatten();
+    if tasks
+        .into_iter()
+        .any(|kind| !TASKS.contains(&kind.as_str()))
+    {
+        return Err(format!(
+            "devices.{name}.tasks holds more than {}",
+            TASKS.join(", ")
+        ));
+    }
+    Ok(Settings {
+        language: language.transpose()?,
+        tasks: written.tasks.clone(),
+    })
 }
 
 fn check_hash(hash: &str) -> Result<(), &'static str> {
@@ -193,14 +225,19 @@ mod tests {
     fn the_list_is_read_and_faults_name_the_device_but_never_the_hash() {
         let hash = hash_password("x");
         let (_dir, file) = write(&format!(
-            "[devices.a]\npassword = \"{hash}\"\n[devices.b]\nenabled = false\n"
+            "[devices.a]\npassword = \"{hash}\"\nlanguage = \"de-AT\"\ntasks = [\"incoming\"]\n[devices.b]\nenabled = false\n"
         ));
         let list = read(&file).unwrap();
+        let settings = &list[&Name::new("a").unwrap()].settings;
+        assert_eq!(settings.language, Some(Language::German));
+        assert_eq!(settings.tasks, Some(vec!["incoming".to_owned()]));
         assert!(list[&Name::new("a").unwrap()].enabled);
         assert!(!list[&Name::new("b").unwrap()].enabled);
 
         for (text, names) in [
             ("[devices.a]\npassword = \"secret\"\n", "devices.a.password"),
+            ("[devices.a]\nlanguage = \"secret\"\n", "devices.a.language"),
+            ("[devices.a]\ntasks = [\"secret\"]\n", "devices.a.tasks"),
             ("[devices.a]\npasword = \"secret\"\n", "pasword"),
             ("[devices.\"a/b\"]\n", "a/b"),
             ("[devices.a]\npassword = \"secret\n", "line 2"),

@@ -29,6 +29,9 @@ pub const DEVICES_MAX: usize = 10_000;
 const RETAINED_MAX: usize = 40_000;
 const RETAINED_BYTES_MAX: usize = 16 << 20;
 
+/// The channel of a device's open orders.
+const TASKS: &str = "tasks";
+
 #[derive(Debug)]
 pub struct Hub {
     site: Name,
@@ -48,10 +51,17 @@ struct Retained {
 pub struct Device {
     pub name: Name,
     pub topics: Topics,
-    receipt_topic: Arc<str>,
+    receipts: Answers,
+    displays: Answers,
     sessions: Mutex<Vec<Arc<Session>>>,
-    /// Someone subscribed to its receipts: else none is made.
-    receipts: AtomicBool,
+}
+
+/// A channel on which the gateway answers.
+#[derive(Debug)]
+struct Answers {
+    topic: Arc<str>,
+    /// Someone subscribed to it: else nothing is made for it.
+    wanted: AtomicBool,
 }
 
 /// What a connection asks for.
@@ -129,7 +139,7 @@ impl Hub {
             }
         }
         for device in self.all() {
-            device.note_receipts();
+            device.note_wanted();
         }
         changes
     }
@@ -204,7 +214,7 @@ impl Hub {
         }
         // Still under the lock of `devices`: `close` cannot take the session out before it has its owner.
         let attached = session.attach(wish.owner, wish.clean, wish.expiry_s, changes);
-        device.note_receipts();
+        device.note_wanted();
         drop(devices);
         Ok(Opened {
             device,
@@ -221,7 +231,7 @@ impl Hub {
             sessions.retain(|known| !Arc::ptr_eq(known, session) || known.is_online());
             let empty = sessions.is_empty();
             drop(sessions);
-            device.note_receipts();
+            device.note_wanted();
             if empty {
                 devices.remove(&session.device);
             }
@@ -252,8 +262,12 @@ impl Hub {
         wills
     }
 
-    /// A message from the gateway: to its device's sessions, and kept if it is to be retained.
+    /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What is retained already is
+    /// not sent again.
     pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<KeepChange>) {
+        if message.retain && self.is_retained(&message.device, message.channel, &message.payload) {
+            return;
+        }
         if message.retain
             && self
                 .retain(&message.device, message.channel, &message.payload, changes)
@@ -292,7 +306,7 @@ impl Hub {
         };
         let offer = Offer {
             topic: if channel == "receipt" {
-                Arc::clone(&device.receipt_topic)
+                Arc::clone(&device.receipts.topic)
             } else {
                 device.topics.topic(channel).into()
             },
@@ -306,18 +320,25 @@ impl Hub {
         }
     }
 
-    /// Receipts of one device, made because [`Device::wants_receipts`].
-    pub fn receipts(
+    /// What became of one device's events: made because [`Device::wants_receipts`] and [`Device::wants_displays`].
+    pub fn answer(
         &self,
         device: &Device,
-        payloads: Vec<Bytes>,
+        receipts: Vec<Bytes>,
+        displays: Vec<Bytes>,
         now: Instant,
         changes: &mut Vec<KeepChange>,
     ) {
         let sessions = device.sessions();
-        for payload in payloads {
+        let receipts = receipts
+            .into_iter()
+            .map(|payload| (&device.receipts, payload));
+        let displays = displays
+            .into_iter()
+            .map(|payload| (&device.displays, payload));
+        for (answers, payload) in receipts.chain(displays) {
             let offer = Offer {
-                topic: Arc::clone(&device.receipt_topic),
+                topic: Arc::clone(&answers.topic),
                 payload,
                 retain: false,
                 now,
@@ -346,8 +367,11 @@ impl Hub {
         if !retained.fits(&topic, payload) {
             return Err(RetainedFull);
         }
-        let value = (!payload.is_empty()).then(|| payload.to_vec());
-        changes.push((stored::retained_key(&topic), value));
+        // Tasks are worked out anew after a restart, and change too often for a disk.
+        if channel != TASKS {
+            let value = (!payload.is_empty()).then(|| payload.to_vec());
+            changes.push((stored::retained_key(&topic), value));
+        }
         retained.set(topic, payload);
         Ok(())
     }
@@ -376,39 +400,55 @@ impl Hub {
 
 impl Retained {
     fn fits(&self, topic: &str, payload: &Bytes) -> bool {
-        let known = self.messages.get(topic).map(Bytes::len);
+        let new = weight(topic, payload);
+        let known = self.messages.get(topic).map(|known| weight(topic, known));
         match known {
             _ if payload.is_empty() => true,
-            Some(known) if payload.len() <= known => true,
-            Some(known) => self.bytes - known + payload.len() <= RETAINED_BYTES_MAX,
+            Some(known) if new <= known => true,
+            Some(known) => self.bytes - known + new <= RETAINED_BYTES_MAX,
             None => {
                 self.messages.len() < RETAINED_MAX
-                    && self.bytes + topic.len() + payload.len() <= RETAINED_BYTES_MAX
+                    && self.bytes + topic.len() + new <= RETAINED_BYTES_MAX
             }
         }
     }
 
     fn set(&mut self, topic: String, payload: &Bytes) {
         if let Some(known) = self.messages.remove(&topic) {
-            self.bytes = self.bytes.saturating_sub(topic.len() + known.len());
+            let weight = topic.len() + weight(&topic, &known);
+            self.bytes = self.bytes.saturating_sub(weight);
         }
         if !payload.is_empty() {
-            self.bytes += topic.len() + payload.len();
+            self.bytes += topic.len() + weight(&topic, payload);
             // A copy of its own: a slice would hold on to the whole buffer that it was read in.
-            self.messages.insert(topic, Bytes::copy_from_slice(payload));
+            let payload = if is_tasks(&topic) {
+                payload.clone()
+            } else {
+                Bytes::copy_from_slice(payload)
+            };
+            self.messages.insert(topic, payload);
         }
     }
+}
+
+/// What a retained message takes in memory. Of tasks there are few, which many devices share.
+fn weight(topic: &str, payload: &Bytes) -> usize {
+    if is_tasks(topic) { 0 } else { payload.len() }
+}
+
+fn is_tasks(topic: &str) -> bool {
+    topic.rsplit('/').next() == Some(TASKS)
 }
 
 impl Device {
     fn new(site: &Name, name: Name) -> Self {
         let topics = Topics::new(site, &name);
         Self {
-            receipt_topic: topics.topic("receipt").into(),
+            receipts: Answers::new(&topics, "receipt"),
+            displays: Answers::new(&topics, "display"),
             topics,
             name,
             sessions: Mutex::default(),
-            receipts: AtomicBool::new(false),
         }
     }
 
@@ -417,15 +457,28 @@ impl Device {
     }
 
     pub fn wants_receipts(&self) -> bool {
-        self.receipts.load(Ordering::Relaxed)
+        self.receipts.wanted.load(Ordering::Relaxed)
+    }
+
+    pub fn wants_displays(&self) -> bool {
+        self.displays.wanted.load(Ordering::Relaxed)
     }
 
     /// To be called after subscriptions changed.
-    pub fn note_receipts(&self) {
+    pub fn note_wanted(&self) {
         let sessions = self.sessions();
-        let wanted = sessions
-            .iter()
-            .any(|session| session.wants(&self.receipt_topic));
-        self.receipts.store(wanted, Ordering::Relaxed);
+        for answers in [&self.receipts, &self.displays] {
+            let wanted = sessions.iter().any(|session| session.wants(&answers.topic));
+            answers.wanted.store(wanted, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Answers {
+    fn new(topics: &Topics, channel: &str) -> Self {
+        Self {
+            topic: topics.topic(channel).into(),
+            wanted: AtomicBool::new(false),
+        }
     }
 }

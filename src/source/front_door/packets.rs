@@ -158,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 },
             });
         }
-        device.note_receipts();
+        device.note_wanted();
         let mut reply = BytesMut::new();
         self.client.writer.subscribed(&mut reply, pkid, &granted);
         let changes: Vec<_> = session.keep().into_iter().collect();
@@ -181,7 +181,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .iter()
             .map(|filter| session.unsubscribe(filter))
             .collect();
-        device.note_receipts();
+        device.note_wanted();
         let mut reply = BytesMut::new();
         self.client.writer.unsubscribed(&mut reply, pkid, &existed);
         let changes: Vec<_> = session.keep().into_iter().collect();

@@ -353,7 +353,26 @@ impl Session {
             since: offer.now,
             number: None,
         };
+        if offer.retain {
+            self.supersede(&mut state, &offer.topic, changes);
+        }
         self.enqueue(&mut state, message, missed_max, changes);
+    }
+
+    /// A retained message is what holds now: those of its topic that still wait for the device say nothing any more.
+    fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<KeepChange>) {
+        if !state.queue.iter().any(|message| &*message.topic == topic) {
+            return;
+        }
+        let (over, rest): (Vec<_>, Vec<_>) = state
+            .queue
+            .drain(..)
+            .partition(|message| &*message.topic == topic);
+        state.queue.extend(rest);
+        for message in over {
+            state.queue_bytes = state.queue_bytes.saturating_sub(message.bytes());
+            self.unkeep(&message, changes);
+        }
     }
 
     /// A retained message for a filter just subscribed to.

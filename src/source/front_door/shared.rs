@@ -111,6 +111,9 @@ impl Shared {
         self.hub
             .retain(device, target.channel(), &payload, &mut changes)?;
         if target == Target::State {
+            if let Some(capture) = self.intake.capture() {
+                capture.heard_state(device, &payload);
+            }
             let state = match serde_json::from_slice(&payload) {
                 Ok(value) => Some(brief(value)),
                 Err(_) if payload.is_empty() => None,

@@ -99,6 +99,18 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
     }
 }
 
+/// What devices last said of themselves.
+pub fn states<'a>(
+    site: &Name,
+    kept: &'a [(String, Vec<u8>)],
+) -> impl Iterator<Item = (Name, &'a [u8])> {
+    let prefix = retained_key(&format!("stockrelay/v1/{site}/"));
+    kept.iter().filter_map(move |(key, value)| {
+        let device = key.strip_prefix(&prefix)?.strip_suffix("/state")?;
+        Some((Name::new(device).ok()?, value.as_slice()))
+    })
+}
+
 /// Seconds since 1970, as sessions store them.
 pub fn seconds(at: Timestamp) -> i64 {
     at.as_second()

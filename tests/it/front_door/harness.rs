@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use stockrelay::capture::Capture;
 use stockrelay::config::Listen;
 use stockrelay::event::Name;
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
@@ -181,11 +182,24 @@ impl Door {
         Self::open(anonymous()).await
     }
 
+    pub async fn with(config: Listen, kept: Vec<(String, Vec<u8>)>) -> Self {
+        Self::with_intake(config, kept, Intake::new).await
+    }
+
+    pub async fn with_capture(config: Listen, capture: Capture) -> Self {
+        let intake = |inbox| Intake::with_capture(inbox, capture);
+        Self::with_intake(config, Vec::new(), intake).await
+    }
+
     #[expect(
         clippy::unused_async,
         reason = "it has to be called inside of a runtime"
     )]
-    pub async fn with(config: Listen, kept: Vec<(String, Vec<u8>)>) -> Self {
+    async fn with_intake(
+        config: Listen,
+        kept: Vec<(String, Vec<u8>)>,
+        intake: impl FnOnce(Inbox) -> Intake,
+    ) -> Self {
         let (inbox, requests) = Inbox::new();
         let journal = Journal::start(requests);
         journal.log.lock().unwrap().kept.extend(kept.clone());
@@ -193,7 +207,7 @@ impl Door {
         let door = FrontDoor::bind(
             &config,
             Name::new("ams1").unwrap(),
-            Intake::new(inbox.clone()),
+            intake(inbox.clone()),
             inbox,
             kept,
             board.clone(),

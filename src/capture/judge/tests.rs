@@ -1,0 +1,410 @@
+//! Every verdict, and every one of them in words of every language.
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::capture::memory::EventKey;
+use crate::capture::texts::text;
+use crate::config::Language;
+use crate::event::{Name, SourceKind};
+use crate::forward::copy::PlannedLine;
+
+fn event(action: Action) -> Event {
+    Event {
+        device: Name::new("pda-1").unwrap(),
+        id: "1".to_owned(),
+        id_derived: false,
+        source: SourceKind::Listen,
+        at: Timestamp::UNIX_EPOCH,
+        received: Timestamp::UNIX_EPOCH,
+        operator: None,
+        action,
+    }
+}
+
+fn transfer(quantity: u32, lot: Option<&str>) -> Event {
+    event(Action::Transfer {
+        product: "400".to_owned(),
+        quantity: quantity.into(),
+        from: "A".to_owned(),
+        to: "B".to_owned(),
+        lot: lot.map(str::to_owned),
+        package: None,
+    })
+}
+
+fn pick(quantity: u32, lot: Option<&str>) -> Event {
+    event(Action::Pick {
+        order: "S1".to_owned(),
+        product: "400".to_owned(),
+        quantity: quantity.into(),
+        from: None,
+        lot: lot.map(str::to_owned),
+        package: None,
+    })
+}
+
+fn receive(lot: Option<&str>) -> Event {
+    event(Action::Receive {
+        order: None,
+        product: "400".to_owned(),
+        quantity: Decimal::ONE,
+        to: None,
+        lot: lot.map(str::to_owned),
+        expiry: None,
+        package: None,
+    })
+}
+
+fn product(tracking: &str) -> Found<Product> {
+    Found::One(Product {
+        id: 10,
+        unit: 1,
+        name: "Chair".to_owned(),
+        tracked: tracking != "none",
+        serial: tracking == "serial",
+        factor: Decimal::ONE,
+    })
+}
+
+fn open(kind: &str, demand: u32, picked: u32) -> OrderFound {
+    OrderFound::Open(vec![Planned {
+        id: 5,
+        name: "WH/OUT/5".to_owned(),
+        kind: kind.to_owned(),
+        state: "assigned".to_owned(),
+        partner: None,
+        scheduled: None,
+        lines: vec![PlannedLine {
+            product: 10,
+            demand: demand.into(),
+            picked: picked.into(),
+            from: None,
+            to: None,
+            lot: None,
+        }],
+        cut: false,
+    }])
+}
+
+fn facts(found: Found<Product>) -> Facts {
+    Facts {
+        product: Some(Arc::new(found)),
+        from: Some(Arc::new(Found::One(1))),
+        to: Some(Arc::new(Found::One(2))),
+        fresh: true,
+        all_orders: true,
+        ..Facts::default()
+    }
+}
+
+fn ordered(found: Found<Product>, order: OrderFound) -> Facts {
+    Facts {
+        order: Some(Arc::new(order)),
+        ..facts(found)
+    }
+}
+
+fn several<T>() -> Found<T> {
+    Found::Several(vec!["a".to_owned(), "b".to_owned()])
+}
+
+fn over(state: &str) -> OrderFound {
+    OrderFound::Over {
+        name: "S1".to_owned(),
+        state: state.to_owned(),
+    }
+}
+
+fn code(event: &Event, facts: &Facts) -> Option<&'static str> {
+    judge(event, facts, &Memory::default()).refused
+}
+
+/// Each way to be wrong, with what it says in English.
+fn wrongs() -> Vec<(&'static str, &'static str, Event, Facts)> {
+    let bin = |found| Facts {
+        from: Some(Arc::new(found)),
+        ..facts(product("none"))
+    };
+    let foreign = OrderFound::Open(vec![]);
+    vec![
+        (
+            "unknown-product",
+            "Unknown barcode 400",
+            transfer(1, None),
+            facts(Found::Nothing),
+        ),
+        (
+            "ambiguous-product",
+            "400: more than one product",
+            transfer(1, None),
+            facts(several()),
+        ),
+        (
+            "unknown-location",
+            "Unknown bin A",
+            transfer(1, None),
+            bin(Found::Nothing),
+        ),
+        (
+            "ambiguous-location",
+            "A: more than one bin",
+            transfer(1, None),
+            bin(several()),
+        ),
+        (
+            "lot-required",
+            "Chair\nScan the lot",
+            transfer(1, None),
+            facts(product("lot")),
+        ),
+        (
+            "lot-required",
+            "Chair\nScan the serial number",
+            transfer(1, None),
+            facts(product("serial")),
+        ),
+        (
+            "serial-quantity",
+            "Chair\nSerial number: 1, not 2",
+            transfer(2, Some("N1")),
+            facts(product("serial")),
+        ),
+        (
+            "serial-seen",
+            "Chair\nN1 was scanned before",
+            receive(Some("N1")),
+            Facts {
+                on_hand: true,
+                ..facts(product("serial"))
+            },
+        ),
+        (
+            "not-on-order",
+            "Chair\nnot on S1",
+            pick(1, None),
+            ordered(product("none"), foreign),
+        ),
+        (
+            "not-on-order",
+            "Chair\nnot on S1",
+            pick(1, None),
+            ordered(product("none"), open("incoming", 5, 0)),
+        ),
+        (
+            "more-than-ordered",
+            "Chair\nToo many: 2 left on S1",
+            pick(3, None),
+            ordered(product("none"), open("outgoing", 5, 3)),
+        ),
+        (
+            "unknown-order",
+            "Unknown order S1",
+            pick(1, None),
+            ordered(product("none"), OrderFound::Nothing),
+        ),
+        (
+            "order-done",
+            "S1 is done already",
+            pick(1, None),
+            ordered(product("none"), over("done")),
+        ),
+        (
+            "order-cancelled",
+            "S1 is cancelled",
+            pick(1, None),
+            ordered(product("none"), over("cancel")),
+        ),
+    ]
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_its_code_and_said() {
+    for (code, words, event, facts) in wrongs() {
+        let judgement = judge(&event, &facts, &Memory::default());
+        assert_eq!(judgement.refused, Some(code), "{words}");
+        assert!(!judgement.say.ok);
+        let said = text(
+            Language::English,
+            judgement.say.key,
+            &judgement.say.arguments,
+        );
+        assert_eq!(said, words);
+    }
+}
+
+#[test]
+fn it_is_said_in_every_language_and_the_same_in_no_two() {
+    for (code, _, event, facts) in wrongs() {
+        let say = judge(&event, &facts, &Memory::default()).say;
+        let mut said: Vec<String> = [
+            Language::English,
+            Language::German,
+            Language::French,
+            Language::Dutch,
+            Language::Spanish,
+            Language::Arabic,
+        ]
+        .into_iter()
+        .map(|language| text(language, say.key, &say.arguments))
+        .collect();
+        for text in &said {
+            assert!(!text.contains('{') && !text.is_empty(), "{code}: {text}");
+        }
+        said.sort();
+        said.dedup();
+        assert_eq!(said.len(), 6, "{code}: {said:?}");
+    }
+}
+
+#[test]
+fn a_stale_copy_refuses_nothing_that_it_merely_does_not_know() {
+    let mut unknown = 0;
+    for (code, _, event, facts) in wrongs() {
+        let stale = Facts {
+            fresh: false,
+            all_orders: false,
+            ..facts
+        };
+        let judgement = judge(&event, &stale, &Memory::default());
+        if [
+            "unknown-product",
+            "unknown-location",
+            "unknown-order",
+            "not-on-order",
+        ]
+        .contains(&code)
+        {
+            assert_eq!(judgement.refused, None, "{code}");
+            assert_eq!(judgement.say.key, Key::NotKnownYet, "{code}");
+            assert!(judgement.say.ok);
+            unknown += 1;
+        }
+    }
+    assert_eq!(unknown, 5);
+    // Somebody may have ordered more meanwhile.
+    let stale = Facts {
+        fresh: false,
+        ..ordered(product("none"), open("outgoing", 1, 1))
+    };
+    assert_eq!(code(&pick(1, None), &stale), None);
+    // Not all orders are known: one that is not is not refused, however fresh the rest is.
+    let some = Facts {
+        all_orders: false,
+        ..ordered(product("none"), OrderFound::Nothing)
+    };
+    assert_eq!(code(&pick(1, None), &some), None);
+}
+
+#[test]
+fn an_order_counts_what_is_in_odoo_and_what_was_captured_since() {
+    let mut memory = Memory::default();
+    let facts = ordered(product("none"), open("outgoing", 5, 1));
+    let judgement = judge(&pick(2, None), &facts, &memory);
+    let said = text(
+        Language::English,
+        judgement.say.key,
+        &judgement.say.arguments,
+    );
+    assert_eq!(said, "Chair\n3 of 5, 2 left");
+    assert_eq!(judgement.counts.order, Some((5, 10, 2.into())));
+    memory.note(EventKey::of(&pick(2, None)), judgement.counts);
+    let judgement = judge(&pick(2, None), &facts, &memory);
+    let said = text(
+        Language::German,
+        judgement.say.key,
+        &judgement.say.arguments,
+    );
+    assert_eq!(said, "Chair\n5 von 5, 0 offen");
+    assert_eq!(
+        judge(&pick(3, None), &facts, &memory).refused,
+        Some("more-than-ordered")
+    );
+}
+
+#[test]
+fn a_serial_number_comes_in_once_and_goes_out_once() {
+    let mut memory = Memory::default();
+    let mut step = |number: u32, event: Event, facts: &Facts| {
+        let event = Event {
+            id: number.to_string(),
+            ..event
+        };
+        let judgement = judge(&event, facts, &memory);
+        if judgement.refused.is_none() {
+            memory.note(EventKey::of(&event), judgement.counts);
+        }
+        judgement.refused
+    };
+    let blind = facts(product("serial"));
+    let order = ordered(product("serial"), open("outgoing", 9, 0));
+    assert_eq!(step(1, receive(Some("N1")), &blind), None);
+    assert_eq!(step(2, receive(Some("N1")), &blind), Some("serial-seen"));
+    assert_eq!(step(3, receive(Some("N2")), &blind), None);
+    assert_eq!(step(4, transfer(1, Some("N1")), &blind), None);
+    assert_eq!(step(5, pick(1, Some("N1")), &order), None);
+    assert_eq!(step(6, pick(1, Some("N1")), &order), Some("serial-seen"));
+    // It went out, and comes in again, although the copy still has it on hand.
+    let held = Facts {
+        on_hand: true,
+        ..blind
+    };
+    assert_eq!(step(7, receive(Some("N1")), &held), None);
+    // A count that finds none of it is a count.
+    let none = event(Action::Count {
+        product: "400".to_owned(),
+        from: "A".to_owned(),
+        quantity: Decimal::ZERO,
+        lot: Some("N1".to_owned()),
+        package: None,
+    });
+    assert_eq!(code(&none, &held), None);
+}
+
+#[test]
+fn raw_scans_are_told_what_they_are_and_never_refused() {
+    let scan = event(Action::Scan {
+        code: "400".to_owned(),
+        symbology: None,
+    });
+    let say = |facts: &Facts| {
+        let judgement = judge(&scan, facts, &Memory::default());
+        assert_eq!(judgement.refused, None);
+        (judgement.say.ok, judgement.say.key)
+    };
+    let known = Facts {
+        what: Some("Chair".to_owned()),
+        fresh: true,
+        ..Facts::default()
+    };
+    assert_eq!(say(&known), (true, Key::Found));
+    assert_eq!(
+        say(&Facts {
+            what: None,
+            ..known
+        }),
+        (false, Key::UnknownProduct)
+    );
+    assert_eq!(say(&Facts::default()), (true, Key::NotKnownYet));
+}
+
+#[test]
+fn a_pack_of_six_counts_six() {
+    let six = Found::One(Product {
+        id: 10,
+        unit: 1,
+        name: "Chair".to_owned(),
+        tracked: false,
+        serial: false,
+        factor: 6.into(),
+    });
+    assert_eq!(
+        code(
+            &pick(1, None),
+            &ordered(six.clone(), open("outgoing", 6, 0))
+        ),
+        None
+    );
+    let short = ordered(six, open("outgoing", 5, 0));
+    assert_eq!(code(&pick(1, None), &short), Some("more-than-ordered"));
+}

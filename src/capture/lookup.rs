@@ -1,0 +1,196 @@
+//! The copy, with what was asked last in memory: a floor scans the same barcodes over and over.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use tokio::sync::watch;
+
+use super::judge::{Facts, codes};
+use super::memory::Way;
+use crate::clock;
+use crate::event::{Action, Event};
+use crate::forward::copy::{Copy, CopyError, Found, OrderFound, Product};
+use crate::forward::odoo::Kind;
+
+/// Answers of each kind that are in memory; when there are more, all are forgotten.
+const ANSWERS_MAX: usize = 20_000;
+
+#[derive(Debug)]
+pub struct Lookup {
+    copies: watch::Receiver<Option<Copy>>,
+    fresh_for: Duration,
+    copy: Option<(Copy, watch::Receiver<u64>)>,
+    answers: Answers,
+    /// The copy could not be read, and that was said.
+    broken: bool,
+}
+
+#[derive(Debug, Default)]
+struct Answers {
+    products: HashMap<String, Arc<Found<Product>>>,
+    locations: HashMap<String, Arc<Found<i64>>>,
+    orders: HashMap<String, Arc<OrderFound>>,
+    all_orders: Option<bool>,
+}
+
+impl Lookup {
+    pub fn new(mut copies: watch::Receiver<Option<Copy>>, fresh_for: Duration) -> Self {
+        copies.mark_changed();
+        Self {
+            copies,
+            fresh_for,
+            copy: None,
+            answers: Answers::default(),
+            broken: false,
+        }
+    }
+
+    /// What is known of an event's codes. Where the copy cannot be read, nothing is.
+    pub fn facts(&mut self, event: &Event) -> Facts {
+        self.follow();
+        let Some((copy, _)) = &self.copy else {
+            return unknown(event);
+        };
+        let fresh = copy
+            .refreshed()
+            .is_some_and(|at| clock::instant().saturating_duration_since(at) <= self.fresh_for);
+        match look_up(copy, &mut self.answers, event) {
+            Ok(facts) => {
+                self.broken = false;
+                Facts {
+                    fresh,
+                    all_orders: fresh && facts.all_orders,
+                    ..facts
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.broken, true) {
+                    tracing::error!(%error, "cannot look into the copy of Odoo's data: nothing is checked");
+                }
+                unknown(event)
+            }
+        }
+    }
+
+    /// The copy in use, if there is one.
+    pub fn copy(&mut self) -> Option<Copy> {
+        self.follow();
+        self.copy.as_ref().map(|(copy, _)| copy.clone())
+    }
+
+    /// Forgets what may not hold any more.
+    fn follow(&mut self) {
+        if self.copies.has_changed().unwrap_or(false) {
+            let copy = self.copies.borrow_and_update().clone();
+            self.copy = copy.map(|copy| {
+                let news = copy.news();
+                (copy, news)
+            });
+            self.answers = Answers::default();
+        }
+        if let Some((_, news)) = &mut self.copy
+            && news.has_changed().unwrap_or(false)
+        {
+            news.mark_unchanged();
+            self.answers = Answers::default();
+        }
+    }
+}
+
+/// Nothing is known, and that says nothing.
+fn unknown(event: &Event) -> Facts {
+    let codes = codes(&event.action);
+    Facts {
+        product: codes.product.map(|_| Arc::new(Found::Nothing)),
+        from: codes.from.map(|_| Arc::new(Found::Nothing)),
+        to: codes.to.map(|_| Arc::new(Found::Nothing)),
+        order: codes.order.map(|_| Arc::new(OrderFound::Nothing)),
+        ..Facts::default()
+    }
+}
+
+fn look_up(copy: &Copy, answers: &mut Answers, event: &Event) -> Result<Facts, CopyError> {
+    let codes = codes(&event.action);
+    let Answers {
+        products,
+        locations,
+        orders,
+        all_orders,
+    } = answers;
+    let product = codes
+        .product
+        .map(|code| answer(products, code, || copy.product(code)))
+        .transpose()?;
+    let mut location = |code: Option<&str>| {
+        code.map(|code| answer(locations, code, || copy.location(code)))
+            .transpose()
+    };
+    let (from, to) = (location(codes.from)?, location(codes.to)?);
+    let order = codes
+        .order
+        .map(|code| answer(orders, code, || copy.order(code)))
+        .transpose()?;
+    if all_orders.is_none() && codes.order.is_some() {
+        *all_orders = Some(copy.knows_all_orders()?);
+    }
+    let mut on_hand = false;
+    if let (Some(Found::One(product)), Some(lot), Way::In) =
+        (product.as_deref(), codes.lot, codes.way)
+        && product.serial
+        && let Found::One(lot) = copy.lot(product.id, lot)?
+    {
+        on_hand = copy.on_hand(lot.id)? > Decimal::ZERO;
+    }
+    let what = match &event.action {
+        Action::Scan { code, .. } => what(copy, code)?,
+        _ => None,
+    };
+    Ok(Facts {
+        product,
+        from,
+        to,
+        order,
+        on_hand,
+        what,
+        fresh: false,
+        all_orders: all_orders.unwrap_or(false),
+    })
+}
+
+fn answer<T>(
+    answers: &mut HashMap<String, Arc<T>>,
+    code: &str,
+    ask: impl FnOnce() -> Result<T, CopyError>,
+) -> Result<Arc<T>, CopyError> {
+    if let Some(answer) = answers.get(code) {
+        return Ok(Arc::clone(answer));
+    }
+    let answer = Arc::new(ask()?);
+    if answers.len() >= ANSWERS_MAX {
+        answers.clear();
+    }
+    answers.insert(code.to_owned(), Arc::clone(&answer));
+    Ok(answer)
+}
+
+/// What a raw barcode stands for, in people's words.
+fn what(copy: &Copy, code: &str) -> Result<Option<String>, CopyError> {
+    match copy.product(code)? {
+        Found::One(product) => return Ok(Some(product.name)),
+        Found::Several(names) => return Ok(names.into_iter().next()),
+        Found::Nothing => {}
+    }
+    if let Found::One(id) = copy.location(code)? {
+        return Ok(copy.called(Kind::Location, id)?.map(|bin| bin.name));
+    }
+    if copy.package(code)? != Found::Nothing {
+        return Ok(Some(code.to_owned()));
+    }
+    Ok(match copy.order(code)? {
+        OrderFound::Open(orders) => orders.into_iter().next().map(|order| order.name),
+        OrderFound::Over { name, .. } => Some(name),
+        OrderFound::Nothing => None,
+    })
+}

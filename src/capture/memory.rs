@@ -1,0 +1,226 @@
+//! What was captured since the copy was last brought up to date, as far as it matters to what comes next: quantities for
+//! open orders, and serial numbers. Pure, and bounded: the oldest go.
+//!
+//! It is in memory alone. After a restart it begins empty, and more is let through than would have been.
+
+use std::collections::{HashMap, VecDeque};
+
+use rust_decimal::Decimal;
+
+use super::judge::Counts;
+use crate::event::Event;
+
+/// Events that are remembered.
+pub const NOTED_MAX: usize = 100_000;
+
+/// Which way goods go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    In,
+    Out,
+    /// It says nothing of where the goods are.
+    Neither,
+    /// After it, the goods may come in or go out.
+    Forgotten,
+}
+
+/// Device and id of an event, in a few bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventKey([u8; 16]);
+
+impl EventKey {
+    #[must_use]
+    pub fn of(event: &Event) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(event.device.as_str().as_bytes());
+        hasher.update(&[0]);
+        hasher.update(event.id.as_bytes());
+        let mut key = [0; 16];
+        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(key)
+    }
+}
+
+#[derive(Debug)]
+struct Noted {
+    counts: Counts,
+    /// The journal's number, once it has one.
+    seq: Option<u64>,
+    /// What the serial number's way was before.
+    before: Option<Way>,
+}
+
+#[derive(Debug, Default)]
+pub struct Memory {
+    noted: HashMap<EventKey, Noted>,
+    order: VecDeque<EventKey>,
+    /// Order and product → what was captured and is not in the copy yet.
+    captured: HashMap<(i64, i64), Decimal>,
+    serials: HashMap<(i64, String), Way>,
+}
+
+impl Memory {
+    /// An event that counts, which is being kept.
+    pub fn note(&mut self, key: EventKey, counts: Counts) {
+        if let Some((order, product, quantity)) = counts.order {
+            *self.captured.entry((order, product)).or_default() += quantity;
+        }
+        let before = counts
+            .serial
+            .as_ref()
+            .and_then(|(product, lot, way)| self.serials.insert((*product, lot.clone()), *way));
+        let noted = Noted {
+            counts,
+            seq: None,
+            before,
+        };
+        self.noted.insert(key, noted);
+        self.order.push_back(key);
+        while self.order.len() > NOTED_MAX {
+            if let Some(oldest) = self.order.pop_front()
+                && let Some(noted) = self.noted.remove(&oldest)
+            {
+                self.uncount(&noted.counts);
+                if let Some((product, lot, _)) = noted.counts.serial {
+                    self.serials.remove(&(product, lot));
+                }
+            }
+        }
+    }
+
+    /// Whether this event is noted: then it is one that comes again.
+    #[must_use]
+    pub fn knows(&self, key: &EventKey) -> bool {
+        self.noted.contains_key(key)
+    }
+
+    /// The journal has it.
+    pub fn stored(&mut self, key: &EventKey, seq: u64) {
+        if let Some(noted) = self.noted.get_mut(key) {
+            noted.seq = Some(seq);
+        }
+    }
+
+    /// It was not kept, or had been before: it counts for nothing.
+    pub fn undo(&mut self, key: &EventKey) {
+        let Some(noted) = self.noted.remove(key) else {
+            return;
+        };
+        // Most often it is the newest.
+        if let Some(at) = self.order.iter().rposition(|known| known == key) {
+            self.order.remove(at);
+        }
+        self.uncount(&noted.counts);
+        if let Some((product, lot, _)) = noted.counts.serial {
+            match noted.before {
+                Some(way) => self.serials.insert((product, lot), way),
+                None => self.serials.remove(&(product, lot)),
+            };
+        }
+    }
+
+    fn uncount(&mut self, counts: &Counts) {
+        let Some((order, product, quantity)) = counts.order else {
+            return;
+        };
+        if let Some(captured) = self.captured.get_mut(&(order, product)) {
+            *captured -= quantity;
+            if captured.is_zero() {
+                self.captured.remove(&(order, product));
+            }
+        }
+    }
+
+    #[must_use]
+    pub fn captured(&self, order: i64, product: i64) -> Decimal {
+        self.captured
+            .get(&(order, product))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    #[must_use]
+    pub fn last_way(&self, product: i64, lot: &str) -> Option<Way> {
+        self.serials.get(&(product, lot.to_owned())).copied()
+    }
+
+    /// The events that count for an order, with the journal's numbers.
+    #[must_use]
+    pub fn counting(&self) -> Vec<(EventKey, u64)> {
+        let counts = |(key, noted): (&EventKey, &Noted)| {
+            noted.counts.order?;
+            Some((*key, noted.seq?))
+        };
+        self.noted.iter().filter_map(counts).collect()
+    }
+
+    /// What these counted for an order is in Odoo, or will never be: the copy says the rest.
+    pub fn settle(&mut self, keys: &[EventKey]) {
+        for key in keys {
+            let Some(noted) = self.noted.get_mut(key) else {
+                continue;
+            };
+            let counts = Counts {
+                order: noted.counts.order.take(),
+                serial: None,
+            };
+            self.uncount(&counts);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u32) -> EventKey {
+        let mut key = [0; 16];
+        key[..4].copy_from_slice(&number.to_le_bytes());
+        EventKey(key)
+    }
+
+    fn counts(quantity: u32, lot: &str, way: Way) -> Counts {
+        Counts {
+            order: Some((1, 2, quantity.into())),
+            serial: Some((2, lot.to_owned(), way)),
+        }
+    }
+
+    #[test]
+    fn what_was_not_kept_counts_for_nothing() {
+        let mut memory = Memory::default();
+        memory.note(key(1), counts(2, "S1", Way::In));
+        memory.note(key(2), counts(3, "S1", Way::Out));
+        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
+        memory.undo(&key(2));
+        assert_eq!(memory.captured(1, 2), Decimal::from(2));
+        assert_eq!(memory.last_way(2, "S1"), Some(Way::In));
+        assert!(memory.knows(&key(1)) && !memory.knows(&key(2)));
+    }
+
+    #[test]
+    fn what_is_in_odoo_is_not_counted_twice_but_known_for_the_next_time() {
+        let mut memory = Memory::default();
+        memory.note(key(1), counts(2, "S1", Way::Out));
+        assert_eq!(memory.counting(), [], "it has no number yet");
+        memory.stored(&key(1), 7);
+        assert_eq!(memory.counting(), [(key(1), 7)]);
+        memory.settle(&[key(1), key(1)]);
+        assert_eq!(memory.captured(1, 2), Decimal::ZERO);
+        assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
+        assert!(memory.knows(&key(1)) && memory.counting().is_empty());
+    }
+
+    #[test]
+    fn the_oldest_go() {
+        let mut memory = Memory::default();
+        let max = u32::try_from(NOTED_MAX).unwrap();
+        for number in 0..=max {
+            memory.note(key(number), counts(1, &number.to_string(), Way::In));
+        }
+        assert!(!memory.knows(&key(0)) && memory.knows(&key(1)));
+        assert_eq!(memory.last_way(2, "0"), None);
+        assert_eq!(memory.captured(1, 2), Decimal::from(max));
+    }
+}

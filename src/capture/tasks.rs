@@ -1,0 +1,245 @@
+//! Each device's open orders, retained on its channel `tasks`: all of the warehouse that are ready, or those of the kinds
+//! that `devices.toml` names.
+//!
+//! They are worked out anew when the copy changes or something was captured for an order, and sent where they differ from
+//! what was sent before.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::Capture;
+use crate::event::{Name, SourceKind};
+use crate::forward::copy::{Copy, CopyError, Planned, PlannedLine};
+use crate::forward::odoo::Kind;
+use crate::source::{Outbound, Outlets};
+use crate::view::board::Board;
+
+/// Orders that one device is told of; those due first.
+const ORDERS_MAX: usize = 50;
+/// What one device is sent, in bytes; orders that are due last are left out.
+const BYTES_MAX: usize = 64 << 10;
+/// How often devices that have come are looked for, and a broker that is back.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Changes that come so soon after each other are sent together.
+const GATHER: Duration = Duration::from_millis(500);
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Task {
+    order: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partner: Option<String>,
+    /// RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled: Option<String>,
+    state: String,
+    lines: Vec<TaskLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct TaskLine {
+    /// What is scanned for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    product: Option<String>,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lot: Option<String>,
+    demand: f64,
+    done: f64,
+}
+
+/// Sends tasks until `cancel`.
+pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: CancellationToken) {
+    let mut sent: HashMap<Name, (SourceKind, Bytes)> = HashMap::new();
+    let mut look = tokio::time::interval(LOOK_EVERY);
+    let mut seen = None;
+    let mut all: Option<Vec<Task>> = None;
+    loop {
+        let worked = tokio::select! {
+            () = cancel.cancelled() => return,
+            () = capture.0.worked.notified() => {
+                tokio::time::sleep(GATHER).await;
+                true
+            }
+            _ = look.tick() => false,
+        };
+        let copy = capture.state().lookup.copy();
+        let Some(copy) = copy else { continue };
+        let news = *copy.news().borrow();
+        if worked || seen != Some(news) {
+            // What Odoo has by now is not counted twice.
+            let settling = capture.clone();
+            let read = tokio::task::spawn_blocking(move || {
+                settling.settle();
+                tasks(&copy, &settling)
+            });
+            match read.await {
+                Ok(Ok(tasks)) => {
+                    seen = Some(news);
+                    all = tasks;
+                }
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "cannot read the open orders from the copy of Odoo's data");
+                }
+                Err(error) => tracing::error!(%error, "working out the tasks broke off"),
+            }
+        }
+        let Some(all) = &all else { continue };
+        send(all, &mut sent, &capture, &outlets, &board).await;
+    }
+}
+
+/// To each device that is known and can be reached, what it has not been sent.
+async fn send(
+    all: &[Task],
+    sent: &mut HashMap<Name, (SourceKind, Bytes)>,
+    capture: &Capture,
+    outlets: &Outlets,
+    board: &Board,
+) {
+    let settings = capture.settings();
+    let live = board.snapshot();
+    let up = |kind: SourceKind| {
+        live.sources
+            .get(kind.name())
+            .is_some_and(|s| s.state == "up")
+    };
+    let mut devices: BTreeMap<&Name, SourceKind> = settings
+        .keys()
+        .map(|name| (name, SourceKind::Listen))
+        .collect();
+    devices.extend(live.devices.iter().map(|(name, view)| {
+        let broker = view.source == SourceKind::Broker.name();
+        (
+            name,
+            if broker {
+                SourceKind::Broker
+            } else {
+                SourceKind::Listen
+            },
+        )
+    }));
+    sent.retain(|name, _| devices.contains_key(name));
+    // Devices that work on the same kinds share one text.
+    let mut texts: HashMap<Option<&[String]>, Bytes> = HashMap::new();
+    for (device, kind) in devices.into_iter().filter(|(_, kind)| up(*kind)) {
+        let kinds = settings.get(device).and_then(|s| s.tasks.as_deref());
+        let payload = texts
+            .entry(kinds)
+            .or_insert_with(|| text(all, kinds))
+            .clone();
+        let now = (kind, payload.clone());
+        if sent.get(device) == Some(&now) {
+            continue;
+        }
+        let message = Outbound {
+            device: device.clone(),
+            channel: "tasks",
+            payload,
+            retain: true,
+        };
+        outlets.send(kind, message).await;
+        sent.insert(device.clone(), now);
+    }
+}
+
+/// The tasks of these kinds as JSON, as many as are sent.
+fn text(all: &[Task], kinds: Option<&[String]>) -> Bytes {
+    let wanted = |task: &&Task| kinds.is_none_or(|kinds| kinds.contains(&task.kind));
+    let mut text = vec![b'['];
+    for task in all.iter().filter(wanted).take(ORDERS_MAX) {
+        // Strings and finite numbers alone: serialising them cannot fail.
+        let task = serde_json::to_vec(task).unwrap_or_default();
+        if text.len() + task.len() + 2 > BYTES_MAX {
+            break;
+        }
+        if text.len() > 1 {
+            text.push(b',');
+        }
+        text.extend(task);
+    }
+    text.push(b']');
+    text.into()
+}
+
+/// All orders that are ready; none while orders are not known.
+fn tasks(copy: &Copy, capture: &Capture) -> Result<Option<Vec<Task>>, CopyError> {
+    if copy.orders_since()?.is_none() {
+        return Ok(None);
+    }
+    let mut tasks = Vec::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for order in copy.open_orders()? {
+        // So many of each kind that no device can have more.
+        let count = counts.entry(order.kind.clone()).or_default();
+        if order.state != "assigned" || *count >= ORDERS_MAX {
+            continue;
+        }
+        *count += 1;
+        tasks.push(task(copy, capture, order)?);
+    }
+    Ok(Some(tasks))
+}
+
+fn task(copy: &Copy, capture: &Capture, order: Planned) -> Result<Task, CopyError> {
+    // What was captured of a product goes to its lines in their order.
+    let mut captured: HashMap<i64, Decimal> = HashMap::new();
+    {
+        let state = capture.state();
+        for line in &order.lines {
+            captured
+                .entry(line.product)
+                .or_insert_with(|| state.memory.captured(order.id, line.product));
+        }
+    }
+    let lines = order.lines.iter().map(|line| {
+        let rest = captured.entry(line.product).or_default();
+        let open = (line.demand - line.picked).max(Decimal::ZERO);
+        let taken = open.min(*rest);
+        *rest -= taken;
+        task_line(copy, line, line.picked + taken)
+    });
+    Ok(Task {
+        lines: lines.collect::<Result<_, _>>()?,
+        order: order.name,
+        kind: order.kind,
+        partner: order.partner,
+        scheduled: order
+            .scheduled
+            .map(|at| format!("{}Z", at.replace(' ', "T"))),
+        state: order.state,
+    })
+}
+
+fn task_line(copy: &Copy, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CopyError> {
+    let product = copy.called(Kind::Product, line.product)?;
+    let bin = |id: Option<i64>| {
+        let bin = id.map(|id| copy.called(Kind::Location, id)).transpose()?;
+        Ok::<_, CopyError>(bin.flatten().and_then(|bin| bin.code))
+    };
+    let lot = line
+        .lot
+        .map(|lot| copy.called(Kind::Lot, lot))
+        .transpose()?;
+    let number = |quantity: Decimal| quantity.to_f64().unwrap_or_default();
+    Ok(TaskLine {
+        name: product.as_ref().map(|p| p.name.clone()).unwrap_or_default(),
+        product: product.and_then(|product| product.code),
+        from: bin(line.from)?,
+        to: bin(line.to)?,
+        lot: lot.flatten().map(|lot| lot.name),
+        demand: number(line.demand),
+        done: number(done),
+    })
+}

@@ -1,0 +1,333 @@
+//! Capture with a copy on disk and a real journal: what is refused, what comes again, what was kept.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock;
+use crate::event::SourceKind;
+use crate::forward::odoo::{Kind, Order, OrderLine, Row};
+use crate::journal::WriterHandle;
+use crate::source::{Channel, Intake, Reading, Verdict};
+
+pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
+    Row {
+        id,
+        active: true,
+        display_name: Some(name.to_owned()),
+        barcode: Some(barcode.to_owned()),
+        uom_id: Some(1),
+        ..Row::default()
+    }
+}
+
+pub(super) fn fill(copy: &Copy) {
+    let unit = Row {
+        factor: Some(1.0),
+        ..row(1, "Units", "u")
+    };
+    copy.apply(Kind::Unit, &[unit]).unwrap();
+    let serial = Row {
+        tracking: Some("serial".to_owned()),
+        ..row(11, "Drill", "401")
+    };
+    copy.apply(Kind::Product, &[row(10, "Chair", "400"), serial])
+        .unwrap();
+    copy.apply(Kind::Location, &[row(5, "WH/A", "A"), row(6, "WH/B", "B")])
+        .unwrap();
+    let line = OrderLine {
+        product: 10,
+        demand: 5.0,
+        unit: Some(1),
+        picked: 0.0,
+        from: Some(5),
+        to: None,
+        lot: None,
+    };
+    let order = |id: i64, name: &str, kind: &str| Order {
+        id,
+        name: name.to_owned(),
+        origin: Some("S1".to_owned()),
+        kind: kind.to_owned(),
+        state: "assigned".to_owned(),
+        partner: Some("Acme".to_owned()),
+        scheduled: Some("2026-11-25 08:00:00".to_owned()),
+        backorder_of: None,
+        lines: vec![line.clone()],
+        cut: false,
+    };
+    copy.put_orders(&[
+        order(50, "WH/OUT/1", "outgoing"),
+        order(51, "WH/IN/1", "incoming"),
+    ])
+    .unwrap();
+    copy.set_orders_since("2026-11-24 08:00:00", false).unwrap();
+}
+
+struct Rig {
+    dir: tempfile::TempDir,
+    copy: Copy,
+    copies: watch::Sender<Option<Copy>>,
+    journal: Journal,
+    writer: WriterHandle,
+    check: Check,
+    intake: Intake,
+}
+
+impl Rig {
+    fn new(check: Check) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = Copy::open(dir.path(), "x").unwrap();
+        fill(&copy);
+        copy.note_refreshed(clock::instant());
+        let (journal, writer) =
+            Journal::open(dir.path(), &crate::config::Journal::default()).unwrap();
+        let copies = watch::Sender::new(Some(copy.clone()));
+        let intake = intake(check, &copies, &journal);
+        Self {
+            dir,
+            copy,
+            copies,
+            journal,
+            writer,
+            check,
+            intake,
+        }
+    }
+
+    /// As after a restart: what was in memory is gone.
+    fn forget(&mut self) {
+        self.intake = intake(self.check, &self.copies, &self.journal);
+    }
+
+    async fn take(&self, payload: &Value) -> Verdict {
+        let reading = Reading {
+            source: SourceKind::Listen,
+            device: Name::new("pda-1").unwrap(),
+            channel: Channel::Event,
+            payload: payload.to_string().into(),
+            received: clock::now(),
+        };
+        self.intake.take(reading).await.unwrap().remove(0)
+    }
+
+    async fn stop(self) {
+        self.journal.inbox().close().await.unwrap();
+        drop((self.intake, self.journal));
+        self.writer.join().unwrap();
+        drop(self.dir);
+    }
+}
+
+fn intake(check: Check, copies: &watch::Sender<Option<Copy>>, journal: &Journal) -> Intake {
+    let config = config::Capture {
+        check,
+        ..config::Capture::default()
+    };
+    let fresh = Duration::from_mins(10);
+    let capture = Capture::new(config, copies.subscribe(), fresh, Some(journal.clone()));
+    Intake::with_capture(journal.inbox().clone(), capture)
+}
+
+fn pick(id: &str, quantity: u32) -> Value {
+    json!({"id": id, "type": "pick", "order": "WH/OUT/1", "product": "400", "quantity": quantity})
+}
+
+fn said(verdict: &Verdict) -> Value {
+    serde_json::from_slice(verdict.display.as_ref().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
+    let lenient = Rig::new(Check::Lenient);
+    let wrong = pick("1", 6);
+    let verdict = lenient.take(&wrong).await;
+    assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(
+        said(&verdict),
+        json!({"ok": false, "text": "Chair\nToo many: 5 left on WH/OUT/1", "beep": "bad"})
+    );
+    lenient.stop().await;
+
+    let strict = Rig::new(Check::Strict);
+    let array = json!([pick("0", 1), wrong]);
+    let reading = Reading {
+        source: SourceKind::Listen,
+        device: Name::new("pda-1").unwrap(),
+        channel: Channel::Event,
+        payload: array.to_string().into(),
+        received: clock::now(),
+    };
+    let verdicts = strict.intake.take(reading).await.unwrap();
+    assert_eq!(verdicts[0].accepted, Accepted::Stored { seq: 1 });
+    let Accepted::Rejected { code, message } = &verdicts[1].accepted else {
+        panic!("{verdicts:?}")
+    };
+    assert_eq!(*code, "more-than-ordered");
+    assert_eq!(message, "Chair: Too many: 4 left on WH/OUT/1");
+    assert_eq!(said(&verdicts[1])["ok"], false);
+    let kept = strict.journal.rejected(0, 10).unwrap();
+    assert_eq!(kept[0].id.as_deref(), Some("1"));
+    let payload: Value = serde_json::from_slice(&kept[0].payload).unwrap();
+    assert_eq!(payload, wrong);
+    strict.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_taken_once_is_taken_again_and_counted_once() {
+    let mut rig = Rig::new(Check::Strict);
+    let serial =
+        json!({"id": "s", "type": "receive", "order": "WH/IN/1", "product": "401", "lot": "N1"});
+    let blind = json!({"id": "s", "type": "transfer", "product": "401", "lot": "N1", "from": "A", "to": "B"});
+    assert_eq!(rig.take(&blind).await.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(
+        rig.take(&pick("p", 5)).await.accepted,
+        Accepted::Stored { seq: 2 }
+    );
+    let again = rig.take(&pick("p", 5)).await;
+    assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
+    assert_eq!(said(&again)["text"], "Recorded before");
+    // Nothing is left to pick: another event is refused, the same one is not, also when only the journal remembers it.
+    let refused = rig.take(&pick("q", 1)).await.accepted;
+    assert!(
+        matches!(
+            refused,
+            Accepted::Rejected {
+                code: "more-than-ordered",
+                ..
+            }
+        ),
+        "{refused:?}"
+    );
+    rig.forget();
+    let full = OrderLine {
+        product: 10,
+        demand: 5.0,
+        unit: Some(1),
+        picked: 5.0,
+        from: None,
+        to: None,
+        lot: None,
+    };
+    let order = Order {
+        id: 50,
+        name: "WH/OUT/1".to_owned(),
+        origin: None,
+        kind: "outgoing".to_owned(),
+        state: "assigned".to_owned(),
+        partner: None,
+        scheduled: None,
+        backorder_of: None,
+        lines: vec![full],
+        cut: false,
+    };
+    rig.copy.put_orders(&[order]).unwrap();
+    let again = rig.take(&pick("p", 5)).await;
+    assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
+    assert_eq!(
+        said(&again),
+        json!({"ok": true, "text": "Recorded before", "beep": "good"})
+    );
+    // Not on the order, and that id came before as something else: a duplicate, says the journal.
+    assert_eq!(
+        rig.take(&serial).await.accepted,
+        Accepted::Duplicate { original: 1 }
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn two_at_once_do_not_both_take_the_last_and_what_was_not_kept_counts_for_nothing() {
+    let rig = Rig::new(Check::Strict);
+    let (one, two) = (pick("1", 3), pick("2", 3));
+    let (one, two) = tokio::join!(rig.take(&one), rig.take(&two));
+    let refused = [&one, &two]
+        .iter()
+        .filter(|verdict| matches!(verdict.accepted, Accepted::Rejected { .. }))
+        .count();
+    assert_eq!(refused, 1, "{one:?} {two:?}");
+    // Given up before the journal had it: as if it had never come.
+    let capture = rig.intake.capture().unwrap();
+    let reading = Reading {
+        source: SourceKind::Listen,
+        device: Name::new("pda-1").unwrap(),
+        channel: Channel::Event,
+        payload: pick("3", 2).to_string().into(),
+        received: clock::now(),
+    };
+    let event = crate::decode::decode(&reading).remove(0).unwrap();
+    let judged = capture.judge(&event, true).unwrap();
+    assert_eq!(capture.state().memory.captured(50, 10), Decimal::from(5));
+    drop(judged);
+    assert_eq!(capture.state().memory.captured(50, 10), Decimal::from(3));
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() {
+    let rig = Rig::new(Check::Strict);
+    let unknown = json!({"id": "1", "type": "transfer", "product": "999", "from": "A", "to": "B"});
+    let verdict = rig.take(&unknown).await;
+    assert!(matches!(
+        verdict.accepted,
+        Accepted::Rejected {
+            code: "unknown-product",
+            ..
+        }
+    ));
+    // As it is opened at a start: nobody has asked Odoo yet.
+    let other = tempfile::tempdir().unwrap();
+    let stale = Copy::open(other.path(), "x").unwrap();
+    fill(&stale);
+    rig.copies.send_replace(Some(stale));
+    let verdict = rig.take(&unknown).await;
+    assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(said(&verdict)["text"], "Kept. 999 not known here yet");
+    rig.copies.send_replace(None);
+    let verdict = rig.take(&pick("2", 99)).await;
+    assert_eq!(verdict.accepted, Accepted::Stored { seq: 2 });
+    assert_eq!(said(&verdict)["ok"], true);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_barcode_that_arrives_in_the_copy_is_known_at_once() {
+    let rig = Rig::new(Check::Lenient);
+    let scan =
+        |id: &str| json!({"id": id, "type": "transfer", "product": "999", "from": "A", "to": "B"});
+    assert_eq!(said(&rig.take(&scan("1")).await)["ok"], false);
+    rig.copy
+        .apply(Kind::Product, &[row(12, "Lamp", "999")])
+        .unwrap();
+    assert_eq!(said(&rig.take(&scan("2")).await)["text"], "Lamp\n1");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn off_says_nothing_and_refuses_nothing() {
+    let rig = Rig::new(Check::Off);
+    let verdict = rig.take(&pick("1", 99)).await;
+    assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(verdict.display, None);
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_device_is_spoken_to_in_the_language_it_said_last() {
+    let rig = Rig::new(Check::Lenient);
+    let capture = rig.intake.capture().unwrap();
+    let device = Name::new("pda-1").unwrap();
+    let settings = Settings {
+        language: Some(Language::French),
+        tasks: None,
+    };
+    capture.know_devices([(device.clone(), settings)].into());
+    let text = async |id: &str| said(&rig.take(&pick(id, 9)).await)["text"].to_string();
+    assert!(text("1").await.contains("Trop"));
+    capture.heard_state(&device, br#"{"language": "de-AT", "battery": 80}"#);
+    assert!(text("2").await.contains("Zu viel"));
+    // Its last will does not take the language away.
+    capture.heard_state(&device, br#"{"online": false}"#);
+    assert!(text("3").await.contains("Zu viel"));
+    rig.stop().await;
+}

@@ -1,0 +1,409 @@
+//! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names, the rules of barcodes; and
+//! when the key expires.
+//!
+//! Each call asks for a page, for ids, or for what was written since, so that a thin link bears it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::master::{Kind, PAGE_ROWS, Row, Warehouse, text_or_false, value_or_false};
+use crate::outcome::Failure;
+
+/// Open orders that are held; of more, those due last are not known here.
+pub const ORDERS_MAX: usize = 5_000;
+/// Moves of one order that are held.
+const LINES_MAX: usize = 1_000;
+/// Orders in one answer: with a hundred moves each it has some hundred kilobytes.
+const ORDERS_PAGE: usize = 20;
+/// Quants that are held; of more, the newest are not known here.
+pub const QUANTS_MAX: usize = 100_000;
+/// Bare ids in one answer.
+const IDS_PAGE: usize = 10_000;
+/// Rules of a nomenclature that are held; Odoo's own has about forty.
+const RULES_MAX: usize = 500;
+/// Keys of one user that are looked at.
+const KEYS_MAX: usize = 100;
+
+/// An order of the warehouse: what Odoo calls a picking.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct Order {
+    pub id: i64,
+    pub name: String,
+    /// The name of the sale, the purchase or whatever it comes from.
+    pub origin: Option<String>,
+    /// `incoming`, `outgoing` or `internal`.
+    pub kind: String,
+    pub state: String,
+    pub partner: Option<String>,
+    /// In UTC, as Odoo writes it.
+    pub scheduled: Option<String>,
+    /// The order of which this is what was left.
+    pub backorder_of: Option<String>,
+    pub lines: Vec<OrderLine>,
+    /// It has more lines than are held here.
+    pub cut: bool,
+}
+
+/// A move of an order.
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
+pub struct OrderLine {
+    pub product: i64,
+    /// In `unit`.
+    pub demand: f64,
+    pub unit: Option<i64>,
+    /// In the product's own unit: the sum of its lines that are picked.
+    pub picked: f64,
+    /// What Odoo reserved for it, where there is one such line.
+    pub from: Option<i64>,
+    pub to: Option<i64>,
+    pub lot: Option<i64>,
+}
+
+/// A rule of the company's barcode nomenclature.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+pub struct Rule {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    #[serde(deserialize_with = "text_or_false")]
+    pub pattern: Option<String>,
+    pub sequence: i64,
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub encoding: Option<String>,
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub alias: Option<String>,
+}
+
+/// An API key of the gateway's user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ApiKey {
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub name: Option<String>,
+    /// In UTC, as Odoo writes it; none: never.
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub expiration_date: Option<String>,
+}
+
+/// Which records of a kind to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// Those written since, or all, with an id above `after`.
+    Page {
+        since: Option<&'a str>,
+        after: i64,
+    },
+    Ids(&'a [i64]),
+}
+
+#[derive(Debug, Deserialize)]
+struct Found<T> {
+    records: Vec<T>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Named {
+    #[serde(default, deserialize_with = "text_or_false")]
+    name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct TypeRow {
+    code: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct PickingRow {
+    id: i64,
+    name: String,
+    state: String,
+    #[serde(deserialize_with = "text_or_false")]
+    origin: Option<String>,
+    #[serde(deserialize_with = "text_or_false")]
+    scheduled_date: Option<String>,
+    picking_type_id: TypeRow,
+    #[serde(deserialize_with = "value_or_false")]
+    partner_id: Option<Named>,
+    #[serde(deserialize_with = "value_or_false")]
+    backorder_id: Option<Named>,
+    #[serde(default)]
+    move_ids: Vec<MoveRow>,
+    #[serde(default)]
+    move_line_ids: Vec<LineRow>,
+}
+
+#[derive(Debug, Deserialize)]
+struct MoveRow {
+    id: i64,
+    state: String,
+    product_id: i64,
+    product_uom_qty: f64,
+    #[serde(default, deserialize_with = "value_or_false")]
+    product_uom: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LineRow {
+    #[serde(deserialize_with = "value_or_false")]
+    move_id: Option<i64>,
+    picked: bool,
+    quantity_product_uom: f64,
+    location_id: i64,
+    location_dest_id: i64,
+    #[serde(deserialize_with = "value_or_false")]
+    lot_id: Option<i64>,
+}
+
+#[derive(Debug, Deserialize)]
+struct OfPicking {
+    id: i64,
+    #[serde(deserialize_with = "value_or_false")]
+    picking_id: Option<i64>,
+}
+
+impl Client {
+    /// Records of what the floor needs, at most [`PAGE_ROWS`], rising. `plain`: without fields that an app brings.
+    pub async fn floor_rows(
+        &mut self,
+        kind: Kind,
+        warehouse: &Warehouse,
+        which: Which<'_>,
+        plain: bool,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut domain = floor_domain(kind, warehouse);
+        match which {
+            Which::Ids(ids) => domain.push(json!(["id", "in", ids])),
+            Which::Page { since, after } => {
+                domain.push(json!(["id", ">", after]));
+                domain.extend(since.map(|since| json!(["write_date", ">=", since])));
+            }
+        }
+        let fields: Vec<&str> = kind
+            .fields()
+            .iter()
+            .filter(|field| !(plain && kind.optional().contains(field)))
+            .copied()
+            .collect();
+        self.search(kind.model(), &Value::Array(domain), &fields, PAGE_ROWS)
+            .await
+    }
+
+    /// The ids of all quants of the warehouse, as far as they are held.
+    pub async fn quant_ids(&mut self, warehouse: &Warehouse) -> Result<BTreeSet<i64>, Failure> {
+        let mut ids = BTreeSet::new();
+        loop {
+            let mut domain = floor_domain(Kind::Quant, warehouse);
+            domain.push(json!(["id", ">", ids.last().copied().unwrap_or(0)]));
+            let limit = IDS_PAGE.min(QUANTS_MAX - ids.len());
+            let page = self.ids("stock.quant", &domain, "id", limit).await?;
+            let whole = page.len() >= limit;
+            ids.extend(page);
+            if !whole || ids.len() >= QUANTS_MAX {
+                return Ok(ids);
+            }
+        }
+    }
+
+    pub async fn quant_count(&mut self, warehouse: &Warehouse) -> Result<u64, Failure> {
+        let body = json!({"domain": floor_domain(Kind::Quant, warehouse)});
+        self.call("stock.quant", "search_count", &body).await
+    }
+
+    /// The ids of the warehouse's open orders, those due first first; one more than [`ORDERS_MAX`] at the most.
+    pub async fn open_order_ids(&mut self, warehouse: &Warehouse) -> Result<Vec<i64>, Failure> {
+        let domain = [
+            json!(["picking_type_id.warehouse_id", "=", warehouse.id]),
+            json!(["state", "not in", ["done", "cancel"]]),
+        ];
+        self.ids(
+            "stock.picking",
+            &domain,
+            "scheduled_date, id",
+            ORDERS_MAX + 1,
+        )
+        .await
+    }
+
+    /// The ids of orders that were written since, or of which a move or a line was: an order's own time does not tell of these.
+    pub async fn touched_order_ids(
+        &mut self,
+        warehouse: &Warehouse,
+        since: &str,
+    ) -> Result<BTreeSet<i64>, Failure> {
+        let mut touched = BTreeSet::new();
+        for (model, path) in [
+            ("stock.picking", ""),
+            ("stock.move", "picking_id."),
+            ("stock.move.line", "picking_id."),
+        ] {
+            let mut after = 0;
+            loop {
+                let domain = json!([
+                    ["id", ">", after],
+                    ["write_date", ">=", since],
+                    [
+                        format!("{path}picking_type_id.warehouse_id"),
+                        "=",
+                        warehouse.id
+                    ],
+                ]);
+                if path.is_empty() {
+                    let page = self
+                        .ids(
+                            model,
+                            domain.as_array().map_or(&[], Vec::as_slice),
+                            "id",
+                            PAGE_ROWS,
+                        )
+                        .await?;
+                    let whole = page.len() >= PAGE_ROWS;
+                    after = page.last().copied().unwrap_or(after);
+                    touched.extend(page);
+                    if !whole {
+                        break;
+                    }
+                } else {
+                    let page: Vec<OfPicking> = self
+                        .search(model, &domain, &["picking_id"], PAGE_ROWS)
+                        .await?;
+                    let whole = page.len() >= PAGE_ROWS;
+                    after = page.last().map_or(after, |row| row.id);
+                    touched.extend(page.iter().filter_map(|row| row.picking_id));
+                    if !whole {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(touched)
+    }
+
+    /// These orders with their moves, whatever their state; those that are gone are not among the answers.
+    pub async fn orders(&mut self, ids: &[i64]) -> Result<Vec<Order>, Failure> {
+        let mut orders = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(ORDERS_PAGE) {
+            let body = json!({
+                "domain": [["id", "in", ids]],
+                "specification": specification(),
+                "limit": ORDERS_PAGE,
+            });
+            let found: Found<PickingRow> =
+                self.call("stock.picking", "web_search_read", &body).await?;
+            orders.extend(found.records.into_iter().map(order));
+        }
+        Ok(orders)
+    }
+
+    /// The rules by which the company reads barcodes, in their order.
+    pub async fn nomenclature(&mut self, company: i64) -> Result<Vec<Rule>, Failure> {
+        #[derive(Deserialize)]
+        struct Company {
+            #[serde(deserialize_with = "value_or_false")]
+            nomenclature_id: Option<i64>,
+        }
+        let domain = json!([["id", "=", company]]);
+        let companies: Vec<Company> = self
+            .search("res.company", &domain, &["nomenclature_id"], 1)
+            .await?;
+        let Some(nomenclature) = companies.first().and_then(|c| c.nomenclature_id) else {
+            return Ok(Vec::new());
+        };
+        let domain = json!([["barcode_nomenclature_id", "=", nomenclature]]);
+        let fields = ["name", "type", "pattern", "sequence", "encoding", "alias"];
+        let mut rules: Vec<Rule> = self
+            .search("barcode.rule", &domain, &fields, RULES_MAX)
+            .await?;
+        rules.sort_by_key(|rule| rule.sequence);
+        Ok(rules)
+    }
+
+    /// The keys of the gateway's user: an ordinary user sees no others. Which of them is in use Odoo does not tell.
+    pub async fn api_keys(&mut self) -> Result<Vec<ApiKey>, Failure> {
+        let fields = ["name", "expiration_date"];
+        let body = json!({"domain": [], "fields": fields, "limit": KEYS_MAX});
+        self.call("res.users.apikeys", "search_read", &body).await
+    }
+
+    async fn ids(
+        &mut self,
+        model: &str,
+        domain: &[Value],
+        order: &str,
+        limit: usize,
+    ) -> Result<Vec<i64>, Failure> {
+        let body = json!({"domain": domain, "order": order, "limit": limit});
+        self.call(model, "search", &body).await
+    }
+}
+
+fn floor_domain(kind: Kind, warehouse: &Warehouse) -> Vec<Value> {
+    match kind {
+        Kind::Quant => vec![
+            json!(["location_id.usage", "=", "internal"]),
+            json!(["location_id.warehouse_id", "=", warehouse.id]),
+        ],
+        // Held by id, whatever company they are of.
+        _ => Vec::new(),
+    }
+}
+
+fn specification() -> Value {
+    json!({
+        "name": {}, "state": {}, "origin": {}, "scheduled_date": {},
+        "picking_type_id": {"fields": {"code": {}}},
+        "partner_id": {"fields": {"name": {}}},
+        "backorder_id": {"fields": {"name": {}}},
+        "move_ids": {"fields": {
+            "state": {}, "product_id": {}, "product_uom_qty": {}, "product_uom": {},
+        }},
+        "move_line_ids": {"fields": {
+            "move_id": {}, "picked": {}, "quantity_product_uom": {},
+            "location_id": {}, "location_dest_id": {}, "lot_id": {},
+        }},
+    })
+}
+
+fn order(row: PickingRow) -> Order {
+    let mut picked: BTreeMap<i64, f64> = BTreeMap::new();
+    let mut reserved: BTreeMap<i64, Vec<&LineRow>> = BTreeMap::new();
+    for line in &row.move_line_ids {
+        let Some(of) = line.move_id else { continue };
+        if line.picked {
+            *picked.entry(of).or_default() += line.quantity_product_uom;
+        } else {
+            reserved.entry(of).or_default().push(line);
+        }
+    }
+    let moves = row.move_ids.iter().filter(|m| m.state != "cancel");
+    let lines = moves.map(|m| {
+        // Where several lines are reserved, no one bin or lot is the right one.
+        let only = match reserved.get(&m.id).map(Vec::as_slice) {
+            Some([line]) => Some(*line),
+            _ => None,
+        };
+        OrderLine {
+            product: m.product_id,
+            demand: m.product_uom_qty,
+            unit: m.product_uom,
+            picked: picked.get(&m.id).copied().unwrap_or_default(),
+            from: only.map(|line| line.location_id),
+            to: only.map(|line| line.location_dest_id),
+            lot: only.and_then(|line| line.lot_id),
+        }
+    });
+    let lines: Vec<OrderLine> = lines.take(LINES_MAX).collect();
+    Order {
+        id: row.id,
+        name: row.name,
+        origin: row.origin,
+        kind: row.picking_type_id.code,
+        cut: row.move_ids.len() > LINES_MAX,
+        state: row.state,
+        partner: row.partner_id.and_then(|partner| partner.name),
+        scheduled: row.scheduled_date,
+        backorder_of: row.backorder_id.and_then(|before| before.name),
+        lines,
+    }
+}

@@ -1,0 +1,167 @@
+//! The copy of what the floor needs, as a real Odoo fills it and keeps it up to date.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stockrelay::config;
+use stockrelay::forward::Forwarder;
+use stockrelay::forward::copy::{Copy, Found, OrderFound, Planned};
+use stockrelay::journal::Journal;
+use stockrelay::source::Outlets;
+use stockrelay::view::board::Board;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{Odoo, unique};
+
+/// Until the copy answers as wanted; each of its changes is looked at.
+async fn until<T>(copy: &Copy, what: &str, wanted: impl Fn(&Copy) -> Option<T>) -> T {
+    let mut news = copy.news();
+    let waiting = async {
+        loop {
+            news.mark_unchanged();
+            if let Some(found) = wanted(copy) {
+                return found;
+            }
+            news.changed().await.unwrap();
+        }
+    };
+    let found = tokio::time::timeout(Duration::from_mins(1), waiting).await;
+    found.unwrap_or_else(|_| panic!("never: {what}"))
+}
+
+fn open(copy: &Copy, code: &str) -> Option<Planned> {
+    match copy.order(code).unwrap() {
+        OrderFound::Open(mut orders) => orders.pop(),
+        _ => None,
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
+    let mut odoo = Odoo::real().await;
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, _writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+    let copies = watch::Sender::new(None);
+    let mut receiver = copies.subscribe();
+    let board = Board::new();
+    let mut config = odoo.config.clone();
+    config.refresh_s = 1;
+    let cancel = CancellationToken::new();
+    let rules = stockrelay::forward::Rules {
+        orders: stockrelay::config::Orders::default(),
+        stock: stockrelay::config::Stock::default(),
+    };
+    let forwarder = Forwarder {
+        rules,
+        config,
+        journal,
+        outlets: Outlets::default(),
+        board: board.clone(),
+        data_dir: dir.path().to_owned(),
+        copy: copies,
+    };
+    let forwarder = tokio::spawn(forwarder.run(cancel.clone()));
+    let copy = receiver
+        .wait_for(Option::is_some)
+        .await
+        .unwrap()
+        .clone()
+        .unwrap();
+    until(&copy, "orders", |copy| {
+        copy.knows_all_orders().unwrap().then_some(())
+    })
+    .await;
+
+    // A delivery of 5, of which 2 were picked in Odoo.
+    let (product, (bin, barcode)) = (odoo.products[30].0, odoo.bins[30].clone());
+    let origin = format!("T-{}", unique());
+    let body = json!({"domain": [["code", "=", "WH"]], "fields": ["out_type_id"], "load": null});
+    let kind = odoo.ask("stock.warehouse", "search_read", body).await[0]["out_type_id"].clone();
+    let body = json!({"domain": [["usage", "=", "customer"]], "fields": ["id"], "limit": 1});
+    let customers = odoo.ask("stock.location", "search_read", body).await[0]["id"].clone();
+    let lines = json!([[0, 0, {
+        "product_id": product, "product_uom_qty": 5, "location_id": bin, "location_dest_id": customers,
+    }]]);
+    let picking = json!({"vals_list": [{
+        "picking_type_id": kind, "origin": origin, "location_id": bin, "location_dest_id": customers, "move_ids": lines,
+    }]});
+    let id = odoo.ask("stock.picking", "create", picking).await[0].clone();
+    odoo.ask("stock.picking", "action_confirm", json!({"ids": [id]}))
+        .await;
+    let order = until(&copy, "the delivery", |copy| open(copy, &origin)).await;
+    assert_eq!((order.kind.as_str(), order.lines.len()), ("outgoing", 1));
+    assert_eq!(order.lines[0].demand, 5.into());
+    assert_eq!(open(&copy, &order.name), Some(order.clone()));
+    assert_eq!(copy.location(&barcode).unwrap(), Found::One(bin));
+
+    // A line that is picked does not change the picking's own time.
+    let moves = json!({"domain": [["picking_id", "=", id]], "fields": ["id"]});
+    let of = odoo.ask("stock.move", "search_read", moves).await[0]["id"].clone();
+    let line = json!({"vals_list": [{
+        "picking_id": id, "move_id": of, "product_id": product, "quantity": 2, "picked": true,
+        "location_id": bin, "location_dest_id": customers,
+    }]});
+    odoo.ask("stock.move.line", "create", line).await;
+    until(&copy, "the 2 that were picked", |copy| {
+        open(copy, &origin).filter(|order| order.lines[0].picked == 2.into())
+    })
+    .await;
+    odoo.ask(
+        "stock.move",
+        "write",
+        json!({"ids": [of], "vals": {"product_uom_qty": 7}}),
+    )
+    .await;
+    until(&copy, "another demand", |copy| {
+        open(copy, &origin).filter(|order| order.lines[0].demand == 7.into())
+    })
+    .await;
+    odoo.ask("stock.picking", "action_cancel", json!({"ids": [id]}))
+        .await;
+    let state = until(&copy, "its end", |copy| {
+        match copy.order(&origin).unwrap() {
+            OrderFound::Over { state, .. } => Some(state),
+            _ => None,
+        }
+    })
+    .await;
+    assert_eq!(state, "cancel");
+
+    // A lot in a package comes to lie in a bin.
+    let name = unique().replace('/', "-");
+    let body = json!({"domain": [["default_code", "=", "SKU00050"]], "fields": ["id"]});
+    let tracked = odoo.ask("product.product", "search_read", body).await[0]["id"].clone();
+    let lot = json!({"vals_list": [{"name": name, "product_id": tracked}]});
+    let lot = odoo.ask("stock.lot", "create", lot).await[0].clone();
+    let package = json!({"vals_list": [{"name": name}]});
+    let package = odoo.ask("stock.package", "create", package).await[0].clone();
+    let quant = json!({"vals_list": [{
+        "product_id": tracked, "location_id": bin, "lot_id": lot, "package_id": package, "inventory_quantity": 1,
+    }], "context": {"inventory_mode": true}});
+    let quant: Value = odoo.ask("stock.quant", "create", quant).await[0].clone();
+    odoo.ask(
+        "stock.quant",
+        "action_apply_inventory",
+        json!({"ids": [quant]}),
+    )
+    .await;
+    let (tracked, lot) = (tracked.as_i64().unwrap(), lot.as_i64().unwrap());
+    until(&copy, "the lot on hand", |copy| {
+        let known =
+            matches!(copy.lot(tracked, &name).unwrap(), Found::One(found) if found.id == lot);
+        (known && copy.on_hand(lot).unwrap() == 1.into()).then_some(())
+    })
+    .await;
+    let package = Found::One(package.as_i64().unwrap());
+    until(&copy, "its package", |copy| {
+        (copy.package(&name).unwrap() == package).then_some(())
+    })
+    .await;
+    assert!(!copy.nomenclature().unwrap().is_empty());
+    // The key of the test's user is good for longer than two weeks.
+    assert_eq!(board.snapshot().alarms.get("odoo-key-expires"), None);
+    cancel.cancel();
+    forwarder.await.unwrap();
+}
