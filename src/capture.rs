@@ -17,7 +17,7 @@ mod judge;
 mod lookup;
 mod memory;
 pub mod tasks;
-mod texts;
+pub mod texts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -21,6 +21,7 @@ pub mod decode;
 pub mod demo;
 pub mod document;
 pub mod event;
+pub mod flow;
 pub mod forward;
 pub mod journal;
 pub mod outcome;
