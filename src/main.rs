@@ -13,7 +13,7 @@ use stockrelay::event::Name;
 use stockrelay::source::front_door::hash_password;
 use stockrelay::view::check::{self, Finding, Level};
 use stockrelay::view::cli::{
-    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, SOCKET_DEFAULT,
+    CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
@@ -49,6 +49,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Demo(args) => life::demo(args).await,
         Command::Check => check(cli).await,
         Command::Config { command } => configuration(command, &cli.config),
+        Command::Profile { command } => profile(command),
         Command::Devices {
             command: DevicesCommand::Hash { device },
         } => hash(device),
@@ -144,6 +145,23 @@ fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
         }
     }
     Ok(EXIT_DONE)
+}
+
+fn profile(command: &ProfileCommand) -> Result<u8, u8> {
+    let mut out = BufWriter::new(io::stdout());
+    let input = io::stdin().lock();
+    let done = commands::profile(command, clock::now(), input, &mut out);
+    let flushed = out.flush().map_err(CommandError::from);
+    drop(out.into_parts());
+    match done.and_then(|code| flushed.map(|()| code)) {
+        Ok(code) => Ok(code),
+        Err(error) => {
+            if !error.is_silent() {
+                say(&error.to_string());
+            }
+            Err(error.exit_code())
+        }
+    }
 }
 
 fn hash(device: &str) -> Result<u8, u8> {

@@ -6,10 +6,19 @@
 //! The order in which these are asked is in `docs/scanner-profiles.md`.
 
 mod command;
+mod elements;
+mod readings;
+#[cfg(test)]
+mod tests;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Serialize;
+use thiserror::Error;
+
+use super::gs1::{Carrier, ElementString, Gs1Error, carrier, parse};
+use super::nomenclature::Nomenclature;
+use super::profile::{Means, Scan, Symbology};
 
 pub use command::{CommandCode, FlowName};
 
@@ -117,5 +126,194 @@ impl Known for NothingKnown {
     }
     fn has_lot(&self, _: &str) -> bool {
         false
+    }
+}
+
+/// What is asked about a code besides the code.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The profile's own words, `code.means`.
+    pub means: &'a [Means],
+    pub nomenclature: Option<&'a Nomenclature>,
+    pub known: &'a dyn Known,
+    /// The present year, for the century of dates.
+    pub year: i16,
+}
+
+/// A code understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Understood {
+    pub meaning: Meaning,
+    /// The elements of a GS1 code.
+    pub elements: Option<ElementString>,
+    pub by: By,
+}
+
+/// Whose word it is that a code means what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    Command,
+    Profile,
+    Gs1,
+    /// The copy of Odoo's data.
+    Copy,
+    Nomenclature,
+    /// The code's own form, such as an item number's check digit.
+    Form,
+    Nobody,
+}
+
+impl By {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Command => "it is a command barcode",
+            Self::Profile => "the profile's code.means says so",
+            Self::Gs1 => "GS1's application identifiers say so",
+            Self::Copy => "the copy of Odoo's data has it",
+            Self::Nomenclature => "Odoo's barcode nomenclature says so",
+            Self::Form => "its form says so",
+            Self::Nobody => "nobody knows it",
+        }
+    }
+}
+
+/// Why a code is given no meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unclear {
+    /// It says that it is GS1's, and is not valid.
+    #[error("the code is not valid GS1 data: {0}")]
+    Gs1(#[from] Gs1Error),
+    #[error(
+        "{text} means {one} and {other}; give one of them another barcode in Odoo, or say in code.means of the profile which it is"
+    )]
+    Ambiguous {
+        text: String,
+        one: String,
+        other: String,
+    },
+    /// The profile says that it is a quantity, and it is no number.
+    #[error("{text} is no quantity, which code.means of the profile says it is")]
+    NoQuantity { text: String },
+}
+
+impl Unclear {
+    fn ambiguous(text: &str, [one, other]: [String; 2]) -> Self {
+        Self::Ambiguous {
+            text: text.to_owned(),
+            one,
+            other,
+        }
+    }
+}
+
+impl Context<'_> {
+    /// What a scan means.
+    pub fn understand(&self, scan: &Scan) -> Result<Understood, Unclear> {
+        self.understand_text(&scan.text, scan.symbology.as_ref())
+    }
+
+    /// What a text means that came from a barcode of this symbology.
+    pub fn understand_text(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Understood, Unclear> {
+        let understood = |meaning, by| Understood {
+            meaning,
+            elements: None,
+            by,
+        };
+        if let Some(command) = CommandCode::of(text) {
+            return Ok(understood(Meaning::Command { command }, By::Command));
+        }
+        if let Some(meaning) = self.by_profile(text)? {
+            return Ok(understood(meaning, By::Profile));
+        }
+        let said = symbology.is_some_and(Symbology::is_gs1)
+            || carrier(text) == Some(Carrier::ElementString);
+        if said || carrier(text).is_some() {
+            match self.by_gs1(text) {
+                Ok(Some(gs1)) => return Ok(gs1),
+                Ok(None) => {}
+                // A bin may be named "(12) left": only a scanner's word makes a text GS1's for certain.
+                Err(_) if !said && self.known_as(text, symbology)?.is_some() => {}
+                Err(unclear) => return Err(unclear),
+            }
+        }
+        if let Some(meaning) = self.known_as(text, symbology)? {
+            return Ok(understood(meaning, By::Copy));
+        }
+        let found = self
+            .nomenclature
+            .and_then(|nomenclature| nomenclature.parse(text, self.year));
+        let found = found.as_ref().and_then(|found| found.first());
+        let (meaning, by) =
+            readings::by_form(text, readings::gtin(text, symbology), symbology, found);
+        Ok(understood(meaning, by))
+    }
+
+    /// The profile's word for the longest prefix that a text has.
+    fn by_profile(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
+        let has =
+            |means: &&Means| text.starts_with(&means.prefix) && text.len() > means.prefix.len();
+        let Some(means) = self
+            .means
+            .iter()
+            .filter(has)
+            .max_by_key(|means| means.prefix.len())
+        else {
+            return Ok(None);
+        };
+        let code = if means.strip {
+            &text[means.prefix.len()..]
+        } else {
+            text
+        };
+        let meaning = readings::of_kind(means.is, code.to_owned(), self.known);
+        meaning.map(Some).ok_or_else(|| Unclear::NoQuantity {
+            text: code.to_owned(),
+        })
+    }
+
+    fn by_gs1(&self, text: &str) -> Result<Option<Understood>, Unclear> {
+        let elements = parse(text, self.year)?;
+        let meaning = elements::meaning(&elements, self.known)?;
+        let meaning = meaning.unwrap_or_else(|| Meaning::Unknown {
+            text: text.to_owned(),
+        });
+        Ok(Some(Understood {
+            meaning,
+            elements: Some(elements),
+            by: By::Gs1,
+        }))
+    }
+
+    /// What the copy of Odoo's data knows a text as; two readings are refused.
+    fn known_as(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<Meaning>, Unclear> {
+        let found = self
+            .nomenclature
+            .and_then(|nomenclature| nomenclature.parse(text, self.year));
+        let found = found.as_ref().and_then(|found| found.first());
+        let code = found.map_or(text, |found| found.code.as_str());
+        let products = readings::products(text, readings::gtin(text, symbology), found, self.known);
+        let products = products
+            .into_iter()
+            .map(|(product, item)| (Meaning::Product(item), format!("product {}", product.name)));
+        let mut all: Vec<_> = products
+            .chain(readings::others(text, code, self.known))
+            .collect();
+        match all.len() {
+            0 => Ok(None),
+            1 => Ok(all.pop().map(|(meaning, _)| meaning)),
+            _ => {
+                let other = all.swap_remove(1).1;
+                Err(Unclear::ambiguous(text, [all.swap_remove(0).1, other]))
+            }
+        }
     }
 }

@@ -13,7 +13,15 @@
 mod feedback;
 mod flow;
 mod framing;
+mod payload;
+mod read;
+mod rules;
+mod schema;
+mod shipped;
 mod symbology;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +31,8 @@ use serde::Deserialize;
 pub use feedback::{Feedback, Message, Values};
 pub use flow::{Act, Flow, FlowRules, Movement, On, Transition};
 pub use framing::{Frame, Framer};
+pub use schema::{Fault, SCHEMA};
+pub use shipped::SHIPPED;
 pub use symbology::{Symbology, split_aim};
 
 /// One family of scanners. The keys and their limits are those of `scanner-profiles/profile.schema.json`.
@@ -45,6 +55,13 @@ pub struct Profile {
     /// What such a scanner sends, and what it must be read as: `profile check` tries them.
     #[serde(default, rename = "sample")]
     pub samples: Vec<Sample>,
+}
+
+impl Profile {
+    /// A file as meant, or every fault in it.
+    pub fn parse(text: &str) -> Result<Self, Vec<Fault>> {
+        rules::parse(text)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -274,7 +291,7 @@ pub struct CodeRules {
     pub gs: Option<String>,
     /// Whether spaces and line ends around a code are dropped.
     pub trim: bool,
-    /// Whether codes begin with a symbology identifier of ISO/IEC 15424: `]C1`.
+    /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart. Default true.
     pub aim: bool,
     /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest prefix counts.
     pub means: Vec<Means>,
@@ -289,7 +306,7 @@ impl Default for CodeRules {
             suffix: String::new(),
             gs: None,
             trim: true,
-            aim: false,
+            aim: true,
             means: Vec::new(),
         }
     }

@@ -109,6 +109,11 @@ Examples:
         #[command(subcommand)]
         command: DevicesCommand,
     },
+    /// Scanner profiles: how a family of scanners says what it read
+    Profile {
+        #[command(subcommand)]
+        command: ProfileCommand,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -249,6 +254,45 @@ Example:
     Hash {
         /// The device's name
         device: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ProfileCommand {
+    /// Print every fault of profile files, and which of their samples are not read as they must be
+    Check {
+        /// Files, or names that `profile list` shows
+        #[arg(required = true)]
+        files: Vec<String>,
+    },
+    /// Show how a profile reads a code, step by step
+    #[command(after_help = "\
+CODE is what the scanner sends; \\x1d, \\r, \\n, \\t and \\\\ in it are understood. `-` takes lines from standard input.
+Without the profile's end marks it is a code all the same; a bare code is put where a JSON payload has it.
+
+Examples:
+  stockrelay profile test zebra-serial ']C10104006381333931\\x1d10LOT-7'
+  stockrelay profile test ./my-scanner.toml --json - < codes.txt")]
+    Test {
+        /// A file, or a name that `profile list` shows
+        file: String,
+        code: String,
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the profiles that are shipped
+    List,
+    /// Print the JSON Schema of profile files
+    Schema,
+    /// Print a sheet of command barcodes as SVG
+    #[command(after_help = "\
+Example:
+  stockrelay profile sheet --operator anna --operator ben > sheet.svg")]
+    Sheet {
+        /// A badge besides, for an operator
+        #[arg(long = "operator", value_name = "NAME")]
+        operators: Vec<String>,
     },
 }
 

@@ -2,6 +2,7 @@
 
 mod lists;
 mod parked;
+mod profile;
 mod status;
 mod trace;
 
@@ -11,6 +12,7 @@ use super::client::{Client, ClientError};
 
 pub use lists::{documents, events};
 pub use parked::parked;
+pub use profile::profile;
 pub use status::status;
 pub use trace::trace;
 

@@ -1,0 +1,369 @@
+//! `stockrelay profile`: what a scanner profile is, and how it reads a code. It needs no daemon and no Odoo.
+
+mod code128;
+mod sheet;
+
+use std::fs::File;
+use std::io::{self, BufRead, Read as _, Write};
+use std::path::Path;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value, json};
+
+use super::{CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE, json_line};
+use crate::decode::gs1::{Element, ElementString};
+use crate::decode::meaning::{Context, Meaning, NothingKnown, Understood};
+use crate::decode::profile::{
+    Connection, End, FlowControl, Parity, Payload, Profile, SCHEMA, SHIPPED, Scan, Serial, Step,
+};
+use crate::view::cli::ProfileCommand;
+
+/// A profile is shorter; what is longer is something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The longest line of standard input, in bytes.
+const LINE_BYTES_MAX: u64 = 64 << 10;
+
+pub fn profile(
+    command: &ProfileCommand,
+    now: Timestamp,
+    input: impl BufRead,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    let year = now.to_zoned(TimeZone::UTC).year();
+    match command {
+        ProfileCommand::Check { files } => check(files, out),
+        ProfileCommand::Test { file, code, json } => match load(file) {
+            Ok(profile) => test(
+                &Test {
+                    profile,
+                    year,
+                    json: *json,
+                },
+                code,
+                input,
+                out,
+            ),
+            Err(faults) => told(&faults, out),
+        },
+        ProfileCommand::List => list(out),
+        ProfileCommand::Schema => {
+            write!(out, "{SCHEMA}")?;
+            Ok(EXIT_DONE)
+        }
+        ProfileCommand::Sheet { operators } => match sheet::sheet(operators) {
+            Ok(svg) => {
+                write!(out, "{svg}")?;
+                Ok(EXIT_DONE)
+            }
+            Err(wrong) => {
+                writeln!(io::stderr(), "stockrelay: {wrong}")?;
+                Ok(EXIT_USAGE)
+            }
+        },
+    }
+}
+
+/// The profile in a file, or a shipped one by its name; else what is wrong, a line each.
+fn load(file: &str) -> Result<Profile, Vec<String>> {
+    let faults = |wrong: String| vec![format!("{file}: {wrong}")];
+    let text = match SHIPPED.iter().find(|(name, _)| *name == file) {
+        Some((_, text)) if !Path::new(file).is_file() => (*text).to_owned(),
+        _ => read(file).map_err(|error| {
+            faults(format!(
+                "cannot be read: {error}; `stockrelay profile list` names those that are shipped"
+            ))
+        })?,
+    };
+    Profile::parse(&text)
+        .map_err(|all| all.iter().map(|fault| format!("{file}: {fault}")).collect())
+}
+
+fn read(file: &str) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(file)?
+        .take(FILE_BYTES_MAX)
+        .read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn told(faults: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
+    for fault in faults {
+        writeln!(out, "{fault}")?;
+    }
+    Ok(EXIT_CONFIG)
+}
+
+fn check(files: &[String], out: &mut dyn Write) -> Result<u8, CommandError> {
+    let mut code = EXIT_DONE;
+    for file in files {
+        let faults = match load(file) {
+            Ok(profile) => profile
+                .try_samples()
+                .into_iter()
+                .map(|wrong| format!("{file}: {wrong}"))
+                .collect(),
+            Err(faults) => faults,
+        };
+        if faults.is_empty() {
+            writeln!(out, "{file} is in order")?;
+        } else {
+            code = told(&faults, out)?;
+        }
+    }
+    Ok(code)
+}
+
+fn list(out: &mut dyn Write) -> Result<u8, CommandError> {
+    for (name, text) in SHIPPED {
+        let family = Profile::parse(text).map(|profile| profile.about.family);
+        writeln!(out, "{name:<22} {}", family.unwrap_or_default())?;
+    }
+    Ok(EXIT_DONE)
+}
+
+/// How codes are tried.
+struct Test {
+    profile: Profile,
+    year: i16,
+    json: bool,
+}
+
+/// What became of one code.
+struct Tried {
+    steps: Vec<Step>,
+    symbology: Option<String>,
+    understood: Result<Understood, String>,
+}
+
+/// A code of the command line fails the command when it is refused; lines of standard input have their answers.
+fn test(
+    test: &Test,
+    code: &str,
+    mut input: impl BufRead,
+    out: &mut dyn Write,
+) -> Result<u8, CommandError> {
+    if code != "-" {
+        let tried = test.code(code);
+        test.write(&tried, out)?;
+        return Ok(if tried.understood.is_ok() {
+            EXIT_DONE
+        } else {
+            EXIT_FAILED
+        });
+    }
+    loop {
+        let mut line = Vec::new();
+        if input
+            .by_ref()
+            .take(LINE_BYTES_MAX)
+            .read_until(b'\n', &mut line)?
+            == 0
+        {
+            return Ok(EXIT_DONE);
+        }
+        let line = String::from_utf8_lossy(&line);
+        test.write(&test.code(line.trim_end_matches(['\r', '\n'])), out)?;
+    }
+}
+
+impl Test {
+    fn code(&self, code: &str) -> Tried {
+        let mut bytes = unescaped(code);
+        if let Some(payload) = &self.profile.payload
+            && !code.trim_start().starts_with('{')
+        {
+            bytes = in_payload(payload, &String::from_utf8_lossy(&bytes));
+        }
+        match self.profile.read(&bytes) {
+            Ok(scan) => self.scan(scan),
+            Err(refusal) => Tried {
+                symbology: None,
+                understood: Err(refusal.to_string()),
+                steps: refusal.steps,
+            },
+        }
+    }
+
+    fn scan(&self, scan: Scan) -> Tried {
+        let context = Context {
+            means: &self.profile.code.means,
+            nomenclature: None,
+            known: &NothingKnown,
+            year: self.year,
+        };
+        Tried {
+            understood: context
+                .understand(&scan)
+                .map_err(|unclear| unclear.to_string()),
+            symbology: scan.symbology.map(|symbology| symbology.to_string()),
+            steps: scan.steps,
+        }
+    }
+
+    fn write(&self, tried: &Tried, out: &mut dyn Write) -> io::Result<()> {
+        if self.json {
+            return json_line(out, &tried.json());
+        }
+        let mut line = |what: &str, text: &str| writeln!(out, "{what:<21} {text}");
+        line("connection", &connection(&self.profile.connection))?;
+        for Step {
+            what,
+            before,
+            after,
+        } in &tried.steps
+        {
+            line(what, &format!("{before} -> {after}"))?;
+        }
+        line(
+            "symbology",
+            tried.symbology.as_deref().unwrap_or("not told"),
+        )?;
+        line(
+            "repeats",
+            &match self.profile.repeats.within_ms {
+                0 => "each read counts".to_owned(),
+                ms => format!("the same code within {ms} ms is a duplicate of its first"),
+            },
+        )?;
+        line(
+            "flow",
+            &match &self.profile.flow.start {
+                Some(flow) => format!("begins in {flow}"),
+                None => "none: codes are kept as they are".to_owned(),
+            },
+        )?;
+        match &tried.understood {
+            Ok(understood) => {
+                if let Some(elements) = &understood.elements {
+                    line("GS1 elements", &elements.to_bracketed())?;
+                }
+                let meaning =
+                    serde_json::to_string(&understood.meaning).map_err(io::Error::other)?;
+                line("meaning", &format!("{meaning}: {}", understood.by.as_str()))
+            }
+            Err(reason) => line("refused", reason),
+        }
+    }
+}
+
+impl Tried {
+    /// The form that scripts rely on.
+    fn json(&self) -> Value {
+        let understood = self.understood.as_ref().ok();
+        let elements = understood.and_then(|understood| understood.elements.as_ref());
+        let element =
+            |Element { ai, value }: &Element| json!({ "ai": ai.to_string(), "value": value });
+        let elements: Vec<_> = elements
+            .map_or(&[][..], ElementString::elements)
+            .iter()
+            .map(element)
+            .collect();
+        let meaning: Option<&Meaning> = understood.map(|understood| &understood.meaning);
+        json!({
+            "accepted": understood.is_some(),
+            "symbology": self.symbology,
+            "elements": elements,
+            "meaning": meaning,
+            "reason": self.understood.as_ref().err(),
+        })
+    }
+}
+
+/// A code as typed, with its escapes as the bytes they stand for.
+fn unescaped(code: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(code.len());
+    let mut rest = code;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        bytes.extend_from_slice(before.as_bytes());
+        let hex = behind
+            .strip_prefix('x')
+            .and_then(|behind| u8::from_str_radix(behind.get(..2)?, 16).ok());
+        let (byte, taken) = match (hex, behind.as_bytes().first()) {
+            (Some(byte), _) => (byte, 3),
+            (None, Some(b'r')) => (b'\r', 1),
+            (None, Some(b'n')) => (b'\n', 1),
+            (None, Some(b't')) => (b'\t', 1),
+            (None, Some(b'\\')) => (b'\\', 1),
+            // Any other backslash is one of the code.
+            _ => (b'\\', 0),
+        };
+        bytes.push(byte);
+        rest = &behind[taken..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+/// The payload that has a code where the profile looks for it, and what a scan must have besides.
+fn in_payload(payload: &Payload, code: &str) -> Vec<u8> {
+    let mut json = Value::Object(Map::new());
+    let others = payload
+        .only
+        .iter()
+        .map(|(pointer, text)| (pointer, text.as_str()));
+    for (pointer, text) in others.chain([(&payload.code, code)]) {
+        let mut place = &mut json;
+        for name in pointer.split('/').skip(1) {
+            let name = name.replace("~1", "/").replace("~0", "~");
+            if !place.is_object() {
+                *place = Value::Object(Map::new());
+            }
+            place = &mut place[name];
+        }
+        *place = Value::from(text);
+    }
+    json.to_string().into_bytes()
+}
+
+fn connection(connection: &Connection) -> String {
+    match connection {
+        Connection::Serial(serial) => {
+            format!("serial, {}, {}", line(serial), end(&serial.framing.end))
+        }
+        Connection::Hid(hid) => format!(
+            "USB keyboard, layout {:?}, ends with {:?}",
+            hid.layout, hid.terminator
+        )
+        .to_lowercase(),
+        Connection::Mqtt(mqtt) => format!(
+            "MQTT, {}",
+            mqtt.topic
+                .as_deref()
+                .unwrap_or("any topic of the gateway's")
+        ),
+    }
+}
+
+/// Such as `9600 8N1`.
+fn line(serial: &Serial) -> String {
+    let parity = match serial.parity {
+        Parity::None => 'N',
+        Parity::Even => 'E',
+        Parity::Odd => 'O',
+    };
+    let control = match serial.flow_control {
+        FlowControl::None => "",
+        FlowControl::Hardware => " RTS/CTS",
+        FlowControl::Software => " XON/XOFF",
+    };
+    format!(
+        "{} {}{parity}{}{control}",
+        serial.baud, serial.data_bits, serial.stop_bits
+    )
+}
+
+fn end(end: &End) -> String {
+    match end {
+        End::Terminator(mark) => format!("ends with {}", mark.0.escape_ascii()),
+        End::Enclosed { stx, etx } => format!(
+            "between {} and {}",
+            stx.0.escape_ascii(),
+            etx.0.escape_ascii()
+        ),
+        End::Silence { ms } => format!("ends after {ms} ms of silence"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

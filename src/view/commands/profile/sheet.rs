@@ -1,0 +1,127 @@
+//! A sheet of command barcodes to print and hang up: SVG, in modules of 0.35 mm, A4 wide.
+
+use std::fmt::Write as _;
+
+use super::code128;
+use crate::decode::meaning::{CommandCode, FlowName};
+use crate::decode::profile::Movement;
+
+/// Millimetres of one module: scanners read 0.25 mm and more at arm's length.
+const MODULE_MM: f64 = 0.35;
+/// A4, in modules.
+const WIDTH: u32 = 600;
+const HEIGHT_MIN: u32 = 848;
+const COLUMNS: u32 = 2;
+const COLUMN: u32 = WIDTH / COLUMNS;
+/// What must stay white on both sides: ten modules, ISO/IEC 15417 section 4.3.5.
+const QUIET: u32 = 10;
+const ROW: u32 = 76;
+const BAR_HEIGHT: u32 = 36;
+const TOP: u32 = 60;
+
+/// What each barcode is for.
+fn commands(operators: &[String]) -> Vec<(CommandCode, String)> {
+    let quantity = |n: u32| CommandCode::Quantity(Some(n.into()));
+    let fixed = [
+        (CommandCode::Validate, "Done"),
+        (CommandCode::Undo, "Undo the last read"),
+        (CommandCode::Discard, "Cancel what is begun"),
+        (CommandCode::Cancel, "Cancel the order"),
+        (CommandCode::MainMenu, "Begin again"),
+        (CommandCode::PutInPack, "Put in pack"),
+        (CommandCode::NewPack, "New package"),
+        (CommandCode::Scrap, "Scrap"),
+        (CommandCode::Return, "Return"),
+        (CommandCode::Quantity(None), "Quantity follows"),
+        (quantity(2), "Quantity 2"),
+        (quantity(5), "Quantity 5"),
+        (quantity(10), "Quantity 10"),
+        (quantity(100), "Quantity 100"),
+    ];
+    let fixed = fixed
+        .into_iter()
+        .map(|(command, name)| (command, name.to_owned()));
+    let flow = |movement: Movement| {
+        (
+            CommandCode::Flow(FlowName::BuiltIn(movement)),
+            format!("Flow: {}", movement.as_str()),
+        )
+    };
+    let badge = |name: &String| {
+        (
+            CommandCode::Operator(name.clone()),
+            format!("Operator {name}"),
+        )
+    };
+    fixed
+        .chain(Movement::ALL.map(flow))
+        .chain(operators.iter().map(badge))
+        .collect()
+}
+
+/// The sheet, or why a name cannot be on it.
+pub(super) fn sheet(operators: &[String]) -> Result<String, String> {
+    let commands = commands(operators);
+    let rows = u32::try_from(commands.len())
+        .unwrap_or(u32::MAX / ROW)
+        .div_ceil(COLUMNS);
+    let height = HEIGHT_MIN.max(TOP + rows * ROW);
+    let mm = |modules: u32| f64::from(modules) * MODULE_MM;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}mm\" height=\"{}mm\" viewBox=\"0 0 {WIDTH} {height}\">\n\
+         <title>Command barcodes of stockrelay</title>\n\
+         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"white\"/>\n\
+         <g font-family=\"sans-serif\" text-anchor=\"middle\" shape-rendering=\"crispEdges\">\n",
+        mm(WIDTH),
+        mm(height),
+    );
+    for (at, (command, name)) in (0..).zip(&commands) {
+        let (left, top) = (at % COLUMNS * COLUMN, TOP + at / COLUMNS * ROW);
+        barcode(&mut svg, &command.to_string(), name, (left, top))?;
+    }
+    svg.push_str("</g>\n</svg>\n");
+    Ok(svg)
+}
+
+/// One barcode in the middle of its column, what it is for above and its text below.
+fn barcode(
+    svg: &mut String,
+    text: &str,
+    name: &str,
+    (left, top): (u32, u32),
+) -> Result<(), String> {
+    let wrong = |why| format!("{text} cannot be on the sheet: {why}");
+    // A command that does not read as itself, such as an empty badge, would be printed for nothing.
+    if CommandCode::of(text).is_none_or(|command| command.to_string() != text) {
+        return Err(wrong("it is no command"));
+    }
+    let widths = code128::widths(text)
+        .ok_or_else(|| wrong("only letters, digits and signs of ASCII are printed"))?;
+    let width: u32 = widths.iter().sum();
+    if width + 2 * QUIET > COLUMN {
+        return Err(wrong("it is too long; a badge has at most 16 characters"));
+    }
+    let middle = left + COLUMN / 2;
+    let mut x = middle - width / 2;
+    let mut path = String::new();
+    for (at, width) in widths.into_iter().enumerate() {
+        if at % 2 == 0 {
+            let _ = write!(path, "M{x} {top}h{width}v{BAR_HEIGHT}h-{width}z");
+        }
+        x += width;
+    }
+    let (above, below) = (top - 5, top + BAR_HEIGHT + 13);
+    let _ = writeln!(
+        svg,
+        "<text x=\"{middle}\" y=\"{above}\" font-size=\"13\">{}</text>\n<path d=\"{path}\"/>\n<text x=\"{middle}\" y=\"{below}\" font-size=\"11\">{}</text>",
+        escaped(name),
+        escaped(text),
+    );
+    Ok(())
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
