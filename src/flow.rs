@@ -7,7 +7,7 @@
 //!   `state`: what is begun; `make`: products that are remembered become events, or their correction.
 //! - `builtin.toml`: the flows that every device has, written as profiles write theirs.
 //! - `say`, `texts.toml`: what the person is told.
-//! - `understand`, `known`: what a code means by the copy of Odoo's data.
+//! - `known`: what a code is by the copy of Odoo's data.
 //! - `driver`: the task that runs it.
 //!
 //! **Promises:** a code that is wrong here changes nothing, and what is wanted is said. An event names only what was scanned (and
@@ -25,7 +25,6 @@ mod say;
 mod state;
 #[cfg(test)]
 mod tests;
-mod understand;
 
 pub use engine::{Engine, Input, Made, Output, Read};
 pub use say::{Key, Say, Want};
