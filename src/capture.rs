@@ -19,6 +19,7 @@ mod memory;
 pub mod tasks;
 pub mod texts;
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -213,19 +214,17 @@ impl Capture {
                 // Not in a document yet.
                 None => false,
                 Some(None) => true,
-                Some(Some(number)) => match over.get(&number) {
-                    Some(is_over) => *is_over,
-                    None => {
-                        let entry = journal.document(number)?;
+                Some(Some(number)) => match over.entry(number) {
+                    Entry::Occupied(is_over) => *is_over.get(),
+                    Entry::Vacant(unasked) => {
+                        let document = journal.document(number)?;
                         // What was pruned was posted long ago.
-                        let is_over = entry.is_none_or(|entry| {
+                        *unasked.insert(document.is_none_or(|document| {
                             matches!(
-                                entry.progress.state,
+                                document.progress.state,
                                 State::Posted | State::Discarded | State::Replaced
                             )
-                        });
-                        over.insert(number, is_over);
-                        is_over
+                        }))
                     }
                 },
             };
@@ -314,6 +313,7 @@ impl Judged {
     }
 
     /// The journal has answered: what the display is to say.
+    #[must_use]
     pub fn kept(mut self, accepted: &Accepted) -> Option<Bytes> {
         match accepted {
             Accepted::Stored { seq } => {

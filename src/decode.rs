@@ -9,8 +9,10 @@
 //!
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
 //! - `action`: which fields each event type needs and takes.
+//! - `correction`: what a person changes about a parked document, by the same rules.
 
 mod action;
+mod correction;
 mod fields;
 pub mod gs1;
 pub mod meaning;
@@ -26,6 +28,7 @@ use serde_json::value::RawValue;
 use crate::event::{Action, Event, Rejection};
 use crate::source::{Channel, Reading};
 
+pub use correction::correction;
 use fields::{Raw, Reader, Refusal, check_text, elements};
 
 /// Events in one payload at the most.

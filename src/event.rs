@@ -85,15 +85,24 @@ pub enum SourceKind {
     Listen,
     /// An MQTT broker that was there already.
     Broker,
+    /// A scanner on a serial port.
+    Serial,
+    /// A scanner that types like a keyboard.
+    Hid,
+    /// What a flow made of scans.
+    Flow,
 }
 
 impl SourceKind {
-    /// The name under which `status` lists the source.
+    /// What `status` shows as a device's source, and, of MQTT, lists as one.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Listen => "mqtt.listen",
             Self::Broker => "mqtt.broker",
+            Self::Serial => "serial",
+            Self::Hid => "hid",
+            Self::Flow => "flow",
         }
     }
 }

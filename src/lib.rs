@@ -8,7 +8,7 @@
 //! 4. [`journal`]: events are numbered and on disk before anyone is told so.
 //! 5. [`assemble`]: events become the lines of [`document`]s, which are sealed. Pure.
 //! 6. [`forward`]: sealed documents go to Odoo, each once, and are read back.
-//! 7. [`view`]: what people and programs see of all that. It only reads.
+//! 7. [`view`]: what people and programs see of all that. It only reads, but for what people decide; a [`correction`] is one of it.
 //!
 //! [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
 
@@ -16,6 +16,7 @@ pub mod assemble;
 pub mod capture;
 pub mod clock;
 pub mod config;
+pub mod correction;
 pub mod daemon;
 pub mod decode;
 pub mod demo;

@@ -191,6 +191,7 @@ pub struct Outbound {
 pub struct Outlets {
     pub listen: Option<mpsc::Sender<Outbound>>,
     pub broker: Option<mpsc::Sender<Outbound>>,
+    pub scanners: Option<mpsc::Sender<Outbound>>,
 }
 
 impl Outlets {
@@ -199,6 +200,9 @@ impl Outlets {
         let outlet = match kind {
             SourceKind::Listen => &self.listen,
             SourceKind::Broker => &self.broker,
+            SourceKind::Serial | SourceKind::Hid => &self.scanners,
+            // No device is behind it: what made the scans is told.
+            SourceKind::Flow => return,
         };
         if let Some(outlet) = outlet {
             // The receiver goes away when the daemon stops: the journal still has what the receipt says.

@@ -16,6 +16,7 @@ pub mod control;
 mod headline;
 mod http;
 pub mod metrics;
+pub mod reasons;
 pub mod records;
 pub mod show;
 pub mod snapshot;

@@ -54,164 +54,100 @@ pub struct Judgement {
     pub counts: Counts,
 }
 
-/// The parts of an event that are judged.
-struct Part<'a> {
-    product: Option<&'a str>,
-    from: Option<&'a str>,
-    to: Option<&'a str>,
-    lot: Option<&'a str>,
-    quantity: Decimal,
-    order: Option<&'a str>,
-    way: Way,
-}
-
-/// The codes of an event, by what they are codes of.
+/// What an event names, and which way its goods go.
+#[derive(Debug, Clone, Copy)]
 pub struct Codes<'a> {
     pub product: Option<&'a str>,
+    pub quantity: Decimal,
+    pub lot: Option<&'a str>,
     pub from: Option<&'a str>,
     pub to: Option<&'a str>,
     /// Only where an order that is open is wanted: goods are sent on, and come back, after it is over.
     pub order: Option<&'a str>,
-    pub lot: Option<&'a str>,
     pub way: Way,
 }
 
+#[must_use]
 pub fn codes(action: &Action) -> Codes<'_> {
-    let part = part(action);
-    Codes {
-        product: part.product,
-        from: part.from,
-        to: part.to,
-        order: part.order,
-        lot: part.lot,
-        way: part.way,
-    }
-}
-
-fn part(action: &Action) -> Part<'_> {
-    let none = Part {
-        product: None,
-        from: None,
-        to: None,
-        lot: None,
-        quantity: Decimal::ONE,
-        order: None,
-        way: Way::Neither,
-    };
-    match action {
-        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => none,
+    let (product, quantity, lot) = match action {
         Action::Transfer {
             product,
             quantity,
-            from,
-            to,
             lot,
             ..
-        } => Part {
-            product: Some(product),
-            from: Some(from),
-            to: Some(to),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            ..none
-        },
-        Action::Pick {
-            order,
+        }
+        | Action::Pick {
             product,
             quantity,
-            from,
             lot,
             ..
-        } => Part {
-            product: Some(product),
-            from: from.as_deref(),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            order: Some(order),
-            way: Way::Out,
-            ..none
-        },
-        Action::Receive {
-            order,
+        }
+        | Action::Receive {
             product,
             quantity,
-            to,
             lot,
             ..
-        } => Part {
-            product: Some(product),
-            to: to.as_deref(),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            order: order.as_deref(),
-            way: Way::In,
-            ..none
-        },
-        Action::Count {
+        }
+        | Action::Count {
             product,
-            from,
             quantity,
             lot,
             ..
-        } => Part {
-            product: Some(product),
-            from: Some(from),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            ..none
-        },
-        Action::Scrap {
+        }
+        | Action::Scrap {
             product,
-            from,
             quantity,
             lot,
             ..
-        } => Part {
-            product: Some(product),
-            from: Some(from),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            way: Way::Forgotten,
-            ..none
-        },
-        Action::Return {
+        }
+        | Action::Return {
             product,
-            to,
             quantity,
             lot,
             ..
-        } => Part {
-            product: Some(product),
-            to: Some(to),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            way: Way::Forgotten,
-            ..none
-        },
+        } => (Some(product), *quantity, lot.as_deref()),
         Action::Pack {
             product,
-            order,
             quantity,
-            from,
             lot,
             ..
-        } => Part {
-            product: product.as_deref(),
-            from: from.as_deref(),
-            lot: lot.as_deref(),
-            quantity: *quantity,
-            order: order.as_deref(),
-            ..none
-        },
+        } => (product.as_ref(), *quantity, lot.as_deref()),
+        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => {
+            (None, Decimal::ONE, None)
+        }
+    };
+    let (from, to) = match action {
+        Action::Transfer { from, to, .. } => (Some(from), Some(to)),
+        Action::Pick { from, .. } | Action::Pack { from, .. } => (from.as_ref(), None),
+        Action::Count { from, .. } | Action::Scrap { from, .. } => (Some(from), None),
+        Action::Receive { to, .. } => (None, to.as_ref()),
+        Action::Return { to, .. } => (None, Some(to)),
+        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => (None, None),
+    };
+    let (order, way) = match action {
+        Action::Pick { order, .. } => (Some(order), Way::Out),
+        Action::Receive { order, .. } => (order.as_ref(), Way::In),
+        Action::Pack { order, .. } => (order.as_ref(), Way::Neither),
+        Action::Scrap { .. } | Action::Return { .. } => (None, Way::Forgotten),
+        _ => (None, Way::Neither),
+    };
+    Codes {
+        product: product.map(String::as_str),
+        quantity,
+        lot,
+        from: from.map(String::as_str),
+        to: to.map(String::as_str),
+        order: order.map(String::as_str),
+        way,
     }
 }
 
 /// Judges an event by the facts and by what was captured before it.
 #[must_use]
 pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
-    let part = part(&event.action);
+    let codes = codes(&event.action);
     let mut counts = Counts::default();
-    let verdict = decide(event, &part, facts, memory, &mut counts);
+    let verdict = decide(event, &codes, facts, memory, &mut counts);
     match verdict {
         Ok(say) => Judgement {
             say,
@@ -253,83 +189,86 @@ fn wrong(
 
 fn decide(
     event: &Event,
-    part: &Part<'_>,
+    codes: &Codes<'_>,
     facts: &Facts,
     memory: &Memory,
     counts: &mut Counts,
 ) -> Verdict {
     let mut unknown = None;
-    let product = match (&facts.product, part.product) {
-        (Some(found), Some(code)) => match &**found {
-            Found::One(product) => Some(product),
-            Found::Several(_) => {
-                let arguments = vec![("code", code.to_owned())];
-                return Err(wrong(
-                    code::AMBIGUOUS_PRODUCT,
-                    Key::AmbiguousProduct,
-                    arguments,
-                ));
-            }
-            Found::Nothing if facts.fresh => {
-                let arguments = vec![("code", code.to_owned())];
-                return Err(wrong(code::UNKNOWN_PRODUCT, Key::UnknownProduct, arguments));
-            }
-            Found::Nothing => {
-                unknown = Some(code);
-                None
-            }
-        },
-        _ => None,
-    };
-    for (found, code) in [(&facts.from, part.from), (&facts.to, part.to)] {
-        let (Some(found), Some(code)) = (found, code) else {
-            continue;
-        };
-        let arguments = || vec![("code", code.to_owned())];
-        match &**found {
-            Found::One(_) => {}
-            Found::Several(_) => {
-                return Err(wrong(
-                    code::AMBIGUOUS_LOCATION,
-                    Key::AmbiguousLocation,
-                    arguments(),
-                ));
-            }
-            Found::Nothing if facts.fresh => {
-                return Err(wrong(
-                    code::UNKNOWN_LOCATION,
-                    Key::UnknownLocation,
-                    arguments(),
-                ));
-            }
-            Found::Nothing => {
-                unknown.get_or_insert(code);
-            }
-        }
-    }
+    let words = [Key::UnknownProduct, Key::AmbiguousProduct];
+    let reasons = [code::UNKNOWN_PRODUCT, code::AMBIGUOUS_PRODUCT];
+    let product = one(
+        facts.product.as_ref(),
+        codes.product,
+        facts,
+        reasons,
+        words,
+        &mut unknown,
+    )?;
+    let words = [Key::UnknownLocation, Key::AmbiguousLocation];
+    let reasons = [code::UNKNOWN_LOCATION, code::AMBIGUOUS_LOCATION];
+    one(
+        facts.from.as_ref(),
+        codes.from,
+        facts,
+        reasons,
+        words,
+        &mut unknown,
+    )?;
+    one(
+        facts.to.as_ref(),
+        codes.to,
+        facts,
+        reasons,
+        words,
+        &mut unknown,
+    )?;
     if let Some(product) = product {
-        tracking(event, part, facts, memory, product, counts)?;
+        tracking(event, codes, facts, memory, product, counts)?;
     }
-    let on_order = order(part, facts, memory, product, counts, &mut unknown)?;
+    let on_order = order(codes, facts, memory, product, counts, &mut unknown)?;
     Ok(match (unknown, on_order, product) {
         (Some(code), ..) => good(Key::NotKnownYet, vec![("code", code.to_owned())]),
         (None, Some(say), _) => say,
         (None, None, Some(product)) => {
-            let quantity = (part.quantity * product.factor).normalize();
+            let quantity = (codes.quantity * product.factor).normalize();
             let key = match event.action {
                 Action::Count { .. } => Key::Counted,
                 _ => Key::Moved,
             };
+            let quantity = quantity.to_string();
             good(
                 key,
-                vec![
-                    ("product", product.name.clone()),
-                    ("quantity", quantity.to_string()),
-                ],
+                vec![("product", product.name.clone()), ("quantity", quantity)],
             )
         }
         (None, None, None) => plain(event, facts),
     })
+}
+
+/// The one thing that a code stands for; none where it stands for nothing that is known, which goes to `unknown` or, where
+/// the copy knows everything, is wrong. `reasons` and `words` are for nothing and for several.
+fn one<'a, 'f, T>(
+    found: Option<&'f Arc<Found<T>>>,
+    code: Option<&'a str>,
+    facts: &Facts,
+    reasons: [&'static str; 2],
+    words: [Key; 2],
+    unknown: &mut Option<&'a str>,
+) -> Result<Option<&'f T>, (&'static str, Say)> {
+    let (Some(found), Some(code)) = (found, code) else {
+        return Ok(None);
+    };
+    let arguments = || vec![("code", code.to_owned())];
+    match &**found {
+        Found::One(thing) => Ok(Some(thing)),
+        Found::Several(_) => Err(wrong(reasons[1], words[1], arguments())),
+        Found::Nothing if facts.fresh => Err(wrong(reasons[0], words[0], arguments())),
+        Found::Nothing => {
+            unknown.get_or_insert(code);
+            Ok(None)
+        }
+    }
 }
 
 /// What has no product: raw scans, and what is said of whole orders.
@@ -356,7 +295,7 @@ fn plain(event: &Event, facts: &Facts) -> Say {
 /// Lots and serial numbers.
 fn tracking(
     event: &Event,
-    part: &Part<'_>,
+    codes: &Codes<'_>,
     facts: &Facts,
     memory: &Memory,
     product: &Product,
@@ -366,7 +305,7 @@ fn tracking(
         return Ok(());
     }
     let named = ("product", product.name.clone());
-    let Some(lot) = part.lot else {
+    let Some(lot) = codes.lot else {
         let key = if product.serial {
             Key::SerialRequired
         } else {
@@ -377,17 +316,17 @@ fn tracking(
     if !product.serial {
         return Ok(());
     }
-    let quantity = (part.quantity * product.factor).normalize();
+    let quantity = (codes.quantity * product.factor).normalize();
     let none_there = matches!(event.action, Action::Count { .. }) && quantity.is_zero();
     if quantity != Decimal::ONE && !none_there {
         let arguments = vec![named, ("quantity", quantity.to_string())];
         return Err(wrong(code::SERIAL_QUANTITY, Key::SerialQuantity, arguments));
     }
-    if part.way != Way::Neither {
-        counts.serial = Some((product.id, lot.to_owned(), part.way));
+    if codes.way != Way::Neither {
+        counts.serial = Some((product.id, lot.to_owned(), codes.way));
     }
     let seen = memory.last_way(product.id, lot);
-    let before = match part.way {
+    let before = match codes.way {
         // What went out meanwhile may come back, although the copy has not heard of that.
         Way::In => seen == Some(Way::In) || seen.is_none() && facts.on_hand,
         Way::Out => seen == Some(Way::Out),
@@ -402,14 +341,14 @@ fn tracking(
 
 /// What an order says to it: none where it names none, or none that is judged.
 fn order<'a>(
-    part: &Part<'a>,
+    codes: &Codes<'a>,
     facts: &Facts,
     memory: &Memory,
     product: Option<&Product>,
     counts: &mut Counts,
     unknown: &mut Option<&'a str>,
 ) -> Result<Option<Say>, (&'static str, Say)> {
-    let (Some(found), Some(named)) = (&facts.order, part.order) else {
+    let (Some(found), Some(named)) = (&facts.order, codes.order) else {
         return Ok(None);
     };
     let open = match &**found {
@@ -431,10 +370,10 @@ fn order<'a>(
             return Ok(None);
         }
     };
-    let Some(product) = product.filter(|_| matches!(part.way, Way::In | Way::Out)) else {
+    let Some(product) = product.filter(|_| matches!(codes.way, Way::In | Way::Out)) else {
         return Ok(None);
     };
-    let fits = |order: &&Planned| match part.way {
+    let fits = |order: &&Planned| match codes.way {
         Way::In => order.kind != "outgoing",
         _ => order.kind != "incoming",
     };
@@ -460,7 +399,7 @@ fn order<'a>(
         }
         return Err(wrong(code::NOT_ON_ORDER, Key::NotOnOrder, arguments));
     };
-    let quantity = part.quantity * product.factor;
+    let quantity = codes.quantity * product.factor;
     counts.order = Some((first, product.id, quantity));
     let left = demand - done;
     if quantity > left && facts.fresh {

@@ -5,10 +5,11 @@
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
 mod floor;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use redb::{
@@ -251,34 +252,6 @@ impl Copy {
         Ok(true)
     }
 
-    /// Wakes when what is looked up here has changed; the number rises.
-    #[must_use]
-    pub fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
-    }
-
-    fn changed(&self) {
-        self.news.send_modify(|number| *number += 1);
-    }
-
-    /// All of it was brought up to date just now.
-    pub fn note_refreshed(&self, now: Instant) {
-        let mut refreshed = self
-            .refreshed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *refreshed = Some(now);
-    }
-
-    /// When all of it was brought up to date, if it was since the start.
-    #[must_use]
-    pub fn refreshed(&self) -> Option<Instant> {
-        *self
-            .refreshed
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes rows in; answers whether any was news.
     pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CopyError> {
         let news = self.write(|write| {
@@ -339,34 +312,6 @@ impl Copy {
             take(serde_json::from_slice(value.value()).map_err(|e| self.broken(&e))?);
         }
         Ok(())
-    }
-
-    /// The newest `write_date` that the copy knows of this kind; none before it was complete once.
-    pub fn since(&self, kind: Kind) -> Result<Option<String>, CopyError> {
-        self.meta(&since_key(kind))
-    }
-
-    pub fn set_since(&self, kind: Kind, since: &str) -> Result<(), CopyError> {
-        self.set_meta(&since_key(kind), since)?;
-        Ok(())
-    }
-
-    fn meta(&self, key: &str) -> Result<Option<String>, CopyError> {
-        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
-        let meta = read.open_table(META).map_err(|e| self.broken(&e))?;
-        let value = meta.get(key).map_err(|e| self.broken(&e))?;
-        Ok(value.map(|v| v.value().to_owned()))
-    }
-
-    fn set_meta(&self, key: &str, value: &str) -> Result<bool, CopyError> {
-        self.write(|write| {
-            let mut meta = write.open_table(META)?;
-            let known = meta.get(key)?.is_some_and(|v| v.value() == value);
-            if !known {
-                meta.insert(key, value)?;
-            }
-            Ok(!known)
-        })
     }
 
     pub fn count(&self, kind: Kind) -> Result<u64, CopyError> {

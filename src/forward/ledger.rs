@@ -261,7 +261,8 @@ impl Ledger {
                     continue;
                 }
                 let entry = self.revived(entry)?;
-                if self.hold_back(ground, &entry).await? {
+                // What was begun before the start is seen through.
+                if state == State::Waiting && self.hold_back(ground, &entry).await? {
                     continue;
                 }
                 let about_order = is_about_order(&entry.document.purpose);

@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use redb::{Database, ReadTransaction, ReadableDatabase as _};
+use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
 use super::ids::{self, Ids};
@@ -296,6 +296,12 @@ impl Journal {
             .get(key.0)?
             .map(|number| number.value());
         number.map_or(Ok(None), |number| entry(&read, number))
+    }
+
+    /// The number of the newest document that is there; 0 without one.
+    pub fn newest_document(&self) -> Result<u64, JournalError> {
+        let table = self.read()?.open_table(tables::PROGRESS)?;
+        Ok(table.last()?.map_or(0, |(number, _)| number.value()))
     }
 
     /// A document's life so far, oldest first.

@@ -100,6 +100,15 @@ Examples:
     )]
     Check,
     /// Decide about documents that Odoo or the gateway refused
+    #[command(after_help = "\
+Each says why it is parked, what Odoo has, and what can be done: `parked show ID`.
+
+Examples:
+  stockrelay parked list                                       what needs somebody
+  stockrelay parked show 17                                    why, and the choices
+  stockrelay parked retry --code unknown-product               all that wait for a product
+  stockrelay parked edit 17 --line 1 to=LOC-B --reason \"scanned the wrong bin\"
+  stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
     Parked {
         #[command(subcommand)]
         command: ParkedCommand,
@@ -200,7 +209,7 @@ pub struct EventsArgs {
 pub struct DocumentsArgs {
     #[command(flatten)]
     pub page: PageArgs,
-    /// Only in this state: waiting, sending, posted, parked, discarded
+    /// Only in this state: waiting, sending, posted, parked, discarded, replaced
     #[arg(long)]
     pub state: Option<String>,
 }
@@ -208,33 +217,75 @@ pub struct DocumentsArgs {
 #[derive(Debug, Subcommand)]
 pub enum ParkedCommand {
     /// List them, oldest first
-    List(PageArgs),
-    /// One of them with its lines and its life so far
+    #[command(after_help = "\
+Examples:
+  stockrelay parked list --code unknown-product
+  stockrelay parked list --json | jq -r .reason.code | sort | uniq -c")]
+    List {
+        #[command(flatten)]
+        page: PageArgs,
+        /// Only those that are parked for this reason code
+        #[arg(long)]
+        code: Option<String>,
+    },
+    /// One of them: why it is parked, what Odoo has, the choices, its lines and its life so far
+    #[command(
+        after_help = "ID is the document's number, its key, or at least six digits of the key."
+    )]
     Show {
         id: String,
         /// As the control API answers it
         #[arg(long)]
         json: bool,
     },
-    /// Try one again, or all with a reason code
+    /// Try one again, or all that are parked for one reason
     #[command(after_help = "\
 ID is the document's number, its key, or at least six digits of the key.
+`parked show ID` says whether its reason takes an answer, and which: backorder, no-backorder or allow.
 
 Examples:
   stockrelay parked retry 17
-  stockrelay parked retry --all unknown-product    after the product was made in Odoo")]
+  stockrelay parked retry 17 --with backorder       the rest of the order comes later
+  stockrelay parked retry --code unknown-product    after the product was made in Odoo")]
     Retry {
-        #[arg(required_unless_present = "all")]
+        #[arg(required_unless_present = "code")]
         id: Option<String>,
         /// All that are parked for this reason code
-        #[arg(long, value_name = "CODE", conflicts_with = "id")]
-        all: Option<String>,
+        #[arg(long, alias = "all", conflicts_with = "id")]
+        code: Option<String>,
+        /// What the gateway asks: backorder, no-backorder or allow
+        #[arg(long, value_name = "ANSWER")]
+        with: Option<String>,
         /// Why; it is kept with the document
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Put one right: a corrected document takes its place, and the old one is kept
+    #[command(after_help = "\
+ID is the document's number, its key, or at least six digits of the key. `parked show ID` numbers the lines.
+The fields are product, quantity, from, to, lot, package, owner and expiry, as the type of the document has them.
+FIELD= takes an optional one away; quantity=0 leaves the line out (of a count: nothing is there).
+
+Examples:
+  stockrelay parked edit 17 --line 1 from=LOC-A-02 --reason \"label fell off, was scanned by hand\"
+  stockrelay parked edit 17 --line 1 lot=L-0815 quantity=12 --line 3 quantity=0 --reason \"as on the slip\"
+  stockrelay parked edit 17 --order WH/OUT/00042 --reason \"went with the other delivery\"")]
+    Edit {
+        id: String,
+        /// Why; it is kept with both documents
+        #[arg(long)]
+        reason: String,
+        /// The number of a line, and what to change in it; more than once for more lines
+        #[arg(long = "line", num_args = 2.., value_names = ["N", "FIELD=VALUE"], value_parser = edit_word)]
+        lines: Vec<EditWord>,
+        /// Another order, for the whole document; empty for none
+        #[arg(long)]
+        order: Option<String>,
+    },
     /// Leave one for good: it will never be posted
     #[command(after_help = "\
+What Odoo holds open for it is cancelled there.
+
 Example:
   stockrelay parked discard 17 --reason \"counted by hand, corrected in Odoo by anna\"")]
     Discard {
@@ -243,6 +294,21 @@ Example:
         #[arg(long)]
         reason: String,
     },
+}
+
+/// A word behind `--line`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditWord {
+    Line(usize),
+    Field(String, String),
+}
+
+fn edit_word(text: &str) -> Result<EditWord, String> {
+    match text.split_once('=') {
+        Some((field, value)) => Ok(EditWord::Field(field.to_owned(), value.to_owned())),
+        None => (text.parse().map(EditWord::Line))
+            .map_err(|_| "neither a line's number nor FIELD=VALUE".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]

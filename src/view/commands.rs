@@ -13,6 +13,7 @@ use super::client::{Client, ClientError};
 pub use lists::{documents, events};
 pub use parked::parked;
 pub use profile::profile;
+pub(super) use parked::retry_all;
 pub use status::status;
 pub use trace::trace;
 
@@ -35,9 +36,9 @@ pub enum CommandError {
     Client(#[from] ClientError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
-    /// Some of what was to be done was not; each was named as it happened.
-    #[error("{failed} of {all} failed, as named above; the others are done")]
-    Partly { failed: usize, all: usize },
+    /// Arguments that are well formed each, but not together.
+    #[error("{0}")]
+    Usage(String),
 }
 
 impl CommandError {
@@ -45,6 +46,7 @@ impl CommandError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Client(ClientError::NotRunning { .. }) => EXIT_NO_DAEMON,
+            Self::Usage(_) => EXIT_USAGE,
             // A parameter that the daemon does not take was an argument here.
             Self::Client(ClientError::Refused { status, .. }) if status.as_u16() == 400 => {
                 EXIT_USAGE

@@ -1,10 +1,11 @@
 //! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
 //!
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it reads short
-//! transactions of the journal and the board; only [`decide`] changes anything, through the journal's inbox.
+//! transactions of the journal and the board; only [`decide`] and [`edit`] change anything, through the journal's inbox.
 //! `docs/control-api.md` is its reference.
 
 mod decide;
+mod edit;
 mod problem;
 mod query;
 mod read;
@@ -136,10 +137,11 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/rejected", get(read::rejected))
         .route("/v1/documents", get(read::documents))
         .route("/v1/parked", get(read::parked))
+        .route("/v1/parked/retry", post(decide::retry_all))
         .route("/v1/parked/{id}", get(read::parked_one))
         .route("/v1/parked/{id}/retry", post(decide::retry))
         .route("/v1/parked/{id}/discard", post(decide::discard))
-        .route("/v1/parked/{id}/edit", post(decide::edit))
+        .route("/v1/parked/{id}/edit", post(edit::edit))
         .route("/v1/trace/{*id}", get(read::trace))
         .route("/v1/stream", get(stream::stream))
         .fallback(problem::unknown_path)

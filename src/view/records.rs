@@ -2,6 +2,8 @@
 //!
 //! Quantities are JSON numbers, as devices write them and as Odoo keeps them.
 
+mod answers;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -11,6 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::document::{Line, Purpose, Reason};
 use crate::event::{Action, Name, Recorded};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
+
+pub use answers::{DocumentDetail, DocumentPage, EventPage, Refusal, RejectedPage, Retried, Trace};
 
 /// Of a rejected reading's payload, so much is shown, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
@@ -405,68 +409,6 @@ impl From<AuditRecord> for StepView {
             note: record.note,
         }
     }
-}
-
-/// A whole life: of an event, of a document, or of a reading that was rejected.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Trace {
-    pub event: Option<EventView>,
-    pub repeats: Option<RepeatsView>,
-    pub rejected: Option<RejectedView>,
-    pub document: Option<DocumentView>,
-    /// The document's steps, oldest first.
-    pub audit: Vec<StepView>,
-    /// What else the id could mean, as ids that `trace` takes.
-    pub others: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EventPage {
-    pub events: Vec<EventView>,
-    /// Go on with `after` = this.
-    pub next: u64,
-    /// Whether there was more when this was answered.
-    pub more: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DocumentPage {
-    /// `/v1/parked` calls them by their state.
-    #[serde(alias = "parked")]
-    pub documents: Vec<DocumentView>,
-    pub next: u64,
-    pub more: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RejectedPage {
-    pub rejected: Vec<RejectedView>,
-    pub next: u64,
-    pub more: bool,
-}
-
-/// A parked document with all that is known of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DocumentDetail {
-    pub document: DocumentView,
-    pub audit: Vec<StepView>,
-}
-
-impl DocumentDetail {
-    #[must_use]
-    pub fn of(entry: &Entry, audit: Vec<AuditRecord>) -> Self {
-        Self {
-            document: DocumentView::of(entry, true),
-            audit: audit.into_iter().map(StepView::from).collect(),
-        }
-    }
-}
-
-/// What went wrong with a request, and what to do about it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    pub error: String,
-    pub remedy: String,
 }
 
 #[cfg(test)]

@@ -61,10 +61,12 @@ pub struct DocumentCounts {
     pub posted: u64,
     pub parked: u64,
     pub discarded: u64,
+    /// The number of the newest one. It is higher than all of them where a person replaced some, which are in no count.
+    pub newest: u64,
 }
 
 impl DocumentCounts {
-    /// Documents that were ever sealed, which is the number of the newest one.
+    /// Documents that were ever sealed, and not replaced.
     #[must_use]
     pub fn sealed(&self) -> u64 {
         self.waiting + self.sending + self.posted + self.parked + self.discarded
@@ -119,14 +121,16 @@ impl Status {
     /// Reads the journal: a blocking call, though a short one.
     pub fn take(site: &Name, journal: &Journal, board: &Board) -> Result<Self, JournalError> {
         let oldest = journal.oldest_waiting()?;
-        Ok(Self::build(
+        let mut status = Self::build(
             site,
             &journal.totals(),
             oldest,
             board.snapshot(),
             board.uptime_s(),
             clock::now(),
-        ))
+        );
+        status.documents.newest = journal.newest_document()?;
+        Ok(status)
     }
 
     #[must_use]
@@ -150,6 +154,7 @@ impl Status {
                 posted: totals.posted.documents,
                 parked: totals.parked.documents,
                 discarded: totals.discarded.documents,
+                newest: 0,
             },
             lines: LineCounts {
                 waiting: totals.waiting.lines,

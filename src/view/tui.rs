@@ -3,7 +3,7 @@
 //! ```text
 //! feed (asks the control socket each second) ─┐
 //! keys (a thread: reading a terminal blocks) ─┼─▶ App ─▶ draw
-//! decisions that were sent                   ─┘    └─▶ wishes: retry, discard, quit
+//! decisions that were sent                   ─┘    └─▶ wishes: retry, edit, discard, quit
 //! ```
 //! [`App`] knows neither terminal nor socket nor clock, so that its frames can be tested. The terminal is put back
 //! as it was also after a panic, SIGTERM, SIGINT and SIGHUP.
@@ -12,12 +12,14 @@ mod app;
 mod devices;
 mod dialog;
 mod documents;
+mod edit;
 mod feed;
 mod help;
 mod keys;
 mod link;
 mod parked;
 mod rates;
+mod retry;
 mod screen;
 mod theme;
 
@@ -36,8 +38,10 @@ use tokio::sync::mpsc;
 pub use app::{App, Panel, Seen, Snapshot, Wish};
 pub use screen::draw;
 
-use super::client::{Client, path_part};
+use super::client::{Client, ClientError, path_part};
+use super::commands::retry_all;
 use super::records::DocumentDetail;
+use super::table::counted;
 use crate::clock;
 
 /// Messages that wait to be shown; their senders wait then.
@@ -103,24 +107,33 @@ async fn watch(terminal: &mut DefaultTerminal, socket: &Path) -> io::Result<()> 
 
 /// Sends a decision; what became of it is told on the screen.
 async fn fulfil(client: Client, wish: Wish, sender: mpsc::Sender<Message>) {
-    let (key, decision, reason) = match &wish {
-        Wish::Retry { key } => (key, "retry", None),
-        Wish::Discard { key, reason } => (key, "discard", Some(reason)),
-        Wish::Quit => return,
-    };
-    let path = format!("/v1/parked/{}/{decision}", path_part(key));
-    let answer = client
-        .post::<DocumentDetail>(&path, &json!({ "reason": reason }))
-        .await;
-    let notice = match answer {
-        Ok(detail) => format!(
-            "Document {} is {} now",
-            detail.document.number, detail.document.state
-        ),
+    let notice = match send(&client, wish).await {
+        Ok(notice) => notice,
         Err(error) => error.to_string(),
     };
     // Nobody reads it only if the screen is gone.
     drop(sender.send(Message::Notice(notice)).await);
+}
+
+async fn send(client: &Client, wish: Wish) -> Result<String, ClientError> {
+    let (key, decision, body) = match wish {
+        Wish::Quit => return Ok(String::new()),
+        Wish::RetryAll { code, with } => {
+            let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
+            let documents = counted(retried, "document");
+            return Ok(format!("{documents} to be sent again"));
+        }
+        Wish::Retry { key, with } => (key, "retry", json!({ "with": with })),
+        Wish::Edit { key, body } => (key, "edit", body),
+        Wish::Discard { key, reason } => (key, "discard", json!({ "reason": reason })),
+    };
+    let path = format!("/v1/parked/{}/{decision}", path_part(&key));
+    let detail: DocumentDetail = client.post(&path, &body).await?;
+    let (number, state) = (detail.document.number, detail.document.state);
+    Ok(match detail.replaces.filter(|_| decision == "edit") {
+        Some(old) => format!("Document {number} takes the place of {old}, and is {state} now"),
+        None => format!("Document {number} is {state} now"),
+    })
 }
 
 /// The thread that waits for keys; it ends soon after this goes.

@@ -134,7 +134,7 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
             .await
             .contains("counted by hand")
     );
-    let retried = done(&socket, &["parked", "retry", "--all", "unknown-product"]).await;
+    let retried = done(&socket, &["parked", "retry", "--code", "unknown-product"]).await;
     assert_eq!(retried, "1 document to be sent again\n");
     assert_eq!(done(&socket, &["parked", "list", "--json"]).await, "");
     assert_eq!(
@@ -142,6 +142,91 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
         1,
         "not parked any more"
     );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_parked_document_is_put_right_by_hand() {
+    let served = Served::start();
+    served.fill().await;
+    let socket = served.socket();
+    let listed = done(
+        &socket,
+        &["parked", "list", "--code", "unknown-product", "--json"],
+    )
+    .await;
+    assert_eq!(listed.lines().count(), 2);
+    let none = done(
+        &socket,
+        &["parked", "list", "--code", "lot-required", "--json"],
+    )
+    .await;
+    assert_eq!(none, "");
+    let shown = done(&socket, &["parked", "show", "2"]).await;
+    for told in [
+        "unknown-product: no product has the barcode P",
+        "The choices:",
+        "    edit: another product was meant",
+        "LINE  QUANTITY  PRODUCT",
+    ] {
+        assert!(shown.contains(told), "{told:?} in\n{shown}");
+    }
+
+    let edit = [
+        "parked",
+        "edit",
+        "2",
+        "--line",
+        "1",
+        "product=Q",
+        "lot=L1",
+        "--reason",
+        "wrong label",
+    ];
+    assert_eq!(
+        done(&socket, &edit).await,
+        "document 5 takes the place of document 2 and is waiting to be sent\n"
+    );
+    assert_eq!(run(on(&socket, &edit)).await.0, 1, "not parked any more");
+    let trace = done(&socket, &["trace", "pda-1/e2"]).await;
+    let at = |text: &str| {
+        trace
+            .find(text)
+            .unwrap_or_else(|| panic!("{text:?} in\n{trace}"))
+    };
+    assert!(at("document 2 ") < at("document 5 "), "{trace}");
+    at("document 5 took its place");
+    at("in the place of document 2");
+    at("line 1: product Q instead of P, line 1: lot L1: wrong label");
+    let replaced = done(&socket, &["documents", "--state", "replaced", "--json"]).await;
+    assert!(replaced.contains("\"number\":2,"), "{replaced}");
+
+    for (arguments, said) in [
+        (
+            &["edit", "3", "--reason", "x", "--line", "to=C", "lot=L"][..],
+            "before the number of its line",
+        ),
+        (
+            &["edit", "3", "--reason", "x", "--line", "1", "colour=red"],
+            "colour",
+        ),
+        (
+            &["edit", "3", "--reason", "x", "--line", "1", "to="],
+            "to cannot be taken away",
+        ),
+        (&["edit", "3", "--reason", "x", "--order", "S1"], "no order"),
+        (&["edit", "3", "--line", "1", "to=C"], "--reason"),
+        (&["retry", "3", "--with", "allow"], "takes no answer"),
+        (
+            &["retry", "--code", "under-picked", "--with", "allow"],
+            "backorder or no-backorder",
+        ),
+        (&["retry", "3", "--code", "x"], "--code"),
+    ] {
+        let (code, _, stderr) = run(on(&socket, &[&["parked"], arguments].concat())).await;
+        assert_eq!(code, 2, "{arguments:?}: {stderr}");
+        assert!(stderr.contains(said), "{arguments:?}: {stderr}");
+    }
     served.stop().await;
 }
 

@@ -8,7 +8,7 @@ use stockrelay::config;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::SourceKind;
+use stockrelay::event::{Action, Event, SourceKind};
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
@@ -95,6 +95,32 @@ impl Served {
             moved(3, State::Sending, State::Parked),
         ];
         inbox.change(ended.to_vec()).await.unwrap();
+    }
+
+    /// Parks a waiting document for this reason.
+    async fn park(&self, number: u64, code: &str) {
+        let before = self.journal.document(number).unwrap().unwrap().progress;
+        if before.state == State::Parked {
+            return;
+        }
+        let change = Change {
+            number,
+            expect: State::Waiting,
+            progress: Progress {
+                state: State::Parked,
+                reason: Some(Reason {
+                    code: code.to_owned(),
+                    message: "as a test has it".to_owned(),
+                }),
+                ..before
+            },
+            by: "forward".to_owned(),
+            note: "refused".to_owned(),
+        };
+        assert_eq!(
+            self.journal.inbox().change(vec![change]).await,
+            Ok(vec![true])
+        );
     }
 
     fn document(&self, seq: u64) -> Document {
@@ -192,7 +218,8 @@ async fn the_status_is_the_contracts_and_adds_up() {
     );
     assert_eq!(
         status["documents"],
-        json!({"open": 0, "waiting": 1, "sending": 0, "posted": 1, "parked": 2, "discarded": 0})
+        json!({"open": 0, "waiting": 1, "sending": 0, "posted": 1, "parked": 2, "discarded": 0,
+               "newest": 4})
     );
     assert_eq!(status["lines"]["posted"], 1);
     assert!(status["oldest_waiting_s"].as_f64().unwrap() > 0.0);
@@ -405,15 +432,6 @@ async fn a_decision_holds_once_and_names_its_person() {
         .unwrap();
     assert_eq!(answer["document"]["state"], "discarded");
     assert_eq!(answer["document"]["reason"]["message"], "counted by hand");
-    let (status, refusal) = refused(served.post("/v1/parked/3/edit", json!({})).await);
-    assert_eq!(status, 501);
-    assert!(
-        refusal["error"]
-            .as_str()
-            .unwrap()
-            .contains(env!("CARGO_PKG_VERSION"))
-    );
-
     let status: Status = serde_json::from_value(served.get("/v1/status").await).unwrap();
     let events = status.events;
     assert_eq!(
@@ -427,6 +445,333 @@ async fn a_decision_holds_once_and_names_its_person() {
     served.stop().await;
 }
 
+#[tokio::test]
+async fn a_corrected_document_takes_the_place_of_the_parked_one() {
+    let served = Served::start();
+    served.fill().await;
+    let before = served.get("/v1/parked/2").await;
+    let body = json!({
+        "by": "anna", "reason": "label fell off",
+        "lines": [{"line": 1, "from": "LOC-A", "lot": "L1", "quantity": "2.5"}]
+    });
+    let answer = served.post("/v1/parked/2/edit", body).await.unwrap();
+    let new = &answer["document"];
+    assert_eq!(
+        (&new["number"], &new["state"], &answer["replaces"]),
+        (&json!(5), &json!("waiting"), &json!(2))
+    );
+    assert_eq!((&new["corrects"], &new["events"]), (&json!(2), &json!(1)));
+    assert_ne!(new["key"], before["document"]["key"]);
+    assert_eq!(new["occurred"], before["document"]["occurred"]);
+    assert_eq!(
+        new["lines"],
+        json!([{"product": "P", "quantity": 2.5, "from": "LOC-A", "to": "B", "lot": "L1", "package": null, "seqs": [2]}])
+    );
+    let what = "line 1: from LOC-A instead of A, line 1: lot L1, line 1: quantity 2.5 instead of 1: label fell off";
+    let step = answer["audit"].as_array().unwrap().last().unwrap().clone();
+    assert_eq!(step["by"], "user:anna");
+    assert!(step["note"].as_str().unwrap().contains(what), "{step}");
+
+    let old = served.get("/v1/parked/2").await;
+    assert_eq!(old["document"]["state"], "replaced");
+    assert_eq!(
+        old["document"]["reason"],
+        json!({"code": "replaced", "message": "label fell off"})
+    );
+    assert_eq!(old["document"]["lines"], before["document"]["lines"]);
+    assert_eq!(
+        (&old["replaced_by"], &old["choices"]),
+        (&json!(5), &json!([]))
+    );
+    let step = old["audit"].as_array().unwrap().last().unwrap().clone();
+    assert!(step["note"].as_str().unwrap().starts_with(what), "{step}");
+    assert_eq!(step["by"], "user:anna");
+
+    // The event is in the new one alone, and the numbers add up.
+    assert_eq!(seqs(&served.get("/v1/events?state=waiting").await), [2, 4]);
+    let status: Status = serde_json::from_value(served.get("/v1/status").await).unwrap();
+    let (events, documents) = (status.events, status.documents);
+    assert_eq!((events.stored, events.parked, events.waiting), (6, 1, 2));
+    assert_eq!(
+        events.stored,
+        events.on_the_way() + events.posted + events.parked + events.no_document
+    );
+    assert_eq!((documents.sealed(), documents.newest), (4, 5));
+    let page = served.get("/v1/documents?state=replaced").await;
+    assert_eq!(page["documents"][0]["number"], 2);
+
+    // From wherever one comes, the trace has the whole chain.
+    let old_key = before["document"]["key"].as_str().unwrap();
+    let new_key = new["key"].as_str().unwrap();
+    for (id, earlier, this, later) in [("e2", 1, 5, 0), (new_key, 1, 5, 0), (old_key, 0, 2, 1)] {
+        let trace = served.get(&format!("/v1/trace/{id}")).await;
+        let number = |list: &str| trace[list].as_array().map_or(0, Vec::len);
+        assert_eq!(
+            (
+                number("earlier"),
+                &trace["document"]["number"],
+                number("later")
+            ),
+            (earlier, &json!(this), later),
+            "{id}"
+        );
+    }
+
+    let (status, refusal) = refused(
+        served
+            .post(
+                "/v1/parked/2/edit",
+                json!({"reason": "again", "lines": [{"line": 1, "to": "C"}]}),
+            )
+            .await,
+    );
+    assert_eq!(status, 409, "{refusal}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_earlier_version_sealed_without_lines_is_edited_by_its_event() {
+    let served = Served::start();
+    let pick = Event {
+        action: Action::Pick {
+            order: "S1".to_owned(),
+            product: "P".to_owned(),
+            quantity: 2.into(),
+            from: None,
+            lot: None,
+            package: None,
+        },
+        ..transfer("pda-1", "e1", "P", "A", "B", 1)
+    };
+    let inbox = served.journal.inbox();
+    inbox.append(vec![Ok(pick)]).await.unwrap();
+    let document = Document {
+        purpose: Purpose::Unsupported {
+            kind: "pick".to_owned(),
+        },
+        lines: Vec::new(),
+        ..served.document(1)
+    };
+    inbox.seal(vec![document], vec![], 1).await.unwrap();
+    served.park(1, "unsupported-type").await;
+    let shown = &served.get("/v1/parked/1").await["document"];
+    assert_eq!(
+        (&shown["order"], &shown["lines"][0]["product"]),
+        (&json!("S1"), &json!("P"))
+    );
+    let body = json!({"reason": "x", "order": "S2", "lines": [{"line": 1, "from": "A"}]});
+    let answer = served.post("/v1/parked/1/edit", body).await.unwrap();
+    let new = &answer["document"];
+    assert_eq!(
+        (&new["purpose"], &new["order"], &new["lines"][0]["from"]),
+        (&json!("pick"), &json!("S2"), &json!("A"))
+    );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_correction_that_is_not_understood_changes_nothing() {
+    let served = Served::start();
+    served.fill().await;
+    for (body, named) in [
+        (json!({"lines": [{"line": 1, "to": "C"}]}), "reason"),
+        (json!({"reason": "x"}), "nothing would be changed"),
+        (json!({"reason": "x", "colour": "red"}), "colour"),
+        (
+            json!({"reason": "x", "lines": [{"line": 1, "colour": "red"}]}),
+            "colour",
+        ),
+        (
+            json!({"reason": "x", "lines": [{"line": 2, "to": "C"}]}),
+            "line 2",
+        ),
+        (
+            json!({"reason": "x", "lines": [{"line": 1, "quantity": -1}]}),
+            "quantity",
+        ),
+        (
+            json!({"reason": "x", "lines": [{"line": 1, "quantity": 0}]}),
+            "no line",
+        ),
+        (
+            json!({"reason": "x", "lines": [{"line": 1, "to": null}]}),
+            "to cannot be",
+        ),
+        (
+            json!({"reason": "x", "lines": [{"line": 1, "expiry": "2027-01-01"}]}),
+            "no expiry",
+        ),
+        (json!({"reason": "x", "order": "S1"}), "order"),
+    ] {
+        let (status, refusal) = refused(served.post("/v1/parked/2/edit", body.clone()).await);
+        assert_eq!(status, 400, "{body}: {refusal}");
+        let error = refusal["error"].as_str().unwrap();
+        assert!(error.contains(named), "{body}: {error}");
+    }
+    let detail = served.get("/v1/parked/2").await;
+    assert_eq!(detail["document"]["state"], "parked");
+    assert_eq!(detail["audit"].as_array().unwrap().len(), 3);
+    let (status, _) = refused(
+        served
+            .post("/v1/parked/1/edit", json!({"reason": "posted already"}))
+            .await,
+    );
+    assert_eq!(status, 409);
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_was_cancelled_in_odoo_is_made_again_as_it_was() {
+    let served = Served::start();
+    served.fill().await;
+    served.park(4, "cancelled-in-odoo").await;
+    let again = json!({"reason": "cancelled by mistake"});
+    let answer = served.post("/v1/parked/4/edit", again).await.unwrap();
+    assert_eq!(
+        (&answer["replaces"], &answer["document"]["state"]),
+        (&json!(4), &json!("waiting"))
+    );
+    let note = &answer["audit"][0]["note"];
+    assert!(
+        note.as_str()
+            .unwrap()
+            .contains("as it was: cancelled by mistake"),
+        "{note}"
+    );
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn a_retry_answers_what_the_reason_asks_and_nothing_else() {
+    let served = Served::start();
+    served.fill().await;
+    served.park(4, "under-picked").await;
+    let detail = served.get("/v1/parked/4").await;
+    let actions: Vec<_> = (detail["choices"].as_array().unwrap().iter())
+        .map(|choice| {
+            assert!(!choice["what"].as_str().unwrap().is_empty(), "{choice}");
+            choice["action"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            "retry with backorder",
+            "retry with no-backorder",
+            "edit",
+            "discard"
+        ]
+    );
+    for (id, with, remedy) in [
+        ("4", "allow", "backorder or no-backorder"),
+        ("4", "", "backorder or no-backorder"),
+        ("2", "allow", "takes no answer"),
+    ] {
+        let path = format!("/v1/parked/{id}/retry");
+        let (status, refusal) = refused(served.post(&path, json!({"with": with})).await);
+        assert_eq!(status, 400);
+        assert!(
+            refusal["remedy"].as_str().unwrap().contains(remedy),
+            "{refusal}"
+        );
+    }
+    let (status, _) = refused(
+        served
+            .post(
+                "/v1/parked/4/discard",
+                json!({"reason": "x", "with": "allow"}),
+            )
+            .await,
+    );
+    assert_eq!(status, 400);
+    let answer = served
+        .post("/v1/parked/4/retry", json!({"with": "backorder"}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (
+            &answer["document"]["state"],
+            &answer["document"]["decision"]
+        ),
+        (&json!("waiting"), &json!("backorder"))
+    );
+    let step = answer["audit"].as_array().unwrap().last().unwrap();
+    assert!(
+        step["note"].as_str().unwrap().contains("with backorder"),
+        "{step}"
+    );
+    // It holds for later tries as well.
+    served.park(4, "under-picked").await;
+    let answer = served.post("/v1/parked/4/retry", json!({})).await.unwrap();
+    assert_eq!(answer["document"]["decision"], "backorder");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn all_of_one_reason_are_tried_again_page_by_page() {
+    let served = Served::start();
+    let inbox = served.journal.inbox();
+    let many = (1..=1_201)
+        .map(|n| Ok(transfer("pda-1", &format!("e{n}"), "P", "A", "B", n)))
+        .collect();
+    inbox.append(many).await.unwrap();
+    let documents = (1..=1_201).map(|seq| served.document(seq)).collect();
+    inbox.seal(documents, vec![], 0).await.unwrap();
+    let parked = (1..=1_201)
+        .map(|number| moved(number, State::Waiting, State::Parked))
+        .collect();
+    inbox.change(parked).await.unwrap();
+    served.post("/v1/parked/7/retry", json!({})).await.unwrap();
+    served.park(7, "odoo-refused").await;
+
+    for (body, named) in [
+        (json!({}), "code"),
+        (
+            json!({"code": "unknown-product", "with": "allow"}),
+            "unknown-product",
+        ),
+        (json!({"code": "unknown-product", "id": 1}), "id"),
+    ] {
+        let (status, refusal) = refused(served.post("/v1/parked/retry", body).await);
+        assert_eq!(status, 400);
+        assert!(
+            refusal["error"].as_str().unwrap().contains(named),
+            "{refusal}"
+        );
+    }
+    let mut body = json!({"code": "unknown-product", "by": "anna", "reason": "made it"});
+    let mut each = Vec::new();
+    loop {
+        let done = served.post("/v1/parked/retry", body.clone()).await.unwrap();
+        each.push(done["retried"].as_u64().unwrap());
+        // What is parked again meanwhile lies behind.
+        served.park(1, "unknown-product").await;
+        if done["more"] == false {
+            break;
+        }
+        body["after"] = done["next"].clone();
+    }
+    assert_eq!(each, [500, 500, 200]);
+    let parked = served.get("/v1/parked").await;
+    let numbers: Vec<_> = (parked["parked"].as_array().unwrap().iter())
+        .map(|document| document["number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, [1, 7]);
+    let audit = &served.get("/v1/parked/1201").await["audit"];
+    let last = audit.as_array().unwrap().last().unwrap();
+    assert_eq!(last["by"], "user:anna");
+    assert_eq!(
+        refused(
+            Client::new(&served.socket())
+                .get::<Value>("/v1/parked/retry")
+                .await
+        )
+        .0,
+        405
+    );
+    served.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_decide_at_once_one_does() {
     let served = Served::start();
@@ -435,8 +780,12 @@ async fn of_many_who_decide_at_once_one_does() {
     for n in 0..8 {
         let client = Client::new(&served.socket());
         deciding.spawn(async move {
-            let (path, body) = match n % 2 {
+            let (path, body) = match n % 3 {
                 0 => ("/v1/parked/2/retry", json!({})),
+                1 => (
+                    "/v1/parked/2/edit",
+                    json!({"reason": "one of many", "lines": [{"line": 1, "to": "C"}]}),
+                ),
                 _ => ("/v1/parked/2/discard", json!({"reason": "one of many"})),
             };
             client.post::<Value>(path, &body).await
@@ -447,6 +796,7 @@ async fn of_many_who_decide_at_once_one_does() {
     assert_eq!(made.len(), 1);
     assert!(not.into_iter().all(|answer| refused(answer).0 == 409));
     let audit = &served.get("/v1/parked/2").await["audit"];
+    assert!(served.journal.newest_document().unwrap() <= 5);
     assert_eq!(
         audit.as_array().unwrap().len(),
         4,

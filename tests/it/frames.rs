@@ -11,7 +11,7 @@ use stockrelay::event::Name;
 use stockrelay::view::board::{DeviceView, Link, SourceView};
 use stockrelay::view::records::{DocumentView, LineView};
 use stockrelay::view::snapshot::{Device, Source};
-use stockrelay::view::tui::{App, Seen, Snapshot, draw};
+use stockrelay::view::tui::{App, Seen, Snapshot, Wish, draw};
 
 fn at(text: &str) -> Timestamp {
     format!("2026-11-23T{text}Z").parse().unwrap()
@@ -268,14 +268,107 @@ fn discarding_asks_for_a_reason_and_then_again() {
     both("discard_confirm", &mut app);
 }
 
+/// A parked document that asks something.
+fn asking() -> Snapshot {
+    let mut snapshot = parked();
+    let document = &mut snapshot.parked[0];
+    "pick".clone_into(&mut document.purpose);
+    document.order = Some("WH/OUT/00042".to_owned());
+    for line in &mut document.lines {
+        line.to = None;
+    }
+    document.lines[1].lot = Some("L-0815".to_owned());
+    document.reason = Some(Reason {
+        code: "under-picked".to_owned(),
+        message: "WH/OUT/00042 asks for 30 of 4000000000006, and 24 were picked".to_owned(),
+    });
+    snapshot
+}
+
+#[test]
+fn a_retry_asks_with_what_where_the_reason_takes_answers() {
+    let mut app = app(asking());
+    press(&mut app, "\t\trj");
+    both("retry_with", &mut app);
+    let key = format!("{:032x}", 61);
+    let with = Some("no-backorder");
+    assert_eq!(
+        app.press(KeyEvent::from(KeyCode::Enter)),
+        Some(Wish::Retry { key, with })
+    );
+    // The other one takes no answer.
+    press(&mut app, "j");
+    let key = format!("{:032x}", 64);
+    assert_eq!(
+        app.press(KeyEvent::from(KeyCode::Char('r'))),
+        Some(Wish::Retry { key, with: None })
+    );
+}
+
+#[test]
+fn all_of_one_reason_are_tried_again_after_a_second_look() {
+    let mut app = app(parked());
+    press(&mut app, "\t\tR");
+    both("retry_all", &mut app);
+    let code = "unknown-product".to_owned();
+    assert_eq!(
+        app.press(KeyEvent::from(KeyCode::Enter)),
+        Some(Wish::RetryAll { code, with: None })
+    );
+    press(&mut app, "R");
+    assert_eq!(app.press(KeyEvent::from(KeyCode::Esc)), None);
+    assert_eq!(app.press(KeyEvent::from(KeyCode::Enter)), None);
+}
+
+#[test]
+fn a_document_is_edited_field_by_field() {
+    let mut app = app(asking());
+    press(&mut app, "\t\te");
+    both("edit_fields", &mut app);
+    // The quantity of the first line, then the lot of the second: there is one, and it is taken away.
+    press(&mut app, "jj\n");
+    backspace(&mut app, 2);
+    press(&mut app, "3s0");
+    both("edit_value", &mut app);
+    backspace(&mut app, 2);
+    press(&mut app, "0\n");
+    press(&mut app, "jjjjjjjj\n");
+    backspace(&mut app, 6);
+    press(&mut app, "\ns");
+    press(&mut app, "\n");
+    press(&mut app, "as on the slip");
+    both("edit_reason", &mut app);
+    let wish = app.press(KeyEvent::from(KeyCode::Enter));
+    let body = serde_json::json!({
+        "reason": "as on the slip",
+        "lines": [{"line": 1, "quantity": "30"}, {"line": 2, "lot": null}]
+    });
+    let key = format!("{:032x}", 61);
+    assert_eq!(wish, Some(Wish::Edit { key, body }));
+    // The last field is reached, and the box leaves it parked.
+    press(&mut app, "e");
+    press(&mut app, &"j".repeat(40));
+    both("edit_last_field", &mut app);
+    assert_eq!(app.press(KeyEvent::from(KeyCode::Esc)), None);
+    assert!(app.dialog.is_none());
+}
+
+fn backspace(app: &mut App, times: usize) {
+    for _ in 0..times {
+        assert_eq!(app.press(KeyEvent::from(KeyCode::Backspace)), None);
+    }
+}
+
 #[test]
 fn no_size_is_too_small_to_draw() {
-    let mut app = app(parked());
-    press(&mut app, "\t\td");
-    app.help = true;
-    for (columns, rows) in [(1, 1), (5, 3), (20, 8), (40, 12), (79, 23), (300, 100)] {
-        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
-        terminal.draw(|frame| draw(frame, &mut app)).unwrap();
+    for keys in ["\t\td", "\t\tr", "\t\tR", "\t\te", "\t\te\n", "\t\tes"] {
+        let mut app = app(asking());
+        press(&mut app, keys);
+        app.help = true;
+        for (columns, rows) in [(1, 1), (5, 3), (20, 8), (40, 12), (79, 23), (300, 100)] {
+            let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+            terminal.draw(|frame| draw(frame, &mut app)).unwrap();
+        }
     }
 }
 

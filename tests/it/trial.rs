@@ -1,9 +1,11 @@
-//! The exactly-once trial, on a real Odoo: devices repeat themselves, the daemon is killed, Odoo is restarted and
-//! connections are cut, and in the end every bin holds what the devices said, once.
+//! The exactly-once trial, on a real Odoo: devices do all that a floor does and repeat themselves, the daemon is killed, Odoo is
+//! restarted and connections are cut, and in the end every bin holds what the devices said, once.
 //!
 //! What the devices say is noted down before it is sent; what Odoo holds is asked of Odoo, with a key of its own.
 
-use std::collections::BTreeMap;
+mod device;
+mod mix;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,11 +14,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Outgoing, Packet, QoS};
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use stockrelay::clock;
-use stockrelay::demo::books::{Books, Way};
+use stockrelay::demo::books::Books;
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::view::client::Client;
 use tokio::sync::Mutex;
@@ -31,15 +32,9 @@ const REPEATED_EVERY: u64 = 10;
 const KILLS: usize = 20;
 const ODOO_RESTARTS: usize = 2;
 const CUTS: usize = 20;
-/// What a device has under way at once.
-const IN_FLIGHT: usize = 10;
-/// Between two publishes of a device: all of it takes about a minute, so that the faults fall into it.
-const PACE: Duration = Duration::from_millis(200);
 const BETWEEN_KILLS: Duration = Duration::from_millis(2_500);
 /// Without a fault, all of it is in Odoo long before.
 const DRAINED_WITHIN: Duration = Duration::from_mins(10);
-
-type Moves = BTreeMap<Way, Decimal>;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a real Odoo 19 that it may restart: eval $(tests/real-odoo/odoo fresh NAME), then cargo test --test it -- --ignored trial"]
@@ -50,17 +45,17 @@ async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
         .unwrap();
     let link = Link::start(&odoo.url).await.unwrap();
     let gateway = Gateway::start(&link.url(), &odoo);
-    // The seeded site's; Odoo's demo data has bins of another company besides, which the gateway may not see.
-    let mut bins = books.bins();
-    bins.retain(|bin| bin.starts_with("LOC-BIN-"));
-    let products = books.products();
+    let mix = mix::Mix::prepare(&odoo.url, &odoo.database, &odoo.admin_key, &books).await;
     let acknowledged = Arc::new(AtomicU64::new(0));
 
     let mut floor = JoinSet::new();
-    let mut moved = Moves::new();
-    for number in 0..DEVICES {
-        let device = Device::new(number, gateway.address, &bins, &products);
-        device.note(&mut moved);
+    let moved = mix.moved.clone();
+    for (name, events) in mix.devices {
+        let device = device::Device {
+            name,
+            address: gateway.address,
+            events,
+        };
         floor.spawn(device.work(Arc::clone(&acknowledged)));
     }
     let restarting = Mutex::new(());
@@ -83,6 +78,7 @@ async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
         CUTS / 2,
         begun.elapsed().as_secs_f64()
     );
+    println!("trial: of them {}", mix.kinds);
     println!(
         "trial: acknowledged {}, status {}",
         acknowledged.load(Ordering::Relaxed),
@@ -175,6 +171,7 @@ impl Gateway {
              [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n\
              [odoo]\nurl = \"{url}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\nbatch_lines_max = 80\ntimeout_s = 20\n\
              [documents]\nidle_s = 1\nage_s = 5\nlines_max = 10\n\
+             [orders]\npick_under = \"backorder\"\nblind_receipts = true\nblind_returns = true\n\
              [control]\nsocket = \"control.sock\"\n"
         );
         fs::write(dir.path().join("config.toml"), config).unwrap();
@@ -270,14 +267,14 @@ async fn restart_odoo(odoo: &Odoo, restarting: &Mutex<()>) {
 
 /// Cuts connections: one before Odoo has the request, the next after it was carried out and before its answer is back.
 async fn cut(link: &Link, restarting: &Mutex<()>) {
-    let steps = ["load", "button_validate", ""];
+    let steps = ["load", "button_validate", "web_save_multi", "write", ""];
     for number in 0..CUTS {
         tokio::time::sleep(Duration::from_millis(700)).await;
         let _odoo_is_there = restarting.lock().await;
         let (what, method) = if number % 2 == 0 {
             (What::CutBefore, "")
         } else {
-            (What::CutAfter, steps[number / 2 % 3])
+            (What::CutAfter, steps[number / 2 % steps.len()])
         };
         link.fault(Fault {
             method: method.to_owned(),
@@ -291,141 +288,6 @@ async fn cut(link: &Link, restarting: &Mutex<()>) {
                 "no request came that could be cut ({method:?})"
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-/// A device that keeps what was not acknowledged, and sends it again.
-struct Device {
-    name: String,
-    address: SocketAddr,
-    events: Vec<(String, Way, u64)>,
-}
-
-impl Device {
-    fn new(number: u64, address: SocketAddr, bins: &[String], products: &[String]) -> Self {
-        let mut random = Random(number);
-        let mut pick = |list: &[String]| {
-            list[usize::try_from(random.below(list.len() as u64)).unwrap()].clone()
-        };
-        let mut events = Vec::new();
-        for id in 0..EVENTS / DEVICES {
-            let (product, from) = (pick(products), pick(bins));
-            let to = bins
-                .iter()
-                .cycle()
-                .skip_while(|bin| **bin != from)
-                .nth(1)
-                .unwrap()
-                .clone();
-            events.push((id.to_string(), Way { product, from, to }, 1 + id % 3));
-        }
-        Self {
-            name: format!("pda{number:02}"),
-            address,
-            events,
-        }
-    }
-
-    /// Adds what it is going to move to the list.
-    fn note(&self, moved: &mut Moves) {
-        for (_, way, quantity) in &self.events {
-            *moved.entry(way.clone()).or_default() += Decimal::from(*quantity);
-        }
-    }
-
-    /// All payloads in order, with every tenth a second time some events later.
-    fn payloads(&self) -> Vec<String> {
-        let payload = |(id, way, quantity): &(String, Way, u64)| {
-            let Way { product, from, to } = way;
-            json!({"id": id, "type": "transfer", "product": product, "quantity": quantity, "from": from, "to": to}).to_string()
-        };
-        let mut payloads = Vec::new();
-        for (place, event) in (0..).zip(&self.events) {
-            payloads.push(payload(event));
-            if place % REPEATED_EVERY == REPEATED_EVERY - 1 {
-                payloads.push(payload(
-                    &self.events[usize::try_from(place - place % 7).unwrap()],
-                ));
-            }
-        }
-        payloads
-    }
-
-    async fn work(self, acknowledged: Arc<AtomicU64>) {
-        let mut waiting: Vec<String> = Vec::new();
-        let mut payloads = self.payloads().into_iter();
-        let mut connection = 0;
-        loop {
-            connection += 1;
-            let mut options = MqttOptions::new(
-                &self.name,
-                self.address.ip().to_string(),
-                self.address.port(),
-            );
-            options
-                .set_clean_session(true)
-                .set_keep_alive(Duration::from_secs(5));
-            let (client, events) = AsyncClient::new(options, IN_FLIGHT * 2);
-            match self
-                .converse(&client, events, &mut waiting, &mut payloads, &acknowledged)
-                .await
-            {
-                Ok(()) => return,
-                // The daemon is being killed all the time.
-                Err(_) if connection < 1_000 => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                Err(error) => panic!("{} cannot reach the gateway: {error}", self.name),
-            }
-        }
-    }
-
-    /// One connection: first what was not acknowledged on the last one, then what is new.
-    async fn converse(
-        &self,
-        client: &AsyncClient,
-        mut events: EventLoop,
-        waiting: &mut Vec<String>,
-        payloads: &mut std::vec::IntoIter<String>,
-        acknowledged: &AtomicU64,
-    ) -> Result<(), rumqttc::ConnectionError> {
-        let topic = format!("stockrelay/v1/trial/{}/event", self.name);
-        let mut to_send: std::collections::VecDeque<String> = waiting.iter().cloned().collect();
-        let mut sent: std::collections::VecDeque<String> = std::collections::VecDeque::new();
-        let mut under_way: BTreeMap<u16, String> = BTreeMap::new();
-        let mut pace = tokio::time::interval(PACE);
-        loop {
-            if waiting.is_empty() && payloads.len() == 0 {
-                return Ok(());
-            }
-            tokio::select! {
-                _ = pace.tick() => {
-                    if waiting.len() < IN_FLIGHT && let Some(payload) = payloads.next() {
-                        waiting.push(payload.clone());
-                        to_send.push_back(payload);
-                    }
-                    while let Some(payload) = to_send.pop_front() {
-                        if client.try_publish(&topic, QoS::AtLeastOnce, false, payload.clone()).is_err() {
-                            to_send.push_front(payload);
-                            break;
-                        }
-                        sent.push_back(payload);
-                    }
-                }
-                event = events.poll() => match event? {
-                    Event::Outgoing(Outgoing::Publish(packet_id)) => {
-                        under_way.insert(packet_id, sent.pop_front().expect("what goes out was sent"));
-                    }
-                    Event::Incoming(Packet::PubAck(ack)) => {
-                        let payload = under_way.remove(&ack.pkid).expect("an acknowledgement of what is under way");
-                        let found = waiting.iter().position(|held| *held == payload);
-                        waiting.remove(found.expect("it waits"));
-                        acknowledged.fetch_add(1, Ordering::Relaxed);
-                    }
-                    _ => {}
-                },
-            }
         }
     }
 }

@@ -93,7 +93,7 @@ impl Domain {
                 let mut model = model;
                 for name in path.split('.') {
                     let field = schema::lookup(model, name).ok_or_else(|| unknown(model, name))?;
-                    if let Kind::One(to) | Kind::Many(to) = field.kind {
+                    if let Kind::One(to) | Kind::Many(to, _) = field.kind {
                         model = to;
                     }
                 }
@@ -140,10 +140,11 @@ fn compare(
         return false;
     };
     if let (Kind::One(to), false) = (field.kind, rest.is_empty()) {
-        let target = store.row(to, id_of(row, name));
+        let target = store.value(model, row, name).as_i64();
+        let target = target.and_then(|id| store.row(to, id));
         return target.is_some_and(|target| compare(store, to, target, rest, operator, wanted));
     }
-    if let (Kind::Many(to), false) = (field.kind, rest.is_empty()) {
+    if let (Kind::Many(to, _), false) = (field.kind, rest.is_empty()) {
         let ids = store.many(model, id_of(row, "id"), name);
         let mut targets = ids.iter().filter_map(|id| store.row(to, *id));
         return targets.any(|target| compare(store, to, target, rest, operator, wanted));
@@ -154,6 +155,9 @@ fn compare(
         return is_below(store, start, wanted);
     }
     if let Value::Array(found) = &found {
+        if matches!(operator, "!=" | "not in") {
+            return found.iter().all(|one| plain(operator, one, wanted));
+        }
         let any = found.iter().any(|one| plain(operator, one, wanted));
         return any || (found.is_empty() && plain(operator, &Value::Bool(false), wanted));
     }

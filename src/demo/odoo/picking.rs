@@ -1,16 +1,20 @@
-//! Transfers: made, validated all or none, cancelled; and what they do to stock.
-
-use std::collections::BTreeSet;
+//! Transfers: made, changed, reserved, cancelled. `validate` posts them.
 
 use serde_json::{Value, json};
 
-use super::params::Params;
+use super::computed;
 use super::refusal::Refusal;
-use super::store::{Row, Store, flag_of, id_of, moment, number_of, round, text_of};
+use super::store::{
+    Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
+};
+use super::validate::move_stock;
 
-const PICKING: &str = "stock.picking";
-const MOVE: &str = "stock.move";
-const LINE: &str = "stock.move.line";
+pub const PICKING: &str = "stock.picking";
+pub const MOVE: &str = "stock.move";
+pub const LINE: &str = "stock.move.line";
+pub const KIND: &str = "stock.picking.type";
+
+const ENDS: [&str; 2] = ["location_id", "location_dest_id"];
 
 /// What Odoo says of a line before it takes it.
 pub fn check_line(store: &Store, line: &Row) -> Result<(), String> {
@@ -38,121 +42,393 @@ pub fn check_line(store: &Store, line: &Row) -> Result<(), String> {
     Ok(())
 }
 
-/// Makes a picking of move lines (what was done) and moves (what is wanted).
-pub fn create(store: &mut Store, mut values: Row, lines: Vec<Row>, moves: Vec<Row>) -> i64 {
+/// Makes a picking, as yet of nothing.
+pub fn create(store: &mut Store, mut values: Row) -> i64 {
+    let kind = store.row(KIND, id_of(&values, "picking_type_id")).cloned();
+    let kind = kind.unwrap_or_default();
+    for (end, default) in ENDS
+        .into_iter()
+        .zip(["default_location_src_id", "default_location_dest_id"])
+    {
+        if id_of(&values, end) == 0 {
+            values.insert(end.to_owned(), reference(id_of(&kind, default)));
+        }
+    }
     let name = store.next_picking_name(id_of(&values, "picking_type_id"));
     values.insert("name".into(), json!(name));
     values.insert("state".into(), json!("draft"));
-    values.insert("scheduled_date".into(), json!(moment()));
-    let header = [
-        values.get("location_id").cloned(),
-        values.get("location_dest_id").cloned(),
-    ];
-    let picking = store.insert(PICKING, values);
-    for wanted in moves {
-        let id = add_move(store, picking, &header, &wanted);
-        if number_of(&wanted, "quantity") > 0.0 {
-            add_line(store, picking, id, &header, wanted);
-        }
-    }
-    for line in lines {
-        let id = add_move(store, picking, &header, &line);
-        add_line(store, picking, id, &header, line);
-    }
-    let busy = store
-        .many(PICKING, picking, "move_line_ids")
-        .iter()
-        .any(|id| {
-            store
-                .row(LINE, *id)
-                .is_some_and(|l| number_of(l, "quantity") > 0.0)
-        });
-    if busy {
-        set_state(store, picking, "assigned");
-    }
-    picking
+    values.insert("company_id".into(), json!(1));
+    values
+        .entry("scheduled_date")
+        .or_insert_with(|| json!(moment()));
+    store.insert(PICKING, values)
 }
 
-fn add_move(store: &mut Store, picking: i64, header: &[Option<Value>; 2], from: &Row) -> i64 {
-    let mut values = Row::new();
-    for name in [
-        "product_id",
-        "quantity",
-        "picked",
-        "product_uom_qty",
-        "location_id",
-        "location_dest_id",
-    ] {
-        if let Some(value) = from.get(name) {
-            values.insert(name.to_owned(), value.clone());
+fn inherit(values: &mut Row, from: &Row, names: &[&str]) {
+    for name in names {
+        let unset = matches!(
+            values.get(*name),
+            None | Some(Value::Bool(false) | Value::Null)
+        );
+        if let (true, Some(value)) = (unset, from.get(*name)) {
+            values.insert((*name).to_owned(), value.clone());
         }
     }
-    for (name, value) in ["location_id", "location_dest_id"].into_iter().zip(header) {
-        if let (None, Some(value)) = (values.get(name), value) {
-            values.insert(name.to_owned(), value.clone());
-        }
+}
+
+/// A move of the picking. Its bins are those of the picking's header where it names none.
+pub fn add_move(store: &mut Store, mut values: Row, state: &str) -> i64 {
+    let header = store.row(PICKING, id_of(&values, "picking_id")).cloned();
+    inherit(
+        &mut values,
+        &header.unwrap_or_default(),
+        &["location_id", "location_dest_id", "origin"],
+    );
+    if id_of(&values, "product_uom") == 0 {
+        values.insert("product_uom".into(), json!(unit_of(store, &values)));
     }
-    values.insert("picking_id".into(), json!(picking));
-    values.insert("state".into(), json!("draft"));
+    let quantity = values.remove("quantity").and_then(|value| value.as_f64());
+    let picked = values.remove("picked");
+    values.insert("state".into(), json!(state));
     values.insert("date".into(), json!(moment()));
+    values.insert("company_id".into(), json!(1));
+    values.entry("to_refund").or_insert(json!(true));
     let id = store.insert(MOVE, values);
-    append(store, picking, "move_ids", id);
+    if let Some(quantity) = quantity.filter(|quantity| *quantity > 0.0) {
+        let line =
+            json!({"move_id": id, "quantity": quantity, "picked": picked.unwrap_or(json!(false))});
+        add_line(store, row(line));
+    }
     id
 }
 
-fn add_line(store: &mut Store, picking: i64, of: i64, header: &[Option<Value>; 2], mut line: Row) {
-    line.remove("product_uom_qty");
-    for (name, value) in ["location_id", "location_dest_id"].into_iter().zip(header) {
-        if let (None, Some(value)) = (line.get(name), value) {
-            line.insert(name.to_owned(), value.clone());
-        }
+fn unit_of(store: &Store, values: &Row) -> i64 {
+    let product = store.row("product.product", id_of(values, "product_id"));
+    product.map_or(1, |row| id_of(row, "uom_id"))
+}
+
+/// A line of a move or of a picking, which finds or makes the move itself. Where the picking is done, so is the line: at once.
+pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
+    let picking = id_of(&line, "picking_id");
+    let state = store
+        .row(PICKING, picking)
+        .map_or("draft", |row| text_of(row, "state"))
+        .to_owned();
+    if id_of(&line, "move_id") == 0 {
+        let product = id_of(&line, "product_id");
+        let open = store.of(MOVE, "picking_id", picking).find(|(_, m)| {
+            id_of(m, "product_id") == product && !matches!(text_of(m, "state"), "done" | "cancel")
+        });
+        let linked = open.map(|(id, _)| id);
+        let linked = linked.unwrap_or_else(|| {
+            let values = json!({"picking_id": picking, "product_id": product});
+            let state = if state == "cancel" { "cancel" } else { "draft" };
+            add_move(store, row(values), state)
+        });
+        line.insert("move_id".into(), json!(linked));
     }
-    if !line.contains_key("product_uom_id") {
-        let product = store.row("product.product", id_of(&line, "product_id"));
-        let unit = product.map_or(1, |row| id_of(row, "uom_id"));
-        line.insert("product_uom_id".into(), json!(unit));
+    let of = store
+        .row(MOVE, id_of(&line, "move_id"))
+        .cloned()
+        .unwrap_or_default();
+    inherit(
+        &mut line,
+        &of,
+        &[
+            "picking_id",
+            "product_id",
+            "location_id",
+            "location_dest_id",
+        ],
+    );
+    if id_of(&line, "product_uom_id") == 0 {
+        line.insert("product_uom_id".into(), json!(unit_of(store, &line)));
     }
-    let own = store.in_own_unit(&line);
-    line.insert("quantity_product_uom".into(), json!(own));
-    line.insert("picking_id".into(), json!(picking));
-    line.insert("move_id".into(), json!(of));
-    line.insert("state".into(), json!("draft"));
     line.insert("date".into(), json!(moment()));
+    line.insert("company_id".into(), json!(1));
+    let place = Place::of(&line);
+    let (picking, of) = (id_of(&line, "picking_id"), id_of(&line, "move_id"));
+    let inside = store.through(&line, "location_id", "stock.location", "usage") == "internal";
     let id = store.insert(LINE, line);
-    append(store, picking, "move_line_ids", id);
+    match state.as_str() {
+        "done" => {
+            store.set(MOVE, of, "state", json!("done"));
+            // What stands in the way of posting was no obstacle to Odoo here either.
+            drop(move_stock(store, id, 1.0));
+        }
+        "cancel" => {}
+        _ => {
+            if inside {
+                store.add_quant(place, 0.0);
+            }
+            refresh(store, picking);
+        }
+    }
+    id
 }
 
-fn append(store: &mut Store, picking: i64, field: &str, id: i64) {
-    let mut ids = store.many(PICKING, picking, field);
-    ids.push(id);
-    store.set(PICKING, picking, field, json!(ids));
+/// Works out the states of an open picking and its moves from what its lines hold.
+pub fn refresh(store: &mut Store, picking: i64) {
+    let Some(row) = store.row(PICKING, picking) else {
+        return;
+    };
+    let old = text_of(row, "state").to_owned();
+    if matches!(old.as_str(), "done" | "cancel") {
+        return;
+    }
+    let (mut ready, mut confirmed, mut all_cancelled) = (false, false, true);
+    for id in store.many(PICKING, picking, "move_ids") {
+        let Some(m) = store.row(MOVE, id) else {
+            continue;
+        };
+        let before = text_of(m, "state").to_owned();
+        if before == "cancel" {
+            continue;
+        }
+        all_cancelled = false;
+        let (there, wanted) = (
+            computed::quantity(store, id),
+            number_of(m, "product_uom_qty"),
+        );
+        let state = match before.as_str() {
+            "done" => "done",
+            "draft" if there == 0.0 => "draft",
+            _ if there == 0.0 => "confirmed",
+            _ if there < wanted => "partially_available",
+            _ => "assigned",
+        };
+        ready |= matches!(state, "assigned" | "partially_available");
+        confirmed |= state == "confirmed";
+        if state != before {
+            store.set(MOVE, id, "state", json!(state));
+        }
+    }
+    let empty = store.many(PICKING, picking, "move_ids").is_empty();
+    let state = match () {
+        () if ready => "assigned",
+        () if confirmed => "confirmed",
+        () if all_cancelled && !empty => "cancel",
+        () => "draft",
+    };
+    if state != old {
+        store.set(PICKING, picking, "state", json!(state));
+    }
 }
 
-fn set_state(store: &mut Store, picking: i64, state: &str) {
-    store.set(PICKING, picking, "state", json!(state));
-    for (model, field) in [(MOVE, "move_ids"), (LINE, "move_line_ids")] {
-        for id in store.many(PICKING, picking, field) {
-            store.set(model, id, "state", json!(state));
+/// `action_confirm`: drafts are wanted from now on.
+pub fn confirm(store: &mut Store, picking: i64) {
+    for id in store.many(PICKING, picking, "move_ids") {
+        if store
+            .row(MOVE, id)
+            .is_some_and(|m| text_of(m, "state") == "draft")
+        {
+            store.set(MOVE, id, "state", json!("confirmed"));
+        }
+    }
+    refresh(store, picking);
+}
+
+/// `action_assign`: reserves what is there; goods from outside need no reservation.
+pub fn assign(store: &mut Store, picking: i64) {
+    for id in store.many(PICKING, picking, "move_ids") {
+        let Some(m) = store.row(MOVE, id).cloned() else {
+            continue;
+        };
+        let missing = round(number_of(&m, "product_uom_qty") - computed::quantity(store, id));
+        if matches!(text_of(&m, "state"), "done" | "cancel" | "draft") || missing <= 0.0 {
+            continue;
+        }
+        reserve(store, id, &m, missing);
+    }
+    refresh(store, picking);
+}
+
+fn reserve(store: &mut Store, id: i64, m: &Row, mut missing: f64) {
+    let serial = store.through(m, "product_id", "product.product", "tracking") == "serial";
+    let line = |quantity: f64| row(json!({"move_id": id, "quantity": quantity, "picked": false}));
+    if store.through(m, "location_id", "stock.location", "usage") != "internal" {
+        while missing > 0.0 {
+            let part = if serial { missing.min(1.0) } else { missing };
+            add_line(store, line(part));
+            missing = round(missing - part);
+        }
+        return;
+    }
+    let quants: Vec<Place> = store
+        .of("stock.quant", "product_id", id_of(m, "product_id"))
+        .map(|(_, quant)| Place::of(quant))
+        .filter(|place| is_below(store, place.location, id_of(m, "location_id")))
+        .collect();
+    for place in quants {
+        let free = round(on_hand(store, place) - computed::reserved(store, place));
+        let part = free.min(missing);
+        if part > 0.0 {
+            let mut values = line(part);
+            values.insert("location_id".into(), json!(place.location));
+            values.insert("lot_id".into(), reference(place.lot));
+            values.insert("package_id".into(), reference(place.package));
+            values.insert("owner_id".into(), reference(place.owner));
+            add_line(store, values);
+            missing = round(missing - part);
         }
     }
 }
 
-/// Writes values; a transfer's true time carries over to its moves and lines.
-pub fn write(store: &mut Store, model: &'static str, id: i64, values: Row) {
-    if let (PICKING, Some(date)) = (model, values.get("date_done").cloned()) {
+fn on_hand(store: &Store, place: Place) -> f64 {
+    let mut quants = store.of("stock.quant", "product_id", place.product);
+    quants
+        .find(|(_, quant)| Place::of(quant) == place)
+        .map_or(0.0, |(_, quant)| number_of(quant, "quantity"))
+}
+
+/// Whether a location is another one, or in it.
+#[must_use]
+pub fn is_below(store: &Store, location: i64, above: i64) -> bool {
+    let mut at = location;
+    while at != 0 && at != above {
+        at = store
+            .row("stock.location", at)
+            .map_or(0, |row| id_of(row, "location_id"));
+    }
+    at == above
+}
+
+/// What Odoo says of values before it writes them.
+pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<(), Refusal> {
+    let before = store.existing(model, id)?;
+    if model != PICKING {
+        return Ok(());
+    }
+    if values.contains_key("picking_type_id")
+        && matches!(text_of(before, "state"), "done" | "cancel")
+    {
+        return Err(Refusal::User(
+            "Changing the operation type of this record is forbidden at this point.".to_owned(),
+        ));
+    }
+    for name in ["date_done", "scheduled_date"] {
+        let text = text_of(values, name);
+        if !text.is_empty() && jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).is_err() {
+            return Err(Refusal::Value(format!("unconverted data remains: {text}")));
+        }
+    }
+    if values.contains_key("date_done") || values.contains_key("scheduled_date") {
+        let locked = |name: &str| {
+            let text = if values.contains_key(name) {
+                text_of(values, name)
+            } else {
+                text_of(before, name)
+            };
+            let day = text.get(..10).unwrap_or("");
+            let mut companies = store.table("res.company");
+            !day.is_empty()
+                && companies.any(|(_, company)| {
+                    ["fiscalyear_lock_date", "hard_lock_date"]
+                        .iter()
+                        .any(|lock| day <= text_of(company, lock))
+                })
+        };
+        if locked("date_done") || locked("scheduled_date") {
+            return Err(Refusal::Validation(
+                "You cannot modify the scheduled date of this operation because it falls within a locked fiscal period."
+                    .to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Writes values, and what follows from them.
+pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
+    match model {
+        PICKING => follow_picking(store, id, &mut values),
+        LINE => return write_line(store, id, values),
+        "product.product" => {
+            let template = store
+                .row(model, id)
+                .map_or(0, |row| id_of(row, "product_tmpl_id"));
+            store.update("product.template", template, Row::new());
+        }
+        _ => {}
+    }
+    store.update(model, id, values);
+    if model == MOVE {
+        let m = store.row(MOVE, id).cloned().unwrap_or_default();
+        let order = store
+            .row("sale.order.line", id_of(&m, "sale_line_id"))
+            .map_or(0, |line| id_of(line, "order_id"));
+        let picking = id_of(&m, "picking_id");
+        if order != 0
+            && store
+                .row(PICKING, picking)
+                .is_some_and(|row| id_of(row, "sale_id") == 0)
+        {
+            store.set(PICKING, picking, "sale_id", json!(order));
+        }
+        refresh(store, picking);
+    }
+}
+
+/// A transfer's true time carries over to its moves and lines; another operation type brings its own locations.
+fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
+    if let Some(date) = values.get("date_done").cloned() {
         for (model, field) in [(MOVE, "move_ids"), (LINE, "move_line_ids")] {
             for part in store.many(PICKING, id, field) {
                 store.set(model, part, "date", date.clone());
             }
         }
     }
-    if model == "product.product" {
-        let template = store
-            .row(model, id)
-            .map_or(0, |row| id_of(row, "product_tmpl_id"));
-        store.update("product.template", template, Row::new());
+    if let Some(kind) = store.row(KIND, id_of(values, "picking_type_id")).cloned() {
+        for (end, default) in ENDS
+            .into_iter()
+            .zip(["default_location_src_id", "default_location_dest_id"])
+        {
+            values
+                .entry(end)
+                .or_insert_with(|| reference(id_of(&kind, default)));
+        }
     }
-    store.update(model, id, values);
+}
+
+/// A done line that is written takes back what it moved, and moves it as it is now: Odoo does not mind.
+fn write_line(store: &mut Store, id: i64, values: Row) {
+    let Some(before) = store.row(LINE, id) else {
+        return;
+    };
+    let done = store.through(before, "move_id", MOVE, "state") == "done";
+    let picking = id_of(before, "picking_id");
+    if done {
+        drop(move_stock(store, id, -1.0));
+    }
+    store.update(LINE, id, values);
+    if done {
+        drop(move_stock(store, id, 1.0));
+    }
+    refresh(store, picking);
+}
+
+/// Lines go, and what they had reserved is free; a done line stays.
+pub fn unlink_lines(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
+    for id in ids {
+        let line = store.existing(LINE, *id)?;
+        if matches!(
+            store.through(line, "move_id", MOVE, "state"),
+            "done" | "cancel"
+        ) {
+            return Err(Refusal::User(
+                "You can not delete product moves if the picking is done. You can only correct the done quantities."
+                    .to_owned(),
+            ));
+        }
+    }
+    for id in ids {
+        let picking = store
+            .row(LINE, *id)
+            .map_or(0, |line| id_of(line, "picking_id"));
+        store.remove(LINE, *id);
+        refresh(store, picking);
+    }
+    Ok(json!(true))
 }
 
 pub fn cancel(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
@@ -169,297 +445,17 @@ pub fn cancel(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
         for line in store.many(PICKING, *id, "move_line_ids") {
             store.remove(LINE, line);
         }
-        store.set(PICKING, *id, "move_line_ids", json!([]));
-        set_state(store, *id, "cancel");
+        for of in store.many(PICKING, *id, "move_ids") {
+            store.set(MOVE, of, "state", json!("cancel"));
+        }
+        store.set(PICKING, *id, "state", json!("cancel"));
     }
     Ok(json!(true))
 }
 
-/// `button_validate`: a wizard, a refusal, or all of them posted.
-pub fn validate(store: &mut Store, params: &Params) -> Result<Value, Refusal> {
-    let mut open = Vec::new();
-    for id in params.ids() {
-        if text_of(store.existing(PICKING, id)?, "state") != "done" {
-            open.push(id);
-        }
-    }
-    sanity(store, &open)?;
-    let short = open.iter().copied().filter(|id| is_short(store, *id));
-    let short: Vec<i64> = short.collect();
-    if !params.context_flag("skip_backorder") && !short.is_empty() {
-        return Ok(wizard(
-            params,
-            "Create Backorder?",
-            "stock.backorder.confirmation",
-            &short,
-        ));
-    }
-    let texts = open.iter().any(|id| asks_for_text(store, *id));
-    if !params.context_flag("skip_sms") && texts {
-        return Ok(wizard(params, "SMS", "confirm.stock.sms", &open));
-    }
-    rules(store, &open)?;
-    for id in open {
-        post(store, id);
-    }
-    Ok(json!(true))
-}
-
-fn wizard(params: &Params, name: &str, model: &str, pickings: &[i64]) -> Value {
-    let mut context = params.get("context").cloned().unwrap_or_else(|| json!({}));
-    context["button_validate_picking_ids"] = json!(pickings);
-    json!({
-        "name": name, "type": "ir.actions.act_window", "view_mode": "form", "res_model": model,
-        "views": [[1, "form"]], "view_id": 1, "target": "new", "context": context,
-    })
-}
-
-fn lines(store: &Store, picking: i64) -> Vec<&Row> {
-    let ids = store.many(PICKING, picking, "move_line_ids");
-    ids.iter().filter_map(|id| store.row(LINE, *id)).collect()
-}
-
-/// The lines that will be posted: the picked ones, or all where none was picked.
-fn picked(store: &Store, picking: i64) -> Vec<&Row> {
-    let mut lines = lines(store, picking);
-    if lines.iter().any(|line| flag_of(line, "picked")) {
-        lines.retain(|line| flag_of(line, "picked"));
-    }
-    lines
-}
-
-/// Less was picked than somebody ordered.
-fn is_short(store: &Store, picking: i64) -> bool {
-    let moves = store.many(PICKING, picking, "move_ids");
-    moves
-        .iter()
-        .filter_map(|id| store.row(MOVE, *id))
-        .any(|m| number_of(m, "product_uom_qty") > number_of(m, "quantity"))
-}
-
-/// The company confirms deliveries by text message, and this one goes to somebody with a telephone.
-fn asks_for_text(store: &Store, picking: i64) -> bool {
-    let confirms = store
-        .table("res.company")
-        .any(|(_, row)| flag_of(row, "stock_text_confirmation"));
-    let Some(row) = store.row(PICKING, picking) else {
-        return false;
-    };
-    let kind = store.row("stock.picking.type", id_of(row, "picking_type_id"));
-    let partner = store.row("res.partner", id_of(row, "partner_id"));
-    confirms
-        && kind.is_some_and(|kind| text_of(kind, "code") == "outgoing")
-        && partner.is_some_and(|partner| !text_of(partner, "phone").is_empty())
-}
-
-fn and(names: impl IntoIterator<Item = String>) -> String {
-    let names: Vec<String> = names.into_iter().collect();
-    match names.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, [one])) => format!("{one} and {last}"),
-        Some((last, rest)) => format!("{}, and {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// What Odoo checks before it asks anything: emptiness, and lots. One message for the whole call.
-fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
-    let name = |id: &i64| store.display_name(PICKING, *id);
-    let empty: Vec<&i64> = open
-        .iter()
-        .filter(|id| store.many(PICKING, **id, "move_ids").is_empty())
-        .collect();
-    let (mut without_lot, mut products) = (Vec::new(), BTreeSet::new());
-    for id in open {
-        let missing = picked(store, *id).into_iter().filter(|line| {
-            let product = store.row("product.product", id_of(line, "product_id"));
-            product.is_some_and(|p| text_of(p, "tracking") != "none")
-                && id_of(line, "lot_id") == 0
-                && text_of(line, "lot_name").is_empty()
-        });
-        let missing: Vec<i64> = missing.map(|line| id_of(line, "product_id")).collect();
-        if !missing.is_empty() {
-            without_lot.push(name(id));
-            products.extend(missing);
-        }
-    }
-    let products = and(products
-        .iter()
-        .map(|id| store.display_name("product.product", *id)));
-    let lot = format!("You need to supply a Lot/Serial number for products {products}.");
-    if let [one] = open {
-        let moved: f64 = lines(store, *one)
-            .iter()
-            .map(|line| number_of(line, "quantity"))
-            .sum();
-        return match () {
-            () if !empty.is_empty() => Err(Refusal::User(
-                "You can’t validate an empty transfer. Please add some products to move before proceeding."
-                    .to_owned(),
-            )),
-            () if moved == 0.0 => Err(Refusal::User(
-                "Transfer trouble alert! Validating a zero quantity transfer? You're not moving invisible \
-                 goods around are you?\nSet some quantities and let's get moving!"
-                    .to_owned(),
-            )),
-            () if !without_lot.is_empty() => Err(Refusal::User(lot)),
-            () => Ok(()),
-        };
-    }
-    let mut parts = Vec::new();
-    if !empty.is_empty() {
-        let names = and(empty.into_iter().map(name));
-        parts.push(format!("Transfers {names}: Please add some items to move."));
-    }
-    if !without_lot.is_empty() {
-        parts.push(format!("Transfers {}: {lot}", and(without_lot)));
-    }
-    if parts.is_empty() {
-        Ok(())
-    } else {
-        Err(Refusal::User(parts.join("\n\n")))
-    }
-}
-
-/// What Odoo finds while it posts; any of it takes all of the call back.
-fn rules(store: &Store, open: &[i64]) -> Result<(), Refusal> {
-    for id in open {
-        let Some(row) = store.row(PICKING, *id) else {
-            continue;
-        };
-        let kind = store.row("stock.picking.type", id_of(row, "picking_type_id"));
-        let receipt = kind.is_some_and(|kind| text_of(kind, "code") == "incoming");
-        for line in picked(store, *id) {
-            let product = id_of(line, "product_id");
-            let shown = store.display_name("product.product", product);
-            if let Some(message) = store.refused_products.get(&product) {
-                return Err(Refusal::User(message.clone()));
-            }
-            let tracking = store
-                .row("product.product", product)
-                .map_or("none", |p| text_of(p, "tracking"));
-            if tracking == "none" {
-                continue;
-            }
-            // A lot's name alone is enough on receipts only, where it makes the lot.
-            if id_of(line, "lot_id") == 0 && !receipt {
-                return Err(Refusal::User(format!(
-                    "You need to supply a Lot/Serial Number for product:\n- {shown}"
-                )));
-            }
-            if tracking == "serial" && serial_is_elsewhere(store, line) {
-                let lot = store.row("stock.lot", id_of(line, "lot_id"));
-                let name = lot.map_or(text_of(line, "lot_name"), |lot| text_of(lot, "name"));
-                return Err(Refusal::Validation(format!(
-                    "The serial number has already been assigned: \n Product: {shown}, Serial Number: {name}"
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn serial_is_elsewhere(store: &Store, line: &Row) -> bool {
-    let key = (
-        id_of(line, "product_id"),
-        id_of(line, "location_dest_id"),
-        id_of(line, "lot_id"),
-        id_of(line, "result_package_id"),
-    );
-    let there = if key.2 == 0 { 0.0 } else { store.quant(key) };
-    there + number_of(line, "quantity") > 1.0
-}
-
-fn post(store: &mut Store, picking: i64) {
-    let moves: Vec<Row> = picked(store, picking).into_iter().cloned().collect();
-    if moves.is_empty() {
-        return;
-    }
-    let kept: BTreeSet<i64> = moves.iter().map(|line| id_of(line, "id")).collect();
-    for id in store.many(PICKING, picking, "move_line_ids") {
-        if !kept.contains(&id) {
-            store.remove(LINE, id);
-        }
-    }
-    store.set(PICKING, picking, "move_line_ids", json!(kept));
-    for line in &moves {
-        move_stock(store, line);
-    }
-    backorder(store, picking);
-    let now = moment();
-    for line in kept {
-        store.set(LINE, line, "picked", json!(true));
-    }
-    set_state(store, picking, "done");
-    write(
-        store,
-        PICKING,
-        picking,
-        Row::from_iter([("date_done".to_owned(), json!(now))]),
-    );
-}
-
-fn move_stock(store: &mut Store, line: &Row) {
-    let product = id_of(line, "product_id");
-    let quantity = store.in_own_unit(line);
-    let mut lot = id_of(line, "lot_id");
-    if lot == 0 && !text_of(line, "lot_name").is_empty() {
-        let name = line.get("lot_name").cloned().unwrap_or_default();
-        let values = [
-            ("name".to_owned(), name),
-            ("product_id".to_owned(), json!(product)),
-        ];
-        lot = store.insert("stock.lot", Row::from_iter(values));
-        store.set(LINE, id_of(line, "id"), "lot_id", json!(lot));
-    }
-    let from = (
-        product,
-        id_of(line, "location_id"),
-        lot,
-        id_of(line, "package_id"),
-    );
-    let to = (
-        product,
-        id_of(line, "location_dest_id"),
-        lot,
-        id_of(line, "result_package_id"),
-    );
-    store.add_quant(from, -quantity);
-    store.add_quant(to, quantity);
-}
-
-/// What was ordered and not picked becomes another picking.
-fn backorder(store: &mut Store, picking: i64) {
-    let mut rest = Vec::new();
-    for id in store.many(PICKING, picking, "move_ids") {
-        let Some(row) = store.row(MOVE, id) else {
-            continue;
-        };
-        let done = number_of(row, "quantity");
-        let open = number_of(row, "product_uom_qty") - done;
-        if open > 0.0 {
-            let product = row.get("product_id").cloned().unwrap_or_default();
-            rest.push(Row::from_iter([
-                ("product_id".to_owned(), product),
-                ("product_uom_qty".to_owned(), json!(round(open))),
-                ("quantity".to_owned(), json!(round(open))),
-            ]));
-        }
-        store.set(MOVE, id, "product_uom_qty", json!(done));
-    }
-    let Some(row) = store.row(PICKING, picking).filter(|_| !rest.is_empty()) else {
-        return;
-    };
-    let mut values = Row::new();
-    for name in [
-        "origin",
-        "picking_type_id",
-        "location_id",
-        "location_dest_id",
-        "partner_id",
-    ] {
-        values.insert(name.to_owned(), row.get(name).cloned().unwrap_or_default());
-    }
-    values.insert("backorder_id".into(), json!(picking));
-    create(store, values, Vec::new(), rest);
+/// The picking's lines that somebody picked.
+#[must_use]
+pub fn picked(store: &Store, picking: i64) -> Vec<&Row> {
+    let lines = store.of(LINE, "picking_id", picking).map(|(_, line)| line);
+    lines.filter(|line| flag_of(line, "picked")).collect()
 }

@@ -136,7 +136,7 @@ pub fn web_read(
                     Some(id) => web_read(store, to, &[id], fields)?[0].take(),
                     None => value,
                 },
-                (Kind::Many(to), Some(fields)) => {
+                (Kind::Many(to, _), Some(fields)) => {
                     let ids = store.many(model, *id, name);
                     web_read(store, to, &ids, fields)?
                 }

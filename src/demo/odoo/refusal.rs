@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const NO_DATABASE: &str = "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n\
 <p>No database is selected and the requested URL was not found in the server-wide controllers.</p>\n\
@@ -25,8 +25,12 @@ pub enum Refusal {
     Call(String),
     /// 404: the record is gone.
     Missing(String),
-    /// 404: no such model, method or route.
+    /// 404: no such route.
     NotFound(String),
+    /// 404: no such model.
+    Model(String),
+    /// 404: no such method of the model.
+    Method(String, String),
     /// 403: no right to it, or a private method.
     Access(String),
     /// 401: no key, or one that is not known or has expired.
@@ -46,22 +50,62 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn parts(&self) -> (u16, &'static str, &str) {
+    fn parts(&self) -> (u16, &'static str, String) {
+        let text = |m: &String| m.clone();
         match self {
-            Self::User(m) => (422, "odoo.exceptions.UserError", m),
-            Self::Validation(m) => (422, "odoo.exceptions.ValidationError", m),
-            Self::Call(m) => (422, "werkzeug.exceptions.UnprocessableEntity", m),
-            Self::Missing(m) => (404, "odoo.exceptions.MissingError", m),
-            Self::NotFound(m) => (404, "werkzeug.exceptions.NotFound", m),
-            Self::Access(m) => (403, "odoo.exceptions.AccessError", m),
-            Self::Key(m) => (401, "werkzeug.exceptions.Unauthorized", m),
-            Self::Body(m) => (400, "werkzeug.exceptions.BadRequest", m),
-            Self::Value(m) => (500, "builtins.ValueError", m),
-            Self::Type(m) => (500, "builtins.TypeError", m),
-            Self::Index(m) => (500, "builtins.IndexError", m),
-            Self::Database => (404, "", NO_DATABASE),
-            Self::ContentType => (415, "", NOT_JSON),
+            Self::User(m) => (422, "odoo.exceptions.UserError", text(m)),
+            Self::Validation(m) => (422, "odoo.exceptions.ValidationError", text(m)),
+            Self::Call(m) => (422, "werkzeug.exceptions.UnprocessableEntity", text(m)),
+            Self::Missing(m) => (404, "odoo.exceptions.MissingError", text(m)),
+            Self::NotFound(m) => (404, "werkzeug.exceptions.NotFound", text(m)),
+            Self::Model(name) => {
+                let text = format!("the model '{name}' does not exist");
+                (404, "werkzeug.exceptions.NotFound", text)
+            }
+            Self::Method(model, method) => {
+                let text = format!("The method '{model}.{method}' does not exist");
+                (404, "werkzeug.exceptions.NotFound", text)
+            }
+            Self::Access(m) => (403, "odoo.exceptions.AccessError", text(m)),
+            Self::Key(m) => (401, "werkzeug.exceptions.Unauthorized", (*m).to_owned()),
+            Self::Body(m) => (400, "werkzeug.exceptions.BadRequest", text(m)),
+            Self::Value(m) => (500, "builtins.ValueError", text(m)),
+            Self::Type(m) => (500, "builtins.TypeError", text(m)),
+            Self::Index(m) => (500, "builtins.IndexError", text(m)),
+            Self::Database => (404, "", NO_DATABASE.to_owned()),
+            Self::ContentType => (415, "", NOT_JSON.to_owned()),
         }
+    }
+
+    /// What it says to a person.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.parts().2
+    }
+
+    /// The same as `/jsonrpc` answers it, with 200: some names differ, for there nobody translates them to HTTP.
+    #[must_use]
+    pub fn for_json_rpc(&self) -> Value {
+        let (_, name, message) = self.parts();
+        let (name, message) = match self {
+            Self::Key(_) => ("odoo.exceptions.AccessDenied", "Access Denied".to_owned()),
+            Self::Call(_) => ("builtins.TypeError", message),
+            Self::Model(model) => (
+                "odoo.exceptions.UserError",
+                format!("Object {model} doesn't exist"),
+            ),
+            Self::Method(..) => ("builtins.AttributeError", message),
+            Self::Database => (
+                "psycopg2.OperationalError",
+                "connection to server failed: FATAL:  database does not exist\n".to_owned(),
+            ),
+            _ => (name, message),
+        };
+        let data = json!({
+            "name": name, "message": message, "arguments": [message], "context": {},
+            "debug": format!("Traceback (most recent call last):\n  (stand-in)\n{name}: {message}\n"),
+        });
+        json!({"code": 0, "message": "Odoo Server Error", "data": data})
     }
 }
 
@@ -70,7 +114,7 @@ impl IntoResponse for Refusal {
         let (code, name, message) = self.parts();
         let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         if name.is_empty() {
-            return (status, Html(message.to_owned())).into_response();
+            return (status, Html(message)).into_response();
         }
         // werkzeug's exceptions carry their code as a second argument, Odoo's and Python's do not.
         let arguments = if name.starts_with("werkzeug") {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::store::{Row, Store};
+use super::orders;
+use super::store::{Place, Row, Store, id_of, moment, number_of, row, text_of};
 
 /// How large the made-up site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,54 +52,53 @@ pub fn tracking(product: usize) -> &'static str {
     }
 }
 
-fn row(value: Value) -> Row {
-    match value {
-        Value::Object(row) => row,
-        _ => Row::new(),
-    }
-}
-
 /// Fills an empty store. The ids come out the same each time.
 pub fn fill(store: &mut Store, seed: Seed) {
-    store.insert("res.company", row(json!({"name": "My Company"})));
+    let nomenclature = barcodes(store);
+    store.insert(
+        "res.company",
+        row(json!({"name": "My Company", "nomenclature_id": nomenclature})),
+    );
+    let users = [
+        "OdooBot",
+        "Mitchell Admin",
+        "Public",
+        "Portal",
+        "Marc Demo",
+        "Joel Willis",
+        "Gateway",
+    ];
+    for name in users {
+        store.insert("res.users", row(json!({"name": name, "lang": "en_US"})));
+    }
+    let key = json!({"name": "gateway", "scope": "rpc", "user_id": 7, "expiration_date": "2099-01-01 00:00:00"});
+    store.insert("res.users.apikeys", row(key));
     let units = store.insert("uom.uom", row(json!({"name": "Units", "factor": 1.0})));
     store.insert("uom.uom", row(json!({"name": "Pack of 6", "factor": 6.0})));
-    let mut location = |name: &str, full: &str, usage: &str, parent: i64, barcode: Value| {
-        let reference = |id: i64| if id == 0 { json!(false) } else { json!(id) };
-        let warehouse = full.starts_with("WH").then_some(1);
-        store.insert(
-            "stock.location",
-            row(json!({
-                "name": name, "complete_name": full, "usage": usage, "barcode": barcode,
-                "location_id": reference(parent), "warehouse_id": warehouse.map_or(json!(false), |id| json!(id)),
-                "company_id": if matches!(usage, "supplier" | "customer") { json!(false) } else { json!(1) },
-            })),
-        )
+    let mut outside = |name: &str, usage: &str| {
+        let company = if usage == "inventory" {
+            json!(1)
+        } else {
+            json!(false)
+        };
+        let values =
+            json!({"name": name, "complete_name": name, "usage": usage, "company_id": company});
+        store.insert("stock.location", row(values))
     };
-    let supplier = location("Vendors", "Vendors", "supplier", 0, json!(false));
-    let customer = location("Customers", "Customers", "customer", 0, json!(false));
-    let inventory = location(
-        "Inventory adjustment",
-        "Inventory adjustment",
-        "inventory",
-        0,
-        json!(false),
-    );
-    let view = location("WH", "WH", "view", 0, json!(false));
-    let stock = location("Stock", "WH/Stock", "internal", view, json!("WH-STOCK"));
+    outside("Vendors", "supplier");
+    outside("Customers", "customer");
+    let inventory = outside("Inventory adjustment", "inventory");
+    let warehouse = orders::make_warehouse(store, &Row::new());
+    let stock = store
+        .row("stock.warehouse", warehouse)
+        .map_or(0, |row| id_of(row, "lot_stock_id"));
     let bins: Vec<i64> = (0..seed.bins)
         .map(|i| {
-            let full = format!("WH/Stock/BIN-{i:04}");
-            location(
-                &format!("BIN-{i:04}"),
-                &full,
-                "internal",
-                stock,
-                json!(bin_barcode(i)),
-            )
+            let bin = json!({"name": format!("BIN-{i:04}"), "barcode": bin_barcode(i), "location_id": stock});
+            let bin = complete(store, "stock.location", row(bin));
+            store.insert("stock.location", bin)
         })
         .collect();
-    warehouse(store, [supplier, customer, view, stock]);
     for i in 0..seed.products {
         let product = store.insert_product(
             row(json!({
@@ -107,48 +107,94 @@ pub fn fill(store: &mut Store, seed: Seed) {
             })),
         );
         if tracking(i) == "none" && !bins.is_empty() {
-            store.add_quant((product, bins[i % bins.len()], 0, 0), ON_HAND);
-            store.add_quant((product, inventory, 0, 0), -ON_HAND);
+            let here = |location: i64| Place {
+                product,
+                location,
+                ..Place::default()
+            };
+            store.add_quant(here(bins[i % bins.len()]), ON_HAND);
+            store.add_quant(here(inventory), -ON_HAND);
         }
     }
+    store.commit();
+}
+
+/// The nomenclature that a new database has.
+fn barcodes(store: &mut Store) -> i64 {
+    let values = json!({"name": "Default Nomenclature", "upc_ean_conv": "always"});
+    let nomenclature = store.insert("barcode.nomenclature", row(values));
+    let rules = [
+        ("Product Barcodes", "product", ".*", "any", 90),
+        (
+            "Weight Barcodes 3 Decimals",
+            "weight",
+            "21.....{NNDDD}",
+            "ean13",
+            50,
+        ),
+        ("Location barcodes", "location", "414", "any", 60),
+        ("Package barcodes", "package", "PACK", "any", 70),
+        ("Lot barcodes", "lot", "10", "any", 80),
+    ];
+    for (name, kind, pattern, encoding, sequence) in rules {
+        let values = json!({
+            "name": name, "type": kind, "pattern": pattern, "encoding": encoding, "sequence": sequence,
+            "barcode_nomenclature_id": nomenclature, "alias": "0",
+        });
+        store.insert("barcode.rule", row(values));
+    }
+    nomenclature
 }
 
 /// The defaults that Odoo fills in when somebody makes such a record.
 #[must_use]
-pub fn complete(model: &str, mut row: Row) -> Row {
-    if model == "product.product" {
-        row.entry("tracking").or_insert_with(|| json!("none"));
-        row.entry("uom_id").or_insert_with(|| json!(1));
-    }
-    if model == "stock.location" {
-        let name = row.get("name").cloned().unwrap_or_default();
-        row.entry("complete_name").or_insert(name);
-        row.entry("usage").or_insert_with(|| json!("internal"));
-        row.entry("warehouse_id").or_insert_with(|| json!(1));
+pub fn complete(store: &mut Store, model: &str, mut row: Row) -> Row {
+    match model {
+        "product.product" => {
+            default(&mut row, "tracking", json!("none"));
+            default(&mut row, "uom_id", json!(1));
+        }
+        "stock.location" => {
+            default(&mut row, "usage", json!("internal"));
+            default(&mut row, "location_id", json!(false));
+            default(&mut row, "company_id", json!(1));
+            let parent = store.row("stock.location", id_of(&row, "location_id"));
+            let above = parent.map_or("", |parent| text_of(parent, "complete_name"));
+            let warehouse = parent.map_or(1, |parent| id_of(parent, "warehouse_id"));
+            let name = text_of(&row, "name");
+            let full = if above.is_empty() {
+                name.to_owned()
+            } else {
+                format!("{above}/{name}")
+            };
+            row.insert("complete_name".into(), json!(full));
+            row.entry("warehouse_id").or_insert(json!(warehouse));
+        }
+        "uom.uom" if row.contains_key("relative_factor") => {
+            let base = store.row("uom.uom", id_of(&row, "relative_uom_id"));
+            let base = base.map_or(1.0, |base| number_of(base, "factor"));
+            let factor = json!(number_of(&row, "relative_factor") * base);
+            row.insert("factor".into(), factor);
+        }
+        "sale.order" | "purchase.order" => {
+            let (letter, sequence) = if model == "sale.order" {
+                ('S', "sale.order")
+            } else {
+                ('P', "purchase.order")
+            };
+            let number = store.next(sequence, 0);
+            row.insert("name".into(), json!(format!("{letter}{number:05}")));
+            row.insert("state".into(), json!("draft"));
+        }
+        "stock.lot" => default(&mut row, "company_id", json!(1)),
+        "res.users.apikeys" => default(&mut row, "expiration_date", json!(moment())),
+        _ => {}
     }
     row
 }
 
-fn warehouse(store: &mut Store, [supplier, customer, view, stock]: [i64; 4]) {
-    let mut kind = |name: &str, code: &str, sequence: &str, from: i64, to: i64| {
-        store.insert(
-            "stock.picking.type",
-            row(json!({
-                "name": name, "code": code, "sequence_code": sequence, "warehouse_id": 1,
-                "default_location_src_id": from, "default_location_dest_id": to,
-            })),
-        )
-    };
-    let incoming = kind("Receipts", "incoming", "IN", supplier, stock);
-    let outgoing = kind("Delivery Orders", "outgoing", "OUT", stock, customer);
-    let internal = kind("Internal Transfers", "internal", "INT", stock, stock);
-    store.insert(
-        "stock.warehouse",
-        row(json!({
-            "name": "YourCompany", "code": "WH", "int_type_id": internal, "in_type_id": incoming,
-            "out_type_id": outgoing, "lot_stock_id": stock, "view_location_id": view, "company_id": 1,
-        })),
-    );
+fn default(row: &mut Row, name: &str, value: Value) {
+    row.entry(name).or_insert(value);
 }
 
 #[cfg(test)]

@@ -1,17 +1,40 @@
 //! The stand-in's records: one table a model, rows as JSON objects, references as ids or false.
+//!
+//! Each call is a transaction: what it wrote is taken back when it is refused.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::{Map, Value, json};
 
+use super::computed;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
 use crate::clock;
 
 pub type Row = Map<String, Value>;
 
-/// Product, location, lot, package; 0 for none.
-pub type QuantKey = (i64, i64, i64, i64);
+/// What a quant is of; 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Place {
+    pub product: i64,
+    pub location: i64,
+    pub lot: i64,
+    pub package: i64,
+    pub owner: i64,
+}
+
+impl Place {
+    #[must_use]
+    pub fn of(quant: &Row) -> Self {
+        Self {
+            product: id_of(quant, "product_id"),
+            location: id_of(quant, "location_id"),
+            lot: id_of(quant, "lot_id"),
+            package: id_of(quant, "package_id"),
+            owner: id_of(quant, "owner_id"),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub struct Table {
@@ -19,14 +42,23 @@ pub struct Table {
     pub rows: BTreeMap<i64, Row>,
 }
 
+/// A row as it was before a call changed it.
+type Before = (&'static str, i64, Option<Row>);
+
 #[derive(Debug, Default)]
 pub struct Store {
     tables: HashMap<&'static str, Table>,
-    /// `ir_model_data(module, name)` is unique: the record behind an external id.
+    /// The records that refer to one by an indexed field.
+    children: HashMap<(&'static str, &'static str, i64), BTreeSet<i64>>,
+    /// `ir_model_data(module, name)` is unique: the record behind an external id, and its names.
     external: HashMap<(String, String), (&'static str, i64)>,
-    quants: HashMap<QuantKey, i64>,
-    /// The last number of each picking type's sequence.
-    sequences: HashMap<i64, u64>,
+    names: HashMap<(&'static str, i64), Vec<i64>>,
+    quants: HashMap<Place, i64>,
+    /// The last number of each picking type's sequence, and of each kind of order. Like Odoo's, they never go back.
+    sequences: HashMap<(&'static str, i64), u64>,
+    undo: Vec<Before>,
+    /// Who calls.
+    pub user: i64,
     /// Products whose transfers are refused, with the message: a business rule that this site happens to have.
     pub refused_products: HashMap<i64, String>,
 }
@@ -52,6 +84,21 @@ pub fn flag_of(row: &Row, field: &str) -> bool {
     row.get(field).and_then(Value::as_bool).unwrap_or(false)
 }
 
+/// A reference as JSON has it.
+#[must_use]
+pub fn reference(id: i64) -> Value {
+    if id == 0 { json!(false) } else { json!(id) }
+}
+
+/// The object that `json!` made.
+#[must_use]
+pub fn row(value: Value) -> Row {
+    match value {
+        Value::Object(row) => row,
+        _ => Row::new(),
+    }
+}
+
 /// Odoo keeps quantities of units to two decimals.
 #[must_use]
 pub fn round(quantity: f64) -> f64 {
@@ -65,6 +112,69 @@ pub fn moment() -> String {
 }
 
 impl Store {
+    /// What was written so far stays.
+    pub fn commit(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back what was written since the last commit.
+    pub fn roll_back(&mut self) {
+        for (model, id, before) in std::mem::take(&mut self.undo).into_iter().rev() {
+            self.put(model, id, before);
+        }
+        self.undo.clear();
+    }
+
+    /// The one place where rows change, so that every index follows.
+    fn put(&mut self, model: &'static str, id: i64, after: Option<Row>) {
+        let table = self.tables.entry(model).or_default();
+        let before = table.rows.remove(&id);
+        if let Some(row) = &before {
+            self.index(model, id, row, false);
+        }
+        if let Some(row) = after {
+            self.index(model, id, &row, true);
+            self.tables.entry(model).or_default().rows.insert(id, row);
+        }
+        self.undo.push((model, id, before));
+    }
+
+    fn index(&mut self, model: &'static str, id: i64, row: &Row, add: bool) {
+        for field in schema::indexed(model) {
+            let parent = id_of(row, field);
+            if parent != 0 {
+                let children = self.children.entry((model, field, parent)).or_default();
+                if add {
+                    children.insert(id);
+                } else {
+                    children.remove(&id);
+                }
+            }
+        }
+        if model == "stock.quant" {
+            if add {
+                self.quants.insert(Place::of(row), id);
+            } else {
+                self.quants.remove(&Place::of(row));
+            }
+        }
+        if let ("ir.model.data", Some(of)) = (model, schema::model(text_of(row, "model"))) {
+            let name = (
+                text_of(row, "module").to_owned(),
+                text_of(row, "name").to_owned(),
+            );
+            let named = (of, id_of(row, "res_id"));
+            let names = self.names.entry(named).or_default();
+            names.retain(|data| *data != id);
+            if add {
+                names.push(id);
+                self.external.insert(name, named);
+            } else {
+                self.external.remove(&name);
+            }
+        }
+    }
+
     pub fn table(&self, model: &str) -> impl Iterator<Item = (i64, &Row)> {
         self.tables
             .get(model)
@@ -81,9 +191,17 @@ impl Store {
     pub fn existing(&self, model: &str, id: i64) -> Result<&Row, Refusal> {
         self.row(model, id).ok_or_else(|| {
             Refusal::Missing(format!(
-                "Record does not exist or has been deleted.\n(Record: {model}({id},), User: 7)"
+                "Record does not exist or has been deleted.\n(Record: {model}({id},), User: {})",
+                self.user
             ))
         })
+    }
+
+    /// Another record's field, reached by a reference of this row; empty where there is none.
+    #[must_use]
+    pub fn through<'s>(&'s self, row: &Row, reference: &str, model: &str, field: &str) -> &'s str {
+        self.row(model, id_of(row, reference))
+            .map_or("", |row| text_of(row, field))
     }
 
     /// Adds a product with the template that Odoo keeps behind it.
@@ -97,15 +215,12 @@ impl Store {
 
     /// Adds a row with every field of the model: false, 0 or empty where `values` has none.
     pub fn insert(&mut self, model: &'static str, values: Row) -> i64 {
-        let table = self.tables.entry(model).or_default();
-        table.last += 1;
-        let id = table.last;
         let mut row: Row = schema::fields(model)
             .map(|field| {
                 let empty = match field.kind {
                     Kind::Number => json!(0.0),
                     Kind::Whole => json!(0),
-                    Kind::Many(_) => json!([]),
+                    Kind::Many(..) => json!([]),
                     Kind::Flag => json!(field.name == "active"),
                     _ => json!(false),
                 };
@@ -113,43 +228,70 @@ impl Store {
             })
             .collect();
         row.extend(values);
+        let table = self.tables.entry(model).or_default();
+        table.last += 1;
+        let id = table.last;
         row.insert("id".into(), json!(id));
-        row.insert("write_date".into(), json!(moment()));
-        table.rows.insert(id, row);
+        for (by, at) in [("create_uid", "create_date"), ("write_uid", "write_date")] {
+            row.insert(by.into(), reference(self.user));
+            row.insert(at.into(), json!(moment()));
+        }
+        self.put(model, id, Some(row));
         id
     }
 
     /// Changes a row that is there; a row that is gone stays gone.
-    pub fn update(&mut self, model: &str, id: i64, values: Row) {
-        let row = self
-            .tables
-            .get_mut(model)
-            .and_then(|table| table.rows.get_mut(&id));
-        if let Some(row) = row {
-            row.extend(values);
-            row.insert("write_date".into(), json!(moment()));
-        }
+    pub fn update(&mut self, model: &'static str, id: i64, values: Row) {
+        let Some(mut row) = self.row(model, id).cloned() else {
+            return;
+        };
+        row.extend(values);
+        row.insert("write_date".into(), json!(moment()));
+        row.insert("write_uid".into(), reference(self.user));
+        self.put(model, id, Some(row));
     }
 
-    pub fn set(&mut self, model: &str, id: i64, field: &str, value: Value) {
+    pub fn set(&mut self, model: &'static str, id: i64, field: &str, value: Value) {
         self.update(model, id, Row::from_iter([(field.to_owned(), value)]));
     }
 
-    pub fn remove(&mut self, model: &str, id: i64) {
-        if let Some(table) = self.tables.get_mut(model) {
-            table.rows.remove(&id);
+    /// A record goes, and its external ids with it.
+    pub fn remove(&mut self, model: &'static str, id: i64) {
+        for data in self.names.get(&(model, id)).cloned().unwrap_or_default() {
+            self.put("ir.model.data", data, None);
+        }
+        if self.row(model, id).is_some() {
+            self.put(model, id, None);
         }
     }
 
     /// The ids that a `Many` field holds.
     #[must_use]
     pub fn many(&self, model: &str, id: i64, field: &str) -> Vec<i64> {
+        if let Some(Kind::Many(child, by)) = schema::lookup(model, field).map(|field| field.kind)
+            && !by.is_empty()
+        {
+            let children = self.children.get(&(child, by, id));
+            return children.into_iter().flatten().copied().collect();
+        }
         let value = self.row(model, id).and_then(|row| row.get(field));
         let ids = value.and_then(Value::as_array);
         ids.into_iter()
             .flatten()
             .filter_map(Value::as_i64)
             .collect()
+    }
+
+    /// The rows of a model that refer to a record by an indexed field.
+    pub fn of(
+        &self,
+        model: &'static str,
+        by: &'static str,
+        id: i64,
+    ) -> impl Iterator<Item = (i64, &Row)> {
+        let children = self.children.get(&(model, by, id));
+        let rows = children.into_iter().flatten();
+        rows.filter_map(move |id| Some((*id, self.row(model, *id)?)))
     }
 
     #[must_use]
@@ -160,24 +302,39 @@ impl Store {
     }
 
     pub fn name_externally(&mut self, module: &str, name: &str, model: &'static str, id: i64) {
-        self.external
-            .insert((module.to_owned(), name.to_owned()), (model, id));
-        let row =
+        let data =
             json!({"module": module, "name": name, "model": model, "res_id": id, "noupdate": true});
-        if let Value::Object(row) = row {
-            self.insert("ir.model.data", row);
-        }
+        self.insert("ir.model.data", row(data));
+    }
+
+    /// A record's oldest external id, as `module.name`; empty where it has none.
+    #[must_use]
+    pub fn external_name(&self, model: &'static str, id: i64) -> String {
+        let names = self.names.get(&(model, id));
+        let data = names
+            .and_then(|names| names.iter().min())
+            .and_then(|data| self.row("ir.model.data", *data));
+        data.map_or(String::new(), |row| {
+            format!("{}.{}", text_of(row, "module"), text_of(row, "name"))
+        })
+    }
+
+    /// The next number of a sequence.
+    pub fn next(&mut self, sequence: &'static str, of: i64) -> u64 {
+        let number = self.sequences.entry((sequence, of)).or_default();
+        *number += 1;
+        *number
     }
 
     /// The next name of a picking of this type, such as `WH/INT/00042`.
     pub fn next_picking_name(&mut self, picking_type: i64) -> String {
-        let number = self.sequences.entry(picking_type).or_default();
-        *number += 1;
-        let number = *number;
-        let code = self
-            .row("stock.picking.type", picking_type)
-            .map_or("INT", |row| text_of(row, "sequence_code"));
-        format!("WH/{code}/{number:05}")
+        let number = self.next("stock.picking", picking_type);
+        let kind = self.row("stock.picking.type", picking_type);
+        let code = kind.map_or("INT", |row| text_of(row, "sequence_code"));
+        let warehouse = kind.map_or("", |row| {
+            self.through(row, "warehouse_id", "stock.warehouse", "code")
+        });
+        format!("{warehouse}/{code}/{number:05}")
     }
 
     /// The quantity of a move line in the product's own unit.
@@ -189,37 +346,21 @@ impl Store {
     }
 
     /// Adds to what is there; less than nothing is fine, as in Odoo.
-    pub fn add_quant(&mut self, key: QuantKey, quantity: f64) {
-        if let Some(id) = self.quants.get(&key).copied() {
+    pub fn add_quant(&mut self, place: Place, quantity: f64) {
+        if let Some(id) = self.quants.get(&place).copied() {
             let there = self
                 .row("stock.quant", id)
                 .map_or(0.0, |row| number_of(row, "quantity"));
-            self.set(
-                "stock.quant",
-                id,
-                "quantity",
-                json!(round(there + quantity)),
-            );
+            let sum = json!(round(there + quantity));
+            self.set("stock.quant", id, "quantity", sum);
             return;
         }
-        let reference = |id: i64| if id == 0 { json!(false) } else { json!(id) };
-        let values = Row::from_iter([
-            ("product_id".to_owned(), json!(key.0)),
-            ("location_id".to_owned(), json!(key.1)),
-            ("lot_id".to_owned(), reference(key.2)),
-            ("package_id".to_owned(), reference(key.3)),
-            ("quantity".to_owned(), json!(round(quantity))),
-        ]);
-        let id = self.insert("stock.quant", values);
-        self.quants.insert(key, id);
-    }
-
-    #[must_use]
-    pub fn quant(&self, key: QuantKey) -> f64 {
-        self.quants
-            .get(&key)
-            .and_then(|id| self.row("stock.quant", *id))
-            .map_or(0.0, |row| number_of(row, "quantity"))
+        let values = json!({
+            "product_id": place.product, "location_id": place.location, "lot_id": reference(place.lot),
+            "package_id": reference(place.package), "owner_id": reference(place.owner),
+            "quantity": round(quantity), "company_id": 1,
+        });
+        self.insert("stock.quant", row(values));
     }
 
     /// How Odoo shows a record where another one refers to it.
@@ -253,6 +394,12 @@ impl Store {
     pub fn value(&self, model: &str, row: &Row, field: &str) -> Value {
         if field == "display_name" {
             return json!(self.display_name(model, id_of(row, "id")));
+        }
+        if let Some(value) = computed::value(self, model, row, field) {
+            return value;
+        }
+        if let Some(Kind::Many(..)) = schema::lookup(model, field).map(|field| field.kind) {
+            return json!(self.many(model, id_of(row, "id"), field));
         }
         row.get(field).cloned().unwrap_or(Value::Bool(false))
     }

@@ -30,6 +30,9 @@ struct EventV1<'a> {
 enum SourceV1 {
     Listen,
     Broker,
+    Serial,
+    Hid,
+    Flow,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -286,6 +289,9 @@ pub fn event_in(event: &Event) -> Result<Vec<u8>, BadRecord> {
             source: match event.source {
                 SourceKind::Listen => SourceV1::Listen,
                 SourceKind::Broker => SourceV1::Broker,
+                SourceKind::Serial => SourceV1::Serial,
+                SourceKind::Hid => SourceV1::Hid,
+                SourceKind::Flow => SourceV1::Flow,
             },
             received_us,
             at_us_after: event.at.as_microsecond().wrapping_sub(received_us),
@@ -304,6 +310,9 @@ pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {
         source: match stored.source {
             SourceV1::Listen => SourceKind::Listen,
             SourceV1::Broker => SourceKind::Broker,
+            SourceV1::Serial => SourceKind::Serial,
+            SourceV1::Hid => SourceKind::Hid,
+            SourceV1::Flow => SourceKind::Flow,
         },
         at: time("event", stored.received_us.wrapping_add(stored.at_us_after))?,
         received: time("event", stored.received_us)?,

@@ -342,6 +342,28 @@ fn the_rest_of_version_1_is_read_and_written_as_ever() {
     assert_eq!(kept_in(&kept()).unwrap(), golden("totals"));
 }
 
+/// The source is the byte behind the version, device, id and `id_derived`; its numbers are on disk, and stay.
+#[test]
+fn each_source_has_its_number_for_ever() {
+    let mut event = events().remove(0).1;
+    let at = 1 + (1 + "pda-07".len()) + (1 + "8c1f".len()) + 1;
+    for (number, source) in [
+        SourceKind::Listen,
+        SourceKind::Broker,
+        SourceKind::Serial,
+        SourceKind::Hid,
+        SourceKind::Flow,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        event.source = source;
+        let bytes = event_in(&event).unwrap();
+        assert_eq!(usize::from(bytes[at]), number);
+        assert_eq!(event_out(&bytes).unwrap().source, source);
+    }
+}
+
 #[test]
 fn what_a_newer_version_wrote_is_refused_and_never_guessed_at() {
     // The first byte is the version; 1 would be the second one.

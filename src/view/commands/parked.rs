@@ -1,53 +1,72 @@
 //! `stockrelay parked`: what was refused, and a person's decision about it.
 
-use std::io::Write;
+use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::lists::{document_pages, write_documents};
 use super::trace::write_document;
 use super::{Client, CommandError, Done, json_line};
-use crate::view::cli::{PageArgs, ParkedCommand};
+use crate::view::cli::{EditWord, ParkedCommand};
 use crate::view::client::{ClientError, path_part};
-use crate::view::records::DocumentDetail;
-use crate::view::table::{counted, plain};
-
-/// Documents that `retry --all` takes at most.
-const ALL_MAX: u64 = 100_000;
+use crate::view::records::{DocumentDetail, Retried};
+use crate::view::table::counted;
 
 pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Write) -> Done {
     match command {
-        ParkedCommand::List(page) => {
-            let all = document_pages(client, "/v1/parked", page, ("code", None)).await?;
+        ParkedCommand::List { page, code } => {
+            let filter = ("code", code.clone());
+            let all = document_pages(client, "/v1/parked", page, filter).await?;
             write_documents(&all, page.json, out)?;
         }
         ParkedCommand::Show { id, json } => {
             let path = format!("/v1/parked/{}", path_part(id));
             if *json {
-                let value: serde_json::Value = client.get(&path).await?;
+                let value: Value = client.get(&path).await?;
                 json_line(out, &value)?;
             } else {
                 let detail: DocumentDetail = client.get(&path).await?;
-                write_document(&detail.document, &detail.audit, out)?;
+                write_detail(&detail, out)?;
             }
         }
         ParkedCommand::Retry {
             id: Some(id),
+            with,
             reason,
             ..
         } => {
-            let detail = decide(client, id, "retry", reason.as_deref()).await?;
+            let body = json!({ "reason": reason, "with": with });
+            let detail = decide(client, id, "retry", &body).await?;
             writeln!(
                 out,
                 "document {} is waiting to be sent again",
                 detail.document.number
             )?;
         }
-        ParkedCommand::Retry { all, reason, .. } => {
-            retry_all(client, all.as_deref(), reason.as_deref(), out).await?;
+        ParkedCommand::Retry {
+            code, with, reason, ..
+        } => {
+            let body = json!({ "code": code, "reason": reason, "with": with });
+            let retried = retry_all(client, body).await?;
+            writeln!(out, "{} to be sent again", counted(retried, "document"))?;
+        }
+        ParkedCommand::Edit {
+            id,
+            reason,
+            lines,
+            order,
+        } => {
+            let body = correction(reason, lines, order.as_deref())?;
+            let detail = decide(client, id, "edit", &body).await?;
+            writeln!(
+                out,
+                "document {} takes the place of document {} and is waiting to be sent",
+                detail.document.number,
+                detail.replaces.unwrap_or_default()
+            )?;
         }
         ParkedCommand::Discard { id, reason } => {
-            let detail = decide(client, id, "discard", Some(reason)).await?;
+            let detail = decide(client, id, "discard", &json!({ "reason": reason })).await?;
             writeln!(
                 out,
                 "document {} is discarded and will never be posted",
@@ -58,54 +77,79 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
     Ok(())
 }
 
+/// What there is, why it is parked, and what can be done about it.
+pub(super) fn write_detail(detail: &DocumentDetail, out: &mut dyn Write) -> io::Result<()> {
+    write_document(&detail.document, &detail.audit, out)?;
+    if let Some(number) = detail.replaced_by {
+        writeln!(out, "  document {number} took its place")?;
+    }
+    if !detail.choices.is_empty() {
+        writeln!(out, "  The choices:")?;
+        for choice in &detail.choices {
+            writeln!(out, "    {}: {}", choice.action, choice.what)?;
+        }
+    }
+    Ok(())
+}
+
 async fn decide(
     client: &Client,
     id: &str,
     decision: &str,
-    reason: Option<&str>,
+    body: &Value,
 ) -> Result<DocumentDetail, ClientError> {
     let path = format!("/v1/parked/{}/{decision}", path_part(id));
-    client.post(&path, &json!({ "reason": reason })).await
+    client.post(&path, body).await
 }
 
-/// Each on its own: what another person decided meanwhile is named and holds back none of the others.
-async fn retry_all(
+/// A bounded number at a time. What is parked again meanwhile lies behind: it is tried once.
+pub(in crate::view) async fn retry_all(
     client: &Client,
-    code: Option<&str>,
-    reason: Option<&str>,
-    out: &mut dyn Write,
-) -> Done {
-    let page = PageArgs {
-        after: None,
-        limit: ALL_MAX,
-        json: false,
-    };
-    let filter = ("code", code.map(str::to_owned));
-    let all = document_pages(client, "/v1/parked", &page, filter).await?;
-    let mut failed = 0;
-    for document in &all {
-        match decide(client, &document.key, "retry", reason).await {
-            Ok(_) => {}
-            Err(error @ ClientError::Refused { .. }) => {
-                failed += 1;
-                writeln!(
-                    out,
-                    "document {}: {}",
-                    document.number,
-                    plain(&error.to_string())
-                )?;
+    mut body: Value,
+) -> Result<u64, ClientError> {
+    let mut retried = 0;
+    loop {
+        let done: Retried = client.post("/v1/parked/retry", &body).await?;
+        retried += done.retried;
+        if !done.more {
+            return Ok(retried);
+        }
+        body["after"] = done.next.into();
+    }
+}
+
+/// The words behind `--line`, put together line by line. What the fields and values may be, the daemon says.
+fn correction(
+    reason: &str,
+    words: &[EditWord],
+    order: Option<&str>,
+) -> Result<Value, CommandError> {
+    let mut lines: Vec<Map<String, Value>> = Vec::new();
+    for word in words {
+        match (word, lines.last_mut()) {
+            (EditWord::Line(number), _) => {
+                lines.push(Map::from_iter([("line".to_owned(), json!(number))]));
             }
-            Err(error) => return Err(error.into()),
+            (EditWord::Field(field, value), Some(line)) => {
+                let value = match value.as_str() {
+                    "" => Value::Null,
+                    text => text.into(),
+                };
+                line.insert(field.clone(), value);
+            }
+            (EditWord::Field(field, _), None) => {
+                return Err(CommandError::Usage(format!(
+                    "{field} stands before the number of its line: write --line N {field}=VALUE"
+                )));
+            }
         }
     }
-    if failed > 0 {
-        let all = all.len();
-        return Err(CommandError::Partly { failed, all });
+    let mut body = json!({ "reason": reason, "lines": lines });
+    if let Some(order) = order {
+        body["order"] = match order {
+            "" => Value::Null,
+            name => name.into(),
+        };
     }
-    writeln!(
-        out,
-        "{} to be sent again",
-        counted(all.len() as u64, "document")
-    )?;
-    Ok(())
+    Ok(body)
 }

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use super::lists::what;
+use super::parked::write_detail;
 use super::{Client, Done, json_line};
 use crate::view::client::path_part;
-use crate::view::records::{DocumentView, EventView, RejectedView, StepView, Trace};
+use crate::view::records::{DocumentView, EventView, LineView, RejectedView, StepView, Trace};
 use crate::view::table::{Table, counted, plain, time};
 
 pub async fn trace(client: &Client, id: &str, json: bool, out: &mut dyn Write) -> Done {
@@ -36,7 +37,15 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
         write_rejected(rejected, out)?;
     }
     match (&trace.document, &trace.event) {
-        (Some(document), _) => write_document(document, &trace.audit, out)?,
+        (Some(document), _) => {
+            for old in &trace.earlier {
+                write_detail(old, out)?;
+            }
+            write_document(document, &trace.audit, out)?;
+            for new in &trace.later {
+                write_detail(new, out)?;
+            }
+        }
         (None, Some(event)) if event.state == "open" => {
             writeln!(
                 out,
@@ -138,19 +147,13 @@ pub(super) fn write_document(
     if !document.flags.is_empty() {
         writeln!(out, "  note: {}", plain(&document.flags.join(", ")))?;
     }
-    let mut table = Table::new(&["", "QUANTITY", "PRODUCT", "FROM", "TO", "LOT", "PACKAGE"]);
-    for line in &document.lines {
-        table.row([
-            " ".to_owned(),
-            line.quantity.to_string(),
-            line.product.clone(),
-            line.from.clone().unwrap_or_default(),
-            line.to.clone().unwrap_or_default(),
-            line.lot.clone().unwrap_or_default(),
-            line.package.clone().unwrap_or_default(),
-        ]);
+    if let Some(number) = document.corrects {
+        writeln!(out, "  in the place of document {number}")?;
     }
-    table.write(&mut &mut *out, true)?;
+    if let Some(decision) = &document.decision {
+        writeln!(out, "  decided: {}", plain(decision))?;
+    }
+    write_lines(&document.lines, out)?;
     let mut table = Table::new(&["", "AT", "STATE", "BY", "WHAT"]);
     for step in audit {
         table.row([
@@ -160,6 +163,34 @@ pub(super) fn write_document(
             step.by.clone(),
             step.note.clone(),
         ]);
+    }
+    table.write(&mut &mut *out, true)
+}
+
+/// Numbered, as `parked edit` names them; the columns that few documents have only where one line has a value.
+fn write_lines(lines: &[LineView], out: &mut dyn Write) -> io::Result<()> {
+    let owners = lines.iter().any(|line| line.owner.is_some());
+    let expiries = lines.iter().any(|line| line.expiry.is_some());
+    let mut headings = vec![
+        "", "LINE", "QUANTITY", "PRODUCT", "FROM", "TO", "LOT", "PACKAGE",
+    ];
+    headings.extend(owners.then_some("OWNER"));
+    headings.extend(expiries.then_some("EXPIRY"));
+    let mut table = Table::new(&headings);
+    for (place, line) in lines.iter().enumerate() {
+        let mut cells = vec![
+            " ".to_owned(),
+            (place + 1).to_string(),
+            line.quantity.to_string(),
+            line.product.clone(),
+            line.from.clone().unwrap_or_default(),
+            line.to.clone().unwrap_or_default(),
+            line.lot.clone().unwrap_or_default(),
+            line.package.clone().unwrap_or_default(),
+        ];
+        cells.extend(owners.then(|| line.owner.clone().unwrap_or_default()));
+        cells.extend(expiries.then(|| line.expiry.clone().unwrap_or_default()));
+        table.row(cells);
     }
     table.write(&mut &mut *out, true)
 }

@@ -1,7 +1,7 @@
-//! What a person decides about a parked document: to try it again, or to leave it.
+//! What a person decides about parked documents: to try them again, or to leave one.
 //!
 //! The decision goes through the journal's inbox like every other change, with its audit record, and holds only
-//! if the document is still parked.
+//! if the document is still parked. Corrections are in `edit`.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -11,20 +11,19 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::problem::Problem;
-use super::query::Id;
-use super::read::find_document;
+use super::query::{Id, cut};
+use super::read::{detail, find_document, parked_for};
 use super::{Gateway, reading};
 use crate::clock;
 use crate::document::{self, Progress, Reason};
 use crate::journal::{Change, Entry};
 use crate::view::http::Peer;
-use crate::view::records::DocumentDetail;
+use crate::view::reasons::{self, DISCARDED};
+use crate::view::records::{DocumentDetail, Retried};
 
 /// The longest `by` and the longest `reason`, in characters.
 const BY_CHARS_MAX: usize = 64;
 const REASON_CHARS_MAX: usize = 500;
-/// The reason code of a document that a person discarded.
-const DISCARDED: &str = "discarded";
 
 /// The body of a decision; without one, the person is whom the socket knows.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -32,19 +31,22 @@ const DISCARDED: &str = "discarded";
 struct Body {
     by: Option<String>,
     reason: Option<String>,
+    with: Option<String>,
+    code: Option<String>,
+    after: Option<u64>,
 }
 
 /// Who decided, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Decision {
+pub struct Decision {
     by: String,
     /// Whom the socket saw, where `by` names another.
     over: Option<String>,
-    reason: Option<String>,
+    pub reason: Option<String>,
 }
 
-type Decided = Result<Json<DocumentDetail>, Problem>;
-type Taken = Result<Bytes, BytesRejection>;
+pub type Decided = Result<Json<DocumentDetail>, Problem>;
+pub type Taken = Result<Bytes, BytesRejection>;
 
 pub async fn retry(
     State(gateway): State<Gateway>,
@@ -52,9 +54,11 @@ pub async fn retry(
     Id(id): Id,
     body: Taken,
 ) -> Decided {
-    let decision = Decision::read(body, peer)?;
-    let to = document::State::Waiting;
-    decide(&gateway, &id, decision, to).await
+    let body = Body::read(body, &["by", "reason", "with"])?;
+    let decision = Decision::of(body.by, body.reason, peer)?;
+    let entry = parked(&gateway, id).await?;
+    let change = decision.retry(&entry, body.with.as_deref())?;
+    decide(&gateway, change).await
 }
 
 pub async fn discard(
@@ -63,46 +67,102 @@ pub async fn discard(
     Id(id): Id,
     body: Taken,
 ) -> Decided {
-    let decision = Decision::read(body, peer)?;
-    if decision.reason.is_none() {
+    let body = Body::read(body, &["by", "reason"])?;
+    let decision = Decision::of(body.by, body.reason, peer)?;
+    let Some(reason) = decision.reason.clone() else {
         return Err(Problem::bad(
             "discarding needs a reason",
             "say why in \"reason\": it is kept with the document for whoever asks later",
         ));
-    }
-    let to = document::State::Discarded;
-    decide(&gateway, &id, decision, to).await
+    };
+    let entry = parked(&gateway, id).await?;
+    let change = decision.end(&entry, document::State::Discarded, DISCARDED, reason, None);
+    decide(&gateway, change).await
 }
 
-pub async fn edit() -> Problem {
-    Problem::new(
-        StatusCode::NOT_IMPLEMENTED,
-        format!(
-            "stockrelay {} cannot edit a parked document",
-            env!("CARGO_PKG_VERSION")
-        ),
-        "correct the master data in Odoo and retry; or discard it and scan again",
-    )
+/// Tries all again that are parked for one reason, a bounded number at once: `more` tells that `after` goes on.
+pub async fn retry_all(
+    State(gateway): State<Gateway>,
+    Extension(peer): Extension<Peer>,
+    body: Taken,
+) -> Result<Json<Retried>, Problem> {
+    let body = Body::read(body, &["code", "by", "reason", "with", "after"])?;
+    let decision = Decision::of(body.by, body.reason, peer)?;
+    let Some(code) = body.code else {
+        return Err(Problem::bad(
+            "code is missing",
+            r#"say which reason in "code", such as {"code": "unknown-product"}"#,
+        ));
+    };
+    check_answer(&code, body.with.as_deref())?;
+    let after = body.after.unwrap_or(0);
+    let (entries, next, more) = reading(&gateway, move |g| parked_for(g, &code, after)).await?;
+    let changes = (entries.iter())
+        .map(|entry| decision.retry(entry, body.with.as_deref()))
+        .collect::<Result<_, _>>()?;
+    // Those that another person decided meanwhile are left as they are.
+    let made = gateway.journal.inbox().change(changes).await?;
+    Ok(Json(Retried {
+        retried: made.into_iter().filter(|made| *made).count() as u64,
+        next,
+        more,
+    }))
 }
 
-async fn decide(gateway: &Gateway, id: &str, decision: Decision, to: document::State) -> Decided {
-    let id = id.to_owned();
+/// The document that the id means, if it is parked.
+pub async fn parked(gateway: &Gateway, id: String) -> Result<Entry, Problem> {
     let entry = reading(gateway, move |g| find_document(g, &id)).await?;
-    let number = entry.document.number;
-    if entry.progress.state != document::State::Parked {
-        return Err(not_parked(&entry));
+    match entry.progress.state {
+        document::State::Parked => Ok(entry),
+        _ => Err(not_parked(&entry)),
     }
-    let change = decision.change(&entry, to);
+}
+
+async fn decide(gateway: &Gateway, change: Change) -> Decided {
+    let number = change.number;
     let made = gateway.journal.inbox().change(vec![change]).await?;
-    let (entry, audit) = reading(gateway, move |g| {
-        Ok((g.journal.document(number)?, g.journal.audit(number)?))
-    })
-    .await?;
-    let entry = entry.ok_or_else(|| Problem::internal(format!("document {number} is gone")))?;
     if made != [true] {
-        return Err(not_parked(&entry));
+        return Err(changed_meanwhile(gateway, number).await?);
     }
-    Ok(Json(DocumentDetail::of(&entry, audit)))
+    told(gateway, number).await
+}
+
+/// All of a document, as it is after a decision.
+pub async fn told(gateway: &Gateway, number: u64) -> Decided {
+    let detail = move |g: &Gateway| match g.journal.document(number)? {
+        Some(entry) => detail(g, entry),
+        None => Err(Problem::internal(format!("document {number} is gone"))),
+    };
+    reading(gateway, detail).await.map(Json)
+}
+
+/// What is answered where somebody else decided between the look and the change.
+pub async fn changed_meanwhile(gateway: &Gateway, number: u64) -> Result<Problem, Problem> {
+    reading(gateway, move |g| {
+        Ok(match g.journal.document(number)? {
+            Some(entry) => not_parked(&entry),
+            None => Problem::internal(format!("document {number} is gone")),
+        })
+    })
+    .await
+}
+
+fn check_answer(code: &str, with: Option<&str>) -> Result<(), Problem> {
+    let Some(with) = with else {
+        return Ok(());
+    };
+    let answers: Vec<_> = reasons::answers(code).collect();
+    if answers.contains(&with) {
+        return Ok(());
+    }
+    Err(Problem::bad(
+        format!("with: found {:?}, and the reason is {code:?}", cut(with)),
+        if answers.is_empty() {
+            "this reason takes no answer: leave \"with\" out".to_owned()
+        } else {
+            format!("this reason takes {}", answers.join(" or "))
+        },
+    ))
 }
 
 fn not_parked(entry: &Entry) -> Problem {
@@ -117,25 +177,44 @@ fn not_parked(entry: &Entry) -> Problem {
     )
 }
 
-impl Decision {
-    fn read(body: Taken, peer: Peer) -> Result<Self, Problem> {
-        let bytes = body.map_err(|rejection| {
-            Problem::new(
-                rejection.status(),
-                rejection.body_text(),
-                "send a small JSON object",
-            )
+impl Body {
+    /// `accepted` are the keys that this decision takes; no body at all is one without keys.
+    fn read(body: Taken, accepted: &[&str]) -> Result<Self, Problem> {
+        let bytes = bytes(body)?;
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let remedy = format!("send a JSON object with the keys {}", accepted.join(", "));
+        let body: Self = serde_json::from_slice(&bytes).map_err(|error| {
+            Problem::bad(format!("the body is not understood: {error}"), &remedy)
         })?;
-        let remedy = r#"send {"by": "NAME", "reason": "TEXT"}, both optional, or no body"#;
-        let body: Body = if bytes.is_empty() {
-            Body::default()
-        } else {
-            serde_json::from_slice(&bytes).map_err(|error| {
-                Problem::bad(format!("the body is not understood: {error}"), remedy)
-            })?
-        };
-        let by = text("by", body.by, BY_CHARS_MAX)?;
-        let reason = text("reason", body.reason, REASON_CHARS_MAX)?;
+        for (key, there) in [
+            ("with", body.with.is_some()),
+            ("code", body.code.is_some()),
+            ("after", body.after.is_some()),
+        ] {
+            if there && !accepted.contains(&key) {
+                return Err(Problem::bad(format!("{key} is not for this"), remedy));
+            }
+        }
+        Ok(body)
+    }
+}
+
+pub fn bytes(body: Taken) -> Result<Bytes, Problem> {
+    body.map_err(|rejection| {
+        Problem::new(
+            rejection.status(),
+            rejection.body_text(),
+            "send a small JSON object",
+        )
+    })
+}
+
+impl Decision {
+    pub fn of(by: Option<String>, reason: Option<String>, peer: Peer) -> Result<Self, Problem> {
+        let by = text("by", by, BY_CHARS_MAX)?;
+        let reason = text("reason", reason, REASON_CHARS_MAX)?;
         let seen = user_name(peer.uid);
         Ok(match by {
             Some(by) => Self {
@@ -151,15 +230,46 @@ impl Decision {
         })
     }
 
-    fn change(&self, entry: &Entry, to: document::State) -> Change {
-        let discarded = to == document::State::Discarded;
-        let before = &entry.progress;
-        let mut note = if discarded {
-            "discarded"
-        } else {
-            "to be tried again"
-        }
-        .to_owned();
+    fn retry(&self, entry: &Entry, with: Option<&str>) -> Result<Change, Problem> {
+        let code = entry.progress.reason.as_ref();
+        check_answer(code.map_or("", |reason| &reason.code), with)?;
+        let note = match with {
+            Some(with) => format!("to be tried again with {with}"),
+            None => "to be tried again".to_owned(),
+        };
+        let before = entry.progress.clone();
+        let progress = Progress {
+            state: document::State::Waiting,
+            decision: with.map(str::to_owned).or(before.decision.clone()),
+            since: clock::now(),
+            // What the last attempt came to stays until the next one has come to something.
+            ..before
+        };
+        Ok(self.change(entry, progress, note))
+    }
+
+    /// Ends the document: it will never be posted. `what` was changed stands in the note before the reason.
+    pub fn end(
+        &self,
+        entry: &Entry,
+        state: document::State,
+        code: &str,
+        reason: String,
+        what: Option<String>,
+    ) -> Change {
+        let progress = Progress {
+            state,
+            reason: Some(Reason {
+                code: code.to_owned(),
+                message: reason,
+            }),
+            since: clock::now(),
+            ..entry.progress.clone()
+        };
+        self.change(entry, progress, what.unwrap_or_else(|| code.to_owned()))
+    }
+
+    fn change(&self, entry: &Entry, progress: Progress, mut note: String) -> Change {
         if let Some(reason) = &self.reason {
             note = format!("{note}: {reason}");
         }
@@ -169,20 +279,7 @@ impl Decision {
         Change {
             number: entry.document.number,
             expect: document::State::Parked,
-            progress: Progress {
-                state: to,
-                reason: if discarded {
-                    Some(Reason {
-                        code: DISCARDED.to_owned(),
-                        message: self.reason.clone().unwrap_or_default(),
-                    })
-                } else {
-                    // What the last attempt came to stays until the next one has come to something.
-                    before.reason.clone()
-                },
-                since: clock::now(),
-                ..before.clone()
-            },
+            progress,
             by: format!("user:{}", self.by),
             note,
         }
@@ -228,8 +325,10 @@ mod tests {
 
     const ROOT: Peer = Peer { uid: Some(0) };
 
-    fn read(body: &'static str) -> Result<Decision, Problem> {
-        Decision::read(Ok(Bytes::from_static(body.as_bytes())), ROOT)
+    fn read(body: &str) -> Result<Decision, Problem> {
+        let bytes = Ok(Bytes::copy_from_slice(body.as_bytes()));
+        let body = Body::read(bytes, &["by", "reason"])?;
+        Decision::of(body.by, body.reason, ROOT)
     }
 
     #[test]
@@ -245,10 +344,15 @@ mod tests {
     #[test]
     fn a_body_that_is_not_understood_is_refused() {
         let long = format!(r#"{{"reason": "{}"}}"#, "x".repeat(501));
-        for bad in ["{", "[]", r#"{"why": "x"}"#, r#"{"by": "a\nb"}"#, &long] {
-            let bytes = Bytes::copy_from_slice(bad.as_bytes());
-            let problem = Decision::read(Ok(bytes), ROOT).unwrap_err();
-            assert_eq!(problem.status, 400, "{bad}");
+        for bad in [
+            "{",
+            "[]",
+            r#"{"why": "x"}"#,
+            r#"{"with": "allow"}"#,
+            r#"{"by": "a\nb"}"#,
+            &long,
+        ] {
+            assert_eq!(read(bad).unwrap_err().status, 400, "{bad}");
         }
     }
 

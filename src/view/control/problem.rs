@@ -73,6 +73,6 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{method} is not for {path:?}"),
-        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard",
+        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard, and /v1/parked/retry",
     )
 }

@@ -8,7 +8,8 @@ use axum::extract::State;
 use super::problem::Problem;
 use super::query::{Asked, EVENT_STATES, Id, Query, cut};
 use super::{Gateway, reading};
-use crate::document::{self, DocumentKey};
+use crate::assemble;
+use crate::document::{self, DocumentKey, Purpose};
 use crate::event::{Name, Recorded};
 use crate::journal::{Entry, JournalError};
 use crate::view::records::{
@@ -28,6 +29,10 @@ const LINES_MAX: usize = 5_000;
 const PREFIX_DIGITS_MIN: usize = 6;
 /// Rejected readings that `trace` looks through, newest first: they have no index by id.
 const REJECTED_LOOKED_THROUGH: u64 = 10_000;
+/// Documents that one request tries again: the writer does nothing else meanwhile.
+const RETRIED_MAX: usize = 500;
+/// Documents before and after a corrected one that its trace has.
+const CHAIN_MAX: usize = 20;
 
 type Answer<T> = Result<Json<T>, Problem>;
 
@@ -191,7 +196,8 @@ fn document_page(
                 continue;
             }
             lines += entry.document.lines.len();
-            page.documents.push(DocumentView::of(&entry, false));
+            page.documents
+                .push(DocumentView::of(&alive(gateway, entry)?, false));
             if page.documents.len() == query.limit || lines >= LINES_MAX {
                 page.more = !last || newest > Some(page.next);
                 return Ok(page);
@@ -206,12 +212,71 @@ fn document_page(
 }
 
 pub async fn parked_one(State(gateway): State<Gateway>, Id(id): Id) -> Answer<DocumentDetail> {
-    let detail = move |g: &Gateway| {
-        let entry = find_document(g, &id)?;
-        let audit = g.journal.audit(entry.document.number)?;
-        Ok(DocumentDetail::of(&entry, audit))
-    };
-    reading(&gateway, detail).await.map(Json)
+    let found = move |g: &Gateway| detail(g, find_document(g, &id)?);
+    reading(&gateway, found).await.map(Json)
+}
+
+/// A document with its life, what stands in its place, and what can be decided.
+pub fn detail(gateway: &Gateway, entry: Entry) -> Result<DocumentDetail, Problem> {
+    let journal = &gateway.journal;
+    let entry = alive(gateway, entry)?;
+    let audit = journal.audit(entry.document.number)?;
+    let next = corrected(gateway, &entry)?;
+    let next = next.map(|next| next.document.number);
+    Ok(DocumentDetail::of(&entry, audit, next))
+}
+
+/// The document that a person put in the place of this one.
+fn corrected(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalError> {
+    if entry.progress.state != document::State::Replaced {
+        return Ok(None);
+    }
+    let key = entry.document.key.corrected();
+    gateway.journal.document_by_key(key)
+}
+
+/// A document that was sealed without lines, by a version that could not post its type, with the lines of its event.
+pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError> {
+    if let (Purpose::Unsupported { .. }, Some(seq)) =
+        (&entry.document.purpose, entry.document.events.first())
+        && let Some(event) = gateway.journal.event(*seq)?
+    {
+        entry.document = assemble::revive(&entry.document, &event);
+    }
+    Ok(entry)
+}
+
+/// Documents that are parked for one reason, above `after`: as many as one request retries, where to go on, and whether
+/// there may be more.
+pub fn parked_for(
+    gateway: &Gateway,
+    code: &str,
+    after: u64,
+) -> Result<(Vec<Entry>, u64, bool), Problem> {
+    let (mut found, mut next) = (Vec::new(), after);
+    for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
+        let state = Some(document::State::Parked);
+        let chunk = gateway.journal.documents(state, next, DOCUMENTS_AT_ONCE)?;
+        let Some(newest) = chunk.last().map(|entry| entry.document.number) else {
+            return Ok((found, next, false));
+        };
+        for entry in chunk {
+            next = entry.document.number;
+            if entry
+                .progress
+                .reason
+                .as_ref()
+                .is_some_and(|reason| reason.code == code)
+            {
+                found.push(entry);
+            }
+            if found.len() == RETRIED_MAX {
+                return Ok((found, next, true));
+            }
+        }
+        next = newest;
+    }
+    Ok((found, next, true))
 }
 
 /// The document that an id means: its number, its key, or the beginning of a parked one's key.
@@ -333,12 +398,29 @@ fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem>
 }
 
 fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
-    let detail = DocumentDetail::of(entry, gateway.journal.audit(entry.document.number)?);
-    Ok(Trace {
-        document: Some(detail.document),
-        audit: detail.audit,
+    let journal = &gateway.journal;
+    let this = detail(gateway, entry.clone())?;
+    let mut trace = Trace {
+        document: Some(this.document),
+        audit: this.audit,
+        choices: this.choices,
         ..Trace::default()
-    })
+    };
+    let mut before = entry.document.corrects;
+    while let Some(number) = before.filter(|_| trace.earlier.len() < CHAIN_MAX) {
+        // Past its time, it is gone before the one that took its place.
+        let Some(old) = journal.document(number)? else {
+            break;
+        };
+        before = old.document.corrects;
+        trace.earlier.insert(0, detail(gateway, old)?);
+    }
+    let mut after = corrected(gateway, entry)?;
+    while let Some(new) = after.filter(|_| trace.later.len() < CHAIN_MAX) {
+        after = corrected(gateway, &new)?;
+        trace.later.push(detail(gateway, new)?);
+    }
+    Ok(trace)
 }
 
 /// The newest rejected reading with this id, or `DEVICE/ID`.

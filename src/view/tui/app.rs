@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::widgets::TableState;
 
+use super::dialog::{Dialog, Discard, Step};
+use super::edit::Edit;
 use super::keys::{self, Act};
+use super::retry::Retry;
 use super::theme::Theme;
 use crate::view::records::DocumentView;
 use crate::view::snapshot::Status;
@@ -16,8 +19,6 @@ use crate::view::snapshot::Status;
 const RATES_KEPT: usize = 240;
 /// Rows of one page up or down.
 const PAGE: usize = 10;
-/// The longest reason that can be typed, as the control API takes it.
-const REASON_CHARS_MAX: usize = 500;
 
 /// What the feed got.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,20 +54,27 @@ impl Panel {
 }
 
 /// What the person wants done outside of the screen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
     Quit,
-    Retry { key: String },
-    Discard { key: String, reason: String },
-}
-
-/// Asking for the reason of a discard, then whether it is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dialog {
-    pub number: u64,
-    pub key: String,
-    pub reason: String,
-    pub confirming: bool,
+    Retry {
+        key: String,
+        with: Option<&'static str>,
+    },
+    /// All that are parked for this reason code.
+    RetryAll {
+        code: String,
+        with: Option<&'static str>,
+    },
+    /// The body is that of the control API.
+    Edit {
+        key: String,
+        body: serde_json::Value,
+    },
+    Discard {
+        key: String,
+        reason: String,
+    },
 }
 
 /// Rates of the last minutes, in tenths of an event a second, oldest first.
@@ -166,8 +174,18 @@ impl App {
         if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
             return Some(Wish::Quit);
         }
-        if self.dialog.is_some() {
-            return self.answer(key.code);
+        if let Some(dialog) = &mut self.dialog {
+            return match dialog.press(key.code) {
+                Step::Stay => None,
+                Step::Close => {
+                    self.dialog = None;
+                    None
+                }
+                Step::Done(wish) => {
+                    self.dialog = None;
+                    Some(wish)
+                }
+            };
         }
         if self.help {
             self.help = false;
@@ -189,7 +207,7 @@ impl App {
             Act::PageDown => self.select(panel, PAGE, 0),
             Act::First => self.select(panel, 0, usize::MAX),
             Act::Last => self.select(panel, usize::MAX, 0),
-            Act::Retry | Act::Discard => return self.decide(act),
+            Act::Retry | Act::RetryAll | Act::Edit | Act::Discard => return self.decide(act),
         }
         None
     }
@@ -235,40 +253,15 @@ impl App {
             self.notice = Some("No document is parked".to_owned());
             return None;
         };
-        let (number, key) = (document.number, document.key.clone());
-        if act == Act::Retry {
-            return Some(Wish::Retry { key });
-        }
-        self.dialog = Some(Dialog {
-            number,
-            key,
-            reason: String::new(),
-            confirming: false,
-        });
-        None
-    }
-
-    /// Keys while the dialog is open.
-    fn answer(&mut self, key: KeyCode) -> Option<Wish> {
-        let dialog = self.dialog.as_mut()?;
-        match (dialog.confirming, key) {
-            (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => self.dialog = None,
-            (true, KeyCode::Char('y' | 'Y')) => {
-                let dialog = self.dialog.take()?;
-                return Some(Wish::Discard {
-                    key: dialog.key,
-                    reason: dialog.reason.trim().to_owned(),
-                });
-            }
-            (false, KeyCode::Enter) => dialog.confirming = !dialog.reason.trim().is_empty(),
-            (false, KeyCode::Backspace) => {
-                dialog.reason.pop();
-            }
-            (false, KeyCode::Char(c)) if dialog.reason.chars().count() < REASON_CHARS_MAX => {
-                dialog.reason.push(c);
-            }
-            _ => {}
-        }
+        let dialog = match act {
+            Act::Edit => Dialog::Edit(Edit::new(document)),
+            Act::Discard => Dialog::Discard(Discard::new(document)),
+            _ => match Retry::new(document, act == Act::RetryAll) {
+                Ok(retry) => Dialog::Retry(retry),
+                Err(wish) => return Some(wish),
+            },
+        };
+        self.dialog = Some(dialog);
         None
     }
 }
@@ -327,18 +320,19 @@ mod tests {
         app.see(Seen::Gateway(Box::new(snapshot)), at);
     }
 
+    fn confirming(app: &App) -> bool {
+        matches!(&app.dialog, Some(Dialog::Discard(discard)) if discard.confirming)
+    }
+
     #[test]
     fn a_discard_needs_a_reason_and_a_second_word() {
         let mut app = app_with_parked(2);
         assert_eq!(press(&mut app, "jd"), None);
         assert_eq!(press(&mut app, " \n"), None);
-        assert!(
-            !app.dialog.as_ref().unwrap().confirming,
-            "blank is no reason"
-        );
+        assert!(!confirming(&app), "blank is no reason");
         // A `q` or `y` in the reason is a letter.
         assert_eq!(press(&mut app, "query\n"), None);
-        assert!(app.dialog.as_ref().unwrap().confirming);
+        assert!(confirming(&app));
         let wish = press(&mut app, "y");
         let key = format!("{:032x}", 2);
         assert_eq!(

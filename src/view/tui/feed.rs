@@ -34,8 +34,8 @@ pub(super) async fn feed(client: Client, sender: mpsc::Sender<Message>) {
 
 async fn take(client: &Client) -> Result<Snapshot, ClientError> {
     let status: Status = client.get("/v1/status").await?;
-    // Documents are numbered from 1 without gaps: the newest has the number of how many there ever were.
-    let after = status.documents.sealed().saturating_sub(DOCUMENTS);
+    // Documents are numbered without gaps.
+    let after = status.documents.newest.saturating_sub(DOCUMENTS);
     let mut documents: DocumentPage = client
         .get(&format!("/v1/documents?after={after}&limit={DOCUMENTS}"))
         .await?;

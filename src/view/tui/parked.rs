@@ -7,12 +7,13 @@ use ratatui::widgets::{Block, Paragraph, Row, Table, Wrap};
 
 use super::app::{App, Panel};
 use super::devices::ago;
-use super::theme::{HEADING, SELECTED};
+use super::theme::{FAINT, HEADING, SELECTED};
+use crate::view::reasons::choices;
 use crate::view::records::DocumentView;
 use crate::view::table::{counted, plain};
 
 /// Rows for the selected document, below the list.
-const DETAIL_ROWS: u16 = 3;
+const DETAIL_ROWS: u16 = 4;
 const WIDTHS: [Constraint; 5] = [
     Constraint::Length(8),
     Constraint::Length(20),
@@ -58,7 +59,7 @@ fn row(document: &DocumentView, app: &App) -> Row<'static> {
     ])
 }
 
-/// Why it was refused, and its first line.
+/// Why it was refused, its first line, and what can be done.
 fn about(document: &DocumentView) -> Vec<Line<'static>> {
     let message = document
         .reason
@@ -82,5 +83,13 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
         }
         text.push(Line::from(format!("{}{more}", plain(&movement))));
     }
+    let code = document.reason.as_ref().map_or("", |reason| &reason.code);
+    let choices: Vec<String> = (choices(code).iter())
+        .map(|(action, _)| action.words())
+        .collect();
+    text.push(Line::styled(
+        format!("choices: {}", choices.join(", ")),
+        FAINT,
+    ));
     text
 }

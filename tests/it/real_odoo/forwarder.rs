@@ -82,7 +82,7 @@ impl Gateway {
             journal: self.journal.clone(),
             outlets: Outlets {
                 listen: Some(sender),
-                broker: None,
+                ..Outlets::default()
             },
             board: self.board.clone(),
             data_dir: self.dir.path().to_owned(),

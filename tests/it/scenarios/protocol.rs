@@ -25,7 +25,11 @@ macro_rules! on_both {
 }
 
 mod answers;
+mod floor;
+mod goods;
+mod json_rpc;
 mod load;
+mod orders;
 mod validate;
 
 const COLUMNS: [&str; 10] = [

@@ -140,6 +140,74 @@ impl Target {
         made[0].as_i64().expect("the new product's id")
     }
 
+    /// Puts goods somewhere, by counting them: product, location, and lot, package or owner in `place`.
+    pub async fn stock(&self, place: Value, quantity: f64) {
+        let mut values = place;
+        values["inventory_quantity"] = json!(quantity);
+        let body = json!({"vals_list": [values], "context": {"inventory_mode": true}});
+        let made = self.admin("stock.quant", "create", body).await;
+        let body = json!({"ids": made, "context": {"inventory_mode": true}});
+        let path = "/json/2/stock.quant/action_apply_inventory";
+        let key = &self.admin_api_key;
+        let answer = self
+            .send(key, &self.database, path, &body.to_string())
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// A sales order, confirmed: its name, and its first picking.
+    pub async fn sale(&self, lines: &[(i64, f64)], warehouse: i64) -> (String, i64) {
+        let line = |(product, quantity): &(i64, f64)| json!([0, 0, {"product_id": product, "product_uom_qty": quantity}]);
+        let lines: Vec<Value> = lines.iter().map(line).collect();
+        let partner = self.partner(&fresh("Customer ")).await;
+        let order = json!({"partner_id": partner, "warehouse_id": warehouse, "order_line": lines});
+        self.confirmed("sale.order", order, "action_confirm").await
+    }
+
+    /// A purchase order, confirmed: its name, and its receipt.
+    pub async fn purchase(&self, lines: &[(i64, f64)], warehouse: i64) -> (String, i64) {
+        let line = |(product, quantity): &(i64, f64)| json!([0, 0, {"product_id": product, "product_qty": quantity, "price_unit": 1}]);
+        let lines: Vec<Value> = lines.iter().map(line).collect();
+        let partner = self.partner(&fresh("Vendor ")).await;
+        let domain = json!([["warehouse_id", "=", warehouse], ["code", "=", "incoming"]]);
+        let incoming = self.find("stock.picking.type", domain).await;
+        let order =
+            json!({"partner_id": partner, "picking_type_id": incoming, "order_line": lines});
+        self.confirmed("purchase.order", order, "button_confirm")
+            .await
+    }
+
+    async fn confirmed(&self, model: &str, order: Value, button: &str) -> (String, i64) {
+        let order = self.made(model, order).await;
+        self.admin(model, button, json!({"ids": [order]})).await;
+        let body = json!({"ids": [order], "fields": ["name", "picking_ids"]});
+        let rows = self.admin(model, "read", body).await;
+        let picking = rows[0]["picking_ids"][0].as_i64();
+        let name = rows[0]["name"].as_str().unwrap().to_owned();
+        (name, picking.unwrap_or_else(|| panic!("{rows}")))
+    }
+
+    pub async fn partner(&self, name: &str) -> i64 {
+        self.made("res.partner", json!({"name": name})).await
+    }
+
+    /// A record that the administrator makes.
+    pub async fn made(&self, model: &str, values: Value) -> i64 {
+        let made = self
+            .admin(model, "create", json!({"vals_list": [values]}))
+            .await;
+        made[0].as_i64().expect("the new record's id")
+    }
+
+    /// A unit that is so many of the first one, for a product to be packed in.
+    pub async fn case_of(&self, product: i64, units: u32) -> i64 {
+        let body = json!({"ids": [product], "fields": ["uom_id"]});
+        let unit = self.ask("product.product", "read", body).await[0]["uom_id"][0].clone();
+        let values =
+            json!({"name": fresh("Case "), "relative_factor": units, "relative_uom_id": unit});
+        self.made("uom.uom", values).await
+    }
+
     /// What Odoo says is in a bin.
     pub async fn quantity(&self, product: i64, bin: i64) -> f64 {
         let domain = json!([["product_id", "=", product], ["location_id", "=", bin]]);

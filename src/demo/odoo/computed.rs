@@ -1,0 +1,126 @@
+//! Fields that Odoo works out from other records when somebody reads them.
+
+use serde_json::{Value, json};
+
+use super::store::{Place, Row, Store, flag_of, id_of, number_of, reference, round, text_of};
+
+/// The value of a computed field; none where the field is kept.
+#[must_use]
+pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value> {
+    let id = id_of(row, "id");
+    Some(match (model, field) {
+        ("stock.move", "quantity") => json!(quantity(store, id)),
+        ("stock.move", "picked") => json!(is_picked(store, id)),
+        ("stock.move.line", "state") => state(store, row),
+        ("stock.move.line", "quantity_product_uom") => json!(store.in_own_unit(row)),
+        ("stock.quant", "reserved_quantity") => json!(reserved(store, Place::of(row))),
+        ("stock.quant", "available_quantity") => {
+            json!(round(
+                number_of(row, "quantity") - reserved(store, Place::of(row))
+            ))
+        }
+        ("stock.picking", "picking_type_code") => {
+            json!(store.through(row, "picking_type_id", "stock.picking.type", "code"))
+        }
+        ("stock.picking", "has_scrap_move") => {
+            json!(store.of("stock.move", "picking_id", id).any(|(_, m)| {
+                let to = store.through(m, "location_dest_id", "stock.location", "usage");
+                to == "inventory"
+            }))
+        }
+        ("stock.package", "location_id") => {
+            let mut quants = store.of("stock.quant", "package_id", id);
+            let holds = quants.find(|(_, quant)| number_of(quant, "quantity") > 0.0);
+            reference(holds.map_or(0, |(_, quant)| id_of(quant, "location_id")))
+        }
+        ("stock.lot", "product_qty") => {
+            let quants = store.of("stock.quant", "lot_id", id);
+            let inside = quants.filter(|(_, quant)| {
+                store.through(quant, "location_id", "stock.location", "usage") == "internal"
+            });
+            json!(round(inside.map(|(_, q)| number_of(q, "quantity")).sum()))
+        }
+        ("product.product", "property_stock_inventory") => {
+            let mut locations = store.table("stock.location");
+            let found = locations.find(|(_, row)| text_of(row, "usage") == "inventory");
+            reference(found.map_or(0, |(id, _)| id))
+        }
+        ("sale.order.line", "qty_delivered") => json!(delivered(store, id)),
+        ("purchase.order.line", "qty_received") => json!(received(store, row, id)),
+        ("sale.order", "picking_ids") => {
+            json!(store.many("sale.order", id, "picking_ids"))
+        }
+        _ => return None,
+    })
+}
+
+/// What a move's lines add up to, picked or not.
+#[must_use]
+pub fn quantity(store: &Store, id: i64) -> f64 {
+    let lines = store.of("stock.move.line", "move_id", id);
+    round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
+}
+
+/// A move is picked as soon as one of its lines is.
+#[must_use]
+pub fn is_picked(store: &Store, id: i64) -> bool {
+    let mut lines = store.of("stock.move.line", "move_id", id);
+    lines.any(|(_, line)| flag_of(line, "picked"))
+}
+
+fn state(store: &Store, line: &Row) -> Value {
+    let of = store.row("stock.move", id_of(line, "move_id"));
+    of.map_or(json!(false), |row| json!(text_of(row, "state")))
+}
+
+/// What open lines take from a place, whether anything is there or not.
+#[must_use]
+pub fn reserved(store: &Store, place: Place) -> f64 {
+    let lines = store.of("stock.move.line", "product_id", place.product);
+    let taken = lines.filter(|(_, line)| {
+        let state = store.through(line, "move_id", "stock.move", "state");
+        !matches!(state, "done" | "cancel" | "draft")
+            && Place::of(line) == place
+            && store.through(line, "location_id", "stock.location", "usage") == "internal"
+    });
+    round(taken.map(|(_, line)| store.in_own_unit(line)).sum())
+}
+
+/// Goods at the customer's, less what came back.
+fn delivered(store: &Store, sale_line: i64) -> f64 {
+    let moves = store.of("stock.move", "sale_line_id", sale_line);
+    let done = moves.filter(|(_, m)| text_of(m, "state") == "done");
+    round(
+        done.map(|(id, m)| {
+            let usage = |end: &str| store.through(m, end, "stock.location", "usage");
+            match (usage("location_id"), usage("location_dest_id")) {
+                ("customer", _) => -quantity(store, id),
+                (_, "customer") => quantity(store, id),
+                _ => 0.0,
+            }
+        })
+        .sum(),
+    )
+}
+
+/// Goods from the vendor, less what went back: on a return the product is enough to know the line by.
+fn received(store: &Store, line: &Row, id: i64) -> f64 {
+    let mut sum = 0.0;
+    for (of, m) in store.of("stock.move", "purchase_line_id", id) {
+        let from = store.through(m, "location_id", "stock.location", "usage");
+        if text_of(m, "state") == "done" && from == "supplier" {
+            sum += quantity(store, of);
+        }
+    }
+    for (receipt, _) in store.of("stock.picking", "purchase_id", id_of(line, "order_id")) {
+        for (back, _) in store.of("stock.picking", "return_id", receipt) {
+            for (of, m) in store.of("stock.move", "picking_id", back) {
+                let is_ours = id_of(m, "product_id") == id_of(line, "product_id");
+                if is_ours && text_of(m, "state") == "done" {
+                    sum -= quantity(store, of);
+                }
+            }
+        }
+    }
+    round(sum)
+}

@@ -1,0 +1,449 @@
+//! `button_validate`: a wizard, a refusal, or all of them posted; and what that does to stock.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::orders;
+use super::params::Params;
+use super::picking::{self, KIND, LINE, MOVE, PICKING};
+use super::refusal::Refusal;
+use super::store::{
+    Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
+};
+use super::{Caller, computed};
+
+pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Value, Refusal> {
+    let mut open = Vec::new();
+    for id in params.ids() {
+        if text_of(store.existing(PICKING, id)?, "state") != "done" {
+            open.push(id);
+        }
+    }
+    for id in &open {
+        fill_draft(store, *id);
+    }
+    sanity(store, &open)?;
+    for id in &open {
+        pick_all_if_none(store, *id);
+    }
+    if let Some(wizard) = wizards(store, params, &open) {
+        return Ok(wizard);
+    }
+    let drop: Vec<i64> = params
+        .context("picking_ids_not_to_backorder")
+        .and_then(Value::as_array)
+        .map_or(Vec::new(), |ids| {
+            ids.iter().filter_map(Value::as_i64).collect()
+        });
+    for id in open {
+        post(store, caller, id, drop.contains(&id))?;
+    }
+    Ok(json!(true))
+}
+
+/// A draft of which nothing is there yet is taken to be done in full.
+fn fill_draft(store: &mut Store, picking: i64) {
+    let draft = store
+        .row(PICKING, picking)
+        .is_some_and(|row| text_of(row, "state") == "draft");
+    let moves = store.many(PICKING, picking, "move_ids");
+    if !draft || moves.iter().any(|id| computed::quantity(store, *id) > 0.0) {
+        return;
+    }
+    for id in moves {
+        let wanted = store
+            .row(MOVE, id)
+            .map_or(0.0, |m| number_of(m, "product_uom_qty"));
+        if wanted > 0.0 {
+            picking::add_line(
+                store,
+                row(json!({"move_id": id, "quantity": wanted, "picked": false})),
+            );
+        }
+    }
+}
+
+/// Where nobody picked anything, Odoo takes all that is reserved for picked.
+fn pick_all_if_none(store: &mut Store, picking: i64) {
+    if picking::picked(store, picking).is_empty() {
+        for line in store.many(PICKING, picking, "move_line_ids") {
+            store.set(LINE, line, "picked", json!(true));
+        }
+    }
+}
+
+/// The first question that Odoo would ask a person, unless the context says that it is answered.
+fn wizards(store: &Store, params: &Params, open: &[i64]) -> Option<Value> {
+    let short: Vec<i64> = open
+        .iter()
+        .copied()
+        .filter(|id| is_short(store, *id))
+        .collect();
+    if !params.context_flag("skip_backorder") && !short.is_empty() {
+        return Some(wizard(
+            params,
+            "Create Backorder?",
+            "stock.backorder.confirmation",
+            &short,
+        ));
+    }
+    if !params.context_flag("skip_sms") && open.iter().any(|id| asks_for_text(store, *id)) {
+        return Some(wizard(params, "SMS", "confirm.stock.sms", open));
+    }
+    if !params.context_flag("skip_expired") && open.iter().any(|id| is_expired(store, *id)) {
+        return Some(wizard(
+            params,
+            "Confirmation",
+            "expiry.picking.confirmation",
+            open,
+        ));
+    }
+    None
+}
+
+fn wizard(params: &Params, name: &str, model: &str, pickings: &[i64]) -> Value {
+    let mut context = params.get("context").cloned().unwrap_or_else(|| json!({}));
+    context["button_validate_picking_ids"] = json!(pickings);
+    json!({
+        "name": name, "type": "ir.actions.act_window", "view_mode": "form", "res_model": model,
+        "views": [[1, "form"]], "view_id": 1, "target": "new", "context": context,
+    })
+}
+
+/// Less was picked than somebody ordered, and the operation type leaves the answer to people.
+fn is_short(store: &Store, picking: i64) -> bool {
+    let kind = store.row(PICKING, picking).map_or("", |row| {
+        store.through(row, "picking_type_id", KIND, "create_backorder")
+    });
+    kind == "ask"
+        && store
+            .of(MOVE, "picking_id", picking)
+            .filter(|(_, m)| !matches!(text_of(m, "state"), "done" | "cancel"))
+            .any(|(id, m)| number_of(m, "product_uom_qty") > picked_of(store, id))
+}
+
+fn picked_of(store: &Store, of: i64) -> f64 {
+    let lines = store
+        .of(LINE, "move_id", of)
+        .filter(|(_, line)| flag_of(line, "picked"));
+    round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
+}
+
+/// The company confirms deliveries by text message, and this one goes to somebody with a telephone.
+fn asks_for_text(store: &Store, picking: i64) -> bool {
+    let mut companies = store.table("res.company");
+    let confirms = companies.any(|(_, row)| flag_of(row, "stock_text_confirmation"));
+    store.row(PICKING, picking).is_some_and(|row| {
+        confirms
+            && store.through(row, "picking_type_id", KIND, "code") == "outgoing"
+            && !store
+                .through(row, "partner_id", "res.partner", "phone")
+                .is_empty()
+    })
+}
+
+/// Goods past their date, whether the line names the date or its lot does.
+fn is_expired(store: &Store, picking: i64) -> bool {
+    let now = moment();
+    store.of(LINE, "picking_id", picking).any(|(_, line)| {
+        let dated = store
+            .row("product.product", id_of(line, "product_id"))
+            .is_some_and(|product| flag_of(product, "use_expiration_date"));
+        let own = text_of(line, "expiration_date");
+        let lot = store.through(line, "lot_id", "stock.lot", "expiration_date");
+        let date = if lot.is_empty() { own } else { lot };
+        dated && !date.is_empty() && date < now.as_str()
+    })
+}
+
+fn and(names: impl IntoIterator<Item = String>) -> String {
+    let names: Vec<String> = names.into_iter().collect();
+    match names.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, [one])) => format!("{one} and {last}"),
+        Some((last, rest)) => format!("{}, and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The lines that will be posted: the picked ones, or all where none was picked.
+fn lines_to_post(store: &Store, picking: i64) -> Vec<&Row> {
+    let picked = picking::picked(store, picking);
+    if picked.is_empty() {
+        store
+            .of(LINE, "picking_id", picking)
+            .map(|(_, line)| line)
+            .collect()
+    } else {
+        picked
+    }
+}
+
+/// What Odoo checks before it asks anything: emptiness, and lots. One message for the whole call.
+fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
+    let name = |id: &i64| store.display_name(PICKING, *id);
+    let empty: Vec<&i64> = open
+        .iter()
+        .filter(|id| store.many(PICKING, **id, "move_ids").is_empty())
+        .collect();
+    let (mut without_lot, mut products) = (Vec::new(), BTreeSet::new());
+    for id in open {
+        let missing = lines_to_post(store, *id).into_iter().filter(|line| {
+            store.through(line, "product_id", "product.product", "tracking") != "none"
+                && id_of(line, "lot_id") == 0
+                && text_of(line, "lot_name").is_empty()
+        });
+        let missing: Vec<i64> = missing.map(|line| id_of(line, "product_id")).collect();
+        if !missing.is_empty() {
+            without_lot.push(name(id));
+            products.extend(missing);
+        }
+    }
+    let products = and(products
+        .iter()
+        .map(|id| store.display_name("product.product", *id)));
+    let lot = format!("You need to supply a Lot/Serial number for products {products}.");
+    if let [one] = open {
+        let live = store.of(LINE, "picking_id", *one);
+        let live =
+            live.filter(|(_, line)| store.through(line, "move_id", MOVE, "state") != "cancel");
+        let moved: f64 = live.map(|(_, line)| number_of(line, "quantity")).sum();
+        return match () {
+            () if !empty.is_empty() => Err(Refusal::User(
+                "You can’t validate an empty transfer. Please add some products to move before proceeding."
+                    .to_owned(),
+            )),
+            () if moved == 0.0 => Err(Refusal::User(
+                "Transfer trouble alert! Validating a zero quantity transfer? You're not moving invisible \
+                 goods around are you?\nSet some quantities and let's get moving!"
+                    .to_owned(),
+            )),
+            () if !without_lot.is_empty() => Err(Refusal::User(lot)),
+            () => Ok(()),
+        };
+    }
+    let mut parts = Vec::new();
+    if !empty.is_empty() {
+        let names = and(empty.into_iter().map(name));
+        parts.push(format!("Transfers {names}: Please add some items to move."));
+    }
+    if !without_lot.is_empty() {
+        parts.push(format!("Transfers {}: {lot}", and(without_lot)));
+    }
+    if parts.is_empty() {
+        Ok(())
+    } else {
+        Err(Refusal::User(parts.join("\n\n")))
+    }
+}
+
+/// Posts the picked lines. The rest of a picked move, and moves that nobody picked of, go to a backorder, or nowhere.
+fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Result<(), Refusal> {
+    let header = store.existing(PICKING, picking)?.clone();
+    if text_of(&header, "state") == "cancel" {
+        return Ok(());
+    }
+    // A return asks nobody; else the operation type may have made up its mind.
+    let drop_rest = match store.through(&header, "picking_type_id", KIND, "create_backorder") {
+        "never" if id_of(&header, "return_id") == 0 => true,
+        "always" if id_of(&header, "return_id") == 0 => false,
+        _ => drop_rest,
+    };
+    let (mut rest, mut posted) = (Vec::new(), Vec::new());
+    for id in store.many(PICKING, picking, "move_ids") {
+        let Some(m) = store.row(MOVE, id).cloned() else {
+            continue;
+        };
+        if matches!(text_of(&m, "state"), "done" | "cancel") {
+            continue;
+        }
+        let wanted = number_of(&m, "product_uom_qty");
+        let done = picked_of(store, id);
+        if done == 0.0 {
+            if wanted == 0.0 || drop_rest {
+                remove_lines(store, id, |_| true);
+                store.set(MOVE, id, "state", json!("cancel"));
+            } else {
+                rest.push(id);
+            }
+            continue;
+        }
+        remove_lines(store, id, |line| {
+            !flag_of(line, "picked") || number_of(line, "quantity") == 0.0
+        });
+        if done < wanted && !drop_rest {
+            rest.push(split(store, &m, round(wanted - done)));
+            store.set(MOVE, id, "product_uom_qty", json!(done));
+        }
+        posted.push((id, m));
+    }
+    for (id, m) in &posted {
+        permit(store, caller, &header, m)?;
+        for line in store.many(MOVE, *id, "move_line_ids") {
+            resolve_lot(store, &header, line)?;
+            move_stock(store, line, 1.0)?;
+        }
+        store.set(MOVE, *id, "state", json!("done"));
+    }
+    packages_are_in_one_place(store, &posted)?;
+    if !rest.is_empty() {
+        backorder(store, picking, &header, &rest);
+    }
+    let moves: Vec<i64> = posted.iter().map(|(id, _)| *id).collect();
+    store.set(PICKING, picking, "state", json!("done"));
+    picking::write(store, PICKING, picking, row(json!({"date_done": moment()})));
+    orders::next_step(store, picking, &moves);
+    Ok(())
+}
+
+fn remove_lines(store: &mut Store, of: i64, which: impl Fn(&Row) -> bool) {
+    let lines = store
+        .of(LINE, "move_id", of)
+        .filter(|(_, line)| which(line));
+    for id in lines.map(|(id, _)| id).collect::<Vec<_>>() {
+        store.remove(LINE, id);
+    }
+}
+
+fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
+    let mut values = m.clone();
+    values.insert("product_uom_qty".into(), json!(quantity));
+    picking::add_move(store, values, "confirmed")
+}
+
+/// Moves that nobody picked of keep their ids and what they had reserved; the rest of the others is reserved anew.
+fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
+    let mut values = header.clone();
+    values.insert("backorder_id".into(), json!(picking));
+    values.insert("date_done".into(), json!(false));
+    let next = picking::create(store, values);
+    for id in rest {
+        store.set(MOVE, *id, "picking_id", json!(next));
+        for line in store.many(MOVE, *id, "move_line_ids") {
+            store.set(LINE, line, "picking_id", json!(next));
+        }
+    }
+    picking::confirm(store, next);
+    picking::assign(store, next);
+}
+
+/// What Odoo finds while it posts a move; any of it takes all of the call back.
+fn permit(store: &mut Store, caller: Caller, header: &Row, m: &Row) -> Result<(), Refusal> {
+    let product = id_of(m, "product_id");
+    if let Some(message) = store.refused_products.get(&product) {
+        return Err(Refusal::User(message.clone()));
+    }
+    let (sale, line) = (id_of(header, "sale_id"), id_of(m, "sale_line_id"));
+    let outgoing = store.through(header, "picking_type_id", KIND, "code") == "outgoing";
+    if sale != 0 && line == 0 && outgoing {
+        if caller == Caller::User {
+            return Err(super::denied("create", "sale.order.line"));
+        }
+        let values = json!({"order_id": sale, "product_id": product});
+        let line = store.insert("sale.order.line", row(values));
+        store.set(MOVE, id_of(m, "id"), "sale_line_id", json!(line));
+    }
+    Ok(())
+}
+
+/// A lot's name is looked up, or made a lot of, exactly where the operation type may make lots.
+fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal> {
+    let Some(values) = store.row(LINE, line).cloned() else {
+        return Ok(());
+    };
+    let product = id_of(&values, "product_id");
+    let tracked = store.through(&values, "product_id", "product.product", "tracking") != "none";
+    if !tracked || id_of(&values, "lot_id") != 0 {
+        return Ok(());
+    }
+    let makes = store
+        .row(KIND, id_of(header, "picking_type_id"))
+        .is_some_and(|kind| flag_of(kind, "use_create_lots"));
+    let name = text_of(&values, "lot_name");
+    if !makes || name.is_empty() {
+        let shown = store.display_name("product.product", product);
+        let text = format!("You need to supply a Lot/Serial Number for product:\n- {shown}");
+        return Err(Refusal::User(text));
+    }
+    let known = store
+        .table("stock.lot")
+        .find(|(_, lot)| id_of(lot, "product_id") == product && text_of(lot, "name") == name);
+    let lot = known.map(|(id, _)| id).unwrap_or_else(|| {
+        let expiry = values.get("expiration_date").cloned().unwrap_or(json!(false));
+        let values = json!({"name": name, "product_id": product, "expiration_date": expiry, "company_id": 1});
+        store.insert("stock.lot", row(values))
+    });
+    store.set(LINE, line, "lot_id", json!(lot));
+    Ok(())
+}
+
+/// Takes a line's goods from one place to the other, or back with a sign of -1. A serial number is nowhere twice.
+pub fn move_stock(store: &mut Store, line: i64, sign: f64) -> Result<(), Refusal> {
+    let Some(values) = store.row(LINE, line).cloned() else {
+        return Ok(());
+    };
+    let quantity = sign * store.in_own_unit(&values);
+    let from = Place::of(&values);
+    let to = Place {
+        location: id_of(&values, "location_dest_id"),
+        package: id_of(&values, "result_package_id"),
+        ..from
+    };
+    store.add_quant(from, -quantity);
+    store.add_quant(to, quantity);
+    let serial = store.through(&values, "product_id", "product.product", "tracking") == "serial";
+    for place in [from, to] {
+        let there: f64 = store
+            .of("stock.quant", "product_id", place.product)
+            .filter(|(_, quant)| {
+                id_of(quant, "location_id") == place.location && id_of(quant, "lot_id") == place.lot
+            })
+            .map(|(_, quant)| number_of(quant, "quantity"))
+            .sum();
+        let usage = store
+            .row("stock.location", place.location)
+            .map_or("", |row| text_of(row, "usage"));
+        if serial && place.lot != 0 && usage != "inventory" && there.abs() > 1.0 {
+            let name = store
+                .row("stock.lot", place.lot)
+                .map_or("", |lot| text_of(lot, "name"));
+            return Err(Refusal::Validation(format!(
+                "The serial number has already been assigned: \n Product: {}, Serial Number: {name}",
+                store.display_name("product.product", place.product)
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn packages_are_in_one_place(store: &Store, posted: &[(i64, Row)]) -> Result<(), Refusal> {
+    for (id, _) in posted {
+        for (_, line) in store.of(LINE, "move_id", *id) {
+            let package = id_of(line, "result_package_id");
+            let inside = store.of("stock.quant", "package_id", package);
+            let inside = inside.filter(|(_, quant)| number_of(quant, "quantity") > 0.0);
+            let places: BTreeSet<i64> = inside
+                .map(|(_, quant)| id_of(quant, "location_id"))
+                .collect();
+            if package != 0 && places.len() > 1 {
+                return Err(Refusal::User(
+                    "You cannot move the same package content more than once in the same transfer or split the \
+                     same package into two location."
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the next step of a chain is to move: the goods where these lines left them.
+#[must_use]
+pub fn left_by(line: &Row) -> Row {
+    row(json!({
+        "product_id": line["product_id"], "product_uom_id": line["product_uom_id"], "quantity": line["quantity"],
+        "location_id": line["location_dest_id"], "lot_id": line["lot_id"], "owner_id": line["owner_id"],
+        "package_id": line["result_package_id"], "result_package_id": reference(id_of(line, "result_package_id")),
+    }))
+}

@@ -1,0 +1,375 @@
+//! The table of reason codes.
+
+use super::Action::{Discard, Edit, Retry, With};
+use super::{Choice, Code, DISCARDED, REPLACED};
+
+const NOT_AT_ALL: Choice = (Discard, "it is not to be posted");
+const ALLOW_MORE: Choice = (
+    With("allow"),
+    "what was scanned is right: post more than was ordered",
+);
+const SHORT: [Choice; 4] = [
+    (
+        With("backorder"),
+        "what is missing comes later: Odoo makes a backorder of it",
+    ),
+    (
+        With("no-backorder"),
+        "what is missing does not come any more",
+    ),
+    (Edit, "the quantity or the order was scanned wrong"),
+    NOT_AT_ALL,
+];
+const MORE: [Choice; 3] = [
+    ALLOW_MORE,
+    (Edit, "the quantity or the order was scanned wrong"),
+    NOT_AT_ALL,
+];
+const AMBIGUOUS: [Choice; 3] = [
+    (Retry, "they were made different in Odoo"),
+    (Edit, "name one that is clear"),
+    NOT_AT_ALL,
+];
+const ORDER_GONE: [Choice; 3] = [
+    (Retry, "the order was put right in Odoo"),
+    (Edit, "name the order that the goods went to"),
+    (
+        Discard,
+        "Odoo has the movement already, or it is not to be posted",
+    ),
+];
+
+/// Documents that are parked: each waits for a person.
+pub const PARKED: &[Code] = &[
+    Code {
+        code: "unknown-product",
+        meaning: "no product has this barcode or internal reference, nor a packaging",
+        choices: &[
+            (Retry, "the barcode was entered in Odoo"),
+            (Edit, "another product was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "ambiguous-product",
+        meaning: "more than one product has it; the message names them",
+        choices: &AMBIGUOUS,
+    },
+    Code {
+        code: "unknown-location",
+        meaning: "no location has this barcode",
+        choices: &[
+            (Retry, "the bin was entered in Odoo"),
+            (Edit, "another bin was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "ambiguous-location",
+        meaning: "more than one location has it; the message names them",
+        choices: &AMBIGUOUS,
+    },
+    Code {
+        code: "unknown-lot",
+        meaning: "the product has no lot or serial number of this name",
+        choices: &[
+            (Retry, "the lot was entered in Odoo"),
+            (Edit, "another lot was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "unknown-package",
+        meaning: "no package has this name",
+        choices: &[
+            (Retry, "the package was entered in Odoo"),
+            (Edit, "another package was meant, or none"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "ambiguous-package",
+        meaning: "more than one package has this name",
+        choices: &AMBIGUOUS,
+    },
+    Code {
+        code: "unknown-partner",
+        meaning: "no partner has this name or reference, so the owner of the goods is not known",
+        choices: &[
+            (Retry, "the partner was entered in Odoo"),
+            (Edit, "another owner was meant, or none"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "owner-ambiguous",
+        meaning: "several parties keep this product in the bin, and the line does not say whose goods were moved",
+        choices: &[
+            (Edit, "say the owner"),
+            (Retry, "only one of them has goods there by now"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "lot-required",
+        meaning: "the product is tracked, and no lot was scanned",
+        choices: &[
+            (Edit, "say the lot"),
+            (Retry, "tracking was turned off in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "serial-known",
+        meaning: "goods with this serial number are in stock already, and a serial number is there once",
+        choices: &[
+            (Edit, "another serial number was meant"),
+            (
+                Retry,
+                "the stock of the serial number was put right in Odoo",
+            ),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "serial-quantity",
+        meaning: "more or less than 1 of a serial number",
+        choices: &[
+            (Edit, "put the quantity or the serial number right"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "negative-stock",
+        meaning: "Odoo holds less in the bin than was taken from it; `stock.negative` refuses that",
+        choices: &[
+            (
+                With("allow"),
+                "what was scanned is right: post it, the stock goes below zero until it is counted",
+            ),
+            (Retry, "the stock was put right in Odoo"),
+            (Edit, "another bin, lot or quantity was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "counted-since",
+        meaning: "the bin was counted after this was done, and Odoo has that count already",
+        choices: &[
+            (
+                With("allow"),
+                "whoever counted did not know of it: post it all the same",
+            ),
+            (Discard, "the count has it in already"),
+        ],
+    },
+    Code {
+        code: "over-picked",
+        meaning: "more was picked than the order asks for",
+        choices: &MORE,
+    },
+    Code {
+        code: "under-picked",
+        meaning: "less was picked than the order asks for when it was to be completed",
+        choices: &SHORT,
+    },
+    Code {
+        code: "over-received",
+        meaning: "more was received than was ordered",
+        choices: &MORE,
+    },
+    Code {
+        code: "under-received",
+        meaning: "less was received than was ordered when the receipt was to be completed",
+        choices: &SHORT,
+    },
+    Code {
+        code: "nothing-picked",
+        meaning: "the order is to be completed, and nothing was picked for it",
+        choices: &[
+            (Retry, "what was picked has been posted by now"),
+            (Edit, "name the order that was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "order-required",
+        meaning: "goods came without an order, and the rules of the site want one",
+        choices: &[
+            (Edit, "name the order"),
+            (Retry, "the rules were changed"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "unknown-order",
+        meaning: "no picking, nor an order with one, has this name",
+        choices: &[
+            (Retry, "the order was made or confirmed in Odoo"),
+            (Edit, "another order was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "ambiguous-order",
+        meaning: "more than one open picking could be meant; the message names them",
+        choices: &[
+            (Edit, "name the picking that was meant"),
+            (Retry, "only one of them is open by now"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "order-done",
+        meaning: "the order was completed in Odoo with other lines than these; the message has what it holds",
+        choices: &[
+            (Edit, "name another order"),
+            (Retry, "a backorder was made in Odoo: work goes on there"),
+            (
+                Discard,
+                "Odoo has the movement already, or it is not to be posted",
+            ),
+        ],
+    },
+    Code {
+        code: "order-cancelled",
+        meaning: "the order was cancelled in Odoo",
+        choices: &ORDER_GONE,
+    },
+    Code {
+        code: "order-changed",
+        meaning: "the order was changed in Odoo after lines of this document were put on it; the message has what it holds",
+        choices: &ORDER_GONE,
+    },
+    Code {
+        code: "not-on-order",
+        meaning: "the order does not ask for this product",
+        choices: &[
+            (Retry, "the product was added to the order in Odoo"),
+            (Edit, "another product or order was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "odoo-refused",
+        meaning: "Odoo refused it, or refused to look its barcodes up, in the words of the message",
+        choices: &[
+            (Retry, "what Odoo says was put right"),
+            (Edit, "something was scanned wrong"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "not-validated",
+        meaning: "Odoo did not post it when told to, without an error: it asks a person something",
+        choices: &[
+            (Retry, "the picking was validated in Odoo"),
+            (Edit, "something was scanned wrong"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "differs-in-odoo",
+        meaning: "the picking in Odoo has other lines than were sent: somebody edited it, or Odoo rounds the quantity to the unit's precision",
+        choices: &[
+            (Retry, "the picking or the precision was put right in Odoo"),
+            (Edit, "the lines in Odoo are right: make these the same"),
+            (Discard, "what Odoo holds stands"),
+        ],
+    },
+    Code {
+        code: "cancelled-in-odoo",
+        meaning: "somebody cancelled the picking in Odoo",
+        choices: &[
+            (
+                Edit,
+                "it was done: a new picking is made of it, as it was or with changes",
+            ),
+            (Discard, "whoever cancelled it was right"),
+        ],
+    },
+    Code {
+        code: "already-posted",
+        meaning: "Odoo turned out to hold the document that this one corrects as done",
+        choices: &[(
+            Discard,
+            "what Odoo holds stands; a mistake in it is put right by a movement back",
+        )],
+    },
+    Code {
+        code: "unknown-outcome",
+        meaning: "its send was begun before a stop, its barcodes resolve no more, and Odoo holds a done picking of its key with another number of lines; no `refused` receipt is sent",
+        choices: &[
+            (
+                Retry,
+                "the barcodes were entered in Odoo: it finds what Odoo holds and posts nothing twice",
+            ),
+            (
+                Discard,
+                "you have looked for the key in the origin of Odoo's pickings, and what is there stands",
+            ),
+        ],
+    },
+    Code {
+        code: "unsupported-type",
+        meaning: "the version that sealed it kept events of this type but could not post them",
+        choices: &[(Retry, "after an update"), NOT_AT_ALL],
+    },
+];
+
+/// Documents that wait, for another document or for the link.
+pub const WAITING: &[Code] = &[Code {
+    code: "held-back",
+    meaning: "another document must be done first: the one that the message names; it goes on by itself then",
+    choices: &[],
+}];
+
+/// Notes on documents that went well.
+pub const FLAGS: &[Code] = &[
+    Code {
+        code: "time-corrected",
+        meaning: "the device's clock was off, and the time of the movement was worked out from when its messages came",
+        choices: &[],
+    },
+    Code {
+        code: "closed-period",
+        meaning: "the movement was done in a period that is closed in Odoo, so the time of posting stands there",
+        choices: &[],
+    },
+    Code {
+        code: "negative-stock",
+        meaning: "more was taken from the bin than Odoo held there: count it",
+        choices: &[],
+    },
+    Code {
+        code: "after-count",
+        meaning: "it was done before a count of the same product and bin, and was posted after that count",
+        choices: &[],
+    },
+    Code {
+        code: "expired",
+        meaning: "the lot was past its expiry date when it was moved",
+        choices: &[],
+    },
+];
+
+/// How a person ended a parked document.
+pub const ENDED: &[Code] = &[
+    Code {
+        code: DISCARDED,
+        meaning: "a person decided that it is not to be posted; the message has why",
+        choices: &[],
+    },
+    Code {
+        code: REPLACED,
+        meaning: "a person put a corrected document in its place; the message has why",
+        choices: &[],
+    },
+];
+
+/// For a code of a version that this one does not know.
+pub const ANY: &[Choice] = &[
+    (Retry, "what the message says was put right"),
+    (Edit, "something was scanned wrong"),
+    NOT_AT_ALL,
+];

@@ -1,0 +1,206 @@
+//! The form that puts a parked document right: its fields, one of them being typed, then the reason.
+
+use ratatui::crossterm::event::KeyCode;
+use ratatui::text::{Line, Span};
+use serde_json::{Map, Value, json};
+
+use super::app::Wish;
+use super::dialog::{Step, WIDTH, typed, write};
+use super::theme::{FAINT, HEADING, SELECTED};
+use crate::correction::{Field, fields, has_order};
+use crate::view::records::{DocumentView, LineView};
+use crate::view::table::plain;
+
+/// Rows of the box that are not fields.
+const OTHER_ROWS: usize = 3;
+
+/// One field of the document, as it is and as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Row {
+    /// The number of its line; none: the order of the whole document.
+    line: Option<usize>,
+    name: &'static str,
+    before: String,
+    after: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum At {
+    Fields,
+    /// Typing the value of the chosen field.
+    Value(String),
+    Reason(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    number: u64,
+    key: String,
+    rows: Vec<Row>,
+    row: usize,
+    at: At,
+}
+
+impl Edit {
+    pub fn new(document: &DocumentView) -> Self {
+        let kind = document.purpose.as_str();
+        let row = |line, name, value: Option<&str>| Row {
+            line,
+            name,
+            before: value.unwrap_or_default().to_owned(),
+            after: value.unwrap_or_default().to_owned(),
+        };
+        let mut rows = Vec::new();
+        if has_order(kind) {
+            rows.push(row(None, "order", document.order.as_deref()));
+        }
+        let (needed, optional) = fields(kind);
+        for (place, line) in document.lines.iter().enumerate() {
+            let number = Some(place + 1);
+            for field in needed.iter().chain(optional) {
+                rows.push(row(number, field.name(), value(line, *field)));
+                if *field == Field::Product {
+                    rows.push(row(number, "quantity", Some(&line.quantity.to_string())));
+                }
+            }
+        }
+        Self {
+            number: document.number,
+            key: document.key.clone(),
+            rows,
+            row: 0,
+            at: At::Fields,
+        }
+    }
+
+    pub fn press(&mut self, key: KeyCode) -> Step {
+        match (&mut self.at, key) {
+            (At::Fields, KeyCode::Esc) => return Step::Close,
+            (At::Fields, KeyCode::Up | KeyCode::Char('k')) => self.row = self.row.saturating_sub(1),
+            (At::Fields, KeyCode::Down | KeyCode::Char('j')) => {
+                self.row = (self.row + 1).min(self.rows.len().saturating_sub(1));
+            }
+            (At::Fields, KeyCode::Enter) => {
+                if let Some(row) = self.rows.get(self.row) {
+                    self.at = At::Value(row.after.clone());
+                }
+            }
+            (At::Fields, KeyCode::Char('s')) => {
+                self.at = At::Reason(String::new());
+            }
+            (At::Fields, _) => {}
+            (At::Value(_) | At::Reason(_), KeyCode::Esc) => self.at = At::Fields,
+            (At::Value(text), KeyCode::Enter) => {
+                self.rows[self.row].after = text.trim().to_owned();
+                self.at = At::Fields;
+            }
+            (At::Reason(reason), KeyCode::Enter) => {
+                let reason = reason.trim().to_owned();
+                if !reason.is_empty() {
+                    let (key, body) = (self.key.clone(), self.body(&reason));
+                    return Step::Done(Wish::Edit { key, body });
+                }
+            }
+            (At::Value(text) | At::Reason(text), key) => write(text, key),
+        }
+        Step::Stay
+    }
+
+    /// What was changed, as the control API takes it. A value that was emptied is taken away.
+    fn body(&self, reason: &str) -> Value {
+        let mut body = json!({ "reason": reason });
+        let mut lines: Vec<(usize, Map<String, Value>)> = Vec::new();
+        for row in self.rows.iter().filter(|row| row.before != row.after) {
+            let value = match row.after.as_str() {
+                "" => Value::Null,
+                text => text.into(),
+            };
+            let Some(number) = row.line else {
+                body[row.name] = value;
+                continue;
+            };
+            if lines.last().is_none_or(|(last, _)| *last != number) {
+                let line = Map::from_iter([("line".to_owned(), json!(number))]);
+                lines.push((number, line));
+            }
+            if let Some((_, line)) = lines.last_mut() {
+                line.insert(row.name.to_owned(), value);
+            }
+        }
+        body["lines"] = lines.into_iter().map(|(_, line)| line).collect();
+        body
+    }
+
+    /// As many of the fields as the screen has rows for, around the chosen one.
+    pub fn lines(&self, screen: usize) -> (String, Vec<Line<'static>>) {
+        let room = screen.saturating_sub(OTHER_ROWS + 2).max(1);
+        let first = (self.row + 1).saturating_sub(room);
+        let mut lines: Vec<Line> = (self.rows.iter().enumerate())
+            .skip(first)
+            .take(room)
+            .map(|(place, row)| self.field(place, row, first))
+            .collect();
+        lines.push(Line::default());
+        let keys = match &self.at {
+            At::Fields => {
+                lines.push(Line::styled(
+                    " A corrected document takes its place; this one is kept.",
+                    FAINT,
+                ));
+                " ↑↓ choose   Enter change   s send   Esc leave it as it is"
+            }
+            At::Value(text) => {
+                lines.push(typed(text, true));
+                " Enter take it   Esc leave the field; empty takes it away"
+            }
+            At::Reason(text) => {
+                lines.push(typed(text, true));
+                " Why? This is kept with both.   Enter send   Esc go back"
+            }
+        };
+        lines.push(Line::styled(keys, HEADING));
+        (format!(" Edit document {} ", self.number), lines)
+    }
+
+    fn field(&self, place: usize, row: &Row, first: usize) -> Line<'static> {
+        // The number stands where the line begins, and where the screen does.
+        let begins = place == first || self.rows[place - 1].line != row.line;
+        let line = match row.line {
+            Some(number) if begins || place == self.row => format!("line {number}"),
+            _ => String::new(),
+        };
+        let value = if row.before == row.after {
+            plain(&row.after)
+        } else {
+            let or_none = |text: &str| match text {
+                "" => "none".to_owned(),
+                text => plain(text),
+            };
+            format!("{} → {}", or_none(&row.before), or_none(&row.after))
+        };
+        let value: String = value.chars().take(usize::from(WIDTH) - 26).collect();
+        let (mark, style) = match (place == self.row, row.before == row.after) {
+            (true, _) => ("> ", SELECTED),
+            (false, true) => ("  ", FAINT),
+            (false, false) => ("  ", HEADING),
+        };
+        Line::from(vec![
+            Span::raw(mark),
+            Span::styled(format!("{line:<9}"), FAINT),
+            Span::styled(format!("{:<9}", row.name), style),
+            Span::raw(format!("  {value}")),
+        ])
+    }
+}
+
+fn value(line: &LineView, field: Field) -> Option<&str> {
+    match field {
+        Field::Product => Some(&line.product),
+        Field::From => line.from.as_deref(),
+        Field::To => line.to.as_deref(),
+        Field::Lot => line.lot.as_deref(),
+        Field::Package => line.package.as_deref(),
+        Field::Owner => line.owner.as_deref(),
+        Field::Expiry => line.expiry.as_deref(),
+    }
+}

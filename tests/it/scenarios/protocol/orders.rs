@@ -1,0 +1,429 @@
+//! Orders that Odoo has: found, picked from, received on, validated, finished by somebody else.
+
+use serde_json::{Value, json};
+
+use super::floor::{Floor, ids, rows};
+use crate::scenarios::target::{Target, fresh};
+
+on_both!(
+    an_order_finds_its_pickings_by_name,
+    guarded_lines_are_created_if_absent,
+    guarded_lines_are_refused_on_a_finished_picking,
+    the_guard_resets_a_header_that_the_call_does_not_name,
+    lines_without_the_guard_move_stock_on_a_finished_picking,
+    external_ids_tell_whose_a_line_is,
+    what_nobody_picked_becomes_a_backorder,
+    or_is_dropped_where_the_context_says_so,
+    nothing_picked_ships_all_that_is_reserved,
+    more_than_ordered_is_posted_without_a_word,
+    an_operation_type_may_have_made_up_its_mind,
+    a_product_that_was_not_ordered_stops_the_users_validation,
+    own_lines_can_be_taken_back_while_the_picking_is_open,
+    cancelling_an_order_takes_our_lines,
+    each_step_of_a_delivery_makes_the_next,
+    two_step_receipts_are_stored_from_the_input,
+);
+
+async fn an_order_finds_its_pickings_by_name(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (order, picking) = floor.sale(&[(product, 5.0)], 1).await;
+    for path in ["origin", "reference_ids.name", "sale_id.name"] {
+        let body = json!({"domain": [[path, "=", order]]});
+        let found = floor.odoo().ask("stock.picking", "search", body).await;
+        assert_eq!(found, json!([picking]), "{path}");
+    }
+    let shown = floor.show(picking).await;
+    assert_eq!(shown["state"], "assigned");
+    assert_eq!(shown["picking_type_id"]["code"], "outgoing");
+    assert_eq!(shown["move_ids"][0]["product_uom_qty"], 5.0);
+    assert_eq!(shown["move_ids"][0]["quantity"], 5.0);
+    assert_eq!(shown["move_ids"][0]["picked"], false);
+    assert_eq!(shown["move_line_ids"][0]["location_id"], floor.site.bins[0]);
+}
+
+async fn guarded_lines_are_created_if_absent(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 5.0)], 1).await;
+    let key = fresh("ml_");
+    let first = floor.guarded(picking, &key, product, "3", 1).await;
+    assert_eq!(first["ids"], json!([picking]), "{first}");
+    assert_eq!(floor.guarded(picking, &key, product, "3", 1).await, first);
+    let shown = floor.show(picking).await;
+    let lines = shown["move_line_ids"].as_array().unwrap();
+    let ours: Vec<&Value> = lines.iter().filter(|line| line["picked"] == true).collect();
+    assert_eq!((lines.len(), ours.len()), (2, 1), "{shown}");
+    assert_eq!(ours[0]["quantity"], 3.0);
+    // What is reserved elsewhere stays so until the picking is validated.
+    assert_eq!(shown["move_ids"][0]["quantity"], 8.0);
+    assert_eq!(shown["move_ids"][0]["picked"], true);
+    // A repeat writes ours again over what a person has put in its place.
+    let id = ours[0]["id"].clone();
+    let body = json!({"ids": [id], "vals": {"quantity": 1}});
+    floor.odoo().ask("stock.move.line", "write", body).await;
+    floor.guarded(picking, &key, product, "3", 1).await;
+    let body = json!({"ids": [id], "fields": ["quantity"]});
+    let line = floor.odoo().ask("stock.move.line", "read", body).await;
+    assert_eq!(line[0]["quantity"], 3.0);
+    // A bin with nothing in it is reserved from all the same.
+    let quant = floor.quants(product, 1).await;
+    assert_eq!(quant[0]["quantity"], 0.0, "{quant}");
+    assert_eq!(quant[0]["available_quantity"], -3.0, "{quant}");
+}
+
+async fn guarded_lines_are_refused_on_a_finished_picking(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(9.0).await;
+    let (_, done) = floor.sale(&[(product, 2.0)], 1).await;
+    floor.validated(done, json!({})).await;
+    let (_, cancelled) = floor.sale(&[(product, 2.0)], 1).await;
+    let body = json!({"ids": [cancelled]});
+    floor
+        .odoo()
+        .ask("stock.picking", "action_cancel", body)
+        .await;
+    for picking in [done, cancelled] {
+        let answer = floor.guarded(picking, &fresh("ml_"), product, "1", 0).await;
+        assert_eq!(answer["ids"], false);
+        let text = "Changing the operation type of this record is forbidden at this point.";
+        assert_eq!(answer["messages"][0]["message"], text);
+    }
+    assert_eq!(rows(&floor.show(done).await["move_line_ids"]).len(), 1);
+}
+
+async fn the_guard_resets_a_header_that_the_call_does_not_name(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 5.0)], 1).await;
+    let before = floor.show(picking).await;
+    let bin = floor.site.bins[2];
+    let body = json!({"ids": [picking], "vals": {"location_id": bin}});
+    floor.odoo().ask("stock.picking", "write", body).await;
+    let key = fresh("ml_");
+    let kept = floor.guarded(picking, &key, product, "1", 0).await;
+    assert_eq!(kept["ids"], json!([picking]), "{kept}");
+    assert_eq!(floor.show(picking).await["location_id"], bin);
+    let answer = floor.guarded_bare(picking, &key, product, "1", 0).await;
+    assert_eq!(answer["ids"], json!([picking]), "{answer}");
+    assert_eq!(
+        floor.show(picking).await["location_id"],
+        before["location_id"]
+    );
+}
+
+async fn lines_without_the_guard_move_stock_on_a_finished_picking(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 2.0)], 1).await;
+    floor.validated(picking, json!({})).await;
+    let answer = floor.bare_line(picking, &fresh("ml_"), product, "1").await;
+    assert_ne!(answer["ids"], false, "{answer}");
+    let shown = floor.show(picking).await;
+    assert_eq!(rows(&shown["move_line_ids"]).len(), 2, "{shown}");
+    assert_eq!(shown["state"], "done");
+    let left = floor.odoo().quantity(product, floor.site.bins[0]).await;
+    assert_eq!(left.to_bits(), 2.0_f64.to_bits());
+}
+
+async fn external_ids_tell_whose_a_line_is(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 5.0)], 1).await;
+    let key = fresh("ml_");
+    floor.guarded(picking, &key, product, "2", 0).await;
+    let lines = ids(&floor.show(picking).await["move_line_ids"]);
+    let names = floor
+        .odoo()
+        .ask("stock.move.line", "get_external_id", json!({"ids": lines}))
+        .await;
+    let mut names: Vec<&str> = names
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|name| name.as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["", &format!("stockrelay_test.{key}")]);
+    let resolve = async |model: &str, key: &str| {
+        let body = json!({"fields": ["id"], "data": [[key]], "context": super::create_if_absent()});
+        floor.odoo().ask(model, "load", body).await
+    };
+    floor.validated(picking, json!({})).await;
+    let found = resolve("stock.move.line", &key).await["ids"][0]
+        .as_i64()
+        .unwrap();
+    let shown = floor.show(picking).await;
+    assert_eq!(
+        ids(&shown["move_line_ids"]),
+        [found],
+        "the same line, posted"
+    );
+    for (model, label) in [
+        ("stock.move.line", "'Company'"),
+        ("stock.picking", "'Source Location'"),
+    ] {
+        let absent = resolve(model, &fresh("no_")).await;
+        assert_eq!(absent["ids"], false);
+        let start = format!("Missing required value for the field {label} (");
+        let text = absent["messages"][0]["message"].as_str().unwrap();
+        assert!(text.starts_with(&start), "{text}");
+        assert_eq!(absent["messages"][0]["record"], 0);
+    }
+}
+
+async fn what_nobody_picked_becomes_a_backorder(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let (one, two) = (floor.stocked(5.0).await, floor.stocked(5.0).await);
+    let (order, picking) = floor.sale(&[(one, 5.0), (two, 3.0)], 1).await;
+    let moves = rows(&floor.show(picking).await["move_ids"]);
+    let untouched = moves.iter().find(|m| m["product_id"] == two).unwrap()["id"].clone();
+    floor.guarded(picking, &fresh("ml_"), one, "3", 1).await;
+    floor.validated(picking, json!({})).await;
+    let shown = floor.show(picking).await;
+    assert_eq!(shown["state"], "done");
+    assert_eq!(rows(&shown["move_line_ids"]).len(), 1, "{shown}");
+    assert_eq!(shown["move_ids"][0]["product_uom_qty"], 3.0);
+    assert_eq!(shown["backorder_ids"][0]["state"], "assigned");
+    let next = shown["backorder_ids"][0]["id"].as_i64().unwrap();
+    let next = floor.show(next).await;
+    assert_eq!(next["origin"], order);
+    assert_eq!(next["backorder_id"]["id"], picking);
+    let moves = rows(&next["move_ids"]);
+    assert!(
+        moves
+            .iter()
+            .any(|m| m["id"] == untouched && m["product_uom_qty"] == 3.0),
+        "{next}"
+    );
+    assert!(
+        moves
+            .iter()
+            .any(|m| m["product_id"] == one && m["product_uom_qty"] == 2.0),
+        "{next}"
+    );
+    assert_eq!(
+        floor.delivered(&order, one).await.to_bits(),
+        3.0_f64.to_bits()
+    );
+    let emptied = floor.odoo().quantity(one, floor.site.bins[1]).await;
+    assert_eq!(emptied.to_bits(), (-3.0_f64).to_bits());
+}
+
+async fn or_is_dropped_where_the_context_says_so(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let (one, two) = (floor.stocked(5.0).await, floor.stocked(5.0).await);
+    let (_, picking) = floor.sale(&[(one, 5.0), (two, 3.0)], 1).await;
+    floor.guarded(picking, &fresh("ml_"), one, "3", 0).await;
+    floor
+        .validated(picking, json!({"picking_ids_not_to_backorder": [picking]}))
+        .await;
+    let shown = floor.show(picking).await;
+    assert_eq!(
+        (&shown["state"], &shown["backorder_ids"]),
+        (&json!("done"), &json!([]))
+    );
+    let mut states: Vec<Value> = rows(&shown["move_ids"])
+        .iter()
+        .map(|m| json!([m["product_id"] == one, m["state"], m["quantity"]]))
+        .collect();
+    states.sort_by_key(|state| state[0] == false);
+    assert_eq!(
+        states,
+        [json!([true, "done", 3.0]), json!([false, "cancel", 0.0])]
+    );
+}
+
+async fn nothing_picked_ships_all_that_is_reserved(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(4.0).await;
+    let (order, picking) = floor.sale(&[(product, 6.0)], 1).await;
+    floor.validated(picking, json!({})).await;
+    assert_eq!(
+        floor.delivered(&order, product).await.to_bits(),
+        4.0_f64.to_bits()
+    );
+    let shown = floor.show(picking).await;
+    assert_eq!(shown["backorder_ids"][0]["state"], "confirmed", "{shown}");
+}
+
+async fn more_than_ordered_is_posted_without_a_word(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(9.0).await;
+    let (order, picking) = floor.sale(&[(product, 2.0)], 1).await;
+    floor.guarded(picking, &fresh("ml_"), product, "4", 0).await;
+    floor.validated(picking, json!({})).await;
+    let shown = floor.show(picking).await;
+    assert_eq!(shown["move_ids"][0]["product_uom_qty"], 2.0, "{shown}");
+    assert_eq!(shown["move_ids"][0]["quantity"], 4.0);
+    assert_eq!(
+        floor.delivered(&order, product).await.to_bits(),
+        4.0_f64.to_bits()
+    );
+}
+
+async fn an_operation_type_may_have_made_up_its_mind(odoo: Target) {
+    let floor = Floor::with_steps(odoo, "one_step", "ship_only").await;
+    let domain = json!([
+        ["warehouse_id", "=", floor.warehouse],
+        ["code", "=", "outgoing"]
+    ]);
+    let outgoing = floor.odoo().find("stock.picking.type", domain).await;
+    let never = json!({"ids": [outgoing], "vals": {"create_backorder": "never"}});
+    floor
+        .odoo()
+        .admin("stock.picking.type", "write", never)
+        .await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 3.0)], floor.warehouse).await;
+    floor.guarded(picking, &fresh("ml_"), product, "1", 0).await;
+    floor.validated(picking, json!({})).await;
+    let shown = floor.show(picking).await;
+    assert_eq!(shown["backorder_ids"], json!([]));
+    let m = &shown["move_ids"][0];
+    assert_eq!(
+        json!([m["product_uom_qty"], m["quantity"], m["state"]]),
+        json!([3.0, 1.0, "done"])
+    );
+}
+
+async fn a_product_that_was_not_ordered_stops_the_users_validation(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let (ordered, other) = (floor.stocked(5.0).await, floor.stocked(5.0).await);
+    let (_, picking) = floor.sale(&[(ordered, 2.0)], 1).await;
+    floor.guarded(picking, &fresh("ml_"), other, "1", 0).await;
+    let answer = floor.validate(picking, json!({})).await;
+    assert_eq!(
+        (answer.status, answer.error().0.as_str()),
+        (403, "odoo.exceptions.AccessError")
+    );
+    let start = "You are not allowed to create 'Sales Order Line' (sale.order.line) records.";
+    assert!(answer.error().1.starts_with(start), "{}", answer.text);
+    assert_eq!(floor.show(picking).await["state"], "assigned");
+}
+
+async fn own_lines_can_be_taken_back_while_the_picking_is_open(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 2.0)], 1).await;
+    let key = fresh("ml_");
+    floor.guarded(picking, &key, product, "1", 1).await;
+    let ours = floor.ours(picking).await;
+    let unlink = json!({"ids": [ours]});
+    assert_eq!(
+        floor.odoo().ask("stock.move.line", "unlink", unlink).await,
+        true
+    );
+    assert_eq!(rows(&floor.show(picking).await["move_line_ids"]).len(), 1);
+    floor.guarded(picking, &key, product, "2", 0).await;
+    let again = floor.ours(picking).await;
+    assert_ne!(again, ours, "the external id went with the record");
+    floor.validated(picking, json!({})).await;
+    let answer = floor
+        .odoo()
+        .call("stock.move.line", "unlink", json!({"ids": [again]}))
+        .await;
+    assert_eq!(
+        (answer.status, answer.error().0.as_str()),
+        (422, "odoo.exceptions.UserError")
+    );
+}
+
+async fn cancelling_an_order_takes_our_lines(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 2.0)], 1).await;
+    let key = fresh("ml_");
+    floor.guarded(picking, &key, product, "1", 0).await;
+    floor
+        .odoo()
+        .admin("stock.picking", "action_cancel", json!({"ids": [picking]}))
+        .await;
+    let shown = floor.show(picking).await;
+    assert_eq!(
+        (&shown["state"], &shown["move_line_ids"]),
+        (&json!("cancel"), &json!([]))
+    );
+    let body = json!({"fields": ["id"], "data": [[key]], "context": super::create_if_absent()});
+    let absent = floor.odoo().ask("stock.move.line", "load", body).await;
+    assert_eq!(absent["ids"], false);
+    // Without the guard the line lands, and moves nothing.
+    floor.bare_line(picking, &key, product, "1").await;
+    assert_eq!(
+        floor.show(picking).await["move_line_ids"][0]["state"],
+        "cancel"
+    );
+    assert_eq!(floor.validate(picking, json!({})).await.status, 422);
+    let left = floor.odoo().quantity(product, floor.site.bins[0]).await;
+    assert_eq!(left.to_bits(), 5.0_f64.to_bits());
+}
+
+async fn each_step_of_a_delivery_makes_the_next(odoo: Target) {
+    let floor = Floor::with_steps(odoo, "one_step", "pick_pack_ship").await;
+    let product = floor.stocked(5.0).await;
+    let (order, pick) = floor.sale(&[(product, 5.0)], floor.warehouse).await;
+    assert_eq!(
+        floor.of_order(&order).await.len(),
+        1,
+        "the first step alone"
+    );
+    floor.guarded(pick, &fresh("ml_"), product, "3", 0).await;
+    floor.validated(pick, json!({})).await;
+    let steps = floor.of_order(&order).await;
+    let mut seen: Vec<Value> = steps
+        .iter()
+        .map(|step| {
+            json!([
+                step["picking_type_id"]["sequence_code"],
+                step["state"],
+                step["move_ids"][0]["product_uom_qty"]
+            ])
+        })
+        .collect();
+    seen.sort_by_key(ToString::to_string);
+    let expected = [
+        json!(["PACK", "assigned", 3.0]),
+        json!(["PICK", "assigned", 2.0]),
+        json!(["PICK", "done", 3.0]),
+    ];
+    assert_eq!(seen, expected);
+    let step = async |code: &str| {
+        let steps = floor.of_order(&order).await;
+        let open = |step: &&Value| {
+            step["picking_type_id"]["sequence_code"] == code && step["state"] == "assigned"
+        };
+        steps.iter().find(open).unwrap()["id"].as_i64().unwrap()
+    };
+    floor.validated(step("PACK").await, json!({})).await;
+    let out = step("OUT").await;
+    let shown = floor.show(out).await;
+    assert_eq!(shown["picking_type_id"]["code"], "outgoing");
+    assert_eq!(shown["move_ids"][0]["quantity"], 3.0);
+    floor.validated(out, json!({})).await;
+    assert_eq!(
+        floor.delivered(&order, product).await.to_bits(),
+        3.0_f64.to_bits()
+    );
+}
+
+async fn two_step_receipts_are_stored_from_the_input(odoo: Target) {
+    let floor = Floor::with_steps(odoo, "two_steps", "ship_only").await;
+    let product = floor.site.product("none").await;
+    let (order, receipt) = floor.purchase(&[(product, 4.0)], floor.warehouse).await;
+    let shown = floor.show(receipt).await;
+    assert_eq!(
+        (&shown["state"], &shown["picking_type_id"]["code"]),
+        (&json!("assigned"), &json!("incoming"))
+    );
+    floor.validated(receipt, json!({})).await;
+    let body = json!({"domain": [["origin", "=", order], ["state", "=", "assigned"]], "fields": ["purchase_id", "origin"]});
+    let stored = floor.odoo().ask("stock.picking", "search_read", body).await;
+    assert_eq!(stored[0]["purchase_id"], false, "{stored}");
+    let shown = floor.show(stored[0]["id"].as_i64().unwrap()).await;
+    assert_eq!(shown["picking_type_id"]["sequence_code"], "STOR");
+    assert_eq!(shown["move_ids"][0]["quantity"], 4.0);
+    assert_eq!(
+        floor.received(&order, product).await.to_bits(),
+        4.0_f64.to_bits()
+    );
+}
