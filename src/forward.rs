@@ -236,7 +236,11 @@ impl Hands {
             none => none.insert(Client::new(&self.config)?),
         };
         let version = client.version().await?;
-        self.board.odoo(|view| view.version = Some(version));
+        let api = client.api().map(str::to_owned);
+        self.board.odoo(|view| {
+            view.version = Some(version);
+            view.api = api;
+        });
         let warehouse = client.warehouse(&self.config.warehouse).await?;
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,

@@ -339,7 +339,7 @@ impl Copy {
             if let Some(row) = self.row(Kind::Product, packaging.product_id.unwrap_or_default())? {
                 found.insert(
                     (row.id, packaging.id),
-                    self.product_of(&row, packaging.uom_id)?,
+                    self.product_of(&row, Some(&packaging))?,
                 );
             }
         }
@@ -360,15 +360,14 @@ impl Copy {
     fn product_of(
         &self,
         row: &Row,
-        packaging_unit: Option<i64>,
+        packaging: Option<&Row>,
     ) -> Result<Option<(Product, String)>, CopyError> {
-        let factor = match packaging_unit {
+        let factor = match packaging {
             None => Some(Decimal::ONE),
-            Some(unit) => self
-                .factor(unit)?
-                .zip(self.factor(row.uom_id.unwrap_or_default())?)
+            Some(packaging) => self
+                .contained(row, packaging)?
                 // Odoo's factors are floating point: 6.000000000001 is 6.
-                .and_then(|(packed, own)| Decimal::from_f64(packed / own))
+                .and_then(Decimal::from_f64)
                 .map(|factor| factor.round_dp(6).normalize())
                 .filter(|factor| *factor > Decimal::ZERO),
         };
@@ -383,6 +382,15 @@ impl Copy {
             };
             (product, name(row))
         }))
+    }
+
+    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<f64>, CopyError> {
+        if packaging.contained.is_some() {
+            return Ok(packaging.contained);
+        }
+        let packed = self.factor(packaging.uom_id.unwrap_or_default())?;
+        let own = self.factor(row.uom_id.unwrap_or_default())?;
+        Ok(packed.zip(own).map(|(packed, own)| packed / own))
     }
 
     fn factor(&self, unit: i64) -> Result<Option<f64>, CopyError> {

@@ -17,7 +17,7 @@ use self::changes::{
 use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
-use super::copy::Copy;
+use super::copy::{Copy, OrderFound};
 use super::machine::Job;
 use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
@@ -440,10 +440,10 @@ impl Ledger {
             }
             let documents: Vec<_> = curable.iter().map(|entry| asked(entry)).collect();
             let resolved = resolve(odoo, ground, Intent::Look, &documents).await?;
-            let changes = curable
-                .iter()
-                .zip(resolved)
-                .filter(|(_, resolved)| resolved.is_ok());
+            let cured = |(entry, resolved): &(&&Entry, Result<Prepared, Reason>)| {
+                resolved.is_ok() && is_order_there(ground.copy, entry)
+            };
+            let changes = curable.iter().zip(resolved).filter(cured);
             let changes: Vec<_> = changes
                 .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
                 .collect();
@@ -600,6 +600,16 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+/// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.
+fn is_order_there(copy: &Copy, entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);
+    match entry.document.purpose.order().filter(|_| was_unknown) {
+        Some(order) => !matches!(copy.order(order), Ok(OrderFound::Nothing)),
+        None => true,
     }
 }
 

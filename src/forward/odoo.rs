@@ -1,6 +1,8 @@
-//! The only module that knows Odoo: its JSON-2 API, models, fields and traps. `docs/odoo.md` has what was measured.
+//! The only module that knows Odoo: its APIs, models, fields and traps. `docs/odoo.md` has what was measured.
 //!
 //! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
+//! - `wire`: JSON-2, or `/jsonrpc`. Pure.
+//! - `dialect`: what Odoo 17 and 18 call otherwise.
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
@@ -10,11 +12,13 @@
 
 mod answer;
 mod client;
+mod dialect;
 mod floor;
 mod master;
 pub mod order;
 mod rights;
 mod transfer;
+mod wire;
 
 pub use client::Client;
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Rule, Which};

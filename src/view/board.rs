@@ -77,6 +77,9 @@ pub enum Link {
 pub struct OdooView {
     pub link: Link,
     pub version: Option<String>,
+    /// `JSON-2` or `JSON-RPC`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
     pub last_success: Option<Timestamp>,
     /// When the link came into its present state.
     pub since: Option<Timestamp>,

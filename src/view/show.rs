@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use crate::config::{Broker, Config, Listen, Odoo, Per};
+use crate::config::{Api, Broker, Config, Listen, Odoo, Per};
 
 #[must_use]
 pub fn show(config: &Config) -> String {
@@ -99,7 +99,12 @@ fn broker_keys(broker: &Broker) -> [Key; 9] {
     ]
 }
 
-fn odoo_keys(odoo: &Odoo) -> [Key; 8] {
+fn odoo_keys(odoo: &Odoo) -> [Key; 10] {
+    let api = match odoo.api {
+        Api::Auto => "auto",
+        Api::Json2 => "json-2",
+        Api::JsonRpc => "json-rpc",
+    };
     [
         ("url", text(&without_password(&odoo.url))),
         ("database", text(&odoo.database)),
@@ -109,6 +114,8 @@ fn odoo_keys(odoo: &Odoo) -> [Key; 8] {
         ("timeout_s", whole(odoo.timeout_s)),
         ("batch_lines_max", size(odoo.batch_lines_max)),
         ("refresh_s", whole(odoo.refresh_s)),
+        ("api", text(api)),
+        ("user", odoo.user.as_deref().and_then(text)),
     ]
 }
 

@@ -50,7 +50,13 @@ fn a_product_is_found_by_barcode_reference_and_packaging() {
         uom_id: Some(2),
         ..row(1, Some("PACK6"))
     };
-    copy.apply(Kind::Packaging, &[packaging]).unwrap();
+    let older = Row {
+        product_id: Some(11),
+        uom_id: None,
+        contained: Some(4.0),
+        ..row(2, Some("PACK4"))
+    };
+    copy.apply(Kind::Packaging, &[packaging, older]).unwrap();
     assert_eq!(id(copy.product("400").unwrap()), Some(10));
     assert_eq!(id(copy.product("SKU11").unwrap()), Some(11));
     let Found::One(six) = copy.product("PACK6").unwrap() else {

@@ -23,7 +23,7 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// The error object of JSON-2. Its `debug` is a traceback, which people never see.
+/// The error object of JSON-2, which is the `data` of one of `/jsonrpc`. Its `debug` is a traceback, which people never see.
 #[derive(Debug, Deserialize)]
 struct OdooError {
     name: String,
@@ -58,27 +58,16 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, Failure> {
             answer.status,
             cut(answer.location.unwrap_or_default())
         ))),
-        (401, _) => Err(Failure::stop(
-            "Odoo does not accept the API key (HTTP 401)",
-            "put a new key into odoo.api_key_file or the credential odoo-api-key; keys last three months at most",
-        )),
-        (403, error) => Err(Failure::stop(
-            format!("Odoo forbids it (HTTP 403): {}", said(error)),
-            "give the key's user the right Inventory / User and the company of odoo.warehouse",
-        )),
+        (401, _) => Err(key_refused("HTTP 401")),
+        (403, error) => Err(forbidden("HTTP 403", &said(error))),
         (404, None) => Err(Failure::stop(
             "Odoo does not know the database (HTTP 404, no JSON)",
             "correct odoo.database or odoo.url",
         )),
-        (404, Some(error)) if error.name != "odoo.exceptions.MissingError" => Err(Failure::stop(
-            format!("Odoo lacks what is needed: {}", cut(&error.message)),
-            "install the app Inventory in the database of odoo.database; Odoo 19 or newer is needed",
-        )),
-        (_, Some(error)) if passes(&error) => Err(Failure::wait(format!(
-            "Odoo could not do it just now: {}",
-            cut(&error.message)
-        ))),
-        (_, Some(error)) => Err(Failure::person(cut(&error.message))),
+        (404, Some(error)) if error.name != "odoo.exceptions.MissingError" => {
+            Err(lacking(&cut(&error.message)))
+        }
+        (_, Some(error)) => Err(of_document(&error)),
         // Bisected, so that one document that is too large or that a proxy dislikes is found and parked.
         (400..500, None) => Err(Failure::person(format!(
             "HTTP {} without Odoo's words",
@@ -87,6 +76,102 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, Failure> {
         (status, None) => Err(Failure::wait(format!(
             "HTTP {status} without Odoo's words: Odoo or a proxy before it is in trouble"
         ))),
+    }
+}
+
+/// The same of an answer of `/jsonrpc`, where Odoo's own errors come with the status 200.
+pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, Failure> {
+    #[derive(Deserialize)]
+    struct Response {
+        jsonrpc: String,
+        /// Absent where the method answered nothing.
+        #[serde(default)]
+        result: Value,
+        error: Option<RpcError>,
+    }
+    #[derive(Deserialize)]
+    struct RpcError {
+        #[serde(default)]
+        message: String,
+        data: Option<OdooError>,
+    }
+    if answer.status == 404 {
+        return Err(Failure::stop(
+            "nothing answers at /jsonrpc (HTTP 404)",
+            "correct odoo.url; Odoo 19 and later need the module rpc for it, or odoo.api = \"json-2\"",
+        ));
+    }
+    // A status that is not 200 is a proxy's word, as for JSON-2; what is no object has no error in it.
+    let value = understand(answer)?;
+    let response: Response = serde_json::from_value(value).map_err(|_| not_odoo(answer))?;
+    if response.jsonrpc != "2.0" {
+        return Err(not_odoo(answer));
+    }
+    match response.error {
+        None => Ok(response.result),
+        Some(error) => Err(error
+            .data
+            .map_or_else(|| Failure::wait(cut(&error.message)), rpc_failure)),
+    }
+}
+
+/// What the name of an error says, where no status does.
+fn rpc_failure(error: OdooError) -> Failure {
+    tracing::debug!(
+        name = error.name,
+        debug = error.debug,
+        "Odoo answered an error"
+    );
+    let message = cut(&error.message);
+    match error.name.as_str() {
+        "odoo.exceptions.AccessDenied" => key_refused("access denied"),
+        "odoo.exceptions.AccessError" => forbidden("access error", &message),
+        "psycopg2.OperationalError"
+            if message.contains("database") && message.contains("does not exist") =>
+        {
+            Failure::stop(
+                format!("Odoo does not know the database: {message}"),
+                "correct odoo.database or odoo.url",
+            )
+        }
+        "odoo.exceptions.UserError"
+            if message.starts_with("Object ") && message.ends_with("doesn't exist") =>
+        {
+            lacking(&message)
+        }
+        "werkzeug.exceptions.NotFound" => lacking(&message),
+        _ => of_document(&error),
+    }
+}
+
+fn key_refused(how: &str) -> Failure {
+    Failure::stop(
+        format!("Odoo does not accept the API key ({how})"),
+        "put a new key into odoo.api_key_file or the credential odoo-api-key; keys last three months at most",
+    )
+}
+
+fn forbidden(how: &str, said: &str) -> Failure {
+    Failure::stop(
+        format!("Odoo forbids it ({how}): {said}"),
+        "give the key's user the right Inventory / User and the company of odoo.warehouse",
+    )
+}
+
+fn lacking(message: &str) -> Failure {
+    Failure::stop(
+        format!("Odoo lacks what is needed: {message}"),
+        "install the app Inventory in the database of odoo.database",
+    )
+}
+
+/// An error about what was sent, unless it passes.
+fn of_document(error: &OdooError) -> Failure {
+    let message = cut(&error.message);
+    if passes(error) {
+        Failure::wait(format!("Odoo could not do it just now: {message}"))
+    } else {
+        Failure::person(message)
     }
 }
 
@@ -236,15 +321,109 @@ mod tests {
         ];
         for (status, body, expected) in kinds {
             let failure = of(status, body).unwrap_err();
-            let kind = match &failure {
-                Failure::Wait { .. } => "wait",
-                Failure::Person { .. } => "person",
-                Failure::Stop { .. } => "stop",
-            };
-            assert_eq!(kind, expected, "{status} {body}");
+            assert_eq!(kind(&failure), expected, "{status} {body}");
             assert!(!failure.to_string().contains("secret"), "{failure}");
         }
         assert_eq!(of(422, &user).unwrap_err(), Failure::person("Lot missing"));
+    }
+
+    fn of_rpc(status: u16, body: &str) -> Result<Value, Failure> {
+        understand_rpc(&Answer {
+            status,
+            location: None,
+            retry_after: None,
+            body: body.as_bytes(),
+        })
+    }
+
+    fn kind(failure: &Failure) -> &'static str {
+        match failure {
+            Failure::Wait { .. } => "wait",
+            Failure::Person { .. } => "person",
+            Failure::Stop { .. } => "stop",
+        }
+    }
+
+    #[test]
+    fn a_result_of_rpc_is_a_value_and_none_is_null() {
+        let body = r#"{"jsonrpc": "2.0", "id": 1, "result": [1]}"#;
+        assert_eq!(of_rpc(200, body).unwrap(), serde_json::json!([1]));
+        let body = r#"{"jsonrpc": "2.0", "id": 1, "result": false}"#;
+        assert_eq!(of_rpc(200, body).unwrap(), Value::Bool(false));
+        let body = r#"{"jsonrpc": "2.0", "id": 1}"#;
+        assert_eq!(of_rpc(200, body).unwrap(), Value::Null);
+    }
+
+    #[test]
+    fn the_name_of_an_rpc_error_decides() {
+        let kinds = [
+            ("odoo.exceptions.UserError", "Lot missing", "person"),
+            ("odoo.exceptions.ValidationError", "x", "person"),
+            ("odoo.exceptions.MissingError", "gone", "person"),
+            ("builtins.ValueError", "Invalid field", "person"),
+            ("builtins.AttributeError", "no such method", "person"),
+            ("builtins.TypeError", "wrong arguments", "person"),
+            ("psycopg2.errors.NotNullViolation", "x", "person"),
+            ("odoo.exceptions.AccessError", "no", "stop"),
+            ("odoo.exceptions.AccessDenied", "Access Denied", "stop"),
+            (
+                "odoo.exceptions.UserError",
+                "Object no.such.model doesn't exist",
+                "stop",
+            ),
+            (
+                "psycopg2.OperationalError",
+                "connection to server on socket failed: FATAL:  database \"x\" does not exist\n",
+                "stop",
+            ),
+            (
+                "psycopg2.OperationalError",
+                "connection to server on socket failed: Connection refused",
+                "wait",
+            ),
+            ("psycopg2.errors.SerializationFailure", "x", "wait"),
+            ("psycopg2.InterfaceError", "x", "wait"),
+            (
+                "odoo.exceptions.UserError",
+                "could not serialize access",
+                "wait",
+            ),
+            ("builtins.MemoryError", "", "wait"),
+        ];
+        for (name, message, expected) in kinds {
+            let data = serde_json::from_str::<Value>(&error(name, message)).unwrap();
+            let body = serde_json::json!({
+                "jsonrpc": "2.0", "id": 1,
+                "error": {"code": 0, "message": "Odoo Server Error", "data": data},
+            });
+            let failure = of_rpc(200, &body.to_string()).unwrap_err();
+            assert_eq!(kind(&failure), expected, "{name} {message}");
+            assert!(!failure.to_string().contains("secret"), "{failure}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_odoos_own_answer_to_rpc_is_as_for_json_2() {
+        for (status, body, expected) in [
+            (200, "<html>Welcome to the hotel", "wait"),
+            (200, "", "wait"),
+            (200, "[1]", "wait"),
+            (200, r#"{"result": [1]}"#, "wait"),
+            (
+                200,
+                r#"{"jsonrpc": "2.0", "error": {"code": 100, "message": "x"}}"#,
+                "wait",
+            ),
+            (302, "", "wait"),
+            (429, "", "wait"),
+            (500, "<html>", "wait"),
+            (502, "<html>", "wait"),
+            (413, "<html>", "person"),
+            (404, "<html>", "stop"),
+        ] {
+            let failure = of_rpc(status, body).unwrap_err();
+            assert_eq!(kind(&failure), expected, "{status} {body}");
+        }
     }
 
     #[test]

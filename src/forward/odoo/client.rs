@@ -1,5 +1,6 @@
-//! One call to Odoo: one HTTP request, in Odoo one transaction.
+//! One call to Odoo: one HTTP request, in Odoo one transaction. (Of what older versions cannot do in one, `dialect` makes several.)
 //!
+//! Callers give what JSON-2 of Odoo 19 wants; `wire` and `dialect` make of it what the Odoo at hand understands.
 //! It sends one request at a time and reads no more than a limit of the answer; a clone may send one meanwhile, and
 //! shares the connections that are kept open.
 //! The key is read again when Odoo does not accept it, so a new one needs no restart.
@@ -14,9 +15,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, understand};
+use super::answer::{Answer, understand, understand_rpc};
+use super::dialect::Dialect;
+use super::wire::{self, Login, Wire};
 use crate::clock;
-use crate::config;
+use crate::config::{self, Api};
 use crate::outcome::Failure;
 use crate::tls;
 
@@ -37,13 +40,25 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     database: HeaderValue,
+    api: Api,
+    user: Option<String>,
+    /// How this Odoo is spoken to; none before it was asked for its version.
+    manner: Option<Manner>,
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
+    /// The id of the key's user, which `/jsonrpc` wants.
+    uid: Option<i64>,
     server_time: Option<Timestamp>,
     /// The company that all is done in; none before the warehouse was asked for.
     company: Option<i64>,
     pub(super) me: Option<i64>,
     pub(super) shipping: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Manner {
+    wire: Wire,
+    dialect: Dialect,
 }
 
 impl std::fmt::Debug for Client {
@@ -81,8 +96,12 @@ impl Client {
             http,
             base: config.url.trim_end_matches('/').to_owned(),
             database,
+            api: config.api,
+            user: config.user.clone(),
+            manner: None,
             key_file: config.api_key_file.clone(),
             key: None,
+            uid: None,
             server_time: None,
             company: None,
             me: None,
@@ -100,22 +119,38 @@ impl Client {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
-        let mut answer = self.post(model, method, body).await;
-        if let Err(Failure::Stop { .. }) = answer {
-            // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.
-            let fresh = read_key(self.key_file.clone()).await?;
-            let known = self.key.as_ref().map(ExposeSecret::expose_secret);
-            if known != Some(fresh.expose_secret()) {
-                tracing::info!("the key of Odoo has changed: using the new one");
-                self.key = Some(fresh);
-                answer = self.post(model, method, body).await;
-            }
-        }
-        serde_json::from_value(answer?).map_err(|e| {
+        let answer = match self.manner().await?.dialect {
+            Dialect::V19 => self.send(model, method, body).await?,
+            older => self.call_older(older, model, method, body).await?,
+        };
+        serde_json::from_value(answer).map_err(|e| {
             Failure::wait(format!(
                 "cannot read what Odoo answered to {model}.{method}: {e}"
             ))
         })
+    }
+
+    /// One request, and another one if the key has changed.
+    pub(super) async fn send(
+        &mut self,
+        model: &str,
+        method: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        let answer = self.post(model, method, body).await;
+        if !matches!(answer, Err(Failure::Stop { .. })) {
+            return answer;
+        }
+        // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.
+        self.uid = None;
+        let fresh = read_key(self.key_file.clone()).await?;
+        let known = self.key.as_ref().map(ExposeSecret::expose_secret);
+        if known == Some(fresh.expose_secret()) {
+            return answer;
+        }
+        tracing::info!("the key of Odoo has changed: using the new one");
+        self.key = Some(fresh);
+        self.post(model, method, body).await
     }
 
     pub(super) fn set_company(&mut self, company: i64) {
@@ -130,16 +165,49 @@ impl Client {
         }
     }
 
-    /// Odoo's version, which it tells without a key.
-    pub async fn version(&self) -> Result<String, Failure> {
-        let response = self.http.get(format!("{}/web/version", self.base));
-        let value = receive(response.send().await).await?;
-        match value.get("version").and_then(Value::as_str) {
-            Some(version) => Ok(version.chars().take(40).collect()),
-            None => Err(Failure::wait(
+    /// Odoo's version, which it tells without a key. It decides how this Odoo is spoken to.
+    pub async fn version(&mut self) -> Result<String, Failure> {
+        let told = match self.api {
+            Api::JsonRpc => self.rpc("common", "version", &json!([])).await?,
+            Api::Json2 => self.web_version().await?,
+            // 17 and 18 have no such page. What else may refuse it says so to the second question, too.
+            Api::Auto => match self.web_version().await {
+                Err(Failure::Stop { .. }) => self.rpc("common", "version", &json!([])).await?,
+                told => told?,
+            },
+        };
+        let version = told.get("version").or_else(|| told.get("server_version"));
+        let Some(version) = version.and_then(Value::as_str) else {
+            return Err(Failure::wait(
                 "what answers at odoo.url does not tell a version of Odoo",
-            )),
+            ));
+        };
+        let version: String = version.chars().take(40).collect();
+        self.manner = Some(manner(self.api, &version)?);
+        Ok(version)
+    }
+
+    async fn web_version(&self) -> Result<Value, Failure> {
+        let response = self.http.get(format!("{}/web/version", self.base));
+        receive(response.send().await, understand).await
+    }
+
+    /// The API that is used, for people; none before it was chosen.
+    #[must_use]
+    pub fn api(&self) -> Option<&'static str> {
+        self.manner.map(|manner| manner.wire.name())
+    }
+
+    async fn manner(&mut self) -> Result<Manner, Failure> {
+        if self.manner.is_none() && self.api == Api::Json2 {
+            // No older version has it: nothing is to be asked.
+            self.manner = Some(manner(self.api, "")?);
         }
+        if self.manner.is_none() {
+            self.version().await?;
+        }
+        self.manner
+            .ok_or_else(|| Failure::wait("Odoo's version is not known"))
     }
 
     /// The server's clock as of its last answer; ours where it tells none.
@@ -149,6 +217,11 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, Failure> {
+        if self.manner().await?.wire == Wire::JsonRpc {
+            let uid = self.log_in().await?;
+            let args = wire::execute(self.login(uid), model, method, body);
+            return self.rpc("object", "execute_kw", &args).await;
+        }
         let mut request = self
             .http
             .post(format!("{}/json/2/{model}/{method}", self.base))
@@ -158,13 +231,80 @@ impl Client {
             request = request.header(AUTHORIZATION, bearer(key)?);
         }
         let sent = request.send().await;
-        if let Ok(response) = &sent {
+        self.note_time(&sent);
+        receive(sent, understand).await
+    }
+
+    async fn rpc(&mut self, service: &str, method: &str, args: &Value) -> Result<Value, Failure> {
+        let request = self
+            .http
+            .post(format!("{}/jsonrpc", self.base))
+            .json(&wire::envelope(service, method, args));
+        let sent = request.send().await;
+        self.note_time(&sent);
+        receive(sent, understand_rpc).await
+    }
+
+    /// The id of the key's user, which the key itself does not tell.
+    async fn log_in(&mut self) -> Result<i64, Failure> {
+        if let Some(uid) = self.uid {
+            return Ok(uid);
+        }
+        let Some(user) = self.user.clone() else {
+            return Err(Failure::stop(
+                "this Odoo is spoken to through /jsonrpc, which wants the login name of the key's user",
+                "set odoo.user",
+            ));
+        };
+        let login = self.login(0);
+        let args = json!([login.database, user, login.key, {}]);
+        let answer = self.rpc("common", "authenticate", &args).await?;
+        let uid = answer.as_i64().ok_or_else(|| {
+            Failure::stop(
+                format!("Odoo does not accept the API key for the user {user:?}"),
+                "correct odoo.user, or put a new key of that user into odoo.api_key_file or the credential odoo-api-key",
+            )
+        })?;
+        self.uid = Some(uid);
+        Ok(uid)
+    }
+
+    fn login(&self, uid: i64) -> Login<'_> {
+        Login {
+            database: self.database.to_str().unwrap_or_default(),
+            uid,
+            key: self.key.as_ref().map_or("", ExposeSecret::expose_secret),
+        }
+    }
+
+    fn note_time(&mut self, sent: &Result<Response, reqwest::Error>) {
+        if let Ok(response) = sent {
             self.server_time = header(response, &DATE)
                 .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
                 .map(|date| date.timestamp());
         }
-        receive(sent).await
     }
+}
+
+fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
+    let dialect = Dialect::of(version).ok_or_else(|| {
+        Failure::stop(
+            format!("Odoo {version} is too old"),
+            "Odoo 17 or later is needed",
+        )
+    })?;
+    let wire = match api {
+        Api::Json2 if dialect < Dialect::V19 => {
+            return Err(Failure::stop(
+                format!("Odoo {version} has no JSON-2"),
+                "set odoo.api to auto, and odoo.user to the login name of the key's user",
+            ));
+        }
+        Api::Auto if dialect < Dialect::V19 => Wire::JsonRpc,
+        Api::Json2 | Api::Auto => Wire::Json2,
+        Api::JsonRpc => Wire::JsonRpc,
+    };
+    Ok(Manner { wire, dialect })
 }
 
 fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
@@ -208,7 +348,10 @@ async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     }
 }
 
-async fn receive(sent: Result<Response, reqwest::Error>) -> Result<Value, Failure> {
+async fn receive(
+    sent: Result<Response, reqwest::Error>,
+    understand: fn(&Answer<'_>) -> Result<Value, Failure>,
+) -> Result<Value, Failure> {
     let mut response = sent.map_err(|e| lost(&e))?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e))? {
@@ -253,6 +396,12 @@ fn words(error: &reqwest::Error) -> String {
     while let Some(inner) = cause {
         text = format!("{text}: {inner}");
         cause = inner.source();
+    }
+    // In rustls' words. People see this in the status, without a `check`.
+    if text.contains("UnknownIssuer") {
+        text.push_str(
+            "; set odoo.ca to the PEM file of the authority that signed the server's certificate",
+        );
     }
     text
 }

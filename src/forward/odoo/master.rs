@@ -90,6 +90,9 @@ pub struct Row {
     /// The unit of a product or a packaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<i64>,
+    /// How many of the product's own unit a packaging holds, where it says so itself: before Odoo 19.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contained: Option<f64>,
     /// How many of its reference unit a unit is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,

@@ -25,8 +25,11 @@ use crate::outcome::Failure;
 const PICKINGS_MAX: usize = 100;
 /// Backorders of backorders are followed so far.
 const CHAIN_MAX: usize = 20;
-/// What Odoo says when the operation type of a finished picking is written.
-const FINISHED: &str = "operation type of this record is forbidden";
+/// What Odoo says when the operation type of a finished picking is written; in 17, when its scheduled date is.
+const FINISHED: [&str; 2] = [
+    "operation type of this record is forbidden",
+    "Scheduled Date on a done or cancelled transfer",
+];
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeenPicking {
@@ -317,7 +320,7 @@ impl Client {
         if loaded
             .messages
             .iter()
-            .any(|message| message.message.contains(FINISHED))
+            .any(|message| FINISHED.iter().any(|said| message.message.contains(said)))
         {
             return Ok(false);
         }

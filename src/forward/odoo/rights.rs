@@ -20,7 +20,7 @@ impl Client {
     pub async fn missing_rights(&mut self) -> Result<Vec<String>, Failure> {
         let mut missing = Vec::new();
         for (model, operation) in NEEDED {
-            let body = json!({"operation": operation});
+            let body = json!({"ids": [], "operation": operation});
             if !self.call::<bool>(model, "has_access", &body).await? {
                 missing.push(format!("{operation} {model}"));
             }

@@ -119,6 +119,7 @@ fn odoo(status: &Status, out: &mut dyn Write) -> io::Result<()> {
             .as_ref()
             .map(|version| format!("version {}", plain(version))),
     );
+    parts.extend(odoo.api.as_ref().map(|api| format!("by {}", plain(api))));
     parts.extend(
         odoo.last_success
             .map(|at| format!("last answer {}", time(at))),

@@ -49,12 +49,11 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     let mut config = odoo.config.clone();
     config.refresh_s = 1;
     let cancel = CancellationToken::new();
-    let rules = stockrelay::forward::Rules {
-        orders: stockrelay::config::Orders::default(),
-        stock: stockrelay::config::Stock::default(),
-    };
     let forwarder = Forwarder {
-        rules,
+        rules: stockrelay::forward::Rules {
+            orders: config::Orders::default(),
+            stock: config::Stock::default(),
+        },
         config,
         journal,
         outlets: Outlets::default(),

@@ -1,0 +1,336 @@
+//! What older versions call otherwise. All other modules speak of Odoo 19; here, and nowhere else, their calls are put into the
+//! words of 17 and 18, and the answers back.
+//!
+//! It was read in the sources of 17 and 18 and never tried on them: `docs/odoo.md`, "Odoo 17 and 18".
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value, json};
+
+use super::client::Client;
+use crate::outcome::Failure;
+
+/// By the year's version; what Odoo's own servers run in between is taken for the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Dialect {
+    V17,
+    V18,
+    /// And later.
+    V19,
+}
+
+/// The columns by which lines are added to an order that is not finished, as Odoo 19 and 18 check them.
+const GUARD: [&str; 4] = [
+    ".id",
+    "picking_type_id/.id",
+    "location_id/.id",
+    "location_dest_id/.id",
+];
+
+impl Dialect {
+    /// None: it is too old. A version that cannot be read is taken for a new one.
+    pub fn of(version: &str) -> Option<Self> {
+        // Odoo's own servers call theirs `saas~19.1`.
+        let digits: String = (version.chars())
+            .skip_while(|c| !c.is_ascii_digit())
+            .take_while(char::is_ascii_digit)
+            .collect();
+        match digits.parse::<u32>() {
+            Ok(0..17) => None,
+            Ok(17) => Some(Self::V17),
+            Ok(18) => Some(Self::V18),
+            _ => Some(Self::V19),
+        }
+    }
+
+    fn model(model: &str) -> &str {
+        match model {
+            "stock.package" => "stock.quant.package",
+            "product.uom" => "product.packaging",
+            same => same,
+        }
+    }
+
+    /// None where there is no such field.
+    fn field<'a>(self, model: &str, field: &'a str) -> Option<&'a str> {
+        match (model, field) {
+            // `factor` is there, but the other way round.
+            ("uom.uom", "factor") => Some("factor_inv"),
+            // A packaging has no unit: it says how many of the product's own unit it holds.
+            ("product.uom", "uom_id") => Some("qty"),
+            ("product.product", "is_storable") if self < Self::V18 => Some("type"),
+            ("res.users.apikeys", "expiration_date") if self < Self::V18 => None,
+            _ => Some(field),
+        }
+    }
+
+    /// A call in the version's words.
+    fn said(self, model: &str, method: &str, body: &Value) -> (String, String, Value) {
+        let mut body = body.clone();
+        let method = match method {
+            "has_access" => {
+                body = json!({"operation": body["operation"], "raise_exception": false});
+                "check_access_rights"
+            }
+            same => same,
+        };
+        // The columns of `load` are another thing.
+        if method != "load"
+            && let Some(fields) = body.get_mut("fields").and_then(Value::as_array_mut)
+        {
+            *fields = (fields.iter())
+                .filter_map(|field| self.field(model, field.as_str()?))
+                .map(|field| json!(field))
+                .collect();
+        }
+        if let Some(domain) = body.get_mut("domain") {
+            domain_said(domain);
+        }
+        (Self::model(model).to_owned(), method.to_owned(), body)
+    }
+
+    /// An answer in the words of 19.
+    fn understood(self, model: &str, mut answer: Value) -> Value {
+        for row in answer.as_array_mut().into_iter().flatten() {
+            let Some(row) = row.as_object_mut() else {
+                continue;
+            };
+            match model {
+                "uom.uom" => rename(row, "factor_inv", "factor"),
+                "product.uom" => rename(row, "qty", "contained"),
+                "product.product" if self < Self::V18 => {
+                    if let Some(kind) = row.remove("type") {
+                        row.insert("is_storable".to_owned(), json!(kind == "product"));
+                    }
+                }
+                _ => {}
+            }
+        }
+        answer
+    }
+}
+
+/// Orders that belong together have a common group, where 19 has references.
+fn domain_said(domain: &mut Value) {
+    for leaf in domain.as_array_mut().into_iter().flatten() {
+        if let Some(Value::String(path)) = leaf.get_mut(0) {
+            *path = path.replace("reference_ids", "group_id");
+        }
+    }
+}
+
+fn rename(row: &mut Map<String, Value>, from: &str, to: &str) {
+    if let Some(value) = row.remove(from) {
+        row.insert(to.to_owned(), value);
+    }
+}
+
+/// Rows that add lines, with what guards them in 17: there no operation type may be written on an order once it is confirmed,
+/// but the scheduled date may, until it is done or cancelled. It is written as it is.
+fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
+    let mut body = body.clone();
+    let swap = |row: &mut Vec<Value>, cell: Value| {
+        row.splice(1..GUARD.len(), [cell]);
+    };
+    if let Some(fields) = body["fields"].as_array_mut() {
+        swap(fields, json!("scheduled_date"));
+    }
+    for row in body["data"].as_array_mut().into_iter().flatten() {
+        if let Some(row) = row.as_array_mut() {
+            let of = row.first().and_then(Value::as_str);
+            let date = of.and_then(|id| scheduled.get(id)).cloned();
+            swap(row, json!(date.unwrap_or_default()));
+        }
+    }
+    body
+}
+
+fn is_guarded(model: &str, method: &str, body: &Value) -> bool {
+    let fields = body["fields"].as_array().map_or(&[][..], Vec::as_slice);
+    model == "stock.picking" && method == "load" && fields.len() > GUARD.len() && {
+        fields
+            .iter()
+            .zip(GUARD)
+            .all(|(field, guard)| field == guard)
+    }
+}
+
+impl Client {
+    /// A call to a version before 19.
+    pub(super) async fn call_older(
+        &mut self,
+        dialect: Dialect,
+        model: &str,
+        method: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        if method == "web_save_multi" {
+            return self.save_each(model, body).await;
+        }
+        let (said_model, said_method, mut said) = dialect.said(model, method, body);
+        if dialect == Dialect::V17 && is_guarded(model, method, body) {
+            said = guarded(body, &self.scheduled(body).await?);
+        }
+        let answer = self.send(&said_model, &said_method, &said).await?;
+        Ok(dialect.understood(model, answer))
+    }
+
+    /// What `web_save_multi` does in one transaction, in several, of which each may be repeated. The true time of a picking is
+    /// written to its moves and lines as well, which 17 and 18 do not do by themselves.
+    async fn save_each(&mut self, model: &str, body: &Value) -> Result<Value, Failure> {
+        let list = |key: &str| body[key].as_array().cloned().unwrap_or_default();
+        let mut done: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+        for (id, vals) in list("ids").into_iter().zip(list("vals_list")) {
+            if vals.as_object().is_none_or(Map::is_empty) {
+                continue;
+            }
+            if let Some(date) = vals["date_done"].as_str() {
+                done.entry(date.to_owned()).or_default().push(id.clone());
+            }
+            let write = json!({"ids": [id], "vals": vals});
+            self.send(model, "write", &write).await?;
+        }
+        for (date, pickings) in done {
+            for moved in ["stock.move", "stock.move.line"] {
+                let domain = json!([["picking_id", "in", pickings], ["state", "=", "done"]]);
+                let ids = self
+                    .send(moved, "search", &json!({"domain": domain}))
+                    .await?;
+                if ids.as_array().is_some_and(|ids| !ids.is_empty()) {
+                    let write = json!({"ids": ids, "vals": {"date": date}});
+                    self.send(moved, "write", &write).await?;
+                }
+            }
+        }
+        let read = json!({"ids": body["ids"], "specification": body["specification"]});
+        self.send(model, "web_read", &read).await
+    }
+
+    /// The scheduled date of each picking in these rows, by its id as it is written there.
+    async fn scheduled(&mut self, body: &Value) -> Result<BTreeMap<String, String>, Failure> {
+        let rows = body["data"].as_array().map_or(&[][..], Vec::as_slice);
+        let ids: BTreeSet<i64> = (rows.iter())
+            .filter_map(|row| row[0].as_str()?.parse().ok())
+            .collect();
+        let read = json!({"ids": ids, "fields": ["scheduled_date"]});
+        let rows = self.send("stock.picking", "read", &read).await?;
+        let rows = rows.as_array().map_or(&[][..], Vec::as_slice);
+        let dated = rows.iter().filter_map(|row| {
+            let date = row["scheduled_date"].as_str()?;
+            Some((row["id"].as_i64()?.to_string(), date.to_owned()))
+        });
+        Ok(dated.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_by_their_year() {
+        for (text, dialect) in [
+            ("16.0", None),
+            ("17.0", Some(Dialect::V17)),
+            ("17.0-20240101", Some(Dialect::V17)),
+            ("saas~18.2+e", Some(Dialect::V18)),
+            ("19.0", Some(Dialect::V19)),
+            ("saas~19.1", Some(Dialect::V19)),
+            ("unheard of", Some(Dialect::V19)),
+        ] {
+            assert_eq!(Dialect::of(text), dialect, "{text}");
+        }
+    }
+
+    fn said(dialect: Dialect, model: &str, method: &str, body: &Value) -> Value {
+        let (model, method, body) = dialect.said(model, method, body);
+        json!([model, method, body])
+    }
+
+    #[test]
+    fn models_fields_and_rights_are_asked_for_in_the_words_of_the_version() {
+        let body =
+            json!({"domain": [["company_id", "in", [false, 1]]], "fields": ["barcode", "uom_id"]});
+        assert_eq!(
+            said(Dialect::V18, "product.uom", "search_read", &body),
+            json!(["product.packaging", "search_read",
+                {"domain": [["company_id", "in", [false, 1]]], "fields": ["barcode", "qty"]}])
+        );
+        let body = json!({"fields": ["id", "name"], "data": [["a.b", "P"]]});
+        assert_eq!(
+            said(Dialect::V18, "stock.package", "load", &body),
+            json!(["stock.quant.package", "load", body])
+        );
+        let body = json!({"ids": [], "operation": "create"});
+        assert_eq!(
+            said(Dialect::V18, "stock.picking", "has_access", &body),
+            json!(["stock.picking", "check_access_rights",
+                {"operation": "create", "raise_exception": false}])
+        );
+        let body = json!({"domain": ["|", ["name", "=", "S1"], ["reference_ids.name", "=", "S1"]]});
+        assert_eq!(
+            said(Dialect::V17, "stock.picking", "search_read", &body)[2],
+            json!({"domain": ["|", ["name", "=", "S1"], ["group_id.name", "=", "S1"]]})
+        );
+        for (dialect, fields) in [
+            (Dialect::V17, json!(["name"])),
+            (Dialect::V18, json!(["name", "expiration_date"])),
+        ] {
+            let body = json!({"fields": ["name", "expiration_date"]});
+            let said = said(dialect, "res.users.apikeys", "search_read", &body);
+            assert_eq!(said[2]["fields"], fields);
+        }
+    }
+
+    #[test]
+    fn answers_come_back_in_the_words_of_19() {
+        let answer = json!([{"id": 1, "factor_inv": 12.0}]);
+        assert_eq!(
+            Dialect::V17.understood("uom.uom", answer),
+            json!([{"id": 1, "factor": 12.0}])
+        );
+        let answer = json!([{"id": 1, "product_id": 2, "qty": 6.0}]);
+        assert_eq!(
+            Dialect::V18.understood("product.uom", answer),
+            json!([{"id": 1, "product_id": 2, "contained": 6.0}])
+        );
+        let answer = json!([{"id": 1, "type": "product"}, {"id": 2, "type": "consu"}]);
+        assert_eq!(
+            Dialect::V17.understood("product.product", answer.clone()),
+            json!([{"id": 1, "is_storable": true}, {"id": 2, "is_storable": false}])
+        );
+        assert_eq!(
+            Dialect::V18.understood("product.product", answer.clone()),
+            answer
+        );
+        assert_eq!(Dialect::V17.understood("uom.uom", json!(3)), json!(3));
+    }
+
+    #[test]
+    fn in_17_the_scheduled_date_guards_added_lines() {
+        let fields = json!([
+            ".id",
+            "picking_type_id/.id",
+            "location_id/.id",
+            "location_dest_id/.id",
+            "move_line_ids/id"
+        ]);
+        let body = json!({
+            "fields": fields,
+            "data": [["5", "2", "8", "9", "a.x"], ["", "", "", "", "a.y"]],
+            "context": {"tz": "UTC"},
+        });
+        assert!(is_guarded("stock.picking", "load", &body));
+        let scheduled = BTreeMap::from([("5".to_owned(), "2026-11-24 08:00:00".to_owned())]);
+        assert_eq!(
+            guarded(&body, &scheduled),
+            json!({
+                "fields": [".id", "scheduled_date", "move_line_ids/id"],
+                "data": [["5", "2026-11-24 08:00:00", "a.x"], ["", "", "a.y"]],
+                "context": {"tz": "UTC"},
+            })
+        );
+        let made = json!({"fields": ["id", "picking_type_id/.id"], "data": []});
+        assert!(!is_guarded("stock.picking", "load", &made));
+    }
+}

@@ -1,0 +1,129 @@
+//! The two ways by which a call reaches Odoo. JSON-2 gives each method an address and names its parameters; `/jsonrpc`, which
+//! Odoo 17 and 18 have alone, takes everything at one address, with the database, the user and the key in each call. Pure.
+
+use serde_json::{Map, Value, json};
+
+/// Parameters that are given by their place: overriding methods of other modules call them differently.
+const BY_PLACE: [(&str, &[&str]); 3] = [
+    ("create", &["vals_list"]),
+    ("load", &["fields", "data"]),
+    ("write", &["vals"]),
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wire {
+    Json2,
+    JsonRpc,
+}
+
+impl Wire {
+    /// As people know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Json2 => "JSON-2",
+            Self::JsonRpc => "JSON-RPC",
+        }
+    }
+}
+
+/// Whom `/jsonrpc` is told to act for.
+#[derive(Clone, Copy)]
+pub(super) struct Login<'a> {
+    pub database: &'a str,
+    pub uid: i64,
+    pub key: &'a str,
+}
+
+/// What is posted to `/jsonrpc`.
+pub(super) fn envelope(service: &str, method: &str, args: &Value) -> Value {
+    json!({
+        "jsonrpc": "2.0", "method": "call", "id": 1,
+        "params": {"service": service, "method": method, "args": args},
+    })
+}
+
+/// The arguments of `execute_kw` for a call whose body is as JSON-2 has it: `ids` go before all others.
+pub(super) fn execute(login: Login<'_>, model: &str, method: &str, body: &Value) -> Value {
+    let mut named: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
+    let mut places: Vec<Value> = named.remove("ids").into_iter().collect();
+    let by_place = BY_PLACE.iter().find(|(known, _)| *known == method);
+    for parameter in by_place.map_or(&[][..], |(_, parameters)| *parameters) {
+        // One that is missing ends them: what follows it keeps its name.
+        let Some(value) = named.remove(*parameter) else {
+            break;
+        };
+        places.push(value);
+    }
+    json!([
+        login.database,
+        login.uid,
+        login.key,
+        model,
+        method,
+        places,
+        named
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn executed(method: &str, body: &Value) -> Value {
+        let login = Login {
+            database: "db",
+            uid: 7,
+            key: "secret",
+        };
+        let args = execute(login, "stock.picking", method, body);
+        assert_eq!(
+            args.as_array().unwrap()[..5],
+            [
+                json!("db"),
+                json!(7),
+                json!("secret"),
+                json!("stock.picking"),
+                json!(method)
+            ]
+        );
+        json!([args[5], args[6]])
+    }
+
+    #[test]
+    fn ids_come_first_and_the_rest_keeps_its_name() {
+        assert_eq!(
+            executed(
+                "web_read",
+                &json!({"ids": [1], "specification": {"name": {}}})
+            ),
+            json!([[[1]], {"specification": {"name": {}}}])
+        );
+        assert_eq!(
+            executed("search", &json!({"domain": [], "limit": 2})),
+            json!([[], {"domain": [], "limit": 2}])
+        );
+        assert_eq!(executed("unlink", &json!({"ids": []})), json!([[[]], {}]));
+    }
+
+    #[test]
+    fn values_that_other_modules_name_otherwise_go_by_their_place() {
+        assert_eq!(
+            executed(
+                "write",
+                &json!({"ids": [1], "vals": {"note": "x"}, "context": {"tz": "UTC"}})
+            ),
+            json!([[[1], {"note": "x"}], {"context": {"tz": "UTC"}}])
+        );
+        assert_eq!(
+            executed(
+                "load",
+                &json!({"data": [["a"]], "fields": ["id"], "context": {}})
+            ),
+            json!([[["id"], [["a"]]], {"context": {}}])
+        );
+        assert_eq!(
+            executed("create", &json!({"vals_list": [{}]})),
+            json!([[[{}]], {}])
+        );
+    }
+}
