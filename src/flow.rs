@@ -17,7 +17,7 @@
 
 mod acts;
 mod commands;
-pub mod driver;
+mod driver;
 mod engine;
 mod known;
 mod make;
@@ -26,6 +26,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use driver::Driver;
 pub use engine::{Engine, Input, Made, Output, Read};
 pub use say::{Key, Say, Want};
 pub use state::{State, Tracking};

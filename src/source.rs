@@ -7,6 +7,8 @@ pub mod broker;
 pub mod front_door;
 pub mod receipt;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -180,8 +182,8 @@ fn verdicts(pending: Vec<Pending>, accepted: &mut impl Iterator<Item = Accepted>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
     pub device: Name,
-    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`.
-    pub channel: &'static str,
+    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`; or what the device's profile names.
+    pub channel: Cow<'static, str>,
     pub payload: Bytes,
     pub retain: bool,
 }

@@ -26,7 +26,9 @@ const REASON: &str = "SR-REASON-";
 pub struct Input<'a> {
     /// The scan's number in the journal: events that are made of it are named after it.
     pub seq: u64,
-    /// When the gateway had it.
+    /// When it was scanned, as the device says: the time of the events.
+    pub at: Timestamp,
+    /// When the gateway had it: pauses are told by it.
     pub now: Timestamp,
     /// As it was scanned.
     pub code: &'a str,
@@ -44,6 +46,8 @@ pub enum Read {
     Means(Meaning),
     /// It has more than one meaning, and none is guessed.
     Unclear,
+    /// It says what it is, and is no valid one.
+    Damaged,
 }
 
 /// An event that was made.
@@ -98,10 +102,11 @@ impl<'a> Engine<'a> {
         say.dropped = state.dropped.take();
         state.seq = input.seq;
         state.last = Some(input.now);
+        state.last_at = Some(input.at);
         state.made = 0;
         let operator = input.operator.or(state.operator.as_deref());
         let operator = operator.map(str::to_owned);
-        events.extend(number(&mut state, actions, input.now, operator.as_ref()));
+        events.extend(number(&mut state, actions, input.at, operator.as_ref()));
         (state, Output { events, say })
     }
 
@@ -128,7 +133,8 @@ impl<'a> Engine<'a> {
             // What settles can be made.
             if emit(state, movement, &mut actions).is_ok() {
                 let operator = state.operator.clone();
-                events = number(state, actions, last, operator.as_ref());
+                let at = state.last_at.unwrap_or(last);
+                events = number(state, actions, at, operator.as_ref());
             }
         }
         if self.idle_s().is_some_and(|limit_s| idle_s >= limit_s) {
@@ -140,6 +146,13 @@ impl<'a> Engine<'a> {
             state.done = super::state::Done::Nothing;
         }
         events
+    }
+
+    /// The event that the last product would be, if nothing else came: so that the person hears at once what is wrong with it.
+    #[must_use]
+    pub fn outlook(&self, state: &State) -> Option<Action> {
+        let item = state.work.last_item()?;
+        make::action(self.flow(state)?.movement, &state.work, item).ok()
     }
 
     fn idle_s(&self) -> Option<i64> {
@@ -169,8 +182,10 @@ impl<'a> Engine<'a> {
         input: &Input<'_>,
         actions: &mut Vec<Action>,
     ) -> Result<Say, Say> {
-        let Read::Means(meaning) = &input.read else {
-            return Err(Say::bad(Key::Unclear).with("code", input.code));
+        let meaning = match &input.read {
+            Read::Means(meaning) => meaning,
+            Read::Unclear => return Err(Say::bad(Key::Unclear).with("code", &shown(input.code))),
+            Read::Damaged => return Err(Say::bad(Key::Damaged).with("code", &shown(input.code))),
         };
         let Some(flow) = self.flow(state) else {
             let name = state.flow.as_ref().or(self.rules.start.as_ref());

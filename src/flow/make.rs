@@ -7,7 +7,7 @@ use super::say::{Key, Say, Want};
 use super::state::{Done, Item, Moved, Work};
 
 /// The event of one remembered product.
-fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Want> {
+pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Want> {
     let product = item.code.clone();
     let quantity = item.quantity.normalize();
     let lot = item.lot.clone();

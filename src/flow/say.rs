@@ -72,6 +72,8 @@ pub enum Key {
     Wrong,
     Unknown,
     Unclear,
+    /// It says that it is GS1's, or a quantity, and is not valid.
+    Damaged,
     Unfinished,
     LotFirst,
     SerialFirst,
@@ -86,7 +88,7 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
@@ -105,6 +107,7 @@ impl Key {
         Self::Wrong,
         Self::Unknown,
         Self::Unclear,
+        Self::Damaged,
         Self::Unfinished,
         Self::LotFirst,
         Self::SerialFirst,
@@ -139,6 +142,7 @@ impl Key {
             Self::Wrong => "wrong",
             Self::Unknown => "unknown",
             Self::Unclear => "unclear",
+            Self::Damaged => "damaged",
             Self::Unfinished => "unfinished",
             Self::LotFirst => "lot-first",
             Self::SerialFirst => "serial-first",

@@ -30,9 +30,9 @@ pub struct State {
     /// The last scan that was read, when, and how many events it made.
     pub(super) seq: u64,
     pub(super) last: Option<Timestamp>,
+    /// The same, by the device's own clock.
+    pub(super) last_at: Option<Timestamp>,
     pub(super) made: u32,
-    /// The last code, and when it counted: the same again soon is a repeat.
-    pub(super) code: Option<(String, Timestamp)>,
 }
 
 /// What is remembered and not made into events yet.
@@ -185,6 +185,12 @@ impl Work {
 }
 
 impl State {
+    /// The product that was scanned last, as it was scanned.
+    #[must_use]
+    pub fn last_product(&self) -> Option<&str> {
+        self.work.last_item().map(|item| item.code.as_str())
+    }
+
     /// Remembers how to take a read back.
     pub(super) fn remember(&mut self, step: Step) {
         if step.did.is_empty() {
