@@ -21,6 +21,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub listen: Option<Listen>,
     pub broker: Option<Broker>,
+    /// `scanners.toml`: the scanners on this gateway's own ports.
+    pub scanners: Option<PathBuf>,
     pub odoo: Odoo,
     pub documents: Documents,
     pub orders: Orders,

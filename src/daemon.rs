@@ -23,6 +23,8 @@ use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::front_door::{FrontDoor, FrontDoorError};
+use crate::source::scanners::Scanners;
+use crate::source::scanners::list::ScannersError;
 use crate::source::{Intake, Outlets};
 use crate::tls;
 use crate::view::board::Board;
@@ -49,6 +51,8 @@ pub enum StartError {
     FrontDoor(#[from] FrontDoorError),
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    #[error(transparent)]
+    Scanners(#[from] ScannersError),
     #[error(transparent)]
     Control(#[from] ControlError),
 }
@@ -96,6 +100,11 @@ impl Daemon {
         let mut outlets = Outlets::default();
         let mut parts = JoinSet::new();
         let mut mqtt_address = None;
+        if let Some(file) = &config.scanners {
+            let scanners = Scanners::new(file, intake.clone(), board.clone())?;
+            outlets.scanners = Some(scanners.outbound());
+            run(&mut parts, "scanners", scanners.run(cancel.clone()));
+        }
         if let Some(listen) = &config.listen {
             let (inbox, kept) = (journal.inbox().clone(), journal.kept("")?);
             let door = FrontDoor::bind(

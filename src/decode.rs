@@ -29,6 +29,8 @@ use crate::event::{Action, Event, Rejection};
 use crate::source::{Channel, Reading};
 
 pub use correction::correction;
+use profile::Profile;
+
 use fields::{Raw, Reader, Refusal, check_text, elements};
 
 /// Events in one payload at the most.
@@ -122,6 +124,31 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
             symbology: None,
         },
     }))
+}
+
+/// A scan by the profile of the scanner that it came from: one reading, one code.
+pub fn scanned(reading: &Reading, profile: &Profile) -> Result<Event, Rejection> {
+    let read = || {
+        let scan = (profile.read(&reading.payload))
+            .map_err(|refusal| Refusal::new(refusal.code, refusal.message))?;
+        check_text("code", &scan.text, true)?;
+        let mut reader = Reader::new("scan", scan.id.is_none());
+        reader.note("code", &scan.text);
+        Ok(Event {
+            device: reading.device.clone(),
+            id_derived: scan.id.is_none(),
+            id: (scan.id).unwrap_or_else(|| reader.derived_id(reading, 0, scan.at)),
+            source: reading.source,
+            at: scan.at.unwrap_or(reading.received),
+            received: reading.received,
+            operator: scan.operator,
+            action: Action::Scan {
+                code: scan.text,
+                symbology: scan.symbology.map(|symbology| symbology.to_string()),
+            },
+        })
+    };
+    read().map_err(|refusal| reject(reading, None, refusal, &reading.payload))
 }
 
 /// Events: one JSON object, or an array of 1 to [`EVENTS_MAX`] of them.

@@ -227,6 +227,7 @@ fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: Pat
             ..config::Listen::default()
         }),
         broker: None,
+        scanners: None,
         odoo: config::Odoo {
             api_key_file: Some(key),
             ..config::Odoo::new(&link.url(), database)

@@ -5,7 +5,11 @@
 
 pub mod broker;
 pub mod front_door;
+mod hid;
+pub mod profiles;
 pub mod receipt;
+pub mod scanners;
+mod serial;
 
 use std::borrow::Cow;
 
@@ -17,6 +21,8 @@ use crate::capture::{Capture, Judged};
 use crate::decode;
 use crate::event::{Event, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox};
+
+use profiles::Profiles;
 
 /// What a device publishes that becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +58,7 @@ pub struct Verdict {
 pub struct Intake {
     inbox: Inbox,
     capture: Option<Capture>,
+    profiles: Profiles,
 }
 
 /// A decoded thing until the journal has answered.
@@ -68,6 +75,7 @@ impl Intake {
         Self {
             inbox,
             capture: None,
+            profiles: Profiles::default(),
         }
     }
 
@@ -76,6 +84,7 @@ impl Intake {
         Self {
             inbox,
             capture: Some(capture),
+            profiles: Profiles::default(),
         }
     }
 
@@ -83,6 +92,12 @@ impl Intake {
     #[must_use]
     pub fn capture(&self) -> Option<&Capture> {
         self.capture.as_ref()
+    }
+
+    /// Where devices' profiles are to be told.
+    #[must_use]
+    pub fn profiles(&self) -> &Profiles {
+        &self.profiles
     }
 
     /// Takes several readings with one request, so that they share a commit; answers for each, in order. `display`: somebody
@@ -98,7 +113,7 @@ impl Intake {
         let mut entries = Vec::with_capacity(readings.len());
         let mut pending = Vec::with_capacity(readings.len());
         for reading in readings {
-            let mut decoded = decode::decode(reading);
+            let mut decoded = self.profiles.decode(reading);
             let mut waiting = Vec::with_capacity(decoded.len());
             for (index, entry) in decoded.iter_mut().enumerate() {
                 waiting.push(self.judge(reading, index, entry, display).await);

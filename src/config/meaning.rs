@@ -24,10 +24,11 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     let data_dir = reader.path("data_dir").unwrap_or_else(|| DATA_DIR.into());
     let listen = listen(reader, warnings);
     let broker = broker(reader, warnings);
-    if !reader.has("mqtt.listen") && !reader.has("mqtt.broker") {
+    let scanners = reader.path("scanners");
+    if !reader.has("mqtt.listen") && !reader.has("mqtt.broker") && scanners.is_none() {
         reader.missing(
             "mqtt",
-            "a section [mqtt.listen] for the gateway's own front door, [mqtt.broker] for a broker that is there, or both",
+            "a section [mqtt.listen] for the gateway's own front door, [mqtt.broker] for a broker that is there, or both; or scanners alone",
         );
     }
     let odoo = odoo(reader, warnings);
@@ -52,6 +53,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         data_dir,
         listen,
         broker,
+        scanners,
         odoo: odoo?,
         documents,
         orders,

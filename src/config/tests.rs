@@ -58,6 +58,7 @@ fn the_least_configuration_has_the_defaults() {
                 ..Listen::default()
             }),
             broker: None,
+            scanners: None,
             odoo: Odoo::new("https://odoo.example.com", "prod"),
             documents: Documents::default(),
             orders: Orders::default(),

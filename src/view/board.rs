@@ -133,6 +133,16 @@ impl Board {
         );
     }
 
+    /// A scanner of the gateway's own is a source by itself.
+    pub fn scanner(&self, name: &Name, change: impl FnOnce(&mut SourceView)) {
+        change(
+            self.live()
+                .sources
+                .entry(format!("scanner:{name}"))
+                .or_default(),
+        );
+    }
+
     pub fn device(&self, name: &Name, kind: SourceKind, change: impl FnOnce(&mut DeviceView)) {
         let mut live = self.live();
         if !live.devices.contains_key(name) && live.devices.len() >= DEVICES_MAX {

@@ -12,8 +12,8 @@ use super::client::{Client, ClientError};
 
 pub use lists::{documents, events};
 pub use parked::parked;
-pub use profile::profile;
 pub(super) use parked::retry_all;
+pub use profile::profile;
 pub use status::status;
 pub use trace::trace;
 

@@ -26,6 +26,7 @@ fn defaults() -> Config {
             ..Listen::default()
         }),
         broker: None,
+        scanners: None,
         odoo: Odoo::new("https://odoo.example.com", "prod"),
         documents: Documents::default(),
         orders: Orders::default(),

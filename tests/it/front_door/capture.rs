@@ -77,7 +77,7 @@ async fn floor(check: Check, refreshed: bool) -> Floor {
     let door = Door::with_capture(anonymous(), capture.clone()).await;
     let outlets = Outlets {
         listen: Some(door.outbound.clone()),
-        broker: None,
+        ..Outlets::default()
     };
     let stop = CancellationToken::new();
     tokio::spawn(stockrelay::capture::tasks::run(

@@ -364,6 +364,7 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
         data_dir: data.path().join("data"),
         listen: Some(listen),
         broker: None,
+        scanners: None,
         odoo: config::Odoo {
             api_key_file: Some(data.path().join("odoo.key")),
             refresh_s: 1,

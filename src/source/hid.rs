@@ -1,0 +1,95 @@
+//! A scanner that types like a keyboard: its device is grabbed, so that nothing it types reaches a console, and keys become codes.
+//!
+//! - `keys`: from key events to codes, pure; `layout`: what is printed on the keys.
+
+mod keys;
+mod layout;
+
+use std::convert::Infallible;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use evdev::raw_stream::{EventStream, RawDevice};
+use evdev::{EventSummary, KeyCode, SynchronizationCode};
+
+use super::scanners::desk::{Desk, Ended};
+use super::scanners::find::{self, Class};
+use crate::decode::profile::{Frame, Hid};
+
+use keys::Keyboard;
+
+pub(super) async fn run(mut desk: Desk, hid: Hid) {
+    loop {
+        let Err(ended) = session(&mut desk, &hid).await;
+        if !desk.again(ended).await {
+            return;
+        }
+    }
+}
+
+/// From grabbing the device to its end.
+async fn session(desk: &mut Desk, hid: &Hid) -> Result<Infallible, Ended> {
+    let path = find::device(&desk.scanner.place, Class::Input, Path::new("/")).map_err(|why| {
+        Ended::Gone {
+            heard: false,
+            absent: true,
+            why,
+        }
+    })?;
+    let gone = |heard, why: String| Ended::Gone {
+        heard,
+        absent: false,
+        why,
+    };
+    let place = path.display().to_string();
+    let mut events = tokio::task::spawn_blocking(move || grab(&path))
+        .await
+        .map_err(|error| gone(false, error.to_string()))?
+        .map_err(|error| {
+            let remedy = "let the group stockrelay read it (99-stockrelay-scanners.rules), and no other program grab it";
+            gone(false, format!("cannot grab {place}: {error}; {remedy}"))
+        })?;
+    desk.up(&place);
+    let mut keyboard = Keyboard::new(hid.layout, hid.terminator, hid.max_bytes);
+    let mut heard = false;
+    loop {
+        let silence = Duration::from_millis(hid.silence_ms);
+        let frame = tokio::select! {
+            () = desk.cancel.cancelled() => return Err(Ended::Stopped),
+            event = events.next_event() => {
+                let event = event.map_err(|error| gone(heard, format!("unplugged, or broken: {error}")))?;
+                heard = true;
+                match event.destructure() {
+                    EventSummary::Key(_, key, value) => keyboard.key(key.code(), value),
+                    // The kernel's buffer ran over: keys are missing.
+                    EventSummary::Synchronization(_, SynchronizationCode::SYN_DROPPED, _) => {
+                        keyboard.lost();
+                        None
+                    }
+                    _ => None,
+                }
+            }
+            () = tokio::time::sleep(silence), if hid.silence_ms > 0 && keyboard.is_inside() => keyboard.silence(),
+        };
+        match frame {
+            None => {}
+            Some(Frame::Dropped(count)) => desk.threw_away(count),
+            // A keyboard takes no answer.
+            Some(Frame::Whole(code)) => drop(desk.take(vec![code]).await.ok_or(Ended::Stopped)?),
+        }
+    }
+}
+
+fn grab(path: &PathBuf) -> io::Result<EventStream> {
+    let mut device = RawDevice::open(path)?;
+    let is_keyboard =
+        (device.supported_keys()).is_some_and(|keys| keys.contains(KeyCode::KEY_ENTER));
+    if !is_keyboard {
+        return Err(io::Error::other(
+            "it has no Enter key, so it is no keyboard",
+        ));
+    }
+    device.grab()?;
+    device.into_event_stream()
+}

@@ -1,0 +1,204 @@
+//! Which profile a device has, and what became of a scan by it.
+//!
+//! Comes in: readings of the channel `scan`, from scanners of `scanners.toml` and devices of `devices.toml` that name a profile.
+//! Goes out: events and rejections, as from `decode`. A code that comes again within the profile's time has the id of its first,
+//! so that the journal finds it to be a duplicate, and names its original.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use super::{Channel, Reading};
+use crate::decode;
+use crate::decode::profile::{Fault, Profile, SHIPPED};
+use crate::event::{Action, Event, Name, Rejection};
+
+/// A profile is shorter; what is longer is something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What a device's codes are read by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub profile: Arc<Profile>,
+    /// Who uses it, where the code does not say.
+    pub operator: Option<String>,
+}
+
+/// Shared by all sources. Its size is that of the lists it was told.
+#[derive(Debug, Clone, Default)]
+pub struct Profiles(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    scanners: BTreeMap<Name, Rule>,
+    mqtt: BTreeMap<Name, Rule>,
+    firsts: BTreeMap<Name, First>,
+}
+
+/// A code that may be repeated.
+#[derive(Debug)]
+struct First {
+    code: String,
+    at: Timestamp,
+    id: String,
+    id_derived: bool,
+}
+
+impl Profiles {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scanners of the gateway itself.
+    pub fn know_scanners(&self, rules: BTreeMap<Name, Rule>) {
+        self.known().scanners = rules;
+    }
+
+    /// The devices of `devices.toml`, each time that it has changed.
+    pub fn know_devices(&self, rules: BTreeMap<Name, Rule>) {
+        let known = &mut *self.known();
+        known.mqtt = rules;
+        let (mqtt, scanners) = (&known.mqtt, &known.scanners);
+        known
+            .firsts
+            .retain(|name, _| mqtt.contains_key(name) || scanners.contains_key(name));
+    }
+
+    /// By which rule the codes of a device are read.
+    #[must_use]
+    pub fn rule(&self, device: &Name) -> Option<Rule> {
+        let known = self.known();
+        let rule = known.scanners.get(device).or(known.mqtt.get(device));
+        rule.cloned()
+    }
+
+    /// As [`decode::decode`], by the device's profile where it has one.
+    pub(super) fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
+        match self.rule(&reading.device) {
+            Some(rule) if reading.channel == Channel::Scan => {
+                let mut event = decode::scanned(reading, &rule.profile);
+                if let Ok(event) = &mut event {
+                    event.operator = event.operator.take().or(rule.operator);
+                    self.name_repeat(event, &rule.profile);
+                }
+                vec![event]
+            }
+            _ => decode::decode(reading),
+        }
+    }
+
+    fn name_repeat(&self, event: &mut Event, profile: &Profile) {
+        let Action::Scan { code, .. } = &event.action else {
+            return;
+        };
+        let mut known = self.known();
+        if let Some(first) = known.firsts.get(&event.device)
+            && first.code == *code
+            && profile.repeats.is_repeat(first.at, event.received)
+        {
+            event.id.clone_from(&first.id);
+            event.id_derived = first.id_derived;
+        } else if profile.repeats.within_ms > 0 {
+            let first = First {
+                code: code.clone(),
+                at: event.received,
+                id: event.id.clone(),
+                id_derived: event.id_derived,
+            };
+            known.firsts.insert(event.device.clone(), first);
+        }
+    }
+}
+
+/// A shipped profile by its name, or the one in a file; a relative path starts at `directory`. Every fault at once.
+pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Profile::parse(text);
+    }
+    let mut text = String::new();
+    let read = File::open(directory.join(name))
+        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| {
+        let shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        vec![Fault {
+            key: String::new(),
+            found: format!(
+                "{name:?}, which is no shipped profile and cannot be read as a file: {error}"
+            ),
+            accepted: format!("the path of a profile, or one of {}", shipped.join(", ")),
+        }]
+    })?;
+    Profile::parse(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::event::SourceKind;
+
+    fn profiles(text: &str) -> Profiles {
+        let rule = Rule {
+            profile: Arc::new(Profile::parse(text).unwrap()),
+            operator: Some("anna".to_owned()),
+        };
+        let profiles = Profiles::default();
+        profiles.know_scanners([(Name::new("dock").unwrap(), rule)].into());
+        profiles
+    }
+
+    fn read(profiles: &Profiles, payload: &'static [u8], ms: i64) -> Result<Event, Rejection> {
+        let reading = Reading {
+            source: SourceKind::Serial,
+            device: Name::new("dock").unwrap(),
+            channel: Channel::Scan,
+            payload: Bytes::from_static(payload),
+            received: Timestamp::from_millisecond(1_795_000_000_000 + ms).unwrap(),
+        };
+        let mut entries = profiles.decode(&reading);
+        assert_eq!(entries.len(), 1);
+        entries.remove(0)
+    }
+
+    fn shipped(name: &str) -> &'static str {
+        SHIPPED.iter().find(|(own, _)| *own == name).unwrap().1
+    }
+
+    #[test]
+    fn a_code_is_read_by_the_profile_of_its_device() {
+        let profiles = profiles(shipped("generic-serial"));
+        let event = read(&profiles, b"]E04006381333931\r", 0).unwrap();
+        assert_eq!(
+            event.action,
+            Action::Scan {
+                code: "4006381333931".to_owned(),
+                symbology: Some("ean13".to_owned()),
+            }
+        );
+        assert_eq!(event.operator.as_deref(), Some("anna"));
+        let refused = read(&profiles, b"\xff\xfe\x00", 10).unwrap_err();
+        assert_eq!(refused.payload, b"\xff\xfe\x00");
+    }
+
+    #[test]
+    fn a_repeat_has_the_id_of_its_first_for_as_long_as_the_profile_says() {
+        let profiles = profiles(shipped("generic-serial"));
+        let id = |payload, ms| read(&profiles, payload, ms).unwrap().id;
+        let first = id(b"A", 0);
+        assert_eq!(id(b"A", 299), first);
+        assert_ne!(id(b"A", 300), first, "300 ms after the first");
+        let other = id(b"B", 310);
+        assert_ne!(other, first);
+        assert_ne!(id(b"A", 320), first, "another code was between them");
+
+        let each = shipped("generic-serial").replace("within_ms = 300", "within_ms = 0");
+        let profiles = self::profiles(&each);
+        let id = |payload, ms| read(&profiles, payload, ms).unwrap().id;
+        assert_ne!(id(b"A", 0), id(b"A", 1));
+    }
+}

@@ -1,0 +1,132 @@
+//! Scanners on the gateway's own ports: a task for each, which opens its port, reads, and opens it again when it went.
+//!
+//! Comes in: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). Goes out: readings to [`Intake`], and to a serial
+//! scanner the profile's commands for a good or bad read. A scanner takes no acknowledgement: a code is on disk or, where the
+//! gateway dies before, it was not answered with the good-read command.
+//!
+//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: what serial and keyboard scanners share.
+
+pub(super) mod desk;
+pub(super) mod find;
+pub mod list;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::profiles::Rule;
+use super::{Intake, Outbound, hid, serial};
+use crate::decode::profile::Connection;
+use crate::event::{Name, SourceKind};
+use crate::view::board::Board;
+
+use desk::Desk;
+use list::{Scanner, ScannersError};
+
+/// Messages to scanners that wait, of all and of one.
+const OUTBOUND_MAX: usize = 256;
+const TOLD_MAX: usize = 4;
+
+#[derive(Debug)]
+pub struct Scanners {
+    list: Vec<Scanner>,
+    sender: mpsc::Sender<Outbound>,
+    outbound: mpsc::Receiver<Outbound>,
+    intake: Intake,
+    board: Board,
+}
+
+impl Scanners {
+    /// Reads the list, and has the intake know which profile belongs to which scanner. Ports are opened later: a scanner that is not
+    /// there is no reason not to start.
+    pub fn new(file: &Path, intake: Intake, board: Board) -> Result<Self, ScannersError> {
+        let list = list::read(file)?;
+        let rules = list.iter().map(|scanner| {
+            let rule = Rule {
+                profile: Arc::clone(&scanner.profile),
+                operator: scanner.operator.clone(),
+            };
+            (scanner.name.clone(), rule)
+        });
+        intake.profiles().know_scanners(rules.collect());
+        let (sender, outbound) = mpsc::channel(OUTBOUND_MAX);
+        Ok(Self {
+            list,
+            sender,
+            outbound,
+            intake,
+            board,
+        })
+    }
+
+    pub fn outbound(&self) -> mpsc::Sender<Outbound> {
+        self.sender.clone()
+    }
+
+    /// Until it is cancelled, or the journal has stopped.
+    pub async fn run(self, cancel: CancellationToken) {
+        let mut outbound = self.outbound;
+        let mut tasks = JoinSet::new();
+        let mut told = BTreeMap::new();
+        for scanner in self.list {
+            let (sender, receiver) = mpsc::channel(TOLD_MAX);
+            told.insert(scanner.name.clone(), sender);
+            let (intake, board) = (self.intake.clone(), self.board.clone());
+            let profile = Arc::clone(&scanner.profile);
+            let desk = |kind| Desk::new(scanner, kind, intake, board, cancel.clone());
+            match &profile.connection {
+                Connection::Serial(serial) => {
+                    tasks.spawn(serial::run(
+                        desk(SourceKind::Serial),
+                        serial.clone(),
+                        receiver,
+                    ));
+                }
+                Connection::Hid(keys) => {
+                    tasks.spawn(hid::run(desk(SourceKind::Hid), keys.clone()));
+                }
+                Connection::Mqtt(_) => {}
+            }
+        }
+        loop {
+            tokio::select! {
+                message = outbound.recv() => if let Some(message) = message {
+                    tell(&told, &message);
+                },
+                // The journal has stopped, or a task broke, which is a fault of ours: the daemon is to start anew.
+                Some(_) = tasks.join_next() => return,
+                () = cancel.cancelled() => break,
+            }
+        }
+        // What was read is being stored: that may end.
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// What is said to a person, of which a scanner can say yes or no.
+#[derive(Deserialize)]
+struct Display {
+    ok: bool,
+}
+
+/// Whether a message for a display is a good one; none where it does not say.
+pub(super) fn is_good(payload: &Bytes) -> Option<bool> {
+    let display: Option<Display> = serde_json::from_slice(payload).ok();
+    display.map(|display| display.ok)
+}
+
+/// Receipts and tasks mean nothing to a scanner. One that has not taken the last answers yet is told nothing: late is wrong.
+fn tell(told: &BTreeMap<Name, mpsc::Sender<bool>>, message: &Outbound) {
+    if message.channel == "display"
+        && let Some(good) = is_good(&message.payload)
+        && let Some(sender) = told.get(&message.device)
+    {
+        drop(sender.try_send(good));
+    }
+}

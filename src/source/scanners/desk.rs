@@ -1,0 +1,253 @@
+//! What serial and keyboard scanners share: frames become readings, answers come back, and the board knows how it stands.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use tokio_util::sync::CancellationToken;
+
+use super::is_good;
+use super::list::Scanner;
+use crate::clock;
+use crate::event::SourceKind;
+use crate::journal::{Accepted, AppendError};
+use crate::source::{Channel, Intake, Reading, Verdict};
+use crate::view::board::Board;
+
+/// How long a scanner's task waits before it opens the port again, at the least and at the most.
+const PAUSE_MIN: Duration = Duration::from_millis(200);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// The same while nothing is plugged in: to look costs little, and a person waits.
+const ABSENT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often a full journal is asked again.
+const FULL_WAIT: Duration = Duration::from_secs(1);
+/// A scanner that sends what is no code is reported so often at the most.
+const REPORT_EVERY: Duration = Duration::from_mins(1);
+/// More codes than this in a second come from no hand and no conveyor: what is beyond waits for the next.
+const CODES_PER_S_MAX: u32 = 200;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Why a port is not read any more.
+#[derive(Debug)]
+pub enum Ended {
+    /// The gateway stops, or the journal has.
+    Stopped,
+    Gone {
+        /// Something came before it went.
+        heard: bool,
+        /// There is nothing to be opened.
+        absent: bool,
+        why: String,
+    },
+}
+
+/// One scanner's place at the gateway.
+#[derive(Debug)]
+pub struct Desk {
+    pub scanner: Scanner,
+    pub cancel: CancellationToken,
+    kind: SourceKind,
+    intake: Intake,
+    board: Board,
+    last: Timestamp,
+    pause: Duration,
+    down: Option<String>,
+    trouble: Trouble,
+    second: (Instant, u32),
+}
+
+/// What was thrown away, and when that was last said.
+#[derive(Debug, Default)]
+struct Trouble {
+    bytes: usize,
+    said: Option<Instant>,
+}
+
+impl Desk {
+    pub fn new(
+        scanner: Scanner,
+        kind: SourceKind,
+        intake: Intake,
+        board: Board,
+        cancel: CancellationToken,
+    ) -> Self {
+        board.scanner(&scanner.name, |view| "starting".clone_into(&mut view.state));
+        Self {
+            scanner,
+            cancel,
+            kind,
+            intake,
+            board,
+            last: Timestamp::UNIX_EPOCH,
+            pause: PAUSE_MIN,
+            down: None,
+            trouble: Trouble::default(),
+            second: (clock::instant(), 0),
+        }
+    }
+
+    pub fn up(&mut self, place: &str) {
+        tracing::info!(scanner = %self.scanner.name, place, "reading");
+        self.down = None;
+        self.board.scanner(&self.scanner.name, |view| {
+            "up".clone_into(&mut view.state);
+            view.devices = 1;
+            view.detail = None;
+        });
+        self.online(true);
+    }
+
+    /// Says what is wrong, waits, and answers whether the port is to be opened again.
+    pub async fn again(&mut self, ended: Ended) -> bool {
+        let Ended::Gone { heard, absent, why } = ended else {
+            return false;
+        };
+        let name = &self.scanner.name;
+        self.board.scanner(name, |view| {
+            "down".clone_into(&mut view.state);
+            view.devices = 0;
+            view.detail = Some(why.clone());
+        });
+        self.online(false);
+        if self.down.as_ref() != Some(&why) {
+            tracing::warn!(scanner = %self.scanner.name, "down: {why}");
+            self.down = Some(why);
+        }
+        if heard {
+            self.pause = PAUSE_MIN;
+        }
+        let pause = self
+            .pause
+            .min(if absent { ABSENT_PAUSE_MAX } else { PAUSE_MAX });
+        self.pause = (pause * 2).min(PAUSE_MAX);
+        let pause = tokio::time::sleep(pause);
+        self.cancel.run_until_cancelled(pause).await.is_some()
+    }
+
+    fn online(&self, online: bool) {
+        self.board.device(&self.scanner.name, self.kind, |view| {
+            if view.online != online {
+                view.since = Some(clock::now());
+            }
+            view.online = online;
+        });
+    }
+
+    /// Has the codes stored, with one commit; whether each was right, for those that are to be answered now. None: the journal has
+    /// stopped, or the gateway does. While the journal is full it waits, and the port is not read.
+    pub async fn take(&mut self, frames: Vec<Vec<u8>>) -> Option<Vec<bool>> {
+        let readings: Vec<_> = frames
+            .into_iter()
+            .map(|frame| self.reading(frame))
+            .collect();
+        if readings.is_empty() {
+            return Some(Vec::new());
+        }
+        let taken = loop {
+            match self.intake.take_many(&readings, true).await {
+                Ok(verdicts) => break verdicts,
+                Err(AppendError::Stopped) => return None,
+                Err(full @ AppendError::Full) => {
+                    let detail = format!("not reading: {full}");
+                    self.board
+                        .scanner(&self.scanner.name, |view| view.detail = Some(detail));
+                    let wait = tokio::time::sleep(FULL_WAIT);
+                    self.cancel.run_until_cancelled(wait).await?;
+                }
+            }
+        };
+        let verdicts: Vec<_> = taken.into_iter().flatten().collect();
+        self.count(&verdicts);
+        self.hold_pace(verdicts.len()).await;
+        // Where a flow begins, its word is the answer to a code that was stored.
+        let flow = self.scanner.profile.flow.start.is_some();
+        let answers = verdicts.iter().filter_map(|verdict| {
+            let good = was_good(verdict);
+            (!flow || !good).then_some(good)
+        });
+        Some(answers.collect())
+    }
+
+    fn reading(&mut self, frame: Vec<u8>) -> Reading {
+        // Two equal codes of one moment are two: the time of receipt tells them apart.
+        let next = self.last + SignedDuration::from_nanos(1);
+        self.last = clock::now().max(next);
+        Reading {
+            source: self.kind,
+            device: self.scanner.name.clone(),
+            channel: Channel::Scan,
+            payload: Bytes::from(frame),
+            received: self.last,
+        }
+    }
+
+    fn count(&mut self, verdicts: &[Verdict]) {
+        let count = |wanted: fn(&Accepted) -> bool| {
+            verdicts
+                .iter()
+                .filter(|verdict| wanted(&verdict.accepted))
+                .count() as u64
+        };
+        let stored = count(|accepted| matches!(accepted, Accepted::Stored { .. }));
+        let rejected = count(|accepted| matches!(accepted, Accepted::Rejected { .. }));
+        let last = self.last;
+        self.board.device(&self.scanner.name, self.kind, |view| {
+            view.last_event = Some(last);
+            view.events += stored;
+            view.rejected += rejected;
+        });
+        let quiet = (self.trouble.said).is_none_or(|said| said.elapsed() >= REPORT_EVERY);
+        if stored > 0 && quiet {
+            self.board
+                .scanner(&self.scanner.name, |view| view.detail = None);
+        }
+    }
+
+    /// So many bytes were no code. Said at once, and then once a minute with what came together.
+    pub fn threw_away(&mut self, bytes: usize) {
+        self.trouble.bytes += bytes;
+        let bytes = self.trouble.bytes;
+        self.report(&format!(
+            "threw away {bytes} bytes that were no code: check the profile's framing, max_bytes and the scanner's suffix"
+        ));
+    }
+
+    fn report(&mut self, what: &str) {
+        if self
+            .trouble
+            .said
+            .is_some_and(|said| said.elapsed() < REPORT_EVERY)
+        {
+            return;
+        }
+        self.trouble = Trouble {
+            bytes: 0,
+            said: Some(clock::instant()),
+        };
+        tracing::warn!(scanner = %self.scanner.name, "{what}");
+        self.board.scanner(&self.scanner.name, |view| {
+            view.detail = Some(what.to_owned())
+        });
+    }
+
+    /// A scanner that floods is read more slowly.
+    async fn hold_pace(&mut self, codes: usize) {
+        if self.second.0.elapsed() >= SECOND {
+            self.second = (clock::instant(), 0);
+        }
+        self.second.1 += u32::try_from(codes).unwrap_or(u32::MAX);
+        if self.second.1 > CODES_PER_S_MAX {
+            self.report(&format!(
+                "more than {CODES_PER_S_MAX} codes a second: it is read more slowly"
+            ));
+            let rest = tokio::time::sleep(SECOND.saturating_sub(self.second.0.elapsed()));
+            self.cancel.run_until_cancelled(rest).await;
+        }
+    }
+}
+
+/// What the person is to hear: the word for the display where there is one, else whether the code was kept.
+fn was_good(verdict: &Verdict) -> bool {
+    let said = verdict.display.as_ref().and_then(is_good);
+    said.unwrap_or(!matches!(verdict.accepted, Accepted::Rejected { .. }))
+}

@@ -1,0 +1,306 @@
+//! `scanners.toml`: which scanners are on this gateway's own ports.
+//!
+//! ```toml
+//! [scanners.dock-1]                            # the device's name in events
+//! profile = "zebra-serial"                     # a shipped profile, or a file's path from this file's directory
+//! port = "/dev/serial/by-id/usb-Zebra_..."     # or by which USB device it is:
+//! # usb = { vendor = 0x05e0, product = 0x1701, serial = "S1" }
+//! operator = "anna"                            # who uses it, where its codes do not say
+//! ```
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize as _;
+use thiserror::Error;
+use toml::{Table, Value};
+
+use crate::decode::profile::{Connection, Fault, Profile, Usb};
+use crate::event::{Name, TEXT_BYTES_MAX};
+use crate::source::profiles;
+
+/// The largest `scanners.toml` that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// Each takes a task, and a gateway has so many ports at the most.
+const SCANNERS_MAX: usize = 256;
+const KEYS: &str = "profile, port, usb, operator";
+
+#[derive(Debug, Error)]
+pub enum ScannersError {
+    #[error("cannot read {}: {reason}; make it readable to the gateway's user", file.display())]
+    Unreadable { file: PathBuf, reason: String },
+    /// Every fault at once, a line each.
+    #[error("{}:{}", file.display(), faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+    Invalid { file: PathBuf, faults: Vec<Fault> },
+}
+
+/// One scanner, as meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scanner {
+    pub name: Name,
+    pub profile: Arc<Profile>,
+    pub place: Place,
+    pub operator: Option<String>,
+}
+
+/// Where a scanner is plugged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A device file, best one whose name stays the same.
+    Port(PathBuf),
+    Usb(Usb),
+}
+
+pub fn read(file: &Path) -> Result<Vec<Scanner>, ScannersError> {
+    let mut text = String::new();
+    File::open(file)
+        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|error| ScannersError::Unreadable {
+            file: file.to_owned(),
+            reason: error.to_string(),
+        })?;
+    let directory = file.parent().unwrap_or(Path::new(""));
+    parse(&text, directory).map_err(|faults| ScannersError::Invalid {
+        file: file.to_owned(),
+        faults,
+    })
+}
+
+fn parse(text: &str, directory: &Path) -> Result<Vec<Scanner>, Vec<Fault>> {
+    if text.len() as u64 > FILE_BYTES_MAX {
+        let accepted = format!("a file of at most {FILE_BYTES_MAX} bytes");
+        return Err(vec![fault("", "more", accepted)]);
+    }
+    let table: Table = text.parse().map_err(|error: toml::de::Error| {
+        let before = error.span().map_or("", |span| &text[..span.start]);
+        let line = before.matches('\n').count() + 1;
+        vec![fault(
+            "",
+            format!("an error in line {line}: {}", error.message()),
+            "TOML",
+        )]
+    })?;
+    let mut faults = Vec::new();
+    for key in table.keys().filter(|key| *key != "scanners") {
+        faults.push(fault(key, "a key that is not known", "[scanners.NAME]"));
+    }
+    let none = Table::new();
+    let written = match table.get("scanners") {
+        None => &none,
+        Some(Value::Table(written)) if written.len() <= SCANNERS_MAX => written,
+        Some(_) => {
+            let accepted = format!("at most {SCANNERS_MAX} sections [scanners.NAME]");
+            faults.push(fault("scanners", "something else", accepted));
+            &none
+        }
+    };
+    let scanners: Vec<_> = written
+        .iter()
+        .filter_map(|(name, value)| scanner(name, value, directory, &mut faults))
+        .collect();
+    share_no_place(&scanners, &mut faults);
+    if faults.is_empty() {
+        Ok(scanners)
+    } else {
+        Err(faults)
+    }
+}
+
+/// One section; none only where a fault was noted.
+fn scanner(
+    name: &str,
+    value: &Value,
+    directory: &Path,
+    faults: &mut Vec<Fault>,
+) -> Option<Scanner> {
+    let path = |key: &str| format!("scanners.{name}.{key}");
+    let named = Name::new(name);
+    if let Err(error) = &named {
+        faults.push(fault(
+            format!("scanners.{name}"),
+            error.to_string(),
+            "such a name",
+        ));
+    }
+    let Value::Table(written) = value else {
+        let accepted = format!("a section with {KEYS}");
+        faults.push(fault(
+            format!("scanners.{name}"),
+            "a single value",
+            accepted,
+        ));
+        return None;
+    };
+    for key in written
+        .keys()
+        .filter(|key| !KEYS.split(", ").any(|own| own == *key))
+    {
+        faults.push(fault(path(key), "a key that is not known", KEYS));
+    }
+    let mut text = |key: &str, accepted: &str| match written.get(key) {
+        None => None,
+        Some(Value::String(text)) if is_text(text) => Some(text.as_str()),
+        Some(_) => {
+            faults.push(fault(path(key), "something else", accepted));
+            None
+        }
+    };
+    let operator = text("operator", "a text of 1 to 256 bytes").map(ToOwned::to_owned);
+    let port = text("port", "the path of a device file").map(PathBuf::from);
+    let profile = text("profile", "a shipped profile's name or a file's path");
+    let usb = written.get("usb").and_then(|usb| {
+        Usb::deserialize(usb.clone())
+            .map_err(|error| {
+                let accepted = "a table such as { vendor = 0x05e0, product = 0x1701, serial = \"S1\" }, of which vendor is needed";
+                faults.push(fault(path("usb"), error.message(), accepted));
+            })
+            .ok()
+    });
+    if port.is_some() && usb.is_some() {
+        faults.push(fault(path("usb"), "port as well", "one of the two"));
+    }
+    let profile = match profile.map(|profile| profiles::load(profile, directory)) {
+        Some(Ok(profile)) => profile,
+        Some(Err(wrong)) => {
+            faults.extend(wrong.into_iter().map(|wrong| {
+                Fault {
+                    key: format!("{} {}", path("profile"), wrong.key)
+                        .trim_end()
+                        .to_owned(),
+                    ..wrong
+                }
+            }));
+            return None;
+        }
+        None if written.contains_key("profile") => return None,
+        None => {
+            faults.push(fault(
+                path("profile"),
+                "nothing",
+                "a shipped profile's name or a file's path",
+            ));
+            return None;
+        }
+    };
+    let place = port.map(Place::Port).or(usb.map(Place::Usb));
+    let Some(place) = place.or_else(|| usual_place(&profile)) else {
+        if !written.contains_key("port") && !written.contains_key("usb") {
+            faults.push(fault(
+                path("port"),
+                "nothing",
+                "port or usb, as the profile names neither",
+            ));
+        }
+        return None;
+    };
+    if matches!(profile.connection, Connection::Mqtt(_)) {
+        let accepted = "one for serial or hid; MQTT devices name theirs in devices.toml";
+        faults.push(fault(
+            path("profile"),
+            "a profile for MQTT devices",
+            accepted,
+        ));
+    }
+    Some(Scanner {
+        name: named.ok()?,
+        profile: Arc::new(profile),
+        place,
+        operator,
+    })
+}
+
+/// Where the profile says that such scanners are.
+fn usual_place(profile: &Profile) -> Option<Place> {
+    let (path, usb) = match &profile.connection {
+        Connection::Serial(serial) => (&serial.path, &serial.usb),
+        Connection::Hid(hid) => (&hid.path, &hid.usb),
+        Connection::Mqtt(_) => return None,
+    };
+    let path = path.as_ref().map(|path| Place::Port(path.into()));
+    path.or_else(|| usb.clone().map(Place::Usb))
+}
+
+/// Two scanners at one place would take each other's codes.
+fn share_no_place(scanners: &[Scanner], faults: &mut Vec<Fault>) {
+    let mut places = BTreeMap::new();
+    for scanner in scanners {
+        let place = format!("{:?}", scanner.place);
+        if let Some(other) = places.insert(place, &scanner.name) {
+            let found = format!("the place of scanners.{other}");
+            let accepted = "a place of its own: another port, or usb with serial";
+            faults.push(fault(format!("scanners.{}", scanner.name), found, accepted));
+        }
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    (1..=TEXT_BYTES_MAX).contains(&text.len()) && !text.chars().any(char::is_control)
+}
+
+fn fault(key: impl Into<String>, found: impl Into<String>, accepted: impl Into<String>) -> Fault {
+    Fault {
+        key: key.into(),
+        found: found.into(),
+        accepted: accepted.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scanners_are_read_with_their_profiles_and_places() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
+                   [connection]\nkind = \"serial\"\nbaud = 115200\n";
+        std::fs::write(dir.path().join("own.toml"), own).unwrap();
+        let text = "[scanners.dock-1]\nprofile = \"own.toml\"\nport = \"/dev/ttyS0\"\noperator = \"anna\"\n\
+                    [scanners.dock-2]\nprofile = \"zebra-hid\"\nusb = { vendor = 0x05e0, serial = \"S1\" }\n";
+        let scanners = parse(text, dir.path()).unwrap();
+        assert_eq!(scanners[0].name.as_str(), "dock-1");
+        assert_eq!(scanners[0].profile.about.name, "own");
+        assert_eq!(scanners[0].place, Place::Port("/dev/ttyS0".into()));
+        assert_eq!(scanners[0].operator.as_deref(), Some("anna"));
+        let usb = Usb {
+            vendor: 0x05e0,
+            product: None,
+            serial: Some("S1".to_owned()),
+        };
+        assert_eq!(scanners[1].place, Place::Usb(usb));
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once_with_its_key() {
+        let text = "[scaners.a]\n\
+                    [scanners.b]\nprofile = \"generic-serial\"\nprt = \"/dev/ttyS0\"\n\
+                    [scanners.\"c/d\"]\nprofile = \"generic-serial\"\nport = \"/dev/ttyS1\"\n\
+                    [scanners.e]\nport = 7\n\
+                    [scanners.f]\nprofile = \"no-such\"\nusb = { vendor = \"05e0\" }\n\
+                    [scanners.g]\nprofile = \"bare-mqtt\"\nport = \"/dev/ttyS2\"\n\
+                    [scanners.h]\nprofile = \"generic-serial\"\nport = \"/dev/ttyS2\"\nusb = { vendor = 1 }\n";
+        let faults = parse(text, Path::new("/nowhere")).unwrap_err();
+        let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
+        assert_eq!(
+            keys,
+            [
+                "scaners",
+                "scanners.b.prt",
+                "scanners.b.port",
+                "scanners.c/d",
+                "scanners.e.port",
+                "scanners.e.profile",
+                "scanners.f.usb",
+                "scanners.f.profile",
+                "scanners.g.profile",
+                "scanners.h.usb",
+                "scanners.h",
+            ]
+        );
+        let error = parse("[scanners.a]\nprofile = 1\nprofile = 2\n", Path::new("")).unwrap_err();
+        assert!(error[0].found.contains("line 3"), "{}", error[0]);
+    }
+}
