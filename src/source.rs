@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 use crate::capture::{Capture, Judged};
 use crate::decode;
-use crate::event::{Event, Name, Rejection, SourceKind};
+use crate::event::{Action, Event, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox};
 
 use profiles::Profiles;
@@ -154,7 +154,9 @@ impl Intake {
         };
         let (id, id_derived) = (Some(event.id.clone()), event.id_derived);
         let capture = self.capture.as_ref();
-        let mut judged = capture.and_then(|capture| capture.judge(event, display));
+        // Where codes make movements, the flow has the word.
+        let flow = matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
+        let mut judged = capture.and_then(|capture| capture.judge(event, display && !flow));
         if let (Some(capture), true) = (capture, judged.as_ref().is_some_and(Judged::is_refusal)) {
             judged = match judged {
                 Some(judged) => Some(capture.reconsider(event, judged).await),

@@ -108,7 +108,7 @@ impl Driver {
             kept: cursor.unwrap_or(u64::MAX),
             told: 0,
             states: states.collect(),
-            answers: Answers::new(outlets),
+            answers: Answers::new(outlets, profiles.clone()),
             rules: None,
             journal,
             copies,

@@ -117,6 +117,8 @@ impl FrontDoor {
                 capture.heard_state(&device, payload);
             }
         }
+        // Before anything of theirs is read: scans that wait in the journal are theirs, too.
+        know_devices(&auth, &intake, &mut auth::Known::default());
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
         Ok(Self {
             listener,
@@ -357,11 +359,7 @@ async fn deliver(
             // Last, and `biased`: the queue was empty.
             () = done.cancelled() => return,
             _ = tidy.tick() => {
-                if let Some(capture) = shared.intake.capture()
-                    && let Some(settings) = shared.auth.settings(&mut known)
-                {
-                    capture.know_devices(settings);
-                }
+                know_devices(&shared.auth, &shared.intake, &mut known);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (device, payload) in wills {
                     changes.extend(shared.will(&device, &payload, None));
@@ -369,5 +367,15 @@ async fn deliver(
             }
         }
         shared.keep(changes).await;
+    }
+}
+
+/// Tells what the list of devices says besides who they are, where it is news.
+fn know_devices(auth: &Auth, intake: &Intake, known: &mut auth::Known) {
+    if let Some((settings, rules)) = auth.settings(known) {
+        if let Some(capture) = intake.capture() {
+            capture.know_devices(settings);
+        }
+        intake.profiles().know_devices(rules);
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::clock;
 use crate::decode::profile::{Message, Profile, Values};
 use crate::event::{Event, SourceKind};
+use crate::source::profiles::Profiles;
 use crate::source::{Outbound, Outlets};
 
 /// How long a queue may be full before a word is not worth waiting for.
@@ -16,11 +17,14 @@ const WAIT: Duration = Duration::from_millis(200);
 const FRESH_S: i64 = 30;
 
 #[derive(Debug)]
-pub struct Answers(Outlets);
+pub struct Answers {
+    outlets: Outlets,
+    profiles: Profiles,
+}
 
 impl Answers {
-    pub fn new(outlets: Outlets) -> Self {
-        Self(outlets)
+    pub fn new(outlets: Outlets, profiles: Profiles) -> Self {
+        Self { outlets, profiles }
     }
 
     /// Tells the device of `scan`.
@@ -29,8 +33,10 @@ impl Answers {
         if ok && age_s > FRESH_S {
             return;
         }
-        for message in messages(scan, profile, ok, text) {
-            let sent = self.0.send(scan.source, message);
+        let number = self.profiles.number(&scan.device);
+        let number = number.as_deref().unwrap_or(scan.device.as_str());
+        for message in messages(scan, profile, number, (ok, text)) {
+            let sent = self.outlets.send(scan.source, message);
             if tokio::time::timeout(WAIT, sent).await.is_err() {
                 tracing::warn!(device = %scan.device, "the way to it is full: not told of its scan");
             }
@@ -39,7 +45,12 @@ impl Answers {
 }
 
 /// A serial scanner's own commands are put in by what drives it; it needs to know whether it was right.
-fn messages(scan: &Event, profile: &Profile, ok: bool, text: &str) -> Vec<Outbound> {
+fn messages(
+    scan: &Event,
+    profile: &Profile,
+    number: &str,
+    (ok, text): (bool, &str),
+) -> Vec<Outbound> {
     let feedback = if ok { &profile.feedback.good } else { &profile.feedback.bad };
     let own: Vec<(&String, &String)> = (feedback.iter())
         .filter_map(|message| match message {
@@ -60,7 +71,7 @@ fn messages(scan: &Event, profile: &Profile, ok: bool, text: &str) -> Vec<Outbou
                 text,
                 id: &uuid(scan, place),
                 now_ms: clock::now().as_millisecond(),
-                device: scan.device.as_str(),
+                device: number,
             };
             outbound(scan, topic.clone().into(), values.fill(template.trim()).into())
         })

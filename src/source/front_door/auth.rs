@@ -18,7 +18,9 @@ use super::devices::{self, Device, DevicesError, Stamp};
 use super::limits::Failures;
 use crate::capture::Settings;
 use crate::clock;
+use crate::decode::profile::Profile;
 use crate::event::Name;
+use crate::source::profiles::Rule;
 use crate::view::board::Board;
 
 /// Passwords that are verified at once: each takes 7 MiB and a core.
@@ -143,8 +145,12 @@ impl Auth {
         }
     }
 
-    /// What the list says of devices besides who they are; none where it is the same as the last time.
-    pub fn settings(&self, known: &mut Known) -> Option<BTreeMap<Name, Settings>> {
+    /// What the list says of devices besides who they are: their settings, and how their scans are read. None where it is the same
+    /// as the last time.
+    pub fn settings(
+        &self,
+        known: &mut Known,
+    ) -> Option<(BTreeMap<Name, Settings>, BTreeMap<Name, Rule>)> {
         let list = self.current();
         if known
             .0
@@ -157,8 +163,15 @@ impl Auth {
             .iter()
             .map(|(name, device)| (name.clone(), device.settings.clone()));
         let settings = settings.collect();
+        let rule = |profile: &Arc<Profile>| Rule {
+            profile: Arc::clone(profile),
+            operator: None,
+        };
+        let rules = (list.iter())
+            .filter_map(|(name, device)| Some((name.clone(), rule(device.profile.as_ref()?))));
+        let rules = rules.collect();
         known.0 = Some(list);
-        Some(settings)
+        Some((settings, rules))
     }
 
     /// A device that has a password cannot be had without it.

@@ -6,10 +6,12 @@
 //! enabled = true                                    # false: refused, also with a certificate
 //! language = "de"                                   # of its displays, where it names none in its state
 //! tasks = ["incoming", "internal"]                  # the kinds of orders it is sent; all where it is missing
+//! profile = "proglove-streams"                      # how its scans are read: a shipped scanner profile, or a file beside this one
 //! ```
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use argon2::password_hash::{PasswordHash, PasswordHasher, SaltString};
@@ -19,7 +21,9 @@ use thiserror::Error;
 
 use crate::capture::Settings;
 use crate::config::Language;
+use crate::decode::profile::Profile;
 use crate::event::Name;
+use crate::source::profiles;
 
 /// The largest `devices.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -47,6 +51,7 @@ struct Written {
     enabled: bool,
     language: Option<String>,
     tasks: Option<Vec<String>>,
+    profile: Option<String>,
 }
 
 /// What Odoo calls the kinds of orders.
@@ -63,6 +68,7 @@ pub struct Device {
     pub hash: Option<String>,
     pub enabled: bool,
     pub settings: Settings,
+    pub profile: Option<Arc<Profile>>,
 }
 
 impl std::fmt::Debug for Device {
@@ -130,6 +136,7 @@ pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
             }
             let device = Device {
                 settings: settings(&name, &written).map_err(invalid)?,
+                profile: profile(&name, &written, file).map_err(invalid)?,
                 hash: written.password,
                 enabled: written.enabled,
             };
@@ -157,6 +164,19 @@ fn settings(name: &Name, written: &Written) -> Result<Settings, String> {
         language: language.transpose()?,
         tasks: written.tasks.clone(),
     })
+}
+
+/// The scanner profile that a device names; every fault of it at once.
+fn profile(name: &Name, written: &Written, file: &Path) -> Result<Option<Arc<Profile>>, String> {
+    let Some(profile) = &written.profile else {
+        return Ok(None);
+    };
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let loaded = profiles::load(profile, directory).map_err(|faults| {
+        let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+        format!("devices.{name}.profile: {}", faults.join("; "))
+    })?;
+    Ok(Some(Arc::new(loaded)))
 }
 
 fn check_hash(hash: &str) -> Result<(), &'static str> {
