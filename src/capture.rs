@@ -28,7 +28,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
-use crate::config::{self, Check, Language};
+use crate::config::{self, Check, Language, Over};
 use crate::document::State;
 use crate::event::{Action, Event, Name};
 use crate::forward::copy::Copy;
@@ -58,6 +58,8 @@ pub struct Capture(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     config: config::Capture,
+    pick_over: bool,
+    receive_over: bool,
     /// None where there is no journal to ask, in tests.
     journal: Option<Journal>,
     state: Mutex<Known>,
@@ -97,11 +99,14 @@ impl Capture {
     #[must_use]
     pub fn new(
         config: config::Capture,
+        orders: &config::Orders,
         copy: watch::Receiver<Option<Copy>>,
         fresh_for: Duration,
         journal: Option<Journal>,
     ) -> Self {
         Self(Arc::new(Inner {
+            pick_over: orders.pick_over == Over::Allow,
+            receive_over: orders.receive_over == Over::Allow,
             config,
             journal,
             state: Mutex::new(Known {
@@ -142,7 +147,11 @@ impl Capture {
         }
         let key = counts.then(|| EventKey::of(event));
         let mut state = self.state();
-        let facts = state.lookup.facts(event);
+        let mut facts = state.lookup.facts(event);
+        facts.over_allowed = match event.action {
+            Action::Pick { .. } => self.0.pick_over,
+            _ => self.0.receive_over,
+        };
         let known = key.as_ref().is_some_and(|key| state.memory.knows(key));
         let judgement = if known {
             again()

@@ -92,6 +92,7 @@ impl Daemon {
         let copy = watch::Sender::new(copy);
         let capture = Capture::new(
             config.capture.clone(),
+            &config.orders,
             copy.subscribe(),
             FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
             Some(journal.clone()),
@@ -136,6 +137,7 @@ impl Daemon {
             rules: Rules {
                 orders: config.orders.clone(),
                 stock: config.stock.clone(),
+                retention_days: config.journal.retention_days,
             },
             journal: journal.clone(),
             outlets,

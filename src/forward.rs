@@ -7,7 +7,8 @@
 //! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
-//! - `ledger`, `aside`: the journal's side: who is sent, what became of it, and who waits for a better time.
+//! - `ledger`, `aside`, `counted`: the journal's side: who is sent, what became of it, who waits for a better time, and what is
+//!   in a count already.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
@@ -15,6 +16,7 @@
 mod aside;
 mod begun;
 pub mod copy;
+mod counted;
 mod lanes;
 mod ledger;
 pub mod machine;
@@ -163,7 +165,7 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
-            return match self.ledger.settle(outcomes, copy, now).await {
+            return match self.ledger.settle(outcomes, copy, &self.rules, now).await {
                 Ok(()) => Ok(Input::Settled),
                 Err(Interrupted::Ended(ended)) => Err(ended),
                 Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
@@ -220,6 +222,7 @@ impl Hands {
             }
             Command::Read(ids) => Input::Pickings(client.pickings(ids).await?),
             Command::Validate(sent) => {
+                client.link_returns(sent).await?;
                 lanes::validate(client, sent).await?;
                 Input::Validated
             }

@@ -21,16 +21,26 @@ pub mod code {
     pub const LOT_REQUIRED: &str = "lot-required";
     pub const SERIAL_QUANTITY: &str = "serial-quantity";
     pub const SERIAL_SEEN: &str = "serial-seen";
-    pub const UNKNOWN_ORDER: &str = "unknown-order";
-    pub const ORDER_DONE: &str = "order-done";
-    pub const ORDER_CANCELLED: &str = "order-cancelled";
-    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
+    pub const UNKNOWN_OWNER: &str = "unknown-owner";
+    pub const AMBIGUOUS_OWNER: &str = "ambiguous-owner";
+    pub const OWNER_AMBIGUOUS: &str = "owner-ambiguous";
+    pub const ORDER_REQUIRED: &str = "order-required";
+    pub const BIN_REQUIRED: &str = "bin-required";
+    pub const PACKAGE_REQUIRED: &str = "package-required";
+    pub const NEGATIVE_STOCK: &str = "negative-stock";
+    pub const COUNTED_SINCE: &str = "counted-since";
+    pub const NOT_DELIVERED: &str = "not-delivered";
+    pub const OVER_RETURNED: &str = "over-returned";
     pub const UNSUPPORTED_TYPE: &str = "unsupported-type";
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";
     pub const HELD_BACK: &str = "held-back";
     pub const ALREADY_POSTED: &str = "already-posted";
+    pub const UNKNOWN_ORDER: &str = "unknown-order";
+    pub const ORDER_DONE: &str = "order-done";
+    pub const ORDER_CANCELLED: &str = "order-cancelled";
+    pub const NOT_ON_ORDER: &str = "not-on-order";
     pub const ORDER_CHANGED: &str = "order-changed";
     pub const OVER_PICKED: &str = "over-picked";
     pub const UNDER_PICKED: &str = "under-picked";
@@ -45,7 +55,7 @@ pub mod code {
     pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
 
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 10] = [
+    pub const MASTER_DATA: [&str; 13] = [
         UNKNOWN_PRODUCT,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
@@ -54,6 +64,10 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        UNKNOWN_OWNER,
+        AMBIGUOUS_OWNER,
+        // Where the policy is another one by now.
+        ORDER_REQUIRED,
         UNKNOWN_OUTCOME,
         UNKNOWN_ORDER,
     ];

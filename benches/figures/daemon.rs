@@ -8,6 +8,8 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use stockrelay::clock;
+use stockrelay::forward::copy::{self, Copy};
+use stockrelay::forward::odoo::{Kind, Row};
 use tempfile::TempDir;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -23,6 +25,26 @@ pub struct Gateway {
     dir: TempDir,
     process: Child,
     address: SocketAddr,
+}
+
+/// A copy of Odoo's data that knows the barcodes of the load, so that what is captured is looked up.
+fn copy(data_dir: &Path, odoo: &str, database: &str) -> Answer<()> {
+    fs::create_dir_all(data_dir)?;
+    let copy = Copy::open(data_dir, &copy::identity(odoo, database, 1))?;
+    let row = |id: i64, barcode: String| Row {
+        id,
+        active: true,
+        display_name: Some(format!("Thing {id}")),
+        barcode: Some(barcode),
+        ..Row::default()
+    };
+    let products: Vec<Row> = (0..500).map(|n| row(n, format!("4000000{n:06}"))).collect();
+    let bins: Vec<Row> = (0..200)
+        .map(|n| row(n, format!("LOC-BIN-{n:04}")))
+        .collect();
+    copy.apply(Kind::Product, &products)?;
+    copy.apply(Kind::Location, &bins)?;
+    Ok(())
 }
 
 impl Gateway {
@@ -42,6 +64,9 @@ impl Gateway {
              [control]\nsocket = \"control.sock\"\n[log]\nlevel = \"warn\"\n{more}"
         );
         fs::write(dir.path().join("config.toml"), config)?;
+        if key.is_none() {
+            copy(&dir.path().join("data"), odoo, database)?;
+        }
         let process = spawn(dir.path())?;
         let mut gateway = Self {
             dir,

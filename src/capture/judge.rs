@@ -14,6 +14,10 @@ use crate::outcome::code;
 
 /// What the copy says of an event's codes; none where the event names no such thing.
 #[derive(Debug, Default, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "four questions, each answered by itself"
+)]
 pub struct Facts {
     pub product: Option<Arc<Found<Product>>>,
     pub from: Option<Arc<Found<i64>>>,
@@ -27,6 +31,8 @@ pub struct Facts {
     pub fresh: bool,
     /// The same of open orders.
     pub all_orders: bool,
+    /// By `orders.pick_over` or `orders.receive_over`, more than was ordered is no fault.
+    pub over_allowed: bool,
 }
 
 /// What to tell the person.
@@ -402,7 +408,7 @@ fn order<'a>(
     let quantity = codes.quantity * product.factor;
     counts.order = Some((first, product.id, quantity));
     let left = demand - done;
-    if quantity > left && facts.fresh {
+    if quantity > left && facts.fresh && !facts.over_allowed {
         let left = left.max(Decimal::ZERO).normalize().to_string();
         let arguments = [arguments, vec![("left", left)]].concat();
         return Err(wrong(

@@ -156,6 +156,7 @@ fn look_up(copy: &Copy, answers: &mut Answers, event: &Event) -> Result<Facts, C
         what,
         fresh: false,
         all_orders: all_orders.unwrap_or(false),
+        over_allowed: false,
     })
 }
 

@@ -125,7 +125,13 @@ fn intake(check: Check, copies: &watch::Sender<Option<Copy>>, journal: &Journal)
         ..config::Capture::default()
     };
     let fresh = Duration::from_mins(10);
-    let capture = Capture::new(config, copies.subscribe(), fresh, Some(journal.clone()));
+    let capture = Capture::new(
+        config,
+        &config::Orders::default(),
+        copies.subscribe(),
+        fresh,
+        Some(journal.clone()),
+    );
     Intake::with_capture(journal.inbox().clone(), capture)
 }
 

@@ -239,12 +239,29 @@ struct Request {
     body: Vec<u8>,
 }
 
+impl Request {
+    /// The path, which ends in the model and the method that are called; for `/jsonrpc` as if it were so there.
+    fn called(&self) -> String {
+        if self.path != "/jsonrpc" {
+            return self.path.clone();
+        }
+        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let params = &body["params"];
+        let [of, method] = match params["service"].as_str() {
+            Some("object") => [text(&params["args"][3]), text(&params["args"][4])],
+            _ => [text(&params["service"]), text(&params["method"])],
+        };
+        format!("{}/{of}/{method}", self.path)
+    }
+}
+
 /// Relays request after request; any error is a cut connection, which is what the other side then sees.
 async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = receive(&mut stream).await? {
         let mut cut = false;
-        match shared.fault_for(&request.path) {
+        match shared.fault_for(&request.called()) {
             Some(What::CutBefore) => return Ok(()),
             Some(What::CutAfter) => cut = true,
             Some(What::Slow(time)) => tokio::time::sleep(time).await,

@@ -83,8 +83,10 @@ fn groups(transfers: &[&Transfer]) -> Vec<Lane> {
     let mut first_with = HashMap::new();
     for (place, transfer) in transfers.iter().enumerate() {
         let things = transfer.lines.iter().flat_map(|line| {
-            let package = line.package.map(Thing::Package);
-            [Some(Thing::Product(line.product)), package]
+            let packages = [line.package, line.into].map(|package| package.map(Thing::Package));
+            [Some(Thing::Product(line.product))]
+                .into_iter()
+                .chain(packages)
         });
         for thing in things.flatten() {
             let known = *first_with.entry(thing).or_insert(place);
@@ -193,13 +195,15 @@ mod tests {
             product: *product,
             from: 1,
             to: 2,
-            lot: None,
-            package: None,
             quantity: 1.into(),
+            ..TransferLine::default()
         };
         Transfer {
             key: DocumentKey([0; 16]),
             group: "PDA-07".to_owned(),
+            about: None,
+            header: None,
+            returned: Vec::new(),
             lines: products.iter().map(line).collect(),
             when: Some(jiff::Timestamp::UNIX_EPOCH),
         }

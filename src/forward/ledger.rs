@@ -12,18 +12,20 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use self::changes::{
-    held_back, is_curable, parked, posted, sending, set_aside, taken_back, waiting,
+    held_back, is_curable, nothing_to_post, parked, posted, sending, set_aside, taken_back, waiting,
 };
 use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
 use super::copy::{Copy, OrderFound};
+use super::counted::Counts;
 use super::machine::Job;
 use super::odoo::Client;
-use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
+use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
 use super::sequence::Sequence;
 use super::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
 use crate::assemble;
+use crate::clock;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
 use crate::outcome::{Failure, Outcome, code};
@@ -65,6 +67,8 @@ pub struct Ledger {
     aside_taken: bool,
     /// What has to be in Odoo before what.
     sequence: Sequence,
+    /// The counts that are posted; none before they were read.
+    counts: Option<Counts>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -91,6 +95,7 @@ impl Ledger {
             aside: Aside::default(),
             aside_taken: false,
             sequence: Sequence::default(),
+            counts: None,
             recovered: Some(0),
             healed: 0,
             withdrawn: None,
@@ -118,13 +123,27 @@ impl Ledger {
         }
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
+            let resolved = match resolved {
+                Ok(prepared) => self.counts()?.check(&entry, prepared),
+                refused => refused,
+            };
             let next = next(odoo, &entry, resolved).await?;
+            match &next {
+                Next::Nothing(prepared) => {
+                    let mut counted = entry.clone();
+                    counted.progress.plan.clone_from(&prepared.plan);
+                    self.remember(&counted, ground.rules).await?;
+                }
+                Next::Found(_) => self.remember(&entry, ground.rules).await?,
+                _ => {}
+            }
             taken.push((entry, next));
         }
         let mut changes = Vec::new();
         for (entry, next) in &taken {
             changes.push(match next {
                 Next::Send(prepared) => sending(entry, prepared),
+                Next::Nothing(prepared) => nothing_to_post(entry, prepared),
                 Next::Refuse(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
                 Next::Found(odoo) => posted(entry, odoo, true),
@@ -140,14 +159,15 @@ impl Ledger {
             let number = entry.document.number;
             match next {
                 Next::Send(prepared) => {
-                    jobs.push(self.begin(entry, prepared));
+                    jobs.extend(self.begin(entry, prepared));
                     continue;
                 }
+                Next::Nothing(_) => self.tell_posted(&entry.document, None).await?,
                 Next::Refuse(reason) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     self.tell_refused(&entry.document, &reason).await?;
                 }
-                Next::Found(odoo) => self.tell_posted(&entry.document, &odoo).await?,
+                Next::Found(odoo) => self.tell_posted(&entry.document, Some(&odoo)).await?,
                 Next::Park(Reason { code, message }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document)?;
                     tracing::warn!(number, code, message, "document parked");
@@ -162,17 +182,40 @@ impl Ledger {
         Ok(Some(jobs))
     }
 
-    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Job {
+    fn counts(&mut self) -> Result<&mut Counts, JournalError> {
+        let counts = match self.counts.take() {
+            Some(counts) => counts,
+            None => Counts::load(&self.journal)?,
+        };
+        Ok(self.counts.insert(counts))
+    }
+
+    /// A count is known as such before it is posted, so that it is whatever happens then.
+    async fn remember(&mut self, entry: &Entry, rules: &Rules) -> Result<(), Interrupted> {
+        let days = rules.retention_days;
+        let changes = self.counts()?.posted(entry, clock::now(), days);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        match self.journal.inbox().keep(changes).await {
+            Err(AppendError::Stopped) => Err(Ended::JournalStopped.into()),
+            // Without room on the disk it is known until the next start.
+            Ok(()) | Err(AppendError::Full) => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
         let number = entry.document.number;
         // As it is on disk by now.
         entry.progress = sending(&entry, &prepared).progress;
         self.sending.insert(number, entry);
         let aside = self.aside.contains(number);
-        Job {
+        let work = prepared.work?;
+        Some(Job {
             number,
-            work: prepared.work,
+            work,
             aside,
-        }
+        })
     }
 
     /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
@@ -355,8 +398,15 @@ impl Ledger {
         &mut self,
         outcomes: &[(u64, Outcome)],
         copy: Option<&Copy>,
+        rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {
+        for (number, outcome) in outcomes {
+            let entry = self.sending.get(number).cloned();
+            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
+                self.remember(&entry, rules).await?;
+            }
+        }
         let mut changes = Vec::new();
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.get(number) else {
@@ -375,7 +425,7 @@ impl Ledger {
             };
             match outcome {
                 Outcome::Posted { odoo, .. } => {
-                    self.tell_posted(&entry.document, odoo).await?;
+                    self.tell_posted(&entry.document, Some(odoo)).await?;
                     self.perhaps_complete(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {
@@ -548,14 +598,15 @@ impl Ledger {
         }
     }
 
-    async fn tell_posted(&self, document: &Document, odoo: &OdooRef) -> Result<(), Ended> {
-        tracing::debug!(number = document.number, odoo = odoo.name, "posted");
+    async fn tell_posted(&self, document: &Document, odoo: Option<&OdooRef>) -> Result<(), Ended> {
+        let odoo = odoo.map(|odoo| odoo.name.as_str());
+        tracing::debug!(number = document.number, odoo, "posted");
         let key = document.key.to_string();
         let receipt = |id: &str| {
             Receipt::Posted {
                 id,
                 document: key.clone(),
-                odoo: &odoo.name,
+                odoo,
             }
             .to_bytes()
         };
@@ -620,6 +671,8 @@ fn is_validation(entry: &Entry) -> bool {
 /// What is to be done with a document that was taken.
 enum Next {
     Send(Prepared),
+    /// It is as it should be in Odoo already.
+    Nothing(Prepared),
     Refuse(Reason),
     /// Without a word to the device: Odoo holds something of it as done.
     Park(Reason, OdooRef),
@@ -634,6 +687,7 @@ async fn next(
     resolved: Result<Prepared, Reason>,
 ) -> Result<Next, Failure> {
     let reason = match resolved {
+        Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
         Ok(prepared) => return Ok(Next::Send(prepared)),
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,

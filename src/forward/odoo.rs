@@ -17,10 +17,11 @@ mod floor;
 mod master;
 pub mod order;
 mod rights;
+pub mod stock;
 mod transfer;
 mod wire;
 
 pub use client::Client;
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Rule, Which};
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
-pub use transfer::{Picking, PickingLine, Transfer, TransferLine};
+pub use transfer::{Header, Picking, PickingLine, Returned, Transfer, TransferLine};

@@ -2,11 +2,16 @@
 //!
 //! - `names`: looks barcodes, lots and packages up. What the copy does not know is asked for in Odoo itself before it is
 //!   called unknown; lots and packages are always asked for, all of a batch at once.
-//! - `transfer`: documents that become pickings of our own.
+//! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
+//!   `stock`, `returns`.
 //! - `order`: documents about orders that Odoo has.
 
+mod count;
 mod names;
 mod order;
+mod plan;
+mod returns;
+mod stock;
 mod transfer;
 
 use jiff::Timestamp;
@@ -15,7 +20,7 @@ use jiff::tz::TimeZone;
 use self::names::Names;
 use super::copy::Copy;
 use super::machine::Work;
-use super::odoo::{Client, Warehouse};
+use super::odoo::{Client, Transfer, Warehouse};
 use super::refresh::Trouble;
 use crate::config;
 use crate::document::{Document, Purpose, Reason};
@@ -27,7 +32,8 @@ type Resolved<T> = Result<T, Reason>;
 /// What is said to Odoo about a document, and what the ledger keeps of how that came about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prepared {
-    pub work: Work,
+    /// None: Odoo holds already what it comes to.
+    pub work: Option<Work>,
     pub flags: Vec<&'static str>,
     /// Worked out once and kept to: see [`crate::document::Progress::plan`].
     pub plan: Option<String>,
@@ -38,10 +44,21 @@ pub struct Prepared {
 impl From<Work> for Prepared {
     fn from(work: Work) -> Self {
         Self {
-            work,
+            work: Some(work),
             flags: Vec::new(),
             plan: None,
             note: None,
+        }
+    }
+}
+
+impl Prepared {
+    /// The picking of our own that it becomes.
+    #[must_use]
+    pub fn transfer(&self) -> Option<&Transfer> {
+        match &self.work {
+            Some(Work::Transfer(transfer)) => Some(transfer),
+            _ => None,
         }
     }
 }
@@ -60,6 +77,8 @@ pub struct Ground<'a> {
 pub struct Rules {
     pub orders: config::Orders,
     pub stock: config::Stock,
+    /// What is kept of posted documents is kept so long: `journal.retention_days`.
+    pub retention_days: u32,
 }
 
 /// Whether the documents are about to be sent, or only looked at.
@@ -127,10 +146,12 @@ async fn resolve_together(
     documents: &[Asked<'_>],
 ) -> Result<Vec<Resolved<Prepared>>, Trouble> {
     let names = Names::ask(odoo, ground, intent, documents).await?;
-    documents
-        .iter()
-        .map(|asked| prepared(ground, &names, *asked))
-        .collect()
+    let mut resolved = Vec::new();
+    for asked in documents {
+        resolved.push(prepared(ground, &names, *asked)?);
+    }
+    plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
+    Ok(resolved)
 }
 
 fn prepared(
@@ -179,6 +200,12 @@ fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&
         Some(closed) if day <= closed => (None, Some("closed-period")),
         _ => (Some(occurred), None),
     }
+}
+
+/// The product and the bin of a count, by what was worked out for it.
+pub fn counted(kept: &str) -> Option<(i64, i64)> {
+    let plan = plan::Plan::read(kept).ok()?;
+    plan.count.map(|counted| (counted.product, counted.bin))
 }
 
 fn reason(code: &str, message: impl Into<String>) -> Reason {

@@ -19,7 +19,8 @@ pub enum Receipt<'a> {
     Posted {
         id: &'a str,
         document: String,
-        odoo: &'a str,
+        /// None: it was so in Odoo already, and no picking was needed.
+        odoo: Option<&'a str>,
     },
     Refused {
         id: Option<&'a str>,

@@ -11,6 +11,7 @@ mod journal;
 mod model;
 mod moves;
 mod odoo_tls;
+mod older_odoo;
 mod process;
 mod real_odoo;
 mod scenarios;

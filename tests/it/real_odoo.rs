@@ -3,25 +3,47 @@
 //!
 //! `eval $(tests/real-odoo/odoo fresh NAME)`, then `cargo test --test it real_odoo -- --ignored`.
 
-/// Each of these functions becomes a test on the stand-in, and one on the real Odoo that the environment names.
+/// Each of these functions becomes a test on the stand-in, and one on the real Odoo that the environment names; of each, one
+/// through JSON-2 and one through `/jsonrpc`.
 macro_rules! on_both {
     ($($test:ident,)*) => {
         mod stand_in {
+            use stockrelay::config::Api;
             $(
                 #[tokio::test]
                 async fn $test() {
-                    super::$test(super::Odoo::stand_in().await).await;
+                    super::$test(super::Odoo::stand_in(Api::Auto).await).await;
                 }
             )*
+            mod json_rpc {
+                use super::Api;
+                $(
+                    #[tokio::test]
+                    async fn $test() {
+                        super::super::$test(super::super::Odoo::stand_in(Api::JsonRpc).await).await;
+                    }
+                )*
+            }
         }
         mod real {
+            use stockrelay::config::Api;
             $(
                 #[tokio::test]
                 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
                 async fn $test() {
-                    super::$test(super::Odoo::real().await).await;
+                    super::$test(super::Odoo::real(Api::Auto).await).await;
                 }
             )*
+            mod json_rpc {
+                use super::Api;
+                $(
+                    #[tokio::test]
+                    #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
+                    async fn $test() {
+                        super::super::$test(super::super::Odoo::real(Api::JsonRpc).await).await;
+                    }
+                )*
+            }
         }
     };
 }
@@ -29,11 +51,12 @@ macro_rules! on_both {
 mod facts;
 mod floor;
 mod forwarder;
+mod ours;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use stockrelay::config;
+use stockrelay::config::{self, Api};
 use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use stockrelay::forward::odoo::{Client, Transfer, TransferLine, Warehouse};
 
@@ -57,17 +80,23 @@ fn variable(name: &str) -> String {
 }
 
 impl Odoo {
-    async fn real() -> Self {
-        let odoo = config::Odoo::new(&variable("ODOO_URL"), &variable("ODOO_DB"));
+    async fn real(api: Api) -> Self {
+        let odoo = config::Odoo {
+            api,
+            ..config::Odoo::new(&variable("ODOO_URL"), &variable("ODOO_DB"))
+        };
         let keys = [variable("ODOO_API_KEY"), variable("ODOO_ADMIN_API_KEY")];
         Self::new(odoo, keys, None).await
     }
 
     /// Slow enough that a call can be cut while it is under way.
-    async fn stand_in() -> Self {
+    async fn stand_in(api: Api) -> Self {
         let stand_in = StandIn::start(Seed::default(), Duration::from_millis(5)).await;
         let stand_in = stand_in.expect("a port on loopback");
-        let odoo = config::Odoo::new(&stand_in.url(), DATABASE);
+        let odoo = config::Odoo {
+            api,
+            ..config::Odoo::new(&stand_in.url(), DATABASE)
+        };
         let keys = [API_KEY, ADMIN_API_KEY].map(str::to_owned);
         Self::new(odoo, keys, Some(stand_in)).await
     }
@@ -76,6 +105,7 @@ impl Odoo {
         let key_dir = tempfile::tempdir().unwrap();
         let [config, admin] = ["gateway", "admin"].map(|name| config::Odoo {
             api_key_file: Some(key_dir.path().join(name)),
+            user: Some(name.to_owned()),
             ..odoo.clone()
         });
         for (config, key) in [&config, &admin].into_iter().zip(keys) {
@@ -106,6 +136,9 @@ impl Odoo {
         Transfer {
             key: stockrelay::document::DocumentKey(hash.as_bytes()[..16].try_into().unwrap()),
             group: name.to_owned(),
+            about: None,
+            header: None,
+            returned: Vec::new(),
             lines: (0..lines).map(|i| self.line(i)).collect(),
             when: Some("2026-03-04T05:06:07Z".parse().unwrap()),
         }
@@ -116,9 +149,8 @@ impl Odoo {
             product: self.products[i % self.products.len()].0,
             from: self.bins[i % 200].0,
             to: self.bins[(i + 7) % 200].0,
-            lot: None,
-            package: None,
             quantity: 2.into(),
+            ..TransferLine::default()
         }
     }
 

@@ -2,10 +2,12 @@
 //!
 //! `tests/scenarios/*.toml` hold the scenarios; `script` says how they are written, `runner` plays them.
 
+mod ear;
 mod protocol;
 mod runner;
 mod script;
 mod target;
+mod world;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -43,23 +45,105 @@ scenarios!(
     answer_lost_after_validate,
     batch_with_one_bad_document,
     busy_proxy,
+    closed_books,
     could_not_serialize,
+    count_after_movements,
+    count_answer_lost_after_load,
+    count_answer_lost_after_true_time,
+    count_answer_lost_after_validate,
+    count_late,
+    count_less,
+    count_more,
+    count_of_a_lot,
+    count_right,
     decimal_quantity,
+    discard_over_picked,
     documents_per_device,
     duplicates,
+    edit_order,
+    edit_quantity,
     equal_lines_sum,
     line_limit_seals,
     lot_known_and_lot_missing,
     negative_stock,
+    negative_stock_allowed,
+    negative_stock_flagged,
+    negative_stock_refused,
     odoo_down,
+    order_cancelled_after_the_lines,
+    order_cancelled_by_somebody,
+    order_changed_by_somebody,
+    order_done_by_somebody,
+    order_unlinked_by_somebody,
+    pack_an_order,
+    pack_an_order_answer_lost,
+    pack_answer_lost_after_load,
+    pack_answer_lost_after_package,
+    pack_answer_lost_after_validate,
+    pack_into_a_known_package,
+    pack_into_a_new_package,
+    parked_holds_back_its_order,
+    pick_a_case,
+    pick_another_lot,
+    pick_answer_lost_after_lines,
+    pick_answer_lost_after_true_time,
+    pick_answer_lost_after_validate,
+    pick_by_sales_order,
+    pick_by_two_devices,
+    pick_from_another_bin,
+    pick_full,
+    pick_heals_when_the_lot_is_known,
+    pick_internal,
+    pick_of_an_unknown_order,
+    pick_over_allowed,
+    pick_over_asks,
+    pick_over_refused,
+    pick_pack_ship,
+    pick_under_asks,
+    pick_under_backorder,
+    pick_under_no_backorder,
+    pick_under_refused,
+    pick_what_was_not_ordered,
+    receive_answer_lost_after_lines,
+    receive_blind,
+    receive_blind_refused,
+    receive_by_receipt,
+    receive_expired,
+    receive_full,
+    receive_in_parts,
+    receive_in_two_steps,
+    receive_into_a_package,
+    receive_new_lot_with_expiry,
+    receive_over_asks,
+    receive_serials,
     rejected_and_scans,
     request_cut_on_its_way,
     restart_while_odoo_is_down,
     restart_while_the_outcome_is_unknown,
+    return_answer_lost_after_link,
+    return_answer_lost_after_load,
+    return_answer_lost_after_validate,
+    return_blind,
+    return_blind_refused,
+    return_of_an_order,
+    scrap,
+    scrap_answer_lost_after_load,
+    scrap_answer_lost_after_validate,
+    ship_after_the_goods,
+    ship_answer_lost,
+    ship_before_the_goods,
     slow_answers,
+    told_what_is_wrong,
+    told_what_was_scanned,
+    transfer_a_case,
     true_time,
+    true_time_refused_by_odoo,
     unknown_product_heals,
     unsupported_types_are_kept,
+    validate_already_done,
+    validate_answer_lost,
+    validate_complete_by_hand,
+    validate_nothing_picked,
 );
 
 #[test]
@@ -67,6 +151,7 @@ fn every_scenario_is_played() {
     let files = std::fs::read_dir(Path::new(DIRECTORY)).unwrap();
     let found: BTreeSet<String> = files
         .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
     let played: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();

@@ -410,3 +410,12 @@ fn a_pack_of_six_counts_six() {
     let short = ordered(six, open("outgoing", 5, 0));
     assert_eq!(code(&pick(1, None), &short), Some("more-than-ordered"));
 }
+
+#[test]
+fn more_than_ordered_is_no_fault_where_it_is_allowed() {
+    let facts = Facts {
+        over_allowed: true,
+        ..ordered(product("none"), open("outgoing", 1, 1))
+    };
+    assert_eq!(code(&pick(3, None), &facts), None);
+}

@@ -10,6 +10,11 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
     let id = id_of(row, "id");
     Some(match (model, field) {
         ("stock.move", "quantity") => json!(quantity(store, id)),
+        ("stock.move", "product_qty") => {
+            let unit = store.row("uom.uom", id_of(row, "product_uom"));
+            let factor = unit.map_or(1.0, |unit| number_of(unit, "factor"));
+            json!(round(number_of(row, "product_uom_qty") * factor))
+        }
         ("stock.move", "picked") => json!(is_picked(store, id)),
         ("stock.move.line", "state") => state(store, row),
         ("stock.move.line", "quantity_product_uom") => json!(store.in_own_unit(row)),

@@ -294,14 +294,17 @@ impl Store {
         rows.filter_map(move |id| Some((*id, self.row(model, *id)?)))
     }
 
+    /// A name with a dot brings its own module.
     #[must_use]
     pub fn external(&self, module: &str, name: &str) -> Option<(&'static str, i64)> {
+        let (module, name) = name.split_once('.').unwrap_or((module, name));
         self.external
             .get(&(module.to_owned(), name.to_owned()))
             .copied()
     }
 
     pub fn name_externally(&mut self, module: &str, name: &str, model: &'static str, id: i64) {
+        let (module, name) = name.split_once('.').unwrap_or((module, name));
         let data =
             json!({"module": module, "name": name, "model": model, "res_id": id, "noupdate": true});
         self.insert("ir.model.data", row(data));

@@ -100,6 +100,15 @@ pub(super) fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
     change
 }
 
+/// What Odoo holds already needs no picking.
+pub(super) fn nothing_to_post(entry: &Entry, prepared: &Prepared) -> Change {
+    let note = prepared.note.clone().unwrap_or_default();
+    let mut change = change(entry, State::Posted, format!("nothing to post: {note}"));
+    change.progress.reason = None;
+    change.progress.plan.clone_from(&prepared.plan);
+    change
+}
+
 pub(super) fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
     let mut change = change(
         entry,

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use crate::document::OdooRef;
 use crate::forward::odoo::{Picking, PickingLine, Transfer};
+use crate::forward::order::LotRef;
 use crate::outcome::code;
 
 /// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to six at the most.
@@ -21,8 +22,16 @@ pub enum Verdict {
     Refused(&'static str, String),
 }
 
-/// Product, from, to, lot, package.
-type Way = (i64, i64, i64, Option<i64>, Option<i64>);
+/// Product, from, to, lot, package before and after, owner.
+type Way = (i64, i64, i64, Lot, Option<i64>, Option<i64>, Option<i64>);
+
+/// A lot that Odoo had is known by its id; one that a receipt makes, by its name until then.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lot {
+    None,
+    Id(i64),
+    New(String),
+}
 
 /// Judges the picking with this id among those that were read, and names it.
 pub fn judge(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, Option<OdooRef>) {
@@ -56,12 +65,25 @@ pub fn judge(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, Op
 fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     let mut meant = BTreeMap::<Way, Decimal>::new();
     for line in &transfer.lines {
-        let way = (line.product, line.from, line.to, line.lot, line.package);
+        let lot = match &line.lot {
+            LotRef::None => Lot::None,
+            LotRef::Known { id, .. } => Lot::Id(*id),
+            LotRef::New { name, .. } => Lot::New(name.clone()),
+        };
+        let way = (
+            line.product,
+            line.from,
+            line.to,
+            lot,
+            line.package,
+            line.into,
+            line.owner,
+        );
         *meant.entry(way).or_default() += line.quantity;
     }
     let mut held = BTreeMap::<Way, Decimal>::new();
     for line in &picking.lines {
-        let Some((way, quantity)) = way_of(line) else {
+        let Some((way, quantity)) = way_of(line, transfer) else {
             return Some("it has a line that the gateway did not send".to_owned());
         };
         *held.entry(way).or_default() += quantity;
@@ -88,10 +110,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         })
 }
 
-fn way_of(line: &PickingLine) -> Option<(Way, Decimal)> {
-    if line.package_id != line.result_package_id {
-        return None;
-    }
+fn way_of(line: &PickingLine, transfer: &Transfer) -> Option<(Way, Decimal)> {
     let number = line.quantity_product_uom.to_string();
     let quantity = Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))
@@ -100,10 +119,25 @@ fn way_of(line: &PickingLine) -> Option<(Way, Decimal)> {
         line.product_id?,
         line.location_id?,
         line.location_dest_id?,
-        line.lot_id,
+        lot_of(line, transfer),
         line.package_id,
+        line.result_package_id,
+        line.owner_id,
     );
     Some((way, quantity))
+}
+
+/// A lot that we gave by name has an id as well, once the receipt has made it.
+fn lot_of(line: &PickingLine, transfer: &Transfer) -> Lot {
+    let given = line.lot_name.as_ref().filter(|given| {
+        let mut ours = (transfer.lines.iter()).filter(|ours| Some(ours.product) == line.product_id);
+        ours.any(|ours| matches!(&ours.lot, LotRef::New { name, .. } if name == *given))
+    });
+    match (given, line.lot_id) {
+        (Some(name), _) => Lot::New(name.clone()),
+        (None, Some(id)) => Lot::Id(id),
+        (None, None) => Lot::None,
+    }
 }
 
 #[cfg(test)]
@@ -117,14 +151,16 @@ mod tests {
             product: 1,
             from: 2,
             to: 3,
-            lot: None,
-            package: None,
             quantity: quantity.parse().unwrap(),
+            ..TransferLine::default()
         };
         Transfer {
             key: DocumentKey([1; 16]),
             group: "PDA-07".to_owned(),
+            about: None,
+            header: None,
             lines: quantities.iter().map(line).collect(),
+            returned: Vec::new(),
             when: Some(jiff::Timestamp::UNIX_EPOCH),
         }
     }
@@ -190,6 +226,49 @@ mod tests {
         assert_eq!(
             code_of(&transfer(&["1"]), picking("done", &unpacked)),
             code::DIFFERS_IN_ODOO
+        );
+    }
+
+    #[test]
+    fn lots_packages_and_owners_are_compared_one_by_one() {
+        let mut packed = transfer(&["1"]);
+        packed.lines[0].into = Some(4);
+        packed.lines[0].owner = Some(5);
+        packed.lines[0].lot = LotRef::New {
+            name: "L1".to_owned(),
+            expiry: None,
+        };
+        let mut held = line(1.0);
+        held["result_package_id"] = 4.into();
+        held["owner_id"] = 5.into();
+        held["lot_name"] = "L1".into();
+        let code = |held: &serde_json::Value| {
+            code_of(&packed, picking("done", &serde_json::json!([held])))
+        };
+        assert_eq!(code(&held), "done");
+        // The receipt made the lot.
+        held["lot_id"] = 6.into();
+        assert_eq!(code(&held), "done");
+        for field in ["result_package_id", "owner_id", "lot_name"] {
+            let mut other = held.clone();
+            other[field] = false.into();
+            assert_eq!(code(&other), code::DIFFERS_IN_ODOO, "{field}");
+        }
+        let mut known = transfer(&["1"]);
+        known.lines[0].lot = LotRef::Known {
+            id: 6,
+            name: "L1".to_owned(),
+        };
+        let mut held = line(1.0);
+        (held["lot_id"], held["lot_name"]) = (6.into(), "L1".into());
+        let of = |id: i64, held: &serde_json::Value| {
+            let mut held = held.clone();
+            held["lot_id"] = id.into();
+            code_of(&known, picking("done", &serde_json::json!([held])))
+        };
+        assert_eq!(
+            (of(6, &held), of(7, &held)),
+            ("done", code::DIFFERS_IN_ODOO)
         );
     }
 

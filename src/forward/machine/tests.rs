@@ -71,13 +71,15 @@ fn transfer(number: u64) -> Transfer {
         product: i64::try_from(number).unwrap(),
         from: 1,
         to: 2,
-        lot: None,
-        package: None,
         quantity: Decimal::from(3),
+        ..TransferLine::default()
     };
     Transfer {
         key: DocumentKey(key),
         group: "PDA-07".to_owned(),
+        about: None,
+        header: None,
+        returned: Vec::new(),
         lines: vec![line],
         when: Some(Timestamp::UNIX_EPOCH),
     }
@@ -257,6 +259,8 @@ fn held(line: &TransferLine, rounded: bool) -> PickingLine {
         location_id: Some(line.from),
         location_dest_id: Some(line.to),
         lot_id: None,
+        lot_name: None,
+        owner_id: None,
         package_id: None,
         result_package_id: None,
         quantity_product_uom: serde_json::Number::from(if rounded { 4 } else { 3 }),

@@ -111,12 +111,13 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, Failure> {
         None => Ok(response.result),
         Some(error) => Err(error
             .data
+            .as_ref()
             .map_or_else(|| Failure::wait(cut(&error.message)), rpc_failure)),
     }
 }
 
 /// What the name of an error says, where no status does.
-fn rpc_failure(error: OdooError) -> Failure {
+fn rpc_failure(error: &OdooError) -> Failure {
     tracing::debug!(
         name = error.name,
         debug = error.debug,
@@ -140,7 +141,7 @@ fn rpc_failure(error: OdooError) -> Failure {
             lacking(&message)
         }
         "werkzeug.exceptions.NotFound" => lacking(&message),
-        _ => of_document(&error),
+        _ => of_document(error),
     }
 }
 

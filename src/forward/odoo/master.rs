@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::transfer::Header;
 use crate::outcome::Failure;
 
 /// Rows of one page: answers in well under a second, also on a slow server.
@@ -27,6 +28,22 @@ pub struct Warehouse {
     pub from: i64,
     pub to: i64,
     pub company: i64,
+    /// Goods from a vendor without an order; none where the warehouse takes none.
+    pub receipts: Option<Header>,
+    /// Goods from a customer without an order.
+    pub returns: Option<Header>,
+}
+
+impl Warehouse {
+    #[must_use]
+    pub fn internal(&self) -> Header {
+        Header {
+            picking_type: self.picking_type,
+            from: self.from,
+            to: self.to,
+            return_of: None,
+        }
+    }
 }
 
 /// What the copy of master data holds.
@@ -178,7 +195,7 @@ struct Named {
 }
 
 /// A record whose id says where the next page begins.
-trait Record {
+pub(super) trait Record {
     fn id(&self) -> i64;
 }
 
@@ -192,12 +209,15 @@ macro_rules! records {
     };
 }
 records!(Row, Lot, Named);
+pub(super) use records;
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
     id: i64,
     company_id: i64,
     int_type_id: Value,
+    in_type_id: Value,
+    out_type_id: Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -315,7 +335,7 @@ impl Client {
             .search(
                 "stock.warehouse",
                 &json!([["code", "=", code]]),
-                &["company_id", "int_type_id"],
+                &["company_id", "int_type_id", "in_type_id", "out_type_id"],
                 2,
             )
             .await?;
@@ -325,26 +345,48 @@ impl Client {
                 "set odoo.warehouse to the short name of one that the key's user may see",
             ));
         };
+        let kinds = [
+            &warehouse.int_type_id,
+            &warehouse.in_type_id,
+            &warehouse.out_type_id,
+        ];
         let types: Vec<PickingType> = self
             .search(
                 "stock.picking.type",
-                &json!([["id", "=", warehouse.int_type_id.as_i64()]]),
+                &json!([["id", "in", kinds]]),
                 &[
                     "active",
                     "default_location_src_id",
                     "default_location_dest_id",
                 ],
-                1,
+                kinds.len(),
             )
             .await?;
-        let usable = types.first().filter(|t| t.active).and_then(|t| {
-            Some(Warehouse {
-                id: warehouse.id,
-                picking_type: t.id,
-                from: t.default_location_src_id.as_i64()?,
-                to: t.default_location_dest_id.as_i64()?,
-                company: warehouse.company_id,
+        let header = |kind: &Value| {
+            let mut types = types.iter();
+            let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
+            Some(Header {
+                picking_type: kind.id,
+                from: kind.default_location_src_id.as_i64()?,
+                to: kind.default_location_dest_id.as_i64()?,
+                return_of: None,
             })
+        };
+        let receipts = header(&warehouse.in_type_id);
+        let deliveries = header(&warehouse.out_type_id);
+        let usable = header(&warehouse.int_type_id).map(|internal| Warehouse {
+            id: warehouse.id,
+            picking_type: internal.picking_type,
+            from: internal.from,
+            to: internal.to,
+            company: warehouse.company_id,
+            receipts,
+            returns: receipts
+                .zip(deliveries)
+                .map(|(receipts, deliveries)| Header {
+                    from: deliveries.to,
+                    ..receipts
+                }),
         });
         self.set_company(warehouse.company_id);
         usable.ok_or_else(|| {
@@ -458,7 +500,7 @@ impl Client {
     }
 
     /// All records, page by page: names may stand for more than one page holds.
-    async fn search_all<T: DeserializeOwned + Record>(
+    pub(super) async fn search_all<T: DeserializeOwned + Record>(
         &mut self,
         model: &str,
         domain: Vec<Value>,

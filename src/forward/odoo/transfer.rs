@@ -7,7 +7,7 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::{cut, is_transient};
@@ -15,6 +15,7 @@ use super::client::Client;
 use super::master::{Warehouse, text_or_false};
 use super::order::odoo_time;
 use crate::document::DocumentKey;
+use crate::forward::order::LotRef;
 use crate::outcome::Failure;
 
 /// The module part of the external ids; with it `load` is create-if-absent.
@@ -27,20 +28,47 @@ const HELD_MAX: usize = 10;
 pub struct Transfer {
     pub key: DocumentKey,
     pub group: String,
+    /// What the origin says before the group and the key, such as `scrap: broken`.
+    pub about: Option<String>,
+    /// None: an internal transfer within the warehouse.
+    pub header: Option<Header>,
     pub lines: Vec<TransferLine>,
+    /// What its moves bring back, so that the order shows it.
+    pub returned: Vec<Returned>,
     /// When it was done on the floor; none: Odoo's time of posting stands, because the true one lies in a closed period.
     pub when: Option<Timestamp>,
 }
 
+/// What kind of picking it is, and where that goes if nobody says otherwise; each line says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub picking_type: i64,
+    pub from: i64,
+    pub to: i64,
+    /// The delivery that comes back.
+    pub return_of: Option<i64>,
+}
+
+/// The move that brought a product to the customer, and the line of the order that it was for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    pub product: i64,
+    pub origin_move: i64,
+    pub sale_line: Option<i64>,
+}
+
 /// Quantities are in the product's own unit.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransferLine {
     pub product: i64,
     pub from: i64,
     pub to: i64,
-    pub lot: Option<i64>,
-    /// It moves as a whole, with what is in it.
+    pub lot: LotRef,
+    /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as well.
     pub package: Option<i64>,
+    /// The package it is in afterwards.
+    pub into: Option<i64>,
+    pub owner: Option<i64>,
     pub quantity: Decimal,
 }
 
@@ -66,15 +94,22 @@ pub struct PickingLine {
     pub location_dest_id: Option<i64>,
     #[serde(deserialize_with = "id_or_false")]
     pub lot_id: Option<i64>,
+    /// What a new lot was given as; it stays when the lot is there.
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub lot_name: Option<String>,
     #[serde(deserialize_with = "id_or_false")]
     pub package_id: Option<i64>,
     #[serde(deserialize_with = "id_or_false")]
     pub result_package_id: Option<i64>,
+    #[serde(default, deserialize_with = "id_or_false")]
+    pub owner_id: Option<i64>,
     /// In the product's own unit.
     pub quantity_product_uom: serde_json::Number,
 }
 
-fn id_or_false<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(super) fn id_or_false<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
     Ok(Value::deserialize(deserializer)?.as_i64())
 }
 
@@ -146,6 +181,40 @@ impl Client {
         Ok(())
     }
 
+    /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it. Plain values: again is no
+    /// harm.
+    pub async fn link_returns(&mut self, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
+        #[derive(Deserialize)]
+        struct Move {
+            id: i64,
+            product_id: i64,
+        }
+        for (picking, transfer) in sent {
+            if transfer.returned.is_empty() {
+                continue;
+            }
+            let body = json!({
+                "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
+            });
+            let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
+            for returned in &transfer.returned {
+                let ids: Vec<i64> = (moves.iter())
+                    .filter(|moved| moved.product_id == returned.product)
+                    .map(|moved| moved.id)
+                    .collect();
+                let mut values =
+                    json!({"origin_returned_move_id": returned.origin_move, "to_refund": true});
+                // The field comes with the module *Sales*.
+                if let Some(line) = returned.sale_line {
+                    values["sale_line_id"] = json!(line);
+                }
+                let body = json!({"ids": ids, "vals": values, "context": self.context()});
+                let _: Value = self.call("stock.move", "write", &body).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What makes `load` create what is absent and leave alone what is there. Times are in UTC whatever the user's time zone.
     pub(super) fn load_context(&self) -> Value {
         let mut context = self.context();
@@ -186,52 +255,80 @@ impl Client {
 fn specification() -> Value {
     json!({"name": {}, "state": {}, "move_line_ids": {"fields": {
         "product_id": {}, "quantity_product_uom": {}, "location_id": {}, "location_dest_id": {},
-        "lot_id": {}, "package_id": {}, "result_package_id": {},
+        "lot_id": {}, "lot_name": {}, "package_id": {}, "result_package_id": {}, "owner_id": {},
     }}})
 }
 
-/// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are
-/// left out, because each costs time.
+type Cell = (&'static str, fn(&TransferLine) -> Option<String>);
+
+/// The columns that a line may leave empty.
+const PERHAPS: [Cell; 6] = [
+    ("move_line_ids/lot_id/.id", |line| match &line.lot {
+        LotRef::Known { id, .. } => Some(id.to_string()),
+        _ => None,
+    }),
+    ("move_line_ids/lot_name", |line| match &line.lot {
+        LotRef::New { name, .. } => Some(name.clone()),
+        _ => None,
+    }),
+    ("move_line_ids/expiration_date", |line| match &line.lot {
+        LotRef::New { expiry, .. } => expiry.clone(),
+        _ => None,
+    }),
+    ("move_line_ids/package_id/.id", |line| {
+        line.package.map(|id| id.to_string())
+    }),
+    ("move_line_ids/result_package_id/.id", |line| {
+        line.into.map(|id| id.to_string())
+    }),
+    ("move_line_ids/owner_id/.id", |line| {
+        line.owner.map(|id| id.to_string())
+    }),
+];
+
+/// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are left out, because
+/// each costs time, and some come with a module.
 fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
-    let any = |has: fn(&TransferLine) -> bool| transfers.iter().any(|t| t.lines.iter().any(has));
-    let lots = any(|line| line.lot.is_some());
-    let packages = any(|line| line.package.is_some());
+    let needed: Vec<Cell> = PERHAPS
+        .into_iter()
+        .filter(|(_, cell)| {
+            let mut lines = transfers.iter().flat_map(|transfer| &transfer.lines);
+            lines.any(|line| cell(line).is_some())
+        })
+        .collect();
+    let headers: Vec<Header> = transfers
+        .iter()
+        .map(|transfer| transfer.header.unwrap_or(warehouse.internal()))
+        .collect();
+    let returns = headers.iter().any(|header| header.return_of.is_some());
     let mut fields = vec![
         "id",
         "picking_type_id/.id",
         "location_id/.id",
         "location_dest_id/.id",
         "origin",
+    ];
+    if returns {
+        fields.push("return_id/.id");
+    }
+    let header_columns = fields.len();
+    fields.extend([
         "move_line_ids/product_id/.id",
         "move_line_ids/quantity",
         "move_line_ids/picked",
         "move_line_ids/location_id/.id",
         "move_line_ids/location_dest_id/.id",
-    ];
-    if lots {
-        fields.push("move_line_ids/lot_id/.id");
-    }
-    if packages {
-        fields.extend([
-            "move_line_ids/package_id/.id",
-            "move_line_ids/result_package_id/.id",
-        ]);
-    }
-    let id = |id: Option<i64>| id.map(|id| id.to_string()).unwrap_or_default();
+    ]);
+    fields.extend(needed.iter().map(|(field, _)| *field));
     let mut rows = Vec::new();
-    for transfer in transfers {
+    for (transfer, header) in transfers.iter().zip(headers) {
         for (place, line) in transfer.lines.iter().enumerate() {
             let mut row = if place == 0 {
-                vec![
-                    transfer.key.external_id(),
-                    warehouse.picking_type.to_string(),
-                    warehouse.from.to_string(),
-                    warehouse.to.to_string(),
-                    format!("stockrelay {} {}", transfer.group, transfer.key),
-                ]
+                header_row(transfer, header)
             } else {
-                vec![String::new(); 5]
+                vec![String::new(); header_columns]
             };
+            row.resize(header_columns, String::new());
             row.extend([
                 line.product.to_string(),
                 line.quantity.normalize().to_string(),
@@ -239,17 +336,31 @@ fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, V
                 line.from.to_string(),
                 line.to.to_string(),
             ]);
-            if lots {
-                row.push(id(line.lot));
-            }
-            if packages {
-                // Both: the goods are taken from the package and are in it afterwards, so it moves with them.
-                row.extend([id(line.package), id(line.package)]);
-            }
+            row.extend(
+                needed
+                    .iter()
+                    .map(|(_, cell)| cell(line).unwrap_or_default()),
+            );
             rows.push(row);
         }
     }
     (fields, rows)
+}
+
+/// The picking's own columns; the last is left out where it is empty.
+fn header_row(transfer: &Transfer, header: Header) -> Vec<String> {
+    let about = transfer.about.as_ref().map(|about| format!("{about} "));
+    let about = about.unwrap_or_default();
+    let mut row = vec![
+        transfer.key.external_id(),
+        header.picking_type.to_string(),
+        header.from.to_string(),
+        header.to.to_string(),
+        // A document is found by its key in here, whatever its external id is called.
+        format!("stockrelay {about}{} {}", transfer.group, transfer.key),
+    ];
+    row.extend(header.return_of.map(|id| id.to_string()));
+    row
 }
 
 /// Why `load` loaded nothing, as far as its messages tell without a look at the rows.
@@ -306,14 +417,16 @@ mod tests {
             product: 1,
             from: 2,
             to: 3,
-            lot: None,
-            package: None,
             quantity: Decimal::new(150, 2),
+            ..TransferLine::default()
         };
         Transfer {
             key: DocumentKey([key; 16]),
             group: "PDA-07".to_owned(),
+            about: None,
+            header: None,
             lines: vec![line; lines],
+            returned: Vec::new(),
             when: Some("2026-11-23T08:15:30.9Z".parse().unwrap()),
         }
     }
@@ -325,6 +438,8 @@ mod tests {
             from: 5,
             to: 6,
             company: 1,
+            receipts: None,
+            returns: None,
         }
     }
 
@@ -341,11 +456,40 @@ mod tests {
         assert_eq!(rows[2][0], b.key.external_id());
         assert_eq!(rows[2][5..], ["1", "1.5", "1", "2", "3"].map(str::to_owned));
 
-        b.lines[0].package = Some(9);
+        (b.lines[0].package, b.lines[0].into) = (Some(9), Some(9));
         let (fields, rows) = super::rows(&warehouse(), &[&a, &b]);
         assert_eq!(fields.len(), 12);
         assert_eq!(rows[0][10..], ["", ""].map(str::to_owned));
         assert_eq!(rows[2][10..], ["9", "9"].map(str::to_owned));
+    }
+
+    #[test]
+    fn a_return_says_what_it_brings_back_and_a_receipt_names_its_new_lot() {
+        let (a, mut b) = (transfer(1, 2), transfer(2, 1));
+        b.about = Some("return of S1: broken".to_owned());
+        b.header = Some(Header {
+            picking_type: 1,
+            from: 8,
+            to: 9,
+            return_of: Some(77),
+        });
+        b.lines[0].lot = LotRef::New {
+            name: "L1".to_owned(),
+            expiry: Some("2027-04-30".to_owned()),
+        };
+        let (fields, rows) = rows(&warehouse(), &[&a, &b]);
+        assert_eq!(fields[5], "return_id/.id");
+        assert_eq!(
+            fields[11..],
+            ["move_line_ids/lot_name", "move_line_ids/expiration_date"]
+        );
+        assert!(rows.iter().all(|row| row.len() == fields.len()));
+        assert_eq!((rows[0][5].as_str(), rows[2][5].as_str()), ("", "77"));
+        assert_eq!(
+            rows[2][4],
+            format!("stockrelay return of S1: broken PDA-07 {}", b.key)
+        );
+        assert_eq!(rows[2][11..], ["L1", "2027-04-30"].map(str::to_owned));
     }
 
     #[test]

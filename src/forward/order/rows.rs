@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{LotRef, OrderLine, TOLERANCE};
+use super::{LotRef, OrderLine};
 use crate::document::DocumentKey;
-use crate::forward::odoo::order::{SeenLine, SeenPicking};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::order::{SeenLine, SeenMove, SeenPicking};
 
 /// One move line as Odoo is to have it, under its external id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,7 +113,7 @@ fn places<'a>(
 fn fill(
     product: i64,
     quantity: Decimal,
-    moves: &mut [Left<'_, crate::forward::odoo::order::SeenMove>],
+    moves: &mut [Left<'_, SeenMove>],
 ) -> Vec<(Option<i64>, Decimal)> {
     let mut left = quantity;
     let mut filled: Vec<(Option<i64>, Decimal)> = Vec::new();

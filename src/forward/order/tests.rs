@@ -1,7 +1,8 @@
 //! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
 
 use super::*;
-use crate::forward::odoo::order::{SeenLine, SeenMove};
+use crate::config::{Over, Under};
+use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 

@@ -9,11 +9,13 @@ use crate::forward::odoo::{Client, Kind, NAMES_MAX};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
-/// Lots by product and name; packages by name.
+/// Lots by product and name; packages and owners by name; by product, where what is not there any more goes.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub lots: BTreeMap<(i64, String), Vec<i64>>,
     pub packages: BTreeMap<String, Vec<i64>>,
+    pub owners: BTreeMap<String, BTreeSet<i64>>,
+    pub inventory: BTreeMap<i64, i64>,
 }
 
 impl Names {
@@ -42,7 +44,21 @@ impl Names {
             };
             names.packages.insert(name, vec![id]);
         }
+        names.owners = ask_for_owners(odoo, &lines).await?;
+        let products = written_off(ground.copy, documents)?;
+        names.inventory = odoo.inventory_locations(&products).await?;
         Ok(names)
+    }
+
+    /// Where what is scrapped goes, and what a count finds missing.
+    pub fn inventory(&self, line: &Line, product: &Product) -> Resolved<i64> {
+        self.inventory.get(&product.id).copied().ok_or_else(|| {
+            let message = format!(
+                "product {:?} has no inventory location in Odoo: set it, and retry",
+                line.product
+            );
+            reason(code::ODOO_REFUSED, message)
+        })
     }
 }
 
@@ -62,6 +78,41 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
         }
     }
     filled
+}
+
+/// The products of counts and scraps.
+fn written_off(copy: &Copy, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
+    let mut products = BTreeSet::new();
+    for asked in documents {
+        if matches!(
+            asked.document.purpose,
+            Purpose::Count | Purpose::Scrap { .. }
+        ) {
+            for line in &asked.document.lines {
+                if let Found::One(product) = copy.product(&line.product)? {
+                    products.insert(product.id);
+                }
+            }
+        }
+    }
+    Ok(products)
+}
+
+async fn ask_for_owners(
+    odoo: &mut Client,
+    lines: &[&Line],
+) -> Result<BTreeMap<String, BTreeSet<i64>>, Trouble> {
+    let names: BTreeSet<String> = lines.iter().filter_map(|line| line.owner.clone()).collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let mut owners = BTreeMap::<String, BTreeSet<i64>>::new();
+    for names in names.chunks(NAMES_MAX) {
+        for partner in odoo.partners(names).await? {
+            for called in [partner.name, partner.reference].into_iter().flatten() {
+                owners.entry(called).or_default().insert(partner.id);
+            }
+        }
+    }
+    Ok(owners)
 }
 
 /// Asks Odoo for the codes that the copy does not have, and takes the answer into the copy.
@@ -201,6 +252,25 @@ pub(super) fn package(names: &Names, line: &Line) -> Resolved<Option<i64>> {
         .as_deref()
         .map(|package| named_package(names, package))
         .transpose()
+}
+
+pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<i64>> {
+    let Some(owner) = &line.owner else {
+        return Ok(None);
+    };
+    let found = names.owners.get(owner);
+    let mut found = found.into_iter().flatten();
+    match (found.next(), found.next()) {
+        (Some(id), None) => Ok(Some(*id)),
+        (Some(_), Some(_)) => Err(reason(
+            code::AMBIGUOUS_OWNER,
+            format!("more than one partner in Odoo is called {owner:?}: {MAKE_UNIQUE}"),
+        )),
+        (None, _) => Err(reason(
+            code::UNKNOWN_OWNER,
+            format!("no partner in Odoo has the name or reference {owner:?}: {WHEN_THERE}"),
+        )),
+    }
 }
 
 pub(super) fn named_package(names: &Names, package: &str) -> Resolved<i64> {

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::names::{Names, location, named_package, package, product};
-use super::{Asked, Ground, Prepared, Resolved, reason};
+use super::names::{Names, location, named_package, owner, package, product};
+use super::transfer::quantity;
+use super::{Asked, Ground, Prepared, Resolved};
 use crate::document::{Line, Purpose};
 use crate::forward::copy::Product;
 use crate::forward::machine::Work;
@@ -91,13 +92,10 @@ fn order_line(
             lot: lot(names, line, &product, is_receipt)?,
             package: package.filter(|_| !put_into),
             into: package.filter(|_| put_into),
-            owner: None,
+            owner: owner(names, line)?,
             from: from?,
             to: to?,
-            quantity: line.quantity.checked_mul(product.factor).ok_or_else(|| {
-                let message = format!("{} of a packaging is too many", line.quantity);
-                reason(code::ODOO_REFUSED, message)
-            })?,
+            quantity: quantity(line, &product)?,
             product: product.id,
             unit: product.unit,
         })
@@ -105,7 +103,12 @@ fn order_line(
 }
 
 /// A lot that Odoo has; on a receipt it may be new.
-fn lot(names: &Names, line: &Line, product: &Product, may_be_new: bool) -> Resolved<LotRef> {
+pub(super) fn lot(
+    names: &Names,
+    line: &Line,
+    product: &Product,
+    may_be_new: bool,
+) -> Resolved<LotRef> {
     match super::names::lot(names, line, product) {
         Ok(None) => Ok(LotRef::None),
         Ok(Some(id)) => Ok(LotRef::Known {

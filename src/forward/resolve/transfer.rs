@@ -1,15 +1,19 @@
 //! Documents that become pickings of our own.
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
-use super::names::{Names, location, lot, package, product};
+use super::names::{Names, location, owner, package, product};
+use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::document::{Line, Purpose};
+use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Transfer, TransferLine};
+use crate::forward::odoo::{Header, Transfer, TransferLine};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
+/// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.
 pub(super) fn transfer(
     ground: Ground<'_>,
     names: &Names,
@@ -17,55 +21,153 @@ pub(super) fn transfer(
     when: Option<Timestamp>,
 ) -> Result<Resolved<Prepared>, Trouble> {
     let document = asked.document;
-    if document.purpose != Purpose::Transfer {
-        let kind = document.purpose.kind();
-        let message = format!(
-            "this version keeps events of type {kind:?} but cannot post them: retry after an update"
-        );
-        return Ok(Err(reason(code::UNSUPPORTED_TYPE, message)));
-    }
-    let mut lines = Vec::new();
+    let (header, about) = match header(ground, &document.purpose) {
+        Ok(header) => header,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut transfer = Transfer {
+        key: document.key,
+        group: document.group.clone(),
+        about,
+        header,
+        lines: Vec::new(),
+        returned: Vec::new(),
+        when,
+    };
     for line in &document.lines {
-        match transfer_line(ground, names, line)? {
-            Ok(line) => lines.push(line),
+        match transfer_line(ground, names, &document.purpose, header, line)? {
+            Ok(line) => transfer.lines.push(line),
             Err(reason) => return Ok(Err(reason)),
         }
     }
-    let transfer = Transfer {
-        key: document.key,
-        group: document.group.clone(),
-        lines,
-        when,
-    };
+    // The header of what leaves the stock names where it goes, as its lines do.
+    if let (Some(header), Some(line)) = (&mut transfer.header, transfer.lines.first())
+        && matches!(document.purpose, Purpose::Count | Purpose::Scrap { .. })
+    {
+        header.to = line.to;
+    }
     Ok(Ok(Work::Transfer(transfer).into()))
+}
+
+/// The kind of picking, and what its origin says.
+fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Option<String>)> {
+    let warehouse = ground.warehouse;
+    let why = |what: &str, why: &Option<String>| match why {
+        Some(why) => Some(format!("{what}: {why}")),
+        None => Some(what.to_owned()),
+    };
+    Ok(match purpose {
+        Purpose::Transfer => (None, None),
+        Purpose::Count => (Some(warehouse.internal()), why("count", &None)),
+        Purpose::Scrap { reason } => (Some(warehouse.internal()), why("scrap", reason)),
+        Purpose::Pack { order: None } => (None, why("pack", &None)),
+        Purpose::Receive { order: None } => {
+            blind(ground.rules.orders.blind_receipts, "receipts")?;
+            (Some(known(warehouse.receipts)?), why("receipt", &None))
+        }
+        Purpose::Return {
+            order: None,
+            reason,
+        } => {
+            blind(ground.rules.orders.blind_returns, "returns")?;
+            (Some(known(warehouse.returns)?), why("return", reason))
+        }
+        Purpose::Return {
+            order: Some(order),
+            reason,
+        } => {
+            let what = format!("return of {order}");
+            (Some(known(warehouse.returns)?), why(&what, reason))
+        }
+        other => {
+            let kind = other.kind();
+            let message = format!(
+                "this version keeps events of type {kind:?} but cannot post them: retry after an update"
+            );
+            return Err(reason(code::UNSUPPORTED_TYPE, message));
+        }
+    })
+}
+
+fn blind(allowed: bool, what: &str) -> Resolved<()> {
+    if allowed {
+        return Ok(());
+    }
+    let message = format!("scan the order, or allow blind {what} (orders.blind_{what})");
+    Err(reason(code::ORDER_REQUIRED, message))
+}
+
+fn known(header: Option<Header>) -> Resolved<Header> {
+    header.ok_or_else(|| {
+        let message = "the warehouse has no active operation types for receipts and deliveries: turn them on in Odoo, and retry";
+        reason(code::ODOO_REFUSED, message)
+    })
 }
 
 fn transfer_line(
     ground: Ground<'_>,
     names: &Names,
+    purpose: &Purpose,
+    header: Option<Header>,
     line: &Line,
 ) -> Result<Resolved<TransferLine>, Trouble> {
     let copy = ground.copy;
     let product = product(&line.product, copy.product(&line.product)?);
     let place = |scanned: &Option<String>| {
-        let scanned = scanned.as_deref().unwrap_or_default();
-        Ok::<_, Trouble>(location(scanned, copy.location(scanned)?))
+        let scanned = scanned.as_deref();
+        let found =
+            scanned.map(|scanned| Ok::<_, Trouble>(location(scanned, copy.location(scanned)?)));
+        Ok::<_, Trouble>(found.transpose()?.transpose())
     };
     let (from, to) = (place(&line.from)?, place(&line.to)?);
     Ok((|| {
         let product = product?;
+        let (from, to) = (from?, to?);
+        let bin = || {
+            from.ok_or_else(|| {
+                let message = format!("in which bin does {:?} lie? Edit it in", line.product);
+                reason(code::BIN_REQUIRED, message)
+            })
+        };
+        let nowhere = || reason(code::BIN_REQUIRED, "where does it go? Edit the bin in");
+        let (from, to) = match purpose {
+            Purpose::Count | Purpose::Scrap { .. } => (bin()?, names.inventory(line, &product)?),
+            Purpose::Pack { .. } => (bin()?, bin()?),
+            Purpose::Receive { .. } | Purpose::Return { .. } => {
+                let header = header.ok_or_else(nowhere)?;
+                (header.from, to.unwrap_or(header.to))
+            }
+            _ => (bin()?, to.ok_or_else(nowhere)?),
+        };
+        let package = package(names, line)?;
+        let (out_of, into) = match purpose {
+            // It moves as a whole, with what is in it.
+            Purpose::Transfer => (package, package),
+            Purpose::Count | Purpose::Scrap { .. } => (package, None),
+            _ => (None, package),
+        };
         Ok(TransferLine {
-            from: from?,
-            to: to?,
-            lot: lot(names, line, &product)?,
-            package: package(names, line)?,
-            quantity: line.quantity.checked_mul(product.factor).ok_or_else(|| {
-                reason(
-                    code::ODOO_REFUSED,
-                    format!("{} of a packaging is too many", line.quantity),
-                )
-            })?,
+            from,
+            to,
+            lot: lot(
+                names,
+                line,
+                &product,
+                matches!(purpose, Purpose::Receive { .. }),
+            )?,
+            package: out_of,
+            into,
+            owner: owner(names, line)?,
+            quantity: quantity(line, &product)?,
             product: product.id,
         })
     })())
+}
+
+/// In the product's own unit.
+pub(super) fn quantity(line: &Line, product: &Product) -> Resolved<Decimal> {
+    line.quantity.checked_mul(product.factor).ok_or_else(|| {
+        let message = format!("{} of a packaging is too many", line.quantity);
+        reason(code::ODOO_REFUSED, message)
+    })
 }

@@ -158,6 +158,8 @@ mod tests {
         status.events.posted = 4_500;
         status.events.waiting = 312;
         status.odoo.link = Link::Down;
+        status.odoo.version = Some("18.0".to_owned());
+        status.odoo.api = Some("JSON-RPC".to_owned());
         status.odoo.since = "2026-11-23T08:13:16Z".parse().ok();
         status.odoo.detail = Some("connection refused\x1b[0m".to_owned());
         status.journal.budget_bytes = 1 << 30;
@@ -182,7 +184,7 @@ mod tests {
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
-        odoo       down, trying again by itself, 0 lines a call
+        odoo       down, trying again by itself, version 18.0, by JSON-RPC, 0 lines a call
                    connection refused·[0m
         journal    0 B of 1.0 GiB
         source     mqtt.listen up, 3 devices

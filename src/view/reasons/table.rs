@@ -93,13 +93,18 @@ pub const PARKED: &[Code] = &[
         choices: &AMBIGUOUS,
     },
     Code {
-        code: "unknown-partner",
-        meaning: "no partner has this name or reference, so the owner of the goods is not known",
+        code: "unknown-owner",
+        meaning: "no partner has this name or reference, which was edited in as the owner of the goods",
         choices: &[
             (Retry, "the partner was entered in Odoo"),
             (Edit, "another owner was meant, or none"),
             NOT_AT_ALL,
         ],
+    },
+    Code {
+        code: "ambiguous-owner",
+        meaning: "more than one partner has this name or reference",
+        choices: &AMBIGUOUS,
     },
     Code {
         code: "owner-ambiguous",
@@ -151,6 +156,33 @@ pub const PARKED: &[Code] = &[
             (Edit, "another bin, lot or quantity was meant"),
             NOT_AT_ALL,
         ],
+    },
+    Code {
+        code: "bin-required",
+        meaning: "it is not said in which bin the goods lie",
+        choices: &[(Edit, "say the bin"), NOT_AT_ALL],
+    },
+    Code {
+        code: "package-required",
+        meaning: "less was counted than lies in the bin in several packages",
+        choices: &[
+            (Edit, "say the package that was counted"),
+            (Discard, "each package is counted by itself"),
+        ],
+    },
+    Code {
+        code: "not-delivered",
+        meaning: "the goods that come back have not gone out yet",
+        choices: &[
+            (Retry, "the delivery was validated by now"),
+            (Edit, "name the order that was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "over-returned",
+        meaning: "more comes back than went out and did not come back yet",
+        choices: &MORE,
     },
     Code {
         code: "counted-since",

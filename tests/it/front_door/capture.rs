@@ -73,7 +73,13 @@ async fn floor(check: Check, refreshed: bool) -> Floor {
         check,
         ..config::Capture::default()
     };
-    let capture = Capture::new(config, copies.subscribe(), Duration::from_mins(10), None);
+    let capture = Capture::new(
+        config,
+        &config::Orders::default(),
+        copies.subscribe(),
+        Duration::from_mins(10),
+        None,
+    );
     let door = Door::with_capture(anonymous(), capture.clone()).await;
     let outlets = Outlets {
         listen: Some(door.outbound.clone()),

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use stockrelay::config;
 use stockrelay::forward::odoo::{Client, Transfer};
+use stockrelay::forward::order::LotRef;
 use stockrelay::outcome::Failure;
 
 use super::{Odoo, unique};
@@ -194,7 +195,7 @@ async fn odoo_rounds_quantities_without_a_word(mut odoo: Odoo) {
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
 async fn a_package_moves_with_its_goods_and_only_as_a_whole() {
-    let mut odoo = Odoo::real().await;
+    let mut odoo = Odoo::real(config::Api::Auto).await;
     let name = format!("PACK-{}", unique());
     let package = odoo
         .ask(
@@ -232,7 +233,7 @@ async fn a_package_moves_with_its_goods_and_only_as_a_whole() {
     let moved = |quantity: i64, odoo: &Odoo| {
         let mut transfer = odoo.transfer("package", 0);
         transfer.lines.push(line.clone());
-        transfer.lines[0].package = Some(package);
+        (transfer.lines[0].package, transfer.lines[0].into) = (Some(package), Some(package));
         transfer.lines[0].quantity = quantity.into();
         transfer
     };
@@ -273,7 +274,10 @@ async fn a_lot_is_given_by_its_id_and_must_be_the_products_own(mut odoo: Odoo) {
         .await
         .unwrap();
     let mut right = odoo.transfer("lot-right", 1);
-    right.lines[0].lot = Some(lots[0].id);
+    right.lines[0].lot = LotRef::Known {
+        id: lots[0].id,
+        name: lots[0].name.clone(),
+    };
     let mut wrong: Transfer = right.clone();
     wrong.key = odoo.transfer("lot-wrong", 1).key;
     right.lines[0].product = product;

@@ -46,15 +46,17 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     let copies = watch::Sender::new(None);
     let mut receiver = copies.subscribe();
     let board = Board::new();
-    let mut config = odoo.config.clone();
-    config.refresh_s = 1;
     let cancel = CancellationToken::new();
     let forwarder = Forwarder {
+        config: config::Odoo {
+            refresh_s: 1,
+            ..odoo.config.clone()
+        },
         rules: stockrelay::forward::Rules {
             orders: config::Orders::default(),
             stock: config::Stock::default(),
+            retention_days: 90,
         },
-        config,
         journal,
         outlets: Outlets::default(),
         board: board.clone(),

@@ -7,8 +7,8 @@ use stockrelay::config;
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
 use stockrelay::event::{Event, Recorded};
-use stockrelay::forward::Forwarder;
 use stockrelay::forward::odoo::Transfer;
+use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::outcome::code;
 use stockrelay::source::{Outbound, Outlets};
@@ -32,21 +32,22 @@ on_both! {
 }
 
 /// A gateway without doors: events are put into its journal by hand.
-struct Gateway {
-    journal: Journal,
+pub(super) struct Gateway {
+    pub journal: Journal,
     writer: WriterHandle,
     board: Board,
     receipts: mpsc::Receiver<Outbound>,
     cancel: CancellationToken,
     forwarder: Option<JoinHandle<()>>,
     config: config::Odoo,
+    pub rules: Rules,
     device: String,
     events: u32,
     dir: tempfile::TempDir,
 }
 
 impl Gateway {
-    fn new(odoo: &Odoo) -> Self {
+    pub fn new(odoo: &Odoo) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         // Keys depend on the site and the ids of the events: another device in each run.
@@ -63,21 +64,23 @@ impl Gateway {
             cancel: CancellationToken::new(),
             forwarder: None,
             config: odoo.config.clone(),
+            rules: Rules {
+                orders: config::Orders::default(),
+                stock: config::Stock::default(),
+                retention_days: 90,
+            },
             device,
             events: 0,
             dir,
         }
     }
 
-    fn start(&mut self) {
+    pub fn start(&mut self) {
         let (sender, receipts) = mpsc::channel(10_000);
         self.receipts = receipts;
         self.cancel = CancellationToken::new();
         let forwarder = Forwarder {
-            rules: stockrelay::forward::Rules {
-                orders: config::Orders::default(),
-                stock: config::Stock::default(),
-            },
+            rules: self.rules.clone(),
             config: self.config.clone(),
             journal: self.journal.clone(),
             outlets: Outlets {
@@ -91,14 +94,14 @@ impl Gateway {
         self.forwarder = Some(tokio::spawn(forwarder.run(self.cancel.clone())));
     }
 
-    async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.cancel.cancel();
         if let Some(forwarder) = self.forwarder.take() {
             forwarder.await.unwrap();
         }
     }
 
-    async fn close(mut self) {
+    pub async fn close(mut self) {
         self.stop().await;
         self.journal.inbox().close().await.unwrap();
         drop(self.journal);
@@ -168,13 +171,87 @@ impl Gateway {
         key
     }
 
+    /// Keeps an event for each line, and seals a document of them that was done at a second of its own.
+    pub async fn seal_as(
+        &mut self,
+        purpose: Purpose,
+        mut lines: Vec<Line>,
+        second: i64,
+    ) -> DocumentKey {
+        let mut recorded = Vec::new();
+        for line in &mut lines {
+            self.events += 1;
+            let id = self.events.to_string();
+            let event = transfer(&self.device, &id, &line.product, "", "", second);
+            let accepted = self.journal.inbox().append(vec![Ok(event.clone())]).await;
+            let [Accepted::Stored { seq }] = accepted.unwrap()[..] else {
+                panic!("not stored")
+            };
+            line.events = vec![seq];
+            recorded.push(Recorded { seq, event });
+        }
+        let events: Vec<u64> = recorded.iter().map(|recorded| recorded.seq).collect();
+        let document = Document {
+            number: 0,
+            key: DocumentKey::of(&name("ams1"), &recorded),
+            purpose,
+            group: self.device.clone(),
+            lines,
+            occurred: at(second),
+            sealed: at(second),
+            corrects: None,
+            flags: Vec::new(),
+            events: events.clone(),
+        };
+        let (key, last) = (document.key, *events.last().unwrap());
+        let inbox = self.journal.inbox();
+        inbox.seal(vec![document], vec![], last).await.unwrap();
+        key
+    }
+
+    /// A person's answer to what is parked.
+    pub async fn retry(&self, key: DocumentKey, decision: Option<&str>) {
+        let entry = self.journal.document_by_key(key).unwrap().unwrap();
+        let change = Change {
+            number: entry.document.number,
+            expect: State::Parked,
+            progress: Progress {
+                state: State::Waiting,
+                decision: decision.map(str::to_owned),
+                ..entry.progress
+            },
+            by: "test".to_owned(),
+            note: "retry".to_owned(),
+        };
+        let made = self.journal.inbox().change(vec![change]).await.unwrap();
+        assert_eq!(made, [true]);
+    }
+
+    /// All that the ledger says of it.
+    pub fn notes(&self, key: DocumentKey) -> String {
+        let entry = self.journal.document_by_key(key).unwrap().unwrap();
+        let audit = self.journal.audit(entry.document.number).unwrap();
+        audit.into_iter().map(|record| record.note + "\n").collect()
+    }
+
+    /// What the device is told of its last event, once that is posted.
+    pub async fn last_receipt(&mut self) -> serde_json::Value {
+        loop {
+            let receipt = self.receipts.recv().await.unwrap();
+            let told: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
+            if told["id"] == self.events.to_string() {
+                return told;
+            }
+        }
+    }
+
     /// Until nothing waits and nothing is being sent; the test runner's own limit ends it if that never comes.
-    async fn drained(&self) {
+    pub async fn drained(&self) {
         let mut totals = self.journal.watch();
         let done = totals.wait_for(|t| t.waiting.documents + t.sending.documents == 0);
-        tokio::time::timeout(Duration::from_mins(2), done)
-            .await
-            .expect("it drains")
+        let done = tokio::time::timeout(Duration::from_mins(1), done).await;
+        let link = || self.board.snapshot().odoo.detail.clone();
+        done.unwrap_or_else(|_| panic!("it drains: {:?}", link()))
             .unwrap();
     }
 
@@ -197,17 +274,17 @@ impl Gateway {
         assert_eq!(made, [true]);
     }
 
-    fn last_note(&self, key: DocumentKey) -> String {
+    pub fn last_note(&self, key: DocumentKey) -> String {
         let entry = self.journal.document_by_key(key).unwrap().unwrap();
         let audit = self.journal.audit(entry.document.number).unwrap();
         audit.last().unwrap().note.clone()
     }
 
-    fn progress(&self, key: DocumentKey) -> Progress {
+    pub fn progress(&self, key: DocumentKey) -> Progress {
         self.journal.document_by_key(key).unwrap().unwrap().progress
     }
 
-    fn reason(&self, key: DocumentKey) -> String {
+    pub fn reason(&self, key: DocumentKey) -> String {
         let progress = self.progress(key);
         assert_eq!(progress.state, State::Parked, "{progress:?}");
         progress.reason.unwrap().code
@@ -446,7 +523,7 @@ async fn what_is_never_answered_waits_aside_and_the_rest_goes_on(odoo: Odoo) {
 }
 
 /// A gateway whose way to Odoo can fail.
-async fn linked(odoo: &Odoo) -> (Gateway, Link) {
+pub(super) async fn linked(odoo: &Odoo) -> (Gateway, Link) {
     let link = Link::start(&odoo.config.url).await.unwrap();
     let mut gateway = Gateway::new(odoo);
     gateway.config.url = link.url();
@@ -567,7 +644,7 @@ async fn post_in_two_calls(odoo: &mut Odoo, products: &[(i64, String)], what: &W
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
 async fn a_backlog_drains_in_batches() {
-    let odoo = Odoo::real().await;
+    let odoo = Odoo::real(config::Api::Auto).await;
     for (documents, lines) in [(400, 1), (16, 25), (8, 50)] {
         let mut gateway = Gateway::new(&odoo);
         for document in 0..documents {

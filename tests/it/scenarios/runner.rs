@@ -1,6 +1,6 @@
 //! Plays a scenario: a real daemon, real MQTT devices, a link that fails as told, and an Odoo behind it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,22 +10,29 @@ use stockrelay::clock;
 use stockrelay::config::{self, Config};
 use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
-use stockrelay::document::State;
+use stockrelay::document::{Reason, State};
 use stockrelay::event::Name;
+use stockrelay::view::client::Client;
 use tempfile::TempDir;
 
-use super::script::{Happening, Ledger, Movement, Position, Publish, Script, Step, What};
+use super::ear::Ear;
+use super::script::{Happening, Ledger, Parked, Position, Publish, Script, Step, What};
 use super::target::{Target, fresh};
+use super::world::World;
 
 /// Every wait ends by then, and the test with it.
 const DEADLINE: Duration = Duration::from_mins(1);
 
 pub async fn play(name: &str, target: Target) {
+    if let Some(why) = pending(name) {
+        eprintln!("{name} is not played: {why}");
+        return;
+    }
     let path = format!("{}/{name}.toml", super::DIRECTORY);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let script: Script = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut stage = Stage::build(&script, target).await;
-    for (number, step) in script.steps.iter().enumerate() {
+    for (number, step) in script.step.iter().enumerate() {
         let place = format!("{path}, step {}: {}", number + 1, script.about);
         stage.take(step, &script, &place).await;
     }
@@ -33,13 +40,23 @@ pub async fn play(name: &str, target: Target) {
     stage.stop().await;
 }
 
+/// Why a scenario waits for the part of the gateway that it needs: `tests/scenarios/PENDING`, a name and a reason a line.
+fn pending(name: &str) -> Option<String> {
+    let list = std::fs::read_to_string(format!("{}/PENDING", super::DIRECTORY)).ok()?;
+    let mut lines = list.lines().filter_map(|line| line.split_once(": "));
+    lines
+        .find(|(pending, _)| *pending == name)
+        .map(|(_, why)| why.to_owned())
+}
+
 struct Stage {
     target: Target,
     link: Link,
     config: Config,
     daemon: Option<Daemon>,
-    /// Barcodes, and ids once Odoo knows the product.
-    products: BTreeMap<String, (String, Option<i64>)>,
+    world: World,
+    /// Devices that go on listening, and what they were told.
+    ears: BTreeMap<String, Ear>,
     _data: TempDir,
 }
 
@@ -47,28 +64,18 @@ impl Stage {
     async fn build(script: &Script, target: Target) -> Self {
         let data = tempfile::tempdir().expect("a temporary directory");
         let link = Link::start(&target.url).await.expect("a port on loopback");
-        let mut products = BTreeMap::new();
-        for (name, product) in &script.products {
-            let barcode = fresh("S");
-            let mut id = None;
-            if !product.later {
-                id = Some(target.new_product(&barcode, &product.tracking).await);
-            }
-            for lot in &product.lots {
-                let lot = json!({"vals_list": [{"name": lot, "product_id": id}]});
-                target.ask("stock.lot", "create", lot).await;
-            }
-            products.insert(name.clone(), (barcode, id));
-        }
+        let world = World::build(script, &target).await;
         let key = data.path().join("odoo.key");
         std::fs::write(&key, &target.api_key).expect("a key file");
-        let config = config(script, &link, &target, &data);
+        let mut config = config(script, &link, &target, &data);
+        config.odoo.warehouse.clone_from(&world.warehouse.1);
         let mut stage = Self {
             target,
             link,
             config,
             daemon: None,
-            products,
+            world,
+            ears: BTreeMap::new(),
             _data: data,
         };
         stage.start().await;
@@ -93,10 +100,16 @@ impl Stage {
     async fn take(&mut self, step: &Step, script: &Script, place: &str) {
         match step {
             Step::Publish(publish) => {
-                let messages = self.messages(publish);
+                if publish.listens {
+                    self.listen(&publish.device).await;
+                }
+                let messages = self.messages(publish).await;
                 let address = self.daemon().mqtt_address().expect("a front door");
+                let ear = self.ears.get_mut(&publish.device);
                 let sent = tokio::time::timeout(DEADLINE, async {
-                    if publish.v5 {
+                    if let Some(ear) = ear {
+                        ear.publish(messages).await;
+                    } else if publish.v5 {
                         publish_v5(&publish.device, address, messages).await;
                     } else {
                         publish_v4(&publish.device, address, messages).await;
@@ -115,34 +128,66 @@ impl Stage {
                 self.start().await;
             }
             Step::Create(name) => {
-                let tracking = &script.products[name].tracking;
-                let entry = self
-                    .products
-                    .get_mut(name)
-                    .expect("a product of the scenario");
-                entry.1 = Some(self.target.new_product(&entry.0, tracking).await);
+                self.world.create(&self.target, script, name).await;
+            }
+            Step::Odoo(deed) => self.world.somebody(&self.target, deed).await,
+            Step::Parked(decision) => self.decide(decision, place).await,
+            Step::Told(told) => {
+                let ear = self.ears.get_mut(&told.device);
+                let ear = ear.unwrap_or_else(|| panic!("{place}: the device does not listen"));
+                ear.hear(told, place).await;
             }
             Step::Wait(wanted) => self.wait(wanted, place).await,
         }
     }
 
-    /// Topics and payloads, with the fresh barcodes in the place of the products' names.
-    fn messages(&self, publish: &Publish) -> Vec<(String, Vec<u8>)> {
+    async fn listen(&mut self, device: &str) {
+        if !self.ears.contains_key(device) {
+            let address = self.daemon().mqtt_address().expect("a front door");
+            let topics = format!("stockrelay/v1/{}/{device}", self.config.site);
+            let ear = Ear::open(device, address, &topics).await;
+            self.ears.insert(device.to_owned(), ear);
+        }
+    }
+
+    /// What a person decides, by the control socket.
+    async fn decide(&self, parked: &Parked, place: &str) {
+        let client = Client::new(&self.config.control.socket);
+        let list: Value = client.get("/v1/parked").await.expect("a list");
+        let list = list["parked"].as_array().expect("a list");
+        let meant = |document: &&Value| {
+            let code = &document["reason"]["code"];
+            parked.code.as_ref().is_none_or(|wanted| code == wanted)
+        };
+        let meant: Vec<&Value> = list.iter().filter(meant).collect();
+        let [document] = meant[..] else {
+            panic!("{place}: one document is meant, of {list:?}");
+        };
+        let (verb, body) = match (&parked.retry, &parked.edit, &parked.discard) {
+            (Some(with), None, None) if with.is_empty() => ("retry", json!({"by": "anna"})),
+            (Some(with), None, None) => ("retry", json!({"with": with, "by": "anna"})),
+            (None, Some(edit), None) => ("edit", self.world.event(&self.target, edit).await),
+            (None, None, Some(reason)) => ("discard", json!({"reason": reason, "by": "anna"})),
+            _ => panic!("{place}: one decision at a time"),
+        };
+        let key = document["key"].as_str().expect("a key");
+        let path = format!("/v1/parked/{key}/{verb}");
+        let answer: Result<Value, _> = client.post(&path, &body).await;
+        answer.unwrap_or_else(|error| panic!("{place}: {path} {body}: {error}"));
+    }
+
+    /// Topics and payloads, with Odoo's names in the place of the scenario's.
+    async fn messages(&self, publish: &Publish) -> Vec<(String, Vec<u8>)> {
         let topic = |channel: &str| {
             format!(
                 "stockrelay/v1/{}/{}/{channel}",
                 self.config.site, publish.device
             )
         };
-        let event = |table: &toml::Table| {
-            let mut event = serde_json::to_value(table).expect("an event");
-            if let Some((barcode, _)) = event["product"].as_str().and_then(|p| self.products.get(p))
-            {
-                event["product"] = json!(barcode);
-            }
-            event
-        };
-        let events: Vec<Value> = publish.events.iter().map(event).collect();
+        let mut events = Vec::new();
+        for event in &publish.events {
+            events.push(self.world.event(&self.target, event).await);
+        }
         let mut messages = Vec::new();
         if publish.separately {
             let each = events
@@ -188,6 +233,16 @@ impl Stage {
         }
     }
 
+    /// Why documents are parked.
+    fn reasons(&self) -> Vec<Reason> {
+        let parked = self
+            .daemon()
+            .journal()
+            .documents(Some(State::Parked), 0, 1_000);
+        let parked = parked.expect("parked documents").into_iter();
+        parked.filter_map(|entry| entry.progress.reason).collect()
+    }
+
     async fn wait(&self, wanted: &Ledger, place: &str) {
         let begun = clock::instant();
         loop {
@@ -199,7 +254,8 @@ impl Stage {
             let odoo = self.daemon().board().snapshot().odoo;
             assert!(
                 elapsed < DEADLINE,
-                "{place}: waited for {wanted:?}, found {found:?}; {odoo:?}"
+                "{place}: waited for {wanted:?}, found {found:?}; parked: {:?}; {odoo:?}",
+                self.reasons()
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -222,106 +278,30 @@ impl Stage {
             settled + totals.open_events(),
             "{path}: adds up"
         );
-        let parked = journal
-            .documents(Some(State::Parked), 0, 1_000)
-            .expect("parked documents");
-        let code =
-            |entry: stockrelay::journal::Entry| entry.progress.reason.map(|reason| reason.code);
-        let mut reasons: Vec<String> = parked.into_iter().filter_map(code).collect();
+        let found = self.reasons();
+        let mut reasons: Vec<&str> = found.iter().map(|reason| reason.code.as_str()).collect();
         reasons.sort();
         assert_eq!(
             reasons, expect.reasons,
-            "{path}: reasons of parked documents"
+            "{path}: reasons of parked documents: {found:?}"
         );
         let rejected = journal.rejected(0, 1_000).expect("rejected readings");
         let rejections: Vec<String> = rejected.into_iter().map(|r| r.code).collect();
         assert_eq!(rejections, expect.rejections, "{path}: rejected readings");
-        self.check_odoo(script, path).await;
-    }
-
-    async fn check_odoo(&self, script: &Script, path: &str) {
-        let expect = &script.expect;
-        let ids: Vec<i64> = self.products.values().filter_map(|(_, id)| *id).collect();
-        let domain = json!([["product_id", "in", ids], ["state", "=", "done"]]);
-        let fields = [
-            "product_id",
-            "location_id",
-            "location_dest_id",
-            "quantity",
-            "lot_id",
-            "picking_id",
-        ];
-        let body = json!({"domain": domain, "fields": fields, "order": "id"});
-        let lines = self
-            .target
-            .ask("stock.move.line", "search_read", body)
-            .await;
-        let lines = lines.as_array().expect("move lines");
-        let mut movements: Vec<Movement> = lines.iter().map(|line| self.movement(line)).collect();
-        let mut expected = expect.movements.clone();
-        let order = |l: &Movement, r: &Movement| l.partial_cmp(r).expect("no NaN");
-        movements.sort_by(order);
-        expected.sort_by(order);
-        assert_eq!(movements, expected, "{path}: movements in Odoo");
-        let open = json!([
-            ["product_id", "in", ids],
-            ["state", "not in", ["done", "cancel"]]
-        ]);
-        let body = json!({"domain": open, "fields": ["picking_id"]});
-        let open = self.target.ask("stock.move.line", "search_read", body);
-        let open = pickings_of(open.await.as_array().expect("move lines")).len();
-        assert_eq!(open, expect.unposted, "{path}: pickings left unposted");
-        let pickings = pickings_of(lines);
-        assert_eq!(pickings.len(), expect.pickings, "{path}: done pickings");
-        if let Some(done) = &expect.done {
-            let body = json!({"ids": pickings, "fields": ["date_done"]});
-            let rows = self.target.ask("stock.picking", "read", body).await;
-            let rows = rows.as_array().expect("pickings").iter();
-            let mut found: Vec<&str> = rows.filter_map(|row| row["date_done"].as_str()).collect();
-            found.sort_unstable();
-            assert_eq!(&found, done, "{path}: true times");
+        if let Some(wanted) = &expect.flags {
+            let mut flags: Vec<String> = Vec::new();
+            for state in [State::Posted, State::Parked, State::Waiting] {
+                let entries = journal.documents(Some(state), 0, 1_000);
+                for entry in entries.expect("documents") {
+                    flags.extend(entry.document.flags);
+                    flags.extend(entry.progress.flags);
+                }
+            }
+            flags.sort();
+            assert_eq!(&flags, wanted, "{path}: flags");
         }
-        for bin in &expect.bins {
-            let domain = json!([["barcode", "=", bin.at]]);
-            let id = self.target.find("stock.location", domain).await;
-            let product = self.products[&bin.product]
-                .1
-                .expect("a product that Odoo knows");
-            let found = self.target.quantity(product, id).await;
-            let off = (found - bin.quantity).abs();
-            assert!(
-                off < 1e-6,
-                "{path}: {} in {}: {found}, not {}",
-                bin.product,
-                bin.at,
-                bin.quantity
-            );
-        }
+        self.world.check(&self.target, expect, path).await;
     }
-
-    fn movement(&self, line: &Value) -> Movement {
-        let product = line["product_id"][0].as_i64();
-        let known = self.products.iter().find(|(_, (_, id))| *id == product);
-        let bin = |field: &str| {
-            let name = line[field][1].as_str().unwrap_or_default();
-            name.replace("WH/Stock/", "LOC-")
-        };
-        Movement {
-            product: known.map_or(String::new(), |(name, _)| name.clone()),
-            from: bin("location_id"),
-            to: bin("location_dest_id"),
-            quantity: line["quantity"].as_f64().unwrap_or_default(),
-            lot: line["lot_id"][1].as_str().unwrap_or_default().to_owned(),
-        }
-    }
-}
-
-fn pickings_of(lines: &[Value]) -> Vec<i64> {
-    let ids = lines
-        .iter()
-        .filter_map(|line| line["picking_id"][0].as_i64());
-    let ids: BTreeSet<i64> = ids.collect();
-    ids.into_iter().collect()
 }
 
 fn agrees(wanted: &Ledger, found: &Ledger) -> bool {
@@ -353,6 +333,7 @@ fn what(what: What) -> link::What {
 }
 
 fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Config {
+    let written = written(script, data);
     let listen = config::Listen {
         address: SocketAddr::from(([127, 0, 0, 1], 0)),
         anonymous: true,
@@ -376,9 +357,9 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
             lines_max: script.documents.lines_max,
             ..config::Documents::default()
         },
-        orders: config::Orders::default(),
-        stock: config::Stock::default(),
-        capture: config::Capture::default(),
+        orders: written.orders,
+        stock: written.stock,
+        capture: written.capture,
         journal: config::Journal::default(),
         control: config::Control {
             socket: data.path().join("control.sock"),
@@ -386,6 +367,17 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
         },
         log: config::Log::default(),
     }
+}
+
+/// The sections of the scenario as a site's own file would have them.
+fn written(script: &Script, data: &TempDir) -> Config {
+    let needed = "site = 's'\n[mqtt.listen]\naddress = '127.0.0.1:0'\nanonymous = true\n[odoo]\nurl = 'http://127.0.0.1:1'\ndatabase = 'd'\n\
+                  api_key_file = 'odoo.key'\n";
+    let path = data.path().join("config.toml");
+    let text = format!("{needed}{}", toml::to_string(&script.config).expect("TOML"));
+    std::fs::write(&path, text).expect("a file");
+    let loaded = config::load(&path, &[]);
+    loaded.unwrap_or_else(|error| panic!("{error}")).config
 }
 
 async fn publish_v4(device: &str, address: SocketAddr, messages: Vec<(String, Vec<u8>)>) {

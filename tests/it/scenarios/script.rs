@@ -1,7 +1,15 @@
 //! How a scenario is written.
 //!
-//! Products have names of the scenario's own and get fresh barcodes in Odoo, with nothing on hand; bins are the
-//! seeded ones, by barcode. Steps happen one after the other; `expect` holds when the last one is over.
+//! Products have names of the scenario's own and get fresh barcodes in Odoo, with nothing on hand but what `[[stock]]` says;
+//! bins are the seeded ones, by barcode. Steps happen one after the other; `expect` holds when the last one is over.
+//!
+//! **Names.** In `product` stands a product's name, or `apple/case12` for one of its packagings. A `package` has a name of
+//! the scenario's own, too. In any text of an event, `{so1}` is the name of the first picking of the order `so1`, `{so1.origin}`
+//! that of the sales or purchase order, and `{so1.OUT}` that of its newest open picking with this sequence code.
+//!
+//! **`steps = true`** plays in a warehouse of the scenario's own, with two-step receipts and deliveries that are picked, packed
+//! and shipped. It has the bins `LOC-BIN-0000` to `LOC-BIN-0005`; its `Input`, `Packing Zone` and `Output` have barcodes
+//! of these names.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +22,19 @@ pub struct Script {
     pub about: String,
     pub products: BTreeMap<String, Product>,
     #[serde(default)]
+    pub steps: bool,
+    /// What is there before anything else; adjustments of stock are no movements.
+    #[serde(default)]
+    pub stock: Vec<Stock>,
+    /// Made in the order of their names.
+    #[serde(default)]
+    pub orders: BTreeMap<String, Order>,
+    /// The sections `orders`, `stock` and `capture` of the configuration, as a site writes them.
+    #[serde(default)]
+    pub config: toml::Table,
+    #[serde(default)]
     pub documents: Documents,
-    #[serde(rename = "step")]
-    pub steps: Vec<Step>,
+    pub step: Vec<Step>,
     pub expect: Expect,
 }
 
@@ -31,6 +49,50 @@ pub struct Product {
     /// Lots that Odoo knows.
     #[serde(default)]
     pub lots: Vec<String>,
+    /// Its lots have expiry dates.
+    #[serde(default)]
+    pub expiry: bool,
+    /// Units that hold so many of it, each with a barcode.
+    #[serde(default)]
+    pub packagings: BTreeMap<String, u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stock {
+    pub product: String,
+    pub at: String,
+    pub quantity: f64,
+    pub lot: Option<String>,
+    pub package: Option<String>,
+    /// A partner of the scenario's own.
+    pub owner: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    #[serde(rename = "type")]
+    pub kind: OrderKind,
+    pub lines: Vec<Ordered>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OrderKind {
+    /// A sales order, confirmed.
+    Delivery,
+    /// A purchase order, confirmed.
+    Receipt,
+    /// An internal transfer from stock to stock, confirmed and reserved; nothing is behind it.
+    Internal,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ordered {
+    pub product: String,
+    pub quantity: f64,
 }
 
 fn none() -> String {
@@ -70,8 +132,72 @@ pub enum Step {
     Daemon(Happening),
     /// Odoo learns of a product that was to come `later`.
     Create(String),
+    /// What somebody does in Odoo behind the gateway's back.
+    Odoo(Somebody),
+    /// What a person decides of a parked document.
+    Parked(Parked),
+    /// Until a device was told this, on `display` or `receipt`. It must have published with `listens` before.
+    Told(Told),
     /// Until the ledger says so.
     Wait(Ledger),
+}
+
+/// Orders are named as in events, without the braces.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub enum Somebody {
+    Validate(String),
+    Cancel(String),
+    /// Takes the picked lines off the order.
+    UnlinkLines(String),
+    /// Asks for another quantity of a product.
+    Demand {
+        order: String,
+        product: String,
+        quantity: f64,
+    },
+    /// Picks a product from where it is reserved, all of it, with no external id.
+    Pick {
+        order: String,
+        product: String,
+    },
+    CreateLot {
+        product: String,
+        lot: String,
+    },
+    CreatePackage(String),
+    /// Moves goods from bin to bin; `at` is when, as Odoo writes it.
+    Move {
+        product: String,
+        from: String,
+        to: String,
+        quantity: f64,
+        at: Option<String>,
+    },
+    /// Closes the books up to a day; opens them with `""`.
+    LockDate(String),
+}
+
+/// One of the three, of the only parked document or of the one with this code.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parked {
+    pub code: Option<String>,
+    /// With `backorder`, `no-backorder` or `allow`, or with nothing.
+    pub retry: Option<String>,
+    /// The body of the request; names in it are those of events.
+    pub edit: Option<toml::Table>,
+    /// The reason.
+    pub discard: Option<String>,
+}
+
+/// Each is a part of the message that was sent.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    pub device: String,
+    pub display: Option<String>,
+    pub receipt: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -91,6 +217,9 @@ pub struct Publish {
     /// Barcodes, each a message on `scan`.
     #[serde(default)]
     pub scans: Vec<String>,
+    /// Stays subscribed to what the gateway tells this device, for `told`.
+    #[serde(default)]
+    pub listens: bool,
     /// All of it so many times.
     #[serde(default = "once")]
     pub times: u32,
@@ -176,6 +305,37 @@ pub struct Expect {
     /// Quantities, of products that had nothing anywhere before.
     #[serde(default)]
     pub bins: Vec<Bin>,
+    /// Sequence code and state of all pickings of an order, sorted, such as `OUT done`.
+    #[serde(default)]
+    pub orders: BTreeMap<String, Vec<String>>,
+    /// What an order's lines say was delivered or received of each product.
+    #[serde(default)]
+    pub fulfilled: BTreeMap<String, BTreeMap<String, f64>>,
+    /// What is written on an order's first picking for the carrier, or on the one that a name such as `so1.OUT` means.
+    #[serde(default)]
+    pub carriers: BTreeMap<String, Carrier>,
+    /// Of all documents that are not discarded or replaced, sorted.
+    pub flags: Option<Vec<String>>,
+    /// Expiry dates of lots, as Odoo writes days.
+    #[serde(default)]
+    pub expiries: Vec<Expiry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Carrier {
+    pub carrier_ref: Option<String>,
+    pub weight_kg: Option<f64>,
+    /// A part of the note.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expiry {
+    pub product: String,
+    pub lot: String,
+    pub day: String,
 }
 
 #[derive(Debug, Clone, PartialEq, PartialOrd, Deserialize)]
@@ -187,6 +347,9 @@ pub struct Movement {
     pub quantity: f64,
     #[serde(default)]
     pub lot: String,
+    /// The package that it went into.
+    #[serde(default)]
+    pub package: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -195,4 +358,8 @@ pub struct Bin {
     pub product: String,
     pub at: String,
     pub quantity: f64,
+    /// Of this lot, in this package, of this owner alone.
+    pub lot: Option<String>,
+    pub package: Option<String>,
+    pub owner: Option<String>,
 }

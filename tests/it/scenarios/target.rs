@@ -177,6 +177,36 @@ impl Target {
             .await
     }
 
+    pub async fn internal_type(&self, warehouse: i64) -> i64 {
+        let body = json!({"ids": [warehouse], "fields": ["int_type_id"]});
+        let rows = self.ask("stock.warehouse", "read", body).await;
+        rows[0]["int_type_id"][0]
+            .as_i64()
+            .expect("an operation type")
+    }
+
+    /// An internal transfer within the warehouse's stock, confirmed and reserved.
+    pub async fn internal(&self, lines: &[(i64, f64)], warehouse: i64) -> i64 {
+        let body = json!({"ids": [warehouse], "fields": ["lot_stock_id"]});
+        let stock = self.ask("stock.warehouse", "read", body).await[0]["lot_stock_id"][0].clone();
+        let line = |(product, quantity): &(i64, f64)| {
+            json!([0, 0, {
+                "product_id": product, "product_uom_qty": quantity, "location_id": stock, "location_dest_id": stock,
+            }])
+        };
+        let moves: Vec<Value> = lines.iter().map(line).collect();
+        let values = json!({
+            "picking_type_id": self.internal_type(warehouse).await, "location_id": stock, "location_dest_id": stock,
+            "move_ids": moves,
+        });
+        let id = self.made("stock.picking", values).await;
+        for button in ["action_confirm", "action_assign"] {
+            self.admin("stock.picking", button, json!({"ids": [id]}))
+                .await;
+        }
+        id
+    }
+
     async fn confirmed(&self, model: &str, order: Value, button: &str) -> (String, i64) {
         let order = self.made(model, order).await;
         self.admin(model, button, json!({"ids": [order]})).await;
@@ -197,6 +227,24 @@ impl Target {
             .admin(model, "create", json!({"vals_list": [values]}))
             .await;
         made[0].as_i64().expect("the new record's id")
+    }
+
+    /// A warehouse of the test's own, so that nobody else's steps change: its id and its code.
+    pub async fn warehouse(&self, reception: &str, delivery: &str) -> (i64, String) {
+        let mut number = clock::now().as_microsecond().unsigned_abs();
+        let mut code = String::new();
+        for _ in 0..5 {
+            code.insert(
+                0,
+                char::from_digit(u32::try_from(number % 36).unwrap(), 36).unwrap(),
+            );
+            number /= 36;
+        }
+        let code = code.to_uppercase();
+        let values = json!({
+            "name": fresh("Steps "), "code": code, "reception_steps": reception, "delivery_steps": delivery,
+        });
+        (self.made("stock.warehouse", values).await, code)
     }
 
     /// A unit that is so many of the first one, for a product to be packed in.

@@ -184,6 +184,7 @@ pub const MODELS: &[Model] = &[
             field("product_id", One("product.product"), "Product"),
             field("product_uom", One("uom.uom"), "Unit"),
             field("product_uom_qty", Number, "Demand"),
+            field("product_qty", Number, "Real Quantity"),
             field("quantity", Number, "Quantity"),
             field("picked", Flag, "Picked"),
             field("state", Text, "Status"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Site, create_if_absent};
-use crate::scenarios::target::{Answer, Target, fresh};
+use crate::scenarios::target::{Answer, Target};
 
 pub struct Floor {
     pub site: Site,
@@ -39,15 +39,9 @@ impl Floor {
     /// A warehouse of its own, so that nobody's steps change; its first four bins are the site's.
     pub async fn with_steps(odoo: Target, reception: &str, delivery: &str) -> Self {
         let mut floor = Self::new(odoo).await;
-        let code = fresh("");
-        let code = code[code.len() - 5..].to_uppercase();
-        let values = json!({"name": fresh("Steps "), "code": code, "reception_steps": reception, "delivery_steps": delivery});
-        let made = floor
-            .odoo()
-            .admin("stock.warehouse", "create", json!({"vals_list": [values]}))
-            .await;
-        floor.warehouse = made[0].as_i64().unwrap();
-        let body = json!({"ids": made, "fields": ["lot_stock_id"]});
+        let (warehouse, _) = floor.odoo().warehouse(reception, delivery).await;
+        floor.warehouse = warehouse;
+        let body = json!({"ids": [warehouse], "fields": ["lot_stock_id"]});
         let stock =
             floor.odoo().ask("stock.warehouse", "read", body).await[0]["lot_stock_id"][0].clone();
         for place in 0..floor.site.bins.len() {

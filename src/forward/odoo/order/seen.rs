@@ -1,0 +1,266 @@
+//! What Odoo has of an order, as it is read.
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use crate::document::{DocumentKey, OdooRef};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::order::Shipment;
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeenPicking {
+    pub id: i64,
+    pub name: String,
+    /// `draft`, `waiting`, `confirmed`, `assigned`, `done` or `cancel`.
+    pub state: String,
+    /// `incoming`, `outgoing` or `internal`.
+    pub kind: String,
+    pub picking_type: i64,
+    pub from: i64,
+    pub to: i64,
+    pub origin: Option<String>,
+    /// The user who changed it last.
+    pub write_uid: Option<i64>,
+    /// As Odoo writes it, in UTC.
+    pub date_done: Option<String>,
+    pub backorder_of: Option<i64>,
+    pub moves: Vec<SeenMove>,
+    pub lines: Vec<SeenLine>,
+    pub carrier_ref: Option<String>,
+    pub weight_kg: Option<Decimal>,
+    /// As HTML.
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeenMove {
+    pub id: i64,
+    pub product: i64,
+    pub name: String,
+    /// In the product's own unit.
+    pub demand: Decimal,
+    pub state: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SeenLine {
+    pub id: i64,
+    /// Its external id without the module, if it is one of ours.
+    pub external: Option<String>,
+    pub move_id: Option<i64>,
+    pub product: i64,
+    /// In the product's own unit.
+    pub quantity: Decimal,
+    pub picked: bool,
+    pub from: i64,
+    pub to: i64,
+    pub lot: Option<String>,
+    pub package: Option<i64>,
+    pub result_package: Option<i64>,
+    pub owner: Option<i64>,
+}
+
+impl SeenMove {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state.as_str(), "done" | "cancel")
+    }
+}
+
+impl SeenLine {
+    /// It is one of the lines of this document.
+    #[must_use]
+    pub fn is_of(&self, key: DocumentKey) -> bool {
+        let prefix = format!("ml_{key}_");
+        self.external
+            .as_deref()
+            .is_some_and(|external| external.starts_with(&prefix))
+    }
+}
+
+impl SeenPicking {
+    #[must_use]
+    pub fn named(&self) -> OdooRef {
+        OdooRef {
+            id: self.id,
+            name: self.name.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        !matches!(self.state.as_str(), "done" | "cancel")
+    }
+
+    /// How much of a product it asks for; none if it has no line for it.
+    #[must_use]
+    pub fn ordered(&self, product: i64) -> Option<Decimal> {
+        let mut moves = (self.moves.iter())
+            .filter(|ordered| ordered.product == product && ordered.state != "cancel")
+            .peekable();
+        moves.peek()?;
+        Some(moves.map(|ordered| ordered.demand).sum())
+    }
+
+    #[must_use]
+    pub fn picked(&self, product: i64) -> Decimal {
+        let picked = self
+            .lines
+            .iter()
+            .filter(|line| line.picked && line.product == product);
+        picked.map(|line| line.quantity).sum()
+    }
+
+    #[must_use]
+    pub fn picked_of(&self, move_id: i64) -> Decimal {
+        let picked = self
+            .lines
+            .iter()
+            .filter(|line| line.picked && line.move_id == Some(move_id));
+        picked.map(|line| line.quantity).sum()
+    }
+
+    #[must_use]
+    pub fn has_picks(&self) -> bool {
+        self.lines.iter().any(|line| line.picked)
+    }
+
+    /// All that it asks for was picked.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.has_picks()
+            && (self.moves.iter())
+                .filter(|ordered| ordered.is_open())
+                .all(|ordered| self.picked_of(ordered.id) + TOLERANCE > ordered.demand)
+    }
+
+    /// What it asks for and was not picked, in words.
+    #[must_use]
+    pub fn lacking(&self) -> String {
+        let lacks = self
+            .moves
+            .iter()
+            .filter(|ordered| ordered.is_open())
+            .filter_map(|ordered| {
+                let lacks = ordered.demand - self.picked_of(ordered.id);
+                (lacks >= TOLERANCE).then(|| format!("{} of {}", lacks.normalize(), ordered.name))
+            });
+        lacks.take(8).collect::<Vec<_>>().join(", ")
+    }
+
+    #[must_use]
+    pub fn product_name(&self, product: i64) -> String {
+        let known = self.moves.iter().find(|ordered| ordered.product == product);
+        known.map_or_else(
+            || format!("product id {product}"),
+            |ordered| ordered.name.clone(),
+        )
+    }
+
+    /// It has what the carrier is told.
+    #[must_use]
+    pub fn says(&self, shipment: &Shipment) -> bool {
+        let weight = |kg: Decimal| {
+            self.weight_kg
+                .is_some_and(|has| (has - kg).abs() < TOLERANCE)
+        };
+        shipment.weight_kg.is_none_or(weight)
+            && (shipment.carrier_ref.is_none() || shipment.carrier_ref == self.carrier_ref)
+    }
+
+    /// The note with the number of parcels, for which Odoo has no field; none if it says so already.
+    #[must_use]
+    pub fn note_with_parcels(&self, parcels: u32) -> Option<String> {
+        let note = self.note.clone().unwrap_or_default();
+        let said = format!("<p>Parcels: {parcels}</p>");
+        (!note.contains(&said)).then(|| format!("{note}{said}"))
+    }
+}
+
+/// What is read of a picking of an order.
+pub(super) fn specification(shipping: &[String]) -> Value {
+    let mut fields = json!({
+        "name": {}, "state": {}, "picking_type_code": {}, "picking_type_id": {}, "location_id": {},
+        "location_dest_id": {}, "origin": {}, "write_uid": {}, "date_done": {}, "backorder_id": {}, "note": {},
+        "move_ids": {"fields": {
+            "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {},
+        }},
+        "move_line_ids": {"fields": {
+            "move_id": {}, "product_id": {}, "quantity_product_uom": {}, "picked": {}, "location_id": {},
+            "location_dest_id": {}, "lot_id": {"fields": {"name": {}}}, "lot_name": {}, "package_id": {},
+            "result_package_id": {}, "owner_id": {},
+        }},
+    });
+    for field in shipping {
+        fields[field] = json!({});
+    }
+    fields
+}
+
+/// A reference, which is a bare id, an object with one, or `false`.
+fn id(value: &Value) -> Option<i64> {
+    value.as_i64().or_else(|| value["id"].as_i64())
+}
+
+fn text(value: &Value) -> Option<String> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+pub fn decimal(value: &Value) -> Option<Decimal> {
+    let number = value.as_number()?.to_string();
+    Decimal::from_str_exact(&number)
+        .or_else(|_| Decimal::from_scientific(&number))
+        .ok()
+}
+
+pub(super) fn picking(value: &Value) -> SeenPicking {
+    let list = |field: &str| value[field].as_array().cloned().unwrap_or_default();
+    SeenPicking {
+        id: id(&value["id"]).unwrap_or_default(),
+        name: text(&value["name"]).unwrap_or_default(),
+        state: text(&value["state"]).unwrap_or_default(),
+        kind: text(&value["picking_type_code"]).unwrap_or_default(),
+        picking_type: id(&value["picking_type_id"]).unwrap_or_default(),
+        from: id(&value["location_id"]).unwrap_or_default(),
+        to: id(&value["location_dest_id"]).unwrap_or_default(),
+        origin: text(&value["origin"]),
+        write_uid: id(&value["write_uid"]),
+        date_done: text(&value["date_done"]),
+        backorder_of: id(&value["backorder_id"]),
+        moves: list("move_ids").iter().map(ordered).collect(),
+        lines: list("move_line_ids").iter().map(line).collect(),
+        carrier_ref: text(&value["carrier_tracking_ref"]),
+        weight_kg: decimal(&value["shipping_weight"]),
+        note: text(&value["note"]),
+    }
+}
+
+fn ordered(value: &Value) -> SeenMove {
+    SeenMove {
+        id: id(&value["id"]).unwrap_or_default(),
+        product: id(&value["product_id"]).unwrap_or_default(),
+        name: text(&value["product_id"]["display_name"]).unwrap_or_default(),
+        demand: decimal(&value["product_qty"]).unwrap_or_default(),
+        state: text(&value["state"]).unwrap_or_default(),
+    }
+}
+
+fn line(value: &Value) -> SeenLine {
+    SeenLine {
+        id: id(&value["id"]).unwrap_or_default(),
+        external: None,
+        move_id: id(&value["move_id"]),
+        product: id(&value["product_id"]).unwrap_or_default(),
+        quantity: decimal(&value["quantity_product_uom"]).unwrap_or_default(),
+        picked: value["picked"].as_bool().unwrap_or_default(),
+        from: id(&value["location_id"]).unwrap_or_default(),
+        to: id(&value["location_dest_id"]).unwrap_or_default(),
+        lot: text(&value["lot_id"]["name"]).or_else(|| text(&value["lot_name"])),
+        package: id(&value["package_id"]),
+        result_package: id(&value["result_package_id"]),
+        owner: id(&value["owner_id"]),
+    }
+}

@@ -1,0 +1,293 @@
+//! What lies in bins, what moved since, where counts and scraps go, whose goods they are, and what came of a delivery.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::master::{NAMES_MAX, Record, records, text_or_false};
+use super::order::decimal;
+use super::transfer::id_or_false;
+use crate::outcome::Failure;
+
+/// What one record of stock is of. Odoo may hold several records of one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub product: i64,
+    pub bin: i64,
+    pub lot: Option<i64>,
+    pub package: Option<i64>,
+    pub owner: Option<i64>,
+}
+
+/// A done line that brought goods into a bin or took them out of it. Quantities are in the product's own unit.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Moved {
+    pub id: i64,
+    /// As Odoo writes it: UTC, whole seconds.
+    pub date: String,
+    #[serde(rename = "product_id")]
+    pub product: i64,
+    #[serde(rename = "location_id")]
+    pub from: i64,
+    #[serde(rename = "location_dest_id")]
+    pub to: i64,
+    #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
+    pub lot: Option<i64>,
+    #[serde(rename = "package_id", deserialize_with = "id_or_false")]
+    pub package: Option<i64>,
+    #[serde(rename = "result_package_id", deserialize_with = "id_or_false")]
+    pub into: Option<i64>,
+    #[serde(rename = "owner_id", deserialize_with = "id_or_false")]
+    pub owner: Option<i64>,
+    #[serde(
+        rename = "quantity_product_uom",
+        deserialize_with = "decimal_or_nothing"
+    )]
+    pub quantity: Decimal,
+}
+
+#[derive(Debug, Deserialize)]
+struct Quant {
+    id: i64,
+    product_id: i64,
+    location_id: i64,
+    #[serde(deserialize_with = "id_or_false")]
+    lot_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    package_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    owner_id: Option<i64>,
+    #[serde(deserialize_with = "decimal_or_nothing")]
+    quantity: Decimal,
+}
+
+/// A partner who may own goods.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Partner {
+    pub id: i64,
+    #[serde(deserialize_with = "text_or_false")]
+    pub name: Option<String>,
+    #[serde(rename = "ref", deserialize_with = "text_or_false")]
+    pub reference: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Id {
+    id: i64,
+}
+
+records!(Moved, Quant, Partner, Id);
+
+fn decimal_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    Ok(decimal(&Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+impl Client {
+    /// What lies of these products in these bins, as far as they are places of goods that are ours to count: in the
+    /// locations of vendors and customers there is less than nothing, and that means nothing.
+    pub async fn stock(
+        &mut self,
+        products: &BTreeSet<i64>,
+        bins: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<Place, Decimal>, Failure> {
+        let fields = [
+            "product_id",
+            "location_id",
+            "lot_id",
+            "package_id",
+            "owner_id",
+            "quantity",
+        ];
+        let mut stock = BTreeMap::new();
+        let products: Vec<i64> = products.iter().copied().collect();
+        for products in products.chunks(NAMES_MAX) {
+            let domain = vec![
+                json!(["product_id", "in", products]),
+                json!(["location_id", "in", bins]),
+                json!(["location_id.usage", "in", ["internal", "transit"]]),
+            ];
+            let take = |quant: Quant| {
+                let place = Place {
+                    product: quant.product_id,
+                    bin: quant.location_id,
+                    lot: quant.lot_id,
+                    package: quant.package_id,
+                    owner: quant.owner_id,
+                };
+                *stock.entry(place).or_default() += quant.quantity;
+            };
+            self.search_all("stock.quant", domain, &fields, take)
+                .await?;
+        }
+        Ok(stock)
+    }
+
+    /// What moved of these products into these bins or out of them after this time.
+    pub async fn moved_since(
+        &mut self,
+        products: &BTreeSet<i64>,
+        bins: &BTreeSet<i64>,
+        since: &str,
+    ) -> Result<Vec<Moved>, Failure> {
+        let domain = vec![
+            json!(["state", "=", "done"]),
+            json!(["product_id", "in", products]),
+            json!(["date", ">", since]),
+            json!("|"),
+            json!(["location_id", "in", bins]),
+            json!(["location_dest_id", "in", bins]),
+        ];
+        let fields = [
+            "date",
+            "product_id",
+            "location_id",
+            "location_dest_id",
+            "lot_id",
+            "package_id",
+            "result_package_id",
+            "owner_id",
+            "quantity_product_uom",
+        ];
+        let mut moved = Vec::new();
+        let take = |line| moved.push(line);
+        self.search_all("stock.move.line", domain, &fields, take)
+            .await?;
+        Ok(moved)
+    }
+
+    /// Which of these products Odoo keeps stock of, and which of these locations goods lie in.
+    pub async fn counted(
+        &mut self,
+        products: &BTreeSet<i64>,
+        bins: &BTreeSet<i64>,
+    ) -> Result<(BTreeSet<i64>, BTreeSet<i64>), Failure> {
+        let mut stored = BTreeSet::new();
+        let domain = vec![
+            json!(["id", "in", products]),
+            json!(["is_storable", "=", true]),
+        ];
+        let take = |product: Id| _ = stored.insert(product.id);
+        self.search_all("product.product", domain, &[], take)
+            .await?;
+        let mut inside = BTreeSet::new();
+        let domain = vec![
+            json!(["id", "in", bins]),
+            json!(["usage", "in", ["internal", "transit"]]),
+        ];
+        let take = |bin: Id| _ = inside.insert(bin.id);
+        self.search_all("stock.location", domain, &[], take).await?;
+        Ok((stored, inside))
+    }
+
+    /// Where the difference of a count comes from or goes to, and what is scrapped goes: by product and company.
+    pub async fn inventory_locations(
+        &mut self,
+        products: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, i64>, Failure> {
+        #[derive(Deserialize)]
+        struct Product {
+            id: i64,
+            property_stock_inventory: Value,
+        }
+        if products.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let body = json!({
+            "ids": products, "fields": ["property_stock_inventory"], "load": null, "context": self.context(),
+        });
+        let found: Vec<Product> = self.call("product.product", "read", &body).await?;
+        Ok(found
+            .into_iter()
+            .filter_map(|product| Some((product.id, product.property_stock_inventory.as_i64()?)))
+            .collect())
+    }
+
+    /// The partners with one of these names or references.
+    pub async fn partners(&mut self, names: &[String]) -> Result<Vec<Partner>, Failure> {
+        let domain = vec![
+            json!("|"),
+            json!(["name", "in", names]),
+            json!(["ref", "in", names]),
+        ];
+        let mut found = Vec::new();
+        let take = |partner| found.push(partner);
+        self.search_all("res.partner", domain, &["name", "ref"], take)
+            .await?;
+        Ok(found)
+    }
+
+    /// What these partners are called.
+    pub async fn partner_names(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<String>, Failure> {
+        let mut names = Vec::new();
+        let take = |partner: Partner| names.extend(partner.name);
+        let domain = vec![json!(["id", "in", ids])];
+        self.search_all("res.partner", domain, &["name", "ref"], take)
+            .await?;
+        Ok(names)
+    }
+
+    /// The type of picking by which what goes out by this type comes back.
+    pub async fn return_type(&mut self, picking_type: i64) -> Result<Option<i64>, Failure> {
+        let body = json!({
+            "ids": [picking_type], "fields": ["return_picking_type_id"], "load": null,
+        });
+        let read: Vec<Value> = self.call("stock.picking.type", "read", &body).await?;
+        Ok(read
+            .first()
+            .and_then(|kind| kind["return_picking_type_id"].as_i64()))
+    }
+
+    /// The lines of sale orders that these moves deliver, by move.
+    pub async fn sale_lines(&mut self, moves: &[i64]) -> Result<BTreeMap<i64, i64>, Failure> {
+        // The field comes with the module *Sales*.
+        let body = json!({"allfields": ["sale_line_id"], "attributes": ["type"]});
+        let fields: BTreeMap<String, Value> = self.call("stock.move", "fields_get", &body).await?;
+        if fields.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let body = json!({"ids": moves, "fields": ["sale_line_id"], "load": null});
+        let read: Vec<Value> = self.call("stock.move", "read", &body).await?;
+        let pair = |m: &Value| Some((m["id"].as_i64()?, m["sale_line_id"].as_i64()?));
+        Ok(read.iter().filter_map(pair).collect())
+    }
+
+    /// How much of what these moves delivered came back, by move.
+    pub async fn returned(&mut self, moves: &[i64]) -> Result<BTreeMap<i64, Decimal>, Failure> {
+        #[derive(Deserialize)]
+        struct Back {
+            id: i64,
+            origin_returned_move_id: i64,
+        }
+        #[derive(Deserialize)]
+        struct Line {
+            id: i64,
+            move_id: i64,
+            #[serde(deserialize_with = "decimal_or_nothing")]
+            quantity_product_uom: Decimal,
+        }
+        records!(Back, Line);
+        let mut backs = BTreeMap::new();
+        let domain = vec![
+            json!(["origin_returned_move_id", "in", moves]),
+            json!(["state", "=", "done"]),
+        ];
+        let take = |back: Back| _ = backs.insert(back.id, back.origin_returned_move_id);
+        let fields = ["origin_returned_move_id"];
+        self.search_all("stock.move", domain, &fields, take).await?;
+        let mut returned = BTreeMap::new();
+        let ids: Vec<i64> = backs.keys().copied().collect();
+        let take = |line: Line| {
+            if let Some(origin) = backs.get(&line.move_id) {
+                *returned.entry(*origin).or_default() += line.quantity_product_uom;
+            }
+        };
+        let fields = ["move_id", "quantity_product_uom"];
+        let domain = vec![json!(["move_id", "in", ids])];
+        self.search_all("stock.move.line", domain, &fields, take)
+            .await?;
+        Ok(returned)
+    }
+}

@@ -1,0 +1,178 @@
+//! What completes an order: its validation, its package, what the carrier is told.
+
+use super::target::{self, Target};
+use super::{BACKORDER, NO_BACKORDER, Next, Reconciling, Seen, Shipment, posted, refuse};
+use crate::config::Under;
+use crate::forward::odoo::order::{SeenPicking, odoo_time};
+use crate::outcome::code;
+
+impl Reconciling {
+    pub(super) fn validate(&self, seen: &Seen) -> Next {
+        let picking = match target::with_picks(seen, &self.job.order) {
+            Target::Open(picking) => picking,
+            Target::Closed(pickings) => {
+                return match pickings
+                    .iter()
+                    .rev()
+                    .find(|picking| picking.state == "done")
+                {
+                    Some(done) if self.validated => self.time_or_finish(seen, done),
+                    Some(done) => posted(done.named(), true),
+                    None => self.closed(&pickings, &[]),
+                };
+            }
+            Target::Nothing => return self.unknown(),
+        };
+        if !picking.has_picks() {
+            return refuse(
+                code::NOTHING_PICKED,
+                format!(
+                    "nothing was picked for {}: Odoo would post all that is reserved. Pick it, or validate it in Odoo",
+                    picking.name
+                ),
+                Some(picking.named()),
+            );
+        }
+        match self.backorder(picking) {
+            Ok(backorder) => self.validate_once(picking, backorder),
+            Err(refusal) => *refusal,
+        }
+    }
+
+    /// Whether what is missing becomes a backorder, by policy and by what a person said.
+    pub(super) fn backorder(&self, picking: &SeenPicking) -> Result<bool, Box<Next>> {
+        if picking.is_complete() {
+            return Ok(true);
+        }
+        let incoming = picking.kind == "incoming";
+        let (under, under_code) = if incoming {
+            (self.rules.receive_under, code::UNDER_RECEIVED)
+        } else {
+            (self.rules.pick_under, code::UNDER_PICKED)
+        };
+        match under {
+            Under::Backorder => Ok(true),
+            Under::NoBackorder => Ok(false),
+            Under::Ask if self.decided(BACKORDER) => Ok(true),
+            Under::Ask if self.decided(NO_BACKORDER) => Ok(false),
+            Under::Ask | Under::Refuse => {
+                let choice = if under == Under::Ask {
+                    "retry with backorder or with no-backorder, or bring the rest and retry"
+                } else {
+                    "bring the rest and retry"
+                };
+                Err(Box::new(refuse(
+                    under_code,
+                    format!("{} lacks {}: {choice}", picking.name, picking.lacking()),
+                    Some(picking.named()),
+                )))
+            }
+        }
+    }
+
+    pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> Next {
+        if self.validated {
+            return refuse(
+                code::NOT_VALIDATED,
+                format!(
+                    "Odoo left {} {:?} when told to validate it: open it there and see what Odoo asks",
+                    picking.name, picking.state
+                ),
+                Some(picking.named()),
+            );
+        }
+        Next::Validate {
+            picking: picking.id,
+            backorder,
+        }
+    }
+
+    /// The true time of what we validated ourselves; never of what somebody else did.
+    pub(super) fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> Next {
+        let ours = self.validated || picking.write_uid == Some(seen.me);
+        match self.job.when {
+            Some(at)
+                if ours
+                    && !self.time_refused
+                    && picking.date_done.as_deref() != Some(odoo_time(at).as_str()) =>
+            {
+                Next::SetDone {
+                    picking: picking.id,
+                    at,
+                }
+            }
+            _ => posted(picking.named(), !self.added && !self.validated),
+        }
+    }
+
+    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> Next {
+        let picking = match target::with_picks(seen, &self.job.order) {
+            Target::Open(picking) => picking,
+            Target::Closed(pickings) => {
+                let packed =
+                    |p: &&&SeenPicking| p.lines.iter().any(|l| l.result_package == Some(package));
+                return match pickings.iter().rev().find(packed) {
+                    Some(picking) => posted(picking.named(), true),
+                    None => self.closed(&pickings, &[]),
+                };
+            }
+            Target::Nothing => return self.unknown(),
+        };
+        let picked = || picking.lines.iter().filter(|line| line.picked);
+        let loose: Vec<i64> = picked()
+            .filter(|line| line.result_package.is_none())
+            .map(|line| line.id)
+            .collect();
+        if !loose.is_empty() && !self.wrote {
+            return Next::Pack {
+                lines: loose,
+                package,
+            };
+        }
+        if picked().any(|line| line.result_package == Some(package)) {
+            return posted(picking.named(), !self.wrote);
+        }
+        refuse(
+            code::NOTHING_PICKED,
+            format!(
+                "nothing that was picked for {} is without a package",
+                picking.name
+            ),
+            Some(picking.named()),
+        )
+    }
+
+    pub(super) fn ship(&self, seen: &Seen, shipment: &Shipment) -> Next {
+        let Some(picking) = target::delivery(seen, &self.job.order) else {
+            return self.unknown();
+        };
+        if picking.state == "cancel" {
+            return refuse(
+                code::ORDER_CANCELLED,
+                format!("{} was cancelled in Odoo", picking.name),
+                Some(picking.named()),
+            );
+        }
+        let note = shipment
+            .parcels
+            .and_then(|parcels| picking.note_with_parcels(parcels));
+        if note.is_none() && picking.says(shipment) {
+            return posted(picking.named(), !self.wrote);
+        }
+        if self.wrote {
+            return refuse(
+                code::DIFFERS_IN_ODOO,
+                format!(
+                    "Odoo took what the carrier is told of {}, and has something else: is the module stock_delivery installed?",
+                    picking.name
+                ),
+                Some(picking.named()),
+            );
+        }
+        Next::Ship {
+            picking: picking.id,
+            shipment: shipment.clone(),
+            note,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Lines on an order: where they go, and whether that is right.
+
+use rust_decimal::Decimal;
+
+use super::target::{self, Target};
+use super::{ALLOW, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
+use crate::config::Over;
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::order::SeenPicking;
+use crate::outcome::code;
+
+impl Reconciling {
+    pub(super) fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> Next {
+        if let Some(picking) = target::holder(seen, self.job.key) {
+            return self.lines_on(seen, picking, lines);
+        }
+        if self.added {
+            return refuse(
+                code::ORDER_CHANGED,
+                format!(
+                    "Odoo took the lines for {} and does not have them: somebody removed them",
+                    self.job.order
+                ),
+                None,
+            );
+        }
+        let picking = match target::for_lines(seen, &self.job.order, way, lines) {
+            Target::Open(picking) => picking,
+            Target::Closed(pickings) => return self.closed(&pickings, lines),
+            Target::Nothing => return self.unknown(),
+        };
+        if let Some(refusal) = self.not_ordered(picking, way, lines) {
+            return refusal;
+        }
+        Next::Add {
+            picking: picking.clone(),
+            rows: rows::rows(self.job.key, picking, lines),
+        }
+    }
+
+    /// Our lines are there: on what, and is that all?
+    pub(super) fn lines_on(&self, seen: &Seen, picking: &SeenPicking, lines: &[OrderLine]) -> Next {
+        let named = picking.named();
+        if let Some(difference) = rows::difference(self.job.key, picking, lines) {
+            return refuse(
+                code::ORDER_CHANGED,
+                format!(
+                    "somebody changed our lines on {}: {difference}",
+                    picking.name
+                ),
+                Some(named),
+            );
+        }
+        match picking.state.as_str() {
+            "done" => self.time_or_finish(seen, picking),
+            "cancel" => refuse(
+                code::ORDER_CANCELLED,
+                format!(
+                    "{} was cancelled in Odoo after our lines were on it",
+                    picking.name
+                ),
+                Some(named),
+            ),
+            _ if self.rules.validate_complete && picking.is_complete() => {
+                self.validate_once(picking, true)
+            }
+            _ => posted(named, !self.added),
+        }
+    }
+
+    /// Nothing of the order takes lines any more.
+    pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> Next {
+        if let Some(picking) = pickings
+            .iter()
+            .find(|p| p.state == "done" && rows::holds(p, lines))
+        {
+            return posted(picking.named(), true);
+        }
+        let last = pickings.last().map(|picking| picking.named());
+        let Some(done) = pickings
+            .iter()
+            .rev()
+            .find(|picking| picking.state == "done")
+        else {
+            return refuse(
+                code::ORDER_CANCELLED,
+                format!("{} was cancelled in Odoo", self.job.order),
+                last,
+            );
+        };
+        refuse(
+            code::ORDER_DONE,
+            format!(
+                "{} was finished in Odoo ({}) and there is no backorder: it has {}; here there is {}",
+                done.name,
+                done.date_done.as_deref().unwrap_or("no time"),
+                rows::said_of(done),
+                rows::said(done, lines),
+            ),
+            Some(done.named()),
+        )
+    }
+
+    pub(super) fn unknown(&self) -> Next {
+        refuse(
+            code::UNKNOWN_ORDER,
+            format!(
+                "Odoo has no order {:?} that this warehouse could work on: enter it there, and this is sent by itself",
+                self.job.order
+            ),
+            None,
+        )
+    }
+
+    /// Lines for what was not ordered, or for more than was.
+    pub(super) fn not_ordered(
+        &self,
+        picking: &SeenPicking,
+        way: Way,
+        lines: &[OrderLine],
+    ) -> Option<Next> {
+        let mut products: Vec<i64> = lines.iter().map(|line| line.product).collect();
+        products.sort_unstable();
+        products.dedup();
+        let (over, over_code) = match way {
+            Way::Pick => (self.rules.pick_over, code::OVER_PICKED),
+            Way::Receive => (self.rules.receive_over, code::OVER_RECEIVED),
+        };
+        let allowed = over == Over::Allow || over == Over::Ask && self.decided(ALLOW);
+        for product in products {
+            let Some(ordered) = picking.ordered(product) else {
+                return Some(refuse(
+                    code::NOT_ON_ORDER,
+                    format!(
+                        "{} has no line for product id {product}: it has {}",
+                        picking.name,
+                        rows::said_of(picking)
+                    ),
+                    Some(picking.named()),
+                ));
+            };
+            let ours: Decimal = lines
+                .iter()
+                .filter(|l| l.product == product)
+                .map(|l| l.quantity)
+                .sum();
+            let picked = picking.picked(product);
+            if picked + ours > ordered + TOLERANCE && !allowed {
+                let choice = if over == Over::Refuse {
+                    "correct the quantity"
+                } else {
+                    "allow it, or correct the quantity"
+                };
+                return Some(refuse(
+                    over_code,
+                    format!(
+                        "{} asks for {} of {}, {} are there already, and here are {}: {choice}",
+                        picking.name,
+                        ordered.normalize(),
+                        picking.product_name(product),
+                        picked.normalize(),
+                        ours.normalize()
+                    ),
+                    Some(picking.named()),
+                ));
+            }
+        }
+        None
+    }
+}

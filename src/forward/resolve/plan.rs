@@ -1,0 +1,169 @@
+//! What is worked out once, from what Odoo holds, before a document is sent the first time.
+//!
+//! From the first send on Odoo holds something else, because of the document itself, and nobody may know whether. So what
+//! was worked out is kept with the document, and every later send goes by that and asks no more.
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock};
+use crate::document::{Purpose, Reason};
+use crate::forward::machine::Work;
+use crate::forward::odoo::{Client, Header, Returned, Transfer};
+use crate::forward::refresh::Trouble;
+use crate::outcome::code;
+
+/// Kept with the document as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Plan {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Counted>,
+    /// Whose goods each line moves; empty: nobody's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owners: Vec<Option<i64>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<Header>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returned: Vec<Returned>,
+}
+
+/// What a count came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counted {
+    pub product: i64,
+    pub bin: i64,
+    pub package: Option<i64>,
+    pub owner: Option<i64>,
+    /// What is there more than Odoo held, or less, in the product's own unit; as text, so that it stays what it is.
+    pub difference: String,
+}
+
+impl Plan {
+    pub fn read(kept: &str) -> Result<Self, Reason> {
+        serde_json::from_str(kept).map_err(|error| {
+            let message = format!("what was worked out for it cannot be read: {error}");
+            reason(code::UNKNOWN_OUTCOME, message)
+        })
+    }
+
+    pub fn text(&self) -> String {
+        // Strings and numbers alone: serialising them cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Makes the transfer what it is to be.
+    pub fn apply(&self, transfer: &mut Transfer) {
+        if let Some(counted) = &self.count {
+            let difference: Decimal = counted.difference.parse().unwrap_or_default();
+            count::apply(transfer, counted, difference);
+        }
+        for (line, owner) in transfer.lines.iter_mut().zip(&self.owners) {
+            line.owner = *owner;
+        }
+        if let Some(header) = self.header {
+            transfer.header = Some(header);
+            for line in &mut transfer.lines {
+                line.from = header.from;
+            }
+        }
+        transfer.returned.clone_from(&self.returned);
+    }
+}
+
+/// Documents of one kind, by their places among those that are asked for.
+pub(super) type Places = Vec<usize>;
+
+/// The transfer that is being made for a document, if there is one yet.
+pub(super) fn transfer_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Transfer> {
+    match resolved {
+        Ok(Prepared {
+            work: Some(Work::Transfer(transfer)),
+            ..
+        }) => Some(transfer),
+        _ => None,
+    }
+}
+
+/// Keeps what was worked out, and makes the transfer go by it.
+pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
+    if let Some(transfer) = transfer_of(resolved) {
+        plan.apply(transfer);
+    }
+    if let Ok(prepared) = resolved {
+        prepared.plan = Some(plan.text());
+    }
+}
+
+/// Works out what is not worked out yet. What Odoo holds at the moment is asked for only when it is about to change.
+pub(super) async fn plan(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    intent: Intent,
+    documents: &[Asked<'_>],
+    resolved: &mut [Resolved<Prepared>],
+) -> Result<(), Trouble> {
+    let (mut counts, mut moves) = (Places::new(), Places::new());
+    for (place, (asked, resolved)) in documents.iter().zip(resolved.iter_mut()).enumerate() {
+        let Some(transfer) = transfer_of(resolved) else {
+            continue;
+        };
+        if let Some(kept) = asked.plan {
+            match Plan::read(kept) {
+                Ok(plan) => plan.apply(transfer),
+                Err(reason) => *resolved = Err(reason),
+            }
+            continue;
+        }
+        match &asked.document.purpose {
+            Purpose::Count if intent == Intent::Send => counts.push(place),
+            Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. }
+                if intent == Intent::Send =>
+            {
+                moves.push(place);
+            }
+            Purpose::Return {
+                order: Some(order), ..
+            } => match returns::find(odoo, ground, *asked, order, transfer).await? {
+                Ok(plan) => keep(resolved, &plan),
+                Err(reason) => *resolved = Err(reason),
+            },
+            _ => {}
+        }
+    }
+    count::work_out(odoo, ground, documents, resolved, &counts).await?;
+    stock::settle(odoo, ground, documents, resolved, &moves).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_worked_out_is_read_again_as_it_was() {
+        let plan = Plan {
+            count: Some(Counted {
+                product: 1,
+                bin: 2,
+                package: None,
+                owner: Some(4),
+                difference: "-0.10".to_owned(),
+            }),
+            owners: vec![None, Some(3)],
+            header: Some(Header {
+                picking_type: 1,
+                from: 2,
+                to: 3,
+                return_of: Some(4),
+            }),
+            returned: vec![Returned {
+                product: 1,
+                origin_move: 2,
+                sale_line: Some(3),
+            }],
+        };
+        assert_eq!(Plan::read(&plan.text()), Ok(plan));
+        assert_eq!(Plan::default().text(), "{}");
+        assert_eq!(Plan::read("{}"), Ok(Plan::default()));
+        assert_eq!(Plan::read("-3").unwrap_err().code, code::UNKNOWN_OUTCOME);
+    }
+}

@@ -1,0 +1,157 @@
+//! Goods that come back of an order: which delivery they were in, and whether so many can come back.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::plan::Plan;
+use super::{Asked, Ground, Resolved, reason};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::order::SeenPicking;
+use crate::forward::odoo::{Client, Header, Returned, Transfer};
+use crate::forward::refresh::Trouble;
+use crate::outcome::{Failure, code};
+
+/// What a person answers where the gateway asked whether it may be.
+const ALLOW: &str = "allow";
+
+/// A move that brought some of a product to the customer.
+#[derive(Debug, Clone, Copy)]
+struct Delivered<'a> {
+    id: i64,
+    picking: &'a SeenPicking,
+    quantity: Decimal,
+}
+
+pub(super) async fn find(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    order: &str,
+    transfer: &Transfer,
+) -> Result<Resolved<Plan>, Trouble> {
+    let seen = odoo.order(ground.warehouse, order).await?;
+    if seen.pickings.is_empty() {
+        let message =
+            format!("Odoo has no order {order:?} in this warehouse: scan it again, or edit it");
+        return Ok(Err(reason(code::UNKNOWN_ORDER, message)));
+    }
+    let mut ours = BTreeMap::<i64, Decimal>::new();
+    for line in &transfer.lines {
+        *ours.entry(line.product).or_default() += line.quantity;
+    }
+    let mut delivered = BTreeMap::new();
+    for (place, line) in transfer.lines.iter().enumerate() {
+        let moves = moves(&seen.pickings, line.product);
+        if moves.is_empty() {
+            let scanned = &asked.document.lines[place].product;
+            let why = not_there(&seen.pickings, order, scanned, line.product);
+            return Ok(Err(why));
+        }
+        delivered.insert(line.product, moves);
+    }
+    let ids: Vec<i64> = delivered.values().flatten().map(|of| of.id).collect();
+    let back = odoo.returned(&ids).await?;
+    let back = |of: &Delivered<'_>| back.get(&of.id).copied().unwrap_or_default();
+    let mut chosen = Vec::new();
+    for (product, moves) in &delivered {
+        let sent: Decimal = moves.iter().map(|of| of.quantity).sum();
+        let already: Decimal = moves.iter().map(back).sum();
+        let now = ours.get(product).copied().unwrap_or_default();
+        if now + already > sent + TOLERANCE && asked.decision != Some(ALLOW) {
+            let name = moves[0].picking.product_name(*product);
+            let message = format!(
+                "{} of {name} went out for {order}, {} came back already, and here are {}: retry and allow it, or correct the quantity",
+                sent.normalize(),
+                already.normalize(),
+                now.normalize()
+            );
+            return Ok(Err(reason(code::OVER_RETURNED, message)));
+        }
+        // The one that most can still come back of; of several the newest.
+        let of = moves
+            .iter()
+            .max_by_key(|of| (of.quantity - back(of), of.id));
+        chosen.extend(of.map(|of| (*product, *of)));
+    }
+    Ok(Ok(plan(odoo, ground, transfer, &chosen).await?))
+}
+
+async fn plan(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    transfer: &Transfer,
+    chosen: &[(i64, Delivered<'_>)],
+) -> Result<Plan, Failure> {
+    let ids: Vec<i64> = chosen.iter().map(|(_, of)| of.id).collect();
+    let sale_lines = odoo.sale_lines(&ids).await?;
+    let returned = chosen.iter().map(|(product, of)| Returned {
+        product: *product,
+        origin_move: of.id,
+        sale_line: sale_lines.get(&of.id).copied(),
+    });
+    let internal = ground.warehouse.internal();
+    let mut header = transfer.header.unwrap_or(internal);
+    if let Some((_, of)) = chosen.first() {
+        let kind = odoo.return_type(of.picking.picking_type).await?;
+        header = Header {
+            picking_type: kind.unwrap_or(header.picking_type),
+            from: of.picking.to,
+            to: header.to,
+            return_of: Some(of.picking.id),
+        };
+    }
+    Ok(Plan {
+        header: Some(header),
+        returned: returned.collect(),
+        ..Plan::default()
+    })
+}
+
+fn deliveries(pickings: &[SeenPicking]) -> impl Iterator<Item = &SeenPicking> {
+    let out = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+    pickings.iter().filter(out)
+}
+
+/// The moves that brought the product to the customer.
+fn moves(pickings: &[SeenPicking], product: i64) -> Vec<Delivered<'_>> {
+    let done = deliveries(pickings).filter(|picking| picking.state == "done");
+    let moves = done.flat_map(|picking| {
+        let of_product = move |m: &&_| -> bool {
+            let m: &crate::forward::odoo::order::SeenMove = m;
+            m.product == product && m.state == "done"
+        };
+        picking.moves.iter().filter(of_product).map(move |m| {
+            let lines = picking.lines.iter();
+            let lines = lines.filter(|line| line.move_id == Some(m.id));
+            Delivered {
+                id: m.id,
+                picking,
+                quantity: lines.map(|line| line.quantity).sum(),
+            }
+        })
+    });
+    moves.collect()
+}
+
+fn not_there(
+    pickings: &[SeenPicking],
+    order: &str,
+    scanned: &str,
+    product: i64,
+) -> crate::document::Reason {
+    let waits = deliveries(pickings).find(|picking| picking.ordered(product).is_some());
+    match waits {
+        Some(waits) => reason(
+            code::NOT_DELIVERED,
+            format!(
+                "{} is {}: {scanned:?} has not gone out for {order} yet. Validate it, and retry",
+                waits.name, waits.state
+            ),
+        ),
+        None => reason(
+            code::NOT_ON_ORDER,
+            format!("no delivery of {order} has {scanned:?}: correct the order or the product"),
+        ),
+    }
+}

@@ -1,0 +1,324 @@
+//! An Odoo that is older than JSON-2: what is asked of it, and in which words. Its answers are written here, after the sources
+//! of Odoo 17 and 18.
+
+use std::fs;
+use std::sync::{Arc, Mutex};
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::post;
+use axum::{Router, body};
+use serde_json::{Value, json};
+use stockrelay::config::{self, Api};
+use stockrelay::forward::odoo::order::SeenPicking;
+use stockrelay::forward::odoo::{Client, Kind};
+use stockrelay::forward::order::{LotRef, Row};
+use stockrelay::outcome::Failure;
+use stockrelay::view::check;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+const KEY: &str = "the-key";
+
+/// What a method answers.
+type Answers = fn(model: &str, method: &str) -> Value;
+
+struct Script {
+    version: &'static str,
+    answers: Answers,
+    /// `[service.method]`, or `[model, method, args, kwargs]`.
+    calls: Mutex<Vec<Value>>,
+    key: Mutex<String>,
+}
+
+struct Older {
+    script: Arc<Script>,
+    config: config::Odoo,
+    dir: tempfile::TempDir,
+    server: JoinHandle<()>,
+}
+
+impl Older {
+    async fn start(version: &'static str, answers: Answers) -> Self {
+        let script = Arc::new(Script {
+            version,
+            answers,
+            calls: Mutex::default(),
+            key: Mutex::new(KEY.to_owned()),
+        });
+        // It has no `/web/version`: what is not known is answered with a page.
+        let router = Router::new()
+            .route("/jsonrpc", post(serve))
+            .fallback(|| async { (StatusCode::NOT_FOUND, "<!DOCTYPE html>Not Found") })
+            .with_state(script.clone());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("key"), KEY).unwrap();
+        let config = config::Odoo {
+            api_key_file: Some(dir.path().join("key")),
+            user: Some("gateway".to_owned()),
+            ..config::Odoo::new(&format!("http://{address}"), "db")
+        };
+        Self {
+            script,
+            config,
+            dir,
+            server,
+        }
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.config).unwrap()
+    }
+
+    fn calls(&self) -> Vec<Value> {
+        std::mem::take(&mut self.script.calls.lock().unwrap())
+    }
+}
+
+impl Drop for Older {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(State(script): State<Arc<Script>>, request: Request) -> Response {
+    let body = body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
+    let asked: Value = serde_json::from_slice(&body).unwrap();
+    let (service, method) = (&asked["params"]["service"], &asked["params"]["method"]);
+    let args = &asked["params"]["args"];
+    let key = script.key.lock().unwrap().clone();
+    let (call, answer) = match (service.as_str().unwrap(), method.as_str().unwrap()) {
+        ("common", "version") => (
+            json!(["version"]),
+            Ok(json!({"server_version": script.version})),
+        ),
+        ("common", "authenticate") => {
+            let good = args[0] == "db" && args[1] == "gateway" && args[2] == key;
+            let uid = if good { json!(7) } else { json!(false) };
+            (json!(["authenticate"]), Ok(uid))
+        }
+        ("object", "execute_kw") => {
+            let (model, method) = (args[3].as_str().unwrap(), args[4].as_str().unwrap());
+            let call = json!([model, method, args[5], args[6]]);
+            let answer = if args[1] == 7 && args[2] == key {
+                Ok((script.answers)(model, method))
+            } else {
+                Err(("odoo.exceptions.AccessDenied", "Access Denied"))
+            };
+            (call, answer)
+        }
+        other => panic!("{other:?}"),
+    };
+    script.calls.lock().unwrap().push(call);
+    let mut response = json!({"jsonrpc": "2.0", "id": asked["id"]});
+    match answer {
+        Ok(result) => response["result"] = result,
+        Err((name, message)) => {
+            let data = json!({"name": name, "message": message, "debug": "Traceback"});
+            response["error"] = json!({"code": 200, "message": "Odoo Server Error", "data": data});
+        }
+    }
+    Json(response).into_response()
+}
+
+fn stop(failure: &Failure) -> String {
+    assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
+    failure.to_string()
+}
+
+fn masters(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("uom.uom", "search_read") => json!([
+            {"id": 2, "write_date": "2026-11-24 08:00:00", "active": true, "factor_inv": 12.0},
+        ]),
+        ("product.packaging", "search_read") => json!([
+            {"id": 3, "write_date": "2026-11-24 08:00:00", "barcode": "CASE", "product_id": 9, "qty": 6.0},
+        ]),
+        ("stock.quant.package", "search_read") => json!([{"id": 4, "name": "PACK-1"}]),
+        (_, "check_access_rights") => json!(true),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once() {
+    let odoo = Older::start("17.0-20240102", masters).await;
+    let mut client = odoo.client();
+    assert_eq!(client.api(), None);
+    let units = client.page(Kind::Unit, 1, None, 0).await.unwrap();
+    assert_eq!(units[0].factor, Some(12.0));
+    assert_eq!(client.api(), Some("JSON-RPC"));
+    let packagings = client.page(Kind::Packaging, 1, None, 0).await.unwrap();
+    assert_eq!(packagings[0].contained, Some(6.0));
+    assert_eq!(packagings[0].uom_id, None);
+    let packages = client.packages(1, &["PACK-1".to_owned()]).await.unwrap();
+    assert_eq!(packages, [("PACK-1".to_owned(), 4)]);
+    assert_eq!(client.missing_rights().await.unwrap(), [""; 0]);
+
+    let calls = odoo.calls();
+    assert_eq!(calls[..2], [json!(["version"]), json!(["authenticate"])]);
+    let asked = &calls[2];
+    assert_eq!(asked[0], "uom.uom");
+    assert_eq!(asked[2], json!([]));
+    assert_eq!(
+        asked[3]["fields"],
+        json!(["write_date", "active", "factor_inv"])
+    );
+    assert_eq!(
+        calls[5],
+        json!(["stock.picking", "check_access_rights", [],
+            {"operation": "create", "raise_exception": false}])
+    );
+    assert!(!calls[2..].contains(&json!(["authenticate"])), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_new_key_in_the_file_is_logged_in_with() {
+    let odoo = Older::start("18.0", masters).await;
+    let mut client = odoo.client();
+    client.page(Kind::Unit, 1, None, 0).await.unwrap();
+    "another".clone_into(&mut odoo.script.key.lock().unwrap());
+    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    assert!(stop(&failure).contains("API key"), "{failure}");
+    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    assert!(stop(&failure).contains("\"gateway\""), "{failure}");
+    fs::write(odoo.dir.path().join("key"), "another\n").unwrap();
+    client.page(Kind::Unit, 1, None, 0).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_lacking_to_speak_to_it_is_named() {
+    let odoo = Older::start("18.0", masters).await;
+    let nobody = config::Odoo {
+        user: None,
+        ..odoo.config.clone()
+    };
+    let mut client = Client::new(&nobody).unwrap();
+    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    assert!(stop(&failure).contains("set odoo.user"), "{failure}");
+    let findings = check::odoo(&nobody).await;
+    let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
+    assert!(said[0].contains("Odoo 18.0"), "{said:?}");
+    assert!(said[0].contains("JSON-RPC"), "{said:?}");
+    assert!(said.last().unwrap().contains("odoo.user"), "{said:?}");
+
+    let json_2 = config::Odoo {
+        api: Api::Json2,
+        ..odoo.config.clone()
+    };
+    let mut client = Client::new(&json_2).unwrap();
+    stop(&client.version().await.unwrap_err());
+
+    let odoo = Older::start("16.0", masters).await;
+    let failure = odoo.client().version().await.unwrap_err();
+    assert!(stop(&failure).contains("Odoo 16.0 is too old"), "{failure}");
+}
+
+fn done(model: &str, method: &str) -> Value {
+    match (model, method) {
+        (_, "write") => json!(true),
+        ("stock.move", "search") => json!([31, 32]),
+        ("stock.move.line", "search") => json!([41]),
+        ("stock.picking", "web_read") => json!([
+            {"id": 5, "name": "WH/INT/1", "state": "done", "move_line_ids": []},
+            {"id": 6, "name": "WH/INT/2", "state": "done", "move_line_ids": []},
+        ]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_true_time_is_written_to_moves_and_lines_as_well_and_all_is_read_back() {
+    let odoo = Older::start("18.0", done).await;
+    let at = "2026-11-24T07:00:00Z".parse().unwrap();
+    let mut client = odoo.client();
+    let read = client.set_done(&[(5, Some(at)), (6, None)]).await.unwrap();
+    assert_eq!(read.len(), 2);
+    let time = "2026-11-24 07:00:00";
+    let calls = odoo.calls();
+    assert_eq!(
+        calls[2],
+        json!(["stock.picking", "write", [[5], {"date_done": time}], {}])
+    );
+    let domain = json!([["picking_id", "in", [5]], ["state", "=", "done"]]);
+    assert_eq!(
+        calls[3],
+        json!(["stock.move", "search", [], {"domain": domain}])
+    );
+    assert_eq!(
+        calls[4],
+        json!(["stock.move", "write", [[31, 32], {"date": time}], {}])
+    );
+    assert_eq!(
+        calls[6],
+        json!(["stock.move.line", "write", [[41], {"date": time}], {}])
+    );
+    assert_eq!(calls[7][1], "web_read");
+    assert_eq!(calls[7][2], json!([[5, 6]]));
+    assert_eq!(calls.len(), 8);
+}
+
+const FINISHED: &str = "You cannot change the Scheduled Date on a done or cancelled transfer.";
+
+fn finished(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("stock.picking", "read") => {
+            json!([{"id": 5, "scheduled_date": "2026-11-24 06:00:00"}])
+        }
+        ("stock.picking", "load") => json!({"ids": false, "messages": [
+            {"type": "error", "message": FINISHED, "rows": {"from": 0, "to": 0}, "record": 0},
+        ]}),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version() {
+    let picking = SeenPicking {
+        id: 5,
+        picking_type: 2,
+        from: 8,
+        to: 9,
+        ..SeenPicking::default()
+    };
+    let row = Row {
+        external_id: "ml_x_0".to_owned(),
+        product: 1,
+        unit: 1,
+        quantity: 3.into(),
+        from: 8,
+        to: 9,
+        move_id: Some(31),
+        lot: LotRef::None,
+        package: None,
+        into: None,
+        owner: None,
+    };
+    let seventeen = Older::start("17.0", finished).await;
+    let taken = seventeen
+        .client()
+        .add_lines(&picking, std::slice::from_ref(&row))
+        .await;
+    assert_eq!(taken, Ok(false));
+    let calls = seventeen.calls();
+    assert_eq!(
+        calls[2],
+        json!(["stock.picking", "read", [[5]], {"fields": ["scheduled_date"]}])
+    );
+    let (columns, row_sent) = (&calls[3][2][0], &calls[3][2][1][0]);
+    assert_eq!(columns[0], ".id");
+    assert_eq!(columns[1], "scheduled_date");
+    assert_eq!(columns[2], "move_line_ids/id");
+    assert_eq!(row_sent[1], "2026-11-24 06:00:00");
+    assert_eq!(row_sent[2], "stockrelay.ml_x_0");
+    assert_eq!(calls[3][3]["context"]["tz"], "UTC");
+
+    let eighteen = Older::start("18.0", finished).await;
+    let taken = eighteen.client().add_lines(&picking, &[row]).await;
+    assert_eq!(taken, Ok(false));
+    assert_eq!(eighteen.calls()[2][2][0][1], "picking_type_id/.id");
+}

@@ -1,0 +1,112 @@
+//! What somebody else does in Odoo while the gateway works.
+
+use serde_json::{Value, json};
+
+use super::World;
+use crate::scenarios::script::Somebody;
+use crate::scenarios::target::Target;
+
+impl World {
+    pub async fn somebody(&self, target: &Target, deed: &Somebody) {
+        match deed {
+            Somebody::Validate(order) => {
+                let ids = [self.picking(target, order).await];
+                let context =
+                    json!({"skip_backorder": true, "skip_sms": true, "skip_expired": true});
+                let body = json!({"ids": ids, "context": context});
+                target.admin("stock.picking", "button_validate", body).await;
+            }
+            Somebody::Cancel(order) => {
+                let body = json!({"ids": [self.picking(target, order).await]});
+                target.admin("stock.picking", "action_cancel", body).await;
+            }
+            Somebody::UnlinkLines(order) => {
+                let domain = json!([
+                    ["picking_id", "=", self.picking(target, order).await],
+                    ["picked", "=", true]
+                ]);
+                let lines = target
+                    .ask("stock.move.line", "search", json!({"domain": domain}))
+                    .await;
+                target
+                    .admin("stock.move.line", "unlink", json!({"ids": lines}))
+                    .await;
+            }
+            Somebody::Demand {
+                order,
+                product,
+                quantity,
+            } => {
+                let moves = self.moves(target, order, product).await;
+                let body = json!({"ids": moves, "vals": {"product_uom_qty": quantity}});
+                target.admin("stock.move", "write", body).await;
+            }
+            Somebody::Pick { order, product } => {
+                let moves = self.moves(target, order, product).await;
+                let domain = json!([["move_id", "in", moves]]);
+                let lines = target
+                    .ask("stock.move.line", "search", json!({"domain": domain}))
+                    .await;
+                let body = json!({"ids": lines, "vals": {"picked": true}});
+                target.admin("stock.move.line", "write", body).await;
+            }
+            Somebody::CreateLot { product, lot } => {
+                self.lot(target, product, Some(lot)).await;
+            }
+            Somebody::CreatePackage(name) => {
+                self.package(target, Some(name)).await;
+            }
+            Somebody::Move {
+                product,
+                from,
+                to,
+                quantity,
+                at,
+            } => {
+                let ends = (self.bin(target, from).await, self.bin(target, to).await);
+                let id = self
+                    .moved(target, self.product(product), *quantity, ends)
+                    .await;
+                if let Some(at) = at {
+                    let body = json!({"ids": [id], "vals": {"date_done": at}});
+                    target.admin("stock.picking", "write", body).await;
+                }
+            }
+            Somebody::LockDate(day) => {
+                let day = if day.is_empty() {
+                    json!(false)
+                } else {
+                    json!(day)
+                };
+                let body = json!({"ids": [1], "vals": {"fiscalyear_lock_date": day}});
+                target.admin("res.company", "write", body).await;
+            }
+        }
+    }
+
+    async fn moves(&self, target: &Target, order: &str, product: &str) -> Value {
+        let picking = self.picking(target, order).await;
+        let domain = json!([
+            ["picking_id", "=", picking],
+            ["product_id", "=", self.product(product)]
+        ]);
+        target
+            .ask("stock.move", "search", json!({"domain": domain}))
+            .await
+    }
+
+    async fn moved(&self, target: &Target, product: i64, quantity: f64, ends: (i64, i64)) -> i64 {
+        let kind = target.internal_type(self.warehouse.0).await;
+        let line = json!({
+            "product_id": product, "quantity": quantity, "picked": true, "location_id": ends.0, "location_dest_id": ends.1,
+        });
+        let values = json!({
+            "picking_type_id": kind, "location_id": ends.0, "location_dest_id": ends.1,
+            "move_line_ids": [[0, 0, line]],
+        });
+        let id = target.made("stock.picking", values).await;
+        let body = json!({"ids": [id], "context": {"skip_backorder": true, "skip_sms": true}});
+        target.admin("stock.picking", "button_validate", body).await;
+        id
+    }
+}
