@@ -117,8 +117,8 @@ impl FrontDoor {
                 capture.heard_state(&device, payload);
             }
         }
-        // Before anything of theirs is read: scans that wait in the journal are theirs, too.
-        know_devices(&auth, &intake, &mut auth::Known::default());
+        // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
+        auth.tell(&mut auth::Known::default(), &intake);
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
         Ok(Self {
             listener,
@@ -167,7 +167,11 @@ impl FrontDoor {
             view.detail = None;
         });
         let done = CancellationToken::new();
-        let delivery = tokio::spawn(deliver(Arc::clone(&shared), outbound, done.clone()));
+        // Before the first reading: what it means is the profile's to say.
+        let mut known = auth::Known::default();
+        shared.auth.tell(&mut known, &shared.intake);
+        let delivery = deliver(Arc::clone(&shared), outbound, known, done.clone());
+        let delivery = tokio::spawn(delivery);
         accept(&listener, tls, &shared, &cancel).await;
         // Nobody is connected any more: the last messages go to disk for those whose sessions live on.
         done.cancel();
@@ -338,11 +342,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: &Origin, sha
 async fn deliver(
     shared: Arc<Shared>,
     mut outbound: mpsc::Receiver<Outbound>,
+    mut known: auth::Known,
     done: CancellationToken,
 ) {
     let mut messages = Vec::new();
     let mut tidy = tokio::time::interval(TIDY_EVERY);
-    let mut known = auth::Known::default();
     loop {
         let mut changes = Vec::new();
         tokio::select! {
@@ -359,7 +363,7 @@ async fn deliver(
             // Last, and `biased`: the queue was empty.
             () = done.cancelled() => return,
             _ = tidy.tick() => {
-                know_devices(&shared.auth, &shared.intake, &mut known);
+                shared.auth.tell(&mut known, &shared.intake);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (device, payload) in wills {
                     changes.extend(shared.will(&device, &payload, None));
@@ -367,15 +371,5 @@ async fn deliver(
             }
         }
         shared.keep(changes).await;
-    }
-}
-
-/// Tells what the list of devices says besides who they are, where it is news.
-fn know_devices(auth: &Auth, intake: &Intake, known: &mut auth::Known) {
-    if let Some((settings, rules)) = auth.settings(known) {
-        if let Some(capture) = intake.capture() {
-            capture.know_devices(settings);
-        }
-        intake.profiles().know_devices(rules);
     }
 }

@@ -9,6 +9,7 @@ use stockrelay::config::{
     known_keys,
 };
 use stockrelay::event::Name;
+use stockrelay::source::scanners::list;
 
 const SAMPLE: &str = "firmware-config/gateway-defaults.toml";
 
@@ -136,6 +137,21 @@ fn the_units_notify_restart_and_keep_their_state_where_the_defaults_say() {
     let defaults = defaults();
     assert_eq!(defaults.data_dir, Path::new("/var/lib/stockrelay"));
     assert!(defaults.control.socket.starts_with("/run/stockrelay"));
+}
+
+#[test]
+fn the_sample_of_scanners_is_valid_with_its_comments_and_without() {
+    let sample = root().join("firmware-config/scanners.toml");
+    assert_eq!(list::read(&sample).unwrap(), []);
+    let text = fs::read_to_string(&sample).unwrap();
+    let keys = text.lines().filter_map(|line| line.strip_prefix("# "));
+    let keys = keys.filter(|line| {
+        line.starts_with('[') || line.contains(" = ") && !line.contains("config.toml")
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("scanners.toml");
+    fs::write(&path, keys.collect::<Vec<_>>().join("\n")).unwrap();
+    assert_eq!(list::read(&path).unwrap().len(), 2);
 }
 
 /// systemd's own word on the unit, with a program in the place of the one that is not installed here.

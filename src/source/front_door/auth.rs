@@ -16,10 +16,9 @@ use super::answer::Refusal;
 use super::connect::Connect;
 use super::devices::{self, Device, DevicesError, Stamp};
 use super::limits::Failures;
-use crate::capture::Settings;
 use crate::clock;
-use crate::decode::profile::Profile;
 use crate::event::Name;
+use crate::source::Intake;
 use crate::source::profiles::Rule;
 use crate::view::board::Board;
 
@@ -145,33 +144,29 @@ impl Auth {
         }
     }
 
-    /// What the list says of devices besides who they are: their settings, and how their scans are read. None where it is the same
-    /// as the last time.
-    pub fn settings(
-        &self,
-        known: &mut Known,
-    ) -> Option<(BTreeMap<Name, Settings>, BTreeMap<Name, Rule>)> {
+    /// Tells what the list says of devices besides who they are, where it is not the same as the last time.
+    pub fn tell(&self, known: &mut Known, intake: &Intake) {
         let list = self.current();
         if known
             .0
             .as_ref()
             .is_some_and(|known| Arc::ptr_eq(known, &list))
         {
-            return None;
+            return;
         }
-        let settings = list
-            .iter()
-            .map(|(name, device)| (name.clone(), device.settings.clone()));
-        let settings = settings.collect();
-        let rule = |profile: &Arc<Profile>| Rule {
-            profile: Arc::clone(profile),
-            operator: None,
-        };
-        let rules = (list.iter())
-            .filter_map(|(name, device)| Some((name.clone(), rule(device.profile.as_ref()?))));
-        let rules = rules.collect();
+        let rules = list.iter().filter_map(|(name, device)| {
+            let profile = device.profile.clone()?;
+            let operator = None;
+            Some((name.clone(), Rule { profile, operator }))
+        });
+        intake.profiles().know_devices(rules.collect());
+        if let Some(capture) = intake.capture() {
+            let settings = list
+                .iter()
+                .map(|(name, device)| (name.clone(), device.settings.clone()));
+            capture.know_devices(settings.collect());
+        }
         known.0 = Some(list);
-        Some((settings, rules))
     }
 
     /// A device that has a password cannot be had without it.

@@ -6,7 +6,7 @@
 //! enabled = true                                    # false: refused, also with a certificate
 //! language = "de"                                   # of its displays, where it names none in its state
 //! tasks = ["incoming", "internal"]                  # the kinds of orders it is sent; all where it is missing
-//! profile = "proglove-streams"                      # how its scans are read: a shipped scanner profile, or a file beside this one
+//! profile = "proglove-streams"                      # how its scans are read: a shipped profile, or a file's path from this file's directory
 //! ```
 
 use std::collections::BTreeMap;
@@ -166,12 +166,11 @@ fn settings(name: &Name, written: &Written) -> Result<Settings, String> {
     })
 }
 
-/// The scanner profile that a device names; every fault of it at once.
 fn profile(name: &Name, written: &Written, file: &Path) -> Result<Option<Arc<Profile>>, String> {
     let Some(profile) = &written.profile else {
         return Ok(None);
     };
-    let directory = file.parent().unwrap_or(Path::new("."));
+    let directory = file.parent().unwrap_or(Path::new(""));
     let loaded = profiles::load(profile, directory).map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
         format!("devices.{name}.profile: {}", faults.join("; "))
@@ -263,6 +262,7 @@ mod tests {
             ("[devices.a]\npassword = \"secret\n", "line 2"),
             ("[devices]\na = \"secret\"\n", "line "),
             ("[devices.a]\nenabled = \"secret\"\n", "line "),
+            ("[devices.a]\nprofile = \"none\"\n", "devices.a.profile"),
         ] {
             let (_dir, file) = write(text);
             let error = read(&file).unwrap_err().to_string();
