@@ -16,7 +16,7 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::gs1::{Carrier, ElementString, Gs1Error, carrier, parse};
+use super::gs1::{Carrier, ElementString, Gs1Error, Gtin, carrier, parse};
 use super::nomenclature::Nomenclature;
 use super::profile::{Means, Scan, Symbology};
 
@@ -234,10 +234,11 @@ impl Context<'_> {
             || carrier(text) == Some(Carrier::ElementString);
         if said || carrier(text).is_some() {
             match self.by_gs1(text) {
-                Ok(Some(gs1)) => return Ok(gs1),
-                Ok(None) => {}
+                Ok(gs1) => return Ok(gs1),
                 // A bin may be named "(12) left": only a scanner's word makes a text GS1's for certain.
                 Err(_) if !said && self.known_as(text, symbology)?.is_some() => {}
+                // Some scanners send the small DataBar without its (01).
+                Err(_) if symbology == Some(&Symbology::Known("databar")) && is_gtin_14(text) => {}
                 Err(unclear) => return Err(unclear),
             }
         }
@@ -276,17 +277,19 @@ impl Context<'_> {
         })
     }
 
-    fn by_gs1(&self, text: &str) -> Result<Option<Understood>, Unclear> {
+    fn by_gs1(&self, text: &str) -> Result<Understood, Unclear> {
         let elements = parse(text, self.year)?;
+        // What must stand beside it may be in another code of the label; what must not is wrong at once.
+        elements.check_exclusions()?;
         let meaning = elements::meaning(&elements, self.known)?;
         let meaning = meaning.unwrap_or_else(|| Meaning::Unknown {
             text: text.to_owned(),
         });
-        Ok(Some(Understood {
+        Ok(Understood {
             meaning,
             elements: Some(elements),
             by: By::Gs1,
-        }))
+        })
     }
 
     /// What the copy of Odoo's data knows a text as; two readings are refused.
@@ -316,4 +319,8 @@ impl Context<'_> {
             }
         }
     }
+}
+
+fn is_gtin_14(text: &str) -> bool {
+    text.len() == 14 && Gtin::new(text).is_some()
 }

@@ -342,6 +342,7 @@ Examples:
     Test {
         /// A file, or a name that `profile list` shows
         file: String,
+        /// What the scanner sends; `-`: lines of standard input
         code: String,
         /// One JSON object a line
         #[arg(long)]

@@ -285,3 +285,31 @@ async fn a_password_becomes_lines_for_the_list_of_devices() {
     command.args(["devices", "hash", "a/b"]);
     assert_eq!(run(command).await.0, 2);
 }
+
+#[tokio::test]
+async fn a_scanner_profile_is_tried_without_a_daemon_or_a_configuration() {
+    let mut command = stockrelay();
+    command.args([
+        "profile",
+        "test",
+        "zebra-serial",
+        r"]C10104006381333931\x1d10LOT-7",
+        "--json",
+    ]);
+    let (code, stdout, stderr) = run(command).await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        answer["elements"][1],
+        serde_json::json!({"ai": "10", "value": "LOT-7"})
+    );
+
+    let mut command = stockrelay();
+    command.args(["profile", "check", "/nonexistent.toml"]);
+    let (code, stdout, _) = run(command).await;
+    assert_eq!(
+        (code, stdout.contains("/nonexistent.toml: ")),
+        (64, true),
+        "{stdout}"
+    );
+}

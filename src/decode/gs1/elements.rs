@@ -137,15 +137,8 @@ impl ElementString {
     /// GS1 wants it of all the codes on an item *together* (section 4.13): one of two barcodes on a
     /// pallet label may well fail it alone, so reading does not ask.
     pub fn check_associations(&self) -> Result<(), Gs1Error> {
-        let has = |pattern: &str| {
-            self.elements
-                .iter()
-                .any(|element| element.ai.matches(pattern))
-        };
-        for &Element { ai, .. } in &self.elements {
-            let Some(spec) = Spec::of(ai.as_str()) else {
-                continue;
-            };
+        for (ai, spec) in self.specs() {
+            let has = |pattern| self.has(pattern);
             let mut groups = spec.needs.split(',');
             if !spec.needs.is_empty() && !groups.any(|group| group.split('+').all(has)) {
                 return Err(Gs1Error {
@@ -156,24 +149,42 @@ impl ElementString {
                     accepted: format!("one of {} beside it", spec.needs),
                 });
             }
-            let excluded = |other: &&Element| {
-                other.ai != ai
-                    && spec
-                        .excludes
-                        .split(',')
-                        .any(|pattern| other.ai.matches(pattern))
-            };
-            if let Some(other) = self.elements.iter().find(excluded) {
-                return Err(Gs1Error {
-                    kind: Gs1ErrorKind::Excluded,
-                    ai: Some(ai),
-                    offset: None,
-                    found: format!("({}) beside it", other.ai),
-                    accepted: format!("none of {} beside it", spec.excludes),
-                });
-            }
+            self.exclusion(ai, spec)?;
         }
         Ok(())
+    }
+
+    /// Whether nothing stands together that must not: no other code of the item can heal that.
+    pub fn check_exclusions(&self) -> Result<(), Gs1Error> {
+        self.specs()
+            .try_for_each(|(ai, spec)| self.exclusion(ai, spec))
+    }
+
+    fn specs(&self) -> impl Iterator<Item = (Ai, &'static Spec)> {
+        let spec = |element: &Element| Some((element.ai, Spec::of(element.ai.as_str())?));
+        self.elements.iter().filter_map(spec)
+    }
+
+    fn has(&self, pattern: &str) -> bool {
+        let matches = |element: &Element| element.ai.matches(pattern);
+        self.elements.iter().any(matches)
+    }
+
+    fn exclusion(&self, ai: Ai, spec: &Spec) -> Result<(), Gs1Error> {
+        let excluded = |other: &&Element| {
+            let mut patterns = spec.excludes.split(',');
+            other.ai != ai && patterns.any(|pattern| other.ai.matches(pattern))
+        };
+        match self.elements.iter().find(excluded) {
+            None => Ok(()),
+            Some(other) => Err(Gs1Error {
+                kind: Gs1ErrorKind::Excluded,
+                ai: Some(ai),
+                offset: None,
+                found: format!("({}) beside it", other.ai),
+                accepted: format!("none of {} beside it", spec.excludes),
+            }),
+        }
     }
 
     #[must_use]

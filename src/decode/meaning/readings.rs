@@ -60,9 +60,14 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
     };
     let mut all = Vec::new();
     if let Some(found) = found.filter(|found| is_product(&found.rule.kind)) {
-        let item = measured(found);
-        let code = item.code.clone();
-        all.push(Candidate { code, item });
+        // Without a number in it, the rule says no more than that it is a product.
+        all.push(match found.value {
+            Value::Number(_) => Candidate {
+                code: found.base_code.clone(),
+                item: measured(found),
+            },
+            _ => plain(&found.base_code),
+        });
     }
     all.push(plain(text));
     all.extend(gtin.iter().flat_map(Gtin::forms).map(plain));
@@ -139,11 +144,13 @@ pub(super) fn by_form(
 ) -> (Meaning, By) {
     let specific = found.filter(|found| !is_catch_all(&found.rule.pattern));
     let item = |gtin: Gtin| {
+        // What is no item number as it stands is a UPC-E, which is stored as the UPC-A that it stands for.
+        let as_it_stands = Gtin::new(text) == Some(gtin);
         Meaning::Product(Item {
-            code: if symbology.map(Symbology::as_str) == Some("upce") {
-                upc(gtin)
-            } else {
+            code: if as_it_stands {
                 text.to_owned()
+            } else {
+                upc(gtin)
             },
             gtin: Some(gtin.to_string()),
             ..Item::default()
@@ -177,7 +184,7 @@ pub(super) fn by_form(
     )
 }
 
-/// The shortest form of a UPC-E's number: 12 digits.
+/// The 12 digits of a UPC-A.
 fn upc(gtin: Gtin) -> String {
     gtin.as_str()[2..].to_owned()
 }

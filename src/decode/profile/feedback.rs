@@ -1,5 +1,7 @@
 //! What a scanner is sent back, so that the person knows at once whether the read was right.
 
+use std::fmt::Write as _;
+
 use serde::Deserialize;
 
 use super::Bytes;
@@ -79,7 +81,9 @@ fn json_escaped(text: &str) -> String {
         match u8::try_from(unit) {
             Ok(byte @ (b'"' | b'\\')) => escaped.extend(['\\', char::from(byte)]),
             Ok(byte @ 0x20..=0x7e) => escaped.push(char::from(byte)),
-            _ => escaped.push_str(&format!("\\u{unit:04x}")),
+            _ => {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         }
     }
     escaped

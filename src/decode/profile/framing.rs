@@ -2,6 +2,9 @@
 
 use super::{End, Framing};
 
+#[cfg(test)]
+mod tests;
+
 /// What the stream held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {

@@ -1,7 +1,7 @@
 //! From what a scanner sent to a [`Scan`], step by step.
 
 use super::payload::Found;
-use super::text::{decoded, shown};
+use super::text::{decoded, shown, visible};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 
 /// The longest code, in bytes: a QR code holds 4,296 characters.
@@ -64,7 +64,7 @@ impl Profile {
             reading.step("encoding", &shown(frame), &text);
             (text, Found::default())
         };
-        let text = self.cleaned(text, reading)?;
+        let text = self.cleaned(&text, reading)?;
         let (text, aim) = self.without_aim(text, found.aim.as_deref(), reading);
         if text.is_empty() {
             return Err((
@@ -94,7 +94,7 @@ impl Profile {
     }
 
     /// Without what the scanner puts around a code.
-    fn cleaned(&self, text: String, reading: &mut Reading) -> Result<String, Wrong> {
+    fn cleaned(&self, text: &str, reading: &mut Reading) -> Result<String, Wrong> {
         let rules = &self.code;
         if let Some(no_read) = rules.no_read.iter().find(|no_read| *no_read == text.trim()) {
             return Err((
@@ -111,7 +111,7 @@ impl Profile {
                 ),
             )
         })?;
-        let inner = reading.part("prefix", &text, inner);
+        let inner = reading.part("prefix", text, inner);
         let cut = inner.strip_suffix(rules.suffix.as_str()).ok_or_else(|| {
             (
                 "no-suffix",
@@ -198,11 +198,12 @@ struct Reading {
 impl Reading {
     /// Keeps what a step made; nothing where it changed nothing.
     fn step(&mut self, what: &'static str, before: &str, after: &str) {
+        let (before, after) = (visible(before), visible(after));
         if before != after {
             self.steps.push(Step {
                 what,
-                before: visible(before),
-                after: visible(after),
+                before,
+                after,
             });
         }
     }
@@ -211,19 +212,6 @@ impl Reading {
         self.step(what, before, after);
         after.to_owned()
     }
-}
-
-/// A text without control characters.
-fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
-    for c in text.chars().take(400) {
-        if c.is_control() {
-            visible.extend(format!("\\x{:02x}", u32::from(c)).chars());
-        } else {
-            visible.push(c);
-        }
-    }
-    visible
 }
 
 /// FS, GS, RS and US, and EOT, which ends an ISO/IEC 15434 message.

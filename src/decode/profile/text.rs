@@ -1,5 +1,7 @@
 //! Bytes to text, in the encodings that scanners send.
 
+use std::fmt::Write as _;
+
 use super::Encoding;
 
 /// What bytes 0x80 to 0x9F are in Windows-1252, as browsers read it: the five that it leaves open are the control characters of Latin-1.
@@ -28,16 +30,40 @@ fn windows(byte: u8) -> char {
 
 /// Bytes for people: printable ASCII as it is, the rest as `\x1d`; the beginning, if there are many.
 pub(super) fn shown(bytes: &[u8]) -> String {
-    const BYTES_MAX: usize = 200;
-    let mut shown: String = bytes
-        .iter()
-        .take(BYTES_MAX)
-        .copied()
-        .flat_map(std::ascii::escape_default)
-        .map(char::from)
-        .collect();
-    if bytes.len() > BYTES_MAX {
-        shown.push_str("...");
+    let ascii = bytes.iter().map(|&byte| match byte {
+        b' '..=b'~' => Ok(char::from(byte)),
+        _ => Err(u32::from(byte)),
+    });
+    escaped(ascii)
+}
+
+/// A text for people, without control characters.
+pub(super) fn visible(text: &str) -> String {
+    let visible = text.chars().map(|c| match c {
+        _ if c.is_control() => Err(u32::from(c)),
+        _ => Ok(c),
+    });
+    escaped(visible)
+}
+
+/// Characters, and the numbers of those that are not shown as they are.
+fn escaped(all: impl Iterator<Item = Result<char, u32>>) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    let mut escaped = String::new();
+    for (at, one) in all.enumerate() {
+        if at == CHARACTERS_MAX {
+            escaped.push_str("...");
+            break;
+        }
+        match one {
+            Ok(c) => escaped.push(c),
+            Err(0x0d) => escaped.push_str("\\r"),
+            Err(0x0a) => escaped.push_str("\\n"),
+            Err(0x09) => escaped.push_str("\\t"),
+            Err(number) => {
+                let _ = write!(escaped, "\\x{number:02x}");
+            }
+        }
     }
-    shown
+    escaped
 }

@@ -27,7 +27,16 @@ fn a_test_shows_each_step_from_the_connection_to_the_meaning() {
         "",
     );
     assert_eq!(code, EXIT_DONE);
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+connection            serial, 9600 8N1, ends with \r
+framing               ]C10104006381333931\x1d10LOT-7\r -> ]C10104006381333931\x1d10LOT-7
+symbology identifier  ]C10104006381333931\x1d10LOT-7 -> 0104006381333931\x1d10LOT-7
+symbology             gs1-128
+repeats               the same code within 300 ms is a duplicate of its first
+flow                  none: codes are kept as they are
+GS1 elements          (01)04006381333931(10)LOT-7
+meaning               {"kind":"product","code":"4006381333931","gtin":"04006381333931","lot":"LOT-7","known":false}: GS1's application identifiers say so
+"#);
 }
 
 #[test]
@@ -95,6 +104,17 @@ fn a_bare_code_is_put_where_the_payload_has_it() {
         (EXIT_DONE, true),
         "{text}"
     );
+}
+
+#[test]
+fn every_shipped_profile_reads_the_same_gs1_code() {
+    for (name, _) in SHIPPED {
+        let (code, text) = test_of(name, r"]d20104006381333931\x1d10LOT-7", true, "");
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(code, EXIT_DONE, "{name}: {text}");
+        assert_eq!(answer["symbology"], "gs1-datamatrix", "{name}");
+        assert_eq!(answer["elements"][1]["value"], "LOT-7", "{name}");
+    }
 }
 
 #[test]
