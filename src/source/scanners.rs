@@ -65,6 +65,7 @@ impl Scanners {
         })
     }
 
+    #[must_use]
     pub fn outbound(&self) -> mpsc::Sender<Outbound> {
         self.sender.clone()
     }

@@ -94,7 +94,7 @@ async fn converse(
     // Since the last whole code: what never ends is reported before it ends.
     let mut endless = 0;
     loop {
-        let frames = tokio::select! {
+        let came = tokio::select! {
             () = desk.cancel.cancelled() => return Err(Ended::Stopped),
             read = reader.read(&mut buffer) => match read {
                 // A port that was unplugged may read as empty for ever.
@@ -123,7 +123,7 @@ async fn converse(
             }
         };
         let mut codes = Vec::new();
-        for frame in frames {
+        for frame in came {
             endless = 0;
             match frame {
                 Frame::Whole(code) => codes.push(code),
@@ -135,7 +135,9 @@ async fn converse(
             endless = 0;
         }
         let good = desk.take(codes).await.ok_or(Ended::Stopped)?;
-        good.into_iter().for_each(|good| answers.say(good));
+        for good in good {
+            answers.say(good);
+        }
     }
 }
 

@@ -14,6 +14,11 @@ const CTRL: [u16; 2] = [29, 97];
 const SHIFT: [u16; 2] = [42, 54];
 const ALT: u16 = 56;
 const CAPS_LOCK: u16 = 58;
+const KEYPAD: &str = "789-456+1230.";
+const KEYPAD_FIRST: u16 = 71;
+const KEYPAD_LAST: u16 = 83;
+const KEYPAD_TIMES: u16 = 55;
+const KEYPAD_DIVIDED: u16 = 98;
 const KEYPAD_ENTER: u16 = 96;
 const ALTGR: u16 = 100;
 /// Of an event: let go, pressed. What is held down repeats with another number, and is no second key.
@@ -206,18 +211,12 @@ fn swapped(c: char) -> char {
 }
 
 fn keypad(key: u16) -> Option<char> {
-    Some(match key {
-        71..=73 => char::from(b'7' + (key - 71) as u8),
-        75..=77 => char::from(b'4' + (key - 75) as u8),
-        79..=81 => char::from(b'1' + (key - 79) as u8),
-        82 => '0',
-        83 => '.',
-        74 => '-',
-        78 => '+',
-        55 => '*',
-        98 => '/',
-        _ => return None,
-    })
+    match key {
+        KEYPAD_FIRST..=KEYPAD_LAST => KEYPAD.chars().nth((key - KEYPAD_FIRST).into()),
+        KEYPAD_TIMES => Some('*'),
+        KEYPAD_DIVIDED => Some('/'),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

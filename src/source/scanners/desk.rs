@@ -226,7 +226,7 @@ impl Desk {
         };
         tracing::warn!(scanner = %self.scanner.name, "{what}");
         self.board.scanner(&self.scanner.name, |view| {
-            view.detail = Some(what.to_owned())
+            view.detail = Some(what.to_owned());
         });
     }
 

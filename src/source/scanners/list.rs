@@ -33,7 +33,7 @@ pub enum ScannersError {
     #[error("cannot read {}: {reason}; make it readable to the gateway's user", file.display())]
     Unreadable { file: PathBuf, reason: String },
     /// Every fault at once, a line each.
-    #[error("{}:{}", file.display(), faults.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+    #[error("{}: {}", file.display(), shown(faults))]
     Invalid { file: PathBuf, faults: Vec<Fault> },
 }
 
@@ -116,100 +116,118 @@ fn scanner(
     directory: &Path,
     faults: &mut Vec<Fault>,
 ) -> Option<Scanner> {
-    let path = |key: &str| format!("scanners.{name}.{key}");
+    let section = format!("scanners.{name}");
     let named = Name::new(name);
     if let Err(error) = &named {
-        faults.push(fault(
-            format!("scanners.{name}"),
-            error.to_string(),
-            "such a name",
-        ));
+        faults.push(fault(section.as_str(), error.to_string(), "such a name"));
     }
     let Value::Table(written) = value else {
         let accepted = format!("a section with {KEYS}");
-        faults.push(fault(
-            format!("scanners.{name}"),
-            "a single value",
-            accepted,
-        ));
+        faults.push(fault(section, "a single value", accepted));
         return None;
     };
-    for key in written
-        .keys()
-        .filter(|key| !KEYS.split(", ").any(|own| own == *key))
-    {
-        faults.push(fault(path(key), "a key that is not known", KEYS));
-    }
-    let mut text = |key: &str, accepted: &str| match written.get(key) {
-        None => None,
-        Some(Value::String(text)) if is_text(text) => Some(text.as_str()),
-        Some(_) => {
-            faults.push(fault(path(key), "something else", accepted));
-            None
-        }
+    let mut section = Section {
+        name: section,
+        written,
+        faults,
     };
-    let operator = text("operator", "a text of 1 to 256 bytes").map(ToOwned::to_owned);
-    let port = text("port", "the path of a device file").map(PathBuf::from);
-    let profile = text("profile", "a shipped profile's name or a file's path");
-    let usb = written.get("usb").and_then(|usb| {
-        Usb::deserialize(usb.clone())
-            .map_err(|error| {
-                let accepted = "a table such as { vendor = 0x05e0, product = 0x1701, serial = \"S1\" }, of which vendor is needed";
-                faults.push(fault(path("usb"), error.message(), accepted));
-            })
-            .ok()
-    });
-    if port.is_some() && usb.is_some() {
-        faults.push(fault(path("usb"), "port as well", "one of the two"));
-    }
-    let profile = match profile.map(|profile| profiles::load(profile, directory)) {
-        Some(Ok(profile)) => profile,
-        Some(Err(wrong)) => {
-            faults.extend(wrong.into_iter().map(|wrong| {
-                Fault {
-                    key: format!("{} {}", path("profile"), wrong.key)
-                        .trim_end()
-                        .to_owned(),
-                    ..wrong
-                }
-            }));
-            return None;
-        }
-        None if written.contains_key("profile") => return None,
-        None => {
-            faults.push(fault(
-                path("profile"),
-                "nothing",
-                "a shipped profile's name or a file's path",
-            ));
-            return None;
-        }
-    };
-    let place = port.map(Place::Port).or(usb.map(Place::Usb));
-    let Some(place) = place.or_else(|| usual_place(&profile)) else {
-        if !written.contains_key("port") && !written.contains_key("usb") {
-            faults.push(fault(
-                path("port"),
-                "nothing",
-                "port or usb, as the profile names neither",
-            ));
-        }
-        return None;
-    };
-    if matches!(profile.connection, Connection::Mqtt(_)) {
-        let accepted = "one for serial or hid; MQTT devices name theirs in devices.toml";
-        faults.push(fault(
-            path("profile"),
-            "a profile for MQTT devices",
-            accepted,
-        ));
+    section.refuse_unknown();
+    let operator = section.text("operator", "a text of 1 to 256 bytes");
+    let place = section.place();
+    let profile = section.profile(directory)?;
+    let usual = usual_place(&profile);
+    if usual.is_none() && !section.has("port") && !section.has("usb") {
+        let accepted = "port or usb, as the profile names neither";
+        section.fault("port", "nothing", accepted);
     }
     Some(Scanner {
         name: named.ok()?,
         profile: Arc::new(profile),
-        place,
+        place: place.or(usual)?,
         operator,
     })
+}
+
+/// One section as it is written.
+struct Section<'a> {
+    name: String,
+    written: &'a Table,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Section<'_> {
+    fn has(&self, key: &str) -> bool {
+        self.written.contains_key(key)
+    }
+
+    fn fault(&mut self, key: &str, found: impl Into<String>, accepted: &str) {
+        let key = format!("{}.{key}", self.name);
+        self.faults.push(fault(key, found, accepted));
+    }
+
+    fn refuse_unknown(&mut self) {
+        let written = self.written;
+        for key in written.keys() {
+            if !KEYS.split(", ").any(|own| own == key) {
+                self.fault(key, "a key that is not known", KEYS);
+            }
+        }
+    }
+
+    fn text(&mut self, key: &str, accepted: &str) -> Option<String> {
+        match self.written.get(key)? {
+            Value::String(text) if is_text(text) => return Some(text.clone()),
+            _ => self.fault(key, "something else", accepted),
+        }
+        None
+    }
+
+    fn place(&mut self) -> Option<Place> {
+        let port = self.text("port", "the path of a device file");
+        let usb = self.written.get("usb").cloned().and_then(|usb| {
+            Usb::deserialize(usb)
+                .map_err(|error| {
+                    let accepted = "a table such as { vendor = 0x05e0, product = 0x1701, serial = \"S1\" }, of which vendor is needed";
+                    self.fault("usb", error.message(), accepted);
+                })
+                .ok()
+        });
+        if port.is_some() && usb.is_some() {
+            self.fault("usb", "port as well", "one of the two");
+        }
+        let port = port.map(|port| Place::Port(port.into()));
+        port.or_else(|| usb.map(Place::Usb))
+    }
+
+    fn profile(&mut self, directory: &Path) -> Option<Profile> {
+        let accepted = "a shipped profile's name or a file's path";
+        if !self.has("profile") {
+            self.fault("profile", "nothing", accepted);
+        }
+        let name = self.text("profile", accepted)?;
+        match profiles::load(&name, directory) {
+            Ok(profile) => {
+                if matches!(profile.connection, Connection::Mqtt(_)) {
+                    let accepted =
+                        "one for serial or hid; MQTT devices name theirs in devices.toml";
+                    self.fault("profile", "a profile for MQTT devices", accepted);
+                }
+                Some(profile)
+            }
+            Err(wrong) => {
+                for Fault {
+                    key,
+                    found,
+                    accepted,
+                } in wrong
+                {
+                    let key = format!("profile {key}");
+                    self.fault(key.trim_end(), found, &accepted);
+                }
+                None
+            }
+        }
+    }
 }
 
 /// Where the profile says that such scanners are.
@@ -234,6 +252,12 @@ fn share_no_place(scanners: &[Scanner], faults: &mut Vec<Fault>) {
             faults.push(fault(format!("scanners.{}", scanner.name), found, accepted));
         }
     }
+}
+
+/// A line each.
+fn shown(faults: &[Fault]) -> String {
+    let lines: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
+    lines.concat()
 }
 
 fn is_text(text: &str) -> bool {

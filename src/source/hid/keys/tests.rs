@@ -6,13 +6,13 @@ use evdev::KeyCode;
 
 use super::*;
 
-/// All of ASCII that is printed but letters, digits and the space; `S` with Shift, `G` with `AltGr`, `*` an accent, after which a space is typed.
-const US: &str = "! S1 | \" S' | # S3 | $ S4 | % S5 | & S7 | ' ' | ( S9 | ) S0 | * S8 | + S= | , , | - - | . . | / / | : S; | ; ; | < S, | = = \
-    | > S. | ? S/ | @ S2 | [ [ | \\ \\ | ] ] | ^ S6 | _ S- | ` ` | { S[ | } S] | ~ S`";
-const DE: &str = "! S1 | \" S2 | # \\ | $ S4 | % S5 | & S6 | ' S\\ | ( S8 | ) S9 | * S] | + ] | , , | - / | . . | / S7 | : S. | ; S, | < < | = S0 \
-    | > S< | ? S- | @ Gq | [ G8 | \\ G- | ] G9 | ^ *` | _ S/ | ` *S= | { G7 | } G0 | ~ G]";
-const FR: &str = "! / | \" 3 | # G3 | $ ] | % S' | & 1 | ' 4 | ( 5 | ) - | * \\ | + S= | , m | - 6 | . S, | / S. | : . | ; , | < < | = = \
-    | > S< | ? Sm | @ G0 | [ G5 | \\ G8 | ] G- | ^ G9 | _ 8 | ` *G7 | { G4 | } G= | ~ *G2";
+/// All of ASCII that is printed but letters, digits and the space, each with its key: `S` with Shift, `G` with `AltGr`, `*` an accent, after which a space is typed.
+const US: &str = "! S1 \" S' # S3 $ S4 % S5 & S7 ' ' ( S9 ) S0 * S8 + S= , , - - . . / / : S; ; ; < S, = = \
+    > S. ? S/ @ S2 [ [ \\ \\ ] ] ^ S6 _ S- ` ` { S[ } S] ~ S` | S\\";
+const DE: &str = "! S1 \" S2 # \\ $ S4 % S5 & S6 ' S\\ ( S8 ) S9 * S] + ] , , - / . . / S7 : S. ; S, < < = S0 \
+    > S< ? S- @ Gq [ G8 \\ G- ] G9 ^ *` _ S/ ` *S= { G7 } G0 ~ G] | G<";
+const FR: &str = "! / \" 3 # G3 $ ] % S' & 1 ' 4 ( 5 ) - * \\ + S= , m - 6 . S, / S. : . ; , < < = = \
+    > S< ? Sm @ G0 [ G5 \\ G8 ] G- ^ G9 _ 8 ` *G7 { G4 } G= ~ *G2 | G6";
 
 fn code(name: &str) -> u16 {
     let name = match name {
@@ -37,7 +37,7 @@ fn code(name: &str) -> u16 {
 /// Types as a hand does: modifiers down, the key down and up, modifiers up.
 fn press(keyboard: &mut Keyboard, chord: &str) -> Option<Frame> {
     let (modifiers, name) = match chord.split_at_checked(1) {
-        Some((modifier @ ("S" | "G"), name)) if !name.is_empty() => (modifier, name),
+        Some((modifier @ ("S" | "G"), name)) if name.chars().count() == 1 => (modifier, name),
         _ => ("", chord),
     };
     let modifier = match modifiers {
@@ -77,11 +77,11 @@ fn chord(layout: Layout, c: char) -> String {
         'a'..='z' | 'A'..='Z' => swapped(letters, c),
         '0'..='9' if layout == Layout::Fr => format!("S{c}"),
         '0'..='9' => c.to_string(),
-        _ => table
-            .split(" | ")
-            .find_map(|entry| entry.trim().strip_prefix(c)?.strip_prefix(' '))
-            .unwrap_or_else(|| panic!("{c:?} is in no entry"))
-            .to_owned(),
+        _ => {
+            let words: Vec<_> = table.split_whitespace().collect();
+            let entry = words.chunks(2).find(|entry| entry[0] == c.to_string());
+            entry.unwrap_or_else(|| panic!("{c:?} is in no entry"))[1].to_owned()
+        }
     }
 }
 
@@ -96,6 +96,7 @@ fn type_text(keyboard: &mut Keyboard, layout: Layout, text: &str) {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a key gives")]
 fn whole(text: &str) -> Option<Frame> {
     Some(Frame::Whole(text.as_bytes().to_vec()))
 }
