@@ -127,7 +127,12 @@ impl Daemon {
         }
         let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
-        let tasks = capture::tasks::run(capture.clone(), outlets.clone(), board.clone(), cancel.clone());
+        let tasks = capture::tasks::run(
+            capture.clone(),
+            outlets.clone(),
+            board.clone(),
+            cancel.clone(),
+        );
         run(&mut parts, "tasks", tasks);
         let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
         let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways)?;

@@ -127,10 +127,7 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
 }
 
 /// A scan by the profile of the scanner that it came from: one reading, one code; and the scanner's own number, where it says one.
-pub fn scanned(
-    reading: &Reading,
-    profile: &Profile,
-) -> Result<(Event, Option<String>), Rejection> {
+pub fn scanned(reading: &Reading, profile: &Profile) -> Result<(Event, Option<String>), Rejection> {
     let read = || {
         let scan = (profile.read(&reading.payload))
             .map_err(|refusal| Refusal::new(refusal.code, refusal.message))?;

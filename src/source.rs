@@ -155,7 +155,8 @@ impl Intake {
         let (id, id_derived) = (Some(event.id.clone()), event.id_derived);
         let capture = self.capture.as_ref();
         // Where codes make movements, the flow has the word.
-        let flow = matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
+        let flow =
+            matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
         let mut judged = capture.and_then(|capture| capture.judge(event, display && !flow));
         if let (Some(capture), true) = (capture, judged.as_ref().is_some_and(Judged::is_refusal)) {
             judged = match judged {

@@ -91,14 +91,17 @@ impl Driver {
         copies: watch::Receiver<Option<Copy>>,
         (profiles, capture, outlets): (Profiles, Capture, Outlets),
     ) -> Result<Self, JournalError> {
-        let cursor = journal.kept(CURSOR_KEY)?.pop().and_then(|(_, value)| {
-            std::str::from_utf8(&value).ok()?.parse().ok()
-        });
+        let cursor = journal
+            .kept(CURSOR_KEY)?
+            .pop()
+            .and_then(|(_, value)| std::str::from_utf8(&value).ok()?.parse().ok());
         let states = journal.kept(STATE_PREFIX)?.into_iter();
         let states = states.filter_map(|(key, value)| {
             let device = Name::new(key.strip_prefix(STATE_PREFIX)?).ok()?;
             let state = serde_json::from_slice(&value)
-                .inspect_err(|error| tracing::warn!(%device, "what it had begun cannot be read: {error}"))
+                .inspect_err(
+                    |error| tracing::warn!(%device, "what it had begun cannot be read: {error}"),
+                )
                 .unwrap_or_default();
             Some((device, state))
         });
@@ -143,7 +146,11 @@ impl Driver {
         if self.kept == u64::MAX {
             self.keep(Vec::new()).await?;
         }
-        let after = if ready.is_some() { self.cursor } else { self.cursor.max(self.told) };
+        let after = if ready.is_some() {
+            self.cursor
+        } else {
+            self.cursor.max(self.told)
+        };
         let events = self.journal.events(after, PAGE_EVENTS)?;
         let last = events.last().map(|event| event.seq);
         match (&ready, last) {
@@ -157,7 +164,11 @@ impl Driver {
             }
             _ => {}
         }
-        let nap = if ready.is_some() { self.settle().await? } else { Some(COPY_LOOK) };
+        let nap = if ready.is_some() {
+            self.settle().await?
+        } else {
+            Some(COPY_LOOK)
+        };
         tokio::select! {
             newer = totals.wait_for(|totals| totals.last_seq > after) => {
                 newer.map_err(|_| Stop::Stopped)?;
@@ -214,7 +225,10 @@ impl Driver {
         let Action::Scan { code, symbology } = &scan.action else {
             return;
         };
-        let known = page.states.get(&scan.device).or_else(|| self.states.get(&scan.device));
+        let known = page
+            .states
+            .get(&scan.device)
+            .or_else(|| self.states.get(&scan.device));
         let before = known.cloned().unwrap_or_default();
         let engine = Engine::new(&profile.flow);
         let in_copy = InCopy {
@@ -249,7 +263,11 @@ impl Driver {
             package: &package,
         };
         let (state, output) = engine.read(&before, &input);
-        let events: Vec<Event> = output.events.into_iter().map(|made| event(scan, made)).collect();
+        let events: Vec<Event> = output
+            .events
+            .into_iter()
+            .map(|made| event(scan, made))
+            .collect();
         let mut ok = output.say.ok;
         let mut text = output.say.text(self.capture.language(&scan.device));
         if let Some(fault) = self.fault(scan, &engine, &state, &output.say) {
@@ -308,7 +326,10 @@ impl Driver {
         if events.is_empty() {
             return Ok(());
         }
-        let judged: Vec<_> = events.iter().map(|event| self.capture.judge(event, false)).collect();
+        let judged: Vec<_> = events
+            .iter()
+            .map(|event| self.capture.judge(event, false))
+            .collect();
         let entries: Vec<_> = events.into_iter().map(Ok).collect();
         let accepted = loop {
             match self.journal.inbox().append(entries.clone()).await {
@@ -336,7 +357,10 @@ impl Driver {
 
     /// Writes changes, and up to where scans are read with them.
     async fn keep(&mut self, mut changes: Vec<KeepChange>) -> Result<(), Stop> {
-        changes.push((CURSOR_KEY.to_owned(), Some(self.cursor.to_string().into_bytes())));
+        changes.push((
+            CURSOR_KEY.to_owned(),
+            Some(self.cursor.to_string().into_bytes()),
+        ));
         loop {
             match self.journal.inbox().keep(changes.clone()).await {
                 Ok(()) => break,

@@ -114,7 +114,9 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn due(&self, state: &State) -> Option<Timestamp> {
         let flow = self.flow(state)?;
-        let last = state.last.filter(|_| make::settles(flow.movement, &state.work))?;
+        let last = state
+            .last
+            .filter(|_| make::settles(flow.movement, &state.work))?;
         Some(last + jiff::SignedDuration::from_secs(self.settle_s()))
     }
 
@@ -161,7 +163,8 @@ impl<'a> Engine<'a> {
     }
 
     fn settle_s(&self) -> i64 {
-        self.idle_s().map_or(SETTLE_S, |idle_s| idle_s.min(SETTLE_S))
+        self.idle_s()
+            .map_or(SETTLE_S, |idle_s| idle_s.min(SETTLE_S))
     }
 
     /// By its name, in small letters: the profile's own before those that every device has.
@@ -244,8 +247,9 @@ impl<'a> Engine<'a> {
                 .wanting([Want::Quantity])
         })?;
         let at = state.at.clone();
-        let did = acts::quantity(state, quantity)
-            .map_err(|say| say.unwrap_or_else(|| self.wrong(Key::Wrong, flow, state, input.code)))?;
+        let did = acts::quantity(state, quantity).map_err(|say| {
+            say.unwrap_or_else(|| self.wrong(Key::Wrong, flow, state, input.code))
+        })?;
         state.asks_quantity = false;
         state.remember(Step { at, did });
         Ok(self.item(flow, state, true))
@@ -255,7 +259,12 @@ impl<'a> Engine<'a> {
         state.at.clone().unwrap_or_else(|| flow.start.clone())
     }
 
-    fn transition(&self, flow: &'a Flow, state: &State, meaning: &Meaning) -> Option<&'a Transition> {
+    fn transition(
+        &self,
+        flow: &'a Flow,
+        state: &State,
+        meaning: &Meaning,
+    ) -> Option<&'a Transition> {
         let at = self.at(flow, state);
         let waits = |on: &On| match (on, meaning) {
             (On::Command(own), Meaning::Command { command }) => own == command,

@@ -84,7 +84,11 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Action>, Say> {
     }
     let make = |item| action(movement, work, item);
     let made: Result<_, _> = work.items.iter().map(make).collect();
-    made.map_err(|want| Say::bad(Key::Unfinished).with("what", &work.summary()).wanting([want]))
+    made.map_err(|want| {
+        Say::bad(Key::Unfinished)
+            .with("what", &work.summary())
+            .wanting([want])
+    })
 }
 
 /// Whether what is remembered is complete by itself, so that a pause may end it. A count is not: who went away may come

@@ -280,9 +280,11 @@ mod tests {
 
     #[test]
     fn a_word_names_what_is_wanted_and_what_a_pause_ended() {
-        let mut say = Say::bad(Key::Wrong)
-            .with("code", "LOC-1")
-            .wanting([Want::Product, Want::Lot, Want::Product]);
+        let mut say = Say::bad(Key::Wrong).with("code", "LOC-1").wanting([
+            Want::Product,
+            Want::Lot,
+            Want::Product,
+        ]);
         assert_eq!(
             say.text(Language::English),
             "Not now: LOC-1\nScan: product / lot"

@@ -139,7 +139,10 @@ impl Device {
 
     /// The events since the last call, each as one line.
     fn made(&mut self) -> Vec<String> {
-        self.events.drain(..).map(|made| line(&made.action)).collect()
+        self.events
+            .drain(..)
+            .map(|made| line(&made.action))
+            .collect()
     }
 
     fn pause(&mut self, seconds: i64) {
@@ -149,36 +152,87 @@ impl Device {
 
 fn line(action: &Action) -> String {
     let some = |name: &str, text: &Option<String>| {
-        text.as_ref().map(|text| format!(" {name} {text}")).unwrap_or_default()
+        text.as_ref()
+            .map(|text| format!(" {name} {text}"))
+            .unwrap_or_default()
     };
     match action {
-        Action::Transfer { product, quantity, from, to, lot, .. } => {
+        Action::Transfer {
+            product,
+            quantity,
+            from,
+            to,
+            lot,
+            ..
+        } => {
             format!("{quantity} {product} {from} > {to}{}", some("lot", lot))
         }
-        Action::Pick { order, product, quantity, from, lot, package } => format!(
+        Action::Pick {
+            order,
+            product,
+            quantity,
+            from,
+            lot,
+            package,
+        } => format!(
             "pick {order} {quantity} {product}{}{}{}",
             some("from", from),
             some("lot", lot),
             some("in", package)
         ),
-        Action::Receive { order, product, quantity, lot, expiry, .. } => format!(
+        Action::Receive {
+            order,
+            product,
+            quantity,
+            lot,
+            expiry,
+            ..
+        } => format!(
             "receive{} {quantity} {product}{}{}",
             some("for", order),
             some("lot", lot),
             some("until", expiry)
         ),
-        Action::Count { product, from, quantity, lot, .. } => {
+        Action::Count {
+            product,
+            from,
+            quantity,
+            lot,
+            ..
+        } => {
             format!("count {from} {quantity} {product}{}", some("lot", lot))
         }
-        Action::Scrap { product, from, quantity, reason, .. } => {
-            format!("scrap {from} {quantity} {product}{}", some("because", reason))
+        Action::Scrap {
+            product,
+            from,
+            quantity,
+            reason,
+            ..
+        } => {
+            format!(
+                "scrap {from} {quantity} {product}{}",
+                some("because", reason)
+            )
         }
-        Action::Return { order, product, to, quantity, reason, .. } => format!(
+        Action::Return {
+            order,
+            product,
+            to,
+            quantity,
+            reason,
+            ..
+        } => format!(
             "return{} {quantity} {product} > {to}{}",
             some("of", order),
             some("because", reason)
         ),
-        Action::Pack { package, product, quantity, from, .. } => format!(
+        Action::Pack {
+            package,
+            product,
+            quantity,
+            from,
+            ..
+        } => format!(
             "pack {package} {quantity}{}{}",
             some("of", product),
             some("from", from)
@@ -197,10 +251,19 @@ fn a_transfer_is_made_when_the_bin_it_goes_to_is_scanned() {
     device.scan_all(&["TABLE"]);
     assert!(device.made().is_empty());
     let say = device.scan("LOC-B");
-    assert_eq!(say.text(Language::English), "Recorded: 3 × Chair +1\nScan: bin");
+    assert_eq!(
+        say.text(Language::English),
+        "Recorded: 3 × Chair +1\nScan: bin"
+    );
     let ids: Vec<_> = device.events.iter().map(|made| made.id.clone()).collect();
-    assert_eq!(ids, ["flow-105-1", "flow-105-2"].map(|id| id.replace("105", &device.seq.to_string())));
-    assert_eq!(device.made(), ["3 CHAIR LOC-A > LOC-B", "1 TABLE LOC-A > LOC-B"]);
+    assert_eq!(
+        ids,
+        ["flow-105-1", "flow-105-2"].map(|id| id.replace("105", &device.seq.to_string()))
+    );
+    assert_eq!(
+        device.made(),
+        ["3 CHAIR LOC-A > LOC-B", "1 TABLE LOC-A > LOC-B"]
+    );
 }
 
 #[test]
@@ -215,15 +278,25 @@ fn what_is_wrong_here_changes_nothing_and_what_is_wanted_is_said() {
     assert_eq!(device.wrong("???"), "Unknown barcode ???\nScan: product");
     assert_eq!(device.wrong("BOTH"), "BOTH: more than one meaning");
     assert_eq!(device.wrong("OBTVALI"), "Nothing begun\nScan: product");
-    assert_eq!(device.wrong("OBTPRSL"), "OBTPRSL does nothing here\nScan: product");
-    assert_eq!(device.wrong("SR-FLOW-DANCE"), "This device has no flow dance");
+    assert_eq!(
+        device.wrong("OBTPRSL"),
+        "OBTPRSL does nothing here\nScan: product"
+    );
+    assert_eq!(
+        device.wrong("SR-FLOW-DANCE"),
+        "This device has no flow dance"
+    );
     device.scan_all(&["CHAIR"]);
     assert_eq!(
         device.wrong("OBTVALI"),
         "Not finished: 1 × Chair\nScan: bin",
         "a transfer is complete with the bin it goes to"
     );
-    assert_eq!(device.wrong("LOT-1"), "Not now: LOT-1\nScan: product / bin", "a chair has no lot");
+    assert_eq!(
+        device.wrong("LOT-1"),
+        "Not now: LOT-1\nScan: product / bin",
+        "a chair has no lot"
+    );
     device.scan_all(&["LOC-B"]);
     assert_eq!(device.made(), ["1 CHAIR LOC-A > LOC-B"]);
 }
@@ -239,9 +312,15 @@ fn undo_takes_back_read_by_read_and_then_what_was_made() {
     device.scan_all(&["SR-UNDO", "SR-UNDO"]);
     assert_eq!(device.wrong("LOC-B"), "Not now: LOC-B\nScan: product");
     device.scan_all(&["SR-UNDO", "LOC-C", "CHAIR", "TABLE", "LOC-B"]);
-    assert_eq!(device.made(), ["1 CHAIR LOC-C > LOC-B", "1 TABLE LOC-C > LOC-B"]);
+    assert_eq!(
+        device.made(),
+        ["1 CHAIR LOC-C > LOC-B", "1 TABLE LOC-C > LOC-B"]
+    );
     device.scan_all(&["SR-UNDO"]);
-    assert_eq!(device.made(), ["1 TABLE LOC-B > LOC-C", "1 CHAIR LOC-B > LOC-C"]);
+    assert_eq!(
+        device.made(),
+        ["1 TABLE LOC-B > LOC-C", "1 CHAIR LOC-B > LOC-C"]
+    );
     assert_eq!(device.wrong("SR-UNDO"), "Nothing to take back\nScan: bin");
 }
 
@@ -250,7 +329,10 @@ fn what_only_odoo_can_put_right_is_not_undone_here() {
     let mut device = Device::new("pick");
     device.scan_all(&["WH/OUT/1", "CHAIR", "OBTVALI"]);
     device.made();
-    assert_eq!(device.wrong("SR-UNDO"), "Recorded already: put it right in Odoo");
+    assert_eq!(
+        device.wrong("SR-UNDO"),
+        "Recorded already: put it right in Odoo"
+    );
 }
 
 #[test]
@@ -260,8 +342,14 @@ fn a_pick_goes_by_order_bin_products_and_is_validated() {
     assert_eq!(device.made(), ["pick WH/OUT/1 2 CHAIR from LOC-A"]);
     device.scan_all(&["TABLE"]);
     let say = device.scan("OBTVALI");
-    assert_eq!(say.text(Language::English), "WH/OUT/1 is complete\nScan: order");
-    assert_eq!(device.made(), ["pick WH/OUT/1 1 TABLE from LOC-B", "validate WH/OUT/1"]);
+    assert_eq!(
+        say.text(Language::English),
+        "WH/OUT/1 is complete\nScan: order"
+    );
+    assert_eq!(
+        device.made(),
+        ["pick WH/OUT/1 1 TABLE from LOC-B", "validate WH/OUT/1"]
+    );
     // Without a bin, and the next order ends the one before.
     device.scan_all(&["WH/OUT/2", "CHAIR", "WH/OUT/3"]);
     assert_eq!(device.made(), ["pick WH/OUT/2 1 CHAIR"]);
@@ -270,7 +358,14 @@ fn a_pick_goes_by_order_bin_products_and_is_validated() {
 #[test]
 fn what_is_picked_goes_into_packages() {
     let mut device = Device::new("pick");
-    device.scan_all(&["WH/OUT/1", "PACK-1", "CHAIR", "SR-NEWPACK", "TABLE", "OBTVALI"]);
+    device.scan_all(&[
+        "WH/OUT/1",
+        "PACK-1",
+        "CHAIR",
+        "SR-NEWPACK",
+        "TABLE",
+        "OBTVALI",
+    ]);
     let fresh = device.seq - 2;
     assert_eq!(
         device.made(),
@@ -284,7 +379,10 @@ fn what_is_picked_goes_into_packages() {
     let fresh = device.seq - 2;
     assert_eq!(
         device.made()[..2],
-        [format!("pick WH/OUT/1 1 CHAIR in ring-{fresh}"), "pick WH/OUT/1 1 TABLE".to_owned()]
+        [
+            format!("pick WH/OUT/1 1 CHAIR in ring-{fresh}"),
+            "pick WH/OUT/1 1 TABLE".to_owned()
+        ]
     );
 }
 
@@ -298,7 +396,11 @@ fn goods_are_received_with_lots_that_nobody_knew() {
     device.scan_all(&["L-NEW-7", "SR-QTY", "24", "CHAIR", "OBTVALI"]);
     assert_eq!(
         device.made(),
-        ["receive for WH/IN/1 24 MILK lot L-NEW-7", "receive for WH/IN/1 1 CHAIR", "validate WH/IN/1"]
+        [
+            "receive for WH/IN/1 24 MILK lot L-NEW-7",
+            "receive for WH/IN/1 1 CHAIR",
+            "validate WH/IN/1"
+        ]
     );
 }
 
@@ -306,26 +408,45 @@ fn goods_are_received_with_lots_that_nobody_knew() {
 fn serial_numbers_are_one_of_each() {
     let mut device = Device::new("receive");
     device.scan_all(&["WH/IN/1", "PHONE", "SN-1", "LOT-SN-2"]);
-    assert_eq!(device.wrong("LOT-SN-2"), "Phone\nLOT-SN-2 was scanned before");
+    assert_eq!(
+        device.wrong("LOT-SN-2"),
+        "Phone\nLOT-SN-2 was scanned before"
+    );
     assert_eq!(device.wrong("SR-QTY-3"), "Phone\nSerial number: 1 of each");
     device.scan_all(&["SR-UNDO", "OBTVALI"]);
-    assert_eq!(device.made(), ["receive for WH/IN/1 1 PHONE lot SN-1", "validate WH/IN/1"]);
+    assert_eq!(
+        device.made(),
+        ["receive for WH/IN/1 1 PHONE lot SN-1", "validate WH/IN/1"]
+    );
 }
 
 #[test]
 fn one_gs1_code_says_product_lot_date_and_quantity() {
     let mut device = Device::new("receive");
-    device.scan_all(&["WH/IN/1", "]C1010950600013435217270131\u{1d}21SN-9", "OBTVALI"]);
+    device.scan_all(&[
+        "WH/IN/1",
+        "]C1010950600013435217270131\u{1d}21SN-9",
+        "OBTVALI",
+    ]);
     let made = device.made();
-    assert_eq!(made[0], "receive for WH/IN/1 1 09506000134352 lot SN-9 until 2027-01-31");
-    assert_eq!(device.wrong("]C10109506000134353"), "]C10109506000134353: no valid code");
+    assert_eq!(
+        made[0],
+        "receive for WH/IN/1 1 09506000134352 lot SN-9 until 2027-01-31"
+    );
+    assert_eq!(
+        device.wrong("]C10109506000134353"),
+        "]C10109506000134353: no valid code"
+    );
 }
 
 #[test]
 fn a_count_ends_with_the_next_bin_or_a_command_and_counts_each_product_once() {
     let mut device = Device::new("count");
     device.scan_all(&["LOC-A", "CHAIR", "TABLE", "CHAIR", "SR-QTY-12", "LOC-B"]);
-    assert_eq!(device.made(), ["count LOC-A 12 CHAIR", "count LOC-A 1 TABLE"]);
+    assert_eq!(
+        device.made(),
+        ["count LOC-A 12 CHAIR", "count LOC-A 1 TABLE"]
+    );
     device.scan_all(&["MILK", "LOT-1", "MILK", "LOT-1", "OBTVALI"]);
     assert_eq!(device.made(), ["count LOC-B 2 MILK lot LOT-1"]);
 }
@@ -339,7 +460,11 @@ fn goods_are_scrapped_and_come_back_for_a_reason() {
     device.scan_all(&["WH/OUT/1", "CHAIR", "TABLE", "LOC-B"]);
     assert_eq!(
         device.made(),
-        ["return 1 CHAIR > LOC-B", "return of WH/OUT/1 1 CHAIR > LOC-B", "return of WH/OUT/1 1 TABLE > LOC-B"]
+        [
+            "return 1 CHAIR > LOC-B",
+            "return of WH/OUT/1 1 CHAIR > LOC-B",
+            "return of WH/OUT/1 1 TABLE > LOC-B"
+        ]
     );
     // Back to the flow that the device begins in.
     device.scan_all(&["OCDMENU", "LOC-A", "TABLE", "OBTVALI"]);
@@ -349,7 +474,15 @@ fn goods_are_scrapped_and_come_back_for_a_reason() {
 #[test]
 fn packages_are_filled_from_bins() {
     let mut device = Device::new("pack");
-    device.scan_all(&["PACK-1", "LOC-A", "CHAIR", "CHAIR", "PACK-2", "TABLE", "SR-NEWPACK"]);
+    device.scan_all(&[
+        "PACK-1",
+        "LOC-A",
+        "CHAIR",
+        "CHAIR",
+        "PACK-2",
+        "TABLE",
+        "SR-NEWPACK",
+    ]);
     let fresh = device.seq;
     device.scan_all(&["CHAIR", "OBTVALI"]);
     assert_eq!(
@@ -367,14 +500,20 @@ fn cancel_forgets_and_a_switch_finishes_first() {
     let mut device = Device::new("pick");
     device.scan_all(&["WH/OUT/1", "CHAIR"]);
     let say = device.scan("SR-CANCEL");
-    assert_eq!(say.text(Language::English), "Cancelled: 1 × Chair\nScan: order");
+    assert_eq!(
+        say.text(Language::English),
+        "Cancelled: 1 × Chair\nScan: order"
+    );
     assert_eq!(device.wrong("SR-CANCEL"), "Nothing begun\nScan: order");
     device.scan_all(&["WH/OUT/1", "CHAIR"]);
     let say = device.scan("SR-FLOW-TRANSFER");
     assert_eq!(say.text(Language::English), "TRANSFER\nScan: bin");
     assert_eq!(device.made(), ["pick WH/OUT/1 1 CHAIR"]);
     device.scan_all(&["LOC-A", "CHAIR"]);
-    assert_eq!(device.wrong("SR-FLOW-COUNT"), "Not finished: 1 × Chair\nScan: bin");
+    assert_eq!(
+        device.wrong("SR-FLOW-COUNT"),
+        "Not finished: 1 × Chair\nScan: bin"
+    );
 }
 
 #[test]
@@ -391,7 +530,11 @@ fn a_pause_makes_what_is_complete_by_itself_and_drops_the_rest_and_says_so() {
     let due = Engine::new(&device.rules).due(&device.state).unwrap();
     assert_eq!(due, device.now + SignedDuration::from_secs(60));
     let mut state = device.state.clone();
-    assert!(Engine::new(&device.rules).pass(&mut state, due - SignedDuration::from_secs(1)).is_empty());
+    assert!(
+        Engine::new(&device.rules)
+            .pass(&mut state, due - SignedDuration::from_secs(1))
+            .is_empty()
+    );
     let made = Engine::new(&device.rules).pass(&mut state, due);
     // The next read, without the time having been watched, makes the very same event.
     device.pause(70);
@@ -449,10 +592,37 @@ fn what_a_device_has_begun_stays_small() {
 
 fn codes() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
-        "LOC-A", "LOC-B", "CHAIR", "TABLE", "MILK", "PHONE", "WH/OUT/1", "WH/IN/2", "PACK-1", "LOT-1", "LOT-2", "BOTH",
-        "OBTVALI", "SR-UNDO", "SR-QTY", "SR-QTY-3", "5", "SR-CANCEL", "SR-NEWPACK", "OBTPACK", "OCDMENU",
-        "SR-FLOW-PICK", "SR-FLOW-TRANSFER", "SR-FLOW-COUNT", "SR-FLOW-PACK", "SR-FLOW-RETURN", "OBTSCRA",
-        "SR-REASON-X", "SR-OP-anna", "]C1010950600013435217270131\u{1d}21SN-9", "SN-NEW",
+        "LOC-A",
+        "LOC-B",
+        "CHAIR",
+        "TABLE",
+        "MILK",
+        "PHONE",
+        "WH/OUT/1",
+        "WH/IN/2",
+        "PACK-1",
+        "LOT-1",
+        "LOT-2",
+        "BOTH",
+        "OBTVALI",
+        "SR-UNDO",
+        "SR-QTY",
+        "SR-QTY-3",
+        "5",
+        "SR-CANCEL",
+        "SR-NEWPACK",
+        "OBTPACK",
+        "OCDMENU",
+        "SR-FLOW-PICK",
+        "SR-FLOW-TRANSFER",
+        "SR-FLOW-COUNT",
+        "SR-FLOW-PACK",
+        "SR-FLOW-RETURN",
+        "OBTSCRA",
+        "SR-REASON-X",
+        "SR-OP-anna",
+        "]C1010950600013435217270131\u{1d}21SN-9",
+        "SN-NEW",
     ]);
     prop_oneof![20 => known.prop_map(str::to_owned), 1 => "\\PC{0,20}", 1 => any::<String>()]
 }
@@ -461,19 +631,30 @@ fn codes() -> impl Strategy<Value = String> {
 fn names(action: &Action) -> Vec<&str> {
     let mut names = Vec::new();
     match action {
-        Action::Transfer { product, from, to, .. } => names.extend([product, from, to]),
-        Action::Pick { product, from, order, .. } => {
+        Action::Transfer {
+            product, from, to, ..
+        } => names.extend([product, from, to]),
+        Action::Pick {
+            product,
+            from,
+            order,
+            ..
+        } => {
             names.extend([product, order]);
             names.extend(from);
         }
-        Action::Receive { product, order, to, .. } => {
+        Action::Receive {
+            product, order, to, ..
+        } => {
             names.push(product);
             names.extend(order.iter().chain(to));
         }
         Action::Count { product, from, .. } | Action::Scrap { product, from, .. } => {
             names.extend([product, from]);
         }
-        Action::Return { product, to, order, .. } => {
+        Action::Return {
+            product, to, order, ..
+        } => {
             names.extend([product, to]);
             names.extend(order);
         }

@@ -81,7 +81,8 @@ impl Profiles {
     /// Whether the device makes movements by the order in which codes come.
     #[must_use]
     pub fn has_flow(&self, device: &Name) -> bool {
-        self.rule(device).is_some_and(|rule| rule.profile.flow.start.is_some())
+        self.rule(device)
+            .is_some_and(|rule| rule.profile.flow.start.is_some())
     }
 
     /// What the scanner called itself last.

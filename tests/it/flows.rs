@@ -127,7 +127,11 @@ impl Stage {
     /// The device speaks MQTT.
     fn with_mqtt(&mut self, start: &str) {
         let devices = self.dir.path().join("devices.toml");
-        std::fs::write(self.dir.path().join("own.toml"), profile("kind = \"mqtt\"", start)).unwrap();
+        std::fs::write(
+            self.dir.path().join("own.toml"),
+            profile("kind = \"mqtt\"", start),
+        )
+        .unwrap();
         let entry = format!("[devices.{DEVICE}]\nprofile = \"own.toml\"\n");
         std::fs::write(&devices, entry).unwrap();
         self.config.listen = Some(config::Listen {
@@ -173,21 +177,42 @@ impl Stage {
 
     /// What flows have made, in order.
     fn made(&self) -> Vec<String> {
-        let events = self.daemon.as_ref().unwrap().journal().events(0, 1_000).unwrap();
+        let events = self
+            .daemon
+            .as_ref()
+            .unwrap()
+            .journal()
+            .events(0, 1_000)
+            .unwrap();
         let own = events.into_iter().map(|recorded| recorded.event);
-        own.filter(|event| event.source == SourceKind::Flow).map(|event| line(&event)).collect()
+        own.filter(|event| event.source == SourceKind::Flow)
+            .map(|event| line(&event))
+            .collect()
     }
 
     async fn check(&self, script: &Script) {
         let expected: Vec<_> = script.events.iter().map(|event| self.text(event)).collect();
         assert_eq!(self.made(), expected);
         let count = expected.len() as u64;
-        self.until("all is posted", |daemon| daemon.journal().totals().posted.events == count).await;
+        self.until("all is posted", |daemon| {
+            daemon.journal().totals().posted.events == count
+        })
+        .await;
         for stock in &script.stock {
-            let bin = self.target.find("stock.location", json!([["barcode", "=", stock.bin]])).await;
-            let found = self.target.quantity(self.products[&stock.product].1, bin).await;
+            let bin = self
+                .target
+                .find("stock.location", json!([["barcode", "=", stock.bin]]))
+                .await;
+            let found = self
+                .target
+                .quantity(self.products[&stock.product].1, bin)
+                .await;
             let (product, wanted) = (&stock.product, stock.quantity);
-            assert!((found - wanted).abs() < 1e-6, "{product} in {}: {found}, not {wanted}", stock.bin);
+            assert!(
+                (found - wanted).abs() < 1e-6,
+                "{product} in {}: {found}, not {wanted}",
+                stock.bin
+            );
         }
     }
 }
@@ -195,11 +220,27 @@ impl Stage {
 fn line(event: &event::Event) -> String {
     assert_eq!(event.device.as_str(), DEVICE);
     match &event.action {
-        Action::Transfer { product, quantity, from, to, .. } => {
+        Action::Transfer {
+            product,
+            quantity,
+            from,
+            to,
+            ..
+        } => {
             format!("transfer {quantity} {product} {from} > {to}")
         }
-        Action::Count { product, quantity, from, .. } => format!("count {quantity} {product} {from}"),
-        Action::Scrap { product, quantity, from, .. } => format!("scrap {quantity} {product} {from}"),
+        Action::Count {
+            product,
+            quantity,
+            from,
+            ..
+        } => format!("count {quantity} {product} {from}"),
+        Action::Scrap {
+            product,
+            quantity,
+            from,
+            ..
+        } => format!("scrap {quantity} {product} {from}"),
         other => format!("{other:?}"),
     }
 }
@@ -218,17 +259,30 @@ impl Ring {
         let options = MqttOptions::new(DEVICE, address.ip().to_string(), address.port());
         let (client, mut events) = AsyncClient::new(options, 10);
         let topic = format!("stockrelay/v1/{}/{DEVICE}", stage.config.site);
-        client.subscribe(format!("{topic}/display"), QoS::AtLeastOnce).await.unwrap();
+        client
+            .subscribe(format!("{topic}/display"), QoS::AtLeastOnce)
+            .await
+            .unwrap();
         let subscribed = async {
-            while !matches!(events.poll().await.unwrap(), Event::Incoming(Packet::SubAck(_))) {}
+            while !matches!(
+                events.poll().await.unwrap(),
+                Event::Incoming(Packet::SubAck(_))
+            ) {}
         };
         tokio::time::timeout(PATIENCE, subscribed).await.unwrap();
-        Self { client, events, topic }
+        Self {
+            client,
+            events,
+            topic,
+        }
     }
 
     async fn scan(&mut self, code: &str) {
         let topic = format!("{}/scan", self.topic);
-        self.client.publish(topic, QoS::AtLeastOnce, false, code.as_bytes().to_vec()).await.unwrap();
+        self.client
+            .publish(topic, QoS::AtLeastOnce, false, code.as_bytes().to_vec())
+            .await
+            .unwrap();
     }
 
     /// Until the gateway has the code; nothing may be said meanwhile.
@@ -295,7 +349,10 @@ async fn play(name: &str, target: Target) {
         };
         assert_eq!(said["ok"], ok, "{place}: {said}");
         let text = said["text"].as_str().unwrap();
-        assert!(text.contains(wanted.as_str()), "{place}: {said}, not {wanted}");
+        assert!(
+            text.contains(wanted.as_str()),
+            "{place}: {said}, not {wanted}"
+        );
     }
     stage.check(&script).await;
     stage.stop().await;
@@ -327,7 +384,15 @@ flows!(count, scrap, transfer);
 fn every_sequence_is_played() {
     let files = std::fs::read_dir(DIRECTORY).unwrap();
     let found: BTreeSet<String> = files
-        .map(|file| file.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned())
+        .map(|file| {
+            file.unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     let played: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(found, played);
@@ -342,8 +407,8 @@ async fn a_scanner_on_a_serial_line_moves_goods_and_hears_good_and_bad() {
         + "[[feedback.good]]\nsend = \"G\"\n[[feedback.bad]]\nsend = \"B\"\n";
     std::fs::write(stage.dir.path().join("own.toml"), own).unwrap();
     let list = stage.dir.path().join("scanners.toml");
-    let path = line.name().unwrap();
-    let entry = format!("[scanners.{DEVICE}]\nprofile = \"own.toml\"\npath = \"{path}\"\n");
+    let port = line.name().unwrap();
+    let entry = format!("[scanners.{DEVICE}]\nprofile = \"own.toml\"\nport = \"{port}\"\n");
     std::fs::write(&list, entry).unwrap();
     stage.config.scanners = Some(list);
     stage.start().await;
@@ -358,8 +423,15 @@ async fn a_scanner_on_a_serial_line_moves_goods_and_hears_good_and_bad() {
         let heard = tokio::time::timeout(PATIENCE, scanner.read_u8()).await;
         assert_eq!(heard.expect("an answer").unwrap(), answer, "{code}");
     }
-    assert_eq!(stage.made(), [stage.text("transfer 1 {chair} LOC-BIN-0001 > LOC-BIN-0002")]);
-    stage.until("it is posted", |daemon| daemon.journal().totals().posted.events == 1).await;
+    assert_eq!(
+        stage.made(),
+        [stage.text("transfer 1 {chair} LOC-BIN-0001 > LOC-BIN-0002")]
+    );
+    stage
+        .until("it is posted", |daemon| {
+            daemon.journal().totals().posted.events == 1
+        })
+        .await;
     stage.stop().await;
 }
 
@@ -376,14 +448,27 @@ async fn before_there_is_a_copy_codes_are_kept_and_moved_by_later() {
         ring.scan(&code).await;
         let said = ring.display(&code).await;
         assert_eq!(said["ok"], true);
-        assert!(said["text"].as_str().unwrap().starts_with("Kept, not understood yet"), "{said}");
+        assert!(
+            said["text"]
+                .as_str()
+                .unwrap()
+                .starts_with("Kept, not understood yet"),
+            "{said}"
+        );
     }
     assert_eq!(stage.made(), Vec::<String>::new());
     stage.stop().await;
     stage.config.odoo.url = url;
     stage.start().await;
-    stage.until("it is posted", |daemon| daemon.journal().totals().posted.events == 1).await;
-    assert_eq!(stage.made(), [stage.text("transfer 1 {chair} LOC-BIN-0001 > LOC-BIN-0002")]);
+    stage
+        .until("it is posted", |daemon| {
+            daemon.journal().totals().posted.events == 1
+        })
+        .await;
+    assert_eq!(
+        stage.made(),
+        [stage.text("transfer 1 {chair} LOC-BIN-0001 > LOC-BIN-0002")]
+    );
     stage.stop().await;
 }
 
@@ -407,7 +492,10 @@ async fn a_code_is_answered_within_50_ms() {
     }
     took.sort();
     let (p50, p99) = (took[CODES / 2], took[CODES * 99 / 100]);
-    println!("read to feedback: p50 {p50:?}, p99 {p99:?}, most {:?}", took[CODES - 1]);
+    println!(
+        "read to feedback: p50 {p50:?}, p99 {p99:?}, most {:?}",
+        took[CODES - 1]
+    );
     assert!(p99 < Duration::from_millis(50));
     stage.stop().await;
 }

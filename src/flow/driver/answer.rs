@@ -51,7 +51,11 @@ fn messages(
     number: &str,
     (ok, text): (bool, &str),
 ) -> Vec<Outbound> {
-    let feedback = if ok { &profile.feedback.good } else { &profile.feedback.bad };
+    let feedback = if ok {
+        &profile.feedback.good
+    } else {
+        &profile.feedback.bad
+    };
     let own: Vec<(&String, &String)> = (feedback.iter())
         .filter_map(|message| match message {
             Message::Publish { topic, template } => Some((topic, template)),
@@ -73,7 +77,11 @@ fn messages(
                 now_ms: clock::now().as_millisecond(),
                 device: number,
             };
-            outbound(scan, topic.clone().into(), values.fill(template.trim()).into())
+            outbound(
+                scan,
+                topic.clone().into(),
+                values.fill(template.trim()).into(),
+            )
         })
         .collect()
 }
@@ -95,5 +103,12 @@ fn uuid(scan: &Event, place: usize) -> String {
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
 }

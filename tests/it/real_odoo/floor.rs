@@ -40,7 +40,7 @@ fn open(copy: &Copy, code: &str) -> Option<Planned> {
 #[tokio::test]
 #[ignore = "needs a real Odoo 19: eval $(tests/real-odoo/odoo fresh NAME), then cargo test -- --ignored"]
 async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
-    let mut odoo = Odoo::real().await;
+    let mut odoo = Odoo::real(config::Api::Auto).await;
     let dir = tempfile::tempdir().unwrap();
     let (journal, _writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
     let copies = watch::Sender::new(None);

@@ -25,7 +25,7 @@ struct Floor {
 
 impl Floor {
     async fn open() -> Self {
-        let odoo = Odoo::real().await;
+        let odoo = Odoo::real(stockrelay::config::Api::Auto).await;
         let (gateway, link) = linked(&odoo).await;
         Self {
             odoo,
