@@ -63,7 +63,7 @@ fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken
         tracking,
     };
     if item.is_serial() && item.quantity != Decimal::ONE {
-        return Err(say(Key::SerialQuantity, &item));
+        return Err(Some(say(Key::SerialQuantity, &item)));
     }
     add(state, item)
 }
@@ -81,7 +81,7 @@ fn add(state: &mut State, item: Item) -> Taken {
         return Ok(vec![Did::Added]);
     };
     if item.is_serial() {
-        return Err(seen(&item));
+        return Err(Some(seen(&item)));
     }
     let before = work.items[place].clone();
     let sum = before.quantity.checked_add(item.quantity);
@@ -111,7 +111,7 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>) -> Taken {
         };
     }
     if item.is_serial() && item.quantity != Decimal::ONE {
-        return Err(say(Key::SerialQuantity, &item));
+        return Err(Some(say(Key::SerialQuantity, &item)));
     }
     let same = |own: &Item| own.code == item.code && own.lot == item.lot;
     if !work.items.iter().any(same) {
@@ -133,7 +133,7 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
         return Err(None);
     }
     if item.is_serial() && quantity != Decimal::ONE {
-        return Err(say(Key::SerialQuantity, item));
+        return Err(Some(say(Key::SerialQuantity, item)));
     }
     let before = item.clone();
     item.quantity = quantity;
@@ -177,14 +177,13 @@ pub fn in_place(flow: &Flow, state: &State, meaning: &Meaning, at: &str) -> Mean
     }
 }
 
-fn say(key: Key, item: &Item) -> Option<Say> {
-    Some(Say::bad(key).with("product", &item.name))
+fn say(key: Key, item: &Item) -> Say {
+    Say::bad(key).with("product", &item.name)
 }
 
-fn seen(item: &Item) -> Option<Say> {
-    let lot = item.lot.clone().unwrap_or_default();
-    match item.lot {
-        Some(_) => say(Key::SerialSeen, item).map(|say| say.with("lot", &lot)),
+fn seen(item: &Item) -> Say {
+    match &item.lot {
+        Some(lot) => say(Key::SerialSeen, item).with("lot", lot),
         None => say(Key::SerialFirst, item),
     }
 }

@@ -67,7 +67,7 @@ pub struct Output {
 }
 
 /// The flows of one profile.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Engine<'a> {
     rules: &'a FlowRules,
 }

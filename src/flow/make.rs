@@ -82,9 +82,9 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Action>, Say> {
         };
         return Err(Say::bad(key).with("product", &item.name));
     }
-    let make = |item| action(movement, work, item);
-    let made: Result<_, _> = work.items.iter().map(make).collect();
-    made.map_err(|want| {
+    let all = work.items.iter().map(|item| action(movement, work, item));
+    let all: Result<_, _> = all.collect();
+    all.map_err(|want| {
         Say::bad(Key::Unfinished)
             .with("what", &work.summary())
             .wanting([want])

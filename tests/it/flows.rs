@@ -258,6 +258,8 @@ impl Ring {
         let address = stage.daemon.as_ref().unwrap().mqtt_address().unwrap();
         let options = MqttOptions::new(DEVICE, address.ip().to_string(), address.port());
         let (client, mut events) = AsyncClient::new(options, 10);
+        // As devices do that want an answer at once: else the kernel holds small packets back for 40 ms.
+        events.network_options.set_tcp_nodelay(true);
         let topic = format!("stockrelay/v1/{}/{DEVICE}", stage.config.site);
         client
             .subscribe(format!("{topic}/display"), QoS::AtLeastOnce)

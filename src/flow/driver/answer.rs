@@ -102,7 +102,7 @@ fn uuid(scan: &Event, place: usize) -> String {
     bytes.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..16]);
     bytes[6] = bytes[6] & 0x0f | 0x80;
     bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     [
         &hex[..8],
         &hex[8..12],
