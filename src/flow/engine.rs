@@ -255,6 +255,7 @@ impl<'a> Engine<'a> {
         Ok(self.item(flow, state, true))
     }
 
+    #[expect(clippy::unused_self, reason = "what asks for it has an engine at hand")]
     pub(super) fn at(&self, flow: &Flow, state: &State) -> String {
         state.at.clone().unwrap_or_else(|| flow.start.clone())
     }
