@@ -17,7 +17,7 @@ mod judge;
 mod lookup;
 mod memory;
 pub mod tasks;
-mod texts;
+pub mod texts;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -286,7 +286,8 @@ impl Capture {
     }
 
     /// As the device said last, else as the list of devices has it, else as the configuration does.
-    fn language(&self, device: &Name) -> Language {
+    #[must_use]
+    pub fn language(&self, device: &Name) -> Language {
         let said = self.0.said.lock().unwrap_or_else(PoisonError::into_inner);
         let said = said.get(device).copied();
         said.or_else(|| self.settings().get(device)?.language)
@@ -319,6 +320,13 @@ impl Judged {
         let say = &self.judgement.say;
         let message = text(Language::English, say.key, &say.arguments).replace('\n', ": ");
         Some((code, message))
+    }
+
+    /// What is wrong with it, in the device's language, though it is taken.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        let say = &self.judgement.say;
+        (!say.ok).then(|| text(self.capture.language(&self.device), say.key, &say.arguments))
     }
 
     /// The journal has answered: what the display is to say.

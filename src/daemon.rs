@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::capture::{self, Capture};
 use crate::config::Config;
+use crate::flow;
 use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
@@ -120,14 +121,22 @@ impl Daemon {
             run(&mut parts, "mqtt.listen", door.run(cancel.clone()));
         }
         if let Some(broker) = &config.broker {
-            let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
+            let broker = Broker::new(broker, config.site.clone(), intake.clone(), board.clone())?;
             outlets.broker = Some(broker.outbound());
             run(&mut parts, "mqtt.broker", broker.run(cancel.clone()));
         }
         let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
-        let tasks = capture::tasks::run(capture, outlets.clone(), board.clone(), cancel.clone());
+        let tasks = capture::tasks::run(
+            capture.clone(),
+            outlets.clone(),
+            board.clone(),
+            cancel.clone(),
+        );
         run(&mut parts, "tasks", tasks);
+        let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
+        let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways)?;
+        run(&mut parts, "flow", flows.run(cancel.clone()));
         let forwarder = Forwarder {
             config: config.odoo.clone(),
             rules: Rules {

@@ -126,15 +126,15 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
     }))
 }
 
-/// A scan by the profile of the scanner that it came from: one reading, one code.
-pub fn scanned(reading: &Reading, profile: &Profile) -> Result<Event, Rejection> {
+/// A scan by the profile of the scanner that it came from: one reading, one code; and the scanner's own number, where it says one.
+pub fn scanned(reading: &Reading, profile: &Profile) -> Result<(Event, Option<String>), Rejection> {
     let read = || {
         let scan = (profile.read(&reading.payload))
             .map_err(|refusal| Refusal::new(refusal.code, refusal.message))?;
         check_text("code", &scan.text, true)?;
         let mut reader = Reader::new("scan", scan.id.is_none());
         reader.note("code", &scan.text);
-        Ok(Event {
+        let event = Event {
             device: reading.device.clone(),
             id_derived: scan.id.is_none(),
             id: (scan.id).unwrap_or_else(|| reader.derived_id(reading, 0, scan.at)),
@@ -146,7 +146,8 @@ pub fn scanned(reading: &Reading, profile: &Profile) -> Result<Event, Rejection>
                 code: scan.text,
                 symbology: scan.symbology.map(|symbology| symbology.to_string()),
             },
-        })
+        };
+        Ok((event, scan.device))
     };
     read().map_err(|refusal| reject(reading, None, refusal, &reading.payload))
 }

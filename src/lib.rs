@@ -6,6 +6,7 @@
 //! 2. [`decode`]: bytes become [`event`]s, or rejections with a reason. Pure.
 //! 3. [`capture`]: what the person is told at once, by a copy of Odoo's data; what is turned away, where it is strict.
 //! 4. [`journal`]: events are numbered and on disk before anyone is told so.
+//!    What devices that only beep scan goes from there through [`flow`], which makes events of it, and back.
 //! 5. [`assemble`]: events become the lines of [`document`]s, which are sealed. Pure.
 //! 6. [`forward`]: sealed documents go to Odoo, each once, and are read back.
 //! 7. [`view`]: what people and programs see of all that. It only reads, but for what people decide; a [`correction`] is one of it.
@@ -22,6 +23,7 @@ pub mod decode;
 pub mod demo;
 pub mod document;
 pub mod event;
+pub mod flow;
 pub mod forward;
 pub mod journal;
 pub mod outcome;

@@ -11,13 +11,15 @@ pub mod receipt;
 pub mod scanners;
 mod serial;
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use crate::capture::{Capture, Judged};
 use crate::decode;
-use crate::event::{Event, Name, Rejection, SourceKind};
+use crate::event::{Action, Event, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox};
 
 use profiles::Profiles;
@@ -152,7 +154,10 @@ impl Intake {
         };
         let (id, id_derived) = (Some(event.id.clone()), event.id_derived);
         let capture = self.capture.as_ref();
-        let mut judged = capture.and_then(|capture| capture.judge(event, display));
+        // Where codes make movements, the flow has the word.
+        let flow =
+            matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
+        let mut judged = capture.and_then(|capture| capture.judge(event, display && !flow));
         if let (Some(capture), true) = (capture, judged.as_ref().is_some_and(Judged::is_refusal)) {
             judged = match judged {
                 Some(judged) => Some(capture.reconsider(event, judged).await),
@@ -195,8 +200,8 @@ fn verdicts(pending: Vec<Pending>, accepted: &mut impl Iterator<Item = Accepted>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
     pub device: Name,
-    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`.
-    pub channel: &'static str,
+    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`; or what the device's profile names.
+    pub channel: Cow<'static, str>,
     pub payload: Bytes,
     pub retain: bool,
 }

@@ -145,7 +145,7 @@ async fn send(
         }
         let message = Outbound {
             device: device.clone(),
-            channel: "tasks",
+            channel: "tasks".into(),
             payload,
             retain: true,
         };

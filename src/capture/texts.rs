@@ -108,22 +108,35 @@ fn texts() -> &'static Texts {
 /// The text with its arguments filled in, cut to what a small screen shows.
 #[must_use]
 pub fn text(language: Language, key: Key, arguments: &[(&'static str, String)]) -> String {
-    let tag = LANGUAGES
+    let template = texts()
+        .get(key.name())
+        .and_then(|text| text.get(tag(language)))
+        .map_or("", String::as_str);
+    cut(&fill(template, arguments), TEXT_CHARS_MAX)
+}
+
+/// The tag under which texts are written.
+#[must_use]
+pub fn tag(language: Language) -> &'static str {
+    LANGUAGES
         .iter()
         .find(|(known, _)| *known == language)
-        .map_or("en", |(_, tag)| tag);
-    let mut text = texts()
-        .get(key.name())
-        .and_then(|text| text.get(tag))
-        .cloned()
-        .unwrap_or_default();
+        .map_or("en", |(_, tag)| tag)
+}
+
+/// A text with its arguments in their places, each cut so that one leaves room for the others.
+#[must_use]
+pub fn fill(template: &str, arguments: &[(&'static str, String)]) -> String {
+    let mut text = template.to_owned();
     for (name, value) in arguments {
         text = text.replace(&format!("{{{name}}}"), &cut(value, ARGUMENT_CHARS_MAX));
     }
-    cut(&text, TEXT_CHARS_MAX)
+    text
 }
 
-fn cut(text: &str, chars_max: usize) -> String {
+/// At most so many characters.
+#[must_use]
+pub fn cut(text: &str, chars_max: usize) -> String {
     if text.chars().count() <= chars_max {
         return text.to_owned();
     }

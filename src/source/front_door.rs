@@ -117,6 +117,8 @@ impl FrontDoor {
                 capture.heard_state(&device, payload);
             }
         }
+        // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
+        auth.tell(&mut auth::Known::default(), &intake);
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
         Ok(Self {
             listener,

@@ -37,6 +37,8 @@ struct Known {
     scanners: BTreeMap<Name, Rule>,
     mqtt: BTreeMap<Name, Rule>,
     firsts: BTreeMap<Name, First>,
+    /// What scanners call themselves in their payloads.
+    numbers: BTreeMap<Name, String>,
 }
 
 /// A code that may be repeated.
@@ -63,9 +65,9 @@ impl Profiles {
         let known = &mut *self.known();
         known.mqtt = rules;
         let (mqtt, scanners) = (&known.mqtt, &known.scanners);
-        known
-            .firsts
-            .retain(|name, _| mqtt.contains_key(name) || scanners.contains_key(name));
+        let is_listed = |name: &Name| mqtt.contains_key(name) || scanners.contains_key(name);
+        known.firsts.retain(|name, _| is_listed(name));
+        known.numbers.retain(|name, _| is_listed(name));
     }
 
     /// By which rule the codes of a device are read.
@@ -76,16 +78,32 @@ impl Profiles {
         rule.cloned()
     }
 
+    /// Whether the device makes movements by the order in which codes come.
+    #[must_use]
+    pub fn has_flow(&self, device: &Name) -> bool {
+        self.rule(device)
+            .is_some_and(|rule| rule.profile.flow.start.is_some())
+    }
+
+    /// What the scanner called itself last.
+    #[must_use]
+    pub fn number(&self, device: &Name) -> Option<String> {
+        self.known().numbers.get(device).cloned()
+    }
+
     /// As [`decode::decode`], by the device's profile where it has one.
     pub(super) fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {
             Some(rule) if reading.channel == Channel::Scan => {
-                let mut event = decode::scanned(reading, &rule.profile);
-                if let Ok(event) = &mut event {
+                let scanned = decode::scanned(reading, &rule.profile).map(|(mut event, number)| {
                     event.operator = event.operator.take().or(rule.operator);
-                    self.name_repeat(event, &rule.profile);
-                }
-                vec![event]
+                    self.name_repeat(&mut event, &rule.profile);
+                    if let Some(number) = number {
+                        self.known().numbers.insert(event.device.clone(), number);
+                    }
+                    event
+                });
+                vec![scanned]
             }
             _ => decode::decode(reading),
         }

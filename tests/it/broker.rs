@@ -170,7 +170,7 @@ async fn receipts_say_what_became_of_each_and_messages_wait_for_the_broker() {
     for n in 0..100 {
         let message = Outbound {
             device: Name::new("pda-1").unwrap(),
-            channel: if n == 99 { "tasks" } else { "display" },
+            channel: if n == 99 { "tasks" } else { "display" }.into(),
             payload: format!(r#"{{"n":{n}}}"#).into(),
             retain: n == 99,
         };

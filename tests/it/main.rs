@@ -5,6 +5,7 @@ mod commands;
 mod control;
 mod crash;
 mod floor;
+mod flows;
 mod frames;
 mod front_door;
 mod hid;

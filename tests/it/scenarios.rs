@@ -6,7 +6,7 @@ mod ear;
 mod protocol;
 mod runner;
 mod script;
-mod target;
+pub mod target;
 mod world;
 
 use std::collections::BTreeSet;

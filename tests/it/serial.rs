@@ -331,7 +331,7 @@ async fn what_a_display_is_told_reaches_the_scanner_as_its_profiles_command() {
     ] {
         let message = Outbound {
             device: Name::new("dock").unwrap(),
-            channel,
+            channel: channel.into(),
             payload: Bytes::from_static(payload.as_bytes()),
             retain: false,
         };

@@ -58,7 +58,6 @@ fn receive(lot: Option<&str>) -> Event {
 
 fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
-        unit: 1,
         id: 10,
         name: "Chair".to_owned(),
         tracked: tracking != "none",
@@ -391,7 +390,6 @@ fn raw_scans_are_told_what_they_are_and_never_refused() {
 #[test]
 fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
-        unit: 1,
         id: 10,
         name: "Chair".to_owned(),
         tracked: false,

@@ -58,7 +58,7 @@ impl Ledger {
             let event = recorded.event;
             let message = Outbound {
                 device: event.device.clone(),
-                channel: "receipt",
+                channel: "receipt".into(),
                 payload: receipt(&event.id),
                 retain: false,
             };

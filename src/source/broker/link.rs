@@ -116,11 +116,11 @@ impl Link {
 
     /// The same without waiting: for who holds up the deliveries, and so the acknowledgements that make room.
     pub fn push(&self, message: Outbound) {
-        let bytes = topic::outgoing(&self.site, &message.device, message.channel).len()
+        let bytes = topic::outgoing(&self.site, &message.device, &message.channel).len()
             + message.payload.len()
             + PACKET_OVERHEAD_BYTES;
         if bytes > self.packet_bytes_max {
-            tracing::warn!(device = %message.device, channel = message.channel, bytes,
+            tracing::warn!(device = %message.device, channel = %message.channel, bytes,
                 "dropped a message that is larger than mqtt.broker.packet_bytes_max");
             return;
         }
@@ -150,7 +150,7 @@ impl Link {
 
     fn hand_over(&self, state: &mut State) {
         while let Some(message) = state.outbox.next() {
-            let topic = topic::outgoing(&self.site, &message.device, message.channel);
+            let topic = topic::outgoing(&self.site, &message.device, &message.channel);
             let handed = self.client.try_publish(
                 topic,
                 QoS::AtLeastOnce,

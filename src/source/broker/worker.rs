@@ -119,14 +119,14 @@ async fn finish(delivery: &Delivery, verdicts: Vec<Verdict>, link: &Link, board:
     for verdict in verdicts {
         link.push(Outbound {
             device: reading.device.clone(),
-            channel: "receipt",
+            channel: "receipt".into(),
             payload: Receipt::of(&verdict),
             retain: false,
         });
         if let Some(payload) = verdict.display {
             link.push(Outbound {
                 device: reading.device.clone(),
-                channel: "display",
+                channel: "display".into(),
                 payload,
                 retain: false,
             });

@@ -265,19 +265,19 @@ impl Hub {
     /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What is retained already is
     /// not sent again.
     pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<KeepChange>) {
-        if message.retain && self.is_retained(&message.device, message.channel, &message.payload) {
+        if message.retain && self.is_retained(&message.device, &message.channel, &message.payload) {
             return;
         }
         if message.retain
             && self
-                .retain(&message.device, message.channel, &message.payload, changes)
+                .retain(&message.device, &message.channel, &message.payload, changes)
                 .is_err()
         {
-            tracing::warn!(device = %message.device, channel = message.channel, "no room to retain a message");
+            tracing::warn!(device = %message.device, channel = %message.channel, "no room to retain a message");
         }
         self.publish(
             &message.device,
-            message.channel,
+            &message.channel,
             message.payload,
             message.retain,
             None,

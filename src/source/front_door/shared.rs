@@ -219,7 +219,7 @@ impl Shared {
             if !self.hub.is_retained(device, "config/desired", &payload) {
                 let message = Outbound {
                     device: device.clone(),
-                    channel: "config/desired",
+                    channel: "config/desired".into(),
                     payload,
                     retain: true,
                 };

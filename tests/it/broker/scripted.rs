@@ -97,7 +97,7 @@ fn transfer(packet_id: u16, id: &str) -> Packet {
 async fn show(gateway: &Gateway, n: u32) {
     let message = Outbound {
         device: Name::new("pda-1").unwrap(),
-        channel: "display",
+        channel: "display".into(),
         payload: n.to_string().into(),
         retain: false,
     };

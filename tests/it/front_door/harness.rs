@@ -242,7 +242,7 @@ impl Door {
     pub async fn tell(&self, channel: &'static str, payload: &str, retain: bool) {
         let message = Outbound {
             device: Name::new("pda-1").unwrap(),
-            channel,
+            channel: channel.into(),
             payload: payload.to_owned().into(),
             retain,
         };

@@ -1,0 +1,152 @@
+//! What command barcodes do, in every state that has no use of its own for them.
+
+use crate::decode::meaning::{CommandCode, FlowName};
+use crate::decode::profile::{Flow, Movement};
+use crate::event::Action;
+
+use super::engine::{Engine, Input, emit};
+use super::make;
+use super::say::{Key, Say};
+use super::state::{Done, State};
+
+impl<'a> Engine<'a> {
+    pub(super) fn command(
+        &self,
+        flow: &'a Flow,
+        state: &mut State,
+        command: &CommandCode,
+        input: &Input<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<Say, Say> {
+        match command {
+            CommandCode::Validate => self.validate(flow, state, actions),
+            CommandCode::Cancel | CommandCode::Discard => self.cancel(flow, state),
+            CommandCode::Undo => self.undo(flow, state, actions),
+            CommandCode::MainMenu => self.switch(flow, state, None, actions),
+            CommandCode::Scrap => self.switch(flow, state, Some("scrap"), actions),
+            CommandCode::Return => self.switch(flow, state, Some("return"), actions),
+            CommandCode::Flow(FlowName::BuiltIn(movement)) => {
+                self.switch(flow, state, Some(movement.as_str()), actions)
+            }
+            CommandCode::Flow(FlowName::Custom(name)) => {
+                self.switch(flow, state, Some(name), actions)
+            }
+            CommandCode::Quantity(_) => {
+                let Some(item) = state.work.last_item() else {
+                    return Err(self.wrong(Key::NothingBegun, flow, state, input.code));
+                };
+                let say = Say::good(Key::QuantityNext).with("product", &item.name);
+                state.asks_quantity = true;
+                Ok(say)
+            }
+            CommandCode::PutInPack if !state.work.items.is_empty() => {
+                let what = state.work.summary();
+                let before = state.work.package.replace(input.package.to_owned());
+                emit(state, flow.movement, actions)?;
+                state.work.package = before;
+                Ok(self.made(flow, state, &what))
+            }
+            // Pages and prints of Odoo's own screen; packages where the flow has none.
+            _ => Err(self.wrong(Key::NotHere, flow, state, input.code)),
+        }
+    }
+
+    /// What was begun is complete; of an order, too.
+    fn validate(
+        &self,
+        flow: &'a Flow,
+        state: &mut State,
+        actions: &mut Vec<Action>,
+    ) -> Result<Say, Say> {
+        let of_order = matches!(flow.movement, Movement::Pick | Movement::Receive);
+        let order = state.work.order.clone().filter(|_| of_order);
+        if state.work.items.is_empty() && order.is_none() {
+            return Err(self.wrong(Key::NothingBegun, flow, state, ""));
+        }
+        let what = state.work.summary();
+        emit(state, flow.movement, actions)?;
+        state.forget();
+        let Some(order) = order else {
+            return Ok(self.made(flow, state, &what));
+        };
+        actions.push(Action::Validate {
+            order: order.clone(),
+        });
+        state.done = Done::Fixed;
+        let say = Say::good(Key::Validated).with("order", &order);
+        Ok(say.wanting(self.wanted(flow, state)))
+    }
+
+    /// What was begun and not made is forgotten. The order itself is Odoo's: nothing is cancelled there.
+    pub(super) fn cancel(&self, flow: &Flow, state: &mut State) -> Result<Say, Say> {
+        if state.work.is_empty() && state.at.is_none() {
+            return Err(self.wrong(Key::NothingBegun, flow, state, ""));
+        }
+        let what = state.work.summary();
+        state.forget();
+        let say = Say::good(Key::Cancelled).with("what", &what);
+        Ok(say.wanting(self.wanted(flow, state)))
+    }
+
+    /// The last read is forgotten; where all is made, it is taken back by events of its own.
+    pub(super) fn undo(
+        &self,
+        flow: &Flow,
+        state: &mut State,
+        actions: &mut Vec<Action>,
+    ) -> Result<Say, Say> {
+        if state.asks_quantity {
+            state.asks_quantity = false;
+            return Ok(self.undone(flow, state));
+        }
+        if let Some(step) = state.trail.pop() {
+            for did in step.did.into_iter().rev() {
+                state.work.undo(did);
+            }
+            state.at = step.at;
+            return Ok(self.undone(flow, state));
+        }
+        match std::mem::take(&mut state.done) {
+            Done::Moved(moved) if state.work.items.is_empty() => {
+                let what = format!("{} × {}", moved.len(), flow.movement.as_str());
+                let what = match moved.as_slice() {
+                    [one] => format!("{} × {}", one.quantity.normalize(), one.product),
+                    _ => what,
+                };
+                actions.extend(make::back(&moved));
+                Ok(Say::good(Key::MovedBack).with("what", &what))
+            }
+            Done::Fixed if state.work.items.is_empty() => Err(Say::bad(Key::Fixed)),
+            _ => Err(self.wrong(Key::NothingToUndo, flow, state, "")),
+        }
+    }
+
+    fn undone(&self, flow: &Flow, state: &State) -> Say {
+        if state.work.last_item().is_some() {
+            return self.item(flow, state, true);
+        }
+        Say::good(Key::Undone).wanting(self.wanted(flow, state))
+    }
+
+    /// Another flow begins, once what was begun is complete. Without a name: the one that the device begins in.
+    fn switch(
+        &self,
+        flow: &'a Flow,
+        state: &mut State,
+        name: Option<&str>,
+        actions: &mut Vec<Action>,
+    ) -> Result<Say, Say> {
+        if let Some(name) = name.filter(|name| self.named(name).is_none()) {
+            return Err(Say::bad(Key::UnknownFlow).with("flow", name));
+        }
+        emit(state, flow.movement, actions)?;
+        state.forget();
+        state.flow = name.map(str::to_owned);
+        let Some(flow) = self.flow(state) else {
+            return Err(Say::bad(Key::UnknownFlow).with("flow", ""));
+        };
+        let shown = name.unwrap_or(flow.movement.as_str()).to_uppercase();
+        let say = Say::good(Key::Flow).with("flow", &shown);
+        Ok(say.wanting(self.wanted(flow, state)))
+    }
+}

@@ -1,0 +1,413 @@
+//! Runs the flows: scans come from the journal in `seq` order, events go back to it, and the person hears of it.
+//!
+//! What a device has begun and up to where scans are read is kept in the journal, in one transaction, after the events are. A crash
+//! between the two makes the same events once more, under the same ids, and the journal finds them to be duplicates.
+//!
+//! Until the copy of Odoo's data is there, nothing is guessed: scans wait in the journal, and the person is told that.
+
+mod answer;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use self::answer::Answers;
+use super::engine::{Engine, Input, Made, Read};
+use super::known::{InCopy, nomenclature};
+use super::say::{Key, Say};
+use super::state::{State, Tracking};
+use crate::capture::Capture;
+use crate::clock;
+use crate::decode::meaning::{Context, Meaning, Unclear};
+use crate::decode::nomenclature::Nomenclature;
+use crate::decode::profile::{Profile, Symbology};
+use crate::event::{Action, Event, Name, Recorded, SourceKind};
+use crate::forward::copy::Copy;
+use crate::journal::{AppendError, Journal, JournalError, KeepChange};
+use crate::source::Outlets;
+use crate::source::profiles::Profiles;
+
+/// Events read from the journal at once.
+const PAGE_EVENTS: usize = 500;
+/// Up to where scans are read is written at least so often, in events, where none of them is a flow's.
+const CURSOR_EVERY: u64 = 10_000;
+/// How often a full journal is asked again.
+const FULL_WAIT: Duration = Duration::from_secs(1);
+/// How often a copy that is being filled for the first time is looked at.
+const COPY_LOOK: Duration = Duration::from_millis(500);
+/// In the journal: up to where scans are read, and what each device has begun.
+const CURSOR_KEY: &str = "flow-cursor";
+const STATE_PREFIX: &str = "flow/";
+
+/// Why the task ends.
+#[derive(Debug, thiserror::Error)]
+enum Stop {
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal has stopped, and said why.
+    #[error("the journal has stopped")]
+    Stopped,
+}
+
+/// The task, before it runs.
+pub struct Driver {
+    journal: Journal,
+    copies: watch::Receiver<Option<Copy>>,
+    profiles: Profiles,
+    capture: Capture,
+    answers: Answers,
+    /// All scans up to here are read.
+    cursor: u64,
+    /// The cursor as it is in the journal.
+    kept: u64,
+    /// Of scans up to here, people were told that they wait.
+    told: u64,
+    states: HashMap<Name, State>,
+    rules: Option<Rules>,
+}
+
+/// The nomenclature, and the change of the copy that it is of.
+struct Rules {
+    news: watch::Receiver<u64>,
+    nomenclature: Option<Nomenclature>,
+}
+
+/// What a page of scans has led to, until it is in the journal.
+#[derive(Default)]
+struct Page {
+    states: BTreeMap<Name, State>,
+    events: Vec<Event>,
+    said: Vec<(Event, Arc<Profile>, bool, String)>,
+}
+
+impl Driver {
+    /// Takes up what was begun before the last stop.
+    pub fn new(
+        journal: Journal,
+        copies: watch::Receiver<Option<Copy>>,
+        (profiles, capture, outlets): (Profiles, Capture, Outlets),
+    ) -> Result<Self, JournalError> {
+        let cursor = journal
+            .kept(CURSOR_KEY)?
+            .pop()
+            .and_then(|(_, value)| std::str::from_utf8(&value).ok()?.parse().ok());
+        let states = journal.kept(STATE_PREFIX)?.into_iter();
+        let states = states.filter_map(|(key, value)| {
+            let device = Name::new(key.strip_prefix(STATE_PREFIX)?).ok()?;
+            let state = serde_json::from_slice(&value)
+                .inspect_err(
+                    |error| tracing::warn!(%device, "what it had begun cannot be read: {error}"),
+                )
+                .unwrap_or_default();
+            Some((device, state))
+        });
+        Ok(Self {
+            // A journal from before there were flows: its scans were never a flow's.
+            cursor: cursor.unwrap_or(journal.totals().last_seq),
+            kept: cursor.unwrap_or(u64::MAX),
+            told: 0,
+            states: states.collect(),
+            answers: Answers::new(outlets, profiles.clone()),
+            rules: None,
+            journal,
+            copies,
+            profiles,
+            capture,
+        })
+    }
+
+    /// Runs until it is cancelled or the journal has stopped.
+    pub async fn run(mut self, cancel: CancellationToken) {
+        let turning = async {
+            loop {
+                if let Err(stop) = self.turn().await {
+                    break stop;
+                }
+            }
+        };
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            stop = turning => if let Stop::Journal(error) = stop {
+                tracing::error!("flows stop: {error}");
+            }
+        }
+    }
+
+    /// Reads what is there, or waits.
+    async fn turn(&mut self) -> Result<(), Stop> {
+        let mut totals = self.journal.watch();
+        let mut copies = self.copies.clone();
+        let copy = copies.borrow_and_update().clone();
+        let ready = copy.filter(|copy| copy.is_complete().unwrap_or(false));
+        if self.kept == u64::MAX {
+            self.keep(Vec::new()).await?;
+        }
+        let after = if ready.is_some() {
+            self.cursor
+        } else {
+            self.cursor.max(self.told)
+        };
+        let events = self.journal.events(after, PAGE_EVENTS)?;
+        let last = events.last().map(|event| event.seq);
+        match (&ready, last) {
+            (Some(copy), Some(last)) => return self.read(copy, &events, last).await,
+            (None, Some(last)) => {
+                for scan in &events {
+                    self.tell_waiting(scan).await;
+                }
+                self.told = last;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let nap = if ready.is_some() {
+            self.settle().await?
+        } else {
+            Some(COPY_LOOK)
+        };
+        tokio::select! {
+            newer = totals.wait_for(|totals| totals.last_seq > after) => {
+                newer.map_err(|_| Stop::Stopped)?;
+            }
+            changed = copies.changed(), if ready.is_none() => changed.map_err(|_| Stop::Stopped)?,
+            () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
+        }
+        Ok(())
+    }
+
+    /// The profile of a scan's device, if it is one that makes movements.
+    fn profile_of(&self, scan: &Event) -> Option<Arc<Profile>> {
+        if scan.source == SourceKind::Flow || !matches!(scan.action, Action::Scan { .. }) {
+            return None;
+        }
+        let profile = self.profiles.rule(&scan.device)?.profile;
+        profile.flow.start.is_some().then_some(profile)
+    }
+
+    async fn tell_waiting(&self, recorded: &Recorded) {
+        let scan = &recorded.event;
+        if let (Some(profile), Action::Scan { code, .. }) = (self.profile_of(scan), &scan.action) {
+            let say = Say::good(Key::Kept).with("code", code);
+            let text = say.text(self.capture.language(&scan.device));
+            self.answers.give(scan, &profile, (true, &text)).await;
+        }
+    }
+
+    /// Takes scans in, in their order; what they lead to goes into the journal together.
+    async fn read(&mut self, copy: &Copy, scans: &[Recorded], last: u64) -> Result<(), Stop> {
+        let mut page = Page::default();
+        for scan in scans {
+            if let Some(profile) = self.profile_of(&scan.event) {
+                self.take(copy, scan, profile, &mut page);
+            }
+        }
+        self.cursor = last;
+        if page.states.is_empty() {
+            if self.cursor.saturating_sub(self.kept) >= CURSOR_EVERY {
+                self.keep(Vec::new()).await?;
+            }
+            return Ok(());
+        }
+        self.append(page.events).await?;
+        for (scan, profile, ok, text) in &page.said {
+            self.answers.give(scan, profile, (*ok, text)).await;
+        }
+        self.commit(page.states).await
+    }
+
+    /// One scan of a device that makes movements.
+    fn take(&mut self, copy: &Copy, recorded: &Recorded, profile: Arc<Profile>, page: &mut Page) {
+        let scan = &recorded.event;
+        let Action::Scan { code, symbology } = &scan.action else {
+            return;
+        };
+        let known = page
+            .states
+            .get(&scan.device)
+            .or_else(|| self.states.get(&scan.device));
+        let before = known.cloned().unwrap_or_default();
+        let engine = Engine::new(&profile.flow);
+        let in_copy = InCopy {
+            copy,
+            last: before.last_product(),
+        };
+        let context = Context {
+            means: &profile.code.means,
+            nomenclature: nomenclature_of(&mut self.rules, copy),
+            known: &in_copy,
+            year: scan.received.to_zoned(jiff::tz::TimeZone::UTC).year(),
+        };
+        let symbology = symbology.as_deref().and_then(Symbology::of);
+        let read = match context.understand_text(code, symbology.as_ref()) {
+            Ok(understood) => Read::Means(understood.meaning),
+            Err(Unclear::Ambiguous { .. }) => Read::Unclear,
+            Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
+        };
+        let tracking = match &read {
+            Read::Means(Meaning::Product(item)) => in_copy.tracking(&item.code),
+            _ => Tracking::Unknown,
+        };
+        let package = format!("{}-{}", scan.device, recorded.seq);
+        let input = Input {
+            seq: recorded.seq,
+            at: scan.at,
+            now: scan.received,
+            code,
+            read,
+            operator: scan.operator.as_deref(),
+            tracking,
+            package: &package,
+        };
+        let (state, output) = engine.read(&before, &input);
+        let events: Vec<Event> = output
+            .events
+            .into_iter()
+            .map(|made| event(scan, made))
+            .collect();
+        let mut ok = output.say.ok;
+        let mut text = output.say.text(self.capture.language(&scan.device));
+        if let Some(fault) = self.fault(scan, &engine, &state, &output.say) {
+            (ok, text) = (false, fault);
+        }
+        page.events.extend(events);
+        page.said.push((scan.clone(), profile, ok, text));
+        page.states.insert(scan.device.clone(), state);
+    }
+
+    /// What is wrong with the product that was just scanned, by what is known of orders and lots. It is remembered all the same, as
+    /// an event of that kind is taken: undo takes it back.
+    fn fault(&self, scan: &Event, engine: &Engine<'_>, state: &State, say: &Say) -> Option<String> {
+        if !matches!(say.key, Key::Item) {
+            return None;
+        }
+        let outlook = Event {
+            id: "flow-outlook".to_owned(),
+            action: engine.outlook(state)?,
+            ..scan.clone()
+        };
+        self.capture.judge(&outlook, true)?.fault()
+    }
+
+    /// Makes what is complete by itself once its time is there; answers how long the next one has.
+    async fn settle(&mut self) -> Result<Option<Duration>, Stop> {
+        let now = clock::now();
+        let mut next: Option<Timestamp> = None;
+        let (mut states, mut events) = (BTreeMap::new(), Vec::new());
+        for (device, state) in &self.states {
+            let Some(rule) = self.profiles.rule(device) else {
+                continue;
+            };
+            let engine = Engine::new(&rule.profile.flow);
+            match engine.due(state) {
+                Some(due) if due <= now => {
+                    let mut state = state.clone();
+                    let made = engine.pass(&mut state, now);
+                    events.extend(made.into_iter().map(|made| settled(device, now, made)));
+                    states.insert(device.clone(), state);
+                }
+                Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
+                None => {}
+            }
+        }
+        if !states.is_empty() {
+            self.append(events).await?;
+            self.commit(states).await?;
+        }
+        let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+        Ok(wait)
+    }
+
+    /// Puts events into the journal, and notes them with what is known of orders.
+    async fn append(&self, events: Vec<Event>) -> Result<(), Stop> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let judged: Vec<_> = events
+            .iter()
+            .map(|event| self.capture.judge(event, false))
+            .collect();
+        let entries: Vec<_> = events.into_iter().map(Ok).collect();
+        let accepted = loop {
+            match self.journal.inbox().append(entries.clone()).await {
+                Ok(accepted) => break accepted,
+                Err(AppendError::Full) => tokio::time::sleep(FULL_WAIT).await,
+                Err(AppendError::Stopped) => return Err(Stop::Stopped),
+            }
+        };
+        for (judged, accepted) in judged.into_iter().zip(&accepted) {
+            drop(judged.and_then(|judged| judged.kept(accepted)));
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, states: BTreeMap<Name, State>) -> Result<(), Stop> {
+        let changes = states.iter().map(|(device, state)| {
+            // Texts, numbers and times: serialising them cannot fail.
+            let value = serde_json::to_vec(state).unwrap_or_default();
+            (format!("{STATE_PREFIX}{device}"), Some(value))
+        });
+        self.keep(changes.collect()).await?;
+        self.states.extend(states);
+        Ok(())
+    }
+
+    /// Writes changes, and up to where scans are read with them.
+    async fn keep(&mut self, mut changes: Vec<KeepChange>) -> Result<(), Stop> {
+        changes.push((
+            CURSOR_KEY.to_owned(),
+            Some(self.cursor.to_string().into_bytes()),
+        ));
+        loop {
+            match self.journal.inbox().keep(changes.clone()).await {
+                Ok(()) => break,
+                Err(AppendError::Full) => tokio::time::sleep(FULL_WAIT).await,
+                Err(AppendError::Stopped) => return Err(Stop::Stopped),
+            }
+        }
+        self.kept = self.cursor;
+        Ok(())
+    }
+}
+
+/// The company's nomenclature, read anew when the copy has changed.
+fn nomenclature_of<'a>(rules: &'a mut Option<Rules>, copy: &Copy) -> Option<&'a Nomenclature> {
+    let old = |rules: &Rules| rules.news.has_changed().unwrap_or(true);
+    if rules.as_ref().is_none_or(old) {
+        *rules = Some(Rules {
+            news: copy.news(),
+            nomenclature: nomenclature(copy),
+        });
+    }
+    rules.as_ref()?.nomenclature.as_ref()
+}
+
+/// What a flow made of a scan: of the same device, by the same hands.
+fn event(scan: &Event, made: Made) -> Event {
+    Event {
+        device: scan.device.clone(),
+        id: made.id,
+        id_derived: false,
+        source: SourceKind::Flow,
+        at: made.at,
+        received: scan.received,
+        operator: made.operator,
+        action: made.action,
+    }
+}
+
+fn settled(device: &Name, now: Timestamp, made: Made) -> Event {
+    Event {
+        device: device.clone(),
+        id: made.id,
+        id_derived: false,
+        source: SourceKind::Flow,
+        at: made.at,
+        received: now,
+        operator: made.operator,
+        action: made.action,
+    }
+}

@@ -1,0 +1,439 @@
+//! State, what was read, now → state, events, a word for the person. Pure.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use jiff::Timestamp;
+
+use crate::decode::meaning::{CommandCode, Meaning};
+use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
+use crate::event::Action;
+
+use super::acts;
+use super::make;
+use super::say::{Key, Say, Want};
+use super::state::{Did, State, Step, Tracking};
+
+/// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
+const SETTLE_S: i64 = 60;
+/// What is begun ends after so long without a read, unless the profile says otherwise.
+const IDLE_S: u64 = 600;
+/// The command that says why goods are scrapped or come back: `SR-REASON-DAMAGED`.
+const REASON: &str = "SR-REASON-";
+
+/// One read of a device.
+#[derive(Debug, Clone)]
+pub struct Input<'a> {
+    /// The scan's number in the journal: events that are made of it are named after it.
+    pub seq: u64,
+    /// When it was scanned, as the device says: the time of the events.
+    pub at: Timestamp,
+    /// When the gateway had it: pauses are told by it.
+    pub now: Timestamp,
+    /// As it was scanned.
+    pub code: &'a str,
+    pub read: Read,
+    /// As the device says; the badge that was scanned counts where it says nothing.
+    pub operator: Option<&'a str>,
+    /// Of the product that was read.
+    pub tracking: Tracking,
+    /// The name of a package that this read may begin.
+    pub package: &'a str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read {
+    Means(Meaning),
+    /// It has more than one meaning, and none is guessed.
+    Unclear,
+    /// It says what it is, and is no valid one.
+    Damaged,
+}
+
+/// An event that was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// `flow-SEQ-N`: the same scan makes the same ids, so that nothing is made twice.
+    pub id: String,
+    pub at: Timestamp,
+    pub operator: Option<String>,
+    pub action: Action,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub events: Vec<Made>,
+    pub say: Say,
+}
+
+/// The flows of one profile.
+#[derive(Debug)]
+pub struct Engine<'a> {
+    rules: &'a FlowRules,
+}
+
+/// The flows that every device has.
+fn built_in() -> &'static BTreeMap<String, Flow> {
+    static FLOWS: OnceLock<BTreeMap<String, Flow>> = OnceLock::new();
+    // A test drives each of them, so a file that cannot be read is never shipped.
+    FLOWS.get_or_init(|| toml::from_str(include_str!("builtin.toml")).unwrap_or_default())
+}
+
+impl<'a> Engine<'a> {
+    #[must_use]
+    pub fn new(rules: &'a FlowRules) -> Self {
+        Self { rules }
+    }
+
+    /// The device read a code.
+    #[must_use]
+    pub fn read(&self, state: &State, input: &Input<'_>) -> (State, Output) {
+        let mut before = state.clone();
+        let mut events = self.pass(&mut before, input.now);
+        let mut after = before.clone();
+        let mut actions = Vec::new();
+        let (mut state, mut say) = match self.apply(&mut after, input, &mut actions) {
+            Ok(say) => (after, say),
+            Err(say) => {
+                actions.clear();
+                (before, say)
+            }
+        };
+        say.dropped = state.dropped.take();
+        state.seq = input.seq;
+        state.last = Some(input.now);
+        state.last_at = Some(input.at);
+        state.made = 0;
+        let operator = input.operator.or(state.operator.as_deref());
+        let operator = operator.map(str::to_owned);
+        events.extend(number(&mut state, actions, input.at, operator.as_ref()));
+        (state, Output { events, say })
+    }
+
+    /// When [`Self::pass`] would make events if nothing is read until then.
+    #[must_use]
+    pub fn due(&self, state: &State) -> Option<Timestamp> {
+        let flow = self.flow(state)?;
+        let last = state
+            .last
+            .filter(|_| make::settles(flow.movement, &state.work))?;
+        Some(last + jiff::SignedDuration::from_secs(self.settle_s()))
+    }
+
+    /// Time has passed without a read: makes what is complete by itself, and ends the rest.
+    pub fn pass(&self, state: &mut State, now: Timestamp) -> Vec<Made> {
+        let Some(last) = state.last else {
+            return Vec::new();
+        };
+        let idle_s = now.duration_since(last).as_secs();
+        let mut events = Vec::new();
+        if let Some(movement) = self.flow(state).map(|flow| flow.movement)
+            && idle_s >= self.settle_s()
+            && make::settles(movement, &state.work)
+        {
+            let mut actions = Vec::new();
+            // What settles can be made.
+            if emit(state, movement, &mut actions).is_ok() {
+                let operator = state.operator.clone();
+                let at = state.last_at.unwrap_or(last);
+                events = number(state, actions, at, operator.as_ref());
+            }
+        }
+        if self.idle_s().is_some_and(|limit_s| idle_s >= limit_s) {
+            if !state.work.is_empty() {
+                state.dropped = Some(state.work.summary());
+            }
+            state.forget();
+            state.flow = None;
+            state.done = super::state::Done::Nothing;
+        }
+        events
+    }
+
+    /// The event that the last product would be, if nothing else came: so that the person hears at once what is wrong with it.
+    #[must_use]
+    pub fn outlook(&self, state: &State) -> Option<Action> {
+        let item = state.work.last_item()?;
+        make::action(self.flow(state)?.movement, &state.work, item).ok()
+    }
+
+    fn idle_s(&self) -> Option<i64> {
+        let idle_s = self.rules.idle_s.unwrap_or(IDLE_S);
+        (idle_s > 0).then(|| i64::try_from(idle_s).unwrap_or(i64::MAX))
+    }
+
+    fn settle_s(&self) -> i64 {
+        self.idle_s()
+            .map_or(SETTLE_S, |idle_s| idle_s.min(SETTLE_S))
+    }
+
+    /// By its name, in small letters: the profile's own before those that every device has.
+    pub(super) fn named(&self, name: &str) -> Option<&'a Flow> {
+        let own = self.rules.custom.get(name);
+        own.or_else(|| built_in().get(name))
+    }
+
+    pub(super) fn flow(&self, state: &State) -> Option<&'a Flow> {
+        let name = state.flow.as_ref().or(self.rules.start.as_ref())?;
+        self.named(name)
+    }
+
+    /// What the code does; an error is a word for the person, and nothing has changed.
+    fn apply(
+        &self,
+        state: &mut State,
+        input: &Input<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<Say, Say> {
+        let meaning = match &input.read {
+            Read::Means(meaning) => meaning,
+            Read::Unclear => return Err(Say::bad(Key::Unclear).with("code", &shown(input.code))),
+            Read::Damaged => return Err(Say::bad(Key::Damaged).with("code", &shown(input.code))),
+        };
+        let Some(flow) = self.flow(state) else {
+            let name = state.flow.as_ref().or(self.rules.start.as_ref());
+            let name = name.map_or("", String::as_str);
+            return Err(Say::bad(Key::UnknownFlow).with("flow", name));
+        };
+        let meaning = match meaning {
+            Meaning::Command {
+                command: CommandCode::Quantity(Some(quantity)),
+            } => &Meaning::Quantity {
+                quantity: *quantity,
+            },
+            Meaning::Command {
+                command: CommandCode::Operator(badge),
+            }
+            | Meaning::Operator { badge } => {
+                state.operator = Some(badge.clone());
+                return Ok(Say::good(Key::Operator).with("code", badge));
+            }
+            other => other,
+        };
+        let meaning = &acts::in_place(flow, state, meaning, &self.at(flow, state));
+        if state.asks_quantity && !matches!(meaning, Meaning::Command { .. }) {
+            return self.asked_quantity(flow, state, meaning, input);
+        }
+        if let Some(transition) = self.transition(flow, state, meaning) {
+            return self.go(flow, transition, state, (meaning, input), actions);
+        }
+        match meaning {
+            Meaning::Command { command } => self.command(flow, state, command, input, actions),
+            Meaning::Unknown { text } if is_reason(flow.movement, text) => {
+                let reason = text[REASON.len()..].to_owned();
+                let did = Did::Reason(state.work.reason.replace(reason.clone()));
+                state.remember(Step {
+                    at: state.at.clone(),
+                    did: vec![did],
+                });
+                Ok(self.next(flow, state, &reason))
+            }
+            Meaning::Unknown { .. } => Err(self.wrong(Key::Unknown, flow, state, input.code)),
+            _ => Err(self.wrong(Key::Wrong, flow, state, input.code)),
+        }
+    }
+
+    /// The code that was asked for as a quantity.
+    fn asked_quantity(
+        &self,
+        flow: &Flow,
+        state: &mut State,
+        meaning: &Meaning,
+        input: &Input<'_>,
+    ) -> Result<Say, Say> {
+        let quantity = acts::asked_quantity(meaning).ok_or_else(|| {
+            Say::bad(Key::Wrong)
+                .with("code", input.code)
+                .wanting([Want::Quantity])
+        })?;
+        let at = state.at.clone();
+        let did = acts::quantity(state, quantity).map_err(|say| {
+            say.unwrap_or_else(|| self.wrong(Key::Wrong, flow, state, input.code))
+        })?;
+        state.asks_quantity = false;
+        state.remember(Step { at, did });
+        Ok(self.item(flow, state, true))
+    }
+
+    #[expect(clippy::unused_self, reason = "what asks for it has an engine at hand")]
+    pub(super) fn at(&self, flow: &Flow, state: &State) -> String {
+        state.at.clone().unwrap_or_else(|| flow.start.clone())
+    }
+
+    fn transition(
+        &self,
+        flow: &'a Flow,
+        state: &State,
+        meaning: &Meaning,
+    ) -> Option<&'a Transition> {
+        let at = self.at(flow, state);
+        let waits = |on: &On| match (on, meaning) {
+            (On::Command(own), Meaning::Command { command }) => own == command,
+            (On::Kind(kind), meaning) => kind_of(meaning) == Some(*kind),
+            _ => false,
+        };
+        flow.on
+            .iter()
+            .find(|transition| transition.state == at && waits(&transition.code))
+    }
+
+    /// Does what a transition says, in its order.
+    fn go(
+        &self,
+        flow: &'a Flow,
+        transition: &Transition,
+        state: &mut State,
+        (meaning, input): (&Meaning, &Input<'_>),
+        actions: &mut Vec<Action>,
+    ) -> Result<Say, Say> {
+        let mut step = Step {
+            at: state.at.clone(),
+            did: Vec::new(),
+        };
+        let what = state.work.summary();
+        let (mut said, made_before) = (None, actions.len());
+        for act in &transition.acts {
+            match act {
+                Act::Emit => {
+                    if emit(state, flow.movement, actions)? {
+                        step.did.clear();
+                    }
+                }
+                Act::End => {
+                    state.forget();
+                    step = Step {
+                        at: None,
+                        did: Vec::new(),
+                    };
+                }
+                Act::Undo => said = Some(self.undo(flow, state, actions)?),
+                Act::Cancel => said = Some(self.cancel(flow, state)?),
+                act => {
+                    let did = acts::remember(*act, state, meaning, input).map_err(|say| {
+                        say.unwrap_or_else(|| self.wrong(Key::Wrong, flow, state, input.code))
+                    })?;
+                    step.did.extend(did);
+                }
+            }
+        }
+        if let Some(next) = &transition.next {
+            state.at = Some(next.clone());
+        }
+        state.remember(step);
+        if let Some(said) = said {
+            return Ok(said);
+        }
+        let made = actions.len() > made_before;
+        Ok(match meaning {
+            _ if made => self.made(flow, state, &what),
+            Meaning::Product(item) => self.item(flow, state, item.known),
+            Meaning::Lot { .. } | Meaning::Quantity { .. } => self.item(flow, state, true),
+            Meaning::Command { .. } => self.next(flow, state, input.package),
+            _ => self.next(flow, state, input.code),
+        })
+    }
+
+    /// What may come next, without what is only told of the last product.
+    pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
+        let at = self.at(flow, state);
+        let all = (flow.on.iter())
+            .filter(|transition| transition.state == at)
+            .filter_map(|transition| Want::of(&transition.code));
+        all.filter(|want| !matches!(want, Want::Lot | Want::Quantity))
+            .collect()
+    }
+
+    pub(super) fn wrong(&self, key: Key, flow: &Flow, state: &State, code: &str) -> Say {
+        let say = Say::bad(key).with("code", &shown(code));
+        say.wanting(self.wanted(flow, state))
+    }
+
+    pub(super) fn next(&self, flow: &Flow, state: &State, code: &str) -> Say {
+        let say = Say::good(Key::Next).with("code", &shown(code));
+        say.wanting(self.wanted(flow, state))
+    }
+
+    pub(super) fn made(&self, flow: &Flow, state: &State, what: &str) -> Say {
+        let say = Say::good(Key::Made).with("what", what);
+        say.wanting(self.wanted(flow, state))
+    }
+
+    /// The product that was scanned last, and its running quantity.
+    pub(super) fn item(&self, flow: &Flow, state: &State, known: bool) -> Say {
+        let Some(item) = state.work.last_item() else {
+            return self.next(flow, state, "");
+        };
+        let key = match item.tracking {
+            Tracking::Serial if item.lot.is_none() => Key::SerialNext,
+            Tracking::Lot if item.lot.is_none() => Key::LotNext,
+            _ if !known => Key::ItemUnknown,
+            _ => Key::Item,
+        };
+        Say::good(key)
+            .with("product", &item.name)
+            .with("quantity", &item.quantity.normalize().to_string())
+    }
+}
+
+/// Makes all that is remembered; answers whether there was anything.
+pub(super) fn emit(
+    state: &mut State,
+    movement: Movement,
+    actions: &mut Vec<Action>,
+) -> Result<bool, Say> {
+    let made = make::actions(movement, &state.work)?;
+    if made.is_empty() {
+        return Ok(false);
+    }
+    state.work.items.clear();
+    state.work.last = 0;
+    state.work.reason = None;
+    state.trail.clear();
+    state.done = make::done(&made);
+    actions.extend(made);
+    Ok(true)
+}
+
+/// Names events after the scan that they were made of.
+fn number(
+    state: &mut State,
+    actions: Vec<Action>,
+    at: Timestamp,
+    operator: Option<&String>,
+) -> Vec<Made> {
+    let mut name = |action| {
+        state.made += 1;
+        Made {
+            id: format!("flow-{}-{}", state.seq, state.made),
+            at,
+            operator: operator.cloned(),
+            action,
+        }
+    };
+    actions.into_iter().map(&mut name).collect()
+}
+
+fn is_reason(movement: Movement, text: &str) -> bool {
+    let begins = text.get(..REASON.len());
+    matches!(movement, Movement::Scrap | Movement::Return)
+        && text.len() > REASON.len()
+        && begins.is_some_and(|begin| begin.eq_ignore_ascii_case(REASON))
+}
+
+fn kind_of(meaning: &Meaning) -> Option<Kind> {
+    Some(match meaning {
+        Meaning::Product(_) => Kind::Product,
+        Meaning::Location { .. } => Kind::Location,
+        Meaning::Package { .. } => Kind::Package,
+        Meaning::Order { .. } => Kind::Order,
+        Meaning::Lot { .. } => Kind::Lot,
+        Meaning::Quantity { .. } => Kind::Quantity,
+        Meaning::Operator { .. } => Kind::Operator,
+        Meaning::Command { .. } | Meaning::Unknown { .. } => return None,
+    })
+}
+
+/// A code for a display: control characters show nothing.
+fn shown(code: &str) -> String {
+    code.chars().filter(|c| !c.is_control()).collect()
+}

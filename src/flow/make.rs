@@ -1,0 +1,138 @@
+//! What is remembered becomes events, or says what is missing.
+
+use crate::decode::profile::Movement;
+use crate::event::Action;
+
+use super::say::{Key, Say, Want};
+use super::state::{Done, Item, Moved, Work};
+
+/// The event of one remembered product.
+pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Want> {
+    let product = item.code.clone();
+    let quantity = item.quantity.normalize();
+    let lot = item.lot.clone();
+    let from = || work.from.clone().ok_or(Want::Location);
+    let to = || work.to.clone().ok_or(Want::Location);
+    Ok(match movement {
+        Movement::Transfer => Action::Transfer {
+            product,
+            quantity,
+            from: from()?,
+            to: to()?,
+            lot,
+            package: work.package.clone(),
+        },
+        Movement::Pick => Action::Pick {
+            order: work.order.clone().ok_or(Want::Order)?,
+            product,
+            quantity,
+            from: work.from.clone(),
+            lot,
+            package: work.package.clone(),
+        },
+        Movement::Receive => Action::Receive {
+            order: work.order.clone(),
+            product,
+            quantity,
+            to: work.to.clone(),
+            lot,
+            expiry: item.expiry.clone(),
+            package: work.package.clone(),
+        },
+        Movement::Count => Action::Count {
+            product,
+            from: from()?,
+            quantity,
+            lot,
+            package: work.package.clone(),
+        },
+        Movement::Scrap => Action::Scrap {
+            product,
+            from: from()?,
+            quantity,
+            lot,
+            reason: work.reason.clone(),
+        },
+        Movement::Return => Action::Return {
+            order: work.order.clone(),
+            product,
+            to: to()?,
+            quantity,
+            lot,
+            reason: work.reason.clone(),
+        },
+        Movement::Pack => Action::Pack {
+            package: work.package.clone().ok_or(Want::Package)?,
+            product: Some(product),
+            order: None,
+            quantity,
+            from: work.from.clone(),
+            lot,
+        },
+    })
+}
+
+/// The events of all remembered products; what is still to be scanned where something is missing.
+pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Action>, Say> {
+    if let Some(item) = work.items.iter().find(|item| item.lacks_lot()) {
+        let key = if item.is_serial() {
+            Key::SerialFirst
+        } else {
+            Key::LotFirst
+        };
+        return Err(Say::bad(key).with("product", &item.name));
+    }
+    let all = work.items.iter().map(|item| action(movement, work, item));
+    let all: Result<_, _> = all.collect();
+    all.map_err(|want| {
+        Say::bad(Key::Unfinished)
+            .with("what", &work.summary())
+            .wanting([want])
+    })
+}
+
+/// Whether what is remembered is complete by itself, so that a pause may end it. A count is not: who went away may come
+/// back to count on.
+pub fn settles(movement: Movement, work: &Work) -> bool {
+    movement != Movement::Count && !work.items.is_empty() && actions(movement, work).is_ok()
+}
+
+/// How what was made can be taken back.
+pub fn done(actions: &[Action]) -> Done {
+    let moved = |action: &Action| match action {
+        Action::Transfer {
+            product,
+            quantity,
+            from,
+            to,
+            lot,
+            package,
+        } => Some(Moved {
+            product: product.clone(),
+            quantity: *quantity,
+            from: from.clone(),
+            to: to.clone(),
+            lot: lot.clone(),
+            package: package.clone(),
+        }),
+        _ => None,
+    };
+    let moved: Option<Vec<Moved>> = actions.iter().map(moved).collect();
+    moved.map_or(Done::Fixed, Done::Moved)
+}
+
+/// The transfers that take back what was moved, the last first.
+pub fn back(moved: &[Moved]) -> Vec<Action> {
+    moved
+        .iter()
+        .rev()
+        .map(|moved| Action::Transfer {
+            product: moved.product.clone(),
+            quantity: moved.quantity,
+            from: moved.to.clone(),
+            to: moved.from.clone(),
+            lot: moved.lot.clone(),
+            package: moved.package.clone(),
+        })
+        .collect()
+}

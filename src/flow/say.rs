@@ -1,0 +1,302 @@
+//! What the person is told: `texts.toml`, one text for each key and language.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use crate::capture::texts::{TEXT_CHARS_MAX, cut, fill, tag};
+use crate::config::Language;
+use crate::decode::profile::{Kind, On};
+
+/// What a flow waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Want {
+    Location,
+    Product,
+    Order,
+    Package,
+    Lot,
+    Quantity,
+}
+
+impl Want {
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Location => "want-location",
+            Self::Product => "want-product",
+            Self::Order => "want-order",
+            Self::Package => "want-package",
+            Self::Lot => "want-lot",
+            Self::Quantity => "want-quantity",
+        }
+    }
+
+    /// What a transition waits for; commands are on the person's sheet and need no word.
+    #[must_use]
+    pub fn of(on: &On) -> Option<Self> {
+        match on {
+            On::Kind(Kind::Location) => Some(Self::Location),
+            On::Kind(Kind::Product) => Some(Self::Product),
+            On::Kind(Kind::Order) => Some(Self::Order),
+            On::Kind(Kind::Package) => Some(Self::Package),
+            On::Kind(Kind::Lot) => Some(Self::Lot),
+            On::Kind(Kind::Quantity) => Some(Self::Quantity),
+            On::Kind(Kind::Operator) | On::Command(_) => None,
+        }
+    }
+}
+
+/// A text, by its name in `texts.toml`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Key {
+    /// Something was begun, and what comes next.
+    Next,
+    /// A product and its running quantity.
+    Item,
+    /// The same, and nobody here knows the product yet.
+    ItemUnknown,
+    LotNext,
+    SerialNext,
+    Made,
+    Validated,
+    Undone,
+    MovedBack,
+    Cancelled,
+    QuantityNext,
+    Operator,
+    Flow,
+    /// What a pause ended.
+    Dropped,
+    /// There is no copy of Odoo's data yet.
+    Kept,
+    Wrong,
+    Unknown,
+    Unclear,
+    /// It says that it is GS1's, or a quantity, and is not valid.
+    Damaged,
+    Unfinished,
+    LotFirst,
+    SerialFirst,
+    SerialQuantity,
+    SerialSeen,
+    Fixed,
+    NothingToUndo,
+    NothingBegun,
+    UnknownFlow,
+    NotHere,
+    TooMuch,
+}
+
+impl Key {
+    pub const ALL: [Self; 30] = [
+        Self::Next,
+        Self::Item,
+        Self::ItemUnknown,
+        Self::LotNext,
+        Self::SerialNext,
+        Self::Made,
+        Self::Validated,
+        Self::Undone,
+        Self::MovedBack,
+        Self::Cancelled,
+        Self::QuantityNext,
+        Self::Operator,
+        Self::Flow,
+        Self::Dropped,
+        Self::Kept,
+        Self::Wrong,
+        Self::Unknown,
+        Self::Unclear,
+        Self::Damaged,
+        Self::Unfinished,
+        Self::LotFirst,
+        Self::SerialFirst,
+        Self::SerialQuantity,
+        Self::SerialSeen,
+        Self::Fixed,
+        Self::NothingToUndo,
+        Self::NothingBegun,
+        Self::UnknownFlow,
+        Self::NotHere,
+        Self::TooMuch,
+    ];
+
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Item => "item",
+            Self::ItemUnknown => "item-unknown",
+            Self::LotNext => "lot-next",
+            Self::SerialNext => "serial-next",
+            Self::Made => "made",
+            Self::Validated => "validated",
+            Self::Undone => "undone",
+            Self::MovedBack => "moved-back",
+            Self::Cancelled => "cancelled",
+            Self::QuantityNext => "quantity-next",
+            Self::Operator => "operator",
+            Self::Flow => "flow",
+            Self::Dropped => "dropped",
+            Self::Kept => "kept",
+            Self::Wrong => "wrong",
+            Self::Unknown => "unknown",
+            Self::Unclear => "unclear",
+            Self::Damaged => "damaged",
+            Self::Unfinished => "unfinished",
+            Self::LotFirst => "lot-first",
+            Self::SerialFirst => "serial-first",
+            Self::SerialQuantity => "serial-quantity",
+            Self::SerialSeen => "serial-seen",
+            Self::Fixed => "fixed",
+            Self::NothingToUndo => "nothing-to-undo",
+            Self::NothingBegun => "nothing-begun",
+            Self::UnknownFlow => "unknown-flow",
+            Self::NotHere => "not-here",
+            Self::TooMuch => "too-much",
+        }
+    }
+}
+
+/// A word for the person: whether it was right, and what to say in their language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Say {
+    pub ok: bool,
+    pub key: Key,
+    pub arguments: Vec<(&'static str, String)>,
+    /// What may come next.
+    pub wanted: Vec<Want>,
+    /// What a pause ended before this.
+    pub dropped: Option<String>,
+}
+
+impl Say {
+    #[must_use]
+    pub fn good(key: Key) -> Self {
+        Self {
+            ok: true,
+            key,
+            arguments: Vec::new(),
+            wanted: Vec::new(),
+            dropped: None,
+        }
+    }
+
+    #[must_use]
+    pub fn bad(key: Key) -> Self {
+        Self {
+            ok: false,
+            ..Self::good(key)
+        }
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.arguments.push((name, value.to_owned()));
+        self
+    }
+
+    #[must_use]
+    pub fn wanting(mut self, wanted: impl IntoIterator<Item = Want>) -> Self {
+        for want in wanted {
+            if !self.wanted.contains(&want) {
+                self.wanted.push(want);
+            }
+        }
+        self
+    }
+
+    /// In the person's language, cut to what a small screen shows.
+    #[must_use]
+    pub fn text(&self, language: Language) -> String {
+        let wanted: Vec<&str> = self
+            .wanted
+            .iter()
+            .map(|want| template(want.name(), language))
+            .collect();
+        let mut arguments = self.arguments.clone();
+        arguments.push(("wanted", wanted.join(" / ")));
+        let mut text = String::new();
+        if let Some(dropped) = &self.dropped {
+            text = fill(
+                template(Key::Dropped.name(), language),
+                &[("what", dropped.clone())],
+            ) + "\n";
+        }
+        text += &fill(template(self.key.name(), language), &arguments);
+        cut(text.trim_end(), TEXT_CHARS_MAX)
+    }
+}
+
+type Texts = BTreeMap<String, BTreeMap<String, String>>;
+
+pub(super) fn texts() -> &'static Texts {
+    static TEXTS: OnceLock<Texts> = OnceLock::new();
+    // A test reads every text, so a file that cannot be read is never shipped.
+    TEXTS.get_or_init(|| toml::from_str(include_str!("texts.toml")).unwrap_or_default())
+}
+
+fn template(name: &str, language: Language) -> &'static str {
+    texts()
+        .get(name)
+        .and_then(|text| text.get(tag(language)))
+        .map_or("", String::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const WANTS: [Want; 6] = [
+        Want::Location,
+        Want::Product,
+        Want::Order,
+        Want::Package,
+        Want::Lot,
+        Want::Quantity,
+    ];
+
+    fn places(text: &str) -> BTreeSet<&str> {
+        let behind = text.split('{').skip(1);
+        behind.filter_map(|rest| rest.split('}').next()).collect()
+    }
+
+    #[test]
+    fn every_text_is_there_in_every_language_with_the_same_places() {
+        let keys = Key::ALL.iter().map(|key| key.name());
+        let names: BTreeSet<&str> = keys.chain(WANTS.map(Want::name)).collect();
+        let written: BTreeSet<&str> = texts().keys().map(String::as_str).collect();
+        assert_eq!(names, written);
+        for (name, text) in texts() {
+            let tags: Vec<&str> = text.keys().map(String::as_str).collect();
+            assert_eq!(tags, ["ar", "de", "en", "es", "fr", "nl"], "{name}");
+            for words in text.values() {
+                assert_eq!(places(words), places(&text["en"]), "{name}: {words}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_names_what_is_wanted_and_what_a_pause_ended() {
+        let mut say = Say::bad(Key::Wrong).with("code", "LOC-1").wanting([
+            Want::Product,
+            Want::Lot,
+            Want::Product,
+        ]);
+        assert_eq!(
+            say.text(Language::English),
+            "Not now: LOC-1\nScan: product / lot"
+        );
+        assert_eq!(
+            say.text(Language::German),
+            "Jetzt nicht: LOC-1\nScannen: Produkt / Charge"
+        );
+        say.dropped = Some("3 × Chair".to_owned());
+        assert!(
+            say.text(Language::English)
+                .starts_with("Dropped after a pause: 3 × Chair\nNot now")
+        );
+    }
+}

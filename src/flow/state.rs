@@ -1,0 +1,212 @@
+//! What a device has begun: small, bounded, and kept in the journal as JSON.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Products that are remembered until the step is complete.
+pub const ITEMS_MAX: usize = 200;
+/// Reads that can be taken back one by one.
+pub const TRAIL_MAX: usize = 50;
+
+/// What one device has begun.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct State {
+    /// The flow that it is in; none: the one that its profile names.
+    pub(super) flow: Option<String>,
+    /// The state of the flow; none: where it begins.
+    pub(super) at: Option<String>,
+    pub(super) work: Work,
+    /// How to take back what was remembered, the newest last.
+    pub(super) trail: Vec<Step>,
+    /// What was made last.
+    pub(super) done: Done,
+    pub(super) operator: Option<String>,
+    /// The next code is a quantity.
+    pub(super) asks_quantity: bool,
+    /// What a pause ended, until it is told.
+    pub(super) dropped: Option<String>,
+    /// The last scan that was read, when, and how many events it made.
+    pub(super) seq: u64,
+    pub(super) last: Option<Timestamp>,
+    /// The same, by the device's own clock.
+    pub(super) last_at: Option<Timestamp>,
+    pub(super) made: u32,
+}
+
+/// What is remembered and not made into events yet.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Work {
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub order: Option<String>,
+    pub package: Option<String>,
+    pub reason: Option<String>,
+    pub items: Vec<Item>,
+    /// The place of the product that was scanned last: lots and quantities are its.
+    pub last: usize,
+}
+
+/// A product that is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Item {
+    pub code: String,
+    pub name: String,
+    pub quantity: Decimal,
+    pub lot: Option<String>,
+    pub expiry: Option<String>,
+    pub tracking: Tracking,
+}
+
+/// Whether a product goes by lots or serial numbers, as far as it is known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tracking {
+    #[default]
+    Unknown,
+    No,
+    Lot,
+    Serial,
+}
+
+impl Item {
+    /// It needs a lot or serial number, and has none.
+    pub fn lacks_lot(&self) -> bool {
+        self.lot.is_none() && matches!(self.tracking, Tracking::Lot | Tracking::Serial)
+    }
+
+    pub fn is_serial(&self) -> bool {
+        self.tracking == Tracking::Serial
+    }
+}
+
+/// What one read did, newest last, and the state that it came in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub at: Option<String>,
+    pub did: Vec<Did>,
+}
+
+/// How to take back one thing that was remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Did {
+    From(Option<String>),
+    To(Option<String>),
+    Order(Option<String>),
+    Package(Option<String>),
+    Reason(Option<String>),
+    /// The last product was added.
+    Added,
+    /// The product at this place was this before.
+    Changed(usize, Box<Item>),
+    /// The product at this place was put together with another one.
+    Joined(usize, Box<Item>),
+}
+
+/// What was made last, as far as it can be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Done {
+    #[default]
+    Nothing,
+    /// By a transfer back.
+    Moved(Vec<Moved>),
+    /// Only a person can.
+    Fixed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    pub product: String,
+    pub quantity: Decimal,
+    pub from: String,
+    pub to: String,
+    pub lot: Option<String>,
+    pub package: Option<String>,
+}
+
+impl Work {
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// How a person would say what is remembered: `3 × Chair`, or `5 × Chair +2` where more products are.
+    pub fn summary(&self) -> String {
+        match self.items.as_slice() {
+            [] => self
+                .order
+                .as_ref()
+                .or(self.package.as_ref())
+                .or(self.from.as_ref())
+                .cloned()
+                .unwrap_or_default(),
+            [item] => format!("{} × {}", item.quantity.normalize(), item.name),
+            [first, others @ ..] => format!(
+                "{} × {} +{}",
+                first.quantity.normalize(),
+                first.name,
+                others.len()
+            ),
+        }
+    }
+
+    /// Takes back one thing that was remembered.
+    pub fn undo(&mut self, did: Did) {
+        match did {
+            Did::From(before) => self.from = before,
+            Did::To(before) => self.to = before,
+            Did::Order(before) => self.order = before,
+            Did::Package(before) => self.package = before,
+            Did::Reason(before) => self.reason = before,
+            Did::Added => {
+                self.items.pop();
+                self.last = self.items.len().saturating_sub(1);
+            }
+            Did::Changed(place, before) => {
+                if let Some(item) = self.items.get_mut(place) {
+                    *item = *before;
+                }
+                self.last = place;
+            }
+            Did::Joined(place, before) => {
+                self.items.insert(place.min(self.items.len()), *before);
+                self.last = place;
+            }
+        }
+    }
+
+    pub fn last_item(&self) -> Option<&Item> {
+        self.items.get(self.last)
+    }
+}
+
+impl State {
+    /// The product that was scanned last, as it was scanned.
+    #[must_use]
+    pub fn last_product(&self) -> Option<&str> {
+        self.work.last_item().map(|item| item.code.as_str())
+    }
+
+    /// Remembers how to take a read back.
+    pub(super) fn remember(&mut self, step: Step) {
+        if step.did.is_empty() {
+            return;
+        }
+        if self.trail.len() >= TRAIL_MAX {
+            self.trail.remove(0);
+        }
+        self.trail.push(step);
+    }
+
+    /// Everything is forgotten but who works with it and in which flow.
+    pub(super) fn forget(&mut self) {
+        self.work = Work::default();
+        self.trail.clear();
+        self.at = None;
+        self.asks_quantity = false;
+    }
+}

@@ -1,0 +1,692 @@
+//! Each built-in flow, beep by beep; and that no sequence of beeps makes the engine panic or name what nobody scanned.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::config::Language;
+use crate::decode::meaning::{Context, Known, KnownProduct, Meaning};
+use crate::decode::profile::FlowRules;
+use crate::event::Action;
+
+/// A floor where the first letters say what a code is.
+struct Floor;
+
+impl Known for Floor {
+    fn products(&self, code: &str) -> Vec<KnownProduct> {
+        let id = i64::from(code.as_bytes().last().copied().unwrap_or_default());
+        let product = |name: &str| KnownProduct {
+            id,
+            name: name.to_owned(),
+            units: Decimal::ONE,
+        };
+        match code {
+            "CHAIR" => vec![product("Chair")],
+            "TABLE" => vec![product("Table")],
+            "MILK" => vec![product("Milk")],
+            "PHONE" | "09506000134352" => vec![product("Phone")],
+            "BOTH" => vec![product("Both")],
+            _ => Vec::new(),
+        }
+    }
+    fn locations(&self, code: &str) -> Vec<String> {
+        let is = code.starts_with("LOC-") || code == "BOTH";
+        is.then(|| code.to_owned()).into_iter().collect()
+    }
+    fn packages(&self, code: &str) -> Vec<String> {
+        let is = code.starts_with("PACK-");
+        is.then(|| code.to_owned()).into_iter().collect()
+    }
+    fn orders(&self, code: &str) -> Vec<String> {
+        let is = code.starts_with("WH/");
+        is.then(|| code.to_owned()).into_iter().collect()
+    }
+    fn has_lot(&self, code: &str) -> bool {
+        code.starts_with("LOT-")
+    }
+}
+
+fn tracking(meaning: &Meaning) -> Tracking {
+    match meaning {
+        Meaning::Product(item) if item.name.as_deref() == Some("Milk") => Tracking::Lot,
+        Meaning::Product(item) if item.name.as_deref() == Some("Phone") => Tracking::Serial,
+        Meaning::Product(item) if item.known => Tracking::No,
+        _ => Tracking::Unknown,
+    }
+}
+
+struct Device {
+    rules: FlowRules,
+    state: State,
+    now: Timestamp,
+    seq: u64,
+    events: Vec<Made>,
+}
+
+impl Device {
+    fn new(start: &str) -> Self {
+        Self {
+            rules: FlowRules {
+                start: Some(start.to_owned()),
+                ..FlowRules::default()
+            },
+            state: State::default(),
+            now: "2026-11-24T08:00:00Z".parse().unwrap(),
+            seq: 100,
+            events: Vec::new(),
+        }
+    }
+
+    fn scan(&mut self, code: &str) -> Say {
+        self.now += SignedDuration::from_secs(2);
+        self.seq += 1;
+        let context = Context {
+            means: &[],
+            nomenclature: None,
+            known: &Floor,
+            year: 2026,
+        };
+        let read = match context.understand_text(code, None) {
+            Ok(understood) => Read::Means(understood.meaning),
+            Err(crate::decode::meaning::Unclear::Ambiguous { .. }) => Read::Unclear,
+            Err(_) => Read::Damaged,
+        };
+        let tracking = match &read {
+            Read::Means(meaning) => tracking(meaning),
+            _ => Tracking::Unknown,
+        };
+        let package = format!("ring-{}", self.seq);
+        let input = Input {
+            seq: self.seq,
+            at: self.now,
+            now: self.now,
+            code,
+            read,
+            operator: None,
+            tracking,
+            package: &package,
+        };
+        // As after a restart: what is kept is all there is.
+        let kept = serde_json::to_vec(&self.state).unwrap();
+        self.state = serde_json::from_slice(&kept).unwrap();
+        let (state, output) = Engine::new(&self.rules).read(&self.state, &input);
+        self.state = state;
+        self.events.extend(output.events);
+        output.say
+    }
+
+    /// Scans that must all be right.
+    fn scan_all(&mut self, codes: &[&str]) {
+        for code in codes {
+            let say = self.scan(code);
+            assert!(say.ok, "{code}: {say:?}");
+        }
+    }
+
+    /// A scan that must be wrong, and change nothing.
+    fn wrong(&mut self, code: &str) -> String {
+        let (work, at) = (self.state.work.clone(), self.state.at.clone());
+        let made = self.events.len();
+        let say = self.scan(code);
+        assert!(!say.ok, "{code}: {say:?}");
+        assert_eq!((&self.state.work, &self.state.at), (&work, &at), "{code}");
+        assert_eq!(self.events.len(), made, "{code}");
+        say.text(Language::English)
+    }
+
+    /// The events since the last call, each as one line.
+    fn made(&mut self) -> Vec<String> {
+        self.events
+            .drain(..)
+            .map(|made| line(&made.action))
+            .collect()
+    }
+
+    fn pause(&mut self, seconds: i64) {
+        self.now += SignedDuration::from_secs(seconds);
+    }
+}
+
+fn line(action: &Action) -> String {
+    let some = |name: &str, text: &Option<String>| {
+        text.as_ref()
+            .map(|text| format!(" {name} {text}"))
+            .unwrap_or_default()
+    };
+    match action {
+        Action::Transfer {
+            product,
+            quantity,
+            from,
+            to,
+            lot,
+            ..
+        } => {
+            format!("{quantity} {product} {from} > {to}{}", some("lot", lot))
+        }
+        Action::Pick {
+            order,
+            product,
+            quantity,
+            from,
+            lot,
+            package,
+        } => format!(
+            "pick {order} {quantity} {product}{}{}{}",
+            some("from", from),
+            some("lot", lot),
+            some("in", package)
+        ),
+        Action::Receive {
+            order,
+            product,
+            quantity,
+            lot,
+            expiry,
+            ..
+        } => format!(
+            "receive{} {quantity} {product}{}{}",
+            some("for", order),
+            some("lot", lot),
+            some("until", expiry)
+        ),
+        Action::Count {
+            product,
+            from,
+            quantity,
+            lot,
+            ..
+        } => {
+            format!("count {from} {quantity} {product}{}", some("lot", lot))
+        }
+        Action::Scrap {
+            product,
+            from,
+            quantity,
+            reason,
+            ..
+        } => {
+            format!(
+                "scrap {from} {quantity} {product}{}",
+                some("because", reason)
+            )
+        }
+        Action::Return {
+            order,
+            product,
+            to,
+            quantity,
+            reason,
+            ..
+        } => format!(
+            "return{} {quantity} {product} > {to}{}",
+            some("of", order),
+            some("because", reason)
+        ),
+        Action::Pack {
+            package,
+            product,
+            quantity,
+            from,
+            ..
+        } => format!(
+            "pack {package} {quantity}{}{}",
+            some("of", product),
+            some("from", from)
+        ),
+        Action::Validate { order } => format!("validate {order}"),
+        other => other.kind().to_owned(),
+    }
+}
+
+#[test]
+fn a_transfer_is_made_when_the_bin_it_goes_to_is_scanned() {
+    let mut device = Device::new("transfer");
+    device.scan_all(&["LOC-A", "CHAIR", "CHAIR"]);
+    let say = device.scan("CHAIR");
+    assert_eq!(say.text(Language::English), "Chair\n3");
+    device.scan_all(&["TABLE"]);
+    assert!(device.made().is_empty());
+    let say = device.scan("LOC-B");
+    assert_eq!(
+        say.text(Language::English),
+        "Recorded: 3 × Chair +1\nScan: bin"
+    );
+    let ids: Vec<_> = device.events.iter().map(|made| made.id.clone()).collect();
+    assert_eq!(
+        ids,
+        ["flow-105-1", "flow-105-2"].map(|id| id.replace("105", &device.seq.to_string()))
+    );
+    assert_eq!(
+        device.made(),
+        ["3 CHAIR LOC-A > LOC-B", "1 TABLE LOC-A > LOC-B"]
+    );
+}
+
+#[test]
+fn what_is_wrong_here_changes_nothing_and_what_is_wanted_is_said() {
+    let mut device = Device::new("transfer");
+    assert_eq!(device.wrong("CHAIR"), "Not now: CHAIR\nScan: bin");
+    device.scan_all(&["LOC-A"]);
+    assert_eq!(device.wrong("LOC-B"), "Not now: LOC-B\nScan: product");
+    assert_eq!(device.wrong("WH/OUT/1"), "Not now: WH/OUT/1\nScan: product");
+    assert_eq!(device.wrong("LOT-1"), "Not now: LOT-1\nScan: product");
+    assert_eq!(device.wrong("SR-QTY-5"), "Not now: SR-QTY-5\nScan: product");
+    assert_eq!(device.wrong("???"), "Unknown barcode ???\nScan: product");
+    assert_eq!(device.wrong("BOTH"), "BOTH: more than one meaning");
+    assert_eq!(device.wrong("OBTVALI"), "Nothing begun\nScan: product");
+    assert_eq!(
+        device.wrong("OBTPRSL"),
+        "OBTPRSL does nothing here\nScan: product"
+    );
+    assert_eq!(
+        device.wrong("SR-FLOW-DANCE"),
+        "This device has no flow dance"
+    );
+    device.scan_all(&["CHAIR"]);
+    assert_eq!(
+        device.wrong("OBTVALI"),
+        "Not finished: 1 × Chair\nScan: bin",
+        "a transfer is complete with the bin it goes to"
+    );
+    assert_eq!(
+        device.wrong("LOT-1"),
+        "Not now: LOT-1\nScan: product / bin",
+        "a chair has no lot"
+    );
+    device.scan_all(&["LOC-B"]);
+    assert_eq!(device.made(), ["1 CHAIR LOC-A > LOC-B"]);
+}
+
+#[test]
+fn undo_takes_back_read_by_read_and_then_what_was_made() {
+    let mut device = Device::new("transfer");
+    device.scan_all(&["LOC-A", "CHAIR", "CHAIR", "SR-QTY-7", "TABLE"]);
+    let say = device.scan("SR-UNDO");
+    assert_eq!(say.text(Language::English), "Chair\n7");
+    let say = device.scan("SR-UNDO");
+    assert_eq!(say.text(Language::English), "Chair\n2");
+    device.scan_all(&["SR-UNDO", "SR-UNDO"]);
+    assert_eq!(device.wrong("LOC-B"), "Not now: LOC-B\nScan: product");
+    device.scan_all(&["SR-UNDO", "LOC-C", "CHAIR", "TABLE", "LOC-B"]);
+    assert_eq!(
+        device.made(),
+        ["1 CHAIR LOC-C > LOC-B", "1 TABLE LOC-C > LOC-B"]
+    );
+    device.scan_all(&["SR-UNDO"]);
+    assert_eq!(
+        device.made(),
+        ["1 TABLE LOC-B > LOC-C", "1 CHAIR LOC-B > LOC-C"]
+    );
+    assert_eq!(device.wrong("SR-UNDO"), "Nothing to take back\nScan: bin");
+}
+
+#[test]
+fn what_only_odoo_can_put_right_is_not_undone_here() {
+    let mut device = Device::new("pick");
+    device.scan_all(&["WH/OUT/1", "CHAIR", "OBTVALI"]);
+    device.made();
+    assert_eq!(
+        device.wrong("SR-UNDO"),
+        "Recorded already: put it right in Odoo"
+    );
+}
+
+#[test]
+fn a_pick_goes_by_order_bin_products_and_is_validated() {
+    let mut device = Device::new("pick");
+    device.scan_all(&["WH/OUT/1", "LOC-A", "CHAIR", "CHAIR", "LOC-B"]);
+    assert_eq!(device.made(), ["pick WH/OUT/1 2 CHAIR from LOC-A"]);
+    device.scan_all(&["TABLE"]);
+    let say = device.scan("OBTVALI");
+    assert_eq!(
+        say.text(Language::English),
+        "WH/OUT/1 is complete\nScan: order"
+    );
+    assert_eq!(
+        device.made(),
+        ["pick WH/OUT/1 1 TABLE from LOC-B", "validate WH/OUT/1"]
+    );
+    // Without a bin, and the next order ends the one before.
+    device.scan_all(&["WH/OUT/2", "CHAIR", "WH/OUT/3"]);
+    assert_eq!(device.made(), ["pick WH/OUT/2 1 CHAIR"]);
+}
+
+#[test]
+fn what_is_picked_goes_into_packages() {
+    let mut device = Device::new("pick");
+    device.scan_all(&[
+        "WH/OUT/1",
+        "PACK-1",
+        "CHAIR",
+        "SR-NEWPACK",
+        "TABLE",
+        "OBTVALI",
+    ]);
+    let fresh = device.seq - 2;
+    assert_eq!(
+        device.made(),
+        [
+            "pick WH/OUT/1 1 CHAIR in PACK-1".to_owned(),
+            format!("pick WH/OUT/1 1 TABLE in ring-{fresh}"),
+            "validate WH/OUT/1".to_owned()
+        ]
+    );
+    device.scan_all(&["WH/OUT/1", "CHAIR", "OBTPACK", "TABLE", "OBTVALI"]);
+    let fresh = device.seq - 2;
+    assert_eq!(
+        device.made()[..2],
+        [
+            format!("pick WH/OUT/1 1 CHAIR in ring-{fresh}"),
+            "pick WH/OUT/1 1 TABLE".to_owned()
+        ]
+    );
+}
+
+#[test]
+fn goods_are_received_with_lots_that_nobody_knew() {
+    let mut device = Device::new("receive");
+    device.scan_all(&["WH/IN/1"]);
+    let say = device.scan("MILK");
+    assert_eq!(say.text(Language::English), "Milk\n1. Scan the lot");
+    assert_eq!(device.wrong("OBTVALI"), "Milk\nThe lot is missing: scan it");
+    device.scan_all(&["L-NEW-7", "SR-QTY", "24", "CHAIR", "OBTVALI"]);
+    assert_eq!(
+        device.made(),
+        [
+            "receive for WH/IN/1 24 MILK lot L-NEW-7",
+            "receive for WH/IN/1 1 CHAIR",
+            "validate WH/IN/1"
+        ]
+    );
+}
+
+#[test]
+fn serial_numbers_are_one_of_each() {
+    let mut device = Device::new("receive");
+    device.scan_all(&["WH/IN/1", "PHONE", "SN-1", "LOT-SN-2"]);
+    assert_eq!(
+        device.wrong("LOT-SN-2"),
+        "Phone\nLOT-SN-2 was scanned before"
+    );
+    assert_eq!(device.wrong("SR-QTY-3"), "Phone\nSerial number: 1 of each");
+    device.scan_all(&["SR-UNDO", "OBTVALI"]);
+    assert_eq!(
+        device.made(),
+        ["receive for WH/IN/1 1 PHONE lot SN-1", "validate WH/IN/1"]
+    );
+}
+
+#[test]
+fn one_gs1_code_says_product_lot_date_and_quantity() {
+    let mut device = Device::new("receive");
+    device.scan_all(&[
+        "WH/IN/1",
+        "]C1010950600013435217270131\u{1d}21SN-9",
+        "OBTVALI",
+    ]);
+    let made = device.made();
+    assert_eq!(
+        made[0],
+        "receive for WH/IN/1 1 09506000134352 lot SN-9 until 2027-01-31"
+    );
+    assert_eq!(
+        device.wrong("]C10109506000134353"),
+        "]C10109506000134353: no valid code"
+    );
+}
+
+#[test]
+fn a_count_ends_with_the_next_bin_or_a_command_and_counts_each_product_once() {
+    let mut device = Device::new("count");
+    device.scan_all(&["LOC-A", "CHAIR", "TABLE", "CHAIR", "SR-QTY-12", "LOC-B"]);
+    assert_eq!(
+        device.made(),
+        ["count LOC-A 12 CHAIR", "count LOC-A 1 TABLE"]
+    );
+    device.scan_all(&["MILK", "LOT-1", "MILK", "LOT-1", "OBTVALI"]);
+    assert_eq!(device.made(), ["count LOC-B 2 MILK lot LOT-1"]);
+}
+
+#[test]
+fn goods_are_scrapped_and_come_back_for_a_reason() {
+    let mut device = Device::new("scrap");
+    device.scan_all(&["LOC-A", "CHAIR", "SR-REASON-DAMAGED", "OBTVALI"]);
+    assert_eq!(device.made(), ["scrap LOC-A 1 CHAIR because DAMAGED"]);
+    device.scan_all(&["SR-FLOW-RETURN", "CHAIR", "LOC-B"]);
+    device.scan_all(&["WH/OUT/1", "CHAIR", "TABLE", "LOC-B"]);
+    assert_eq!(
+        device.made(),
+        [
+            "return 1 CHAIR > LOC-B",
+            "return of WH/OUT/1 1 CHAIR > LOC-B",
+            "return of WH/OUT/1 1 TABLE > LOC-B"
+        ]
+    );
+    // Back to the flow that the device begins in.
+    device.scan_all(&["OCDMENU", "LOC-A", "TABLE", "OBTVALI"]);
+    assert_eq!(device.made(), ["scrap LOC-A 1 TABLE"]);
+}
+
+#[test]
+fn packages_are_filled_from_bins() {
+    let mut device = Device::new("pack");
+    device.scan_all(&[
+        "PACK-1",
+        "LOC-A",
+        "CHAIR",
+        "CHAIR",
+        "PACK-2",
+        "TABLE",
+        "SR-NEWPACK",
+    ]);
+    let fresh = device.seq;
+    device.scan_all(&["CHAIR", "OBTVALI"]);
+    assert_eq!(
+        device.made(),
+        [
+            "pack PACK-1 2 of CHAIR from LOC-A".to_owned(),
+            "pack PACK-2 1 of TABLE".to_owned(),
+            format!("pack ring-{fresh} 1 of CHAIR")
+        ]
+    );
+}
+
+#[test]
+fn cancel_forgets_and_a_switch_finishes_first() {
+    let mut device = Device::new("pick");
+    device.scan_all(&["WH/OUT/1", "CHAIR"]);
+    let say = device.scan("SR-CANCEL");
+    assert_eq!(
+        say.text(Language::English),
+        "Cancelled: 1 × Chair\nScan: order"
+    );
+    assert_eq!(device.wrong("SR-CANCEL"), "Nothing begun\nScan: order");
+    device.scan_all(&["WH/OUT/1", "CHAIR"]);
+    let say = device.scan("SR-FLOW-TRANSFER");
+    assert_eq!(say.text(Language::English), "TRANSFER\nScan: bin");
+    assert_eq!(device.made(), ["pick WH/OUT/1 1 CHAIR"]);
+    device.scan_all(&["LOC-A", "CHAIR"]);
+    assert_eq!(
+        device.wrong("SR-FLOW-COUNT"),
+        "Not finished: 1 × Chair\nScan: bin"
+    );
+}
+
+#[test]
+fn a_badge_says_who_works_from_then_on() {
+    let mut device = Device::new("transfer");
+    device.scan_all(&["SR-OP-anna", "LOC-A", "CHAIR", "LOC-B"]);
+    assert_eq!(device.events[0].operator.as_deref(), Some("anna"));
+}
+
+#[test]
+fn a_pause_makes_what_is_complete_by_itself_and_drops_the_rest_and_says_so() {
+    let mut device = Device::new("pick");
+    device.scan_all(&["WH/OUT/1", "CHAIR"]);
+    let due = Engine::new(&device.rules).due(&device.state).unwrap();
+    assert_eq!(due, device.now + SignedDuration::from_secs(60));
+    let mut state = device.state.clone();
+    assert!(
+        Engine::new(&device.rules)
+            .pass(&mut state, due - SignedDuration::from_secs(1))
+            .is_empty()
+    );
+    let made = Engine::new(&device.rules).pass(&mut state, due);
+    // The next read, without the time having been watched, makes the very same event.
+    device.pause(70);
+    device.scan_all(&["TABLE"]);
+    assert_eq!(device.events, made);
+    assert_eq!(made[0].id, format!("flow-{}-1", device.seq - 1));
+    assert_eq!(device.made(), ["pick WH/OUT/1 1 CHAIR"]);
+
+    let mut device = Device::new("transfer");
+    device.scan_all(&["LOC-A", "CHAIR"]);
+    assert_eq!(Engine::new(&device.rules).due(&device.state), None);
+    device.pause(601);
+    let say = device.scan("CHAIR");
+    assert_eq!(
+        say.text(Language::English),
+        "Dropped after a pause: 1 × Chair\nNot now: CHAIR\nScan: bin"
+    );
+    device.scan_all(&["LOC-B", "TABLE", "LOC-A"]);
+    assert_eq!(device.made(), ["1 TABLE LOC-B > LOC-A"]);
+
+    // Never, where the profile says so.
+    device.rules.idle_s = Some(0);
+    device.scan_all(&["LOC-A", "CHAIR"]);
+    device.pause(100_000);
+    device.scan_all(&["LOC-B"]);
+    assert_eq!(device.made(), ["1 CHAIR LOC-A > LOC-B"]);
+}
+
+#[test]
+fn a_flow_of_the_site_s_own_takes_the_place_of_a_built_in_one() {
+    let rules = r#"
+        start = "blind"
+        [custom.blind]
+        movement = "receive"
+        start = "product"
+        on = [{ state = "product", code = "product", do = ["product", "emit"] }]
+    "#;
+    let mut device = Device::new("");
+    device.rules = toml::from_str(rules).unwrap();
+    device.scan_all(&["CHAIR", "CHAIR"]);
+    assert_eq!(device.made(), ["receive 1 CHAIR", "receive 1 CHAIR"]);
+}
+
+#[test]
+fn what_a_device_has_begun_stays_small() {
+    let mut device = Device::new("count");
+    device.scan_all(&["LOC-A"]);
+    for _ in 0..3_000 {
+        device.scan("CHAIR");
+    }
+    assert_eq!(device.state.work.items[0].quantity, Decimal::from(3_000));
+    let bytes = serde_json::to_vec(&device.state).unwrap().len();
+    assert!(bytes < 20_000, "{bytes} bytes");
+}
+
+fn codes() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "LOC-A",
+        "LOC-B",
+        "CHAIR",
+        "TABLE",
+        "MILK",
+        "PHONE",
+        "WH/OUT/1",
+        "WH/IN/2",
+        "PACK-1",
+        "LOT-1",
+        "LOT-2",
+        "BOTH",
+        "OBTVALI",
+        "SR-UNDO",
+        "SR-QTY",
+        "SR-QTY-3",
+        "5",
+        "SR-CANCEL",
+        "SR-NEWPACK",
+        "OBTPACK",
+        "OCDMENU",
+        "SR-FLOW-PICK",
+        "SR-FLOW-TRANSFER",
+        "SR-FLOW-COUNT",
+        "SR-FLOW-PACK",
+        "SR-FLOW-RETURN",
+        "OBTSCRA",
+        "SR-REASON-X",
+        "SR-OP-anna",
+        "]C1010950600013435217270131\u{1d}21SN-9",
+        "SN-NEW",
+    ]);
+    prop_oneof![20 => known.prop_map(str::to_owned), 1 => "\\PC{0,20}", 1 => any::<String>()]
+}
+
+/// The products and places that an event names.
+fn names(action: &Action) -> Vec<&str> {
+    let mut names = Vec::new();
+    match action {
+        Action::Transfer {
+            product, from, to, ..
+        } => names.extend([product, from, to]),
+        Action::Pick {
+            product,
+            from,
+            order,
+            ..
+        } => {
+            names.extend([product, order]);
+            names.extend(from);
+        }
+        Action::Receive {
+            product, order, to, ..
+        } => {
+            names.push(product);
+            names.extend(order.iter().chain(to));
+        }
+        Action::Count { product, from, .. } | Action::Scrap { product, from, .. } => {
+            names.extend([product, from]);
+        }
+        Action::Return {
+            product, to, order, ..
+        } => {
+            names.extend([product, to]);
+            names.extend(order);
+        }
+        Action::Pack { product, from, .. } => names.extend(product.iter().chain(from)),
+        Action::Validate { order } => names.push(order),
+        other => panic!("no flow makes {other:?}"),
+    }
+    names.into_iter().map(String::as_str).collect()
+}
+
+proptest! {
+    #[test]
+    fn no_beeps_make_an_event_that_names_what_was_not_scanned(
+        start in prop::sample::select(vec!["transfer", "pick", "receive", "count", "scrap", "return", "pack"]),
+        beeps in prop::collection::vec((codes(), prop::sample::select(vec![0_i64, 0, 0, 0, 65, 700])), 0..60),
+    ) {
+        let mut device = Device::new(start);
+        let mut scanned = BTreeSet::from(["09506000134352".to_owned()]);
+        for (code, pause) in beeps {
+            device.pause(pause);
+            scanned.insert(code.clone());
+            let say = device.scan(&code);
+            for language in [Language::English, Language::Arabic] {
+                prop_assert!(!say.text(language).is_empty());
+            }
+        }
+        let mut ids = BTreeSet::new();
+        for made in &device.events {
+            prop_assert!(ids.insert(made.id.clone()), "{} twice", made.id);
+            for name in names(&made.action) {
+                prop_assert!(scanned.contains(name), "{name} in {:?}", made.action);
+            }
+        }
+    }
+}
