@@ -194,12 +194,17 @@ impl Site {
                 .await;
             format!("id {id}")
         };
+        // Of several of that usage, the one that Odoo itself takes for these products.
+        let first =
+            json!({"ids": [found[0]["id"]], "fields": ["property_stock_inventory"], "load": null});
+        let read = office.call("product.product", "read", first).await;
+        let inventory = &read[0]["property_stock_inventory"];
         Self {
             bins,
             products: found.as_array().unwrap().iter().map(product).collect(),
             customers: place("customer").await,
             vendors: place("supplier").await,
-            inventory: place("inventory").await,
+            inventory: format!("id {inventory}"),
         }
     }
 
