@@ -36,7 +36,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::copy::{Copy, CopyError};
-use self::ledger::{Ended, Ledger};
+use self::ledger::{Ended, Ledger, Standings};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
 use self::order::Next;
@@ -99,13 +99,13 @@ impl Forwarder {
             let input = match &command {
                 Command::Sleep { until } => {
                     // Those that were set aside wait as well, and have their own time.
-                    let (aside, due) = hands.ledger.aside();
+                    let (due, seen) = hands.ledger.idle();
                     let due = due.filter(|_| machine.is_idle()).unwrap_or(*until);
                     let until = hands.started + due.min(*until);
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
-                        changed = totals.wait_for(|totals| totals.waiting.documents > aside), if machine.is_idle() => match changed {
+                        changed = totals.wait_for(|totals| Standings::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
                         },
@@ -354,6 +354,7 @@ async fn step(
         Next::SetDone { picking, at } => {
             client.set_done(&[(*picking, Some(*at))]).await?;
         }
+        Next::Remove { lines } => client.remove_lines(lines).await?,
         Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
         Next::Ship {
             picking,

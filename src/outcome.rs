@@ -40,6 +40,7 @@ pub mod code {
     pub const ODOO_REFUSED: &str = "odoo-refused";
     pub const NOT_VALIDATED: &str = "not-validated";
     pub const HELD_BACK: &str = "held-back";
+    pub const NOT_WITHDRAWN: &str = "not-withdrawn";
     pub const ALREADY_POSTED: &str = "already-posted";
     pub const ORDER_CHANGED: &str = "order-changed";
     pub const OVER_PICKED: &str = "over-picked";

@@ -55,10 +55,6 @@ impl Aside {
         self.documents.contains_key(&number)
     }
 
-    pub fn len(&self) -> usize {
-        self.documents.len()
-    }
-
     /// The one that was due first and is to be tried now.
     pub fn due(&self, now: Duration) -> Option<u64> {
         let (number, pause) = self.documents.iter().min_by_key(|(_, p)| p.until)?;
@@ -101,7 +97,7 @@ mod tests {
         aside.answered(1, now);
         assert_eq!(aside.due(now), None);
         aside.answered(7, now);
-        assert_eq!((aside.due(now), aside.len()), (Some(8), 1));
+        assert_eq!((aside.due(now), aside.documents.len()), (Some(8), 1));
     }
 
     #[test]
@@ -110,7 +106,7 @@ mod tests {
         for number in 0..=DOCUMENTS_MAX as u64 {
             aside.put(number, Duration::from_secs(number));
         }
-        assert_eq!(aside.len(), DOCUMENTS_MAX);
+        assert_eq!(aside.documents.len(), DOCUMENTS_MAX);
         assert!(!aside.contains(0) && aside.contains(1));
     }
 }

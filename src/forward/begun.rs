@@ -2,7 +2,9 @@
 //!
 //! **Promise:** nobody is told *refused* of what Odoo was seen to hold as done.
 
-use super::odoo::{Client, Picking};
+use super::odoo::order::SeenPicking;
+use super::odoo::{Client, Picking, Warehouse};
+use super::resolve::is_about_order;
 use crate::document::{Document, OdooRef, Reason};
 use crate::outcome::{Failure, code};
 
@@ -22,9 +24,20 @@ pub enum Standing {
 /// Asks Odoo; `reason` is why it cannot be sent again.
 pub async fn find_out(
     odoo: &mut Client,
+    warehouse: &Warehouse,
     document: &Document,
     reason: Reason,
 ) -> Result<Standing, Failure> {
+    if is_about_order(&document.purpose) {
+        let order = document.purpose.order().unwrap_or_default();
+        let seen = odoo.order(warehouse, order).await?;
+        // Lines go on an order all at once or not at all: where one is, all are.
+        let holds = |picking: &&SeenPicking| picking.lines.iter().any(|l| l.is_of(document.key));
+        return Ok(match seen.pickings.iter().find(holds) {
+            Some(picking) => Standing::Posted(picking.named()),
+            None => Standing::Absent(reason),
+        });
+    }
     let held = odoo.held(document.key).await?;
     Ok(judge(document, &held, reason))
 }

@@ -26,7 +26,7 @@ use super::sequence::{Sequence, follows};
 use crate::assemble;
 use crate::clock;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
-use crate::journal::{AppendError, Change, Entry, Journal, JournalError};
+use crate::journal::{AppendError, Change, Entry, Journal, JournalError, Totals};
 use crate::outcome::{Failure, Outcome, code};
 use crate::source::Outlets;
 
@@ -63,6 +63,8 @@ pub struct Ledger {
     aside: Aside,
     /// The last that was taken was one of those: now it is the others' turn.
     aside_taken: bool,
+    /// How documents stood at the last look for what can be taken.
+    standings: Standings,
     /// What has to be in Odoo before what.
     sequence: Sequence,
     /// The counts that are posted; none before they were read.
@@ -71,8 +73,22 @@ pub struct Ledger {
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
     healed: u64,
-    /// How many documents were discarded when the last look found nothing more to take back from Odoo.
-    withdrawn: Option<u64>,
+    /// How many documents were discarded, and parked, when the last look found nothing more to take back from Odoo.
+    withdrawn: Option<(u64, u64)>,
+}
+
+/// How many documents wait, are parked and are discarded: what a person or the assembler changes shows in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Standings(u64, u64, u64);
+
+impl Standings {
+    pub fn of(totals: &Totals) -> Self {
+        Self(
+            totals.waiting.documents,
+            totals.parked.documents,
+            totals.discarded.documents,
+        )
+    }
 }
 
 fn asked(entry: &Entry) -> Asked<'_> {
@@ -80,6 +96,7 @@ fn asked(entry: &Entry) -> Asked<'_> {
         document: &entry.document,
         plan: entry.progress.plan.as_deref(),
         decision: entry.progress.decision.as_deref(),
+        again: entry.progress.attempts > 0,
     }
 }
 
@@ -92,6 +109,7 @@ impl Ledger {
             sending: BTreeMap::new(),
             aside: Aside::default(),
             aside_taken: false,
+            standings: Standings::default(),
             sequence: Sequence::default(),
             counts: None,
             recovered: Some(0),
@@ -109,6 +127,8 @@ impl Ledger {
         lines_max: usize,
         now: Duration,
     ) -> Result<Option<Vec<Job>>, Interrupted> {
+        self.take_back_all(odoo, ground).await?;
+        self.standings = Standings::of(&self.journal.totals());
         let entries = self.next_entries(ground, lines_max, now).await?;
         if entries.is_empty() {
             return Ok(None);
@@ -116,16 +136,14 @@ impl Ledger {
         let entries = self.without_corrected(odoo, ground, entries).await?;
         let documents: Vec<_> = entries.iter().map(asked).collect();
         let resolved = resolve(odoo, ground, Intent::Send, &documents).await?;
-        if let (Some(after), Some(last)) = (&mut self.recovered, entries.last()) {
-            *after = last.document.number;
-        }
+        let last = entries.last().map(|entry| entry.document.number);
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
             let resolved = match resolved {
                 Ok(prepared) => self.counts()?.check(&entry, prepared),
                 refused => refused,
             };
-            let next = next(odoo, &entry, resolved).await?;
+            let next = next(odoo, ground, &entry, resolved).await?;
             match &next {
                 Next::Nothing(prepared) => {
                     let mut counted = entry.clone();
@@ -151,6 +169,9 @@ impl Ledger {
             });
         }
         let made = self.change(changes).await?;
+        if let (Some(after), Some(last)) = (&mut self.recovered, last) {
+            *after = last;
+        }
         let mut jobs = Vec::new();
         // Where nothing was made, someone else was faster.
         for ((entry, next), _) in taken.into_iter().zip(made).filter(|(_, made)| *made) {
@@ -160,18 +181,24 @@ impl Ledger {
                     jobs.extend(self.begin(entry, prepared));
                     continue;
                 }
-                Next::Nothing(_) => self.tell_posted(&entry.document, None).await?,
+                Next::Nothing(_) => {
+                    self.sequence.release_document(&entry.document);
+                    self.tell_posted(&entry.document, None).await?;
+                }
                 Next::Refuse(reason) => {
-                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                    self.sequence.blocks(Some(ground.copy), &entry.document);
                     self.tell_refused(&entry.document, &reason).await?;
                 }
-                Next::Found(odoo) => self.tell_posted(&entry.document, Some(&odoo)).await?,
+                Next::Found(odoo) => {
+                    self.sequence.release_document(&entry.document);
+                    self.tell_posted(&entry.document, Some(&odoo)).await?;
+                }
                 Next::Park(Reason { code, message }, _) => {
-                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                    self.sequence.blocks(Some(ground.copy), &entry.document);
                     tracing::warn!(number, code, message, "document parked");
                 }
                 Next::Aside(_) => {
-                    self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                    self.sequence.blocks(Some(ground.copy), &entry.document);
                     continue;
                 }
             }
@@ -258,9 +285,10 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// How many documents wait, but not to be taken now; and when the first of them is due.
-    pub fn aside(&self) -> (u64, Option<Duration>) {
-        (self.aside.len() as u64, self.aside.next_due())
+    /// When the first that was set aside is due, and how documents stood when nothing could be taken: until that changes
+    /// there is nothing to do.
+    pub fn idle(&self) -> (Option<Duration>, Standings) {
+        (self.aside.next_due(), self.standings)
     }
 
     /// Documents of one kind of work that may be sent now, in the order of their numbers, as many as fit.
@@ -339,16 +367,17 @@ impl Ledger {
             };
             match outcome {
                 Outcome::Posted { odoo, .. } => {
+                    self.sequence.release_document(&entry.document);
                     self.tell_posted(&entry.document, Some(odoo)).await?;
                     self.perhaps_complete(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {
-                    self.sequence.blocks(copy, &entry.document)?;
+                    self.sequence.blocks(copy, &entry.document);
                     self.tell_refused(&entry.document, reason).await?;
                 }
                 // Nothing is known of it that a device could be told.
                 Outcome::Unanswered { .. } => {
-                    self.sequence.blocks(copy, &entry.document)?;
+                    self.sequence.blocks(copy, &entry.document);
                     continue;
                 }
             }
@@ -462,6 +491,7 @@ enum Next {
 /// One that is not resolved may have been sent before: then Odoo is asked what it holds.
 async fn next(
     odoo: &mut Client,
+    ground: Ground<'_>,
     entry: &Entry,
     resolved: Result<Prepared, Reason>,
 ) -> Result<Next, Failure> {
@@ -472,7 +502,7 @@ async fn next(
         Err(reason) => reason,
     };
     Ok(
-        match begun::find_out(odoo, &entry.document, reason).await? {
+        match begun::find_out(odoo, ground.warehouse, &entry.document, reason).await? {
             Standing::Posted(odoo) => Next::Found(odoo),
             Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
             // A call from before the stop may still be posting it.

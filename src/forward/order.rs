@@ -34,6 +34,10 @@ pub struct OrderJob {
     pub when: Option<Timestamp>,
     /// What a person answered when the gateway asked.
     pub decision: Option<String>,
+    /// A send was begun before: it may be done already.
+    pub again: bool,
+    /// By the gateway's clock.
+    pub sealed: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +134,10 @@ pub enum Next {
         picking: i64,
         backorder: bool,
     },
+    /// Our own lines off an order whose validation Odoo refused because of them.
+    Remove {
+        lines: Vec<i64>,
+    },
     SetDone {
         picking: i64,
         at: Timestamp,
@@ -157,6 +165,8 @@ pub struct Reconciling {
     answered: Vec<Call>,
     /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
     weight_kg: Option<Decimal>,
+    /// Why Odoo refuses to validate the order with our lines on it.
+    refusal: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +175,7 @@ enum Call {
     Validated,
     /// A package, or what the carrier is told.
     Wrote,
+    Removed,
     /// The weight that was there before, again.
     Weighed,
     /// Odoo refuses the true time (a closed period): its own stands.
@@ -180,6 +191,7 @@ impl Reconciling {
             next: Next::Read,
             answered: Vec::new(),
             weight_kg: None,
+            refusal: None,
         }
     }
 
@@ -201,6 +213,7 @@ impl Reconciling {
             Next::Pack { .. } => Some(Call::Wrote),
             Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
             Next::Ship { .. } => Some(Call::Weighed),
+            Next::Remove { .. } => Some(Call::Removed),
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
         };
         // After each change of the order the weight may have to be told again.
@@ -215,6 +228,16 @@ impl Reconciling {
     pub fn refused(&mut self, message: &str) {
         if let Next::SetDone { .. } = self.next {
             self.answered.push(Call::TimeRefused);
+            return self.look_again();
+        }
+        let is_ship = matches!(self.job.task, Task::Ship(_));
+        if let (Next::Ship { .. }, false) = (&self.next, is_ship) {
+            // Without its weight it is posted all the same.
+            self.answered.push(Call::Weighed);
+            return self.look_again();
+        }
+        if let (Next::Validate { .. }, Task::Lines { .. }) = (&self.next, &self.job.task) {
+            self.refusal = Some(message.to_owned());
             return self.look_again();
         }
         let odoo = match &self.next {

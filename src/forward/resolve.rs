@@ -95,6 +95,8 @@ pub struct Asked<'a> {
     pub document: &'a Document,
     pub plan: Option<&'a str>,
     pub decision: Option<&'a str>,
+    /// A send was begun before.
+    pub again: bool,
 }
 
 /// Work for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each document is asked for

@@ -48,10 +48,17 @@ impl Sequence {
     }
 
     /// From now on this document holds back what depends on it.
-    pub fn blocks(&mut self, copy: Option<&Copy>, document: &Document) -> Result<(), CopyError> {
-        let place = self.place_of(document);
+    pub fn blocks(&mut self, copy: Option<&Copy>, document: &Document) {
+        self.blocks_at(self.place_of(document), copy, document);
+    }
+
+    /// The same, where the place is known: that of the document which it corrects, or of the one that this corrects, ...
+    pub fn blocks_at(&mut self, place: u64, copy: Option<&Copy>, document: &Document) {
         self.release(place);
-        let touched = touched(copy, document)?;
+        // Without the copy the codes are taken as they were scanned.
+        let touched = touched(copy, document)
+            .or_else(|_| touched(None, document))
+            .unwrap_or_default();
         let kept = self.things + touched.stock.len() <= THINGS_MAX;
         self.things += if kept { touched.stock.len() } else { 0 };
         let blocker = Blocker {
@@ -59,7 +66,6 @@ impl Sequence {
             touched: kept.then_some(touched),
         };
         self.blockers.insert(place, blocker);
-        Ok(())
     }
 
     /// What has to be done before this document, oldest first: places and numbers.
@@ -102,7 +108,7 @@ impl Sequence {
         }
     }
 
-    /// A document does not wait for itself.
+    /// It is posted.
     pub fn release_document(&mut self, document: &Document) {
         self.release(self.place_of(document));
     }
@@ -235,7 +241,7 @@ mod tests {
     #[test]
     fn the_same_order_keeps_its_order_and_other_orders_flow() {
         let mut sequence = Sequence::default();
-        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        sequence.blocks(None, &pick(2, "O1"));
         assert_eq!(blocker(&sequence, &pick(3, "O1")), Some(2));
         assert_eq!(blocker(&sequence, &pick(3, "O2")), None);
         assert_eq!(
@@ -260,7 +266,7 @@ mod tests {
         let counted =
             |number, product, bin| document(number, Purpose::Count, &[(product, Some(bin))]);
         let mut sequence = Sequence::default();
-        sequence.blocks(None, &moved(2)).unwrap();
+        sequence.blocks(None, &moved(2));
         assert_eq!(blocker(&sequence, &counted(3, "P", "A")), Some(2));
         assert_eq!(blocker(&sequence, &counted(3, "Q", "A")), None);
         assert_eq!(blocker(&sequence, &counted(3, "P", "B")), None);
@@ -270,14 +276,14 @@ mod tests {
             "two movements do not wait for each other"
         );
         sequence.release(2);
-        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        sequence.blocks(None, &pick(2, "O1"));
         assert_eq!(
             blocker(&sequence, &counted(3, "P", "B")),
             Some(2),
             "it may have been picked there"
         );
         sequence.release(2);
-        sequence.blocks(None, &counted(2, "P", "A")).unwrap();
+        sequence.blocks(None, &counted(2, "P", "A"));
         assert_eq!(blocker(&sequence, &moved(3)), Some(2));
         let (before, after) = (moved(5), counted(6, "P", "A"));
         assert!(follows(None, &after, [&before].into_iter()).unwrap());
@@ -287,9 +293,9 @@ mod tests {
     #[test]
     fn a_correction_stands_in_the_place_of_what_it_corrects() {
         let mut sequence = Sequence::default();
-        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        sequence.blocks(None, &pick(2, "O1"));
         // Held back by it.
-        sequence.blocks(None, &pick(3, "O1")).unwrap();
+        sequence.blocks(None, &pick(3, "O1"));
         let corrected = Document {
             corrects: Some(2),
             ..pick(4, "O1")
@@ -310,7 +316,7 @@ mod tests {
             things: THINGS_MAX,
             ..Sequence::default()
         };
-        sequence.blocks(None, &pick(2, "O1")).unwrap();
+        sequence.blocks(None, &pick(2, "O1"));
         assert_eq!(blocker(&sequence, &pick(3, "O2")), Some(2));
         assert_eq!(
             blocker(

@@ -13,6 +13,9 @@ pub const WITHDRAWN: &str = "withdrawn";
 /// The flag of a discarded or replaced document that Odoo had posted all the same.
 pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
 
+/// The flag of a discarded document that Odoo refused to take back.
+pub const LEFT_IN_ODOO: &str = "left-in-odoo";
+
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawn {
@@ -20,6 +23,8 @@ pub enum Withdrawn {
     Gone,
     /// This picking has it, and is done.
     Posted(String),
+    /// Odoo does not let it go, in these words.
+    Refused(String),
 }
 
 pub async fn withdraw(

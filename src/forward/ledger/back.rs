@@ -5,10 +5,21 @@ use super::{Ledger, PAGE_DOCUMENTS};
 use crate::document::{Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::odoo::Client;
+use crate::forward::order::ALLOW;
 use crate::forward::resolve::Ground;
-use crate::forward::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
+use crate::forward::withdraw::{LEFT_IN_ODOO, POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
 use crate::journal::Entry;
-use crate::outcome::code;
+use crate::outcome::{Failure, code};
+
+/// Odoo may hold something open of it that nobody wants any more.
+pub(super) fn is_to_take_back(entry: &Entry) -> bool {
+    let flags = &entry.progress.flags;
+    let through = |flag: &&str| flags.iter().any(|known| known == flag);
+    entry.progress.attempts > 0
+        && ![WITHDRAWN, POSTED_IN_ODOO, LEFT_IN_ODOO]
+            .iter()
+            .any(|flag| through(&flag))
+}
 
 impl Ledger {
     /// What is to be sent in the place of another document goes only when that is taken back from Odoo. Where Odoo turns out
@@ -21,27 +32,55 @@ impl Ledger {
     ) -> Result<Vec<Entry>, Interrupted> {
         let mut free = Vec::new();
         for entry in entries {
-            let first = entry
-                .document
-                .corrects
-                .map(|number| self.journal.document(number));
-            match first.transpose()?.flatten() {
-                Some(first) => match self.take_back(odoo, ground, first).await? {
-                    Withdrawn::Gone => free.push(entry),
-                    Withdrawn::Posted(name) => {
-                        let message = format!(
-                            "the document that this one corrects was posted in Odoo as {name} before it could be taken back: reverse it there and retry, or discard this one"
-                        );
-                        let code = code::ALREADY_POSTED.to_owned();
-                        let change = parked(&entry, Reason { code, message }, None);
-                        self.change(vec![change]).await?;
-                        self.sequence.blocks(Some(ground.copy), &entry.document)?;
-                    }
-                },
+            match self.still_in_odoo(odoo, ground, &entry).await? {
                 None => free.push(entry),
+                Some(reason) => {
+                    self.change(vec![parked(&entry, reason, None)]).await?;
+                    self.sequence.blocks(Some(ground.copy), &entry.document);
+                }
             }
         }
         Ok(free)
+    }
+
+    /// Why a correction cannot be sent: Odoo has what it corrects, or what that corrects, and so on.
+    async fn still_in_odoo(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<Option<Reason>, Interrupted> {
+        let mut corrects = entry.document.corrects;
+        let mut number = entry.document.number;
+        while let Some(before) = corrects.filter(|before| *before < number) {
+            number = before;
+            let Some(before) = self.journal.document(before)? else {
+                break;
+            };
+            corrects = before.document.corrects;
+            let before = self.revived(before)?;
+            let (code, message) = match self.take_back(odoo, ground, before).await? {
+                Withdrawn::Gone => continue,
+                Withdrawn::Posted(_) if entry.progress.decision.as_deref() == Some(ALLOW) => {
+                    continue;
+                }
+                Withdrawn::Posted(name) => (
+                    code::ALREADY_POSTED,
+                    format!(
+                        "document {number}, which this one corrects, was posted in Odoo as {name} before it could be taken back: discard this one; or reverse it there, then retry and allow it"
+                    ),
+                ),
+                Withdrawn::Refused(why) => (
+                    code::NOT_WITHDRAWN,
+                    format!(
+                        "Odoo does not take back document {number}, which this one corrects: {why}: cancel it there, then retry"
+                    ),
+                ),
+            };
+            let code = code.to_owned();
+            return Ok(Some(Reason { code, message }));
+        }
+        Ok(None)
     }
 
     /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down what came of that.
@@ -56,10 +95,22 @@ impl Ledger {
             let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }
-        if entry.progress.attempts == 0 || flagged(WITHDRAWN) {
+        if !is_to_take_back(&entry) {
             return Ok(Withdrawn::Gone);
         }
-        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document).await?;
+        let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document).await {
+            Ok(withdrawn) => withdrawn,
+            Err(wait @ Failure::Wait { .. }) => return Err(wait.into()),
+            // It is about this document, as long as the key is good.
+            Err(failure) => {
+                odoo.admits(ground.warehouse.company).await?;
+                Withdrawn::Refused(failure.to_string())
+            }
+        };
+        // For a correction it is tried again, for nobody else.
+        if matches!(withdrawn, Withdrawn::Refused(_)) && entry.progress.state == State::Replaced {
+            return Ok(withdrawn);
+        }
         self.change(vec![taken_back(&entry, &withdrawn)]).await?;
         Ok(withdrawn)
     }
@@ -70,7 +121,8 @@ impl Ledger {
         odoo: &mut Client,
         ground: Ground<'_>,
     ) -> Result<(), Interrupted> {
-        let ended = self.journal.totals().discarded.documents;
+        let totals = self.journal.totals();
+        let ended = (totals.discarded.documents, totals.parked.documents);
         if self.withdrawn == Some(ended) {
             return Ok(());
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock;
 use crate::document::{OdooRef, Progress, Reason, State};
 use crate::forward::resolve::Prepared;
-use crate::forward::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn};
+use crate::forward::withdraw::{LEFT_IN_ODOO, POSTED_IN_ODOO, WITHDRAWN, Withdrawn};
 use crate::journal::{Change, Entry};
 use crate::outcome::code;
 
@@ -63,6 +63,10 @@ pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
         Withdrawn::Gone => (
             WITHDRAWN,
             "Odoo holds nothing open of it any more".to_owned(),
+        ),
+        Withdrawn::Refused(why) => (
+            LEFT_IN_ODOO,
+            format!("Odoo does not take back what it holds open of it ({why}): cancel it there"),
         ),
         Withdrawn::Posted(name) => (
             POSTED_IN_ODOO,

@@ -1,47 +1,92 @@
 //! What has to be in Odoo before a document is sent.
 
+use super::back::is_to_take_back;
 use super::changes::held_back;
 use super::{Ledger, PAGE_DOCUMENTS, is_validation};
-use crate::document::State;
+use crate::document::{Document, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 use crate::journal::{Entry, JournalError};
 
 impl Ledger {
-    /// All that is parked may hold something back. Read once; from then on what is parked here is told to the sequence.
+    /// All that is parked may hold something back, and so may what was put in the place of another document. Read once; from
+    /// then on what is parked here is told to the sequence.
     pub(super) fn learn_blockers(&mut self, ground: Ground<'_>) -> Result<(), Interrupted> {
-        let mut after = 0;
-        while !self.sequence.is_complete() {
-            let page = self
-                .journal
-                .documents(Some(State::Parked), after, PAGE_DOCUMENTS)?;
-            let Some(last) = page.last() else {
-                self.sequence.complete();
-                break;
-            };
-            after = last.document.number;
-            for entry in page {
-                let entry = self.revived(entry)?;
-                self.sequence.blocks(Some(ground.copy), &entry.document)?;
+        if self.sequence.is_complete() {
+            return Ok(());
+        }
+        for state in [State::Parked, State::Replaced] {
+            let mut after = 0;
+            loop {
+                let page = self.journal.documents(Some(state), after, PAGE_DOCUMENTS)?;
+                let Some(last) = page.last() else {
+                    break;
+                };
+                after = last.document.number;
+                for entry in page {
+                    if let Some(entry) = self.successor(entry)? {
+                        let entry = self.revived(entry)?;
+                        let place = self.place_of(&entry.document)?;
+                        self.sequence
+                            .blocks_at(place, Some(ground.copy), &entry.document);
+                    }
+                }
             }
         }
+        self.sequence.complete();
         Ok(())
     }
 
-    /// Whether something must be done before this one; it says so.
+    /// The document that has the events of this one by now; none where it is through.
+    fn successor(&self, entry: Entry) -> Result<Option<Entry>, JournalError> {
+        let now = if entry.progress.state == State::Replaced {
+            let seq = entry.document.events.first();
+            let number = seq.map(|seq| self.journal.document_of(*seq)).transpose()?;
+            let number = number.flatten().flatten();
+            let now = number.map(|number| self.journal.document(number));
+            now.transpose()?.flatten()
+        } else {
+            Some(entry)
+        };
+        let through = |entry: &Entry| {
+            matches!(
+                entry.progress.state,
+                State::Posted | State::Discarded | State::Replaced
+            )
+        };
+        Ok(now.filter(|now| !through(now)))
+    }
+
+    /// Where a document stands in the order of things: a correction in the place of the first document that it goes back to.
+    fn place_of(&self, document: &Document) -> Result<u64, JournalError> {
+        let mut place = document.number;
+        let mut corrects = document.corrects;
+        while let Some(before) = corrects.filter(|before| *before < place) {
+            place = before;
+            let before = self.journal.document(before)?;
+            corrects = before.and_then(|before| before.document.corrects);
+        }
+        Ok(place)
+    }
+
+    /// Whether something must be done before this one; it says so. What was held back holds back others until it is posted.
     pub(super) async fn hold_back(
         &mut self,
         ground: Ground<'_>,
         entry: &Entry,
     ) -> Result<bool, Interrupted> {
+        if entry.document.corrects.is_some() {
+            let place = self.place_of(&entry.document)?;
+            self.sequence
+                .blocks_at(place, Some(ground.copy), &entry.document);
+        }
         for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
             if let Some(before) = self.still_before(place, blocker, entry)? {
-                self.sequence.blocks(Some(ground.copy), &entry.document)?;
+                self.sequence.blocks(Some(ground.copy), &entry.document);
                 self.say_held_back(entry, &before).await?;
                 return Ok(true);
             }
         }
-        self.sequence.release_document(&entry.document);
         Ok(false)
     }
 
@@ -56,6 +101,10 @@ impl Ledger {
             let before = self.journal.document(blocker)?;
             let before = before.filter(|_| blocker != entry.document.number);
             match before.as_ref().map(|before| before.progress.state) {
+                // What Odoo may hold of it has to go first.
+                Some(State::Discarded) if before.as_ref().is_some_and(is_to_take_back) => {
+                    return Ok(before);
+                }
                 None | Some(State::Posted | State::Discarded) => {
                     self.sequence.release(place);
                     return Ok(None);

@@ -20,7 +20,6 @@ use self::seen::{picking, specification};
 use super::client::Client;
 use super::master::Warehouse;
 use super::transfer::{Loaded, MODULE, load_failure};
-use crate::document::DocumentKey;
 use crate::forward::order::{LotRef, Row, Seen, Shipment};
 use crate::outcome::Failure;
 
@@ -185,15 +184,6 @@ impl Client {
     async fn me_again(&mut self) -> Result<i64, Failure> {
         self.me = None;
         self.me().await
-    }
-
-    /// Whether Odoo has the first line of this document, on whatever order: `load` with the external id alone finds it, and
-    /// makes nothing where it is absent, because a line needs more than that.
-    pub async fn holds_line(&mut self, key: DocumentKey) -> Result<bool, Failure> {
-        let id = format!("{MODULE}.{}", key.line_external_id(0));
-        let body = json!({"fields": ["id"], "data": [[id]], "context": self.load_context()});
-        let loaded: Loaded = self.call("stock.move.line", "load", &body).await?;
-        Ok(loaded.ids.is_array())
     }
 
     /// A new package of this name. Odoo lets several have one name, so all who make it use the same external id.

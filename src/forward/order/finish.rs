@@ -8,6 +8,9 @@ use crate::outcome::code;
 
 impl Reconciling {
     pub(super) fn validate(&self, seen: &Seen) -> Next {
+        if let Some(picking) = self.validated_before(seen) {
+            return self.time_or_finish(seen, picking);
+        }
         let picking = match target::with_picks(seen, &self.job.order) {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => {
@@ -37,6 +40,27 @@ impl Reconciling {
             Ok(backorder) => self.validate_once(picking, backorder),
             Err(refusal) => *refusal,
         }
+    }
+
+    /// The picking that this very document validated: an answer was lost, and what was picked for the backorder since then is
+    /// another matter. By us, and at the true time, or since it was sealed.
+    fn validated_before<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
+        if !self.job.again && !self.did(Call::Validated) {
+            return None;
+        }
+        let sealed = odoo_time(self.job.sealed);
+        let when = self.job.when.map(odoo_time);
+        let ours = |picking: &&SeenPicking| {
+            let done = picking
+                .date_done
+                .as_deref()
+                .filter(|_| picking.state == "done");
+            picking.write_uid == Some(seen.me)
+                && done.is_some_and(|done| done >= sealed.as_str() || Some(done) == when.as_deref())
+        };
+        target::of_order(seen, &self.job.order)
+            .into_iter()
+            .find(ours)
     }
 
     /// Whether what is missing becomes a backorder, by policy and by what a person said.
@@ -109,6 +133,15 @@ impl Reconciling {
     }
 
     pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> Next {
+        let packed = |picking: &&&SeenPicking| {
+            let mut lines = picking.lines.iter();
+            lines.any(|line| line.picked && line.result_package == Some(package))
+        };
+        let of_order = target::of_order(seen, &self.job.order);
+        // An answer was lost: what was picked since then is not meant.
+        if let Some(picking) = of_order.iter().find(packed).filter(|_| self.job.again) {
+            return posted(picking.named(), true);
+        }
         let picking = match target::with_picks(seen, &self.job.order) {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => {

@@ -14,6 +14,9 @@ impl Reconciling {
         if let Some(picking) = target::holder(seen, self.job.key) {
             return self.lines_on(seen, picking, lines);
         }
+        if let Some(message) = &self.refusal {
+            return refuse(code::ODOO_REFUSED, message.clone(), None);
+        }
         if self.did(Call::Added) {
             return refuse(
                 code::ORDER_CHANGED,
@@ -50,6 +53,13 @@ impl Reconciling {
                 ),
                 Some(named),
             );
+        }
+        // What Odoo refuses to post must not stay on the order, where it would keep everybody from validating it.
+        if self.refusal.is_some() && picking.is_open() {
+            let ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
+            return Next::Remove {
+                lines: ours.map(|line| line.id).collect(),
+            };
         }
         match picking.state.as_str() {
             "done" => self.time_or_finish(seen, picking),

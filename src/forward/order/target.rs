@@ -39,6 +39,11 @@ fn named<'a>(seen: &'a Seen, order: &str) -> (Vec<&'a SeenPicking>, bool) {
     (chain, true)
 }
 
+/// The pickings that the scanned name stands for.
+pub(super) fn of_order<'a>(seen: &'a Seen, order: &str) -> Vec<&'a SeenPicking> {
+    named(seen, order).0
+}
+
 fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> bool) -> Target<'a> {
     let open = || candidates.iter().filter(|picking| picking.is_open());
     match open()

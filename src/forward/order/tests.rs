@@ -31,6 +31,8 @@ fn job(task: Task) -> OrderJob {
         task,
         when: Some(when()),
         decision: None,
+        again: false,
+        sealed: "2026-11-24T08:20:00Z".parse().unwrap(),
     }
 }
 
@@ -167,6 +169,12 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
                 }
                 None => odoo.validate(*picking, *backorder),
             },
+            Next::Remove { lines } => {
+                let pickings = &mut odoo.seen.pickings;
+                for picking in pickings {
+                    picking.lines.retain(|line| !lines.contains(&line.id));
+                }
+            }
             Next::SetDone { picking, at } => {
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
@@ -197,7 +205,11 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
         }
         if lost.contains(&call) {
             // As after a restart: nothing is remembered but the document.
-            reconciling = Reconciling::new(reconciling.job, rules.clone());
+            let again = OrderJob {
+                again: true,
+                ..reconciling.job
+            };
+            reconciling = Reconciling::new(again, rules.clone());
         } else if next == Next::Read {
             reconciling.seen(&odoo.seen);
         } else {
@@ -468,6 +480,8 @@ fn what_odoo_refuses_names_the_reason_of_odoo() {
         (reason.code.as_str(), reason.message.as_str()),
         (code::ODOO_REFUSED, "You need a lot")
     );
+    // Nobody else is kept from validating it.
+    assert!(!odoo.picking(1).has_picks());
 }
 
 #[test]
@@ -586,4 +600,36 @@ fn a_weight_that_was_told_before_the_goods_stays() {
         (odoo.picking(1).weight_kg, odoo.picking(1).state.as_str()),
         (told.weight_kg, "done")
     );
+}
+
+#[test]
+fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
+    let rules = config::Orders {
+        pick_under: Under::Backorder,
+        ..config::Orders::default()
+    };
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
+    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
+    // It was carried out, and then the gateway stopped. Meanwhile somebody picked for the backorder.
+    odoo.validate(1, true);
+    let rest = odoo.seen.pickings[1].moves[0].id;
+    odoo.picking(2).lines.push(SeenLine {
+        id: 99,
+        move_id: Some(rest),
+        product: 1,
+        quantity: 1.into(),
+        picked: true,
+        ..SeenLine::default()
+    });
+    let again = OrderJob {
+        again: true,
+        ..job(Task::Validate)
+    };
+    let outcome = run(&mut odoo, again, &rules, &[]);
+    assert!(matches!(outcome, Outcome::Posted { .. }), "{outcome:?}");
+    assert_eq!(
+        odoo.picking(1).date_done.as_deref(),
+        Some("2026-11-24 08:15:30")
+    );
+    assert_eq!(odoo.picking(2).state, "assigned");
 }

@@ -44,6 +44,8 @@ pub(super) fn order(
             task,
             when,
             decision: asked.decision.map(str::to_owned),
+            again: asked.again,
+            sealed: document.sealed,
         };
         Work::Order(job).into()
     }))

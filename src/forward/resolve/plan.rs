@@ -10,6 +10,7 @@ use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, s
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
 use crate::forward::odoo::{Client, Header, Returned, Transfer};
+use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
@@ -84,6 +85,21 @@ pub(super) fn transfer_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Tran
     }
 }
 
+/// The lines that go on an order, if it is about that.
+pub(super) fn lines_of(resolved: &mut Resolved<Prepared>) -> Option<&mut Vec<OrderLine>> {
+    match resolved {
+        Ok(Prepared {
+            work:
+                Some(Work::Order(OrderJob {
+                    task: Task::Lines { lines, .. },
+                    ..
+                })),
+            ..
+        }) => Some(lines),
+        _ => None,
+    }
+}
+
 /// Keeps what was worked out, and makes the transfer go by it.
 pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
     if let Some(transfer) = transfer_of(resolved) {
@@ -104,7 +120,12 @@ pub(super) async fn plan(
 ) -> Result<(), Trouble> {
     let (mut counts, mut moves) = (Places::new(), Places::new());
     for (place, (asked, resolved)) in documents.iter().zip(resolved.iter_mut()).enumerate() {
-        if intent == Intent::Send && asked.plan.is_none() {
+        if let (Some(kept), Some(lines)) = (asked.plan, lines_of(resolved)) {
+            let owners = Plan::read(kept).unwrap_or_default().owners;
+            for (line, owner) in lines.iter_mut().zip(owners) {
+                line.owner = owner;
+            }
+        } else if intent == Intent::Send {
             stock::settle_order(odoo, ground, *asked, resolved).await?;
         }
         let Some(transfer) = transfer_of(resolved) else {

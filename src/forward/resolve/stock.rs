@@ -161,13 +161,17 @@ pub(super) async fn settle_order(
     else {
         return Ok(());
     };
-    // Whatever is seen now is seen once: a later send may find its own doing.
-    *plan = Some(Plan::default().text());
     let mut transfer = as_transfer(asked.document, lines);
     let scanned = |line: &&TransferLine| line.from != NO_BIN;
     let stock = look(odoo, transfer.lines.iter().filter(scanned)).await?;
     match owners(&stock, &transfer) {
         Ok(owners) => {
+            // Whatever is seen now is seen once: a later send may find its own doing.
+            let kept = Plan {
+                owners: owners.clone(),
+                ..Plan::default()
+            };
+            *plan = Some(kept.text());
             for ((line, said), owner) in lines.iter_mut().zip(&mut transfer.lines).zip(owners) {
                 (line.owner, said.owner) = (owner, owner);
             }
