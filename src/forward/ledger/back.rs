@@ -6,9 +6,9 @@ use crate::document::{Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::odoo::Client;
 use crate::forward::resolve::Ground;
-use crate::forward::withdraw::{POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
+use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::Entry;
-use crate::outcome::code;
+use crate::outcome::{code, flag};
 
 impl Ledger {
     /// What is to be sent in the place of another document goes only when that is taken back from Odoo. Where Odoo turns out
@@ -52,11 +52,11 @@ impl Ledger {
         entry: Entry,
     ) -> Result<Withdrawn, Interrupted> {
         let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
-        if flagged(POSTED_IN_ODOO) {
+        if flagged(flag::POSTED_IN_ODOO) {
             let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }
-        if entry.progress.attempts == 0 || flagged(WITHDRAWN) {
+        if entry.progress.attempts == 0 || flagged(flag::WITHDRAWN) {
             return Ok(Withdrawn::Gone);
         }
         let withdrawn = withdraw(odoo, ground.warehouse, &entry.document).await?;
