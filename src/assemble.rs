@@ -27,6 +27,7 @@ use self::skew::Skews;
 use crate::config::{self, Per};
 use crate::document::{Document, KeyMaker, Line, Purpose};
 use crate::event::{Event, Name, Recorded};
+use crate::outcome::flag;
 
 pub use self::movement::revive;
 
@@ -68,9 +69,6 @@ pub struct Assembler {
 
 /// Whose work of which kind an open document gathers.
 type Of = (String, Purpose);
-
-/// What a document whose time is not the device's own is flagged with.
-pub const TIME_CORRECTED: &str = "time-corrected";
 
 /// A document that is still taking lines. Of its events it keeps only what the sealed one needs.
 #[derive(Debug)]
@@ -336,7 +334,7 @@ impl Open {
             corrects: None,
             flags: self
                 .time_corrected
-                .then(|| TIME_CORRECTED.to_owned())
+                .then(|| flag::TIME_CORRECTED.to_owned())
                 .into_iter()
                 .collect(),
         }

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::document::{OdooRef, Reason};
 
-/// The reason codes that sending gives; `docs/reason-codes.md` explains each to people.
+/// The reason codes that capturing and sending give; `docs/reason-codes.md` explains each to people.
 pub mod code {
     pub const UNKNOWN_PRODUCT: &str = "unknown-product";
     pub const UNKNOWN_LOCATION: &str = "unknown-location";
@@ -52,6 +52,53 @@ pub mod code {
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
 
+    /// Each code once. A test reads this file and holds it to be complete.
+    pub const ALL: &[&str] = &[
+        UNKNOWN_PRODUCT,
+        UNKNOWN_LOCATION,
+        UNKNOWN_LOT,
+        UNKNOWN_PACKAGE,
+        AMBIGUOUS_PRODUCT,
+        AMBIGUOUS_LOCATION,
+        AMBIGUOUS_PACKAGE,
+        LOT_REQUIRED,
+        UNKNOWN_PARTNER,
+        AMBIGUOUS_PARTNER,
+        OWNER_AMBIGUOUS,
+        ORDER_REQUIRED,
+        BIN_REQUIRED,
+        PACKAGE_REQUIRED,
+        NEGATIVE_STOCK,
+        COUNTED_SINCE,
+        NOT_DELIVERED,
+        OVER_RETURNED,
+        SERIAL_QUANTITY,
+        SERIAL_SEEN,
+        MORE_THAN_ORDERED,
+        UNKNOWN_ORDER,
+        ORDER_DONE,
+        ORDER_CANCELLED,
+        NOT_ON_ORDER,
+        UNSUPPORTED_TYPE,
+        ODOO_REFUSED,
+        NOT_VALIDATED,
+        HELD_BACK,
+        NOT_WITHDRAWN,
+        ALREADY_POSTED,
+        ORDER_CHANGED,
+        OVER_PICKED,
+        UNDER_PICKED,
+        OVER_RECEIVED,
+        UNDER_RECEIVED,
+        NOTHING_PICKED,
+        CANCELLED_IN_ODOO,
+        DIFFERS_IN_ODOO,
+        UNKNOWN_OUTCOME,
+    ];
+
+    /// Codes of what was captured alone: no document is parked for them.
+    pub const CAPTURED: [&str; 3] = [SERIAL_QUANTITY, SERIAL_SEEN, MORE_THAN_ORDERED];
+
     /// Codes of validations that more goods for the order may cure.
     pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
 
@@ -71,6 +118,30 @@ pub mod code {
         ORDER_REQUIRED,
         UNKNOWN_OUTCOME,
         UNKNOWN_ORDER,
+    ];
+}
+
+/// What a person should know of a document although it is not refused; `docs/reason-codes.md` explains each.
+pub mod flag {
+    pub const TIME_CORRECTED: &str = "time-corrected";
+    pub const TIME_UNKNOWN: &str = "time-unknown";
+    pub const CLOSED_PERIOD: &str = "closed-period";
+    pub const NEGATIVE_STOCK: &str = "negative-stock";
+    pub const COUNTED_SINCE: &str = "counted-since";
+    pub const WITHDRAWN: &str = "withdrawn";
+    pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
+    pub const LEFT_IN_ODOO: &str = "left-in-odoo";
+
+    /// Each flag once. A test reads this file and holds it to be complete.
+    pub const ALL: &[&str] = &[
+        TIME_CORRECTED,
+        TIME_UNKNOWN,
+        CLOSED_PERIOD,
+        NEGATIVE_STOCK,
+        COUNTED_SINCE,
+        WITHDRAWN,
+        POSTED_IN_ODOO,
+        LEFT_IN_ODOO,
     ];
 }
 

@@ -12,7 +12,7 @@ use super::order::Task;
 use super::resolve::{Prepared, counted};
 use crate::document::{Purpose, Reason};
 use crate::journal::{Entry, Journal, JournalError, KeepChange};
-use crate::outcome::code;
+use crate::outcome::{code, flag};
 
 const PREFIX: &str = "counted/";
 /// Products in bins that are kept; of more, the oldest are forgotten.
@@ -100,7 +100,7 @@ impl Counts {
             return Ok(prepared);
         };
         if entry.progress.decision.as_deref() == Some(ALLOW) {
-            prepared.flags.push(code::COUNTED_SINCE);
+            prepared.flags.push(flag::COUNTED_SINCE);
             return Ok(prepared);
         }
         let message = format!(

@@ -25,7 +25,7 @@ use super::refresh::Trouble;
 use crate::config;
 use crate::document::{Document, Purpose, Reason};
 use crate::event::CLOCK_MIN;
-use crate::outcome::{Failure, code};
+use crate::outcome::{Failure, code, flag};
 
 type Resolved<T> = Result<T, Reason>;
 
@@ -195,11 +195,11 @@ pub fn is_about_order(purpose: &Purpose) -> bool {
 fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&'static str>) {
     let occurred = document.occurred.min(ground.now);
     if occurred < CLOCK_MIN {
-        return (None, Some("time-unknown"));
+        return (None, Some(flag::TIME_UNKNOWN));
     }
     let day = occurred.to_zoned(TimeZone::UTC).date();
     match ground.rules.stock.closed_until {
-        Some(closed) if day <= closed => (None, Some("closed-period")),
+        Some(closed) if day <= closed => (None, Some(flag::CLOSED_PERIOD)),
         _ => (Some(occurred), None),
     }
 }

@@ -8,14 +8,6 @@ use super::resolve::is_about_order;
 use crate::document::Document;
 use crate::outcome::Failure;
 
-/// The flag of a document of which Odoo holds nothing open any more.
-pub const WITHDRAWN: &str = "withdrawn";
-/// The flag of a discarded or replaced document that Odoo had posted all the same.
-pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
-
-/// The flag of a discarded document that Odoo refused to take back.
-pub const LEFT_IN_ODOO: &str = "left-in-odoo";
-
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawn {

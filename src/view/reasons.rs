@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use self::table::ANY;
 use crate::outcome::code::MASTER_DATA;
 
-pub use self::table::{ENDED, FLAGS, PARKED, WAITING};
+pub use self::table::{ENDED, FLAGS, PARKED, REJECTED, TURNED_AWAY, WAITING};
 
 /// Something that a person can decide about a parked document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,13 +81,23 @@ pub fn choice_views(code: &str) -> Vec<ChoiceView> {
 }
 
 impl Code {
+    /// One that asks nobody for a decision.
+    const fn plain(code: &'static str, meaning: &'static str) -> Self {
+        Self {
+            code,
+            meaning,
+            choices: &[],
+        }
+    }
+
     /// Its row in the documentation.
     #[must_use]
     pub fn row(&self) -> String {
         let mut choices: Vec<String> = (self.choices.iter())
             .map(|(action, what)| format!("**{}**: {what}", action.words()))
             .collect();
-        if MASTER_DATA.contains(&self.code) {
+        // Only a document waits: a reading of the same code does not.
+        if !choices.is_empty() && MASTER_DATA.contains(&self.code) {
             choices.insert(0, "*by itself*".to_owned());
         }
         let mut cells = vec![format!("`{}`", self.code), self.meaning.to_owned()];
@@ -101,7 +111,7 @@ impl Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::code;
+    use crate::outcome::{code, flag};
 
     #[test]
     fn the_documentation_has_each_code_with_its_choices() {
@@ -113,6 +123,8 @@ mod tests {
             ("Documents that wait", WAITING),
             ("Notes on documents", FLAGS),
             ("Documents that a person ended", ENDED),
+            ("Readings that are rejected", REJECTED),
+            ("Readings that are turned away", TURNED_AWAY),
         ] {
             let section = sections.find(|section| section.starts_with(title));
             let section = section.unwrap_or_else(|| panic!("no section {title:?}, in this order"));
@@ -124,33 +136,101 @@ mod tests {
         }
     }
 
+    /// The codes of a table, in the order of the alphabet; one that is there twice is there twice.
+    fn sorted(table: &[Code]) -> Vec<&'static str> {
+        let mut codes: Vec<_> = table.iter().map(|known| known.code).collect();
+        codes.sort_unstable();
+        codes
+    }
+
+    /// The constants of a module of `outcome.rs`, as they are written there.
+    fn written(module: &str) -> Vec<&'static str> {
+        let source = include_str!("../outcome.rs");
+        let (_, body) = source.split_once(&format!("pub mod {module} {{")).unwrap();
+        let (body, _) = body.split_once("\n}\n").unwrap();
+        (body.lines())
+            .filter_map(|line| line.split_once(": &str = \"")?.1.strip_suffix("\";"))
+            .collect()
+    }
+
+    /// What may be a code among the texts of a source: small letters with hyphens.
+    fn hyphenated(source: &'static str) -> impl Iterator<Item = &'static str> {
+        let looks = |text: &&str| {
+            let mut words = text.split('-');
+            text.contains('-')
+                && words.all(|word| {
+                    !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'8')
+                })
+        };
+        source.split('"').filter(looks)
+    }
+
     #[test]
-    fn each_code_is_there_once_and_what_sending_gives_is_known() {
-        for (place, known) in PARKED.iter().enumerate() {
-            let rest = &PARKED[place + 1..];
+    fn each_code_is_there_once_and_each_that_is_given_is_known() {
+        assert_eq!(written("code"), code::ALL, "code::ALL is complete");
+        let mut given: Vec<&str> = (code::ALL.iter().copied())
+            .filter(|code| *code != code::HELD_BACK && !code::CAPTURED.contains(code))
+            .collect();
+        given.sort_unstable();
+        assert_eq!(sorted(PARKED), given);
+        assert_eq!(sorted(WAITING), [code::HELD_BACK]);
+        for known in PARKED {
+            let ends = |(action, _): &Choice| *action == Action::Discard;
+            let code = known.code;
+            assert!(known.choices.iter().any(ends), "{code}: each can be left");
+        }
+    }
+
+    #[test]
+    fn each_flag_is_there_once_and_each_that_is_given_is_known() {
+        assert_eq!(written("flag"), flag::ALL, "flag::ALL is complete");
+        let mut given = flag::ALL.to_vec();
+        given.sort_unstable();
+        assert_eq!(sorted(FLAGS), given);
+    }
+
+    #[test]
+    fn each_code_of_a_rejected_reading_is_known() {
+        let known = sorted(REJECTED);
+        let mut once = known.clone();
+        once.dedup();
+        assert_eq!(known, once);
+        let sources = [
+            include_str!("../decode.rs"),
+            include_str!("../decode/action.rs"),
+            include_str!("../decode/fields.rs"),
+            include_str!("../decode/profile/read.rs"),
+            include_str!("../decode/profile/payload.rs"),
+            include_str!("../source/front_door/batch.rs"),
+        ];
+        let written = sources.map(|source| source.split("#[cfg(test)]\nmod tests {").next());
+        let written: Vec<&str> = written.into_iter().flatten().collect();
+        for code in written.iter().copied().flat_map(hyphenated) {
+            assert!(known.contains(&code), "{code} is not in the table");
+        }
+        for code in known {
+            let quoted = format!("\"{code}\"");
             assert!(
-                rest.iter().all(|other| other.code != known.code),
-                "{}",
-                known.code
-            );
-            assert!(
-                known
-                    .choices
-                    .iter()
-                    .any(|(action, _)| *action == Action::Discard),
-                "{}: each can be left for good",
-                known.code
+                written.iter().any(|source| source.contains(&quoted)),
+                "nothing gives {code}"
             );
         }
-        for code in code::MASTER_DATA.into_iter().chain([
-            code::ODOO_REFUSED,
-            code::NOT_VALIDATED,
-            code::CANCELLED_IN_ODOO,
-            code::DIFFERS_IN_ODOO,
-            code::UNSUPPORTED_TYPE,
-        ]) {
-            assert!(PARKED.iter().any(|known| known.code == code), "{code}");
-        }
+    }
+
+    #[test]
+    fn what_a_strict_check_turns_away_is_known() {
+        let source = include_str!("../capture/judge.rs");
+        let mut given: Vec<String> = (source.split("code::").skip(1))
+            .map(|rest| {
+                let end = rest.find(|c: char| !c.is_ascii_uppercase() && c != '_');
+                rest[..end.unwrap_or(rest.len())]
+                    .to_lowercase()
+                    .replace('_', "-")
+            })
+            .filter(|code| !code.is_empty())
+            .collect();
+        given.sort_unstable();
+        assert_eq!(sorted(TURNED_AWAY), given);
     }
 
     #[test]

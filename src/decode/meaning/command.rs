@@ -12,11 +12,11 @@ use crate::decode::profile::Movement;
 pub enum CommandCode {
     /// What was begun is complete.
     Validate,
-    /// The order is not done at all. Odoo means the whole transfer by it.
+    /// What was begun is given up. Odoo's screen cancels the whole transfer by it; a flow leaves the order as it is.
     Cancel,
     /// What was begun and not emitted is forgotten.
     Discard,
-    /// Out of the flow, to its begin.
+    /// Back to the flow that the device begins in.
     MainMenu,
     /// What was put down last goes into one package.
     PutInPack,

@@ -7,18 +7,15 @@ use crate::forward::Interrupted;
 use crate::forward::odoo::Client;
 use crate::forward::order::ALLOW;
 use crate::forward::resolve::Ground;
-use crate::forward::withdraw::{LEFT_IN_ODOO, POSTED_IN_ODOO, WITHDRAWN, Withdrawn, withdraw};
+use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::Entry;
-use crate::outcome::{Failure, code};
+use crate::outcome::{Failure, code, flag};
 
 /// Odoo may hold something open of it that nobody wants any more.
 pub(super) fn is_to_take_back(entry: &Entry) -> bool {
+    let through = [flag::WITHDRAWN, flag::POSTED_IN_ODOO, flag::LEFT_IN_ODOO];
     let flags = &entry.progress.flags;
-    let through = |flag: &&str| flags.iter().any(|known| known == flag);
-    entry.progress.attempts > 0
-        && ![WITHDRAWN, POSTED_IN_ODOO, LEFT_IN_ODOO]
-            .iter()
-            .any(|flag| through(&flag))
+    entry.progress.attempts > 0 && !flags.iter().any(|known| through.contains(&known.as_str()))
 }
 
 impl Ledger {
@@ -91,7 +88,7 @@ impl Ledger {
         entry: Entry,
     ) -> Result<Withdrawn, Interrupted> {
         let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
-        if flagged(POSTED_IN_ODOO) {
+        if flagged(flag::POSTED_IN_ODOO) {
             let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }

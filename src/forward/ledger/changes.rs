@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::clock;
 use crate::document::{OdooRef, Progress, Reason, State};
 use crate::forward::resolve::Prepared;
-use crate::forward::withdraw::{LEFT_IN_ODOO, POSTED_IN_ODOO, WITHDRAWN, Withdrawn};
+use crate::forward::withdraw::Withdrawn;
 use crate::journal::{Change, Entry};
-use crate::outcome::code;
+use crate::outcome::{code, flag};
 
 const BY: &str = "forward";
 
@@ -61,15 +61,15 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
 pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
         Withdrawn::Gone => (
-            WITHDRAWN,
+            flag::WITHDRAWN,
             "Odoo holds nothing open of it any more".to_owned(),
         ),
         Withdrawn::Refused(why) => (
-            LEFT_IN_ODOO,
+            flag::LEFT_IN_ODOO,
             format!("Odoo does not take back what it holds open of it ({why}): cancel it there"),
         ),
         Withdrawn::Posted(name) => (
-            POSTED_IN_ODOO,
+            flag::POSTED_IN_ODOO,
             format!(
                 "Odoo has posted it all the same, as {name}: if it must not stand, reverse it there"
             ),

@@ -13,7 +13,7 @@ use crate::forward::odoo::stock::Place;
 use crate::forward::odoo::{Client, Transfer, TransferLine};
 use crate::forward::order::{LotRef, OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
-use crate::outcome::{Failure, code};
+use crate::outcome::{Failure, code, flag};
 
 /// What a person answers where the gateway asked whether it may be.
 const ALLOW: &str = "allow";
@@ -134,7 +134,7 @@ fn tell(slot: &mut Resolved<Prepared>, document: &Document, lacks: &[Lack], refu
         );
         *slot = Err(reason(code::NEGATIVE_STOCK, message));
     } else if let Ok(prepared) = slot {
-        prepared.flags.push(code::NEGATIVE_STOCK);
+        prepared.flags.push(flag::NEGATIVE_STOCK);
         prepared.note = Some(said);
     }
 }

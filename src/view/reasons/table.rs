@@ -157,26 +157,6 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
-        code: "serial-known",
-        meaning: "goods with this serial number are in stock already, and a serial number is there once",
-        choices: &[
-            (Edit, "another serial number was meant"),
-            (
-                Retry,
-                "the stock of the serial number was put right in Odoo",
-            ),
-            NOT_AT_ALL,
-        ],
-    },
-    Code {
-        code: "serial-quantity",
-        meaning: "more or less than 1 of a serial number",
-        choices: &[
-            (Edit, "put the quantity or the serial number right"),
-            NOT_AT_ALL,
-        ],
-    },
-    Code {
         code: "negative-stock",
         meaning: "Odoo holds less in the bin than was taken from it; `stock.negative` refuses that",
         choices: &[
@@ -244,15 +224,6 @@ pub const PARKED: &[Code] = &[
         choices: &[
             (Retry, "the order was made or confirmed in Odoo"),
             (Edit, "another order was meant"),
-            NOT_AT_ALL,
-        ],
-    },
-    Code {
-        code: "ambiguous-order",
-        meaning: "more than one open picking could be meant; the message names them",
-        choices: &[
-            (Edit, "name the picking that was meant"),
-            (Retry, "only one of them is open by now"),
             NOT_AT_ALL,
         ],
     },
@@ -328,10 +299,18 @@ pub const PARKED: &[Code] = &[
     Code {
         code: "already-posted",
         meaning: "Odoo turned out to hold the document that this one corrects as done",
-        choices: &[(
-            Discard,
-            "what Odoo holds stands; a mistake in it is put right by a movement back",
-        )],
+        choices: &[
+            (Discard, "what Odoo holds stands"),
+            (With("allow"), "it was reversed in Odoo: post this one"),
+        ],
+    },
+    Code {
+        code: "not-withdrawn",
+        meaning: "Odoo does not take back what it holds open of the document that this one corrects",
+        choices: &[
+            (Retry, "it was cancelled in Odoo"),
+            (Discard, "what Odoo holds stands"),
+        ],
     },
     Code {
         code: "unknown-outcome",
@@ -361,33 +340,137 @@ pub const WAITING: &[Code] = &[Code {
     choices: &[],
 }];
 
-/// Notes on documents that went well.
+/// Notes on documents that are not refused.
 pub const FLAGS: &[Code] = &[
-    Code {
-        code: "time-corrected",
-        meaning: "the device's clock was off, and the time of the movement was worked out from when its messages came",
-        choices: &[],
-    },
-    Code {
-        code: "closed-period",
-        meaning: "the movement was done in a period that is closed in Odoo, so the time of posting stands there",
-        choices: &[],
-    },
-    Code {
-        code: "negative-stock",
-        meaning: "more was taken from the bin than Odoo held there: count it",
-        choices: &[],
-    },
-    Code {
-        code: "after-count",
-        meaning: "it was done before a count of the same product and bin, and was posted after that count",
-        choices: &[],
-    },
-    Code {
-        code: "expired",
-        meaning: "the lot was past its expiry date when it was moved",
-        choices: &[],
-    },
+    Code::plain(
+        "time-corrected",
+        "the device's clock was off, and the time of the movement was worked out from when its messages came",
+    ),
+    Code::plain(
+        "time-unknown",
+        "neither the device nor the gateway had a clock that was right, so the time of posting stands in Odoo",
+    ),
+    Code::plain(
+        "closed-period",
+        "the movement was done in a period that is closed in Odoo, so the time of posting stands there",
+    ),
+    Code::plain(
+        "negative-stock",
+        "more was taken from the bin than Odoo held there: count it",
+    ),
+    Code::plain(
+        "counted-since",
+        "the bin was counted after this was done, and a person allowed it all the same: count it again",
+    ),
+    Code::plain(
+        "withdrawn",
+        "it was discarded or replaced, and Odoo holds nothing open of it any more",
+    ),
+    Code::plain(
+        "posted-in-odoo",
+        "it was discarded or replaced, and Odoo had posted it all the same: if it must not stand, reverse it there",
+    ),
+    Code::plain(
+        "left-in-odoo",
+        "it was discarded, and Odoo does not take back what it holds open of it: cancel it there",
+    ),
+];
+
+/// Readings that no event could be made of, by the payload or by the profile of the scanner.
+pub const REJECTED: &[Code] = &[
+    Code::plain("bad-utf8", "the payload is no UTF-8 text"),
+    Code::plain(
+        "bad-json",
+        "it is no JSON where JSON is wanted, or no object",
+    ),
+    Code::plain("empty", "it holds nothing, or an array without an event"),
+    Code::plain(
+        "too-large",
+        "it is larger than 1 MiB: send fewer events in a message",
+    ),
+    Code::plain(
+        "too-many-events",
+        "an array of more than 500 events: send more messages",
+    ),
+    Code::plain(
+        "unknown-type",
+        "`type` is none of those in [mqtt.md](mqtt.md)",
+    ),
+    Code::plain(
+        "missing-field",
+        "the message names a field that the type needs",
+    ),
+    Code::plain(
+        "bad-field",
+        "the message names the field, what was found and what is accepted",
+    ),
+    Code::plain(
+        "not-your-topic",
+        "a client of MQTT 3.1.1 published to a topic that is not its own; MQTT 5 is told 0x87 and nothing is kept",
+    ),
+    Code::plain(
+        "no-read",
+        "by profile: the scanner says that it could not read. No fault",
+    ),
+    Code::plain(
+        "not-a-scan",
+        "by profile: the message of the scanner is another one than a read. No fault",
+    ),
+    Code::plain(
+        "no-code",
+        "by profile: the payload has no code where the profile looks for it",
+    ),
+    Code::plain(
+        "no-prefix",
+        "by profile: the code does not begin with what the scanner is set to send before it",
+    ),
+    Code::plain(
+        "no-suffix",
+        "by profile: the code does not end with what the scanner is set to send behind it",
+    ),
+    Code::plain(
+        "too-long",
+        "by profile: more bytes came than the profile's `max_bytes`, or than a barcode has",
+    ),
+    Code::plain(
+        "bad-encoding",
+        "by profile: the bytes are no text in the encoding that the profile names",
+    ),
+    Code::plain(
+        "binary",
+        "by profile: there is a control character in the code that is no separator",
+    ),
+];
+
+/// Readings that are turned away with `capture.check = "strict"`.
+pub const TURNED_AWAY: &[Code] = &[
+    Code::plain(
+        "unknown-product",
+        "no product has this barcode or internal reference, nor a packaging",
+    ),
+    Code::plain("ambiguous-product", "more than one product has it"),
+    Code::plain("unknown-location", "no location has this barcode"),
+    Code::plain("ambiguous-location", "more than one location has it"),
+    Code::plain(
+        "lot-required",
+        "the product is tracked, and no lot or serial number was scanned",
+    ),
+    Code::plain(
+        "serial-quantity",
+        "another quantity than 1 of a serial number",
+    ),
+    Code::plain(
+        "serial-seen",
+        "the serial number came in (or went out) before, and did not go out (or come in) since",
+    ),
+    Code::plain("not-on-order", "the order does not ask for this product"),
+    Code::plain(
+        "more-than-ordered",
+        "more of it than is still to be done of the order",
+    ),
+    Code::plain("unknown-order", "no open order has this name"),
+    Code::plain("order-done", "the order is done"),
+    Code::plain("order-cancelled", "the order is cancelled"),
 ];
 
 /// How a person ended a parked document.
