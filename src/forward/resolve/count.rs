@@ -250,7 +250,7 @@ impl Wanted {
         place.is_within(&self.of)
     }
 
-    /// How often the line takes out of what was counted, and puts into it.
+    /// Whether the line takes out of what was counted, and whether it puts into it.
     fn ends(&self, line: &Moved) -> (bool, bool) {
         (
             self.is_of(&end(line, line.from, line.package)),
