@@ -77,13 +77,14 @@ impl Forwarder {
         });
         let mut totals = self.journal.watch();
         let mut hands = Hands {
-            ledger: Ledger::new(self.journal, self.outlets, cancel.clone()),
+            ledger: Ledger::new(self.journal.clone(), self.outlets, cancel.clone()),
             site: None,
             client: None,
             refresh: Refresh::default(),
             board: self.board,
             config: self.config,
             rules: self.rules,
+            journal: self.journal,
             data_dir: self.data_dir,
             copy: self.copy,
             started: clock::instant(),
@@ -137,6 +138,7 @@ struct Hands {
     ledger: Ledger,
     config: config::Odoo,
     rules: Rules,
+    journal: Journal,
     data_dir: PathBuf,
     copy: watch::Sender<Option<Copy>>,
     client: Option<Client>,
@@ -198,6 +200,7 @@ impl Hands {
             copy: &site.copy,
             warehouse: &site.warehouse,
             rules: &self.rules,
+            journal: &self.journal,
             now: clock::now(),
         };
         Ok(match command {

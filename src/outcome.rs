@@ -27,6 +27,7 @@ pub mod code {
     pub const PACKAGE_REQUIRED: &str = "package-required";
     pub const NEGATIVE_STOCK: &str = "negative-stock";
     pub const COUNTED_SINCE: &str = "counted-since";
+    pub const OPEN_PICKS: &str = "open-picks";
     pub const NOT_DELIVERED: &str = "not-delivered";
     pub const OVER_RETURNED: &str = "over-returned";
     pub const SERIAL_QUANTITY: &str = "serial-quantity";

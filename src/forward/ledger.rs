@@ -18,7 +18,7 @@ use super::Interrupted;
 use super::aside::Aside;
 use super::begun::{self, Standing};
 use super::copy::{Copy, OrderFound};
-use super::counted::Counts;
+use super::counted::{Counts, lines_done};
 use super::machine::Job;
 use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
@@ -140,7 +140,10 @@ impl Ledger {
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
             let resolved = match resolved {
-                Ok(prepared) => self.counts()?.check(&entry, prepared),
+                Ok(prepared) => {
+                    let done = lines_done(&self.journal, &entry.document)?;
+                    self.counts()?.check(&entry, &done, prepared)
+                }
                 refused => refused,
             };
             let next = next(odoo, ground, &entry, resolved).await?;

@@ -20,11 +20,13 @@ use jiff::tz::TimeZone;
 use self::names::Names;
 use super::copy::Copy;
 use super::machine::Work;
+use super::odoo::stock::Place;
 use super::odoo::{Client, Transfer, Warehouse};
 use super::refresh::Trouble;
 use crate::config;
 use crate::document::{Document, Purpose, Reason};
 use crate::event::CLOCK_MIN;
+use crate::journal::Journal;
 use crate::outcome::{Failure, code, flag};
 
 type Resolved<T> = Result<T, Reason>;
@@ -69,6 +71,8 @@ pub struct Ground<'a> {
     pub copy: &'a Copy,
     pub warehouse: &'a Warehouse,
     pub rules: &'a Rules,
+    /// When what was scanned was done.
+    pub journal: &'a Journal,
     pub now: Timestamp,
 }
 
@@ -204,10 +208,17 @@ fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&
     }
 }
 
-/// The product and the bin of a count, by what was worked out for it.
-pub fn counted(kept: &str) -> Option<(i64, i64)> {
-    let plan = plan::Plan::read(kept).ok()?;
-    plan.count.map(|counted| (counted.product, counted.bin))
+/// What a count was of, by what was worked out for it; what is none was counted whole.
+pub fn counted(kept: &str) -> Option<Place> {
+    let counted = plan::Plan::read(kept).ok()?.count?;
+    let of = counted.of;
+    Some(Place {
+        product: counted.product,
+        bin: counted.bin,
+        lot: of.lot,
+        package: of.package,
+        owner: of.owner,
+    })
 }
 
 fn reason(code: &str, message: impl Into<String>) -> Reason {

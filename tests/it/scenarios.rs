@@ -143,6 +143,9 @@ scenarios!(
     validate_answer_lost,
     validate_complete_by_hand,
     validate_nothing_picked,
+    count_over_an_open_pick,
+    count_between_what_a_device_did_offline,
+    count_of_another_lot,
 );
 
 #[test]

@@ -119,7 +119,7 @@ impl Client {
 
     /// The external ids of ours among these records, without the module. The user may not read the table they are in, but may
     /// ask each record.
-    async fn external_ids(
+    pub(super) async fn external_ids(
         &mut self,
         model: &str,
         ids: &[i64],

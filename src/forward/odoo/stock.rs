@@ -10,6 +10,7 @@ use super::client::Client;
 use super::master::{NAMES_MAX, Record, records, text_or_false};
 use super::order::decimal;
 use super::transfer::id_or_false;
+use crate::document::DocumentKey;
 use crate::outcome::Failure;
 
 /// What one record of stock is of. Odoo may hold several records of one place.
@@ -22,10 +23,24 @@ pub struct Place {
     pub owner: Option<i64>,
 }
 
-/// A done line that brought goods into a bin or took them out of it. Quantities are in the product's own unit.
+impl Place {
+    /// Whether this place is part of that one, in which what is none is all: each lot, loose and in each package, whose ever.
+    #[must_use]
+    pub fn is_within(&self, whole: &Self) -> bool {
+        self.product == whole.product
+            && self.bin == whole.bin
+            && (whole.lot.is_none() || self.lot == whole.lot)
+            && (whole.package.is_none() || self.package == whole.package)
+            && (whole.owner.is_none() || self.owner == whole.owner)
+    }
+}
+
+/// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Moved {
     pub id: i64,
+    #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
+    pub picking: Option<i64>,
     /// As Odoo writes it: UTC, whole seconds.
     pub date: String,
     #[serde(rename = "product_id")]
@@ -132,15 +147,38 @@ impl Client {
         bins: &BTreeSet<i64>,
         since: &str,
     ) -> Result<Vec<Moved>, Failure> {
-        let domain = vec![
-            json!(["state", "=", "done"]),
+        let which = [json!(["state", "=", "done"]), json!(["date", ">", since])];
+        self.lines_of(products, bins, which).await
+    }
+
+    /// What is picked of these products in these bins, or for them, and not validated: Odoo holds it where it was.
+    pub async fn picked_and_open(
+        &mut self,
+        products: &BTreeSet<i64>,
+        bins: &BTreeSet<i64>,
+    ) -> Result<Vec<Moved>, Failure> {
+        let which = [
+            json!(["picked", "=", true]),
+            json!(["state", "not in", ["done", "cancel"]]),
+        ];
+        self.lines_of(products, bins, which).await
+    }
+
+    async fn lines_of(
+        &mut self,
+        products: &BTreeSet<i64>,
+        bins: &BTreeSet<i64>,
+        which: [Value; 2],
+    ) -> Result<Vec<Moved>, Failure> {
+        let mut domain = which.to_vec();
+        domain.extend([
             json!(["product_id", "in", products]),
-            json!(["date", ">", since]),
             json!("|"),
             json!(["location_id", "in", bins]),
             json!(["location_dest_id", "in", bins]),
-        ];
+        ]);
         let fields = [
+            "picking_id",
             "date",
             "product_id",
             "location_id",
@@ -156,6 +194,29 @@ impl Client {
         self.search_all("stock.move.line", domain, &fields, take)
             .await?;
         Ok(moved)
+    }
+
+    /// Which of these lines the gateway put on orders, and with which document.
+    pub async fn ours(&mut self, lines: &[i64]) -> Result<BTreeMap<i64, DocumentKey>, Failure> {
+        let mut ours = BTreeMap::new();
+        for lines in lines.chunks(NAMES_MAX) {
+            let externals = self.external_ids("stock.move.line", lines).await?;
+            let key = |external: &str| {
+                let (key, _) = external.strip_prefix("ml_")?.split_once('_')?;
+                key.parse().ok()
+            };
+            let known = externals.iter();
+            ours.extend(known.filter_map(|(id, external)| Some((*id, key(external)?))));
+        }
+        Ok(ours)
+    }
+
+    /// What these pickings are called.
+    pub async fn picking_names(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<String>, Failure> {
+        let body = json!({"ids": ids, "fields": ["name"], "load": null});
+        let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
+        let name = |picking: &Value| picking["name"].as_str().map(str::to_owned);
+        Ok(read.iter().filter_map(name).collect())
     }
 
     /// Which of these products Odoo keeps stock of, and which of these locations goods lie in.

@@ -5,11 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use super::plan::{Counted, Places, Plan, keep, transfer_of};
+use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
+use crate::document::Reason;
 use crate::event::CLOCK_MIN;
+use crate::forward::copy::Found;
+use crate::forward::counted::first_done;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::odoo::stock::{Moved, Place};
@@ -24,11 +28,7 @@ const LOOKS_MAX: usize = 5;
 /// What was counted, as far as it was said.
 #[derive(Debug)]
 struct Wanted {
-    product: i64,
-    bin: i64,
-    lot: Option<i64>,
-    package: Option<i64>,
-    owner: Option<i64>,
+    of: Place,
     counted: Decimal,
     /// As Odoo writes it; a line of the same second was before.
     at: String,
@@ -60,13 +60,22 @@ pub(super) async fn work_out(
     let Some(since) = all.iter().map(|(_, wanted)| &wanted.at).min() else {
         return Ok(());
     };
-    let products = all.iter().map(|(_, wanted)| wanted.product).collect();
-    let bins = all.iter().map(|(_, wanted)| wanted.bin).collect();
-    let (held, moved) = read(odoo, &products, &bins, since).await?;
+    let products = all.iter().map(|(_, wanted)| wanted.of.product).collect();
+    let bins = all.iter().map(|(_, wanted)| wanted.of.bin).collect();
+    let open = open_picks(odoo, ground, &products, &bins).await?;
+    let (held, mut moved) = read(odoo, &products, &bins, since).await?;
+    date_ours(odoo, ground, &mut moved).await?;
     for (place, wanted) in all {
         let line = documents[place].document.lines.first();
         let bin = line.and_then(|line| line.from.as_deref()).unwrap_or("?");
+        let product = line.map_or("?", |line| &line.product);
         let slot = &mut resolved[place];
+        let undone = wanted.undone(&open);
+        if !undone.pickings.is_empty() {
+            let names = odoo.picking_names(&undone.pickings).await?;
+            *slot = Err(undone.reason(product, bin, &names));
+            continue;
+        }
         match position(&wanted, &held) {
             Ok((package, owner)) => settle(slot, &wanted, &held, &moved, package, owner),
             Err(Unclear::Package) => {
@@ -92,14 +101,16 @@ fn wanted(ground: Ground<'_>, asked: Asked<'_>, line: &TransferLine) -> Wanted {
         occurred
     };
     Wanted {
-        product: line.product,
-        bin: line.from,
-        lot: match line.lot {
-            LotRef::Known { id, .. } => Some(id),
-            _ => None,
+        of: Place {
+            product: line.product,
+            bin: line.from,
+            lot: match line.lot {
+                LotRef::Known { id, .. } => Some(id),
+                _ => None,
+            },
+            package: line.package,
+            owner: line.owner,
         },
-        package: line.package,
-        owner: line.owner,
         counted: line.quantity,
         at: odoo_time(at),
     }
@@ -126,33 +137,157 @@ async fn read(
     ))
 }
 
+/// A line that is picked and not validated, and when it was picked: of those that others picked nobody knows.
+type Open = (Moved, Option<Timestamp>);
+
+async fn open_picks(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    products: &BTreeSet<i64>,
+    bins: &BTreeSet<i64>,
+) -> Result<Vec<Open>, Trouble> {
+    let open = odoo.picked_and_open(products, bins).await?;
+    let done = scanned(odoo, ground, &open).await?;
+    let dated = |line: Moved| {
+        let at = done.get(&line.id).copied();
+        (line, at)
+    };
+    Ok(open.into_iter().map(dated).collect())
+}
+
+/// Odoo dates lines on an order when the order is validated. Those of the gateway left the bin when they were scanned.
+async fn date_ours(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    moved: &mut [Moved],
+) -> Result<(), Trouble> {
+    let done = scanned(odoo, ground, moved).await?;
+    for line in moved {
+        if let Some(at) = done.get(&line.id) {
+            line.date = odoo_time(*at);
+        }
+    }
+    Ok(())
+}
+
+/// When those of these lines that are the gateway's, on orders, were scanned.
+async fn scanned(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    lines: &[Moved],
+) -> Result<BTreeMap<i64, Timestamp>, Trouble> {
+    let ids: Vec<i64> = lines.iter().map(|line| line.id).collect();
+    let ours = odoo.ours(&ids).await?;
+    let mut scanned = BTreeMap::new();
+    let unread = |error| Failure::wait(format!("when it was scanned cannot be read: {error}"));
+    for line in lines {
+        let Some(key) = ours.get(&line.id) else {
+            continue;
+        };
+        let Some(entry) = ground.journal.document_by_key(*key).map_err(unread)? else {
+            continue;
+        };
+        let mut first = entry.document.occurred;
+        for said in &entry.document.lines {
+            let product = ground.copy.product(&said.product)?;
+            if matches!(product, Found::One(product) if product.id == line.product) {
+                first =
+                    first.min(first_done(ground.journal, &entry.document, said).map_err(unread)?);
+            }
+        }
+        scanned.insert(line.id, first);
+    }
+    Ok(scanned)
+}
+
+/// What was picked before the count, and Odoo still holds where it was.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Undone {
+    out: Decimal,
+    came: Decimal,
+    pickings: BTreeSet<i64>,
+    /// When some of it was picked is not known.
+    undated: bool,
+}
+
+impl Undone {
+    fn reason(&self, product: &str, bin: &str, names: &[String]) -> Reason {
+        let part = |quantity: Decimal, how: &str| {
+            let said = format!(
+                "{} of {product} are picked {how} bin {bin}",
+                quantity.normalize()
+            );
+            (quantity >= TOLERANCE).then_some(said)
+        };
+        let parts = [part(self.out, "from"), part(self.came, "into")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let remedy = if self.undated {
+            "somebody picked it in Odoo, and when is not known: validate it, discard this, and count again"
+        } else {
+            "validate it and retry, or discard this and count again"
+        };
+        let message = format!(
+            "{} for {}, which is not validated: {remedy}",
+            parts.join(", and "),
+            names.join(", ")
+        );
+        reason(code::OPEN_PICKS, message)
+    }
+}
+
+fn end(line: &Moved, bin: i64, package: Option<i64>) -> Place {
+    Place {
+        product: line.product,
+        bin,
+        lot: line.lot,
+        package,
+        owner: line.owner,
+    }
+}
+
 impl Wanted {
     fn is_of(&self, place: &Place) -> bool {
-        place.product == self.product
-            && place.bin == self.bin
-            && (self.lot.is_none() || place.lot == self.lot)
-            && (self.package.is_none() || place.package == self.package)
-            && (self.owner.is_none() || place.owner == self.owner)
+        place.is_within(&self.of)
+    }
+
+    /// Whether the line takes out of what was counted, and whether it puts into it.
+    fn ends(&self, line: &Moved) -> (bool, bool) {
+        (
+            self.is_of(&end(line, line.from, line.package)),
+            self.is_of(&end(line, line.to, line.into)),
+        )
+    }
+
+    fn undone(&self, open: &[Open]) -> Undone {
+        let mut undone = Undone::default();
+        for (line, at) in open {
+            // What was picked after the count lay there when it was counted, as Odoo has it.
+            let later = at.is_some_and(|at| odoo_time(at) > self.at);
+            let part = match self.ends(line) {
+                (true, false) => &mut undone.out,
+                (false, true) => &mut undone.came,
+                (true, true) | (false, false) => continue,
+            };
+            if !later {
+                *part += line.quantity;
+                undone.pickings.extend(line.picking);
+                undone.undated |= at.is_none();
+            }
+        }
+        undone
     }
 
     fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Moved]) -> Held {
         let sum = |parts: &mut dyn Iterator<Item = Decimal>| parts.sum::<Decimal>();
         let since = || moved.iter().filter(|line| line.date > self.at);
-        let end = |line: &Moved, bin, package| Place {
-            product: line.product,
-            bin,
-            lot: line.lot,
-            package,
-            owner: line.owner,
-        };
         let now = sum(&mut (stock.iter())
             .filter(|(place, _)| self.is_of(place))
             .map(|(_, quantity)| *quantity));
         let came = sum(&mut since()
-            .filter(|line| self.is_of(&end(line, line.to, line.into)))
+            .filter(|line| self.ends(line).1)
             .map(|line| line.quantity));
         let out = sum(&mut since()
-            .filter(|line| self.is_of(&end(line, line.from, line.package)))
+            .filter(|line| self.ends(line).0)
             .map(|line| line.quantity));
         Held {
             // Odoo's floating point leaves crumbs.
@@ -181,14 +316,14 @@ fn position(
         .map(|(place, quantity)| (place, *quantity))
         .collect();
     let owners: BTreeSet<Option<i64>> = there.iter().map(|(place, _)| place.owner).collect();
-    let owner = match (wanted.owner, owners.len()) {
+    let owner = match (wanted.of.owner, owners.len()) {
         (Some(owner), _) => Some(owner),
         (None, 0) => None,
         (None, 1) => owners.first().copied().flatten(),
         (None, _) => return Err(Unclear::Owner(owners.into_iter().flatten().collect())),
     };
     let packages: BTreeSet<Option<i64>> = there.iter().map(|(place, _)| place.package).collect();
-    let package = match (wanted.package, packages.len()) {
+    let package = match (wanted.of.package, packages.len()) {
         (Some(package), _) => Some(package),
         (None, 0) => None,
         (None, 1) => packages.first().copied().flatten(),
@@ -229,11 +364,16 @@ fn settle(
     );
     let plan = Plan {
         count: Some(Counted {
-            product: wanted.product,
-            bin: wanted.bin,
+            product: wanted.of.product,
+            bin: wanted.of.bin,
             package,
             owner,
             difference: difference.to_string(),
+            of: CountedOf {
+                lot: wanted.of.lot,
+                package: wanted.of.package,
+                owner: wanted.of.owner,
+            },
         }),
         ..Plan::default()
     };
@@ -274,11 +414,7 @@ mod tests {
 
     fn wanted(counted: i64) -> Wanted {
         Wanted {
-            product: 1,
-            bin: BIN,
-            lot: None,
-            package: None,
-            owner: None,
+            of: place(None, None, None),
             counted: counted.into(),
             at: "2026-11-23 08:15:30".to_owned(),
         }
@@ -297,6 +433,7 @@ mod tests {
     fn moved(date: &str, from: i64, to: i64, quantity: i64) -> Moved {
         Moved {
             id: 1,
+            picking: Some(7),
             date: format!("2026-11-23 {date}"),
             product: 1,
             from,
@@ -345,9 +482,7 @@ mod tests {
             (place(Some(2), Some(9), Some(3)), 8),
         ];
         let of = |lot, package, owner| Wanted {
-            lot,
-            package,
-            owner,
+            of: place(lot, package, owner),
             ..wanted(0)
         };
         assert_eq!(held(&wanted(0), &stock, &[])[0], 15);
@@ -363,6 +498,39 @@ mod tests {
             [9, 12, 0, 3]
         );
         assert_eq!(held(&of(Some(2), None, None), &stock, &lines)[0], 14);
+    }
+
+    #[test]
+    fn what_is_picked_and_not_validated_stands_in_the_way() {
+        let at = |time: &str| Some(time.parse().unwrap());
+        let out = || moved("12:00:00", BIN, ELSEWHERE, 3);
+        let undone = |line: Moved, at| wanted(5).undone(&[(line, at)]);
+        let before = undone(out(), at("2026-11-23T08:15:00Z"));
+        assert_eq!((before.out, before.came), (3.into(), 0.into()));
+        assert_eq!(before.pickings, BTreeSet::from([7]));
+        let reason = before.reason("400", "A", &["WH/OUT/1".to_owned()]);
+        assert_eq!(reason.code, code::OPEN_PICKS);
+        assert_eq!(
+            reason.message,
+            "3 of 400 are picked from bin A for WH/OUT/1, which is not validated: validate it and retry, or discard this \
+             and count again"
+        );
+        let received = undone(moved("12:00:00", ELSEWHERE, BIN, 3), None);
+        assert_eq!((received.out, received.came), (0.into(), 3.into()));
+        assert!(received.undated);
+        // After the count; packed where it lies; of another lot than was counted.
+        let none = Undone::default();
+        assert_eq!(undone(out(), at("2026-11-23T08:15:31Z")), none);
+        assert_eq!(undone(moved("12:00:00", BIN, BIN, 3), None), none);
+        let of_a_lot = Wanted {
+            of: place(Some(2), None, None),
+            ..wanted(5)
+        };
+        let mut other = out();
+        other.lot = Some(1);
+        assert_eq!(of_a_lot.undone(&[(other.clone(), None)]), none);
+        other.lot = Some(2);
+        assert_eq!(of_a_lot.undone(&[(other, None)]).out, 3.into());
     }
 
     #[test]

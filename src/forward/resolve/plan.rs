@@ -37,6 +37,16 @@ pub(super) struct Counted {
     pub owner: Option<i64>,
     /// What is there more than Odoo held, or less, in the product's own unit; as text, so that it stays what it is.
     pub difference: String,
+    #[serde(default)]
+    pub of: CountedOf,
+}
+
+/// What of the bin was counted, as it was said; what is none was counted whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct CountedOf {
+    pub lot: Option<i64>,
+    pub package: Option<i64>,
+    pub owner: Option<i64>,
 }
 
 impl Plan {
@@ -171,6 +181,10 @@ mod tests {
                 package: None,
                 owner: Some(4),
                 difference: "-0.10".to_owned(),
+                of: CountedOf {
+                    lot: Some(5),
+                    ..CountedOf::default()
+                },
             }),
             owners: vec![None, Some(3)],
             header: Some(Header {
@@ -186,6 +200,9 @@ mod tests {
             }],
         };
         assert_eq!(Plan::read(&plan.text()), Ok(plan));
+        let older = r#"{"count":{"product":1,"bin":2,"package":9,"owner":null,"difference":"1"}}"#;
+        let older = Plan::read(older).unwrap().count.unwrap();
+        assert_eq!(older.of, CountedOf::default(), "of the whole bin");
         assert_eq!(Plan::default().text(), "{}");
         assert_eq!(Plan::read("{}"), Ok(Plan::default()));
         assert_eq!(Plan::read("-3").unwrap_err().code, code::UNKNOWN_OUTCOME);

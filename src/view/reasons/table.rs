@@ -181,6 +181,15 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "open-picks",
+        meaning: "goods are picked from the counted bin, or into it, for an order that is not validated: Odoo still holds them where they were",
+        choices: &[
+            (Retry, "the order was validated, or its lines were removed"),
+            (Edit, "another bin or product was counted"),
+            (Discard, "the bin is counted again"),
+        ],
+    },
+    Code {
         code: "over-picked",
         meaning: "more was picked than the order asks for",
         choices: &MORE,
