@@ -26,6 +26,7 @@ pub mod code {
     pub const BIN_REQUIRED: &str = "bin-required";
     pub const PACKAGE_REQUIRED: &str = "package-required";
     pub const NEGATIVE_STOCK: &str = "negative-stock";
+    pub const AFTER_COUNT: &str = "after-count";
     pub const COUNTED_SINCE: &str = "counted-since";
     pub const NOT_DELIVERED: &str = "not-delivered";
     pub const OVER_RETURNED: &str = "over-returned";

@@ -100,7 +100,7 @@ impl Counts {
             return Ok(prepared);
         };
         if entry.progress.decision.as_deref() == Some(ALLOW) {
-            prepared.flags.push(code::COUNTED_SINCE);
+            prepared.flags.push(code::AFTER_COUNT);
             return Ok(prepared);
         }
         let message = format!(

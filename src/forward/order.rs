@@ -153,8 +153,8 @@ pub struct Reconciling {
     pub job: OrderJob,
     rules: config::Orders,
     next: Next,
-    /// What was answered since the start.
-    answered: Vec<Call>,
+    /// What was said and answered since the start.
+    calls: Vec<Call>,
     /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
     weight_kg: Option<Decimal>,
 }
@@ -163,6 +163,8 @@ pub struct Reconciling {
 enum Call {
     Added,
     Validated,
+    /// Odoo was told to change the order, and the answer was lost perhaps.
+    Told,
     /// A package, or what the carrier is told.
     Wrote,
     /// The weight that was there before, again.
@@ -178,7 +180,7 @@ impl Reconciling {
             job,
             rules,
             next: Next::Read,
-            answered: Vec::new(),
+            calls: Vec::new(),
             weight_kg: None,
         }
     }
@@ -190,6 +192,9 @@ impl Reconciling {
 
     /// Whatever the last call did is unknown: look.
     pub fn look_again(&mut self) {
+        if let Next::Add { .. } | Next::Validate { .. } | Next::Pack { .. } = self.next {
+            self.calls.push(Call::Told);
+        }
         self.next = Next::Read;
     }
 
@@ -205,16 +210,16 @@ impl Reconciling {
         };
         // After each change of the order the weight may have to be told again.
         if call.is_some_and(|call| call != Call::Weighed) {
-            self.answered.retain(|known| *known != Call::Weighed);
+            self.calls.retain(|known| *known != Call::Weighed);
         }
-        self.answered.extend(call);
+        self.calls.extend(call);
         self.look_again();
     }
 
     /// Odoo refused the last call, for a person.
     pub fn refused(&mut self, message: &str) {
         if let Next::SetDone { .. } = self.next {
-            self.answered.push(Call::TimeRefused);
+            self.calls.push(Call::TimeRefused);
             return self.look_again();
         }
         let odoo = match &self.next {
@@ -245,7 +250,7 @@ impl Reconciling {
         let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
         let picking = seen.pickings.iter().find(told)?;
         let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
-        if self.answered.is_empty() {
+        if self.calls.is_empty() {
             self.weight_kg = has;
         }
         if self.weight_kg == has || self.weight_kg.is_none() || self.did(Call::Weighed) {
@@ -262,7 +267,7 @@ impl Reconciling {
     }
 
     fn did(&self, call: Call) -> bool {
-        self.answered.contains(&call)
+        self.calls.contains(&call)
     }
 
     fn decided(&self, answer: &str) -> bool {

@@ -16,7 +16,7 @@ impl Reconciling {
                     .rev()
                     .find(|picking| picking.state == "done")
                 {
-                    Some(done) if self.did(Call::Validated) => self.time_or_finish(seen, done),
+                    Some(done) if self.did(Call::Told) => self.time_or_finish(seen, done),
                     Some(done) => posted(done.named(), true),
                     None => self.closed(&pickings, &[]),
                 };

@@ -369,6 +369,11 @@ pub const FLAGS: &[Code] = &[
         choices: &[],
     },
     Code {
+        code: "time-unknown",
+        meaning: "no clock was right when it was done, so the time of posting stands there",
+        choices: &[],
+    },
+    Code {
         code: "closed-period",
         meaning: "the movement was done in a period that is closed in Odoo, so the time of posting stands there",
         choices: &[],
