@@ -125,6 +125,9 @@ impl World {
             let body = json!({"ids": [me], "vals": {"company_ids": [[4, company]]}});
             target.admin("res.users", "write", body).await;
         }
+        // Odoo lets two companies have a barcode where neither of the products is for all companies.
+        let body = json!({"ids": [self.product(product)], "vals": {"company_id": 1}});
+        target.admin("product.product", "write", body).await;
         let barcode = &self.products[product].barcode;
         let values = json!({
             "name": format!("Other {barcode}"), "barcode": barcode, "type": "consu", "is_storable": true, "company_id": company,
