@@ -193,6 +193,8 @@ impl Reconciling {
     /// Whatever the last call did is unknown: look.
     pub fn look_again(&mut self) {
         if let Next::Add { .. } | Next::Validate { .. } | Next::Pack { .. } = self.next {
+            // After each change of the order the weight may have to be told again.
+            self.calls.retain(|known| *known != Call::Weighed);
             self.calls.push(Call::Told);
         }
         self.next = Next::Read;
@@ -208,10 +210,6 @@ impl Reconciling {
             Next::Ship { .. } => Some(Call::Weighed),
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
         };
-        // After each change of the order the weight may have to be told again.
-        if call.is_some_and(|call| call != Call::Weighed) {
-            self.calls.retain(|known| *known != Call::Weighed);
-        }
         self.calls.extend(call);
         self.look_again();
     }

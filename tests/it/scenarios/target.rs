@@ -153,8 +153,13 @@ impl Target {
 
     pub async fn bin(&self, number: usize) -> i64 {
         let barcode = format!("LOC-BIN-{number:04}");
-        self.find("stock.location", json!([["barcode", "=", barcode]]))
-            .await
+        self.location(&barcode).await
+    }
+
+    /// The location with this barcode, of the first company.
+    pub async fn location(&self, barcode: &str) -> i64 {
+        let domain = json!([["barcode", "=", barcode], ["company_id", "in", [false, 1]]]);
+        self.find("stock.location", domain).await
     }
 
     /// A product of the test's own, so that nobody else moves it.

@@ -199,9 +199,7 @@ impl World {
 
     async fn bin(&self, target: &Target, name: &str) -> i64 {
         let barcode = self.bins.get(name).map_or(name, String::as_str);
-        target
-            .find("stock.location", json!([["barcode", "=", barcode]]))
-            .await
+        target.location(barcode).await
     }
 
     /// The lot of this name, made if need be; false for none.
