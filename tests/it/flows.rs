@@ -201,7 +201,13 @@ impl Stage {
         for stock in &script.stock {
             let bin = self
                 .target
-                .find("stock.location", json!([["barcode", "=", stock.bin]]))
+                .find(
+                    "stock.location",
+                    json!([
+                        ["barcode", "=", stock.bin],
+                        ["company_id", "in", [false, 1]]
+                    ]),
+                )
                 .await;
             let found = self
                 .target

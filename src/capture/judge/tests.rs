@@ -59,6 +59,7 @@ fn receive(lot: Option<&str>) -> Event {
 fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
         id: 10,
+        unit: 1,
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
@@ -391,6 +392,7 @@ fn raw_scans_are_told_what_they_are_and_never_refused() {
 fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
         id: 10,
+        unit: 1,
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,
