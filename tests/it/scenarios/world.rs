@@ -319,7 +319,7 @@ impl World {
                 "product" => *value = json!(self.barcode(&text)),
                 "package" => *value = json!(self.package_name(&text)),
                 "owner" => {
-                    *value = json!(self.owners.get(&text).map_or(&text, |(_, called)| called))
+                    *value = json!(self.owners.get(&text).map_or(&text, |(_, called)| called));
                 }
                 "from" | "to" => *value = json!(self.bins.get(&text).unwrap_or(&text)),
                 _ => {}
