@@ -78,6 +78,13 @@ impl What {
         )
     }
 
+    /// A module of somebody's own asks a person something.
+    #[must_use]
+    pub fn asks() -> Self {
+        let body = r#"{"type": "ir.actions.act_window", "res_model": "x.question", "name": "Sure?", "target": "new"}"#;
+        Self::json(200, body.to_owned())
+    }
+
     /// Odoo has lost its database, or was given another name.
     #[must_use]
     pub fn database_gone() -> Self {
@@ -198,10 +205,15 @@ impl Link {
         self.shared.faults().push(fault);
     }
 
-    /// Faults that no request has met yet.
+    /// The faults of this method are over.
+    pub fn mend(&self, method: &str) {
+        self.shared.faults().retain(|fault| fault.method != method);
+    }
+
+    /// Requests that have a fault before them still.
     #[must_use]
-    pub fn faults_left(&self) -> usize {
-        self.shared.faults().len()
+    pub fn faults_left(&self) -> u32 {
+        self.shared.faults().iter().map(|fault| fault.times).sum()
     }
 }
 

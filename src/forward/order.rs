@@ -161,8 +161,8 @@ pub struct Reconciling {
     pub job: OrderJob,
     rules: config::Orders,
     next: Next,
-    /// What was answered since the start.
-    answered: Vec<Call>,
+    /// What was said and answered since the start.
+    calls: Vec<Call>,
     /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
     weight_kg: Option<Decimal>,
     /// Why Odoo refuses to validate the order with our lines on it.
@@ -173,6 +173,8 @@ pub struct Reconciling {
 enum Call {
     Added,
     Validated,
+    /// Odoo was told to change the order, and the answer was lost perhaps.
+    Told,
     /// A package, or what the carrier is told.
     Wrote,
     Removed,
@@ -189,7 +191,7 @@ impl Reconciling {
             job,
             rules,
             next: Next::Read,
-            answered: Vec::new(),
+            calls: Vec::new(),
             weight_kg: None,
             refusal: None,
         }
@@ -202,6 +204,11 @@ impl Reconciling {
 
     /// Whatever the last call did is unknown: look.
     pub fn look_again(&mut self) {
+        if let Next::Add { .. } | Next::Validate { .. } | Next::Pack { .. } = self.next {
+            // After each change of the order the weight may have to be told again.
+            self.calls.retain(|known| *known != Call::Weighed);
+            self.calls.push(Call::Told);
+        }
         self.next = Next::Read;
     }
 
@@ -216,24 +223,20 @@ impl Reconciling {
             Next::Remove { .. } => Some(Call::Removed),
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
         };
-        // After each change of the order the weight may have to be told again.
-        if call.is_some_and(|call| call != Call::Weighed) {
-            self.answered.retain(|known| *known != Call::Weighed);
-        }
-        self.answered.extend(call);
+        self.calls.extend(call);
         self.look_again();
     }
 
     /// Odoo refused the last call, for a person.
     pub fn refused(&mut self, message: &str) {
         if let Next::SetDone { .. } = self.next {
-            self.answered.push(Call::TimeRefused);
+            self.calls.push(Call::TimeRefused);
             return self.look_again();
         }
         let is_ship = matches!(self.job.task, Task::Ship(_));
         if let (Next::Ship { .. }, false) = (&self.next, is_ship) {
             // Without its weight it is posted all the same.
-            self.answered.push(Call::Weighed);
+            self.calls.push(Call::Weighed);
             return self.look_again();
         }
         if let (Next::Validate { .. }, Task::Lines { .. }) = (&self.next, &self.job.task) {
@@ -268,7 +271,7 @@ impl Reconciling {
         let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
         let picking = seen.pickings.iter().find(told)?;
         let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
-        if self.answered.is_empty() {
+        if self.calls.is_empty() {
             self.weight_kg = has;
         }
         if self.weight_kg == has || self.weight_kg.is_none() || self.did(Call::Weighed) {
@@ -285,7 +288,7 @@ impl Reconciling {
     }
 
     fn did(&self, call: Call) -> bool {
-        self.answered.contains(&call)
+        self.calls.contains(&call)
     }
 
     fn decided(&self, answer: &str) -> bool {

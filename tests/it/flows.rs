@@ -20,7 +20,7 @@ use crate::scenarios::target::{Target, fresh};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows");
 /// Longer than anything here takes; a test that needs it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const DEVICE: &str = "ring-1";
 
 #[derive(Deserialize)]
@@ -201,7 +201,13 @@ impl Stage {
         for stock in &script.stock {
             let bin = self
                 .target
-                .find("stock.location", json!([["barcode", "=", stock.bin]]))
+                .find(
+                    "stock.location",
+                    json!([
+                        ["barcode", "=", stock.bin],
+                        ["company_id", "in", [false, 1]]
+                    ]),
+                )
                 .await;
             let found = self
                 .target

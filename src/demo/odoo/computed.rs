@@ -50,8 +50,12 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
             let found = locations.find(|(_, row)| text_of(row, "usage") == "inventory");
             reference(found.map_or(0, |(id, _)| id))
         }
-        ("sale.order.line", "qty_delivered") => json!(delivered(store, id)),
-        ("purchase.order.line", "qty_received") => json!(received(store, row, id)),
+        ("sale.order.line", "qty_delivered") => {
+            json!(round(delivered(store, id) / store.factor_of(row)))
+        }
+        ("purchase.order.line", "qty_received") => {
+            json!(round(received(store, row, id) / store.factor_of(row)))
+        }
         ("sale.order", "picking_ids") => {
             json!(store.many("sale.order", id, "picking_ids"))
         }

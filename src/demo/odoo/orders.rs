@@ -71,7 +71,11 @@ fn wanted(store: &Store, model: &str, id: i64, quantity: &str, by: &str) -> Vec<
     };
     let lines = lines.iter().filter_map(|line| store.row(kind, *line));
     lines
-        .map(|line| row(json!({"product_id": line["product_id"], "product_uom_qty": line[quantity], by: line["id"]})))
+        .map(|line| {
+            // The transfer asks for it in the product's own unit.
+            let quantity = round(number_of(line, quantity) * store.factor_of(line));
+            row(json!({"product_id": line["product_id"], "product_uom_qty": quantity, by: line["id"]}))
+        })
         .collect()
 }
 

@@ -161,6 +161,8 @@ pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
             if inside {
                 store.add_quant(place, 0.0);
             }
+            // Odoo reckons the weight anew from packages with each line.
+            store.set(PICKING, picking, "shipping_weight", json!(0.0));
             refresh(store, picking);
         }
     }

@@ -343,9 +343,14 @@ impl Store {
     /// The quantity of a move line in the product's own unit.
     #[must_use]
     pub fn in_own_unit(&self, line: &Row) -> f64 {
+        round(number_of(line, "quantity") * self.factor_of(line))
+    }
+
+    /// How many of the product's own unit are one of the line's.
+    #[must_use]
+    pub fn factor_of(&self, line: &Row) -> f64 {
         let unit = self.row("uom.uom", id_of(line, "product_uom_id"));
-        let factor = unit.map_or(1.0, |unit| number_of(unit, "factor"));
-        round(number_of(line, "quantity") * factor)
+        unit.map_or(1.0, |unit| number_of(unit, "factor"))
     }
 
     /// Adds to what is there; less than nothing is fine, as in Odoo.

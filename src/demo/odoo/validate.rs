@@ -250,6 +250,8 @@ fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Res
         "always" if id_of(&header, "return_id") == 0 => false,
         _ => drop_rest,
     };
+    // It is reckoned anew from packages.
+    store.set(PICKING, picking, "shipping_weight", json!(0.0));
     let (mut rest, mut posted) = (Vec::new(), Vec::new());
     for id in store.many(PICKING, picking, "move_ids") {
         let Some(m) = store.row(MOVE, id).cloned() else {

@@ -19,7 +19,7 @@ impl Reconciling {
                     .rev()
                     .find(|picking| picking.state == "done")
                 {
-                    Some(done) if self.did(Call::Validated) => self.time_or_finish(seen, done),
+                    Some(done) if self.did(Call::Told) => self.time_or_finish(seen, done),
                     Some(done) => posted(done.named(), true),
                     None => self.closed(&pickings, &[]),
                 };
@@ -45,7 +45,7 @@ impl Reconciling {
     /// The picking that this very document validated: an answer was lost, and what was picked for the backorder since then is
     /// another matter. By us, and at the true time, or since it was sealed.
     fn validated_before<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
-        if !self.job.again && !self.did(Call::Validated) {
+        if !self.job.again && !self.did(Call::Told) {
             return None;
         }
         let sealed = odoo_time(self.job.sealed);

@@ -12,6 +12,7 @@ use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
 use stockrelay::document::{Reason, State};
 use stockrelay::event::Name;
+use stockrelay::outcome::code;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
 
@@ -110,6 +111,7 @@ impl Stage {
                 times: fault.times,
                 what: what(fault.what),
             }),
+            Step::Mend(method) => self.link.mend(method),
             Step::Daemon(Happening::Restart) => {
                 self.stop().await;
                 self.start().await;
@@ -140,6 +142,12 @@ impl Stage {
     /// What a person decides, by the control socket.
     async fn decide(&self, parked: &Parked, place: &str) {
         let client = Client::new(&self.config.control.socket);
+        if parked.all {
+            let body = json!({"code": parked.code, "by": "anna"});
+            let answer: Value = client.post("/v1/parked/retry", &body).await.expect("tried");
+            assert!(answer["retried"].as_u64() > Some(1), "{place}: {answer}");
+            return;
+        }
         let list: Value = client.get("/v1/parked").await.expect("a list");
         let list = list["parked"].as_array().expect("a list");
         let meant = |document: &&Value| {
@@ -207,7 +215,10 @@ impl Stage {
             .iter()
             .map(|state| totals.of(*state).documents)
             .sum();
+        let waits = self.reasons(State::Waiting).into_iter();
+        let held_back = waits.filter(|reason| reason.code == code::HELD_BACK);
         Ledger {
+            held_back: Some(held_back.count() as u64),
             stored: Some(totals.stored),
             duplicates: Some(totals.duplicates),
             rejected: Some(totals.rejected),
@@ -215,19 +226,16 @@ impl Stage {
             posted: Some(totals.posted.events),
             parked: Some(totals.parked.events),
             documents: Some(totals.posted.documents),
-            faults_left: Some(self.link.faults_left() as u64),
+            faults_left: Some(self.link.faults_left().into()),
             sealed: Some(sealed),
         }
     }
 
-    /// Why documents are parked.
-    fn reasons(&self) -> Vec<Reason> {
-        let parked = self
-            .daemon()
-            .journal()
-            .documents(Some(State::Parked), 0, 1_000);
-        let parked = parked.expect("parked documents").into_iter();
-        parked.filter_map(|entry| entry.progress.reason).collect()
+    /// Why documents are parked, or wait.
+    fn reasons(&self, state: State) -> Vec<Reason> {
+        let entries = self.daemon().journal().documents(Some(state), 0, 1_000);
+        let entries = entries.expect("documents").into_iter();
+        entries.filter_map(|entry| entry.progress.reason).collect()
     }
 
     async fn wait(&self, wanted: &Ledger, place: &str) {
@@ -242,7 +250,7 @@ impl Stage {
             assert!(
                 elapsed < DEADLINE,
                 "{place}: waited for {wanted:?}, found {found:?}; parked: {:?}; {odoo:?}",
-                self.reasons()
+                self.reasons(State::Parked)
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -265,7 +273,7 @@ impl Stage {
             settled + totals.open_events(),
             "{path}: adds up"
         );
-        let found = self.reasons();
+        let found = self.reasons(State::Parked);
         let mut reasons: Vec<&str> = found.iter().map(|reason| reason.code.as_str()).collect();
         reasons.sort_unstable();
         assert_eq!(
@@ -302,6 +310,7 @@ fn agrees(wanted: &Ledger, found: &Ledger) -> bool {
         (wanted.documents, found.documents),
         (wanted.faults_left, found.faults_left),
         (wanted.sealed, found.sealed),
+        (wanted.held_back, found.held_back),
     ];
     pairs
         .iter()
@@ -315,6 +324,7 @@ fn what(what: What) -> link::What {
         What::Slow => link::What::Slow(Duration::from_millis(700)),
         What::Unavailable => link::What::unavailable(),
         What::TooMany => link::What::too_many(1),
+        What::Asks => link::What::asks(),
         What::CouldNotSerialize => link::What::could_not_serialize(),
     }
 }

@@ -5,7 +5,8 @@
 //!
 //! **Names.** In `product` stands a product's name, or `apple/case12` for one of its packagings. A `package` has a name of
 //! the scenario's own, too. In any text of an event, `{so1}` is the name of the first picking of the order `so1`, `{so1.origin}`
-//! that of the sales or purchase order, and `{so1.OUT}` that of its newest open picking with this sequence code.
+//! that of the sales or purchase order, and `{so1.OUT}` that of its newest open picking with this sequence code. `{now+60}`
+//! is a time in a minute.
 //!
 //! **`steps = true`** plays in a warehouse of the scenario's own, with two-step receipts and deliveries that are picked, packed
 //! and shipped. It has the bins `LOC-BIN-0000` to `LOC-BIN-0005`; its `Input`, `Packing Zone` and `Output` have barcodes
@@ -93,6 +94,8 @@ pub enum OrderKind {
 pub struct Ordered {
     pub product: String,
     pub quantity: f64,
+    /// One of the product's packagings; else its own unit.
+    pub unit: Option<String>,
 }
 
 fn none() -> String {
@@ -128,6 +131,8 @@ pub enum Step {
     Link(Position),
     /// What the next requests to Odoo meet.
     Fault(Fault),
+    /// The faults of a method are over.
+    Mend(String),
     /// What happens to the daemon.
     Daemon(Happening),
     /// Odoo learns of a product that was to come `later`.
@@ -161,6 +166,19 @@ pub enum Somebody {
         order: String,
         product: String,
     },
+    /// Writes another quantity into the open lines of a product that are picked.
+    ChangeLines {
+        product: String,
+        quantity: f64,
+    },
+    /// Validates the picking that has the open, picked lines of a product.
+    ValidateLines(String),
+    CancelLines(String),
+    /// Keeps a product and a bin with the same barcodes in another company, which the gateway may see.
+    OtherCompany {
+        product: String,
+        bin: String,
+    },
     CreateLot {
         product: String,
         lot: String,
@@ -178,13 +196,15 @@ pub enum Somebody {
     LockDate(String),
 }
 
-/// One of the three, of the only parked document or of the one with this code.
+/// One of the three, of the only parked document or of the one with this code; or `retry` of all with this code.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parked {
     pub code: Option<String>,
     /// With `backorder`, `no-backorder` or `allow`, or with nothing.
     pub retry: Option<String>,
+    #[serde(default)]
+    pub all: bool,
     /// The body of the request; names in it are those of events.
     pub edit: Option<toml::Table>,
     /// The reason.
@@ -261,6 +281,8 @@ pub enum What {
     Unavailable,
     TooMany,
     CouldNotSerialize,
+    /// Odoo does nothing, and asks a person something.
+    Asks,
 }
 
 /// Counts of events, but for `documents`; what is not named is not looked at.
@@ -275,8 +297,10 @@ pub struct Ledger {
     pub parked: Option<u64>,
     /// Documents that are posted.
     pub documents: Option<u64>,
-    /// Faults that no request has met yet.
+    /// Requests that have a fault before them still.
     pub faults_left: Option<u64>,
+    /// Documents that wait for another one.
+    pub held_back: Option<u64>,
     /// Documents sealed, whatever became of them.
     pub sealed: Option<u64>,
 }
@@ -302,6 +326,9 @@ pub struct Expect {
     pub unposted: usize,
     /// The true time of each, sorted, as Odoo writes it.
     pub done: Option<Vec<String>>,
+    /// No picking was done in the future, nor longer ago than the scenario takes.
+    #[serde(default)]
+    pub done_now: bool,
     /// Quantities, of products that had nothing anywhere before.
     #[serde(default)]
     pub bins: Vec<Bin>,

@@ -16,6 +16,35 @@ pub struct Target {
     pub stand_in: Option<StandIn>,
 }
 
+/// A line of an order.
+pub struct Wanted {
+    pub product: i64,
+    pub quantity: f64,
+    /// None: the product's own.
+    pub unit: Option<i64>,
+}
+
+impl From<(i64, f64)> for Wanted {
+    fn from((product, quantity): (i64, f64)) -> Self {
+        Self {
+            product,
+            quantity,
+            unit: None,
+        }
+    }
+}
+
+impl Wanted {
+    /// With the names that the line's model has for the quantity.
+    fn line(&self, quantity: &str) -> Value {
+        let mut line = json!({"product_id": self.product, quantity: self.quantity});
+        if let Some(unit) = self.unit {
+            line["product_uom_id"] = json!(unit);
+        }
+        line
+    }
+}
+
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
@@ -124,8 +153,13 @@ impl Target {
 
     pub async fn bin(&self, number: usize) -> i64 {
         let barcode = format!("LOC-BIN-{number:04}");
-        self.find("stock.location", json!([["barcode", "=", barcode]]))
-            .await
+        self.location(&barcode).await
+    }
+
+    /// The location with this barcode, of the first company.
+    pub async fn location(&self, barcode: &str) -> i64 {
+        let domain = json!([["barcode", "=", barcode], ["company_id", "in", [false, 1]]]);
+        self.find("stock.location", domain).await
     }
 
     /// A product of the test's own, so that nobody else moves it.
@@ -156,8 +190,8 @@ impl Target {
     }
 
     /// A sales order, confirmed: its name, and its first picking.
-    pub async fn sale(&self, lines: &[(i64, f64)], warehouse: i64) -> (String, i64) {
-        let line = |(product, quantity): &(i64, f64)| json!([0, 0, {"product_id": product, "product_uom_qty": quantity}]);
+    pub async fn sale(&self, lines: &[Wanted], warehouse: i64) -> (String, i64) {
+        let line = |wanted: &Wanted| json!([0, 0, wanted.line("product_uom_qty")]);
         let lines: Vec<Value> = lines.iter().map(line).collect();
         let partner = self.partner(&fresh("Customer ")).await;
         let order = json!({"partner_id": partner, "warehouse_id": warehouse, "order_line": lines});
@@ -165,8 +199,12 @@ impl Target {
     }
 
     /// A purchase order, confirmed: its name, and its receipt.
-    pub async fn purchase(&self, lines: &[(i64, f64)], warehouse: i64) -> (String, i64) {
-        let line = |(product, quantity): &(i64, f64)| json!([0, 0, {"product_id": product, "product_qty": quantity, "price_unit": 1}]);
+    pub async fn purchase(&self, lines: &[Wanted], warehouse: i64) -> (String, i64) {
+        let line = |wanted: &Wanted| {
+            let mut line = wanted.line("product_qty");
+            line["price_unit"] = json!(1);
+            json!([0, 0, line])
+        };
         let lines: Vec<Value> = lines.iter().map(line).collect();
         let partner = self.partner(&fresh("Vendor ")).await;
         let domain = json!([["warehouse_id", "=", warehouse], ["code", "=", "incoming"]]);
@@ -186,13 +224,14 @@ impl Target {
     }
 
     /// An internal transfer within the warehouse's stock, confirmed and reserved.
-    pub async fn internal(&self, lines: &[(i64, f64)], warehouse: i64) -> i64 {
+    pub async fn internal(&self, lines: &[Wanted], warehouse: i64) -> i64 {
         let body = json!({"ids": [warehouse], "fields": ["lot_stock_id"]});
         let stock = self.ask("stock.warehouse", "read", body).await[0]["lot_stock_id"][0].clone();
-        let line = |(product, quantity): &(i64, f64)| {
-            json!([0, 0, {
-                "product_id": product, "product_uom_qty": quantity, "location_id": stock, "location_dest_id": stock,
-            }])
+        let line = |wanted: &Wanted| {
+            let mut line = wanted.line("product_uom_qty");
+            line["location_id"] = stock.clone();
+            line["location_dest_id"] = stock.clone();
+            json!([0, 0, line])
         };
         let moves: Vec<Value> = lines.iter().map(line).collect();
         let values = json!({

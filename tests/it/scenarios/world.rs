@@ -6,10 +6,12 @@ mod somebody;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+use stockrelay::clock;
 
 use super::script::{Order, OrderKind, Script};
-use super::target::{Target, fresh};
+use super::target::{Target, Wanted, fresh};
 
 pub struct Product {
     pub barcode: String,
@@ -17,6 +19,8 @@ pub struct Product {
     pub id: Option<i64>,
     /// Barcodes of its packagings.
     packagings: BTreeMap<String, String>,
+    /// Their units in Odoo.
+    units: BTreeMap<String, i64>,
 }
 
 pub struct Placed {
@@ -34,7 +38,8 @@ pub struct World {
     /// Barcodes in Odoo of bins that are called otherwise in the scenario.
     bins: BTreeMap<String, String>,
     orders: BTreeMap<String, Placed>,
-    owners: BTreeMap<String, i64>,
+    /// Ids and names in Odoo.
+    owners: BTreeMap<String, (i64, String)>,
     /// Names of packages and their fresh ones. It grows while events are written.
     packages: Mutex<BTreeMap<String, String>>,
 }
@@ -65,6 +70,7 @@ impl World {
                 barcode: fresh("S"),
                 id: None,
                 packagings: packagings.collect(),
+                units: BTreeMap::new(),
             };
             world.products.insert(name.clone(), made);
             if !product.later {
@@ -126,8 +132,10 @@ impl World {
                 .made("stock.lot", json!({"name": lot, "product_id": id}))
                 .await;
         }
-        for (packaging, units) in &written.packagings {
-            let unit = target.case_of(id, *units).await;
+        let mut units = BTreeMap::new();
+        for (packaging, count) in &written.packagings {
+            let unit = target.case_of(id, *count).await;
+            units.insert(packaging.clone(), unit);
             let barcode = &self.products[name].packagings[packaging];
             target
                 .made(
@@ -136,17 +144,23 @@ impl World {
                 )
                 .await;
         }
-        self.products
-            .get_mut(name)
-            .expect("a product of the scenario")
-            .id = Some(id);
+        let product = self.products.get_mut(name);
+        let product = product.expect("a product of the scenario");
+        (product.id, product.units) = (Some(id), units);
     }
 
     async fn place(&self, target: &Target, order: &Order) -> Placed {
-        let lines: Vec<(i64, f64)> = order
+        let lines: Vec<Wanted> = order
             .lines
             .iter()
-            .map(|line| (self.product(&line.product), line.quantity))
+            .map(|line| Wanted {
+                product: self.product(&line.product),
+                quantity: line.quantity,
+                unit: line
+                    .unit
+                    .as_ref()
+                    .map(|unit| self.products[&line.product].units[unit]),
+            })
             .collect();
         let (origin, id) = match order.kind {
             OrderKind::Delivery => target.sale(&lines, self.warehouse.0).await,
@@ -185,9 +199,7 @@ impl World {
 
     async fn bin(&self, target: &Target, name: &str) -> i64 {
         let barcode = self.bins.get(name).map_or(name, String::as_str);
-        target
-            .find("stock.location", json!([["barcode", "=", barcode]]))
-            .await
+        target.location(barcode).await
     }
 
     /// The lot of this name, made if need be; false for none.
@@ -240,10 +252,11 @@ impl World {
             return json!(false);
         };
         if !self.owners.contains_key(name) {
-            let id = target.partner(&fresh("Owner ")).await;
-            self.owners.insert(name.to_owned(), id);
+            let called = fresh("Owner ");
+            let id = target.partner(&called).await;
+            self.owners.insert(name.to_owned(), (id, called));
         }
-        json!(self.owners[name])
+        json!(self.owners[name].0)
     }
 
     /// The picking that a name such as `so1` or `so1.OUT` means.
@@ -293,6 +306,11 @@ impl World {
             let named = text
                 .strip_prefix('{')
                 .and_then(|text| text.strip_suffix('}'));
+            if let Some(seconds) = named.and_then(|name| name.strip_prefix("now")) {
+                let ahead = seconds.parse().expect("seconds");
+                *value = json!((clock::now() + SignedDuration::from_secs(ahead)).to_string());
+                continue;
+            }
             if let Some(name) = named {
                 *value = json!(self.order_name(target, name).await);
                 continue;
@@ -300,6 +318,9 @@ impl World {
             match field.as_str() {
                 "product" => *value = json!(self.barcode(&text)),
                 "package" => *value = json!(self.package_name(&text)),
+                "owner" => {
+                    *value = json!(self.owners.get(&text).map_or(&text, |(_, called)| called));
+                }
                 "from" | "to" => *value = json!(self.bins.get(&text).unwrap_or(&text)),
                 _ => {}
             }

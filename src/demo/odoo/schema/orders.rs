@@ -31,6 +31,7 @@ pub const MODELS: &[Model] = &[
         &[
             field("order_id", One("sale.order"), "Order Reference"),
             field("product_id", One("product.product"), "Product"),
+            field("product_uom_id", One("uom.uom"), "Unit"),
             field("product_uom_qty", Number, "Quantity"),
             field("qty_delivered", Number, "Delivery Quantity"),
         ],
@@ -61,6 +62,7 @@ pub const MODELS: &[Model] = &[
         &[
             field("order_id", One("purchase.order"), "Order Reference"),
             field("product_id", One("product.product"), "Product"),
+            field("product_uom_id", One("uom.uom"), "Unit"),
             field("product_qty", Number, "Quantity"),
             field("price_unit", Number, "Unit Price"),
             field("qty_received", Number, "Received Qty"),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Site, create_if_absent};
-use crate::scenarios::target::{Answer, Target};
+use crate::scenarios::target::{Answer, Target, Wanted};
 
 pub struct Floor {
     pub site: Site,
@@ -74,11 +74,11 @@ impl Floor {
 
     /// A sales order, confirmed: its name, and its first picking.
     pub async fn sale(&self, lines: &[(i64, f64)], warehouse: i64) -> (String, i64) {
-        self.odoo().sale(lines, warehouse).await
+        self.odoo().sale(&wanted(lines), warehouse).await
     }
 
     pub async fn purchase(&self, lines: &[(i64, f64)], warehouse: i64) -> (String, i64) {
-        self.odoo().purchase(lines, warehouse).await
+        self.odoo().purchase(&wanted(lines), warehouse).await
     }
 
     pub async fn show(&self, picking: i64) -> Value {
@@ -250,4 +250,8 @@ impl Floor {
             .filter_map(|line| line[field].as_f64())
             .sum()
     }
+}
+
+fn wanted(lines: &[(i64, f64)]) -> Vec<Wanted> {
+    lines.iter().copied().map(Wanted::from).collect()
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
+use stockrelay::clock;
 
 use super::{OrderKind, World};
 use crate::scenarios::script::{Bin, Carrier, Expect, Movement};
@@ -107,13 +109,28 @@ impl World {
         );
         let pickings = pickings_of(lines);
         assert_eq!(pickings.len(), expect.pickings, "{path}: done pickings");
+        let body = json!({"ids": pickings, "fields": ["date_done"]});
+        let rows = target.ask("stock.picking", "read", body).await;
+        let rows = rows.as_array().expect("pickings").iter();
+        let mut found: Vec<&str> = rows.filter_map(|row| row["date_done"].as_str()).collect();
+        found.sort_unstable();
         if let Some(done) = &expect.done {
-            let body = json!({"ids": pickings, "fields": ["date_done"]});
-            let rows = target.ask("stock.picking", "read", body).await;
-            let rows = rows.as_array().expect("pickings").iter();
-            let mut found: Vec<&str> = rows.filter_map(|row| row["date_done"].as_str()).collect();
-            found.sort_unstable();
             assert_eq!(&found, done, "{path}: true times");
+        }
+        if expect.done_now {
+            let past = |time: SignedDuration| {
+                let then = clock::now() - time;
+                then.strftime("%Y-%m-%d %H:%M:%S").to_string()
+            };
+            let (from, to) = (
+                past(SignedDuration::from_mins(2)),
+                past(SignedDuration::ZERO),
+            );
+            let is_now = |at: &&str| from.as_str() <= *at && *at <= to.as_str();
+            assert!(
+                found.iter().all(is_now),
+                "{path}: done at {found:?}, now {to}"
+            );
         }
     }
 
@@ -129,7 +146,7 @@ impl World {
             domain.push(json!(["package_id.name", "=", self.package_name(package)]));
         }
         if let Some(owner) = &bin.owner {
-            domain.push(json!(["owner_id", "=", self.owners[owner]]));
+            domain.push(json!(["owner_id", "=", self.owners[owner].0]));
         }
         let body = json!({"domain": domain, "fields": ["quantity"]});
         let quants = target.ask("stock.quant", "search_read", body).await;

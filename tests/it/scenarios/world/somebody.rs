@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use crate::scenarios::script::Somebody;
-use crate::scenarios::target::Target;
+use crate::scenarios::target::{Target, fresh};
 
 impl World {
     pub async fn somebody(&self, target: &Target, deed: &Somebody) {
@@ -50,6 +50,24 @@ impl World {
                 let body = json!({"ids": lines, "vals": {"picked": true}});
                 target.admin("stock.move.line", "write", body).await;
             }
+            Somebody::ChangeLines { product, quantity } => {
+                let (lines, _) = self.open_lines(target, product).await;
+                let body = json!({"ids": lines, "vals": {"quantity": quantity}});
+                target.admin("stock.move.line", "write", body).await;
+            }
+            Somebody::ValidateLines(product) => {
+                let (_, picking) = self.open_lines(target, product).await;
+                let body = json!({"ids": [picking], "context": {"skip_backorder": true, "skip_sms": true}});
+                target.admin("stock.picking", "button_validate", body).await;
+            }
+            Somebody::CancelLines(product) => {
+                let (_, picking) = self.open_lines(target, product).await;
+                let body = json!({"ids": [picking]});
+                target.admin("stock.picking", "action_cancel", body).await;
+            }
+            Somebody::OtherCompany { product, bin } => {
+                self.other_company(target, product, bin).await;
+            }
             Somebody::CreateLot { product, lot } => {
                 self.lot(target, product, Some(lot)).await;
             }
@@ -82,6 +100,41 @@ impl World {
                 target.admin("res.company", "write", body).await;
             }
         }
+    }
+
+    /// The open, picked lines of a product, and their picking.
+    async fn open_lines(&self, target: &Target, product: &str) -> (Vec<Value>, Value) {
+        let domain = json!([
+            ["product_id", "=", self.product(product)],
+            ["picked", "=", true],
+            ["state", "not in", ["done", "cancel"]]
+        ]);
+        let body = json!({"domain": domain, "fields": ["picking_id"]});
+        let lines = target.ask("stock.move.line", "search_read", body).await;
+        let lines = lines.as_array().expect("lines");
+        assert!(!lines.is_empty(), "no open lines of {product}");
+        let ids = lines.iter().map(|line| line["id"].clone()).collect();
+        (ids, lines[0]["picking_id"][0].clone())
+    }
+
+    async fn other_company(&self, target: &Target, product: &str, bin: &str) {
+        let name = fresh("Company ");
+        let company = target.made("res.company", json!({"name": name})).await;
+        if target.stand_in.is_none() {
+            let me = target.ask("res.users", "context_get", json!({})).await["uid"].clone();
+            let body = json!({"ids": [me], "vals": {"company_ids": [[4, company]]}});
+            target.admin("res.users", "write", body).await;
+        }
+        // Odoo lets two companies have a barcode where neither of the products is for all companies.
+        let body = json!({"ids": [self.product(product)], "vals": {"company_id": 1}});
+        target.admin("product.product", "write", body).await;
+        let barcode = &self.products[product].barcode;
+        let values = json!({
+            "name": format!("Other {barcode}"), "barcode": barcode, "type": "consu", "is_storable": true, "company_id": company,
+        });
+        target.made("product.product", values).await;
+        let values = json!({"name": "Other bin", "barcode": bin, "usage": "internal", "company_id": company});
+        target.made("stock.location", values).await;
     }
 
     async fn moves(&self, target: &Target, order: &str, product: &str) -> Value {
