@@ -354,12 +354,11 @@ fn line(event: &event::Event) -> String {
             quantity,
             from,
             lot,
-            package,
+            ..
         } => {
             say("", Some(&format!("{quantity} {product} of {order}")));
             say("from ", from.as_ref());
             say("lot ", lot.as_ref());
-            say("", package.as_ref().map(|_| "packed".to_owned()).as_ref());
         }
         Action::Receive {
             order,
@@ -389,10 +388,12 @@ fn line(event: &event::Event) -> String {
             quantity,
             from,
             lot,
+            order,
             ..
         } => {
             say("", Some(&quantity.to_string()));
             say("", product.as_ref());
+            say("of ", order.as_ref());
             say("from ", from.as_ref());
             say("lot ", lot.as_ref());
         }
