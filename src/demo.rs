@@ -6,6 +6,7 @@
 //! ```
 //! In come options; out comes a [`Summary`], which says whether all of it adds up, by the devices' own lists.
 
+mod beepers;
 pub mod books;
 pub mod devices;
 pub mod link;
@@ -31,6 +32,7 @@ use crate::event::Name;
 use crate::journal::Totals;
 use crate::source::front_door::hash_password;
 use crate::view::tui;
+use beepers::Line;
 use books::{Books, BooksError};
 use devices::{Deeds, Floor};
 use link::{Fault, Link, What};
@@ -43,6 +45,8 @@ const DRAIN_STALL: Duration = Duration::from_mins(1);
 const FIRST_OUTAGE: (u64, u64) = (5, 9);
 /// Then so long up, and so long down, over and over.
 const LATER_OUTAGES: (u64, u64) = (25, 8);
+/// How long the gateway may take to open the serial line.
+const LINE_UP: Duration = Duration::from_secs(5);
 /// What a line of a transfer takes in the stand-in, so that batches are to be seen.
 const STAND_IN_DELAY: Duration = Duration::from_millis(2);
 
@@ -103,9 +107,9 @@ pub enum DemoError {
 /// Runs the demonstration to its end, and says whether it adds up.
 pub async fn run(options: Options) -> Result<Summary, DemoError> {
     let place = Place::new(options.keep.clone())?;
-    let stage = Stage::build(&options, &place).await?;
+    let mut stage = Stage::build(&options, &place).await?;
     let mut daemon = Daemon::start(stage.config.clone()).await?;
-    let outcome = perform(&options, &stage, &mut daemon).await;
+    let outcome = perform(&options, &mut stage, &mut daemon).await;
     let stopped = daemon.stop().await;
     let summary = outcome?;
     stopped.map_err(|fatal| DemoError::Failed(fatal.to_string()))?;
@@ -156,6 +160,8 @@ fn file(path: &Path, error: io::Error) -> DemoError {
 struct Stage {
     config: Config,
     cast: Vec<devices::Device>,
+    /// None where the machine has no pseudo-terminal for us.
+    line: Option<Line>,
     password: String,
     link: Link,
     books: Books,
@@ -188,12 +194,24 @@ impl Stage {
         let link = Link::start(&url).await.map_err(DemoError::Listen)?;
         let cast = devices::cast(options.devices);
         let password = format!("demo-{:x}", clock::now().as_nanosecond());
-        let toml = devices::devices_toml(&cast, &hash_password(&password));
+        let hash = hash_password(&password);
+        let toml = devices::devices_toml(&cast, &hash) + "\n" + &beepers::devices_toml(&hash);
         let devices = place.write("devices.toml", &toml)?;
-        let config = config(place, &link, &database, key_file, devices);
+        let mut config = config(place, &link, &database, key_file, devices);
+        let line = Line::open()
+            .inspect_err(|error| {
+                say(&format!(
+                    "no pseudo-terminal, so no serial scanner: {error}"
+                ))
+            })
+            .ok();
+        if let Some(line) = &line {
+            config.scanners = Some(place.write("scanners.toml", &line.scanners_toml())?);
+        }
         Ok(Self {
             config,
             cast,
+            line,
             password,
             link,
             books,
@@ -251,7 +269,7 @@ fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: Pat
 
 async fn perform(
     options: &Options,
-    stage: &Stage,
+    stage: &mut Stage,
     daemon: &mut Daemon,
 ) -> Result<Summary, DemoError> {
     let address = daemon.mqtt_address();
@@ -260,6 +278,12 @@ async fn perform(
     let mut working: JoinSet<Deeds> = JoinSet::new();
     for device in stage.cast.iter().cloned() {
         working.spawn(device.work(Arc::clone(&floor)));
+    }
+    working.spawn(beepers::glove(Arc::clone(&floor)));
+    if let Some(line) = stage.line.take()
+        && is_read(daemon).await
+    {
+        working.spawn(beepers::scan(line, Arc::clone(&floor)));
     }
     let (started, mut signals) = (clock::instant(), Signals::new()?);
     // What ends the show early must not keep the devices from handing in their lists.
@@ -279,6 +303,26 @@ async fn perform(
         deeds,
         comparison,
     })
+}
+
+/// Whether the gateway has opened the serial line: what is sent before may be thrown away by the port's setup.
+async fn is_read(daemon: &Daemon) -> bool {
+    let mut look = tokio::time::interval(Duration::from_millis(20));
+    let up = async {
+        let name = Line::source();
+        let is_up = || {
+            let sources = daemon.board().snapshot().sources;
+            sources.get(&name).is_some_and(|view| view.state == "up")
+        };
+        while !is_up() {
+            look.tick().await;
+        }
+    };
+    let is_up = tokio::time::timeout(LINE_UP, up).await.is_ok();
+    if !is_up {
+        say("the gateway cannot open the pseudo-terminal: on without a serial scanner");
+    }
+    is_up
 }
 
 /// The devices work and the link comes and goes, until the time is up or somebody ends it.

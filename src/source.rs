@@ -51,6 +51,18 @@ pub struct Verdict {
     pub accepted: Accepted,
     /// For the channel `display`: what to show or sound for the person.
     pub display: Option<Bytes>,
+    /// The same for a device whose profile has a form of its own, in the place of `display`.
+    pub words: Vec<Word>,
+}
+
+/// A channel of a device, and what is said there.
+pub type Word = (Cow<'static, str>, Bytes);
+
+/// What is meant for displays, as far as templates need it.
+#[derive(serde::Deserialize)]
+struct Display {
+    ok: bool,
+    text: String,
 }
 
 /// The way in, shared by all sources: decode, judge, journal, and only then an answer.
@@ -66,6 +78,8 @@ struct Pending {
     id: Option<String>,
     id_derived: bool,
     judged: Option<Judged>,
+    /// What a device is told about in its profile's own form.
+    about: Option<Event>,
 }
 
 impl Intake {
@@ -124,7 +138,7 @@ impl Intake {
         let mut accepted = self.inbox.append(entries).await?.into_iter();
         Ok(pending
             .into_iter()
-            .map(|pending| verdicts(pending, &mut accepted))
+            .map(|pending| self.verdicts(pending, &mut accepted))
             .collect())
     }
 
@@ -148,6 +162,7 @@ impl Intake {
                     id: rejection.id.clone(),
                     id_derived: false,
                     judged: None,
+                    about: None,
                 };
             }
             Ok(event) => event,
@@ -157,7 +172,10 @@ impl Intake {
         // Where codes make movements, the flow has the word.
         let flow =
             matches!(event.action, Action::Scan { .. }) && self.profiles.has_flow(&event.device);
-        let mut judged = capture.and_then(|capture| capture.judge(event, display && !flow));
+        let own = !flow && self.profiles.has_words(&event.device);
+        let about = own.then(|| event.clone());
+        let mut judged =
+            capture.and_then(|capture| capture.judge(event, (display || own) && !flow));
         if let (Some(capture), true) = (capture, judged.as_ref().is_some_and(Judged::is_refusal)) {
             judged = match judged {
                 Some(judged) => Some(capture.reconsider(event, judged).await),
@@ -179,21 +197,33 @@ impl Intake {
             id,
             id_derived,
             judged,
+            about,
         }
     }
-}
 
-fn verdicts(pending: Vec<Pending>, accepted: &mut impl Iterator<Item = Accepted>) -> Vec<Verdict> {
-    pending
-        .into_iter()
-        .zip(accepted)
-        .map(|(pending, accepted)| Verdict {
-            id: pending.id,
-            id_derived: pending.id_derived,
-            display: pending.judged.and_then(|judged| judged.kept(&accepted)),
-            accepted,
-        })
-        .collect()
+    fn verdicts(
+        &self,
+        pending: Vec<Pending>,
+        accepted: &mut impl Iterator<Item = Accepted>,
+    ) -> Vec<Verdict> {
+        let verdict = |(pending, accepted): (Pending, Accepted)| {
+            let display = pending.judged.and_then(|judged| judged.kept(&accepted));
+            let words = pending.about.zip(display.as_ref());
+            let words = words.and_then(|(event, display)| {
+                let Display { ok, text } = serde_json::from_slice(display).ok()?;
+                Some(self.profiles.words(&event, (ok, &text)))
+            });
+            let words = words.unwrap_or_default();
+            Verdict {
+                id: pending.id,
+                id_derived: pending.id_derived,
+                accepted,
+                display: display.filter(|_| words.is_empty()),
+                words,
+            }
+        };
+        pending.into_iter().zip(accepted).map(verdict).collect()
+    }
 }
 
 /// A message from the gateway to a device.

@@ -50,6 +50,10 @@ pub struct Deeds {
     pub reconnects: u64,
     /// Messages that the gateway never acknowledged.
     pub unacknowledged: u64,
+    /// Codes of devices that only beep, and how many of them were answered as right and as wrong.
+    pub beeps: u64,
+    pub right: u64,
+    pub wrong: u64,
 }
 
 impl Deeds {
@@ -61,8 +65,21 @@ impl Deeds {
         self.malformed += other.malformed;
         self.reconnects += other.reconnects;
         self.unacknowledged += other.unacknowledged;
+        self.beeps += other.beeps;
+        self.right += other.right;
+        self.wrong += other.wrong;
         for (way, quantity) in &other.moves {
             *self.moves.entry(way.clone()).or_default() += quantity;
+        }
+    }
+
+    /// A code was read, and answered or not.
+    pub fn beeped(&mut self, answer: Option<bool>) {
+        self.beeps += 1;
+        match answer {
+            Some(true) => self.right += 1,
+            Some(false) => self.wrong += 1,
+            None => {}
         }
     }
 }
@@ -82,7 +99,7 @@ impl Random {
         (z ^ (z >> 31)) % limit.max(1)
     }
 
-    fn of<'a>(&mut self, list: &'a [String]) -> &'a String {
+    pub fn of<'a>(&mut self, list: &'a [String]) -> &'a String {
         let place = usize::try_from(self.below(list.len() as u64)).unwrap_or(0);
         &list[place]
     }
@@ -99,6 +116,14 @@ pub struct Floor {
     /// Events a second of one device.
     pub rate: f64,
     pub stop: AtomicBool,
+}
+
+impl Floor {
+    /// How long one event of a device takes.
+    #[must_use]
+    pub fn pace(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate.clamp(0.01, 10_000.0))
+    }
 }
 
 /// One made-up device.
@@ -143,11 +168,9 @@ impl Device {
         let mut random = Random(self.seed);
         let mut deeds = Deeds::default();
         let mut last: Option<Value> = None;
-        let pace = Duration::from_secs_f64(1.0 / floor.rate.clamp(0.01, 10_000.0));
-        let pace = if self.role == Role::Stranger {
-            pace * 20
-        } else {
-            pace
+        let pace = match self.role {
+            Role::Stranger => floor.pace() * 20,
+            Role::Mover | Role::Scanner => floor.pace(),
         };
         let mut tick = tokio::time::interval(pace);
         let mut published = 0;

@@ -44,6 +44,12 @@ impl Summary {
         if deeds.reconnects == 0 {
             equal("duplicates", deeds.again, totals.duplicates);
         }
+        if deeds.right + deeds.wrong < deeds.beeps {
+            faults.push(format!(
+                "{} codes of devices that only beep were never answered",
+                deeds.beeps - deeds.right - deeds.wrong
+            ));
+        }
         if deeds.unacknowledged > 0 {
             faults.push(format!(
                 "{} messages were never acknowledged",
@@ -74,8 +80,13 @@ impl fmt::Display for Summary {
         writeln!(f)?;
         writeln!(
             f,
-            "published   {} events, {} of them sent twice; {} messages that are no events",
+            "made        {} events, {} of them sent twice; {} messages that are no events",
             deeds.events, deeds.again, deeds.malformed
+        )?;
+        writeln!(
+            f,
+            "beeped      {} codes, answered as right {}, as wrong {}",
+            deeds.beeps, deeds.right, deeds.wrong
         )?;
         writeln!(
             f,

@@ -81,7 +81,7 @@ struct Rules {
 struct Page {
     states: BTreeMap<Name, State>,
     events: Vec<Event>,
-    said: Vec<(Event, Arc<Profile>, bool, String)>,
+    said: Vec<(Event, bool, String)>,
 }
 
 impl Driver {
@@ -190,10 +190,10 @@ impl Driver {
 
     async fn tell_waiting(&self, recorded: &Recorded) {
         let scan = &recorded.event;
-        if let (Some(profile), Action::Scan { code, .. }) = (self.profile_of(scan), &scan.action) {
+        if let (Some(_), Action::Scan { code, .. }) = (self.profile_of(scan), &scan.action) {
             let say = Say::good(Key::Kept).with("code", code);
             let text = say.text(self.capture.language(&scan.device));
-            self.answers.give(scan, &profile, (true, &text)).await;
+            self.answers.give(scan, (true, &text)).await;
         }
     }
 
@@ -202,7 +202,7 @@ impl Driver {
         let mut page = Page::default();
         for scan in scans {
             if let Some(profile) = self.profile_of(&scan.event) {
-                self.take(copy, scan, profile, &mut page);
+                self.take(copy, scan, &profile, &mut page);
             }
         }
         self.cursor = last;
@@ -213,14 +213,14 @@ impl Driver {
             return Ok(());
         }
         self.append(page.events).await?;
-        for (scan, profile, ok, text) in &page.said {
-            self.answers.give(scan, profile, (*ok, text)).await;
+        for (scan, ok, text) in &page.said {
+            self.answers.give(scan, (*ok, text)).await;
         }
         self.commit(page.states).await
     }
 
     /// One scan of a device that makes movements.
-    fn take(&mut self, copy: &Copy, recorded: &Recorded, profile: Arc<Profile>, page: &mut Page) {
+    fn take(&mut self, copy: &Copy, recorded: &Recorded, profile: &Profile, page: &mut Page) {
         let scan = &recorded.event;
         let Action::Scan { code, symbology } = &scan.action else {
             return;
@@ -274,7 +274,7 @@ impl Driver {
             (ok, text) = (false, fault);
         }
         page.events.extend(events);
-        page.said.push((scan.clone(), profile, ok, text));
+        page.said.push((scan.clone(), ok, text));
         page.states.insert(scan.device.clone(), state);
     }
 

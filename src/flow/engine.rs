@@ -153,8 +153,11 @@ impl<'a> Engine<'a> {
     /// The event that the last product would be, if nothing else came: so that the person hears at once what is wrong with it.
     #[must_use]
     pub fn outlook(&self, state: &State) -> Option<Action> {
-        let item = state.work.last_item()?;
-        make::action(self.flow(state)?.movement, &state.work, item).ok()
+        // What is wrong with a pick does not depend on the package that it goes into.
+        let mut work = state.work.clone();
+        let movement = self.flow(state)?.movement;
+        work.package.take_if(|_| movement == Movement::Pick);
+        make::action(movement, &work, work.last_item()?).ok()
     }
 
     fn idle_s(&self) -> Option<i64> {

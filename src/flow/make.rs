@@ -22,14 +22,29 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
             lot,
             package: work.package.clone(),
         },
-        Movement::Pick => Action::Pick {
-            order: work.order.clone().ok_or(Want::Order)?,
-            product,
-            quantity,
-            from: work.from.clone(),
-            lot,
-            package: work.package.clone(),
-        },
+        Movement::Pick => {
+            let order = work.order.clone().ok_or(Want::Order)?;
+            let from = work.from.clone();
+            match work.package.clone() {
+                None => Action::Pick {
+                    order,
+                    product,
+                    quantity,
+                    from,
+                    lot,
+                    package: None,
+                },
+                // The package of a pick is what it is taken out of; here it is what it goes into.
+                Some(package) => Action::Pack {
+                    package,
+                    product: Some(product),
+                    order: Some(order),
+                    quantity,
+                    from,
+                    lot,
+                },
+            }
+        }
         Movement::Receive => Action::Receive {
             order: work.order.clone(),
             product,

@@ -229,13 +229,15 @@ fn line(action: &Action) -> String {
         Action::Pack {
             package,
             product,
+            order,
             quantity,
             from,
             ..
         } => format!(
-            "pack {package} {quantity}{}{}",
+            "pack {package} {quantity}{}{}{}",
             some("of", product),
-            some("from", from)
+            some("from", from),
+            some("for", order)
         ),
         Action::Validate { order } => format!("validate {order}"),
         other => other.kind().to_owned(),
@@ -370,8 +372,8 @@ fn what_is_picked_goes_into_packages() {
     assert_eq!(
         device.made(),
         [
-            "pick WH/OUT/1 1 CHAIR in PACK-1".to_owned(),
-            format!("pick WH/OUT/1 1 TABLE in ring-{fresh}"),
+            "pack PACK-1 1 of CHAIR for WH/OUT/1".to_owned(),
+            format!("pack ring-{fresh} 1 of TABLE for WH/OUT/1"),
             "validate WH/OUT/1".to_owned()
         ]
     );
@@ -380,7 +382,7 @@ fn what_is_picked_goes_into_packages() {
     assert_eq!(
         device.made()[..2],
         [
-            format!("pick WH/OUT/1 1 CHAIR in ring-{fresh}"),
+            format!("pack ring-{fresh} 1 of CHAIR for WH/OUT/1"),
             "pick WH/OUT/1 1 TABLE".to_owned()
         ]
     );

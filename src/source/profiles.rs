@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Channel, Reading};
+use super::{Channel, Reading, Word};
+use crate::clock;
 use crate::decode;
-use crate::decode::profile::{Fault, Profile, SHIPPED};
-use crate::event::{Action, Event, Name, Rejection};
+use crate::decode::profile::{Fault, Message, Profile, SHIPPED, Values};
+use crate::event::{Action, Event, Name, Rejection, SourceKind};
 
 /// A profile is shorter; what is longer is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -91,6 +92,48 @@ impl Profiles {
         self.known().numbers.get(device).cloned()
     }
 
+    /// Whether an MQTT device is told in its profile's own form.
+    #[must_use]
+    pub fn has_words(&self, device: &Name) -> bool {
+        let told = |message: &Message| matches!(message, Message::Publish { .. });
+        self.rule(device).is_some_and(|rule| {
+            let feedback = &rule.profile.feedback;
+            feedback.good.iter().chain(&feedback.bad).any(told)
+        })
+    }
+
+    /// A word about an event in the form that the profile of its MQTT device has for it; empty where it has none.
+    #[must_use]
+    pub fn words(&self, event: &Event, (ok, text): (bool, &str)) -> Vec<Word> {
+        let Some(rule) = self
+            .rule(&event.device)
+            .filter(|_| matches!(event.source, SourceKind::Listen | SourceKind::Broker))
+        else {
+            return Vec::new();
+        };
+        let feedback = &rule.profile.feedback;
+        let messages = if ok { &feedback.good } else { &feedback.bad };
+        let number = self.number(&event.device);
+        let number = number.as_deref().unwrap_or(event.device.as_str());
+        let templates = messages.iter().filter_map(|message| match message {
+            Message::Publish { topic, template } => Some((topic, template)),
+            Message::Send { .. } => None,
+        });
+        templates
+            .enumerate()
+            .map(|(place, (topic, template))| {
+                let values = Values {
+                    text,
+                    id: &uuid(event, place),
+                    now_ms: clock::now().as_millisecond(),
+                    device: number,
+                };
+                let payload = values.fill(template.trim());
+                (topic.clone().into(), payload.into())
+            })
+            .collect()
+    }
+
     /// As [`decode::decode`], by the device's profile where it has one.
     pub(super) fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {
@@ -132,6 +175,24 @@ impl Profiles {
     }
 }
 
+/// A UUID of the form for one's own use (RFC 9562, version 8): the same word has the same one.
+fn uuid(event: &Event, place: usize) -> String {
+    let name = format!("{} {} {place}", event.device, event.id);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
+
 /// A shipped profile by its name, or the one in a file; a relative path starts at `directory`. Every fault at once.
 pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
@@ -158,8 +219,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::SourceKind;
-
     fn profiles(text: &str) -> Profiles {
         let rule = Rule {
             profile: Arc::new(Profile::parse(text).unwrap()),

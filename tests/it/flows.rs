@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
@@ -12,16 +13,17 @@ use serde_json::{Value, json};
 use stockrelay::config::{self, Config};
 use stockrelay::daemon::Daemon;
 use stockrelay::event::{Action, Name, SourceKind};
+use stockrelay::journal::{Journal, WriterHandle};
 use stockrelay::{clock, event};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_serial::{SerialPort as _, SerialStream};
 
+use crate::scenarios::script::{Order, OrderKind, Stock as Before};
 use crate::scenarios::target::{Target, fresh};
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows");
 /// Longer than anything here takes; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
-const DEVICE: &str = "ring-1";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -29,10 +31,19 @@ struct Script {
     start: String,
     /// By name: how they are tracked.
     products: BTreeMap<String, String>,
+    /// What lies where before anything is read.
+    #[serde(default)]
+    before: Vec<Before>,
+    /// `{so1}` is the name of its picking, `{so1.origin}` its own.
+    #[serde(default)]
+    orders: BTreeMap<String, Order>,
     step: Vec<Step>,
     events: Vec<String>,
     #[serde(default)]
     stock: Vec<Stock>,
+    /// Orders whose picking is done in the end.
+    #[serde(default)]
+    done: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +64,8 @@ struct Step {
 enum Happening {
     Battery,
     Restart,
+    /// All that flows have made is in Odoo.
+    Posted,
 }
 
 #[derive(Deserialize)]
@@ -75,8 +88,13 @@ struct Stage {
     target: Target,
     config: Config,
     daemon: Option<Daemon>,
+    /// A name that no earlier run has used: packages are named after it.
+    device: String,
     /// Barcodes and ids by the script's names.
     products: BTreeMap<String, (String, i64)>,
+    /// What stands for `{name}` besides the products' barcodes, and the picking of each order.
+    names: BTreeMap<String, String>,
+    pickings: BTreeMap<String, i64>,
     dir: tempfile::TempDir,
 }
 
@@ -85,7 +103,7 @@ impl Stage {
         let dir = tempfile::tempdir().unwrap();
         let mut made = BTreeMap::new();
         for (name, tracking) in products {
-            let barcode = fresh("B");
+            let barcode = fresh_gtin();
             let id = target.new_product(&barcode, tracking).await;
             made.insert(name.clone(), (barcode, id));
         }
@@ -119,20 +137,59 @@ impl Stage {
             target,
             config,
             daemon: None,
+            device: fresh("ring-"),
             products: made,
+            names: BTreeMap::new(),
+            pickings: BTreeMap::new(),
             dir,
         }
     }
 
-    /// The device speaks MQTT.
+    /// What lies where, and what is ordered.
+    async fn furnish(&mut self, script: &Script) {
+        for stock in &script.before {
+            let product = self.products[&stock.product].1;
+            let bin = json!([["barcode", "=", stock.at]]);
+            let bin = self.target.find("stock.location", bin).await;
+            let mut place = json!({"product_id": product, "location_id": bin});
+            if let Some(lot) = &stock.lot {
+                let values = json!({"name": lot, "product_id": product});
+                place["lot_id"] = json!(self.target.made("stock.lot", values).await);
+            }
+            self.target.stock(place, stock.quantity).await;
+        }
+        let warehouse = json!([["code", "=", "WH"]]);
+        let warehouse = self.target.find("stock.warehouse", warehouse).await;
+        for (name, order) in &script.orders {
+            let lines = order.lines.iter();
+            let lines: Vec<_> = lines
+                .map(|line| (self.products[&line.product].1, line.quantity))
+                .collect();
+            let (origin, picking) = match order.kind {
+                OrderKind::Delivery => self.target.sale(&lines, warehouse).await,
+                OrderKind::Receipt => self.target.purchase(&lines, warehouse).await,
+                OrderKind::Internal => unreachable!("no flow is about one"),
+            };
+            let read = json!({"ids": [picking], "fields": ["name"]});
+            let rows = self.target.ask("stock.picking", "read", read).await;
+            let called = rows[0]["name"].as_str().unwrap().to_owned();
+            self.names.insert(name.clone(), called);
+            self.names.insert(format!("{name}.origin"), origin);
+            self.pickings.insert(name.clone(), picking);
+        }
+    }
+
+    /// The device speaks MQTT, by a profile of the test's own.
     fn with_mqtt(&mut self, start: &str) {
+        let own = profile("kind = \"mqtt\"", start);
+        std::fs::write(self.dir.path().join("own.toml"), own).unwrap();
+        self.with_entry("profile = \"own.toml\"");
+    }
+
+    /// The device speaks MQTT, and this is what `devices.toml` says of it.
+    fn with_entry(&mut self, entry: &str) {
         let devices = self.dir.path().join("devices.toml");
-        std::fs::write(
-            self.dir.path().join("own.toml"),
-            profile("kind = \"mqtt\"", start),
-        )
-        .unwrap();
-        let entry = format!("[devices.{DEVICE}]\nprofile = \"own.toml\"\n");
+        let entry = format!("[devices.{}]\n{entry}\n", self.device);
         std::fs::write(&devices, entry).unwrap();
         self.config.listen = Some(config::Listen {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -156,6 +213,21 @@ impl Stage {
         self.daemon.take().unwrap().stop().await.unwrap();
     }
 
+    /// Each is answered as right before the next.
+    async fn scan_all(&self, codes: &[&str]) {
+        let mut ring = Ring::on(self).await;
+        for code in codes {
+            ring.scan(&self.text(code)).await;
+            let said = ring.display(code).await;
+            assert_eq!(said["ok"], true, "{code}: {said}");
+        }
+    }
+
+    /// The journal, while no daemon has it.
+    fn journal(&self) -> (Journal, WriterHandle) {
+        Journal::open(&self.config.data_dir, &self.config.journal).unwrap()
+    }
+
     async fn until(&self, what: &str, so: impl Fn(&Daemon) -> bool) {
         let daemon = self.daemon.as_ref().unwrap();
         let waiting = async {
@@ -169,10 +241,13 @@ impl Stage {
 
     /// With the barcodes in the place of the products' names.
     fn text(&self, text: &str) -> String {
-        let names = self.products.iter();
-        names.fold(text.to_owned(), |text, (name, (barcode, _))| {
-            text.replace(&format!("{{{name}}}"), barcode)
-        })
+        let products = self.products.iter();
+        let products = products.map(|(name, (barcode, _))| (name, barcode));
+        products
+            .chain(&self.names)
+            .fold(text.to_owned(), |text, (name, meant)| {
+                text.replace(&format!("{{{name}}}"), meant)
+            })
     }
 
     /// What flows have made, in order.
@@ -186,18 +261,31 @@ impl Stage {
             .unwrap();
         let own = events.into_iter().map(|recorded| recorded.event);
         own.filter(|event| event.source == SourceKind::Flow)
-            .map(|event| line(&event))
+            .map(|event| {
+                assert_eq!(event.device.as_str(), self.device);
+                line(&event)
+            })
             .collect()
+    }
+
+    /// Until all that flows have made is in Odoo.
+    async fn posted(&self) {
+        let count = self.made().len() as u64;
+        self.until("all is posted", |daemon| {
+            daemon.journal().totals().posted.events == count
+        })
+        .await;
     }
 
     async fn check(&self, script: &Script) {
         let expected: Vec<_> = script.events.iter().map(|event| self.text(event)).collect();
         assert_eq!(self.made(), expected);
-        let count = expected.len() as u64;
-        self.until("all is posted", |daemon| {
-            daemon.journal().totals().posted.events == count
-        })
-        .await;
+        self.posted().await;
+        for order in &script.done {
+            let read = json!({"ids": [self.pickings[order]], "fields": ["state"]});
+            let rows = self.target.ask("stock.picking", "read", read).await;
+            assert_eq!(rows[0]["state"], "done", "{order}");
+        }
         for stock in &script.stock {
             let bin = self
                 .target
@@ -223,8 +311,29 @@ impl Stage {
     }
 }
 
+/// A number that no earlier run has used, with its check digit.
+fn fresh_gtin() -> String {
+    let moment: u64 = fresh_number() % 1_000_000_000;
+    let body = format!("950{moment:09}");
+    let digits = body.bytes().zip([1, 3].into_iter().cycle());
+    let sum: u32 = digits
+        .map(|(digit, weight)| u32::from(digit - b'0') * weight)
+        .sum();
+    format!("{body}{}", (10 - sum % 10) % 10)
+}
+
+fn fresh_number() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let moment = clock::now().as_millisecond().unsigned_abs();
+    moment + COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// What an event says, in the order in which a person would say it. A package is named after the scan that began it.
 fn line(event: &event::Event) -> String {
-    assert_eq!(event.device.as_str(), DEVICE);
+    let mut said = vec![event.action.kind().to_owned()];
+    let mut say = |word: &str, value: Option<&String>| {
+        said.extend(value.map(|value| format!("{word}{value}")));
+    };
     match &event.action {
         Action::Transfer {
             product,
@@ -232,23 +341,73 @@ fn line(event: &event::Event) -> String {
             from,
             to,
             ..
-        } => {
-            format!("transfer {quantity} {product} {from} > {to}")
-        }
+        } => say("", Some(&format!("{quantity} {product} {from} > {to}"))),
         Action::Count {
             product,
             quantity,
             from,
             ..
-        } => format!("count {quantity} {product} {from}"),
-        Action::Scrap {
+        }
+        | Action::Scrap {
             product,
             quantity,
             from,
             ..
-        } => format!("scrap {quantity} {product} {from}"),
-        other => format!("{other:?}"),
+        } => say("", Some(&format!("{quantity} {product} {from}"))),
+        Action::Pick {
+            order,
+            product,
+            quantity,
+            from,
+            lot,
+            ..
+        } => {
+            say("", Some(&format!("{quantity} {product} of {order}")));
+            say("from ", from.as_ref());
+            say("lot ", lot.as_ref());
+        }
+        Action::Receive {
+            order,
+            product,
+            quantity,
+            lot,
+            ..
+        } => {
+            say("", Some(&format!("{quantity} {product}")));
+            say("of ", order.as_ref());
+            say("lot ", lot.as_ref());
+        }
+        Action::Return {
+            order,
+            product,
+            quantity,
+            to,
+            reason,
+            ..
+        } => {
+            say("", Some(&format!("{quantity} {product} > {to}")));
+            say("of ", order.as_ref());
+            say("because ", reason.as_ref());
+        }
+        Action::Pack {
+            product,
+            quantity,
+            from,
+            lot,
+            order,
+            ..
+        } => {
+            say("", Some(&quantity.to_string()));
+            say("", product.as_ref());
+            say("of ", order.as_ref());
+            say("from ", from.as_ref());
+            say("lot ", lot.as_ref());
+        }
+        Action::Validate { order } => say("", Some(order)),
+        other => say("", Some(&format!("{other:?}"))),
     }
+    say("by ", event.operator.as_ref());
+    said.join(" ")
 }
 
 /// A device that publishes codes and reads its display.
@@ -261,21 +420,29 @@ struct Ring {
 impl Ring {
     /// Switches it on: what the display gets is what comes from here on.
     async fn on(stage: &Stage) -> Self {
+        Self::listening(stage, &["display"]).await
+    }
+
+    async fn listening(stage: &Stage, channels: &[&str]) -> Self {
         let address = stage.daemon.as_ref().unwrap().mqtt_address().unwrap();
-        let options = MqttOptions::new(DEVICE, address.ip().to_string(), address.port());
+        let options = MqttOptions::new(&stage.device, address.ip().to_string(), address.port());
         let (client, mut events) = AsyncClient::new(options, 10);
         // As devices do that want an answer at once: else the kernel holds small packets back for 40 ms.
         events.network_options.set_tcp_nodelay(true);
-        let topic = format!("stockrelay/v1/{}/{DEVICE}", stage.config.site);
-        client
-            .subscribe(format!("{topic}/display"), QoS::AtLeastOnce)
-            .await
-            .unwrap();
+        let topic = format!("stockrelay/v1/{}/{}", stage.config.site, stage.device);
+        for channel in channels {
+            client
+                .subscribe(format!("{topic}/{channel}"), QoS::AtLeastOnce)
+                .await
+                .unwrap();
+        }
+        let mut left = channels.len();
         let subscribed = async {
-            while !matches!(
-                events.poll().await.unwrap(),
-                Event::Incoming(Packet::SubAck(_))
-            ) {}
+            while left > 0 {
+                if let Event::Incoming(Packet::SubAck(_)) = events.poll().await.unwrap() {
+                    left -= 1;
+                }
+            }
         };
         tokio::time::timeout(PATIENCE, subscribed).await.unwrap();
         Self {
@@ -322,9 +489,11 @@ impl Ring {
 }
 
 async fn play(name: &str, target: Target) {
+    let name = plain(name);
     let text = std::fs::read_to_string(format!("{DIRECTORY}/{name}.toml")).unwrap();
     let script: Script = toml::from_str(&text).unwrap();
     let mut stage = Stage::build(target, &script.products).await;
+    stage.furnish(&script).await;
     stage.with_mqtt(&script.start);
     stage.start().await;
     let mut ring = Ring::on(&stage).await;
@@ -337,6 +506,7 @@ async fn play(name: &str, target: Target) {
                 stage.start().await;
                 ring = Ring::on(&stage).await;
             }
+            Some(Happening::Posted) => stage.posted().await,
             None => {}
         }
         let Some(code) = &step.scan else {
@@ -366,6 +536,11 @@ async fn play(name: &str, target: Target) {
     stage.stop().await;
 }
 
+/// `return` is a word of Rust's own.
+fn plain(name: &str) -> &str {
+    name.trim_start_matches("r#")
+}
+
 /// A test a file, on the stand-in and on a real Odoo.
 macro_rules! flows {
     ($($name:ident),* $(,)?) => {
@@ -386,7 +561,7 @@ macro_rules! flows {
     };
 }
 
-flows!(count, scrap, transfer);
+flows!(count, pack, pick, receive, r#return, scrap, transfer);
 
 #[test]
 fn every_sequence_is_played() {
@@ -402,7 +577,7 @@ fn every_sequence_is_played() {
                 .to_owned()
         })
         .collect();
-    let played: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let played: BTreeSet<String> = NAMES.iter().map(|name| plain(name).to_owned()).collect();
     assert_eq!(found, played);
 }
 
@@ -416,7 +591,10 @@ async fn a_scanner_on_a_serial_line_moves_goods_and_hears_good_and_bad() {
     std::fs::write(stage.dir.path().join("own.toml"), own).unwrap();
     let list = stage.dir.path().join("scanners.toml");
     let port = line.name().unwrap();
-    let entry = format!("[scanners.{DEVICE}]\nprofile = \"own.toml\"\nport = \"{port}\"\n");
+    let entry = format!(
+        "[scanners.{}]\nprofile = \"own.toml\"\nport = \"{port}\"\n",
+        stage.device
+    );
     std::fs::write(&list, entry).unwrap();
     stage.config.scanners = Some(list);
     stage.start().await;
@@ -505,5 +683,138 @@ async fn a_code_is_answered_within_50_ms() {
         took[CODES - 1]
     );
     assert!(p99 < Duration::from_millis(50));
+    stage.stop().await;
+}
+
+/// A ProGlove's messages, as its gateway publishes them.
+fn glove(code: &str, event_id: &str) -> String {
+    json!({
+        "api_version": "1.0", "event_type": "scan", "event_id": event_id, "time_created": clock::now().as_millisecond(),
+        "scan_code": code, "device_serial": "MDMR000000064", "gateway_serial": "PGGW000000058",
+    })
+    .to_string()
+}
+
+/// What a ProGlove does for a word: its lights, and its screen.
+async fn glove_hears(ring: &mut Ring, place: &str) -> (Value, Value) {
+    let (lights, screen) = (ring.display(place).await, ring.display(place).await);
+    assert_eq!(lights["event_type"], "feedback!", "{place}: {lights}");
+    assert_eq!(screen["event_type"], "display!", "{place}: {screen}");
+    for command in [&lights, &screen] {
+        assert_eq!(command["device_serial"], "MDMR000000064", "{command}");
+        assert_eq!(command["api_version"], "1.0", "{command}");
+    }
+    assert_ne!(lights["event_id"], screen["event_id"]);
+    (lights, screen)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_proglove_moves_goods_and_hears_in_its_own_form() {
+    let products = BTreeMap::from([("chair".to_owned(), "none".to_owned())]);
+    let mut stage = Stage::build(Target::stand_in(Duration::ZERO).await, &products).await;
+    stage.with_entry("profile = \"proglove-streams\"\nflow = \"transfer\"");
+    stage.start().await;
+    let mut ring = Ring::listening(&stage, &["feedback!", "display!"]).await;
+    let steps = [
+        ("{chair}", "NEGATIVE", "STOP", "Not now: {chair}"),
+        ("LOC-BIN-0001", "POSITIVE", "OK", "LOC-BIN-0001"),
+        ("{chair}", "POSITIVE", "OK", "[{chair}] Test"),
+        ("LOC-BIN-0002", "POSITIVE", "OK", "Recorded: 1 × [{chair}]"),
+    ];
+    for (number, (code, light, head, line)) in steps.into_iter().enumerate() {
+        let payload = glove(&stage.text(code), &format!("event-{number}"));
+        ring.scan(&payload).await;
+        let (lights, screen) = glove_hears(&mut ring, code).await;
+        assert_eq!(lights["feedback_action_id"], format!("FEEDBACK_{light}"));
+        let fields = &screen["display_fields"];
+        assert_eq!(fields[0]["display_field_header"], head, "{screen}");
+        let text = fields[0]["display_field_text"].as_str().unwrap();
+        assert!(text.starts_with(&stage.text(line)), "{screen}");
+        if head == "OK" {
+            // Its gateway missed the acknowledgement: the same event, and nothing new to say.
+            ring.scan(&payload).await;
+            ring.acknowledged().await;
+        }
+    }
+    let totals = stage.daemon.as_ref().unwrap().journal().totals();
+    assert_eq!(totals.duplicates, 3);
+    assert_eq!(
+        stage.made(),
+        [stage.text("transfer 1 {chair} LOC-BIN-0001 > LOC-BIN-0002")]
+    );
+    stage.posted().await;
+    stage.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_flow_a_scan_is_answered_in_the_profiles_form_too() {
+    let products = BTreeMap::from([("chair".to_owned(), "none".to_owned())]);
+    let mut stage = Stage::build(Target::stand_in(Duration::ZERO).await, &products).await;
+    stage.with_entry("profile = \"proglove-streams\"");
+    stage.start().await;
+    // `display` is what others hear: it must not come on top.
+    let mut ring = Ring::listening(&stage, &["feedback!", "display!", "display"]).await;
+    for (code, light, head) in [
+        ("{chair}", "POSITIVE", "OK"),
+        ("nothing", "NEGATIVE", "STOP"),
+    ] {
+        let code = stage.text(code);
+        ring.scan(&glove(&code, &code)).await;
+        let (lights, screen) = glove_hears(&mut ring, &code).await;
+        assert_eq!(lights["feedback_action_id"], format!("FEEDBACK_{light}"));
+        let field = &screen["display_fields"][0];
+        assert_eq!(field["display_field_header"], head, "{screen}");
+        assert_ne!(field["display_field_text"], "", "{screen}");
+    }
+    assert_eq!(stage.made(), Vec::<String>::new());
+    stage.stop().await;
+}
+
+/// What a flow keeps of itself is written after its events are: here the gateway died between the two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn events_whose_flow_was_cut_off_before_its_state_was_written_are_not_doubled() {
+    let products = BTreeMap::from([("chair".to_owned(), "none".to_owned())]);
+    let mut stage = Stage::build(Target::stand_in(Duration::ZERO).await, &products).await;
+    stage.with_mqtt("transfer");
+    stage.start().await;
+    stage.scan_all(&["LOC-BIN-0001", "{chair}"]).await;
+    stage.stop().await;
+    let (journal, writer) = stage.journal();
+    let cursor = journal.kept("flow-cursor").unwrap();
+    let mut before = cursor.clone();
+    before.extend(journal.kept("flow/").unwrap());
+    assert_eq!(before.len(), 2);
+    journal.inbox().close().await.unwrap();
+    drop((journal, writer));
+
+    stage.start().await;
+    stage.scan_all(&["LOC-BIN-0002"]).await;
+    let moved = stage.text("transfer 1 {chair} LOC-BIN-0001 > LOC-BIN-0002");
+    assert_eq!(stage.made(), [moved.as_str()]);
+    stage.posted().await;
+    stage.stop().await;
+    // The disk as the cut leaves it: with the event, and with the state from before its last scan.
+    let (journal, writer) = stage.journal();
+    let cut = before.into_iter().map(|(key, value)| (key, Some(value)));
+    journal.inbox().keep(cut.collect()).await.unwrap();
+    journal.inbox().close().await.unwrap();
+    drop((journal, writer));
+
+    stage.start().await;
+    stage
+        .until("the event is made again, and found to be there", |daemon| {
+            // The state is written last: by then all is said, too.
+            let read = daemon.journal().kept("flow-cursor").unwrap();
+            daemon.journal().totals().duplicates == 1 && read != cursor
+        })
+        .await;
+    assert_eq!(stage.made(), [moved.as_str()]);
+    // It goes on from there: the second bin has ended the first transfer.
+    stage
+        .scan_all(&["LOC-BIN-0002", "{chair}", "LOC-BIN-0003"])
+        .await;
+    let on = stage.text("transfer 1 {chair} LOC-BIN-0002 > LOC-BIN-0003");
+    assert_eq!(stage.made(), [moved, on]);
+    stage.posted().await;
     stage.stop().await;
 }

@@ -20,6 +20,24 @@ pub struct FlowRules {
     pub custom: BTreeMap<String, Flow>,
 }
 
+impl FlowRules {
+    /// Whether a device can begin in this flow.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        Movement::of(name).is_some() || self.custom.contains_key(name)
+    }
+
+    /// The flows that there are, for who named another.
+    #[must_use]
+    pub fn names(&self) -> String {
+        let names = Movement::ALL.iter().map(|movement| movement.as_str());
+        let names: Vec<_> = names
+            .chain(self.custom.keys().map(String::as_str))
+            .collect();
+        names.join(", ")
+    }
+}
+
 /// A small state machine: in a state, a code of some kind does something and leads to a state.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

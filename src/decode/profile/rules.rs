@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::feedback::PLACES;
 use super::schema::{self, Fault, describe};
-use super::{Connection, Message, Movement, On, Profile, Values};
+use super::{Connection, Message, On, Profile, Values};
 
 /// A profile is short; what is longer is something else.
 const FILE_BYTES_MAX: usize = 256 << 10;
@@ -182,15 +182,12 @@ fn is_json(template: &str) -> bool {
 fn flows(profile: &Profile, faults: &mut Vec<Fault>) {
     let custom = &profile.flow.custom;
     if let Some(start) = &profile.flow.start
-        && Movement::of(start).is_none()
-        && !custom.contains_key(start)
+        && !profile.flow.has(start)
     {
-        let names = Movement::ALL.iter().map(|movement| movement.as_str());
-        let names: Vec<_> = names.chain(custom.keys().map(String::as_str)).collect();
         faults.push(Fault::new(
             "flow.start",
             format!("the text {start}"),
-            format!("one of {}", names.join(", ")),
+            format!("one of {}", profile.flow.names()),
         ));
     }
     for (name, flow) in custom {

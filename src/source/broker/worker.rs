@@ -123,10 +123,11 @@ async fn finish(delivery: &Delivery, verdicts: Vec<Verdict>, link: &Link, board:
             payload: Receipt::of(&verdict),
             retain: false,
         });
-        if let Some(payload) = verdict.display {
+        let display = verdict.display.map(|payload| ("display".into(), payload));
+        for (channel, payload) in verdict.words.into_iter().chain(display) {
             link.push(Outbound {
                 device: reading.device.clone(),
-                channel: "display".into(),
+                channel,
                 payload,
                 retain: false,
             });

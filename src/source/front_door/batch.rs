@@ -17,7 +17,7 @@ use super::wire::Qos;
 use crate::event::{Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 use crate::source::receipt::Receipt;
-use crate::source::{Channel, Intake, Reading, Verdict};
+use crate::source::{Channel, Intake, Reading, Verdict, Word};
 
 /// Between two tries while the journal is full.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -72,6 +72,8 @@ pub struct Settled {
     pub receipts: Vec<Bytes>,
     /// For the person at the device.
     pub displays: Vec<Bytes>,
+    /// The same, where its profile has a form of its own.
+    pub words: Vec<Word>,
     pub stored: u64,
     pub rejected: u64,
     /// The journal has stopped, or patience ended: nothing is acknowledged, the connection ends.
@@ -220,6 +222,7 @@ impl Batch {
             reply: self.reply,
             receipts: Vec::new(),
             displays: Vec::new(),
+            words: Vec::new(),
             stored: 0,
             rejected: 0,
             stopped,
@@ -244,6 +247,7 @@ impl Batch {
                             id_derived: false,
                             accepted,
                             display: None,
+                            words: Vec::new(),
                         });
                         settled.verdicts(verdicts.into_iter().collect(), receipts);
                         (Reason::Success, None)
@@ -283,6 +287,7 @@ impl Settled {
                 self.receipts.push(Receipt::of(&verdict));
             }
             self.displays.extend(verdict.display);
+            self.words.extend(verdict.words);
         }
         match refused {
             Some(message) if !understood => (Reason::PayloadFormatInvalid, Some(message)),

@@ -295,7 +295,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn settled(&mut self, settled: Settled) -> Result<(), End> {
         let mut next = Some(settled);
         let (mut stored, mut rejected) = (0, 0);
-        let (mut receipts, mut displays) = (Vec::new(), Vec::new());
+        let (mut receipts, mut displays, mut words) = (Vec::new(), Vec::new(), Vec::new());
         let mut result = Ok(());
         while let Some(settled) = next {
             if settled.stopped {
@@ -306,6 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             rejected += settled.rejected;
             receipts.extend(settled.receipts);
             displays.extend(settled.displays);
+            words.extend(settled.words);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(settled.bytes);
             for outcome in settled.publishes {
                 if outcome.qos == Qos::AtMostOnce {
@@ -328,12 +329,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             next = self.publishes.next().now_or_never().flatten();
         }
         self.count(stored, rejected);
-        if !receipts.is_empty() || !displays.is_empty() {
+        if !receipts.is_empty() || !displays.is_empty() || !words.is_empty() {
             let mut changes = Vec::new();
             let now = clock::instant();
             let device = &self.client.device;
             let hub = &self.shared.hub;
             hub.answer(device, receipts, displays, now, &mut changes);
+            for (channel, payload) in words {
+                hub.publish(
+                    &device.name,
+                    &channel,
+                    payload,
+                    false,
+                    None,
+                    now,
+                    &mut changes,
+                );
+            }
             self.change(Batch::changes(changes, None));
         }
         result

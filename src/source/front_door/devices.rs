@@ -7,6 +7,7 @@
 //! language = "de"                                   # of its displays, where it names none in its state
 //! tasks = ["incoming", "internal"]                  # the kinds of orders it is sent; all where it is missing
 //! profile = "proglove-streams"                      # how its scans are read: a shipped profile, or a file's path from this file's directory
+//! flow = "transfer"                                 # the flow that it begins in, whatever its profile says; without a profile its scans are bare text
 //! ```
 
 use std::collections::BTreeMap;
@@ -52,7 +53,11 @@ struct Written {
     language: Option<String>,
     tasks: Option<Vec<String>>,
     profile: Option<String>,
+    flow: Option<String>,
 }
+
+/// The profile of a device that has a flow and names none: it can read text, and that is all it has to say.
+const BARE: &str = "bare-mqtt";
 
 /// What Odoo calls the kinds of orders.
 const TASKS: [&str; 3] = ["incoming", "outgoing", "internal"];
@@ -167,14 +172,22 @@ fn settings(name: &Name, written: &Written) -> Result<Settings, String> {
 }
 
 fn profile(name: &Name, written: &Written, file: &Path) -> Result<Option<Arc<Profile>>, String> {
-    let Some(profile) = &written.profile else {
+    let bare = written.flow.as_ref().map(|_| BARE);
+    let Some(profile) = written.profile.as_deref().or(bare) else {
         return Ok(None);
     };
     let directory = file.parent().unwrap_or(Path::new(""));
-    let loaded = profiles::load(profile, directory).map_err(|faults| {
+    let mut loaded = profiles::load(profile, directory).map_err(|faults| {
         let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
         format!("devices.{name}.profile: {}", faults.join("; "))
     })?;
+    if let Some(flow) = &written.flow {
+        if !loaded.flow.has(flow) {
+            let names = loaded.flow.names();
+            return Err(format!("devices.{name}.flow is none of {names}"));
+        }
+        loaded.flow.start = Some(flow.clone());
+    }
     Ok(Some(Arc::new(loaded)))
 }
 
@@ -263,6 +276,10 @@ mod tests {
             ("[devices]\na = \"secret\"\n", "line "),
             ("[devices.a]\nenabled = \"secret\"\n", "line "),
             ("[devices.a]\nprofile = \"none\"\n", "devices.a.profile"),
+            (
+                "[devices.a]\nflow = \"secret\"\n",
+                "devices.a.flow is none of transfer, pick, receive, count, scrap, return, pack",
+            ),
         ] {
             let (_dir, file) = write(text);
             let error = read(&file).unwrap_err().to_string();
@@ -271,5 +288,28 @@ mod tests {
         }
         let missing = read(Path::new("/nowhere/devices.toml")).unwrap_err();
         assert!(missing.to_string().contains("/nowhere/devices.toml"));
+    }
+
+    #[test]
+    fn a_flow_goes_before_the_profiles_and_without_a_profile_scans_are_bare() {
+        let own = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
+                   [connection]\nkind = \"mqtt\"\n[flow]\nstart = \"pick\"\n[flow.custom.blind]\nmovement = \"receive\"\n\
+                   start = \"s\"\non = [{ state = \"s\", code = \"product\", do = [\"product\"] }]\n";
+        let (dir, file) = write(
+            "[devices.a]\nprofile = \"proglove-streams\"\nflow = \"transfer\"\n[devices.b]\nflow = \"count\"\n\
+             [devices.c]\nprofile = \"own.toml\"\nflow = \"blind\"\n[devices.d]\nprofile = \"own.toml\"\n",
+        );
+        std::fs::write(dir.path().join("own.toml"), own).unwrap();
+        let list = read(&file).unwrap();
+        for (device, profile, start) in [
+            ("a", "proglove-streams", "transfer"),
+            ("b", "bare-mqtt", "count"),
+            ("c", "own", "blind"),
+            ("d", "own", "pick"),
+        ] {
+            let found = list[&Name::new(device).unwrap()].profile.as_ref().unwrap();
+            assert_eq!(found.about.name, profile);
+            assert_eq!(found.flow.start.as_deref(), Some(start));
+        }
     }
 }

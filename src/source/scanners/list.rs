@@ -6,6 +6,7 @@
 //! port = "/dev/serial/by-id/usb-Zebra_..."     # or by which USB device it is:
 //! # usb = { vendor = 0x05e0, product = 0x1701, serial = "S1" }
 //! operator = "anna"                            # who uses it, where its codes do not say
+//! flow = "transfer"                            # the flow that it begins in, whatever its profile says
 //! ```
 
 use std::collections::BTreeMap;
@@ -26,7 +27,7 @@ use crate::source::profiles;
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Each takes a task, and a gateway has so many ports at the most.
 const SCANNERS_MAX: usize = 256;
-const KEYS: &str = "profile, port, usb, operator";
+const KEYS: &str = "profile, port, usb, operator, flow";
 
 #[derive(Debug, Error)]
 pub enum ScannersError {
@@ -135,6 +136,7 @@ fn scanner(
     let operator = section.text("operator", "a text of 1 to 256 bytes");
     let place = section.place();
     let profile = section.profile(directory)?;
+    let profile = section.begun(profile);
     let usual = usual_place(&profile);
     if usual.is_none() && !section.has("port") && !section.has("usb") {
         let accepted = "port or usb, as the profile names neither";
@@ -228,6 +230,18 @@ impl Section<'_> {
             }
         }
     }
+
+    /// The profile, beginning in the flow that the scanner names.
+    fn begun(&mut self, mut profile: Profile) -> Profile {
+        let accepted = format!("one of {}", profile.flow.names());
+        if let Some(flow) = self.text("flow", &accepted) {
+            if !profile.flow.has(&flow) {
+                self.fault("flow", format!("the text {flow}"), &accepted);
+            }
+            profile.flow.start = Some(flow);
+        }
+        profile
+    }
 }
 
 /// Where the profile says that such scanners are.
@@ -282,13 +296,15 @@ mod tests {
         let own = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
                    [connection]\nkind = \"serial\"\nbaud = 115200\n";
         std::fs::write(dir.path().join("own.toml"), own).unwrap();
-        let text = "[scanners.dock-1]\nprofile = \"own.toml\"\nport = \"/dev/ttyS0\"\noperator = \"anna\"\n\
+        let text = "[scanners.dock-1]\nprofile = \"own.toml\"\nport = \"/dev/ttyS0\"\noperator = \"anna\"\nflow = \"pick\"\n\
                     [scanners.dock-2]\nprofile = \"zebra-hid\"\nusb = { vendor = 0x05e0, serial = \"S1\" }\n";
         let scanners = parse(text, dir.path()).unwrap();
         assert_eq!(scanners[0].name.as_str(), "dock-1");
         assert_eq!(scanners[0].profile.about.name, "own");
         assert_eq!(scanners[0].place, Place::Port("/dev/ttyS0".into()));
         assert_eq!(scanners[0].operator.as_deref(), Some("anna"));
+        assert_eq!(scanners[0].profile.flow.start.as_deref(), Some("pick"));
+        assert_eq!(scanners[1].profile.flow.start, None);
         let usb = Usb {
             vendor: 0x05e0,
             product: None,
@@ -305,7 +321,8 @@ mod tests {
                     [scanners.e]\nport = 7\n\
                     [scanners.f]\nprofile = \"no-such\"\nusb = { vendor = \"05e0\" }\n\
                     [scanners.g]\nprofile = \"bare-mqtt\"\nport = \"/dev/ttyS2\"\n\
-                    [scanners.h]\nprofile = \"generic-serial\"\nport = \"/dev/ttyS2\"\nusb = { vendor = 1 }\n";
+                    [scanners.h]\nprofile = \"generic-serial\"\nport = \"/dev/ttyS2\"\nusb = { vendor = 1 }\n\
+                    [scanners.i]\nprofile = \"generic-serial\"\nport = \"/dev/ttyS3\"\nflow = \"pik\"\n";
         let faults = parse(text, Path::new("/nowhere")).unwrap_err();
         let keys: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
         assert_eq!(
@@ -321,8 +338,14 @@ mod tests {
                 "scanners.f.profile",
                 "scanners.g.profile",
                 "scanners.h.usb",
+                "scanners.i.flow",
                 "scanners.h",
             ]
+        );
+        let told = faults.iter().find(|fault| fault.key == "scanners.i.flow");
+        assert_eq!(
+            told.unwrap().accepted,
+            "one of transfer, pick, receive, count, scrap, return, pack"
         );
         let error = parse("[scanners.a]\nprofile = 1\nprofile = 2\n", Path::new("")).unwrap_err();
         assert!(error[0].found.contains("line 3"), "{}", error[0]);
