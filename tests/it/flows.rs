@@ -163,7 +163,7 @@ impl Stage {
         for (name, order) in &script.orders {
             let lines = order.lines.iter();
             let lines: Vec<_> = lines
-                .map(|line| (self.products[&line.product].1, line.quantity))
+                .map(|line| (self.products[&line.product].1, line.quantity).into())
                 .collect();
             let (origin, picking) = match order.kind {
                 OrderKind::Delivery => self.target.sale(&lines, warehouse).await,

@@ -63,7 +63,6 @@ fn product(tracking: &str) -> Found<Product> {
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
-        unit: 1,
         factor: Decimal::ONE,
     })
 }
@@ -397,7 +396,6 @@ fn a_pack_of_six_counts_six() {
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,
-        unit: 1,
         factor: 6.into(),
     });
     assert_eq!(

@@ -133,13 +133,13 @@ impl Reconciling {
     }
 
     pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> Next {
-        let packed = |picking: &&&SeenPicking| {
+        let holds = |picking: &&&SeenPicking| {
             let mut lines = picking.lines.iter();
             lines.any(|line| line.picked && line.result_package == Some(package))
         };
         let of_order = target::of_order(seen, &self.job.order);
         // An answer was lost: what was picked since then is not meant.
-        if let Some(picking) = of_order.iter().find(packed).filter(|_| self.job.again) {
+        if let Some(picking) = of_order.iter().find(holds).filter(|_| self.job.again) {
             return posted(picking.named(), true);
         }
         let picking = match target::with_picks(seen, &self.job.order) {
