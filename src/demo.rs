@@ -198,20 +198,20 @@ impl Stage {
         let toml = devices::devices_toml(&cast, &hash) + "\n" + &beepers::devices_toml(&hash);
         let devices = place.write("devices.toml", &toml)?;
         let mut config = config(place, &link, &database, key_file, devices);
-        let line = Line::open()
+        let serial = Line::open()
             .inspect_err(|error| {
                 say(&format!(
                     "no pseudo-terminal, so no serial scanner: {error}"
-                ))
+                ));
             })
             .ok();
-        if let Some(line) = &line {
+        if let Some(line) = &serial {
             config.scanners = Some(place.write("scanners.toml", &line.scanners_toml())?);
         }
         Ok(Self {
             config,
             cast,
-            line,
+            line: serial,
             password,
             link,
             books,
