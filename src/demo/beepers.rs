@@ -64,6 +64,10 @@ impl Line {
     }
 
     async fn beep(&mut self, code: &str) -> Option<bool> {
+        // A code that was kept until there was a copy is answered twice: an old answer is none to this code, and the line must not
+        // be hung up before the gateway has read it.
+        let mut old = [0; 64];
+        while self.scanner.try_read(&mut old).is_ok_and(|count| count > 0) {}
         let sent = self.scanner.write_all(format!("{code}\r").as_bytes()).await;
         let mut answer = [0; GOOD.len()];
         sent.and(self.scanner.read_exact(&mut answer).await).ok()?;
