@@ -71,6 +71,7 @@ pub mod code {
         PACKAGE_REQUIRED,
         NEGATIVE_STOCK,
         COUNTED_SINCE,
+        OPEN_PICKS,
         NOT_DELIVERED,
         OVER_RETURNED,
         SERIAL_QUANTITY,

@@ -64,6 +64,10 @@ impl Line {
     }
 
     async fn beep(&mut self, code: &str) -> Option<bool> {
+        // A code that was kept until there was a copy is answered twice: an old answer is none to this code, and the line must not
+        // be hung up before the gateway has read it.
+        let mut old = [0; 64];
+        while self.scanner.try_read(&mut old).is_ok_and(|count| count > 0) {}
         let sent = self.scanner.write_all(format!("{code}\r").as_bytes()).await;
         let mut answer = [0; GOOD.len()];
         sent.and(self.scanner.read_exact(&mut answer).await).ok()?;
@@ -167,9 +171,10 @@ impl Glove {
 /// Moves goods with a serial scanner until the floor says stop.
 pub async fn scan(mut line: Line, floor: Arc<Floor>) -> Deeds {
     let (mut deeds, mut random) = (Deeds::default(), Random(101));
+    let mut last = String::new();
     let mut tick = tokio::time::interval(floor.pace());
     while !floor.stop.load(Ordering::Relaxed) {
-        for code in transfer(&floor, &mut random, &mut deeds) {
+        for code in transfer(&floor, &mut random, &mut last, &mut deeds) {
             tick.tick().await;
             let answer = tokio::time::timeout(ANSWER, line.beep(&code)).await;
             deeds.beeped(answer.ok().flatten());
@@ -181,10 +186,11 @@ pub async fn scan(mut line: Line, floor: Arc<Floor>) -> Deeds {
 /// Moves goods with a ProGlove until the floor says stop; some messages are sent twice, as its gateway may.
 pub async fn glove(floor: Arc<Floor>) -> Deeds {
     let (mut deeds, mut random) = (Deeds::default(), Random(102));
+    let mut last = String::new();
     let mut glove = Glove::on(&floor).await;
     let mut tick = tokio::time::interval(floor.pace());
     while !floor.stop.load(Ordering::Relaxed) {
-        for code in transfer(&floor, &mut random, &mut deeds) {
+        for code in transfer(&floor, &mut random, &mut last, &mut deeds) {
             tick.tick().await;
             let payload = payload(&code, deeds.beeps);
             let answer = tokio::time::timeout(ANSWER, glove.beep(&payload)).await;
@@ -213,10 +219,18 @@ fn payload(code: &str, number: u64) -> String {
 }
 
 /// The codes of a transfer, noted down before they are read. Some begin with a code that is wrong there.
-fn transfer(floor: &Floor, random: &mut Random, deeds: &mut Deeds) -> Vec<String> {
-    let from = random.of(&floor.bins).clone();
+fn transfer(
+    floor: &Floor,
+    random: &mut Random,
+    last: &mut String,
+    deeds: &mut Deeds,
+) -> Vec<String> {
+    // The bin that was read last would be a repeat of that read.
+    let others = floor.bins.iter().filter(|bin| *bin != last);
+    let from = random.of(&others.cloned().collect::<Vec<_>>()).clone();
     let elsewhere = floor.bins.iter().filter(|bin| **bin != from);
     let to = random.of(&elsewhere.cloned().collect::<Vec<_>>()).clone();
+    last.clone_from(&to);
     let product = random.of(&floor.products).clone();
     let quantity = 2 + random.below(4);
     let mut codes = vec![
