@@ -198,32 +198,20 @@ impl Stage {
         let toml = devices::devices_toml(&cast, &hash) + "\n" + &beepers::devices_toml(&hash);
         let devices = place.write("devices.toml", &toml)?;
         let mut config = config(place, &link, &database, key_file, devices);
-<<<<<<< HEAD
-        let wired = Line::open()
-=======
         let serial = Line::open()
->>>>>>> demo
             .inspect_err(|error| {
                 say(&format!(
                     "no pseudo-terminal, so no serial scanner: {error}"
                 ));
             })
             .ok();
-<<<<<<< HEAD
-        if let Some(line) = &wired {
-=======
         if let Some(line) = &serial {
->>>>>>> demo
             config.scanners = Some(place.write("scanners.toml", &line.scanners_toml())?);
         }
         Ok(Self {
             config,
             cast,
-<<<<<<< HEAD
-            line: wired,
-=======
             line: serial,
->>>>>>> demo
             password,
             link,
             books,
