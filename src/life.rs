@@ -11,7 +11,8 @@ use stockrelay::view::cli::DemoArgs;
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// How long draining may take. What is not done by then is done after the next start: nothing is lost by it.
 const DRAIN: Duration = Duration::from_millis(8_500);
@@ -91,18 +92,19 @@ pub async fn demo(args: &DemoArgs) -> Result<u8, u8> {
 
 /// To standard error, which systemd keeps; coloured only where a person looks.
 fn start_log(log: &Log) -> Result<(), u8> {
-    let filter = EnvFilter::try_new(&log.level).map_err(|error| {
+    let filter: Targets = log.level.parse().map_err(|error| {
         super::say(&format!("log.level: found {:?}: {error}", log.level));
         EXIT_CONFIG
     })?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    if log.json {
-        builder.json().init();
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines = if log.json {
+        lines.json().boxed()
     } else {
-        builder.with_ansi(std::io::stderr().is_terminal()).init();
-    }
+        lines.with_ansi(std::io::stderr().is_terminal()).boxed()
+    };
+    tracing_subscriber::registry()
+        .with(lines.with_filter(filter))
+        .init();
     Ok(())
 }
 

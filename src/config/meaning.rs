@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reqwest::Url;
+use tracing_subscriber::filter::Targets;
 
 use super::keys::Reader;
 use super::{
@@ -380,8 +381,7 @@ fn log(reader: &mut Reader) -> Log {
             .parsed("log.level", accepted, |text| {
                 // A single word that is no level would be taken for a module's name, and silence the rest.
                 let words = ["off", "error", "warn", "info", "debug", "trace"];
-                let directives =
-                    text.contains('=') && tracing_subscriber::EnvFilter::try_new(text).is_ok();
+                let directives = text.contains('=') && text.parse::<Targets>().is_ok();
                 (words.contains(&text) || directives).then(|| text.to_owned())
             })
             .unwrap_or(default.level),
