@@ -30,16 +30,20 @@ use tokio::sync::{Notify, watch};
 
 use crate::config::{self, Check, Language, Over};
 use crate::document::State;
-use crate::event::{Action, Event, Name};
+use crate::event::{Action, Event, Name, Recorded};
 use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
-use judge::{Counts, Judgement, Say, judge};
+use judge::{Counts, Facts, Judgement, Say, judge};
 use lookup::Lookup;
 use memory::{EventKey, Memory};
 use texts::{Key, text};
 
 /// Devices whose language is remembered as they said it.
 const LANGUAGES_MAX: usize = 10_000;
+/// So many of the newest events are recalled after a start, which takes a fraction of a second.
+const RECALLED_MAX: u64 = 100_000;
+/// Read at once.
+const PAGE_EVENTS: usize = 1_000;
 /// The longest `state` that is read.
 const STATE_BYTES_MAX: usize = 16 << 10;
 
@@ -130,13 +134,7 @@ impl Capture {
     /// Judges an event, if there is anything to be had from it; `display`: somebody would read it.
     #[must_use]
     pub fn judge(&self, event: &Event, display: bool) -> Option<Judged> {
-        let counts = matches!(
-            event.action,
-            Action::Pick { .. }
-                | Action::Receive { .. }
-                | Action::Scrap { .. }
-                | Action::Return { .. }
-        );
+        let counts = counts(event);
         let wanted = match self.0.config.check {
             Check::Off => false,
             Check::Lenient => display || counts,
@@ -147,11 +145,7 @@ impl Capture {
         }
         let key = counts.then(|| EventKey::of(event));
         let mut state = self.state();
-        let mut facts = state.lookup.facts(event);
-        facts.over_allowed = match event.action {
-            Action::Pick { .. } => self.0.pick_over,
-            _ => self.0.receive_over,
-        };
+        let facts = self.facts(&mut state, event);
         let known = key.as_ref().is_some_and(|key| state.memory.knows(key));
         let judgement = if known {
             again()
@@ -173,6 +167,46 @@ impl Capture {
             device: event.device.clone(),
             display,
         })
+    }
+
+    fn facts(&self, state: &mut Known, event: &Event) -> Facts {
+        let mut facts = state.lookup.facts(event);
+        facts.over_allowed = match event.action {
+            Action::Pick { .. } => self.0.pick_over,
+            _ => self.0.receive_over,
+        };
+        facts
+    }
+
+    /// After a start, before anything comes in: what the journal's newest events count for. Reads the disk.
+    pub fn recall(&self) {
+        if let Some(journal) = self.0.journal.clone()
+            && self.0.config.check != Check::Off
+            && let Err(error) = self.recall_from(&journal)
+        {
+            tracing::error!(%error, "cannot recall from the journal what was scanned before the start: devices may be told right too generously");
+        }
+    }
+
+    fn recall_from(&self, journal: &Journal) -> Result<(), JournalError> {
+        let mut after = journal.totals().last_seq.saturating_sub(RECALLED_MAX);
+        loop {
+            let page = journal.events(after, PAGE_EVENTS)?;
+            let Some(last) = page.last() else {
+                return self.settle_with(journal);
+            };
+            after = last.seq;
+            let mut state = self.state();
+            for Recorded { seq, event } in page.iter().filter(|recorded| counts(&recorded.event)) {
+                let facts = self.facts(&mut state, event);
+                let judgement = judge(event, &facts, &state.memory);
+                if judgement.counts != Counts::default() {
+                    let key = EventKey::of(event);
+                    state.memory.note(key, judgement.counts);
+                    state.memory.stored(&key, *seq);
+                }
+            }
+        }
     }
 
     /// Before anything is refused: whether the journal has the event already, and whether it is still wrong once what
@@ -293,6 +327,14 @@ impl Capture {
         said.or_else(|| self.settings().get(device)?.language)
             .unwrap_or(self.0.config.language)
     }
+}
+
+/// Whether such an event matters to what comes next.
+fn counts(event: &Event) -> bool {
+    matches!(
+        event.action,
+        Action::Pick { .. } | Action::Receive { .. } | Action::Scrap { .. } | Action::Return { .. }
+    )
 }
 
 fn again() -> Judgement {

@@ -97,6 +97,10 @@ impl Daemon {
             FRESH_REFRESHES * Duration::from_secs(config.odoo.refresh_s),
             Some(journal.clone()),
         );
+        let recalled = capture.clone();
+        tokio::task::spawn_blocking(move || recalled.recall())
+            .await
+            .map_err(|error| StartError::Broke(error.to_string()))?;
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
         let mut outlets = Outlets::default();
         let mut parts = JoinSet::new();

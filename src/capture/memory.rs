@@ -1,7 +1,7 @@
 //! What was captured since the copy was last brought up to date, as far as it matters to what comes next: quantities for
 //! open orders, and serial numbers. Pure, and bounded: the oldest go.
 //!
-//! It is in memory alone. After a restart it begins empty, and more is let through than would have been.
+//! It is in memory alone; after a restart it is recalled from the journal's newest events.
 
 use std::collections::{HashMap, VecDeque};
 

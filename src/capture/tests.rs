@@ -243,6 +243,40 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
 }
 
 #[tokio::test]
+async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen() {
+    let mut rig = Rig::new(Check::Strict);
+    let came =
+        |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
+    assert_eq!(
+        rig.take(&pick("p", 3)).await.accepted,
+        Accepted::Stored { seq: 1 }
+    );
+    assert_eq!(
+        rig.take(&came("r")).await.accepted,
+        Accepted::Stored { seq: 2 }
+    );
+    rig.forget();
+    rig.intake.capture().unwrap().recall();
+    let code = |accepted| match accepted {
+        Accepted::Rejected { code, message } => (code, message),
+        other => panic!("{other:?}"),
+    };
+    let (refused, message) = code(rig.take(&pick("q", 3)).await.accepted);
+    assert_eq!(refused, "more-than-ordered");
+    assert_eq!(message, "Chair: Too many: 2 left on WH/OUT/1");
+    assert_eq!(code(rig.take(&came("s")).await.accepted).0, "serial-seen");
+    assert_eq!(
+        rig.take(&pick("p", 3)).await.accepted,
+        Accepted::Duplicate { original: 1 }
+    );
+    assert_eq!(
+        rig.take(&pick("t", 2)).await.accepted,
+        Accepted::Stored { seq: 3 }
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
 async fn two_at_once_do_not_both_take_the_last_and_what_was_not_kept_counts_for_nothing() {
     let rig = Rig::new(Check::Strict);
     let (one, two) = (pick("1", 3), pick("2", 3));
