@@ -102,33 +102,15 @@ impl Daemon {
             .await
             .map_err(|error| StartError::Broke(error.to_string()))?;
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
-        let mut outlets = Outlets::default();
         let mut parts = JoinSet::new();
-        let mut mqtt_address = None;
-        if let Some(file) = &config.scanners {
-            let scanners = Scanners::new(file, intake.clone(), board.clone())?;
-            outlets.scanners = Some(scanners.outbound());
-            run(&mut parts, "scanners", scanners.run(cancel.clone()));
-        }
-        if let Some(listen) = &config.listen {
-            let (inbox, kept) = (journal.inbox().clone(), journal.kept("")?);
-            let door = FrontDoor::bind(
-                listen,
-                config.site.clone(),
-                intake.clone(),
-                inbox,
-                kept,
-                board.clone(),
-            )?;
-            mqtt_address = Some(door.local_addr());
-            outlets.listen = Some(door.outbound());
-            run(&mut parts, "mqtt.listen", door.run(cancel.clone()));
-        }
-        if let Some(broker) = &config.broker {
-            let broker = Broker::new(broker, config.site.clone(), intake.clone(), board.clone())?;
-            outlets.broker = Some(broker.outbound());
-            run(&mut parts, "mqtt.broker", broker.run(cancel.clone()));
-        }
+        let sources = Sources {
+            config: &config,
+            journal: &journal,
+            intake: &intake,
+            board: &board,
+            cancel: &cancel,
+        };
+        let (outlets, mqtt_address) = sources.start(&mut parts)?;
         let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let tasks = capture::tasks::run(
@@ -224,6 +206,53 @@ impl Daemon {
         tokio::task::spawn_blocking(move || writer.join())
             .await
             .unwrap_or_else(|error| Err(Fatal::Invariant(error.to_string())))
+    }
+}
+
+/// What the sources of readings are started with.
+struct Sources<'a> {
+    config: &'a Config,
+    journal: &'a Journal,
+    intake: &'a Intake,
+    board: &'a Board,
+    cancel: &'a CancellationToken,
+}
+
+impl Sources<'_> {
+    /// Binds and starts each that the configuration names. Answers the ways back to the devices, and where the front door listens.
+    fn start(
+        &self,
+        parts: &mut JoinSet<&'static str>,
+    ) -> Result<(Outlets, Option<SocketAddr>), StartError> {
+        let (config, board) = (self.config, self.board);
+        let mut outlets = Outlets::default();
+        let mut mqtt_address = None;
+        if let Some(file) = &config.scanners {
+            let scanners = Scanners::new(file, self.intake.clone(), board.clone())?;
+            outlets.scanners = Some(scanners.outbound());
+            run(parts, "scanners", scanners.run(self.cancel.clone()));
+        }
+        if let Some(listen) = &config.listen {
+            let (inbox, kept) = (self.journal.inbox().clone(), self.journal.kept("")?);
+            let door = FrontDoor::bind(
+                listen,
+                config.site.clone(),
+                self.intake.clone(),
+                inbox,
+                kept,
+                board.clone(),
+            )?;
+            mqtt_address = Some(door.local_addr());
+            outlets.listen = Some(door.outbound());
+            run(parts, "mqtt.listen", door.run(self.cancel.clone()));
+        }
+        if let Some(broker) = &config.broker {
+            let intake = self.intake.clone();
+            let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
+            outlets.broker = Some(broker.outbound());
+            run(parts, "mqtt.broker", broker.run(self.cancel.clone()));
+        }
+        Ok((outlets, mqtt_address))
     }
 }
 

@@ -53,13 +53,42 @@ impl Gateway {
         Self::start_with("http://127.0.0.1:9", "none", None, "")
     }
 
-    pub fn start_with(odoo: &str, database: &str, key: Option<&str>, more: &str) -> Answer<Self> {
+    /// Besides with scanners and devices; the files that say so, by their names.
+    pub fn start_with_files(files: &[(&str, String)]) -> Answer<Self> {
         let dir = tempfile::tempdir_in(scratch()?)?;
+        for (name, text) in files {
+            fs::write(dir.path().join(name), text)?;
+        }
+        Self::start_in(dir, "http://127.0.0.1:9", "none", None, "")
+    }
+
+    pub fn start_with(odoo: &str, database: &str, key: Option<&str>, more: &str) -> Answer<Self> {
+        Self::start_in(tempfile::tempdir_in(scratch()?)?, odoo, database, key, more)
+    }
+
+    fn start_in(
+        dir: TempDir,
+        odoo: &str,
+        database: &str,
+        key: Option<&str>,
+        more: &str,
+    ) -> Answer<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         fs::write(dir.path().join("odoo.key"), key.unwrap_or("none"))?;
+        let named = |name: &str| dir.path().join(name).exists();
+        let scanners = if named("scanners.toml") {
+            "scanners = \"scanners.toml\"\n"
+        } else {
+            ""
+        };
+        let devices = if named("devices.toml") {
+            "devices = \"devices.toml\"\n"
+        } else {
+            ""
+        };
         let config = format!(
-            "site = \"bench\"\ndata_dir = \"data\"\n\
-             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\nrate_per_s = 1000000\n\
+            "site = \"bench\"\ndata_dir = \"data\"\n{scanners}\
+             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\nrate_per_s = 1000000\n{devices}\
              [odoo]\nurl = \"{odoo}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\n\
              [control]\nsocket = \"control.sock\"\n[log]\nlevel = \"warn\"\n{more}"
         );

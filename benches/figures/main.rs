@@ -1,7 +1,7 @@
 //! The figures of `docs/performance.md`, each measured against its baseline in the same run.
 //!
 //! `cargo bench` prints them all but the drain, which needs a real Odoo; `cargo bench -- NAME...` prints some:
-//! `ingest`, `latency`, `million`, `drain`. The daemon is the real binary in a process of its own; the load comes from this one.
+//! `ingest`, `latency`, `feedback`, `million`, `drain`. The daemon is the real binary in a process of its own; the load comes from this one.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -11,6 +11,7 @@
 mod baseline;
 mod daemon;
 mod drain;
+mod feedback;
 mod load;
 mod percentile;
 
@@ -42,6 +43,9 @@ fn main() -> Measured {
     }
     if wants("latency") {
         runtime.block_on(latency())?;
+    }
+    if wants("feedback") {
+        runtime.block_on(feedback::feedback())?;
     }
     if wants("million") {
         runtime.block_on(million())?;
