@@ -99,15 +99,7 @@ impl World {
                     target.admin("stock.picking", "write", body).await;
                 }
             }
-            Somebody::LockDate(day) => {
-                let day = if day.is_empty() {
-                    json!(false)
-                } else {
-                    json!(day)
-                };
-                let body = json!({"ids": [1], "vals": {"fiscalyear_lock_date": day}});
-                target.admin("res.company", "write", body).await;
-            }
+            Somebody::LockDate(day) => lock_date(target, day).await,
         }
     }
 
@@ -194,4 +186,14 @@ impl World {
         target.admin("stock.picking", "button_validate", body).await;
         id
     }
+}
+
+async fn lock_date(target: &Target, day: &str) {
+    let day = if day.is_empty() {
+        json!(false)
+    } else {
+        json!(day)
+    };
+    let body = json!({"ids": [1], "vals": {"fiscalyear_lock_date": day}});
+    target.admin("res.company", "write", body).await;
 }
