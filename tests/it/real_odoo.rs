@@ -52,6 +52,7 @@ mod facts;
 mod floor;
 mod forwarder;
 mod keys;
+mod older;
 mod ours;
 
 use std::time::Duration;

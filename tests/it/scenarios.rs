@@ -225,7 +225,7 @@ fn every_scenario_is_played() {
 
 /// Codes that no scenario can bring about, and why.
 const NOT_FROM_OUTSIDE: [&str; 1] = [
-    // Only what an older version sealed can be of a type that it could not post: this one posts every type that it keeps.
+    // This version posts every type that it keeps: only a journal of an older one has it. `real_odoo::older` makes such a one.
     code::UNSUPPORTED_TYPE,
 ];
 
