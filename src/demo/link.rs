@@ -85,6 +85,13 @@ impl What {
         Self::json(200, body.to_owned())
     }
 
+    /// A module of somebody's own says no.
+    #[must_use]
+    pub fn refuses() -> Self {
+        let body = r#"{"name": "odoo.exceptions.UserError", "message": "Ask the foreman first.", "arguments": ["Ask the foreman first."], "context": {}, "debug": ""}"#;
+        Self::json(422, body.to_owned())
+    }
+
     /// Odoo has lost its database, or was given another name.
     #[must_use]
     pub fn database_gone() -> Self {

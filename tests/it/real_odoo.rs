@@ -51,6 +51,8 @@ macro_rules! on_both {
 mod facts;
 mod floor;
 mod forwarder;
+mod keys;
+mod older;
 mod ours;
 
 use std::time::Duration;
@@ -70,7 +72,7 @@ struct Odoo {
     bins: Vec<(i64, String)>,
     products: Vec<(i64, String)>,
     _key_dir: tempfile::TempDir,
-    _stand_in: Option<StandIn>,
+    stand_in: Option<StandIn>,
 }
 
 fn variable(name: &str) -> String {
@@ -126,8 +128,12 @@ impl Odoo {
             bins,
             products,
             _key_dir: key_dir,
-            _stand_in: stand_in,
+            stand_in,
         }
+    }
+
+    fn is_stand_in(&self) -> bool {
+        self.stand_in.is_some()
     }
 
     /// A transfer of 2 of each of so many products from one bin to the next.

@@ -312,7 +312,54 @@ fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::config;
+    use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
+
+    /// A client with this key.
+    fn client(stand_in: &StandIn, dir: &tempfile::TempDir, key: &str) -> Client {
+        let file = dir.path().join(key);
+        std::fs::write(&file, key).unwrap();
+        let config = config::Odoo {
+            api_key_file: Some(file),
+            ..config::Odoo::new(&stand_in.url(), DATABASE)
+        };
+        Client::new(&config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_day_after_a_new_key_took_its_place_nobody_is_warned_of_the_old_one() {
+        let seed = Seed {
+            bins: 1,
+            products: 1,
+        };
+        let stand_in = StandIn::start(seed, Duration::ZERO).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut odoo = client(&stand_in, &dir, API_KEY);
+        let mut admin = client(&stand_in, &dir, ADMIN_API_KEY);
+        let soon = clock::now() + SignedDuration::from_hours(13 * 24);
+        let soon = soon.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let values = json!({"name": "old", "scope": "rpc", "user_id": 7, "expiration_date": soon});
+        let body = json!({"vals_list": [values]});
+        let old: Value = (admin.call("res.users.apikeys", "create", &body).await).unwrap();
+        let warehouse = odoo.warehouse("WH").await.unwrap();
+        let copy = Copy::open(dir.path(), "a test").unwrap();
+        let board = Board::new();
+        let mut floor = Floor::default();
+        let mut warned = async |hours: u64| {
+            let now = Duration::from_hours(hours);
+            let done = floor.run(&mut odoo, &copy, &warehouse, &board, now).await;
+            done.unwrap();
+            board.snapshot().alarms.contains_key(ALARM_KEY)
+        };
+        assert!(warned(1).await);
+        let body = json!({"ids": old});
+        let _: Value = (admin.call("res.users.apikeys", "unlink", &body).await).unwrap();
+        assert!(warned(24).await, "it is asked after once a day");
+        assert!(!warned(25).await);
+    }
 
     #[test]
     fn a_key_that_expires_within_fourteen_days_is_told_of_by_name() {

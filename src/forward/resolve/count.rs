@@ -3,17 +3,16 @@
 //! Odoo tells only what it holds now, and the dated lines of what was moved. What it held then is what it holds now, less
 //! what came since and with what went since. So a count that arrives late takes nothing back that moved after it.
 
+mod open;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use self::open::{open_picks, scanned};
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
-use crate::document::Reason;
 use crate::event::CLOCK_MIN;
-use crate::forward::copy::Found;
-use crate::forward::counted::first_done;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::odoo::stock::{Moved, Place};
@@ -137,24 +136,6 @@ async fn read(
     ))
 }
 
-/// A line that is picked and not validated, and when it was picked: of those that others picked nobody knows.
-type Open = (Moved, Option<Timestamp>);
-
-async fn open_picks(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    products: &BTreeSet<i64>,
-    bins: &BTreeSet<i64>,
-) -> Result<Vec<Open>, Trouble> {
-    let open = odoo.picked_and_open(products, bins).await?;
-    let done = scanned(odoo, ground, &open).await?;
-    let dated = |line: Moved| {
-        let at = done.get(&line.id).copied();
-        (line, at)
-    };
-    Ok(open.into_iter().map(dated).collect())
-}
-
 /// Odoo dates lines on an order when the order is validated. Those of the gateway left the bin when they were scanned.
 async fn date_ours(
     odoo: &mut Client,
@@ -168,71 +149,6 @@ async fn date_ours(
         }
     }
     Ok(())
-}
-
-/// When those of these lines that are the gateway's, on orders, were scanned.
-async fn scanned(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    lines: &[Moved],
-) -> Result<BTreeMap<i64, Timestamp>, Trouble> {
-    let ids: Vec<i64> = lines.iter().map(|line| line.id).collect();
-    let ours = odoo.ours(&ids).await?;
-    let mut scanned = BTreeMap::new();
-    let unread = |error| Failure::wait(format!("when it was scanned cannot be read: {error}"));
-    for line in lines {
-        let Some(key) = ours.get(&line.id) else {
-            continue;
-        };
-        let Some(entry) = ground.journal.document_by_key(*key).map_err(unread)? else {
-            continue;
-        };
-        let mut first = entry.document.occurred;
-        for said in &entry.document.lines {
-            let product = ground.copy.product(&said.product)?;
-            if matches!(product, Found::One(product) if product.id == line.product) {
-                first =
-                    first.min(first_done(ground.journal, &entry.document, said).map_err(unread)?);
-            }
-        }
-        scanned.insert(line.id, first);
-    }
-    Ok(scanned)
-}
-
-/// What was picked before the count, and Odoo still holds where it was.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Undone {
-    out: Decimal,
-    came: Decimal,
-    pickings: BTreeSet<i64>,
-    /// When some of it was picked is not known.
-    undated: bool,
-}
-
-impl Undone {
-    fn reason(&self, product: &str, bin: &str, names: &[String]) -> Reason {
-        let part = |quantity: Decimal, how: &str| {
-            let said = format!(
-                "{} of {product} are picked {how} bin {bin}",
-                quantity.normalize()
-            );
-            (quantity >= TOLERANCE).then_some(said)
-        };
-        let parts = [part(self.out, "from"), part(self.came, "into")];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        let remedy = if self.undated {
-            "somebody picked it in Odoo, and when is not known: validate it, discard this, and count again"
-        } else {
-            "validate it and retry, or discard this and count again"
-        };
-        let message = format!(
-            "{} for {}, which is not validated: {remedy}",
-            parts.join(", and "),
-            names.join(", ")
-        );
-        reason(code::OPEN_PICKS, message)
-    }
 }
 
 fn end(line: &Moved, bin: i64, package: Option<i64>) -> Place {
@@ -256,25 +172,6 @@ impl Wanted {
             self.is_of(&end(line, line.from, line.package)),
             self.is_of(&end(line, line.to, line.into)),
         )
-    }
-
-    fn undone(&self, open: &[Open]) -> Undone {
-        let mut undone = Undone::default();
-        for (line, at) in open {
-            // What was picked after the count lay there when it was counted, as Odoo has it.
-            let later = at.is_some_and(|at| odoo_time(at) > self.at);
-            let part = match self.ends(line) {
-                (true, false) => &mut undone.out,
-                (false, true) => &mut undone.came,
-                (true, true) | (false, false) => continue,
-            };
-            if !later {
-                *part += line.quantity;
-                undone.pickings.extend(line.picking);
-                undone.undated |= at.is_none();
-            }
-        }
-        undone
     }
 
     fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Moved]) -> Held {
@@ -409,10 +306,10 @@ pub(super) fn apply(transfer: &mut Transfer, counted: &Counted, difference: Deci
 mod tests {
     use super::*;
 
-    const BIN: i64 = 5;
-    const ELSEWHERE: i64 = 6;
+    pub const BIN: i64 = 5;
+    pub const ELSEWHERE: i64 = 6;
 
-    fn wanted(counted: i64) -> Wanted {
+    pub fn wanted(counted: i64) -> Wanted {
         Wanted {
             of: place(None, None, None),
             counted: counted.into(),
@@ -420,7 +317,7 @@ mod tests {
         }
     }
 
-    fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
+    pub fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
         Place {
             product: 1,
             bin: BIN,
@@ -430,7 +327,7 @@ mod tests {
         }
     }
 
-    fn moved(date: &str, from: i64, to: i64, quantity: i64) -> Moved {
+    pub fn moved(date: &str, from: i64, to: i64, quantity: i64) -> Moved {
         Moved {
             id: 1,
             picking: Some(7),
@@ -498,39 +395,6 @@ mod tests {
             [9, 12, 0, 3]
         );
         assert_eq!(held(&of(Some(2), None, None), &stock, &lines)[0], 14);
-    }
-
-    #[test]
-    fn what_is_picked_and_not_validated_stands_in_the_way() {
-        let at = |time: &str| Some(time.parse().unwrap());
-        let out = || moved("12:00:00", BIN, ELSEWHERE, 3);
-        let undone = |line: Moved, at| wanted(5).undone(&[(line, at)]);
-        let before = undone(out(), at("2026-11-23T08:15:00Z"));
-        assert_eq!((before.out, before.came), (3.into(), 0.into()));
-        assert_eq!(before.pickings, BTreeSet::from([7]));
-        let reason = before.reason("400", "A", &["WH/OUT/1".to_owned()]);
-        assert_eq!(reason.code, code::OPEN_PICKS);
-        assert_eq!(
-            reason.message,
-            "3 of 400 are picked from bin A for WH/OUT/1, which is not validated: validate it and retry, or discard this \
-             and count again"
-        );
-        let received = undone(moved("12:00:00", ELSEWHERE, BIN, 3), None);
-        assert_eq!((received.out, received.came), (0.into(), 3.into()));
-        assert!(received.undated);
-        // After the count; packed where it lies; of another lot than was counted.
-        let none = Undone::default();
-        assert_eq!(undone(out(), at("2026-11-23T08:15:31Z")), none);
-        assert_eq!(undone(moved("12:00:00", BIN, BIN, 3), None), none);
-        let of_a_lot = Wanted {
-            of: place(Some(2), None, None),
-            ..wanted(5)
-        };
-        let mut other = out();
-        other.lot = Some(1);
-        assert_eq!(of_a_lot.undone(&[(other.clone(), None)]), none);
-        other.lot = Some(2);
-        assert_eq!(of_a_lot.undone(&[(other, None)]).out, 3.into());
     }
 
     #[test]

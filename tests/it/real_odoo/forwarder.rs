@@ -35,7 +35,7 @@ on_both! {
 pub(super) struct Gateway {
     pub journal: Journal,
     writer: WriterHandle,
-    board: Board,
+    pub board: Board,
     receipts: mpsc::Receiver<Outbound>,
     cancel: CancellationToken,
     forwarder: Option<JoinHandle<()>>,

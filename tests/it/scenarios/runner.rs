@@ -24,10 +24,18 @@ use super::world::World;
 /// Every wait ends by then, and the test with it.
 const DEADLINE: Duration = Duration::from_mins(1);
 
-pub async fn play(name: &str, target: Target) {
-    let path = format!("{}/{name}.toml", super::DIRECTORY);
+fn path(name: &str) -> String {
+    format!("{}/{name}.toml", super::DIRECTORY)
+}
+
+pub fn read(name: &str) -> Script {
+    let path = path(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-    let script: Script = toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    toml::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+pub async fn play(name: &str, target: Target) {
+    let (path, script) = (path(name), read(name));
     let mut stage = Stage::build(&script, target).await;
     for (number, step) in script.step.iter().enumerate() {
         let place = format!("{path}, step {}: {}", number + 1, script.about);
@@ -127,6 +135,7 @@ impl Stage {
                 ear.hear(told, place).await;
             }
             Step::Wait(wanted) => self.wait(wanted, place).await,
+            Step::Reasons(wanted) => self.wait_for_reasons(wanted, place).await,
         }
     }
 
@@ -256,6 +265,22 @@ impl Stage {
         }
     }
 
+    async fn wait_for_reasons(&self, wanted: &[String], place: &str) {
+        let begun = clock::instant();
+        loop {
+            let found = self.reasons(State::Parked);
+            if codes(&found) == wanted {
+                return;
+            }
+            let elapsed = clock::instant().duration_since(begun);
+            assert!(
+                elapsed < DEADLINE,
+                "{place}: waited for {wanted:?}, found {found:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn check(&self, script: &Script, path: &str) {
         let expect = &script.expect;
         let found = self.ledger();
@@ -274,10 +299,9 @@ impl Stage {
             "{path}: adds up"
         );
         let found = self.reasons(State::Parked);
-        let mut reasons: Vec<&str> = found.iter().map(|reason| reason.code.as_str()).collect();
-        reasons.sort_unstable();
         assert_eq!(
-            reasons, expect.reasons,
+            codes(&found),
+            expect.reasons,
             "{path}: reasons of parked documents: {found:?}"
         );
         let rejected = journal.rejected(0, 1_000).expect("rejected readings");
@@ -297,6 +321,13 @@ impl Stage {
         }
         self.world.check(&self.target, expect, path).await;
     }
+}
+
+/// Sorted.
+fn codes(reasons: &[Reason]) -> Vec<String> {
+    let mut codes: Vec<String> = reasons.iter().map(|reason| reason.code.clone()).collect();
+    codes.sort();
+    codes
 }
 
 fn agrees(wanted: &Ledger, found: &Ledger) -> bool {
@@ -325,6 +356,7 @@ fn what(what: What) -> link::What {
         What::Unavailable => link::What::unavailable(),
         What::TooMany => link::What::too_many(1),
         What::Asks => link::What::asks(),
+        What::Refuses => link::What::refuses(),
         What::CouldNotSerialize => link::What::could_not_serialize(),
     }
 }

@@ -27,6 +27,9 @@ pub struct Script {
     /// What is there before anything else; adjustments of stock are no movements.
     #[serde(default)]
     pub stock: Vec<Stock>,
+    /// Of what Odoo holds a second one that is called the same.
+    #[serde(default)]
+    pub twins: Vec<Twin>,
     /// Made in the order of their names.
     #[serde(default)]
     pub orders: BTreeMap<String, Order>,
@@ -68,6 +71,18 @@ pub struct Stock {
     pub package: Option<String>,
     /// A partner of the scenario's own.
     pub owner: Option<String>,
+}
+
+/// A record that another one is called the same as.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Twin {
+    /// Of the same barcode, as Odoo allows it where the first one was archived when the second was made.
+    Product(String),
+    /// Of the same barcode and of no company. It is to be a bin of the scenario's own: see `steps`.
+    Bin(String),
+    Package(String),
+    Owner(String),
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,6 +160,8 @@ pub enum Step {
     Told(Told),
     /// Until the ledger says so.
     Wait(Ledger),
+    /// Until these are the reasons of the documents that are parked, sorted.
+    Reasons(Vec<String>),
 }
 
 /// Orders are named as in events, without the braces.
@@ -174,6 +191,14 @@ pub enum Somebody {
     /// Validates the picking that has the open, picked lines of a product.
     ValidateLines(String),
     CancelLines(String),
+    /// Makes two lines of the open, picked one of a product.
+    SplitLines(String),
+    /// Takes the barcode and the reference of a product away.
+    Forget(String),
+    /// Gives them back.
+    Recall(String),
+    /// Calls the second one of `twins` otherwise.
+    RenameTwin(Twin),
     /// Keeps a product and a bin with the same barcodes in another company, which the gateway may see.
     OtherCompany {
         product: String,
@@ -283,6 +308,8 @@ pub enum What {
     CouldNotSerialize,
     /// Odoo does nothing, and asks a person something.
     Asks,
+    /// A business rule says no.
+    Refuses,
 }
 
 /// Counts of events, but for `documents`; what is not named is not looked at.

@@ -2,6 +2,7 @@
 
 mod check;
 mod somebody;
+mod twins;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,7 +11,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use stockrelay::clock;
 
-use super::script::{Order, OrderKind, Script};
+use super::script::{Order, OrderKind, Script, Twin};
 use super::target::{Target, Wanted, fresh};
 
 pub struct Product {
@@ -40,6 +41,8 @@ pub struct World {
     orders: BTreeMap<String, Placed>,
     /// Ids and names in Odoo.
     owners: BTreeMap<String, (i64, String)>,
+    /// The ids of the second ones.
+    twins: BTreeMap<Twin, i64>,
     /// Names of packages and their fresh ones. It grows while events are written.
     packages: Mutex<BTreeMap<String, String>>,
 }
@@ -52,6 +55,7 @@ impl World {
             bins: BTreeMap::new(),
             orders: BTreeMap::new(),
             owners: BTreeMap::new(),
+            twins: BTreeMap::new(),
             packages: Mutex::default(),
         };
         if script.steps {
@@ -85,6 +89,9 @@ impl World {
                 "owner_id": world.owner(target, stock.owner.as_deref()).await,
             });
             target.stock(place, stock.quantity).await;
+        }
+        for twin in &script.twins {
+            world.make_twin(target, twin).await;
         }
         for (name, order) in &script.orders {
             let placed = world.place(target, order).await;

@@ -65,6 +65,15 @@ impl World {
                 let body = json!({"ids": [picking]});
                 target.admin("stock.picking", "action_cancel", body).await;
             }
+            Somebody::SplitLines(product) => self.split_lines(target, product).await,
+            Somebody::Forget(product) => {
+                self.call_product(target, product, json!(false)).await;
+            }
+            Somebody::Recall(product) => {
+                let barcode = json!(self.products[product].barcode);
+                self.call_product(target, product, barcode).await;
+            }
+            Somebody::RenameTwin(twin) => self.rename_twin(target, twin).await,
             Somebody::OtherCompany { product, bin } => {
                 self.other_company(target, product, bin).await;
             }
@@ -90,15 +99,7 @@ impl World {
                     target.admin("stock.picking", "write", body).await;
                 }
             }
-            Somebody::LockDate(day) => {
-                let day = if day.is_empty() {
-                    json!(false)
-                } else {
-                    json!(day)
-                };
-                let body = json!({"ids": [1], "vals": {"fiscalyear_lock_date": day}});
-                target.admin("res.company", "write", body).await;
-            }
+            Somebody::LockDate(day) => lock_date(target, day).await,
         }
     }
 
@@ -115,6 +116,29 @@ impl World {
         assert!(!lines.is_empty(), "no open lines of {product}");
         let ids = lines.iter().map(|line| line["id"].clone()).collect();
         (ids, lines[0]["picking_id"][0].clone())
+    }
+
+    /// One of the first line's goods goes on a line of its own.
+    async fn split_lines(&self, target: &Target, product: &str) {
+        let (lines, picking) = self.open_lines(target, product).await;
+        let fields = ["quantity", "move_id", "location_id", "location_dest_id"];
+        let body = json!({"ids": [lines[0]], "fields": fields, "load": null});
+        let line = target.ask("stock.move.line", "read", body).await[0].take();
+        let left = line["quantity"].as_f64().expect("a quantity") - 1.0;
+        let body = json!({"ids": [lines[0]], "vals": {"quantity": left}});
+        target.admin("stock.move.line", "write", body).await;
+        let values = json!({
+            "picking_id": picking, "move_id": line["move_id"], "product_id": self.product(product), "quantity": 1,
+            "picked": true, "location_id": line["location_id"], "location_dest_id": line["location_dest_id"],
+        });
+        target.made("stock.move.line", values).await;
+    }
+
+    /// What the product is scanned by; false for nothing.
+    async fn call_product(&self, target: &Target, product: &str, code: Value) {
+        let values = json!({"barcode": code, "default_code": code});
+        let body = json!({"ids": [self.product(product)], "vals": values});
+        target.admin("product.product", "write", body).await;
     }
 
     async fn other_company(&self, target: &Target, product: &str, bin: &str) {
@@ -162,4 +186,14 @@ impl World {
         target.admin("stock.picking", "button_validate", body).await;
         id
     }
+}
+
+async fn lock_date(target: &Target, day: &str) {
+    let day = if day.is_empty() {
+        json!(false)
+    } else {
+        json!(day)
+    };
+    let body = json!({"ids": [1], "vals": {"fiscalyear_lock_date": day}});
+    target.admin("res.company", "write", body).await;
 }
