@@ -124,7 +124,9 @@ struct Run {
 }
 
 impl Run {
-    fn start((journal, writer): (Journal, WriterHandle), floor: &Floor) -> Self {
+    /// As the daemon does it: nothing is taken in before.
+    async fn start((journal, writer): (Journal, WriterHandle), floor: &Floor) -> Self {
+        Driver::begin(&journal).await.unwrap();
         let copies = watch::Sender::new(Some(floor.copy.clone()));
         let capture = Capture::new(
             config::Capture::default(),
@@ -236,7 +238,7 @@ async fn work(disk: &LoggedDisk, floor: &Floor, beeps: &[Beeps], scans: &[Vec<Ev
     let opened = Journal::open_on(disk.clone(), &config::Journal::default()).unwrap();
     // From here on there is a journal to lose.
     let mut told = vec![(disk.syncs(), 0, 0)];
-    let mut run = Run::start(opened, floor);
+    let mut run = Run::start(opened, floor).await;
     let mut last = 0;
     for (Beeps(_, codes, second, made), scans) in beeps.iter().zip(scans) {
         last = run.append(scans).await;
@@ -271,7 +273,7 @@ async fn take_up(
         assert!(stored >= *scans_told, "{what}: {stored} of {scans_told}");
         assert!(made.len() >= *made_told, "{what}: {made:?}");
     }
-    let run = Run::start(opened, floor);
+    let run = Run::start(opened, floor).await;
     let last = run.append(&scans.concat()).await;
     run.has_read(last, &what).await;
     assert_eq!(contents(&run.journal).1, expected, "{what}");
