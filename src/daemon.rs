@@ -81,6 +81,7 @@ impl Daemon {
             tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
                 .await
                 .map_err(|error| StartError::Broke(error.to_string()))??;
+        flow::Driver::begin(&journal).await?;
         let copy = last_copy(&config).await?;
         let cancel = CancellationToken::new();
         let control = Control::bind(

@@ -10,7 +10,7 @@ mod inbox;
 mod open;
 mod read;
 mod rejected;
-mod stored;
+pub mod stored;
 mod tables;
 mod transaction;
 mod writer;

@@ -85,6 +85,18 @@ struct Page {
 }
 
 impl Driver {
+    /// Writes from where on scans are read, where no start has yet. Before the first scan is taken in: a journal that does not say it
+    /// is from before there were flows, and its scans are left alone.
+    pub async fn begin(journal: &Journal) -> Result<(), JournalError> {
+        if journal.kept(CURSOR_KEY)?.is_empty() {
+            let last = journal.totals().last_seq.to_string().into_bytes();
+            let cursor = vec![(CURSOR_KEY.to_owned(), Some(last))];
+            // An error: it is full or has stopped, and takes no scan in either.
+            drop(journal.inbox().keep(cursor).await);
+        }
+        Ok(())
+    }
+
     /// Takes up what was begun before the last stop.
     pub fn new(
         journal: Journal,

@@ -11,13 +11,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use evdev::raw_stream::{EventStream, RawDevice};
-use evdev::{EventSummary, KeyCode, SynchronizationCode};
+use evdev::{EventSummary, InputEvent, KeyCode, SynchronizationCode};
 
 use super::scanners::desk::{Desk, Ended};
 use super::scanners::find::{self, Class};
 use crate::decode::profile::{Frame, Hid};
 
 use keys::Keyboard;
+
+/// What key events come from: a device that was grabbed.
+trait Typing {
+    /// The next one; an error where there are no more. Cancelling the future loses none.
+    async fn next(&mut self) -> io::Result<InputEvent>;
+}
+
+impl Typing for EventStream {
+    async fn next(&mut self) -> io::Result<InputEvent> {
+        self.next_event().await
+    }
+}
 
 pub(super) async fn run(mut desk: Desk, hid: Hid) {
     loop {
@@ -37,13 +49,8 @@ async fn session(desk: &mut Desk, hid: &Hid) -> Result<Infallible, Ended> {
             why,
         }
     })?;
-    let gone = |heard, why: String| Ended::Gone {
-        heard,
-        absent: false,
-        why,
-    };
     let place = path.display().to_string();
-    let mut events = tokio::task::spawn_blocking(move || grab(&path))
+    let events = tokio::task::spawn_blocking(move || grab(&path))
         .await
         .map_err(|error| gone(false, error.to_string()))?
         .map_err(|error| {
@@ -51,13 +58,26 @@ async fn session(desk: &mut Desk, hid: &Hid) -> Result<Infallible, Ended> {
             gone(false, format!("cannot grab {place}: {error}; {remedy}"))
         })?;
     desk.up(&place);
+    read(desk, hid, events).await
+}
+
+fn gone(heard: bool, why: String) -> Ended {
+    Ended::Gone {
+        heard,
+        absent: false,
+        why,
+    }
+}
+
+/// Takes the codes that are typed until no more keys come.
+async fn read(desk: &mut Desk, hid: &Hid, mut typing: impl Typing) -> Result<Infallible, Ended> {
     let mut keyboard = Keyboard::new(hid.layout, hid.terminator, hid.max_bytes);
     let mut heard = false;
     loop {
         let silence = Duration::from_millis(hid.silence_ms);
         let frame = tokio::select! {
             () = desk.cancel.cancelled() => return Err(Ended::Stopped),
-            event = events.next_event() => {
+            event = typing.next() => {
                 let event = event.map_err(|error| gone(heard, format!("unplugged, or broken: {error}")))?;
                 heard = true;
                 match event.destructure() {
@@ -93,3 +113,6 @@ fn grab(path: &PathBuf) -> io::Result<EventStream> {
     device.grab()?;
     device.into_event_stream()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The source `mqtt.broker` against a real mosquitto that is killed, full of traps, or picky.
 
 mod daemon;
-mod rig;
+pub mod rig;
 mod scripted;
 
 use std::collections::BTreeSet;

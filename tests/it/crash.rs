@@ -22,31 +22,32 @@ use crate::moves::{Assembly, Random, adds_up, progress};
 const SECTOR: usize = 512;
 
 #[derive(Debug, Clone)]
-enum Step {
+pub enum Step {
     Length(usize),
     Write(usize, Vec<u8>),
     Sync,
 }
 
 #[derive(Debug, Default)]
-struct Log {
+pub struct Log {
     current: Vec<u8>,
     steps: Vec<Step>,
     syncs: usize,
 }
 
+/// A disk that remembers each write and sync.
 #[derive(Debug, Clone, Default)]
-struct LoggedDisk(Arc<Mutex<Log>>);
+pub struct LoggedDisk(Arc<Mutex<Log>>);
 
 impl LoggedDisk {
-    fn holding(bytes: Vec<u8>) -> Self {
+    pub fn holding(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Mutex::new(Log {
             current: bytes,
             ..Log::default()
         })))
     }
 
-    fn syncs(&self) -> usize {
+    pub fn syncs(&self) -> usize {
         self.0.lock().unwrap().syncs
     }
 }
@@ -265,7 +266,7 @@ async fn look(bytes: Vec<u8>, syncs: usize, told: &Told, what: &str) {
 }
 
 /// Adds what was written since the last sync to what is durable: sector by sector, as `keep` says.
-fn torn(durable: &[u8], since: &[&Step], mut keep: impl FnMut() -> bool) -> Vec<u8> {
+fn torn(durable: &[u8], since: &[Step], mut keep: impl FnMut() -> bool) -> Vec<u8> {
     let mut bytes = durable.to_vec();
     for step in since {
         match step {
@@ -283,6 +284,42 @@ fn torn(durable: &[u8], since: &[&Step], mut keep: impl FnMut() -> bool) -> Vec<
     bytes
 }
 
+/// What a power cut leaves.
+pub struct Cut {
+    pub bytes: Vec<u8>,
+    /// How many had ended.
+    pub syncs: usize,
+    pub what: &'static str,
+}
+
+/// Every moment from the first commit on at which what is on the disk differs: before that there is no journal to lose; redb's own
+/// creation is its own affair.
+pub fn cuts(disk: &LoggedDisk, created: usize) -> impl Iterator<Item = Cut> + use<> {
+    let steps = std::mem::take(&mut disk.0.lock().unwrap().steps);
+    let mut random = Random(11);
+    let (mut durable, mut since, mut syncs) = (Vec::new(), Vec::new(), 0);
+    steps.into_iter().flat_map(move |step| {
+        if !matches!(step, Step::Sync) {
+            since.push(step);
+            return Vec::new();
+        }
+        let cut = |bytes, syncs, what| Cut { bytes, syncs, what };
+        let lost = torn(&durable, &since, || false);
+        let some = torn(&durable, &since, || random.below(2) == 0);
+        durable = torn(&durable, &since, || true);
+        since.clear();
+        let before = [
+            cut(lost, syncs, "all since lost"),
+            cut(some, syncs, "some since lost"),
+        ];
+        syncs += 1;
+        let mut cuts = Vec::from(before);
+        cuts.push(cut(durable.clone(), syncs, "at the sync"));
+        cuts.retain(|cut| cut.syncs >= created);
+        cuts
+    })
+}
+
 #[tokio::test]
 async fn at_every_sync_nothing_that_was_acknowledged_is_missing_and_no_sealed_document_has_changed()
 {
@@ -292,38 +329,10 @@ async fn at_every_sync_nothing_that_was_acknowledged_is_missing_and_no_sealed_do
         told.events.len() > 50 && told.documents.len() > 10 && told.progress.len() > 40,
         "the workload does too little"
     );
-    let steps = std::mem::take(&mut disk.0.lock().unwrap().steps);
-    let mut random = Random(11);
-    let (mut durable, mut since, mut syncs) = (Vec::new(), Vec::new(), 0);
-    let created = told.events[0].0;
-    for step in &steps {
-        if !matches!(step, Step::Sync) {
-            since.push(step);
-            continue;
-        }
-        // Before the first commit there is no journal to lose; redb's own creation is its own affair.
-        if syncs >= created {
-            look(
-                torn(&durable, &since, || false),
-                syncs,
-                &told,
-                "all since lost",
-            )
-            .await;
-            look(
-                torn(&durable, &since, || random.below(2) == 0),
-                syncs,
-                &told,
-                "some since lost",
-            )
-            .await;
-        }
-        durable = torn(&durable, &since, || true);
-        since.clear();
-        syncs += 1;
-        if syncs >= created {
-            look(durable.clone(), syncs, &told, "at the sync").await;
-        }
+    let mut syncs = 0;
+    for cut in cuts(&disk, told.events[0].0) {
+        syncs = cut.syncs;
+        look(cut.bytes, cut.syncs, &told, cut.what).await;
     }
     assert!(syncs > 150, "{syncs} syncs");
 }

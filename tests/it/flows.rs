@@ -1,6 +1,12 @@
 //! Devices that only beep, through the real daemon: beeps in, events, words for the person and stock in Odoo out.
 //!
-//! `tests/flows/*.toml` hold the sequences; each is played by a real MQTT client, on the stand-in and on a real Odoo.
+//! `tests/flows/*.toml` hold the sequences; each is played by a real MQTT client, on the stand-in and on a real Odoo. `cuts`: the
+//! power goes while flows run. `dock`: a serial scanner, and the daemon as a process that is killed. `broker`: a device on a broker
+//! that was there already.
+
+mod broker;
+mod cuts;
+mod dock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -425,6 +431,10 @@ impl Ring {
 
     async fn listening(stage: &Stage, channels: &[&str]) -> Self {
         let address = stage.daemon.as_ref().unwrap().mqtt_address().unwrap();
+        Self::at(address, stage, channels).await
+    }
+
+    async fn at(address: SocketAddr, stage: &Stage, channels: &[&str]) -> Self {
         let options = MqttOptions::new(&stage.device, address.ip().to_string(), address.port());
         let (client, mut events) = AsyncClient::new(options, 10);
         // As devices do that want an answer at once: else the kernel holds small packets back for 40 ms.
