@@ -348,7 +348,21 @@ async fn a_code_is_tried_by_the_sites_data_with_what_each_step_says() {
     let served = Served::with_copy(Some(copy));
     let socket = served.socket();
     let of_rule = ["profile", "test", "generic-serial", r"]C190B12", "--copy"];
-    insta::assert_snapshot!(done(&socket, &of_rule).await, @"");
+    insta::assert_snapshot!(done(&socket, &of_rule).await, @r#"
+connection            serial, 9600 8N1, ends with \r
+symbology identifier  ]C190B12 -> 90B12
+symbology             gs1-128
+repeats               the same code within 300 ms is a duplicate of its first
+flow                  none: codes are kept as they are
+GS1 elements          (90)B12
+command barcodes      nothing
+code.means            nothing
+GS1 and Odoo's rules  {"kind":"location","code":"B12"}
+Odoo's data           nothing
+nomenclature          nothing
+form                  nothing
+meaning               {"kind":"location","code":"B12"}: Odoo's barcode nomenclature says so
+"#);
     // A bin, and a lot of the product that is scanned before it.
     let (code, stdout, _) = run(on(
         &socket,

@@ -50,14 +50,9 @@ pub(super) fn meaning(
         });
     }
     let thing = thing.map(|thing| (thing.meaning, thing.by));
-    Ok(thing.or_else(|| destination(&found)).or_else(|| {
-        let by = if by_gs1_alone(elements) {
-            By::Gs1
-        } else {
-            By::Nomenclature
-        };
-        details.alone().map(|meaning| (meaning, by))
-    }))
+    Ok(thing
+        .or_else(|| destination(&found))
+        .or_else(|| details.alone(elements)))
 }
 
 /// What the site's rules say of the elements that GS1's leave to it, in the order of the code.
@@ -166,12 +161,6 @@ fn destination(found: &[Found<'_>]) -> Option<(Meaning, By)> {
     Some((Meaning::Location { code }, By::Nomenclature))
 }
 
-fn by_gs1_alone(elements: &ElementString) -> bool {
-    ["10", "21", "30", "37"]
-        .iter()
-        .any(|ai| elements.get(ai).is_some())
-}
-
 impl Details {
     /// GS1's word first; a rule of the site's that says another thing is refused.
     fn of(elements: &ElementString, found: &[Found<'_>]) -> Result<Self, Unclear> {
@@ -205,13 +194,19 @@ impl Details {
         Ok(details)
     }
 
-    /// What a code is that says no more than this.
-    fn alone(self) -> Option<Meaning> {
+    /// What a code is that says no more than this, and whose word that is.
+    fn alone(self, elements: &ElementString) -> Option<(Meaning, By)> {
         let expiry = self.expiry;
-        match self.serial.or(self.lot) {
-            Some(name) => Some(Meaning::Lot { name, expiry }),
-            None => self.quantity.map(|quantity| Meaning::Quantity { quantity }),
-        }
+        let (meaning, gs1s) = match self.serial.or(self.lot) {
+            Some(name) => (Meaning::Lot { name, expiry }, ["10", "21"]),
+            None => {
+                let quantity = self.quantity?;
+                (Meaning::Quantity { quantity }, ["30", "37"])
+            }
+        };
+        let is_gs1s = gs1s.iter().any(|ai| elements.get(ai).is_some());
+        let by = if is_gs1s { By::Gs1 } else { By::Nomenclature };
+        Some((meaning, by))
     }
 
     /// A product by its code with all of this.

@@ -73,7 +73,7 @@ impl Context<'_> {
         [
             ("command barcodes", Ok(command)),
             ("code.means", self.by_profile(text, symbology)),
-            ("GS1", gs1),
+            ("GS1 and Odoo's rules", gs1),
             ("Odoo's data", self.known_as(text, symbology)),
             ("nomenclature", Ok(of_rule)),
             ("form", Ok(Some(form))),

@@ -170,8 +170,11 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
     forwarder.await.unwrap();
 }
 
-/// The company has another nomenclature for the time of this test.
+/// The company has another nomenclature for the time of this test: one of them at a time.
+static CHOOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 async fn a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own(mut odoo: Odoo) {
+    let _alone = CHOOSING.lock().await;
     let company = odoo.warehouse.company;
     let body = json!({"ids": [company], "fields": ["nomenclature_id"], "load": null});
     let before = odoo.ask("res.company", "read", body).await[0]["nomenclature_id"].clone();

@@ -134,6 +134,7 @@ fn gs1s_word_goes_first() {
     );
     assert_eq!(by, By::Gs1);
     assert_eq!(meaning("(10)L(93)261231").1, By::Gs1);
+    assert_eq!(meaning("(37)5(92)L").1, By::Nomenclature);
     let pallet = "(00)106141412345678908(02)04006381333931(37)48(92)L-1";
     let (pallet, by) = meaning(pallet);
     let Meaning::Package {
