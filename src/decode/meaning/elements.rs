@@ -197,12 +197,11 @@ impl Details {
     /// What a code is that says no more than this, and whose word that is.
     fn alone(self, elements: &ElementString) -> Option<(Meaning, By)> {
         let expiry = self.expiry;
-        let (meaning, gs1s) = match self.serial.or(self.lot) {
-            Some(name) => (Meaning::Lot { name, expiry }, ["10", "21"]),
-            None => {
-                let quantity = self.quantity?;
-                (Meaning::Quantity { quantity }, ["30", "37"])
-            }
+        let (meaning, gs1s) = if let Some(name) = self.serial.or(self.lot) {
+            (Meaning::Lot { name, expiry }, ["10", "21"])
+        } else {
+            let quantity = self.quantity?;
+            (Meaning::Quantity { quantity }, ["30", "37"])
         };
         let is_gs1s = gs1s.iter().any(|ai| elements.get(ai).is_some());
         let by = if is_gs1s { By::Gs1 } else { By::Nomenclature };
