@@ -91,6 +91,7 @@ impl Daemon {
             board.clone(),
         )?;
         let copy = watch::Sender::new(copy);
+        let control = control.with_copies(copy.subscribe());
         let capture = Capture::new(
             config.capture.clone(),
             &config.orders,

@@ -19,7 +19,7 @@ mod acts;
 mod commands;
 mod driver;
 mod engine;
-mod known;
+pub mod known;
 mod make;
 mod say;
 mod state;

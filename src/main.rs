@@ -49,7 +49,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Demo(args) => life::demo(args).await,
         Command::Check => check(cli).await,
         Command::Config { command } => configuration(command, &cli.config),
-        Command::Profile { command } => profile(command),
+        Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
             command: DevicesCommand::Hash { device },
         } => hash(device),
@@ -147,10 +147,15 @@ fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
     Ok(EXIT_DONE)
 }
 
-fn profile(command: &ProfileCommand) -> Result<u8, u8> {
+async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
+    // Only this needs a daemon.
+    let daemon = match command {
+        ProfileCommand::Test { copy: true, .. } => Some(Client::new(&socket(cli)?)),
+        _ => None,
+    };
     let mut out = BufWriter::new(io::stdout());
     let input = io::stdin().lock();
-    let done = commands::profile(command, clock::now(), input, &mut out);
+    let done = commands::profile(command, daemon, clock::now(), input, &mut out).await;
     let flushed = out.flush().map_err(CommandError::from);
     drop(out.into_parts());
     match done.and_then(|code| flushed.map(|()| code)) {

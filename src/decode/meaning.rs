@@ -7,6 +7,7 @@
 
 mod command;
 mod elements;
+mod explain;
 mod readings;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use super::nomenclature::{Found, Nomenclature};
 use super::profile::{Kind, Means, Scan, Symbology};
 
 pub use command::{CommandCode, FlowName};
+pub use explain::{Asked, Explained, Said};
 
 /// What a code means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -95,6 +97,8 @@ pub struct KnownProduct {
     pub name: String,
     /// How many of its own unit one scan of the code stands for: more than one for a packaging.
     pub units: Decimal,
+    /// The id of its own unit, where it is known.
+    pub unit: Option<i64>,
 }
 
 /// What the copy of Odoo's data has under exactly this code; names are for people. Two of a kind are two readings.
@@ -103,7 +107,8 @@ pub trait Known {
     fn locations(&self, code: &str) -> Vec<String>;
     fn packages(&self, code: &str) -> Vec<String>;
     fn orders(&self, code: &str) -> Vec<String>;
-    /// Whether any product has such a lot or serial number; which one the flow knows.
+    /// Whether the product that was scanned last has such a lot or serial number. Without one there is no lot: Odoo's lots are
+    /// a product's, and no flow takes one before its product.
     fn has_lot(&self, code: &str) -> bool;
 }
 
@@ -192,6 +197,15 @@ pub enum Unclear {
         one: String,
         other: String,
     },
+    /// What its elements say, by GS1's rules and by the site's own, does not go together.
+    #[error(
+        "{text} means {one} and {other}; change the rule in Odoo's barcode nomenclature, or the label"
+    )]
+    Contradiction {
+        text: String,
+        one: String,
+        other: String,
+    },
     /// The profile says that it is a quantity, and it is no number.
     #[error("{text} is no quantity, which code.means of the profile says it is")]
     NoQuantity { text: String },
@@ -245,12 +259,9 @@ impl Context<'_> {
         if let Some(meaning) = self.known_as(text, symbology)? {
             return Ok(understood(meaning, By::Copy));
         }
-        let found = self
-            .nomenclature
-            .and_then(|nomenclature| nomenclature.parse(text, self.year));
-        let found = found.as_ref().and_then(|found| found.first());
-        let (meaning, by) =
-            readings::by_form(text, readings::gtin(text, symbology), symbology, found);
+        let found = self.rule_for(text);
+        let gtin = readings::gtin(text, symbology);
+        let (meaning, by) = readings::by_form(text, gtin, symbology, found.as_ref());
         Ok(understood(meaning, by))
     }
 
@@ -290,15 +301,21 @@ impl Context<'_> {
         let elements = parse(text, self.year)?;
         // What must stand beside it may be in another code of the label; what must not is wrong at once.
         elements.check_exclusions()?;
-        let meaning = elements::meaning(&elements, self.known)?;
-        let meaning = meaning.unwrap_or_else(|| Meaning::Unknown {
+        let unknown = || Meaning::Unknown {
             text: text.to_owned(),
-        });
+        };
+        let meaning = elements::meaning(&elements, self)?;
+        let (meaning, by) = meaning.unwrap_or_else(|| (unknown(), By::Gs1));
         Ok(Understood {
             meaning,
             elements: Some(elements),
-            by: By::Gs1,
+            by,
         })
+    }
+
+    /// The rule of Odoo's nomenclature that a text meets.
+    fn rule_for(&self, text: &str) -> Option<Found<'_>> {
+        self.nomenclature?.text(text)
     }
 
     /// What the copy of Odoo's data knows a text as; two readings are refused.
@@ -307,10 +324,8 @@ impl Context<'_> {
         text: &str,
         symbology: Option<&Symbology>,
     ) -> Result<Option<Meaning>, Unclear> {
-        let found = self
-            .nomenclature
-            .and_then(|nomenclature| nomenclature.parse(text, self.year));
-        let found = found.as_ref().and_then(|found| found.first());
+        let found = self.rule_for(text);
+        let found = found.as_ref();
         let code = found.map_or(text, |found| found.code.as_str());
         let mut all = self.products(text, symbology, found);
         all.extend(readings::others(text, code, self.known));

@@ -192,6 +192,26 @@ impl Nomenclature {
         }
     }
 
+    /// What a text is that does not say that it is GS1 data: a GS1 nomenclature is not asked.
+    ///
+    /// Odoo's would cut any text that begins as one of its rules does, and call `10000 bolts` a lot.
+    #[must_use]
+    pub fn text(&self, text: &str) -> Option<Found<'_>> {
+        let sized = !text.is_empty() && text.len() <= TEXT_BYTES_MAX;
+        (!self.gs1 && sized).then(|| self.first(text))?
+    }
+
+    /// What an element of GS1 data is, where a rule takes all of it: only a GS1 nomenclature is asked.
+    #[must_use]
+    pub fn element(&self, ai: &str, value: &str, year: i16) -> Option<Found<'_>> {
+        if !self.gs1 {
+            return None;
+        }
+        let mut parts = self.decompose(&format!("{ai}{value}"), year)?;
+        let part = parts.pop()?;
+        parts.is_empty().then_some(part)
+    }
+
     /// The first rule that takes a code. An alias goes on with its own code, at the rules behind it.
     fn first(&self, code: &str) -> Option<Found<'_>> {
         let mut code = code;

@@ -26,7 +26,7 @@ mod text;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use feedback::{Feedback, Message, Values};
 pub use flow::{Act, Flow, FlowRules, Movement, On, Transition};
@@ -323,7 +323,7 @@ pub enum Encoding {
     Windows1252,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Means {
     pub prefix: String,
@@ -334,7 +334,7 @@ pub struct Means {
 }
 
 /// What a code may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     Product,

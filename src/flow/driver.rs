@@ -256,7 +256,7 @@ impl Driver {
         let symbology = symbology.as_deref().and_then(Symbology::of);
         let read = match context.understand_text(code, symbology.as_ref()) {
             Ok(understood) => Read::Means(understood.meaning),
-            Err(Unclear::Ambiguous { .. }) => Read::Unclear,
+            Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
             Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
         };
         let tracking = match &read {

@@ -16,6 +16,7 @@ pub struct InCopy<'a> {
 }
 
 impl InCopy<'_> {
+    #[must_use]
     pub fn tracking(&self, code: &str) -> Tracking {
         match self.copy.product(code) {
             Ok(Found::One(product)) if product.serial => Tracking::Serial,
@@ -45,6 +46,7 @@ impl Known for InCopy<'_> {
                 id: product.id,
                 name: product.name,
                 units: product.factor,
+                unit: Some(product.unit),
             }],
             // Their names tell them apart; more than that nobody asks of two.
             Ok(Found::Several(names)) => (1..)
@@ -53,6 +55,7 @@ impl Known for InCopy<'_> {
                     id: -place,
                     name,
                     units: 1.into(),
+                    unit: None,
                 })
                 .collect(),
             Ok(Found::Nothing) | Err(_) => Vec::new(),
@@ -84,15 +87,26 @@ impl Known for InCopy<'_> {
     }
 }
 
-/// The company's rules for codes. Those for GS1 are left out: what a GS1 code says is read by GS1's own rules.
+/// The company's rules for codes.
 pub fn nomenclature(copy: &Copy) -> Option<Nomenclature> {
-    let rules = copy.nomenclature().ok()?;
-    let rules: Vec<_> = rules.iter().filter_map(rule).collect();
+    let own = copy.nomenclature().ok()?;
+    let rules: Vec<_> = own.rules.iter().filter_map(rule).collect();
     if rules.is_empty() {
         return None;
     }
-    Nomenclature::new(Conversion::Always, rules)
-        .inspect_err(|error| tracing::warn!("Odoo's barcode nomenclature is not used: {error}"))
+    let conversion = match own.conversion.as_deref() {
+        Some("none") => Conversion::None,
+        Some("ean2upc") => Conversion::EanToUpc,
+        Some("upc2ean") => Conversion::UpcToEan,
+        _ => Conversion::Always,
+    };
+    // What may stand for FNC1 is no matter here: elements are asked for one by one.
+    let read = if own.gs1 {
+        Nomenclature::gs1("", rules)
+    } else {
+        Nomenclature::new(conversion, rules)
+    };
+    read.inspect_err(|error| tracing::warn!("Odoo's barcode nomenclature is not used: {error}"))
         .ok()
 }
 
@@ -102,7 +116,14 @@ fn rule(rule: &odoo::Rule) -> Option<nomenclature::Rule> {
         Some("ean13") => Encoding::Ean13,
         Some("ean8") => Encoding::Ean8,
         Some("upca") => Encoding::Upca,
+        Some("gs1-128") => Encoding::Gs1,
         Some(_) => return None,
+    };
+    let content = match rule.gs1_content_type.as_deref() {
+        Some("date") => Content::Date,
+        Some("measure") => Content::Measure,
+        Some("identifier") => Content::Identifier,
+        _ => Content::Alpha,
     };
     Some(nomenclature::Rule {
         name: rule.name.clone(),
@@ -111,8 +132,80 @@ fn rule(rule: &odoo::Rule) -> Option<nomenclature::Rule> {
         kind: rule.kind.clone(),
         pattern: rule.pattern.clone()?,
         alias: rule.alias.clone().unwrap_or_default(),
-        content: Content::Identifier,
-        decimals: false,
-        uom: None,
+        content,
+        decimals: rule.gs1_decimal_usage,
+        uom: rule.associated_uom_id,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::forward::odoo::Row;
+
+    fn copy_with(gs1: bool, rules: serde_json::Value) -> (tempfile::TempDir, Copy) {
+        let dir = tempfile::tempdir().unwrap();
+        let copy = Copy::open(dir.path(), "x").unwrap();
+        let nomenclature = odoo::Nomenclature {
+            gs1,
+            conversion: Some("none".to_owned()),
+            rules: serde_json::from_value(rules).unwrap(),
+        };
+        copy.set_nomenclature(&nomenclature).unwrap();
+        (dir, copy)
+    }
+
+    #[test]
+    fn a_nomenclature_of_odoos_is_used_for_gs1_data_or_for_all_else() {
+        let rules = json!([
+            {"name": "Weights", "type": "quantity", "pattern": "(330[0-5])(\\d{6})", "sequence": 1, "encoding": "gs1-128",
+             "gs1_content_type": "measure", "gs1_decimal_usage": true, "associated_uom_id": 7},
+            {"name": "UPC", "type": "lot", "pattern": "0", "sequence": 2, "encoding": "ean13"},
+        ]);
+        let (_dir, copy) = copy_with(true, rules.clone());
+        let gs1 = nomenclature(&copy).unwrap();
+        let found = gs1.element("3302", "000125", 2026).unwrap();
+        assert_eq!(
+            (found.value, found.rule.uom),
+            (
+                nomenclature::Value::Number("1.25".parse().unwrap()),
+                Some(7)
+            )
+        );
+        assert_eq!(gs1.text("0036000291452"), None);
+
+        let (_dir, copy) = copy_with(false, rules);
+        let plain = nomenclature(&copy).unwrap();
+        assert_eq!(plain.element("3302", "000125", 2026), None);
+        assert_eq!(plain.text("0036000291452").unwrap().rule.kind, "lot");
+        assert_eq!(plain.text("036000291452"), None, "UPC-A stays what it is");
+    }
+
+    /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a lot: there it is the bin.
+    #[test]
+    fn a_lot_is_one_of_the_product_that_was_scanned_last() {
+        let (_dir, copy) = copy_with(false, json!([]));
+        let row = |id| Row {
+            id,
+            active: true,
+            ..Row::default()
+        };
+        let product = |id, barcode: &str| Row {
+            barcode: Some(barcode.to_owned()),
+            ..row(id)
+        };
+        let lot = Row {
+            name: Some("1001".to_owned()),
+            product_id: Some(1),
+            ..row(5)
+        };
+        let rows = [product(1, "PEN"), product(2, "INK")];
+        copy.apply(Kind::Product, &rows).unwrap();
+        copy.apply(Kind::Lot, &[lot]).unwrap();
+        let has_lot = |last| InCopy { copy: &copy, last }.has_lot("1001");
+        assert!(has_lot(Some("PEN")));
+        assert!(!has_lot(Some("INK")) && !has_lot(None));
+    }
 }

@@ -22,6 +22,7 @@ impl Known for Floor {
             id,
             name: name.to_owned(),
             units: Decimal::ONE,
+            unit: None,
         };
         match code {
             "CHAIR" => vec![product("Chair")],

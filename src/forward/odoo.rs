@@ -7,10 +7,12 @@
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
-//! - `floor`: what the floor needs besides: stock, open orders, the rules of barcodes; and when the key expires.
+//! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
+//! - `barcodes`: the company's barcode nomenclature.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
+mod barcodes;
 mod client;
 mod dialect;
 mod floor;
@@ -21,7 +23,8 @@ pub mod stock;
 mod transfer;
 mod wire;
 
+pub use barcodes::{Nomenclature, Rule};
 pub use client::Client;
-pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Rule, Which};
+pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
 pub use transfer::{Header, Picking, PickingLine, Returned, Transfer, TransferLine};

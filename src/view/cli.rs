@@ -338,12 +338,19 @@ Without the profile's end marks it is a code all the same; a bare code is put wh
 
 Examples:
   stockrelay profile test zebra-serial ']C10104006381333931\\x1d10LOT-7'
+  stockrelay profile test zebra-serial LOC-A-01 --copy       as this site's flows understand it, and why
   stockrelay profile test ./my-scanner.toml --json - < codes.txt")]
     Test {
         /// A file, or a name that `profile list` shows
         file: String,
         /// What the scanner sends; `-`: lines of standard input
         code: String,
+        /// Ask the running daemon as well: by the site's copy of Odoo's data and its nomenclature, with what each step says
+        #[arg(long)]
+        copy: bool,
+        /// With --copy: the product that was scanned before, whose lots are known
+        #[arg(long, value_name = "CODE", requires = "copy")]
+        last: Option<String>,
         /// One JSON object a line
         #[arg(long)]
         json: bool,

@@ -1,11 +1,12 @@
 //! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
 //!
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it reads short
-//! transactions of the journal and the board; only [`decide`] and [`edit`] change anything, through the journal's inbox.
+//! transactions of the journal, the board and the copy of Odoo's data; only [`decide`] and [`edit`] change anything, through the journal's inbox.
 //! `docs/control-api.md` is its reference.
 
 mod decide;
 mod edit;
+mod meaning;
 mod problem;
 mod query;
 mod read;
@@ -21,14 +22,16 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
 use super::{http, metrics};
 use crate::config;
 use crate::event::Name;
+use crate::forward::copy::Copy;
 use crate::journal::Journal;
+pub use meaning::Code;
 use problem::Problem;
 
 /// The largest body of a request, in bytes.
@@ -62,6 +65,8 @@ pub struct Gateway {
     pub site: Name,
     pub journal: Journal,
     pub board: Board,
+    /// The copy of Odoo's data, once there is one.
+    copies: Option<watch::Receiver<Option<Copy>>>,
     /// One permit a stream that is open.
     streams: Arc<Semaphore>,
 }
@@ -73,6 +78,7 @@ impl Gateway {
             site,
             journal,
             board,
+            copies: None,
             streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
         }
     }
@@ -102,6 +108,13 @@ impl Control {
             file,
             metrics,
         })
+    }
+
+    /// Codes are explained by these.
+    #[must_use]
+    pub fn with_copies(mut self, copies: watch::Receiver<Option<Copy>>) -> Self {
+        self.gateway.copies = Some(copies);
+        self
     }
 
     /// Where `/metrics` answers, with the port that the system chose where the configuration says 0.
@@ -144,6 +157,7 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/parked/{id}/edit", post(edit::edit))
         .route("/v1/trace/{*id}", get(read::trace))
         .route("/v1/stream", get(stream::stream))
+        .route("/v1/meaning", post(meaning::meaning))
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -4,6 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use stockrelay::forward::copy::Copy;
+use stockrelay::forward::odoo::{Kind, Nomenclature, Row};
+
 use crate::control::Served;
 use crate::floor::transfer;
 
@@ -304,6 +307,19 @@ async fn a_scanner_profile_is_tried_without_a_daemon_or_a_configuration() {
         serde_json::json!({"ai": "10", "value": "LOT-7"})
     );
 
+    // With the site's data it needs both.
+    let nowhere = Path::new("/nonexistent/control.sock");
+    let (code, _, stderr) = run(on(
+        nowhere,
+        &["profile", "test", "generic-hid", "X", "--copy"],
+    ))
+    .await;
+    assert_eq!(
+        (code, stderr.contains("no daemon answers")),
+        (69, true),
+        "{stderr}"
+    );
+
     let mut command = stockrelay();
     command.args(["profile", "check", "/nonexistent.toml"]);
     let (code, stdout, _) = run(command).await;
@@ -312,4 +328,109 @@ async fn a_scanner_profile_is_tried_without_a_daemon_or_a_configuration() {
         (64, true),
         "{stdout}"
     );
+}
+
+#[tokio::test]
+async fn a_code_is_tried_by_the_sites_data_with_what_each_step_says() {
+    let served = Served::start();
+    let socket = served.socket();
+    let arguments = ["profile", "test", "generic-serial", "1001", "--copy"];
+    let (code, _, stderr) = run(on(&socket, &arguments)).await;
+    assert_eq!(
+        (code, stderr.contains("no copy of Odoo's data yet")),
+        (1, true),
+        "{stderr}"
+    );
+    served.stop().await;
+
+    let dir = tempfile::tempdir().unwrap();
+    let copy = site(dir.path());
+    let served = Served::with_copy(Some(copy));
+    let socket = served.socket();
+    let of_rule = ["profile", "test", "generic-serial", r"]C190B12", "--copy"];
+    insta::assert_snapshot!(done(&socket, &of_rule).await, @r#"
+connection            serial, 9600 8N1, ends with \r
+symbology identifier  ]C190B12 -> 90B12
+symbology             gs1-128
+repeats               the same code within 300 ms is a duplicate of its first
+flow                  none: codes are kept as they are
+GS1 elements          (90)B12
+command barcodes      nothing
+code.means            nothing
+GS1 and Odoo's rules  {"kind":"location","code":"B12"}
+Odoo's data           nothing
+nomenclature          nothing
+form                  nothing
+meaning               {"kind":"location","code":"B12"}: Odoo's barcode nomenclature says so
+"#);
+    // A bin, and a lot of the product that is scanned before it.
+    let (code, stdout, _) = run(on(
+        &socket,
+        &[
+            "profile",
+            "test",
+            "generic-serial",
+            "1001",
+            "--copy",
+            "--json",
+        ],
+    ))
+    .await;
+    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(
+        (code, &answer["meaning"]["kind"], &answer["asked"][3]["who"]),
+        (0, &"location".into(), &"Odoo's data".into())
+    );
+    let last = [
+        "profile",
+        "test",
+        "generic-serial",
+        "1001",
+        "--copy",
+        "--last",
+        "PEN",
+    ];
+    let (code, stdout, _) = run(on(&socket, &last)).await;
+    assert_eq!(code, 1);
+    assert!(
+        stdout.contains("Odoo's data           refuses it: 1001 means location"),
+        "{stdout}"
+    );
+    served.stop().await;
+}
+
+/// A bin and a lot of one name, and a GS1 nomenclature with a rule for bins.
+fn site(dir: &Path) -> Copy {
+    let copy = Copy::open(dir, "x").unwrap();
+    let row = |id, name: &str| Row {
+        id,
+        active: true,
+        name: Some(name.to_owned()),
+        display_name: Some(name.to_owned()),
+        ..Row::default()
+    };
+    let coded = |id, name: &str, barcode: &str| Row {
+        barcode: Some(barcode.to_owned()),
+        ..row(id, name)
+    };
+    let lot = Row {
+        product_id: Some(1),
+        ..row(3, "1001")
+    };
+    copy.apply(Kind::Product, &[coded(1, "Pen", "PEN")])
+        .unwrap();
+    copy.apply(Kind::Location, &[coded(2, "WH/Stock/1001", "1001")])
+        .unwrap();
+    copy.apply(Kind::Lot, &[lot]).unwrap();
+    let rules = serde_json::json!([{
+        "name": "Bins", "type": "location", "pattern": "(90)(B[0-9]+)", "sequence": 1, "encoding": "gs1-128",
+        "gs1_content_type": "alpha",
+    }]);
+    let nomenclature = Nomenclature {
+        gs1: true,
+        conversion: None,
+        rules: serde_json::from_value(rules).unwrap(),
+    };
+    copy.set_nomenclature(&nomenclature).unwrap();
+    copy
 }

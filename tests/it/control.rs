@@ -9,6 +9,7 @@ use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
 use stockrelay::event::{Action, Event, SourceKind};
+use stockrelay::forward::copy::Copy;
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
@@ -16,6 +17,7 @@ use stockrelay::view::control::Control;
 use stockrelay::view::snapshot::Status;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +36,11 @@ pub struct Served {
 
 impl Served {
     pub fn start() -> Self {
+        Self::with_copy(None)
+    }
+
+    /// Codes are explained by this copy of Odoo's data.
+    pub fn with_copy(copy: Option<Copy>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();
@@ -42,6 +49,7 @@ impl Served {
             metrics: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         };
         let control = Control::bind(&config, name("ams1"), journal.clone(), board.clone()).unwrap();
+        let control = control.with_copies(watch::Sender::new(copy).subscribe());
         let metrics = control.metrics_address().unwrap();
         let cancel = CancellationToken::new();
         let running = tokio::spawn(control.run(cancel.clone()));

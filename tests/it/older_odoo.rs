@@ -322,3 +322,30 @@ async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version()
     assert_eq!(taken, Ok(false));
     assert_eq!(eighteen.calls()[2][2][0][1], "picking_type_id/.id");
 }
+
+fn barcodes(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("res.company", "search_read") => json!([{"id": 1, "nomenclature_id": 3}]),
+        ("barcode.nomenclature", "fields_get") => json!({}),
+        ("barcode.nomenclature", "search_read") => json!([{"id": 3, "upc_ean_conv": "none"}]),
+        ("barcode.rule", "search_read") => json!([
+            {"id": 1, "name": "Lots", "type": "lot", "pattern": "10", "sequence": 1, "encoding": "any", "alias": "0"},
+        ]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_the_module_for_gs1_none_of_its_fields_is_asked_for() {
+    let odoo = Older::start("17.0", barcodes).await;
+    let nomenclature = odoo.client().nomenclature(1).await.unwrap();
+    assert_eq!(
+        (nomenclature.gs1, nomenclature.conversion.as_deref()),
+        (false, Some("none"))
+    );
+    assert_eq!(nomenclature.rules[0].gs1_content_type, None);
+    for call in odoo.calls() {
+        let fields = call[3]["fields"].to_string();
+        assert!(!fields.contains("gs1") && !fields.contains("uom"), "{call}");
+    }
+}

@@ -37,7 +37,7 @@ impl Ai {
     }
 
     /// Whether it is that of a pattern such as `01` or `31nn`.
-    fn matches(self, pattern: &str) -> bool {
+    pub(in crate::decode) fn matches(self, pattern: &str) -> bool {
         let same = |(digit, wanted)| wanted == b'n' || digit == wanted;
         let ai = self.as_str();
         ai.len() == pattern.len() && ai.bytes().zip(pattern.bytes()).all(same)

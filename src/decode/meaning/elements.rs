@@ -1,88 +1,314 @@
-//! What GS1's elements mean.
+//! What GS1's elements mean: by GS1's own rules, and where those say nothing of one, by the site's GS1 nomenclature in Odoo.
 
+use std::fmt::Display;
+
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{Item, Known, Meaning, Unclear};
-use crate::decode::gs1::{ElementString, Gtin};
+use super::{By, Context, Item, Known, KnownProduct, Meaning, Unclear};
+use crate::decode::gs1::{Element, ElementString, Gtin};
+use crate::decode::nomenclature::{Found, Value};
 
-/// The meaning of a GS1 code; nothing where none of its application identifiers says what it is.
+/// Application identifiers whose meaning here is GS1's: the site's rules are not asked about them.
+const GS1S: [&str; 12] = [
+    "00", "01", "02", "10", "17", "21", "30", "310n", "37", "400", "414", "7003",
+];
+
+/// One thing that a code says it is, with the words for people.
+struct Thing {
+    meaning: Meaning,
+    by: By,
+    named: String,
+}
+
+/// What stands beside a thing.
+struct Details {
+    lot: Option<String>,
+    serial: Option<String>,
+    expiry: Option<Date>,
+    quantity: Option<Decimal>,
+    weight_kg: Option<Decimal>,
+    /// Quantities with the id of their unit: they are the product's only where it is its own.
+    measures: Vec<(Decimal, i64)>,
+}
+
+/// The meaning of a GS1 code, and whose word it is; nothing where no application identifier says what it is.
 pub(super) fn meaning(
     elements: &ElementString,
+    context: &Context<'_>,
+) -> Result<Option<(Meaning, By)>, Unclear> {
+    let found = by_rules(elements, context);
+    let details = Details::of(elements, &found)?;
+    let mut thing = by_gs1(elements, &details, context.known)?;
+    for found in &found {
+        let Some(new) = by_rule(found, &details, context.known)? else {
+            continue;
+        };
+        thing = Some(match thing {
+            None => new,
+            Some(known) => together(elements, known, new)?,
+        });
+    }
+    let thing = thing.map(|thing| (thing.meaning, thing.by));
+    Ok(thing
+        .or_else(|| destination(&found))
+        .or_else(|| details.alone(elements)))
+}
+
+/// What the site's rules say of the elements that GS1's leave to it, in the order of the code.
+fn by_rules<'a>(elements: &ElementString, context: &Context<'a>) -> Vec<Found<'a>> {
+    let Some(nomenclature) = context.nomenclature else {
+        return Vec::new();
+    };
+    let left = |element: &&Element| !GS1S.iter().any(|pattern| element.ai.matches(pattern));
+    let left = elements.elements().iter().filter(left);
+    left.filter_map(|Element { ai, value }| nomenclature.element(ai.as_str(), value, context.year))
+        .collect()
+}
+
+/// What GS1's rules say that a code is.
+fn by_gs1(
+    elements: &ElementString,
+    details: &Details,
     known: &dyn Known,
-) -> Result<Option<Meaning>, Unclear> {
+) -> Result<Option<Thing>, Unclear> {
+    let thing = |meaning: Meaning, ai: &str| {
+        let named = format!("{} by ({ai})", named(&meaning));
+        Some(Thing {
+            meaning,
+            by: By::Gs1,
+            named,
+        })
+    };
     if let Some(sscc) = elements.sscc() {
         // (02) says what is inside, and (01) what it is a unit of: both have the lot and the count beside them.
         let inside = elements.content().or_else(|| elements.gtin());
-        let content = inside.map(|gtin| item(elements, gtin, known)).transpose()?;
-        return Ok(Some(Meaning::Package {
+        let content = inside
+            .map(|gtin| details.item(gtin.as_str(), known))
+            .transpose()?;
+        let package = Meaning::Package {
             code: sscc.to_owned(),
             content: content.map(Box::new),
-        }));
+        };
+        return Ok(thing(package, "00"));
     }
-    if let Some(gtin) = elements.gtin().or_else(|| elements.content()) {
-        return item(elements, gtin, known).map(|item| Some(Meaning::Product(item)));
+    for (ai, gtin) in [("01", elements.gtin()), ("02", elements.content())] {
+        if let Some(gtin) = gtin {
+            let item = details.item(gtin.as_str(), known)?;
+            return Ok(thing(Meaning::Product(item), ai));
+        }
     }
     let owned = |ai: &str| elements.get(ai).map(ToOwned::to_owned);
     Ok(if let Some(code) = owned("414") {
-        Some(Meaning::Location { code })
+        thing(Meaning::Location { code }, "414")
     } else if let Some(name) = owned("400") {
-        Some(Meaning::Order { name })
-    } else if let Some(name) = owned("21").or_else(|| owned("10")) {
-        Some(Meaning::Lot {
-            name,
-            expiry: elements.expiry(),
-        })
+        thing(Meaning::Order { name }, "400")
     } else {
-        count(elements).map(|quantity| Meaning::Quantity { quantity })
+        None
     })
 }
 
-/// A product with what stands beside its number.
-fn item(elements: &ElementString, gtin: Gtin, known: &dyn Known) -> Result<Item, Unclear> {
-    let mut found = Vec::new();
-    for form in gtin.forms() {
-        found.extend(
-            known
-                .products(form)
-                .into_iter()
-                .map(|product| (form, product)),
-        );
-    }
-    let (first, others) = match found.split_first() {
-        Some((first, others)) => (Some(first), others),
-        None => (None, &[][..]),
+/// What a rule of the site's says that a code is; nothing where it is about what stands beside it.
+fn by_rule(
+    found: &Found<'_>,
+    details: &Details,
+    known: &dyn Known,
+) -> Result<Option<Thing>, Unclear> {
+    let code = found.code.clone();
+    let meaning = match found.rule.kind.as_str() {
+        "product" => Meaning::Product(details.item(&code, known)?),
+        "location" => Meaning::Location { code },
+        "package" => Meaning::Package {
+            code,
+            content: None,
+        },
+        "cashier" => Meaning::Operator { badge: code },
+        _ => return Ok(None),
     };
-    if let Some((_, first)) = first
-        && let Some((_, other)) = others.iter().find(|(_, other)| other.id != first.id)
-    {
-        let readings = [&first.name, &other.name].map(|name| format!("product {name}"));
-        return Err(Unclear::ambiguous(gtin.as_str(), readings));
-    }
-    // Unknown, it is named as it is printed: an EAN-13 has no leading zero.
-    let printed = gtin
-        .forms()
-        .find(|form| form.len() <= 13)
-        .unwrap_or(gtin.as_str());
-    Ok(Item {
-        code: first.map_or(printed, |(form, _)| form).to_owned(),
-        gtin: Some(gtin.to_string()),
-        name: first.map(|(_, product)| product.name.clone()),
-        lot: elements.lot().map(ToOwned::to_owned),
-        serial: elements.serial().map(ToOwned::to_owned),
-        expiry: elements.expiry(),
-        quantity: count(elements),
-        weight_kg: elements.net_weight_kg(),
-        units: first
-            .map(|(_, product)| product.units)
-            .filter(|units| *units != Decimal::ONE),
-        known: first.is_some(),
-    })
+    let named = by_name(&named(&meaning), found);
+    Ok(Some(Thing {
+        meaning,
+        by: By::Nomenclature,
+        named,
+    }))
 }
 
-/// (37) of a unit's content, or (30) of an item of variable count.
-fn count(elements: &ElementString) -> Option<Decimal> {
-    elements
-        .count()
-        .or_else(|| elements.variable_count())
-        .map(Decimal::from)
+/// The one thing that two are; else they are refused with both.
+fn together(elements: &ElementString, known: Thing, new: Thing) -> Result<Thing, Unclear> {
+    match (known.meaning, new.meaning) {
+        (one, other) if one == other => Ok(Thing {
+            meaning: one,
+            ..known
+        }),
+        // GS1 itself says that (02) is what is inside of a package, and that package may be one of the site's own.
+        (Meaning::Product(item), Meaning::Package { code, .. })
+            if elements.gtin().is_none() && elements.content().is_some() =>
+        {
+            let content = Some(Box::new(item));
+            Ok(Thing {
+                meaning: Meaning::Package { code, content },
+                ..new
+            })
+        }
+        _ => Err(contradiction(elements, known.named, new.named)),
+    }
+}
+
+/// Where a thing is to go says what a code is only where nothing else does.
+fn destination(found: &[Found<'_>]) -> Option<(Meaning, By)> {
+    let found = found.iter().find(|f| f.rule.kind == "location_dest")?;
+    let code = found.code.clone();
+    Some((Meaning::Location { code }, By::Nomenclature))
+}
+
+impl Details {
+    /// GS1's word first; a rule of the site's that says another thing is refused.
+    fn of(elements: &ElementString, found: &[Found<'_>]) -> Result<Self, Unclear> {
+        let mut details = Self {
+            lot: elements.lot().map(ToOwned::to_owned),
+            serial: elements.serial().map(ToOwned::to_owned),
+            expiry: elements.expiry(),
+            // (37) of a unit's content, or (30) of an item of variable count.
+            quantity: (elements.count().or_else(|| elements.variable_count())).map(Decimal::from),
+            weight_kg: elements.net_weight_kg(),
+            measures: Vec::new(),
+        };
+        for found in found {
+            let kind = found.rule.kind.as_str();
+            let code = found.code.clone();
+            match (kind, &found.value) {
+                ("lot", _) => fill(&mut details.lot, code, found, elements)?,
+                ("expiration_date", Value::Date(date)) => {
+                    fill(&mut details.expiry, *date, found, elements)?;
+                }
+                ("weight", Value::Number(number)) => {
+                    fill(&mut details.weight_kg, *number, found, elements)?;
+                }
+                ("quantity", Value::Number(number)) => match found.rule.uom {
+                    None => fill(&mut details.quantity, *number, found, elements)?,
+                    Some(unit) => details.measures.push((*number, unit)),
+                },
+                _ => {}
+            }
+        }
+        Ok(details)
+    }
+
+    /// What a code is that says no more than this, and whose word that is.
+    fn alone(self, elements: &ElementString) -> Option<(Meaning, By)> {
+        let expiry = self.expiry;
+        let (meaning, gs1s) = if let Some(name) = self.serial.or(self.lot) {
+            (Meaning::Lot { name, expiry }, ["10", "21"])
+        } else {
+            let quantity = self.quantity?;
+            (Meaning::Quantity { quantity }, ["30", "37"])
+        };
+        let is_gs1s = gs1s.iter().any(|ai| elements.get(ai).is_some());
+        let by = if is_gs1s { By::Gs1 } else { By::Nomenclature };
+        Some((meaning, by))
+    }
+
+    /// A product by its code with all of this.
+    fn item(&self, code: &str, known: &dyn Known) -> Result<Item, Unclear> {
+        let gtin = Gtin::new(code).filter(|_| code.len() == 14);
+        let forms: Vec<&str> = match &gtin {
+            Some(gtin) => gtin.forms().collect(),
+            None => vec![code],
+        };
+        let found = the_product(code, &forms, known)?;
+        // Unknown, it is named as it is printed: an EAN-13 has no leading zero.
+        let printed = forms.iter().find(|form| form.len() <= 13);
+        let printed = printed.copied().unwrap_or(code);
+        let product = found.as_ref().map(|(_, product)| product);
+        Ok(Item {
+            code: found.as_ref().map_or(printed, |(form, _)| form).to_owned(),
+            gtin: gtin.map(|gtin| gtin.to_string()),
+            name: product.map(|product| product.name.clone()),
+            lot: self.lot.clone(),
+            serial: self.serial.clone(),
+            expiry: self.expiry,
+            quantity: self.quantity.or_else(|| self.measured_in(product?.unit?)),
+            weight_kg: self.weight_kg,
+            units: product
+                .map(|product| product.units)
+                .filter(|units| *units != Decimal::ONE),
+            known: product.is_some(),
+        })
+    }
+
+    fn measured_in(&self, unit: i64) -> Option<Decimal> {
+        let measures = self.measures.iter();
+        let mut own = measures.filter(|(_, own)| *own == unit);
+        own.next().map(|(number, _)| *number)
+    }
+}
+
+/// The product that the copy knows under one of these forms of a code; two are refused.
+fn the_product<'a>(
+    code: &str,
+    forms: &[&'a str],
+    known: &dyn Known,
+) -> Result<Option<(&'a str, KnownProduct)>, Unclear> {
+    let mut found = Vec::new();
+    for form in forms {
+        found.extend(known.products(form).into_iter().map(|one| (*form, one)));
+    }
+    let mut found = found.into_iter();
+    let Some(first) = found.next() else {
+        return Ok(None);
+    };
+    match found.find(|(_, other)| other.id != first.1.id) {
+        None => Ok(Some(first)),
+        Some((_, other)) => {
+            let readings = [&first.1.name, &other.name].map(|name| format!("product {name}"));
+            Err(Unclear::ambiguous(code, readings))
+        }
+    }
+}
+
+fn fill<T: PartialEq + Display>(
+    place: &mut Option<T>,
+    value: T,
+    found: &Found<'_>,
+    elements: &ElementString,
+) -> Result<(), Unclear> {
+    let what = found.rule.kind.replace('_', " ");
+    match place {
+        Some(known) if *known != value => Err(contradiction(
+            elements,
+            format!("{what} {known}"),
+            by_name(&format!("{what} {value}"), found),
+        )),
+        place => {
+            *place = Some(value);
+            Ok(())
+        }
+    }
+}
+
+fn contradiction(elements: &ElementString, one: String, other: String) -> Unclear {
+    Unclear::Contradiction {
+        text: elements.to_bracketed(),
+        one,
+        other,
+    }
+}
+
+fn by_name(named: &str, found: &Found<'_>) -> String {
+    format!("{named} by Odoo's rule {:?}", found.rule.name)
+}
+
+/// A thing in words.
+fn named(meaning: &Meaning) -> String {
+    match meaning {
+        Meaning::Product(item) => format!("product {}", item.name.as_ref().unwrap_or(&item.code)),
+        Meaning::Location { code } => format!("location {code}"),
+        Meaning::Package { code, .. } => format!("package {code}"),
+        Meaning::Order { name } => format!("order {name}"),
+        Meaning::Operator { badge } => format!("operator {badge}"),
+        Meaning::Lot { name, .. } => format!("lot {name}"),
+        Meaning::Quantity { quantity } => format!("quantity {quantity}"),
+        Meaning::Command { command } => format!("command {command}"),
+        Meaning::Unknown { text } => text.clone(),
+    }
 }

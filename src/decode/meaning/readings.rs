@@ -142,7 +142,6 @@ pub(super) fn by_form(
     symbology: Option<&Symbology>,
     found: Option<&Found<'_>>,
 ) -> (Meaning, By) {
-    let specific = found.filter(|found| !is_catch_all(&found.rule.pattern));
     let item = |gtin: Gtin| {
         // What is no item number as it stands is a UPC-E, which is stored as the UPC-A that it stands for.
         let as_it_stands = Gtin::new(text) == Some(gtin);
@@ -161,7 +160,7 @@ pub(super) fn by_form(
     if let Some(gtin) = own.filter(|_| symbology.is_some_and(Symbology::is_item_number)) {
         return (item(gtin), By::Form);
     }
-    if let Some(meaning) = specific.and_then(|found| of_rule(found, text)) {
+    if let Some(meaning) = found.and_then(|found| by_rule(found, text)) {
         return (meaning, By::Nomenclature);
     }
     if let Some(gtin) = gtin {
@@ -198,7 +197,10 @@ fn is_catch_all(pattern: &str) -> bool {
 }
 
 /// What Odoo's word for a rule means here.
-fn of_rule(found: &Found<'_>, text: &str) -> Option<Meaning> {
+pub(super) fn by_rule(found: &Found<'_>, text: &str) -> Option<Meaning> {
+    if is_catch_all(&found.rule.pattern) {
+        return None;
+    }
     let code = found.code.clone();
     Some(match found.rule.kind.as_str() {
         kind if is_product(kind) => Meaning::Product(measured(found)),

@@ -6,6 +6,11 @@ use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 use crate::decode::profile::Kind;
 
+mod site;
+
+/// The id of the unit of all products.
+const UNIT: i64 = 1;
+
 /// A copy of Odoo's data as plain maps.
 #[derive(Default)]
 struct Copy {
@@ -23,6 +28,7 @@ impl Known for Copy {
             id,
             name: name.to_owned(),
             units: units.into(),
+            unit: Some(UNIT),
         })
         .collect()
     }

@@ -143,7 +143,33 @@ fn barcodes(store: &mut Store) -> i64 {
         });
         store.insert("barcode.rule", row(values));
     }
+    gs1_barcodes(store);
     nomenclature
+}
+
+/// The other one that it has, for companies that choose it.
+fn gs1_barcodes(store: &mut Store) {
+    let values = json!({
+        "name": "Default GS1 Nomenclature", "upc_ean_conv": "always", "is_gs1_nomenclature": true,
+        "gs1_separator_fnc1": r"(Alt029|#|\x1D)",
+    });
+    let nomenclature = store.insert("barcode.nomenclature", row(values));
+    let text = r#"([!"%-/0-9:-?A-Z_a-z]{0,20})"#;
+    let rules = [
+        ("package", r"(00)(\d{18})".to_owned(), "identifier", 100),
+        ("product", r"(01)(\d{14})".to_owned(), "identifier", 101),
+        ("location", r"(414)(\d{13})".to_owned(), "identifier", 106),
+        ("lot", format!("(10){text}"), "alpha", 107),
+        ("package_type", format!("(91){text}"), "alpha", 500),
+    ];
+    for (kind, pattern, content, sequence) in rules {
+        let values = json!({
+            "name": kind, "type": kind, "pattern": pattern, "encoding": "gs1-128", "sequence": sequence,
+            "barcode_nomenclature_id": nomenclature, "alias": "0", "gs1_content_type": content,
+            "gs1_decimal_usage": false, "associated_uom_id": false,
+        });
+        store.insert("barcode.rule", row(values));
+    }
 }
 
 /// The defaults that Odoo fills in when somebody makes such a record.

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use redb::{ReadableDatabase, ReadableTable, TableDefinition};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
+use serde::Deserialize;
 
 use super::{CODES, CodeOf, Copy, CopyError, Found, lot_code, name, one_of};
-use crate::forward::odoo::{Kind, Order, Rule};
+use crate::forward::odoo::{Kind, Nomenclature, Order, Rule};
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
@@ -363,8 +364,8 @@ impl Copy {
         Ok(ids)
     }
 
-    pub fn set_nomenclature(&self, rules: &[Rule]) -> Result<(), CopyError> {
-        let text = serde_json::to_string(rules).map_err(|e| self.broken(&e))?;
+    pub fn set_nomenclature(&self, nomenclature: &Nomenclature) -> Result<(), CopyError> {
+        let text = serde_json::to_string(nomenclature).map_err(|e| self.broken(&e))?;
         if self.set_meta(NOMENCLATURE, &text)? {
             self.changed();
         }
@@ -372,12 +373,27 @@ impl Copy {
     }
 
     /// The rules by which the company reads barcodes, in their order.
-    pub fn nomenclature(&self) -> Result<Vec<Rule>, CopyError> {
-        let text = self.meta(NOMENCLATURE)?;
-        text.map_or(Ok(Vec::new()), |text| {
-            serde_json::from_str(&text).map_err(|e| self.broken(&e))
+    pub fn nomenclature(&self) -> Result<Nomenclature, CopyError> {
+        let stored = match self.meta(NOMENCLATURE)? {
+            Some(text) => serde_json::from_str(&text).map_err(|e| self.broken(&e))?,
+            None => return Ok(Nomenclature::default()),
+        };
+        Ok(match stored {
+            StoredNomenclature::Whole(nomenclature) => nomenclature,
+            StoredNomenclature::Rules(rules) => Nomenclature {
+                rules,
+                ..Nomenclature::default()
+            },
         })
     }
+}
+
+/// A copy from before GS1 nomenclatures were read has the rules alone; it serves until Odoo answers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredNomenclature {
+    Rules(Vec<Rule>),
+    Whole(Nomenclature),
 }
 
 /// What people call a record, and what they scan for it.

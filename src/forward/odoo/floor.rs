@@ -1,5 +1,4 @@
-//! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names, the rules of barcodes; and
-//! when the key expires.
+//! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names; and when the key expires.
 //!
 //! Each call asks for a page, for ids, or for what was written since, so that a thin link bears it.
 
@@ -22,8 +21,6 @@ const ORDERS_PAGE: usize = 20;
 pub const QUANTS_MAX: usize = 100_000;
 /// Bare ids in one answer.
 const IDS_PAGE: usize = 10_000;
-/// Rules of a nomenclature that are held; Odoo's own has about forty.
-const RULES_MAX: usize = 500;
 /// Keys of one user that are looked at.
 const KEYS_MAX: usize = 100;
 
@@ -60,21 +57,6 @@ pub struct OrderLine {
     pub from: Option<i64>,
     pub to: Option<i64>,
     pub lot: Option<i64>,
-}
-
-/// A rule of the company's barcode nomenclature.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Rule {
-    pub name: String,
-    #[serde(rename = "type")]
-    pub kind: String,
-    #[serde(deserialize_with = "text_or_false")]
-    pub pattern: Option<String>,
-    pub sequence: i64,
-    #[serde(default, deserialize_with = "text_or_false")]
-    pub encoding: Option<String>,
-    #[serde(default, deserialize_with = "text_or_false")]
-    pub alias: Option<String>,
 }
 
 /// An API key of the gateway's user.
@@ -294,29 +276,6 @@ impl Client {
             orders.extend(found.records.into_iter().map(order));
         }
         Ok(orders)
-    }
-
-    /// The rules by which the company reads barcodes, in their order.
-    pub async fn nomenclature(&mut self, company: i64) -> Result<Vec<Rule>, Failure> {
-        #[derive(Deserialize)]
-        struct Company {
-            #[serde(deserialize_with = "value_or_false")]
-            nomenclature_id: Option<i64>,
-        }
-        let domain = json!([["id", "=", company]]);
-        let companies: Vec<Company> = self
-            .search("res.company", &domain, &["nomenclature_id"], 1)
-            .await?;
-        let Some(nomenclature) = companies.first().and_then(|c| c.nomenclature_id) else {
-            return Ok(Vec::new());
-        };
-        let domain = json!([["barcode_nomenclature_id", "=", nomenclature]]);
-        let fields = ["name", "type", "pattern", "sequence", "encoding", "alias"];
-        let mut rules: Vec<Rule> = self
-            .search("barcode.rule", &domain, &fields, RULES_MAX)
-            .await?;
-        rules.sort_by_key(|rule| rule.sequence);
-        Ok(rules)
     }
 
     /// The keys of the gateway's user: an ordinary user sees no others. Which of them is in use Odoo does not tell.

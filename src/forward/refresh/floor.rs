@@ -107,7 +107,7 @@ impl Floor {
         }
         if self.rules.is_due(now) && self.rules.is_full_due(now, FULL_EVERY) {
             let done = match odoo.nomenclature(warehouse.company).await {
-                Ok(rules) => copy.set_nomenclature(&rules).map_err(Trouble::from),
+                Ok(nomenclature) => copy.set_nomenclature(&nomenclature).map_err(Trouble::from),
                 Err(failure) => Err(failure.into()),
             };
             self.rules.full = Some(now);

@@ -1,4 +1,5 @@
-//! `stockrelay profile`: what a scanner profile is, and how it reads a code. It needs no daemon and no Odoo.
+//! `stockrelay profile`: what a scanner profile is, and how it reads a code. It needs no daemon and no Odoo, unless it is asked to
+//! read by the site's copy of Odoo's data.
 
 mod code128;
 mod sheet;
@@ -12,20 +13,23 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE, json_line};
-use crate::decode::gs1::{Element, ElementString};
-use crate::decode::meaning::{Context, Meaning, NothingKnown, Understood};
+use crate::decode::meaning::{Asked, Context, Explained, NothingKnown};
 use crate::decode::profile::{
     Connection, End, FlowControl, Parity, Payload, Profile, SCHEMA, SHIPPED, Scan, Serial, Step,
 };
 use crate::view::cli::ProfileCommand;
+use crate::view::client::Client;
+use crate::view::control::Code;
 
 /// A profile is shorter; what is longer is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The longest line of standard input, in bytes.
 const LINE_BYTES_MAX: u64 = 64 << 10;
 
-pub fn profile(
+/// Codes are read by the data of the daemon, if one is given.
+pub async fn profile(
     command: &ProfileCommand,
+    daemon: Option<Client>,
     now: Timestamp,
     input: impl BufRead,
     out: &mut dyn Write,
@@ -33,17 +37,23 @@ pub fn profile(
     let year = now.to_zoned(TimeZone::UTC).year();
     match command {
         ProfileCommand::Check { files } => check(files, out),
-        ProfileCommand::Test { file, code, json } => match load(file) {
-            Ok(profile) => test(
-                &Test {
+        ProfileCommand::Test {
+            file,
+            code,
+            last,
+            json,
+            ..
+        } => match load(file) {
+            Ok(profile) => {
+                let way = Test {
                     profile,
+                    daemon,
+                    last: last.clone(),
                     year,
                     json: *json,
-                },
-                code,
-                input,
-                out,
-            ),
+                };
+                test(&way, code, input, out).await
+            }
             Err(faults) => told(&faults, out),
         },
         ProfileCommand::List => list(out),
@@ -125,6 +135,9 @@ fn list(out: &mut dyn Write) -> Result<u8, CommandError> {
 /// How codes are tried.
 struct Test {
     profile: Profile,
+    /// Whom to ask for what a code means; none: nothing is known of Odoo.
+    daemon: Option<Client>,
+    last: Option<String>,
     year: i16,
     json: bool,
 }
@@ -133,20 +146,21 @@ struct Test {
 struct Tried {
     steps: Vec<Step>,
     symbology: Option<String>,
-    understood: Result<Understood, String>,
+    /// Or why the profile refuses it.
+    explained: Result<Explained, String>,
 }
 
 /// A code of the command line fails the command when it is refused; lines of standard input have their answers.
-fn test(
+async fn test(
     test: &Test,
     code: &str,
     mut input: impl BufRead,
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     if code != "-" {
-        let tried = test.code(code);
+        let tried = test.code(code).await?;
         test.write(&tried, out)?;
-        return Ok(if tried.understood.is_ok() {
+        return Ok(if tried.refused().is_none() {
             EXIT_DONE
         } else {
             EXIT_FAILED
@@ -163,12 +177,13 @@ fn test(
             return Ok(EXIT_DONE);
         }
         let line = String::from_utf8_lossy(&line);
-        test.write(&test.code(line.trim_end_matches(['\r', '\n'])), out)?;
+        let tried = test.code(line.trim_end_matches(['\r', '\n'])).await?;
+        test.write(&tried, out)?;
     }
 }
 
 impl Test {
-    fn code(&self, code: &str) -> Tried {
+    async fn code(&self, code: &str) -> Result<Tried, CommandError> {
         let mut bytes = unescaped(code);
         if let Some(payload) = &self.profile.payload
             && !code.trim_start().starts_with('{')
@@ -176,34 +191,46 @@ impl Test {
             bytes = in_payload(payload, &String::from_utf8_lossy(&bytes));
         }
         match self.profile.read(&bytes) {
-            Ok(scan) => self.scan(scan),
-            Err(refusal) => Tried {
+            Ok(scan) => self.scan(scan).await,
+            Err(refusal) => Ok(Tried {
                 symbology: None,
-                understood: Err(refusal.to_string()),
+                explained: Err(refusal.to_string()),
                 steps: refusal.steps,
-            },
+            }),
         }
     }
 
-    fn scan(&self, scan: Scan) -> Tried {
-        let context = Context {
-            means: &self.profile.code.means,
-            nomenclature: None,
-            known: &NothingKnown,
-            year: self.year,
+    async fn scan(&self, scan: Scan) -> Result<Tried, CommandError> {
+        let explained = if let Some(daemon) = &self.daemon {
+            daemon.post("/v1/meaning", &self.asked(&scan)).await?
+        } else {
+            let context = Context {
+                means: &self.profile.code.means,
+                nomenclature: None,
+                known: &NothingKnown,
+                year: self.year,
+            };
+            context.explain(&scan.text, scan.symbology.as_ref())
         };
-        Tried {
-            understood: context
-                .understand(&scan)
-                .map_err(|unclear| unclear.to_string()),
+        Ok(Tried {
+            explained: Ok(explained),
             symbology: scan.symbology.map(|symbology| symbology.to_string()),
             steps: scan.steps,
-        }
+        })
+    }
+
+    fn asked(&self, scan: &Scan) -> Value {
+        json!(Code {
+            text: scan.text.clone(),
+            symbology: scan.symbology.as_ref().map(ToString::to_string),
+            means: self.profile.code.means.clone(),
+            last: self.last.clone(),
+        })
     }
 
     fn write(&self, tried: &Tried, out: &mut dyn Write) -> io::Result<()> {
         if self.json {
-            return json_line(out, &tried.json());
+            return json_line(out, &tried.json(self.daemon.is_some()));
         }
         let mut line = |what: &str, text: &str| writeln!(out, "{what:<21} {text}");
         line("connection", &connection(&self.profile.connection))?;
@@ -233,40 +260,56 @@ impl Test {
                 None => "none: codes are kept as they are".to_owned(),
             },
         )?;
-        match &tried.understood {
-            Ok(understood) => {
-                if let Some(elements) = &understood.elements {
-                    line("GS1 elements", &elements.to_bracketed())?;
-                }
-                let meaning =
-                    serde_json::to_string(&understood.meaning).map_err(io::Error::other)?;
-                line("meaning", &format!("{meaning}: {}", understood.by.as_str()))
+        if let Ok(explained) = &tried.explained {
+            if let Some(elements) = &explained.gs1 {
+                line("GS1 elements", elements)?;
             }
-            Err(reason) => line("refused", reason),
+            // Without a copy the steps say no more than the meaning does.
+            for asked in explained.asked.iter().filter(|_| self.daemon.is_some()) {
+                line(&asked.who, &says(asked))?;
+            }
+            if let Some((meaning, by)) = explained.meaning.as_ref().zip(explained.by.as_ref()) {
+                line("meaning", &format!("{}: {by}", meaning.get()))?;
+            }
+        }
+        match tried.refused() {
+            Some(reason) => line("refused", reason),
+            None => Ok(()),
         }
     }
 }
 
+/// What one of those who are asked says by itself.
+fn says(asked: &Asked) -> String {
+    match (&asked.meaning, &asked.refused) {
+        (Some(meaning), _) => meaning.get().to_owned(),
+        (None, Some(reason)) => format!("refuses it: {reason}"),
+        (None, None) => "nothing".to_owned(),
+    }
+}
+
 impl Tried {
+    fn refused(&self) -> Option<&String> {
+        match &self.explained {
+            Ok(explained) => explained.reason.as_ref(),
+            Err(reason) => Some(reason),
+        }
+    }
+
     /// The form that scripts rely on.
-    fn json(&self) -> Value {
-        let understood = self.understood.as_ref().ok();
-        let elements = understood.and_then(|understood| understood.elements.as_ref());
-        let element =
-            |Element { ai, value }: &Element| json!({ "ai": ai.to_string(), "value": value });
-        let elements: Vec<_> = elements
-            .map_or(&[][..], ElementString::elements)
-            .iter()
-            .map(element)
-            .collect();
-        let meaning: Option<&Meaning> = understood.map(|understood| &understood.meaning);
-        json!({
-            "accepted": understood.is_some(),
+    fn json(&self, steps: bool) -> Value {
+        let explained = self.explained.as_ref().ok();
+        let mut json = json!({
+            "accepted": self.refused().is_none(),
             "symbology": self.symbology,
-            "elements": elements,
-            "meaning": meaning,
-            "reason": self.understood.as_ref().err(),
-        })
+            "elements": explained.map_or(&[][..], |explained| &explained.elements),
+            "meaning": explained.and_then(|explained| explained.meaning.as_ref()),
+            "reason": self.refused(),
+        });
+        if steps {
+            json["asked"] = json!(explained.map(|explained| &explained.asked));
+        }
+        json
     }
 }
 

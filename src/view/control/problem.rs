@@ -64,7 +64,7 @@ pub async fn unknown_path(uri: Uri) -> Problem {
     let path: String = uri.path().chars().take(200).collect();
     Problem::missing(
         format!("there is nothing at {path:?}"),
-        "the paths are /v1/status, /v1/events, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream",
+        "the paths are /v1/status, /v1/events, /v1/rejected, /v1/documents, /v1/parked, /v1/trace/ID, /v1/stream, /v1/meaning",
     )
 }
 
@@ -73,6 +73,6 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{method} is not for {path:?}"),
-        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard, and /v1/parked/retry",
+        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry, and /v1/meaning",
     )
 }

@@ -14,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Odoo, unique};
 
+on_both!(a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own,);
+
 /// Until the copy answers as wanted; each of its changes is looked at.
 async fn until<T>(copy: &Copy, what: &str, wanted: impl Fn(&Copy) -> Option<T>) -> T {
     let mut news = copy.news();
@@ -161,9 +163,75 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
         (copy.package(&name).unwrap() == package).then_some(())
     })
     .await;
-    assert!(!copy.nomenclature().unwrap().is_empty());
+    assert!(!copy.nomenclature().unwrap().rules.is_empty());
     // The key of the test's user is good for longer than two weeks.
     assert_eq!(board.snapshot().alarms.get("odoo-key-expires"), None);
     cancel.cancel();
     forwarder.await.unwrap();
+}
+
+/// The company has another nomenclature for the time of this test: one of them at a time.
+static CHOOSING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+async fn a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own(mut odoo: Odoo) {
+    let _alone = CHOOSING.lock().await;
+    let company = odoo.warehouse.company;
+    let body = json!({"ids": [company], "fields": ["nomenclature_id"], "load": null});
+    let before = odoo.ask("res.company", "read", body).await[0]["nomenclature_id"].clone();
+    let plain = odoo.gateway.nomenclature(company).await.unwrap();
+    let conversion = plain.conversion.as_deref();
+    assert_eq!((plain.gs1, conversion), (false, Some("always")));
+    assert!(plain.rules.iter().all(|rule| !rule.gs1_decimal_usage));
+
+    let body = json!({"domain": [["is_gs1_nomenclature", "=", true]], "order": "id", "limit": 1});
+    let gs1 = odoo.ask("barcode.nomenclature", "search", body).await[0].clone();
+    let unit = odoo.ask(
+        "uom.uom",
+        "search",
+        json!({"domain": [], "limit": 1, "order": "id"}),
+    );
+    let unit = unit.await[0].clone();
+    let name = unique();
+    let rule = json!({"vals_list": [{
+        "name": name, "type": "quantity", "pattern": r"(369[0-5])(\d{6})", "sequence": 1, "encoding": "gs1-128",
+        "barcode_nomenclature_id": gs1, "gs1_content_type": "measure", "gs1_decimal_usage": true, "associated_uom_id": unit,
+    }]});
+    let rule = odoo.ask("barcode.rule", "create", rule).await[0].clone();
+    let choose =
+        |nomenclature: Value| json!({"ids": [company], "vals": {"nomenclature_id": nomenclature}});
+    odoo.ask("res.company", "write", choose(gs1)).await;
+    let read = odoo.gateway.nomenclature(company).await;
+    odoo.ask("res.company", "write", choose(before)).await;
+    odoo.ask("barcode.rule", "unlink", json!({"ids": [rule]}))
+        .await;
+
+    let read = read.unwrap();
+    let own = read.rules.iter().find(|rule| rule.name == name).unwrap();
+    assert_eq!(
+        (
+            own.gs1_content_type.as_deref(),
+            own.gs1_decimal_usage,
+            own.associated_uom_id
+        ),
+        (Some("measure"), true, unit.as_i64())
+    );
+    let lot = read.rules.iter().find(|rule| rule.kind == "lot").unwrap();
+    assert_eq!(
+        (
+            read.gs1,
+            lot.encoding.as_deref(),
+            lot.gs1_content_type.as_deref()
+        ),
+        (true, Some("gs1-128"), Some("alpha"))
+    );
+    // What the gateway makes of it.
+    let dir = tempfile::tempdir().unwrap();
+    let copy = Copy::open(dir.path(), "x").unwrap();
+    copy.set_nomenclature(&read).unwrap();
+    let used = stockrelay::flow::known::nomenclature(&copy).expect("every pattern can be used");
+    let found = used.element("3691", "000125", 2026).unwrap();
+    assert_eq!(
+        found.value,
+        stockrelay::decode::nomenclature::Value::Number("12.5".parse().unwrap())
+    );
 }

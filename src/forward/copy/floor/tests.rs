@@ -194,3 +194,40 @@ fn who_reads_the_copy_hears_of_news_and_of_nothing_else() {
     copy.drop_orders(&BTreeSet::new()).unwrap();
     assert!(!news.has_changed().unwrap());
 }
+
+#[test]
+fn a_nomenclature_is_kept_with_its_gs1_rules_and_an_older_copy_has_the_rules_alone() {
+    let (_dir, copy) = filled();
+    assert_eq!(copy.nomenclature().unwrap(), Nomenclature::default());
+    let rule: Rule = serde_json::from_value(serde_json::json!({
+        "name": "Bins", "type": "location", "pattern": "(90)(B[0-9]+)", "sequence": 5, "encoding": "gs1-128", "alias": "0",
+        "gs1_content_type": "measure", "gs1_decimal_usage": true, "associated_uom_id": 7,
+    }))
+    .unwrap();
+    let nomenclature = Nomenclature {
+        gs1: true,
+        conversion: Some("ean2upc".to_owned()),
+        rules: vec![rule.clone()],
+    };
+    copy.set_nomenclature(&nomenclature).unwrap();
+    assert_eq!(copy.nomenclature().unwrap(), nomenclature);
+
+    let before = r#"[{"name":"Lots","type":"lot","pattern":"10","sequence":1,"encoding":"any","alias":null}]"#;
+    copy.set_meta(NOMENCLATURE, before).unwrap();
+    let lots = Rule {
+        name: "Lots".to_owned(),
+        kind: "lot".to_owned(),
+        pattern: Some("10".to_owned()),
+        sequence: 1,
+        encoding: Some("any".to_owned()),
+        alias: None,
+        gs1_content_type: None,
+        gs1_decimal_usage: false,
+        associated_uom_id: None,
+    };
+    let expected = Nomenclature {
+        rules: vec![lots],
+        ..Nomenclature::default()
+    };
+    assert_eq!(copy.nomenclature().unwrap(), expected);
+}
