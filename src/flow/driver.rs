@@ -224,11 +224,19 @@ impl Driver {
             }
             return Ok(());
         }
-        self.append(page.events).await?;
+        // What makes no event is in the journal as a scan: whoever scanned need not wait for the second commit.
+        let wait = !page.events.is_empty();
+        if wait {
+            self.commit(page.events, &page.states).await?;
+        }
         for (scan, ok, text) in &page.said {
             self.answers.give(scan, (*ok, text)).await;
         }
-        self.commit(page.states).await
+        if !wait {
+            self.keep(kept(&page.states)).await?;
+        }
+        self.states.extend(page.states);
+        Ok(())
     }
 
     /// One scan of a device that makes movements.
@@ -326,53 +334,45 @@ impl Driver {
             }
         }
         if !states.is_empty() {
-            self.append(events).await?;
-            self.commit(states).await?;
+            self.commit(events, &states).await?;
+            self.states.extend(states);
         }
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
         Ok(wait)
     }
 
-    /// Puts events into the journal, and notes them with what is known of orders.
-    async fn append(&self, events: Vec<Event>) -> Result<(), Stop> {
-        if events.is_empty() {
-            return Ok(());
-        }
+    /// Puts events into the journal, and with them, in one commit, what is left of what was begun; notes the events with what
+    /// is known of orders.
+    async fn commit(
+        &mut self,
+        events: Vec<Event>,
+        states: &BTreeMap<Name, State>,
+    ) -> Result<(), Stop> {
         let judged: Vec<_> = events
             .iter()
             .map(|event| self.capture.judge(event, false))
             .collect();
         let entries: Vec<_> = events.into_iter().map(Ok).collect();
+        let mut keep = kept(states);
+        keep.push(self.place());
         let accepted = loop {
-            match self.journal.inbox().append(entries.clone()).await {
+            let (entries, keep) = (entries.clone(), keep.clone());
+            match self.journal.inbox().append_and_keep(entries, keep).await {
                 Ok(accepted) => break accepted,
                 Err(AppendError::Full) => tokio::time::sleep(FULL_WAIT).await,
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         };
+        self.kept = self.cursor;
         for (judged, accepted) in judged.into_iter().zip(&accepted) {
             drop(judged.and_then(|judged| judged.kept(accepted)));
         }
         Ok(())
     }
 
-    async fn commit(&mut self, states: BTreeMap<Name, State>) -> Result<(), Stop> {
-        let changes = states.iter().map(|(device, state)| {
-            // Texts, numbers and times: serialising them cannot fail.
-            let value = serde_json::to_vec(state).unwrap_or_default();
-            (format!("{STATE_PREFIX}{device}"), Some(value))
-        });
-        self.keep(changes.collect()).await?;
-        self.states.extend(states);
-        Ok(())
-    }
-
     /// Writes changes, and up to where scans are read with them.
     async fn keep(&mut self, mut changes: Vec<KeepChange>) -> Result<(), Stop> {
-        changes.push((
-            CURSOR_KEY.to_owned(),
-            Some(self.cursor.to_string().into_bytes()),
-        ));
+        changes.push(self.place());
         loop {
             match self.journal.inbox().keep(changes.clone()).await {
                 Ok(()) => break,
@@ -383,6 +383,22 @@ impl Driver {
         self.kept = self.cursor;
         Ok(())
     }
+
+    /// Up to where scans are read.
+    fn place(&self) -> KeepChange {
+        let cursor = self.cursor.to_string().into_bytes();
+        (CURSOR_KEY.to_owned(), Some(cursor))
+    }
+}
+
+/// What devices have begun, as it is kept.
+fn kept(states: &BTreeMap<Name, State>) -> Vec<KeepChange> {
+    let kept = states.iter().map(|(device, state)| {
+        // Texts, numbers and times: serialising them cannot fail.
+        let value = serde_json::to_vec(state).unwrap_or_default();
+        (format!("{STATE_PREFIX}{device}"), Some(value))
+    });
+    kept.collect()
 }
 
 /// The company's nomenclature, read anew when the copy has changed.

@@ -47,6 +47,8 @@ pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 pub enum Request {
     Append {
         decoded: Vec<Result<Event, Rejection>>,
+        /// What is kept in the same commit.
+        keep: Vec<KeepChange>,
         reply: Reply<Vec<Accepted>>,
     },
     /// Sealed documents; the writer gives them their numbers. `skipped` are events that need no document.
@@ -97,8 +99,21 @@ impl Inbox {
         &self,
         decoded: Vec<Result<Event, Rejection>>,
     ) -> Result<Vec<Accepted>, AppendError> {
-        self.request(|reply| Request::Append { decoded, reply })
-            .await
+        self.append_and_keep(decoded, Vec::new()).await
+    }
+
+    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is.
+    pub async fn append_and_keep(
+        &self,
+        decoded: Vec<Result<Event, Rejection>>,
+        keep: Vec<KeepChange>,
+    ) -> Result<Vec<Accepted>, AppendError> {
+        self.request(|reply| Request::Append {
+            decoded,
+            keep,
+            reply,
+        })
+        .await
     }
 
     pub async fn seal(

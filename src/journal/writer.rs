@@ -143,7 +143,15 @@ fn refuse(requests: Vec<Request>) -> Vec<Request> {
 /// Applies one request to the transaction and says how to answer it once that is on disk.
 fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fatal> {
     Ok(match request {
-        Request::Append { decoded, reply } => answer(reply, transaction.append(&decoded)?),
+        Request::Append {
+            decoded,
+            keep,
+            reply,
+        } => {
+            let accepted = transaction.append(&decoded)?;
+            transaction.keep(keep)?;
+            answer(reply, accepted)
+        }
         Request::Seal {
             documents,
             skipped,
@@ -169,7 +177,7 @@ fn answer<T: Send + 'static>(reply: Reply<T>, value: T) -> Answer {
 
 fn weigh(request: &Request) -> usize {
     match request {
-        Request::Append { decoded, .. } => decoded.len(),
+        Request::Append { decoded, keep, .. } => decoded.len() + keep.len(),
         Request::Seal { documents, .. } => {
             documents.iter().map(|document| document.events.len()).sum()
         }

@@ -348,7 +348,7 @@ async fn while_the_journal_is_full_a_code_waits_unanswered_and_is_stored_then() 
     tokio::spawn(async move {
         let mut full = Some(full);
         while let Some(request) = requests.recv().await {
-            let Request::Append { decoded, reply } = request else {
+            let Request::Append { decoded, reply, .. } = request else {
                 continue;
             };
             drop(match full.take() {

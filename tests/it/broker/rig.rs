@@ -131,7 +131,7 @@ impl Journal {
             while let Some(request) = requests.recv().await {
                 // About what an fsync takes, so that kills meet messages that are under way.
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                if let Request::Append { decoded, reply } = request {
+                if let Request::Append { decoded, reply, .. } = request {
                     drop(reply.send(journal.append(&decoded)));
                 }
             }

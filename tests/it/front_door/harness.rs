@@ -58,7 +58,7 @@ impl Journal {
             let mut seqs: HashMap<(String, String), u64> = HashMap::new();
             while let Some(request) = requests.recv().await {
                 match request {
-                    Request::Append { decoded, reply } => {
+                    Request::Append { decoded, reply, .. } => {
                         arrivals.send_modify(|count| *count += decoded.len());
                         let released = modes.wait_for(|mode| *mode != Mode::Hold).await;
                         let mode = released.map_or(Mode::Stopped, |mode| *mode);
