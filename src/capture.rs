@@ -25,11 +25,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::config::{self, Check, Language, Over};
-use crate::document::State;
+use crate::document::{Progress, State};
 use crate::event::{Action, Event, Name, Recorded};
 use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
@@ -178,7 +179,8 @@ impl Capture {
         facts
     }
 
-    /// After a start, before anything comes in: what the journal's newest events count for. Reads the disk.
+    /// What the journal's newest events count for: after a start, before anything comes in; and once more when Odoo's orders are
+    /// known, for what came while they were not. Reads the disk.
     pub fn recall(&self) {
         if let Some(journal) = self.0.journal.clone()
             && self.0.config.check != Check::Off
@@ -198,10 +200,13 @@ impl Capture {
             after = last.seq;
             let mut state = self.state();
             for Recorded { seq, event } in page.iter().filter(|recorded| counts(&recorded.event)) {
+                let key = EventKey::of(event);
+                if state.memory.knows(&key) {
+                    continue;
+                }
                 let facts = self.facts(&mut state, event);
                 let judgement = judge(event, &facts, &state.memory);
                 if judgement.counts != Counts::default() {
-                    let key = EventKey::of(event);
                     state.memory.note(key, judgement.counts);
                     state.memory.stored(&key, *seq);
                 }
@@ -249,7 +254,12 @@ impl Capture {
     }
 
     fn settle_with(&self, journal: &Journal) -> Result<(), JournalError> {
-        let counting = self.state().memory.counting();
+        let (counting, as_of) = {
+            let mut state = self.state();
+            let copy = state.lookup.copy();
+            let as_of = copy.and_then(|copy| copy.orders_as_of());
+            (state.memory.counting(), as_of)
+        };
         let mut over = HashMap::new();
         let mut settled = Vec::new();
         for (key, seq) in counting {
@@ -262,12 +272,9 @@ impl Capture {
                     Entry::Vacant(unasked) => {
                         let document = journal.document(number)?;
                         // What was pruned was posted long ago.
-                        *unasked.insert(document.is_none_or(|document| {
-                            matches!(
-                                document.progress.state,
-                                State::Posted | State::Discarded | State::Replaced
-                            )
-                        }))
+                        *unasked.insert(
+                            document.is_none_or(|document| is_over(&document.progress, as_of)),
+                        )
                     }
                 },
             };
@@ -326,6 +333,16 @@ impl Capture {
         let said = said.get(device).copied();
         said.or_else(|| self.settings().get(device)?.language)
             .unwrap_or(self.0.config.language)
+    }
+}
+
+/// Whether the copy of Odoo's orders, which is as of then, has all that there will ever be of a document. One that had to be sent
+/// more than once may have been in Odoo long before that was known: rather too little is counted of it than twice.
+fn is_over(progress: &Progress, as_of: Option<Timestamp>) -> bool {
+    match progress.state {
+        State::Posted => progress.attempts > 1 || as_of.is_none_or(|as_of| progress.since < as_of),
+        State::Discarded | State::Replaced => true,
+        State::Waiting | State::Sending | State::Parked => false,
     }
 }
 

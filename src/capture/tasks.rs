@@ -65,6 +65,7 @@ pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: Cance
     let mut look = tokio::time::interval(LOOK_EVERY);
     let mut seen = None;
     let mut all: Option<Vec<Task>> = None;
+    let mut recalled = false;
     loop {
         let worked = tokio::select! {
             () = cancel.cancelled() => return,
@@ -79,9 +80,15 @@ pub async fn run(capture: Capture, outlets: Outlets, board: Board, cancel: Cance
         let news = *copy.news().borrow();
         if worked || seen != Some(news) {
             // What Odoo has by now is not counted twice.
+            let recall = !recalled && copy.orders_as_of().is_some();
+            recalled |= recall;
             let settling = capture.clone();
             let read = tokio::task::spawn_blocking(move || {
-                settling.settle();
+                if recall {
+                    settling.recall();
+                } else {
+                    settling.settle();
+                }
                 tasks(&copy, &settling)
             });
             match read.await {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use jiff::Timestamp;
 use redb::{
     Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, TableError, WriteTransaction,
@@ -142,6 +143,7 @@ pub struct Copy {
     /// Rises with each change of what is looked up here.
     news: Arc<watch::Sender<u64>>,
     refreshed: Arc<Mutex<Option<Instant>>>,
+    orders_as_of: Arc<Mutex<Option<Timestamp>>>,
 }
 
 /// The server, database and company that a copy is of.
@@ -197,6 +199,7 @@ impl Copy {
             path: path.into(),
             news: Arc::new(watch::Sender::new(0)),
             refreshed: Arc::default(),
+            orders_as_of: Arc::default(),
         })
     }
 

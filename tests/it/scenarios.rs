@@ -192,6 +192,7 @@ scenarios!(
     ship_before_the_goods_answer_lost,
     slow_answers,
     strict_quantities,
+    strict_right_after_posting,
     told_what_is_wrong,
     told_what_was_scanned,
     transfer_a_case,

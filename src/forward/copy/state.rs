@@ -3,6 +3,7 @@
 use std::sync::PoisonError;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
@@ -34,6 +35,24 @@ impl Copy {
     pub fn refreshed(&self) -> Option<Instant> {
         *self
             .refreshed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From here on it has the orders as Odoo had them then, or later.
+    pub fn note_orders(&self, then: Timestamp) {
+        let mut as_of = self
+            .orders_as_of
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *as_of = Some(then);
+    }
+
+    /// As of when it has the orders, by the gateway's clock; none before they were read since the start.
+    #[must_use]
+    pub fn orders_as_of(&self) -> Option<Timestamp> {
+        *self
+            .orders_as_of
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
