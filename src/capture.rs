@@ -44,7 +44,7 @@ const LANGUAGES_MAX: usize = 10_000;
 /// So many of the newest events are recalled after a start, which takes a fraction of a second.
 const RECALLED_MAX: u64 = 100_000;
 /// Read at once.
-const PAGE_EVENTS: usize = 1_000;
+const PAGE_EVENTS: usize = 250;
 /// The longest `state` that is read.
 const STATE_BYTES_MAX: usize = 16 << 10;
 

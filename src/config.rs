@@ -78,6 +78,8 @@ pub struct Broker {
     /// PEM chain and key with which the gateway shows who it is; both or neither.
     pub client_cert: Option<PathBuf>,
     pub client_key: Option<PathBuf>,
+    /// The list of devices, where the front door has none: their profiles, flows, languages.
+    pub devices: Option<PathBuf>,
     /// Seconds. Default 30; 5 to 3,600.
     pub keep_alive_s: u16,
     /// Largest packet, in bytes. Default 1,048,576; 1,024 to 16,777,216.

@@ -30,7 +30,7 @@ use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
 use crate::event::Name;
 use crate::journal::Totals;
-use crate::source::front_door::hash_password;
+use crate::source::devices::hash_password;
 use crate::view::tui;
 use beepers::Line;
 use books::{Books, BooksError};

@@ -10,7 +10,7 @@ use clap::Parser;
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
-use stockrelay::source::front_door::hash_password;
+use stockrelay::source::devices::hash_password;
 use stockrelay::view::check::{self, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,

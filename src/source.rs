@@ -4,6 +4,7 @@
 //! **Invariant 1:** it answers only after a durable commit returned.
 
 pub mod broker;
+pub mod devices;
 pub mod front_door;
 mod hid;
 pub mod profiles;

@@ -40,6 +40,16 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     let journal = journal(reader);
     let control = control(reader);
     let log = log(reader);
+    if let (Some(listen), Some(broker)) = (&listen, &broker)
+        && let (Some(one), Some(other)) = (&listen.devices, &broker.devices)
+        && one != other
+    {
+        reader.fault(
+            "mqtt.broker.devices",
+            "another file than in mqtt.listen.devices",
+            "one list for all MQTT devices, named once",
+        );
+    }
     if let (Some(listen), Some(metrics)) = (&listen, control.metrics)
         && listen.address == metrics
     {
@@ -153,6 +163,7 @@ fn broker(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Broker> {
         ca: reader.path("mqtt.broker.ca"),
         client_cert: reader.path("mqtt.broker.client_cert"),
         client_key: reader.path("mqtt.broker.client_key"),
+        devices: reader.path("mqtt.broker.devices"),
         keep_alive_s: reader.integer("mqtt.broker.keep_alive_s", 5..=3_600, 30),
         packet_bytes_max: reader.size(
             "mqtt.broker.packet_bytes_max",

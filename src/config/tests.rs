@@ -211,6 +211,7 @@ fn wrong_configurations_are_refused_with_the_remedy() {
         ),
         format!("{LEAST}[log]\nlevel = \"debgu\""),
         format!("{LEAST}[listen]\naddress = \"0.0.0.0:1\"\n[foo]\n"),
+        broker("url = \"mqtt://h\"\ndevices = \"others.toml\""),
         "site = \"ams1\"\nsite = \"hunter2\"".to_owned(),
         "[mqtt.listen]\nurl = \"hunter2\nx = 1".to_owned(),
     ];

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use options::BrokerError;
 
+use super::devices::{DeviceList, Told};
 use super::{Intake, Outbound, Reading};
 use crate::capture::Capture;
 use crate::event::{Name, SourceKind};
@@ -51,6 +52,8 @@ const REQUESTS_MAX: usize = 1_024;
 const CONNECT_TIMEOUT_S: u64 = 10;
 /// How long what is under way may take to be acknowledged when the daemon stops.
 const DRAIN: Duration = Duration::from_secs(3);
+/// How often the list of devices is looked at for changes.
+const LIST_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// A connection that held for so long was a good one.
@@ -62,6 +65,7 @@ const IGNORED_LOG: Duration = Duration::from_secs(10);
 pub struct Broker {
     driver: Driver,
     intake: Intake,
+    list: DeviceList,
     sender: mpsc::Sender<Outbound>,
     outbound: mpsc::Receiver<Outbound>,
 }
@@ -75,6 +79,9 @@ impl Broker {
         board: Board,
     ) -> Result<Self, BrokerError> {
         let options = options::options(config, &site)?;
+        // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
+        let list = DeviceList::open(config.devices.clone(), board.clone())?;
+        list.tell(&mut Told::default(), &intake);
         let (client, mut eventloop) = AsyncClient::new(options, REQUESTS_MAX);
         eventloop
             .network_options
@@ -99,6 +106,7 @@ impl Broker {
                 ignored: Ignored::default(),
             },
             intake,
+            list,
             sender,
             outbound,
         })
@@ -127,10 +135,19 @@ impl Broker {
                 link.send(message).await;
             }
         };
+        let tell = async {
+            let mut told = Told::default();
+            let mut look = tokio::time::interval(LIST_EVERY);
+            loop {
+                look.tick().await;
+                self.list.tell(&mut told, &self.intake);
+            }
+        };
         let drive = self.driver.drive(deliveries, &cancel, &worked);
         tokio::pin!(drive);
         tokio::select! {
             () = &mut drive => {}
+            () = tell => {}
             ((), ()) = async { tokio::join!(work, send) } => drive.await,
         }
         board.source(SourceKind::Broker, |view| {

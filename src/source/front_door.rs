@@ -15,7 +15,6 @@ mod auth;
 mod batch;
 mod connect;
 mod connection;
-mod devices;
 mod handshake;
 mod hub;
 mod io;
@@ -40,12 +39,11 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-pub use devices::{DevicesError, hash_password};
-
 use crate::clock;
 use crate::config::Listen;
 use crate::event::{Name, SourceKind};
 use crate::journal::{Inbox, KeepChange};
+use crate::source::devices::{DeviceList, DevicesError, Told};
 use crate::source::{Intake, Outbound};
 use crate::tls::{self, ServerTlsError};
 use crate::view::board::Board;
@@ -101,7 +99,8 @@ impl FrontDoor {
         kept: Vec<(String, Vec<u8>)>,
         board: Board,
     ) -> Result<Self, FrontDoorError> {
-        let auth = Auth::new(config.devices.clone(), config.anonymous, board.clone())?;
+        let list = DeviceList::open(config.devices.clone(), board.clone())?;
+        let auth = Auth::new(list, config.anonymous);
         let tls = match (&config.tls_cert, &config.tls_key) {
             (Some(cert), Some(key)) => {
                 let needed = config.devices.is_none() && !config.anonymous;
@@ -118,7 +117,7 @@ impl FrontDoor {
             }
         }
         // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
-        auth.tell(&mut auth::Known::default(), &intake);
+        auth.list().tell(&mut Told::default(), &intake);
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
         Ok(Self {
             listener,
@@ -168,8 +167,8 @@ impl FrontDoor {
         });
         let done = CancellationToken::new();
         // Before the first reading: what it means is the profile's to say.
-        let mut known = auth::Known::default();
-        shared.auth.tell(&mut known, &shared.intake);
+        let mut known = Told::default();
+        shared.auth.list().tell(&mut known, &shared.intake);
         let delivery = deliver(Arc::clone(&shared), outbound, known, done.clone());
         let delivery = tokio::spawn(delivery);
         accept(&listener, tls, &shared, &cancel).await;
@@ -342,7 +341,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: &Origin, sha
 async fn deliver(
     shared: Arc<Shared>,
     mut outbound: mpsc::Receiver<Outbound>,
-    mut known: auth::Known,
+    mut known: Told,
     done: CancellationToken,
 ) {
     let mut messages = Vec::new();
@@ -363,7 +362,7 @@ async fn deliver(
             // Last, and `biased`: the queue was empty.
             () = done.cancelled() => return,
             _ = tidy.tick() => {
-                shared.auth.tell(&mut known, &shared.intake);
+                shared.auth.list().tell(&mut known, &shared.intake);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (device, payload) in wills {
                     changes.extend(shared.will(&device, &payload, None));

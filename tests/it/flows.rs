@@ -668,34 +668,6 @@ async fn before_there_is_a_copy_codes_are_kept_and_moved_by_later() {
     stage.stop().await;
 }
 
-/// From the publish to the word on the display, with two commits and MQTT both ways between them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a machine with nothing else to do: cargo test --test it flows::a_code_is -- --ignored --nocapture"]
-async fn a_code_is_answered_within_50_ms() {
-    const CODES: usize = 1_000;
-    let products = BTreeMap::from([("chair".to_owned(), "none".to_owned())]);
-    let mut stage = Stage::build(Target::stand_in(Duration::ZERO).await, &products).await;
-    stage.with_mqtt("transfer");
-    stage.start().await;
-    let mut ring = Ring::on(&stage).await;
-    let codes = ["LOC-BIN-0001", "{chair}", "LOC-BIN-0002"].map(|code| stage.text(code));
-    let mut took = Vec::with_capacity(CODES);
-    for code in codes.iter().cycle().take(CODES) {
-        let begun = clock::instant();
-        ring.scan(code).await;
-        ring.display(code).await;
-        took.push(begun.elapsed());
-    }
-    took.sort();
-    let (p50, p99) = (took[CODES / 2], took[CODES * 99 / 100]);
-    println!(
-        "read to feedback: p50 {p50:?}, p99 {p99:?}, most {:?}",
-        took[CODES - 1]
-    );
-    assert!(p99 < Duration::from_millis(50));
-    stage.stop().await;
-}
-
 /// A ProGlove's messages, as its gateway publishes them.
 fn glove(code: &str, event_id: &str) -> String {
     json!({

@@ -404,30 +404,3 @@ async fn a_beep_becomes_a_stored_scan_of_the_daemon() {
     assert_eq!(sources.iter().find(named).unwrap()["state"], "up");
     assert_eq!(status["events"]["stored"], 1);
 }
-
-/// From the last byte of a code to the first of its answer, with the commit between them.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a machine with nothing else to do: cargo test --test it serial -- --ignored --nocapture"]
-async fn a_code_is_answered_within_50_ms() {
-    const CODES: usize = 1_000;
-    let mut rig = Rig::new(&profile(CR, "G", 0));
-    rig.until("up", |source| source.state == "up").await;
-    let mut took = Vec::with_capacity(CODES);
-    for number in 0..CODES {
-        let code = format!("C-{number}\r");
-        let begun = clock::instant();
-        rig.plug.send(code.as_bytes()).await;
-        rig.plug.answer(1).await;
-        took.push(begun.elapsed());
-        // Faster than a hand, and slower than what is held to be a flood.
-        tokio::time::sleep(Duration::from_millis(6)).await;
-    }
-    took.sort();
-    let (p50, p99) = (took[CODES / 2], took[CODES * 99 / 100]);
-    println!(
-        "read to feedback: p50 {p50:?}, p99 {p99:?}, most {:?}",
-        took[CODES - 1]
-    );
-    assert!(p99 < Duration::from_millis(50));
-    rig.stop().await;
-}

@@ -83,6 +83,7 @@ fn the_sample_names_every_key_and_its_comments_are_valid_too() {
             ca: below("broker-ca.pem"),
             client_cert: below("gateway-client.pem"),
             client_key: below("gateway-client.key"),
+            devices: below("devices.toml"),
             keep_alive_s: 30,
             packet_bytes_max: 1_048_576,
         })

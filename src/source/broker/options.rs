@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::config;
 use crate::event::Name;
+use crate::source::devices::DevicesError;
 use crate::tls;
 
 /// A password is one line: a longer file is something else.
@@ -25,6 +26,8 @@ const PACKET_IDS: u16 = 8_192;
 /// Why there is no client: a fault of the configuration.
 #[derive(Debug, Error)]
 pub enum BrokerError {
+    #[error("mqtt.broker.devices: {0}")]
+    Devices(#[from] DevicesError),
     #[error("mqtt.broker.url is not mqtt://HOST[:PORT] or mqtts://HOST[:PORT]")]
     Url,
     #[error("mqtt.broker.password_file: cannot read {}: {error}", .path.display())]

@@ -5,82 +5,67 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
 use tokio::sync::Semaphore;
 
 use super::answer::Refusal;
 use super::connect::Connect;
-use super::devices::{self, Device, DevicesError, Stamp};
 use super::limits::Failures;
 use crate::clock;
 use crate::event::Name;
-use crate::source::Intake;
-use crate::source::profiles::Rule;
-use crate::view::board::Board;
+use crate::source::devices::{self, Device, DeviceList, Devices};
 
 /// Passwords that are verified at once: each takes 7 MiB and a core.
 const VERIFYING_MAX: usize = 1;
 /// Clients that wait for that; more are told to come back.
 const VERIFYING_QUEUE_MAX: usize = 1_024;
-/// How often the file is looked at, at the most.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub struct Auth {
-    file: Option<PathBuf>,
+    list: DeviceList,
     anonymous: bool,
-    list: Mutex<List>,
+    proved: Mutex<Proved>,
     failures: Failures,
     verifying: Arc<Semaphore>,
     queue: Semaphore,
-    board: Board,
 }
 
-/// Which state of the list somebody has seen.
-#[derive(Default)]
-pub struct Known(Option<Arc<BTreeMap<Name, Device>>>);
-
-struct List {
-    devices: Arc<BTreeMap<Name, Device>>,
-    stamp: Option<Stamp>,
-    looked: Instant,
-    /// Passwords that were right before, as keyed digests: a floor that reconnects at once must not wait for argon2.
-    proved: BTreeMap<Name, [u8; 32]>,
+/// Passwords that were right before, as keyed digests: a floor that reconnects at once must not wait for argon2.
+struct Proved {
+    /// The list that they are of.
+    list: Devices,
+    digests: BTreeMap<Name, [u8; 32]>,
 }
 
-impl std::fmt::Debug for List {
+impl std::fmt::Debug for Proved {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("List")
-            .field("devices", &self.devices.len())
+        f.debug_struct("Proved")
+            .field("devices", &self.digests.len())
             .finish_non_exhaustive()
     }
 }
 
 impl Auth {
-    pub fn new(file: Option<PathBuf>, anonymous: bool, board: Board) -> Result<Self, DevicesError> {
-        let stamp = file.as_deref().and_then(devices::stamp);
-        let list = match &file {
-            Some(file) => devices::read(file)?,
-            None => BTreeMap::new(),
+    pub fn new(list: DeviceList, anonymous: bool) -> Self {
+        let proved = Proved {
+            list: list.current(),
+            digests: BTreeMap::new(),
         };
-        Ok(Self {
-            file,
+        Self {
+            list,
             anonymous,
-            list: Mutex::new(List {
-                devices: Arc::new(list),
-                stamp,
-                looked: clock::instant(),
-                proved: BTreeMap::new(),
-            }),
+            proved: Mutex::new(proved),
             failures: Failures::default(),
             verifying: Arc::new(Semaphore::new(VERIFYING_MAX)),
             queue: Semaphore::new(VERIFYING_QUEUE_MAX),
-            board,
-        })
+        }
+    }
+
+    /// What it goes by.
+    pub fn list(&self) -> &DeviceList {
+        &self.list
     }
 
     /// The device that the client is. `certified`: the name in the certificate that TLS has verified.
@@ -90,7 +75,7 @@ impl Auth {
         certified: Option<&str>,
         address: IpAddr,
     ) -> Result<Name, Refusal> {
-        let list = self.current();
+        let list = self.list.current();
         if let Some(certified) = certified {
             let name = Name::new(certified).map_err(|_| Refusal::NotAuthorized)?;
             let claims_another = connect
@@ -118,7 +103,7 @@ impl Auth {
         let hash = device.and_then(|device| device.hash.clone());
 
         if let (Some(name), Some(hash)) = (&name, &hash)
-            && self.proved(name) == Some(digest(hash, password))
+            && self.proved(&list).digests.get(name) == Some(&digest(hash, password))
             && device.is_some_and(|device| device.enabled)
         {
             return Ok(name.clone());
@@ -133,8 +118,8 @@ impl Auth {
         let right = self.verify(tried, password.to_owned()).await?;
         match (name, hash) {
             (Some(name), Some(hash)) if right && device.is_some_and(|device| device.enabled) => {
-                let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-                list.proved.insert(name.clone(), digest(&hash, password));
+                let proof = digest(&hash, password);
+                self.proved(&list).digests.insert(name.clone(), proof);
                 Ok(name)
             }
             _ => {
@@ -142,31 +127,6 @@ impl Auth {
                 Err(Refusal::BadCredentials)
             }
         }
-    }
-
-    /// Tells what the list says of devices besides who they are, where it is not the same as the last time.
-    pub fn tell(&self, known: &mut Known, intake: &Intake) {
-        let list = self.current();
-        if known
-            .0
-            .as_ref()
-            .is_some_and(|known| Arc::ptr_eq(known, &list))
-        {
-            return;
-        }
-        let rules = list.iter().filter_map(|(name, device)| {
-            let profile = device.profile.clone()?;
-            let operator = None;
-            Some((name.clone(), Rule { profile, operator }))
-        });
-        intake.profiles().know_devices(rules.collect());
-        if let Some(capture) = intake.capture() {
-            let settings = list
-                .iter()
-                .map(|(name, device)| (name.clone(), device.settings.clone()));
-            capture.know_devices(settings.collect());
-        }
-        known.0 = Some(list);
     }
 
     /// A device that has a password cannot be had without it.
@@ -181,9 +141,14 @@ impl Auth {
         }
     }
 
-    fn proved(&self, name: &Name) -> Option<[u8; 32]> {
-        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.proved.get(name).copied()
+    /// Of this list; those of another one prove nothing.
+    fn proved(&self, list: &Devices) -> MutexGuard<'_, Proved> {
+        let mut proved = self.proved.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&proved.list, list) {
+            proved.list = Arc::clone(list);
+            proved.digests.clear();
+        }
+        proved
     }
 
     async fn verify(&self, hash: Option<String>, password: String) -> Result<bool, Refusal> {
@@ -201,35 +166,6 @@ impl Auth {
         })
         .await
         .map_err(|_| Refusal::Busy)
-    }
-
-    /// The list as the file has it now; the last good one while the file is broken.
-    fn current(&self) -> Arc<BTreeMap<Name, Device>> {
-        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = clock::instant();
-        if let Some(file) = &self.file
-            && now.saturating_duration_since(list.looked) >= LOOK_EVERY
-        {
-            list.looked = now;
-            let stamp = devices::stamp(file);
-            if stamp != list.stamp {
-                list.stamp = stamp;
-                match devices::read(file) {
-                    Ok(devices) => {
-                        tracing::info!(devices = devices.len(), "read the list of devices again");
-                        list.proved.clear();
-                        list.devices = Arc::new(devices);
-                        self.board.alarm("devices-file", None);
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the old list of devices stays in force");
-                        let sentence = format!("{error}: the old list of devices stays in force");
-                        self.board.alarm("devices-file", Some(sentence));
-                    }
-                }
-            }
-        }
-        Arc::clone(&list.devices)
     }
 }
 

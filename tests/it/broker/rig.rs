@@ -200,6 +200,7 @@ pub fn config(url: String) -> config::Broker {
         ca: None,
         client_cert: None,
         client_key: None,
+        devices: None,
         keep_alive_s: 5,
         packet_bytes_max: 1 << 20,
     }

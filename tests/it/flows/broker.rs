@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use stockrelay::config::Broker;
+
 use super::{Ring, Stage, Target};
 use crate::broker::rig::{Mosquitto, config};
 
@@ -34,9 +36,12 @@ async fn a_device_on_a_broker_moves_goods_and_reads_its_display_there() {
     let address = SocketAddr::from(([127, 0, 0, 1], mosquitto.port));
     let products = BTreeMap::from([("chair".to_owned(), "none".to_owned())]);
     let mut stage = Stage::build(Target::stand_in(Duration::ZERO).await, &products).await;
-    // The list of devices is the front door's, and holds for those at a broker as well.
     stage.with_mqtt("transfer");
-    stage.config.broker = Some(config(format!("mqtt://{address}")));
+    let door = stage.config.listen.take().unwrap();
+    stage.config.broker = Some(Broker {
+        devices: door.devices,
+        ..config(format!("mqtt://{address}"))
+    });
     stage.start().await;
     connected(&stage).await;
     let mut ring = Ring::at(address, &stage, &["display"]).await;

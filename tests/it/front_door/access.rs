@@ -8,7 +8,8 @@ use std::time::{Duration, SystemTime};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use stockrelay::config::Listen;
 use stockrelay::source::Intake;
-use stockrelay::source::front_door::{FrontDoor, FrontDoorError, hash_password};
+use stockrelay::source::devices::hash_password;
+use stockrelay::source::front_door::{FrontDoor, FrontDoorError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;

@@ -1,4 +1,4 @@
-//! `devices.toml`: who may come in with a password.
+//! `devices.toml`: the MQTT devices; who may come in with a password, and what is known of each.
 //!
 //! ```toml
 //! [devices.pda-07]
@@ -9,6 +9,8 @@
 //! profile = "proglove-streams"                      # how its scans are read: a shipped profile, or a file's path from this file's directory
 //! flow = "transfer"                                 # the flow that it begins in, whatever its profile says; without a profile its scans are bare text
 //! ```
+
+mod list;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,7 @@ use crate::config::Language;
 use crate::decode::profile::Profile;
 use crate::event::Name;
 use crate::source::profiles;
+pub use list::{DeviceList, Devices, Told};
 
 /// The largest `devices.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -86,12 +89,12 @@ impl std::fmt::Debug for Device {
 
 /// What tells one state of the file from another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
+pub(super) struct Stamp {
     modified: Option<SystemTime>,
     bytes: u64,
 }
 
-pub fn stamp(file: &Path) -> Option<Stamp> {
+pub(super) fn stamp(file: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(file).ok()?;
     Some(Stamp {
         modified: metadata.modified().ok(),
@@ -100,7 +103,7 @@ pub fn stamp(file: &Path) -> Option<Stamp> {
 }
 
 /// Reads the list; every hash in it is one that can be verified here.
-pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     let unreadable = |reason: String| DevicesError::Unreadable {
         file: file.to_owned(),
         reason,
@@ -201,7 +204,7 @@ fn check_hash(hash: &str) -> Result<(), &'static str> {
 }
 
 /// Whether the password is the one that was hashed. Takes tens of milliseconds and some MiB: not for an async thread.
-pub fn verify(hash: &str, password: &[u8]) -> bool {
+pub(super) fn verify(hash: &str, password: &[u8]) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| {
         hash.verify_password(&[&Argon2::default(), &scrypt::Scrypt], password)
             .is_ok()

@@ -1,0 +1,110 @@
+//! The list as the file has it now, for whoever asks again and again.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::{Device, DevicesError, Stamp, read, stamp};
+use crate::clock;
+use crate::event::Name;
+use crate::source::Intake;
+use crate::source::profiles::Rule;
+use crate::view::board::Board;
+
+/// How often the file is looked at, at the most.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+pub type Devices = Arc<BTreeMap<Name, Device>>;
+
+/// Without a file it is empty.
+#[derive(Debug)]
+pub struct DeviceList {
+    file: Option<PathBuf>,
+    read: Mutex<Read>,
+    board: Board,
+}
+
+#[derive(Debug)]
+struct Read {
+    devices: Devices,
+    stamp: Option<Stamp>,
+    looked: Instant,
+}
+
+/// Which state of the list somebody has been told.
+#[derive(Debug, Default)]
+pub struct Told(Option<Devices>);
+
+impl DeviceList {
+    pub fn open(file: Option<PathBuf>, board: Board) -> Result<Self, DevicesError> {
+        let stamp = file.as_deref().and_then(stamp);
+        let devices = match &file {
+            Some(file) => read(file)?,
+            None => BTreeMap::new(),
+        };
+        let read = Read {
+            devices: Arc::new(devices),
+            stamp,
+            looked: clock::instant(),
+        };
+        Ok(Self {
+            file,
+            read: Mutex::new(read),
+            board,
+        })
+    }
+
+    /// The list as the file has it now; the last good one while the file is broken.
+    pub fn current(&self) -> Devices {
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::instant();
+        if let Some(file) = &self.file
+            && now.saturating_duration_since(known.looked) >= LOOK_EVERY
+        {
+            known.looked = now;
+            let stamp = stamp(file);
+            if stamp != known.stamp {
+                known.stamp = stamp;
+                match read(file) {
+                    Ok(devices) => {
+                        tracing::info!(devices = devices.len(), "read the list of devices again");
+                        known.devices = Arc::new(devices);
+                        self.board.alarm("devices-file", None);
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the old list of devices stays in force");
+                        let sentence = format!("{error}: the old list of devices stays in force");
+                        self.board.alarm("devices-file", Some(sentence));
+                    }
+                }
+            }
+        }
+        Arc::clone(&known.devices)
+    }
+
+    /// Tells what the list says of devices besides who they are, where it is not the same as the last time. Without a file there
+    /// is nothing to tell: another source may have one.
+    pub fn tell(&self, told: &mut Told, intake: &Intake) {
+        if self.file.is_none() {
+            return;
+        }
+        let list = self.current();
+        if told.0.as_ref().is_some_and(|told| Arc::ptr_eq(told, &list)) {
+            return;
+        }
+        let rules = list.iter().filter_map(|(name, device)| {
+            let profile = device.profile.clone()?;
+            let operator = None;
+            Some((name.clone(), Rule { profile, operator }))
+        });
+        intake.profiles().know_devices(rules.collect());
+        if let Some(capture) = intake.capture() {
+            let settings = list
+                .iter()
+                .map(|(name, device)| (name.clone(), device.settings.clone()));
+            capture.know_devices(settings.collect());
+        }
+        told.0 = Some(list);
+    }
+}
