@@ -164,13 +164,15 @@ impl Run {
         last.max().unwrap()
     }
 
-    /// Until all scans up to this one are read, and what they led to is kept.
+    /// Until all scans up to this one are read, and what they led to is kept and counted.
     async fn has_read(&self, seq: u64, what: &str) {
         let read = || {
             let kept = self.journal.kept("flow-cursor").unwrap().pop()?;
             String::from_utf8(kept.1).unwrap().parse::<u64>().ok()
         };
         until(what, || read().is_some_and(|cursor| cursor >= seq)).await;
+        // What is on disk a reader sees at once, the counts only once the writer is through with it.
+        self.journal.inbox().keep(Vec::new()).await.unwrap();
     }
 
     async fn stop(self) {

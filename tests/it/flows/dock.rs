@@ -143,7 +143,10 @@ impl Dock {
     async fn answer(&mut self, code: &str) -> u8 {
         let heard = tokio::time::timeout(PATIENCE, self.scanner.read_u8()).await;
         heard
-            .unwrap_or_else(|_| panic!("{code}: no answer"))
+            .unwrap_or_else(|_| {
+                let log = fs::read_to_string(self.stage.dir.path().join("log"));
+                panic!("{code}: no answer\n{}", log.unwrap())
+            })
             .unwrap()
     }
 
