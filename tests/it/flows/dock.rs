@@ -2,6 +2,8 @@
 //! codes are on their way. What became of it is then read in Odoo, line by line.
 
 use std::fs::{self, File};
+use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::Child;
 use std::time::Duration;
 
@@ -9,13 +11,15 @@ use serde_json::{Value, json};
 use stockrelay::clock;
 use stockrelay::view::client::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio_serial::{ClearBuffer, SerialPort as _, SerialStream};
+use tokio_serial::{SerialPort as _, SerialStream};
 
 use super::{PATIENCE, Script, Stage, Target, profile};
 use crate::process;
 
 const GOOD: u8 = b'G';
 const BAD: u8 = b'B';
+/// Nothing has it.
+const NOWHERE: &str = "NOWHERE";
 /// How long after the last code of a movement the daemon is killed: before it has read it, and at each of its commits.
 const KILLS_MS: [u64; 8] = [0, 1, 2, 3, 5, 8, 12, 20];
 
@@ -52,8 +56,9 @@ impl Dock {
         let script: Script = toml::from_str(FLOOR).unwrap();
         let mut stage = Stage::build(target, &script.products).await;
         stage.furnish(&script).await;
-        let (scanner, line) = SerialStream::pair().unwrap();
-        let port = line.name().unwrap();
+        let port = stage.dir.path().join("port");
+        let (scanner, line) = plugged_in(&port);
+        let port = port.display();
         let (site, device) = (&stage.config.site, &stage.device);
         let (url, database) = (&stage.target.url, &stage.target.database);
         let own = profile("kind = \"serial\"", &script.start)
@@ -107,9 +112,14 @@ impl Dock {
         assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
         child.kill().unwrap();
         child.wait().unwrap();
-        self.line.clear(ClearBuffer::Input).unwrap();
-        self.scanner.clear(ClearBuffer::Input).unwrap();
+        (self.scanner, self.line) = plugged_in(&self.stage.dir.path().join("port"));
         self.start().await;
+    }
+
+    /// Until nothing more is said of what was read before a kill: the last answer is that of a code that means nothing.
+    async fn in_step(&mut self) {
+        self.send(NOWHERE).await;
+        while self.answer(NOWHERE).await != BAD {}
     }
 
     async fn ask(&self, path: &str) -> Result<Value, String> {
@@ -175,18 +185,17 @@ impl Dock {
         events.filter(|event| event["type"] == "scan").count()
     }
 
-    /// It is killed with a code on its way. Who is not answered looks, and reads the code again where it is not kept. `wrong` has no
-    /// place then: its answer ends whatever is still said of the code.
-    async fn killed_at(&mut self, code: &str, after: Duration, wrong: &str) {
+    /// It is killed with a code on its way. Who is not answered looks, and reads the code again where it is not kept.
+    async fn killed_at(&mut self, code: &str, after: Duration) {
         let before = self.scans().await;
         self.send(code).await;
         tokio::time::sleep(after).await;
         self.killed().await;
-        if self.scans().await == before {
+        let kept = self.scans().await > before;
+        self.in_step().await;
+        if !kept {
             self.good(&[code]).await;
         }
-        self.send(wrong).await;
-        while self.answer(wrong).await != BAD {}
     }
 
     /// The lines of pickings that a product is on in Odoo; all are done.
@@ -246,6 +255,15 @@ impl Dock {
     }
 }
 
+/// A scanner and its line, under this name from now on.
+fn plugged_in(port: &Path) -> (SerialStream, SerialStream) {
+    let (scanner, line) = SerialStream::pair().unwrap();
+    let next = port.with_extension("next");
+    symlink(line.name().unwrap(), &next).unwrap();
+    fs::rename(next, port).unwrap();
+    (scanner, line)
+}
+
 impl Drop for Dock {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -262,11 +280,14 @@ async fn beeps_become_movements(target: Target) {
     dock.repeated("{chair}").await;
     dock.good(&["{table}", "SR-QTY-5", "SR-UNDO"]).await;
     dock.killed().await;
+    dock.in_step().await;
     dock.good(&["{table}", "LOC-BIN-0002"]).await;
     for after_ms in KILLS_MS {
         dock.good(&["LOC-BIN-0001", "{chair}"]).await;
         let after = Duration::from_millis(after_ms);
-        dock.killed_at("LOC-BIN-0002", after, "{table}").await;
+        dock.killed_at("LOC-BIN-0002", after).await;
+        // The next is a bin again.
+        dock.bad("{table}").await;
     }
     dock.good(&["SR-FLOW-PICK", "{so1}", "LOC-BIN-0001"]).await;
     dock.good(&["{chair}", "SR-QTY-3", "{table}"]).await;
@@ -274,6 +295,7 @@ async fn beeps_become_movements(target: Target) {
     dock.bad("SR-QTY-9").await;
     dock.good(&["SR-UNDO"]).await;
     dock.killed().await;
+    dock.in_step().await;
     dock.good(&["{table}", "OBTVALI"]).await;
 
     let transfers = 2 + KILLS_MS.len();
