@@ -200,15 +200,13 @@ impl Capture {
             after = last.seq;
             let mut state = self.state();
             for Recorded { seq, event } in page.iter().filter(|recorded| counts(&recorded.event)) {
-                let key = EventKey::of(event);
-                if state.memory.knows(&key) {
-                    continue;
-                }
                 let facts = self.facts(&mut state, event);
-                let judgement = judge(event, &facts, &state.memory);
-                if judgement.counts != Counts::default() {
-                    state.memory.note(key, judgement.counts);
-                    state.memory.stored(&key, *seq);
+                let mut counts = judge(event, &facts, &state.memory).counts;
+                if counts.serial.is_some() && is_void(journal, *seq)? {
+                    counts.serial = None;
+                }
+                if counts != Counts::default() {
+                    state.memory.recall(EventKey::of(event), counts, *seq);
                 }
             }
         }
@@ -334,6 +332,17 @@ impl Capture {
         said.or_else(|| self.settings().get(device)?.language)
             .unwrap_or(self.0.config.language)
     }
+}
+
+/// Whether a person decided that an event did not happen, or not as it says.
+fn is_void(journal: &Journal, seq: u64) -> Result<bool, JournalError> {
+    let Some(Some(number)) = journal.document_of(seq)? else {
+        return Ok(false);
+    };
+    let entry = journal.document(number)?;
+    Ok(entry.is_some_and(|entry| {
+        entry.progress.state == State::Discarded || entry.document.corrects.is_some()
+    }))
 }
 
 /// Whether the copy of Odoo's orders, which is as of then, has all that there will ever be of a document. One that had to be sent

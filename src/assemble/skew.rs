@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::event::{CLOCK_MIN, Event, Name};
+use crate::event::{CLOCK_MIN, Event, Name, SourceKind};
 
 /// The network and the two clocks may differ by so much without being wrong.
 const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
@@ -53,6 +53,13 @@ impl Skews {
         if received < CLOCK_MIN {
             // The gateway booted without a clock: the device may have one.
             return (said, false);
+        }
+        if event.source == SourceKind::Flow {
+            // It says when its scans were done, and came later than they did: nothing is learnt of it.
+            return match self.0.get(&event.device).and_then(|clock| clock.ahead) {
+                Some(ahead) => put_right(said, ahead, received),
+                None => (said.min(received), false),
+            };
         }
         let ahead = said.duration_since(received);
         if ahead > TOLERANCE {
@@ -125,13 +132,16 @@ impl Clock {
             Some(_) => {}
         }
         match self.ahead {
-            Some(ahead) => (
-                said.saturating_sub(ahead).unwrap_or(said).min(received),
-                true,
-            ),
+            Some(ahead) => put_right(said, ahead, received),
             None => (said, false),
         }
     }
+}
+
+/// By a clock that is ahead by so much, or behind where that is negative.
+fn put_right(said: Timestamp, ahead: SignedDuration, received: Timestamp) -> (Timestamp, bool) {
+    let right = said.saturating_sub(ahead).unwrap_or(said);
+    (right.min(received), true)
 }
 
 impl Lag {
@@ -163,7 +173,7 @@ impl Lag {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, SourceKind};
+    use crate::event::Action;
 
     fn event(at: &str, received: &str) -> Event {
         Event {
@@ -259,6 +269,28 @@ mod tests {
         assert_eq!(
             happened(&mut skews, "2026-11-24T06:05:00Z", "2026-11-24T11:05:02Z"),
             ("2026-11-24T06:05:00Z".to_owned(), false)
+        );
+    }
+
+    /// A flow says when its scans were done, a minute late.
+    #[test]
+    fn nothing_is_learnt_of_what_a_flow_made_and_it_is_put_right() {
+        let mut skews = Skews::default();
+        let flow = |skews: &mut Skews, at: &str, received: &str| {
+            let made = Event {
+                source: SourceKind::Flow,
+                ..event(at, received)
+            };
+            skews.happened(&made).0.to_string()
+        };
+        let (at, now) = ("2026-11-24T04:59:00Z", "2026-11-24T10:00:00Z");
+        assert_eq!(flow(&mut skews, at, now), at);
+        assert!(skews.0.is_empty());
+        behind(&mut skews, "2026-11-24T10:00:00Z", 8, 30, 5 * 3600);
+        let now = "2026-11-24T10:04:30Z";
+        assert_eq!(
+            flow(&mut skews, "2026-11-24T05:03:30Z", now),
+            "2026-11-24T10:03:30Z"
         );
     }
 

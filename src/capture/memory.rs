@@ -47,8 +47,17 @@ struct Noted {
     /// The journal's number, once it has one.
     seq: Option<u64>,
     /// What the serial number's way was before.
-    before: Option<Way>,
+    before: Option<Last>,
 }
+
+/// The last way of a serial number, and the journal's number of the event; on its way to the journal it is the newest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Last {
+    way: Way,
+    seq: u64,
+}
+
+const ON_ITS_WAY: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 pub struct Memory {
@@ -56,22 +65,44 @@ pub struct Memory {
     order: VecDeque<EventKey>,
     /// Order and product → what was captured and is not in the copy yet.
     captured: HashMap<(i64, i64), Decimal>,
-    serials: HashMap<(i64, String), Way>,
+    serials: HashMap<(i64, String), Last>,
 }
 
 impl Memory {
     /// An event that counts, which is being kept.
     pub fn note(&mut self, key: EventKey, counts: Counts) {
-        if let Some((order, product, quantity)) = counts.order {
-            *self.captured.entry((order, product)).or_default() += quantity;
+        self.add(key, counts, None);
+    }
+
+    /// An event that the journal has. What it counts for an order may not have been known before; its serial number may have gone
+    /// another way since.
+    pub fn recall(&mut self, key: EventKey, counts: Counts, seq: u64) {
+        let Some(noted) = self.noted.get_mut(&key) else {
+            return self.add(key, counts, Some(seq));
+        };
+        if noted.counts.order.is_none() {
+            noted.counts.order = counts.order;
+            self.count(&counts);
         }
-        let before = counts
-            .serial
-            .as_ref()
-            .and_then(|(product, lot, way)| self.serials.insert((*product, lot.clone()), *way));
+    }
+
+    fn add(&mut self, key: EventKey, counts: Counts, seq: Option<u64>) {
+        self.count(&counts);
+        let mut before = None;
+        if let Some((product, lot, way)) = &counts.serial {
+            let last = Last {
+                way: *way,
+                seq: seq.unwrap_or(ON_ITS_WAY),
+            };
+            let place = (*product, lot.clone());
+            before = self.serials.get(&place).copied();
+            if before.is_none_or(|before| before.seq <= last.seq) {
+                self.serials.insert(place, last);
+            }
+        }
         let noted = Noted {
             counts,
-            seq: None,
+            seq,
             before,
         };
         self.noted.insert(key, noted);
@@ -82,9 +113,19 @@ impl Memory {
             {
                 self.uncount(&noted.counts);
                 if let Some((product, lot, _)) = noted.counts.serial {
-                    self.serials.remove(&(product, lot));
+                    let place = (product, lot);
+                    let last = self.serials.get(&place);
+                    if last.is_some_and(|last| last.seq <= noted.seq.unwrap_or(ON_ITS_WAY)) {
+                        self.serials.remove(&place);
+                    }
                 }
             }
+        }
+    }
+
+    fn count(&mut self, counts: &Counts) {
+        if let Some((order, product, quantity)) = counts.order {
+            *self.captured.entry((order, product)).or_default() += quantity;
         }
     }
 
@@ -96,8 +137,16 @@ impl Memory {
 
     /// The journal has it.
     pub fn stored(&mut self, key: &EventKey, seq: u64) {
-        if let Some(noted) = self.noted.get_mut(key) {
-            noted.seq = Some(seq);
+        let Some(noted) = self.noted.get_mut(key) else {
+            return;
+        };
+        noted.seq = Some(seq);
+        if let Some((product, lot, way)) = &noted.counts.serial
+            && let Some(last) = self.serials.get_mut(&(*product, lot.clone()))
+            && last.seq == ON_ITS_WAY
+            && last.way == *way
+        {
+            last.seq = seq;
         }
     }
 
@@ -113,7 +162,7 @@ impl Memory {
         self.uncount(&noted.counts);
         if let Some((product, lot, _)) = noted.counts.serial {
             match noted.before {
-                Some(way) => self.serials.insert((product, lot), way),
+                Some(last) => self.serials.insert((product, lot), last),
                 None => self.serials.remove(&(product, lot)),
             };
         }
@@ -141,7 +190,9 @@ impl Memory {
 
     #[must_use]
     pub fn last_way(&self, product: i64, lot: &str) -> Option<Way> {
-        self.serials.get(&(product, lot.to_owned())).copied()
+        self.serials
+            .get(&(product, lot.to_owned()))
+            .map(|last| last.way)
     }
 
     /// The events that count for an order, with the journal's numbers.
@@ -210,6 +261,23 @@ mod tests {
         assert_eq!(memory.captured(1, 2), Decimal::ZERO);
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
         assert!(memory.knows(&key(1)) && memory.counting().is_empty());
+    }
+
+    #[test]
+    fn what_is_recalled_fills_what_was_not_known_and_changes_nothing_newer() {
+        let mut memory = Memory::default();
+        let serial_alone = Counts {
+            order: None,
+            ..counts(1, "S1", Way::Out)
+        };
+        memory.note(key(2), serial_alone);
+        memory.stored(&key(2), 50);
+        memory.recall(key(1), counts(4, "S1", Way::In), 10);
+        assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
+        memory.recall(key(2), counts(1, "S1", Way::Out), 50);
+        memory.recall(key(2), counts(1, "S1", Way::Out), 50);
+        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert_eq!(memory.counting().len(), 2);
     }
 
     #[test]

@@ -40,15 +40,20 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     let journal = journal(reader);
     let control = control(reader);
     let log = log(reader);
-    if let (Some(listen), Some(broker)) = (&listen, &broker)
-        && let (Some(one), Some(other)) = (&listen.devices, &broker.devices)
-        && one != other
+    let mut listen = listen;
+    if let (Some(listen), Some(broker)) = (&mut listen, &broker)
+        && broker.devices.is_some()
+        && listen.devices != broker.devices
     {
-        reader.fault(
-            "mqtt.broker.devices",
-            "another file than in mqtt.listen.devices",
-            "one list for all MQTT devices, named once",
-        );
+        if listen.devices.is_some() {
+            reader.fault(
+                "mqtt.broker.devices",
+                "another file than in mqtt.listen.devices",
+                "one list for all MQTT devices, named once",
+            );
+        }
+        // Whom it bars is barred at the front door as well.
+        listen.devices.clone_from(&broker.devices);
     }
     if let (Some(listen), Some(metrics)) = (&listen, control.metrics)
         && listen.address == metrics

@@ -207,9 +207,11 @@ impl Nomenclature {
         if !self.gs1 {
             return None;
         }
-        let mut parts = self.decompose(&format!("{ai}{value}"), year)?;
-        let part = parts.pop()?;
-        parts.is_empty().then_some(part)
+        let element = format!("{ai}{value}");
+        let taken = |ready| Ready::part(ready, &element, year).ok().flatten();
+        let mut taken = self.rules.iter().filter_map(taken);
+        let whole = taken.find(|(_, behind)| behind.is_empty());
+        whole.map(|(found, _)| found)
     }
 
     /// The first rule that takes a code. An alias goes on with its own code, at the rules behind it.

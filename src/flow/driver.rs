@@ -1,7 +1,6 @@
 //! Runs the flows: scans come from the journal in `seq` order, events go back to it, and the person hears of it.
 //!
-//! What a device has begun and up to where scans are read is kept in the journal, in one transaction, after the events are. A crash
-//! between the two makes the same events once more, under the same ids, and the journal finds them to be duplicates.
+//! What a device has begun and up to where scans are read is kept in the journal, in one transaction with the events that are made.
 //!
 //! Until the copy of Odoo's data is there, nothing is guessed: scans wait in the journal, and the person is told that.
 
@@ -333,10 +332,12 @@ impl Driver {
                 None => {}
             }
         }
-        if !states.is_empty() {
+        if !events.is_empty() {
             self.commit(events, &states).await?;
-            self.states.extend(states);
+        } else if !states.is_empty() {
+            self.keep(kept(&states)).await?;
         }
+        self.states.extend(states);
         let wait = next.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
         Ok(wait)
     }

@@ -36,6 +36,8 @@ use problem::Problem;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 16_384;
+/// The same, where the words of a scanner profile come with it.
+const MEANING_BYTES_MAX: usize = 2 << 20;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -157,7 +159,10 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/parked/{id}/edit", post(edit::edit))
         .route("/v1/trace/{*id}", get(read::trace))
         .route("/v1/stream", get(stream::stream))
-        .route("/v1/meaning", post(meaning::meaning))
+        .route(
+            "/v1/meaning",
+            post(meaning::meaning).layer(DefaultBodyLimit::max(MEANING_BYTES_MAX)),
+        )
         .fallback(problem::unknown_path)
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

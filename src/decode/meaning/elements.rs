@@ -17,6 +17,8 @@ const GS1S: [&str; 12] = [
 /// One thing that a code says it is, with the words for people.
 struct Thing {
     meaning: Meaning,
+    /// The id of the product that it is, where that is known.
+    product: Option<i64>,
     by: By,
     named: String,
 }
@@ -76,6 +78,7 @@ fn by_gs1(
         let named = format!("{} by ({ai})", named(&meaning));
         Some(Thing {
             meaning,
+            product: None,
             by: By::Gs1,
             named,
         })
@@ -88,14 +91,15 @@ fn by_gs1(
             .transpose()?;
         let package = Meaning::Package {
             code: sscc.to_owned(),
-            content: content.map(Box::new),
+            content: content.map(|(item, _)| Box::new(item)),
         };
         return Ok(thing(package, "00"));
     }
     for (ai, gtin) in [("01", elements.gtin()), ("02", elements.content())] {
         if let Some(gtin) = gtin {
-            let item = details.item(gtin.as_str(), known)?;
-            return Ok(thing(Meaning::Product(item), ai));
+            let (item, product) = details.item(gtin.as_str(), known)?;
+            let thing = thing(Meaning::Product(item), ai);
+            return Ok(thing.map(|thing| Thing { product, ..thing }));
         }
     }
     let owned = |ai: &str| elements.get(ai).map(ToOwned::to_owned);
@@ -115,8 +119,13 @@ fn by_rule(
     known: &dyn Known,
 ) -> Result<Option<Thing>, Unclear> {
     let code = found.code.clone();
+    let mut product = None;
     let meaning = match found.rule.kind.as_str() {
-        "product" => Meaning::Product(details.item(&code, known)?),
+        "product" => {
+            let (item, id) = details.item(&code, known)?;
+            product = id;
+            Meaning::Product(item)
+        }
         "location" => Meaning::Location { code },
         "package" => Meaning::Package {
             code,
@@ -128,6 +137,7 @@ fn by_rule(
     let named = by_name(&named(&meaning), found);
     Ok(Some(Thing {
         meaning,
+        product,
         by: By::Nomenclature,
         named,
     }))
@@ -135,9 +145,20 @@ fn by_rule(
 
 /// The one thing that two are; else they are refused with both.
 fn together(elements: &ElementString, known: Thing, new: Thing) -> Result<Thing, Unclear> {
+    let same_product = known.product.is_some() && known.product == new.product;
     match (known.meaning, new.meaning) {
-        (one, other) if one == other => Ok(Thing {
+        (one, other) if one == other || same_product => Ok(Thing {
             meaning: one,
+            ..known
+        }),
+        (
+            Meaning::Package { code, content },
+            Meaning::Package {
+                code: other,
+                content: None,
+            },
+        ) if code == other => Ok(Thing {
+            meaning: Meaning::Package { code, content },
             ..known
         }),
         // GS1 itself says that (02) is what is inside of a package, and that package may be one of the site's own.
@@ -181,13 +202,17 @@ impl Details {
                 ("expiration_date", Value::Date(date)) => {
                     fill(&mut details.expiry, *date, found, elements)?;
                 }
-                ("weight", Value::Number(number)) => {
-                    fill(&mut details.weight_kg, *number, found, elements)?;
+                ("weight" | "quantity", Value::Number(number)) => {
+                    let place = match found.rule.uom {
+                        Some(unit) => {
+                            details.measures.push((*number, unit));
+                            continue;
+                        }
+                        None if kind == "weight" => &mut details.weight_kg,
+                        None => &mut details.quantity,
+                    };
+                    fill(place, *number, found, elements)?;
                 }
-                ("quantity", Value::Number(number)) => match found.rule.uom {
-                    None => fill(&mut details.quantity, *number, found, elements)?,
-                    Some(unit) => details.measures.push((*number, unit)),
-                },
                 _ => {}
             }
         }
@@ -208,8 +233,8 @@ impl Details {
         Some((meaning, by))
     }
 
-    /// A product by its code with all of this.
-    fn item(&self, code: &str, known: &dyn Known) -> Result<Item, Unclear> {
+    /// A product by its code with all of this, and its id where it is known.
+    fn item(&self, code: &str, known: &dyn Known) -> Result<(Item, Option<i64>), Unclear> {
         let gtin = Gtin::new(code).filter(|_| code.len() == 14);
         let forms: Vec<&str> = match &gtin {
             Some(gtin) => gtin.forms().collect(),
@@ -220,23 +245,26 @@ impl Details {
         let printed = forms.iter().find(|form| form.len() <= 13);
         let printed = printed.copied().unwrap_or(code);
         let product = found.as_ref().map(|(_, product)| product);
-        Ok(Item {
+        let item = Item {
             code: found.as_ref().map_or(printed, |(form, _)| form).to_owned(),
             gtin: gtin.map(|gtin| gtin.to_string()),
             name: product.map(|product| product.name.clone()),
             lot: self.lot.clone(),
             serial: self.serial.clone(),
             expiry: self.expiry,
-            quantity: self.quantity.or_else(|| self.measured_in(product?.unit?)),
+            quantity: self.quantity.or_else(|| self.measured_of(product?)),
             weight_kg: self.weight_kg,
             units: product
                 .map(|product| product.units)
                 .filter(|units| *units != Decimal::ONE),
             known: product.is_some(),
-        })
+        };
+        Ok((item, product.map(|product| product.id)))
     }
 
-    fn measured_in(&self, unit: i64) -> Option<Decimal> {
+    /// In the product's own unit. Of a packaging it would be counted in packagings, so it says nothing there.
+    fn measured_of(&self, product: &KnownProduct) -> Option<Decimal> {
+        let unit = product.unit.filter(|_| product.units == Decimal::ONE)?;
         let measures = self.measures.iter();
         let mut own = measures.filter(|(_, own)| *own == unit);
         own.next().map(|(number, _)| *number)

@@ -15,48 +15,37 @@ use super::connect::Connect;
 use super::limits::Failures;
 use crate::clock;
 use crate::event::Name;
-use crate::source::devices::{self, Device, DeviceList, Devices};
+use crate::source::devices::{self, Device, DeviceList};
 
 /// Passwords that are verified at once: each takes 7 MiB and a core.
 const VERIFYING_MAX: usize = 1;
 /// Clients that wait for that; more are told to come back.
 const VERIFYING_QUEUE_MAX: usize = 1_024;
 
-#[derive(Debug)]
 pub struct Auth {
     list: DeviceList,
     anonymous: bool,
-    proved: Mutex<Proved>,
+    /// Passwords that were right before, as digests with their hashes: a floor that reconnects at once must not wait for argon2.
+    proved: Mutex<BTreeMap<Name, [u8; 32]>>,
     failures: Failures,
     verifying: Arc<Semaphore>,
     queue: Semaphore,
 }
 
-/// Passwords that were right before, as keyed digests: a floor that reconnects at once must not wait for argon2.
-struct Proved {
-    /// The list that they are of.
-    list: Devices,
-    digests: BTreeMap<Name, [u8; 32]>,
-}
-
-impl std::fmt::Debug for Proved {
+impl std::fmt::Debug for Auth {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Proved")
-            .field("devices", &self.digests.len())
+        f.debug_struct("Auth")
+            .field("list", &self.list)
             .finish_non_exhaustive()
     }
 }
 
 impl Auth {
     pub fn new(list: DeviceList, anonymous: bool) -> Self {
-        let proved = Proved {
-            list: list.current(),
-            digests: BTreeMap::new(),
-        };
         Self {
             list,
             anonymous,
-            proved: Mutex::new(proved),
+            proved: Mutex::default(),
             failures: Failures::default(),
             verifying: Arc::new(Semaphore::new(VERIFYING_MAX)),
             queue: Semaphore::new(VERIFYING_QUEUE_MAX),
@@ -103,7 +92,7 @@ impl Auth {
         let hash = device.and_then(|device| device.hash.clone());
 
         if let (Some(name), Some(hash)) = (&name, &hash)
-            && self.proved(&list).digests.get(name) == Some(&digest(hash, password))
+            && self.proved().get(name) == Some(&digest(hash, password))
             && device.is_some_and(|device| device.enabled)
         {
             return Ok(name.clone());
@@ -118,8 +107,10 @@ impl Auth {
         let right = self.verify(tried, password.to_owned()).await?;
         match (name, hash) {
             (Some(name), Some(hash)) if right && device.is_some_and(|device| device.enabled) => {
-                let proof = digest(&hash, password);
-                self.proved(&list).digests.insert(name.clone(), proof);
+                let mut proved = self.proved();
+                proved.retain(|name, _| list.contains_key(name));
+                proved.insert(name.clone(), digest(&hash, password));
+                drop(proved);
                 Ok(name)
             }
             _ => {
@@ -141,14 +132,8 @@ impl Auth {
         }
     }
 
-    /// Of this list; those of another one prove nothing.
-    fn proved(&self, list: &Devices) -> MutexGuard<'_, Proved> {
-        let mut proved = self.proved.lock().unwrap_or_else(PoisonError::into_inner);
-        if !Arc::ptr_eq(&proved.list, list) {
-            proved.list = Arc::clone(list);
-            proved.digests.clear();
-        }
-        proved
+    fn proved(&self) -> MutexGuard<'_, BTreeMap<Name, [u8; 32]>> {
+        self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn verify(&self, hash: Option<String>, password: String) -> Result<bool, Refusal> {

@@ -173,10 +173,52 @@ fn a_measure_counts_where_its_unit_is_the_products_own() {
         Some("12.5".parse().unwrap())
     );
     assert_eq!(item("(01)04006381333931(3151)000125").quantity, None);
+    // Twelve pens are counted in twelves.
+    assert_eq!(item("(01)14006381333938(3611)000125").quantity, None);
     assert!(
         matches!(meaning("(3151)000125").0, Meaning::Unknown { .. }),
         "litres of nothing"
     );
+}
+
+#[test]
+fn a_weight_with_a_unit_is_such_a_measure_too() {
+    let weight = |unit| Rule {
+        kind: "weight".to_owned(),
+        ..measure(r"(320[0-5])(\d{6})", unit)
+    };
+    for (unit, quantity) in [(LITRE, None), (UNIT, Some("12.5".parse().unwrap()))] {
+        let (copy, nomenclature) = (copy(), Nomenclature::gs1("", vec![weight(unit)]).unwrap());
+        let context = Context {
+            means: &[],
+            nomenclature: Some(&nomenclature),
+            known: &copy,
+            year: 2026,
+        };
+        let understood = context.understand_text("(01)04006381333931(3201)000125", None);
+        let Meaning::Product(pen) = understood.unwrap().meaning else {
+            panic!("it is a pen")
+        };
+        assert_eq!((pen.quantity, pen.weight_kg), (quantity, None));
+    }
+}
+
+#[test]
+fn the_first_rule_that_takes_all_of_an_element_counts() {
+    let rules = vec![
+        of("location", r"(91)(B\d{3})", Content::Alpha),
+        of("lot", "(91)(.{1,20})", Content::Alpha),
+    ];
+    let nomenclature = Nomenclature::gs1("", rules).unwrap();
+    let kind = |value| Some(&*nomenclature.element("91", value, 2026)?.rule.kind);
+    assert_eq!(kind("B123"), Some("location"));
+    assert_eq!(kind("B1234"), Some("lot"));
+}
+
+#[test]
+fn one_product_said_twice_is_one() {
+    let pen = item("(01)04006381333931(91)4006381333931");
+    assert_eq!(pen.gtin.as_deref(), Some("04006381333931"));
 }
 
 #[test]
