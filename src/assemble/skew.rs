@@ -56,7 +56,9 @@ impl Skews {
         }
         if event.source == SourceKind::Flow {
             // It says when its scans were done, and came later than they did: nothing is learnt of it.
-            return match self.0.get(&event.device).and_then(|clock| clock.ahead) {
+            let clock = self.0.get(&event.device);
+            let clock = clock.filter(|clock| received.duration_since(clock.seen) < REMEMBERED);
+            return match clock.and_then(|clock| clock.ahead) {
                 Some(ahead) => put_right(said, ahead, received),
                 None => (said.min(received), false),
             };
@@ -292,6 +294,8 @@ mod tests {
             flow(&mut skews, "2026-11-24T05:03:30Z", now),
             "2026-11-24T10:03:30Z"
         );
+        let (at, two_days_later) = ("2026-11-26T10:03:30Z", "2026-11-26T10:04:30Z");
+        assert_eq!(flow(&mut skews, at, two_days_later), at, "forgotten");
     }
 
     #[test]

@@ -4,10 +4,11 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::assemble::{Assembler, Now};
 use crate::clock;
 use crate::event::SourceKind;
 use crate::forward::odoo::{Kind, Order, OrderLine, Row};
-use crate::journal::WriterHandle;
+use crate::journal::{Change, WriterHandle};
 use crate::source::{Channel, Intake, Reading, Verdict};
 
 pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
@@ -272,6 +273,49 @@ async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen()
     assert_eq!(
         rig.take(&pick("t", 2)).await.accepted,
         Accepted::Stored { seq: 3 }
+    );
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn a_serial_of_a_discarded_document_may_come_in_after_a_restart() {
+    let mut rig = Rig::new(Check::Strict);
+    let came =
+        |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
+    assert_eq!(
+        rig.take(&came("1")).await.accepted,
+        Accepted::Stored { seq: 1 }
+    );
+    let site = Name::new("s").unwrap();
+    let mut assembler = Assembler::new(site, config::Documents::default(), 0);
+    let at = |seconds| Now {
+        wall: clock::now(),
+        monotonic: Duration::from_secs(seconds),
+    };
+    assembler.take(&rig.journal.events(0, 1).unwrap()[0], at(0));
+    let sealed = assembler.seal(at(10_000)).unwrap();
+    let inbox = rig.journal.inbox();
+    inbox
+        .seal(sealed.documents, sealed.skipped, sealed.settled)
+        .await
+        .unwrap();
+    let entry = rig.journal.document(1).unwrap().unwrap();
+    let discarded = Change {
+        number: 1,
+        expect: State::Waiting,
+        progress: Progress {
+            state: State::Discarded,
+            ..entry.progress
+        },
+        by: "anna".to_owned(),
+        note: "it was another box".to_owned(),
+    };
+    assert_eq!(inbox.change(vec![discarded]).await.unwrap(), [true]);
+    rig.forget();
+    rig.intake.capture().unwrap().recall();
+    assert_eq!(
+        rig.take(&came("2")).await.accepted,
+        Accepted::Stored { seq: 2 }
     );
     rig.stop().await;
 }
