@@ -146,6 +146,18 @@ fn an_empty_section_opens_the_front_door_and_no_section_does_not() {
 }
 
 #[test]
+fn the_list_of_devices_that_a_broker_names_bars_at_the_front_door_too() {
+    let text = format!(
+        "{}[mqtt.broker]\nurl = \"mqtt://localhost\"\ndevices = \"d.toml\"",
+        LEAST.replace("devices = \"devices.toml\"", "anonymous = true\n")
+    );
+    let config = load_one(&text).unwrap().config;
+    let of_broker = config.broker.unwrap().devices;
+    assert!(of_broker.is_some());
+    assert_eq!(config.listen.unwrap().devices, of_broker);
+}
+
+#[test]
 fn every_fault_is_told_at_once_with_its_origin() {
     let main = r#"
         site = "ams 1"
