@@ -6,7 +6,8 @@
 //!
 //! What is about an order goes into a document of that order; a count, a validation and what the carrier is told are documents of
 //! their own. **A count comes after all that was done before it in the same bin, and what completes an order after all that was
-//! done for it:** open documents of that kind are sealed first, and a lower number is sent first (`forward::order`).
+//! done for it:** open documents of that kind are sealed first, and a lower number is sent first (`forward::order`). So is the
+//! document of what is taken back.
 //!
 //! Open documents are nowhere but here. After a restart they come about again from the journal's events that are
 //! in no sealed document; they may then be cut differently, which is why nothing is sent before it is sealed.
@@ -26,7 +27,7 @@ use self::movement::{LineKey, Movement};
 use self::skew::Skews;
 use crate::config::{self, Per};
 use crate::document::{Document, KeyMaker, Line, Purpose};
-use crate::event::{Event, Name, Recorded};
+use crate::event::{Action, Event, Name, Recorded};
 use crate::outcome::flag;
 
 pub use self::movement::revive;
@@ -102,10 +103,28 @@ impl Assembler {
 
     /// Takes the next event, in `seq` order. What that seals comes out of the next [`Self::seal`].
     pub fn take(&mut self, recorded: &Recorded, now: Now) {
+        self.put(recorded, Movement::of(&recorded.event.action), now);
+    }
+
+    /// The same of an event that takes back `undone`, which came before it.
+    pub fn take_back(&mut self, recorded: &Recorded, undone: &Recorded, now: Now) {
+        let Action::Undo { event, reason } = recorded.event.action.clone() else {
+            return self.take(recorded, now);
+        };
+        let holds = |open: &Open| open.events.binary_search(&undone.seq).is_ok();
+        let mut open = self.open.iter();
+        if let Some(of) = open.find(|(_, open)| holds(open)).map(|(of, _)| of.clone()) {
+            self.seal_open(&of, now);
+        }
+        let back = Movement::back(event, reason, &undone.event.action);
+        self.put(recorded, back, now);
+    }
+
+    fn put(&mut self, recorded: &Recorded, movement: Movement, now: Now) {
         self.last_seq = recorded.seq;
         let when = self.skews.happened(&recorded.event);
         let group = self.group_of(&recorded.event);
-        match Movement::of(&recorded.event.action) {
+        match movement {
             Movement::None => {
                 self.skipped.push(recorded.seq);
                 self.skipped_since.get_or_insert(now.monotonic);

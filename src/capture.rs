@@ -34,7 +34,7 @@ use crate::document::{Progress, State};
 use crate::event::{Action, Event, Name, Recorded};
 use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
-use judge::{Counts, Facts, Judgement, Say, judge};
+use judge::{Counts, Facts, Judgement, Say, judge, take_back};
 use lookup::Lookup;
 use memory::{EventKey, Memory};
 use texts::{Key, text};
@@ -135,7 +135,8 @@ impl Capture {
     /// Judges an event, if there is anything to be had from it; `display`: somebody would read it.
     #[must_use]
     pub fn judge(&self, event: &Event, display: bool) -> Option<Judged> {
-        let counts = counts(event);
+        let undone = self.undone_by(event);
+        let counts = counts(undone.as_ref().unwrap_or(event));
         let wanted = match self.0.config.check {
             Check::Off => false,
             Check::Lenient => display || counts,
@@ -146,12 +147,11 @@ impl Capture {
         }
         let key = counts.then(|| EventKey::of(event));
         let mut state = self.state();
-        let facts = self.facts(&mut state, event);
         let known = key.as_ref().is_some_and(|key| state.memory.knows(key));
         let judgement = if known {
             again()
         } else {
-            judge(event, &facts, &state.memory)
+            self.judgement(&mut state, event, undone.as_ref())
         };
         let refused = self.is_strict() && judgement.refused.is_some();
         let counted = judgement.counts != Counts::default();
@@ -168,6 +168,28 @@ impl Capture {
             device: event.device.clone(),
             display,
         })
+    }
+
+    fn judgement(&self, state: &mut Known, event: &Event, undone: Option<&Event>) -> Judgement {
+        let facts = self.facts(state, undone.unwrap_or(event));
+        match undone {
+            Some(undone) => take_back(undone, &facts, &state.memory),
+            None => judge(event, &facts, &state.memory),
+        }
+    }
+
+    /// The event that this one takes back, as far as the journal has it.
+    fn undone_by(&self, event: &Event) -> Option<Event> {
+        let Action::Undo { event: id, .. } = &event.action else {
+            return None;
+        };
+        let found = self
+            .0
+            .journal
+            .as_ref()?
+            .event_of(event.device.as_str(), id);
+        // What cannot be read counts for nothing, and refuses nothing.
+        found.ok()?.map(|recorded| recorded.event)
     }
 
     fn facts(&self, state: &mut Known, event: &Event) -> Facts {
@@ -199,9 +221,12 @@ impl Capture {
             };
             after = last.seq;
             let mut state = self.state();
-            for Recorded { seq, event } in page.iter().filter(|recorded| counts(&recorded.event)) {
-                let facts = self.facts(&mut state, event);
-                let mut counts = judge(event, &facts, &state.memory).counts;
+            for Recorded { seq, event } in &page {
+                let undone = self.undone_by(event);
+                if !counts(undone.as_ref().unwrap_or(event)) {
+                    continue;
+                }
+                let mut counts = self.judgement(&mut state, event, undone.as_ref()).counts;
                 if counts.serial.is_some() && is_void(journal, *seq)? {
                     counts.serial = None;
                 }

@@ -275,6 +275,7 @@ fn with_order(purpose: &Purpose, order: Option<String>) -> Result<Purpose, Corre
         Purpose::Transfer
         | Purpose::Count
         | Purpose::Scrap { .. }
+        | Purpose::Undo { .. }
         | Purpose::Unsupported { .. } => return Err(CorrectionError::NoOrder(kind)),
     }
     Ok(purpose)

@@ -161,6 +161,14 @@ pub enum Purpose {
     },
     /// The order is complete.
     Validate { order: String },
+    /// What another event of the same device did is taken back; the one line is what that said.
+    Undo {
+        /// The device's id of that event.
+        event: String,
+        /// What that event was for; none where no such event is known.
+        of: Option<Box<Purpose>>,
+        reason: Option<String>,
+    },
     /// Sealed by a version that could not post events of this type; its lines are in its one event.
     Unsupported { kind: String },
 }
@@ -179,6 +187,7 @@ impl Purpose {
             Self::Pack { .. } | Self::PackOrder { .. } => "pack",
             Self::Ship { .. } => "ship",
             Self::Validate { .. } => "validate",
+            Self::Undo { .. } => "undo",
             Self::Unsupported { kind } => kind,
         }
     }
@@ -194,6 +203,7 @@ impl Purpose {
             Self::Receive { order } | Self::Return { order, .. } | Self::Pack { order } => {
                 order.as_deref()
             }
+            Self::Undo { of, .. } => of.as_ref()?.order(),
             Self::Transfer | Self::Count | Self::Scrap { .. } | Self::Unsupported { .. } => None,
         }
     }
@@ -309,4 +319,6 @@ pub struct Progress {
     pub decision: Option<String>,
     /// What a person should know of it although it went well: `negative-stock`, `time-corrected`, ...
     pub flags: Vec<String>,
+    /// The `seq` of each of its events that a later document took back.
+    pub undone: Vec<u64>,
 }

@@ -194,6 +194,12 @@ pub enum Action {
     Validate {
         order: String,
     },
+    /// Takes back another event of the same device.
+    Undo {
+        /// The device's id of that event.
+        event: String,
+        reason: Option<String>,
+    },
 }
 
 impl Action {
@@ -211,6 +217,30 @@ impl Action {
             Self::Pack { .. } => "pack",
             Self::Ship { .. } => "ship",
             Self::Validate { .. } => "validate",
+            Self::Undo { .. } => "undo",
+        }
+    }
+
+    /// How much of a product it moves or counts; none where it is about none.
+    #[must_use]
+    pub fn quantity(&self) -> Option<Decimal> {
+        match self {
+            Self::Transfer { quantity, .. }
+            | Self::Pick { quantity, .. }
+            | Self::Receive { quantity, .. }
+            | Self::Count { quantity, .. }
+            | Self::Scrap { quantity, .. }
+            | Self::Return { quantity, .. }
+            | Self::Pack {
+                product: Some(_),
+                quantity,
+                ..
+            } => Some(*quantity),
+            Self::Pack { product: None, .. }
+            | Self::Scan { .. }
+            | Self::Ship { .. }
+            | Self::Validate { .. }
+            | Self::Undo { .. } => None,
         }
     }
 }

@@ -25,6 +25,7 @@ pub mod order;
 mod refresh;
 mod resolve;
 mod sequence;
+mod undo;
 mod withdraw;
 
 use std::collections::hash_map::RandomState;
@@ -358,6 +359,11 @@ async fn step(
             client.set_done(&[(*picking, Some(*at))]).await?;
         }
         Next::Remove { lines } => client.remove_lines(lines).await?,
+        Next::Reduce { picking, lines } => {
+            if !client.reduce_lines(picking, lines).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
         Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
         Next::Ship {
             picking,

@@ -52,6 +52,9 @@ pub mod code {
     pub const CANCELLED_IN_ODOO: &str = "cancelled-in-odoo";
     pub const DIFFERS_IN_ODOO: &str = "differs-in-odoo";
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
+    pub const UNKNOWN_EVENT: &str = "unknown-event";
+    pub const NOT_UNDONE: &str = "not-undone";
+    pub const UNDO_TOO_LATE: &str = "undo-too-late";
 
     /// Each code once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
@@ -96,6 +99,9 @@ pub mod code {
         CANCELLED_IN_ODOO,
         DIFFERS_IN_ODOO,
         UNKNOWN_OUTCOME,
+        UNKNOWN_EVENT,
+        NOT_UNDONE,
+        UNDO_TOO_LATE,
     ];
 
     /// Codes of what was captured alone: no document is parked for them.
@@ -133,6 +139,7 @@ pub mod flag {
     pub const WITHDRAWN: &str = "withdrawn";
     pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
     pub const LEFT_IN_ODOO: &str = "left-in-odoo";
+    pub const TAKEN_BACK: &str = "taken-back";
 
     /// Each flag once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
@@ -144,7 +151,14 @@ pub mod flag {
         WITHDRAWN,
         POSTED_IN_ODOO,
         LEFT_IN_ODOO,
+        TAKEN_BACK,
     ];
+}
+
+/// How a parked document came to an end that is not Odoo's.
+pub mod ended {
+    pub const DISCARDED: &str = "discarded";
+    pub const REPLACED: &str = "replaced";
 }
 
 /// Why a call to Odoo did not do what it should. Each variant is a decision of its caller.

@@ -198,7 +198,22 @@ impl Movement {
                 None,
             ),
             Action::Validate { order } => Self::Alone(Purpose::Validate { order }, None),
+            Action::Undo { event, reason } => {
+                let of = None;
+                Self::Alone(Purpose::Undo { event, of, reason }, None)
+            }
         }
+    }
+
+    /// That of an event which takes `undone` back: a document of its own, with the line that is taken back.
+    pub fn back(event: String, reason: Option<String>, undone: &Action) -> Self {
+        let (of, line) = match Self::of(undone) {
+            Self::None => (None, None),
+            Self::Line(purpose, key, quantity) => (Some(purpose), Some((key, quantity))),
+            Self::Alone(purpose, line) => (Some(purpose), line),
+        };
+        let of = of.map(Box::new);
+        Self::Alone(Purpose::Undo { event, of, reason }, line)
     }
 }
 

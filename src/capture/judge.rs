@@ -118,9 +118,10 @@ pub fn codes(action: &Action) -> Codes<'_> {
             lot,
             ..
         } => (product.as_ref(), *quantity, lot.as_deref()),
-        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => {
-            (None, Decimal::ONE, None)
-        }
+        Action::Scan { .. }
+        | Action::Ship { .. }
+        | Action::Validate { .. }
+        | Action::Undo { .. } => (None, Decimal::ONE, None),
     };
     let (from, to) = match action {
         Action::Transfer { from, to, .. } => (Some(from), Some(to)),
@@ -128,7 +129,10 @@ pub fn codes(action: &Action) -> Codes<'_> {
         Action::Count { from, .. } | Action::Scrap { from, .. } => (Some(from), None),
         Action::Receive { to, .. } => (None, to.as_ref()),
         Action::Return { to, .. } => (None, Some(to)),
-        Action::Scan { .. } | Action::Ship { .. } | Action::Validate { .. } => (None, None),
+        Action::Scan { .. }
+        | Action::Ship { .. }
+        | Action::Validate { .. }
+        | Action::Undo { .. } => (None, None),
     };
     let (order, way) = match action {
         Action::Pick { order, .. } => (Some(order), Way::Out),
@@ -165,6 +169,40 @@ pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
             refused: Some(code),
             counts,
         },
+    }
+}
+
+/// Judges that an event is taken back. What it counted for counts no more, and where a serial number is now is not known.
+#[must_use]
+pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
+    let codes = codes(&undone.action);
+    let product = match facts.product.as_deref() {
+        Some(Found::One(product)) => Some(product),
+        _ => None,
+    };
+    let mut counts = Counts::default();
+    // Whether it was right is no question any more.
+    let _ = order(&codes, facts, memory, product, &mut counts, &mut None);
+    if let Some((_, _, quantity)) = &mut counts.order {
+        *quantity = -*quantity;
+    }
+    if let (Some(product), Some(lot)) = (product.filter(|product| product.serial), codes.lot)
+        && codes.way != Way::Neither
+    {
+        counts.serial = Some((product.id, lot.to_owned(), Way::Forgotten));
+    }
+    let what = match (product, codes.product) {
+        (Some(product), _) => {
+            let quantity = (codes.quantity * product.factor).normalize();
+            format!("{quantity} × {}", product.name)
+        }
+        (None, Some(code)) => format!("{} × {code}", codes.quantity.normalize()),
+        (None, None) => undone.action.kind().to_owned(),
+    };
+    Judgement {
+        say: good(Key::TakenBack, vec![("what", what)]),
+        refused: None,
+        counts,
     }
 }
 
@@ -294,6 +332,8 @@ fn plain(event: &Event, facts: &Facts) -> Say {
             good(Key::Noted, vec![("what", order.clone())])
         }
         Action::Pack { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
+        // What it takes back is not known here.
+        Action::Undo { event, .. } => good(Key::NotKnownYet, vec![("code", event.clone())]),
         other => good(Key::Noted, vec![("what", other.kind().to_owned())]),
     }
 }

@@ -42,12 +42,13 @@ pub enum Key {
     Counted,
     OnOrder,
     Noted,
+    TakenBack,
     Found,
 }
 
 impl Key {
     #[cfg(test)]
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::UnknownProduct,
         Self::AmbiguousProduct,
         Self::UnknownLocation,
@@ -67,6 +68,7 @@ impl Key {
         Self::Counted,
         Self::OnOrder,
         Self::Noted,
+        Self::TakenBack,
         Self::Found,
     ];
 
@@ -92,6 +94,7 @@ impl Key {
             Self::Counted => "counted",
             Self::OnOrder => "on-order",
             Self::Noted => "noted",
+            Self::TakenBack => "taken-back",
             Self::Found => "found",
         }
     }

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use crate::assemble::{Assembler, Now};
 use crate::clock;
 use crate::config::Config;
-use crate::journal::Journal;
+use crate::event::{Action, Recorded};
+use crate::journal::{Journal, JournalError};
 use crate::view::board::Board;
 
 /// Events read from the journal at once.
@@ -81,7 +82,7 @@ impl Assembling {
     }
 
     /// Hands the next events to the assembler; answers how many there were.
-    fn read_page(&mut self) -> Result<usize, crate::journal::JournalError> {
+    fn read_page(&mut self) -> Result<usize, JournalError> {
         let events = self.journal.events(self.cursor, PAGE_EVENTS)?;
         let Some(last) = events.last().map(|event| event.seq) else {
             return Ok(0);
@@ -95,9 +96,22 @@ impl Assembling {
             .iter()
             .filter(|event| settled.binary_search(&event.seq).is_err())
         {
-            self.assembler.take(event, self.now());
+            match self.undone_by(event)? {
+                Some(undone) => self.assembler.take_back(event, &undone, self.now()),
+                None => self.assembler.take(event, self.now()),
+            }
         }
         self.cursor = last;
         Ok(events.len())
+    }
+
+    /// The event that this one takes back, if it came before it.
+    fn undone_by(&self, recorded: &Recorded) -> Result<Option<Recorded>, JournalError> {
+        let Action::Undo { event, .. } = &recorded.event.action else {
+            return Ok(None);
+        };
+        let device = recorded.event.device.as_str();
+        let undone = self.journal.event_of(device, event)?;
+        Ok(undone.filter(|undone| undone.seq < recorded.seq))
     }
 }

@@ -7,7 +7,7 @@ use crate::event::Action;
 use super::fields::{Raw, Reader, Refusal};
 
 /// What a device may write as `type`, with what it then must give.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 10] = [
     ("transfer", "product, from and to"),
     ("pick", "order and product"),
     ("receive", "product"),
@@ -17,6 +17,7 @@ const KINDS: [(&str, &str); 9] = [
     ("pack", "package, and product or order"),
     ("ship", "order"),
     ("validate", "order"),
+    ("undo", "event"),
 ];
 
 /// What a type needs, in words.
@@ -132,6 +133,10 @@ fn read_without_stock(reader: &mut Reader, raw: &Raw<'_>) -> Result<Action, Refu
         }),
         "validate" => Ok(Action::Validate {
             order: reader.needed("order", raw.order)?,
+        }),
+        "undo" => Ok(Action::Undo {
+            event: reader.needed("event", raw.event)?,
+            reason: reader.optional("reason", raw.reason)?,
         }),
         _ => Ok(Action::Scan {
             code: reader.needed("code", raw.code)?,

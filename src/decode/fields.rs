@@ -56,6 +56,8 @@ pub(super) struct Raw<'a> {
     #[serde(borrow)]
     pub order: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub event: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub operator: Option<&'a RawValue>,
     #[serde(borrow)]
     pub reason: Option<&'a RawValue>,

@@ -5,7 +5,6 @@ use crate::decode::profile::{Flow, Movement};
 use crate::event::Action;
 
 use super::engine::{Engine, Input, emit};
-use super::make;
 use super::say::{Key, Say};
 use super::state::{Done, State};
 
@@ -72,7 +71,7 @@ impl<'a> Engine<'a> {
         actions.push(Action::Validate {
             order: order.clone(),
         });
-        state.done = Done::Fixed;
+        state.done = Done::Validated;
         let say = Say::good(Key::Validated).with("order", &order);
         Ok(say.wanting(self.wanted(flow, state)))
     }
@@ -107,16 +106,16 @@ impl<'a> Engine<'a> {
             return Ok(self.undone(flow, state));
         }
         match std::mem::take(&mut state.done) {
-            Done::Moved(moved) if state.work.items.is_empty() => {
-                let what = format!("{} × {}", moved.len(), flow.movement.as_str());
-                let what = match moved.as_slice() {
-                    [one] => format!("{} × {}", one.quantity.normalize(), one.product),
-                    _ => what,
+            Done::Made { ids, what } if state.work.items.is_empty() => {
+                let undo = |event| Action::Undo {
+                    event,
+                    reason: None,
                 };
-                actions.extend(make::back(&moved));
-                Ok(Say::good(Key::MovedBack).with("what", &what))
+                actions.extend(ids.into_iter().rev().map(undo));
+                let say = Say::good(Key::TakenBack).with("what", &what);
+                Ok(say.wanting(self.wanted(flow, state)))
             }
-            Done::Fixed if state.work.items.is_empty() => Err(Say::bad(Key::Fixed)),
+            Done::Validated if state.work.items.is_empty() => Err(Say::bad(Key::ValidatedBefore)),
             _ => Err(self.wrong(Key::NothingToUndo, flow, state, "")),
         }
     }

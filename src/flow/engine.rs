@@ -12,7 +12,7 @@ use crate::event::Action;
 use super::acts;
 use super::make;
 use super::say::{Key, Say, Want};
-use super::state::{Did, State, Step, Tracking};
+use super::state::{Did, Done, State, Step, Tracking};
 
 /// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
 const SETTLE_S: i64 = 60;
@@ -90,6 +90,7 @@ impl<'a> Engine<'a> {
     pub fn read(&self, state: &State, input: &Input<'_>) -> (State, Output) {
         let mut before = state.clone();
         let mut events = self.pass(&mut before, input.now);
+        (before.seq, before.made) = (input.seq, 0);
         let mut after = before.clone();
         let mut actions = Vec::new();
         let (mut state, mut say) = match self.apply(&mut after, input, &mut actions) {
@@ -100,10 +101,8 @@ impl<'a> Engine<'a> {
             }
         };
         say.dropped = state.dropped.take();
-        state.seq = input.seq;
         state.last = Some(input.now);
         state.last_at = Some(input.at);
-        state.made = 0;
         let operator = input.operator.or(state.operator.as_deref());
         let operator = operator.map(str::to_owned);
         events.extend(number(&mut state, actions, input.at, operator.as_ref()));
@@ -145,7 +144,7 @@ impl<'a> Engine<'a> {
             }
             state.forget();
             state.flow = None;
-            state.done = super::state::Done::Nothing;
+            state.done = Done::Nothing;
         }
         events
     }
@@ -388,11 +387,15 @@ pub(super) fn emit(
     if made.is_empty() {
         return Ok(false);
     }
+    let places = actions.len() + 1..=actions.len() + made.len();
+    state.done = Done::Made {
+        ids: places.map(|place| id_of(state, place)).collect(),
+        what: state.work.summary(),
+    };
     state.work.items.clear();
     state.work.last = 0;
     state.work.reason = None;
     state.trail.clear();
-    state.done = make::done(&made);
     actions.extend(made);
     Ok(true)
 }
@@ -404,16 +407,21 @@ fn number(
     at: Timestamp,
     operator: Option<&String>,
 ) -> Vec<Made> {
-    let mut name = |action| {
-        state.made += 1;
-        Made {
-            id: format!("flow-{}-{}", state.seq, state.made),
-            at,
-            operator: operator.cloned(),
-            action,
-        }
+    let count = actions.len();
+    let name = |(place, action)| Made {
+        id: id_of(state, place + 1),
+        at,
+        operator: operator.cloned(),
+        action,
     };
-    actions.into_iter().map(&mut name).collect()
+    let made = actions.into_iter().enumerate().map(name).collect();
+    state.made += u32::try_from(count).unwrap_or(u32::MAX);
+    made
+}
+
+/// The id of the event in this place, from 1, among those that are about to be made.
+fn id_of(state: &State, place: usize) -> String {
+    format!("flow-{}-{}", state.seq, state.made as usize + place)
 }
 
 fn is_reason(movement: Movement, text: &str) -> bool {

@@ -4,7 +4,7 @@ use crate::decode::profile::Movement;
 use crate::event::Action;
 
 use super::say::{Key, Say, Want};
-use super::state::{Done, Item, Moved, Work};
+use super::state::{Item, Work};
 
 /// The event of one remembered product.
 pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Want> {
@@ -110,44 +110,4 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Action>, Say> {
 /// back to count on.
 pub fn settles(movement: Movement, work: &Work) -> bool {
     movement != Movement::Count && !work.items.is_empty() && actions(movement, work).is_ok()
-}
-
-/// How what was made can be taken back.
-pub fn done(actions: &[Action]) -> Done {
-    let moved = |action: &Action| match action {
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            lot,
-            package,
-        } => Some(Moved {
-            product: product.clone(),
-            quantity: *quantity,
-            from: from.clone(),
-            to: to.clone(),
-            lot: lot.clone(),
-            package: package.clone(),
-        }),
-        _ => None,
-    };
-    let moved: Option<Vec<Moved>> = actions.iter().map(moved).collect();
-    moved.map_or(Done::Fixed, Done::Moved)
-}
-
-/// The transfers that take back what was moved, the last first.
-pub fn back(moved: &[Moved]) -> Vec<Action> {
-    moved
-        .iter()
-        .rev()
-        .map(|moved| Action::Transfer {
-            product: moved.product.clone(),
-            quantity: moved.quantity,
-            from: moved.to.clone(),
-            to: moved.from.clone(),
-            lot: moved.lot.clone(),
-            package: moved.package.clone(),
-        })
-        .collect()
 }

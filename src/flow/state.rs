@@ -21,6 +21,7 @@ pub struct State {
     /// How to take back what was remembered, the newest last.
     pub(super) trail: Vec<Step>,
     /// What was made last.
+    #[serde(deserialize_with = "known")]
     pub(super) done: Done,
     pub(super) operator: Option<String>,
     /// The next code is a quantity.
@@ -113,20 +114,20 @@ pub enum Did {
 pub enum Done {
     #[default]
     Nothing,
-    /// By a transfer back.
-    Moved(Vec<Moved>),
-    /// Only a person can.
-    Fixed,
+    /// By an event for each of these, which names it.
+    Made {
+        ids: Vec<String>,
+        /// How a person would say it.
+        what: String,
+    },
+    /// An order was validated: only a person can.
+    Validated,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moved {
-    pub product: String,
-    pub quantity: Decimal,
-    pub from: String,
-    pub to: String,
-    pub lot: Option<String>,
-    pub package: Option<String>,
+/// What an earlier version remembered otherwise is nothing that can be taken back.
+fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Done, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 impl Work {

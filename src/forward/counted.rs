@@ -1,7 +1,8 @@
 //! Which counts are posted. A movement from before a count that arrives after it is in the count already: to post it as
 //! well would move the goods twice, so a person is asked.
 //!
-//! Kept in the journal by what was counted, the newest count of each, for as long as documents are kept.
+//! Kept in the journal by what was counted, the newest counts of each, for as long as documents are kept: where the newest is
+//! taken back, the one before it counts.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +19,16 @@ use crate::outcome::{code, flag};
 const PREFIX: &str = "counted/";
 /// Counted places that are kept; of more, the oldest are forgotten.
 const KEPT_MAX: usize = 20_000;
+/// Of one place, so many counts are kept.
+const EACH_MAX: usize = 3;
 /// What a person answers where the gateway asked whether it may be.
 const ALLOW: &str = "allow";
 /// In the path of what was counted whole.
 const ALL: &str = "-";
 
-/// The newest count of each place, and the number of its document. What is none in a place was counted whole.
+/// The counts of each place, newest first, and the numbers of their documents. What is none in a place was counted whole.
 #[derive(Debug, Default)]
-pub struct Counts(BTreeMap<Place, (Timestamp, u64)>);
+pub struct Counts(BTreeMap<Place, Vec<(Timestamp, u64)>>);
 
 /// When the first of what the line sums was done; never after it was received, because a clock may be fast.
 pub fn first_done(
@@ -52,8 +55,13 @@ impl Counts {
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
         let kept = journal.kept(PREFIX)?;
         let counts = kept.iter().filter_map(|(path, value)| {
-            let (at, number) = std::str::from_utf8(value).ok()?.split_once(' ')?;
-            Some((place(path)?, (at.parse().ok()?, number.parse().ok()?)))
+            let words: Vec<&str> = std::str::from_utf8(value).ok()?.split(' ').collect();
+            let count = |words: &[&str]| match words {
+                [at, number] => Some((at.parse().ok()?, number.parse().ok()?)),
+                _ => None,
+            };
+            let counts: Option<Vec<_>> = words.chunks(2).map(count).collect();
+            Some((place(path)?, counts?))
         });
         Ok(Self(counts.collect()))
     }
@@ -68,13 +76,16 @@ impl Counts {
         else {
             return Vec::new();
         };
-        let known = self.0.get(&what);
-        if known.is_some_and(|(at, _)| *at >= document.occurred) {
+        let counts = self.0.entry(what).or_default();
+        let older = |(at, _): &(Timestamp, u64)| *at <= document.occurred;
+        let place = counts.iter().position(older).unwrap_or(counts.len());
+        let known = counts.iter().any(|(_, number)| *number == document.number);
+        if known || place >= EACH_MAX {
             return Vec::new();
         }
-        self.0.insert(what, (document.occurred, document.number));
-        let value = format!("{} {}", document.occurred, document.number);
-        let mut changes = vec![(path(what), Some(value.into_bytes()))];
+        counts.insert(place, (document.occurred, document.number));
+        counts.truncate(EACH_MAX);
+        let mut changes = vec![kept(what, counts)];
         changes.extend(
             self.forget(now, days)
                 .into_iter()
@@ -83,19 +94,34 @@ impl Counts {
         changes
     }
 
+    /// This count was taken back: what is to be kept of that.
+    pub fn undone(&mut self, number: u64) -> Vec<KeepChange> {
+        let of = |counts: &[(Timestamp, u64)]| counts.iter().any(|(_, of)| *of == number);
+        let found = self.0.iter().find(|(_, counts)| of(counts));
+        let Some(what) = found.map(|(what, _)| *what) else {
+            return Vec::new();
+        };
+        let counts = self.0.entry(what).or_default();
+        counts.retain(|(_, of)| *of != number);
+        if !counts.is_empty() {
+            return vec![kept(what, counts)];
+        }
+        self.0.remove(&what);
+        vec![(path(what), None)]
+    }
+
     /// Drops what is past its time, and the oldest of what is too much.
     fn forget(&mut self, now: Timestamp, days: u32) -> Vec<Place> {
         let age = SignedDuration::from_hours(i64::from(days) * 24);
         let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
-        let old = |(what, (at, _)): (&Place, &(Timestamp, u64))| (*at < before).then_some(*what);
-        let mut gone: Vec<Place> = self.0.iter().filter_map(old).collect();
+        let newest = |counts: &[(Timestamp, u64)]| counts.first().map(|(at, _)| *at);
+        let mut gone: Vec<Place> = (self.0.iter())
+            .filter(|(_, counts)| newest(counts) < Some(before))
+            .map(|(what, _)| *what)
+            .collect();
         if gone.is_empty() && self.0.len() > KEPT_MAX {
-            gone.extend(
-                self.0
-                    .iter()
-                    .min_by_key(|(_, (at, _))| at)
-                    .map(|(what, _)| *what),
-            );
+            let oldest = self.0.iter().min_by_key(|(_, counts)| newest(counts));
+            gone.extend(oldest.map(|(what, _)| *what));
         }
         for what in &gone {
             self.0.remove(what);
@@ -104,7 +130,12 @@ impl Counts {
     }
 
     /// The newest count that has this line in it already.
-    fn since(&self, touched: &Place, done: Timestamp) -> Option<(Timestamp, u64)> {
+    fn since(
+        &self,
+        touched: &Place,
+        done: Timestamp,
+        besides: Option<u64>,
+    ) -> Option<(Timestamp, u64)> {
         let whole = Place {
             lot: None,
             package: None,
@@ -113,17 +144,20 @@ impl Counts {
         };
         (self.0.range(whole..))
             .take_while(|(of, _)| (of.product, of.bin) == (whole.product, whole.bin))
-            .filter(|(of, (at, _))| touched.is_within(of) && *at > done)
-            .map(|(_, count)| *count)
+            .filter(|(of, _)| touched.is_within(of))
+            .flat_map(|(_, counts)| counts)
+            .filter(|(at, number)| *at > done && Some(*number) != besides)
             .max()
+            .copied()
     }
 
     /// Why what was prepared must not be sent just so; where a person allowed it, it is flagged instead. `done`: when the
-    /// first of each line of the document was done.
+    /// first of each line of the document was done; `besides`: a count that is taken back is none.
     pub fn check(
         &self,
         entry: &Entry,
         done: &[Timestamp],
+        besides: Option<u64>,
         mut prepared: Prepared,
     ) -> Result<Prepared, Reason> {
         let document = &entry.document;
@@ -133,7 +167,7 @@ impl Counts {
         }
         let counted = |(line, place): (usize, Place)| {
             let done = done.get(line).copied().unwrap_or(document.occurred);
-            let (at, number) = self.since(&place, done)?;
+            let (at, number) = self.since(&place, done, besides)?;
             Some((at, number, done))
         };
         let newest = touched(&prepared).into_iter().filter_map(counted).max();
@@ -153,6 +187,12 @@ impl Counts {
             message,
         })
     }
+}
+
+fn kept(what: Place, counts: &[(Timestamp, u64)]) -> KeepChange {
+    let words = counts.iter().map(|(at, number)| format!("{at} {number}"));
+    let value = words.collect::<Vec<_>>().join(" ");
+    (path(what), Some(value.into_bytes()))
 }
 
 fn path(place: Place) -> String {
@@ -207,11 +247,14 @@ fn touched(prepared: &Prepared) -> Vec<(usize, Place)> {
             }
         }
         Some(Work::Order(job)) => {
-            if let Task::Lines { lines, .. } = &job.task {
-                for (place, line) in lines.iter().enumerate() {
-                    let ends = [(line.from, line.package), (line.to, line.into)];
-                    touch(place, line.product, lot(&line.lot), line.owner, ends);
-                }
+            let lines = match &job.task {
+                Task::Lines { lines, .. } => lines.as_slice(),
+                Task::TakeBack { taken, .. } => std::slice::from_ref(taken),
+                _ => &[],
+            };
+            for (place, line) in lines.iter().enumerate() {
+                let ends = [(line.from, line.package), (line.to, line.into)];
+                touch(place, line.product, lot(&line.lot), line.owner, ends);
             }
         }
         None => {}
@@ -288,9 +331,10 @@ mod tests {
             plan: None,
             decision: None,
             flags: Vec::new(),
+            undone: Vec::new(),
         };
         let entry = Entry { document, progress };
-        let checked = counts.check(&entry, &done, prepared);
+        let checked = counts.check(&entry, &done, None, prepared);
         checked.map(|_| ()).map_err(|reason| {
             assert_eq!(reason.code, code::COUNTED_SINCE);
             reason.message
@@ -301,7 +345,7 @@ mod tests {
     fn each_line_is_held_against_the_time_of_its_own_first_event() {
         let counts = Counts(BTreeMap::from([(
             place_of(None, None, None),
-            (time("10:00"), 3),
+            vec![(time("10:00"), 3)],
         )]));
         let elsewhere = || TransferLine {
             from: 7,
@@ -327,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_count_of_a_lot_or_a_package_is_of_that_alone() {
-        let counted = |place| Counts(BTreeMap::from([(place, (time("10:00"), 3))]));
+        let counted = |place| Counts(BTreeMap::from([(place, vec![(time("10:00"), 3)])]));
         let lot = counted(place_of(Some(2), None, None));
         assert!(said(&lot, &[(line(Some(2)), "09:00")]).is_err());
         assert_eq!(said(&lot, &[(line(Some(1)), "09:00")]), Ok(()));

@@ -6,6 +6,7 @@ mod back;
 mod changes;
 mod hold;
 mod tell;
+mod undo;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,7 +27,7 @@ use super::sequence::{Sequence, follows};
 use crate::assemble;
 use crate::clock;
 use crate::document::{Document, OdooRef, Purpose, Reason, State};
-use crate::journal::{AppendError, Change, Entry, Journal, JournalError, Totals};
+use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 use crate::outcome::{Failure, Outcome, code};
 use crate::source::Outlets;
 
@@ -67,6 +68,8 @@ pub struct Ledger {
     standings: Standings,
     /// What has to be in Odoo before what.
     sequence: Sequence,
+    /// What is being taken back by a document: of which, and which event.
+    undoing: BTreeMap<u64, (u64, u64)>,
     /// The counts that are posted; none before they were read.
     counts: Option<Counts>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
@@ -97,6 +100,7 @@ fn asked(entry: &Entry) -> Asked<'_> {
         plan: entry.progress.plan.as_deref(),
         decision: entry.progress.decision.as_deref(),
         again: entry.progress.attempts > 0,
+        undoing: None,
     }
 }
 
@@ -111,6 +115,7 @@ impl Ledger {
             aside_taken: false,
             standings: Standings::default(),
             sequence: Sequence::default(),
+            undoing: BTreeMap::new(),
             counts: None,
             recovered: Some(0),
             healed: 0,
@@ -134,18 +139,10 @@ impl Ledger {
             return Ok(None);
         }
         let entries = self.without_corrected(odoo, ground, entries).await?;
-        let documents: Vec<_> = entries.iter().map(asked).collect();
-        let resolved = resolve(odoo, ground, Intent::Send, &documents).await?;
+        let resolved = self.resolved(odoo, ground, &entries).await?;
         let last = entries.last().map(|entry| entry.document.number);
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
-            let resolved = match resolved {
-                Ok(prepared) => {
-                    let done = lines_done(&self.journal, &entry.document)?;
-                    self.counts()?.check(&entry, &done, prepared)
-                }
-                refused => refused,
-            };
             let next = next(odoo, ground, &entry, resolved).await?;
             match &next {
                 Next::Nothing(prepared) => {
@@ -171,6 +168,11 @@ impl Ledger {
                 }
             });
         }
+        for (entry, next) in &taken {
+            if matches!(next, Next::Nothing(_) | Next::Found(_)) {
+                changes.extend(self.undone(entry.document.number)?);
+            }
+        }
         let made = self.change(changes).await?;
         if let (Some(after), Some(last)) = (&mut self.recovered, last) {
             *after = last;
@@ -186,6 +188,7 @@ impl Ledger {
                 }
                 Next::Nothing(_) => {
                     self.sequence.release_document(&entry.document);
+                    self.forget_undone(number).await?;
                     self.tell_posted(&entry.document, None).await?;
                 }
                 Next::Refuse(reason) => {
@@ -194,6 +197,7 @@ impl Ledger {
                 }
                 Next::Found(odoo) => {
                     self.sequence.release_document(&entry.document);
+                    self.forget_undone(number).await?;
                     self.tell_posted(&entry.document, Some(&odoo)).await?;
                 }
                 Next::Park(Reason { code, message }, _) => {
@@ -210,6 +214,36 @@ impl Ledger {
         Ok(Some(jobs))
     }
 
+    /// What is said to Odoo about each, or why nothing is.
+    async fn resolved(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: &[Entry],
+    ) -> Result<Vec<Result<Prepared, Reason>>, Interrupted> {
+        // It is alone.
+        if let [entry] = entries
+            && let Some(undo) = self.undo(entry)?
+        {
+            let send = Intent::Send;
+            let resolved = self.resolve_undo(odoo, ground, send, entry, undo);
+            return Ok(vec![resolved.await?]);
+        }
+        let documents: Vec<_> = entries.iter().map(asked).collect();
+        let mut checked = Vec::new();
+        let resolved = resolve(odoo, ground, Intent::Send, &documents).await?;
+        for (entry, resolved) in entries.iter().zip(resolved) {
+            checked.push(match resolved {
+                Ok(prepared) => {
+                    let done = lines_done(&self.journal, &entry.document)?;
+                    self.counts()?.check(entry, &done, None, prepared)
+                }
+                refused => refused,
+            });
+        }
+        Ok(checked)
+    }
+
     fn counts(&mut self) -> Result<&mut Counts, JournalError> {
         let counts = match self.counts.take() {
             Some(counts) => counts,
@@ -222,6 +256,10 @@ impl Ledger {
     async fn remember(&mut self, entry: &Entry, rules: &Rules) -> Result<(), Interrupted> {
         let days = rules.retention_days;
         let changes = self.counts()?.posted(entry, clock::now(), days);
+        self.keep(changes).await
+    }
+
+    async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), Interrupted> {
         if changes.is_empty() {
             return Ok(());
         }
@@ -317,11 +355,11 @@ impl Ledger {
                 if state == State::Waiting && self.hold_back(ground, &entry).await? {
                     continue;
                 }
-                let about_order = is_about_order(&entry.document.purpose);
+                let alone = goes_alone(&entry.document.purpose);
                 // One without lines costs something as well.
                 lines += entry.document.lines.len().max(1);
                 if let Some(first) = entries.first() {
-                    let alike = !about_order && !is_about_order(&first.document.purpose);
+                    let alike = !alone && !goes_alone(&first.document.purpose);
                     let before = || entries.iter().map(|entry| &entry.document);
                     if lines > lines_max
                         || !alike
@@ -363,6 +401,11 @@ impl Ledger {
                 Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
             });
         }
+        for (number, outcome) in outcomes {
+            if matches!(outcome, Outcome::Posted { .. }) {
+                changes.extend(self.undone(*number)?);
+            }
+        }
         self.change(changes).await?;
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.remove(number) else {
@@ -371,6 +414,7 @@ impl Ledger {
             match outcome {
                 Outcome::Posted { odoo, .. } => {
                     self.sequence.release_document(&entry.document);
+                    self.forget_undone(*number).await?;
                     self.tell_posted(&entry.document, Some(odoo)).await?;
                     self.perhaps_complete(&entry.document).await?;
                 }
@@ -434,8 +478,7 @@ impl Ledger {
             if curable.is_empty() {
                 continue;
             }
-            let documents: Vec<_> = curable.iter().map(|entry| asked(entry)).collect();
-            let resolved = resolve(odoo, ground, Intent::Look, &documents).await?;
+            let resolved = self.looked_at(odoo, ground, &curable).await?;
             let cured = |(entry, resolved): &(&&Entry, Result<Prepared, Reason>)| {
                 resolved.is_ok() && is_order_there(ground.copy, entry)
             };
@@ -448,6 +491,24 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// What would be said to Odoo about each.
+    async fn looked_at(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: &[&Entry],
+    ) -> Result<Vec<Result<Prepared, Reason>>, Interrupted> {
+        let look = Intent::Look;
+        let documents: Vec<_> = entries.iter().map(|entry| asked(entry)).collect();
+        let mut resolved = resolve(odoo, ground, look, &documents).await?;
+        for (entry, resolved) in entries.iter().zip(&mut resolved) {
+            if let Some(undo) = self.undo(entry)? {
+                *resolved = self.resolve_undo(odoo, ground, look, entry, undo).await?;
+            }
+        }
+        Ok(resolved)
     }
 
     /// One transaction; while the disk is full it is tried again, because room may come.
@@ -473,6 +534,11 @@ fn is_order_there(copy: &Copy, entry: &Entry) -> bool {
         Some(order) => !matches!(copy.order(order), Ok(OrderFound::Nothing)),
         None => true,
     }
+}
+
+/// One whole document at a time: what is about an order, and what takes something back.
+fn goes_alone(purpose: &Purpose) -> bool {
+    is_about_order(purpose) || matches!(purpose, Purpose::Undo { .. })
 }
 
 fn is_validation(entry: &Entry) -> bool {

@@ -11,6 +11,7 @@ mod finish;
 mod lines;
 mod rows;
 mod target;
+mod undo;
 #[cfg(test)]
 mod tests;
 
@@ -52,6 +53,14 @@ pub enum Task {
     },
     Ship(Shipment),
     Validate,
+    /// Off the order again, as long as it is not done.
+    TakeBack {
+        /// The document that put it there.
+        of: DocumentKey,
+        taken: OrderLine,
+        /// What stays there of that document.
+        stays: Vec<OrderLine>,
+    },
 }
 
 /// What the lines are, where the order's name alone does not say which picking is meant.
@@ -138,6 +147,11 @@ pub enum Next {
     Remove {
         lines: Vec<i64>,
     },
+    /// Our own lines, with the quantity that each is to have; without one it goes.
+    Reduce {
+        picking: Box<SeenPicking>,
+        lines: Vec<(i64, Decimal)>,
+    },
     SetDone {
         picking: i64,
         at: Timestamp,
@@ -178,6 +192,7 @@ enum Call {
     /// A package, or what the carrier is told.
     Wrote,
     Removed,
+    Reduced,
     /// The weight that was there before, again.
     Weighed,
     /// Odoo refuses the true time (a closed period): its own stands.
@@ -204,7 +219,11 @@ impl Reconciling {
 
     /// Whatever the last call did is unknown: look.
     pub fn look_again(&mut self) {
-        if let Next::Add { .. } | Next::Validate { .. } | Next::Pack { .. } = self.next {
+        if let Next::Add { .. }
+        | Next::Validate { .. }
+        | Next::Pack { .. }
+        | Next::Reduce { .. } = self.next
+        {
             // After each change of the order the weight may have to be told again.
             self.calls.retain(|known| *known != Call::Weighed);
             self.calls.push(Call::Told);
@@ -221,6 +240,7 @@ impl Reconciling {
             Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
             Next::Ship { .. } => Some(Call::Weighed),
             Next::Remove { .. } => Some(Call::Removed),
+            Next::Reduce { .. } => Some(Call::Reduced),
             Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
         };
         self.calls.extend(call);
@@ -244,7 +264,7 @@ impl Reconciling {
             return self.look_again();
         }
         let odoo = match &self.next {
-            Next::Add { picking, .. } => Some(picking.named()),
+            Next::Add { picking, .. } | Next::Reduce { picking, .. } => Some(picking.named()),
             _ => None,
         };
         self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
@@ -261,6 +281,7 @@ impl Reconciling {
             Task::Validate => self.validate(seen),
             Task::PackAll { package } => self.pack_all(seen, *package),
             Task::Ship(shipment) => self.ship(seen, shipment),
+            Task::TakeBack { of, taken, stays } => self.take_back(seen, *of, taken, stays),
         };
     }
 

@@ -5,6 +5,7 @@
 //! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
 //!   `stock`, `returns`.
 //! - `order`: documents about orders that Odoo has.
+//! - `undo`: the same backwards, for what takes another document back.
 
 mod count;
 mod names;
@@ -13,6 +14,7 @@ mod plan;
 mod returns;
 mod stock;
 mod transfer;
+mod undo;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -23,6 +25,7 @@ use super::machine::Work;
 use super::odoo::stock::Place;
 use super::odoo::{Client, Transfer, Warehouse};
 use super::refresh::Trouble;
+use super::undo::Undoing;
 use crate::config;
 use crate::document::{Document, Purpose, Reason};
 use crate::event::CLOCK_MIN;
@@ -55,6 +58,17 @@ impl From<Work> for Prepared {
 }
 
 impl Prepared {
+    /// Nothing has to be said to Odoo, and why.
+    #[must_use]
+    pub fn nothing(why: String) -> Self {
+        Self {
+            work: None,
+            flags: Vec::new(),
+            plan: None,
+            note: Some(why),
+        }
+    }
+
     /// The picking of our own that it becomes.
     #[must_use]
     pub fn transfer(&self) -> Option<&Transfer> {
@@ -101,6 +115,8 @@ pub struct Asked<'a> {
     pub decision: Option<&'a str>,
     /// A send was begun before.
     pub again: bool,
+    /// The document is what this says, backwards.
+    pub undoing: Option<&'a Undoing>,
 }
 
 /// Work for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each document is asked for
@@ -171,6 +187,10 @@ fn prepared(
     } else {
         transfer::transfer(ground, names, asked, when)?
     };
+    let resolved = match asked.undoing {
+        Some(undoing) => resolved.and_then(|prepared| undo::back(prepared, undoing)),
+        None => resolved,
+    };
     Ok(resolved.map(|mut prepared| {
         prepared.flags.extend(flag);
         prepared
@@ -186,6 +206,7 @@ pub fn is_about_order(purpose: &Purpose) -> bool {
         | Purpose::Ship { .. }
         | Purpose::Validate { .. } => true,
         Purpose::Receive { order } | Purpose::Pack { order } => order.is_some(),
+        Purpose::Undo { of, .. } => of.as_deref().is_some_and(is_about_order),
         Purpose::Transfer
         | Purpose::Count
         | Purpose::Scrap { .. }

@@ -17,6 +17,8 @@ const THINGS_MAX: usize = 50_000;
 struct Touched {
     order: Option<String>,
     is_count: bool,
+    /// The event that it takes back: only one document does, the others find that out.
+    undoes: Option<String>,
     /// Product and bin; no bin where the order says it: then it may be any.
     stock: BTreeSet<(String, Option<String>)>,
 }
@@ -81,7 +83,7 @@ impl Sequence {
         let before = self.blockers.range(..self.place_of(document));
         let blocking = before.filter(|(_, blocker)| match &blocker.touched {
             Some(other) => depends(other, &touched),
-            None => touched.is_count || touched.order.is_some(),
+            None => touched.is_count || touched.order.is_some() || touched.undoes.is_some(),
         });
         Ok(blocking
             .map(|(place, blocker)| (*place, blocker.number))
@@ -156,6 +158,9 @@ fn depends(before: &Touched, after: &Touched) -> bool {
     if before.order.is_some() && before.order == after.order {
         return true;
     }
+    if before.undoes.is_some() && before.undoes == after.undoes {
+        return true;
+    }
     let counted = before.is_count || after.is_count;
     counted
         && before.stock.iter().any(|(product, bin)| {
@@ -187,6 +192,10 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
     Ok(Touched {
         order: order.map(str::to_owned),
         is_count: document.purpose == Purpose::Count,
+        undoes: match &document.purpose {
+            Purpose::Undo { event, .. } => Some(event.clone()),
+            _ => None,
+        },
         stock,
     })
 }

@@ -200,6 +200,7 @@ impl<'a> Transaction<'a> {
             plan: None,
             decision: None,
             flags: Vec::new(),
+            undone: Vec::new(),
         };
         let record = AuditRecord {
             at: document.sealed,

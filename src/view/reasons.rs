@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use self::table::ANY;
 use crate::outcome::code::MASTER_DATA;
 
+pub use crate::outcome::ended::{DISCARDED, REPLACED};
+
 pub use self::table::{ENDED, FLAGS, PARKED, REJECTED, TURNED_AWAY, WAITING};
 
 /// Something that a person can decide about a parked document.
@@ -49,9 +51,6 @@ pub struct ChoiceView {
     pub action: String,
     pub what: String,
 }
-
-pub const DISCARDED: &str = "discarded";
-pub const REPLACED: &str = "replaced";
 
 /// What a person can do about a document that is parked for this reason.
 #[must_use]

@@ -188,6 +188,7 @@ fn what(action: &Action) -> Map<String, Value> {
             "order": order, "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
         }),
         Action::Validate { order } => json!({"order": order}),
+        Action::Undo { event, reason } => json!({"event": event, "reason": reason}),
     };
     said(value)
 }
@@ -211,7 +212,8 @@ pub struct DocumentView {
     pub purpose: String,
     /// The order it is about, as it was scanned.
     pub order: Option<String>,
-    /// What else its type says: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`.
+    /// What else its type says: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`; the `event` that an undo takes back,
+    /// and what that was `of`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub more: Map<String, Value>,
     /// The number of the document in whose place a person put this one.
@@ -223,6 +225,9 @@ pub struct DocumentView {
     /// What a person should know of it although it went well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
+    /// The `seq` of each event of it that was taken back since.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undone: Vec<u64>,
     /// The device or operator whose work it is.
     pub group: String,
     pub lines: Vec<LineView>,
@@ -273,6 +278,10 @@ fn more(purpose: &Purpose) -> Map<String, Value> {
         } => json!({
             "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
         }),
+        Purpose::Undo { event, of, reason } => {
+            let of = of.as_ref().map(|of| of.kind());
+            json!({"event": event, "of": of, "reason": reason})
+        }
         _ => json!({}),
     };
     said(value)
@@ -303,6 +312,7 @@ impl DocumentView {
             corrects: document.corrects,
             decision: progress.decision.clone(),
             flags: [&document.flags[..], &progress.flags[..]].concat(),
+            undone: progress.undone.clone(),
             group: document.group.clone(),
             lines: (document.lines.iter())
                 .map(|line| LineView::of(line, with_seqs))

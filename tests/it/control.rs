@@ -193,6 +193,7 @@ fn moved(number: u64, expect: State, state: State) -> Change {
             plan: None,
             decision: None,
             flags: Vec::new(),
+            undone: Vec::new(),
         },
         by: "forward".to_owned(),
         note: "as seen".to_owned(),

@@ -44,6 +44,7 @@ fn document(number: u64, state: &str) -> DocumentView {
         corrects: None,
         decision: None,
         flags: Vec::new(),
+        undone: Vec::new(),
         group: "pda-07".to_owned(),
         lines: vec![
             LineView {

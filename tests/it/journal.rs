@@ -68,6 +68,7 @@ fn moved(number: u64, expect: State, state: State, second: i64) -> Change {
             plan: None,
             decision: None,
             flags: Vec::new(),
+            undone: Vec::new(),
         },
         by: "forward".to_owned(),
         note: "moved".to_owned(),

@@ -92,6 +92,7 @@ pub fn progress(state: State, second: i64) -> Progress {
         plan: None,
         decision: None,
         flags: Vec::new(),
+        undone: Vec::new(),
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::clock;
-use crate::document::{OdooRef, Progress, Reason, State};
+use crate::document::{OdooRef, Progress, Purpose, Reason, State};
+use crate::event::Recorded;
 use crate::forward::resolve::Prepared;
 use crate::forward::withdraw::Withdrawn;
 use crate::journal::{Change, Entry};
-use crate::outcome::{code, flag};
+use crate::outcome::{code, ended, flag};
 
 const BY: &str = "forward";
 
@@ -78,6 +81,49 @@ pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut change = change(entry, entry.progress.state, note);
     change.progress.since = entry.progress.since;
     change.progress.flags.push(flag.to_owned());
+    change
+}
+
+/// A later document took an event of this one back.
+pub(super) fn undone(entry: &Entry, seq: u64, by: u64) -> Change {
+    let note = format!("event {seq} was taken back by document {by}");
+    let mut change = change(entry, entry.progress.state, note);
+    let progress = &mut change.progress;
+    progress.since = entry.progress.since;
+    progress.undone.push(seq);
+    if progress.flags.iter().all(|known| known != flag::TAKEN_BACK) {
+        progress.flags.push(flag::TAKEN_BACK.to_owned());
+    }
+    change
+}
+
+/// The device took an event of a parked document back: one without it takes its place, or none.
+pub(super) fn taken_out(
+    undo: &Entry,
+    parked: &Entry,
+    event: &Recorded,
+    now: Timestamp,
+    is_more_left: bool,
+) -> Change {
+    let (state, code) = if is_more_left {
+        (State::Replaced, ended::REPLACED)
+    } else {
+        (State::Discarded, ended::DISCARDED)
+    };
+    let why = match &undo.document.purpose {
+        Purpose::Undo {
+            reason: Some(why), ..
+        } => format!(": {why}"),
+        _ => String::new(),
+    };
+    let (id, device) = (&event.event.id, &event.event.device);
+    let message = format!("{device} took event {} ({id}) back{why}", event.seq);
+    let mut change = change(parked, state, message.clone());
+    change.progress.since = now;
+    change.progress.reason = Some(Reason {
+        code: code.to_owned(),
+        message,
+    });
     change
 }
 

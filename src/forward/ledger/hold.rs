@@ -75,6 +75,9 @@ impl Ledger {
         ground: Ground<'_>,
         entry: &Entry,
     ) -> Result<bool, Interrupted> {
+        if self.waits_for_undone(ground, entry).await? {
+            return Ok(true);
+        }
         if entry.document.corrects.is_some() {
             let place = self.place_of(&entry.document)?;
             self.sequence

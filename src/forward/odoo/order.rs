@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -204,6 +205,53 @@ impl Client {
         Ok(())
     }
 
+    /// Leaves so much of lines on an order, and takes those off that have nothing left: all of it or, on one that is done or
+    /// cancelled, nothing. Answers whether it did.
+    pub async fn reduce_lines(
+        &mut self,
+        picking: &SeenPicking,
+        lines: &[(i64, Decimal)],
+    ) -> Result<bool, Failure> {
+        let command = |(id, quantity): &(i64, Decimal)| match quantity.is_zero() {
+            true => json!([2, id, 0]),
+            false => json!([1, id, {"quantity": number(*quantity)}]),
+        };
+        let commands: Vec<Value> = lines.iter().map(command).collect();
+        let values = json!({
+            "picking_type_id": picking.picking_type,
+            "location_id": picking.from,
+            "location_dest_id": picking.to,
+            "move_line_ids": commands,
+        });
+        let body = json!({"ids": [picking.id], "vals": values, "context": self.context()});
+        match self.call::<Value>("stock.picking", "write", &body).await {
+            Ok(_) => Ok(true),
+            Err(Failure::Person { message, .. })
+                if FINISHED.iter().any(|said| message.contains(said)) =>
+            {
+                Ok(false)
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// The moves of a picking, and their products.
+    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, i64)>, Failure> {
+        #[derive(Deserialize)]
+        struct Move {
+            id: i64,
+            product_id: i64,
+        }
+        let body = json!({
+            "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
+        });
+        let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
+        Ok(moves
+            .into_iter()
+            .map(|moved| (moved.id, moved.product_id))
+            .collect())
+    }
+
     /// Cancels pickings of our own; a done one stays done.
     pub async fn cancel(&mut self, pickings: &[i64]) -> Result<(), Failure> {
         let body = json!({"ids": pickings, "context": self.context()});
@@ -239,13 +287,7 @@ impl Client {
             "carrier_tracking_ref",
             shipment.carrier_ref.as_ref().map(|text| json!(text)),
         );
-        // A float in Odoo; the text of a decimal is a JSON number.
-        put(
-            "shipping_weight",
-            shipment
-                .weight_kg
-                .and_then(|kg| serde_json::from_str(&kg.to_string()).ok()),
-        );
+        put("shipping_weight", shipment.weight_kg.map(number));
         let body = json!({"ids": [picking], "vals": values});
         let _: Value = self.call("stock.picking", "write", &body).await?;
         Ok(())
@@ -272,6 +314,11 @@ impl Client {
         self.me = Some(me);
         Ok(me)
     }
+}
+
+/// A float in Odoo; the text of a decimal is a JSON number.
+fn number(decimal: Decimal) -> Value {
+    serde_json::from_str(&decimal.to_string()).unwrap_or_default()
 }
 
 /// One row a line; the picking's own columns stand in the first. The header's locations are written as they are, because

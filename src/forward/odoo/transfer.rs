@@ -184,23 +184,15 @@ impl Client {
     /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it. Plain values: again is no
     /// harm.
     pub async fn link_returns(&mut self, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
-        #[derive(Deserialize)]
-        struct Move {
-            id: i64,
-            product_id: i64,
-        }
         for (picking, transfer) in sent {
             if transfer.returned.is_empty() {
                 continue;
             }
-            let body = json!({
-                "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
-            });
-            let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
+            let moves = self.moves_of(*picking).await?;
             for returned in &transfer.returned {
                 let ids: Vec<i64> = (moves.iter())
-                    .filter(|moved| moved.product_id == returned.product)
-                    .map(|moved| moved.id)
+                    .filter(|(_, product)| *product == returned.product)
+                    .map(|(id, _)| *id)
                     .collect();
                 let mut values =
                     json!({"origin_returned_move_id": returned.origin_move, "to_refund": true});

@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock};
+use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock, undo};
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
 use crate::forward::odoo::{Client, Header, Returned, Transfer};
@@ -60,6 +60,15 @@ impl Plan {
     pub fn text(&self) -> String {
         // Strings and numbers alone: serialising them cannot fail.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What of it is about one line alone.
+    pub fn of_line(self, place: usize) -> Self {
+        let owner = self.owners.get(place).copied();
+        Self {
+            owners: owner.into_iter().collect(),
+            ..self
+        }
     }
 
     /// Makes the transfer what it is to be.
@@ -145,6 +154,13 @@ pub(super) async fn plan(
             match Plan::read(kept) {
                 Ok(plan) => plan.apply(transfer),
                 Err(reason) => *resolved = Err(reason),
+            }
+            continue;
+        }
+        if let Some(undoing) = asked.undoing {
+            if intent == Intent::Send {
+                undo::link(odoo, undoing, transfer).await?;
+                moves.push(place);
             }
             continue;
         }

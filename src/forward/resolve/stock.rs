@@ -58,13 +58,19 @@ pub(super) async fn settle(
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
-        let plan = match owners(&stock, transfer) {
+        // What goes back is whose it was.
+        let owners = match asked.undoing {
+            Some(_) => Ok(transfer.lines.iter().map(|line| line.owner).collect()),
+            None => owners(&stock, transfer),
+        };
+        let plan = match owners {
             Ok(owners) => Plan {
                 owners,
+                returned: transfer.returned.clone(),
                 ..Plan::default()
             },
             Err((line, owners)) => {
-                let bin = bin_of(asked.document, line);
+                let bin = bin_of(asked, line);
                 resolved[*place] = Err(ambiguous_owner(odoo, bin, &owners).await?);
                 continue;
             }
@@ -120,14 +126,14 @@ async fn say(
         if lacks.is_empty() {
             continue;
         }
-        tell(slot, documents[*place].document, lacks, *refused);
+        tell(slot, documents[*place], lacks, *refused);
     }
     Ok(())
 }
 
 /// A document that takes more than there is: flagged, or refused.
-fn tell(slot: &mut Resolved<Prepared>, document: &Document, lacks: &[Lack], refused: bool) {
-    let said = in_words(document, lacks);
+fn tell(slot: &mut Resolved<Prepared>, asked: Asked<'_>, lacks: &[Lack], refused: bool) {
+    let said = in_words(asked, lacks);
     if refused {
         let message = format!(
             "{said}: count the bin or bring in what is missing and retry, or retry and allow it"
@@ -177,7 +183,7 @@ pub(super) async fn settle_order(
             }
         }
         Err((line, owners)) => {
-            let bin = bin_of(asked.document, line);
+            let bin = bin_of(asked, line);
             *slot = Err(ambiguous_owner(odoo, bin, &owners).await?);
             return Ok(());
         }
@@ -203,7 +209,7 @@ pub(super) async fn settle_order(
         let refuses = ground.rules.stock.negative == Negative::Refuse;
         tell(
             slot,
-            asked.document,
+            asked,
             &lacks,
             refuses && asked.decision != Some(ALLOW),
         );
@@ -237,13 +243,13 @@ fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
     }
 }
 
-fn in_words(document: &Document, lacks: &[Lack]) -> String {
+fn in_words(asked: Asked<'_>, lacks: &[Lack]) -> String {
     let parts: Vec<String> = (lacks.iter().take(SAID_MAX))
         .map(|(place, held, taken)| {
-            let line = &document.lines[*place];
+            let line = &asked.document.lines[*place];
             format!(
                 "bin {} holds {} of {}, and {} are taken out",
-                bin_of(document, *place),
+                bin_of(asked, *place),
                 held.round_dp(6).normalize(),
                 line.product,
                 taken.normalize()
@@ -258,9 +264,14 @@ fn in_words(document: &Document, lacks: &[Lack]) -> String {
     format!("{}{more}", parts.join("; "))
 }
 
-fn bin_of(document: &Document, line: usize) -> &str {
-    let line = document.lines.get(line);
-    line.and_then(|line| line.from.as_deref()).unwrap_or("?")
+/// Where the line takes goods from, as it was scanned.
+fn bin_of(asked: Asked<'_>, line: usize) -> &str {
+    let line = asked.document.lines.get(line);
+    let from = line.and_then(|line| match asked.undoing {
+        Some(_) => line.to.as_deref().or(line.from.as_deref()),
+        None => line.from.as_deref(),
+    });
+    from.unwrap_or("?")
 }
 
 /// Whose goods each line takes: nobody's where some there are nobody's, as Odoo does; else those of the one owner. Empty

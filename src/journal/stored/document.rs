@@ -73,6 +73,11 @@ enum PurposeV2 {
     },
     Validate(String),
     Unsupported(String),
+    Undo {
+        event: String,
+        of: Option<Box<PurposeV2>>,
+        reason: Option<String>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +148,11 @@ impl From<Purpose> for PurposeV2 {
             },
             Purpose::Validate { order } => Self::Validate(order),
             Purpose::Unsupported { kind } => Self::Unsupported(kind),
+            Purpose::Undo { event, of, reason } => Self::Undo {
+                event,
+                of: of.map(|of| Box::new((*of).into())),
+                reason,
+            },
         }
     }
 }
@@ -172,6 +182,11 @@ impl TryFrom<PurposeV2> for Purpose {
             },
             PurposeV2::Validate(order) => Self::Validate { order },
             PurposeV2::Unsupported(kind) => Self::Unsupported { kind },
+            PurposeV2::Undo { event, of, reason } => Self::Undo {
+                event,
+                of: of.map(|of| (*of).try_into().map(Box::new)).transpose()?,
+                reason,
+            },
         })
     }
 }
@@ -361,6 +376,8 @@ fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
 enum StoredProgress {
     V1(ProgressV1),
     V2(ProgressV1, ProgressMoreV2),
+    /// What was taken back since.
+    V3(ProgressV1, ProgressMoreV2, Vec<u64>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -392,7 +409,9 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
         decision: progress.decision.clone(),
         flags: progress.flags.clone(),
     };
-    let stored = if more == ProgressMoreV2::default() {
+    let stored = if !progress.undone.is_empty() {
+        StoredProgress::V3(first, more, progress.undone.clone())
+    } else if more == ProgressMoreV2::default() {
         StoredProgress::V1(first)
     } else {
         StoredProgress::V2(first, more)
@@ -401,9 +420,10 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
 }
 
 pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
-    let (stored, more) = match decode("progress", bytes)? {
-        StoredProgress::V1(stored) => (stored, ProgressMoreV2::default()),
-        StoredProgress::V2(stored, more) => (stored, more),
+    let (stored, more, undone) = match decode("progress", bytes)? {
+        StoredProgress::V1(stored) => (stored, ProgressMoreV2::default(), Vec::new()),
+        StoredProgress::V2(stored, more) => (stored, more, Vec::new()),
+        StoredProgress::V3(stored, more, undone) => (stored, more, undone),
     };
     Ok(Progress {
         state: stored.state,
@@ -414,6 +434,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
         plan: more.plan,
         decision: more.decision,
         flags: more.flags,
+        undone,
     })
 }
 

@@ -55,6 +55,10 @@ enum ActionV1<'a> {
     Validate {
         order: &'a str,
     },
+    Undo {
+        event: &'a str,
+        reason: Option<&'a str>,
+    },
 }
 
 /// What the types that move goods share; which fields are filled is the type's own rule.
@@ -183,6 +187,10 @@ fn action_in(action: &Action) -> ActionV1<'_> {
             parcels: *parcels,
         },
         Action::Validate { order } => ActionV1::Validate { order },
+        Action::Undo { event, reason } => ActionV1::Undo {
+            event,
+            reason: reason.as_deref(),
+        },
     }
 }
 
@@ -274,6 +282,10 @@ fn action_out(action: ActionV1<'_>) -> Result<Action, BadRecord> {
         },
         ActionV1::Validate { order } => Action::Validate {
             order: order.to_owned(),
+        },
+        ActionV1::Undo { event, reason } => Action::Undo {
+            event: event.to_owned(),
+            reason: own(reason),
         },
     })
 }

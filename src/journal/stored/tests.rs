@@ -164,6 +164,7 @@ fn progress() -> Progress {
         plan: None,
         decision: None,
         flags: Vec::new(),
+        undone: Vec::new(),
     }
 }
 

@@ -147,6 +147,10 @@ pub(super) fn write_document(
     if !document.flags.is_empty() {
         writeln!(out, "  note: {}", plain(&document.flags.join(", ")))?;
     }
+    if !document.undone.is_empty() {
+        let seqs: Vec<String> = document.undone.iter().map(u64::to_string).collect();
+        writeln!(out, "  taken back since: event {}", seqs.join(", "))?;
+    }
     if let Some(number) = document.corrects {
         writeln!(out, "  in the place of document {number}")?;
     }

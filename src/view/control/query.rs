@@ -10,8 +10,9 @@ pub const LIMIT_DEFAULT: usize = 100;
 pub const LIMIT_MAX: usize = 1_000;
 
 /// The `type`s that an event can have.
-pub const KINDS: [&str; 10] = [
+pub const KINDS: [&str; 11] = [
     "scan", "transfer", "pick", "receive", "count", "scrap", "return", "pack", "ship", "validate",
+    "undo",
 ];
 /// The states that an event can be in.
 pub const EVENT_STATES: [&str; 7] = [

@@ -300,6 +300,7 @@ mod tests {
             corrects: None,
             decision: None,
             flags: Vec::new(),
+            undone: Vec::new(),
             group: "pda".to_owned(),
             lines: Vec::new(),
             events: 1,

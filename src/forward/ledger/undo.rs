@@ -1,0 +1,245 @@
+//! What a later event of the same device takes back.
+//!
+//! Once Odoo has it, it is moved back, or taken off the order again, by a document of its own; the other document keeps a note of
+//! that, in the same transaction. What is parked is taken out of its document, and nothing of it goes to Odoo.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::changes::{taken_out, undone};
+use super::{Ended, FULL_PAUSE, Ledger};
+use crate::clock;
+use crate::document::{Purpose, Reason};
+use crate::event::Recorded;
+use crate::forward::Interrupted;
+use crate::forward::counted::lines_done;
+use crate::forward::odoo::Client;
+use crate::forward::resolve::{Asked, Ground, Intent, Prepared, resolve};
+use crate::forward::undo::{Standing, Undoing, standing, without};
+use crate::journal::{AppendError, Change, Entry, JournalError};
+use crate::outcome::code;
+
+/// Corrections of corrections are followed so far.
+const CHAIN_MAX: usize = 100;
+
+/// How it stands with what a document takes back.
+pub(super) enum Undo {
+    /// It cannot be, and why.
+    Refused(Reason),
+    /// Another document has to come to an end first; none while it is not sealed.
+    Waits(Option<Box<Entry>>),
+    /// It is parked in this document.
+    Parked(Box<Entry>, Box<Recorded>),
+    /// Odoo has it.
+    Moved(Box<Undoing>),
+    /// There is nothing to be taken back from Odoo, and why.
+    Nothing(String),
+}
+
+impl Ledger {
+    /// None for a document that takes nothing back.
+    pub(super) fn undo(&self, entry: &Entry) -> Result<Option<Undo>, JournalError> {
+        let Purpose::Undo { event: id, .. } = &entry.document.purpose else {
+            return Ok(None);
+        };
+        let by = entry.document.events.first().copied().unwrap_or_default();
+        let by = self.journal.event(by)?;
+        let of = |by: &Recorded| self.journal.event_of(by.event.device.as_str(), id);
+        let event = by.as_ref().map(of).transpose()?.flatten();
+        let before = |event: &Recorded| by.as_ref().is_some_and(|by| event.seq < by.seq);
+        let Some(event) = event.filter(before) else {
+            let message = format!(
+                "its device sent no event {id:?} before it, or that is past its time here: put right in Odoo what was meant, and discard this"
+            );
+            return Ok(Some(refused(code::UNKNOWN_EVENT, message)));
+        };
+        if event.event.action.quantity().is_none() {
+            let kind = event.event.action.kind();
+            let message = format!(
+                "event {id:?} is of type {kind}, which nothing takes back: put it right in Odoo, and discard this"
+            );
+            return Ok(Some(refused(code::NOT_UNDONE, message)));
+        }
+        self.undo_of(entry, event).map(Some)
+    }
+
+    fn undo_of(&self, entry: &Entry, event: Recorded) -> Result<Undo, JournalError> {
+        let number = match self.journal.document_of(event.seq)? {
+            None => return Ok(Undo::Waits(None)),
+            Some(None) => return Ok(Undo::Nothing("it needed no document".to_owned())),
+            Some(Some(number)) => number,
+        };
+        let mut chain = Vec::new();
+        let mut next = Some(number);
+        while let Some(number) = next.filter(|_| chain.len() < CHAIN_MAX) {
+            let Some(entry) = self.journal.document(number)? else {
+                break;
+            };
+            next = entry.document.corrects.filter(|before| *before < number);
+            chain.push(entry);
+        }
+        let said = self.said(&chain, &event)?;
+        let said = |seq: u64| said.get(&seq).copied().unwrap_or_default();
+        Ok(match standing(&chain, event.seq) {
+            Standing::Waits(number) => Undo::Waits(self.journal.document(number)?.map(Box::new)),
+            Standing::Parked => Undo::Parked(Box::new(chain.swap_remove(0)), Box::new(event)),
+            Standing::Moved(place) => {
+                let of = &chain[place];
+                match Undoing::of(&entry.document, of, &event, said) {
+                    Some(undoing) => Undo::Moved(Box::new(undoing)),
+                    None => Undo::Nothing(format!(
+                        "it was taken back before, of document {}",
+                        of.document.number
+                    )),
+                }
+            }
+            Standing::Stuck(place) => {
+                let number = chain[place].document.number;
+                let message = format!(
+                    "Odoo does not let go of what it holds open of document {number}, which has what this takes back: cancel it there, and discard this"
+                );
+                refused(code::NOT_WITHDRAWN, message)
+            }
+            Standing::Never => Undo::Nothing(format!(
+                "document {number}, which has what this takes back, is not in Odoo"
+            )),
+        })
+    }
+
+    /// What the events said that are, or were, taken back.
+    fn said(
+        &self,
+        chain: &[Entry],
+        event: &Recorded,
+    ) -> Result<BTreeMap<u64, Decimal>, JournalError> {
+        let mut said = BTreeMap::new();
+        let mut note = |recorded: &Recorded| {
+            let quantity = recorded.event.action.quantity();
+            said.insert(recorded.seq, quantity.unwrap_or_default());
+        };
+        note(event);
+        for seq in chain.iter().flat_map(|entry| &entry.progress.undone) {
+            if let Some(recorded) = self.journal.event(*seq)? {
+                note(&recorded);
+            }
+        }
+        Ok(said)
+    }
+
+    /// Whether what this document takes back has to come to an end first. What is parked does so here.
+    pub(super) async fn waits_for_undone(
+        &mut self,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<bool, Interrupted> {
+        let before = match self.undo(entry)? {
+            Some(Undo::Waits(before)) => before,
+            Some(Undo::Parked(before, event)) => {
+                self.take_out(entry, &before, &event).await?;
+                self.journal.document(before.document.number)?.map(Box::new)
+            }
+            _ => return Ok(false),
+        };
+        self.sequence.blocks(Some(ground.copy), &entry.document);
+        if let Some(before) = before {
+            self.say_held_back(entry, &before).await?;
+        }
+        Ok(true)
+    }
+
+    /// Takes an event out of the parked document that has it: one without it takes its place, or none.
+    async fn take_out(
+        &mut self,
+        undo: &Entry,
+        parked: &Entry,
+        event: &Recorded,
+    ) -> Result<(), Ended> {
+        let quantity = event.event.action.quantity().unwrap_or_default();
+        let now = clock::now();
+        let new = without(&parked.document, event.seq, now, |_| quantity);
+        let change = taken_out(undo, parked, event, now, new.is_some());
+        let Some(new) = new else {
+            return self.change(vec![change]).await.map(drop);
+        };
+        loop {
+            let replace = self.journal.inbox().replace(change.clone(), new.clone());
+            match replace.await {
+                // Where it is none, a person was faster.
+                Ok(_) => return Ok(()),
+                Err(AppendError::Stopped) => return Err(Ended::JournalStopped),
+                Err(AppendError::Full) => tokio::select! {
+                    () = self.cancel.cancelled() => return Err(Ended::Cancelled),
+                    () = tokio::time::sleep(FULL_PAUSE) => {}
+                },
+            }
+        }
+    }
+
+    /// What is said to Odoo about what this document takes back.
+    pub(super) async fn resolve_undo(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        intent: Intent,
+        entry: &Entry,
+        undo: Undo,
+    ) -> Result<Result<Prepared, Reason>, Interrupted> {
+        self.undoing.remove(&entry.document.number);
+        let undoing = match undo {
+            Undo::Refused(reason) => return Ok(Err(reason)),
+            Undo::Nothing(why) => return Ok(Ok(Prepared::nothing(why))),
+            Undo::Waits(_) | Undo::Parked(..) => {
+                let message = "what it takes back was in Odoo and is not any more: retry it";
+                return Ok(Err(Reason {
+                    code: code::NOT_WITHDRAWN.to_owned(),
+                    message: message.to_owned(),
+                }));
+            }
+            Undo::Moved(undoing) => undoing,
+        };
+        let asked = Asked {
+            document: &undoing.document,
+            undoing: Some(&undoing),
+            ..super::asked(entry)
+        };
+        let resolved = resolve(odoo, ground, intent, &[asked]).await?.pop();
+        let resolved = resolved.unwrap_or_else(|| Ok(Prepared::nothing(String::new())));
+        if intent == Intent::Look {
+            return Ok(resolved);
+        }
+        let done = lines_done(&self.journal, &undoing.document)?;
+        let besides = Some(undoing.number);
+        let of = (undoing.number, undoing.seq);
+        self.undoing.insert(entry.document.number, of);
+        Ok(match resolved {
+            Ok(prepared) => self.counts()?.check(entry, &done, besides, prepared),
+            refused => refused,
+        })
+    }
+
+    /// What is to be written of the document that this one took something back of, now that it has.
+    pub(super) fn undone(&self, number: u64) -> Result<Option<Change>, JournalError> {
+        let Some((of, seq)) = self.undoing.get(&number) else {
+            return Ok(None);
+        };
+        let of = self.journal.document(*of)?;
+        Ok(of.map(|of| undone(&of, *seq, number)))
+    }
+
+    /// A count that was taken back is none any more.
+    pub(super) async fn forget_undone(&mut self, number: u64) -> Result<(), Interrupted> {
+        let Some((of, _)) = self.undoing.remove(&number) else {
+            return Ok(());
+        };
+        let changes = self.counts()?.undone(of);
+        self.keep(changes).await
+    }
+}
+
+fn refused(code: &str, message: String) -> Undo {
+    Undo::Refused(Reason {
+        code: code.to_owned(),
+        message,
+    })
+}

@@ -1,0 +1,169 @@
+//! What a document came to, backwards.
+
+use rust_decimal::Decimal;
+
+use super::plan::Plan;
+use super::{Prepared, Resolved};
+use crate::forward::machine::{TOLERANCE, Work};
+use crate::forward::odoo::{Client, Transfer};
+use crate::forward::order::Task;
+use crate::forward::undo::Undoing;
+use crate::outcome::Failure;
+
+/// Turns round what the document would do that it takes back.
+pub(super) fn back(mut prepared: Prepared, undoing: &Undoing) -> Resolved<Prepared> {
+    match &mut prepared.work {
+        Some(Work::Transfer(transfer)) => {
+            if let Some(kept) = &undoing.plan {
+                Plan::read(kept)?.of_line(undoing.place).apply(transfer);
+            }
+            let nothing = |quantity: Decimal| quantity.abs() < TOLERANCE;
+            if transfer.lines.iter().all(|line| nothing(line.quantity)) {
+                let why = format!("document {} moved nothing", undoing.number);
+                return Ok(Prepared::nothing(why));
+            }
+            turn_round(transfer, undoing.picking);
+        }
+        Some(Work::Order(job)) => {
+            if let Task::Lines { lines, .. } = &job.task
+                && let [taken, stays @ ..] = lines.as_slice()
+            {
+                job.task = Task::TakeBack {
+                    of: undoing.key,
+                    taken: taken.clone(),
+                    stays: stays.to_vec(),
+                };
+            }
+        }
+        None => {}
+    }
+    Ok(prepared)
+}
+
+fn turn_round(transfer: &mut Transfer, picking: Option<i64>) {
+    for line in &mut transfer.lines {
+        std::mem::swap(&mut line.from, &mut line.to);
+        std::mem::swap(&mut line.package, &mut line.into);
+    }
+    if let Some(header) = &mut transfer.header {
+        std::mem::swap(&mut header.from, &mut header.to);
+        header.return_of = picking.filter(|_| !transfer.returned.is_empty());
+    }
+    let about = transfer.about.take();
+    transfer.about = Some(about.map_or_else(|| "undo".to_owned(), |of| format!("undo of {of}")));
+}
+
+/// Goods that came back and go out again: the order is to know it. Odoo sees it as the return of the return.
+pub(super) async fn link(
+    odoo: &mut Client,
+    undoing: &Undoing,
+    transfer: &mut Transfer,
+) -> Result<(), Failure> {
+    if transfer.returned.is_empty() {
+        return Ok(());
+    }
+    let moves = match undoing.picking {
+        Some(picking) => odoo.moves_of(picking).await?,
+        None => Vec::new(),
+    };
+    let moved = |product: i64| moves.iter().find(|(_, of)| *of == product);
+    for returned in &mut transfer.returned {
+        if let Some((id, _)) = moved(returned.product) {
+            returned.origin_move = *id;
+        }
+    }
+    transfer
+        .returned
+        .retain(|returned| moved(returned.product).is_some());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{Document, DocumentKey, Purpose};
+    use crate::forward::odoo::{Header, TransferLine};
+    use jiff::Timestamp;
+
+    fn undoing(plan: Option<&str>, place: usize) -> Undoing {
+        Undoing {
+            number: 7,
+            key: DocumentKey([7; 16]),
+            seq: 1,
+            picking: Some(70),
+            plan: plan.map(str::to_owned),
+            place,
+            document: Document {
+                number: 9,
+                key: DocumentKey([9; 16]),
+                purpose: Purpose::Count,
+                group: "PDA-07".to_owned(),
+                lines: Vec::new(),
+                occurred: Timestamp::UNIX_EPOCH,
+                sealed: Timestamp::UNIX_EPOCH,
+                events: vec![2],
+                corrects: None,
+                flags: Vec::new(),
+            },
+        }
+    }
+
+    fn transfer() -> Prepared {
+        let line = TransferLine {
+            product: 1,
+            from: 5,
+            to: 6,
+            package: Some(8),
+            quantity: 3.into(),
+            ..TransferLine::default()
+        };
+        Work::Transfer(Transfer {
+            key: DocumentKey([9; 16]),
+            group: "PDA-07".to_owned(),
+            about: Some("count".to_owned()),
+            header: Some(Header {
+                picking_type: 1,
+                from: 5,
+                to: 6,
+                return_of: Some(4),
+            }),
+            lines: vec![line],
+            returned: Vec::new(),
+            when: None,
+        })
+        .into()
+    }
+
+    fn ends(prepared: &Prepared) -> (i64, i64, Option<i64>, Option<i64>, Option<i64>) {
+        let transfer = prepared.transfer().unwrap();
+        let line = &transfer.lines[0];
+        (line.from, line.to, line.package, line.into, line.owner)
+    }
+
+    #[test]
+    fn goods_go_back_where_they_came_from() {
+        let owned = r#"{"owners":[null,3]}"#;
+        let prepared = back(transfer(), &undoing(Some(owned), 1)).unwrap();
+        assert_eq!(ends(&prepared), (6, 5, None, Some(8), Some(3)));
+        let transfer = prepared.transfer().unwrap();
+        assert_eq!(transfer.about.as_deref(), Some("undo of count"));
+        let header = transfer.header.unwrap();
+        assert_eq!((header.from, header.to, header.return_of), (6, 5, None));
+    }
+
+    #[test]
+    fn of_a_count_the_difference_is_taken_back() {
+        let plan = |difference: &str| {
+            format!(
+                r#"{{"count":{{"product":1,"bin":5,"package":null,"owner":null,"difference":"{difference}"}}}}"#
+            )
+        };
+        let more = back(transfer(), &undoing(Some(&plan("2")), 0)).unwrap();
+        assert_eq!(ends(&more), (5, 6, None, None, None));
+        assert_eq!(more.transfer().unwrap().lines[0].quantity, 2.into());
+        let less = back(transfer(), &undoing(Some(&plan("-2")), 0)).unwrap();
+        assert_eq!(ends(&less), (6, 5, None, None, None));
+        let none = back(transfer(), &undoing(Some(&plan("0")), 0)).unwrap();
+        assert_eq!(none, Prepared::nothing("document 7 moved nothing".to_owned()));
+    }
+}

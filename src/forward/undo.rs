@@ -1,0 +1,174 @@
+//! What is left of an event in its document, and what is to be taken back of it. Pure.
+//!
+//! A document never changes, so what was taken back of it stands beside it ([`Progress::undone`]). What is to be taken back is the
+//! difference that one more event makes: of a line that sums several events its own part, of a line that a person corrected
+//! what that comes to.
+//!
+//! [`Progress::undone`]: crate::document::Progress::undone
+
+use rust_decimal::Decimal;
+
+use crate::document::{Document, DocumentKey, Line, State};
+use crate::event::Recorded;
+use crate::journal::Entry;
+use crate::outcome::flag;
+
+/// What is taken back of a document that Odoo has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoing {
+    /// The document that has it.
+    pub number: u64,
+    pub key: DocumentKey,
+    pub seq: u64,
+    /// The picking that it is.
+    pub picking: Option<i64>,
+    /// What was worked out for it, and which of its lines this is.
+    pub plan: Option<String>,
+    pub place: usize,
+    /// What is resolved: the first line is what is taken back, under the key of the document that does it; where it is about
+    /// an order, the others are what stays of the document.
+    pub document: Document,
+}
+
+/// How it stands with an event that is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// This document has to come to an end first.
+    Waits(u64),
+    /// It is parked in this document, and can be taken out of it.
+    Parked,
+    /// Odoo has it, by the document in this place of the chain.
+    Moved(usize),
+    /// Odoo may still hold it open, and does not let it go.
+    Stuck(usize),
+    /// Nothing of it is in Odoo, or will be.
+    Never,
+}
+
+/// `chain`: the document that has the event, then the one that this corrects, and so on.
+#[must_use]
+pub fn standing(chain: &[Entry], seq: u64) -> Standing {
+    let Some(last) = chain.first() else {
+        return Standing::Never;
+    };
+    let flagged = |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+    // A corrected document may have been posted all the same; then the correction is for a person to end.
+    let earlier = |place: usize, entry: &Entry| -> Option<Standing> {
+        if flagged(entry, flag::POSTED_IN_ODOO) {
+            return place_of(entry, seq).map(|_| Standing::Moved(place));
+        }
+        if entry.progress.attempts == 0 || flagged(entry, flag::WITHDRAWN) {
+            return None;
+        }
+        // What was corrected is taken back when the correction is sent, and then no more.
+        let stuck = flagged(entry, flag::LEFT_IN_ODOO) || entry.progress.state == State::Replaced;
+        Some(if stuck {
+            Standing::Stuck(place)
+        } else {
+            Standing::Waits(entry.document.number)
+        })
+    };
+    let before = || (chain.iter().enumerate().skip(1)).find_map(|(place, old)| earlier(place, old));
+    let is_in = place_of(last, seq).is_some();
+    match last.progress.state {
+        State::Posted if is_in => Standing::Moved(0),
+        State::Posted => Standing::Never,
+        State::Parked if is_in => Standing::Parked,
+        State::Waiting | State::Sending if is_in => Standing::Waits(last.document.number),
+        State::Waiting | State::Sending | State::Parked => match before() {
+            Some(_) => Standing::Waits(last.document.number),
+            None => Standing::Never,
+        },
+        State::Discarded => earlier(0, last).or_else(before).unwrap_or(Standing::Never),
+        // Its successor has its events.
+        State::Replaced => Standing::Waits(last.document.number),
+    }
+}
+
+/// The line that has the event.
+fn place_of(entry: &Entry, seq: u64) -> Option<usize> {
+    let mut lines = entry.document.lines.iter();
+    lines.position(|line| line.events.contains(&seq))
+}
+
+/// What of a line is left once these events are taken back; `said`: what an event said.
+fn left(line: &Line, undone: &[u64], said: impl Fn(u64) -> Decimal) -> Decimal {
+    let back = line.events.iter().filter(|seq| undone.contains(seq));
+    if back.clone().count() == line.events.len() {
+        return Decimal::ZERO;
+    }
+    let back: Decimal = back.map(|seq| said(*seq)).sum();
+    (line.quantity - back).max(Decimal::ZERO)
+}
+
+impl Undoing {
+    /// Of this event in a document that Odoo has, by the document that takes it back; none where the event is in no line of it,
+    /// or was taken back before.
+    #[must_use]
+    pub fn of(
+        undo: &Document,
+        entry: &Entry,
+        event: &Recorded,
+        said: impl Fn(u64) -> Decimal + Copy,
+    ) -> Option<Self> {
+        let (document, before) = (&entry.document, &entry.progress.undone);
+        let place = place_of(entry, event.seq).filter(|_| !before.contains(&event.seq))?;
+        let after = [&before[..], &[event.seq]].concat();
+        let line = &document.lines[place];
+        let taken = Line {
+            quantity: left(line, before, said) - left(line, &after, said),
+            events: vec![event.seq],
+            ..line.clone()
+        };
+        let mut lines = vec![taken];
+        if super::resolve::is_about_order(&document.purpose) {
+            let stays = document.lines.iter().map(|line| Line {
+                quantity: left(line, &after, said),
+                ..line.clone()
+            });
+            lines.extend(stays.filter(|line| !line.quantity.is_zero()));
+        }
+        Some(Self {
+            number: document.number,
+            key: document.key,
+            seq: event.seq,
+            picking: entry.progress.odoo.as_ref().map(|odoo| odoo.id),
+            plan: entry.progress.plan.clone(),
+            place,
+            document: Document {
+                purpose: document.purpose.clone(),
+                lines,
+                ..undo.clone()
+            },
+        })
+    }
+}
+
+/// A parked document without an event: it takes the place of the other. None where nothing would be left.
+#[must_use]
+pub fn without(
+    old: &Document,
+    seq: u64,
+    now: jiff::Timestamp,
+    said: impl Fn(u64) -> Decimal + Copy,
+) -> Option<Document> {
+    let lines = old.lines.iter().map(|line| Line {
+        quantity: left(line, &[seq], said),
+        events: (line.events.iter().copied())
+            .filter(|of| *of != seq)
+            .collect(),
+        ..line.clone()
+    });
+    let lines: Vec<Line> = lines.filter(|line| !line.events.is_empty()).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    Some(Document {
+        number: 0,
+        key: old.key.corrected(),
+        sealed: now,
+        corrects: Some(old.number),
+        lines,
+        ..old.clone()
+    })
+}
