@@ -54,7 +54,6 @@ pub mod code {
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
     pub const UNKNOWN_EVENT: &str = "unknown-event";
     pub const NOT_UNDONE: &str = "not-undone";
-    pub const UNDO_TOO_LATE: &str = "undo-too-late";
 
     /// Each code once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
@@ -101,7 +100,6 @@ pub mod code {
         UNKNOWN_OUTCOME,
         UNKNOWN_EVENT,
         NOT_UNDONE,
-        UNDO_TOO_LATE,
     ];
 
     /// Codes of what was captured alone: no document is parked for them.
@@ -217,6 +215,8 @@ impl Failure {
 pub enum Outcome {
     /// Read back from Odoo: done, with exactly the lines of the document.
     Posted { odoo: OdooRef, already: bool },
+    /// Odoo has something else by now than when it was looked up what to say: to be looked up again.
+    Overtaken { why: String },
     /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.
     Unanswered { why: String },
     /// By Odoo or by rule; where Odoo holds a picking for it, it is named.

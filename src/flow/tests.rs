@@ -241,6 +241,7 @@ fn line(action: &Action) -> String {
             some("for", order)
         ),
         Action::Validate { order } => format!("validate {order}"),
+        Action::Undo { event, .. } => format!("undo {event}"),
         other => other.kind().to_owned(),
     }
 }
@@ -315,6 +316,7 @@ fn undo_takes_back_read_by_read_and_then_what_was_made() {
     device.scan_all(&["SR-UNDO", "SR-UNDO"]);
     assert_eq!(device.wrong("LOC-B"), "Not now: LOC-B\nScan: product");
     device.scan_all(&["SR-UNDO", "LOC-C", "CHAIR", "TABLE", "LOC-B"]);
+    let ids: Vec<_> = device.events.iter().map(|made| made.id.clone()).collect();
     assert_eq!(
         device.made(),
         ["1 CHAIR LOC-C > LOC-B", "1 TABLE LOC-C > LOC-B"]
@@ -322,9 +324,39 @@ fn undo_takes_back_read_by_read_and_then_what_was_made() {
     device.scan_all(&["SR-UNDO"]);
     assert_eq!(
         device.made(),
-        ["1 TABLE LOC-B > LOC-C", "1 CHAIR LOC-B > LOC-C"]
+        [format!("undo {}", ids[1]), format!("undo {}", ids[0])]
     );
     assert_eq!(device.wrong("SR-UNDO"), "Nothing to take back\nScan: bin");
+}
+
+#[test]
+fn what_was_made_is_taken_back_in_every_flow_also_what_a_pause_made() {
+    let flows: [(&str, &[&str], &str); 6] = [
+        ("pick", &["WH/OUT/1", "LOC-A", "CHAIR", "LOC-B"], "pick WH/OUT/1 1 CHAIR from LOC-A"),
+        ("receive", &["WH/IN/1", "CHAIR", "WH/IN/2"], "receive for WH/IN/1 1 CHAIR"),
+        ("count", &["LOC-A", "CHAIR", "OBTVALI"], "count LOC-A 1 CHAIR"),
+        ("scrap", &["LOC-A", "CHAIR", "OBTVALI"], "scrap LOC-A 1 CHAIR"),
+        ("return", &["CHAIR", "LOC-A"], "return 1 CHAIR > LOC-A"),
+        ("pack", &["SR-NEWPACK", "LOC-A", "CHAIR", "OBTVALI"], "pack ring-101 1 of CHAIR from LOC-A"),
+    ];
+    for (flow, codes, made) in flows {
+        let mut device = Device::new(flow);
+        device.scan_all(codes);
+        let id = device.events[0].id.clone();
+        assert_eq!(device.made(), [made], "{flow}");
+        // What was begun since is taken back first.
+        while device.state.trail.pop().is_some() {}
+        let say = device.scan("SR-UNDO").text(Language::English);
+        assert!(say.starts_with("Taken back: 1 × Chair"), "{flow}: {say}");
+        assert_eq!(device.made(), [format!("undo {id}")], "{flow}");
+    }
+    let mut device = Device::new("pick");
+    device.scan_all(&["WH/OUT/1", "LOC-A", "CHAIR", "TABLE"]);
+    device.pause(61);
+    device.scan_all(&["SR-UNDO"]);
+    let ids: Vec<_> = device.events.iter().map(|made| made.id.clone()).collect();
+    let undone = [format!("undo {}", ids[1]), format!("undo {}", ids[0])];
+    assert_eq!(device.made()[2..], undone);
 }
 
 #[test]
@@ -334,7 +366,7 @@ fn what_only_odoo_can_put_right_is_not_undone_here() {
     device.made();
     assert_eq!(
         device.wrong("SR-UNDO"),
-        "Recorded already: put it right in Odoo"
+        "The order is complete already: put it right in Odoo"
     );
 }
 
@@ -663,6 +695,8 @@ fn names(action: &Action) -> Vec<&str> {
         }
         Action::Pack { product, from, .. } => names.extend(product.iter().chain(from)),
         Action::Validate { order } => names.push(order),
+        // The event that it names is looked at where all are.
+        Action::Undo { .. } => {}
         other => panic!("no flow makes {other:?}"),
     }
     names.into_iter().map(String::as_str).collect()
@@ -684,8 +718,12 @@ proptest! {
                 prop_assert!(!say.text(language).is_empty());
             }
         }
-        let mut ids = BTreeSet::new();
+        let (mut ids, mut undone) = (BTreeSet::new(), BTreeSet::new());
         for made in &device.events {
+            if let Action::Undo { event, .. } = &made.action {
+                prop_assert!(ids.contains(event), "{event} was not made before");
+                prop_assert!(undone.insert(event.clone()), "{event} taken back twice");
+            }
             prop_assert!(ids.insert(made.id.clone()), "{} twice", made.id);
             for name in names(&made.action) {
                 prop_assert!(scanned.contains(name), "{name} in {:?}", made.action);

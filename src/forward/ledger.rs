@@ -399,6 +399,7 @@ impl Ledger {
                 Outcome::Posted { odoo, already } => posted(entry, odoo, *already),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
                 Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
+                Outcome::Overtaken { why } => waiting(entry, why.clone()),
             });
         }
         for (number, outcome) in outcomes {
@@ -422,6 +423,8 @@ impl Ledger {
                     self.sequence.blocks(copy, &entry.document);
                     self.tell_refused(&entry.document, reason).await?;
                 }
+                // It goes on.
+                Outcome::Overtaken { .. } => {}
                 // Nothing is known of it that a device could be told.
                 Outcome::Unanswered { .. } => {
                     self.sequence.blocks(copy, &entry.document);

@@ -19,6 +19,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 pub use self::rows::Row;
+pub use self::target::holder;
+pub use self::undo::too_much;
 use super::odoo::order::SeenPicking;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef};

@@ -410,6 +410,7 @@ fn line(event: &event::Event) -> String {
             say("lot ", lot.as_ref());
         }
         Action::Validate { order } => say("", Some(order)),
+        Action::Undo { .. } => {}
         other => say("", Some(&format!("{other:?}"))),
     }
     say("by ", event.operator.as_ref());

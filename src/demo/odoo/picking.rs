@@ -343,7 +343,11 @@ pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<
 /// Writes values, and what follows from them.
 pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
     match model {
-        PICKING => follow_picking(store, id, &mut values),
+        PICKING => {
+            follow_picking(store, id, &mut values);
+            write_lines(store, values.remove("move_line_ids"));
+            refresh(store, id);
+        }
         LINE => return write_line(store, id, values),
         // Less is wanted than is reserved: what nobody picked is free again.
         MOVE if values.contains_key("product_uom_qty")
@@ -398,6 +402,21 @@ fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
             values
                 .entry(end)
                 .or_insert_with(|| reference(id_of(&kind, default)));
+        }
+    }
+}
+
+/// Commands on a transfer's lines: `[1, id, values]` writes one, `[2, id, 0]` removes it.
+fn write_lines(store: &mut Store, commands: Option<Value>) {
+    let commands = commands.as_ref().and_then(Value::as_array);
+    for command in commands.into_iter().flatten() {
+        let Some(line) = command[1].as_i64() else {
+            continue;
+        };
+        match (command[0].as_i64(), &command[2]) {
+            (Some(1), Value::Object(values)) => write_line(store, line, values.clone()),
+            (Some(2), _) => _ = store.remove(LINE, line),
+            _ => {}
         }
     }
 }

@@ -356,6 +356,7 @@ impl Rig {
             Outcome::Posted { already: true, .. } => "already",
             Outcome::Refused { reason, .. } => &reason.code,
             Outcome::Unanswered { .. } => "unanswered",
+            Outcome::Overtaken { .. } => "overtaken",
         }
     }
 
@@ -375,7 +376,9 @@ impl Rig {
                     let closed = self.peer.nature(odoo.id) == Nature::Closed;
                     assert_ne!(self.peer.dated.contains(&odoo.id), closed);
                 }
-                Outcome::Refused { .. } | Outcome::Unanswered { .. } => {
+                Outcome::Refused { .. }
+                | Outcome::Unanswered { .. }
+                | Outcome::Overtaken { .. } => {
                     assert_eq!(moved, 0, "document {number}");
                 }
             }

@@ -145,6 +145,26 @@ fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     body
 }
 
+/// The same of what is written to the lines of an order.
+fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
+    let mut body = body.clone();
+    let id = body["ids"][0].to_string();
+    if let Some(values) = body["vals"].as_object_mut() {
+        for name in ["picking_type_id", "location_id", "location_dest_id"] {
+            values.remove(name);
+        }
+        values.insert("scheduled_date".to_owned(), json!(scheduled.get(&id)));
+    }
+    body
+}
+
+fn is_guarded_write(model: &str, method: &str, body: &Value) -> bool {
+    let values = &body["vals"];
+    (model, method) == ("stock.picking", "write")
+        && values["picking_type_id"].is_i64()
+        && values["move_line_ids"].is_array()
+}
+
 fn is_guarded(model: &str, method: &str, body: &Value) -> bool {
     let fields = body["fields"].as_array().map_or(&[][..], Vec::as_slice);
     model == "stock.picking" && method == "load" && fields.len() > GUARD.len() && {
@@ -169,7 +189,14 @@ impl Client {
         }
         let (said_model, said_method, mut said) = dialect.said(model, method, body);
         if dialect == Dialect::V17 && is_guarded(model, method, body) {
-            said = guarded(body, &self.scheduled(body).await?);
+            let rows = body["data"].as_array().map_or(&[][..], Vec::as_slice);
+            let ids = rows.iter().filter_map(|row| row[0].as_str()?.parse().ok());
+            said = guarded(body, &self.scheduled(ids.collect()).await?);
+        }
+        if dialect == Dialect::V17 && is_guarded_write(model, method, body) {
+            let ids = body["ids"].as_array().into_iter().flatten();
+            let ids = ids.filter_map(Value::as_i64).collect();
+            said = guarded_write(body, &self.scheduled(ids).await?);
         }
         let answer = self.send(&said_model, &said_method, &said).await?;
         Ok(dialect.understood(model, answer))
@@ -207,11 +234,10 @@ impl Client {
     }
 
     /// The scheduled date of each picking in these rows, by its id as it is written there.
-    async fn scheduled(&mut self, body: &Value) -> Result<BTreeMap<String, String>, Failure> {
-        let rows = body["data"].as_array().map_or(&[][..], Vec::as_slice);
-        let ids: BTreeSet<i64> = (rows.iter())
-            .filter_map(|row| row[0].as_str()?.parse().ok())
-            .collect();
+    async fn scheduled(
+        &mut self,
+        ids: BTreeSet<i64>,
+    ) -> Result<BTreeMap<String, String>, Failure> {
         let read = json!({"ids": ids, "fields": ["scheduled_date"]});
         let rows = self.send("stock.picking", "read", &read).await?;
         let rows = rows.as_array().map_or(&[][..], Vec::as_slice);
@@ -330,6 +356,17 @@ mod tests {
                 "context": {"tz": "UTC"},
             })
         );
+        let write = json!({
+            "ids": [5],
+            "vals": {"picking_type_id": 2, "location_id": 8, "location_dest_id": 9, "move_line_ids": [[2, 7, 0]]},
+        });
+        assert!(is_guarded_write("stock.picking", "write", &write));
+        assert_eq!(
+            guarded_write(&write, &scheduled),
+            json!({"ids": [5], "vals": {"scheduled_date": "2026-11-24 08:00:00", "move_line_ids": [[2, 7, 0]]}})
+        );
+        let note = json!({"ids": [5], "vals": {"note": "x"}});
+        assert!(!is_guarded_write("stock.picking", "write", &note));
         let made = json!({"fields": ["id", "picking_type_id/.id"], "data": []});
         assert!(!is_guarded("stock.picking", "load", &made));
     }

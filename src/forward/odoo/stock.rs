@@ -301,18 +301,23 @@ impl Client {
             .and_then(|kind| kind["return_picking_type_id"].as_i64()))
     }
 
-    /// The lines of sale orders that these moves deliver, by move.
-    pub async fn sale_lines(&mut self, moves: &[i64]) -> Result<BTreeMap<i64, i64>, Failure> {
-        // The field comes with the module *Sales*.
-        let body = json!({"allfields": ["sale_line_id"], "attributes": ["type"]});
+    /// The lines of sale and purchase orders that these moves are for, by move.
+    pub async fn order_lines(
+        &mut self,
+        moves: &[i64],
+    ) -> Result<BTreeMap<i64, (Option<i64>, Option<i64>)>, Failure> {
+        // The fields come with the modules *Sales* and *Purchase*.
+        let [sale, purchase] = ["sale_line_id", "purchase_line_id"];
+        let body = json!({"allfields": [sale, purchase], "attributes": ["type"]});
         let fields: BTreeMap<String, Value> = self.call("stock.move", "fields_get", &body).await?;
-        if fields.is_empty() {
+        if fields.is_empty() || moves.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let body = json!({"ids": moves, "fields": ["sale_line_id"], "load": null});
+        let fields: Vec<&String> = fields.keys().collect();
+        let body = json!({"ids": moves, "fields": fields, "load": null});
         let read: Vec<Value> = self.call("stock.move", "read", &body).await?;
-        let pair = |m: &Value| Some((m["id"].as_i64()?, m["sale_line_id"].as_i64()?));
-        Ok(read.iter().filter_map(pair).collect())
+        let lines = |m: &Value| Some((m["id"].as_i64()?, (m[sale].as_i64(), m[purchase].as_i64())));
+        Ok(read.iter().filter_map(lines).collect())
     }
 
     /// How much of what these moves delivered came back, by move.
@@ -330,19 +335,32 @@ impl Client {
             quantity_product_uom: Decimal,
         }
         records!(Back, Line);
-        let mut backs = BTreeMap::new();
-        let domain = vec![
-            json!(["origin_returned_move_id", "in", moves]),
-            json!(["state", "=", "done"]),
-        ];
-        let take = |back: Back| _ = backs.insert(back.id, back.origin_returned_move_id);
-        let fields = ["origin_returned_move_id"];
-        self.search_all("stock.move", domain, &fields, take).await?;
+        // What came back and went out again did not come back: the move it is of, and whether it came or went.
+        let mut backs: BTreeMap<i64, (i64, Decimal)> = BTreeMap::new();
+        let mut of: Vec<i64> = moves.to_vec();
+        for sign in [Decimal::ONE, -Decimal::ONE] {
+            let domain = vec![
+                json!(["origin_returned_move_id", "in", of]),
+                json!(["state", "=", "done"]),
+            ];
+            let mut found = Vec::new();
+            let take = |back: Back| found.push((back.id, back.origin_returned_move_id));
+            let fields = ["origin_returned_move_id"];
+            self.search_all("stock.move", domain, &fields, take).await?;
+            of = found.iter().map(|(id, _)| *id).collect();
+            for (id, origin) in found {
+                let first = backs.get(&origin).map_or(origin, |(first, _)| *first);
+                backs.insert(id, (first, sign));
+            }
+            if of.is_empty() {
+                break;
+            }
+        }
         let mut returned = BTreeMap::new();
         let ids: Vec<i64> = backs.keys().copied().collect();
         let take = |line: Line| {
-            if let Some(origin) = backs.get(&line.move_id) {
-                *returned.entry(*origin).or_default() += line.quantity_product_uom;
+            if let Some((origin, sign)) = backs.get(&line.move_id) {
+                *returned.entry(*origin).or_default() += sign * line.quantity_product_uom;
             }
         };
         let fields = ["move_id", "quantity_product_uom"];

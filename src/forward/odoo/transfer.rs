@@ -49,12 +49,14 @@ pub struct Header {
     pub return_of: Option<i64>,
 }
 
-/// The move that brought a product to the customer, and the line of the order that it was for.
+/// The move that brought a product to where it comes back from, and the line of the order that it was for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
     pub product: i64,
     pub origin_move: i64,
     pub sale_line: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase_line: Option<i64>,
 }
 
 /// Quantities are in the product's own unit.
@@ -196,9 +198,14 @@ impl Client {
                     .collect();
                 let mut values =
                     json!({"origin_returned_move_id": returned.origin_move, "to_refund": true});
-                // The field comes with the module *Sales*.
-                if let Some(line) = returned.sale_line {
-                    values["sale_line_id"] = json!(line);
+                // The fields come with the modules *Sales* and *Purchase*.
+                for (field, line) in [
+                    ("sale_line_id", returned.sale_line),
+                    ("purchase_line_id", returned.purchase_line),
+                ] {
+                    if let Some(line) = line {
+                        values[field] = json!(line);
+                    }
                 }
                 let body = json!({"ids": ids, "vals": values, "context": self.context()});
                 let _: Value = self.call("stock.move", "write", &body).await?;

@@ -14,7 +14,7 @@ pub(super) enum Target<'a> {
 }
 
 /// The picking that our lines are on, whatever has become of it.
-pub(super) fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
+pub fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
     seen.pickings
         .iter()
         .find(|picking| picking.lines.iter().any(|line| line.is_of(key)))

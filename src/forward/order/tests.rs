@@ -175,6 +175,18 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
                     picking.lines.retain(|line| !lines.contains(&line.id));
                 }
             }
+            Next::Reduce { picking, lines } => {
+                let picking = odoo.picking(picking.id);
+                if !picking.is_open() {
+                    reconciling.look_again();
+                    continue;
+                }
+                for (id, quantity) in lines {
+                    let mut held = picking.lines.iter_mut();
+                    held.find(|line| line.id == *id).unwrap().quantity = *quantity;
+                }
+                picking.lines.retain(|line| !line.quantity.is_zero());
+            }
             Next::SetDone { picking, at } => {
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
@@ -225,6 +237,7 @@ fn code_of(outcome: &Outcome) -> &str {
         Outcome::Posted { already: true, .. } => "already",
         Outcome::Refused { reason, .. } => &reason.code,
         Outcome::Unanswered { .. } => "unanswered",
+        Outcome::Overtaken { .. } => "overtaken",
     }
 }
 

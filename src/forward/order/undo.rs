@@ -11,7 +11,7 @@ use super::{Call, Next, OrderLine, Reconciling, Seen, posted, refuse};
 use crate::document::DocumentKey;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::{SeenLine, SeenPicking};
-use crate::outcome::code;
+use crate::outcome::{Outcome, code};
 
 /// So often Odoo may say that it took lines off, and have them.
 const REDUCED_MAX: usize = 3;
@@ -25,19 +25,28 @@ impl Reconciling {
         stays: &[OrderLine],
     ) -> Next {
         let Some(picking) = target::holder(seen, of) else {
-            return self.not_there(seen, taken);
+            // Somebody took our lines off.
+            let pickings = target::of_order(seen, &self.job.order);
+            let picking = pickings.iter().find(|picking| picking.is_open());
+            return match picking.or(pickings.last()) {
+                Some(picking) => posted(picking.named(), !self.did(Call::Reduced)),
+                None => self.unknown(),
+            };
         };
         match picking.state.as_str() {
-            "done" => return too_late(picking),
+            "done" => {
+                let why = format!("{} was finished in Odoo meanwhile", picking.name);
+                return Next::Finish(Outcome::Overtaken { why });
+            }
             // What is cancelled moves nothing.
             "cancel" => return posted(picking.named(), true),
             _ => {}
         }
         let lines = too_much(picking, of, taken, stays);
-        let reduced = self.calls.iter().filter(|call| **call == Call::Reduced);
         if lines.is_empty() {
             return posted(picking.named(), !self.did(Call::Reduced));
         }
+        let reduced = self.calls.iter().filter(|call| **call == Call::Reduced);
         if reduced.count() >= REDUCED_MAX {
             let message = format!(
                 "Odoo took it off {}, and has it there: take it off there, and retry",
@@ -45,61 +54,35 @@ impl Reconciling {
             );
             return refuse(code::NOT_WITHDRAWN, message, Some(picking.named()));
         }
+        let lines = lines.iter().map(|part| (part.of.id, part.stays));
         Next::Reduce {
             picking: Box::new(picking.clone()),
-            lines,
-        }
-    }
-
-    /// Our lines are on no picking: somebody took them off, or did it without them.
-    fn not_there(&self, seen: &Seen, taken: &OrderLine) -> Next {
-        let pickings = target::of_order(seen, &self.job.order);
-        let moved = |picking: &&&SeenPicking| {
-            let mut lines = picking.lines.iter();
-            picking.state == "done" && lines.any(|line| is_it(line, taken))
-        };
-        // Off the order by us, or by somebody else: it is not there.
-        let off = pickings.iter().find(|picking| picking.is_open());
-        match (off, pickings.iter().rev().find(moved)) {
-            (Some(open), _) => posted(open.named(), !self.did(Call::Reduced)),
-            (None, Some(done)) => too_late(done),
-            (None, None) => match pickings.last() {
-                Some(picking) => posted(picking.named(), true),
-                None => self.unknown(),
-            },
+            lines: lines.collect(),
         }
     }
 }
 
-fn too_late(picking: &SeenPicking) -> Next {
-    let message = format!(
-        "{} was finished in Odoo ({}): make a return of it there, and discard this",
-        picking.name,
-        picking.date_done.as_deref().unwrap_or("no time"),
-    );
-    refuse(code::UNDO_TOO_LATE, message, Some(picking.named()))
+/// Of a line on an order: what goes, and what stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    pub of: &'a SeenLine,
+    pub goes: Decimal,
+    pub stays: Decimal,
 }
 
-/// The same product and lot.
-fn is_it(line: &SeenLine, taken: &OrderLine) -> bool {
-    line.product == taken.product && line.lot.as_deref() == taken.lot.name()
-}
-
-/// Which lines of the document have too much, and what each is to have: those first that are what was scanned.
-fn too_much(
-    picking: &SeenPicking,
+/// Which lines of the document have too much: those first that are what was scanned.
+#[must_use]
+pub fn too_much<'a>(
+    picking: &'a SeenPicking,
     of: DocumentKey,
     taken: &OrderLine,
     stays: &[OrderLine],
-) -> Vec<(i64, Decimal)> {
+) -> Vec<Part<'a>> {
+    let lot = taken.lot.name();
     let mut held: Vec<&SeenLine> = (picking.lines.iter())
-        .filter(|line| line.is_of(of) && is_it(line, taken))
+        .filter(|line| line.is_of(of))
+        .filter(|line| line.product == taken.product && line.lot.as_deref() == lot)
         .collect();
-    let alike = |line: &&OrderLine| {
-        line.product == taken.product && line.lot.name() == taken.lot.name()
-    };
-    let has: Decimal = held.iter().map(|line| line.quantity).sum();
-    let wanted: Decimal = stays.iter().filter(alike).map(|line| line.quantity).sum();
     let said = |line: &SeenLine| {
         let from = taken.from.is_none_or(|from| from == line.from);
         let out_of = taken.package.is_none() || taken.package == line.package;
@@ -107,17 +90,29 @@ fn too_much(
         from && out_of && into
     };
     held.sort_by_key(|line| (Reverse(said(line)), Reverse(line.id)));
-    let mut left = has - wanted;
-    let mut lines = Vec::new();
+    let has: Decimal = held.iter().map(|line| line.quantity).sum();
+    let staying: Decimal = (stays.iter())
+        .filter(|line| line.product == taken.product && line.lot.name() == lot)
+        .map(|line| line.quantity)
+        .sum();
+    let mut left = has - staying;
+    let mut parts = Vec::new();
     for line in held {
-        let part = left.min(line.quantity);
-        if part < TOLERANCE {
+        let goes = left.min(line.quantity);
+        if goes < TOLERANCE {
             continue;
         }
-        left -= part;
-        let stays = line.quantity - part;
-        let stays = if stays < TOLERANCE { Decimal::ZERO } else { stays };
-        lines.push((line.id, stays.normalize()));
+        left -= goes;
+        let stays = (line.quantity - goes).normalize();
+        parts.push(Part {
+            of: line,
+            goes,
+            stays: if stays < TOLERANCE {
+                Decimal::ZERO
+            } else {
+                stays
+            },
+        });
     }
-    lines
+    parts
 }

@@ -144,6 +144,8 @@ pub(super) async fn plan(
             for (line, owner) in lines.iter_mut().zip(owners) {
                 line.owner = owner;
             }
+        } else if let Some(undoing) = asked.undoing {
+            undo::settle_order(odoo, ground, intent, undoing, resolved).await?;
         } else if intent == Intent::Send {
             stock::settle_order(odoo, ground, *asked, resolved).await?;
         }
@@ -213,6 +215,7 @@ mod tests {
                 product: 1,
                 origin_move: 2,
                 sale_line: Some(3),
+                purchase_line: None,
             }],
         };
         assert_eq!(Plan::read(&plan.text()), Ok(plan));

@@ -84,11 +84,12 @@ async fn plan(
     chosen: &[(i64, Delivered<'_>)],
 ) -> Result<Plan, Failure> {
     let ids: Vec<i64> = chosen.iter().map(|(_, of)| of.id).collect();
-    let sale_lines = odoo.sale_lines(&ids).await?;
+    let of_orders = odoo.order_lines(&ids).await?;
     let returned = chosen.iter().map(|(product, of)| Returned {
         product: *product,
         origin_move: of.id,
-        sale_line: sale_lines.get(&of.id).copied(),
+        sale_line: of_orders.get(&of.id).and_then(|(sale, _)| *sale),
+        purchase_line: None,
     });
     let internal = ground.warehouse.internal();
     let mut header = transfer.header.unwrap_or(internal);

@@ -1,12 +1,14 @@
 //! What a document came to, backwards.
 
+use std::collections::BTreeSet;
+
 use rust_decimal::Decimal;
 
 use super::plan::Plan;
-use super::{Prepared, Resolved};
+use super::{Ground, Intent, Prepared, Resolved, is_about_order};
 use crate::forward::machine::{TOLERANCE, Work};
-use crate::forward::odoo::{Client, Transfer};
-use crate::forward::order::Task;
+use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
+use crate::forward::order::{Task, holder, too_much};
 use crate::forward::undo::Undoing;
 use crate::outcome::Failure;
 
@@ -59,7 +61,7 @@ pub(super) async fn link(
     undoing: &Undoing,
     transfer: &mut Transfer,
 ) -> Result<(), Failure> {
-    if transfer.returned.is_empty() {
+    if transfer.returned.is_empty() || is_about_order(&undoing.document.purpose) {
         return Ok(());
     }
     let moves = match undoing.picking {
@@ -75,6 +77,86 @@ pub(super) async fn link(
     transfer
         .returned
         .retain(|returned| moved(returned.product).is_some());
+    Ok(())
+}
+
+/// What was picked for an order, or received, and is validated by now comes back by a return.
+pub(super) async fn settle_order(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    intent: Intent,
+    undoing: &Undoing,
+    slot: &mut Resolved<Prepared>,
+) -> Result<(), Failure> {
+    let Ok(Prepared {
+        work: Some(Work::Order(job)),
+        ..
+    }) = slot
+    else {
+        return Ok(());
+    };
+    let Task::TakeBack { of, taken, stays } = &job.task else {
+        return Ok(());
+    };
+    if intent == Intent::Look {
+        return Ok(());
+    }
+    let seen = odoo.order(ground.warehouse, &job.order).await?;
+    let Some(picking) = holder(&seen, *of).filter(|picking| picking.state == "done") else {
+        return Ok(());
+    };
+    let parts = too_much(picking, *of, taken, stays);
+    if parts.is_empty() {
+        let why = format!("{} has it no more", picking.name);
+        *slot = Ok(Prepared::nothing(why));
+        return Ok(());
+    }
+    let moves: BTreeSet<i64> = parts.iter().filter_map(|part| part.of.move_id).collect();
+    let moves: Vec<i64> = moves.into_iter().collect();
+    let of_orders = odoo.order_lines(&moves).await?;
+    let returned = moves.iter().map(|id| {
+        let (sale_line, purchase_line) = of_orders.get(id).copied().unwrap_or_default();
+        Returned {
+            product: taken.product,
+            origin_move: *id,
+            sale_line,
+            purchase_line,
+        }
+    });
+    let kind = odoo.return_type(picking.picking_type).await?;
+    let lines: Vec<TransferLine> = (parts.iter())
+        .map(|part| TransferLine {
+            product: taken.product,
+            from: part.of.to,
+            to: part.of.from,
+            lot: taken.lot.clone(),
+            package: part.of.result_package,
+            into: part.of.package,
+            owner: part.of.owner,
+            quantity: part.goes,
+        })
+        .collect();
+    let ends = lines.first().map(|line| (line.from, line.to));
+    let (from, to) = ends.unwrap_or((picking.to, picking.from));
+    let transfer = Transfer {
+        key: job.key,
+        group: undoing.document.group.clone(),
+        about: Some(format!("undo of {} for {}", undoing.document.purpose.kind(), job.order)),
+        header: Some(Header {
+            picking_type: kind.unwrap_or(picking.picking_type),
+            from,
+            to,
+            return_of: Some(picking.id),
+        }),
+        lines,
+        // A product has one move there, or the first is taken for all.
+        returned: returned.take(1).collect(),
+        when: job.when,
+    };
+    if let Ok(prepared) = slot {
+        prepared.work = Some(Work::Transfer(transfer));
+        prepared.note = Some(format!("{} is finished: it comes back by a return", picking.name));
+    }
     Ok(())
 }
 

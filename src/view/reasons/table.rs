@@ -315,7 +315,7 @@ pub const PARKED: &[Code] = &[
     },
     Code {
         code: "not-withdrawn",
-        meaning: "Odoo does not take back what it holds open of the document that this one corrects",
+        meaning: "Odoo does not take back what it holds open of the document that this one corrects, or takes something back of",
         choices: &[
             (Retry, "it was cancelled in Odoo"),
             (Discard, "what Odoo holds stands"),
@@ -334,6 +334,19 @@ pub const PARKED: &[Code] = &[
                 "you have looked for the key in the origin of Odoo's pickings, and what is there stands",
             ),
         ],
+    },
+    Code {
+        code: "unknown-event",
+        meaning: "the device sent no event with the id that this one takes back, or that is past its time here",
+        choices: &[(
+            Discard,
+            "what was meant was put right in Odoo, or needs not be",
+        )],
+    },
+    Code {
+        code: "not-undone",
+        meaning: "nothing takes back an event of that type: a validation, a shipment, a package of a whole order, a scan, an undo",
+        choices: &[(Discard, "it was put right in Odoo, or needs not be")],
     },
     Code {
         code: "unsupported-type",
@@ -382,6 +395,10 @@ pub const FLAGS: &[Code] = &[
     Code::plain(
         "left-in-odoo",
         "it was discarded, and Odoo does not take back what it holds open of it: cancel it there",
+    ),
+    Code::plain(
+        "taken-back",
+        "something of it was taken back since, by an `undo`: the steps say by which document",
     ),
 ];
 
@@ -486,12 +503,12 @@ pub const TURNED_AWAY: &[Code] = &[
 pub const ENDED: &[Code] = &[
     Code {
         code: DISCARDED,
-        meaning: "a person decided that it is not to be posted; the message has why",
+        meaning: "a person decided that it is not to be posted, or its device took it back; the message has why",
         choices: &[],
     },
     Code {
         code: REPLACED,
-        meaning: "a person put a corrected document in its place; the message has why",
+        meaning: "a person put a corrected document in its place, or its device took some of it back; the message has why",
         choices: &[],
     },
 ];
