@@ -36,7 +36,7 @@ use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
 use judge::{Counts, Facts, Judgement, Say, judge, take_back};
 use lookup::Lookup;
-use memory::{EventKey, Memory};
+use memory::{Counting, EventKey, Memory};
 use texts::{Key, text};
 
 /// Devices whose language is remembered as they said it.
@@ -146,6 +146,9 @@ impl Capture {
             return None;
         }
         let key = counts.then(|| EventKey::of(event));
+        if counts {
+            self.settle_back();
+        }
         let mut state = self.state();
         let known = key.as_ref().is_some_and(|key| state.memory.knows(key));
         let judgement = if known {
@@ -183,11 +186,7 @@ impl Capture {
         let Action::Undo { event: id, .. } = &event.action else {
             return None;
         };
-        let found = self
-            .0
-            .journal
-            .as_ref()?
-            .event_of(event.device.as_str(), id);
+        let found = self.0.journal.as_ref()?.event_of(event.device.as_str(), id);
         // What cannot be read counts for nothing, and refuses nothing.
         found.ok()?.map(|recorded| recorded.event)
     }
@@ -277,20 +276,31 @@ impl Capture {
     }
 
     fn settle_with(&self, journal: &Journal) -> Result<(), JournalError> {
-        let (counting, as_of) = {
-            let mut state = self.state();
-            let copy = state.lookup.copy();
-            let as_of = copy.and_then(|copy| copy.orders_as_of());
-            (state.memory.counting(), as_of)
-        };
+        let counting = self.state().memory.counting();
+        self.settle_those(journal, counting)
+    }
+
+    /// What was taken back and is in Odoo by now must not let more through than was ordered: nobody looks again before that.
+    fn settle_back(&self) {
+        let backs = self.state().memory.counting_back();
+        if let Some(journal) = self.0.journal.as_ref().filter(|_| !backs.is_empty())
+            && let Err(error) = self.settle_those(journal, backs)
+        {
+            tracing::error!(%error, "cannot look into the journal for what was taken back");
+        }
+    }
+
+    fn settle_those(&self, journal: &Journal, counting: Vec<Counting>) -> Result<(), JournalError> {
+        let copy = self.state().lookup.copy();
         let mut over = HashMap::new();
         let mut settled = Vec::new();
-        for (key, seq) in counting {
+        for Counting { key, seq, order } in counting {
+            let as_of = copy.as_ref().and_then(|copy| copy.order_as_of(order));
             let is_over = match journal.document_of(seq)? {
                 // Not in a document yet.
                 None => false,
                 Some(None) => true,
-                Some(Some(number)) => match over.entry(number) {
+                Some(Some(number)) => match over.entry((number, order)) {
                     Entry::Occupied(is_over) => *is_over.get(),
                     Entry::Vacant(unasked) => {
                         let document = journal.document(number)?;

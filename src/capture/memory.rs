@@ -3,7 +3,7 @@
 //!
 //! It is in memory alone; after a restart it is recalled from the journal's newest events.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use rust_decimal::Decimal;
 
@@ -50,6 +50,14 @@ struct Noted {
     before: Option<Last>,
 }
 
+impl Noted {
+    fn counting(&self, key: EventKey) -> Option<Counting> {
+        let (order, ..) = self.counts.order?;
+        let seq = self.seq?;
+        Some(Counting { key, seq, order })
+    }
+}
+
 /// The last way of a serial number, and the journal's number of the event; on its way to the journal it is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
@@ -59,6 +67,14 @@ struct Last {
 
 const ON_ITS_WAY: u64 = u64::MAX;
 
+/// An event that counts for an order, with the journal's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counting {
+    pub key: EventKey,
+    pub seq: u64,
+    pub order: i64,
+}
+
 #[derive(Debug, Default)]
 pub struct Memory {
     noted: HashMap<EventKey, Noted>,
@@ -66,6 +82,8 @@ pub struct Memory {
     /// Order and product → what was captured and is not in the copy yet.
     captured: HashMap<(i64, i64), Decimal>,
     serials: HashMap<(i64, String), Last>,
+    /// Those that take something back for an order.
+    backs: HashSet<EventKey>,
 }
 
 impl Memory {
@@ -82,6 +100,9 @@ impl Memory {
         };
         if noted.counts.order.is_none() {
             noted.counts.order = counts.order;
+            if takes_back(&counts) {
+                self.backs.insert(key);
+            }
             self.count(&counts);
         }
     }
@@ -105,6 +126,9 @@ impl Memory {
             seq,
             before,
         };
+        if takes_back(&noted.counts) {
+            self.backs.insert(key);
+        }
         self.noted.insert(key, noted);
         self.order.push_back(key);
         while self.order.len() > NOTED_MAX {
@@ -112,6 +136,7 @@ impl Memory {
                 && let Some(noted) = self.noted.remove(&oldest)
             {
                 self.uncount(&noted.counts);
+                self.backs.remove(&oldest);
                 if let Some((product, lot, _)) = noted.counts.serial {
                     let place = (product, lot);
                     let last = self.serials.get(&place);
@@ -160,6 +185,7 @@ impl Memory {
             self.order.remove(at);
         }
         self.uncount(&noted.counts);
+        self.backs.remove(key);
         if let Some((product, lot, _)) = noted.counts.serial {
             match noted.before {
                 Some(last) => self.serials.insert((product, lot), last),
@@ -195,14 +221,18 @@ impl Memory {
             .map(|last| last.way)
     }
 
-    /// The events that count for an order, with the journal's numbers.
+    /// The events that count for an order.
     #[must_use]
-    pub fn counting(&self) -> Vec<(EventKey, u64)> {
-        let counts = |(key, noted): (&EventKey, &Noted)| {
-            noted.counts.order?;
-            Some((*key, noted.seq?))
-        };
-        self.noted.iter().filter_map(counts).collect()
+    pub fn counting(&self) -> Vec<Counting> {
+        let counting = |(key, noted): (&EventKey, &Noted)| noted.counting(*key);
+        self.noted.iter().filter_map(counting).collect()
+    }
+
+    /// Those of them that take something back.
+    #[must_use]
+    pub fn counting_back(&self) -> Vec<Counting> {
+        let counting = |key: &EventKey| self.noted.get(key)?.counting(*key);
+        self.backs.iter().filter_map(counting).collect()
     }
 
     /// What these counted for an order is in Odoo, or will never be: the copy says the rest.
@@ -216,8 +246,13 @@ impl Memory {
                 serial: None,
             };
             self.uncount(&counts);
+            self.backs.remove(key);
         }
     }
+}
+
+fn takes_back(counts: &Counts) -> bool {
+    matches!(counts.order, Some((_, _, quantity)) if quantity < Decimal::ZERO)
 }
 
 #[cfg(test)]
@@ -228,6 +263,14 @@ mod tests {
         let mut key = [0; 16];
         key[..4].copy_from_slice(&number.to_le_bytes());
         EventKey(key)
+    }
+
+    fn counting(number: u32, seq: u64) -> Counting {
+        Counting {
+            key: key(number),
+            seq,
+            order: 1,
+        }
     }
 
     fn counts(quantity: u32, lot: &str, way: Way) -> Counts {
@@ -251,12 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_taken_back_counts_until_it_is_in_odoo() {
+        let mut memory = Memory::default();
+        let mut back = counts(2, "S1", Way::Forgotten);
+        back.order = Some((1, 2, Decimal::from(-2)));
+        memory.note(key(1), counts(5, "S1", Way::Out));
+        memory.note(key(2), back.clone());
+        assert_eq!(memory.captured(1, 2), Decimal::from(3));
+        assert_eq!(memory.last_way(2, "S1"), Some(Way::Forgotten));
+        assert_eq!(memory.counting_back(), [], "it has no number yet");
+        memory.stored(&key(2), 8);
+        assert_eq!(memory.counting_back(), [counting(2, 8)]);
+        memory.settle(&[key(2)]);
+        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert_eq!(memory.counting_back(), []);
+        memory.note(key(3), back);
+        memory.undo(&key(3));
+        assert_eq!(memory.captured(1, 2), Decimal::from(5));
+        assert!(memory.backs.is_empty());
+    }
+
+    #[test]
     fn what_is_in_odoo_is_not_counted_twice_but_known_for_the_next_time() {
         let mut memory = Memory::default();
         memory.note(key(1), counts(2, "S1", Way::Out));
         assert_eq!(memory.counting(), [], "it has no number yet");
         memory.stored(&key(1), 7);
-        assert_eq!(memory.counting(), [(key(1), 7)]);
+        assert_eq!(memory.counting(), [counting(1, 7)]);
         memory.settle(&[key(1), key(1)]);
         assert_eq!(memory.captured(1, 2), Decimal::ZERO);
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));

@@ -332,12 +332,32 @@ fn undo_takes_back_read_by_read_and_then_what_was_made() {
 #[test]
 fn what_was_made_is_taken_back_in_every_flow_also_what_a_pause_made() {
     let flows: [(&str, &[&str], &str); 6] = [
-        ("pick", &["WH/OUT/1", "LOC-A", "CHAIR", "LOC-B"], "pick WH/OUT/1 1 CHAIR from LOC-A"),
-        ("receive", &["WH/IN/1", "CHAIR", "WH/IN/2"], "receive for WH/IN/1 1 CHAIR"),
-        ("count", &["LOC-A", "CHAIR", "OBTVALI"], "count LOC-A 1 CHAIR"),
-        ("scrap", &["LOC-A", "CHAIR", "OBTVALI"], "scrap LOC-A 1 CHAIR"),
+        (
+            "pick",
+            &["WH/OUT/1", "LOC-A", "CHAIR", "LOC-B"],
+            "pick WH/OUT/1 1 CHAIR from LOC-A",
+        ),
+        (
+            "receive",
+            &["WH/IN/1", "CHAIR", "WH/IN/2"],
+            "receive for WH/IN/1 1 CHAIR",
+        ),
+        (
+            "count",
+            &["LOC-A", "CHAIR", "OBTVALI"],
+            "count LOC-A 1 CHAIR",
+        ),
+        (
+            "scrap",
+            &["LOC-A", "CHAIR", "OBTVALI"],
+            "scrap LOC-A 1 CHAIR",
+        ),
         ("return", &["CHAIR", "LOC-A"], "return 1 CHAIR > LOC-A"),
-        ("pack", &["SR-NEWPACK", "LOC-A", "CHAIR", "OBTVALI"], "pack ring-101 1 of CHAIR from LOC-A"),
+        (
+            "pack",
+            &["SR-NEWPACK", "LOC-A", "CHAIR", "OBTVALI"],
+            "pack ring-101 1 of CHAIR from LOC-A",
+        ),
     ];
     for (flow, codes, made) in flows {
         let mut device = Device::new(flow);

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use jiff::Timestamp;
 use redb::{
     Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
     TableDefinition, TableError, WriteTransaction,
@@ -22,6 +21,7 @@ use rust_decimal::prelude::FromPrimitive;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use self::state::AsOf;
 pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
 
 use super::odoo::{Kind, Row};
@@ -143,7 +143,7 @@ pub struct Copy {
     /// Rises with each change of what is looked up here.
     news: Arc<watch::Sender<u64>>,
     refreshed: Arc<Mutex<Option<Instant>>>,
-    orders_as_of: Arc<Mutex<Option<Timestamp>>>,
+    orders_as_of: Arc<Mutex<AsOf>>,
 }
 
 /// The server, database and company that a copy is of.

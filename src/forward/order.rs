@@ -11,9 +11,9 @@ mod finish;
 mod lines;
 mod rows;
 mod target;
-mod undo;
 #[cfg(test)]
 mod tests;
+mod undo;
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -221,10 +221,8 @@ impl Reconciling {
 
     /// Whatever the last call did is unknown: look.
     pub fn look_again(&mut self) {
-        if let Next::Add { .. }
-        | Next::Validate { .. }
-        | Next::Pack { .. }
-        | Next::Reduce { .. } = self.next
+        if let Next::Add { .. } | Next::Validate { .. } | Next::Pack { .. } | Next::Reduce { .. } =
+            self.next
         {
             // After each change of the order the weight may have to be told again.
             self.calls.retain(|known| *known != Call::Weighed);

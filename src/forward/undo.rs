@@ -51,7 +51,8 @@ pub fn standing(chain: &[Entry], seq: u64) -> Standing {
     let Some(last) = chain.first() else {
         return Standing::Never;
     };
-    let flagged = |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+    let flagged =
+        |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
     // A corrected document may have been posted all the same; then the correction is for a person to end.
     let earlier = |place: usize, entry: &Entry| -> Option<Standing> {
         if flagged(entry, flag::POSTED_IN_ODOO) {

@@ -345,7 +345,8 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
     match model {
         PICKING => {
             follow_picking(store, id, &mut values);
-            write_lines(store, values.remove("move_line_ids"));
+            let commands = values.remove("move_line_ids").unwrap_or_default();
+            write_lines(store, &commands);
             refresh(store, id);
         }
         LINE => return write_line(store, id, values),
@@ -407,15 +408,14 @@ fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
 }
 
 /// Commands on a transfer's lines: `[1, id, values]` writes one, `[2, id, 0]` removes it.
-fn write_lines(store: &mut Store, commands: Option<Value>) {
-    let commands = commands.as_ref().and_then(Value::as_array);
-    for command in commands.into_iter().flatten() {
+fn write_lines(store: &mut Store, commands: &Value) {
+    for command in commands.as_array().into_iter().flatten() {
         let Some(line) = command[1].as_i64() else {
             continue;
         };
         match (command[0].as_i64(), &command[2]) {
             (Some(1), Value::Object(values)) => write_line(store, line, values.clone()),
-            (Some(2), _) => _ = store.remove(LINE, line),
+            (Some(2), _) => store.remove(LINE, line),
             _ => {}
         }
     }

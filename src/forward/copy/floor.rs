@@ -134,6 +134,7 @@ impl Copy {
             }
             Ok(news)
         })?;
+        self.put_in(orders);
         if news {
             self.changed();
         }

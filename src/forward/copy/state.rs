@@ -1,6 +1,7 @@
 //! How far the copy goes, how fresh it is, and who hears of its changes.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
@@ -8,7 +9,16 @@ use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
 use super::{Copy, CopyError, META, since_key};
-use crate::forward::odoo::Kind;
+use crate::forward::odoo::{Kind, Order};
+
+/// As of when the orders are as Odoo had them.
+#[derive(Debug, Default)]
+pub(super) struct AsOf {
+    all: Option<Timestamp>,
+    /// While they are read: since when, and those that were put in already.
+    reading: Option<Timestamp>,
+    each: HashMap<i64, Timestamp>,
+}
 
 impl Copy {
     /// Wakes when what is looked up here has changed; the number rises.
@@ -39,20 +49,42 @@ impl Copy {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on it has the orders as Odoo had them then, or later.
-    pub fn note_orders(&self, then: Timestamp) {
-        let mut as_of = self
-            .orders_as_of
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *as_of = Some(then);
+    /// Orders that are put in from here on are as Odoo has them now, or later.
+    pub fn reads_orders(&self, now: Timestamp) {
+        self.as_of().reading = Some(now);
     }
 
-    /// As of when it has the orders, by the gateway's clock; none before they were read since the start.
+    /// All of them are: what was not put in has not changed.
+    pub fn read_orders(&self) {
+        let mut as_of = self.as_of();
+        as_of.all = as_of.reading.take();
+        as_of.each.clear();
+    }
+
+    pub(super) fn put_in(&self, orders: &[Order]) {
+        let mut as_of = self.as_of();
+        if let Some(now) = as_of.reading {
+            as_of
+                .each
+                .extend(orders.iter().map(|order| (order.id, now)));
+        }
+    }
+
+    /// As of when it has all orders, by the gateway's clock; none before they were read since the start.
     #[must_use]
     pub fn orders_as_of(&self) -> Option<Timestamp> {
-        *self
-            .orders_as_of
+        self.as_of().all
+    }
+
+    /// As of when it has this order.
+    #[must_use]
+    pub fn order_as_of(&self, order: i64) -> Option<Timestamp> {
+        let as_of = self.as_of();
+        as_of.each.get(&order).copied().or(as_of.all)
+    }
+
+    fn as_of(&self) -> MutexGuard<'_, AsOf> {
+        self.orders_as_of
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

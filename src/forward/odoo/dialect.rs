@@ -234,10 +234,7 @@ impl Client {
     }
 
     /// The scheduled date of each picking in these rows, by its id as it is written there.
-    async fn scheduled(
-        &mut self,
-        ids: BTreeSet<i64>,
-    ) -> Result<BTreeMap<String, String>, Failure> {
+    async fn scheduled(&mut self, ids: BTreeSet<i64>) -> Result<BTreeMap<String, String>, Failure> {
         let read = json!({"ids": ids, "fields": ["scheduled_date"]});
         let rows = self.send("stock.picking", "read", &read).await?;
         let rows = rows.as_array().map_or(&[][..], Vec::as_slice);

@@ -212,9 +212,12 @@ impl Client {
         picking: &SeenPicking,
         lines: &[(i64, Decimal)],
     ) -> Result<bool, Failure> {
-        let command = |(id, quantity): &(i64, Decimal)| match quantity.is_zero() {
-            true => json!([2, id, 0]),
-            false => json!([1, id, {"quantity": number(*quantity)}]),
+        let command = |(id, quantity): &(i64, Decimal)| {
+            if quantity.is_zero() {
+                json!([2, id, 0])
+            } else {
+                json!([1, id, {"quantity": number(*quantity)}])
+            }
         };
         let commands: Vec<Value> = lines.iter().map(command).collect();
         let values = json!({

@@ -14,6 +14,7 @@ pub(super) enum Target<'a> {
 }
 
 /// The picking that our lines are on, whatever has become of it.
+#[must_use]
 pub fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
     seen.pickings
         .iter()

@@ -188,7 +188,7 @@ impl Floor {
     ) -> Result<(), Trouble> {
         let since = copy.orders_since()?;
         let whole = since.is_none() || self.orders.is_full_due(now, FULL_EVERY);
-        let asked = clock::now();
+        copy.reads_orders(clock::now());
         let open = odoo.open_order_ids(warehouse).await?;
         let begun = odoo.server_time();
         let cut = open.len() > ORDERS_MAX;
@@ -211,8 +211,6 @@ impl Floor {
         wanted.extend(&over);
         let wanted: Vec<i64> = wanted.into_iter().collect();
         let mut gone: BTreeSet<i64> = over.into_iter().collect();
-        // Rather early than late: nothing is then counted twice.
-        copy.note_orders(asked);
         for ids in wanted.chunks(100) {
             let orders = odoo.orders(ids).await?;
             for order in &orders {
@@ -221,6 +219,7 @@ impl Floor {
             copy.put_orders(&orders)?;
         }
         copy.drop_orders(&gone)?;
+        copy.read_orders();
         copy.set_orders_since(&before(begun), cut)?;
         if whole {
             self.orders.full = Some(now);

@@ -68,15 +68,15 @@ pub(super) async fn link(
         Some(picking) => odoo.moves_of(picking).await?,
         None => Vec::new(),
     };
-    let moved = |product: i64| moves.iter().find(|(_, of)| *of == product);
+    let came = |product: i64| moves.iter().find(|(_, of)| *of == product);
     for returned in &mut transfer.returned {
-        if let Some((id, _)) = moved(returned.product) {
+        if let Some((id, _)) = came(returned.product) {
             returned.origin_move = *id;
         }
     }
     transfer
         .returned
-        .retain(|returned| moved(returned.product).is_some());
+        .retain(|returned| came(returned.product).is_some());
     Ok(())
 }
 
@@ -141,7 +141,11 @@ pub(super) async fn settle_order(
     let transfer = Transfer {
         key: job.key,
         group: undoing.document.group.clone(),
-        about: Some(format!("undo of {} for {}", undoing.document.purpose.kind(), job.order)),
+        about: Some(format!(
+            "undo of {} for {}",
+            undoing.document.purpose.kind(),
+            job.order
+        )),
         header: Some(Header {
             picking_type: kind.unwrap_or(picking.picking_type),
             from,
@@ -155,7 +159,10 @@ pub(super) async fn settle_order(
     };
     if let Ok(prepared) = slot {
         prepared.work = Some(Work::Transfer(transfer));
-        prepared.note = Some(format!("{} is finished: it comes back by a return", picking.name));
+        prepared.note = Some(format!(
+            "{} is finished: it comes back by a return",
+            picking.name
+        ));
     }
     Ok(())
 }
@@ -246,6 +253,9 @@ mod tests {
         let less = back(transfer(), &undoing(Some(&plan("-2")), 0)).unwrap();
         assert_eq!(ends(&less), (6, 5, None, None, None));
         let none = back(transfer(), &undoing(Some(&plan("0")), 0)).unwrap();
-        assert_eq!(none, Prepared::nothing("document 7 moved nothing".to_owned()));
+        assert_eq!(
+            none,
+            Prepared::nothing("document 7 moved nothing".to_owned())
+        );
     }
 }
