@@ -316,3 +316,34 @@ fn a_document_that_could_not_be_posted_is_what_its_event_says_now() {
     };
     assert_eq!(revive(&then, &recorded), today);
 }
+
+#[test]
+fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
+    let mut assembler = assembler(config::Documents::default());
+    let (first, other) = (
+        event(1, "pda", pick("O1", "P", Some("A"))),
+        event(2, "pda", transfer("P", 1, "B")),
+    );
+    assembler.take(&first, now(1));
+    assembler.take(&other, now(1));
+    let undo = Action::Undo {
+        event: first.event.id.clone(),
+        reason: None,
+    };
+    assembler.take_back(&event(3, "pda", undo.clone()), &first, now(1));
+    let [(pick, picked), (back, taken)] = &sealed(&mut assembler, 1)[..] else {
+        panic!("the document that has it, and the one that takes it back");
+    };
+    assert_eq!((picked, taken), (&vec![1], &vec![3]));
+    assert_eq!((back.kind(), back.order()), ("undo", Some("O1")));
+    let of = Purpose::Undo {
+        event: first.event.id.clone(),
+        of: Some(Box::new(pick.clone())),
+        reason: None,
+    };
+    assert_eq!(back, &of);
+    assert_eq!(assembler.open_documents(), 1, "the transfer goes on");
+    // What nobody knows is taken back as well: it is for the sending to say so.
+    assembler.take(&event(4, "pda", undo), now(1));
+    assert_eq!(sealed(&mut assembler, 1)[0].0.order(), None);
+}

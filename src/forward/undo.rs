@@ -173,3 +173,159 @@ pub fn without(
         ..old.clone()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{Progress, Purpose};
+    use crate::event::{Action, Event, Name, SourceKind};
+
+    /// Lines with the events that made them, of which each said 2.
+    fn entry(number: u64, state: State, lines: &[(i64, &[u64])]) -> Entry {
+        let line = |(quantity, events): &(i64, &[u64])| Line {
+            product: format!("P{}", events[0]),
+            quantity: (*quantity).into(),
+            events: events.to_vec(),
+            ..Line::default()
+        };
+        let document = Document {
+            number,
+            key: DocumentKey([1; 16]),
+            purpose: Purpose::Transfer,
+            group: "pda-1".to_owned(),
+            lines: lines.iter().map(line).collect(),
+            occurred: Timestamp::UNIX_EPOCH,
+            sealed: Timestamp::UNIX_EPOCH,
+            events: lines
+                .iter()
+                .flat_map(|(_, events)| events.to_vec())
+                .collect(),
+            corrects: None,
+            flags: Vec::new(),
+        };
+        let progress = Progress {
+            state,
+            attempts: 1,
+            reason: None,
+            odoo: None,
+            since: Timestamp::UNIX_EPOCH,
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
+            undone: Vec::new(),
+        };
+        Entry { document, progress }
+    }
+
+    fn flagged(mut entry: Entry, flag: &str) -> Entry {
+        entry.progress.flags.push(flag.to_owned());
+        entry
+    }
+
+    fn said(_: u64) -> Decimal {
+        2.into()
+    }
+
+    fn event(seq: u64) -> Recorded {
+        let event = Event {
+            device: Name::new("pda-1").unwrap(),
+            id: seq.to_string(),
+            id_derived: false,
+            source: SourceKind::Listen,
+            at: Timestamp::UNIX_EPOCH,
+            received: Timestamp::UNIX_EPOCH,
+            operator: None,
+            action: Action::Validate {
+                order: "S1".to_owned(),
+            },
+        };
+        Recorded { seq, event }
+    }
+
+    #[test]
+    fn it_follows_the_document_that_has_the_event() {
+        let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
+        let stands = |state| standing(&[entry(5, state, lines)], 2);
+        assert_eq!(stands(State::Waiting), Standing::Waits(5));
+        assert_eq!(stands(State::Sending), Standing::Waits(5));
+        assert_eq!(stands(State::Parked), Standing::Parked);
+        assert_eq!(stands(State::Posted), Standing::Moved(0));
+        // What Odoo holds open of it is taken back first.
+        assert_eq!(stands(State::Discarded), Standing::Waits(5));
+        let discarded = |flag| standing(&[flagged(entry(5, State::Discarded, lines), flag)], 2);
+        assert_eq!(discarded(flag::WITHDRAWN), Standing::Never);
+        assert_eq!(discarded(flag::POSTED_IN_ODOO), Standing::Moved(0));
+        assert_eq!(discarded(flag::LEFT_IN_ODOO), Standing::Stuck(0));
+        // A person left its line out.
+        let without = |state| standing(&[entry(5, state, &[(2, &[1])])], 2);
+        assert_eq!(without(State::Posted), Standing::Never);
+        assert_eq!(without(State::Waiting), Standing::Never);
+        assert_eq!(without(State::Parked), Standing::Never);
+    }
+
+    #[test]
+    fn a_corrected_document_may_have_been_posted_all_the_same() {
+        let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
+        let old = |flag: &str| flagged(entry(5, State::Replaced, lines), flag);
+        let new = |state| entry(6, state, &[(2, &[1])]);
+        let stands = |state, flag| standing(&[new(state), old(flag)], 2);
+        assert_eq!(
+            stands(State::Parked, flag::POSTED_IN_ODOO),
+            Standing::Waits(6)
+        );
+        assert_eq!(stands(State::Posted, flag::POSTED_IN_ODOO), Standing::Never);
+        let mut dropped = new(State::Discarded);
+        dropped.progress.attempts = 0;
+        let stands = |old| standing(&[dropped.clone(), old], 2);
+        assert_eq!(stands(old(flag::POSTED_IN_ODOO)), Standing::Moved(1));
+        assert_eq!(stands(old(flag::WITHDRAWN)), Standing::Never);
+        // Nobody takes it back any more.
+        assert_eq!(stands(entry(5, State::Replaced, lines)), Standing::Stuck(1));
+    }
+
+    #[test]
+    fn of_a_line_only_the_events_own_part_goes_and_the_last_takes_the_rest() {
+        let undo = entry(9, State::Waiting, &[(2, &[9])]).document;
+        // A person made 5 of 2 and 2.
+        let mut posted = entry(5, State::Posted, &[(5, &[1, 2])]);
+        let first = Undoing::of(&undo, &posted, &event(1), said).unwrap();
+        let line = &first.document.lines[0];
+        assert_eq!(
+            (line.quantity, line.events.as_slice()),
+            (2.into(), &[1][..])
+        );
+        assert_eq!((first.document.number, first.number), (9, 5));
+        posted.progress.undone.push(1);
+        assert_eq!(Undoing::of(&undo, &posted, &event(1), said), None);
+        let last = Undoing::of(&undo, &posted, &event(2), said).unwrap();
+        assert_eq!(last.document.lines[0].quantity, 3.into());
+        assert_eq!(Undoing::of(&undo, &posted, &event(7), said), None);
+        // Of an order it is said what stays.
+        posted.progress.undone.clear();
+        posted.document.purpose = Purpose::Pick {
+            order: "S1".to_owned(),
+        };
+        let of_order = Undoing::of(&undo, &posted, &event(1), said).unwrap();
+        let quantities: Vec<_> = of_order.document.lines.iter().map(|l| l.quantity).collect();
+        assert_eq!(quantities, [2.into(), 3.into()]);
+    }
+
+    #[test]
+    fn a_parked_document_goes_on_without_the_event() {
+        let parked = entry(5, State::Parked, &[(4, &[1, 2]), (2, &[3])]).document;
+        let now = Timestamp::from_second(60).unwrap();
+        let new = without(&parked, 2, now, said).unwrap();
+        assert_eq!((new.corrects, new.key), (Some(5), parked.key.corrected()));
+        assert_eq!(new.events, parked.events);
+        let lines = |document: &Document| -> Vec<(Decimal, Vec<u64>)> {
+            let lines = document.lines.iter();
+            lines.map(|l| (l.quantity, l.events.clone())).collect()
+        };
+        assert_eq!(lines(&new), [(2.into(), vec![1]), (2.into(), vec![3])]);
+        let rest = without(&new, 1, now, said).unwrap();
+        assert_eq!(lines(&rest), [(2.into(), vec![3])]);
+        assert_eq!(without(&rest, 3, now, said), None);
+    }
+}

@@ -263,6 +263,28 @@ fn progress_v2() -> Progress {
     }
 }
 
+/// What came after version 2: an event that takes another one back, and what is left of that.
+fn undo_v3() -> (Event, Document, Progress) {
+    let undo = event(Action::Undo {
+        event: "8c20".to_owned(),
+        reason: text("wrong bin"),
+    });
+    let (_, pick) = documents_v2().swap_remove(0);
+    let document = Document {
+        purpose: Purpose::Undo {
+            event: "8c20".to_owned(),
+            of: Some(Box::new(pick.purpose.clone())),
+            reason: text("wrong bin"),
+        },
+        ..pick
+    };
+    let progress = Progress {
+        undone: vec![7, 300],
+        ..progress_v2()
+    };
+    (undo, document, progress)
+}
+
 fn golden(name: &str) -> Vec<u8> {
     golden_in(include_str!("v1.txt"), name)
 }
@@ -313,6 +335,18 @@ fn documents_and_their_progress_of_version_2_are_read_and_written_as_ever() {
     }
     assert_eq!(progress_out(&golden("progress")).unwrap(), progress_v2());
     assert_eq!(progress_in(&progress_v2()).unwrap(), golden("progress"));
+}
+
+#[test]
+fn what_is_taken_back_is_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("v3.txt"), name);
+    let (event, document, progress) = undo_v3();
+    assert_eq!(event_out(&golden("undo")).unwrap(), event);
+    assert_eq!(event_in(&event).unwrap(), golden("undo"));
+    assert_eq!(document_out(9, &golden("document")).unwrap(), document);
+    assert_eq!(document_in(&document).unwrap(), golden("document"));
+    assert_eq!(progress_out(&golden("progress")).unwrap(), progress);
+    assert_eq!(progress_in(&progress).unwrap(), golden("progress"));
 }
 
 #[test]
@@ -423,6 +457,10 @@ fn print_the_present_forms() {
         records.push((name, document_in(&document).unwrap()));
     }
     records.push(("progress", progress_in(&progress_v2()).unwrap()));
+    let (event, document, progress) = undo_v3();
+    records.push(("undo", event_in(&event).unwrap()));
+    records.push(("document", document_in(&document).unwrap()));
+    records.push(("progress", progress_in(&progress).unwrap()));
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

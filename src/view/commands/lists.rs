@@ -111,6 +111,7 @@ pub(super) fn what(event: &EventView) -> String {
         ("from", "from"),
         ("to", "to"),
         ("order", "for"),
+        ("event", "event"),
     ] {
         words.extend(field(key).map(|value| format!("{word} {value}")));
     }

@@ -322,8 +322,8 @@ async fn whenever_the_power_goes_each_movement_is_made_once() {
     let expected = [
         "ring-1: transfer 2 CHAIR LOC-A > LOC-B",
         "ring-1: transfer 1 TABLE LOC-A > LOC-B",
-        "ring-1: transfer 1 TABLE LOC-B > LOC-A",
-        "ring-1: transfer 2 CHAIR LOC-B > LOC-A",
+        "ring-1: undo",
+        "ring-1: undo",
         "ring-2: pick 1 CHAIR of WH/OUT/1 from LOC-A",
         "ring-2: pick 2 TABLE of WH/OUT/1 from LOC-A",
         "ring-2: validate WH/OUT/1",
