@@ -415,3 +415,38 @@ async fn a_device_is_spoken_to_in_the_language_it_said_last() {
     assert!(text("3").await.contains("Zu viel"));
     rig.stop().await;
 }
+
+#[tokio::test]
+async fn what_is_taken_back_may_be_done_again_also_after_a_restart_and_no_more() {
+    let mut rig = Rig::new(Check::Strict);
+    let came =
+        |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
+    let undo = |id: &str, of: &str| json!({"id": id, "type": "undo", "event": of});
+    rig.take(&pick("p", 4)).await;
+    rig.take(&came("r")).await;
+    let back = rig.take(&undo("u", "p")).await;
+    assert_eq!(
+        said(&back),
+        json!({"ok": true, "text": "Taken back: 4 × Chair", "beep": "good"})
+    );
+    rig.take(&undo("v", "r")).await;
+    for restarts in [false, true] {
+        if restarts {
+            rig.forget();
+            rig.intake.capture().unwrap().recall();
+        }
+        let more = rig.take(&pick("more", 6)).await.accepted;
+        assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
+    }
+    assert_eq!(
+        rig.take(&pick("q", 5)).await.accepted,
+        Accepted::Stored { seq: 5 }
+    );
+    assert_eq!(
+        rig.take(&came("s")).await.accepted,
+        Accepted::Stored { seq: 6 }
+    );
+    let more = rig.take(&pick("more", 1)).await.accepted;
+    assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
+    rig.stop().await;
+}
