@@ -70,35 +70,77 @@ pub struct Part<'a> {
     pub stays: Decimal,
 }
 
-/// Which lines of the document have too much: those first that are what was scanned.
-#[must_use]
-pub fn too_much<'a>(
+/// Which lines of the document on an open order have too much: those first that are what was scanned.
+fn too_much<'a>(
     picking: &'a SeenPicking,
     of: DocumentKey,
     taken: &OrderLine,
     stays: &[OrderLine],
 ) -> Vec<Part<'a>> {
+    let held = held(picking, of, taken);
+    let has: Decimal = held.iter().map(|line| line.quantity).sum();
+    fill(held, has - staying(taken, stays), Decimal::ZERO)
+}
+
+/// What comes back of an order that is done. Its lines stay as they were, whatever came back of them, so what was taken back
+/// before is left out: it came from the lines in this order, too.
+#[must_use]
+pub fn comes_back<'a>(
+    picking: &'a SeenPicking,
+    of: DocumentKey,
+    taken: &OrderLine,
+    stays: &[OrderLine],
+) -> Vec<Part<'a>> {
+    let mut held = held(picking, of, taken);
+    let has: Decimal = held.iter().map(|line| line.quantity).sum();
+    // What a lost answer took off before the order was done is not there any more.
+    let left = has - staying(taken, stays);
+    let goes = taken.quantity.min(left);
+    let others: Decimal = (held.iter())
+        .filter(|line| !is_scanned(line, taken))
+        .map(|line| line.quantity)
+        .sum();
+    // What went before went from lines that are not what was scanned, as far as there are such.
+    let gone = (left - goes).max(Decimal::ZERO);
+    let skipped = (gone - others).max(Decimal::ZERO);
+    if has - others >= skipped + goes {
+        held.retain(|line| is_scanned(line, taken));
+    }
+    fill(held, goes, skipped)
+}
+
+fn staying(taken: &OrderLine, stays: &[OrderLine]) -> Decimal {
+    let alike =
+        |line: &&OrderLine| line.product == taken.product && line.lot.name() == taken.lot.name();
+    stays.iter().filter(alike).map(|line| line.quantity).sum()
+}
+
+/// It is where, out of what and into what was scanned.
+fn is_scanned(line: &SeenLine, taken: &OrderLine) -> bool {
+    let from = taken.from.is_none_or(|from| from == line.from);
+    let out_of = taken.package.is_none() || taken.package == line.package;
+    let into = taken.into.is_none() || taken.into == line.result_package;
+    from && out_of && into
+}
+
+/// The document's lines of this product and lot: those first that are what was scanned, of these the newest.
+fn held<'a>(picking: &'a SeenPicking, of: DocumentKey, taken: &OrderLine) -> Vec<&'a SeenLine> {
     let lot = taken.lot.name();
     let mut held: Vec<&SeenLine> = (picking.lines.iter())
         .filter(|line| line.is_of(of))
         .filter(|line| line.product == taken.product && line.lot.as_deref() == lot)
         .collect();
-    let said = |line: &SeenLine| {
-        let from = taken.from.is_none_or(|from| from == line.from);
-        let out_of = taken.package.is_none() || taken.package == line.package;
-        let into = taken.into.is_none() || taken.into == line.result_package;
-        from && out_of && into
-    };
-    held.sort_by_key(|line| (Reverse(said(line)), Reverse(line.id)));
-    let has: Decimal = held.iter().map(|line| line.quantity).sum();
-    let staying: Decimal = (stays.iter())
-        .filter(|line| line.product == taken.product && line.lot.name() == lot)
-        .map(|line| line.quantity)
-        .sum();
-    let mut left = has - staying;
+    held.sort_by_key(|line| (Reverse(is_scanned(line, taken)), Reverse(line.id)));
+    held
+}
+
+/// So much of these lines, in their order, without the first of it.
+fn fill(held: Vec<&SeenLine>, mut left: Decimal, mut skipped: Decimal) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     for line in held {
-        let goes = left.min(line.quantity);
+        let skip = skipped.min(line.quantity);
+        skipped -= skip;
+        let goes = left.min(line.quantity - skip);
         if goes < TOLERANCE {
             continue;
         }

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 
 use super::plan::Plan;
-use super::{Ground, Intent, Prepared, Resolved, is_about_order};
+use super::{Ground, Intent, Prepared, Resolved, is_about_order, reason};
 use crate::forward::machine::{TOLERANCE, Work};
+use crate::forward::odoo::order::SeenPicking;
 use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::forward::order::{Task, holder, too_much};
+use crate::forward::order::{Task, comes_back, holder};
 use crate::forward::undo::Undoing;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, code};
 
 /// Turns round what the document would do that it takes back.
 pub(super) fn back(mut prepared: Prepared, undoing: &Undoing) -> Resolved<Prepared> {
@@ -102,10 +103,21 @@ pub(super) async fn settle_order(
         return Ok(());
     }
     let seen = odoo.order(ground.warehouse, &job.order).await?;
-    let Some(picking) = holder(&seen, *of).filter(|picking| picking.state == "done") else {
+    let Some(picking) = holder(&seen, *of) else {
+        let has = |picking: &&SeenPicking| Some(picking.id) == undoing.picking;
+        if let Some(done) = seen.pickings.iter().find(has).filter(|p| p.state == "done") {
+            let message = format!(
+                "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
+                done.name
+            );
+            *slot = Err(reason(code::NOT_UNDONE, message));
+        }
         return Ok(());
     };
-    let parts = too_much(picking, *of, taken, stays);
+    if picking.state != "done" {
+        return Ok(());
+    }
+    let parts = comes_back(picking, *of, taken, stays);
     if parts.is_empty() {
         let why = format!("{} has it no more", picking.name);
         *slot = Ok(Prepared::nothing(why));
