@@ -116,7 +116,7 @@ impl Assembler {
         if let Some(of) = open.find(|(_, open)| holds(open)).map(|(of, _)| of.clone()) {
             self.seal_open(&of, now);
         }
-        let back = Movement::back(event, reason, &undone.event.action);
+        let back = Movement::back(event, reason, undone);
         self.put(recorded, back, now);
     }
 

@@ -78,6 +78,8 @@ struct Inner {
 struct Known {
     lookup: Lookup,
     memory: Memory,
+    /// How many documents were posted and discarded, and the news of the copy, when what was taken back was looked at.
+    looked: Option<((u64, u64), Option<u64>)>,
 }
 
 /// A judgement that waits for what the journal says.
@@ -117,6 +119,7 @@ impl Capture {
             state: Mutex::new(Known {
                 lookup: Lookup::new(copy, fresh_for),
                 memory: Memory::default(),
+                looked: None,
             }),
             said: Mutex::default(),
             settings: Mutex::default(),
@@ -282,10 +285,25 @@ impl Capture {
 
     /// What was taken back and is in Odoo by now must not let more through than was ordered: nobody looks again before that.
     fn settle_back(&self) {
-        let backs = self.state().memory.counting_back();
-        if let Some(journal) = self.0.journal.as_ref().filter(|_| !backs.is_empty())
-            && let Err(error) = self.settle_those(journal, backs)
-        {
+        let Some(journal) = self.0.journal.as_ref() else {
+            return;
+        };
+        let backs = {
+            let mut state = self.state();
+            if !state.memory.has_back() {
+                return;
+            }
+            // Without news of documents or of orders there is nothing to be found out.
+            let totals = journal.totals();
+            let ended = (totals.posted.documents, totals.discarded.documents);
+            let news = state.lookup.copy().map(|copy| *copy.news().borrow());
+            if state.looked == Some((ended, news)) {
+                return;
+            }
+            state.looked = Some((ended, news));
+            state.memory.counting_back()
+        };
+        if let Err(error) = self.settle_those(journal, backs) {
             tracing::error!(%error, "cannot look into the journal for what was taken back");
         }
     }

@@ -147,6 +147,10 @@ pub enum CorrectionError {
     OrderNeeded(String),
     #[error("no line would be left: discard the document instead")]
     NothingLeft,
+    #[error(
+        "an undo takes back what another event said, and has nothing of its own to correct: retry it, or discard it"
+    )]
+    Undo,
 }
 
 impl Correction {
@@ -157,6 +161,9 @@ impl Correction {
         old: &Document,
         now: Timestamp,
     ) -> Result<(Document, Vec<String>), CorrectionError> {
+        if matches!(old.purpose, Purpose::Undo { .. }) && !self.lines.is_empty() {
+            return Err(CorrectionError::Undo);
+        }
         let mut changes = Vec::new();
         let mut document = Document {
             number: 0,
@@ -409,6 +416,19 @@ mod tests {
             (new.lines[0].quantity, &new.lines[0].events),
             (5.into(), &vec![1, 2])
         );
+    }
+
+    #[test]
+    fn an_undo_has_nothing_of_its_own_to_correct() {
+        let undo = Purpose::Undo {
+            event: "e1".to_owned(),
+            seq: Some(1),
+            of: Some(Box::new(Purpose::Transfer)),
+            reason: None,
+        };
+        let old = document(undo, &[("P", "LOC-A", 5)]);
+        let less = apply(&lines(vec![change(1, Some(2), &[])]), &old);
+        assert_eq!(less.unwrap_err(), CorrectionError::Undo);
     }
 
     #[test]

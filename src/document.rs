@@ -165,7 +165,9 @@ pub enum Purpose {
     Undo {
         /// The device's id of that event.
         event: String,
-        /// What that event was for; none where no such event is known.
+        /// The journal's number of that event; none where there was no such event before.
+        seq: Option<u64>,
+        /// What that event was for.
         of: Option<Box<Purpose>>,
         reason: Option<String>,
     },

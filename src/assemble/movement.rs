@@ -199,21 +199,32 @@ impl Movement {
             ),
             Action::Validate { order } => Self::Alone(Purpose::Validate { order }, None),
             Action::Undo { event, reason } => {
-                let of = None;
-                Self::Alone(Purpose::Undo { event, of, reason }, None)
+                let (seq, of) = (None, None);
+                let purpose = Purpose::Undo {
+                    event,
+                    seq,
+                    of,
+                    reason,
+                };
+                Self::Alone(purpose, None)
             }
         }
     }
 
     /// That of an event which takes `undone` back: a document of its own, with the line that is taken back.
-    pub fn back(event: String, reason: Option<String>, undone: &Action) -> Self {
-        let (of, line) = match Self::of(undone) {
+    pub fn back(event: String, reason: Option<String>, undone: &Recorded) -> Self {
+        let (of, line) = match Self::of(&undone.event.action) {
             Self::None => (None, None),
             Self::Line(purpose, key, quantity) => (Some(purpose), Some((key, quantity))),
             Self::Alone(purpose, line) => (Some(purpose), line),
         };
-        let of = of.map(Box::new);
-        Self::Alone(Purpose::Undo { event, of, reason }, line)
+        let purpose = Purpose::Undo {
+            event,
+            seq: Some(undone.seq),
+            of: of.map(Box::new),
+            reason,
+        };
+        Self::Alone(purpose, line)
     }
 }
 

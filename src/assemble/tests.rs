@@ -338,6 +338,7 @@ fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
     assert_eq!((back.kind(), back.order()), ("undo", Some("O1")));
     let of = Purpose::Undo {
         event: first.event.id.clone(),
+        seq: Some(1),
         of: Some(Box::new(pick.clone())),
         reason: None,
     };

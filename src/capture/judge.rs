@@ -176,6 +176,18 @@ pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
 #[must_use]
 pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     let codes = codes(&undone.action);
+    if undone.action.quantity().is_none() {
+        let what = undone.action.kind().to_owned();
+        return Judgement {
+            say: Say {
+                ok: false,
+                key: Key::NotTakenBack,
+                arguments: vec![("what", what)],
+            },
+            refused: None,
+            counts: Counts::default(),
+        };
+    }
     let product = match facts.product.as_deref() {
         Some(Found::One(product)) => Some(product),
         _ => None,

@@ -228,6 +228,12 @@ impl Memory {
         self.noted.iter().filter_map(counting).collect()
     }
 
+    /// Whether something that was taken back counts.
+    #[must_use]
+    pub fn has_back(&self) -> bool {
+        !self.backs.is_empty()
+    }
+
     /// Those of them that take something back.
     #[must_use]
     pub fn counting_back(&self) -> Vec<Counting> {

@@ -43,12 +43,13 @@ pub enum Key {
     OnOrder,
     Noted,
     TakenBack,
+    NotTakenBack,
     Found,
 }
 
 impl Key {
     #[cfg(test)]
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::UnknownProduct,
         Self::AmbiguousProduct,
         Self::UnknownLocation,
@@ -69,6 +70,7 @@ impl Key {
         Self::OnOrder,
         Self::Noted,
         Self::TakenBack,
+        Self::NotTakenBack,
         Self::Found,
     ];
 
@@ -95,6 +97,7 @@ impl Key {
             Self::OnOrder => "on-order",
             Self::Noted => "noted",
             Self::TakenBack => "taken-back",
+            Self::NotTakenBack => "not-taken-back",
             Self::Found => "found",
         }
     }

@@ -18,7 +18,7 @@ struct Touched {
     order: Option<String>,
     is_count: bool,
     /// The event that it takes back: only one document does, the others find that out.
-    undoes: Option<String>,
+    undoes: Option<u64>,
     /// Product and bin; no bin where the order says it: then it may be any.
     stock: BTreeSet<(String, Option<String>)>,
 }
@@ -193,7 +193,7 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
         order: order.map(str::to_owned),
         is_count: document.purpose == Purpose::Count,
         undoes: match &document.purpose {
-            Purpose::Undo { event, .. } => Some(event.clone()),
+            Purpose::Undo { seq, .. } => *seq,
             _ => None,
         },
         stock,

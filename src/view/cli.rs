@@ -191,7 +191,7 @@ pub struct EventsArgs {
     /// Only this device's
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Only this type: scan, transfer, pick, receive, count, scrap, return, pack, ship, validate
+    /// Only this type: scan, transfer, pick, receive, count, scrap, return, pack, ship, validate, undo
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// Only in this state: open, waiting, sending, posted, parked, discarded, `no_document`

@@ -278,7 +278,9 @@ fn more(purpose: &Purpose) -> Map<String, Value> {
         } => json!({
             "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
         }),
-        Purpose::Undo { event, of, reason } => {
+        Purpose::Undo {
+            event, of, reason, ..
+        } => {
             let of = of.as_ref().map(|of| of.kind());
             json!({"event": event, "of": of, "reason": reason})
         }

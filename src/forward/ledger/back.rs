@@ -1,6 +1,7 @@
 //! What is taken back from Odoo, because a person discarded or corrected it.
 
-use super::changes::{parked, taken_back};
+use super::changes::{parked, taken_back, undone};
+use super::undo::Undo;
 use super::{Ledger, PAGE_DOCUMENTS};
 use crate::document::{Reason, State};
 use crate::forward::Interrupted;
@@ -108,7 +109,14 @@ impl Ledger {
         if matches!(withdrawn, Withdrawn::Refused(_)) && entry.progress.state == State::Replaced {
             return Ok(withdrawn);
         }
-        self.change(vec![taken_back(&entry, &withdrawn)]).await?;
+        let mut changes = vec![taken_back(&entry, &withdrawn)];
+        // A discarded undo that is in Odoo all the same has taken back what it takes back.
+        if let (Withdrawn::Posted(_), Some(Undo::Moved(undoing))) = (&withdrawn, self.undo(&entry)?)
+            && let Some(of) = self.journal.document(undoing.number)?
+        {
+            changes.push(undone(&of, undoing.seq, entry.document.number));
+        }
+        self.change(changes).await?;
         Ok(withdrawn)
     }
 

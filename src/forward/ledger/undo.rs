@@ -40,15 +40,14 @@ pub(super) enum Undo {
 impl Ledger {
     /// None for a document that takes nothing back.
     pub(super) fn undo(&self, entry: &Entry) -> Result<Option<Undo>, JournalError> {
-        let Purpose::Undo { event: id, .. } = &entry.document.purpose else {
+        let Purpose::Undo { event: id, seq, .. } = &entry.document.purpose else {
             return Ok(None);
         };
-        let by = entry.document.events.first().copied().unwrap_or_default();
-        let by = self.journal.event(by)?;
-        let of = |by: &Recorded| self.journal.event_of(by.event.device.as_str(), id);
-        let event = by.as_ref().map(of).transpose()?.flatten();
-        let before = |event: &Recorded| by.as_ref().is_some_and(|by| event.seq < by.seq);
-        let Some(event) = event.filter(before) else {
+        let event = seq
+            .map(|seq| self.journal.event(seq))
+            .transpose()?
+            .flatten();
+        let Some(event) = event else {
             let message = format!(
                 "its device sent no event {id:?} before it, or that is past its time here: put right in Odoo what was meant, and discard this"
             );
@@ -77,7 +76,7 @@ impl Ledger {
                 break;
             };
             next = entry.document.corrects.filter(|before| *before < number);
-            chain.push(entry);
+            chain.push(self.revived(entry)?);
         }
         let said = self.said(&chain, &event)?;
         let said = |seq: u64| said.get(&seq).copied().unwrap_or_default();
@@ -102,7 +101,7 @@ impl Ledger {
                 refused(code::NOT_WITHDRAWN, message)
             }
             Standing::Never => Undo::Nothing(format!(
-                "document {number}, which has what this takes back, is not in Odoo"
+                "nothing of it is in Odoo: it was taken out of, or left out of, document {number}, or that was not posted"
             )),
         })
     }

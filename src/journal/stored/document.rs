@@ -75,6 +75,7 @@ enum PurposeV2 {
     Unsupported(String),
     Undo {
         event: String,
+        seq: Option<u64>,
         of: Option<Box<PurposeV2>>,
         reason: Option<String>,
     },
@@ -148,8 +149,14 @@ impl From<Purpose> for PurposeV2 {
             },
             Purpose::Validate { order } => Self::Validate(order),
             Purpose::Unsupported { kind } => Self::Unsupported(kind),
-            Purpose::Undo { event, of, reason } => Self::Undo {
+            Purpose::Undo {
                 event,
+                seq,
+                of,
+                reason,
+            } => Self::Undo {
+                event,
+                seq,
                 of: of.map(|of| Box::new((*of).into())),
                 reason,
             },
@@ -182,8 +189,14 @@ impl TryFrom<PurposeV2> for Purpose {
             },
             PurposeV2::Validate(order) => Self::Validate { order },
             PurposeV2::Unsupported(kind) => Self::Unsupported { kind },
-            PurposeV2::Undo { event, of, reason } => Self::Undo {
+            PurposeV2::Undo {
                 event,
+                seq,
+                of,
+                reason,
+            } => Self::Undo {
+                event,
+                seq,
                 of: of.map(|of| (*of).try_into().map(Box::new)).transpose()?,
                 reason,
             },

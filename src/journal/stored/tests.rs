@@ -273,6 +273,7 @@ fn undo_v3() -> (Event, Document, Progress) {
     let document = Document {
         purpose: Purpose::Undo {
             event: "8c20".to_owned(),
+            seq: Some(300),
             of: Some(Box::new(pick.purpose.clone())),
             reason: text("wrong bin"),
         },

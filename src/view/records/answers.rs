@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentView, EventView, RejectedView, RepeatsView, StepView};
-use crate::document::State;
+use crate::document::{Purpose, State};
 use crate::journal::{AuditRecord, Entry};
-use crate::view::reasons::{ChoiceView, choice_views};
+use crate::view::reasons::{Action, ChoiceView, choice_views};
 
 /// A whole life: of an event, of a document, or of a reading that was rejected.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -76,13 +76,22 @@ impl DocumentDetail {
             document: DocumentView::of(entry, true),
             audit: audit.into_iter().map(StepView::from).collect(),
             choices: match progress.state {
-                State::Parked => choice_views(code),
+                State::Parked => choices(entry, code),
                 _ => Vec::new(),
             },
             replaces: entry.document.corrects,
             replaced_by,
         }
     }
+}
+
+/// An undo has nothing of its own to correct.
+fn choices(entry: &Entry, code: &str) -> Vec<ChoiceView> {
+    let mut choices = choice_views(code);
+    if matches!(entry.document.purpose, Purpose::Undo { .. }) {
+        choices.retain(|choice| choice.action != Action::Edit.words());
+    }
+    choices
 }
 
 /// What became of retrying all that are parked for one reason.
