@@ -5,7 +5,8 @@
 //! it; and where `capture.check` is strict, a refusal in the place of what is wrong. Beside it, the devices' open orders.
 //!
 //! - `judge`: what an event comes to by what is known. Pure.
-//! - `memory`: what was captured since the copy was brought up to date. Pure.
+//! - `memory`: what was captured since the copy was brought up to date. Pure. `settle`: what of it counts no more, and what is
+//!   recalled after a start, by the journal.
 //! - `lookup`: the copy, with what was asked last in memory.
 //! - `texts`: what displays say, in six languages.
 //! - `tasks`: each device's open orders.
@@ -16,27 +17,25 @@
 mod judge;
 mod lookup;
 mod memory;
+mod settle;
 pub mod tasks;
 pub mod texts;
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
 use crate::config::{self, Check, Language, Over};
-use crate::document::{Progress, State};
-use crate::event::{Action, Event, Name, Recorded};
+use crate::event::{Action, Event, Name};
 use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
 use judge::{Counts, Facts, Judgement, Say, judge, take_back};
 use lookup::Lookup;
-use memory::{Counting, EventKey, Memory};
+use memory::{EventKey, Memory};
 use texts::{Key, text};
 
 /// Devices whose language is remembered as they said it.
@@ -78,8 +77,8 @@ struct Inner {
 struct Known {
     lookup: Lookup,
     memory: Memory,
-    /// How many documents were posted and discarded, and the news of the copy, when what was taken back was looked at.
-    looked: Option<((u64, u64), Option<u64>)>,
+    /// How many documents were posted, parked and discarded, and the news of the copy, when what was taken back was looked at.
+    looked: Option<([u64; 3], Option<u64>)>,
 }
 
 /// A judgement that waits for what the journal says.
@@ -203,42 +202,6 @@ impl Capture {
         facts
     }
 
-    /// What the journal's newest events count for: after a start, before anything comes in; and once more when Odoo's orders are
-    /// known, for what came while they were not. Reads the disk.
-    pub fn recall(&self) {
-        if let Some(journal) = self.0.journal.clone()
-            && self.0.config.check != Check::Off
-            && let Err(error) = self.recall_from(&journal)
-        {
-            tracing::error!(%error, "cannot recall from the journal what was scanned before the start: devices may be told right too generously");
-        }
-    }
-
-    fn recall_from(&self, journal: &Journal) -> Result<(), JournalError> {
-        let mut after = journal.totals().last_seq.saturating_sub(RECALLED_MAX);
-        loop {
-            let page = journal.events(after, PAGE_EVENTS)?;
-            let Some(last) = page.last() else {
-                return self.settle_with(journal);
-            };
-            after = last.seq;
-            let mut state = self.state();
-            for Recorded { seq, event } in &page {
-                let undone = self.undone_by(event);
-                if !counts(undone.as_ref().unwrap_or(event)) {
-                    continue;
-                }
-                let mut counts = self.judgement(&mut state, event, undone.as_ref()).counts;
-                if counts.serial.is_some() && is_void(journal, *seq)? {
-                    counts.serial = None;
-                }
-                if counts != Counts::default() {
-                    state.memory.recall(EventKey::of(event), counts, *seq);
-                }
-            }
-        }
-    }
-
     /// Before anything is refused: whether the journal has the event already, and whether it is still wrong once what
     /// Odoo has meanwhile is not counted twice. Answers what it comes to.
     pub async fn reconsider(&self, event: &Event, judged: Judged) -> Judged {
@@ -267,74 +230,6 @@ impl Capture {
             }
             Err(_) => judged.taken(),
         }
-    }
-
-    /// What was counted for orders and is in Odoo by now, or will never be, counts no more: the copy says it.
-    pub fn settle(&self) {
-        if let Some(journal) = self.0.journal.clone()
-            && let Err(error) = self.settle_with(&journal)
-        {
-            tracing::error!(%error, "cannot look into the journal for what is in Odoo already");
-        }
-    }
-
-    fn settle_with(&self, journal: &Journal) -> Result<(), JournalError> {
-        let counting = self.state().memory.counting();
-        self.settle_those(journal, counting)
-    }
-
-    /// What was taken back and is in Odoo by now must not let more through than was ordered: nobody looks again before that.
-    fn settle_back(&self) {
-        let Some(journal) = self.0.journal.as_ref() else {
-            return;
-        };
-        let backs = {
-            let mut state = self.state();
-            if !state.memory.has_back() {
-                return;
-            }
-            // Without news of documents or of orders there is nothing to be found out.
-            let totals = journal.totals();
-            let ended = (totals.posted.documents, totals.discarded.documents);
-            let news = state.lookup.copy().map(|copy| *copy.news().borrow());
-            if state.looked == Some((ended, news)) {
-                return;
-            }
-            state.looked = Some((ended, news));
-            state.memory.counting_back()
-        };
-        if let Err(error) = self.settle_those(journal, backs) {
-            tracing::error!(%error, "cannot look into the journal for what was taken back");
-        }
-    }
-
-    fn settle_those(&self, journal: &Journal, counting: Vec<Counting>) -> Result<(), JournalError> {
-        let copy = self.state().lookup.copy();
-        let mut over = HashMap::new();
-        let mut settled = Vec::new();
-        for Counting { key, seq, order } in counting {
-            let as_of = copy.as_ref().and_then(|copy| copy.order_as_of(order));
-            let is_over = match journal.document_of(seq)? {
-                // Not in a document yet.
-                None => false,
-                Some(None) => true,
-                Some(Some(number)) => match over.entry((number, order)) {
-                    Entry::Occupied(is_over) => *is_over.get(),
-                    Entry::Vacant(unasked) => {
-                        let document = journal.document(number)?;
-                        // What was pruned was posted long ago.
-                        *unasked.insert(
-                            document.is_none_or(|document| is_over(&document.progress, as_of)),
-                        )
-                    }
-                },
-            };
-            if is_over {
-                settled.push(key);
-            }
-        }
-        self.state().memory.settle(&settled);
-        Ok(())
     }
 
     /// What a device says of itself; its `language` counts.
@@ -384,27 +279,6 @@ impl Capture {
         let said = said.get(device).copied();
         said.or_else(|| self.settings().get(device)?.language)
             .unwrap_or(self.0.config.language)
-    }
-}
-
-/// Whether a person decided that an event did not happen, or not as it says.
-fn is_void(journal: &Journal, seq: u64) -> Result<bool, JournalError> {
-    let Some(Some(number)) = journal.document_of(seq)? else {
-        return Ok(false);
-    };
-    let entry = journal.document(number)?;
-    Ok(entry.is_some_and(|entry| {
-        entry.progress.state == State::Discarded || entry.document.corrects.is_some()
-    }))
-}
-
-/// Whether the copy of Odoo's orders, which is as of then, has all that there will ever be of a document. One that had to be sent
-/// more than once may have been in Odoo long before that was known: rather too little is counted of it than twice.
-fn is_over(progress: &Progress, as_of: Option<Timestamp>) -> bool {
-    match progress.state {
-        State::Posted => progress.attempts > 1 || as_of.is_none_or(|as_of| progress.since < as_of),
-        State::Discarded | State::Replaced => true,
-        State::Waiting | State::Sending | State::Parked => false,
     }
 }
 

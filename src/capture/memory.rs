@@ -54,7 +54,12 @@ impl Noted {
     fn counting(&self, key: EventKey) -> Option<Counting> {
         let (order, ..) = self.counts.order?;
         let seq = self.seq?;
-        Some(Counting { key, seq, order })
+        Some(Counting {
+            key,
+            seq,
+            order,
+            is_back: takes_back(&self.counts),
+        })
     }
 }
 
@@ -73,6 +78,8 @@ pub struct Counting {
     pub key: EventKey,
     pub seq: u64,
     pub order: i64,
+    /// It takes something back.
+    pub is_back: bool,
 }
 
 #[derive(Debug, Default)]
@@ -271,11 +278,12 @@ mod tests {
         EventKey(key)
     }
 
-    fn counting(number: u32, seq: u64) -> Counting {
+    fn counting(number: u32, seq: u64, is_back: bool) -> Counting {
         Counting {
             key: key(number),
             seq,
             order: 1,
+            is_back,
         }
     }
 
@@ -310,7 +318,7 @@ mod tests {
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Forgotten));
         assert_eq!(memory.counting_back(), [], "it has no number yet");
         memory.stored(&key(2), 8);
-        assert_eq!(memory.counting_back(), [counting(2, 8)]);
+        assert_eq!(memory.counting_back(), [counting(2, 8, true)]);
         memory.settle(&[key(2)]);
         assert_eq!(memory.captured(1, 2), Decimal::from(5));
         assert_eq!(memory.counting_back(), []);
@@ -326,7 +334,7 @@ mod tests {
         memory.note(key(1), counts(2, "S1", Way::Out));
         assert_eq!(memory.counting(), [], "it has no number yet");
         memory.stored(&key(1), 7);
-        assert_eq!(memory.counting(), [counting(1, 7)]);
+        assert_eq!(memory.counting(), [counting(1, 7, false)]);
         memory.settle(&[key(1), key(1)]);
         assert_eq!(memory.captured(1, 2), Decimal::ZERO);
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::assemble::{Assembler, Now};
 use crate::clock;
+use crate::document::{Progress, State};
 use crate::event::SourceKind;
 use crate::forward::odoo::{Kind, Order, OrderLine, Row};
 use crate::journal::{Change, WriterHandle};
@@ -110,6 +111,42 @@ impl Rig {
             received: clock::now(),
         };
         self.intake.take(reading).await.unwrap().remove(0)
+    }
+
+    /// Each event of these comes into a document of its own kind, and the last document into this state.
+    async fn seal_as(&self, state: State) {
+        let site = Name::new("s").unwrap();
+        let mut assembler = Assembler::new(site, config::Documents::default(), 0);
+        let at = |seconds| Now {
+            wall: clock::now(),
+            monotonic: Duration::from_secs(seconds),
+        };
+        let events = self.journal.events(0, 10).unwrap();
+        for event in &events {
+            match &event.event.action {
+                Action::Undo { .. } => assembler.take_back(event, &events[0], at(0)),
+                _ => assembler.take(event, at(0)),
+            }
+        }
+        let sealed = assembler.seal(at(10_000)).unwrap();
+        let inbox = self.journal.inbox();
+        let number = sealed.documents.len() as u64;
+        inbox
+            .seal(sealed.documents, sealed.skipped, sealed.settled)
+            .await
+            .unwrap();
+        let entry = self.journal.document(number).unwrap().unwrap();
+        let change = Change {
+            number,
+            expect: State::Waiting,
+            progress: Progress {
+                state,
+                ..entry.progress
+            },
+            by: "anna".to_owned(),
+            note: "a test".to_owned(),
+        };
+        assert_eq!(inbox.change(vec![change]).await.unwrap(), [true]);
     }
 
     async fn stop(self) {
@@ -286,31 +323,7 @@ async fn a_serial_of_a_discarded_document_may_come_in_after_a_restart() {
         rig.take(&came("1")).await.accepted,
         Accepted::Stored { seq: 1 }
     );
-    let site = Name::new("s").unwrap();
-    let mut assembler = Assembler::new(site, config::Documents::default(), 0);
-    let at = |seconds| Now {
-        wall: clock::now(),
-        monotonic: Duration::from_secs(seconds),
-    };
-    assembler.take(&rig.journal.events(0, 1).unwrap()[0], at(0));
-    let sealed = assembler.seal(at(10_000)).unwrap();
-    let inbox = rig.journal.inbox();
-    inbox
-        .seal(sealed.documents, sealed.skipped, sealed.settled)
-        .await
-        .unwrap();
-    let entry = rig.journal.document(1).unwrap().unwrap();
-    let discarded = Change {
-        number: 1,
-        expect: State::Waiting,
-        progress: Progress {
-            state: State::Discarded,
-            ..entry.progress
-        },
-        by: "anna".to_owned(),
-        note: "it was another box".to_owned(),
-    };
-    assert_eq!(inbox.change(vec![discarded]).await.unwrap(), [true]);
+    rig.seal_as(State::Discarded).await;
     rig.forget();
     rig.intake.capture().unwrap().recall();
     assert_eq!(
@@ -447,6 +460,18 @@ async fn what_is_taken_back_may_be_done_again_also_after_a_restart_and_no_more()
         Accepted::Stored { seq: 6 }
     );
     let more = rig.take(&pick("more", 1)).await.accepted;
+    assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
+    rig.stop().await;
+}
+
+#[tokio::test]
+async fn an_undo_that_is_parked_lets_no_more_through() {
+    let rig = Rig::new(Check::Strict);
+    rig.take(&pick("p", 4)).await;
+    rig.take(&json!({"id": "u", "type": "undo", "event": "p"}))
+        .await;
+    rig.seal_as(State::Parked).await;
+    let more = rig.take(&pick("more", 2)).await.accepted;
     assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
     rig.stop().await;
 }

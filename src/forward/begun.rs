@@ -5,7 +5,7 @@
 use super::odoo::order::SeenPicking;
 use super::odoo::{Client, Picking, Warehouse};
 use super::resolve::is_about_order;
-use crate::document::{Document, OdooRef, Purpose, Reason};
+use crate::document::{Document, OdooRef, Reason};
 use crate::outcome::{Failure, code};
 
 /// How such a document stands.
@@ -28,8 +28,7 @@ pub async fn find_out(
     document: &Document,
     reason: Reason,
 ) -> Result<Standing, Failure> {
-    let is_undo = matches!(document.purpose, Purpose::Undo { .. });
-    if is_about_order(&document.purpose) && !is_undo {
+    if is_about_order(&document.purpose) {
         let order = document.purpose.order().unwrap_or_default();
         let seen = odoo.order(warehouse, order).await?;
         // Lines go on an order all at once or not at all: where one is, all are.

@@ -1,10 +1,16 @@
 //! The journal's side of sending: takes documents to be sent, writes down what became of them, tells the devices.
 //!
+//! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a person discarded or corrected it;
+//!   `undo`: because its device took it back; `heal`: what master data resolves by now.
+//! - `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`: what the devices hear.
+//!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
 
 mod back;
 mod changes;
+mod heal;
 mod hold;
+mod taken;
 mod tell;
 mod undo;
 
@@ -14,11 +20,11 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use self::changes::{is_curable, nothing_to_post, parked, posted, sending, set_aside, waiting};
+use self::changes::{nothing_to_post, parked, posted, sending, set_aside, waiting};
+use self::taken::{Next, next};
 use super::Interrupted;
 use super::aside::Aside;
-use super::begun::{self, Standing};
-use super::copy::{Copy, OrderFound};
+use super::copy::Copy;
 use super::counted::{Counts, lines_done};
 use super::machine::Job;
 use super::odoo::Client;
@@ -26,15 +32,13 @@ use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, res
 use super::sequence::{Sequence, follows};
 use crate::assemble;
 use crate::clock;
-use crate::document::{Document, OdooRef, Purpose, Reason, State};
+use crate::document::{Document, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
-use crate::outcome::{Failure, Outcome, code};
+use crate::outcome::{Outcome, code};
 use crate::source::Outlets;
 
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 16;
-/// Parked documents that are looked at again at one refresh without news; all get their turn.
-const HEAL_DOCUMENTS: usize = 512;
 const FULL_PAUSE: Duration = Duration::from_secs(1);
 
 /// Why sending ends.
@@ -68,8 +72,8 @@ pub struct Ledger {
     standings: Standings,
     /// What has to be in Odoo before what.
     sequence: Sequence,
-    /// What is being taken back by a document: of which, and which event.
-    undoing: BTreeMap<u64, (u64, u64)>,
+    /// The document that takes something back, as it goes alone: of which document, and which event.
+    undoing: Option<(u64, u64, u64)>,
     /// The counts that are posted; none before they were read.
     counts: Option<Counts>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
@@ -115,7 +119,7 @@ impl Ledger {
             aside_taken: false,
             standings: Standings::default(),
             sequence: Sequence::default(),
-            undoing: BTreeMap::new(),
+            undoing: None,
             counts: None,
             recovered: Some(0),
             healed: 0,
@@ -170,7 +174,9 @@ impl Ledger {
         }
         for (entry, next) in &taken {
             if matches!(next, Next::Nothing(_) | Next::Found(_)) {
-                changes.extend(self.undone(entry.document.number)?);
+                let number = entry.document.number;
+                self.forget_undone(number).await?;
+                changes.extend(self.undone(number)?);
             }
         }
         let made = self.change(changes).await?;
@@ -188,7 +194,6 @@ impl Ledger {
                 }
                 Next::Nothing(_) => {
                     self.sequence.release_document(&entry.document);
-                    self.forget_undone(number).await?;
                     self.tell_posted(&entry.document, None).await?;
                 }
                 Next::Refuse(reason) => {
@@ -197,7 +202,6 @@ impl Ledger {
                 }
                 Next::Found(odoo) => {
                     self.sequence.release_document(&entry.document);
-                    self.forget_undone(number).await?;
                     self.tell_posted(&entry.document, Some(&odoo)).await?;
                 }
                 Next::Park(Reason { code, message }, _) => {
@@ -404,6 +408,7 @@ impl Ledger {
         }
         for (number, outcome) in outcomes {
             if matches!(outcome, Outcome::Posted { .. }) {
+                self.forget_undone(*number).await?;
                 changes.extend(self.undone(*number)?);
             }
         }
@@ -415,7 +420,6 @@ impl Ledger {
             match outcome {
                 Outcome::Posted { odoo, .. } => {
                     self.sequence.release_document(&entry.document);
-                    self.forget_undone(*number).await?;
                     self.tell_posted(&entry.document, Some(odoo)).await?;
                     self.perhaps_complete(&entry.document).await?;
                 }
@@ -455,70 +459,20 @@ impl Ledger {
         Ok(())
     }
 
-    /// Lets parked documents wait again whose barcodes, lots or packages Odoo knows by now. After news all of them are
-    /// looked at, otherwise a part, because lots and packages come without news.
-    pub async fn heal(
-        &mut self,
-        odoo: &mut Client,
-        ground: Ground<'_>,
-        news: bool,
-    ) -> Result<(), Interrupted> {
-        if news {
-            self.healed = 0;
-        }
-        let mut looked = 0;
-        while news || looked < HEAL_DOCUMENTS {
-            let page = self
-                .journal
-                .documents(Some(State::Parked), self.healed, PAGE_DOCUMENTS)?;
-            looked += page.len();
-            let Some(last) = page.last() else {
-                self.healed = 0;
-                return Ok(());
-            };
-            self.healed = last.document.number;
-            let curable: Vec<_> = page.iter().filter(|entry| is_curable(entry)).collect();
-            if curable.is_empty() {
-                continue;
-            }
-            let resolved = self.looked_at(odoo, ground, &curable).await?;
-            let cured = |(entry, resolved): &(&&Entry, Result<Prepared, Reason>)| {
-                resolved.is_ok() && is_order_there(ground.copy, entry)
-            };
-            let changes = curable.iter().zip(resolved).filter(cured);
-            let changes: Vec<_> = changes
-                .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
-                .collect();
-            if !changes.is_empty() {
-                self.change(changes).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What would be said to Odoo about each.
-    async fn looked_at(
-        &mut self,
-        odoo: &mut Client,
-        ground: Ground<'_>,
-        entries: &[&Entry],
-    ) -> Result<Vec<Result<Prepared, Reason>>, Interrupted> {
-        let look = Intent::Look;
-        let documents: Vec<_> = entries.iter().map(|entry| asked(entry)).collect();
-        let mut resolved = resolve(odoo, ground, look, &documents).await?;
-        for (entry, resolved) in entries.iter().zip(&mut resolved) {
-            if let Some(undo) = self.undo(entry)? {
-                *resolved = self.resolve_undo(odoo, ground, look, entry, undo).await?;
-            }
-        }
-        Ok(resolved)
-    }
-
     /// One transaction; while the disk is full it is tried again, because room may come.
     pub(super) async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
+        let inbox = self.journal.inbox();
+        self.while_full(|| inbox.change(changes.clone())).await
+    }
+
+    /// Asks the journal again until there is room on the disk.
+    async fn while_full<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Ended>
+    where
+        F: Future<Output = Result<T, AppendError>>,
+    {
         loop {
-            match self.journal.inbox().change(changes.clone()).await {
-                Ok(made) => return Ok(made),
+            match ask().await {
+                Ok(answer) => return Ok(answer),
                 Err(AppendError::Stopped) => return Err(Ended::JournalStopped),
                 Err(AppendError::Full) => tokio::select! {
                     () = self.cancel.cancelled() => return Err(Ended::Cancelled),
@@ -529,16 +483,6 @@ impl Ledger {
     }
 }
 
-/// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.
-fn is_order_there(copy: &Copy, entry: &Entry) -> bool {
-    let reason = entry.progress.reason.as_ref();
-    let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);
-    match entry.document.purpose.order().filter(|_| was_unknown) {
-        Some(order) => !matches!(copy.order(order), Ok(OrderFound::Nothing)),
-        None => true,
-    }
-}
-
 /// One whole document at a time: what is about an order, and what takes something back.
 fn goes_alone(purpose: &Purpose) -> bool {
     is_about_order(purpose) || matches!(purpose, Purpose::Undo { .. })
@@ -546,42 +490,4 @@ fn goes_alone(purpose: &Purpose) -> bool {
 
 fn is_validation(entry: &Entry) -> bool {
     matches!(entry.document.purpose, Purpose::Validate { .. })
-}
-
-/// What is to be done with a document that was taken.
-enum Next {
-    Send(Prepared),
-    /// It is as it should be in Odoo already.
-    Nothing(Prepared),
-    Refuse(Reason),
-    /// Without a word to the device: Odoo holds something of it as done.
-    Park(Reason, OdooRef),
-    Found(OdooRef),
-    Aside(String),
-}
-
-/// One that is not resolved may have been sent before: then Odoo is asked what it holds.
-async fn next(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    entry: &Entry,
-    resolved: Result<Prepared, Reason>,
-) -> Result<Next, Failure> {
-    let reason = match resolved {
-        Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
-        Ok(prepared) => return Ok(Next::Send(prepared)),
-        Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
-        Err(reason) => reason,
-    };
-    Ok(
-        match begun::find_out(odoo, ground.warehouse, &entry.document, reason).await? {
-            Standing::Posted(odoo) => Next::Found(odoo),
-            Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
-            // A call from before the stop may still be posting it.
-            Standing::Open(reason, _) if entry.progress.state == State::Sending => {
-                Next::Aside(reason.message)
-            }
-            Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
-        },
-    )
 }

@@ -20,7 +20,7 @@ use rust_decimal::Decimal;
 
 pub use self::rows::Row;
 pub use self::target::holder;
-pub use self::undo::comes_back;
+pub use self::undo::{Part, comes_back};
 use super::odoo::order::SeenPicking;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef};

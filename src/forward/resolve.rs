@@ -206,11 +206,12 @@ pub fn is_about_order(purpose: &Purpose) -> bool {
         | Purpose::Ship { .. }
         | Purpose::Validate { .. } => true,
         Purpose::Receive { order } | Purpose::Pack { order } => order.is_some(),
-        Purpose::Undo { of, .. } => of.as_deref().is_some_and(is_about_order),
         Purpose::Transfer
         | Purpose::Count
         | Purpose::Scrap { .. }
         | Purpose::Return { .. }
+        // It puts no lines on an order: it takes them off, or is a picking of its own.
+        | Purpose::Undo { .. }
         | Purpose::Unsupported { .. } => false,
     }
 }

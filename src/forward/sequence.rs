@@ -171,10 +171,17 @@ fn depends(before: &Touched, after: &Touched) -> bool {
 }
 
 fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyError> {
+    // The line of an undo is what it takes back.
+    let (purpose, undoes) = match &document.purpose {
+        Purpose::Undo {
+            of: Some(of), seq, ..
+        } => (&**of, *seq),
+        purpose => (purpose, None),
+    };
     let mut stock = BTreeSet::new();
     for line in &document.lines {
         let product = product(copy, &line.product)?;
-        let unsaid = line.from.is_none() && super::resolve::is_about_order(&document.purpose);
+        let unsaid = line.from.is_none() && super::resolve::is_about_order(purpose);
         let bins = [&line.from, &line.to]
             .into_iter()
             .flatten()
@@ -192,10 +199,7 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
     Ok(Touched {
         order: order.map(str::to_owned),
         is_count: document.purpose == Purpose::Count,
-        undoes: match &document.purpose {
-            Purpose::Undo { seq, .. } => *seq,
-            _ => None,
-        },
+        undoes,
         stock,
     })
 }

@@ -5,7 +5,7 @@
 
 use super::odoo::{Client, Warehouse};
 use super::resolve::is_about_order;
-use crate::document::{Document, Purpose};
+use crate::document::Document;
 use crate::outcome::Failure;
 
 /// What became of it.
@@ -24,9 +24,7 @@ pub async fn withdraw(
     warehouse: &Warehouse,
     document: &Document,
 ) -> Result<Withdrawn, Failure> {
-    // What takes something back of an order is a picking of its own, or has no lines there.
-    let is_undo = matches!(document.purpose, Purpose::Undo { .. });
-    if is_about_order(&document.purpose) && !is_undo {
+    if is_about_order(&document.purpose) {
         return lines(odoo, warehouse, document).await;
     }
     let held = odoo.held(document.key).await?;

@@ -241,6 +241,8 @@ scenarios!(
     undo_each_pick_that_went_out,
     undo_each_receipt_that_is_done,
     undo_a_pick_that_somebody_did,
+    undo_discarded_and_posted,
+    undo_what_odoo_does_not_let_go,
     unknown_outcome,
     unknown_product_heals,
     validate_already_done,

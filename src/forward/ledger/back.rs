@@ -120,6 +120,19 @@ impl Ledger {
         Ok(withdrawn)
     }
 
+    /// The same of what Odoo did not let go before.
+    pub(super) async fn take_back_again(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<Withdrawn, Interrupted> {
+        let mut entry = entry.clone();
+        let flags = &mut entry.progress.flags;
+        flags.retain(|known| known != flag::LEFT_IN_ODOO);
+        self.take_back(odoo, ground, entry).await
+    }
+
     /// Takes back what was discarded or replaced since the last look.
     pub async fn take_back_all(
         &mut self,

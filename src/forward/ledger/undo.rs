@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::changes::{taken_out, undone};
-use super::{Ended, FULL_PAUSE, Ledger};
+use super::{Ended, Ledger};
 use crate::clock;
 use crate::document::{Purpose, Reason};
 use crate::event::Recorded;
@@ -17,7 +17,7 @@ use crate::forward::counted::lines_done;
 use crate::forward::odoo::Client;
 use crate::forward::resolve::{Asked, Ground, Intent, Prepared, resolve};
 use crate::forward::undo::{Standing, Undoing, standing, without};
-use crate::journal::{AppendError, Change, Entry, JournalError};
+use crate::journal::{Change, Entry, JournalError};
 use crate::outcome::code;
 
 /// Corrections of corrections are followed so far.
@@ -33,6 +33,8 @@ pub(super) enum Undo {
     Parked(Box<Entry>, Box<Recorded>),
     /// Odoo has it.
     Moved(Box<Undoing>),
+    /// Odoo may still hold it open, by this document, and did not let it go.
+    Stuck(Box<Entry>),
     /// There is nothing to be taken back from Odoo, and why.
     Nothing(String),
 }
@@ -93,13 +95,7 @@ impl Ledger {
                     )),
                 }
             }
-            Standing::Stuck(place) => {
-                let number = chain[place].document.number;
-                let message = format!(
-                    "Odoo does not let go of what it holds open of document {number}, which has what this takes back: cancel it there, and discard this"
-                );
-                refused(code::NOT_WITHDRAWN, message)
-            }
+            Standing::Stuck(place) => Undo::Stuck(Box::new(chain.swap_remove(place))),
             Standing::Never => Undo::Nothing(format!(
                 "nothing of it is in Odoo: it was taken out of, or left out of, document {number}, or that was not posted"
             )),
@@ -161,18 +157,10 @@ impl Ledger {
         let Some(new) = new else {
             return self.change(vec![change]).await.map(drop);
         };
-        loop {
-            let replace = self.journal.inbox().replace(change.clone(), new.clone());
-            match replace.await {
-                // Where it is none, a person was faster.
-                Ok(_) => return Ok(()),
-                Err(AppendError::Stopped) => return Err(Ended::JournalStopped),
-                Err(AppendError::Full) => tokio::select! {
-                    () = self.cancel.cancelled() => return Err(Ended::Cancelled),
-                    () = tokio::time::sleep(FULL_PAUSE) => {}
-                },
-            }
-        }
+        let inbox = self.journal.inbox();
+        let replace = || inbox.replace(change.clone(), new.clone());
+        // Where it is none, a person was faster.
+        self.while_full(replace).await.map(drop)
     }
 
     /// What is said to Odoo about what this document takes back.
@@ -182,18 +170,30 @@ impl Ledger {
         ground: Ground<'_>,
         intent: Intent,
         entry: &Entry,
-        undo: Undo,
+        mut undo: Undo,
     ) -> Result<Result<Prepared, Reason>, Interrupted> {
-        self.undoing.remove(&entry.document.number);
+        self.undoing = None;
+        if let (Undo::Stuck(of), Intent::Send) = (&undo, intent) {
+            // Somebody may have cancelled it there since.
+            self.take_back_again(odoo, ground, of).await?;
+            undo = match self.undo(entry)? {
+                Some(undo) => undo,
+                None => return Ok(Ok(Prepared::nothing(String::new()))),
+            };
+        }
         let undoing = match undo {
             Undo::Refused(reason) => return Ok(Err(reason)),
             Undo::Nothing(why) => return Ok(Ok(Prepared::nothing(why))),
+            Undo::Stuck(of) => {
+                let message = format!(
+                    "Odoo does not let go of what it holds open of document {}, which has what this takes back: cancel it there, and retry",
+                    of.document.number
+                );
+                return Ok(Err(reason(code::NOT_WITHDRAWN, message)));
+            }
             Undo::Waits(_) | Undo::Parked(..) => {
                 let message = "what it takes back was in Odoo and is not any more: retry it";
-                return Ok(Err(Reason {
-                    code: code::NOT_WITHDRAWN.to_owned(),
-                    message: message.to_owned(),
-                }));
+                return Ok(Err(reason(code::NOT_WITHDRAWN, message.to_owned())));
             }
             Undo::Moved(undoing) => undoing,
         };
@@ -209,8 +209,7 @@ impl Ledger {
         }
         let done = lines_done(&self.journal, &undoing.document)?;
         let besides = Some(undoing.number);
-        let of = (undoing.number, undoing.seq);
-        self.undoing.insert(entry.document.number, of);
+        self.undoing = Some((entry.document.number, undoing.number, undoing.seq));
         Ok(match resolved {
             Ok(prepared) => self.counts()?.check(entry, &done, besides, prepared),
             refused => refused,
@@ -219,16 +218,16 @@ impl Ledger {
 
     /// What is to be written of the document that this one took something back of, now that it has.
     pub(super) fn undone(&self, number: u64) -> Result<Option<Change>, JournalError> {
-        let Some((of, seq)) = self.undoing.get(&number) else {
+        let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
             return Ok(None);
         };
-        let of = self.journal.document(*of)?;
-        Ok(of.map(|of| undone(&of, *seq, number)))
+        let of = self.journal.document(of)?;
+        Ok(of.map(|of| undone(&of, seq, number)))
     }
 
-    /// A count that was taken back is none any more.
+    /// A count that is taken back in Odoo is none any more, whatever happens before that is written down.
     pub(super) async fn forget_undone(&mut self, number: u64) -> Result<(), Interrupted> {
-        let Some((of, _)) = self.undoing.remove(&number) else {
+        let Some((_, of, _)) = self.undoing.filter(|(by, ..)| *by == number) else {
             return Ok(());
         };
         let changes = self.counts()?.undone(of);
@@ -236,9 +235,13 @@ impl Ledger {
     }
 }
 
-fn refused(code: &str, message: String) -> Undo {
-    Undo::Refused(Reason {
+fn reason(code: &str, message: String) -> Reason {
+    Reason {
         code: code.to_owned(),
         message,
-    })
+    }
+}
+
+fn refused(code: &str, message: String) -> Undo {
+    Undo::Refused(reason(code, message))
 }

@@ -144,10 +144,11 @@ pub(super) async fn plan(
             for (line, owner) in lines.iter_mut().zip(owners) {
                 line.owner = owner;
             }
-        } else if let Some(undoing) = asked.undoing {
-            undo::settle_order(odoo, ground, intent, undoing, resolved).await?;
         } else if intent == Intent::Send {
-            stock::settle_order(odoo, ground, *asked, resolved).await?;
+            match asked.undoing {
+                Some(undoing) => undo::settle_order(odoo, ground, undoing, resolved).await?,
+                None => stock::settle_order(odoo, ground, *asked, resolved).await?,
+            }
         }
         let Some(transfer) = transfer_of(resolved) else {
             continue;

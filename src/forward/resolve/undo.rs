@@ -1,15 +1,13 @@
 //! What a document came to, backwards.
 
-use std::collections::BTreeSet;
-
 use rust_decimal::Decimal;
 
 use super::plan::Plan;
-use super::{Ground, Intent, Prepared, Resolved, is_about_order, reason};
+use super::{Ground, Prepared, Resolved, is_about_order, reason};
+use crate::document::Reason;
 use crate::forward::machine::{TOLERANCE, Work};
-use crate::forward::odoo::order::SeenPicking;
 use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::forward::order::{Task, comes_back, holder};
+use crate::forward::order::{OrderLine, Part, Seen, Task, comes_back, holder};
 use crate::forward::undo::Undoing;
 use crate::outcome::{Failure, code};
 
@@ -85,12 +83,12 @@ pub(super) async fn link(
 pub(super) async fn settle_order(
     odoo: &mut Client,
     ground: Ground<'_>,
-    intent: Intent,
     undoing: &Undoing,
     slot: &mut Resolved<Prepared>,
 ) -> Result<(), Failure> {
     let Ok(Prepared {
         work: Some(Work::Order(job)),
+        flags,
         ..
     }) = slot
     else {
@@ -99,18 +97,10 @@ pub(super) async fn settle_order(
     let Task::TakeBack { of, taken, stays } = &job.task else {
         return Ok(());
     };
-    if intent == Intent::Look {
-        return Ok(());
-    }
     let seen = odoo.order(ground.warehouse, &job.order).await?;
     let Some(picking) = holder(&seen, *of) else {
-        let has = |picking: &&SeenPicking| Some(picking.id) == undoing.picking;
-        if let Some(done) = seen.pickings.iter().find(has).filter(|p| p.state == "done") {
-            let message = format!(
-                "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
-                done.name
-            );
-            *slot = Err(reason(code::NOT_UNDONE, message));
+        if let Some(reason) = by_somebody(&seen, undoing) {
+            *slot = Err(reason);
         }
         return Ok(());
     };
@@ -118,65 +108,85 @@ pub(super) async fn settle_order(
         return Ok(());
     }
     let parts = comes_back(picking, *of, taken, stays);
-    if parts.is_empty() {
-        let why = format!("{} has it no more", picking.name);
-        *slot = Ok(Prepared::nothing(why));
-        return Ok(());
-    }
-    let moves: BTreeSet<i64> = parts.iter().filter_map(|part| part.of.move_id).collect();
-    let moves: Vec<i64> = moves.into_iter().collect();
-    let of_orders = odoo.order_lines(&moves).await?;
-    let returned = moves.iter().map(|id| {
-        let (sale_line, purchase_line) = of_orders.get(id).copied().unwrap_or_default();
-        Returned {
-            product: taken.product,
-            origin_move: *id,
-            sale_line,
-            purchase_line,
-        }
-    });
-    let kind = odoo.return_type(picking.picking_type).await?;
-    let lines: Vec<TransferLine> = (parts.iter())
-        .map(|part| TransferLine {
-            product: taken.product,
-            from: part.of.to,
-            to: part.of.from,
-            lot: taken.lot.clone(),
-            package: part.of.result_package,
-            into: part.of.package,
-            owner: part.of.owner,
-            quantity: part.goes,
-        })
-        .collect();
-    let ends = lines.first().map(|line| (line.from, line.to));
-    let (from, to) = ends.unwrap_or((picking.to, picking.from));
-    let transfer = Transfer {
-        key: job.key,
-        group: undoing.document.group.clone(),
-        about: Some(format!(
+    *slot = Ok(if parts.is_empty() {
+        Prepared::nothing(format!("{} has it no more", picking.name))
+    } else {
+        let about = format!(
             "undo of {} for {}",
             undoing.document.purpose.kind(),
             job.order
-        )),
-        header: Some(Header {
-            picking_type: kind.unwrap_or(picking.picking_type),
-            from,
-            to,
-            return_of: Some(picking.id),
-        }),
-        lines,
-        // A product has one move there, or the first is taken for all.
-        returned: returned.take(1).collect(),
-        when: job.when,
-    };
-    if let Ok(prepared) = slot {
-        prepared.work = Some(Work::Transfer(transfer));
-        prepared.note = Some(format!(
-            "{} is finished: it comes back by a return",
-            picking.name
-        ));
-    }
+        );
+        let returned = returned(odoo, taken.product, &parts).await?;
+        let kind = odoo.return_type(picking.picking_type).await?;
+        let transfer = Transfer {
+            key: job.key,
+            group: undoing.document.group.clone(),
+            about: Some(about),
+            header: Some(Header {
+                picking_type: kind.unwrap_or(picking.picking_type),
+                from: parts[0].of.to,
+                to: parts[0].of.from,
+                return_of: Some(picking.id),
+            }),
+            lines: parts.iter().map(|part| line_back(taken, part)).collect(),
+            returned: returned.into_iter().collect(),
+            when: job.when,
+        };
+        Prepared {
+            work: Some(Work::Transfer(transfer)),
+            note: Some(format!(
+                "{} is finished: it comes back by a return",
+                picking.name
+            )),
+            flags: flags.clone(),
+            plan: None,
+        }
+    });
     Ok(())
+}
+
+/// Why a person has to put it right: the picking that has it is finished, and none of its lines is ours.
+fn by_somebody(seen: &Seen, undoing: &Undoing) -> Option<Reason> {
+    let mut pickings = seen.pickings.iter();
+    let done = pickings.find(|picking| Some(picking.id) == undoing.picking)?;
+    let message = format!(
+        "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
+        done.name
+    );
+    (done.state == "done").then(|| reason(code::NOT_UNDONE, message))
+}
+
+fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {
+    TransferLine {
+        product: taken.product,
+        from: part.of.to,
+        to: part.of.from,
+        lot: taken.lot.clone(),
+        package: part.of.result_package,
+        into: part.of.package,
+        owner: part.of.owner,
+        quantity: part.goes,
+    }
+}
+
+/// The move that brought it, and the line of the order that it was for. Of several moves of one product the first.
+async fn returned(
+    odoo: &mut Client,
+    product: i64,
+    parts: &[Part<'_>],
+) -> Result<Option<Returned>, Failure> {
+    let moves = parts.iter().filter_map(|part| part.of.move_id);
+    let Some(origin_move) = moves.min() else {
+        return Ok(None);
+    };
+    let of_orders = odoo.order_lines(&[origin_move]).await?;
+    let (sale_line, purchase_line) = of_orders.get(&origin_move).copied().unwrap_or_default();
+    Ok(Some(Returned {
+        product,
+        origin_move,
+        sale_line,
+        purchase_line,
+    }))
 }
 
 #[cfg(test)]

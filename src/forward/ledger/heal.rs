@@ -1,0 +1,92 @@
+//! Parked documents that Odoo's master data resolves by now.
+
+use super::changes::{is_curable, waiting};
+use super::{Ledger, PAGE_DOCUMENTS, asked};
+use crate::document::{Reason, State};
+use crate::forward::Interrupted;
+use crate::forward::copy::{Copy, OrderFound};
+use crate::forward::odoo::Client;
+use crate::forward::resolve::{Ground, Intent, Prepared, resolve};
+use crate::journal::Entry;
+use crate::outcome::code;
+
+/// Parked documents that are looked at again at one refresh without news; all get their turn.
+const HEAL_DOCUMENTS: usize = 512;
+
+impl Ledger {
+    /// Lets parked documents wait again whose barcodes, lots or packages Odoo knows by now. After news all of them are
+    /// looked at, otherwise a part, because lots and packages come without news.
+    pub async fn heal(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        news: bool,
+    ) -> Result<(), Interrupted> {
+        if news {
+            self.healed = 0;
+        }
+        let mut looked = 0;
+        while news || looked < HEAL_DOCUMENTS {
+            let page = self
+                .journal
+                .documents(Some(State::Parked), self.healed, PAGE_DOCUMENTS)?;
+            looked += page.len();
+            let Some(last) = page.last() else {
+                self.healed = 0;
+                return Ok(());
+            };
+            self.healed = last.document.number;
+            let curable: Vec<_> = page.iter().filter(|entry| is_curable(entry)).collect();
+            if curable.is_empty() {
+                continue;
+            }
+            let resolved = self.looked_at(odoo, ground, &curable).await?;
+            let cured = |(entry, resolved): &(&&Entry, Result<Prepared, Reason>)| {
+                resolved.is_ok() && is_order_there(ground.copy, entry)
+            };
+            let changes = curable.iter().zip(resolved).filter(cured);
+            let changes: Vec<_> = changes
+                .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
+                .collect();
+            if !changes.is_empty() {
+                self.change(changes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What would be said to Odoo about each.
+    async fn looked_at(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: &[&Entry],
+    ) -> Result<Vec<Result<Prepared, Reason>>, Interrupted> {
+        let (mut places, mut documents) = (Vec::new(), Vec::new());
+        let mut looked = vec![Ok(Prepared::nothing(String::new())); entries.len()];
+        for (place, entry) in entries.iter().enumerate() {
+            if let Some(undo) = self.undo(entry)? {
+                let look = Intent::Look;
+                looked[place] = self.resolve_undo(odoo, ground, look, entry, undo).await?;
+            } else {
+                places.push(place);
+                documents.push(asked(entry));
+            }
+        }
+        let resolved = resolve(odoo, ground, Intent::Look, &documents).await?;
+        for (place, resolved) in places.into_iter().zip(resolved) {
+            looked[place] = resolved;
+        }
+        Ok(looked)
+    }
+}
+
+/// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.
+fn is_order_there(copy: &Copy, entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);
+    match entry.document.purpose.order().filter(|_| was_unknown) {
+        Some(order) => !matches!(copy.order(order), Ok(OrderFound::Nothing)),
+        None => true,
+    }
+}

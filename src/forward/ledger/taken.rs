@@ -1,0 +1,46 @@
+//! What is to be done with a document that was taken, by what was looked up.
+
+use crate::document::{OdooRef, Reason, State};
+use crate::forward::begun::{self, Standing};
+use crate::forward::odoo::Client;
+use crate::forward::resolve::{Ground, Prepared};
+use crate::journal::Entry;
+use crate::outcome::Failure;
+
+/// What is to be done with a document that was taken.
+pub(super) enum Next {
+    Send(Prepared),
+    /// It is as it should be in Odoo already.
+    Nothing(Prepared),
+    Refuse(Reason),
+    /// Without a word to the device: Odoo holds something of it as done.
+    Park(Reason, OdooRef),
+    Found(OdooRef),
+    Aside(String),
+}
+
+/// One that is not resolved may have been sent before: then Odoo is asked what it holds.
+pub(super) async fn next(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    entry: &Entry,
+    resolved: Result<Prepared, Reason>,
+) -> Result<Next, Failure> {
+    let reason = match resolved {
+        Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
+        Ok(prepared) => return Ok(Next::Send(prepared)),
+        Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
+        Err(reason) => reason,
+    };
+    Ok(
+        match begun::find_out(odoo, ground.warehouse, &entry.document, reason).await? {
+            Standing::Posted(odoo) => Next::Found(odoo),
+            Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
+            // A call from before the stop may still be posting it.
+            Standing::Open(reason, _) if entry.progress.state == State::Sending => {
+                Next::Aside(reason.message)
+            }
+            Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
+        },
+    )
+}
