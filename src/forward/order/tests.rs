@@ -1,5 +1,7 @@
 //! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
 
+mod undo;
+
 use super::*;
 use crate::config::{Over, Under};
 use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
@@ -645,49 +647,4 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
         Some("2026-11-24 08:15:30")
     );
     assert_eq!(odoo.picking(2).state, "assigned");
-}
-
-/// Takes so much of product 1 off what [`KEY`] put there; so much stays.
-fn take_back(taken: i64, stays: i64) -> OrderJob {
-    let stays = (stays > 0).then(|| line(1, stays));
-    OrderJob {
-        key: DocumentKey([9; 16]),
-        ..job(Task::TakeBack {
-            of: KEY,
-            taken: line(1, taken),
-            stays: stays.into_iter().collect(),
-        })
-    }
-}
-
-#[test]
-fn lines_are_taken_off_once_whichever_answer_is_lost() {
-    let rules = config::Orders::default();
-    for lost in 0..6 {
-        for (taken, stays) in [(1, 2), (3, 0)] {
-            let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
-            run(&mut odoo, pick(vec![line(1, 3)]), &rules, &[]);
-            let outcome = run(&mut odoo, take_back(taken, stays), &rules, &[lost]);
-            assert!(matches!(outcome, Outcome::Posted { .. }), "{outcome:?}");
-            let picking = odoo.picking(1);
-            assert_eq!(picking.picked(1), stays.into(), "{lost}");
-            assert_eq!(picking.lines.len(), if stays > 0 { 2 } else { 1 }, "{lost}");
-        }
-    }
-}
-
-#[test]
-fn what_is_done_is_not_taken_off_and_what_is_gone_is_gone() {
-    let rules = config::Orders::default();
-    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
-    run(&mut odoo, pick(vec![line(1, 3)]), &rules, &[]);
-    let mut gone = odoo.seen.pickings[0].clone();
-    gone.lines.retain(|line| line.external.is_none());
-    assert_eq!(on(&rules, gone, take_back(3, 0)), "already");
-    let mut cancelled = odoo.seen.pickings[0].clone();
-    cancelled.state = "cancel".to_owned();
-    assert_eq!(on(&rules, cancelled, take_back(3, 0)), "already");
-    odoo.validate(1, true);
-    let outcome = run(&mut odoo, take_back(3, 0), &rules, &[]);
-    assert_eq!(code_of(&outcome), "overtaken");
 }

@@ -1,0 +1,114 @@
+//! Any sequence of beeps.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn codes() -> impl Strategy<Value = String> {
+    let known = prop::sample::select(vec![
+        "LOC-A",
+        "LOC-B",
+        "CHAIR",
+        "TABLE",
+        "MILK",
+        "PHONE",
+        "WH/OUT/1",
+        "WH/IN/2",
+        "PACK-1",
+        "LOT-1",
+        "LOT-2",
+        "BOTH",
+        "OBTVALI",
+        "SR-UNDO",
+        "SR-QTY",
+        "SR-QTY-3",
+        "5",
+        "SR-CANCEL",
+        "SR-NEWPACK",
+        "OBTPACK",
+        "OCDMENU",
+        "SR-FLOW-PICK",
+        "SR-FLOW-TRANSFER",
+        "SR-FLOW-COUNT",
+        "SR-FLOW-PACK",
+        "SR-FLOW-RETURN",
+        "OBTSCRA",
+        "SR-REASON-X",
+        "SR-OP-anna",
+        "]C1010950600013435217270131\u{1d}21SN-9",
+        "SN-NEW",
+    ]);
+    prop_oneof![20 => known.prop_map(str::to_owned), 1 => "\\PC{0,20}", 1 => any::<String>()]
+}
+
+/// The products and places that an event names.
+fn names(action: &Action) -> Vec<&str> {
+    let mut names = Vec::new();
+    match action {
+        Action::Transfer {
+            product, from, to, ..
+        } => names.extend([product, from, to]),
+        Action::Pick {
+            product,
+            from,
+            order,
+            ..
+        } => {
+            names.extend([product, order]);
+            names.extend(from);
+        }
+        Action::Receive {
+            product, order, to, ..
+        } => {
+            names.push(product);
+            names.extend(order.iter().chain(to));
+        }
+        Action::Count { product, from, .. } | Action::Scrap { product, from, .. } => {
+            names.extend([product, from]);
+        }
+        Action::Return {
+            product, to, order, ..
+        } => {
+            names.extend([product, to]);
+            names.extend(order);
+        }
+        Action::Pack { product, from, .. } => names.extend(product.iter().chain(from)),
+        Action::Validate { order } => names.push(order),
+        // The event that it names is looked at where all are.
+        Action::Undo { .. } => {}
+        other => panic!("no flow makes {other:?}"),
+    }
+    names.into_iter().map(String::as_str).collect()
+}
+
+proptest! {
+    #[test]
+    fn no_beeps_make_an_event_that_names_what_was_not_scanned(
+        start in prop::sample::select(vec!["transfer", "pick", "receive", "count", "scrap", "return", "pack"]),
+        beeps in prop::collection::vec((codes(), prop::sample::select(vec![0_i64, 0, 0, 0, 65, 700])), 0..60),
+    ) {
+        let mut device = Device::new(start);
+        let mut scanned = BTreeSet::from(["09506000134352".to_owned()]);
+        for (code, pause) in beeps {
+            device.pause(pause);
+            scanned.insert(code.clone());
+            let say = device.scan(&code);
+            for language in [Language::English, Language::Arabic] {
+                prop_assert!(!say.text(language).is_empty());
+            }
+        }
+        let (mut ids, mut undone) = (BTreeSet::new(), BTreeSet::new());
+        for made in &device.events {
+            if let Action::Undo { event, .. } = &made.action {
+                prop_assert!(ids.contains(event), "{event} was not made before");
+                prop_assert!(undone.insert(event.clone()), "{event} taken back twice");
+            }
+            prop_assert!(ids.insert(made.id.clone()), "{} twice", made.id);
+            for name in names(&made.action) {
+                prop_assert!(scanned.contains(name), "{name} in {:?}", made.action);
+            }
+        }
+    }
+}
