@@ -633,6 +633,22 @@ fn a_flow_of_the_site_s_own_takes_the_place_of_a_built_in_one() {
 }
 
 #[test]
+fn of_what_one_scan_made_twice_the_last_is_taken_back() {
+    let rules = r#"
+        start = "blind"
+        [custom.blind]
+        movement = "receive"
+        start = "product"
+        on = [{ state = "product", code = "product", do = ["product", "emit", "product", "emit"] }]
+    "#;
+    let mut device = Device::new("");
+    device.rules = toml::from_str(rules).unwrap();
+    device.scan_all(&["CHAIR", "SR-UNDO"]);
+    let last = device.events[1].id.clone();
+    assert_eq!(device.made()[2..], [format!("undo {last}")]);
+}
+
+#[test]
 fn what_a_device_has_begun_stays_small() {
     let mut device = Device::new("count");
     device.scan_all(&["LOC-A"]);

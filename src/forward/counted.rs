@@ -370,6 +370,26 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_is_taken_back_is_none_and_the_one_before_it_counts() {
+        let place = place_of(None, None, None);
+        let kept = vec![(time("10:00"), 3), (time("09:00"), 2)];
+        let mut counts = Counts(BTreeMap::from([(place, kept)]));
+        let since = |counts: &Counts, done, besides| counts.since(&place, time(done), besides);
+        let number = |found: Option<(Timestamp, u64)>| found.map(|(_, number)| number);
+        assert_eq!(number(since(&counts, "08:00", None)), Some(3));
+        // What takes a count back is not held against it, but against others.
+        assert_eq!(number(since(&counts, "09:30", Some(3))), None);
+        assert_eq!(number(since(&counts, "08:00", Some(3))), Some(2));
+        let changes = counts.undone(3);
+        let kept = format!("{} 2", time("09:00")).into_bytes();
+        assert_eq!(changes, [(path(place), Some(kept))]);
+        assert_eq!(number(since(&counts, "09:30", None)), None);
+        assert_eq!(counts.undone(3), []);
+        assert_eq!(counts.undone(2), [(path(place), None)]);
+        assert_eq!(number(since(&counts, "08:00", None)), None);
+    }
+
+    #[test]
     fn a_count_of_a_lot_or_a_package_is_of_that_alone() {
         let counted = |place| Counts(BTreeMap::from([(place, vec![(time("10:00"), 3)])]));
         let lot = counted(place_of(Some(2), None, None));

@@ -252,6 +252,27 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_take_the_same_event_back_the_second_waits() {
+        let undo = |number, seq| {
+            let of = Some(Box::new(Purpose::Transfer));
+            let event = "17".to_owned();
+            let purpose = Purpose::Undo {
+                event,
+                seq,
+                of,
+                reason: None,
+            };
+            document(number, purpose, &[("P", Some("A"))])
+        };
+        let mut sequence = Sequence::default();
+        sequence.blocks(None, &undo(2, Some(7)));
+        assert_eq!(blocker(&sequence, &undo(3, Some(7))), Some(2));
+        // Another device's event of the same id; what nobody sent.
+        assert_eq!(blocker(&sequence, &undo(3, Some(8))), None);
+        assert_eq!(blocker(&sequence, &undo(3, None)), None);
+    }
+
+    #[test]
     fn the_same_order_keeps_its_order_and_other_orders_flow() {
         let mut sequence = Sequence::default();
         sequence.blocks(None, &pick(2, "O1"));

@@ -19,6 +19,7 @@ on_both!(
     an_operation_type_may_have_made_up_its_mind,
     a_product_that_was_not_ordered_stops_the_users_validation,
     own_lines_can_be_taken_back_while_the_picking_is_open,
+    own_lines_are_made_less_under_the_guard_and_on_a_finished_picking_not,
     cancelling_an_order_takes_our_lines,
     each_step_of_a_delivery_makes_the_next,
     two_step_receipts_are_stored_from_the_input,
@@ -301,6 +302,53 @@ async fn a_product_that_was_not_ordered_stops_the_users_validation(odoo: Target)
     let start = "You are not allowed to create 'Sales Order Line' (sale.order.line) records.";
     assert!(answer.error().1.starts_with(start), "{}", answer.text);
     assert_eq!(floor.show(picking).await["state"], "assigned");
+}
+
+async fn own_lines_are_made_less_under_the_guard_and_on_a_finished_picking_not(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let product = floor.stocked(5.0).await;
+    let (_, picking) = floor.sale(&[(product, 4.0)], 1).await;
+    let before = floor.show(picking).await;
+    let keys = [fresh("ml_"), fresh("ml_")];
+    for key in &keys {
+        floor.guarded(picking, key, product, "2", 0).await;
+    }
+    let lines = floor.show(picking).await["move_line_ids"].clone();
+    let picked = |line: &&Value| line["picked"] == true;
+    let all = lines.as_array().unwrap();
+    let ours: Vec<&Value> = all.iter().filter(picked).map(|line| &line["id"]).collect();
+    let values = |commands: Value| {
+        json!({"ids": [picking], "vals": {
+            "picking_type_id": before["picking_type_id"]["id"],
+            "location_id": before["location_id"],
+            "location_dest_id": before["location_dest_id"],
+            "move_line_ids": commands,
+        }})
+    };
+    let less = values(json!([[1, ours[0], {"quantity": 1}], [2, ours[1], 0]]));
+    let answer = floor.odoo().ask("stock.picking", "write", less).await;
+    assert_eq!(answer, true);
+    let shown = floor.show(picking).await;
+    let all = shown["move_line_ids"].as_array().unwrap();
+    let left: Vec<&Value> = all.iter().filter(picked).collect();
+    assert_eq!(left.len(), 1, "{shown}");
+    assert_eq!(
+        (&left[0]["id"], left[0]["quantity"].as_f64()),
+        (ours[0], Some(1.0))
+    );
+    assert_eq!(shown["location_id"], before["location_id"]);
+    floor.validated(picking, json!({})).await;
+    let none = values(json!([[1, ours[0], {"quantity": 0.5}]]));
+    let answer = floor.odoo().call("stock.picking", "write", none).await;
+    assert_eq!(answer.status, 422);
+    let (_, message) = answer.error();
+    assert_eq!(
+        message,
+        "Changing the operation type of this record is forbidden at this point."
+    );
+    let shown = floor.show(picking).await;
+    let stays = shown["move_line_ids"][0]["quantity"].as_f64();
+    assert_eq!(stays, Some(1.0), "{shown}");
 }
 
 async fn own_lines_can_be_taken_back_while_the_picking_is_open(odoo: Target) {
