@@ -345,7 +345,7 @@ pub const PARKED: &[Code] = &[
     },
     Code {
         code: "not-undone",
-        meaning: "nothing takes back an event of that type: a validation, a shipment, a package of a whole order, a scan, an undo",
+        meaning: "nothing takes back an event of that type (a validation, a shipment, a package of a whole order, a scan, an undo), or somebody did in Odoo what it says",
         choices: &[(Discard, "it was put right in Odoo, or needs not be")],
     },
     Code {
