@@ -115,6 +115,7 @@ fn each_type_is_read_with_its_least_and_refused_with_less() {
         ),
         (r#"{"type":"ship","order":"o"}"#, "order"),
         (r#"{"type":"validate","order":"o"}"#, "order"),
+        (r#"{"type":"undo","event":"8c20"}"#, "event"),
     ];
     for (payload, needed) in table {
         let mut object: serde_json::Map<String, serde_json::Value> =
