@@ -2,7 +2,8 @@
 //!
 //! Equal product, lot, package, from and to within one open document are one line with the sum, because Odoo's
 //! cost goes with lines. A document is one device's (or operator's) work and is sealed by rule: nothing came for
-//! a while, its first event is old, or it is as large as it may get.
+//! a while, its first event is old, or it is as large as it may get. The true times of its events are at most
+//! [`SPAN_MAX`] apart, because Odoo gives all moves of a picking the newest of them.
 //!
 //! What is about an order goes into a document of that order; a count, a validation and what the carrier is told are documents of
 //! their own. **A count comes after all that was done before it in the same bin, and what completes an order after all that was
@@ -20,13 +21,13 @@ mod tests;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use self::movement::{LineKey, Movement};
-use self::skew::Skews;
+use self::skew::{Skews, When};
 use crate::config::{self, Per};
-use crate::document::{Document, KeyMaker, Line, Purpose};
+use crate::document::{Document, EventTime, KeyMaker, Line, Purpose};
 use crate::event::{Action, Event, Name, Recorded};
 use crate::outcome::flag;
 
@@ -37,6 +38,9 @@ pub const OPEN_MAX: usize = 10_000;
 /// Events that need no document are handed over together: at so many, or with the next document, or after so long.
 const SKIPPED_MAX: usize = 500;
 const SKIPPED_AFTER: Duration = Duration::from_secs(1);
+
+/// The true times of a document's events lie within this span.
+pub const SPAN_MAX: SignedDuration = SignedDuration::from_mins(2);
 
 /// The two clocks: one for people, one for waiting.
 #[derive(Debug, Clone, Copy)]
@@ -77,7 +81,9 @@ struct Open {
     first: Duration,
     last: Duration,
     key: KeyMaker,
-    occurred: Option<Timestamp>,
+    /// The true times of its oldest and its newest event.
+    span: Option<(Timestamp, Timestamp)>,
+    times: Vec<EventTime>,
     time_corrected: bool,
     events: Vec<u64>,
     lines: Vec<Line>,
@@ -180,13 +186,13 @@ impl Assembler {
         key: LineKey,
         quantity: Decimal,
         recorded: &Recorded,
-        when: (Timestamp, bool),
+        when: When,
         now: Now,
     ) {
         if !self.open.contains_key(of) && self.open.len() >= OPEN_MAX {
             self.seal_oldest(now);
         }
-        let fits = |open: &Open| open.fits(&key, quantity, &self.rules);
+        let fits = |open: &Open| open.fits(&key, quantity, when.time, &self.rules);
         if !self.open.get(of).is_none_or(fits) {
             self.seal_open(of, now);
         }
@@ -284,7 +290,8 @@ impl Open {
             first: now,
             last: now,
             key: KeyMaker::new(site),
-            occurred: None,
+            span: None,
+            times: Vec::new(),
             time_corrected: false,
             events: Vec::new(),
             lines: Vec::new(),
@@ -292,7 +299,18 @@ impl Open {
         }
     }
 
-    fn fits(&self, key: &LineKey, quantity: Decimal, rules: &config::Documents) -> bool {
+    fn fits(
+        &self,
+        key: &LineKey,
+        quantity: Decimal,
+        time: Timestamp,
+        rules: &config::Documents,
+    ) -> bool {
+        if let Some((oldest, newest)) = self.span
+            && newest.max(time).duration_since(oldest.min(time)) > SPAN_MAX
+        {
+            return false;
+        }
         match self.places.get(key) {
             Some(place) => self.lines[*place].quantity.checked_add(quantity).is_some(),
             None => self.lines.len() < rules.lines_max,
@@ -308,11 +326,20 @@ impl Open {
         })
     }
 
-    fn take(&mut self, recorded: &Recorded, (when, corrected): (Timestamp, bool), now: Duration) {
+    fn take(&mut self, recorded: &Recorded, when: When, now: Duration) {
+        let event = &recorded.event;
         self.last = now;
-        self.key.add(&recorded.event);
-        self.occurred = self.occurred.max(Some(when));
-        self.time_corrected |= corrected;
+        self.key.add(event);
+        let (oldest, newest) = self.span.unwrap_or((when.time, when.time));
+        self.span = Some((oldest.min(when.time), newest.max(when.time)));
+        self.time_corrected |= when.is_corrected;
+        if when.time != event.given_time() || when.other.is_some() {
+            self.times.push(EventTime {
+                seq: recorded.seq,
+                time: when.time,
+                other: when.other,
+            });
+        }
         self.events.push(recorded.seq);
     }
 
@@ -321,7 +348,7 @@ impl Open {
         key: LineKey,
         quantity: Decimal,
         recorded: &Recorded,
-        when: (Timestamp, bool),
+        when: When,
         now: Duration,
     ) {
         self.take(recorded, when, now);
@@ -347,10 +374,11 @@ impl Open {
             purpose,
             group,
             lines: self.lines,
-            occurred: self.occurred.unwrap_or(now.wall),
+            occurred: self.span.map_or(now.wall, |(_, newest)| newest),
             sealed: now.wall,
             events: self.events,
             corrects: None,
+            times: self.times,
             flags: self
                 .time_corrected
                 .then(|| flag::TIME_CORRECTED.to_owned())

@@ -283,6 +283,7 @@ fn with_order(purpose: &Purpose, order: Option<String>) -> Result<Purpose, Corre
         | Purpose::Count
         | Purpose::Scrap { .. }
         | Purpose::Undo { .. }
+        | Purpose::Recount { .. }
         | Purpose::Unsupported { .. } => return Err(CorrectionError::NoOrder(kind)),
     }
     Ok(purpose)
@@ -335,6 +336,7 @@ mod tests {
             sealed: Timestamp::UNIX_EPOCH,
             events: (1..=lines.len() as u64).collect(),
             corrects: None,
+            times: Vec::new(),
             flags: vec!["time-corrected".to_owned()],
         }
     }

@@ -171,6 +171,12 @@ pub enum Purpose {
         of: Option<Box<Purpose>>,
         reason: Option<String>,
     },
+    /// What is missing of a posted count since something older than the count was posted. It has no events; its line is that of
+    /// the count, and its time the count's.
+    Recount {
+        /// The number of the count's document.
+        count: u64,
+    },
     /// Sealed by a version that could not post events of this type; its lines are in its one event.
     Unsupported { kind: String },
 }
@@ -190,6 +196,7 @@ impl Purpose {
             Self::Ship { .. } => "ship",
             Self::Validate { .. } => "validate",
             Self::Undo { .. } => "undo",
+            Self::Recount { .. } => "recount",
             Self::Unsupported { kind } => kind,
         }
     }
@@ -206,7 +213,11 @@ impl Purpose {
                 order.as_deref()
             }
             Self::Undo { of, .. } => of.as_ref()?.order(),
-            Self::Transfer | Self::Count | Self::Scrap { .. } | Self::Unsupported { .. } => None,
+            Self::Transfer
+            | Self::Count
+            | Self::Recount { .. }
+            | Self::Scrap { .. }
+            | Self::Unsupported { .. } => None,
         }
     }
 }
@@ -230,6 +241,17 @@ pub struct Document {
     pub corrects: Option<u64>,
     /// What a person should know of how it came about: `time-corrected`.
     pub flags: Vec<String>,
+    /// The true times of those events that were done at another time than their device gave, by `seq`, rising.
+    pub times: Vec<EventTime>,
+}
+
+/// When an event was done, where that is not the time that its device gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventTime {
+    pub seq: u64,
+    pub time: Timestamp,
+    /// While the clock of the device is in doubt: the other time at which the event may have been done.
+    pub other: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

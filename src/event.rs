@@ -122,6 +122,14 @@ pub struct Event {
     pub action: Action,
 }
 
+impl Event {
+    /// When it was done by the device's clock, and never later than it was received.
+    #[must_use]
+    pub fn given_time(&self) -> Timestamp {
+        self.at.min(self.received)
+    }
+}
+
 /// What was done. Products, bins and packages are barcodes as scanned; Odoo's ids come much later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {

@@ -25,6 +25,16 @@ const STEADY_EVENTS: u32 = 5;
 /// Devices that are remembered; beyond it, those that were seen longest ago are forgotten.
 const DEVICES_MAX: usize = 10_000;
 
+/// When an event was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct When {
+    pub time: Timestamp,
+    /// While the clock of the device is in doubt: the other time at which the event may have been done.
+    pub other: Option<Timestamp>,
+    /// `time` is another time than the device gave.
+    pub is_corrected: bool,
+}
+
 /// What is known of the clocks of devices that do not agree with the gateway's.
 #[derive(Debug, Default)]
 pub(super) struct Skews(BTreeMap<Name, Clock>);
@@ -47,8 +57,17 @@ struct Lag {
 }
 
 impl Skews {
-    /// When it was done, and whether that is another time than the device said.
-    pub fn happened(&mut self, event: &Event) -> (Timestamp, bool) {
+    /// When an event was done.
+    pub fn happened(&mut self, event: &Event) -> When {
+        let (time, is_corrected) = self.correct(event);
+        When {
+            time,
+            other: None,
+            is_corrected,
+        }
+    }
+
+    fn correct(&mut self, event: &Event) -> (Timestamp, bool) {
         let (said, received) = (event.at, event.received);
         if received < CLOCK_MIN {
             // The gateway booted without a clock: the device may have one.
@@ -193,7 +212,7 @@ mod tests {
     }
 
     fn happened(skews: &mut Skews, at: &str, received: &str) -> (String, bool) {
-        let (when, corrected) = skews.happened(&event(at, received));
+        let (when, corrected) = skews.correct(&event(at, received));
         (when.to_string(), corrected)
     }
 
@@ -242,8 +261,7 @@ mod tests {
         let one = |number: i64| {
             let received = from + SignedDuration::from_secs(number * apart);
             let said = received - SignedDuration::from_secs(behind);
-            let (when, corrected) =
-                skews.happened(&event(&said.to_string(), &received.to_string()));
+            let (when, corrected) = skews.correct(&event(&said.to_string(), &received.to_string()));
             assert_eq!(when, if corrected { received } else { said });
             corrected
         };
@@ -283,7 +301,7 @@ mod tests {
                 source: SourceKind::Flow,
                 ..event(at, received)
             };
-            skews.happened(&made).0.to_string()
+            skews.correct(&made).0.to_string()
         };
         let (at, now) = ("2026-11-24T04:59:00Z", "2026-11-24T10:00:00Z");
         assert_eq!(flow(&mut skews, at, now), at);
@@ -323,8 +341,7 @@ mod tests {
                 Timestamp::constant(1_795_512_000, 0) + SignedDuration::from_secs(number * 10);
             let received =
                 Timestamp::constant(1_795_520_000, 0) + SignedDuration::from_millis(number * 20);
-            let (when, corrected) =
-                skews.happened(&event(&said.to_string(), &received.to_string()));
+            let (when, corrected) = skews.correct(&event(&said.to_string(), &received.to_string()));
             assert_eq!((when, corrected), (said, false));
         }
         // What lies three minutes on each, because the hall has no better place: still nothing of now, and nothing steady.
@@ -332,8 +349,7 @@ mod tests {
             let received =
                 Timestamp::constant(1_795_530_000, 0) + SignedDuration::from_mins(number);
             let said = received - SignedDuration::from_secs(120 + (number % 4) * 30);
-            let (when, corrected) =
-                skews.happened(&event(&said.to_string(), &received.to_string()));
+            let (when, corrected) = skews.correct(&event(&said.to_string(), &received.to_string()));
             assert_eq!((when, corrected), (said, false));
         }
         // Scans of seconds that came late together: too short to say anything.

@@ -348,3 +348,56 @@ fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
     assembler.take(&event(4, "pda", undo), now(1));
     assert_eq!(sealed(&mut assembler, 1)[0].0.order(), None);
 }
+
+#[test]
+fn events_that_were_done_more_than_two_minutes_apart_are_in_documents_of_their_own() {
+    let mut assembler = assembler(config::Documents::default());
+    let late = |seq: u64, done: u64| {
+        let mut recorded = event(seq, "pda", transfer("P", 1, "B"));
+        recorded.event.at = now(done).wall;
+        recorded.event.received = now(5_000 + seq).wall;
+        recorded
+    };
+    for (seq, done) in [(1, 1_000), (2, 1_120), (3, 1_121), (4, 4_000), (5, 3_990)] {
+        assembler.take(&late(seq, done), now(5_000 + seq));
+    }
+    let sealed = assembler.seal(now(6_000)).unwrap();
+    let documents = sealed.documents.iter();
+    let documents: Vec<_> = documents
+        .map(|document| (document.events.clone(), document.occurred))
+        .collect();
+    assert_eq!(
+        documents,
+        [
+            (vec![1, 2], now(1_120).wall),
+            (vec![3], now(1_121).wall),
+            (vec![4, 5], now(4_000).wall),
+        ]
+    );
+}
+
+#[test]
+fn a_document_has_the_true_times_of_events_whose_clock_was_wrong() {
+    let mut assembler = assembler(config::Documents::default());
+    let mut ahead = event(1, "pda", transfer("P", 1, "B"));
+    ahead.event.at = now(7_201).wall;
+    assembler.take(&ahead, now(1));
+    assembler.take(&event(2, "other", transfer("P", 1, "B")), now(2));
+    let sealed = assembler.seal(now(60)).unwrap();
+    let times: Vec<_> = sealed.documents.iter().map(|d| d.times.clone()).collect();
+    // The event was received before it was done by its device's clock.
+    assert_eq!(times, [vec![], vec![]]);
+    // A later one of the same device comes late.
+    let mut late = event(3, "pda", transfer("P", 1, "B"));
+    late.event.at = now(17_000).wall;
+    late.event.received = now(17_300).wall;
+    assembler.take(&late, now(17_300));
+    let sealed = assembler.seal(now(17_400)).unwrap();
+    let time = now(9_800).wall;
+    let expected = EventTime {
+        seq: 3,
+        time,
+        other: None,
+    };
+    assert_eq!(sealed.documents[0].times, [expected]);
+}

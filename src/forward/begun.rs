@@ -106,6 +106,7 @@ mod tests {
             sealed: Timestamp::UNIX_EPOCH,
             events: vec![1],
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
         }
     }

@@ -311,6 +311,7 @@ mod tests {
             sealed: time("23:00"),
             events: vec![1],
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
         };
         let prepared = Prepared::from(Work::Transfer(Transfer {

@@ -212,6 +212,7 @@ pub fn is_about_order(purpose: &Purpose) -> bool {
         | Purpose::Return { .. }
         // It puts no lines on an order: it takes them off, or is a picking of its own.
         | Purpose::Undo { .. }
+        | Purpose::Recount { .. }
         | Purpose::Unsupported { .. } => false,
     }
 }

@@ -237,6 +237,7 @@ mod tests {
             sealed: Timestamp::UNIX_EPOCH,
             events: vec![number],
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
         }
     }

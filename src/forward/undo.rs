@@ -203,6 +203,7 @@ mod tests {
                 .flat_map(|(_, events)| events.to_vec())
                 .collect(),
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
         };
         let progress = Progress {

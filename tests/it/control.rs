@@ -151,6 +151,7 @@ impl Served {
             occurred: at(9),
             sealed: at(10),
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
             events: vec![seq],
         }

@@ -47,6 +47,7 @@ fn document(journal: &Journal, seqs: &[u64]) -> Document {
         occurred: at(9),
         sealed: at(10),
         corrects: None,
+        times: Vec::new(),
         flags: Vec::new(),
         events: seqs.to_vec(),
     }

@@ -214,6 +214,7 @@ mod tests {
                 sealed: Timestamp::UNIX_EPOCH,
                 events: vec![2],
                 corrects: None,
+                times: Vec::new(),
                 flags: Vec::new(),
             },
         }

@@ -2,16 +2,21 @@
 //!
 //! A plain transfer is written as `V1`, which is small; only what that form cannot hold is written as `V2`.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::document::{Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State};
+use crate::document::{
+    Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
+};
 use crate::journal::AuditRecord;
 
 #[derive(Serialize, Deserialize)]
 enum StoredDocument {
     V1(DocumentV1),
     V2(DocumentV2),
+    /// With the true times of events: `seq`, microseconds, and the other time while a clock is in doubt.
+    V3(DocumentV2, Vec<(u64, i64, Option<i64>)>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,6 +84,8 @@ enum PurposeV2 {
         of: Option<Box<PurposeV2>>,
         reason: Option<String>,
     },
+    /// The number of the count's document.
+    Recount(u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -149,6 +156,7 @@ impl From<Purpose> for PurposeV2 {
             },
             Purpose::Validate { order } => Self::Validate(order),
             Purpose::Unsupported { kind } => Self::Unsupported(kind),
+            Purpose::Recount { count } => Self::Recount(count),
             Purpose::Undo {
                 event,
                 seq,
@@ -189,6 +197,7 @@ impl TryFrom<PurposeV2> for Purpose {
             },
             PurposeV2::Validate(order) => Self::Validate { order },
             PurposeV2::Unsupported(kind) => Self::Unsupported { kind },
+            PurposeV2::Recount(count) => Self::Recount { count },
             PurposeV2::Undo {
                 event,
                 seq,
@@ -266,7 +275,8 @@ fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, B
 
 /// The lines of `V1`; none where one of them, or the document, says more than that form can.
 fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
-    let plain = document.corrects.is_none() && document.flags.is_empty();
+    let plain =
+        document.corrects.is_none() && document.flags.is_empty() && document.times.is_empty();
     if !plain
         || !matches!(
             document.purpose,
@@ -315,17 +325,24 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
             sealed_us,
             events,
         }),
-        None => StoredDocument::V2(DocumentV2 {
-            key: document.key.0,
-            purpose: document.purpose.clone().into(),
-            group: document.group.clone(),
-            lines: document.lines.iter().map(Into::into).collect(),
-            occurred_us,
-            sealed_us,
-            events,
-            corrects: document.corrects,
-            flags: document.flags.clone(),
-        }),
+        None => {
+            let stored = DocumentV2 {
+                key: document.key.0,
+                purpose: document.purpose.clone().into(),
+                group: document.group.clone(),
+                lines: document.lines.iter().map(Into::into).collect(),
+                occurred_us,
+                sealed_us,
+                events,
+                corrects: document.corrects,
+                flags: document.flags.clone(),
+            };
+            if document.times.is_empty() {
+                StoredDocument::V2(stored)
+            } else {
+                StoredDocument::V3(stored, times_in(&document.times))
+            }
+        }
     };
     encode("document", &stored)
 }
@@ -333,23 +350,50 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
 pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
     match decode("document", bytes)? {
         StoredDocument::V1(stored) => document_v1(number, stored),
-        StoredDocument::V2(stored) => {
-            let lines = stored.lines.into_iter().map(TryInto::try_into);
-            let mut lines = lines.collect::<Result<Vec<Line>, _>>()?;
-            Ok(Document {
-                number,
-                key: DocumentKey(stored.key),
-                purpose: stored.purpose.try_into()?,
-                group: stored.group,
-                events: events_out(stored.events, &mut lines)?,
-                lines,
-                occurred: time("document", stored.occurred_us)?,
-                sealed: time("document", stored.sealed_us)?,
-                corrects: stored.corrects,
-                flags: stored.flags,
-            })
-        }
+        StoredDocument::V2(stored) => document_v2(number, stored, Vec::new()),
+        StoredDocument::V3(stored, times) => document_v2(number, stored, times_out(times)?),
     }
+}
+
+fn times_in(times: &[EventTime]) -> Vec<(u64, i64, Option<i64>)> {
+    let stored = times.iter().map(|EventTime { seq, time, other }| {
+        let other = other.map(Timestamp::as_microsecond);
+        (*seq, time.as_microsecond(), other)
+    });
+    stored.collect()
+}
+
+fn times_out(stored: Vec<(u64, i64, Option<i64>)>) -> Result<Vec<EventTime>, BadRecord> {
+    let times = stored.into_iter().map(|(seq, at, other)| {
+        Ok(EventTime {
+            seq,
+            time: time("document", at)?,
+            other: other.map(|other| time("document", other)).transpose()?,
+        })
+    });
+    times.collect()
+}
+
+fn document_v2(
+    number: u64,
+    stored: DocumentV2,
+    times: Vec<EventTime>,
+) -> Result<Document, BadRecord> {
+    let lines = stored.lines.into_iter().map(TryInto::try_into);
+    let mut lines = lines.collect::<Result<Vec<Line>, _>>()?;
+    Ok(Document {
+        number,
+        key: DocumentKey(stored.key),
+        purpose: stored.purpose.try_into()?,
+        group: stored.group,
+        events: events_out(stored.events, &mut lines)?,
+        lines,
+        occurred: time("document", stored.occurred_us)?,
+        sealed: time("document", stored.sealed_us)?,
+        corrects: stored.corrects,
+        flags: stored.flags,
+        times,
+    })
 }
 
 fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
@@ -381,6 +425,7 @@ fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
         occurred: time("document", stored.occurred_us)?,
         sealed: time("document", stored.sealed_us)?,
         corrects: None,
+        times: Vec::new(),
         flags: Vec::new(),
     })
 }

@@ -5,7 +5,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::document::{Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason};
+use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
 use crate::event::{Action, Event, SourceKind};
 use crate::journal::AuditRecord;
 
@@ -143,6 +143,7 @@ fn document() -> Document {
         occurred: at(5),
         sealed: at(9),
         corrects: None,
+        times: Vec::new(),
         flags: Vec::new(),
         events: vec![300, 301, 70_000],
     }
@@ -286,6 +287,38 @@ fn undo_v3() -> (Event, Document, Progress) {
     (undo, document, progress)
 }
 
+/// Documents with true times of events, and one that corrects a count.
+fn documents_v4() -> [(&'static str, Document); 2] {
+    let times = vec![
+        EventTime {
+            seq: 300,
+            time: at(-7200),
+            other: None,
+        },
+        EventTime {
+            seq: 301,
+            time: at(-60),
+            other: Some(at(-7260)),
+        },
+    ];
+    let timed = Document {
+        times,
+        flags: vec!["clock-in-doubt".to_owned()],
+        ..document()
+    };
+    let recount = Document {
+        purpose: Purpose::Recount { count: 7 },
+        lines: vec![Line {
+            to: None,
+            events: Vec::new(),
+            ..document().lines.swap_remove(0)
+        }],
+        events: Vec::new(),
+        ..document()
+    };
+    [("times", timed), ("recount", recount)]
+}
+
 fn golden(name: &str) -> Vec<u8> {
     golden_in(include_str!("v1.txt"), name)
 }
@@ -348,6 +381,15 @@ fn what_is_taken_back_is_read_and_written_as_ever() {
     assert_eq!(document_in(&document).unwrap(), golden("document"));
     assert_eq!(progress_out(&golden("progress")).unwrap(), progress);
     assert_eq!(progress_in(&progress).unwrap(), golden("progress"));
+}
+
+#[test]
+fn documents_with_times_and_recounts_are_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("times.txt"), name);
+    for (name, document) in documents_v4() {
+        assert_eq!(document_out(9, &golden(name)).unwrap(), document, "{name}");
+        assert_eq!(document_in(&document).unwrap(), golden(name), "{name}");
+    }
 }
 
 #[test]
@@ -458,6 +500,9 @@ fn print_the_present_forms() {
         records.push((name, document_in(&document).unwrap()));
     }
     records.push(("progress", progress_in(&progress_v2()).unwrap()));
+    for (name, document) in documents_v4() {
+        records.push((name, document_in(&document).unwrap()));
+    }
     let (event, document, progress) = undo_v3();
     records.push(("undo", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));

@@ -160,6 +160,7 @@ impl Gateway {
             occurred: at(9),
             sealed: at(10),
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
             events: seqs.clone(),
         };
@@ -200,6 +201,7 @@ impl Gateway {
             occurred: at(second),
             sealed: at(second),
             corrects: None,
+            times: Vec::new(),
             flags: Vec::new(),
             events: events.clone(),
         };
