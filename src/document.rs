@@ -36,6 +36,16 @@ impl DocumentKey {
         maker.key()
     }
 
+    /// The key of a document that corrects this count: the first, the second, ...
+    #[must_use]
+    pub fn recount(&self, number: u32) -> Self {
+        let mut maker = KeyMaker(blake3::Hasher::new());
+        maker.part(b"stockrelay recount 1");
+        maker.part(&self.0);
+        maker.part(&number.to_le_bytes());
+        maker.key()
+    }
+
     /// The name under which Odoo keeps the picking, without the module: `pk_` and the key.
     #[must_use]
     pub fn external_id(&self) -> String {

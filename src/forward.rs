@@ -7,8 +7,8 @@
 //! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
-//! - `ledger`, `aside`, `counted`: the journal's side: who is sent, what became of it, who waits for a better time, and what is
-//!   in a count already.
+//! - `ledger`, `aside`, `times`: the journal's side: who is sent, what became of it, who waits for a better time, which counts
+//!   hold where (`crate::book`), and when each event was done.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
@@ -16,7 +16,6 @@
 mod aside;
 mod begun;
 pub mod copy;
-mod counted;
 mod lanes;
 mod ledger;
 pub mod machine;
@@ -25,6 +24,7 @@ pub mod order;
 mod refresh;
 mod resolve;
 mod sequence;
+mod times;
 mod undo;
 mod withdraw;
 
@@ -168,7 +168,7 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
-            return match self.ledger.settle(outcomes, copy, &self.rules, now).await {
+            return match self.ledger.settle(outcomes, copy, now).await {
                 Ok(()) => Ok(Input::Settled),
                 Err(Interrupted::Ended(ended)) => Err(ended),
                 Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
@@ -202,6 +202,7 @@ impl Hands {
             warehouse: &site.warehouse,
             rules: &self.rules,
             journal: &self.journal,
+            book: None,
             now: clock::now(),
         };
         Ok(match command {

@@ -14,6 +14,7 @@
 //! [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
 
 pub mod assemble;
+pub mod book;
 pub mod capture;
 pub mod clock;
 pub mod config;

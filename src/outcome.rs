@@ -27,6 +27,8 @@ pub mod code {
     pub const PACKAGE_REQUIRED: &str = "package-required";
     pub const NEGATIVE_STOCK: &str = "negative-stock";
     pub const COUNTED_SINCE: &str = "counted-since";
+    pub const COUNTED_TWICE: &str = "counted-twice";
+    pub const CLOCK_IN_DOUBT: &str = "clock-in-doubt";
     pub const OPEN_PICKS: &str = "open-picks";
     pub const NOT_DELIVERED: &str = "not-delivered";
     pub const OVER_RETURNED: &str = "over-returned";
@@ -73,6 +75,8 @@ pub mod code {
         PACKAGE_REQUIRED,
         NEGATIVE_STOCK,
         COUNTED_SINCE,
+        COUNTED_TWICE,
+        CLOCK_IN_DOUBT,
         OPEN_PICKS,
         NOT_DELIVERED,
         OVER_RETURNED,
@@ -134,6 +138,8 @@ pub mod flag {
     pub const CLOSED_PERIOD: &str = "closed-period";
     pub const NEGATIVE_STOCK: &str = "negative-stock";
     pub const COUNTED_SINCE: &str = "counted-since";
+    pub const SUPERSEDED: &str = "superseded";
+    pub const RECOUNTED: &str = "recounted";
     pub const WITHDRAWN: &str = "withdrawn";
     pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
     pub const LEFT_IN_ODOO: &str = "left-in-odoo";
@@ -146,6 +152,8 @@ pub mod flag {
         CLOSED_PERIOD,
         NEGATIVE_STOCK,
         COUNTED_SINCE,
+        SUPERSEDED,
+        RECOUNTED,
         WITHDRAWN,
         POSTED_IN_ODOO,
         LEFT_IN_ODOO,

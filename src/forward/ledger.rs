@@ -7,6 +7,7 @@
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
 
 mod back;
+mod book;
 mod changes;
 mod heal;
 mod hold;
@@ -14,26 +15,26 @@ mod taken;
 mod tell;
 mod undo;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use self::book::Consequences;
 use self::changes::{nothing_to_post, parked, posted, sending, set_aside, waiting};
 use self::taken::{Next, next};
 use super::Interrupted;
 use super::aside::Aside;
 use super::copy::Copy;
-use super::counted::{Counts, lines_done};
 use super::machine::Job;
 use super::odoo::Client;
-use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
+use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
 use super::sequence::{Sequence, follows};
 use crate::assemble;
-use crate::clock;
+use crate::book::Book;
 use crate::document::{Document, Purpose, Reason, State};
-use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
+use crate::journal::{AppendError, Change, Entry, Journal, JournalError, Totals};
 use crate::outcome::{Outcome, code};
 use crate::source::Outlets;
 
@@ -74,8 +75,10 @@ pub struct Ledger {
     sequence: Sequence,
     /// The document that takes something back, as it goes alone: of which document, and which event.
     undoing: Option<(u64, u64, u64)>,
-    /// The counts that are posted; none before they were read.
-    counts: Option<Counts>,
+    /// Which counts hold where; `None` before it was read.
+    book: Option<Book>,
+    /// Counts that are parked because of picks that are not validated.
+    open_picks: BTreeSet<u64>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -120,7 +123,8 @@ impl Ledger {
             standings: Standings::default(),
             sequence: Sequence::default(),
             undoing: None,
-            counts: None,
+            book: None,
+            open_picks: BTreeSet::new(),
             recovered: Some(0),
             healed: 0,
             withdrawn: None,
@@ -148,17 +152,9 @@ impl Ledger {
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
             let next = next(odoo, ground, &entry, resolved).await?;
-            match &next {
-                Next::Nothing(prepared) => {
-                    let mut counted = entry.clone();
-                    counted.progress.plan.clone_from(&prepared.plan);
-                    self.remember(&counted, ground.rules).await?;
-                }
-                Next::Found(_) => self.remember(&entry, ground.rules).await?,
-                _ => {}
-            }
             taken.push((entry, next));
         }
+        let mut consequences = Consequences::default();
         let mut changes = Vec::new();
         for (entry, next) in &taken {
             changes.push(match next {
@@ -173,20 +169,38 @@ impl Ledger {
             });
         }
         for (entry, next) in &taken {
+            let mut entry = entry.clone();
+            match next {
+                Next::Send(prepared) | Next::Nothing(prepared) if entry.progress.plan.is_none() => {
+                    entry.progress.plan.clone_from(&prepared.plan);
+                }
+                _ => {}
+            }
+            if matches!(next, Next::Send(_) | Next::Nothing(_) | Next::Found(_)) {
+                let kept = entry.progress.plan.as_deref();
+                let noted = self.note_count(&entry.document, kept, ground.rules)?;
+                consequences.keep.extend(noted);
+            }
             if matches!(next, Next::Nothing(_) | Next::Found(_)) {
-                let number = entry.document.number;
-                self.forget_undone(number).await?;
-                changes.extend(self.undone(number)?);
+                consequences.extend(self.after_posting(&entry)?);
             }
         }
-        let made = self.change(changes).await?;
+        let asked = changes.len();
+        changes.append(&mut consequences.changes);
+        let mut made = self.change_and(changes, consequences).await?;
+        made.truncate(asked);
         if let (Some(after), Some(last)) = (&mut self.recovered, last) {
             *after = last;
         }
         let mut jobs = Vec::new();
-        // Where nothing was made, someone else was faster.
-        for ((entry, next), _) in taken.into_iter().zip(made).filter(|(_, made)| *made) {
+        for ((entry, next), made) in taken.into_iter().zip(made) {
             let number = entry.document.number;
+            if !made {
+                // Someone else was faster.
+                let gone = self.forget_count(number)?;
+                self.change_and(Vec::new(), gone).await?;
+                continue;
+            }
             match next {
                 Next::Send(prepared) => {
                     jobs.extend(self.begin(entry, prepared));
@@ -197,6 +211,7 @@ impl Ledger {
                     self.tell_posted(&entry.document, None).await?;
                 }
                 Next::Refuse(reason) => {
+                    self.note_open_picks(number, &reason);
                     self.sequence.blocks(Some(ground.copy), &entry.document);
                     self.tell_refused(&entry.document, &reason).await?;
                 }
@@ -233,45 +248,20 @@ impl Ledger {
             let resolved = self.resolve_undo(odoo, ground, send, entry, undo);
             return Ok(vec![resolved.await?]);
         }
-        let documents: Vec<_> = entries.iter().map(asked).collect();
-        let mut checked = Vec::new();
-        let resolved = resolve(odoo, ground, Intent::Send, &documents).await?;
-        for (entry, resolved) in entries.iter().zip(resolved) {
-            checked.push(match resolved {
-                Ok(prepared) => {
-                    let done = lines_done(&self.journal, &entry.document)?;
-                    self.counts()?.check(entry, &done, None, prepared)
-                }
-                refused => refused,
-            });
-        }
-        Ok(checked)
-    }
-
-    fn counts(&mut self) -> Result<&mut Counts, JournalError> {
-        let counts = match self.counts.take() {
-            Some(counts) => counts,
-            None => Counts::load(&self.journal)?,
+        self.book()?;
+        let ground = Ground {
+            book: self.book.as_ref(),
+            ..ground
         };
-        Ok(self.counts.insert(counts))
+        let documents: Vec<_> = entries.iter().map(asked).collect();
+        Ok(resolve(odoo, ground, Intent::Send, &documents).await?)
     }
 
-    /// A count is known as such before it is posted, so that it is whatever happens then.
-    async fn remember(&mut self, entry: &Entry, rules: &Rules) -> Result<(), Interrupted> {
-        let days = rules.retention_days;
-        let changes = self.counts()?.posted(entry, clock::now(), days);
-        self.keep(changes).await
-    }
-
-    async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), Interrupted> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        match self.journal.inbox().keep(changes).await {
-            Err(AppendError::Stopped) => Err(Ended::JournalStopped.into()),
-            // Without room on the disk it is known until the next start.
-            Ok(()) | Err(AppendError::Full) => Ok(()),
-        }
+    /// What follows from the posting of a document: for counts that were done after it, and for what it undoes.
+    fn after_posting(&mut self, entry: &Entry) -> Result<Consequences, JournalError> {
+        let mut consequences = self.consequences(entry)?;
+        consequences.extend(self.after_undo(entry.document.number)?);
+        Ok(consequences)
     }
 
     fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
@@ -385,15 +375,8 @@ impl Ledger {
         &mut self,
         outcomes: &[(u64, Outcome)],
         copy: Option<&Copy>,
-        rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {
-        for (number, outcome) in outcomes {
-            let entry = self.sending.get(number).cloned();
-            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
-                self.remember(&entry, rules).await?;
-            }
-        }
         let mut changes = Vec::new();
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.get(number) else {
@@ -406,13 +389,15 @@ impl Ledger {
                 Outcome::Overtaken { why } => waiting(entry, why.clone()),
             });
         }
+        let mut consequences = Consequences::default();
         for (number, outcome) in outcomes {
-            if matches!(outcome, Outcome::Posted { .. }) {
-                self.forget_undone(*number).await?;
-                changes.extend(self.undone(*number)?);
+            let entry = self.sending.get(number).cloned();
+            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
+                consequences.extend(self.after_posting(&entry)?);
             }
         }
-        self.change(changes).await?;
+        changes.append(&mut consequences.changes);
+        self.change_and(changes, consequences).await?;
         for (number, outcome) in outcomes {
             let Some(entry) = self.sending.remove(number) else {
                 continue;
@@ -422,8 +407,10 @@ impl Ledger {
                     self.sequence.release_document(&entry.document);
                     self.tell_posted(&entry.document, Some(odoo)).await?;
                     self.perhaps_complete(&entry.document).await?;
+                    self.retry_open_picks(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {
+                    self.note_open_picks(*number, reason);
                     self.sequence.blocks(copy, &entry.document);
                     self.tell_refused(&entry.document, reason).await?;
                 }
@@ -457,6 +444,58 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    fn note_open_picks(&mut self, number: u64, reason: &Reason) {
+        if reason.code == code::OPEN_PICKS {
+            self.open_picks.insert(number);
+        }
+    }
+
+    /// Counts that waited for picks to be validated are compared again when an order was validated, or a pick undone.
+    async fn retry_open_picks(&mut self, document: &Document) -> Result<(), Ended> {
+        if !matches!(
+            document.purpose,
+            Purpose::Validate { .. } | Purpose::Undo { .. }
+        ) {
+            return Ok(());
+        }
+        let mut changes = Vec::new();
+        for number in std::mem::take(&mut self.open_picks) {
+            let is_parked = |entry: &Entry| {
+                let reason = entry.progress.reason.as_ref();
+                entry.progress.state == State::Parked
+                    && reason.is_some_and(|reason| reason.code == code::OPEN_PICKS)
+            };
+            if let Some(entry) = self.journal.document(number)?.filter(is_parked) {
+                let note = format!("document {} was posted: compared again", document.number);
+                changes.push(waiting(&entry, note));
+            }
+        }
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.change(changes).await.map(drop)
+    }
+
+    /// The same, with what follows from it in the same transaction.
+    async fn change_and(
+        &self,
+        changes: Vec<Change>,
+        consequences: Consequences,
+    ) -> Result<Vec<bool>, Ended> {
+        let Consequences {
+            changes: more,
+            keep,
+            documents,
+        } = consequences;
+        let changes = [changes, more].concat();
+        if changes.is_empty() && keep.is_empty() && documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inbox = self.journal.inbox();
+        let change = || inbox.change_and_add(changes.clone(), keep.clone(), documents.clone());
+        self.while_full(change).await
     }
 
     /// One transaction; while the disk is full it is tried again, because room may come.

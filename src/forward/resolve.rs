@@ -18,14 +18,17 @@ mod undo;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
 
 use self::names::Names;
+pub use self::plan::moves;
 use super::copy::Copy;
 use super::machine::Work;
 use super::odoo::stock::Place;
 use super::odoo::{Client, Transfer, Warehouse};
 use super::refresh::Trouble;
 use super::undo::Undoing;
+use crate::book::Book;
 use crate::config;
 use crate::document::{Document, Purpose, Reason};
 use crate::event::CLOCK_MIN;
@@ -87,6 +90,8 @@ pub struct Ground<'a> {
     pub rules: &'a Rules,
     /// When what was scanned was done.
     pub journal: &'a Journal,
+    /// What counts go by; `None` where documents are only looked at.
+    pub book: Option<&'a Book>,
     pub now: Timestamp,
 }
 
@@ -231,17 +236,43 @@ fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&
     }
 }
 
-/// What a count was of, by what was worked out for it; what is none was counted whole.
-pub fn counted(kept: &str) -> Option<Place> {
+/// Where a count or a recount has its difference, and how much that is.
+pub fn count_difference(kept: &str) -> Option<(Place, Decimal)> {
+    let counted = plan::Plan::read(kept).ok()?.count?;
+    let place = Place {
+        product: counted.product,
+        bin: counted.bin,
+        lot: counted.of.lot,
+        package: counted.package,
+        owner: counted.owner,
+    };
+    Some((place, counted.difference.parse().ok()?))
+}
+
+/// The plan of a count with another difference.
+pub fn with_difference(kept: &str, difference: Decimal) -> String {
+    let Ok(mut plan) = plan::Plan::read(kept) else {
+        return kept.to_owned();
+    };
+    if let Some(counted) = &mut plan.count {
+        counted.difference = difference.normalize().to_string();
+    }
+    plan.text()
+}
+
+/// The place of a count, and how much was counted, by the plan of its document.
+pub fn counted(kept: &str) -> Option<(Place, Decimal)> {
     let counted = plan::Plan::read(kept).ok()?.count?;
     let of = counted.of;
-    Some(Place {
+    let place = Place {
         product: counted.product,
         bin: counted.bin,
         lot: of.lot,
         package: of.package,
         owner: of.owner,
-    })
+    };
+    let quantity = counted.counted.and_then(|counted| counted.parse().ok());
+    Some((place, quantity.unwrap_or_default()))
 }
 
 fn reason(code: &str, message: impl Into<String>) -> Reason {

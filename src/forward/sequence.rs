@@ -1,8 +1,10 @@
 //! The order of things: what has to be in Odoo before a document is sent. In memory, from what the journal says.
 //!
-//! What is about the same order keeps its order, and so does what is about the same product in the same bin where one of
-//! the two is a count. So a document that is parked, set aside or held back itself holds back what depends on it, and nothing
-//! else (**invariant 8**). A corrected document stands in the place of the one that it corrects.
+//! What is about the same order keeps its order. So a document that is parked, set aside or held back itself holds back what
+//! depends on it, and nothing else (**invariant 8**). A corrected document stands in the place of the one that it corrects.
+//!
+//! What is about the same product in the same bin keeps its order, too, where one of the two is a count, as long as neither is
+//! parked. That is not needed for the stock to be right (see [`crate::book`]): it saves recounts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +31,23 @@ struct Blocker {
     number: u64,
     /// None: too many to keep.
     touched: Option<Touched>,
+}
+
+/// A document that goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Its place in the order of things.
+    pub place: u64,
+    pub number: u64,
+    /// Only because one of the two is a count: that saves a recount, and no more.
+    pub is_of_count: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dependence {
+    /// Both are about one order, or undo one event.
+    Thing,
+    Count,
 }
 
 #[derive(Debug, Default)]
@@ -70,24 +89,31 @@ impl Sequence {
         self.blockers.insert(place, blocker);
     }
 
-    /// What has to be done before this document, oldest first: places and numbers.
+    /// What has to be done before this document, oldest first.
     pub fn blockers(
         &self,
         copy: Option<&Copy>,
         document: &Document,
-    ) -> Result<Vec<(u64, u64)>, CopyError> {
+    ) -> Result<Vec<Before>, CopyError> {
         if self.blockers.is_empty() {
             return Ok(Vec::new());
         }
         let touched = touched(copy, document)?;
         let before = self.blockers.range(..self.place_of(document));
-        let blocking = before.filter(|(_, blocker)| match &blocker.touched {
-            Some(other) => depends(other, &touched),
-            None => touched.is_count || touched.order.is_some() || touched.undoes.is_some(),
+        let blocking = before.filter_map(|(place, blocker)| {
+            let dependence = match &blocker.touched {
+                Some(other) => depends(other, &touched)?,
+                None if touched.order.is_some() || touched.undoes.is_some() => Dependence::Thing,
+                None if touched.is_count => Dependence::Count,
+                None => return None,
+            };
+            Some(Before {
+                place: *place,
+                number: blocker.number,
+                is_of_count: dependence == Dependence::Count,
+            })
         });
-        Ok(blocking
-            .map(|(place, blocker)| (*place, blocker.number))
-            .collect())
+        Ok(blocking.collect())
     }
 
     /// The documents that are kept here and are about this order.
@@ -147,30 +173,33 @@ pub fn follows<'a>(
         let perhaps = is_count(other)
             || is_count(document)
             || order.is_some() && other.purpose.order() == order;
-        if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?) {
+        if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?).is_some() {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-fn depends(before: &Touched, after: &Touched) -> bool {
-    if before.order.is_some() && before.order == after.order {
-        return true;
+fn depends(before: &Touched, after: &Touched) -> Option<Dependence> {
+    if before.order.is_some() && before.order == after.order
+        || before.undoes.is_some() && before.undoes == after.undoes
+    {
+        return Some(Dependence::Thing);
     }
-    if before.undoes.is_some() && before.undoes == after.undoes {
-        return true;
-    }
-    let counted = before.is_count || after.is_count;
-    counted
+    let is_counted = (before.is_count || after.is_count)
         && before.stock.iter().any(|(product, bin)| {
             after.stock.iter().any(|(other, other_bin)| {
                 product == other && (bin.is_none() || other_bin.is_none() || bin == other_bin)
             })
-        })
+        });
+    is_counted.then_some(Dependence::Count)
 }
 
 fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyError> {
+    // A recount waits for its count alone, and nothing waits for a recount.
+    if matches!(document.purpose, Purpose::Recount { .. }) {
+        return Ok(Touched::default());
+    }
     // The line of an undo is what it takes back.
     let (purpose, undoes) = match &document.purpose {
         Purpose::Undo {
@@ -249,7 +278,7 @@ mod tests {
 
     fn blocker(sequence: &Sequence, document: &Document) -> Option<u64> {
         let blockers = sequence.blockers(None, document).unwrap();
-        blockers.first().map(|(_, number)| *number)
+        blockers.first().map(|before| before.number)
     }
 
     #[test]

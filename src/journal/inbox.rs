@@ -61,6 +61,9 @@ pub enum Request {
     },
     Change {
         changes: Vec<Change>,
+        /// What is kept, and which documents without events are added, in the same commit.
+        keep: Vec<KeepChange>,
+        documents: Vec<Document>,
         reply: Reply<Vec<bool>>,
     },
     /// Puts a corrected document in the place of a parked one, which `change` takes to *replaced*.
@@ -132,8 +135,23 @@ impl Inbox {
     }
 
     pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, AppendError> {
-        self.request(|reply| Request::Change { changes, reply })
-            .await
+        self.change_and_add(changes, Vec::new(), Vec::new()).await
+    }
+
+    /// Besides keeps `keep` and adds `documents`, which have no events, in the same commit.
+    pub async fn change_and_add(
+        &self,
+        changes: Vec<Change>,
+        keep: Vec<KeepChange>,
+        documents: Vec<Document>,
+    ) -> Result<Vec<bool>, AppendError> {
+        self.request(|reply| Request::Change {
+            changes,
+            keep,
+            documents,
+            reply,
+        })
+        .await
     }
 
     /// Answers the number of the new document; none where the old one is not in the state that `change` expects.

@@ -173,6 +173,20 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// Adds documents that have no events of their own: what follows from others. One whose key is known is there already.
+    pub fn add(&mut self, documents: Vec<Document>) -> Result<(), Fatal> {
+        for mut document in documents {
+            let keys = self.write.open_table(tables::DOCUMENT_KEYS)?;
+            let is_known = keys.get(document.key.0)?.is_some();
+            drop(keys);
+            if !is_known {
+                let note = format!("added, because of {}", document.purpose.kind());
+                self.put_document(&mut document, "forward", note)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Numbers a new document, and lets it wait.
     fn put_document(
         &mut self,

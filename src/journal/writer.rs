@@ -158,7 +158,16 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             settled,
             reply,
         } => answer(reply, transaction.seal(documents, &skipped, settled)?),
-        Request::Change { changes, reply } => answer(reply, transaction.change(changes)?),
+        Request::Change {
+            changes,
+            keep,
+            documents,
+            reply,
+        } => {
+            transaction.keep(keep)?;
+            transaction.add(documents)?;
+            answer(reply, transaction.change(changes)?)
+        }
         Request::Replace {
             change,
             document,
@@ -181,7 +190,12 @@ fn weigh(request: &Request) -> usize {
         Request::Seal { documents, .. } => {
             documents.iter().map(|document| document.events.len()).sum()
         }
-        Request::Change { changes, .. } => changes.len(),
+        Request::Change {
+            changes,
+            keep,
+            documents,
+            ..
+        } => changes.len() + keep.len() + documents.len(),
         Request::Replace { document, .. } => document.events.len(),
         Request::Keep { changes, .. } => changes.len(),
         // Pruning is a good deal of work: let it end its group.

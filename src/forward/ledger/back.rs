@@ -1,5 +1,6 @@
 //! What is taken back from Odoo, because a person discarded or corrected it.
 
+use super::book::Consequences;
 use super::changes::{parked, taken_back, undone};
 use super::undo::Undo;
 use super::{Ledger, PAGE_DOCUMENTS};
@@ -116,7 +117,11 @@ impl Ledger {
         {
             changes.push(undone(&of, undoing.seq, entry.document.number));
         }
-        self.change(changes).await?;
+        let gone = match withdrawn {
+            Withdrawn::Gone => self.forget_count(entry.document.number)?,
+            _ => Consequences::default(),
+        };
+        self.change_and(changes, gone).await?;
         Ok(withdrawn)
     }
 

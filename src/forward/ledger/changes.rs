@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use crate::clock;
 use crate::document::{OdooRef, Progress, Purpose, Reason, State};
@@ -52,11 +53,7 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
     if progress.plan.is_none() {
         progress.plan.clone_from(&prepared.plan);
     }
-    for flag in &prepared.flags {
-        if progress.flags.iter().all(|known| known != flag) {
-            progress.flags.push((*flag).to_owned());
-        }
-    }
+    add_flags(progress, &prepared.flags);
     change
 }
 
@@ -81,6 +78,22 @@ pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut change = change(entry, entry.progress.state, note);
     change.progress.since = entry.progress.since;
     change.progress.flags.push(flag.to_owned());
+    change
+}
+
+/// A later document corrected this count.
+pub(super) fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
+    let sign = if difference > Decimal::ZERO { "+" } else { "" };
+    let note = format!(
+        "document {by} corrected it by {sign}{}: something older was posted after it",
+        difference.normalize()
+    );
+    let mut change = change(entry, entry.progress.state, note);
+    let progress = &mut change.progress;
+    progress.since = entry.progress.since;
+    if progress.flags.iter().all(|known| known != flag::RECOUNTED) {
+        progress.flags.push(flag::RECOUNTED.to_owned());
+    }
     change
 }
 
@@ -156,7 +169,16 @@ pub(super) fn nothing_to_post(entry: &Entry, prepared: &Prepared) -> Change {
     let mut change = change(entry, State::Posted, format!("nothing to post: {note}"));
     change.progress.reason = None;
     change.progress.plan.clone_from(&prepared.plan);
+    add_flags(&mut change.progress, &prepared.flags);
     change
+}
+
+fn add_flags(progress: &mut Progress, flags: &[&str]) {
+    for flag in flags {
+        if progress.flags.iter().all(|known| known != flag) {
+            progress.flags.push((*flag).to_owned());
+        }
+    }
 }
 
 pub(super) fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {

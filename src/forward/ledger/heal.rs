@@ -1,4 +1,4 @@
-//! Parked documents that Odoo's master data resolves by now.
+//! Parked documents that Odoo's master data resolves by now, and counts whose picks are validated by now.
 
 use super::changes::{is_curable, waiting};
 use super::{Ledger, PAGE_DOCUMENTS, asked};
@@ -36,6 +36,7 @@ impl Ledger {
                 return Ok(());
             };
             self.healed = last.document.number;
+            self.heal_counts(odoo, ground, &page).await?;
             let curable: Vec<_> = page.iter().filter(|entry| is_curable(entry)).collect();
             if curable.is_empty() {
                 continue;
@@ -51,6 +52,35 @@ impl Ledger {
             if !changes.is_empty() {
                 self.change(changes).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// Lets counts wait again whose picks somebody validated, or took off, in Odoo.
+    async fn heal_counts(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        page: &[Entry],
+    ) -> Result<(), Interrupted> {
+        let has_open_picks = |entry: &&Entry| {
+            let reason = entry.progress.reason.as_ref();
+            reason.is_some_and(|reason| reason.code == code::OPEN_PICKS)
+        };
+        let counts: Vec<Entry> = page.iter().filter(has_open_picks).cloned().collect();
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let resolved = self.resolved(odoo, ground, &counts).await?;
+        let healed = counts
+            .iter()
+            .zip(resolved)
+            .filter(|(_, resolved)| resolved.is_ok());
+        let changes: Vec<_> = healed
+            .map(|(entry, _)| waiting(entry, "no pick is open there any more".to_owned()))
+            .collect();
+        if !changes.is_empty() {
+            self.change(changes).await?;
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 use super::back::is_to_take_back;
 use super::changes::held_back;
 use super::{Ledger, PAGE_DOCUMENTS, is_validation};
-use crate::document::{Document, State};
+use crate::document::{Document, Purpose, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
+use crate::forward::sequence::Before;
 use crate::journal::{Entry, JournalError};
 
 impl Ledger {
@@ -24,6 +25,9 @@ impl Ledger {
                 };
                 after = last.document.number;
                 for entry in page {
+                    if let Some(reason) = &entry.progress.reason {
+                        self.note_open_picks(entry.document.number, reason);
+                    }
                     if let Some(entry) = self.successor(entry)? {
                         let entry = self.revived(entry)?;
                         let place = self.place_of(&entry.document)?;
@@ -75,7 +79,7 @@ impl Ledger {
         ground: Ground<'_>,
         entry: &Entry,
     ) -> Result<bool, Interrupted> {
-        if self.waits_for_undone(ground, entry).await? {
+        if self.waits_for_undone(ground, entry).await? || self.waits_for_count(entry).await? {
             return Ok(true);
         }
         if entry.document.corrects.is_some() {
@@ -83,14 +87,40 @@ impl Ledger {
             self.sequence
                 .blocks_at(place, Some(ground.copy), &entry.document);
         }
-        for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
-            if let Some(before) = self.still_before(place, blocker, entry)? {
+        for blocker in self.sequence.blockers(Some(ground.copy), &entry.document)? {
+            let Before {
+                place,
+                number,
+                is_of_count,
+            } = blocker;
+            // Whatever is parked makes a recount when it is posted.
+            let holds_back =
+                |before: &Entry| !(is_of_count && before.progress.state == State::Parked);
+            if let Some(before) = self.still_before(place, number, entry)?.filter(holds_back) {
                 self.sequence.blocks(Some(ground.copy), &entry.document);
                 self.say_held_back(entry, &before).await?;
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// A count has to come to an end before it is corrected.
+    async fn waits_for_count(&self, entry: &Entry) -> Result<bool, Interrupted> {
+        let Purpose::Recount { count } = entry.document.purpose else {
+            return Ok(false);
+        };
+        let is_open = |entry: &Entry| {
+            matches!(
+                entry.progress.state,
+                State::Waiting | State::Sending | State::Parked
+            )
+        };
+        let Some(count) = self.journal.document(count)?.filter(is_open) else {
+            return Ok(false);
+        };
+        self.say_held_back(entry, &count).await?;
+        Ok(true)
     }
 
     /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.

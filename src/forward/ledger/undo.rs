@@ -7,18 +7,24 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
+use super::book::{Consequences, ends_of};
 use super::changes::{taken_out, undone};
 use super::{Ended, Ledger};
+use crate::book::{Doubt, End, Id, Span};
 use crate::clock;
-use crate::document::{Purpose, Reason};
+use crate::document::{Document, Purpose, Reason, State};
 use crate::event::Recorded;
 use crate::forward::Interrupted;
-use crate::forward::counted::lines_done;
 use crate::forward::odoo::Client;
-use crate::forward::resolve::{Asked, Ground, Intent, Prepared, resolve};
+use crate::forward::odoo::order::odoo_time;
+use crate::forward::order::ALLOW;
+use crate::forward::resolve::{
+    Asked, Ground, Intent, Prepared, count_difference, moves, resolve, with_difference,
+};
+use crate::forward::times;
 use crate::forward::undo::{Standing, Undoing, standing, without};
 use crate::journal::{Change, Entry, JournalError};
-use crate::outcome::code;
+use crate::outcome::{code, flag};
 
 /// Corrections of corrections are followed so far.
 const CHAIN_MAX: usize = 100;
@@ -88,7 +94,7 @@ impl Ledger {
             Standing::Moved(place) => {
                 let of = &chain[place];
                 match Undoing::of(&entry.document, of, &event, said) {
-                    Some(undoing) => Undo::Moved(Box::new(undoing)),
+                    Some(undoing) => self.with_recounts(of, undoing)?,
                     None => Undo::Nothing(format!(
                         "it was taken back before, of document {}",
                         of.document.number
@@ -100,6 +106,43 @@ impl Ledger {
                 "nothing of it is in Odoo: it was taken out of, or left out of, document {number}, or that was not posted"
             )),
         })
+    }
+
+    /// Of a count its corrections are taken back with it; one that may be in Odoo has to come to an end first.
+    fn with_recounts(&self, of: &Entry, mut undoing: Undoing) -> Result<Undo, JournalError> {
+        let own = of.progress.plan.as_deref().and_then(count_difference);
+        let Some((place, own)) = own.filter(|_| of.document.purpose == Purpose::Count) else {
+            return Ok(Undo::Moved(Box::new(undoing)));
+        };
+        let mut difference = own;
+        for number in 0.. {
+            let key = of.document.key.recount(number);
+            let Some(recount) = self.journal.document_by_key(key)? else {
+                break;
+            };
+            let is_begun = recount.progress.attempts > 0;
+            match recount.progress.state {
+                State::Posted => {}
+                State::Waiting | State::Sending | State::Parked if is_begun => {
+                    return Ok(Undo::Waits(Some(Box::new(recount))));
+                }
+                _ => continue,
+            }
+            match recount.progress.plan.as_deref().and_then(count_difference) {
+                Some((_, more)) if more.is_zero() => {}
+                Some((at, more)) if at == place || own.is_zero() => difference += more,
+                Some(_) => {
+                    let message = format!(
+                        "document {} corrected this count in another package or for another owner: put it right in Odoo, and discard this",
+                        recount.document.number
+                    );
+                    return Ok(refused(code::NOT_UNDONE, message));
+                }
+                None => {}
+            }
+        }
+        undoing.plan = undoing.plan.map(|kept| with_difference(&kept, difference));
+        Ok(Undo::Moved(Box::new(undoing)))
     }
 
     /// What the events said that are, or were, taken back.
@@ -131,7 +174,7 @@ impl Ledger {
         let before = match self.undo(entry)? {
             Some(Undo::Waits(before)) => before,
             Some(Undo::Parked(before, event)) => {
-                self.take_out(entry, &before, &event).await?;
+                self.take_out(ground, entry, &before, &event).await?;
                 self.journal.document(before.document.number)?.map(Box::new)
             }
             _ => return Ok(false),
@@ -146,12 +189,26 @@ impl Ledger {
     /// Takes an event out of the parked document that has it: one without it takes its place, or none.
     async fn take_out(
         &mut self,
+        ground: Ground<'_>,
         undo: &Entry,
         parked: &Entry,
         event: &Recorded,
     ) -> Result<(), Ended> {
         let quantity = event.event.action.quantity().unwrap_or_default();
         let now = clock::now();
+        if let Some(span) = self.span_of(&undo.document, &parked.document, event.seq)? {
+            let lines = parked.document.lines.iter();
+            let line = lines.clone().find(|line| line.events.contains(&event.seq));
+            let ends = line
+                .map(|line| ends_of(ground.copy, line))
+                .unwrap_or_default();
+            let keep = self.note_undone(&ends, span)?;
+            let noted = Consequences {
+                keep,
+                ..Consequences::default()
+            };
+            self.change_and(Vec::new(), noted).await?;
+        }
         let new = without(&parked.document, event.seq, now, |_| quantity);
         let change = taken_out(undo, parked, event, now, new.is_some());
         let Some(new) = new else {
@@ -207,11 +264,9 @@ impl Ledger {
         if intent == Intent::Look {
             return Ok(resolved);
         }
-        let done = lines_done(&self.journal, &undoing.document)?;
-        let besides = Some(undoing.number);
         self.undoing = Some((entry.document.number, undoing.number, undoing.seq));
         Ok(match resolved {
-            Ok(prepared) => self.counts()?.check(entry, &done, besides, prepared),
+            Ok(prepared) => self.counted_between(entry, &undoing, prepared)?,
             refused => refused,
         })
     }
@@ -225,14 +280,101 @@ impl Ledger {
         Ok(of.map(|of| undone(&of, seq, number)))
     }
 
-    /// A count that is taken back in Odoo is none any more, whatever happens before that is written down.
-    pub(super) async fn forget_undone(&mut self, number: u64) -> Result<(), Interrupted> {
-        let Some((_, of, _)) = self.undoing.filter(|(by, ..)| *by == number) else {
-            return Ok(());
+    /// What follows now that a document has taken something back: the other document says so, a count that is undone holds no
+    /// more, and nobody knows where the goods were between the event and its undo.
+    pub(super) fn after_undo(&mut self, number: u64) -> Result<Consequences, JournalError> {
+        let mut consequences = Consequences::default();
+        let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
+            return Ok(consequences);
         };
-        let changes = self.counts()?.undone(of);
-        self.keep(changes).await
+        consequences.changes.extend(self.undone(number)?);
+        let (Some(undo), Some(of)) = (self.journal.document(number)?, self.journal.document(of)?)
+        else {
+            return Ok(consequences);
+        };
+        if of.document.purpose == Purpose::Count {
+            consequences.extend(self.forget_count(of.document.number)?);
+        }
+        if let Some(span) = self.span_of(&undo.document, &of.document, seq)? {
+            let ends = ends_of_event(&of, seq);
+            consequences.keep.extend(self.note_undone(&ends, span)?);
+        }
+        Ok(consequences)
     }
+
+    /// From when an event was done until it was undone.
+    fn span_of(
+        &self,
+        undo: &Document,
+        of: &Document,
+        seq: u64,
+    ) -> Result<Option<Span>, JournalError> {
+        let Some(recorded) = self.journal.event(seq)? else {
+            return Ok(None);
+        };
+        Ok(Some(Span {
+            from: times::done(of, seq, &recorded.event).bounds().0,
+            until: times::of_one(&self.journal, undo)?.bounds().1,
+            number: undo.number,
+            doubt: Doubt::Undone,
+        }))
+    }
+
+    /// Why an undo is for a person: the place was counted between the event and its undo.
+    fn counted_between(
+        &mut self,
+        entry: &Entry,
+        undoing: &Undoing,
+        mut prepared: Prepared,
+    ) -> Result<Result<Prepared, Reason>, JournalError> {
+        // What was begun before is in Odoo perhaps, and is seen through.
+        let Some(of) = self
+            .journal
+            .document(undoing.number)?
+            .filter(|_| entry.progress.attempts == 0)
+        else {
+            return Ok(Ok(prepared));
+        };
+        let Some(span) = self.span_of(&entry.document, &of.document, undoing.seq)? else {
+            return Ok(Ok(prepared));
+        };
+        let ends = ends_of_event(&of, undoing.seq);
+        let Some((_, count)) = self.count_within(&ends, &span, undoing.number)? else {
+            return Ok(Ok(prepared));
+        };
+        if entry.progress.decision.as_deref() == Some(ALLOW) {
+            prepared.flags.push(flag::COUNTED_SINCE);
+            return Ok(Ok(prepared));
+        }
+        let message = format!(
+            "the place was counted at {} UTC (document {}), between the event at {} and this undo: count it again and discard this, or retry and allow it",
+            odoo_time(count.time),
+            count.number,
+            odoo_time(span.from)
+        );
+        Ok(Err(reason(code::COUNTED_SINCE, message)))
+    }
+}
+
+/// Where the line of this event takes goods and puts them, by the plan that its document was sent by.
+fn ends_of_event(of: &Entry, seq: u64) -> Vec<End> {
+    let kept = of.progress.plan.as_deref().unwrap_or_default();
+    if let Some((place, _)) = count_difference(kept) {
+        return vec![End {
+            product: place.product,
+            bin: Id::Known(place.bin),
+            lot: Id::Unknown,
+            package: Id::Unknown,
+            owner: Id::Unknown,
+        }];
+    }
+    let line = of
+        .document
+        .lines
+        .iter()
+        .position(|line| line.events.contains(&seq));
+    let moves = line.and_then(|line| moves(kept).get(line).copied());
+    moves.map(|moves| moves.ends().to_vec()).unwrap_or_default()
 }
 
 fn reason(code: &str, message: String) -> Reason {

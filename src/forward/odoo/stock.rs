@@ -10,30 +10,9 @@ use super::client::Client;
 use super::master::{NAMES_MAX, Record, records, text_or_false};
 use super::order::decimal;
 use super::transfer::id_or_false;
+pub use crate::book::Place;
 use crate::document::DocumentKey;
 use crate::outcome::Failure;
-
-/// What one record of stock is of. Odoo may hold several records of one place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
-    pub product: i64,
-    pub bin: i64,
-    pub lot: Option<i64>,
-    pub package: Option<i64>,
-    pub owner: Option<i64>,
-}
-
-impl Place {
-    /// Whether this place is part of that one, in which what is none is all: each lot, loose and in each package, whose ever.
-    #[must_use]
-    pub fn is_within(&self, whole: &Self) -> bool {
-        self.product == whole.product
-            && self.bin == whole.bin
-            && (whole.lot.is_none() || self.lot == whole.lot)
-            && (whole.package.is_none() || self.package == whole.package)
-            && (whole.owner.is_none() || self.owner == whole.owner)
-    }
-}
 
 /// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -140,14 +119,14 @@ impl Client {
         Ok(stock)
     }
 
-    /// What moved of these products into these bins or out of them after this time.
+    /// What moved of these products into these bins or out of them at this time or after it.
     pub async fn moved_since(
         &mut self,
         products: &BTreeSet<i64>,
         bins: &BTreeSet<i64>,
         since: &str,
     ) -> Result<Vec<Moved>, Failure> {
-        let which = [json!(["state", "=", "done"]), json!(["date", ">", since])];
+        let which = [json!(["state", "=", "done"]), json!(["date", ">=", since])];
         self.lines_of(products, bins, which).await
     }
 
@@ -205,6 +184,22 @@ impl Client {
                 let (key, _) = external.strip_prefix("ml_")?.split_once('_')?;
                 key.parse().ok()
             };
+            let known = externals.iter();
+            ours.extend(known.filter_map(|(id, external)| Some((*id, key(external)?))));
+        }
+        Ok(ours)
+    }
+
+    /// Which of these pickings the gateway made, and for which document.
+    pub async fn our_pickings(
+        &mut self,
+        pickings: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, DocumentKey>, Failure> {
+        let mut ours = BTreeMap::new();
+        let pickings: Vec<i64> = pickings.iter().copied().collect();
+        for pickings in pickings.chunks(NAMES_MAX) {
+            let externals = self.external_ids("stock.picking", pickings).await?;
+            let key = |external: &str| external.strip_prefix("pk_")?.parse().ok();
             let known = externals.iter();
             ours.extend(known.filter_map(|(id, external)| Some((*id, key(external)?))));
         }

@@ -1,36 +1,51 @@
 //! What a count comes to: the difference to what Odoo held in the bin at the time of the count.
 //!
 //! Odoo tells only what it holds now, and the dated lines of what was moved. What it held then is what it holds now, less
-//! what came since and with what went since. So a count that arrives late takes nothing back that moved after it.
+//! what came since and with what went since. The gateway's own lines count from when they were scanned (`ours`), those of other
+//! people from Odoo's date. A recount is the same question asked again: what is missing of the count by now.
 
+mod judge;
 mod open;
+mod ours;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use self::open::{open_picks, scanned};
+use self::judge::{Verdict, judge};
+use self::open::open_picks;
+use self::ours::{Dated, date};
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
-use crate::event::CLOCK_MIN;
+use crate::document::Purpose;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::odoo::stock::{Moved, Place};
 use crate::forward::odoo::{Client, Transfer, TransferLine};
-use crate::forward::order::LotRef;
+use crate::forward::order::{ALLOW, LotRef};
 use crate::forward::refresh::Trouble;
-use crate::outcome::{Failure, code};
+use crate::forward::times::{self, Done, UNKNOWN_SPAN};
+use crate::journal::JournalError;
+use crate::outcome::{Failure, code, flag};
 
 /// How often it is read again where something moves between the look at the stock and the look at the moves.
 const LOOKS_MAX: usize = 5;
 
-/// What was counted, as far as it was said.
-#[derive(Debug)]
+/// What was counted, as far as it was scanned.
+#[derive(Debug, Clone)]
 struct Wanted {
     of: Place,
     counted: Decimal,
-    /// As Odoo writes it; a line of the same second was before.
-    at: String,
+    at: Timestamp,
+    done: Done,
+    /// The number of the document that was counted, which a recount corrects.
+    number: u64,
+    /// Where the count has its difference; a recount keeps to that if it can.
+    position: Option<(Option<i64>, Option<i64>)>,
+    /// Where Odoo keeps differences of the product.
+    inventory: i64,
+    is_allowed: bool,
 }
 
 /// What Odoo held, and how that is known.
@@ -54,29 +69,86 @@ pub(super) async fn work_out(
         let Some([line]) = transfer_of(&mut resolved[*place]).map(|t| t.lines.as_slice()) else {
             continue;
         };
-        all.push((*place, wanted(ground, documents[*place], line)));
+        all.push((
+            *place,
+            wanted(ground, documents[*place], line).map_err(unread)?,
+        ));
     }
-    let Some(since) = all.iter().map(|(_, wanted)| &wanted.at).min() else {
+    let others: Vec<Wanted> = all.iter().map(|(_, wanted)| wanted.clone()).collect();
+    all.retain(
+        |(place, wanted)| match judge(ground.book, wanted, &others) {
+            Verdict::Compare => true,
+            verdict => {
+                let slot = &mut resolved[*place];
+                end(slot, wanted, verdict);
+                false
+            }
+        },
+    );
+    compare(odoo, ground, documents, resolved, all).await
+}
+
+/// A count that is not compared with Odoo: nothing is posted of it, or a person has to decide.
+fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
+    match verdict {
+        Verdict::Compare => {}
+        Verdict::Nothing {
+            note,
+            is_superseded,
+        } => {
+            let (package, owner) = wanted
+                .position
+                .unwrap_or((wanted.of.package, wanted.of.owner));
+            keep(slot, &plan(wanted, package, owner, Decimal::ZERO));
+            if let Ok(prepared) = slot {
+                prepared.work = None;
+                prepared.note = Some(note);
+                prepared
+                    .flags
+                    .extend(is_superseded.then_some(flag::SUPERSEDED));
+            }
+        }
+        Verdict::Park(reason) => *slot = Err(reason),
+    }
+}
+
+async fn compare(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    documents: &[Asked<'_>],
+    resolved: &mut [Resolved<Prepared>],
+    all: Vec<(usize, Wanted)>,
+) -> Result<(), Trouble> {
+    let Some(since) = all.iter().map(|(_, wanted)| wanted.since()).min() else {
         return Ok(());
     };
     let products = all.iter().map(|(_, wanted)| wanted.of.product).collect();
     let bins = all.iter().map(|(_, wanted)| wanted.of.bin).collect();
     let open = open_picks(odoo, ground, &products, &bins).await?;
-    let (held, mut moved) = read(odoo, &products, &bins, since).await?;
-    date_ours(odoo, ground, &mut moved).await?;
+    let (held, moved) = read(odoo, &products, &bins, &odoo_time(since)).await?;
+    let moved = date(odoo, ground, moved).await?;
     for (place, wanted) in all {
         let line = documents[place].document.lines.first();
         let bin = line.and_then(|line| line.from.as_deref()).unwrap_or("?");
         let product = line.map_or("?", |line| &line.product);
         let slot = &mut resolved[place];
+        if wanted.moved_in_doubt(&moved) {
+            let message = format!(
+                "no clock says when {product} in bin {bin} was counted, and goods moved there in the day before it was received: count it again, or retry and allow it as of its receipt"
+            );
+            *slot = Err(reason(code::CLOCK_IN_DOUBT, message));
+            continue;
+        }
         let undone = wanted.undone(&open);
         if !undone.pickings.is_empty() {
             let names = odoo.picking_names(&undone.pickings).await?;
             *slot = Err(undone.reason(product, bin, &names));
             continue;
         }
-        match position(&wanted, &held) {
-            Ok((package, owner)) => settle(slot, &wanted, &held, &moved, package, owner),
+        let found = wanted.held(&held, &moved);
+        let difference = (wanted.counted - found.then).normalize();
+        match wanted.place_difference(&held, difference) {
+            Ok((package, owner)) => settle(slot, &wanted, &found, difference, package, owner),
             Err(Unclear::Package) => {
                 let message = format!(
                     "bin {bin} holds it in several packages, and less was counted than lies there: count each package"
@@ -91,15 +163,36 @@ pub(super) async fn work_out(
     Ok(())
 }
 
-fn wanted(ground: Ground<'_>, asked: Asked<'_>, line: &TransferLine) -> Wanted {
-    let occurred = asked.document.occurred.min(ground.now);
-    // Where no clock was right, it is as if it were counted now.
-    let at = if occurred < CLOCK_MIN {
-        ground.now
-    } else {
-        occurred
-    };
-    Wanted {
+pub(super) fn unread(error: JournalError) -> Failure {
+    Failure::wait(format!(
+        "the journal does not say when it was scanned: {error}"
+    ))
+}
+
+fn wanted(
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    line: &TransferLine,
+) -> Result<Wanted, JournalError> {
+    let document = asked.document;
+    let mut done = times::of_one(ground.journal, document)?;
+    let (mut number, mut position) = (document.number, None);
+    if let Purpose::Recount { count } = document.purpose {
+        number = count;
+        let known = ground.book.and_then(|book| book.count(count));
+        if let Some((_, count)) = known {
+            done.time = count.time;
+        }
+        // The count itself was compared: its time is settled.
+        (done.other, done.is_unknown) = (None, false);
+        let counted = ground
+            .journal
+            .document(count)?
+            .and_then(|entry| entry.progress.plan);
+        let counted = counted.and_then(|kept| Plan::read(&kept).ok()?.count);
+        position = counted.map(|counted| (counted.package, counted.owner));
+    }
+    Ok(Wanted {
         of: Place {
             product: line.product,
             bin: line.from,
@@ -111,8 +204,13 @@ fn wanted(ground: Ground<'_>, asked: Asked<'_>, line: &TransferLine) -> Wanted {
             owner: line.owner,
         },
         counted: line.quantity,
-        at: odoo_time(at),
-    }
+        at: done.time.min(ground.now),
+        done,
+        number,
+        position,
+        inventory: line.to,
+        is_allowed: asked.decision == Some(ALLOW),
+    })
 }
 
 /// The stock, and what moved: read so that nothing moved in between.
@@ -136,22 +234,7 @@ async fn read(
     ))
 }
 
-/// Odoo dates lines on an order when the order is validated. Those of the gateway left the bin when they were scanned.
-async fn date_ours(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    moved: &mut [Moved],
-) -> Result<(), Trouble> {
-    let done = scanned(odoo, ground, moved).await?;
-    for line in moved {
-        if let Some(at) = done.get(&line.id) {
-            line.date = odoo_time(*at);
-        }
-    }
-    Ok(())
-}
-
-fn end(line: &Moved, bin: i64, package: Option<i64>) -> Place {
+fn end_of(line: &Moved, bin: i64, package: Option<i64>) -> Place {
     Place {
         product: line.product,
         bin,
@@ -162,6 +245,17 @@ fn end(line: &Moved, bin: i64, package: Option<i64>) -> Place {
 }
 
 impl Wanted {
+    /// From when on lines are to be known. Odoo's times have whole seconds.
+    fn since(&self) -> Timestamp {
+        if self.done.is_unknown {
+            return self
+                .at
+                .saturating_sub(UNKNOWN_SPAN)
+                .unwrap_or(Timestamp::MIN);
+        }
+        self.at
+    }
+
     fn is_of(&self, place: &Place) -> bool {
         place.is_within(&self.of)
     }
@@ -169,30 +263,62 @@ impl Wanted {
     /// Whether the line takes out of what was counted, and whether it puts into it.
     fn ends(&self, line: &Moved) -> (bool, bool) {
         (
-            self.is_of(&end(line, line.from, line.package)),
-            self.is_of(&end(line, line.to, line.into)),
+            self.is_of(&end_of(line, line.from, line.package)),
+            self.is_of(&end_of(line, line.to, line.into)),
         )
     }
 
-    fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Moved]) -> Held {
-        let sum = |parts: &mut dyn Iterator<Item = Decimal>| parts.sum::<Decimal>();
-        let since = || moved.iter().filter(|line| line.date > self.at);
-        let now = sum(&mut (stock.iter())
+    /// No clock says when it was counted, and something moved there on the day before.
+    fn moved_in_doubt(&self, moved: &[Dated]) -> bool {
+        let is_moved = |dated: &Dated| {
+            self.ends(&dated.line) != (false, false) && !dated.after(self.since()).is_zero()
+        };
+        self.done.is_unknown && !self.is_allowed && moved.iter().any(is_moved)
+    }
+
+    fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Dated]) -> Held {
+        let now: Decimal = (stock.iter())
             .filter(|(place, _)| self.is_of(place))
-            .map(|(_, quantity)| *quantity));
-        let came = sum(&mut since()
-            .filter(|line| self.ends(line).1)
-            .map(|line| line.quantity));
-        let out = sum(&mut since()
-            .filter(|line| self.ends(line).0)
-            .map(|line| line.quantity));
+            .map(|(_, quantity)| *quantity)
+            .sum();
+        let (mut out, mut came) = (Decimal::ZERO, Decimal::ZERO);
+        for dated in moved {
+            let (takes, puts) = self.ends(&dated.line);
+            if takes || puts {
+                let after = dated.after(self.at);
+                out += if takes { after } else { Decimal::ZERO };
+                came += if puts { after } else { Decimal::ZERO };
+            }
+        }
         Held {
             // Odoo's floating point leaves crumbs.
             then: (now - came + out).round_dp(6).normalize(),
             now: now.round_dp(6).normalize(),
-            out: out.normalize(),
-            came: came.normalize(),
+            out: out.round_dp(6).normalize(),
+            came: came.round_dp(6).normalize(),
         }
+    }
+
+    /// In which package the difference is, and whose it is. A recount keeps to the place of its count, unless that would
+    /// hold less than nothing.
+    fn place_difference(
+        &self,
+        stock: &BTreeMap<Place, Decimal>,
+        difference: Decimal,
+    ) -> Result<(Option<i64>, Option<i64>), Unclear> {
+        if let Some((package, owner)) = self.position {
+            let there = |place: &Place| {
+                self.is_of(place) && (place.package, place.owner) == (package, owner)
+            };
+            let holds: Decimal = (stock.iter())
+                .filter(|(place, _)| there(place))
+                .map(|(_, quantity)| *quantity)
+                .sum();
+            if difference >= Decimal::ZERO || holds + difference >= Decimal::ZERO {
+                return Ok((package, owner));
+            }
+        }
+        position(self, stock)
     }
 }
 
@@ -239,27 +365,8 @@ fn position(
     Ok((package, owner))
 }
 
-fn settle(
-    slot: &mut Resolved<Prepared>,
-    wanted: &Wanted,
-    stock: &BTreeMap<Place, Decimal>,
-    moved: &[Moved],
-    package: Option<i64>,
-    owner: Option<i64>,
-) {
-    let Held {
-        then,
-        now,
-        out,
-        came,
-    } = wanted.held(stock, moved);
-    let difference = (wanted.counted - then).normalize();
-    let counted = wanted.counted.normalize();
-    let how = format!(
-        "Odoo held {then} at {} UTC: {now} now, {out} out and {came} in since",
-        wanted.at
-    );
-    let plan = Plan {
+fn plan(wanted: &Wanted, package: Option<i64>, owner: Option<i64>, difference: Decimal) -> Plan {
+    Plan {
         count: Some(Counted {
             product: wanted.of.product,
             bin: wanted.of.bin,
@@ -271,11 +378,42 @@ fn settle(
                 package: wanted.of.package,
                 owner: wanted.of.owner,
             },
+            counted: Some(wanted.counted.normalize().to_string()),
+            inventory: Some(wanted.inventory),
         }),
         ..Plan::default()
-    };
-    keep(slot, &plan);
+    }
+}
+
+fn settle(
+    slot: &mut Resolved<Prepared>,
+    wanted: &Wanted,
+    held: &Held,
+    difference: Decimal,
+    package: Option<i64>,
+    owner: Option<i64>,
+) {
+    let Held {
+        then,
+        now,
+        out,
+        came,
+    } = held;
+    let counted = wanted.counted.normalize();
+    let how = format!(
+        "Odoo held {then} at {} UTC: {now} now, {out} out and {came} in since",
+        odoo_time(wanted.at)
+    );
+    keep(slot, &plan(wanted, package, owner, difference));
     let Ok(prepared) = slot else { return };
+    if wanted.done.is_unknown
+        && prepared
+            .flags
+            .iter()
+            .all(|known| *known != flag::TIME_UNKNOWN)
+    {
+        prepared.flags.push(flag::TIME_UNKNOWN);
+    }
     if difference.abs() < TOLERANCE {
         prepared.work = None;
         prepared.note = Some(format!("{how}; counted {counted}: Odoo held exactly that"));
@@ -283,6 +421,27 @@ fn settle(
         let sign = if difference > Decimal::ZERO { "+" } else { "" };
         prepared.note = Some(format!("{how}; counted {counted}: {sign}{difference}"));
     }
+}
+
+/// The transfer of a recount, by the ids that its count was compared with: a name may mean something else by now.
+pub(super) fn again(ground: Ground<'_>, number: u64) -> Result<Option<TransferLine>, JournalError> {
+    let entry = ground.journal.document(number)?;
+    let counted = entry.and_then(|entry| Plan::read(&entry.progress.plan?).ok()?.count);
+    Ok(counted.and_then(|counted| {
+        Some(TransferLine {
+            product: counted.product,
+            from: counted.bin,
+            to: counted.inventory?,
+            lot: counted.of.lot.map_or(LotRef::None, |id| LotRef::Known {
+                id,
+                name: String::new(),
+            }),
+            package: counted.of.package,
+            into: None,
+            owner: counted.of.owner,
+            quantity: counted.counted?.parse().ok()?,
+        })
+    }))
 }
 
 /// What is less goes from the bin to where Odoo keeps such differences; what is more comes from there.
@@ -313,7 +472,16 @@ mod tests {
         Wanted {
             of: place(None, None, None),
             counted: counted.into(),
-            at: "2026-11-23 08:15:30".to_owned(),
+            at: "2026-11-23T08:15:30Z".parse().unwrap(),
+            done: Done {
+                time: "2026-11-23T08:15:30Z".parse().unwrap(),
+                other: None,
+                is_unknown: false,
+            },
+            number: 3,
+            position: None,
+            inventory: 14,
+            is_allowed: false,
         }
     }
 
@@ -348,7 +516,10 @@ mod tests {
             .iter()
             .map(|(place, n)| (*place, (*n).into()))
             .collect();
-        let held = wanted.held(&stock, moved);
+        let moved: Vec<Dated> = (moved.iter())
+            .map(|line| Dated::of(line.clone(), Vec::new()))
+            .collect();
+        let held = wanted.held(&stock, &moved);
         [held.then, held.now, held.out, held.came].map(|n| n.try_into().unwrap())
     }
 
@@ -395,6 +566,58 @@ mod tests {
             [9, 12, 0, 3]
         );
         assert_eq!(held(&of(Some(2), None, None), &stock, &lines)[0], 14);
+    }
+
+    #[test]
+    fn a_recount_keeps_to_the_package_of_its_count_unless_that_would_hold_less_than_nothing() {
+        let again = Wanted {
+            position: Some((None, None)),
+            ..wanted(5)
+        };
+        let stock = BTreeMap::from([
+            (place(None, None, None), Decimal::from(2)),
+            (place(None, Some(9), None), Decimal::from(4)),
+        ]);
+        let placed = |difference: i64| again.place_difference(&stock, difference.into());
+        assert_eq!(placed(3), Ok((None, None)));
+        assert_eq!(placed(-2), Ok((None, None)));
+        assert_eq!(
+            placed(-3),
+            Ok((None, None)),
+            "loose goods take what is found besides"
+        );
+        let packed = BTreeMap::from([(place(None, Some(9), None), Decimal::from(4))]);
+        assert_eq!(
+            again.place_difference(&packed, (-3).into()),
+            Ok((Some(9), None))
+        );
+    }
+
+    #[test]
+    fn of_a_count_without_a_clock_all_that_moved_in_the_day_before_is_a_doubt() {
+        let unknown = |is_allowed| Wanted {
+            done: Done {
+                is_unknown: true,
+                ..wanted(5).done
+            },
+            is_allowed,
+            ..wanted(5)
+        };
+        let dated = |date: &str, from| {
+            let mut line = moved(date, from, ELSEWHERE, 1);
+            line.date = format!("2026-11-{date}");
+            Dated::of(line, Vec::new())
+        };
+        let is_in_doubt = |line| unknown(false).moved_in_doubt(&[line]);
+        assert!(is_in_doubt(dated("22 09:00:00", BIN)));
+        assert!(is_in_doubt(dated("23 09:00:00", BIN)));
+        assert!(
+            !is_in_doubt(dated("22 08:00:00", BIN)),
+            "more than a day ago"
+        );
+        assert!(!is_in_doubt(dated("22 09:00:00", ELSEWHERE)), "elsewhere");
+        assert!(!unknown(true).moved_in_doubt(&[dated("22 09:00:00", BIN)]));
+        assert!(!wanted(5).moved_in_doubt(&[dated("22 09:00:00", BIN)]));
     }
 
     #[test]

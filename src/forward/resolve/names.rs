@@ -86,7 +86,7 @@ fn written_off(copy: &Copy, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Tr
     for asked in documents {
         if matches!(
             asked.document.purpose,
-            Purpose::Count | Purpose::Scrap { .. }
+            Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. }
         ) {
             for line in &asked.document.lines {
                 if let Found::One(product) = copy.product(&line.product)? {

@@ -7,10 +7,11 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock, undo};
+use crate::book::{End, Id};
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Client, Header, Returned, Transfer};
-use crate::forward::order::{OrderJob, OrderLine, Task};
+use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
+use crate::forward::order::{LotRef, OrderJob, OrderLine, Task};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
@@ -26,6 +27,156 @@ pub(super) struct Plan {
     pub header: Option<Header>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Returned>,
+    /// What each line moves, by Odoo's ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Moves>,
+}
+
+/// What a line of the document moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "StoredMoves", into = "StoredMoves")]
+pub struct Moves {
+    pub product: i64,
+    pub from: Id,
+    pub to: Id,
+    pub lot: Id,
+    /// The package that goods are taken out of, and the one that they are in afterwards.
+    pub package: Id,
+    pub into: Id,
+    pub owner: Id,
+    /// In the product's own unit.
+    pub quantity: Decimal,
+}
+
+/// As it is written: the ids as numbers, 0 where Odoo decides the id and -1 where there is none; the quantity as text.
+#[derive(Serialize, Deserialize)]
+struct StoredMoves([i64; 7], String);
+
+impl Moves {
+    fn of_transfer(line: &TransferLine) -> Self {
+        Self {
+            product: line.product,
+            from: Id::Known(line.from),
+            to: Id::Known(line.to),
+            lot: lot_id(&line.lot),
+            package: Id::of(line.package),
+            into: Id::of(line.into),
+            owner: Id::of(line.owner),
+            quantity: line.quantity,
+        }
+    }
+
+    /// Odoo fills in what was not scanned, from what it reserved.
+    fn of_order(line: &OrderLine) -> Self {
+        let or_unknown = |id: Option<i64>| id.map_or(Id::Unknown, Id::Known);
+        let lot = match lot_id(&line.lot) {
+            Id::None => Id::Unknown,
+            lot => lot,
+        };
+        Self {
+            product: line.product,
+            from: or_unknown(line.from),
+            to: or_unknown(line.to),
+            lot,
+            package: or_unknown(line.package),
+            into: or_unknown(line.into),
+            owner: or_unknown(line.owner),
+            quantity: line.quantity,
+        }
+    }
+
+    /// Where goods are taken from, and where they are put.
+    pub fn ends(&self) -> [End; 2] {
+        let end = |bin, package| End {
+            product: self.product,
+            bin,
+            lot: self.lot,
+            package,
+            owner: self.owner,
+        };
+        [end(self.from, self.package), end(self.to, self.into)]
+    }
+}
+
+fn lot_id(lot: &LotRef) -> Id {
+    match lot {
+        LotRef::None => Id::None,
+        LotRef::Known { id, .. } => Id::Known(*id),
+        LotRef::New { .. } => Id::Unknown,
+    }
+}
+
+impl TryFrom<StoredMoves> for Moves {
+    type Error = rust_decimal::Error;
+    fn try_from(StoredMoves(ids, quantity): StoredMoves) -> Result<Self, Self::Error> {
+        let [product, from, to, lot, package, into, owner] = ids;
+        let id = |id| match id {
+            0 => Id::Unknown,
+            -1 => Id::None,
+            id => Id::Known(id),
+        };
+        Ok(Self {
+            product,
+            from: id(from),
+            to: id(to),
+            lot: id(lot),
+            package: id(package),
+            into: id(into),
+            owner: id(owner),
+            quantity: quantity.parse()?,
+        })
+    }
+}
+
+impl From<Moves> for StoredMoves {
+    fn from(moves: Moves) -> Self {
+        let Moves {
+            product, quantity, ..
+        } = moves;
+        let number = |id| match id {
+            Id::Unknown => 0,
+            Id::None => -1,
+            Id::Known(id) => id,
+        };
+        let [from, to, lot, package, into, owner] = [
+            moves.from,
+            moves.to,
+            moves.lot,
+            moves.package,
+            moves.into,
+            moves.owner,
+        ]
+        .map(number);
+        let ids = [product, from, to, lot, package, into, owner];
+        Self(ids, quantity.normalize().to_string())
+    }
+}
+
+/// What the lines move, as far as the plan of a document that was sent says.
+pub fn moves(kept: &str) -> Vec<Moves> {
+    Plan::read(kept).map(|plan| plan.lines).unwrap_or_default()
+}
+
+/// Keeps what the lines move, by Odoo's ids: names may mean something else later.
+fn keep_moves(resolved: &mut Resolved<Prepared>) {
+    let Ok(prepared) = resolved else { return };
+    let lines: Vec<Moves> = match &prepared.work {
+        Some(Work::Transfer(transfer)) => transfer.lines.iter().map(Moves::of_transfer).collect(),
+        Some(Work::Order(job)) => match &job.task {
+            Task::Lines { lines, .. } => lines.iter().map(Moves::of_order).collect(),
+            Task::TakeBack { taken, .. } => vec![Moves::of_order(taken)],
+            _ => Vec::new(),
+        },
+        None => Vec::new(),
+    };
+    if lines.is_empty() {
+        return;
+    }
+    let kept = prepared.plan.as_deref().map(Plan::read);
+    if let Ok(mut plan) = kept.unwrap_or_else(|| Ok(Plan::default())) {
+        plan.lines = lines;
+        prepared.plan = Some(plan.text());
+    }
 }
 
 /// What a count came to.
@@ -39,6 +190,12 @@ pub(super) struct Counted {
     pub difference: String,
     #[serde(default)]
     pub of: CountedOf,
+    /// What was counted, in the product's own unit, as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<String>,
+    /// Where Odoo keeps differences of this product.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<i64>,
 }
 
 /// What of the bin was counted, as it was said; what is none was counted whole.
@@ -67,6 +224,7 @@ impl Plan {
         let owner = self.owners.get(place).copied();
         Self {
             owners: owner.into_iter().collect(),
+            lines: Vec::new(),
             ..self
         }
     }
@@ -168,7 +326,9 @@ pub(super) async fn plan(
             continue;
         }
         match &asked.document.purpose {
-            Purpose::Count if intent == Intent::Send => counts.push(place),
+            Purpose::Count | Purpose::Recount { .. } if intent == Intent::Send => {
+                counts.push(place);
+            }
             Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. }
                 if intent == Intent::Send =>
             {
@@ -184,7 +344,15 @@ pub(super) async fn plan(
         }
     }
     count::work_out(odoo, ground, documents, resolved, &counts).await?;
-    stock::settle(odoo, ground, documents, resolved, &moves).await
+    stock::settle(odoo, ground, documents, resolved, &moves).await?;
+    if intent == Intent::Send {
+        let new = documents
+            .iter()
+            .zip(resolved)
+            .filter(|(asked, _)| asked.plan.is_none());
+        new.for_each(|(_, resolved)| keep_moves(resolved));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -204,6 +372,8 @@ mod tests {
                     lot: Some(5),
                     ..CountedOf::default()
                 },
+                counted: Some("7".to_owned()),
+                inventory: Some(14),
             }),
             owners: vec![None, Some(3)],
             header: Some(Header {
@@ -218,7 +388,21 @@ mod tests {
                 sale_line: Some(3),
                 purchase_line: None,
             }],
+            lines: vec![Moves {
+                product: 1,
+                from: Id::Known(2),
+                to: Id::Unknown,
+                lot: Id::None,
+                package: Id::None,
+                into: Id::Known(9),
+                owner: Id::None,
+                quantity: Decimal::new(15, 1),
+            }],
         };
+        assert!(
+            plan.text()
+                .contains(r#""lines":[[[1,2,0,-1,-1,9,-1],"1.5"]]"#)
+        );
         assert_eq!(Plan::read(&plan.text()), Ok(plan));
         let older = r#"{"count":{"product":1,"bin":2,"package":9,"owner":null,"difference":"1"}}"#;
         let older = Plan::read(older).unwrap().count.unwrap();

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use super::count::{again, unread};
 use super::names::{Names, location, owner, package, product};
 use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
@@ -34,19 +35,32 @@ pub(super) fn transfer(
         returned: Vec::new(),
         when,
     };
+    if let Purpose::Recount { count } = document.purpose
+        && let Some(line) = again(ground, count).map_err(unread)?
+    {
+        transfer.lines.push(line);
+        return Ok(Ok(headed(transfer, &document.purpose)));
+    }
     for line in &document.lines {
         match transfer_line(ground, names, &document.purpose, header, line)? {
             Ok(line) => transfer.lines.push(line),
             Err(reason) => return Ok(Err(reason)),
         }
     }
-    // The header of what leaves the stock names where it goes, as its lines do.
-    if let (Some(header), Some(line)) = (&mut transfer.header, transfer.lines.first())
-        && matches!(document.purpose, Purpose::Count | Purpose::Scrap { .. })
+    Ok(Ok(headed(transfer, &document.purpose)))
+}
+
+/// The header of what leaves the stock names where it goes, as its lines do.
+fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
+    let leaves = matches!(
+        purpose,
+        Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. }
+    );
+    if let (Some(header), Some(line), true) = (&mut transfer.header, transfer.lines.first(), leaves)
     {
         header.to = line.to;
     }
-    Ok(Ok(Work::Transfer(transfer).into()))
+    Work::Transfer(transfer).into()
 }
 
 /// The kind of picking, and what its origin says.
@@ -59,6 +73,7 @@ fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Op
     Ok(match purpose {
         Purpose::Transfer => (None, None),
         Purpose::Count => (Some(warehouse.internal()), why("count", &None)),
+        Purpose::Recount { .. } => (Some(warehouse.internal()), why("recount", &None)),
         Purpose::Scrap { reason } => (Some(warehouse.internal()), why("scrap", reason)),
         Purpose::Pack { order: None } => (None, why("pack", &None)),
         Purpose::Receive { order: None } => {
@@ -131,7 +146,9 @@ fn transfer_line(
         };
         let nowhere = || reason(code::BIN_REQUIRED, "where does it go? Edit the bin in");
         let (from, to) = match purpose {
-            Purpose::Count | Purpose::Scrap { .. } => (bin()?, names.inventory(line, &product)?),
+            Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. } => {
+                (bin()?, names.inventory(line, &product)?)
+            }
             Purpose::Pack { .. } => (bin()?, bin()?),
             Purpose::Receive { .. } | Purpose::Return { .. } => {
                 let header = header.ok_or_else(nowhere)?;
@@ -143,7 +160,7 @@ fn transfer_line(
         let (out_of, into) = match purpose {
             // It moves as a whole, with what is in it.
             Purpose::Transfer => (package, package),
-            Purpose::Count | Purpose::Scrap { .. } => (package, None),
+            Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. } => (package, None),
             _ => (None, package),
         };
         Ok(TransferLine {

@@ -171,13 +171,33 @@ pub const PARKED: &[Code] = &[
     },
     Code {
         code: "counted-since",
-        meaning: "the bin was counted after this was done, and Odoo has that count already",
+        meaning: "the place was counted between an event and its undo, and nobody knows whether the goods were there",
         choices: &[
             (
                 With("allow"),
-                "whoever counted did not know of it: post it all the same",
+                "the goods were gone when they were counted: post it",
             ),
-            (Discard, "the count has it in already"),
+            (Discard, "the place is counted again"),
+        ],
+    },
+    Code {
+        code: "counted-twice",
+        meaning: "two different counts of one place have the same time",
+        choices: &[
+            (With("allow"), "this count is the right one: post it"),
+            (Discard, "the other count is the right one"),
+        ],
+    },
+    Code {
+        code: "clock-in-doubt",
+        meaning: "the clock of the device that counted, or of a device that moved goods there, is in doubt or unknown, so nobody knows which came first",
+        choices: &[
+            (
+                With("allow"),
+                "the time in the message is right: post the count",
+            ),
+            (Retry, "the device has shown its clock"),
+            (Discard, "the place is counted again"),
         ],
     },
     Code {
@@ -382,7 +402,15 @@ pub const FLAGS: &[Code] = &[
     ),
     Code::plain(
         "counted-since",
-        "the bin was counted after this was done, and a person allowed it all the same: count it again",
+        "the place was counted between an event and this undo, and a person allowed it all the same: count it again",
+    ),
+    Code::plain(
+        "superseded",
+        "a newer count of the same place holds, so this count changes nothing",
+    ),
+    Code::plain(
+        "recounted",
+        "something older than this count was posted after it, and a later document corrects the count: the steps say by how much",
     ),
     Code::plain(
         "withdrawn",

@@ -1,68 +1,35 @@
 //! What is picked and not validated: Odoo still holds it where it was, so a count of it cannot be posted yet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::Wanted;
+use super::ours::{Dated, date};
 use crate::document::Reason;
-use crate::forward::copy::Found;
-use crate::forward::counted::first_done;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::Client;
-use crate::forward::odoo::order::odoo_time;
-use crate::forward::odoo::stock::Moved;
 use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Ground, reason};
-use crate::outcome::{Failure, code};
+use crate::outcome::code;
 
-/// A line that is picked and not validated, and when it was picked: of those that others picked nobody knows.
-pub(super) type Open = (Moved, Option<Timestamp>);
-
+/// The lines that are picked on orders and not validated. What the gateway has in pickings of its own is left out: once that is
+/// posted, the count is compared again.
 pub(super) async fn open_picks(
     odoo: &mut Client,
     ground: Ground<'_>,
     products: &BTreeSet<i64>,
     bins: &BTreeSet<i64>,
-) -> Result<Vec<Open>, Trouble> {
-    let open = odoo.picked_and_open(products, bins).await?;
-    let done = scanned(odoo, ground, &open).await?;
-    let dated = |line: Moved| {
-        let at = done.get(&line.id).copied();
-        (line, at)
-    };
-    Ok(open.into_iter().map(dated).collect())
-}
-
-/// When those of these lines that are the gateway's, on orders, were scanned.
-pub(super) async fn scanned(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    lines: &[Moved],
-) -> Result<BTreeMap<i64, Timestamp>, Trouble> {
-    let ids: Vec<i64> = lines.iter().map(|line| line.id).collect();
-    let ours = odoo.ours(&ids).await?;
-    let mut scanned = BTreeMap::new();
-    let unread = |error| Failure::wait(format!("when it was scanned cannot be read: {error}"));
-    for line in lines {
-        let Some(key) = ours.get(&line.id) else {
-            continue;
-        };
-        let Some(entry) = ground.journal.document_by_key(*key).map_err(unread)? else {
-            continue;
-        };
-        let mut first = entry.document.occurred;
-        for said in &entry.document.lines {
-            let product = ground.copy.product(&said.product)?;
-            if matches!(product, Found::One(product) if product.id == line.product) {
-                first =
-                    first.min(first_done(ground.journal, &entry.document, said).map_err(unread)?);
-            }
-        }
-        scanned.insert(line.id, first);
-    }
-    Ok(scanned)
+) -> Result<Vec<Dated>, Trouble> {
+    let mut open = odoo.picked_and_open(products, bins).await?;
+    let pickings = open.iter().filter_map(|line| line.picking).collect();
+    let own = odoo.our_pickings(&pickings).await?;
+    open.retain(|line| {
+        !line
+            .picking
+            .is_some_and(|picking| own.contains_key(&picking))
+    });
+    date(odoo, ground, open).await
 }
 
 /// What was picked before the count, and Odoo still holds where it was.
@@ -101,20 +68,25 @@ impl Undone {
 }
 
 impl Wanted {
-    pub(super) fn undone(&self, open: &[Open]) -> Undone {
+    pub(super) fn undone(&self, open: &[Dated]) -> Undone {
         let mut undone = Undone::default();
-        for (line, at) in open {
-            // What was picked after the count lay there when it was counted, as Odoo has it.
-            let later = at.is_some_and(|at| odoo_time(at) > self.at);
+        for dated in open {
+            let line = &dated.line;
             let part = match self.ends(line) {
                 (true, false) => &mut undone.out,
                 (false, true) => &mut undone.came,
                 (true, true) | (false, false) => continue,
             };
-            if !later {
-                *part += line.quantity;
+            // What was picked after the count lay there when it was counted, as Odoo has it. When others picked it nobody knows.
+            let before = if dated.is_ours() {
+                line.quantity - dated.after(self.at)
+            } else {
+                line.quantity
+            };
+            if before >= TOLERANCE {
+                *part += before;
                 undone.pickings.extend(line.picking);
-                undone.undated |= at.is_none();
+                undone.undated |= !dated.is_ours();
             }
         }
         undone
@@ -124,13 +96,20 @@ impl Wanted {
 #[cfg(test)]
 mod tests {
     use super::super::tests::{BIN, ELSEWHERE, moved, place, wanted};
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::forward::odoo::stock::Moved;
 
     #[test]
     fn what_is_picked_and_not_validated_stands_in_the_way() {
         let at = |time: &str| Some(time.parse().unwrap());
         let out = || moved("12:00:00", BIN, ELSEWHERE, 3);
-        let undone = |line: Moved, at| wanted(5).undone(&[(line, at)]);
+        let dated = |line: Moved, at: Option<Timestamp>| {
+            let parts = at.map(|at| (at, line.quantity));
+            Dated::of(line, parts.into_iter().collect())
+        };
+        let undone = |line: Moved, at| wanted(5).undone(&[dated(line, at)]);
         let before = undone(out(), at("2026-11-23T08:15:00Z"));
         assert_eq!((before.out, before.came), (3.into(), 0.into()));
         assert_eq!(before.pickings, BTreeSet::from([7]));
@@ -154,8 +133,8 @@ mod tests {
         };
         let mut other = out();
         other.lot = Some(1);
-        assert_eq!(of_a_lot.undone(&[(other.clone(), None)]), none);
+        assert_eq!(of_a_lot.undone(&[dated(other.clone(), None)]), none);
         other.lot = Some(2);
-        assert_eq!(of_a_lot.undone(&[(other, None)]).out, 3.into());
+        assert_eq!(of_a_lot.undone(&[dated(other, None)]).out, 3.into());
     }
 }

@@ -1,0 +1,558 @@
+//! The book of places: which counts hold where, and when nobody knows what a place held. Pure.
+//!
+//! A place is Odoo's ids of a product, a bin, a lot, a package and an owner. **Invariant:** for each place, the stock after
+//! everything is posted is the newest count by true time plus everything done after that count, in whatever order the events
+//! arrived. So whatever is posted later than a count, and was done before it, makes a recount ([`Book::counts_since`]): the
+//! count is compared with Odoo once more, and what is missing is posted at the time of the count.
+//!
+//! Where an event was undone, or a clock is in doubt, only a person knows on which side of a count it belongs: a [`Span`].
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+/// Counts that are remembered of one place. An older one changes nothing as long as the newer ones stand.
+pub const COUNTS_OF_PLACE_MAX: usize = 3;
+/// Spans that are remembered of one place; beyond it two that are nearest become one.
+pub const SPANS_OF_PLACE_MAX: usize = 64;
+/// Places with counts, and places with spans, that are remembered; beyond it the oldest are forgotten.
+pub const PLACES_MAX: usize = 20_000;
+
+/// What one record of Odoo's stock is of. Odoo may hold several records of one place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub product: i64,
+    pub bin: i64,
+    pub lot: Option<i64>,
+    pub package: Option<i64>,
+    pub owner: Option<i64>,
+}
+
+impl Place {
+    /// Whether this place is part of `whole`, in which `None` is all: each lot, loose and in each package, of any owner.
+    #[must_use]
+    pub fn is_within(&self, whole: &Self) -> bool {
+        self.product == whole.product
+            && self.bin == whole.bin
+            && (whole.lot.is_none() || self.lot == whole.lot)
+            && (whole.package.is_none() || self.package == whole.package)
+            && (whole.owner.is_none() || self.owner == whole.owner)
+    }
+}
+
+/// An id of Odoo's, as far as it is known before Odoo was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Id {
+    /// Odoo decides it: the bin that it reserved, a lot that a receipt makes.
+    Unknown,
+    None,
+    Known(i64),
+}
+
+impl Id {
+    #[must_use]
+    pub fn of(id: Option<i64>) -> Self {
+        id.map_or(Self::None, Self::Known)
+    }
+
+    /// Whether it is this one, as far as it is known.
+    #[must_use]
+    pub fn is(self, id: Option<i64>) -> bool {
+        self == Self::Unknown || self == Self::of(id)
+    }
+
+    /// Whether it may be this one, of which `None` is all.
+    #[must_use]
+    pub fn may_be(self, counted: Option<i64>) -> bool {
+        match (self, counted) {
+            (Self::Unknown, _) | (_, None) => true,
+            (Self::None, Some(_)) => false,
+            (Self::Known(id), Some(counted)) => id == counted,
+        }
+    }
+}
+
+/// One end of what a document moves: where goods are taken from, or put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct End {
+    pub product: i64,
+    pub bin: Id,
+    pub lot: Id,
+    pub package: Id,
+    pub owner: Id,
+}
+
+impl End {
+    /// Whether goods at this end may be part of what was counted.
+    #[must_use]
+    pub fn may_be_in(&self, counted: &Place) -> bool {
+        self.product == counted.product
+            && self.bin.may_be(Some(counted.bin))
+            && self.lot.may_be(counted.lot)
+            && self.package.may_be(counted.package)
+            && self.owner.may_be(counted.owner)
+    }
+}
+
+/// A count that was compared with Odoo. In its [`Place`] `None` is all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    pub time: Timestamp,
+    /// The number of its document.
+    pub number: u64,
+    /// In the product's own unit.
+    pub counted: Decimal,
+    /// Documents that were made to correct it.
+    pub recounts: u32,
+}
+
+/// Why nobody knows what a place held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// An event was undone: the goods went back some time in the span, or never left.
+    Undone,
+    /// The event was done at either end of the span, or in it: the clock of its device is in doubt or unknown.
+    Clock,
+}
+
+/// A count with a time within `from` and `until`, both excluded, is for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span {
+    pub from: Timestamp,
+    pub until: Timestamp,
+    /// The number of the document that made it.
+    pub number: u64,
+    pub doubt: Doubt,
+}
+
+impl Span {
+    #[must_use]
+    pub fn holds(&self, time: Timestamp) -> bool {
+        self.from < time && time < self.until
+    }
+}
+
+/// What the count of a place means, by the other counts of that place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It is the newest.
+    Newest,
+    /// This count of the same place is newer, or says the same of the same time.
+    Superseded(Count),
+    /// This count says something else of the same place at the same time.
+    Contradicted(Count),
+}
+
+#[derive(Debug, Default)]
+pub struct Book {
+    /// The newest counts of each place, newest first.
+    counts: BTreeMap<Place, Vec<Count>>,
+    spans: BTreeMap<End, Vec<Span>>,
+}
+
+impl Book {
+    #[must_use]
+    pub fn new(counts: BTreeMap<Place, Vec<Count>>, spans: BTreeMap<End, Vec<Span>>) -> Self {
+        Self { counts, spans }
+    }
+
+    #[must_use]
+    pub fn counts_of(&self, place: &Place) -> &[Count] {
+        self.counts.get(place).map_or(&[], Vec::as_slice)
+    }
+
+    #[must_use]
+    pub fn spans_of(&self, end: &End) -> &[Span] {
+        self.spans.get(end).map_or(&[], Vec::as_slice)
+    }
+
+    /// The place and count of this document, if it is remembered.
+    #[must_use]
+    pub fn count(&self, number: u64) -> Option<(Place, Count)> {
+        self.counts.iter().find_map(|(place, counts)| {
+            let count = counts.iter().find(|count| count.number == number);
+            count.map(|count| (*place, *count))
+        })
+    }
+
+    /// How a count of this place at this time stands to the others that are remembered.
+    #[must_use]
+    pub fn standing(
+        &self,
+        place: &Place,
+        number: u64,
+        time: Timestamp,
+        counted: Decimal,
+    ) -> Standing {
+        let mut others = (self.counts_of(place).iter()).filter(|count| count.number != number);
+        match others.find(|count| count.time >= time) {
+            None => Standing::Newest,
+            Some(newest) if newest.time > time || newest.counted == counted => {
+                Standing::Superseded(*newest)
+            }
+            Some(newest) => Standing::Contradicted(*newest),
+        }
+    }
+
+    /// The newest count of each place that goods at this end may be part of, as far as it was not done before `time`.
+    #[must_use]
+    pub fn counts_since(&self, end: &End, time: Timestamp) -> Vec<(Place, Count)> {
+        let newest = |(place, counts): (&Place, &Vec<Count>)| Some((*place, *counts.first()?));
+        self.counts_near(end)
+            .filter_map(newest)
+            .filter(|(_, count)| count.time >= time)
+            .collect()
+    }
+
+    /// A count that was done within these times, of a place that goods at this end may be part of.
+    #[must_use]
+    pub fn count_between(
+        &self,
+        end: &End,
+        span: &Span,
+        besides: Option<u64>,
+    ) -> Option<(Place, Count)> {
+        self.counts_near(end).find_map(|(place, counts)| {
+            let within = |count: &&Count| span.holds(count.time) && Some(count.number) != besides;
+            let count = counts.iter().find(within)?;
+            Some((*place, *count))
+        })
+    }
+
+    fn counts_near<'a>(
+        &'a self,
+        end: &'a End,
+    ) -> impl Iterator<Item = (&'a Place, &'a Vec<Count>)> {
+        let bin = match end.bin {
+            Id::Known(bin) => Some(bin),
+            Id::None | Id::Unknown => None,
+        };
+        let first = Place {
+            product: end.product,
+            bin: bin.unwrap_or(i64::MIN),
+            lot: None,
+            package: None,
+            owner: None,
+        };
+        (self.counts.range(first..))
+            .take_while(move |(place, _)| {
+                place.product == end.product && bin.is_none_or(|bin| place.bin == bin)
+            })
+            .filter(|(place, _)| end.may_be_in(place))
+    }
+
+    /// A span that this time lies in, of goods that may be part of this place.
+    #[must_use]
+    pub fn span_over(&self, place: &Place, time: Timestamp) -> Option<Span> {
+        let first = End {
+            product: place.product,
+            bin: Id::Unknown,
+            lot: Id::Unknown,
+            package: Id::Unknown,
+            owner: Id::Unknown,
+        };
+        (self.spans.range(first..))
+            .take_while(|(end, _)| end.product == place.product)
+            .filter(|(end, _)| end.may_be_in(place))
+            .flat_map(|(_, spans)| spans)
+            .find(|span| span.holds(time))
+            .copied()
+    }
+
+    /// Remembers a count. `false`: it is remembered already, or older than those that are.
+    pub fn put_count(&mut self, place: Place, count: Count) -> bool {
+        let counts = self.counts.entry(place).or_default();
+        let older = |known: &Count| (known.time, known.number) <= (count.time, count.number);
+        let at = counts.iter().position(older).unwrap_or(counts.len());
+        let is_known = counts.iter().any(|known| known.number == count.number);
+        if is_known || at >= COUNTS_OF_PLACE_MAX {
+            return false;
+        }
+        counts.insert(at, count);
+        counts.truncate(COUNTS_OF_PLACE_MAX);
+        true
+    }
+
+    /// Forgets the count of a document; answers where it was.
+    pub fn remove_count(&mut self, number: u64) -> Option<Place> {
+        let (place, _) = self.count(number)?;
+        let counts = self.counts.entry(place).or_default();
+        counts.retain(|count| count.number != number);
+        if counts.is_empty() {
+            self.counts.remove(&place);
+        }
+        Some(place)
+    }
+
+    /// One more document was made to correct this count; answers how many there were.
+    pub fn add_recount(&mut self, place: &Place, number: u64) -> u32 {
+        let counts = self.counts.get_mut(place).into_iter().flatten();
+        let Some(count) = counts.into_iter().find(|count| count.number == number) else {
+            return 0;
+        };
+        count.recounts += 1;
+        count.recounts - 1
+    }
+
+    /// Remembers a span. `false`: it is remembered already.
+    pub fn put_span(&mut self, end: End, span: Span) -> bool {
+        let spans = self.spans.entry(end).or_default();
+        let Err(at) = spans.binary_search(&span) else {
+            return false;
+        };
+        spans.insert(at, span);
+        if spans.len() > SPANS_OF_PLACE_MAX {
+            join_nearest(spans);
+        }
+        true
+    }
+
+    /// Forgets what lies before this time, and the oldest places of too many. Answers the places and ends that are gone.
+    pub fn forget(&mut self, before: Timestamp) -> (Vec<Place>, Vec<End>) {
+        let newest = |counts: &[Count]| counts.first().map(|count| count.time);
+        let last = |spans: &[Span]| spans.iter().map(|span| span.until).max();
+        let places = gone(&self.counts, |counts| newest(counts), before);
+        let ends = gone(&self.spans, |spans| last(spans), before);
+        places
+            .iter()
+            .for_each(|place| drop(self.counts.remove(place)));
+        ends.iter().for_each(|end| drop(self.spans.remove(end)));
+        (places, ends)
+    }
+}
+
+/// Two spans that are nearest become one that holds both: rather too many counts are for a person than too few.
+fn join_nearest(spans: &mut Vec<Span>) {
+    let gap = |at: &usize| spans[*at + 1].from.duration_since(spans[*at].until);
+    if let Some(at) = (0..spans.len().saturating_sub(1)).min_by_key(gap) {
+        let next = spans.remove(at + 1);
+        let span = &mut spans[at];
+        span.until = span.until.max(next.until);
+        span.doubt = span.doubt.min(next.doubt);
+    }
+}
+
+fn gone<K: Ord + Copy, V>(
+    all: &BTreeMap<K, Vec<V>>,
+    newest: impl Fn(&[V]) -> Option<Timestamp>,
+    before: Timestamp,
+) -> Vec<K> {
+    let is_old = |(_, values): &(&K, &Vec<V>)| newest(values) < Some(before);
+    let mut gone: Vec<K> = all.iter().filter(is_old).map(|(key, _)| *key).collect();
+    if gone.is_empty() && all.len() > PLACES_MAX {
+        let oldest = all.iter().min_by_key(|(_, values)| newest(values));
+        gone.extend(oldest.map(|(key, _)| *key));
+    }
+    gone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
+    }
+
+    fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
+        Place {
+            product: 1,
+            bin: 5,
+            lot,
+            package,
+            owner,
+        }
+    }
+
+    fn end(bin: Id, lot: Id, package: Id, owner: Id) -> End {
+        End {
+            product: 1,
+            bin,
+            lot,
+            package,
+            owner,
+        }
+    }
+
+    const LOOSE: End = End {
+        product: 1,
+        bin: Id::Known(5),
+        lot: Id::None,
+        package: Id::None,
+        owner: Id::None,
+    };
+
+    fn count(minute: i64, number: u64, counted: i64) -> Count {
+        Count {
+            time: time(minute),
+            number,
+            counted: counted.into(),
+            recounts: 0,
+        }
+    }
+
+    fn book(counts: &[(Place, Count)]) -> Book {
+        let mut book = Book::default();
+        for (place, count) in counts {
+            assert!(book.put_count(*place, *count));
+        }
+        book
+    }
+
+    fn numbers(found: &[(Place, Count)]) -> Vec<u64> {
+        found.iter().map(|(_, count)| count.number).collect()
+    }
+
+    #[test]
+    fn a_count_is_the_newest_or_superseded_or_contradicted() {
+        let whole = place(None, None, None);
+        let book = book(&[(whole, count(10, 3, 7))]);
+        let standing = |number, minute, counted: i64| {
+            book.standing(&whole, number, time(minute), counted.into())
+        };
+        assert_eq!(standing(4, 11, 9), Standing::Newest);
+        assert_eq!(standing(3, 10, 7), Standing::Newest, "itself");
+        assert_eq!(standing(4, 9, 9), Standing::Superseded(count(10, 3, 7)));
+        assert_eq!(standing(4, 10, 7), Standing::Superseded(count(10, 3, 7)));
+        assert_eq!(standing(4, 10, 9), Standing::Contradicted(count(10, 3, 7)));
+        let lot = book.standing(&place(Some(2), None, None), 4, time(9), 9.into());
+        assert_eq!(lot, Standing::Newest, "a count of another place");
+    }
+
+    #[test]
+    fn what_was_done_before_a_count_or_at_its_time_makes_a_recount_of_the_newest() {
+        let whole = place(None, None, None);
+        let book = book(&[(whole, count(5, 2, 7)), (whole, count(10, 3, 7))]);
+        let since = |minute| numbers(&book.counts_since(&LOOSE, time(minute)));
+        assert_eq!(since(0), [3]);
+        assert_eq!(since(10), [3]);
+        assert_eq!(since(11), Vec::<u64>::new());
+        let elsewhere = End {
+            bin: Id::Known(6),
+            ..LOOSE
+        };
+        assert!(book.counts_since(&elsewhere, time(0)).is_empty());
+        let unknown = End {
+            bin: Id::Unknown,
+            ..LOOSE
+        };
+        assert_eq!(numbers(&book.counts_since(&unknown, time(0))), [3]);
+    }
+
+    #[test]
+    fn a_count_of_a_lot_a_package_or_an_owner_is_of_that_alone() {
+        let places = [
+            place(None, None, None),
+            place(Some(2), None, None),
+            place(None, Some(9), None),
+            place(None, None, Some(4)),
+        ];
+        let counts = (1..).zip(places).map(|(n, place)| (place, count(10, n, 1)));
+        let book = book(&counts.collect::<Vec<_>>());
+        let since = |lot, package, owner| {
+            let mut found =
+                numbers(&book.counts_since(&end(Id::Known(5), lot, package, owner), time(0)));
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(since(Id::None, Id::None, Id::None), [1]);
+        assert_eq!(since(Id::Known(2), Id::None, Id::None), [1, 2]);
+        assert_eq!(since(Id::Known(7), Id::Known(9), Id::None), [1, 3]);
+        assert_eq!(since(Id::Unknown, Id::None, Id::Known(4)), [1, 2, 4]);
+        assert_eq!(since(Id::Unknown, Id::Unknown, Id::Unknown), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_count_that_is_forgotten_leaves_the_one_before_it() {
+        let whole = place(None, None, None);
+        let mut book = book(&[(whole, count(10, 3, 7)), (whole, count(5, 2, 8))]);
+        assert!(!book.put_count(whole, count(5, 2, 8)), "it is known");
+        assert_eq!(book.remove_count(3), Some(whole));
+        assert_eq!(book.counts_of(&whole), [count(5, 2, 8)]);
+        assert_eq!(book.remove_count(3), None);
+        assert_eq!(book.remove_count(2), Some(whole));
+        assert_eq!(book.counts_of(&whole), []);
+    }
+
+    #[test]
+    fn the_newest_counts_of_a_place_are_remembered() {
+        let whole = place(None, None, None);
+        let mut book = book(&[
+            (whole, count(10, 1, 1)),
+            (whole, count(12, 2, 1)),
+            (whole, count(11, 3, 1)),
+        ]);
+        assert!(!book.put_count(whole, count(9, 4, 1)));
+        assert!(book.put_count(whole, count(13, 5, 1)));
+        let known: Vec<u64> = book.counts_of(&whole).iter().map(|c| c.number).collect();
+        assert_eq!(known, [5, 2, 3]);
+    }
+
+    #[test]
+    fn a_span_holds_the_counts_between_its_ends() {
+        let mut book = Book::default();
+        let span = Span {
+            from: time(10),
+            until: time(20),
+            number: 9,
+            doubt: Doubt::Undone,
+        };
+        assert!(book.put_span(LOOSE, span));
+        assert!(!book.put_span(LOOSE, span));
+        let over = |place: Place, minute| book.span_over(&place, time(minute)).is_some();
+        let whole = place(None, None, None);
+        assert_eq!(
+            [10, 11, 19, 20].map(|minute| over(whole, minute)),
+            [false, true, true, false]
+        );
+        assert!(
+            !over(place(None, Some(9), None), 15),
+            "loose goods are in no package"
+        );
+        assert!(!over(Place { bin: 6, ..whole }, 15));
+        let book = super::Book::new(
+            BTreeMap::from([(whole, vec![count(15, 3, 1)])]),
+            BTreeMap::new(),
+        );
+        assert!(book.count_between(&LOOSE, &span, None).is_some());
+        assert!(book.count_between(&LOOSE, &span, Some(3)).is_none());
+    }
+
+    #[test]
+    fn too_many_spans_of_a_place_become_fewer_that_hold_more() {
+        let mut book = Book::default();
+        let limit = i64::try_from(SPANS_OF_PLACE_MAX).unwrap();
+        for number in 0..=limit {
+            let span = Span {
+                from: time(number * 100),
+                until: time(number * 100 + 1 + number % 2 * 50),
+                number: 1,
+                doubt: Doubt::Clock,
+            };
+            assert!(book.put_span(LOOSE, span));
+        }
+        let spans = book.spans_of(&LOOSE);
+        assert_eq!(spans.len(), SPANS_OF_PLACE_MAX);
+        assert!((0..=limit).all(|number| {
+            let within = time(number * 100) + jiff::SignedDuration::from_secs(30);
+            spans.iter().any(|span| span.holds(within))
+        }));
+    }
+
+    #[test]
+    fn what_is_past_its_time_is_forgotten() {
+        let whole = place(None, None, None);
+        let mut book = book(&[(whole, count(10, 3, 7))]);
+        let span = Span {
+            from: time(0),
+            until: time(10),
+            number: 9,
+            doubt: Doubt::Clock,
+        };
+        book.put_span(LOOSE, span);
+        assert_eq!(book.forget(time(10)), (vec![], vec![]));
+        assert_eq!(book.forget(time(11)), (vec![whole], vec![LOOSE]));
+        assert!(book.counts_of(&whole).is_empty() && book.spans_of(&LOOSE).is_empty());
+    }
+}

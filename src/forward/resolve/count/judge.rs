@@ -1,0 +1,138 @@
+//! Whether a count is compared with Odoo at all, by the other counts of its place and by what nobody knows. Pure.
+
+use super::Wanted;
+use crate::book::{Book, Count, Doubt, Span, Standing};
+use crate::document::Reason;
+use crate::forward::odoo::order::odoo_time;
+use crate::forward::resolve::reason;
+use crate::outcome::code;
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Compare,
+    /// Nothing is to be posted.
+    Nothing {
+        note: String,
+        is_superseded: bool,
+    },
+    Park(Reason),
+}
+
+/// `others`: all counts that are asked for together, this one included.
+pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> Verdict {
+    let Some(book) = book else {
+        return Verdict::Compare;
+    };
+    let is_recount = wanted.position.is_some();
+    if is_recount
+        && book.counts_of(&wanted.of).first().map(|count| count.number) != Some(wanted.number)
+    {
+        return Verdict::Nothing {
+            note: format!(
+                "the count of document {} does not hold any more: it was undone, or there is a newer one",
+                wanted.number
+            ),
+            is_superseded: false,
+        };
+    }
+    if !is_recount {
+        match standing(book, wanted, others) {
+            Standing::Newest => {}
+            Standing::Superseded(newer) => return superseded(wanted, newer),
+            Standing::Contradicted(other) if !wanted.is_allowed => {
+                return Verdict::Park(contradicted(wanted, other));
+            }
+            Standing::Contradicted(_) => {}
+        }
+    }
+    if wanted.is_allowed {
+        return Verdict::Compare;
+    }
+    if wanted.done.other.is_some() && !wanted.done.is_unknown {
+        let (earliest, latest) = wanted.done.bounds();
+        let message = format!(
+            "the clock of its device is in doubt: it was counted at {} or at {} UTC. This goes on by itself when the device shows its clock; or retry and allow {}",
+            odoo_time(earliest),
+            odoo_time(latest),
+            odoo_time(wanted.at),
+        );
+        return Verdict::Park(reason(code::CLOCK_IN_DOUBT, message));
+    }
+    match book.span_over(&wanted.of, wanted.at) {
+        Some(span) => Verdict::Park(in_span(wanted, span)),
+        None => Verdict::Compare,
+    }
+}
+
+/// By the book, and by the counts that are compared in the same go, which are not in the book yet.
+fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
+    let known = book.standing(&wanted.of, wanted.number, wanted.at, wanted.counted);
+    let alike = |other: &&Wanted| other.of == wanted.of && other.number != wanted.number;
+    let newer = (others.iter().filter(alike))
+        .filter(|other| other.at >= wanted.at)
+        .max_by_key(|other| (other.at, other.number));
+    let Some(newer) = newer.filter(|_| known == Standing::Newest) else {
+        return known;
+    };
+    let count = Count {
+        time: newer.at,
+        number: newer.number,
+        counted: newer.counted,
+        recounts: 0,
+    };
+    if newer.at > wanted.at {
+        Standing::Superseded(count)
+    } else if newer.counted != wanted.counted {
+        Standing::Contradicted(count)
+    } else if newer.number > wanted.number {
+        Standing::Superseded(count)
+    } else {
+        Standing::Newest
+    }
+}
+
+fn superseded(wanted: &Wanted, newer: Count) -> Verdict {
+    Verdict::Nothing {
+        note: format!(
+            "counted {} at {} UTC: superseded by the count of {} in document {} at {} UTC",
+            wanted.counted.normalize(),
+            odoo_time(wanted.at),
+            newer.counted.normalize(),
+            newer.number,
+            odoo_time(newer.time)
+        ),
+        is_superseded: true,
+    }
+}
+
+fn contradicted(wanted: &Wanted, other: Count) -> Reason {
+    let message = format!(
+        "{} were counted, and {} in document {} at the same time and place ({} UTC): discard the wrong count, or retry and allow the right one",
+        wanted.counted.normalize(),
+        other.counted.normalize(),
+        other.number,
+        odoo_time(wanted.at)
+    );
+    reason(code::COUNTED_TWICE, message)
+}
+
+fn in_span(wanted: &Wanted, span: Span) -> Reason {
+    let at = odoo_time(wanted.at);
+    let (from, until) = (odoo_time(span.from), odoo_time(span.until));
+    match span.doubt {
+        Doubt::Undone => {
+            let message = format!(
+                "it was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this, or retry and allow it if the goods were gone when they were counted",
+                span.number
+            );
+            reason(code::COUNTED_SINCE, message)
+        }
+        Doubt::Clock => {
+            let message = format!(
+                "it was counted at {at}, and the clock of the device that moved goods there says {from} or {until} UTC (document {}): count the bin again and discard this, or retry and allow it",
+                span.number
+            );
+            reason(code::CLOCK_IN_DOUBT, message)
+        }
+    }
+}

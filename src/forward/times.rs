@@ -1,0 +1,227 @@
+//! The true times of what documents move, from the journal's events.
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+
+use crate::assemble::SPAN_MAX;
+use crate::document::{Document, Line};
+use crate::event::{CLOCK_MIN, Event};
+use crate::journal::{Journal, JournalError};
+use crate::outcome::flag;
+
+/// An event whose time nobody knows was done within this time before it was received.
+pub const UNKNOWN_SPAN: SignedDuration = SignedDuration::from_hours(24);
+
+/// When an event was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    pub time: Timestamp,
+    /// The other time at which it may have been done, while nobody knows.
+    pub other: Option<Timestamp>,
+    /// No clock said when: it was done some time before it was received, which is `time`.
+    pub is_unknown: bool,
+}
+
+impl Done {
+    fn at(time: Timestamp) -> Self {
+        Self {
+            time,
+            other: None,
+            is_unknown: false,
+        }
+    }
+
+    /// The earliest and the latest time at which it may have been done.
+    #[must_use]
+    pub fn bounds(&self) -> (Timestamp, Timestamp) {
+        let other = self.other.unwrap_or(self.time);
+        (self.time.min(other), self.time.max(other))
+    }
+}
+
+/// One event's part of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    pub seq: u64,
+    pub done: Done,
+    /// As it was scanned.
+    pub quantity: Decimal,
+}
+
+/// When an event of this document was done.
+#[must_use]
+pub fn done(document: &Document, seq: u64, event: &Event) -> Done {
+    let given = event.given_time();
+    let known = document.times.binary_search_by_key(&seq, |time| time.seq);
+    let done = match known {
+        Ok(at) => Done {
+            other: document.times[at].other,
+            ..Done::at(document.times[at].time)
+        },
+        // A document of an older version has no times of its own events. It may span hours.
+        Err(_) if is_of_corrected_clock(document, given) => Done::at(document.occurred),
+        Err(_) => Done::at(given),
+    };
+    if done.time >= CLOCK_MIN {
+        return done;
+    }
+    let received = match event.received {
+        received if received >= CLOCK_MIN => received,
+        _ => document.sealed,
+    };
+    Done {
+        time: received,
+        other: Some(received.saturating_sub(UNKNOWN_SPAN).unwrap_or(received)),
+        is_unknown: true,
+    }
+}
+
+fn is_of_corrected_clock(document: &Document, given: Timestamp) -> bool {
+    let is_flagged = document
+        .flags
+        .iter()
+        .any(|flag| flag == flag::TIME_CORRECTED);
+    let is_near = document.occurred.duration_since(given).abs() <= SPAN_MAX;
+    is_flagged && document.times.is_empty() && !is_near
+}
+
+/// When the events of a line were done, and how much each of them was. What a person added to their sum goes to the last.
+pub fn parts(
+    journal: &Journal,
+    document: &Document,
+    line: &Line,
+) -> Result<Vec<Part>, JournalError> {
+    let mut parts = Vec::with_capacity(line.events.len());
+    for seq in &line.events {
+        if let Some(recorded) = journal.event(*seq)? {
+            parts.push(Part {
+                seq: *seq,
+                done: done(document, *seq, &recorded.event),
+                quantity: recorded.event.action.quantity().unwrap_or_default(),
+            });
+        }
+    }
+    if parts.is_empty() {
+        parts.push(Part {
+            seq: 0,
+            done: of_document(document),
+            quantity: Decimal::ZERO,
+        });
+    }
+    let sum: Decimal = parts.iter().map(|part| part.quantity).sum();
+    if let Some(last) = parts.last_mut() {
+        last.quantity += line.quantity - sum;
+    }
+    Ok(parts)
+}
+
+/// When a document was done that has no events, or only one: a count, an undo, a recount.
+pub fn of_one(journal: &Journal, document: &Document) -> Result<Done, JournalError> {
+    let Some(seq) = document.events.last() else {
+        return Ok(of_document(document));
+    };
+    let recorded = journal.event(*seq)?;
+    Ok(recorded.map_or_else(
+        || of_document(document),
+        |recorded| done(document, *seq, &recorded.event),
+    ))
+}
+
+fn of_document(document: &Document) -> Done {
+    if document.occurred >= CLOCK_MIN {
+        return Done::at(document.occurred);
+    }
+    Done {
+        is_unknown: true,
+        ..Done::at(document.sealed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::{DocumentKey, EventTime, Purpose};
+    use crate::event::{Action, Name, SourceKind};
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000 + second).unwrap()
+    }
+
+    fn event(at: Timestamp, received: Timestamp) -> Event {
+        Event {
+            device: Name::new("pda").unwrap(),
+            id: "1".to_owned(),
+            id_derived: false,
+            source: SourceKind::Listen,
+            at,
+            received,
+            operator: None,
+            action: Action::Validate {
+                order: "O".to_owned(),
+            },
+        }
+    }
+
+    fn document(times: Vec<EventTime>, flags: &[&str], occurred: Timestamp) -> Document {
+        Document {
+            number: 1,
+            key: DocumentKey([1; 16]),
+            purpose: Purpose::Transfer,
+            group: "pda".to_owned(),
+            lines: Vec::new(),
+            occurred,
+            sealed: time(9_000),
+            events: vec![7],
+            corrects: None,
+            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            times,
+        }
+    }
+
+    #[test]
+    fn an_event_was_done_when_its_device_says_unless_the_document_knows_better() {
+        let plain = document(Vec::new(), &[], time(500));
+        let said = event(time(100), time(200));
+        assert_eq!(done(&plain, 7, &said), Done::at(time(100)));
+        let early = event(time(300), time(200));
+        assert_eq!(
+            done(&plain, 7, &early),
+            Done::at(time(200)),
+            "not before it was received"
+        );
+        let known = EventTime {
+            seq: 7,
+            time: time(-7_100),
+            other: Some(time(100)),
+        };
+        let corrected = document(vec![known], &[flag::TIME_CORRECTED], time(-7_100));
+        let found = done(&corrected, 7, &said);
+        assert_eq!((found.time, found.other), (time(-7_100), Some(time(100))));
+        assert_eq!(found.bounds(), (time(-7_100), time(100)));
+        assert_eq!(
+            done(&corrected, 8, &said).time,
+            time(100),
+            "another event of it"
+        );
+    }
+
+    #[test]
+    fn a_corrected_document_of_an_older_version_is_of_one_time() {
+        let older = document(Vec::new(), &[flag::TIME_CORRECTED], time(7_300));
+        let behind = event(time(100), time(7_300));
+        assert_eq!(done(&older, 7, &behind).time, time(7_300));
+        let near = event(time(7_250), time(7_300));
+        assert_eq!(done(&older, 7, &near).time, time(7_250));
+    }
+
+    #[test]
+    fn where_no_clock_was_right_it_was_done_in_the_day_before_it_was_received() {
+        let unset = document(Vec::new(), &[], Timestamp::UNIX_EPOCH);
+        let said = event(Timestamp::UNIX_EPOCH, time(200));
+        let found = done(&unset, 7, &said);
+        assert!(found.is_unknown);
+        assert_eq!(found.bounds(), (time(200) - UNKNOWN_SPAN, time(200)));
+        let neither = event(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+        assert_eq!(done(&unset, 7, &neither).time, unset.sealed);
+    }
+}
