@@ -169,6 +169,8 @@ pub enum Step {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Somebody {
     Validate(String),
+    /// Reserves what is there by now.
+    Reserve(String),
     Cancel(String),
     /// Takes the picked lines off the order.
     UnlinkLines(String),

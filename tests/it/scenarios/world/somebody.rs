@@ -16,6 +16,10 @@ impl World {
                 let body = json!({"ids": ids, "context": context});
                 target.admin("stock.picking", "button_validate", body).await;
             }
+            Somebody::Reserve(order) => {
+                let body = json!({"ids": [self.picking(target, order).await]});
+                target.admin("stock.picking", "action_assign", body).await;
+            }
             Somebody::Cancel(order) => {
                 let body = json!({"ids": [self.picking(target, order).await]});
                 target.admin("stock.picking", "action_cancel", body).await;
