@@ -182,7 +182,7 @@ impl Ledger {
                 consequences.keep.extend(noted);
             }
             if matches!(next, Next::Nothing(_) | Next::Found(_)) {
-                consequences.extend(self.after_posting(&entry)?);
+                self.after_posting(&entry, &mut consequences)?;
             }
         }
         let asked = changes.len();
@@ -197,7 +197,8 @@ impl Ledger {
             let number = entry.document.number;
             if !made {
                 // Someone else was faster.
-                let gone = self.forget_count(number)?;
+                let mut gone = Consequences::default();
+                self.forget_count(number, &mut gone)?;
                 self.change_and(Vec::new(), gone).await?;
                 continue;
             }
@@ -258,10 +259,13 @@ impl Ledger {
     }
 
     /// What follows from the posting of a document: for counts that were done after it, and for what it undoes.
-    fn after_posting(&mut self, entry: &Entry) -> Result<Consequences, JournalError> {
-        let mut consequences = self.consequences(entry)?;
-        consequences.extend(self.after_undo(entry.document.number)?);
-        Ok(consequences)
+    fn after_posting(
+        &mut self,
+        entry: &Entry,
+        consequences: &mut Consequences,
+    ) -> Result<(), JournalError> {
+        self.add_consequences(entry, consequences)?;
+        self.after_undo(entry.document.number, consequences)
     }
 
     fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
@@ -393,7 +397,7 @@ impl Ledger {
         for (number, outcome) in outcomes {
             let entry = self.sending.get(number).cloned();
             if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
-                consequences.extend(self.after_posting(&entry)?);
+                self.after_posting(&entry, &mut consequences)?;
             }
         }
         changes.append(&mut consequences.changes);

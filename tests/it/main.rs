@@ -9,6 +9,7 @@ mod flows;
 mod frames;
 mod front_door;
 mod hid;
+mod histories;
 mod journal;
 mod model;
 mod moves;

@@ -117,10 +117,10 @@ impl Ledger {
         {
             changes.push(undone(&of, undoing.seq, entry.document.number));
         }
-        let gone = match withdrawn {
-            Withdrawn::Gone => self.forget_count(entry.document.number)?,
-            _ => Consequences::default(),
-        };
+        let mut gone = Consequences::default();
+        if matches!(withdrawn, Withdrawn::Gone) {
+            self.forget_count(entry.document.number, &mut gone)?;
+        }
         self.change_and(changes, gone).await?;
         Ok(withdrawn)
     }

@@ -37,14 +37,6 @@ pub(super) struct Consequences {
     pub documents: Vec<Document>,
 }
 
-impl Consequences {
-    pub fn extend(&mut self, other: Self) {
-        self.changes.extend(other.changes);
-        self.keep.extend(other.keep);
-        self.documents.extend(other.documents);
-    }
-}
-
 impl Ledger {
     /// Reads the book from the journal, once.
     pub(super) fn book(&mut self) -> Result<&mut Book, JournalError> {
@@ -84,32 +76,38 @@ impl Ledger {
     }
 
     /// This count is in Odoo no more, or never came there: the one before it holds again.
-    pub(super) fn forget_count(&mut self, number: u64) -> Result<Consequences, JournalError> {
-        let mut consequences = Consequences::default();
+    pub(super) fn forget_count(
+        &mut self,
+        number: u64,
+        consequences: &mut Consequences,
+    ) -> Result<(), JournalError> {
         let book = self.book()?;
         let newest = |book: &Book, place: &Place| book.counts_of(place).first().copied();
         let Some((place, _)) = book.count(number) else {
-            return Ok(consequences);
+            return Ok(());
         };
         let before = newest(book, &place);
         book.remove_count(number);
         let after = newest(book, &place);
         consequences.keep.push(kept_counts(book, place));
         if let Some(count) = after.filter(|_| before != after) {
-            self.recount(place, count, &mut consequences)?;
+            self.recount(place, count, consequences)?;
         }
-        Ok(consequences)
+        Ok(())
     }
 
-    /// What follows from the posting of this document, with the plan that it was sent by.
-    pub(super) fn consequences(&mut self, entry: &Entry) -> Result<Consequences, JournalError> {
-        let mut consequences = Consequences::default();
+    /// Adds what follows from the posting of this document, with the plan that it was sent by.
+    pub(super) fn add_consequences(
+        &mut self,
+        entry: &Entry,
+        consequences: &mut Consequences,
+    ) -> Result<(), JournalError> {
         let kept = entry.progress.plan.as_deref();
         let document = &entry.document;
         match &document.purpose {
-            Purpose::Count => self.after_count(document.number, kept, &mut consequences)?,
+            Purpose::Count => self.after_count(document.number, kept, consequences)?,
             Purpose::Recount { count } => {
-                self.after_count(*count, kept, &mut consequences)?;
+                self.after_count(*count, kept, consequences)?;
                 let difference = kept
                     .and_then(count_difference)
                     .map(|(_, difference)| difference);
@@ -128,12 +126,12 @@ impl Ledger {
                     .iter()
                     .flat_map(|line| line.ends())
                 {
-                    self.recount_since(&end, time, None, &mut consequences)?;
+                    self.recount_since(&end, time, None, consequences)?;
                 }
             }
-            _ => self.after_movement(entry, &mut consequences)?,
+            _ => self.after_movement(entry, consequences)?,
         }
-        Ok(consequences)
+        Ok(())
     }
 
     /// A count's difference counts, for the other counts of its bin, as moved at the time of the count.

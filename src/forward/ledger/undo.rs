@@ -282,24 +282,27 @@ impl Ledger {
 
     /// What follows now that a document has taken something back: the other document says so, a count that is undone holds no
     /// more, and nobody knows where the goods were between the event and its undo.
-    pub(super) fn after_undo(&mut self, number: u64) -> Result<Consequences, JournalError> {
-        let mut consequences = Consequences::default();
+    pub(super) fn after_undo(
+        &mut self,
+        number: u64,
+        consequences: &mut Consequences,
+    ) -> Result<(), JournalError> {
         let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
-            return Ok(consequences);
+            return Ok(());
         };
         consequences.changes.extend(self.undone(number)?);
         let (Some(undo), Some(of)) = (self.journal.document(number)?, self.journal.document(of)?)
         else {
-            return Ok(consequences);
+            return Ok(());
         };
         if of.document.purpose == Purpose::Count {
-            consequences.extend(self.forget_count(of.document.number)?);
+            self.forget_count(of.document.number, consequences)?;
         }
         if let Some(span) = self.span_of(&undo.document, &of.document, seq)? {
             let ends = ends_of_event(&of, seq);
             consequences.keep.extend(self.note_undone(&ends, span)?);
         }
-        Ok(consequences)
+        Ok(())
     }
 
     /// From when an event was done until it was undone.

@@ -39,8 +39,10 @@ struct Wanted {
     counted: Decimal,
     at: Timestamp,
     done: Done,
-    /// The number of the document that was counted, which a recount corrects.
+    /// The number of the count's document.
     number: u64,
+    /// The number of the recount's document, if it is one.
+    recount: Option<u64>,
     /// Where the count has its difference; a recount keeps to that if it can.
     position: Option<(Option<i64>, Option<i64>)>,
     /// Where Odoo keeps differences of the product.
@@ -176,9 +178,9 @@ fn wanted(
 ) -> Result<Wanted, JournalError> {
     let document = asked.document;
     let mut done = times::of_one(ground.journal, document)?;
-    let (mut number, mut position) = (document.number, None);
+    let (mut number, mut recount, mut position) = (document.number, None, None);
     if let Purpose::Recount { count } = document.purpose {
-        number = count;
+        (number, recount) = (count, Some(document.number));
         let known = ground.book.and_then(|book| book.count(count));
         if let Some((_, count)) = known {
             done.time = count.time;
@@ -207,6 +209,7 @@ fn wanted(
         at: done.time.min(ground.now),
         done,
         number,
+        recount,
         position,
         inventory: line.to,
         is_allowed: asked.decision == Some(ALLOW),
@@ -479,6 +482,7 @@ mod tests {
                 is_unknown: false,
             },
             number: 3,
+            recount: None,
             position: None,
             inventory: 14,
             is_allowed: false,

@@ -211,7 +211,7 @@ pub enum Somebody {
         lot: String,
     },
     CreatePackage(String),
-    /// Moves goods from bin to bin; `at` is when, as Odoo writes it.
+    /// Moves goods from bin to bin, or from `Vendors`; `at` is when, as Odoo writes it.
     Move {
         product: String,
         from: String,

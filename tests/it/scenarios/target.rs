@@ -162,6 +162,22 @@ impl Target {
         self.find("stock.location", domain).await
     }
 
+    /// Where goods come from that vendors send.
+    pub async fn vendors(&self) -> i64 {
+        let domain = json!([["usage", "=", "supplier"], ["company_id", "=", false]]);
+        let body = json!({"domain": domain, "order": "id", "limit": 1});
+        let found = self.ask("stock.location", "search", body).await;
+        found[0].as_i64().expect("a location of vendors")
+    }
+
+    /// How the gateway reaches it, with the key in this file.
+    pub fn config(&self, api_key_file: &std::path::Path) -> stockrelay::config::Odoo {
+        stockrelay::config::Odoo {
+            api_key_file: Some(api_key_file.to_owned()),
+            ..stockrelay::config::Odoo::new(&self.url, &self.database)
+        }
+    }
+
     /// A product of the test's own, so that nobody else moves it.
     pub async fn new_product(&self, barcode: &str, tracking: &str) -> i64 {
         let product = json!({

@@ -205,6 +205,9 @@ impl World {
     }
 
     async fn bin(&self, target: &Target, name: &str) -> i64 {
+        if name == "Vendors" {
+            return target.vendors().await;
+        }
         let barcode = self.bins.get(name).map_or(name, String::as_str);
         target.location(barcode).await
     }

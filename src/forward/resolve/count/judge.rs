@@ -23,19 +23,31 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
     let Some(book) = book else {
         return Verdict::Compare;
     };
-    let is_recount = wanted.position.is_some();
-    if is_recount
-        && book.counts_of(&wanted.of).first().map(|count| count.number) != Some(wanted.number)
-    {
-        return Verdict::Nothing {
-            note: format!(
-                "the count of document {} does not hold any more: it was undone, or there is a newer one",
-                wanted.number
-            ),
-            is_superseded: false,
+    if let Some(recount) = wanted.recount {
+        let newest = book.counts_of(&wanted.of).first().map(|count| count.number);
+        let is_asked = |other: &Wanted| {
+            other.number == wanted.number && other.recount.is_some_and(|other| other < recount)
         };
-    }
-    if !is_recount {
+        let note = if newest != Some(wanted.number) {
+            format!(
+                "the count of document {} does not hold any more: it was undone, or there is a newer count",
+                wanted.number
+            )
+        } else if others.iter().any(is_asked) {
+            format!(
+                "the count of document {} is corrected by another document",
+                wanted.number
+            )
+        } else {
+            String::new()
+        };
+        if !note.is_empty() {
+            return Verdict::Nothing {
+                note,
+                is_superseded: false,
+            };
+        }
+    } else {
         match standing(book, wanted, others) {
             Standing::Newest => {}
             Standing::Superseded(newer) => return superseded(wanted, newer),
@@ -67,7 +79,9 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
 /// By the book, and by the counts that are compared in the same go, which are not in the book yet.
 fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
     let known = book.standing(&wanted.of, wanted.number, wanted.at, wanted.counted);
-    let alike = |other: &&Wanted| other.of == wanted.of && other.number != wanted.number;
+    let alike = |other: &&Wanted| {
+        other.of == wanted.of && other.number != wanted.number && other.recount.is_none()
+    };
     let newer = (others.iter().filter(alike))
         .filter(|other| other.at >= wanted.at)
         .max_by_key(|other| (other.at, other.number));

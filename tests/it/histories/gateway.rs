@@ -1,0 +1,470 @@
+//! A gateway without doors whose time of sealing the test owns, and an Odoo to post to.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use stockrelay::assemble::{Assembler, Now};
+use stockrelay::clock;
+use stockrelay::config::{self, Negative, Under};
+use stockrelay::document::{Purpose, State};
+use stockrelay::event::{Action, Event, Name, Recorded, SourceKind};
+use stockrelay::forward::{Forwarder, Rules};
+use stockrelay::journal::{Accepted, Journal, WriterHandle};
+use stockrelay::outcome::code;
+use stockrelay::source::Outlets;
+use stockrelay::view::board::Board;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Report;
+use super::model::{BEFORE, BINS, Deed, History, Random};
+use crate::floor::name;
+use crate::scenarios::target::{Target, Wanted, fresh};
+
+/// How long ago a history began.
+const AGO: SignedDuration = SignedDuration::from_hours(5);
+const DRAIN_DEADLINE: Duration = Duration::from_mins(3);
+/// An order asks for more than any history picks.
+const ORDERED: f64 = 500.0;
+
+/// A history on its way, in an order of arrival of its own.
+pub struct Delivery {
+    pub seed: u64,
+    pub history: History,
+    pub order: Vec<usize>,
+    random: Random,
+    run: String,
+    product: i64,
+    barcode: String,
+    picking: Option<String>,
+    /// By event: its number in the journal.
+    recorded: Vec<Option<Recorded>>,
+    next: usize,
+    is_validated: bool,
+}
+
+impl Delivery {
+    pub fn new(seed: u64, history: History, order: Vec<usize>, random: &mut Random) -> Self {
+        let grouping = u64::try_from(random.below(1 << 30)).unwrap();
+        Self {
+            seed,
+            recorded: vec![None; history.events.len()],
+            history,
+            order,
+            random: Random::new(grouping),
+            run: fresh("h"),
+            product: 0,
+            barcode: String::new(),
+            picking: None,
+            next: 0,
+            is_validated: false,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.next >= self.order.len() && (self.is_validated || !self.history.has_picks())
+    }
+}
+
+pub struct Gateway {
+    journal: Journal,
+    writer: WriterHandle,
+    assembler: Assembler,
+    monotonic: Duration,
+    began: Timestamp,
+    bins: [i64; 2],
+    supplier: i64,
+    warehouse: i64,
+    kind: i64,
+    cancel: CancellationToken,
+    forwarder: JoinHandle<()>,
+    _dir: tempfile::TempDir,
+}
+
+impl Gateway {
+    pub async fn start(target: &Target) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+        let key = dir.path().join("odoo.key");
+        std::fs::write(&key, &target.api_key).unwrap();
+        let warehouse = target
+            .find("stock.warehouse", json!([["code", "=", "WH"]]))
+            .await;
+        let cancel = CancellationToken::new();
+        let forwarder = Forwarder {
+            rules: Rules {
+                orders: config::Orders {
+                    pick_under: Under::Backorder,
+                    blind_receipts: true,
+                    ..config::Orders::default()
+                },
+                stock: config::Stock {
+                    negative: Negative::Allow,
+                    ..config::Stock::default()
+                },
+                retention_days: 90,
+            },
+            config: config::Odoo {
+                refresh_s: 1,
+                ..target.config(&key)
+            },
+            journal: journal.clone(),
+            outlets: Outlets::default(),
+            board: Board::new(),
+            data_dir: dir.path().to_owned(),
+            copy: watch::Sender::new(None),
+        };
+        let site = Name::new("ams1").unwrap();
+        Self {
+            assembler: Assembler::new(site, config::Documents::default(), 0),
+            journal,
+            writer,
+            monotonic: Duration::ZERO,
+            began: clock::now() - AGO,
+            bins: [target.bin(1).await, target.bin(2).await],
+            supplier: target.vendors().await,
+            kind: target.internal_type(warehouse).await,
+            warehouse,
+            forwarder: tokio::spawn(forwarder.run(cancel.clone())),
+            cancel,
+            _dir: dir,
+        }
+    }
+
+    pub async fn stop(self) {
+        self.cancel.cancel();
+        self.forwarder.await.unwrap();
+        self.journal.inbox().close().await.unwrap();
+        drop(self.journal);
+        self.writer.join().unwrap();
+    }
+
+    /// Plays all of these at once, and compares.
+    pub async fn play(&mut self, target: &Target, batch: &mut Vec<Delivery>, report: &mut Report) {
+        let mut dice = Random::new(batch.first().map_or(0, |delivery| delivery.seed));
+        for delivery in batch.iter_mut() {
+            self.prepare(target, delivery).await;
+        }
+        while batch.iter().any(|delivery| !delivery.is_over()) {
+            for delivery in batch.iter_mut() {
+                self.deliver(delivery).await;
+            }
+            self.seal().await;
+            if dice.chance(60) {
+                self.drain().await;
+            }
+        }
+        self.drain().await;
+        for delivery in batch.drain(..) {
+            self.compare(target, &delivery, report).await;
+        }
+    }
+
+    /// Makes the product, with goods in both bins, and the order; and does what other people do in Odoo.
+    async fn prepare(&self, target: &Target, delivery: &mut Delivery) {
+        delivery.barcode = fresh("9");
+        delivery.product = target.new_product(&delivery.barcode, "none").await;
+        let before = self.began - SignedDuration::from_hours(24);
+        for bin in self.bins {
+            self.moved(
+                target,
+                delivery.product,
+                (self.supplier, bin),
+                BEFORE,
+                before,
+            )
+            .await;
+        }
+        if delivery.history.has_picks() {
+            let wanted = [Wanted::from((delivery.product, ORDERED))];
+            let picking = target.internal(&wanted, self.warehouse).await;
+            let body = json!({"ids": [picking], "fields": ["name"]});
+            let read = target.ask("stock.picking", "read", body).await;
+            delivery.picking = read[0]["name"].as_str().map(str::to_owned);
+        }
+        for foreign in &delivery.history.foreign {
+            let at = self.time(foreign.second);
+            self.moved(
+                target,
+                delivery.product,
+                (self.bins[0], self.bins[1]),
+                foreign.quantity,
+                at,
+            )
+            .await;
+        }
+    }
+
+    async fn moved(
+        &self,
+        target: &Target,
+        product: i64,
+        (from, to): (i64, i64),
+        quantity: i64,
+        at: Timestamp,
+    ) {
+        let line = json!({
+            "product_id": product, "quantity": quantity, "picked": true, "location_id": from, "location_dest_id": to,
+        });
+        let values = json!({
+            "picking_type_id": self.kind, "location_id": from, "location_dest_id": to,
+            "move_line_ids": [[0, 0, line]],
+        });
+        let id = target.made("stock.picking", values).await;
+        let body = json!({"ids": [id], "context": {"skip_backorder": true, "skip_sms": true}});
+        target.admin("stock.picking", "button_validate", body).await;
+        let at = at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let body = json!({"ids": [id], "vals": {"date_done": at}});
+        target.admin("stock.picking", "write", body).await;
+    }
+
+    /// When a second of a history was; ours are within the second.
+    fn time(&self, second: i64) -> Timestamp {
+        let whole = Timestamp::from_second(self.began.as_second()).unwrap();
+        whole + SignedDuration::from_secs(second)
+    }
+
+    /// Delivers some of the next events, which may share documents; then the validation of the order.
+    async fn deliver(&mut self, delivery: &mut Delivery) {
+        let some = delivery.random.below(4);
+        for _ in 0..some {
+            let Some(place) = delivery.order.get(delivery.next).copied() else {
+                break;
+            };
+            delivery.next += 1;
+            let (at, action) = self.event(delivery, place);
+            let device = delivery.history.events[place].device;
+            let id = format!("e{place}");
+            let recorded = self.record(delivery, device, id, at, action).await;
+            delivery.recorded[place] = Some(recorded);
+        }
+        if delivery.next >= delivery.order.len() && some > 0 && !delivery.is_over() {
+            delivery.is_validated = true;
+            let order = delivery.picking.clone().unwrap_or_default();
+            let id = "validate".to_owned();
+            self.record(delivery, 0, id, clock::now(), Action::Validate { order })
+                .await;
+        }
+    }
+
+    fn event(&self, delivery: &Delivery, place: usize) -> (Timestamp, Action) {
+        let done = delivery.history.events[place];
+        let product = delivery.barcode.clone();
+        let bin = |bin: usize| format!("LOC-BIN-{:04}", bin + 1);
+        let (lot, package) = (None, None);
+        let action = match done.deed {
+            Deed::Move { from, to, quantity } => Action::Transfer {
+                product,
+                quantity: quantity.into(),
+                from: bin(from),
+                to: bin(to),
+                lot,
+                package,
+            },
+            Deed::Pick {
+                bin: from,
+                quantity,
+            } => Action::Pick {
+                order: delivery.picking.clone().unwrap_or_default(),
+                product,
+                quantity: quantity.into(),
+                from: from.map(bin),
+                lot,
+                package,
+            },
+            Deed::Receive { to, quantity } => Action::Receive {
+                order: None,
+                product,
+                quantity: quantity.into(),
+                to: Some(bin(to)),
+                lot,
+                expiry: None,
+                package,
+            },
+            Deed::Scrap { from, quantity } => Action::Scrap {
+                product,
+                from: bin(from),
+                quantity: quantity.into(),
+                lot,
+                reason: None,
+            },
+            Deed::Pack { bin: at, quantity } => Action::Pack {
+                package: format!("P{}-{place}", delivery.run),
+                product: Some(product),
+                order: None,
+                quantity: quantity.into(),
+                from: Some(bin(at)),
+                lot,
+            },
+            Deed::Count { bin: at, counted } => Action::Count {
+                product,
+                from: bin(at),
+                quantity: counted.into(),
+                lot,
+                package,
+            },
+            Deed::Undo { of } => Action::Undo {
+                event: format!("e{of}"),
+                reason: None,
+            },
+        };
+        (
+            self.time(done.second) + SignedDuration::from_millis(500),
+            action,
+        )
+    }
+
+    async fn record(
+        &mut self,
+        delivery: &Delivery,
+        device: usize,
+        id: String,
+        at: Timestamp,
+        action: Action,
+    ) -> Recorded {
+        let event = Event {
+            device: name(&format!("{}-{device}", delivery.run)),
+            id,
+            id_derived: false,
+            source: SourceKind::Listen,
+            at,
+            received: clock::now(),
+            operator: None,
+            action,
+        };
+        let accepted = self
+            .journal
+            .inbox()
+            .append(vec![Ok(event.clone())])
+            .await
+            .unwrap();
+        let [Accepted::Stored { seq }] = accepted[..] else {
+            panic!("{accepted:?}");
+        };
+        let recorded = Recorded { seq, event };
+        let now = self.now();
+        let undone = match &recorded.event.action {
+            Action::Undo { event, .. } => {
+                let place: usize = event[1..].parse().unwrap();
+                delivery.recorded[place].clone()
+            }
+            _ => None,
+        };
+        match undone {
+            Some(undone) => self.assembler.take_back(&recorded, &undone, now),
+            None => self.assembler.take(&recorded, now),
+        }
+        recorded
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            wall: clock::now(),
+            monotonic: self.monotonic,
+        }
+    }
+
+    async fn seal(&mut self) {
+        self.monotonic += Duration::from_hours(1);
+        let now = self.now();
+        if let Some(sealed) = self.assembler.seal(now) {
+            let inbox = self.journal.inbox();
+            let sealed = inbox.seal(sealed.documents, sealed.skipped, sealed.settled);
+            sealed.await.unwrap();
+        }
+    }
+
+    /// Until nothing waits or is being sent.
+    async fn drain(&self) {
+        let mut totals = self.journal.watch();
+        let is_drained = totals
+            .wait_for(|totals| totals.waiting.documents == 0 && totals.sending.documents == 0);
+        let drained = tokio::time::timeout(DRAIN_DEADLINE, is_drained).await;
+        if drained.is_err() {
+            let waiting = self.journal.documents(Some(State::Waiting), 0, 20).unwrap();
+            panic!("not drained: {waiting:#?}");
+        }
+    }
+
+    async fn compare(&self, target: &Target, delivery: &Delivery, report: &mut Report) {
+        let history = &delivery.history;
+        report.deliveries += 1;
+        report.events += history.events.len();
+        let (parked, mut why) = (self.parked(delivery, report), String::new());
+        let may_be = history.may_be_parked();
+        let unexpected: Vec<_> = parked.difference(&may_be).collect();
+        if !unexpected.is_empty() {
+            why = format!("events {unexpected:?} are parked");
+        }
+        report.parked += parked.len();
+        let wanted = history.replay(&parked);
+        for (place, bin) in self.bins.iter().enumerate() {
+            let found = target.quantity(delivery.product, *bin).await;
+            #[expect(clippy::cast_precision_loss, reason = "few")]
+            let wanted = wanted[place] as f64;
+            if (found - wanted).abs() > 1e-6 {
+                why += &format!(" bin {} holds {found}, the replay {wanted};", BINS[place]);
+            }
+        }
+        if !why.is_empty() {
+            report.note(delivery, &format!("{why}\n{}", self.documents_of(delivery)));
+        }
+    }
+
+    /// The events whose documents are parked.
+    fn parked(&self, delivery: &Delivery, report: &mut Report) -> BTreeSet<usize> {
+        let mut parked = BTreeSet::new();
+        for (place, recorded) in delivery.recorded.iter().enumerate() {
+            let Some(recorded) = recorded else { continue };
+            let number = self.journal.document_of(recorded.seq).unwrap().flatten();
+            let entry = number.and_then(|number| self.journal.document(number).unwrap());
+            let Some(entry) = entry else { continue };
+            if entry.document.purpose == Purpose::Count {
+                let flags = &entry.progress.flags;
+                report.recounts += usize::from(flags.iter().any(|flag| flag == "recounted"));
+            }
+            if entry.progress.state == State::Parked {
+                let reason = entry
+                    .progress
+                    .reason
+                    .as_ref()
+                    .map(|reason| reason.code.as_str());
+                if reason == Some(code::COUNTED_SINCE) {
+                    parked.insert(place);
+                } else {
+                    report.note(
+                        delivery,
+                        &format!("event {place} is parked: {:?}", entry.progress.reason),
+                    );
+                }
+            }
+        }
+        parked
+    }
+
+    fn documents_of(&self, delivery: &Delivery) -> String {
+        let mut text = String::new();
+        let mut after = 0;
+        loop {
+            let page = self.journal.documents(None, after, 500).unwrap();
+            let Some(last) = page.last() else {
+                return text;
+            };
+            after = last.document.number;
+            for entry in page {
+                let is_of = |line: &stockrelay::document::Line| line.product == delivery.barcode;
+                if !entry.document.lines.iter().any(is_of) {
+                    continue;
+                }
+                let (number, kind) = (entry.document.number, entry.document.purpose.kind());
+                text += &format!("  document {number} {kind} {}:\n", entry.progress.state);
+                for record in self.journal.audit(number).unwrap() {
+                    text += &format!("    {}\n", record.note);
+                }
+            }
+        }
+    }
+}
