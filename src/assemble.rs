@@ -27,7 +27,7 @@ use self::movement::{LineKey, Movement};
 use self::skew::Skews;
 use crate::config::{self, Per};
 use crate::document::{Document, KeyMaker, Line, Purpose};
-use crate::event::{Action, Event, Name, Recorded};
+use crate::event::{Action, Event, EventFlag, Name, Recorded};
 use crate::outcome::flag;
 
 pub use self::movement::revive;
@@ -79,6 +79,8 @@ struct Open {
     key: KeyMaker,
     occurred: Option<Timestamp>,
     time_corrected: bool,
+    /// Flags of its events, each once.
+    flags: Vec<EventFlag>,
     events: Vec<u64>,
     lines: Vec<Line>,
     /// Where the line of a [`LineKey`] is.
@@ -286,6 +288,7 @@ impl Open {
             key: KeyMaker::new(site),
             occurred: None,
             time_corrected: false,
+            flags: Vec::new(),
             events: Vec::new(),
             lines: Vec::new(),
             places: HashMap::new(),
@@ -313,6 +316,11 @@ impl Open {
         self.key.add(&recorded.event);
         self.occurred = self.occurred.max(Some(when));
         self.time_corrected |= corrected;
+        for flag in &recorded.event.flags {
+            if !self.flags.contains(flag) {
+                self.flags.push(*flag);
+            }
+        }
         self.events.push(recorded.seq);
     }
 
@@ -353,8 +361,10 @@ impl Open {
             corrects: None,
             flags: self
                 .time_corrected
-                .then(|| flag::TIME_CORRECTED.to_owned())
+                .then_some(flag::TIME_CORRECTED)
                 .into_iter()
+                .chain(self.flags.iter().map(|flag| flag.as_str()))
+                .map(str::to_owned)
                 .collect(),
         }
     }

@@ -23,6 +23,7 @@ fn event(seq: u64, device: &str, action: Action) -> Recorded {
         at,
         received: at,
         operator: None,
+        flags: Vec::new(),
         action,
     };
     Recorded { seq, event }

@@ -41,6 +41,9 @@ pub struct Status {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     pub stored: u64,
+    /// Stored events that their devices may have sent twice, without an id.
+    #[serde(default)]
+    pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
     /// Not in a sealed document yet.
@@ -185,6 +188,7 @@ impl EventCounts {
     fn of(totals: &Totals) -> Self {
         Self {
             stored: totals.stored,
+            possible_repeats: totals.possible_repeats,
             duplicates: totals.duplicates,
             rejected: totals.rejected,
             open: totals.open_events(),

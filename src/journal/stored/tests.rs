@@ -27,6 +27,7 @@ fn event(action: Action) -> Event {
         at: at(-3),
         received: at(0),
         operator: text("anna"),
+        flags: Vec::new(),
         action,
     }
 }

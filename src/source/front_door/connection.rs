@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::batch::{BATCH_BYTES_MAX, Batch, Settled};
+use super::batch::{BATCH_BYTES_MAX, Batch, Delivery, Settled};
 use super::handshake::Client;
 use super::io::{Io, Moved};
 use super::limits::Bucket;
@@ -309,19 +309,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             words.extend(settled.words);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(settled.bytes);
             for outcome in settled.publishes {
-                if outcome.qos == Qos::AtMostOnce {
+                let Delivery { qos, pkid, .. } = outcome.delivery;
+                if qos == Qos::AtMostOnce {
                     continue;
                 }
                 self.waiting = self.waiting.saturating_sub(1);
-                if outcome.qos == Qos::ExactlyOnce {
-                    self.client
-                        .session
-                        .committed(self.client.epoch, outcome.pkid);
+                if qos == Qos::ExactlyOnce {
+                    let session = &self.client.session;
+                    let reception = outcome.delivery.reception;
+                    if !outcome.is_again {
+                        session.commit(pkid, reception);
+                    } else if !session.is_committed(pkid, reception) {
+                        // The publish that it repeats failed, or was released meanwhile.
+                        continue;
+                    }
                 }
                 self.client.writer.acknowledge(
                     &mut self.io.output,
-                    outcome.qos,
-                    outcome.pkid,
+                    qos,
+                    pkid,
                     outcome.reason,
                     outcome.text.as_deref(),
                 );

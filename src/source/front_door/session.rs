@@ -4,7 +4,7 @@
 //! and [`KeepChange`]s for the journal. A message is written to disk only when its device is away, or has
 //! left it unacknowledged for [`UNACKED_MAX`]: a device that is there and answers costs no disk.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,11 +55,29 @@ struct State {
     queue: VecDeque<Message>,
     queue_bytes: usize,
     in_flight: VecDeque<InFlight>,
-    /// QoS 2 publishes of the client that were committed and not released yet (MQTT 3.1.1, 4.3.3).
-    unreleased: HashSet<u16>,
+    /// QoS 2 publishes of the client that were not released yet (MQTT 3.1.1, 4.3.3), by packet id.
+    unreleased: HashMap<u16, Reception>,
+    receptions: u64,
     next_pkid: u16,
     next_number: u64,
     will: Option<(Instant, Bytes)>,
+}
+
+/// A QoS 2 publish from its arrival to its PUBREL.
+#[derive(Debug)]
+struct Reception {
+    /// Tells it from a later publish with the same packet id.
+    number: u64,
+    /// It is on disk. If not, it is on its way there, in the connection that it came in.
+    committed: bool,
+}
+
+/// What a QoS 2 publish is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Received {
+    pub number: u64,
+    /// `false`: its packet id is not released yet, so it is the same message as before.
+    pub is_new: bool,
 }
 
 /// The connection that has a session.
@@ -188,6 +206,9 @@ impl Session {
         state.ended = None;
         state.expiry_s = expiry_s;
         state.will = None;
+        // What an earlier connection was still writing to disk: it is not known whether that was done. A message that must
+        // not be lost is taken again; where it has no id, it is flagged.
+        state.unreleased.retain(|_, reception| reception.committed);
         for sent in &mut state.in_flight {
             sent.sent = false;
         }
@@ -534,18 +555,43 @@ impl Session {
         state.next_number = next;
     }
 
-    /// Remembers a QoS 2 publish until its PUBREL. Of a connection that was taken over by force, its id may be a new
-    /// message's by now: that one must not be lost.
-    pub fn committed(&self, epoch: u64, pkid: u16) {
+    /// Takes a QoS 2 publish: the same packet id is the same message until its PUBREL. A connection that was taken over by
+    /// force must not touch the packet ids of the new one.
+    pub fn receive(&self, epoch: u64, pkid: u16) -> Received {
         let mut state = self.state();
+        if let Some(known) = state.unreleased.get(&pkid) {
+            return Received {
+                number: known.number,
+                is_new: false,
+            };
+        }
+        state.receptions += 1;
+        let number = state.receptions;
         if state.epoch == epoch {
-            state.unreleased.insert(pkid);
+            let committed = false;
+            let reception = Reception { number, committed };
+            state.unreleased.insert(pkid, reception);
+        }
+        Received {
+            number,
+            is_new: true,
         }
     }
 
-    /// Whether a QoS 2 publish with this id was committed and not released yet.
-    pub fn is_unreleased(&self, pkid: u16) -> bool {
-        self.state().unreleased.contains(&pkid)
+    /// A QoS 2 publish is on disk. It is remembered until its PUBREL, unless that came before.
+    pub fn commit(&self, pkid: u16, number: u64) {
+        let mut state = self.state();
+        if let Some(known) = state.unreleased.get_mut(&pkid)
+            && known.number == number
+        {
+            known.committed = true;
+        }
+    }
+
+    /// Whether this QoS 2 publish is on disk and not released yet.
+    pub fn is_committed(&self, pkid: u16, number: u64) -> bool {
+        let state = self.state();
+        (state.unreleased.get(&pkid)).is_some_and(|known| known.number == number && known.committed)
     }
 
     pub fn release(&self, pkid: u16) {

@@ -81,7 +81,11 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
                 movement = format!("{movement} {word} {place}");
             }
         }
-        text.push(Line::from(format!("{}{more}", plain(&movement))));
+        let notes = match document.flags.as_slice() {
+            [] => String::new(),
+            flags => format!(" [{}]", plain(&flags.join(", "))),
+        };
+        text.push(Line::from(format!("{}{more}{notes}", plain(&movement))));
     }
     let code = document.reason.as_ref().map_or("", |reason| &reason.code);
     let choices: Vec<String> = (choices(code).iter())

@@ -17,15 +17,15 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         .title(" Rates ");
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let (stored, posted, aside) = app
+    let (stored, posted, (again, rejected, possible_repeats)) = app
         .snapshot
         .as_ref()
-        .map_or((0, 0, (0, 0)), |(snapshot, _)| {
+        .map_or((0, 0, (0, 0, 0)), |(snapshot, _)| {
             let events = &snapshot.status.events;
             (
                 events.stored,
                 events.posted,
-                (events.duplicates, events.rejected),
+                (events.duplicates, events.rejected, events.possible_repeats),
             )
         });
     let rows: [Rect; 5] = Layout::vertical([Constraint::Length(1); 5]).areas(inner);
@@ -43,11 +43,14 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         ("posted", posted),
         &app.rates.posted,
     );
-    let aside = format!(
+    let mut aside = format!(
         "besides {} again, {} rejected",
-        grouped(aside.0),
-        grouped(aside.1)
+        grouped(again),
+        grouped(rejected)
     );
+    if possible_repeats > 0 {
+        aside = format!("{}, {} possible-repeat", aside, grouped(possible_repeats));
+    }
     frame.render_widget(Line::styled(aside, FAINT), rows[4]);
 }
 
