@@ -349,3 +349,20 @@ fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
     assembler.take(&event(4, "pda", undo), now(1));
     assert_eq!(sealed(&mut assembler, 1)[0].0.order(), None);
 }
+
+#[test]
+fn a_document_has_the_flags_of_its_events_once() {
+    let mut assembler = assembler(config::Documents::default());
+    for seq in 1..=3 {
+        let mut moved = event(seq, "pda", transfer("P", 1, "B"));
+        if seq > 1 {
+            moved.event.flags = vec![EventFlag::PossibleRepeat];
+        }
+        assembler.take(&moved, now(seq));
+    }
+    assembler.take(&event(4, "other", transfer("P", 1, "B")), now(4));
+    let sealed = assembler.seal(now(60)).unwrap().documents;
+    let flags: Vec<_> = sealed.iter().map(|document| &document.flags[..]).collect();
+    assert_eq!(flags, [&[flag::POSSIBLE_REPEAT.to_owned()][..], &[]]);
+    assert_eq!(EventFlag::PossibleRepeat.as_str(), flag::POSSIBLE_REPEAT);
+}

@@ -484,7 +484,7 @@ fn a_message_that_is_sent_again_is_flagged_where_it_has_no_id() {
 #[test]
 fn a_profile_names_the_field_that_is_the_id() {
     let profile = Profile::parse(
-        "[profile]\nname = \"own\"\nfamily = \"own\"\n[connection]\nkind = \"mqtt\"\n\
+        "[profile]\nname = \"own\"\nfamily = \"own\"\nabout = \"own\"\nbuilt_from = [\"own\"]\n[connection]\nkind = \"mqtt\"\n\
          [payload]\ncode = \"/barcode\"\nid = \"/serial_no\"\n",
     )
     .unwrap();

@@ -1,6 +1,7 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
+mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;

@@ -239,9 +239,18 @@ mod tests {
     }
 
     fn read(profiles: &Profiles, payload: &'static [u8], ms: i64) -> Result<Event, Rejection> {
+        read_as(profiles, payload, ms, false)
+    }
+
+    fn read_as(
+        profiles: &Profiles,
+        payload: &'static [u8],
+        ms: i64,
+        redelivered: bool,
+    ) -> Result<Event, Rejection> {
         let reading = Reading {
             id: ReadingId::next(),
-            redelivered: false,
+            redelivered,
             source: SourceKind::Serial,
             device: Name::new("dock").unwrap(),
             channel: Channel::Scan,
@@ -284,9 +293,34 @@ mod tests {
         assert_ne!(other, first);
         assert_ne!(id(b"A", 320), first, "another code was between them");
 
+        // The device says that it may have sent it before: for a person to judge.
+        let repeat = read_as(&profiles, b"A", 630, false).unwrap();
+        let again = read_as(&profiles, b"A", 640, true).unwrap();
+        assert_eq!(again.flags, [EventFlag::PossibleRepeat]);
+        assert_ne!(again.id, repeat.id);
+
         let each = shipped("generic-serial").replace("within_ms = 300", "within_ms = 0");
         let profiles = self::profiles(&each);
         let id = |payload, ms| read(&profiles, payload, ms).unwrap().id;
         assert_ne!(id(b"A", 0), id(b"A", 1));
+        assert_ne!(id(b"A", 2), id(b"A", 2), "one moment");
+    }
+
+    #[test]
+    fn reads_that_were_minutes_apart_and_arrive_together_are_no_repeats() {
+        let profiles = profiles(
+            "[profile]\nname = \"own\"\nfamily = \"own\"\nabout = \"own\"\nbuilt_from = [\"own\"]\n[connection]\nkind = \"mqtt\"\n\
+             [payload]\ncode = \"/code\"\ntime = \"/at\"\n[repeats]\nwithin_ms = 5000\n",
+        );
+        let id = |payload| read(&profiles, payload, 0).unwrap().id;
+        let first = id(br#"{"code": "A", "at": "2026-11-23T08:15:30Z"}"#);
+        assert_eq!(
+            id(br#"{"code": "A", "at": "2026-11-23T08:15:31Z"}"#),
+            first
+        );
+        assert_ne!(
+            id(br#"{"code": "A", "at": "2026-11-23T08:20:00Z"}"#),
+            first
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use stockrelay::capture::Capture;
 use stockrelay::config::Listen;
-use stockrelay::event::Name;
+use stockrelay::event::{EventFlag, Name};
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
 use stockrelay::source::front_door::FrontDoor;
 use stockrelay::source::{Intake, Outbound};
@@ -35,6 +35,8 @@ pub enum Mode {
 #[derive(Debug, Default, Clone)]
 pub struct Log {
     pub events: Vec<(String, String)>,
+    /// Of each of the events.
+    pub flags: Vec<Vec<EventFlag>>,
     pub rejected: Vec<(&'static str, String)>,
     pub kept: BTreeMap<String, Vec<u8>>,
     pub keep_requests: usize,
@@ -148,6 +150,7 @@ fn append(
                     };
                 }
                 log.events.push(key.clone());
+                log.flags.push(event.flags.clone());
                 let seq = log.events.len() as u64;
                 seqs.insert(key, seq);
                 Accepted::Stored { seq }
