@@ -117,11 +117,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
 }
 
 /// None where the field was left out.
-fn value(
-    reader: &Reader,
-    name: &str,
-    raw: Option<&RawValue>,
-) -> Result<Option<Change>, Refusal> {
+fn value(reader: &Reader, name: &str, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));
     }

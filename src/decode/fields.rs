@@ -269,6 +269,10 @@ pub(super) struct Reader {
     pub kind: &'static str,
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "a type asks its reader for each of its fields"
+)]
 impl Reader {
     pub fn new(kind: &'static str) -> Self {
         Self { kind }
@@ -283,11 +287,7 @@ impl Reader {
             .ok_or_else(|| self.missing(field))
     }
 
-    pub fn optional(
-        &self,
-        field: &str,
-        raw: Option<&RawValue>,
-    ) -> Result<Option<String>, Refusal> {
+    pub fn optional(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
         let Some(raw) = raw else { return Ok(None) };
         let text = string(raw)
             .ok_or_else(|| Refusal::field(field, &describe(raw), "a text in double quotes"))?;

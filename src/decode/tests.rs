@@ -440,7 +440,11 @@ fn without_an_id_two_messages_are_two_events_also_where_everything_is_equal() {
             for entry in decode(&reading) {
                 let event = entry.unwrap();
                 assert!(event.id_derived && event.flags.is_empty(), "{event:?}");
-                assert!(ids.insert(event.id.clone()), "{payload}: {} twice", event.id);
+                assert!(
+                    ids.insert(event.id.clone()),
+                    "{payload}: {} twice",
+                    event.id
+                );
             }
         }
     }
@@ -469,8 +473,8 @@ fn a_message_that_is_sent_again_is_flagged_where_it_has_no_id() {
     let flagged = vec![EventFlag::PossibleRepeat];
     let timed = format!(r#"{TRANSFER},"at":"2026-11-23T08:15:30Z"}}"#);
     let named = format!(r#"{TRANSFER},"id":"a"}}"#);
-    assert_eq!(again(Channel::Scan, "401"), [flagged.clone()]);
-    assert_eq!(again(Channel::Scan, r#"{"code":"401"}"#), [flagged.clone()]);
+    assert_eq!(again(Channel::Scan, "401"), [&flagged[..]]);
+    assert_eq!(again(Channel::Scan, r#"{"code":"401"}"#), [&flagged[..]]);
     assert_eq!(
         again(Channel::Scan, r#"{"code":"401","id":"a"}"#),
         [Vec::new()]

@@ -97,7 +97,7 @@ impl<'a> Engine<'a> {
         let mut before = state.clone();
         let mut events = self.pass(&mut before, input.now);
         (before.seq, before.made) = (input.seq, 0);
-        before.tag = input.tag.to_owned();
+        input.tag.clone_into(&mut before.tag);
         let mut after = before.clone();
         after.possible_repeat |= input.possible_repeat;
         let mut actions = Vec::new();

@@ -314,13 +314,7 @@ mod tests {
         );
         let id = |payload| read(&profiles, payload, 0).unwrap().id;
         let first = id(br#"{"code": "A", "at": "2026-11-23T08:15:30Z"}"#);
-        assert_eq!(
-            id(br#"{"code": "A", "at": "2026-11-23T08:15:31Z"}"#),
-            first
-        );
-        assert_ne!(
-            id(br#"{"code": "A", "at": "2026-11-23T08:20:00Z"}"#),
-            first
-        );
+        assert_eq!(id(br#"{"code": "A", "at": "2026-11-23T08:15:31Z"}"#), first);
+        assert_ne!(id(br#"{"code": "A", "at": "2026-11-23T08:20:00Z"}"#), first);
     }
 }

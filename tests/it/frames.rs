@@ -199,6 +199,26 @@ fn documents_are_parked() {
 }
 
 #[test]
+fn what_may_have_been_sent_twice_is_seen() {
+    let mut snapshot = parked();
+    let flags = || vec!["possible-repeat".to_owned()];
+    snapshot.status.events.possible_repeats = 7;
+    snapshot.documents[1].flags = flags();
+    snapshot.parked[0].flags = flags();
+    let mut app = app(snapshot);
+    press(&mut app, "\t\t");
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut app)).unwrap();
+        let shown = terminal.backend().to_string();
+        // In the list of documents, in the detail of the parked one, and in the counts.
+        let count = shown.matches("possible-repeat").count();
+        assert_eq!(count, 3, "{shown}");
+        assert!(shown.contains("7 possible-repeat"), "{shown}");
+    }
+}
+
+#[test]
 fn the_journal_is_full() {
     let mut snapshot = well();
     let status = &mut snapshot.status;

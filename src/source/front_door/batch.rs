@@ -15,8 +15,8 @@ use super::answer::Reason;
 use super::hub::Device;
 use super::wire::Qos;
 use crate::event::{Name, Rejection, SourceKind};
-use crate::source::identity::ReadingId;
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
+use crate::source::identity::ReadingId;
 use crate::source::receipt::Receipt;
 use crate::source::{Channel, Intake, Reading, Verdict, Word};
 

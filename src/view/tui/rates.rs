@@ -17,17 +17,17 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         .title(" Rates ");
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let (stored, posted, (again, rejected, possible_repeats)) = app
-        .snapshot
-        .as_ref()
-        .map_or((0, 0, (0, 0, 0)), |(snapshot, _)| {
-            let events = &snapshot.status.events;
-            (
-                events.stored,
-                events.posted,
-                (events.duplicates, events.rejected, events.possible_repeats),
-            )
-        });
+    let (stored, posted, (again, rejected, possible_repeats)) =
+        app.snapshot
+            .as_ref()
+            .map_or((0, 0, (0, 0, 0)), |(snapshot, _)| {
+                let events = &snapshot.status.events;
+                (
+                    events.stored,
+                    events.posted,
+                    (events.duplicates, events.rejected, events.possible_repeats),
+                )
+            });
     let rows: [Rect; 5] = Layout::vertical([Constraint::Length(1); 5]).areas(inner);
     curve(
         frame,

@@ -175,8 +175,14 @@ async fn equal_messages_in_one_segment_are_as_many_events_and_dup_is_flagged() {
     let mut connection = script.accept(false).await;
     let messages = [
         ("scan", "4000000000006"),
-        ("scan", r#"{"code":"4000000000006","at":"2026-11-23T08:15:30Z"}"#),
-        ("event", r#"{"type":"transfer","product":"p","from":"A","to":"B"}"#),
+        (
+            "scan",
+            r#"{"code":"4000000000006","at":"2026-11-23T08:15:30Z"}"#,
+        ),
+        (
+            "event",
+            r#"{"type":"transfer","product":"p","from":"A","to":"B"}"#,
+        ),
     ];
     let packet = |pkid: u16, dup| {
         let (channel, payload) = messages[usize::from(pkid) % messages.len()];

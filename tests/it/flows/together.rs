@@ -118,12 +118,7 @@ async fn what_is_made_of_a_code_that_may_have_come_twice_is_flagged() {
     queue.send(&["{chair}"], true).await;
     queue
         .send(
-            &[
-                "LOC-BIN-0002",
-                "LOC-BIN-0001",
-                "{chair}",
-                "LOC-BIN-0003",
-            ],
+            &["LOC-BIN-0002", "LOC-BIN-0001", "{chair}", "LOC-BIN-0003"],
             false,
         )
         .await;

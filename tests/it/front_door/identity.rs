@@ -211,7 +211,12 @@ async fn a_message_that_is_sent_again_without_an_id_is_stored_and_flagged() {
         let receipt = first.message(true).await.2;
         assert!(receipt.contains(r#""duplicate":true"#) && !receipt.contains("flags"));
         // Part of an array: each element without an id.
-        let array = format!("[{},{},{}]", WITHOUT_ID[4].1, event("in-array"), WITHOUT_ID[3].1);
+        let array = format!(
+            "[{},{},{}]",
+            WITHOUT_ID[4].1,
+            event("in-array"),
+            WITHOUT_ID[3].1
+        );
         let mut bytes = first.publish_bytes(0x32, &format!("{PREFIX}event"), 10, &array);
         bytes[0] |= 8;
         first.send(&bytes).await;
