@@ -81,18 +81,18 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
                 movement = format!("{movement} {word} {place}");
             }
         }
-        let notes = match document.flags.as_slice() {
-            [] => String::new(),
-            flags => format!(" [{}]", plain(&flags.join(", "))),
-        };
-        text.push(Line::from(format!("{}{more}{notes}", plain(&movement))));
+        text.push(Line::from(format!("{}{more}", plain(&movement))));
     }
     let code = document.reason.as_ref().map_or("", |reason| &reason.code);
     let choices: Vec<String> = (choices(code).iter())
         .map(|(action, _)| action.words())
         .collect();
+    let notes = match document.flags.as_slice() {
+        [] => String::new(),
+        flags => format!(" [{}]", plain(&flags.join(", "))),
+    };
     text.push(Line::styled(
-        format!("choices: {}", choices.join(", ")),
+        format!("choices: {}{notes}", choices.join(", ")),
         FAINT,
     ));
     text

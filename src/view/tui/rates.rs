@@ -43,14 +43,15 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         ("posted", posted),
         &app.rates.posted,
     );
-    let mut aside = format!(
-        "besides {} again, {} rejected",
-        grouped(again),
-        grouped(rejected)
-    );
-    if possible_repeats > 0 {
-        aside = format!("{}, {} possible-repeat", aside, grouped(possible_repeats));
-    }
+    let (again, rejected) = (grouped(again), grouped(rejected));
+    let aside = match possible_repeats {
+        0 => format!("besides {again} again, {rejected} rejected"),
+        // As short as a narrow screen is.
+        count => {
+            let possible = grouped(count);
+            format!("{again} repeats, {possible} possible, {rejected} rejected")
+        }
+    };
     frame.render_widget(Line::styled(aside, FAINT), rows[4]);
 }
 
