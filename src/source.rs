@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use crate::capture::{Capture, Judged};
 use crate::decode;
 use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
-use crate::journal::{Accepted, AppendError, Inbox};
+use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 
 use identity::ReadingId;
 use profiles::Profiles;
@@ -133,6 +133,16 @@ impl Intake {
         readings: &[Reading],
         display: bool,
     ) -> Result<Vec<Vec<Verdict>>, AppendError> {
+        self.take_many_and_keep(readings, display, Vec::new()).await
+    }
+
+    /// Besides keeps `keep`, in the same commit.
+    pub async fn take_many_and_keep(
+        &self,
+        readings: &[Reading],
+        display: bool,
+        keep: Vec<KeepChange>,
+    ) -> Result<Vec<Vec<Verdict>>, AppendError> {
         let mut entries = Vec::with_capacity(readings.len());
         let mut pending = Vec::with_capacity(readings.len());
         for reading in readings {
@@ -144,7 +154,8 @@ impl Intake {
             pending.push(waiting);
             entries.extend(decoded);
         }
-        let mut accepted = self.inbox.append(entries).await?.into_iter();
+        let accepted = self.inbox.append_and_keep(entries, keep).await?;
+        let mut accepted = accepted.into_iter();
         Ok(pending
             .into_iter()
             .map(|pending| self.verdicts(pending, &mut accepted))

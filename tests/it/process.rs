@@ -107,6 +107,30 @@ impl Process {
         assert!(acked.eq(std::iter::repeat_n(0x40, usize::from(count))));
     }
 
+    /// Sends one QoS 2 scan without an id in a session that stays, and packets behind it; reads so many bytes besides the CONNACK.
+    async fn scan_once(&self, dup: bool, behind: &[u8], answers: usize) -> Vec<u8> {
+        let mut bytes = BytesMut::new();
+        let mut connect = Connect::new("pda");
+        connect.clean_session = false;
+        let topic = "stockrelay/v1/ams1/pda/scan";
+        let mut publish = Publish::new(topic, QoS::ExactlyOnce, "4000000000006");
+        (publish.pkid, publish.dup) = (7, dup);
+        for packet in [Raw::Connect(connect), Raw::Publish(publish)] {
+            packet.write(&mut bytes, 1 << 16).unwrap();
+        }
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut read = vec![0; 8];
+        let rec = stream.read_exact(&mut read);
+        tokio::time::timeout(SOON, rec).await.unwrap().unwrap();
+        assert_eq!(read[4..], [0x50, 2, 0, 7]);
+        stream.write_all(behind).await.unwrap();
+        let mut read = vec![0; answers];
+        let rest = stream.read_exact(&mut read);
+        tokio::time::timeout(SOON, rest).await.unwrap().unwrap();
+        read
+    }
+
     async fn kill_and_start(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -226,6 +250,25 @@ async fn equal_scans_without_an_id_count_each_also_over_a_kill_and_those_with_du
     assert!(!says(&["trace", "40"]).contains("note"));
     assert_eq!(says(&["events"]).matches("[possible-repeat]").count(), 2);
     assert!(says(&["status"]).contains("2 of the stored may have been sent twice"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_qos_2_scan_that_was_received_and_not_released_counts_once_over_a_kill() {
+    let mut process = Process::start().await;
+    process.scan_once(false, &[], 0).await;
+    for _ in 0..2 {
+        process.kill_and_start().await;
+        process.scan_once(true, &[], 0).await;
+    }
+    let released = process.scan_once(true, &[0x62, 2, 0, 7], 4).await;
+    assert_eq!(released, [0x70, 2, 0, 7]);
+    let events = &process.status().await["events"];
+    assert_eq!(events["stored"], 1, "{events}");
+    assert!(events["possible_repeats"].is_null(), "{events}");
+    // Released, so it is another message, also after a kill.
+    process.kill_and_start().await;
+    process.scan_once(false, &[], 0).await;
+    assert_eq!(process.status().await["events"]["stored"], 2);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub struct Batch {
     /// What the publishes cost in memory, about.
     pub bytes: usize,
     readings: Vec<Reading>,
+    /// What goes to disk in the same commit as the readings.
+    received: Vec<KeepChange>,
     rejections: Vec<Rejection>,
     keeps: Vec<KeepChange>,
     /// A SUBSCRIBE or UNSUBSCRIBE whose answer waits for `keeps`.
@@ -50,8 +52,10 @@ pub struct Delivery {
     pub pkid: u16,
     /// The client says that it may have sent the message before.
     pub dup: bool,
-    /// QoS 2: which reception of the packet id it is (`Session::receive`).
+    /// QoS 2: which publish with this packet id it is (`Session::receive`).
     pub reception: u64,
+    /// QoS 2: its packet id goes to disk with it.
+    pub stored: bool,
 }
 
 /// One publish that waits for its acknowledgement.
@@ -128,6 +132,11 @@ impl Batch {
         });
     }
 
+    /// A packet id that goes to disk with the readings.
+    pub fn receive(&mut self, received: KeepChange) {
+        self.received.push(received);
+    }
+
     pub fn keep(&mut self, delivery: Delivery, changes: Vec<KeepChange>) {
         self.push(delivery, What::Kept);
         let bytes = |(key, value): &KeepChange| key.len() + value.as_ref().map_or(0, Vec::len);
@@ -201,7 +210,10 @@ impl Batch {
                 return Ok(Vec::new());
             }
             let display = device.wants_displays();
-            patiently(patient, || intake.take_many(&self.readings, display)).await
+            patiently(patient, || {
+                intake.take_many_and_keep(&self.readings, display, self.received.clone())
+            })
+            .await
         };
         let rejections = async {
             if self.rejections.is_empty() {

@@ -296,6 +296,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut next = Some(settled);
         let (mut stored, mut rejected) = (0, 0);
         let (mut receipts, mut displays, mut words) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changes = Vec::new();
         let mut result = Ok(());
         while let Some(settled) = next {
             if settled.stopped {
@@ -318,7 +319,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     let session = &self.client.session;
                     let reception = outcome.delivery.reception;
                     if !outcome.is_again {
-                        session.commit(pkid, reception);
+                        session.commit(pkid, reception, outcome.delivery.stored, &mut changes);
                     } else if !session.is_committed(pkid, reception) {
                         // The publish that it repeats failed, or was released meanwhile.
                         continue;
@@ -335,6 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             next = self.publishes.next().now_or_never().flatten();
         }
         self.count(stored, rejected);
+        self.change(Batch::changes(changes, None));
         if !receipts.is_empty() || !displays.is_empty() || !words.is_empty() {
             let mut changes = Vec::new();
             let now = clock::instant();

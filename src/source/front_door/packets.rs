@@ -30,8 +30,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.change(Batch::changes(changes, None));
             }
             Packet::PubRel(pkid) => {
-                self.client.session.release(pkid);
-                Writer::complete(&mut self.io.output, pkid);
+                let mut reply = BytesMut::new();
+                Writer::complete(&mut reply, pkid);
+                match self.client.session.release(pkid) {
+                    None => self.io.output.extend_from_slice(&reply),
+                    Some(gone) => self.change(Batch::changes(vec![gone], Some(reply.freeze()))),
+                }
             }
             Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters),
             Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters),
@@ -82,10 +86,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             pkid,
             dup,
             reception: 0,
+            stored: false,
         };
         if qos == Qos::ExactlyOnce {
             // MQTT 3.1.1, 4.3.3: until PUBREL, the same packet id is the same message.
-            let received = self.client.session.receive(self.client.epoch, pkid);
+            let received = self.client.session.receive(self.client.epoch, pkid, dup);
             delivery.reception = received.number;
             if !received.is_new {
                 batch.again(delivery);
@@ -96,6 +101,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let device = Arc::clone(&self.client.device);
         match device.topics.target(&topic) {
             Some(Target::Reading(channel)) => {
+                if qos == Qos::ExactlyOnce
+                    && let Some(received) = self.client.session.store_received(pkid)
+                {
+                    delivery.stored = true;
+                    batch.receive(received);
+                }
                 batch.read(delivery, &device.name, channel, payload, received);
             }
             Some(target) => self.state(delivery, target, &payload, batch, received),

@@ -227,7 +227,75 @@ async fn a_message_that_is_sent_again_without_an_id_is_stored_and_flagged() {
     }
 }
 
-/// QoS 2 with DUP, of which the gateway knows nothing: after a restart, say.
+/// The packet ids that are on disk as not released.
+fn received(door: &Door) -> Vec<String> {
+    let kept = door.journal.kept().into_keys();
+    kept.filter(|key| key.starts_with("received/")).collect()
+}
+
+#[tokio::test]
+async fn an_unreleased_packet_id_is_the_same_message_also_after_a_restart_of_the_gateway() {
+    let door = Door::anonymous().await;
+    let mut first = client(&door, false, false).await;
+    let (channel, payload) = WITHOUT_ID[4];
+    let publish = |client: &Raw, first, pkid| {
+        client.publish_bytes(first, &format!("{PREFIX}{channel}"), pkid, payload)
+    };
+    let bytes = [3, 4].map(|pkid| publish(&first, 0x34, pkid)).concat();
+    first.send(&bytes).await;
+    for pkid in [3, 4] {
+        let rec = first.packet().await;
+        assert_eq!((rec.first, rec.pkid()), (0x50, pkid));
+    }
+    // The PUBCOMP of 4 says that its packet id is not on disk any more.
+    first.send(&[0x62, 2, 0, 4]).await;
+    assert_eq!(first.packet().await.first, 0x70);
+    assert_eq!(received(&door), ["received/pda-1/pda-1/3"]);
+    assert_eq!(stored(&door), 2);
+
+    let door = Door::with(anonymous(), door.stop().await).await;
+    let mut second = client(&door, false, false).await;
+    let bytes = [3, 4].map(|pkid| publish(&second, 0x3C, pkid)).concat();
+    second.send(&bytes).await;
+    for pkid in [3, 4] {
+        let rec = second.packet().await;
+        assert_eq!((rec.first, rec.pkid()), (0x50, pkid));
+    }
+    // 3 is in the journal of the first run; 4 was released, and its copy is for a person to judge.
+    assert_eq!((stored(&door), flags(&door)[0].len()), (1, 1));
+    for pkid in [3, 4] {
+        second.send(&[0x62, 2, 0, pkid]).await;
+        assert_eq!(second.packet().await.first, 0x70);
+    }
+    assert_eq!(received(&door), [""; 0]);
+    let third = publish(&second, 0x34, 3);
+    second.send(&third).await;
+    assert_eq!(second.packet().await.first, 0x50);
+    assert_eq!(stored(&door), 2);
+}
+
+#[tokio::test]
+async fn a_session_that_ends_leaves_no_packet_ids_behind() {
+    let door = Door::anonymous().await;
+    let mut first = client(&door, false, false).await;
+    let (channel, payload) = WITHOUT_ID[0];
+    let publish = first.publish_bytes(0x34, &format!("{PREFIX}{channel}"), 3, payload);
+    first.send(&publish).await;
+    assert_eq!(first.packet().await.first, 0x50);
+    assert_eq!(received(&door).len(), 1);
+    first.leave().await;
+    // A session that ends with its connection has nothing on disk.
+    let mut second = client(&door, false, true).await;
+    door.journal
+        .until_kept("no packet id", std::collections::BTreeMap::is_empty)
+        .await;
+    second.send(&publish).await;
+    assert_eq!(second.packet().await.first, 0x50);
+    assert_eq!(received(&door), [""; 0]);
+    assert_eq!(stored(&door), 2);
+}
+
+/// QoS 2 with DUP, of which the gateway knows nothing.
 #[tokio::test]
 async fn a_qos_2_message_that_is_sent_again_and_not_known_is_flagged() {
     let door = Door::anonymous().await;
