@@ -81,25 +81,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.waiting += 1;
         }
         let before = batch.bytes;
-        let mut delivery = Delivery {
-            qos,
-            pkid,
-            dup,
-            reception: 0,
-            stored: false,
-        };
-        if qos == Qos::ExactlyOnce {
-            // MQTT 3.1.1, 4.3.3: until PUBREL, the same packet id is the same message.
-            let received = self.client.session.receive(self.client.epoch, pkid, dup);
-            delivery.reception = received.number;
-            if !received.is_new {
-                batch.again(delivery);
-                self.waiting_bytes += batch.bytes - before;
-                return Ok(());
-            }
-        }
+        let (mut delivery, is_new) = self.receive(qos, pkid, dup);
         let device = Arc::clone(&self.client.device);
         match device.topics.target(&topic) {
+            _ if !is_new => batch.again(delivery),
             Some(Target::Reading(channel)) => {
                 if qos == Qos::ExactlyOnce
                     && let Some(received) = self.client.session.store_received(pkid)
@@ -121,6 +106,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.waiting_bytes += batch.bytes - before;
         Ok(())
+    }
+
+    /// A publish as its acknowledgement needs it, and whether it is a new message.
+    fn receive(&self, qos: Qos, pkid: u16, dup: bool) -> (Delivery, bool) {
+        let mut delivery = Delivery {
+            qos,
+            pkid,
+            dup,
+            reception: 0,
+            stored: false,
+        };
+        if qos != Qos::ExactlyOnce {
+            return (delivery, true);
+        }
+        // MQTT 3.1.1, 4.3.3: until PUBREL, the same packet id is the same message.
+        let received = self.client.session.receive(self.client.epoch, pkid, dup);
+        delivery.reception = received.number;
+        (delivery, received.is_new)
     }
 
     fn foreign(&self, topic: &[u8]) {
