@@ -28,7 +28,7 @@ use self::movement::{LineKey, Movement};
 use self::skew::{Skews, When};
 use crate::config::{self, Per};
 use crate::document::{Document, EventTime, KeyMaker, Line, Purpose};
-use crate::event::{Action, Event, Name, Recorded};
+use crate::event::{Action, Event, EventFlag, Name, Recorded};
 use crate::outcome::flag;
 
 pub use self::movement::revive;
@@ -85,6 +85,8 @@ struct Open {
     span: Option<(Timestamp, Timestamp)>,
     times: Vec<EventTime>,
     time_corrected: bool,
+    /// Flags of its events, each once.
+    flags: Vec<EventFlag>,
     events: Vec<u64>,
     lines: Vec<Line>,
     /// Where the line of a [`LineKey`] is.
@@ -293,6 +295,7 @@ impl Open {
             span: None,
             times: Vec::new(),
             time_corrected: false,
+            flags: Vec::new(),
             events: Vec::new(),
             lines: Vec::new(),
             places: HashMap::new(),
@@ -340,6 +343,11 @@ impl Open {
                 other: when.other,
             });
         }
+        for flag in &event.flags {
+            if !self.flags.contains(flag) {
+                self.flags.push(*flag);
+            }
+        }
         self.events.push(recorded.seq);
     }
 
@@ -381,8 +389,10 @@ impl Open {
             times: self.times,
             flags: self
                 .time_corrected
-                .then(|| flag::TIME_CORRECTED.to_owned())
+                .then_some(flag::TIME_CORRECTED)
                 .into_iter()
+                .chain(self.flags.iter().map(|flag| flag.as_str()))
+                .map(str::to_owned)
                 .collect(),
         }
     }

@@ -5,7 +5,8 @@
 //! [`Rejection`] that says which field is wrong, what was found and what is accepted.
 //!
 //! Promised: it never panics, it never takes more memory than a small multiple of the payload, unknown
-//! fields are ignored, numbers stay exact decimals, and the same reading gives the same answer.
+//! fields are ignored, numbers stay exact decimals, and the same reading gives the same answer. An event without an id
+//! has an id of its own, made of the number of the reading: two messages are two events, also where all their fields are equal.
 //!
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
 //! - `action`: which fields each event type needs and takes.
@@ -21,11 +22,9 @@ pub mod profile;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use serde_json::value::RawValue;
 
-use crate::event::{Action, Event, Rejection};
+use crate::event::{Action, Event, EventFlag, Rejection};
 use crate::source::{Channel, Reading};
 
 pub use correction::correction;
@@ -109,16 +108,15 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
         ));
     }
     check_text("code", code, true)?;
-    let mut reader = Reader::new("scan", true);
-    reader.note("code", code);
     Ok(Ok(Event {
         device: reading.device.clone(),
-        id: reader.derived_id(reading, 0, None),
+        id: reading.id.event_id(0),
         id_derived: true,
         source: reading.source,
         at: reading.received,
         received: reading.received,
         operator: None,
+        flags: flags(reading, true),
         action: Action::Scan {
             code: code.to_owned(),
             symbology: None,
@@ -132,16 +130,16 @@ pub fn scanned(reading: &Reading, profile: &Profile) -> Result<(Event, Option<St
         let scan = (profile.read(&reading.payload))
             .map_err(|refusal| Refusal::new(refusal.code, refusal.message))?;
         check_text("code", &scan.text, true)?;
-        let mut reader = Reader::new("scan", scan.id.is_none());
-        reader.note("code", &scan.text);
+        let id_derived = scan.id.is_none();
         let event = Event {
             device: reading.device.clone(),
-            id_derived: scan.id.is_none(),
-            id: (scan.id).unwrap_or_else(|| reader.derived_id(reading, 0, scan.at)),
+            id_derived,
+            id: (scan.id).unwrap_or_else(|| reading.id.event_id(0)),
             source: reading.source,
             at: scan.at.unwrap_or(reading.received),
             received: reading.received,
             operator: scan.operator,
+            flags: flags(reading, id_derived),
             action: Action::Scan {
                 code: scan.text,
                 symbology: scan.symbology.map(|symbology| symbology.to_string()),
@@ -169,11 +167,9 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
                 )),
                 1..=EVENTS_MAX => {
                     let objects = elements.into_iter().enumerate();
-                    let mut entries: Vec<_> = objects
+                    Ok(objects
                         .map(|(index, raw)| read_object(reading, index, raw))
-                        .collect();
-                    number_equals(&mut entries);
-                    Ok(entries)
+                        .collect())
                 }
                 _ => Err(Refusal::new(
                     "too-many-events",
@@ -192,21 +188,13 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
     }
 }
 
-/// Equal elements of one array are as many events: the second and each further one take their place among their equals
-/// into their ids. That place, and not the one in the array, is the same when a device packs what it sends again otherwise.
-fn number_equals(entries: &mut [Result<Event, Rejection>]) {
-    let mut seen: HashMap<String, u64> = HashMap::new();
-    for event in entries
-        .iter_mut()
-        .flatten()
-        .filter(|event| event.id_derived)
-    {
-        let before = seen.entry(event.id.clone()).or_insert(0);
-        if *before > 0 {
-            event.id = fields::repeated_id(&event.id, *before);
-        }
-        *before += 1;
-    }
+/// The flags of an event. Nothing tells a message without an id from its second copy, so the sender's own mark is passed on.
+fn flags(reading: &Reading, id_derived: bool) -> Vec<EventFlag> {
+    let possible_repeat = id_derived && reading.redelivered;
+    possible_repeat
+        .then_some(EventFlag::PossibleRepeat)
+        .into_iter()
+        .collect()
 }
 
 fn whole(text: &str) -> Result<&RawValue, Refusal> {
@@ -236,21 +224,22 @@ fn read_fields(
         Channel::Scan => "scan",
         Channel::Event => action::kind(raw.kind)?,
     };
-    let mut reader = Reader::new(kind, id.is_none());
+    let reader = Reader::new(kind);
     let at = fields::at(raw.at)?;
     let operator = reader.optional("operator", raw.operator)?;
-    let action = action::read(&mut reader, raw)?;
+    let action = action::read(&reader, raw)?;
     Ok(Event {
         device: reading.device.clone(),
         id: match id {
             Some(id) => id.to_owned(),
-            None => reader.derived_id(reading, index, at),
+            None => reading.id.event_id(index),
         },
         id_derived: id.is_none(),
         source: reading.source,
         at: at.unwrap_or(reading.received),
         received: reading.received,
         operator,
+        flags: flags(reading, id.is_none()),
         action,
     })
 }

@@ -111,7 +111,7 @@ impl SourceKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub device: Name,
-    /// The device's own id, unique within the device; or derived from the payload (`id_derived`).
+    /// The device's own id, unique within the device; or one that the gateway made (`id_derived`), which no other event has.
     pub id: String,
     pub id_derived: bool,
     pub source: SourceKind,
@@ -119,6 +119,8 @@ pub struct Event {
     pub at: Timestamp,
     pub received: Timestamp,
     pub operator: Option<String>,
+    /// What a person should know of how it came; mostly empty.
+    pub flags: Vec<EventFlag>,
     pub action: Action,
 }
 
@@ -127,6 +129,26 @@ impl Event {
     #[must_use]
     pub fn given_time(&self) -> Timestamp {
         self.at.min(self.received)
+    }
+}
+
+/// What a person should know of how an event came; `docs/reason-codes.md` explains each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventFlag {
+    /// Its message has no id, and its sender says that it may have sent the message before (MQTT's DUP).
+    PossibleRepeat,
+}
+
+impl EventFlag {
+    /// Each flag once.
+    pub const ALL: &[Self] = &[Self::PossibleRepeat];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PossibleRepeat => "possible-repeat",
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //! **Promises:** a code that is wrong here changes nothing, and what is wanted is said. An event names only what was scanned (and
 //! packages that were begun by command). Events are made when the step that they belong to is complete, and never change: what is
 //! taken back later is an event of its own. Whatever happens between two commits, each event is in the journal once: its id is
-//! `flow-SEQ-N`, after the scan that it was made of.
+//! `flow-SEQ-N-TAG`, after the scan that it was made of.
 
 mod acts;
 mod commands;

@@ -144,6 +144,7 @@ pub mod flag {
     pub const POSTED_IN_ODOO: &str = "posted-in-odoo";
     pub const LEFT_IN_ODOO: &str = "left-in-odoo";
     pub const TAKEN_BACK: &str = "taken-back";
+    pub const POSSIBLE_REPEAT: &str = "possible-repeat";
 
     /// Each flag once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
@@ -158,6 +159,7 @@ pub mod flag {
         POSTED_IN_ODOO,
         LEFT_IN_ODOO,
         TAKEN_BACK,
+        POSSIBLE_REPEAT,
     ];
 }
 

@@ -7,6 +7,7 @@ pub mod broker;
 pub mod devices;
 pub mod front_door;
 mod hid;
+pub mod identity;
 pub mod profiles;
 pub mod receipt;
 pub mod scanners;
@@ -20,9 +21,10 @@ use tokio::sync::mpsc;
 
 use crate::capture::{Capture, Judged};
 use crate::decode;
-use crate::event::{Action, Event, Name, Rejection, SourceKind};
-use crate::journal::{Accepted, AppendError, Inbox};
+use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
+use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 
+use identity::ReadingId;
 use profiles::Profiles;
 
 /// What a device publishes that becomes events.
@@ -35,6 +37,10 @@ pub enum Channel {
 /// Bytes from a source, with where and when.
 #[derive(Debug, Clone)]
 pub struct Reading {
+    /// The number that tells the reading from every other one. A reading that is handed in again keeps it.
+    pub id: ReadingId,
+    /// The sender marked the message as one that it may have sent before: DUP of an MQTT PUBLISH (3.1.1, 3.3.1.1).
+    pub redelivered: bool,
     pub source: SourceKind,
     pub device: Name,
     pub channel: Channel,
@@ -47,8 +53,9 @@ pub struct Reading {
 pub struct Verdict {
     /// The event's id; none where the payload had no readable one.
     pub id: Option<String>,
-    /// The gateway derived `id` from the payload because the device gave none.
+    /// The gateway made `id` because the device gave none.
     pub id_derived: bool,
+    pub flags: Vec<EventFlag>,
     pub accepted: Accepted,
     /// For the channel `display`: what to show or sound for the person.
     pub display: Option<Bytes>,
@@ -78,6 +85,7 @@ pub struct Intake {
 struct Pending {
     id: Option<String>,
     id_derived: bool,
+    flags: Vec<EventFlag>,
     judged: Option<Judged>,
     /// What a device is told about in its profile's own form.
     about: Option<Event>,
@@ -118,12 +126,22 @@ impl Intake {
     /// Takes several readings with one request, so that they share a commit; answers for each, in order. `display`: somebody
     /// reads what is meant for displays.
     ///
-    /// Cancelling the future does not take the readings back: they may be on disk all the same. The device
-    /// then sends them again, and they are found to be duplicates.
+    /// Cancelling the future does not take the readings back: they may be on disk all the same. What the device then sends
+    /// again is a duplicate where it has an id, and else a new event, flagged where the device says that it is sent again.
     pub async fn take_many(
         &self,
         readings: &[Reading],
         display: bool,
+    ) -> Result<Vec<Vec<Verdict>>, AppendError> {
+        self.take_many_and_keep(readings, display, Vec::new()).await
+    }
+
+    /// Besides keeps `keep`, in the same commit.
+    pub async fn take_many_and_keep(
+        &self,
+        readings: &[Reading],
+        display: bool,
+        keep: Vec<KeepChange>,
     ) -> Result<Vec<Vec<Verdict>>, AppendError> {
         let mut entries = Vec::with_capacity(readings.len());
         let mut pending = Vec::with_capacity(readings.len());
@@ -136,7 +154,8 @@ impl Intake {
             pending.push(waiting);
             entries.extend(decoded);
         }
-        let mut accepted = self.inbox.append(entries).await?.into_iter();
+        let accepted = self.inbox.append_and_keep(entries, keep).await?;
+        let mut accepted = accepted.into_iter();
         Ok(pending
             .into_iter()
             .map(|pending| self.verdicts(pending, &mut accepted))
@@ -162,6 +181,7 @@ impl Intake {
                 return Pending {
                     id: rejection.id.clone(),
                     id_derived: false,
+                    flags: Vec::new(),
                     judged: None,
                     about: None,
                 };
@@ -169,6 +189,7 @@ impl Intake {
             Ok(event) => event,
         };
         let (id, id_derived) = (Some(event.id.clone()), event.id_derived);
+        let flags = event.flags.clone();
         let capture = self.capture.as_ref();
         // Where codes make movements, the flow has the word.
         let flow =
@@ -197,6 +218,7 @@ impl Intake {
         Pending {
             id,
             id_derived,
+            flags,
             judged,
             about,
         }
@@ -218,6 +240,7 @@ impl Intake {
             Verdict {
                 id: pending.id,
                 id_derived: pending.id_derived,
+                flags: pending.flags,
                 accepted,
                 display: display.filter(|_| words.is_empty()),
                 words,

@@ -9,6 +9,7 @@ use stockrelay::decode::profile::{Profile, SHIPPED};
 use stockrelay::decode::{EVENTS_MAX, REJECTED_BYTES_MAX, decode, part, scanned};
 use stockrelay::event::{Name, SourceKind};
 use stockrelay::journal::stored;
+use stockrelay::source::identity::ReadingId;
 use stockrelay::source::{Channel, Reading};
 
 static PROFILES: LazyLock<Vec<Profile>> =
@@ -38,6 +39,8 @@ fuzz_target!(|payload: &[u8]| {
 
 fn reading(channel: Channel, payload: &[u8]) -> Reading {
     Reading {
+        id: ReadingId::of(7, 1),
+        redelivered: false,
         source: SourceKind::Listen,
         device: Name::new("pda-1").expect("a name"),
         channel,

@@ -205,6 +205,7 @@ mod tests {
             at: at.parse().unwrap(),
             received: received.parse().unwrap(),
             operator: None,
+            flags: Vec::new(),
             action: Action::Validate {
                 order: "O".to_owned(),
             },

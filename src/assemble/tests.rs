@@ -23,6 +23,7 @@ fn event(seq: u64, device: &str, action: Action) -> Recorded {
         at,
         received: at,
         operator: None,
+        flags: Vec::new(),
         action,
     };
     Recorded { seq, event }
@@ -400,4 +401,21 @@ fn a_document_has_the_true_times_of_events_whose_clock_was_wrong() {
         other: None,
     };
     assert_eq!(sealed.documents[0].times, [expected]);
+}
+
+#[test]
+fn a_document_has_the_flags_of_its_events_once() {
+    let mut assembler = assembler(config::Documents::default());
+    for seq in 1..=3 {
+        let mut moved = event(seq, "pda", transfer("P", 1, "B"));
+        if seq > 1 {
+            moved.event.flags = vec![EventFlag::PossibleRepeat];
+        }
+        assembler.take(&moved, now(seq));
+    }
+    assembler.take(&event(4, "other", transfer("P", 1, "B")), now(4));
+    let sealed = assembler.seal(now(60)).unwrap().documents;
+    let flags: Vec<_> = sealed.iter().map(|document| &document.flags[..]).collect();
+    assert_eq!(flags, [&[flag::POSSIBLE_REPEAT.to_owned()][..], &[]]);
+    assert_eq!(EventFlag::PossibleRepeat.as_str(), flag::POSSIBLE_REPEAT);
 }

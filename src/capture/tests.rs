@@ -10,6 +10,7 @@ use crate::document::{Progress, State};
 use crate::event::SourceKind;
 use crate::forward::odoo::{Kind, Order, OrderLine, Row};
 use crate::journal::{Change, WriterHandle};
+use crate::source::identity::ReadingId;
 use crate::source::{Channel, Intake, Reading, Verdict};
 
 pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
@@ -104,6 +105,8 @@ impl Rig {
 
     async fn take(&self, payload: &Value) -> Verdict {
         let reading = Reading {
+            id: ReadingId::next(),
+            redelivered: false,
             source: SourceKind::Listen,
             device: Name::new("pda-1").unwrap(),
             channel: Channel::Event,
@@ -196,6 +199,8 @@ async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
     let strict = Rig::new(Check::Strict);
     let array = json!([pick("0", 1), wrong]);
     let reading = Reading {
+        id: ReadingId::next(),
+        redelivered: false,
         source: SourceKind::Listen,
         device: Name::new("pda-1").unwrap(),
         channel: Channel::Event,
@@ -346,6 +351,8 @@ async fn two_at_once_do_not_both_take_the_last_and_what_was_not_kept_counts_for_
     // Given up before the journal had it: as if it had never come.
     let capture = rig.intake.capture().unwrap();
     let reading = Reading {
+        id: ReadingId::next(),
+        redelivered: false,
         source: SourceKind::Listen,
         device: Name::new("pda-1").unwrap(),
         channel: Channel::Event,

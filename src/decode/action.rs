@@ -52,8 +52,7 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
 }
 
 /// The action of an object whose type is `reader.kind`.
-pub(super) fn read(reader: &mut Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
-    // The order in which fields are read here goes into derived ids: it stays as it is.
+pub(super) fn read(reader: &Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
     match reader.kind {
         "transfer" => Ok(Action::Transfer {
             product: reader.needed("product", raw.product)?,
@@ -107,7 +106,7 @@ pub(super) fn read(reader: &mut Reader, raw: &Raw<'_>) -> Result<Action, Refusal
 }
 
 /// The types that are about packages and orders, and the bare scan.
-fn read_without_stock(reader: &mut Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
+fn read_without_stock(reader: &Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
     match reader.kind {
         "pack" => {
             let package = reader.needed("package", raw.package)?;

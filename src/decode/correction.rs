@@ -53,8 +53,8 @@ fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawVal
 pub fn correction(text: &str) -> Result<Correction, String> {
     let raw: Raw<'_> = serde_json::from_str(text)
         .map_err(|error| format!("the body is not understood: {error}"))?;
-    let mut reader = Reader::new("correction", false);
-    let order = value(&mut reader, "order", raw.order).map_err(|refusal| refusal.message)?;
+    let reader = Reader::new("correction");
+    let order = value(&reader, "order", raw.order).map_err(|refusal| refusal.message)?;
     let lines = raw.lines.map_or(Ok(Vec::new()), lines)?;
     Ok(Correction {
         by: raw.by,
@@ -90,7 +90,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         ));
     };
     let wrong = |refusal: Refusal| format!("line {number}: {}", refusal.message);
-    let mut reader = Reader::new("correction", false);
+    let reader = Reader::new("correction");
     let quantity = match raw.quantity {
         None => None,
         quantity => (reader.decimal("quantity", quantity, true)).map_err(wrong)?,
@@ -105,7 +105,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         (Field::Owner, raw.owner),
         (Field::Expiry, raw.expiry),
     ] {
-        if let Some(value) = value(&mut reader, field.name(), raw).map_err(wrong)? {
+        if let Some(value) = value(&reader, field.name(), raw).map_err(wrong)? {
             fields.push((field, value));
         }
     }
@@ -117,11 +117,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
 }
 
 /// None where the field was left out.
-fn value(
-    reader: &mut Reader,
-    name: &str,
-    raw: Option<&RawValue>,
-) -> Result<Option<Change>, Refusal> {
+fn value(reader: &Reader, name: &str, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));
     }

@@ -3,7 +3,6 @@
 //! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so numbers
 //! never pass through a float, and a wrong type is refused with the value that was found.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -13,7 +12,6 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
-use crate::source::{Channel, Reading};
 
 /// Quantities and weights stay below this.
 const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
@@ -266,108 +264,39 @@ pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
         })
 }
 
-/// Reads the fields of one object. Where the device gave no id, it notes what it read: the id is derived from that.
+/// Reads the fields of one object.
 pub(super) struct Reader {
     pub kind: &'static str,
-    noted: Option<Vec<u8>>,
 }
 
-/// The id of a further element of one array that has the derived id of `before` elements in front of it.
-pub(super) fn repeated_id(id: &str, before: u64) -> String {
-    let mut hash = blake3::Hasher::new();
-    hash.update(b"stockrelay event again 1");
-    hash.update(id.as_bytes());
-    hash.update(&before.to_le_bytes());
-    id_of(&hash)
-}
-
-fn id_of(hash: &blake3::Hasher) -> String {
-    let mut id = String::with_capacity(33);
-    id.push('~');
-    for byte in &hash.finalize().as_bytes()[..16] {
-        // Writing to a string cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
-}
-
+#[expect(
+    clippy::unused_self,
+    reason = "a type asks its reader for each of its fields"
+)]
 impl Reader {
-    pub fn new(kind: &'static str, derive_id: bool) -> Self {
-        let mut reader = Self {
-            kind,
-            noted: derive_id.then(Vec::new),
-        };
-        reader.note("type", kind);
-        reader
-    }
-
-    /// Each part with its length before it, so that no two sets of fields run together to the same bytes.
-    pub fn note(&mut self, field: &str, value: &str) {
-        if let Some(noted) = &mut self.noted {
-            for part in [field, value] {
-                noted.extend_from_slice(&(part.len() as u64).to_le_bytes());
-                noted.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-
-    /// The id of an event whose device gave none: `~` and 128 bits of BLAKE3 in hexadecimal digits.
-    ///
-    /// It stands for the device, the channel, what the fields mean (not how they were written: a resend
-    /// with its keys in another order, or with a count of attempts, is the same event) and the device's time `at`.
-    ///
-    /// Without a time as well, nothing tells a message that was sent again from a second scan of the same
-    /// thing. Here each is a new event: the time of receipt, to the nanosecond, and the place in the array
-    /// go in instead. To take the second for a repeat would lose a movement silently, while one that was
-    /// counted twice shows in the list of events. A device that resends must give an id or a time.
-    pub fn derived_id(&self, reading: &Reading, index: usize, at: Option<Timestamp>) -> String {
-        let mut hash = blake3::Hasher::new();
-        let mut part = |bytes: &[u8]| {
-            hash.update(&(bytes.len() as u64).to_le_bytes());
-            hash.update(bytes);
-        };
-        part(b"stockrelay event 1");
-        part(reading.device.as_str().as_bytes());
-        part(match reading.channel {
-            Channel::Scan => b"scan",
-            Channel::Event => b"event",
-        });
-        if let Some(at) = at {
-            part(b"at");
-            part(&at.as_nanosecond().to_le_bytes());
-        } else {
-            part(b"received");
-            part(&reading.received.as_nanosecond().to_le_bytes());
-            part(&(index as u64).to_le_bytes());
-        }
-        part(self.noted.as_deref().unwrap_or_default());
-        id_of(&hash)
+    pub fn new(kind: &'static str) -> Self {
+        Self { kind }
     }
 
     pub fn missing(&self, field: &str) -> Refusal {
         Refusal::missing(self.kind, field)
     }
 
-    pub fn needed(&mut self, field: &str, raw: Option<&RawValue>) -> Result<String, Refusal> {
+    pub fn needed(&self, field: &str, raw: Option<&RawValue>) -> Result<String, Refusal> {
         self.optional(field, raw)?
             .ok_or_else(|| self.missing(field))
     }
 
-    pub fn optional(
-        &mut self,
-        field: &str,
-        raw: Option<&RawValue>,
-    ) -> Result<Option<String>, Refusal> {
+    pub fn optional(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
         let Some(raw) = raw else { return Ok(None) };
         let text = string(raw)
             .ok_or_else(|| Refusal::field(field, &describe(raw), "a text in double quotes"))?;
         check_text(field, &text, field == "code")?;
-        self.note(field, &text);
         Ok(Some(text.into_owned()))
     }
 
     /// A date of the calendar, or a time with its offset, as the text that it is.
-    pub fn date(&mut self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+    pub fn date(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
         let text = self.optional(field, raw)?;
         match text {
             Some(text)
@@ -385,23 +314,22 @@ impl Reader {
     }
 
     /// How many: above 0, and 1 where it is missing.
-    pub fn quantity(&mut self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
+    pub fn quantity(&self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
         if let Some(quantity) = self.decimal("quantity", raw, false)? {
             return Ok(quantity);
         }
-        self.note("quantity", "1");
         Ok(Decimal::ONE)
     }
 
     /// How many there are: 0 is a count as well, and none is not.
-    pub fn counted(&mut self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
+    pub fn counted(&self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
         self.decimal("quantity", raw, true)?
             .ok_or_else(|| self.missing("quantity"))
     }
 
     /// An exact decimal, as a JSON number or as a text.
     pub fn decimal(
-        &mut self,
+        &self,
         field: &str,
         raw: Option<&RawValue>,
         zero: bool,
@@ -418,12 +346,11 @@ impl Reader {
                     &format!("a number {least} and below {MAGNITUDE_LIMIT}, with at most {DECIMALS_MAX} decimals"),
                 )
             })?;
-        self.note(field, &value.to_string());
         Ok(Some(value))
     }
 
     /// How many parcels: a whole number.
-    pub fn parcels(&mut self, raw: Option<&RawValue>) -> Result<Option<u32>, Refusal> {
+    pub fn parcels(&self, raw: Option<&RawValue>) -> Result<Option<u32>, Refusal> {
         let Some(raw) = raw else { return Ok(None) };
         let text = string(raw).unwrap_or_else(|| raw.get().into());
         let parcels = u32::from_str(&text)
@@ -436,7 +363,6 @@ impl Reader {
                     &format!("a whole number from 1 to {PARCELS_MAX}"),
                 )
             })?;
-        self.note("parcels", &parcels.to_string());
         Ok(Some(parcels))
     }
 }

@@ -7,9 +7,12 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::event::{Name, SourceKind};
+use crate::source::identity::ReadingId;
 
 fn reading(channel: Channel, payload: &[u8]) -> Reading {
     Reading {
+        id: ReadingId::of(7, 1),
+        redelivered: false,
         source: SourceKind::Listen,
         device: Name::new("pda-1").unwrap(),
         channel,
@@ -417,65 +420,89 @@ fn the_number_of_events_and_the_size_are_limited() {
 }
 
 #[test]
-fn an_event_with_a_time_and_no_id_is_the_same_event_however_it_is_written() {
-    let id = |payload: &str| event(payload).unwrap().id;
-    let first = id(
-        r#"{"type":"transfer","product":"p","from":"a","to":"b","quantity":1,"at":"2026-11-23T08:15:30Z"}"#,
-    );
-    let other_way = r#"{"at":"2026-11-23T09:15:30+01:00","to":"b","from":"a","product":"\u0070","attempt":2,"type":"transfer"}"#;
-    assert_eq!(first, id(other_way));
-    let mut later = reading(Channel::Event, other_way.as_bytes());
-    later.received += jiff::SignedDuration::from_secs(60);
-    assert_eq!(first, one(decode(&later)).unwrap().id);
-    // Written down, so that no release takes yesterday's events for new ones.
-    assert_eq!(first, "~b2c9c69d176eb8cec77da702727c962a");
-    for other in [
-        r#"{"type":"transfer","product":"p","from":"a","to":"b","at":"2026-11-23T08:15:31Z"}"#,
-        r#"{"type":"transfer","product":"p","from":"b","to":"a","at":"2026-11-23T08:15:30Z"}"#,
-        r#"{"type":"transfer","product":"p","from":"a","to":"b","lot":"l","at":"2026-11-23T08:15:30Z"}"#,
-        r#"{"type":"transfer","product":"p","from":"a","to":"b","operator":"l","at":"2026-11-23T08:15:30Z"}"#,
-    ] {
-        assert_ne!(first, id(other), "{other}");
+fn without_an_id_two_messages_are_two_events_also_where_everything_is_equal() {
+    let timed = format!(r#"{TRANSFER},"at":"2026-11-23T08:15:30Z"}}"#);
+    let plain = format!("{TRANSFER}}}");
+    let scan = r#"{"code":"4000000000006","at":"2026-11-23T08:15:30Z"}"#;
+    let payloads = [
+        (Channel::Event, timed.clone()),
+        (Channel::Event, plain.clone()),
+        (Channel::Event, format!("[{timed},{timed},{plain},{plain}]")),
+        (Channel::Scan, "4000000000006".to_owned()),
+        (Channel::Scan, scan.to_owned()),
+    ];
+    let mut ids = std::collections::HashSet::new();
+    for (channel, payload) in payloads {
+        for number in 0..20 {
+            // One read brings all of them: the time of receipt is the same.
+            let mut reading = reading(channel, payload.as_bytes());
+            reading.id = ReadingId::of(ids.len() as u64, number);
+            for entry in decode(&reading) {
+                let event = entry.unwrap();
+                assert!(event.id_derived && event.flags.is_empty(), "{event:?}");
+                assert!(
+                    ids.insert(event.id.clone()),
+                    "{payload}: {} twice",
+                    event.id
+                );
+            }
+        }
     }
+    assert_eq!(ids.len(), 20 * 8);
+}
+
+/// A reading that waits for room in the journal is decoded again.
+#[test]
+fn the_same_reading_has_the_same_ids() {
+    let array = format!("[{TRANSFER}}},{TRANSFER}}}]");
+    let reading = reading(Channel::Event, array.as_bytes());
+    assert_eq!(decode(&reading), decode(&reading));
+    let first = decode(&reading).remove(0).unwrap();
+    assert_eq!(first.id, format!("~{:016x}{:016x}", 7, EVENTS_MAX));
 }
 
 #[test]
-fn equal_elements_of_one_array_all_count_and_the_same_array_again_is_a_repeat() {
-    let element =
-        r#"{"type":"transfer","product":"p","from":"a","to":"b","at":"2026-11-23T08:15:30Z"}"#;
-    let other =
-        r#"{"type":"transfer","product":"q","from":"a","to":"b","at":"2026-11-23T08:15:30Z"}"#;
-    let ids = |payload: &str, second: i64| -> Vec<String> {
-        let mut reading = reading(Channel::Event, payload.as_bytes());
-        reading.received += jiff::SignedDuration::from_secs(second);
+fn a_message_that_is_sent_again_is_flagged_where_it_has_no_id() {
+    let again = |channel, payload: &str| {
+        let mut reading = reading(channel, payload.as_bytes());
+        reading.redelivered = true;
         let entries = decode(&reading).into_iter();
-        entries.map(|entry| entry.unwrap().id).collect()
+        let flags = entries.map(|entry| entry.unwrap().flags);
+        flags.collect::<Vec<_>>()
     };
-    let array = format!("[{element},{other},{element},{element}]");
-    let first = ids(&array, 0);
-    let different: std::collections::HashSet<_> = first.iter().collect();
-    assert_eq!(different.len(), 4, "{first:?}");
-    assert_eq!(first, ids(&array, 60));
-    // The first has the id that it has alone, and the others keep theirs in an array that is packed otherwise.
-    assert_eq!(ids(element, 0), first[..1]);
-    let packed = ids(&format!("[{element},{element},{other}]"), 0);
-    assert_eq!(packed, [&first[0], &first[2], &first[1]].map(Clone::clone));
-    // Written down, so that no release takes yesterday's events for new ones.
-    assert_eq!(first[2], "~987a675c973b0e39073ae7294fd9212f");
+    let flagged = vec![EventFlag::PossibleRepeat];
+    let timed = format!(r#"{TRANSFER},"at":"2026-11-23T08:15:30Z"}}"#);
+    let named = format!(r#"{TRANSFER},"id":"a"}}"#);
+    assert_eq!(again(Channel::Scan, "401"), [&flagged[..]]);
+    assert_eq!(again(Channel::Scan, r#"{"code":"401"}"#), [&flagged[..]]);
+    assert_eq!(
+        again(Channel::Scan, r#"{"code":"401","id":"a"}"#),
+        [Vec::new()]
+    );
+    assert_eq!(
+        again(Channel::Event, &format!("[{timed},{named}]")),
+        [flagged, Vec::new()]
+    );
 }
 
 #[test]
-fn an_event_without_time_and_id_is_a_new_one_each_time() {
-    let payload = format!("[{TRANSFER}}},{TRANSFER}}}]");
-    let first = decode(&reading(Channel::Event, payload.as_bytes()));
-    let ids: Vec<_> = first
-        .iter()
-        .map(|entry| &entry.as_ref().unwrap().id)
-        .collect();
-    assert_ne!(ids[0], ids[1]);
-    let mut later = reading(Channel::Event, payload.as_bytes());
-    later.received += jiff::SignedDuration::from_nanos(1);
-    assert_ne!(*ids[0], decode(&later)[0].as_ref().unwrap().id);
+fn a_profile_names_the_field_that_is_the_id() {
+    let profile = Profile::parse(
+        "[profile]\nname = \"own\"\nfamily = \"own\"\nabout = \"own\"\nbuilt_from = [\"own\"]\n[connection]\nkind = \"mqtt\"\n\
+         [payload]\ncode = \"/barcode\"\nid = \"/serial_no\"\n",
+    )
+    .unwrap();
+    let scan = |payload: &str| {
+        let mut reading = reading(Channel::Scan, payload.as_bytes());
+        reading.redelivered = true;
+        scanned(&reading, &profile).unwrap().0
+    };
+    let named = scan(r#"{"barcode":"401","serial_no":"s-1"}"#);
+    assert_eq!((named.id.as_str(), named.id_derived), ("s-1", false));
+    assert_eq!(named.flags, []);
+    let unnamed = scan(r#"{"barcode":"401"}"#);
+    assert!(unnamed.id_derived && unnamed.id.starts_with('~'));
+    assert_eq!(unnamed.flags, [EventFlag::PossibleRepeat]);
 }
 
 /// Pieces that payloads are made of, so that random ones get past the first character.

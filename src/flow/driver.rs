@@ -24,7 +24,7 @@ use crate::clock;
 use crate::decode::meaning::{Context, Meaning, Unclear};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
-use crate::event::{Action, Event, Name, Recorded, SourceKind};
+use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
 use crate::forward::copy::Copy;
 use crate::journal::{AppendError, Journal, JournalError, KeepChange};
 use crate::source::Outlets;
@@ -38,6 +38,8 @@ const CURSOR_EVERY: u64 = 10_000;
 const FULL_WAIT: Duration = Duration::from_secs(1);
 /// How often a copy that is being filled for the first time is looked at.
 const COPY_LOOK: Duration = Duration::from_millis(500);
+/// Hexadecimal digits of a scan's id in the ids of the events that are made of it.
+const TAG_DIGITS: usize = 8;
 /// In the journal: up to where scans are read, and what each device has begun.
 const CURSOR_KEY: &str = "flow-cursor";
 const STATE_PREFIX: &str = "flow/";
@@ -271,8 +273,11 @@ impl Driver {
             _ => Tracking::Unknown,
         };
         let package = format!("{}-{}", scan.device, recorded.seq);
+        let tag = blake3::hash(scan.id.as_bytes()).to_hex();
         let input = Input {
             seq: recorded.seq,
+            tag: &tag[..TAG_DIGITS],
+            possible_repeat: scan.flags.contains(&EventFlag::PossibleRepeat),
             at: scan.at,
             now: scan.received,
             code,
@@ -424,8 +429,14 @@ fn event(scan: &Event, made: Made) -> Event {
         at: made.at,
         received: scan.received,
         operator: made.operator,
+        flags: flags(made.possible_repeat),
         action: made.action,
     }
+}
+
+fn flags(possible_repeat: bool) -> Vec<EventFlag> {
+    let flag = possible_repeat.then_some(EventFlag::PossibleRepeat);
+    flag.into_iter().collect()
 }
 
 fn settled(device: &Name, now: Timestamp, made: Made) -> Event {
@@ -437,6 +448,7 @@ fn settled(device: &Name, now: Timestamp, made: Made) -> Event {
         at: made.at,
         received: now,
         operator: made.operator,
+        flags: flags(made.possible_repeat),
         action: made.action,
     }
 }

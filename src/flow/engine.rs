@@ -26,6 +26,10 @@ const REASON: &str = "SR-REASON-";
 pub struct Input<'a> {
     /// The scan's number in the journal: events that are made of it are named after it.
     pub seq: u64,
+    /// Tells the scan from the one with the same number in another journal of the site.
+    pub tag: &'a str,
+    /// Its device says that it may have sent the scan before.
+    pub possible_repeat: bool,
     /// When it was scanned, as the device says: the time of the events.
     pub at: Timestamp,
     /// When the gateway had it: pauses are told by it.
@@ -53,10 +57,12 @@ pub enum Read {
 /// An event that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Made {
-    /// `flow-SEQ-N`: the same scan makes the same ids, so that nothing is made twice.
+    /// `flow-SEQ-N-TAG`: the same scan makes the same ids, so that nothing is made twice.
     pub id: String,
     pub at: Timestamp,
     pub operator: Option<String>,
+    /// One of its scans is flagged as a possible repeat.
+    pub possible_repeat: bool,
     pub action: Action,
 }
 
@@ -91,7 +97,9 @@ impl<'a> Engine<'a> {
         let mut before = state.clone();
         let mut events = self.pass(&mut before, input.now);
         (before.seq, before.made) = (input.seq, 0);
+        input.tag.clone_into(&mut before.tag);
         let mut after = before.clone();
+        after.possible_repeat |= input.possible_repeat;
         let mut actions = Vec::new();
         let (mut state, mut say) = match self.apply(&mut after, input, &mut actions) {
             Ok(say) => (after, say),
@@ -106,6 +114,9 @@ impl<'a> Engine<'a> {
         let operator = input.operator.or(state.operator.as_deref());
         let operator = operator.map(str::to_owned);
         events.extend(number(&mut state, actions, input.at, operator.as_ref()));
+        if state.work.is_empty() {
+            state.possible_repeat = false;
+        }
         (state, Output { events, say })
     }
 
@@ -145,6 +156,7 @@ impl<'a> Engine<'a> {
             state.forget();
             state.flow = None;
             state.done = Done::Nothing;
+            state.possible_repeat = false;
         }
         events
     }
@@ -408,20 +420,31 @@ fn number(
     operator: Option<&String>,
 ) -> Vec<Made> {
     let count = actions.len();
+    if count == 0 {
+        return Vec::new();
+    }
     let name = |(place, action)| Made {
         id: id_of(state, place + 1),
         at,
         operator: operator.cloned(),
+        possible_repeat: state.possible_repeat,
         action,
     };
     let made = actions.into_iter().enumerate().map(name).collect();
     state.made += u32::try_from(count).unwrap_or(u32::MAX);
+    state.possible_repeat = false;
     made
 }
 
 /// The id of the event in this place, from 1, among those that are about to be made.
 fn id_of(state: &State, place: usize) -> String {
-    format!("flow-{}-{}", state.seq, state.made as usize + place)
+    let State { seq, tag, made, .. } = state;
+    let place = *made as usize + place;
+    // A state that an earlier version wrote has no tag.
+    if tag.is_empty() {
+        return format!("flow-{seq}-{place}");
+    }
+    format!("flow-{seq}-{place}-{tag}")
 }
 
 fn is_reason(movement: Movement, text: &str) -> bool {

@@ -30,6 +30,10 @@ pub struct State {
     pub(super) dropped: Option<String>,
     /// The last scan that was read, when, and how many events it made.
     pub(super) seq: u64,
+    /// Tells that scan from the scan with the same `seq` in another journal of the site: a journal that was lost is begun anew.
+    pub(super) tag: String,
+    /// A scan since the last event was made is flagged as a possible repeat.
+    pub(super) possible_repeat: bool,
     pub(super) last: Option<Timestamp>,
     /// The same, by the device's own clock.
     pub(super) last_at: Option<Timestamp>,

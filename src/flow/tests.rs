@@ -1,6 +1,7 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
+mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -63,6 +64,7 @@ struct Device {
     state: State,
     now: Timestamp,
     seq: u64,
+    possible_repeat: bool,
     events: Vec<Made>,
 }
 
@@ -76,6 +78,7 @@ impl Device {
             state: State::default(),
             now: "2026-11-24T08:00:00Z".parse().unwrap(),
             seq: 100,
+            possible_repeat: false,
             events: Vec::new(),
         }
     }
@@ -101,6 +104,8 @@ impl Device {
         let package = format!("ring-{}", self.seq);
         let input = Input {
             seq: self.seq,
+            tag: "7a9",
+            possible_repeat: self.possible_repeat,
             at: self.now,
             now: self.now,
             code,
@@ -261,7 +266,7 @@ fn a_transfer_is_made_when_the_bin_it_goes_to_is_scanned() {
     let ids: Vec<_> = device.events.iter().map(|made| made.id.clone()).collect();
     assert_eq!(
         ids,
-        ["flow-105-1", "flow-105-2"].map(|id| id.replace("105", &device.seq.to_string()))
+        ["flow-105-1-7a9", "flow-105-2-7a9"].map(|id| id.replace("105", &device.seq.to_string()))
     );
     assert_eq!(
         device.made(),
@@ -594,7 +599,7 @@ fn a_pause_makes_what_is_complete_by_itself_and_drops_the_rest_and_says_so() {
     device.pause(70);
     device.scan_all(&["TABLE"]);
     assert_eq!(device.events, made);
-    assert_eq!(made[0].id, format!("flow-{}-1", device.seq - 1));
+    assert_eq!(made[0].id, format!("flow-{}-1-7a9", device.seq - 1));
     assert_eq!(device.made(), ["pick WH/OUT/1 1 CHAIR"]);
 
     let mut device = Device::new("transfer");

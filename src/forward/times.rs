@@ -156,6 +156,7 @@ mod tests {
             at,
             received,
             operator: None,
+            flags: Vec::new(),
             action: Action::Validate {
                 order: "O".to_owned(),
             },

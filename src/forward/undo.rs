@@ -238,6 +238,7 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             received: Timestamp::UNIX_EPOCH,
             operator: None,
+            flags: Vec::new(),
             action: Action::Validate {
                 order: "S1".to_owned(),
             },

@@ -42,6 +42,8 @@ pub struct Totals {
     /// The `seq` of the newest event; 0 before the first.
     pub last_seq: u64,
     pub stored: u64,
+    /// Stored events that are flagged as possible repeats, other than those that a flow made.
+    pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
     /// Events that need no document.

@@ -156,6 +156,8 @@ pub fn repeats_out(bytes: &[u8]) -> Result<Repeats, BadRecord> {
 #[derive(Serialize, Deserialize)]
 enum StoredTotals {
     V1(TotalsV1),
+    /// With the number of events that may be repeats. While there is none, version 1 is written.
+    V2(TotalsV1, u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -189,26 +191,32 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
         } = totals.of(state);
         (documents, lines, events)
     });
-    encode(
-        "totals",
-        &StoredTotals::V1(TotalsV1 {
-            last_seq: totals.last_seq,
-            stored: totals.stored,
-            duplicates: totals.duplicates,
-            rejected: totals.rejected,
-            no_document: totals.no_document,
-            states,
-            last_document: kept.last_document,
-            settled: totals.settled,
-        }),
-    )
+    let plain = TotalsV1 {
+        last_seq: totals.last_seq,
+        stored: totals.stored,
+        duplicates: totals.duplicates,
+        rejected: totals.rejected,
+        no_document: totals.no_document,
+        states,
+        last_document: kept.last_document,
+        settled: totals.settled,
+    };
+    let stored = match totals.possible_repeats {
+        0 => StoredTotals::V1(plain),
+        count => StoredTotals::V2(plain, count),
+    };
+    encode("totals", &stored)
 }
 
 pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
-    let StoredTotals::V1(stored) = decode("totals", bytes)?;
+    let (stored, possible_repeats) = match decode("totals", bytes)? {
+        StoredTotals::V1(stored) => (stored, 0),
+        StoredTotals::V2(stored, possible_repeats) => (stored, possible_repeats),
+    };
     let mut totals = Totals {
         last_seq: stored.last_seq,
         stored: stored.stored,
+        possible_repeats,
         duplicates: stored.duplicates,
         rejected: stored.rejected,
         no_document: stored.no_document,

@@ -12,7 +12,7 @@ use super::stored::{self, Kept};
 use super::writer::Limits;
 use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, rejected, tables};
 use crate::document::{Document, Progress, State};
-use crate::event::{Event, Rejection};
+use crate::event::{Event, EventFlag, Rejection, SourceKind};
 
 /// Documents and events that one request to prune looks at.
 const PRUNE_MAX: usize = 2_000;
@@ -106,6 +106,9 @@ impl<'a> Transaction<'a> {
         let seq = totals.last_seq + 1;
         totals.last_seq = seq;
         totals.stored += 1;
+        if event.flags.contains(&EventFlag::PossibleRepeat) && event.source != SourceKind::Flow {
+            totals.possible_repeats += 1;
+        }
         let bytes = stored::event_in(event)?;
         self.written.added += bytes.len() as u64 + 48;
         self.events.insert(seq, bytes.as_slice())?;

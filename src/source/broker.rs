@@ -6,7 +6,7 @@
 //!
 //! Promised: a message that the broker holds for the gateway is acknowledged only when it is on disk (**invariant
 //! 1**), so neither end may be killed at a moment that loses one. What comes twice because of that is found to be
-//! a duplicate by its id; for an event with neither id nor time, see [`crate::decode`].
+//! a duplicate by its id. An event without an id is stored again, flagged as `possible-repeat`.
 //!
 //! - `options`: from the configuration to what rumqttc wants.
 //! - `topic`: the topics of `docs/mqtt.md`.
@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub use options::BrokerError;
 
 use super::devices::{DeviceList, Told};
+use super::identity::ReadingId;
 use super::{Intake, Outbound, Reading};
 use crate::capture::Capture;
 use crate::event::{Name, SourceKind};
@@ -283,6 +284,8 @@ impl Driver {
             Some(Topic::Reading(device, channel)) if !publish.retain => {
                 self.presence.heard(&self.board, &device);
                 Some(Reading {
+                    id: ReadingId::next(),
+                    redelivered: publish.dup,
                     source: SourceKind::Broker,
                     device,
                     channel,

@@ -21,6 +21,7 @@ mod io;
 mod limits;
 mod message;
 mod packets;
+mod receptions;
 mod session;
 mod shared;
 mod stored;

@@ -1,8 +1,8 @@
 //! Which profile a device has, and what became of a scan by it.
 //!
 //! Comes in: readings of the channel `scan`, from scanners of `scanners.toml` and devices of `devices.toml` that name a profile.
-//! Goes out: events and rejections, as from `decode`. A code that comes again within the profile's time has the id of its first,
-//! so that the journal finds it to be a duplicate, and names its original.
+//! Goes out: events and rejections, as from `decode`. Where a profile says that a code within some time of an equal one is the same
+//! read, the second code has the id of the first: the journal finds a duplicate, which names its original.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use super::{Channel, Reading, Word};
 use crate::clock;
 use crate::decode;
 use crate::decode::profile::{Fault, Message, Profile, SHIPPED, Values};
-use crate::event::{Action, Event, Name, Rejection, SourceKind};
+use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
 
 /// A profile is shorter; what is longer is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -46,7 +46,9 @@ struct Known {
 #[derive(Debug)]
 struct First {
     code: String,
+    /// By the device's own clock, where the message says a time; reads that were sent late arrive together.
     at: Timestamp,
+    received: Timestamp,
     id: String,
     id_derived: bool,
 }
@@ -140,7 +142,10 @@ impl Profiles {
             Some(rule) if reading.channel == Channel::Scan => {
                 let scanned = decode::scanned(reading, &rule.profile).map(|(mut event, number)| {
                     event.operator = event.operator.take().or(rule.operator);
-                    self.name_repeat(&mut event, &rule.profile);
+                    // A message that is sent again is for a person to judge: see `possible-repeat`.
+                    if !event.flags.contains(&EventFlag::PossibleRepeat) {
+                        self.name_repeat(&mut event, &rule.profile);
+                    }
                     if let Some(number) = number {
                         self.known().numbers.insert(event.device.clone(), number);
                     }
@@ -159,14 +164,16 @@ impl Profiles {
         let mut known = self.known();
         if let Some(first) = known.firsts.get(&event.device)
             && first.code == *code
-            && profile.repeats.is_repeat(first.at, event.received)
+            && profile.repeats.is_repeat(first.received, event.received)
+            && profile.repeats.is_repeat(first.at, event.at)
         {
             event.id.clone_from(&first.id);
             event.id_derived = first.id_derived;
         } else if profile.repeats.within_ms > 0 {
             let first = First {
                 code: code.clone(),
-                at: event.received,
+                at: event.at,
+                received: event.received,
                 id: event.id.clone(),
                 id_derived: event.id_derived,
             };
@@ -219,6 +226,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::source::identity::ReadingId;
+
     fn profiles(text: &str) -> Profiles {
         let rule = Rule {
             profile: Arc::new(Profile::parse(text).unwrap()),
@@ -230,7 +239,18 @@ mod tests {
     }
 
     fn read(profiles: &Profiles, payload: &'static [u8], ms: i64) -> Result<Event, Rejection> {
+        read_as(profiles, payload, ms, false)
+    }
+
+    fn read_as(
+        profiles: &Profiles,
+        payload: &'static [u8],
+        ms: i64,
+        redelivered: bool,
+    ) -> Result<Event, Rejection> {
         let reading = Reading {
+            id: ReadingId::next(),
+            redelivered,
             source: SourceKind::Serial,
             device: Name::new("dock").unwrap(),
             channel: Channel::Scan,
@@ -273,9 +293,28 @@ mod tests {
         assert_ne!(other, first);
         assert_ne!(id(b"A", 320), first, "another code was between them");
 
+        // The device says that it may have sent it before: for a person to judge.
+        let repeat = read_as(&profiles, b"A", 630, false).unwrap();
+        let again = read_as(&profiles, b"A", 640, true).unwrap();
+        assert_eq!(again.flags, [EventFlag::PossibleRepeat]);
+        assert_ne!(again.id, repeat.id);
+
         let each = shipped("generic-serial").replace("within_ms = 300", "within_ms = 0");
         let profiles = self::profiles(&each);
         let id = |payload, ms| read(&profiles, payload, ms).unwrap().id;
         assert_ne!(id(b"A", 0), id(b"A", 1));
+        assert_ne!(id(b"A", 2), id(b"A", 2), "one moment");
+    }
+
+    #[test]
+    fn reads_that_were_minutes_apart_and_arrive_together_are_no_repeats() {
+        let profiles = profiles(
+            "[profile]\nname = \"own\"\nfamily = \"own\"\nabout = \"own\"\nbuilt_from = [\"own\"]\n[connection]\nkind = \"mqtt\"\n\
+             [payload]\ncode = \"/code\"\ntime = \"/at\"\n[repeats]\nwithin_ms = 5000\n",
+        );
+        let id = |payload| read(&profiles, payload, 0).unwrap().id;
+        let first = id(br#"{"code": "A", "at": "2026-11-23T08:15:30Z"}"#);
+        assert_eq!(id(br#"{"code": "A", "at": "2026-11-23T08:15:31Z"}"#), first);
+        assert_ne!(id(br#"{"code": "A", "at": "2026-11-23T08:20:00Z"}"#), first);
     }
 }

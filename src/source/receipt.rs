@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::Verdict;
+use crate::event::EventFlag;
 use crate::journal::Accepted;
 
 #[derive(Debug, Serialize)]
@@ -15,6 +16,8 @@ pub enum Receipt<'a> {
         duplicate: bool,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         id_derived: bool,
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        flags: &'a [EventFlag],
     },
     Posted {
         id: &'a str,
@@ -46,6 +49,7 @@ impl Receipt<'_> {
                 seq: *seq,
                 duplicate: false,
                 id_derived: verdict.id_derived,
+                flags: &verdict.flags,
             }
             .to_bytes(),
             Accepted::Duplicate { original } => Receipt::Stored {
@@ -53,6 +57,7 @@ impl Receipt<'_> {
                 seq: *original,
                 duplicate: true,
                 id_derived: verdict.id_derived,
+                flags: &verdict.flags,
             }
             .to_bytes(),
             Accepted::Rejected { code, message } => {

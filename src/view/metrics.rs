@@ -114,6 +114,11 @@ impl Out<'_> {
             events.stored,
         )?;
         self.counter(
+            "events_possible_repeat",
+            "Stored events that their devices may have sent twice, without an id",
+            events.possible_repeats,
+        )?;
+        self.counter(
             "events_duplicate",
             "Readings that were an event which came before",
             events.duplicates,

@@ -26,8 +26,11 @@ pub struct EventView {
     pub site: String,
     pub device: String,
     pub id: String,
-    /// The gateway derived `id`, because the device gave none.
+    /// The gateway made `id`, because the device gave none.
     pub id_derived: bool,
+    /// What a person should know of how the event came: `possible-repeat`.
+    #[serde(default)]
+    pub flags: Vec<String>,
     #[serde(rename = "type")]
     pub kind: String,
     /// When it was done.
@@ -93,6 +96,9 @@ impl EventView {
             device: event.device.to_string(),
             id: event.id.clone(),
             id_derived: event.id_derived,
+            flags: (event.flags.iter())
+                .map(|flag| flag.as_str().to_owned())
+                .collect(),
             kind: event.action.kind().to_owned(),
             at: event.at,
             received: event.received,

@@ -41,6 +41,9 @@ pub struct Status {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     pub stored: u64,
+    /// Stored events that their devices may have sent twice, without an id. Missing where there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
     /// Not in a sealed document yet.
@@ -181,10 +184,16 @@ impl Status {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 impl EventCounts {
     fn of(totals: &Totals) -> Self {
         Self {
             stored: totals.stored,
+            possible_repeats: totals.possible_repeats,
             duplicates: totals.duplicates,
             rejected: totals.rejected,
             open: totals.open_events(),

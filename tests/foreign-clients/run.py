@@ -170,6 +170,43 @@ def paho_publishes_and_reads_receipts(gateway):
         paho.close()
 
 
+def count_receipts(reader, count, what):
+    receipts = [reader.receipt() for _ in range(count)]
+    check(all(r["status"] == "stored" and not r["duplicate"] for r in receipts), f"{what}: {receipts}")
+    check(len({r["seq"] for r in receipts}) == count and len({r["id"] for r in receipts}) == count, what)
+    check(all("flags" not in r for r in receipts), f"{what}: {receipts}")
+
+
+def equal_lines_of_mosquitto_pub_count_each(gateway):
+    reader = Paho(gateway, mqtt.MQTTv311, f"lines-{RUN}")
+    reader.subscribe(gateway.prefix + "receipt")
+    for version in ("mqttv311", "mqttv5"):
+        for qos in (0, 1, 2 if version == "mqttv311" else 1):
+            with gateway.mosquitto("mosquitto_pub", version, "-t", gateway.prefix + "scan", "-q", str(qos), "-l",
+                                   stdin=subprocess.PIPE) as process:
+                output, _ = process.communicate("4000000000006\n" * 20, timeout=WAIT_S)
+            check(process.returncode == 0, f"mosquitto_pub -l {version} QoS {qos}: {output}")
+            count_receipts(reader, 20, f"{version} QoS {qos}")
+    reader.close()
+
+
+def equal_scans_of_pahos_offline_queue_count_each(gateway):
+    for protocol in (mqtt.MQTTv311, mqtt.MQTTv5):
+        reader = Paho(gateway, protocol, f"queue-reader-{RUN}")
+        reader.subscribe(gateway.prefix + "receipt")
+        client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"queue-{RUN}", protocol=protocol)
+        client.username_pw_set(gateway.user, gateway.password)
+        # Scanned while there is no link.
+        for _ in range(5):
+            client.publish(gateway.prefix + "scan", "4000000000006", qos=1)
+        client.connect(gateway.host, gateway.port, keepalive=5)
+        client.loop_start()
+        count_receipts(reader, 5, f"paho's queue, protocol {int(protocol)}")
+        client.disconnect()
+        client.loop_stop()
+        reader.close()
+
+
 def paho_5_is_told_reasons(gateway):
     paho = Paho(gateway, mqtt.MQTTv5, f"paho-{RUN}")
     for topic, payload, code in (
@@ -233,6 +270,8 @@ CHECKS = [
     mosquitto_of_5_is_told_that_a_topic_is_foreign,
     a_retained_state_comes_with_the_subscription,
     paho_publishes_and_reads_receipts,
+    equal_lines_of_mosquitto_pub_count_each,
+    equal_scans_of_pahos_offline_queue_count_each,
     paho_5_is_told_reasons,
     a_session_finds_what_it_missed,
     a_last_will_is_published,

@@ -21,6 +21,7 @@ pub fn transfer(device: &str, id: &str, product: &str, from: &str, to: &str, sec
         at: at(second),
         received: at(second),
         operator: None,
+        flags: Vec::new(),
         action: Action::Transfer {
             product: product.to_owned(),
             quantity: 1.into(),

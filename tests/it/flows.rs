@@ -7,6 +7,7 @@
 mod broker;
 mod cuts;
 mod dock;
+mod together;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -199,6 +199,27 @@ fn documents_are_parked() {
 }
 
 #[test]
+fn what_may_have_been_sent_twice_is_seen() {
+    let mut snapshot = parked();
+    let flags = || vec!["possible-repeat".to_owned()];
+    snapshot.status.events.possible_repeats = 7;
+    snapshot.documents[1].flags = flags();
+    snapshot.parked[0].flags = flags();
+    let mut app = app(snapshot);
+    // The list of documents, then the one that is parked; a large screen has both.
+    for _ in 0..2 {
+        press(&mut app, "\t");
+        for (columns, rows, panels) in [(80, 24, 1), (120, 40, 2)] {
+            let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+            terminal.draw(|frame| draw(frame, &mut app)).unwrap();
+            let shown = terminal.backend().to_string();
+            assert_eq!(shown.matches("possible-repeat").count(), panels, "{shown}");
+            assert!(shown.contains("7 possible,"), "{shown}");
+        }
+    }
+}
+
+#[test]
 fn the_journal_is_full() {
     let mut snapshot = well();
     let status = &mut snapshot.status;

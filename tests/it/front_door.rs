@@ -5,6 +5,7 @@ mod capture;
 mod clients;
 mod harness;
 mod hostile;
+mod identity;
 mod promise;
 mod sessions;
 

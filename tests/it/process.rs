@@ -1,15 +1,20 @@
 //! The daemon as it is installed: a process that is signalled, killed and started twice.
 
+use std::collections::HashSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use bytes::BytesMut;
+use rumqttc::mqttbytes::v4::{Connect, Packet as Raw, Publish};
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stockrelay::clock;
 use stockrelay::view::client::Client;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -81,6 +86,66 @@ impl Process {
         .unwrap();
     }
 
+    /// Sends equal scans without an id in one segment, by a client of its own, and waits for their PUBACKs.
+    async fn scan_together(&self, count: u16, dup: bool) {
+        let mut bytes = BytesMut::new();
+        let mut write = |packet: Raw| packet.write(&mut bytes, 1 << 16).unwrap();
+        write(Raw::Connect(Connect::new("pda")));
+        for pkid in 1..=count {
+            let topic = "stockrelay/v1/ams1/pda/scan";
+            let mut publish = Publish::new(topic, QoS::AtLeastOnce, "4000000000006");
+            (publish.pkid, publish.dup) = (pkid, dup);
+            write(Raw::Publish(publish));
+        }
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        // CONNACK, and 4 bytes for each PUBACK.
+        let mut answers = vec![0; 4 + 4 * usize::from(count)];
+        let read = stream.read_exact(&mut answers);
+        tokio::time::timeout(SOON, read).await.unwrap().unwrap();
+        let acked = answers.chunks_exact(4).skip(1).map(|ack| ack[0]);
+        assert!(acked.eq(std::iter::repeat_n(0x40, usize::from(count))));
+    }
+
+    /// Sends one QoS 2 scan without an id in a session that stays, and packets behind it; reads so many bytes besides the CONNACK.
+    async fn scan_once(&self, dup: bool, behind: &[u8], answers: usize) -> Vec<u8> {
+        let mut bytes = BytesMut::new();
+        let mut connect = Connect::new("pda");
+        connect.clean_session = false;
+        let topic = "stockrelay/v1/ams1/pda/scan";
+        let mut publish = Publish::new(topic, QoS::ExactlyOnce, "4000000000006");
+        (publish.pkid, publish.dup) = (7, dup);
+        for packet in [Raw::Connect(connect), Raw::Publish(publish)] {
+            packet.write(&mut bytes, 1 << 16).unwrap();
+        }
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&bytes).await.unwrap();
+        let mut read = vec![0; 8];
+        let rec = stream.read_exact(&mut read);
+        tokio::time::timeout(SOON, rec).await.unwrap().unwrap();
+        assert_eq!(read[4..], [0x50, 2, 0, 7]);
+        stream.write_all(behind).await.unwrap();
+        let mut read = vec![0; answers];
+        let rest = stream.read_exact(&mut read);
+        tokio::time::timeout(SOON, rest).await.unwrap().unwrap();
+        read
+    }
+
+    async fn kill_and_start(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = command(self.dir.path()).spawn().unwrap();
+        self.status().await;
+    }
+
+    /// What a command prints.
+    fn says(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stockrelay"));
+        command.args(["--config", "config.toml"]).args(arguments);
+        let output = command.current_dir(self.dir.path()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Publishes one event and waits for its PUBACK.
     async fn publish(&self, id: &str) {
         let mut options =
@@ -145,6 +210,65 @@ async fn what_was_acknowledged_survives_sigkill_and_sigterm_ends_it_well_within_
         "{:?}",
         begun.elapsed()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_scans_without_an_id_count_each_also_over_a_kill_and_those_with_dup_are_shown_as_such()
+ {
+    let mut process = Process::start().await;
+    process.scan_together(20, false).await;
+    process.kill_and_start().await;
+    process.scan_together(20, false).await;
+    process.kill_and_start().await;
+    process.scan_together(2, true).await;
+    let status = process.status().await;
+    let events = &status["events"];
+    let counts = [
+        &events["stored"],
+        &events["duplicates"],
+        &events["possible_repeats"],
+    ];
+    assert_eq!(counts, [42, 0, 2], "{status}");
+    let client = Client::new(&process.socket());
+    let listed: Value = client.get("/v1/events?limit=100").await.unwrap();
+    let listed = listed["events"].as_array().unwrap();
+    let ids: HashSet<_> = listed
+        .iter()
+        .map(|event| event["id"].as_str().unwrap())
+        .collect();
+    assert_eq!(ids.len(), 42);
+    for (place, event) in listed.iter().enumerate() {
+        let flags = if place < 40 {
+            json!([])
+        } else {
+            json!(["possible-repeat"])
+        };
+        assert_eq!(event["flags"], flags, "{event}");
+    }
+    let says = |arguments: &[&str]| process.says(arguments);
+    assert!(says(&["trace", "42"]).contains("note: possible-repeat"));
+    assert!(!says(&["trace", "40"]).contains("note"));
+    assert_eq!(says(&["events"]).matches("[possible-repeat]").count(), 2);
+    assert!(says(&["status"]).contains("2 of the stored may have been sent twice"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_qos_2_scan_that_was_received_and_not_released_counts_once_over_a_kill() {
+    let mut process = Process::start().await;
+    process.scan_once(false, &[], 0).await;
+    for _ in 0..2 {
+        process.kill_and_start().await;
+        process.scan_once(true, &[], 0).await;
+    }
+    let released = process.scan_once(true, &[0x62, 2, 0, 7], 4).await;
+    assert_eq!(released, [0x70, 2, 0, 7]);
+    let events = &process.status().await["events"];
+    assert_eq!(events["stored"], 1, "{events}");
+    assert!(events["possible_repeats"].is_null(), "{events}");
+    // Released, so it is another message, also after a kill.
+    process.kill_and_start().await;
+    process.scan_once(false, &[], 0).await;
+    assert_eq!(process.status().await["events"]["stored"], 2);
 }
 
 #[tokio::test]

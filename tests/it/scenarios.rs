@@ -103,6 +103,7 @@ scenarios!(
     edit_product,
     edit_quantity,
     equal_lines_sum,
+    equal_without_id,
     line_limit_seals,
     lines_changed_by_somebody,
     lot_known_and_lot_missing,

@@ -18,6 +18,7 @@ fn event(action: Action) -> Event {
         at: Timestamp::UNIX_EPOCH,
         received: Timestamp::UNIX_EPOCH,
         operator: None,
+        flags: Vec::new(),
         action,
     }
 }

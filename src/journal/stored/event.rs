@@ -3,13 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::event::{Action, Event, Name, SourceKind};
+use crate::event::{Action, Event, EventFlag, Name, SourceKind};
 use rust_decimal::Decimal;
 
 #[derive(Serialize, Deserialize)]
 enum StoredEvent<'a> {
     #[serde(borrow)]
     V1(EventV1<'a>),
+    /// With flags. An event without flags is written as version 1.
+    V2(#[serde(borrow)] EventV1<'a>, Vec<FlagV2>),
+}
+
+#[derive(Serialize, Deserialize)]
+enum FlagV2 {
+    PossibleRepeat,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -292,29 +299,40 @@ fn action_out(action: ActionV1<'_>) -> Result<Action, BadRecord> {
 
 pub fn event_in(event: &Event) -> Result<Vec<u8>, BadRecord> {
     let received_us = event.received.as_microsecond();
-    encode(
-        "event",
-        &StoredEvent::V1(EventV1 {
-            device: event.device.as_str(),
-            id: &event.id,
-            id_derived: event.id_derived,
-            source: match event.source {
-                SourceKind::Listen => SourceV1::Listen,
-                SourceKind::Broker => SourceV1::Broker,
-                SourceKind::Serial => SourceV1::Serial,
-                SourceKind::Hid => SourceV1::Hid,
-                SourceKind::Flow => SourceV1::Flow,
-            },
-            received_us,
-            at_us_after: event.at.as_microsecond().wrapping_sub(received_us),
-            operator: event.operator.as_deref(),
-            action: action_in(&event.action),
-        }),
-    )
+    let plain = EventV1 {
+        device: event.device.as_str(),
+        id: &event.id,
+        id_derived: event.id_derived,
+        source: match event.source {
+            SourceKind::Listen => SourceV1::Listen,
+            SourceKind::Broker => SourceV1::Broker,
+            SourceKind::Serial => SourceV1::Serial,
+            SourceKind::Hid => SourceV1::Hid,
+            SourceKind::Flow => SourceV1::Flow,
+        },
+        received_us,
+        at_us_after: event.at.as_microsecond().wrapping_sub(received_us),
+        operator: event.operator.as_deref(),
+        action: action_in(&event.action),
+    };
+    if event.flags.is_empty() {
+        return encode("event", &StoredEvent::V1(plain));
+    }
+    let flag = |flag: &EventFlag| match flag {
+        EventFlag::PossibleRepeat => FlagV2::PossibleRepeat,
+    };
+    let flags = event.flags.iter().map(flag).collect();
+    encode("event", &StoredEvent::V2(plain, flags))
 }
 
 pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {
-    let StoredEvent::V1(stored) = decode("event", bytes)?;
+    let (stored, flags) = match decode("event", bytes)? {
+        StoredEvent::V1(stored) => (stored, Vec::new()),
+        StoredEvent::V2(stored, flags) => (stored, flags),
+    };
+    let flag = |flag| match flag {
+        FlagV2::PossibleRepeat => EventFlag::PossibleRepeat,
+    };
     Ok(Event {
         device: Name::new(stored.device).map_err(|error| bad("event", error))?,
         id: stored.id.to_owned(),
@@ -329,6 +347,7 @@ pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {
         at: time("event", stored.received_us.wrapping_add(stored.at_us_after))?,
         received: time("event", stored.received_us)?,
         operator: own(stored.operator),
+        flags: flags.into_iter().map(flag).collect(),
         action: action_out(stored.action)?,
     })
 }

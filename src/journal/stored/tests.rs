@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
-use crate::event::{Action, Event, SourceKind};
+use crate::event::{Action, Event, EventFlag, SourceKind};
 use crate::journal::AuditRecord;
 
 fn at(second: i64) -> Timestamp {
@@ -27,6 +27,7 @@ fn event(action: Action) -> Event {
         at: at(-3),
         received: at(0),
         operator: text("anna"),
+        flags: Vec::new(),
         action,
     }
 }
@@ -319,6 +320,15 @@ fn documents_v4() -> [(&'static str, Document); 2] {
     [("times", timed), ("recount", recount)]
 }
 
+/// An event with a flag, and totals that count such events.
+fn flagged() -> (Event, Kept) {
+    let mut event = events().swap_remove(1).1;
+    event.flags = vec![EventFlag::PossibleRepeat];
+    let mut kept = kept();
+    kept.totals.possible_repeats = 9;
+    (event, kept)
+}
+
 fn golden(name: &str) -> Vec<u8> {
     golden_in(include_str!("v1.txt"), name)
 }
@@ -393,6 +403,16 @@ fn documents_with_times_and_recounts_are_read_and_written_as_ever() {
 }
 
 #[test]
+fn flags_of_an_event_and_their_count_are_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("event_v2.txt"), name);
+    let (event, kept) = flagged();
+    assert_eq!(event_out(&golden("transfer")).unwrap(), event);
+    assert_eq!(event_in(&event).unwrap(), golden("transfer"));
+    assert_eq!(kept_out(&golden("totals")).unwrap(), kept);
+    assert_eq!(kept_in(&kept).unwrap(), golden("totals"));
+}
+
+#[test]
 fn the_rest_of_version_1_is_read_and_written_as_ever() {
     let rejection = Rejection {
         device: Name::new("pda-07").unwrap(),
@@ -444,9 +464,9 @@ fn each_source_has_its_number_for_ever() {
 
 #[test]
 fn what_a_newer_version_wrote_is_refused_and_never_guessed_at() {
-    // The first byte is the version; 1 would be the second one.
+    // The first byte is the version; 2 would be the third one.
     let mut newer = golden("transfer");
-    newer[0] = 1;
+    newer[0] = 2;
     let error = event_out(&newer).unwrap_err().to_string();
     assert!(
         error.contains("event") && error.contains("newer version"),
@@ -507,6 +527,9 @@ fn print_the_present_forms() {
     records.push(("undo", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));
     records.push(("progress", progress_in(&progress).unwrap()));
+    let (event, kept) = flagged();
+    records.push(("transfer", event_in(&event).unwrap()));
+    records.push(("totals", kept_in(&kept).unwrap()));
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

@@ -16,6 +16,7 @@ use super::hub::Device;
 use super::wire::Qos;
 use crate::event::{Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
+use crate::source::identity::ReadingId;
 use crate::source::receipt::Receipt;
 use crate::source::{Channel, Intake, Reading, Verdict, Word};
 
@@ -36,17 +37,31 @@ pub struct Batch {
     /// What the publishes cost in memory, about.
     pub bytes: usize,
     readings: Vec<Reading>,
+    /// What goes to disk in the same commit as the readings.
+    received: Vec<KeepChange>,
     rejections: Vec<Rejection>,
     keeps: Vec<KeepChange>,
     /// A SUBSCRIBE or UNSUBSCRIBE whose answer waits for `keeps`.
     pub reply: Option<Bytes>,
 }
 
+/// A PUBLISH as its acknowledgement needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Delivery {
+    pub qos: Qos,
+    pub pkid: u16,
+    /// The client says that it may have sent the message before.
+    pub dup: bool,
+    /// QoS 2: which publish with this packet id it is (`Session::receive`).
+    pub reception: u64,
+    /// QoS 2: its packet id goes to disk with it.
+    pub stored: bool,
+}
+
 /// One publish that waits for its acknowledgement.
 #[derive(Debug)]
 pub struct Waiting {
-    pub qos: Qos,
-    pub pkid: u16,
+    pub delivery: Delivery,
     what: What,
 }
 
@@ -60,6 +75,8 @@ enum What {
     Kept,
     /// Nothing to wait for but its turn.
     Done(Reason, &'static str),
+    /// QoS 2: the same message as an earlier publish that is on its way to the disk.
+    Again,
 }
 
 /// What became of a batch.
@@ -82,8 +99,9 @@ pub struct Settled {
 
 #[derive(Debug)]
 pub struct Outcome {
-    pub qos: Qos,
-    pub pkid: u16,
+    pub delivery: Delivery,
+    /// QoS 2: the same message as an earlier publish, which settled before.
+    pub is_again: bool,
     pub reason: Reason,
     pub text: Option<String>,
 }
@@ -95,16 +113,17 @@ impl Batch {
 
     pub fn read(
         &mut self,
-        qos: Qos,
-        pkid: u16,
+        delivery: Delivery,
         device: &Name,
         channel: Channel,
         payload: Bytes,
         received: Timestamp,
     ) {
         self.bytes += payload.len();
-        self.push(qos, pkid, What::Reading);
+        self.push(delivery, What::Reading);
         self.readings.push(Reading {
+            id: ReadingId::next(),
+            redelivered: delivery.dup,
             source: SourceKind::Listen,
             device: device.clone(),
             channel,
@@ -113,8 +132,13 @@ impl Batch {
         });
     }
 
-    pub fn keep(&mut self, qos: Qos, pkid: u16, changes: Vec<KeepChange>) {
-        self.push(qos, pkid, What::Kept);
+    /// A packet id that goes to disk with the readings.
+    pub fn receive(&mut self, received: KeepChange) {
+        self.received.push(received);
+    }
+
+    pub fn keep(&mut self, delivery: Delivery, changes: Vec<KeepChange>) {
+        self.push(delivery, What::Kept);
         let bytes = |(key, value): &KeepChange| key.len() + value.as_ref().map_or(0, Vec::len);
         self.bytes += changes.iter().map(bytes).sum::<usize>();
         self.keeps.extend(changes);
@@ -129,23 +153,27 @@ impl Batch {
         }
     }
 
-    pub fn done(&mut self, qos: Qos, pkid: u16, reason: Reason, text: &'static str) {
-        self.push(qos, pkid, What::Done(reason, text));
+    pub fn done(&mut self, delivery: Delivery, reason: Reason, text: &'static str) {
+        self.push(delivery, What::Done(reason, text));
+    }
+
+    /// A QoS 2 publish whose first copy is on its way to the disk: it is answered as soon as that one is.
+    pub fn again(&mut self, delivery: Delivery) {
+        self.push(delivery, What::Again);
     }
 
     /// A publish to a topic that is not the device's, from a client that cannot be told so: it is kept as a rejected
     /// reading and then acknowledged, so that it is neither lost in silence nor sent for ever.
     pub fn reject(
         &mut self,
-        qos: Qos,
-        pkid: u16,
+        delivery: Delivery,
         device: &Name,
         topic: &[u8],
         payload: &Bytes,
         received: Timestamp,
     ) {
         self.bytes += payload.len().min(FOREIGN_BYTES_MAX);
-        self.push(qos, pkid, What::Rejection);
+        self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
         self.rejections.push(Rejection {
             device: device.clone(),
@@ -160,9 +188,9 @@ impl Batch {
         });
     }
 
-    fn push(&mut self, qos: Qos, pkid: u16, what: What) {
+    fn push(&mut self, delivery: Delivery, what: What) {
         self.bytes += PUBLISH_BYTES;
-        self.publishes.push(Waiting { qos, pkid, what });
+        self.publishes.push(Waiting { delivery, what });
     }
 
     /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while the journal is full:
@@ -175,14 +203,17 @@ impl Batch {
         device: Arc<Device>,
         patient: Option<CancellationToken>,
     ) -> Settled {
-        let promised = self.publishes.iter().any(|p| p.qos != Qos::AtMostOnce);
+        let promised = (self.publishes.iter()).any(|p| p.delivery.qos != Qos::AtMostOnce);
         let patient = patient.as_ref().filter(|_| promised);
         let readings = async {
             if self.readings.is_empty() {
                 return Ok(Vec::new());
             }
             let display = device.wants_displays();
-            patiently(patient, || intake.take_many(&self.readings, display)).await
+            patiently(patient, || {
+                intake.take_many_and_keep(&self.readings, display, self.received.clone())
+            })
+            .await
         };
         let rejections = async {
             if self.rejections.is_empty() {
@@ -232,8 +263,10 @@ impl Batch {
         }
         let mut readings = readings.map(Vec::into_iter);
         let mut rejections = rejections.map(Vec::into_iter);
-        for Waiting { qos, pkid, what } in self.publishes {
+        for Waiting { delivery, what } in self.publishes {
+            let is_again = matches!(what, What::Again);
             let (reason, text) = match what {
+                What::Again => (Reason::Success, None),
                 What::Done(reason, text) => (reason, Some(text.to_owned())),
                 What::Kept => plain(keeps.as_ref().err()),
                 What::Reading => match &mut readings {
@@ -245,6 +278,7 @@ impl Batch {
                         let verdicts = accepted.next().map(|accepted| Verdict {
                             id: None,
                             id_derived: false,
+                            flags: Vec::new(),
                             accepted,
                             display: None,
                             words: Vec::new(),
@@ -256,8 +290,8 @@ impl Batch {
                 },
             };
             settled.publishes.push(Outcome {
-                qos,
-                pkid,
+                delivery,
+                is_again,
                 reason,
                 text,
             });

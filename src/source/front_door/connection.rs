@@ -16,13 +16,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::batch::{BATCH_BYTES_MAX, Batch, Settled};
+use super::batch::{BATCH_BYTES_MAX, Batch, Delivery, Outcome, Settled};
 use super::handshake::Client;
 use super::io::{Io, Moved};
 use super::limits::Bucket;
 use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
+use crate::journal::KeepChange;
 
 /// Changes of a session that wait for the disk; with more, nothing further is read.
 const CHANGES_MAX: usize = 64;
@@ -296,6 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut next = Some(settled);
         let (mut stored, mut rejected) = (0, 0);
         let (mut receipts, mut displays, mut words) = (Vec::new(), Vec::new(), Vec::new());
+        let mut changes = Vec::new();
         let mut result = Ok(());
         while let Some(settled) = next {
             if settled.stopped {
@@ -308,27 +310,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             displays.extend(settled.displays);
             words.extend(settled.words);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(settled.bytes);
-            for outcome in settled.publishes {
-                if outcome.qos == Qos::AtMostOnce {
-                    continue;
-                }
-                self.waiting = self.waiting.saturating_sub(1);
-                if outcome.qos == Qos::ExactlyOnce {
-                    self.client
-                        .session
-                        .committed(self.client.epoch, outcome.pkid);
-                }
-                self.client.writer.acknowledge(
-                    &mut self.io.output,
-                    outcome.qos,
-                    outcome.pkid,
-                    outcome.reason,
-                    outcome.text.as_deref(),
-                );
+            for outcome in &settled.publishes {
+                self.acknowledge(outcome, &mut changes);
             }
             next = self.publishes.next().now_or_never().flatten();
         }
         self.count(stored, rejected);
+        self.change(Batch::changes(changes, None));
         if !receipts.is_empty() || !displays.is_empty() || !words.is_empty() {
             let mut changes = Vec::new();
             let now = clock::instant();
@@ -349,6 +337,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.change(Batch::changes(changes, None));
         }
         result
+    }
+
+    fn acknowledge(&mut self, outcome: &Outcome, changes: &mut Vec<KeepChange>) {
+        let delivery = outcome.delivery;
+        let Delivery { qos, pkid, .. } = delivery;
+        if qos == Qos::AtMostOnce {
+            return;
+        }
+        self.waiting = self.waiting.saturating_sub(1);
+        if qos == Qos::ExactlyOnce {
+            let session = &self.client.session;
+            if !outcome.is_again {
+                session.commit(pkid, delivery.reception, delivery.stored, changes);
+            } else if !session.is_committed(pkid, delivery.reception) {
+                // The publish that it repeats failed, or was released meanwhile.
+                return;
+            }
+        }
+        self.client.writer.acknowledge(
+            &mut self.io.output,
+            qos,
+            pkid,
+            outcome.reason,
+            outcome.text.as_deref(),
+        );
     }
 
     fn count(&self, stored: u64, rejected: u64) {

@@ -116,7 +116,7 @@ impl Hub {
     fn restore(&self, kept: Vec<(String, Vec<u8>)>) -> Vec<KeepChange> {
         let (now, instant) = (clock::now(), clock::instant());
         let mut changes = Vec::new();
-        let mut missed = Vec::new();
+        let (mut missed, mut received) = (Vec::new(), Vec::new());
         for (key, value) in kept {
             match stored::read(&key, &value) {
                 Some(Kept::Session(device, client_id, session)) => {
@@ -127,6 +127,9 @@ impl Hub {
                 Some(Kept::Missed(device, client_id, number, message)) => {
                     missed.push((device, client_id, number, message, key));
                 }
+                Some(Kept::Received(device, client_id, pkid)) => {
+                    received.push((device, client_id, pkid, key));
+                }
                 Some(Kept::Retained(topic, payload)) => self.retained().set(topic, &payload.into()),
                 None => tracing::debug!(%key, "a kept value is not the door's, and left alone"),
             }
@@ -135,6 +138,12 @@ impl Hub {
         for (device, client_id, number, message, key) in missed {
             match self.session(&device, &client_id) {
                 Some(session) => session.restore_missed(number, message, instant),
+                None => changes.push((key, None)),
+            }
+        }
+        for (device, client_id, pkid, key) in received {
+            match self.session(&device, &client_id) {
+                Some(session) => session.restore_received(pkid),
                 None => changes.push((key, None)),
             }
         }

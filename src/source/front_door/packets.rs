@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::answer::{Granted, Reason, Writer};
-use super::batch::Batch;
+use super::batch::{Batch, Delivery};
 use super::connection::{Connection, End};
 use super::handshake::{Client, STATE_BYTES_MAX};
 use super::hub::RetainedFull;
@@ -30,8 +30,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.change(Batch::changes(changes, None));
             }
             Packet::PubRel(pkid) => {
-                self.client.session.release(pkid);
-                Writer::complete(&mut self.io.output, pkid);
+                let mut reply = BytesMut::new();
+                Writer::complete(&mut reply, pkid);
+                match self.client.session.release(pkid) {
+                    None => self.io.output.extend_from_slice(&reply),
+                    Some(gone) => self.change(Batch::changes(vec![gone], Some(reply.freeze()))),
+                }
             }
             Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters),
             Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters),
@@ -63,6 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         received: Timestamp,
     ) -> Result<(), Fault> {
         let Publish {
+            dup,
             qos,
             pkid,
             topic,
@@ -76,27 +81,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.waiting += 1;
         }
         let before = batch.bytes;
-        if qos == Qos::ExactlyOnce && self.client.session.is_unreleased(pkid) {
-            batch.done(qos, pkid, Reason::Success, "");
-            return Ok(());
-        }
+        let (mut delivery, is_new) = self.receive(qos, pkid, dup);
         let device = Arc::clone(&self.client.device);
         match device.topics.target(&topic) {
+            _ if !is_new => batch.again(delivery),
             Some(Target::Reading(channel)) => {
-                batch.read(qos, pkid, &device.name, channel, payload, received);
+                if qos == Qos::ExactlyOnce
+                    && let Some(received) = self.client.session.store_received(pkid)
+                {
+                    delivery.stored = true;
+                    batch.receive(received);
+                }
+                batch.read(delivery, &device.name, channel, payload, received);
             }
-            Some(target) => self.state(qos, pkid, target, &payload, batch, received),
+            Some(target) => self.state(delivery, target, &payload, batch, received),
             None if qos == Qos::AtMostOnce || self.client.writer.version == Version::V5 => {
                 self.foreign(&topic);
-                batch.done(qos, pkid, Reason::NotAuthorized, "not your topic");
+                batch.done(delivery, Reason::NotAuthorized, "not your topic");
             }
             None => {
                 self.foreign(&topic);
-                batch.reject(qos, pkid, &device.name, &topic, &payload, received);
+                batch.reject(delivery, &device.name, &topic, &payload, received);
             }
         }
         self.waiting_bytes += batch.bytes - before;
         Ok(())
+    }
+
+    /// A publish as its acknowledgement needs it, and whether it is a new message.
+    fn receive(&self, qos: Qos, pkid: u16, dup: bool) -> (Delivery, bool) {
+        let mut delivery = Delivery {
+            qos,
+            pkid,
+            dup,
+            reception: 0,
+            stored: false,
+        };
+        if qos != Qos::ExactlyOnce {
+            return (delivery, true);
+        }
+        // MQTT 3.1.1, 4.3.3: until PUBREL, the same packet id is the same message.
+        let received = self.client.session.receive(self.client.epoch, pkid, dup);
+        delivery.reception = received.number;
+        (delivery, received.is_new)
     }
 
     fn foreign(&self, topic: &[u8]) {
@@ -109,8 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// `state` and `config/reported`: retained, and for the device's own subscribers.
     fn state(
         &self,
-        qos: Qos,
-        pkid: u16,
+        delivery: Delivery,
         target: Target,
         payload: &bytes::Bytes,
         batch: &mut Batch,
@@ -119,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let name = &self.client.device.name;
         if payload.len() > STATE_BYTES_MAX {
             tracing::warn!(device = %name, channel = target.channel(), bytes = payload.len(), "larger than 16 KiB: not kept");
-            batch.done(qos, pkid, Reason::QuotaExceeded, "larger than 16 KiB");
+            batch.done(delivery, Reason::QuotaExceeded, "larger than 16 KiB");
             return;
         }
         let from = Some(&self.client.session);
@@ -127,9 +153,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .shared
             .retain_state(name, target, payload, from, received)
         {
-            Ok(changes) => batch.keep(qos, pkid, changes),
+            Ok(changes) => batch.keep(delivery, changes),
             Err(RetainedFull) => {
-                batch.done(qos, pkid, Reason::QuotaExceeded, "no room to retain more");
+                batch.done(delivery, Reason::QuotaExceeded, "no room to retain more");
             }
         }
     }

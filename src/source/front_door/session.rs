@@ -4,7 +4,7 @@
 //! and [`KeepChange`]s for the journal. A message is written to disk only when its device is away, or has
 //! left it unacknowledged for [`UNACKED_MAX`]: a device that is there and answers costs no disk.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answer::Writer;
 use super::message::{InFlight, Message};
+use super::receptions::{Received, Receptions};
 use super::stored::{self, MissedV1, SessionV1, SubscriptionV1};
 use super::topics::topic_matches;
 use super::wire::{Filter, Qos};
@@ -55,8 +56,7 @@ struct State {
     queue: VecDeque<Message>,
     queue_bytes: usize,
     in_flight: VecDeque<InFlight>,
-    /// QoS 2 publishes of the client that were committed and not released yet (MQTT 3.1.1, 4.3.3).
-    unreleased: HashSet<u16>,
+    receptions: Receptions,
     next_pkid: u16,
     next_number: u64,
     will: Option<(Instant, Bytes)>,
@@ -188,6 +188,10 @@ impl Session {
         state.ended = None;
         state.expiry_s = expiry_s;
         state.will = None;
+        // What an earlier connection was still writing to disk: it is not known whether that was done. A message that must
+        // not be lost is taken again; where it has no id, it is flagged.
+        let forgotten = state.receptions.forget_under_way();
+        changes.extend(forgotten.into_iter().map(|pkid| self.unreceived(pkid)));
         for sent in &mut state.in_flight {
             sent.sent = false;
         }
@@ -263,7 +267,8 @@ impl Session {
         state.queue.clear();
         state.queue_bytes = 0;
         state.in_flight.clear();
-        state.unreleased.clear();
+        let received = state.receptions.clear();
+        changes.extend(received.into_iter().map(|pkid| self.unreceived(pkid)));
     }
 
     fn kept(&self, state: &mut State) -> KeepChange {
@@ -534,22 +539,57 @@ impl Session {
         state.next_number = next;
     }
 
-    /// Remembers a QoS 2 publish until its PUBREL. Of a connection that was taken over by force, its id may be a new
-    /// message's by now: that one must not be lost.
-    pub fn committed(&self, epoch: u64, pkid: u16) {
+    /// Takes a QoS 2 publish. A connection that was taken over by force must not touch the packet ids of the new one.
+    pub fn receive(&self, epoch: u64, pkid: u16, dup: bool) -> Received {
         let mut state = self.state();
         if state.epoch == epoch {
-            state.unreleased.insert(pkid);
+            state.receptions.receive(pkid, dup)
+        } else {
+            Received {
+                number: 0,
+                is_new: true,
+            }
         }
     }
 
-    /// Whether a QoS 2 publish with this id was committed and not released yet.
-    pub fn is_unreleased(&self, pkid: u16) -> bool {
-        self.state().unreleased.contains(&pkid)
+    /// What goes to disk with a new QoS 2 publish, where the session outlives its connection: a client that finds the gateway
+    /// restarted sends the publish again.
+    pub fn store_received(&self, pkid: u16) -> Option<KeepChange> {
+        let mut state = self.state();
+        let stored = state.expiry_s > 0 && state.receptions.store(pkid);
+        stored.then(|| {
+            let key = stored::received_key(&self.device, &self.client_id, pkid);
+            (key, Some(stored::received_value()))
+        })
     }
 
-    pub fn release(&self, pkid: u16) {
-        self.state().unreleased.remove(&pkid);
+    /// A packet id as it was on disk.
+    pub fn restore_received(&self, pkid: u16) {
+        self.state().receptions.restore(pkid);
+    }
+
+    fn unreceived(&self, pkid: u16) -> KeepChange {
+        let key = stored::received_key(&self.device, &self.client_id, pkid);
+        (key, None)
+    }
+
+    /// A QoS 2 publish is on disk, and its packet id with it if `stored`.
+    pub fn commit(&self, pkid: u16, number: u64, stored: bool, changes: &mut Vec<KeepChange>) {
+        let is_open = self.state().receptions.commit(pkid, number);
+        if stored && !is_open {
+            changes.push(self.unreceived(pkid));
+        }
+    }
+
+    /// Whether this QoS 2 publish is on disk and not released yet.
+    pub fn is_committed(&self, pkid: u16, number: u64) -> bool {
+        self.state().receptions.is_committed(pkid, number)
+    }
+
+    /// The packet id of a QoS 2 publish is free. What is to go from the disk before the client hears of it.
+    pub fn release(&self, pkid: u16) -> Option<KeepChange> {
+        let stored = self.state().receptions.release(pkid);
+        stored.then(|| self.unreceived(pkid))
     }
 }
 

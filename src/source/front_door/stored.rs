@@ -1,6 +1,7 @@
 //! What the door keeps through a restart, as small values in the journal:
 //!
 //! - `session/DEVICE/CLIENTID`: what a persistent session subscribed to, and when it ends;
+//! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its client has not released yet;
 //! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
 //! - `retained/TOPIC`: the last `tasks`, `config/desired`, `state`, `config/reported`.
 //!
@@ -47,11 +48,17 @@ pub struct MissedV1 {
     pub retain: bool,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+enum Received {
+    V1,
+}
+
 /// One kept value, understood.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kept {
     Session(Name, String, SessionV1),
     Missed(Name, String, u64, MissedV1),
+    Received(Name, String, u16),
     Retained(String, Vec<u8>),
 }
 
@@ -61,6 +68,10 @@ pub fn session_key(device: &Name, client_id: &str) -> String {
 
 pub fn missed_key(device: &Name, client_id: &str, number: u64) -> String {
     format!("missed/{device}/{}/{number:08}", escape(client_id))
+}
+
+pub fn received_key(device: &Name, client_id: &str, pkid: u16) -> String {
+    format!("received/{device}/{}/{pkid}", escape(client_id))
 }
 
 pub fn retained_key(topic: &str) -> String {
@@ -74,6 +85,10 @@ pub fn session_value(session: SessionV1) -> Vec<u8> {
 
 pub fn missed_value(missed: MissedV1) -> Vec<u8> {
     postcard::to_stdvec(&Missed::V1(missed)).unwrap_or_default()
+}
+
+pub fn received_value() -> Vec<u8> {
+    postcard::to_stdvec(&Received::V1).unwrap_or_default()
 }
 
 /// Understands a kept pair; `None` for keys and values that are not the door's (or of a newer version).
@@ -94,6 +109,15 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
             let Missed::V1(missed) = postcard::from_bytes(value).ok()?;
             let number = number.parse().ok()?;
             Some(Kept::Missed(device, unescape(client_id)?, number, missed))
+        }
+        "received" => {
+            let (client_id, pkid) = rest.split_once('/')?;
+            let Received::V1 = postcard::from_bytes(value).ok()?;
+            Some(Kept::Received(
+                device,
+                unescape(client_id)?,
+                pkid.parse().ok()?,
+            ))
         }
         _ => None,
     }
@@ -197,6 +221,9 @@ mod tests {
                 ))
             );
         }
+        let key = received_key(&device, "a/b c", 65_535);
+        let received = Kept::Received(device.clone(), "a/b c".to_owned(), 65_535);
+        assert_eq!(read(&key, &received_value()), Some(received));
         assert_eq!(
             read("retained/a/b", b"x"),
             Some(Kept::Retained("a/b".to_owned(), b"x".to_vec()))
@@ -219,6 +246,7 @@ mod tests {
                 0, 128, 245, 36, 1, 128, 155, 236, 175, 13, 1, 3, b'a', b'/', b'#', 1, 0, 1
             ]
         );
+        assert_eq!(received_value(), [0]);
         assert_eq!(
             missed_value(missed()),
             [

@@ -79,6 +79,8 @@ pub enum Qos {
 /// A publish, in both versions' words.
 #[derive(Debug)]
 pub struct Publish {
+    /// The client says that it may have sent the message before (3.1.1, 3.3.1.1).
+    pub dup: bool,
     pub qos: Qos,
     pub pkid: u16,
     pub topic: Bytes,
@@ -189,6 +191,7 @@ fn v4_packet(frame: &mut BytesMut) -> Result<Packet, Fault> {
     let packet = P::read(frame, usize::MAX).map_err(|error| Fault::Malformed(error.to_string()))?;
     Ok(match packet {
         P::Publish(publish) => Packet::Publish(Publish {
+            dup: publish.dup,
             qos: qos4(publish.qos),
             pkid: publish.pkid,
             topic: publish.topic.into(),
@@ -306,6 +309,7 @@ fn publish5(publish: v5::Publish) -> Result<Publish, Fault> {
         return Err(Fault::Protocol("an empty topic without a topic alias"));
     }
     Ok(Publish {
+        dup: publish.dup,
         qos: qos5(publish.qos),
         pkid: publish.pkid,
         topic: publish.topic,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::is_good;
@@ -11,6 +11,7 @@ use super::list::Scanner;
 use crate::clock;
 use crate::event::SourceKind;
 use crate::journal::{Accepted, AppendError};
+use crate::source::identity::ReadingId;
 use crate::source::{Channel, Intake, Reading, Verdict};
 use crate::view::board::Board;
 
@@ -169,10 +170,10 @@ impl Desk {
     }
 
     fn reading(&mut self, frame: Vec<u8>) -> Reading {
-        // Two equal codes of one moment are two: the time of receipt tells them apart.
-        let next = self.last + SignedDuration::from_nanos(1);
-        self.last = clock::now().max(next);
+        self.last = clock::now();
         Reading {
+            id: ReadingId::next(),
+            redelivered: false,
             source: self.kind,
             device: self.scanner.name.clone(),
             channel: Channel::Scan,

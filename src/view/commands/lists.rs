@@ -81,12 +81,21 @@ fn write_events(
             event.device.clone(),
             event.id.clone(),
             event.kind.clone(),
-            what(event),
+            with_notes(what(event), &event.flags),
             event.state.clone(),
             event.odoo.clone().unwrap_or_default(),
         ]);
     }
     table.write(&mut &mut *out, headings)
+}
+
+/// A text, with the flags of its event or document behind it.
+fn with_notes(text: String, flags: &[String]) -> String {
+    if flags.is_empty() {
+        return text;
+    }
+    let space = if text.is_empty() { "" } else { " " };
+    format!("{text}{space}[{}]", flags.join(", "))
 }
 
 /// What was done, in a few words: `2 of P from A to B`.
@@ -215,7 +224,10 @@ pub(super) fn write_documents(
             document.lines.len().to_string(),
             document.events.to_string(),
             document.odoo.clone().unwrap_or_default(),
-            reason.map_or(String::new(), |r| format!("{}: {}", r.code, r.message)),
+            with_notes(
+                reason.map_or(String::new(), |r| format!("{}: {}", r.code, r.message)),
+                &document.flags,
+            ),
         ]);
     }
     table.write(&mut &mut *out, true)

@@ -49,6 +49,13 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     )?;
     let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
     writeln!(out, "           besides {}", list(&aside, ", "))?;
+    if e.possible_repeats > 0 {
+        let count = grouped(e.possible_repeats);
+        writeln!(
+            out,
+            "           {count} of the stored may have been sent twice: see `possible-repeat`"
+        )?;
+    }
     let d = &status.documents;
     let parts = [
         (d.open, "open"),

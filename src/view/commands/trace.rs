@@ -86,7 +86,11 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
         event.received,
         plain(&event.source),
         event.seq
-    )
+    )?;
+    if !event.flags.is_empty() {
+        writeln!(out, "  note: {}", plain(&event.flags.join(", ")))?;
+    }
+    Ok(())
 }
 
 fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()> {

@@ -428,6 +428,10 @@ pub const FLAGS: &[Code] = &[
         "taken-back",
         "something of it was taken back since, by an `undo`: the steps say by which document",
     ),
+    Code::plain(
+        "possible-repeat",
+        "the device may have sent an event of it twice, without an id: ask whether the goods moved once or twice, and put the stock right if once",
+    ),
 ];
 
 /// Readings that no event could be made of, by the payload or by the profile of the scanner.

@@ -8,6 +8,7 @@ use ratatui::widgets::{Block, Row, Table};
 use super::app::{App, Panel};
 use super::devices::ago;
 use super::theme::{HEADING, SELECTED};
+use crate::outcome::flag;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 
@@ -46,11 +47,15 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
 }
 
 fn row(document: &DocumentView, app: &App) -> Row<'static> {
-    let outcome = match (&document.odoo, &document.reason) {
+    let mut outcome = match (&document.odoo, &document.reason) {
         (Some(name), _) => plain(name),
         (None, Some(reason)) => plain(&reason.code),
         (None, None) => String::new(),
     };
+    // Before the name: a narrow screen cuts the end.
+    if (document.flags.iter()).any(|known| known == flag::POSSIBLE_REPEAT) {
+        outcome = format!("{} {outcome}", flag::POSSIBLE_REPEAT);
+    }
     Row::new(vec![
         Line::from(document.number.to_string()),
         Line::from(Span::styled(

@@ -87,8 +87,12 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
     let choices: Vec<String> = (choices(code).iter())
         .map(|(action, _)| action.words())
         .collect();
+    let notes = match document.flags.as_slice() {
+        [] => String::new(),
+        flags => format!(" [{}]", plain(&flags.join(", "))),
+    };
     text.push(Line::styled(
-        format!("choices: {}", choices.join(", ")),
+        format!("choices: {}{notes}", choices.join(", ")),
         FAINT,
     ));
     text

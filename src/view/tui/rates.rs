@@ -17,17 +17,17 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         .title(" Rates ");
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    let (stored, posted, aside) = app
-        .snapshot
-        .as_ref()
-        .map_or((0, 0, (0, 0)), |(snapshot, _)| {
-            let events = &snapshot.status.events;
-            (
-                events.stored,
-                events.posted,
-                (events.duplicates, events.rejected),
-            )
-        });
+    let (stored, posted, (again, rejected, possible_repeats)) =
+        app.snapshot
+            .as_ref()
+            .map_or((0, 0, (0, 0, 0)), |(snapshot, _)| {
+                let events = &snapshot.status.events;
+                (
+                    events.stored,
+                    events.posted,
+                    (events.duplicates, events.rejected, events.possible_repeats),
+                )
+            });
     let rows: [Rect; 5] = Layout::vertical([Constraint::Length(1); 5]).areas(inner);
     curve(
         frame,
@@ -43,11 +43,15 @@ pub fn draw(frame: &mut Frame, area: Rect, app: &App) {
         ("posted", posted),
         &app.rates.posted,
     );
-    let aside = format!(
-        "besides {} again, {} rejected",
-        grouped(aside.0),
-        grouped(aside.1)
-    );
+    let (again, rejected) = (grouped(again), grouped(rejected));
+    let aside = match possible_repeats {
+        0 => format!("besides {again} again, {rejected} rejected"),
+        // As short as a narrow screen is.
+        count => {
+            let possible = grouped(count);
+            format!("{again} repeats, {possible} possible, {rejected} rejected")
+        }
+    };
     frame.render_widget(Line::styled(aside, FAINT), rows[4]);
 }
 

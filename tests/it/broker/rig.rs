@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 use stockrelay::config;
-use stockrelay::event::Name;
+use stockrelay::event::{EventFlag, Name};
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
 use stockrelay::source::{Intake, Outbound, broker};
 use stockrelay::view::board::Board;
@@ -121,6 +121,7 @@ pub struct Journal {
     pub full: Arc<AtomicBool>,
     pub refused: Arc<AtomicUsize>,
     pub duplicates: Arc<AtomicUsize>,
+    flagged: Arc<AtomicUsize>,
 }
 
 impl Journal {
@@ -167,6 +168,9 @@ impl Journal {
                 }
             } else {
                 events.insert(key, seq);
+                if event.flags == [EventFlag::PossibleRepeat] {
+                    self.flagged.fetch_add(1, Ordering::SeqCst);
+                }
                 Accepted::Stored { seq }
             }
         };
@@ -176,6 +180,11 @@ impl Journal {
     pub fn ids(&self) -> BTreeSet<String> {
         let events = self.events.lock().unwrap();
         events.keys().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// Events that may be repeats.
+    pub fn flagged(&self) -> usize {
+        self.flagged.load(Ordering::SeqCst)
     }
 
     pub fn len(&self) -> usize {

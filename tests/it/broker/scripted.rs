@@ -168,6 +168,48 @@ async fn what_the_journal_takes_after_the_connection_broke_is_not_acknowledged_i
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn equal_messages_in_one_segment_are_as_many_events_and_dup_is_flagged() {
+    let (script, url) = Script::start().await;
+    let journal = Journal::default();
+    let gateway = Gateway::start(&config(url), &journal);
+    let mut connection = script.accept(false).await;
+    let messages = [
+        ("scan", "4000000000006"),
+        (
+            "scan",
+            r#"{"code":"4000000000006","at":"2026-11-23T08:15:30Z"}"#,
+        ),
+        (
+            "event",
+            r#"{"type":"transfer","product":"p","from":"A","to":"B"}"#,
+        ),
+    ];
+    let packet = |pkid: u16, dup| {
+        let (channel, payload) = messages[usize::from(pkid) % messages.len()];
+        let topic = format!("stockrelay/v1/ams1/pda-1/{channel}");
+        let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
+        (publish.pkid, publish.dup) = (pkid, dup);
+        Packet::Publish(publish)
+    };
+    let packets: Vec<_> = (1..=60).map(|pkid| packet(pkid, false)).collect();
+    connection.write(&packets, &[]).await;
+    for pkid in 1..=60 {
+        assert_eq!(acknowledged(&mut connection).await, pkid);
+    }
+    assert_eq!((journal.len(), journal.flagged()), (60, 0));
+    // As after a connection that broke before the acknowledgements arrived.
+    drop(connection);
+    let mut connection = script.accept(true).await;
+    let again: Vec<_> = (1..=3).map(|pkid| packet(pkid, true)).collect();
+    connection.write(&again, &[]).await;
+    for pkid in 1..=3 {
+        assert_eq!(acknowledged(&mut connection).await, pkid);
+    }
+    assert_eq!((journal.len(), journal.flagged()), (63, 3));
+    gateway.abort().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledgements_go_out_in_the_order_of_the_messages() {
     let (script, url) = Script::start().await;
     let journal = Journal::default();

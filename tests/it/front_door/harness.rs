@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use stockrelay::capture::Capture;
 use stockrelay::config::Listen;
-use stockrelay::event::Name;
-use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
+use stockrelay::event::{EventFlag, Name};
+use stockrelay::journal::{Accepted, AppendError, Inbox, KeepChange, Request};
 use stockrelay::source::front_door::FrontDoor;
 use stockrelay::source::{Intake, Outbound};
 use stockrelay::view::board::Board;
@@ -35,9 +35,22 @@ pub enum Mode {
 #[derive(Debug, Default, Clone)]
 pub struct Log {
     pub events: Vec<(String, String)>,
+    /// Of each of the events.
+    pub flags: Vec<Vec<EventFlag>>,
     pub rejected: Vec<(&'static str, String)>,
     pub kept: BTreeMap<String, Vec<u8>>,
     pub keep_requests: usize,
+}
+
+impl Log {
+    fn change(&mut self, changes: Vec<KeepChange>) {
+        for (key, value) in changes {
+            match value {
+                Some(value) => self.kept.insert(key, value),
+                None => self.kept.remove(&key),
+            };
+        }
+    }
 }
 
 /// Stands for the journal.
@@ -58,14 +71,22 @@ impl Journal {
             let mut seqs: HashMap<(String, String), u64> = HashMap::new();
             while let Some(request) = requests.recv().await {
                 match request {
-                    Request::Append { decoded, reply, .. } => {
+                    Request::Append {
+                        decoded,
+                        keep,
+                        reply,
+                    } => {
                         arrivals.send_modify(|count| *count += decoded.len());
                         let released = modes.wait_for(|mode| *mode != Mode::Hold).await;
                         let mode = released.map_or(Mode::Stopped, |mode| *mode);
                         drop(reply.send(match mode {
                             Mode::Full => Err(AppendError::Full),
                             Mode::Stopped => Err(AppendError::Stopped),
-                            _ => Ok(append(decoded, &mut seqs, &mut shared.lock().unwrap())),
+                            _ => {
+                                let mut log = shared.lock().unwrap();
+                                log.change(keep);
+                                Ok(append(decoded, &mut seqs, &mut log))
+                            }
                         }));
                     }
                     Request::Keep { changes, reply } => {
@@ -76,12 +97,7 @@ impl Journal {
                             _ => {
                                 let mut log = shared.lock().unwrap();
                                 log.keep_requests += 1;
-                                for (key, value) in changes {
-                                    match value {
-                                        Some(value) => log.kept.insert(key, value),
-                                        None => log.kept.remove(&key),
-                                    };
-                                }
+                                log.change(changes);
                                 Ok(())
                             }
                         }));
@@ -148,6 +164,7 @@ fn append(
                     };
                 }
                 log.events.push(key.clone());
+                log.flags.push(event.flags.clone());
                 let seq = log.events.len() as u64;
                 seqs.insert(key, seq);
                 Accepted::Stored { seq }

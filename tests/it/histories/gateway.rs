@@ -333,6 +333,7 @@ impl Gateway {
             at,
             received: clock::now(),
             operator: None,
+            flags: Vec::new(),
             action,
         };
         let accepted = self
