@@ -4,8 +4,9 @@
 //! delivered in many orders and random groupings, each to products of its own. After draining, each bin holds what the replay of
 //! the history in true order says, and nothing is parked but counts and undos that only a person can judge.
 //!
-//! `cargo test` plays a small fixed sample. The search: `STOCKRELAY_HISTORIES=200 cargo test --release --test it
-//! histories::stand_in -- --nocapture`; `STOCKRELAY_SEED` begins at another history.
+//! `cargo test` plays a small fixed sample: every order of histories of up to 4 events, and 6 random orders of longer ones. The
+//! search: `STOCKRELAY_HISTORIES=200 STOCKRELAY_EVENTS_MAX=6 cargo test --release --test it histories::stand_in --
+//! --nocapture`; `STOCKRELAY_SEED` begins at another history.
 
 mod gateway;
 mod model;
@@ -55,8 +56,8 @@ fn setting(name: &str, default: u64) -> u64 {
 async fn stand_in_holds_what_the_replay_says_in_every_order_of_arrival() {
     let histories = setting("STOCKRELAY_HISTORIES", 8);
     let orders = Orders::All {
-        events_max: if histories > 8 { 6 } else { 4 },
-        random: if histories > 8 { 40 } else { 6 },
+        events_max: usize::try_from(setting("STOCKRELAY_EVENTS_MAX", 4)).unwrap(),
+        random: 6,
     };
     let target = Target::stand_in(Duration::ZERO).await;
     play(&target, histories, orders).await;
