@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 
 use super::*;
+use crate::book::{Count, Doubt, Span};
 use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
 use crate::event::{Action, Event, EventFlag, SourceKind};
 use crate::journal::AuditRecord;
@@ -329,6 +330,24 @@ fn flagged() -> (Event, Kept) {
     (event, kept)
 }
 
+/// The book of places.
+fn book() -> (Vec<Count>, Vec<Span>) {
+    let count = |number, recounts| Count {
+        time: at(number),
+        number: number.unsigned_abs(),
+        counted: "95.5".parse().unwrap(),
+        recounts,
+    };
+    let span = |doubt| Span {
+        from: at(-60),
+        until: at(0),
+        number: 9,
+        doubt,
+    };
+    let spans = vec![span(Doubt::Undone), span(Doubt::Clock)];
+    (vec![count(8, 2), count(3, 0)], spans)
+}
+
 fn golden(name: &str) -> Vec<u8> {
     golden_in(include_str!("v1.txt"), name)
 }
@@ -410,6 +429,20 @@ fn flags_of_an_event_and_their_count_are_read_and_written_as_ever() {
     assert_eq!(event_in(&event).unwrap(), golden("transfer"));
     assert_eq!(kept_out(&golden("totals")).unwrap(), kept);
     assert_eq!(kept_in(&kept).unwrap(), golden("totals"));
+}
+
+#[test]
+fn the_book_of_places_is_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("book.txt"), name);
+    let (counts, spans) = book();
+    assert_eq!(counts_out(&golden("counts")).unwrap(), counts);
+    assert_eq!(counts_in(&counts).unwrap(), golden("counts"));
+    assert_eq!(spans_out(&golden("spans")).unwrap(), spans);
+    assert_eq!(spans_in(&spans).unwrap(), golden("spans"));
+    // A doubt that a newer version knows is not guessed at.
+    let mut newer = golden("spans");
+    *newer.last_mut().unwrap() = 2;
+    assert!(spans_out(&newer).is_err());
 }
 
 #[test]
@@ -523,6 +556,9 @@ fn print_the_present_forms() {
     for (name, document) in documents_v4() {
         records.push((name, document_in(&document).unwrap()));
     }
+    let (counts, spans) = book();
+    records.push(("counts", counts_in(&counts).unwrap()));
+    records.push(("spans", spans_in(&spans).unwrap()));
     let (event, document, progress) = undo_v3();
     records.push(("undo", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));
