@@ -5,6 +5,7 @@
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
 mod floor;
+mod quantity;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 
 use self::state::AsOf;
 pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
+pub use quantity::{Measure, Unfit};
 
 use super::odoo::{Kind, Row};
 
@@ -33,6 +35,10 @@ const FORMAT: u8 = 2;
 
 /// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
 const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
+/// In [`META`]: the decimals of quantities.
+const DIGITS: &str = "digits";
+/// Odoo's precision is a digit or two; ten decimals are more than floating point keeps of a stock.
+const DIGITS_MAX: u32 = 10;
 /// What a code is (see [`CodeOf`]) and the code → ids.
 const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition::new("codes");
 /// `identity`, and `since/KIND`: the newest `write_date` that was seen.
@@ -57,7 +63,7 @@ pub enum Found<T> {
     Several(Vec<String>),
 }
 
-/// A product, and how many of its own unit one scan of the code stands for.
+/// A product, and how much of its own unit one scan of the code stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
     pub id: i64,
@@ -68,7 +74,7 @@ pub struct Product {
     pub tracked: bool,
     /// By serial number: one of each.
     pub serial: bool,
-    pub factor: Decimal,
+    pub measure: Measure,
 }
 
 #[derive(Clone, Copy)]
@@ -365,39 +371,54 @@ impl Copy {
         row: &Row,
         packaging: Option<&Row>,
     ) -> Result<Option<(Product, String)>, CopyError> {
-        let factor = match packaging {
-            None => Some(Decimal::ONE),
-            Some(packaging) => self
-                .contained(row, packaging)?
-                // Odoo's factors are floating point: 6.000000000001 is 6.
-                .and_then(Decimal::from_f64)
-                .map(|factor| factor.round_dp(6).normalize())
-                .filter(|factor| *factor > Decimal::ZERO),
+        let measure = match packaging {
+            None => Some(Measure::OWN),
+            Some(packaging) => self.contained(row, packaging)?,
         };
-        Ok(factor.map(|factor| {
+        let precision = self.precision(row.uom_id.unwrap_or_default())?;
+        Ok(measure.map(|measure| {
             let product = Product {
                 id: row.id,
                 unit: row.uom_id.unwrap_or_default(),
                 name: row.display_name.clone().unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
                 serial: row.tracking.as_deref() == Some("serial"),
-                factor,
+                measure: measure.with_precision(precision),
             };
             (product, name(row))
         }))
     }
 
-    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<f64>, CopyError> {
-        if packaging.contained.is_some() {
-            return Ok(packaging.contained);
+    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<Measure>, CopyError> {
+        if let Some(contained) = packaging.contained {
+            return Ok(Measure::of(contained, 1.0));
         }
         let packed = self.factor(packaging.uom_id.unwrap_or_default())?;
         let own = self.factor(row.uom_id.unwrap_or_default())?;
-        Ok(packed.zip(own).map(|(packed, own)| packed / own))
+        let factors = packed.zip(own);
+        Ok(factors.and_then(|(packed, own)| Measure::of(packed, own)))
     }
 
     fn factor(&self, unit: i64) -> Result<Option<f64>, CopyError> {
         Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
+    }
+
+    /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
+    pub fn set_digits(&self, digits: u32) -> Result<(), CopyError> {
+        if self.set_meta(DIGITS, &digits.to_string())? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
+    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CopyError> {
+        let rounding = self.row(Kind::Unit, unit)?.and_then(|row| row.rounding);
+        // 0.01 of floating point is 0.01.
+        let rounding = rounding.and_then(Decimal::from_f64);
+        let digits = self.meta(DIGITS)?.and_then(|digits| digits.parse().ok());
+        let digits = digits.map(|digits: u32| Decimal::new(1, digits.min(DIGITS_MAX)));
+        Ok(rounding.max(digits))
     }
 
     fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CopyError> {

@@ -63,7 +63,9 @@ impl Refresh {
                 .get(&kind)
                 .is_some_and(|at| now >= *at + FULL_EVERY);
             self.full_at.entry(kind).or_insert(now);
-            news |= fetch(odoo, copy, kind, company, since.filter(|_| !aged)).await?;
+            // Units are few, and what Odoo works out for them changes without a date.
+            let whole = aged || kind == Kind::Unit;
+            news |= fetch(odoo, copy, kind, company, since.filter(|_| !whole)).await?;
             let counts = (odoo.count(kind, company).await?, copy.count(kind)?);
             if counts.0 != counts.1 && self.accepted.get(&kind) != Some(&counts) {
                 news |= fetch(odoo, copy, kind, company, None).await?;
@@ -73,6 +75,9 @@ impl Refresh {
             if aged {
                 self.full_at.insert(kind, now);
             }
+        }
+        if let Some(digits) = odoo.quantity_digits().await? {
+            copy.set_digits(digits)?;
         }
         self.floor.run(odoo, copy, warehouse, board, now).await?;
         copy.note_refreshed(clock::instant());

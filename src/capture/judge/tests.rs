@@ -7,7 +7,7 @@ use crate::capture::memory::EventKey;
 use crate::capture::texts::text;
 use crate::config::Language;
 use crate::event::{Name, SourceKind};
-use crate::forward::copy::PlannedLine;
+use crate::forward::copy::{Measure, PlannedLine};
 
 fn event(action: Action) -> Event {
     Event {
@@ -63,7 +63,7 @@ fn product(tracking: &str) -> Found<Product> {
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
-        factor: Decimal::ONE,
+        measure: Measure::OWN.with_precision(Some(Decimal::new(1, 2))),
     })
 }
 
@@ -396,7 +396,7 @@ fn a_pack_of_six_counts_six() {
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,
-        factor: 6.into(),
+        measure: Measure::of(6.0, 1.0).expect("factors"),
     });
     assert_eq!(
         code(

@@ -62,7 +62,7 @@ fn a_product_is_found_by_barcode_reference_and_packaging() {
     let Found::One(six) = copy.product("PACK6").unwrap() else {
         panic!("no packaging")
     };
-    assert_eq!((six.id, six.factor), (10, Decimal::from(6)));
+    assert_eq!((six.id, six.measure.factor()), (10, Decimal::from(6)));
     assert_eq!(copy.product("402").unwrap(), Found::Nothing);
     assert_eq!(copy.location("BIN-1").unwrap(), Found::One(5));
     // A bin's barcode is no product's.

@@ -113,6 +113,9 @@ pub struct Row {
     /// How many of its reference unit a unit is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// The smallest quantity of a unit that Odoo keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<f64>,
     /// Whether Odoo keeps stock of the product.
     #[serde(
         default,
@@ -267,7 +270,7 @@ impl Kind {
 
     pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &["write_date", "active", "factor"],
+            Self::Unit => &["write_date", "active", "factor", "rounding"],
             Self::Product => &[
                 "write_date",
                 "active",
@@ -424,6 +427,15 @@ impl Client {
             PAGE_ROWS,
         )
         .await
+    }
+
+    /// How many decimals Odoo keeps of the quantities of movements. Only an administrator may read the decimal precision
+    /// itself; the field that goes by it may be looked at by all. `None`: Odoo does not say.
+    pub async fn quantity_digits(&mut self) -> Result<Option<u32>, Failure> {
+        let body = json!({"allfields": ["quantity"], "attributes": ["digits"]});
+        let fields: Value = self.call("stock.move.line", "fields_get", &body).await?;
+        let digits = fields["quantity"]["digits"][1].as_u64();
+        Ok(digits.and_then(|digits| u32::try_from(digits).ok()))
     }
 
     /// How many records there are that are not archived.

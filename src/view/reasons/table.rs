@@ -170,6 +170,24 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "serial-seen",
+        meaning: "the serial number that came in is in stock already, or is being received; the message says where",
+        choices: &[
+            (Edit, "another serial number was meant"),
+            (Retry, "the stock was put right in Odoo"),
+            (Discard, "it was received before"),
+        ],
+    },
+    Code {
+        code: "quantity-precision",
+        meaning: "Odoo cannot hold the quantity as it was scanned: it has more decimals than Odoo keeps, or is no number of the product's unit",
+        choices: &[
+            (Edit, "another quantity was meant"),
+            (Retry, "the unit or the precision was changed in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "counted-since",
         meaning: "the bin was counted after this was done, and Odoo has that count already",
         choices: &[
@@ -488,6 +506,10 @@ pub const TURNED_AWAY: &[Code] = &[
     Code::plain(
         "serial-seen",
         "the serial number came in (or went out) before, and did not go out (or come in) since",
+    ),
+    Code::plain(
+        "quantity-precision",
+        "the quantity has more decimals than Odoo keeps",
     ),
     Code::plain("not-on-order", "the order does not ask for this product"),
     Code::plain(

@@ -59,6 +59,8 @@ pub struct Product {
     /// Units that hold so many of it, each with a barcode.
     #[serde(default)]
     pub packagings: BTreeMap<String, u32>,
+    /// It is kept in a unit of so many pieces, and a single one has a barcode of its own: the packaging `piece`.
+    pub pieces: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -370,7 +372,7 @@ pub struct Expect {
     pub carriers: BTreeMap<String, Carrier>,
     /// Of all documents that are not discarded or replaced, sorted.
     pub flags: Option<Vec<String>>,
-    /// Expiry dates of lots, as Odoo writes days.
+    /// Expiry dates of lots, as Odoo writes days and times.
     #[serde(default)]
     pub expiries: Vec<Expiry>,
 }
