@@ -4,6 +4,7 @@
 //!   called unknown; lots and packages are always asked for, all of a batch at once.
 //! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
 //!   `stock`, `returns`.
+//! - `serial`: serial numbers that come in although they are in stock.
 //! - `order`: documents about orders that Odoo has.
 //! - `undo`: the same backwards, for what takes another document back.
 
@@ -12,6 +13,7 @@ mod names;
 mod order;
 mod plan;
 mod returns;
+mod serial;
 mod stock;
 mod transfer;
 mod undo;
@@ -171,6 +173,9 @@ async fn resolve_together(
     let mut resolved = Vec::new();
     for asked in documents {
         resolved.push(prepared(ground, &names, *asked)?);
+    }
+    if intent == Intent::Send {
+        serial::check(odoo, ground, &names, documents, &mut resolved).await?;
     }
     plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
     Ok(resolved)

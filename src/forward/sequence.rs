@@ -1,7 +1,7 @@
 //! The order of things: what has to be in Odoo before a document is sent. In memory, from what the journal says.
 //!
 //! What is about the same order keeps its order, and so does what is about the same product in the same bin where one of
-//! the two is a count. So a document that is parked, set aside or held back itself holds back what depends on it, and nothing
+//! the two is a count; and what brings the same serial number in. So a document that is parked, set aside or held back itself holds back what depends on it, and nothing
 //! else (**invariant 8**). A corrected document stands in the place of the one that it corrects.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +21,18 @@ struct Touched {
     undoes: Option<u64>,
     /// Product and bin; no bin where the order says it: then it may be any.
     stock: BTreeSet<(String, Option<String>)>,
+    /// Serial numbers that it brings in, with their products.
+    serials: BTreeSet<(String, String)>,
+}
+
+/// A document that has to be done before another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Its place in the order of things.
+    pub place: u64,
+    pub number: u64,
+    /// It holds the other one back while it is parked, too; else only while it may still arrive in Odoo.
+    pub while_parked: bool,
 }
 
 #[derive(Debug)]
@@ -70,24 +82,32 @@ impl Sequence {
         self.blockers.insert(place, blocker);
     }
 
-    /// What has to be done before this document, oldest first: places and numbers.
+    /// What has to be done before this document, oldest first.
     pub fn blockers(
         &self,
         copy: Option<&Copy>,
         document: &Document,
-    ) -> Result<Vec<(u64, u64)>, CopyError> {
+    ) -> Result<Vec<Before>, CopyError> {
         if self.blockers.is_empty() {
             return Ok(Vec::new());
         }
         let touched = touched(copy, document)?;
         let before = self.blockers.range(..self.place_of(document));
-        let blocking = before.filter(|(_, blocker)| match &blocker.touched {
-            Some(other) => depends(other, &touched),
-            None => touched.is_count || touched.order.is_some() || touched.undoes.is_some(),
+        let blocking = before.filter_map(|(place, blocker)| {
+            let (depends, brings_same) = match &blocker.touched {
+                Some(other) => (depends(other, &touched), other.brings_same(&touched)),
+                None => (
+                    touched.is_count || touched.order.is_some() || touched.undoes.is_some(),
+                    !touched.serials.is_empty(),
+                ),
+            };
+            (depends || brings_same).then_some(Before {
+                place: *place,
+                number: blocker.number,
+                while_parked: depends,
+            })
         });
-        Ok(blocking
-            .map(|(place, blocker)| (*place, blocker.number))
-            .collect())
+        Ok(blocking.collect())
     }
 
     /// The documents that are kept here and are about this order.
@@ -141,17 +161,31 @@ pub fn follows<'a>(
     before: impl Iterator<Item = &'a Document>,
 ) -> Result<bool, CopyError> {
     let is_count = |document: &Document| document.purpose == Purpose::Count;
+    let brings_lots = |document: &Document| {
+        brings_in(&document.purpose) && document.lines.iter().any(|line| line.lot.is_some())
+    };
     let order = document.purpose.order();
     for other in before {
         // Most batches are transfers alone: nothing to look up.
         let perhaps = is_count(other)
             || is_count(document)
+            || brings_lots(other) && brings_lots(document)
             || order.is_some() && other.purpose.order() == order;
-        if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?) {
-            return Ok(true);
+        if perhaps {
+            let (before, after) = (touched(copy, other)?, touched(copy, document)?);
+            if depends(&before, &after) || before.brings_same(&after) {
+                return Ok(true);
+            }
         }
     }
     Ok(false)
+}
+
+impl Touched {
+    /// Both bring the same serial number in: the second one is to find what became of the first.
+    fn brings_same(&self, other: &Self) -> bool {
+        !self.serials.is_disjoint(&other.serials)
+    }
 }
 
 fn depends(before: &Touched, after: &Touched) -> bool {
@@ -178,9 +212,16 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
         } => (&**of, *seq),
         purpose => (purpose, None),
     };
-    let mut stock = BTreeSet::new();
+    let (mut stock, mut serials) = (BTreeSet::new(), BTreeSet::new());
     for line in &document.lines {
-        let product = product(copy, &line.product)?;
+        let (product, is_serial) = product(copy, &line.product)?;
+        if let Some(lot) = line
+            .lot
+            .as_ref()
+            .filter(|_| is_serial && brings_in(purpose))
+        {
+            serials.insert((product.clone(), lot.clone()));
+        }
         let unsaid = line.from.is_none() && super::resolve::is_about_order(purpose);
         let bins = [&line.from, &line.to]
             .into_iter()
@@ -201,16 +242,22 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
         is_count: document.purpose == Purpose::Count,
         undoes,
         stock,
+        serials,
     })
 }
 
-/// One name for a product, whichever of its codes was scanned.
-fn product(copy: Option<&Copy>, code: &str) -> Result<String, CopyError> {
+/// One name for a product, whichever of its codes was scanned, and whether it has serial numbers.
+fn product(copy: Option<&Copy>, code: &str) -> Result<(String, bool), CopyError> {
     let found = copy.map(|copy| copy.product(code)).transpose()?;
     Ok(match found {
-        Some(Found::One(product)) => format!("#{}", product.id),
-        _ => code.to_owned(),
+        Some(Found::One(product)) => (format!("#{}", product.id), product.serial),
+        _ => (code.to_owned(), false),
     })
+}
+
+/// Whether goods come in from outside.
+fn brings_in(purpose: &Purpose) -> bool {
+    matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. })
 }
 
 #[cfg(test)]
@@ -248,7 +295,7 @@ mod tests {
 
     fn blocker(sequence: &Sequence, document: &Document) -> Option<u64> {
         let blockers = sequence.blockers(None, document).unwrap();
-        blockers.first().map(|(_, number)| *number)
+        blockers.first().map(|before| before.number)
     }
 
     #[test]

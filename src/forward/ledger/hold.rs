@@ -83,8 +83,11 @@ impl Ledger {
             self.sequence
                 .blocks_at(place, Some(ground.copy), &entry.document);
         }
-        for (place, blocker) in self.sequence.blockers(Some(ground.copy), &entry.document)? {
-            if let Some(before) = self.still_before(place, blocker, entry)? {
+        for blocker in self.sequence.blockers(Some(ground.copy), &entry.document)? {
+            let before = self.still_before(blocker.place, blocker.number, entry)?;
+            let holds =
+                |before: &Entry| blocker.while_parked || before.progress.state != State::Parked;
+            if let Some(before) = before.filter(holds) {
                 self.sequence.blocks(Some(ground.copy), &entry.document);
                 self.say_held_back(entry, &before).await?;
                 return Ok(true);
