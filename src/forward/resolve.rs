@@ -5,9 +5,11 @@
 //! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
 //!   `stock`, `returns`.
 //! - `serial`: serial numbers that come in although they are in stock.
+//! - `coming`: what brings the goods that a bin does not hold yet.
 //! - `order`: documents about orders that Odoo has.
 //! - `undo`: the same backwards, for what takes another document back.
 
+mod coming;
 mod count;
 mod names;
 mod order;

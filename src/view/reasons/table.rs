@@ -376,7 +376,7 @@ pub const PARKED: &[Code] = &[
 /// Documents that wait, for another document or for the link.
 pub const WAITING: &[Code] = &[Code {
     code: "held-back",
-    meaning: "another document must be done first: the one that the message names; it goes on by itself then",
+    meaning: "another document must be done first, or what it takes is on its way: the message names the document, event or receipt; it goes on by itself then",
     choices: &[],
 }];
 
