@@ -28,6 +28,7 @@ pub mod code {
     pub const NEGATIVE_STOCK: &str = "negative-stock";
     pub const COUNTED_SINCE: &str = "counted-since";
     pub const OPEN_PICKS: &str = "open-picks";
+    pub const MEANING_CHANGED: &str = "meaning-changed";
     pub const NOT_DELIVERED: &str = "not-delivered";
     pub const OVER_RETURNED: &str = "over-returned";
     pub const SERIAL_QUANTITY: &str = "serial-quantity";
@@ -75,6 +76,7 @@ pub mod code {
         NEGATIVE_STOCK,
         COUNTED_SINCE,
         OPEN_PICKS,
+        MEANING_CHANGED,
         NOT_DELIVERED,
         OVER_RETURNED,
         SERIAL_QUANTITY,

@@ -5,6 +5,7 @@
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
 mod floor;
+mod meaning;
 mod quantity;
 mod state;
 
@@ -22,8 +23,10 @@ use rust_decimal::prelude::FromPrimitive;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use self::meaning::{LookedUp, MEANT};
 use self::state::AsOf;
 pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
+pub use meaning::{Coded, Meaning};
 pub use quantity::{Measure, Unfit};
 
 use super::odoo::{Kind, Row};
@@ -137,7 +140,8 @@ fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
     codes.into_iter().flatten().collect()
 }
 
-fn lot_code(product: i64, name: &str) -> String {
+/// The code of a lot: names are unique within a product.
+pub(super) fn lot_code(product: i64, name: &str) -> String {
     format!("{product}/{name}")
 }
 
@@ -150,6 +154,7 @@ pub struct Copy {
     news: Arc<watch::Sender<u64>>,
     refreshed: Arc<Mutex<Option<Instant>>>,
     orders_as_of: Arc<Mutex<AsOf>>,
+    looked_up: Arc<Mutex<LookedUp>>,
 }
 
 /// The server, database and company that a copy is of.
@@ -206,6 +211,7 @@ impl Copy {
             news: Arc::new(watch::Sender::new(0)),
             refreshed: Arc::default(),
             orders_as_of: Arc::default(),
+            looked_up: Arc::default(),
         })
     }
 
@@ -236,6 +242,7 @@ impl Copy {
                 write.delete_table(floor::ORDERS)?;
                 write.delete_multimap_table(CODES)?;
                 write.delete_table(META)?;
+                write.delete_table(MEANT)?;
                 write
                     .open_table(META)?
                     .insert("identity", identity.as_str())?;
@@ -246,6 +253,7 @@ impl Copy {
             Ok(!own)
         })?;
         if !own {
+            self.forget_looked_up();
             self.changed();
         }
         Ok(())
@@ -263,7 +271,11 @@ impl Copy {
 
     /// Takes rows in; answers whether any was news.
     pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CopyError> {
+        let notes = self.notes(kind, rows)?;
         let news = self.write(|write| {
+            if !notes.is_empty() {
+                meaning::write(&mut write.open_table(MEANT)?, &notes)?;
+            }
             let mut stored = write.open_table(ROWS)?;
             let mut index = write.open_multimap_table(CODES)?;
             let mut news = false;
@@ -302,10 +314,7 @@ impl Copy {
         let mut gone = Vec::new();
         self.each(kind, |row| {
             if !ids.contains(&row.id) {
-                gone.push(Row {
-                    active: false,
-                    ..row
-                });
+                gone.push(meaning::gone(row.id));
             }
         })?;
         self.apply(kind, &gone)

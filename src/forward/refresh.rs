@@ -56,6 +56,7 @@ impl Refresh {
     ) -> Result<bool, Trouble> {
         let company = warehouse.company;
         let mut news = false;
+        let begun = clock::now();
         for kind in Kind::ALL {
             let since = copy.since(kind)?;
             let aged = self
@@ -79,6 +80,7 @@ impl Refresh {
         if let Some(digits) = odoo.quantity_digits().await? {
             copy.set_digits(digits)?;
         }
+        copy.note_all_looked_up(begun);
         self.floor.run(odoo, copy, warehouse, board, now).await?;
         copy.note_refreshed(clock::instant());
         Ok(news)
@@ -100,6 +102,7 @@ async fn fetch(
     loop {
         let page = odoo.page(kind, company, since.as_deref(), after).await?;
         begun.get_or_insert_with(|| odoo.server_time());
+        copy.note_clock(odoo.server_time());
         news |= copy.apply(kind, &page)?;
         if since.is_none() {
             ids.extend(page.iter().map(|row| row.id));

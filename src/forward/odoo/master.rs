@@ -444,16 +444,23 @@ impl Client {
         self.call(kind.model(), "search_count", &body).await
     }
 
-    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages.
+    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages; and those with
+    /// these ids, whatever their codes are by now.
     pub async fn by_codes(
         &mut self,
         kind: Kind,
         company: i64,
         codes: &[String],
+        ids: &BTreeSet<i64>,
     ) -> Result<Vec<Row>, Failure> {
         let mut domain = kind.domain(company);
-        domain.extend(vec![json!("|"); kind.codes().len().saturating_sub(1)]);
-        domain.extend(kind.codes().iter().map(|field| json!([field, "in", codes])));
+        let by_id = (!ids.is_empty()).then(|| json!(["id", "in", ids]));
+        let fields = kind.codes().iter();
+        let leaves: Vec<Value> = (fields.map(|field| json!([field, "in", codes])))
+            .chain(by_id)
+            .collect();
+        domain.extend(vec![json!("|"); leaves.len().saturating_sub(1)]);
+        domain.extend(leaves);
         let mut found = Vec::new();
         let take = |row| found.push(row);
         self.search_all(kind.model(), domain, kind.fields(), take)

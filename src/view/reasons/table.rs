@@ -170,6 +170,19 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "meaning-changed",
+        meaning: "a code meant another product, packaging, bin or lot when it was scanned than it does in Odoo now; the message names both",
+        choices: &[
+            (
+                With("allow"),
+                "the goods are what the code means in Odoo now",
+            ),
+            (Edit, "name what was moved by a code that is still right"),
+            (Retry, "the code was given back in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "serial-seen",
         meaning: "the serial number that came in is in stock already, or is being received; the message says where",
         choices: &[
