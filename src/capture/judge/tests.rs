@@ -410,6 +410,24 @@ fn a_pack_of_six_counts_six() {
 }
 
 #[test]
+fn a_quantity_with_more_decimals_than_odoo_keeps_is_a_fault() {
+    let facts = Facts {
+        product: Some(Arc::new(product("none"))),
+        ..Facts::default()
+    };
+    let moved = |quantity: &str| {
+        let mut event = transfer(1, None);
+        if let Action::Transfer { quantity: of, .. } = &mut event.action {
+            *of = quantity.parse().unwrap();
+        }
+        code(&event, &facts)
+    };
+    assert_eq!(moved("0.04"), None);
+    assert_eq!(moved("0.004"), Some("quantity-precision"));
+    assert_eq!(moved("1.250"), None);
+}
+
+#[test]
 fn more_than_ordered_is_no_fault_where_it_is_allowed() {
     let facts = Facts {
         over_allowed: true,

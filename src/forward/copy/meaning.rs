@@ -26,6 +26,9 @@ const LOOKED_UP_MAX: usize = 20_000;
 /// Odoo writes whole seconds, and cuts the rest off.
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
+/// Odoo's time may look so much older than ours where both clocks are right.
+const BEHIND_MAX: SignedDuration = SignedDuration::from_millis(1_500);
+
 /// What kind of thing a code is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Coded {
@@ -202,12 +205,9 @@ impl Copy {
     /// Notes Odoo's time, as it answers just now.
     pub fn note_clock(&self, odoo: Timestamp) {
         let ahead = odoo.duration_since(clock::now());
-        // HTTP has whole seconds, and an answer takes its time.
-        let ahead = if ahead.abs() <= SECOND * 2 {
-            SignedDuration::ZERO
-        } else {
-            ahead
-        };
+        // HTTP cuts to whole seconds, and an answer takes its time: so much behind is no difference.
+        let same = ahead <= SignedDuration::ZERO && ahead >= -BEHIND_MAX;
+        let ahead = if same { SignedDuration::ZERO } else { ahead };
         self.looked_up().ahead = ahead;
     }
 
