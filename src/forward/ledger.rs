@@ -145,6 +145,7 @@ impl Ledger {
         self.standings = Standings::of(&self.journal.totals());
         let entries = self.next_entries(ground, lines_max, now).await?;
         if entries.is_empty() {
+            self.waits.forget_due(now);
             return Ok(None);
         }
         let entries = self.without_corrected(odoo, ground, entries).await?;
@@ -374,6 +375,7 @@ impl Ledger {
                 let entry = self.revived(entry)?;
                 // What was begun before the start is seen through.
                 if state == State::Waiting && self.hold_back(ground, &entry).await? {
+                    self.waits.release(after);
                     continue;
                 }
                 let alone = goes_alone(&entry.document.purpose);

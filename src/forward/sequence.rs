@@ -372,6 +372,41 @@ mod tests {
     }
 
     #[test]
+    fn the_same_serial_number_is_not_received_by_two_at_once() {
+        use crate::forward::odoo::{Kind, Row};
+        let dir = tempfile::tempdir().unwrap();
+        let copy = Copy::open(dir.path(), "a").unwrap();
+        let product = |id, code: &str, tracking: &str| Row {
+            id,
+            active: true,
+            barcode: Some(code.to_owned()),
+            tracking: Some(tracking.to_owned()),
+            ..Row::default()
+        };
+        let products = [product(1, "SERIAL", "serial"), product(2, "LOT", "lot")];
+        copy.apply(Kind::Product, &products).unwrap();
+        let received = |number, product: &str, lot: &str| {
+            let purpose = Purpose::Receive { order: None };
+            let mut document = document(number, purpose, &[(product, None)]);
+            document.lines[0].lot = Some(lot.to_owned());
+            document
+        };
+        let first = received(2, "SERIAL", "S1");
+        let mut sequence = Sequence::default();
+        sequence.blocks(Some(&copy), &first);
+        let before = |document: &Document| {
+            let blockers = sequence.blockers(Some(&copy), document).unwrap();
+            blockers.first().map(|before| before.while_parked)
+        };
+        assert_eq!(before(&received(3, "SERIAL", "S1")), Some(false));
+        assert_eq!(before(&received(3, "SERIAL", "S2")), None);
+        assert_eq!(before(&received(3, "LOT", "S1")), None);
+        let follows = |document: &Document| follows(Some(&copy), document, [&first].into_iter());
+        assert!(follows(&received(3, "SERIAL", "S1")).unwrap());
+        assert!(!follows(&received(3, "SERIAL", "S2")).unwrap());
+    }
+
+    #[test]
     fn a_correction_stands_in_the_place_of_what_it_corrects() {
         let mut sequence = Sequence::default();
         sequence.blocks(None, &pick(2, "O1"));

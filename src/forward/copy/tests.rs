@@ -178,6 +178,30 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
 }
 
 #[test]
+fn the_coarser_of_rounding_and_digits_holds() {
+    let (_dir, copy) = filled();
+    let half = |copy: &Copy| match copy.product("400").unwrap() {
+        Found::One(product) => product.measure.convert("0.5".parse().unwrap()).is_ok(),
+        other => panic!("{other:?}"),
+    };
+    let fine = |copy: &Copy| match copy.product("400").unwrap() {
+        Found::One(product) => product.measure.convert("0.005".parse().unwrap()).is_ok(),
+        other => panic!("{other:?}"),
+    };
+    assert!(half(&copy) && fine(&copy), "Odoo has not said");
+    copy.set_digits(2).unwrap();
+    assert!(half(&copy) && !fine(&copy));
+    let rounding = |rounding| Row {
+        rounding: Some(rounding),
+        ..unit(1, 1.0)
+    };
+    copy.apply(Kind::Unit, &[rounding(1.0)]).unwrap();
+    assert!(!half(&copy));
+    copy.apply(Kind::Unit, &[rounding(0.001)]).unwrap();
+    assert!(half(&copy) && !fine(&copy), "two digits are kept");
+}
+
+#[test]
 fn a_look_up_is_as_of_its_time() {
     let (_dir, copy) = filled();
     let codes = ["400".to_owned()];

@@ -49,6 +49,11 @@ impl Waits {
         self.documents.remove(&number);
     }
 
+    /// Nothing was found to be done: what is due waits no more.
+    pub fn forget_due(&mut self, now: Duration) {
+        self.documents.retain(|_, (_, until)| *until > now);
+    }
+
     /// When the next one is to be looked at, if nothing changes before.
     pub fn next_due(&self) -> Option<Duration> {
         self.documents.values().map(|(_, until)| *until).min()
@@ -71,6 +76,11 @@ mod tests {
         assert!(!waits.is_waiting(7, &totals, now + PAUSE));
         totals.posted.documents += 1;
         assert!(!waits.is_waiting(7, &totals, now));
+        waits.forget_due(now);
+        assert_eq!(waits.next_due(), Some(now + PAUSE));
+        waits.forget_due(now + PAUSE);
+        assert_eq!(waits.next_due(), None);
+        waits.put(7, &totals, now);
         waits.release(7);
         assert_eq!(waits.next_due(), None);
     }

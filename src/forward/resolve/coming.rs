@@ -226,24 +226,23 @@ impl Wanted<'_> {
         seq: u64,
     ) -> Result<bool, CopyError> {
         let taken = |line: &Line| line.events.last().copied().unwrap_or_default();
-        let mut before = (self.missing.iter()).filter(|missing| {
+        let mut there = (self.missing.iter()).filter(|missing| {
             let line = &self.document.lines[missing.line];
-            seq < taken(line) && line.lot.as_deref() == lot
+            // A bin has one code.
+            let is_bin = match to {
+                Some(to) => line.from.as_deref() == Some(to),
+                None => is_receipt && self.receipts == Some(missing.bin),
+            };
+            is_bin && seq < taken(line) && line.lot.as_deref() == lot
         });
-        if before.clone().next().is_none() {
+        let Some(first) = there.next() else {
             return Ok(false);
-        }
+        };
         let Found::One(product) = self.copy.product(product)? else {
             return Ok(false);
         };
-        let bin = match to {
-            Some(to) => match self.copy.location(to)? {
-                Found::One(bin) => Some(bin),
-                _ => None,
-            },
-            None => self.receipts.filter(|_| is_receipt),
-        };
-        Ok(before.any(|missing| missing.product == product.id && Some(missing.bin) == bin))
+        let mut products = std::iter::once(first).chain(there);
+        Ok(products.any(|missing| missing.product == product.id))
     }
 }
 
@@ -252,4 +251,60 @@ fn brings(purpose: &Purpose) -> bool {
         purpose,
         Purpose::Receive { .. } | Purpose::Return { .. } | Purpose::Transfer
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{DocumentKey, Progress, Reason};
+
+    fn held_back(message: &str) -> Entry {
+        let document = Document {
+            number: 7,
+            key: DocumentKey([1; 16]),
+            purpose: Purpose::Transfer,
+            group: "pda".to_owned(),
+            lines: Vec::new(),
+            occurred: Timestamp::UNIX_EPOCH,
+            sealed: Timestamp::UNIX_EPOCH,
+            events: vec![1],
+            corrects: None,
+            flags: Vec::new(),
+        };
+        let progress = Progress {
+            state: State::Waiting,
+            attempts: 0,
+            reason: Some(Reason {
+                code: code::HELD_BACK.to_owned(),
+                message: message.to_owned(),
+            }),
+            odoo: None,
+            since: Timestamp::UNIX_EPOCH,
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
+            undone: Vec::new(),
+        };
+        Entry { document, progress }
+    }
+
+    #[test]
+    fn a_document_that_is_held_back_names_the_one_that_it_waits_for() {
+        for (message, number) in [
+            ("document 12 brings it and is waiting", Some(12)),
+            (
+                "document 3 has to be in Odoo first, and is parked: x",
+                Some(3),
+            ),
+            ("event 5 brings it and is in no document yet", None),
+            (
+                "WH/IN/00001 brings it and is not validated in Odoo yet",
+                None,
+            ),
+        ] {
+            assert_eq!(blocker_of(&held_back(message)), number, "{message}");
+        }
+    }
 }
