@@ -30,10 +30,12 @@ pub mod code {
     pub const COUNTED_TWICE: &str = "counted-twice";
     pub const CLOCK_IN_DOUBT: &str = "clock-in-doubt";
     pub const OPEN_PICKS: &str = "open-picks";
+    pub const MEANING_CHANGED: &str = "meaning-changed";
     pub const NOT_DELIVERED: &str = "not-delivered";
     pub const OVER_RETURNED: &str = "over-returned";
     pub const SERIAL_QUANTITY: &str = "serial-quantity";
     pub const SERIAL_SEEN: &str = "serial-seen";
+    pub const QUANTITY_PRECISION: &str = "quantity-precision";
     pub const MORE_THAN_ORDERED: &str = "more-than-ordered";
     pub const UNKNOWN_ORDER: &str = "unknown-order";
     pub const ORDER_DONE: &str = "order-done";
@@ -78,10 +80,12 @@ pub mod code {
         COUNTED_TWICE,
         CLOCK_IN_DOUBT,
         OPEN_PICKS,
+        MEANING_CHANGED,
         NOT_DELIVERED,
         OVER_RETURNED,
         SERIAL_QUANTITY,
         SERIAL_SEEN,
+        QUANTITY_PRECISION,
         MORE_THAN_ORDERED,
         UNKNOWN_ORDER,
         ORDER_DONE,
@@ -107,7 +111,7 @@ pub mod code {
     ];
 
     /// Codes of what was captured alone: no document is parked for them.
-    pub const CAPTURED: [&str; 3] = [SERIAL_QUANTITY, SERIAL_SEEN, MORE_THAN_ORDERED];
+    pub const CAPTURED: [&str; 2] = [SERIAL_QUANTITY, MORE_THAN_ORDERED];
 
     /// Codes of validations that more goods for the order may cure.
     pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];

@@ -205,7 +205,7 @@ pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     }
     let what = match (product, codes.product) {
         (Some(product), _) => {
-            let quantity = (codes.quantity * product.factor).normalize();
+            let quantity = product.measure.nearest(codes.quantity);
             format!("{quantity} × {}", product.name)
         }
         (None, Some(code)) => format!("{} × {code}", codes.quantity.normalize()),
@@ -281,13 +281,21 @@ fn decide(
     )?;
     if let Some(product) = product {
         tracking(event, codes, facts, memory, product, counts)?;
+        if product.measure.is_too_fine(codes.quantity) {
+            let arguments = vec![
+                ("product", product.name.clone()),
+                ("quantity", codes.quantity.normalize().to_string()),
+            ];
+            let (code, key) = (code::QUANTITY_PRECISION, Key::QuantityPrecision);
+            return Err(wrong(code, key, arguments));
+        }
     }
     let on_order = order(codes, facts, memory, product, counts, &mut unknown)?;
     Ok(match (unknown, on_order, product) {
         (Some(code), ..) => good(Key::NotKnownYet, vec![("code", code.to_owned())]),
         (None, Some(say), _) => say,
         (None, None, Some(product)) => {
-            let quantity = (codes.quantity * product.factor).normalize();
+            let quantity = product.measure.nearest(codes.quantity);
             let key = match event.action {
                 Action::Count { .. } => Key::Counted,
                 _ => Key::Moved,
@@ -374,7 +382,7 @@ fn tracking(
     if !product.serial {
         return Ok(());
     }
-    let quantity = (codes.quantity * product.factor).normalize();
+    let quantity = product.measure.nearest(codes.quantity);
     let none_there = matches!(event.action, Action::Count { .. }) && quantity.is_zero();
     if quantity != Decimal::ONE && !none_there {
         let arguments = vec![named, ("quantity", quantity.to_string())];
@@ -457,7 +465,7 @@ fn order<'a>(
         }
         return Err(wrong(code::NOT_ON_ORDER, Key::NotOnOrder, arguments));
     };
-    let quantity = codes.quantity * product.factor;
+    let quantity = product.measure.nearest(codes.quantity);
     counts.order = Some((first, product.id, quantity));
     let left = demand - done;
     if quantity > left && facts.fresh && !facts.over_allowed {

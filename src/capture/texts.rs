@@ -31,6 +31,7 @@ pub enum Key {
     SerialRequired,
     SerialQuantity,
     SerialSeen,
+    QuantityPrecision,
     NotOnOrder,
     MoreThanOrdered,
     UnknownOrder,
@@ -49,7 +50,7 @@ pub enum Key {
 
 impl Key {
     #[cfg(test)]
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::UnknownProduct,
         Self::AmbiguousProduct,
         Self::UnknownLocation,
@@ -58,6 +59,7 @@ impl Key {
         Self::SerialRequired,
         Self::SerialQuantity,
         Self::SerialSeen,
+        Self::QuantityPrecision,
         Self::NotOnOrder,
         Self::MoreThanOrdered,
         Self::UnknownOrder,
@@ -85,6 +87,7 @@ impl Key {
             Self::SerialRequired => "serial-required",
             Self::SerialQuantity => "serial-quantity",
             Self::SerialSeen => "serial-seen",
+            Self::QuantityPrecision => "quantity-precision",
             Self::NotOnOrder => "not-on-order",
             Self::MoreThanOrdered => "more-than-ordered",
             Self::UnknownOrder => "unknown-order",

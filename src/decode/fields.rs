@@ -299,9 +299,10 @@ impl Reader {
     pub fn date(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
         let text = self.optional(field, raw)?;
         match text {
+            // A time without an offset may be read as its day, and is any of two days.
             Some(text)
-                if jiff::civil::Date::from_str(&text).is_err()
-                    && Timestamp::from_str(&text).is_err() =>
+                if Timestamp::from_str(&text).is_err()
+                    && (text.contains(':') || jiff::civil::Date::from_str(&text).is_err()) =>
             {
                 Err(Refusal::field(
                     field,

@@ -45,7 +45,7 @@ impl Known for InCopy<'_> {
             Ok(Found::One(product)) => vec![KnownProduct {
                 id: product.id,
                 name: product.name,
-                units: product.factor,
+                units: product.measure.factor(),
                 unit: Some(product.unit),
             }],
             // Their names tell them apart; more than that nobody asks of two.

@@ -5,6 +5,8 @@
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
 mod floor;
+mod meaning;
+mod quantity;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +23,11 @@ use rust_decimal::prelude::FromPrimitive;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use self::meaning::{LookedUp, MEANT};
 use self::state::AsOf;
 pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
+pub use meaning::{Coded, Meaning};
+pub use quantity::{Measure, Unfit};
 
 use super::odoo::{Kind, Row};
 
@@ -33,6 +38,10 @@ const FORMAT: u8 = 2;
 
 /// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
 const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
+/// In [`META`]: the decimals of quantities.
+const DIGITS: &str = "digits";
+/// Odoo's precision is a digit or two; ten decimals are more than floating point keeps of a stock.
+const DIGITS_MAX: u32 = 10;
 /// What a code is (see [`CodeOf`]) and the code → ids.
 const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition::new("codes");
 /// `identity`, and `since/KIND`: the newest `write_date` that was seen.
@@ -57,7 +66,7 @@ pub enum Found<T> {
     Several(Vec<String>),
 }
 
-/// A product, and how many of its own unit one scan of the code stands for.
+/// A product, and how much of its own unit one scan of the code stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
     pub id: i64,
@@ -68,7 +77,7 @@ pub struct Product {
     pub tracked: bool,
     /// By serial number: one of each.
     pub serial: bool,
-    pub factor: Decimal,
+    pub measure: Measure,
 }
 
 #[derive(Clone, Copy)]
@@ -131,7 +140,8 @@ fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
     codes.into_iter().flatten().collect()
 }
 
-fn lot_code(product: i64, name: &str) -> String {
+/// The code of a lot: names are unique within a product.
+pub(super) fn lot_code(product: i64, name: &str) -> String {
     format!("{product}/{name}")
 }
 
@@ -144,6 +154,7 @@ pub struct Copy {
     news: Arc<watch::Sender<u64>>,
     refreshed: Arc<Mutex<Option<Instant>>>,
     orders_as_of: Arc<Mutex<AsOf>>,
+    looked_up: Arc<Mutex<LookedUp>>,
 }
 
 /// The server, database and company that a copy is of.
@@ -200,6 +211,7 @@ impl Copy {
             news: Arc::new(watch::Sender::new(0)),
             refreshed: Arc::default(),
             orders_as_of: Arc::default(),
+            looked_up: Arc::default(),
         })
     }
 
@@ -230,6 +242,7 @@ impl Copy {
                 write.delete_table(floor::ORDERS)?;
                 write.delete_multimap_table(CODES)?;
                 write.delete_table(META)?;
+                write.delete_table(MEANT)?;
                 write
                     .open_table(META)?
                     .insert("identity", identity.as_str())?;
@@ -240,6 +253,7 @@ impl Copy {
             Ok(!own)
         })?;
         if !own {
+            self.forget_looked_up();
             self.changed();
         }
         Ok(())
@@ -257,7 +271,11 @@ impl Copy {
 
     /// Takes rows in; answers whether any was news.
     pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CopyError> {
+        let notes = self.notes(kind, rows)?;
         let news = self.write(|write| {
+            if !notes.is_empty() {
+                meaning::write(&mut write.open_table(MEANT)?, &notes)?;
+            }
             let mut stored = write.open_table(ROWS)?;
             let mut index = write.open_multimap_table(CODES)?;
             let mut news = false;
@@ -296,10 +314,7 @@ impl Copy {
         let mut gone = Vec::new();
         self.each(kind, |row| {
             if !ids.contains(&row.id) {
-                gone.push(Row {
-                    active: false,
-                    ..row
-                });
+                gone.push(meaning::gone(row.id));
             }
         })?;
         self.apply(kind, &gone)
@@ -365,39 +380,54 @@ impl Copy {
         row: &Row,
         packaging: Option<&Row>,
     ) -> Result<Option<(Product, String)>, CopyError> {
-        let factor = match packaging {
-            None => Some(Decimal::ONE),
-            Some(packaging) => self
-                .contained(row, packaging)?
-                // Odoo's factors are floating point: 6.000000000001 is 6.
-                .and_then(Decimal::from_f64)
-                .map(|factor| factor.round_dp(6).normalize())
-                .filter(|factor| *factor > Decimal::ZERO),
+        let measure = match packaging {
+            None => Some(Measure::OWN),
+            Some(packaging) => self.contained(row, packaging)?,
         };
-        Ok(factor.map(|factor| {
+        let precision = self.precision(row.uom_id.unwrap_or_default())?;
+        Ok(measure.map(|measure| {
             let product = Product {
                 id: row.id,
                 unit: row.uom_id.unwrap_or_default(),
                 name: row.display_name.clone().unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
                 serial: row.tracking.as_deref() == Some("serial"),
-                factor,
+                measure: measure.with_precision(precision),
             };
             (product, name(row))
         }))
     }
 
-    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<f64>, CopyError> {
-        if packaging.contained.is_some() {
-            return Ok(packaging.contained);
+    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<Measure>, CopyError> {
+        if let Some(contained) = packaging.contained {
+            return Ok(Measure::of(contained, 1.0));
         }
         let packed = self.factor(packaging.uom_id.unwrap_or_default())?;
         let own = self.factor(row.uom_id.unwrap_or_default())?;
-        Ok(packed.zip(own).map(|(packed, own)| packed / own))
+        let factors = packed.zip(own);
+        Ok(factors.and_then(|(packed, own)| Measure::of(packed, own)))
     }
 
     fn factor(&self, unit: i64) -> Result<Option<f64>, CopyError> {
         Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
+    }
+
+    /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
+    pub fn set_digits(&self, digits: u32) -> Result<(), CopyError> {
+        if self.set_meta(DIGITS, &digits.to_string())? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
+    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CopyError> {
+        let rounding = self.row(Kind::Unit, unit)?.and_then(|row| row.rounding);
+        // 0.01 of floating point is 0.01.
+        let rounding = rounding.and_then(Decimal::from_f64);
+        let digits = self.meta(DIGITS)?.and_then(|digits| digits.parse().ok());
+        let digits = digits.map(|digits: u32| Decimal::new(1, digits.min(DIGITS_MAX)));
+        Ok(rounding.max(digits))
     }
 
     fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CopyError> {

@@ -14,6 +14,7 @@ mod hold;
 mod taken;
 mod tell;
 mod undo;
+mod wait;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use self::book::Consequences;
 use self::changes::{nothing_to_post, parked, posted, sending, set_aside, waiting};
 use self::taken::{Next, next};
+use self::wait::Waits;
 use super::Interrupted;
 use super::aside::Aside;
 use super::copy::Copy;
@@ -67,6 +69,8 @@ pub struct Ledger {
     sending: BTreeMap<u64, Entry>,
     /// Waiting documents that Odoo gave no answer to: left out until their time.
     aside: Aside,
+    /// Waiting documents whose goods are on their way.
+    waits: Waits,
     /// The last that was taken was one of those: now it is the others' turn.
     aside_taken: bool,
     /// How documents stood at the last look for what can be taken.
@@ -119,6 +123,7 @@ impl Ledger {
             cancel,
             sending: BTreeMap::new(),
             aside: Aside::default(),
+            waits: Waits::default(),
             aside_taken: false,
             standings: Standings::default(),
             sequence: Sequence::default(),
@@ -144,6 +149,7 @@ impl Ledger {
         self.standings = Standings::of(&self.journal.totals());
         let entries = self.next_entries(ground, lines_max, now).await?;
         if entries.is_empty() {
+            self.waits.forget_due(now);
             return Ok(None);
         }
         let entries = self.without_corrected(odoo, ground, entries).await?;
@@ -151,7 +157,14 @@ impl Ledger {
         let last = entries.last().map(|entry| entry.document.number);
         let mut taken = Vec::new();
         for (entry, resolved) in entries.into_iter().zip(resolved) {
-            let next = next(odoo, ground, &entry, resolved).await?;
+            let mut next = next(odoo, ground, &entry, resolved).await?;
+            if let Next::Wait(reason) = next {
+                match self.wait(ground, &entry, reason, now).await? {
+                    Some(refused) => next = Next::Refuse(refused),
+                    None => continue,
+                }
+            }
+            self.waits.release(entry.document.number);
             taken.push((entry, next));
         }
         let mut consequences = Consequences::default();
@@ -160,7 +173,7 @@ impl Ledger {
             changes.push(match next {
                 Next::Send(prepared) => sending(entry, prepared),
                 Next::Nothing(prepared) => nothing_to_post(entry, prepared),
-                Next::Refuse(reason) => parked(entry, reason.clone(), None),
+                Next::Refuse(reason) | Next::Wait(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
                 Next::Found(odoo) => posted(entry, odoo, true),
                 Next::Aside(why) => {
@@ -211,7 +224,7 @@ impl Ledger {
                     self.sequence.release_document(&entry.document);
                     self.tell_posted(&entry.document, None).await?;
                 }
-                Next::Refuse(reason) => {
+                Next::Refuse(reason) | Next::Wait(reason) => {
                     self.note_open_picks(number, &reason);
                     self.sequence.blocks(Some(ground.copy), &entry.document);
                     self.tell_refused(&entry.document, &reason).await?;
@@ -292,13 +305,15 @@ impl Ledger {
     ) -> Result<Vec<Entry>, Interrupted> {
         self.learn_blockers(ground)?;
         if let Some(after) = self.recovered {
-            let entries = self.read(ground, State::Sending, after, lines_max).await?;
+            let entries = self
+                .read(ground, State::Sending, after, lines_max, now)
+                .await?;
             if !entries.is_empty() {
                 return Ok(entries);
             }
             self.recovered = None;
         }
-        let entries = self.read(ground, State::Waiting, 0, lines_max).await?;
+        let entries = self.read(ground, State::Waiting, 0, lines_max, now).await?;
         let due = self.aside.due(now);
         let due = due.filter(|_| entries.is_empty() || !self.aside_taken);
         self.aside_taken = due.is_some();
@@ -324,10 +339,11 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// When the first that was set aside is due, and how documents stood when nothing could be taken: until that changes
+    /// When the first that was set aside, or whose goods are on their way, is due, and how documents stood when nothing could be taken: until that changes
     /// there is nothing to do.
     pub fn idle(&self) -> (Option<Duration>, Standings) {
-        (self.aside.next_due(), self.standings)
+        let due = [self.aside.next_due(), self.waits.next_due()];
+        (due.into_iter().flatten().min(), self.standings)
     }
 
     /// Documents of one kind of work that may be sent now, in the order of their numbers, as many as fit.
@@ -337,7 +353,9 @@ impl Ledger {
         state: State,
         mut after: u64,
         lines_max: usize,
+        now: Duration,
     ) -> Result<Vec<Entry>, Interrupted> {
+        let totals = self.journal.totals();
         let mut entries: Vec<Entry> = Vec::new();
         let mut lines = 0;
         loop {
@@ -345,12 +363,13 @@ impl Ledger {
             let whole = page.len() == PAGE_DOCUMENTS;
             for entry in page {
                 after = entry.document.number;
-                if self.aside.contains(after) {
+                if self.aside.contains(after) || self.waits.is_waiting(after, &totals, now) {
                     continue;
                 }
                 let entry = self.revived(entry)?;
                 // What was begun before the start is seen through.
                 if state == State::Waiting && self.hold_back(ground, &entry).await? {
+                    self.waits.release(after);
                     continue;
                 }
                 let alone = goes_alone(&entry.document.purpose);

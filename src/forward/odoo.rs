@@ -9,6 +9,7 @@
 //! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
 //! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
 //! - `barcodes`: the company's barcode nomenclature.
+//! - `serial`: where serial numbers are.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
@@ -19,6 +20,7 @@ mod floor;
 mod master;
 pub mod order;
 mod rights;
+pub mod serial;
 pub mod stock;
 mod transfer;
 mod wire;

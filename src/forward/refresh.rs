@@ -56,6 +56,7 @@ impl Refresh {
     ) -> Result<bool, Trouble> {
         let company = warehouse.company;
         let mut news = false;
+        let begun = clock::now();
         for kind in Kind::ALL {
             let since = copy.since(kind)?;
             let aged = self
@@ -63,7 +64,9 @@ impl Refresh {
                 .get(&kind)
                 .is_some_and(|at| now >= *at + FULL_EVERY);
             self.full_at.entry(kind).or_insert(now);
-            news |= fetch(odoo, copy, kind, company, since.filter(|_| !aged)).await?;
+            // Units are few, and what Odoo works out for them changes without a date.
+            let whole = aged || kind == Kind::Unit;
+            news |= fetch(odoo, copy, kind, company, since.filter(|_| !whole)).await?;
             let counts = (odoo.count(kind, company).await?, copy.count(kind)?);
             if counts.0 != counts.1 && self.accepted.get(&kind) != Some(&counts) {
                 news |= fetch(odoo, copy, kind, company, None).await?;
@@ -74,6 +77,10 @@ impl Refresh {
                 self.full_at.insert(kind, now);
             }
         }
+        if let Some(digits) = odoo.quantity_digits().await? {
+            copy.set_digits(digits)?;
+        }
+        copy.note_all_looked_up(begun);
         self.floor.run(odoo, copy, warehouse, board, now).await?;
         copy.note_refreshed(clock::instant());
         Ok(news)
@@ -95,6 +102,7 @@ async fn fetch(
     loop {
         let page = odoo.page(kind, company, since.as_deref(), after).await?;
         begun.get_or_insert_with(|| odoo.server_time());
+        copy.note_clock(odoo.server_time());
         news |= copy.apply(kind, &page)?;
         if since.is_none() {
             ids.extend(page.iter().map(|row| row.id));

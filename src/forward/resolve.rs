@@ -4,14 +4,20 @@
 //!   called unknown; lots and packages are always asked for, all of a batch at once.
 //! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
 //!   `stock`, `returns`.
+//! - `meaning`: codes that meant something else when they were scanned.
+//! - `serial`: serial numbers that come in although they are in stock.
+//! - `coming`: what brings the goods that a bin does not hold yet.
 //! - `order`: documents about orders that Odoo has.
 //! - `undo`: the same backwards, for what takes another document back.
 
+mod coming;
 mod count;
+mod meaning;
 mod names;
 mod order;
 mod plan;
 mod returns;
+mod serial;
 mod stock;
 mod transfer;
 mod undo;
@@ -174,8 +180,15 @@ async fn resolve_together(
 ) -> Result<Vec<Resolved<Prepared>>, Trouble> {
     let names = Names::ask(odoo, ground, intent, documents).await?;
     let mut resolved = Vec::new();
+    if intent == Intent::Send {
+        meaning::look_up_lots(odoo, ground, &names, documents).await?;
+    }
     for asked in documents {
         resolved.push(prepared(ground, &names, *asked)?);
+    }
+    if intent == Intent::Send {
+        meaning::check(ground, &names, documents, &mut resolved)?;
+        serial::check(odoo, ground, &names, documents, &mut resolved).await?;
     }
     plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
     Ok(resolved)

@@ -5,6 +5,7 @@
 //!
 //! What is about the same product in the same bin keeps its order, too, where one of the two is a count, as long as neither is
 //! parked. That is not needed for the stock to be right (see [`crate::book`]): it saves recounts.
+//! So does what brings the same serial number in: the second document is to find what became of the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,18 @@ struct Touched {
     undoes: Option<u64>,
     /// Product and bin; no bin where the order says it: then it may be any.
     stock: BTreeSet<(String, Option<String>)>,
+    /// Serial numbers that it brings in, with their products.
+    serials: BTreeSet<(String, String)>,
+}
+
+/// A document that has to be done before another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Before {
+    /// Its place in the order of things.
+    pub place: u64,
+    pub number: u64,
+    /// It holds the other one back while it is parked, too; else only while it may still arrive in Odoo.
+    pub while_parked: bool,
 }
 
 #[derive(Debug)]
@@ -33,21 +46,14 @@ struct Blocker {
     touched: Option<Touched>,
 }
 
-/// A document that goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Before {
-    /// Its place in the order of things.
-    pub place: u64,
-    pub number: u64,
-    /// Only because one of the two is a count: that saves a recount, and no more.
-    pub is_of_count: bool,
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dependence {
     /// Both are about one order, or undo one event.
     Thing,
+    /// One of the two is a count: that saves a recount, and no more.
     Count,
+    /// Both bring the same serial number in: the second one is to find what became of the first.
+    Serial,
 }
 
 #[derive(Debug, Default)]
@@ -105,12 +111,13 @@ impl Sequence {
                 Some(other) => depends(other, &touched)?,
                 None if touched.order.is_some() || touched.undoes.is_some() => Dependence::Thing,
                 None if touched.is_count => Dependence::Count,
+                None if !touched.serials.is_empty() => Dependence::Serial,
                 None => return None,
             };
             Some(Before {
                 place: *place,
                 number: blocker.number,
-                is_of_count: dependence == Dependence::Count,
+                while_parked: dependence == Dependence::Thing,
             })
         });
         Ok(blocking.collect())
@@ -167,11 +174,15 @@ pub fn follows<'a>(
     before: impl Iterator<Item = &'a Document>,
 ) -> Result<bool, CopyError> {
     let is_count = |document: &Document| document.purpose == Purpose::Count;
+    let brings_lots = |document: &Document| {
+        brings_in(&document.purpose) && document.lines.iter().any(|line| line.lot.is_some())
+    };
     let order = document.purpose.order();
     for other in before {
         // Most batches are transfers alone: nothing to look up.
         let perhaps = is_count(other)
             || is_count(document)
+            || brings_lots(other) && brings_lots(document)
             || order.is_some() && other.purpose.order() == order;
         if perhaps && depends(&touched(copy, other)?, &touched(copy, document)?).is_some() {
             return Ok(true);
@@ -192,7 +203,11 @@ fn depends(before: &Touched, after: &Touched) -> Option<Dependence> {
                 product == other && (bin.is_none() || other_bin.is_none() || bin == other_bin)
             })
         });
-    is_counted.then_some(Dependence::Count)
+    if is_counted {
+        return Some(Dependence::Count);
+    }
+    let is_serial = !before.serials.is_disjoint(&after.serials);
+    is_serial.then_some(Dependence::Serial)
 }
 
 fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyError> {
@@ -207,9 +222,16 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
         } => (&**of, *seq),
         purpose => (purpose, None),
     };
-    let mut stock = BTreeSet::new();
+    let (mut stock, mut serials) = (BTreeSet::new(), BTreeSet::new());
     for line in &document.lines {
-        let product = product(copy, &line.product)?;
+        let (product, is_serial) = product(copy, &line.product)?;
+        if let Some(lot) = line
+            .lot
+            .as_ref()
+            .filter(|_| is_serial && brings_in(purpose))
+        {
+            serials.insert((product.clone(), lot.clone()));
+        }
         let unsaid = line.from.is_none() && super::resolve::is_about_order(purpose);
         let bins = [&line.from, &line.to]
             .into_iter()
@@ -230,16 +252,22 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
         is_count: document.purpose == Purpose::Count,
         undoes,
         stock,
+        serials,
     })
 }
 
-/// One name for a product, whichever of its codes was scanned.
-fn product(copy: Option<&Copy>, code: &str) -> Result<String, CopyError> {
+/// One name for a product, whichever of its codes was scanned, and whether it has serial numbers.
+fn product(copy: Option<&Copy>, code: &str) -> Result<(String, bool), CopyError> {
     let found = copy.map(|copy| copy.product(code)).transpose()?;
     Ok(match found {
-        Some(Found::One(product)) => format!("#{}", product.id),
-        _ => code.to_owned(),
+        Some(Found::One(product)) => (format!("#{}", product.id), product.serial),
+        _ => (code.to_owned(), false),
     })
+}
+
+/// Whether goods come in from outside.
+fn brings_in(purpose: &Purpose) -> bool {
+    matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. })
 }
 
 #[cfg(test)]
@@ -352,6 +380,41 @@ mod tests {
         let (before, after) = (moved(5), counted(6, "P", "A"));
         assert!(follows(None, &after, [&before].into_iter()).unwrap());
         assert!(!follows(None, &moved(7), [&before].into_iter()).unwrap());
+    }
+
+    #[test]
+    fn the_same_serial_number_is_not_received_by_two_at_once() {
+        use crate::forward::odoo::{Kind, Row};
+        let dir = tempfile::tempdir().unwrap();
+        let copy = Copy::open(dir.path(), "a").unwrap();
+        let product = |id, code: &str, tracking: &str| Row {
+            id,
+            active: true,
+            barcode: Some(code.to_owned()),
+            tracking: Some(tracking.to_owned()),
+            ..Row::default()
+        };
+        let products = [product(1, "SERIAL", "serial"), product(2, "LOT", "lot")];
+        copy.apply(Kind::Product, &products).unwrap();
+        let received = |number, product: &str, lot: &str| {
+            let purpose = Purpose::Receive { order: None };
+            let mut document = document(number, purpose, &[(product, None)]);
+            document.lines[0].lot = Some(lot.to_owned());
+            document
+        };
+        let first = received(2, "SERIAL", "S1");
+        let mut sequence = Sequence::default();
+        sequence.blocks(Some(&copy), &first);
+        let before = |document: &Document| {
+            let blockers = sequence.blockers(Some(&copy), document).unwrap();
+            blockers.first().map(|before| before.while_parked)
+        };
+        assert_eq!(before(&received(3, "SERIAL", "S1")), Some(false));
+        assert_eq!(before(&received(3, "SERIAL", "S2")), None);
+        assert_eq!(before(&received(3, "LOT", "S1")), None);
+        let follows = |document: &Document| follows(Some(&copy), document, [&first].into_iter());
+        assert!(follows(&received(3, "SERIAL", "S1")).unwrap());
+        assert!(!follows(&received(3, "SERIAL", "S2")).unwrap());
     }
 
     #[test]

@@ -166,7 +166,7 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     assert_eq!(asked[2], json!([]));
     assert_eq!(
         asked[3]["fields"],
-        json!(["write_date", "active", "factor_inv"])
+        json!(["write_date", "active", "factor_inv", "rounding"])
     );
     assert_eq!(
         calls[5],

@@ -7,7 +7,7 @@ use crate::capture::memory::EventKey;
 use crate::capture::texts::text;
 use crate::config::Language;
 use crate::event::{Name, SourceKind};
-use crate::forward::copy::PlannedLine;
+use crate::forward::copy::{Measure, PlannedLine};
 
 fn event(action: Action) -> Event {
     Event {
@@ -64,7 +64,7 @@ fn product(tracking: &str) -> Found<Product> {
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
-        factor: Decimal::ONE,
+        measure: Measure::OWN.with_precision(Some(Decimal::new(1, 2))),
     })
 }
 
@@ -397,7 +397,7 @@ fn a_pack_of_six_counts_six() {
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,
-        factor: 6.into(),
+        measure: Measure::of(6.0, 1.0).expect("factors"),
     });
     assert_eq!(
         code(
@@ -408,6 +408,24 @@ fn a_pack_of_six_counts_six() {
     );
     let short = ordered(six, open("outgoing", 5, 0));
     assert_eq!(code(&pick(1, None), &short), Some("more-than-ordered"));
+}
+
+#[test]
+fn a_quantity_with_more_decimals_than_odoo_keeps_is_a_fault() {
+    let facts = Facts {
+        product: Some(Arc::new(product("none"))),
+        ..Facts::default()
+    };
+    let moved = |quantity: &str| {
+        let mut event = transfer(1, None);
+        if let Action::Transfer { quantity: of, .. } = &mut event.action {
+            *of = quantity.parse().unwrap();
+        }
+        code(&event, &facts)
+    };
+    assert_eq!(moved("0.04"), None);
+    assert_eq!(moved("0.004"), Some("quantity-precision"));
+    assert_eq!(moved("1.250"), None);
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::store::{Place, Row, Store, flag_of, id_of, number_of, reference, round, text_of};
+use super::store::{
+    PRECISION, Place, Row, Store, flag_of, id_of, number_of, reference, round, text_of,
+};
 
 /// The value of a computed field; none where the field is kept.
 #[must_use]
@@ -11,11 +13,11 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
     Some(match (model, field) {
         ("stock.move", "quantity") => json!(quantity(store, id)),
         ("stock.move", "product_qty") => {
-            let unit = store.row("uom.uom", id_of(row, "product_uom"));
-            let factor = unit.map_or(1.0, |unit| number_of(unit, "factor"));
+            let factor = store.factor_of(row, "product_uom");
             json!(round(number_of(row, "product_uom_qty") * factor))
         }
         ("stock.move", "picked") => json!(is_picked(store, id)),
+        ("uom.uom", "rounding") => json!(PRECISION),
         ("stock.move.line", "state") => state(store, row),
         ("stock.move.line", "quantity_product_uom") => json!(store.in_own_unit(row)),
         ("stock.quant", "reserved_quantity") => json!(reserved(store, Place::of(row))),
@@ -51,10 +53,14 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
             reference(found.map_or(0, |(id, _)| id))
         }
         ("sale.order.line", "qty_delivered") => {
-            json!(round(delivered(store, id) / store.factor_of(row)))
+            json!(round(
+                delivered(store, id) / store.factor_of(row, "product_uom_id")
+            ))
         }
         ("purchase.order.line", "qty_received") => {
-            json!(round(received(store, row, id) / store.factor_of(row)))
+            json!(round(
+                received(store, row, id) / store.factor_of(row, "product_uom_id")
+            ))
         }
         ("sale.order", "picking_ids") => {
             json!(store.many("sale.order", id, "picking_ids"))

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
-use super::store::{Place, Row, Store, number_of};
+use super::store::{DIGITS, Place, Row, Store, number_of};
 use super::{Caller, USER_ZONE, orders, picking, read, seed, validate};
 
 /// An ordinary Inventory user reads master data and works with transfers, lots and packages.
@@ -179,10 +179,11 @@ fn fields_get(model: &'static str, params: &Params) -> Value {
             Kind::Many(_, "") => "many2many",
             Kind::Many(..) => "one2many",
         };
-        (
-            field.name.to_owned(),
-            json!({"type": kind, "string": field.label}),
-        )
+        let mut described = json!({"type": kind, "string": field.label});
+        if matches!(field.kind, Kind::Number) {
+            described["digits"] = json!([16, DIGITS]);
+        }
+        (field.name.to_owned(), described)
     });
     Value::Object(shown.collect())
 }

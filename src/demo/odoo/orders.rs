@@ -73,7 +73,7 @@ fn wanted(store: &Store, model: &str, id: i64, quantity: &str, by: &str) -> Vec<
     lines
         .map(|line| {
             // The transfer asks for it in the product's own unit.
-            let quantity = round(number_of(line, quantity) * store.factor_of(line));
+            let quantity = round(number_of(line, quantity) * store.factor_of(line, "product_uom_id"));
             row(json!({"product_id": line["product_id"], "product_uom_qty": quantity, by: line["id"]}))
         })
         .collect()

@@ -99,10 +99,16 @@ pub fn row(value: Value) -> Row {
     }
 }
 
-/// Odoo keeps quantities of units to two decimals.
+/// The smallest quantity that is kept: Odoo's decimal precision for units is two digits.
+pub const DIGITS: u32 = 2;
+pub const PRECISION: f64 = 0.01;
+
+/// Rounds half up, and takes what floating point has just missed for the half that it was.
 #[must_use]
 pub fn round(quantity: f64) -> f64 {
-    (quantity * 100.0).round() / 100.0
+    let steps = quantity * 100.0;
+    let missed = steps.abs() * 2.0_f64.powi(-50);
+    (steps + missed.copysign(steps)).round() / 100.0
 }
 
 /// The time as Odoo writes it: UTC, whole seconds.
@@ -343,14 +349,22 @@ impl Store {
     /// The quantity of a move line in the product's own unit.
     #[must_use]
     pub fn in_own_unit(&self, line: &Row) -> f64 {
-        round(number_of(line, "quantity") * self.factor_of(line))
+        round(number_of(line, "quantity") * self.factor_of(line, "product_uom_id"))
     }
 
-    /// How many of the product's own unit are one of the line's.
+    /// How many of the product's own unit are one of the unit in this field of the line, which is that one where it is empty.
     #[must_use]
-    pub fn factor_of(&self, line: &Row) -> f64 {
-        let unit = self.row("uom.uom", id_of(line, "product_uom_id"));
-        unit.map_or(1.0, |unit| number_of(unit, "factor"))
+    pub fn factor_of(&self, line: &Row, unit: &str) -> f64 {
+        let product = self.row("product.product", id_of(line, "product_id"));
+        let own = product.map_or(0, |product| id_of(product, "uom_id"));
+        let factor = |unit: i64| {
+            let unit = self.row("uom.uom", unit);
+            unit.map_or(1.0, |unit| number_of(unit, "factor"))
+        };
+        match id_of(line, unit) {
+            0 => 1.0,
+            unit => factor(unit) / factor(own),
+        }
     }
 
     /// Adds to what is there; less than nothing is fine, as in Odoo.

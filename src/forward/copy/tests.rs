@@ -62,7 +62,7 @@ fn a_product_is_found_by_barcode_reference_and_packaging() {
     let Found::One(six) = copy.product("PACK6").unwrap() else {
         panic!("no packaging")
     };
-    assert_eq!((six.id, six.factor), (10, Decimal::from(6)));
+    assert_eq!((six.id, six.measure.factor()), (10, Decimal::from(6)));
     assert_eq!(copy.product("402").unwrap(), Found::Nothing);
     assert_eq!(copy.location("BIN-1").unwrap(), Found::One(5));
     // A bin's barcode is no product's.
@@ -81,6 +81,138 @@ fn one_barcode_for_two_things_names_both() {
             "Thing 6 (id 6)".to_owned()
         ])
     );
+}
+
+/// A row as Odoo wrote it at this minute past eight.
+fn written(minute: u32, row: Row) -> Row {
+    Row {
+        write_date: Some(format!("2026-11-23 08:{minute:02}:00")),
+        ..row
+    }
+}
+
+fn at(text: &str) -> jiff::Timestamp {
+    format!("2026-11-23T08:{text}Z").parse().unwrap()
+}
+
+#[test]
+fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
+    let (_dir, copy) = filled();
+    let meant = |coded, code: &str, when: &str| {
+        let meant = copy.meant_at(coded, code, at(when)).unwrap();
+        meant.map(|meant| meant.id)
+    };
+    for kind in Kind::ALL {
+        copy.set_since(kind, "2026-11-23 08:00:00").unwrap();
+    }
+    // A new name is no other thing, and a new product had no code before.
+    let renamed = Row {
+        display_name: Some("Other".to_owned()),
+        ..row(10, Some("400"))
+    };
+    copy.apply(
+        Kind::Product,
+        &[written(1, renamed), written(1, row(12, Some("402")))],
+    )
+    .unwrap();
+    assert_eq!(meant(Coded::Product, "400", "00:00"), None);
+    assert_eq!(meant(Coded::Product, "402", "00:00"), None);
+    // The code is taken from one product at 8:02 and given to the other at 8:03.
+    let rows = [written(2, row(10, None)), written(3, row(11, Some("400")))];
+    copy.apply(Kind::Product, &rows).unwrap();
+    assert_eq!(meant(Coded::Product, "400", "02:30"), Some(10));
+    assert_eq!(
+        meant(Coded::Product, "400", "03:00"),
+        Some(10),
+        "within the second"
+    );
+    assert_eq!(meant(Coded::Product, "400", "03:01"), None);
+    assert_eq!(
+        meant(Coded::Product, "401", "02:59"),
+        Some(11),
+        "it is no code any more"
+    );
+    // Archived at 8:05, and again another product's at 8:07.
+    let archived = Row {
+        active: false,
+        ..row(11, Some("400"))
+    };
+    copy.apply(Kind::Product, &[written(5, archived)]).unwrap();
+    copy.apply(Kind::Product, &[written(7, row(12, Some("400")))])
+        .unwrap();
+    assert_eq!(meant(Coded::Product, "400", "02:30"), Some(10));
+    assert_eq!(meant(Coded::Product, "400", "04:00"), Some(11));
+    assert_eq!(
+        meant(Coded::Product, "400", "06:00"),
+        None,
+        "nothing at the time"
+    );
+    // A bin's label moves, and a packaging holds another number.
+    copy.apply(
+        Kind::Location,
+        &[written(4, row(5, None)), written(4, row(6, Some("BIN-1")))],
+    )
+    .unwrap();
+    assert_eq!(meant(Coded::Location, "BIN-1", "03:00"), Some(5));
+    let packaging = |minute, contained| {
+        let packaging = Row {
+            product_id: Some(10),
+            uom_id: None,
+            contained: Some(contained),
+            ..row(1, Some("PACK"))
+        };
+        written(minute, packaging)
+    };
+    copy.apply(Kind::Packaging, &[packaging(1, 4.0)]).unwrap();
+    copy.apply(Kind::Packaging, &[packaging(6, 8.0)]).unwrap();
+    let before = copy.meant_at(Coded::Product, "PACK", at("05:00")).unwrap();
+    let now = copy.meaning(Coded::Product, "PACK").unwrap().unwrap();
+    assert_eq!(
+        before.as_ref().map(|before| (before.id, before.is(&now))),
+        Some((10, false))
+    );
+    // What is deleted leaves no time behind: it may have been so until now.
+    copy.keep_only(Kind::Location, &BTreeSet::from([5]))
+        .unwrap();
+    assert_eq!(meant(Coded::Location, "BIN-1", "59:00"), Some(6));
+}
+
+#[test]
+fn the_coarser_of_rounding_and_digits_holds() {
+    let (_dir, copy) = filled();
+    let half = |copy: &Copy| match copy.product("400").unwrap() {
+        Found::One(product) => product.measure.convert("0.5".parse().unwrap()).is_ok(),
+        other => panic!("{other:?}"),
+    };
+    let fine = |copy: &Copy| match copy.product("400").unwrap() {
+        Found::One(product) => product.measure.convert("0.005".parse().unwrap()).is_ok(),
+        other => panic!("{other:?}"),
+    };
+    assert!(half(&copy) && fine(&copy), "Odoo has not said");
+    copy.set_digits(2).unwrap();
+    assert!(half(&copy) && !fine(&copy));
+    let rounding = |rounding| Row {
+        rounding: Some(rounding),
+        ..unit(1, 1.0)
+    };
+    copy.apply(Kind::Unit, &[rounding(1.0)]).unwrap();
+    assert!(!half(&copy));
+    copy.apply(Kind::Unit, &[rounding(0.001)]).unwrap();
+    assert!(half(&copy) && !fine(&copy), "two digits are kept");
+}
+
+#[test]
+fn a_look_up_is_as_of_its_time() {
+    let (_dir, copy) = filled();
+    let codes = ["400".to_owned()];
+    let known = |code: &str, when: &str| copy.is_looked_up(Coded::Product, code, at(when));
+    assert!(!known("400", "00:00"));
+    copy.note_looked_up(Coded::Product, codes.iter(), at("01:00"));
+    assert!(known("400", "01:00") && !known("400", "01:01") && !known("401", "00:00"));
+    copy.note_all_looked_up(at("02:00"));
+    assert!(known("401", "02:00") && !known("401", "02:01"));
+    copy.claim("b").unwrap();
+    assert!(!known("401", "00:00"));
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What has to be in Odoo before a document is sent.
 
+use std::time::Duration;
+
 use super::back::is_to_take_back;
 use super::changes::held_back;
 use super::{Ledger, PAGE_DOCUMENTS, is_validation};
-use crate::document::{Document, Purpose, State};
+use crate::document::{Document, Purpose, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
-use crate::forward::sequence::Before;
 use crate::journal::{Entry, JournalError};
+use crate::outcome::code;
 
 impl Ledger {
     /// All that is parked may hold something back, and so may what was put in the place of another document. Read once; from
@@ -88,15 +90,11 @@ impl Ledger {
                 .blocks_at(place, Some(ground.copy), &entry.document);
         }
         for blocker in self.sequence.blockers(Some(ground.copy), &entry.document)? {
-            let Before {
-                place,
-                number,
-                is_of_count,
-            } = blocker;
-            // Whatever is parked makes a recount when it is posted.
-            let holds_back =
-                |before: &Entry| !(is_of_count && before.progress.state == State::Parked);
-            if let Some(before) = self.still_before(place, number, entry)?.filter(holds_back) {
+            let before = self.still_before(blocker.place, blocker.number, entry)?;
+            // A parked count or movement makes a recount when it is posted; a parked serial number did not come in.
+            let holds =
+                |before: &Entry| blocker.while_parked || before.progress.state != State::Parked;
+            if let Some(before) = before.filter(holds) {
                 self.sequence.blocks(Some(ground.copy), &entry.document);
                 self.say_held_back(entry, &before).await?;
                 return Ok(true);
@@ -160,6 +158,28 @@ impl Ledger {
         }
     }
 
+    /// What a document takes is on its way: it is looked at again when that may have come. Answers why it is refused if it cannot
+    /// wait.
+    pub(super) async fn wait(
+        &mut self,
+        ground: Ground<'_>,
+        entry: &Entry,
+        reason: Reason,
+        now: Duration,
+    ) -> Result<Option<Reason>, Interrupted> {
+        let message = format!("the bin does not hold what is taken: {}", reason.message);
+        if !self
+            .waits
+            .put(entry.document.number, &self.journal.totals(), now)
+        {
+            let code = code::NEGATIVE_STOCK.to_owned();
+            return Ok(Some(Reason { code, message }));
+        }
+        self.sequence.blocks(Some(ground.copy), &entry.document);
+        self.hold(entry, reason.message).await?;
+        Ok(None)
+    }
+
     pub(super) async fn say_held_back(
         &self,
         entry: &Entry,
@@ -173,6 +193,10 @@ impl Ledger {
             "document {} has to be in Odoo first, and is {why}",
             before.document.number
         );
+        self.hold(entry, message).await
+    }
+
+    async fn hold(&self, entry: &Entry, message: String) -> Result<(), Interrupted> {
         let said = entry.progress.reason.as_ref().map(|reason| &reason.message);
         if entry.progress.state == State::Waiting && said != Some(&message) {
             self.change(vec![held_back(entry, message)]).await?;

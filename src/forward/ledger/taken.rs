@@ -5,7 +5,7 @@ use crate::forward::begun::{self, Standing};
 use crate::forward::odoo::Client;
 use crate::forward::resolve::{Ground, Prepared};
 use crate::journal::Entry;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, code};
 
 /// What is to be done with a document that was taken.
 pub(super) enum Next {
@@ -13,6 +13,8 @@ pub(super) enum Next {
     /// It is as it should be in Odoo already.
     Nothing(Prepared),
     Refuse(Reason),
+    /// What has to be in Odoo before it is on its way.
+    Wait(Reason),
     /// Without a word to the device: Odoo holds something of it as done.
     Park(Reason, OdooRef),
     Found(OdooRef),
@@ -29,6 +31,7 @@ pub(super) async fn next(
     let reason = match resolved {
         Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
         Ok(prepared) => return Ok(Next::Send(prepared)),
+        Err(reason) if reason.code == code::HELD_BACK => return Ok(Next::Wait(reason)),
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,
     };

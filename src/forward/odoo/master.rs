@@ -113,6 +113,9 @@ pub struct Row {
     /// How many of its reference unit a unit is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub factor: Option<f64>,
+    /// The smallest quantity of a unit that Odoo keeps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rounding: Option<f64>,
     /// Whether Odoo keeps stock of the product.
     #[serde(
         default,
@@ -267,7 +270,7 @@ impl Kind {
 
     pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &["write_date", "active", "factor"],
+            Self::Unit => &["write_date", "active", "factor", "rounding"],
             Self::Product => &[
                 "write_date",
                 "active",
@@ -426,22 +429,38 @@ impl Client {
         .await
     }
 
+    /// How many decimals Odoo keeps of the quantities of movements. Only an administrator may read the decimal precision
+    /// itself; the field that goes by it may be looked at by all. `None`: Odoo does not say.
+    pub async fn quantity_digits(&mut self) -> Result<Option<u32>, Failure> {
+        let body = json!({"allfields": ["quantity"], "attributes": ["digits"]});
+        let fields: Value = self.call("stock.move.line", "fields_get", &body).await?;
+        let digits = fields["quantity"]["digits"][1].as_u64();
+        Ok(digits.and_then(|digits| u32::try_from(digits).ok()))
+    }
+
     /// How many records there are that are not archived.
     pub async fn count(&mut self, kind: Kind, company: i64) -> Result<u64, Failure> {
         let body = json!({"domain": kind.domain(company)});
         self.call(kind.model(), "search_count", &body).await
     }
 
-    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages.
+    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages; and those with
+    /// these ids, whatever their codes are by now.
     pub async fn by_codes(
         &mut self,
         kind: Kind,
         company: i64,
         codes: &[String],
+        ids: &BTreeSet<i64>,
     ) -> Result<Vec<Row>, Failure> {
         let mut domain = kind.domain(company);
-        domain.extend(vec![json!("|"); kind.codes().len().saturating_sub(1)]);
-        domain.extend(kind.codes().iter().map(|field| json!([field, "in", codes])));
+        let by_id = (!ids.is_empty()).then(|| json!(["id", "in", ids]));
+        let fields = kind.codes().iter();
+        let leaves: Vec<Value> = (fields.map(|field| json!([field, "in", codes])))
+            .chain(by_id)
+            .collect();
+        domain.extend(vec![json!("|"); leaves.len().saturating_sub(1)]);
+        domain.extend(leaves);
         let mut found = Vec::new();
         let take = |row| found.push(row);
         self.search_all(kind.model(), domain, kind.fields(), take)

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Ground, Intent, Resolved, reason};
+use crate::clock;
 use crate::document::{Line, Purpose};
-use crate::forward::copy::{Copy, Found, Product};
+use crate::forward::copy::{Coded, Copy, Found, Product};
 use crate::forward::odoo::{Client, Kind, NAMES_MAX};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
@@ -30,7 +31,7 @@ impl Names {
             .iter()
             .flat_map(|asked| &asked.document.lines)
             .collect();
-        ask_for_unknown(odoo, ground.copy, company, &lines).await?;
+        look_up(odoo, ground.copy, company, intent, documents).await?;
         let filled = filled(documents);
         let mut names = ask_for_names(odoo, ground.copy, company, &lines, &filled).await?;
         for name in filled {
@@ -115,35 +116,64 @@ async fn ask_for_owners(
     Ok(owners)
 }
 
-/// Asks Odoo for the codes that the copy does not have, and takes the answer into the copy.
-async fn ask_for_unknown(
+/// Looks the codes up in Odoo that the copy does not have; and, before a send, those that it has as Odoo had them before the
+/// document was sealed: what was scanned since then may mean something else. The answers go into the copy.
+async fn look_up(
     odoo: &mut Client,
     copy: &Copy,
     company: i64,
-    lines: &[&Line],
+    intent: Intent,
+    documents: &[Asked<'_>],
 ) -> Result<(), Trouble> {
-    let mut products = BTreeSet::new();
-    let mut locations = BTreeSet::new();
-    for line in lines {
-        if copy.product(&line.product)? == Found::Nothing {
-            products.insert(line.product.clone());
-        }
-        for location in [&line.from, &line.to].into_iter().flatten() {
-            if copy.location(location)? == Found::Nothing {
-                locations.insert(location.clone());
+    let (mut products, mut locations) = (BTreeSet::new(), BTreeSet::new());
+    for asked in documents {
+        let since = asked.document.sealed;
+        let is_old =
+            |coded, code: &str| intent == Intent::Send && !copy.is_looked_up(coded, code, since);
+        for line in &asked.document.lines {
+            let product = &line.product;
+            if is_old(Coded::Product, product) || copy.product(product)? == Found::Nothing {
+                products.insert(product.clone());
+            }
+            for location in [&line.from, &line.to].into_iter().flatten() {
+                if is_old(Coded::Location, location) || copy.location(location)? == Found::Nothing {
+                    locations.insert(location.clone());
+                }
             }
         }
     }
-    for (kind, codes) in [
-        (Kind::Product, &products),
-        (Kind::Packaging, &products),
-        (Kind::Location, &locations),
-    ] {
-        let codes: Vec<String> = codes.iter().cloned().collect();
-        for codes in codes.chunks(NAMES_MAX) {
-            let found = odoo.by_codes(kind, company, codes).await?;
-            copy.apply(kind, &found)?;
+    if products.is_empty() && locations.is_empty() {
+        return Ok(());
+    }
+    let begun = clock::now();
+    let mut second = odoo.clone();
+    let (by_product, others) = tokio::join!(
+        take_in(odoo, copy, company, Kind::Product, &products),
+        async {
+            take_in(&mut second, copy, company, Kind::Packaging, &products).await?;
+            take_in(&mut second, copy, company, Kind::Location, &locations).await
         }
+    );
+    by_product?;
+    others?;
+    copy.note_looked_up(Coded::Product, products.iter(), begun);
+    copy.note_looked_up(Coded::Location, locations.iter(), begun);
+    Ok(())
+}
+
+async fn take_in(
+    odoo: &mut Client,
+    copy: &Copy,
+    company: i64,
+    kind: Kind,
+    codes: &BTreeSet<String>,
+) -> Result<(), Trouble> {
+    let codes: Vec<String> = codes.iter().cloned().collect();
+    for codes in codes.chunks(NAMES_MAX) {
+        let known = copy.ids_with(kind, &codes.iter().cloned().collect())?;
+        let found = odoo.by_codes(kind, company, codes, &known).await?;
+        copy.note_clock(odoo.server_time());
+        copy.take_in(kind, &known, found)?;
     }
     Ok(())
 }

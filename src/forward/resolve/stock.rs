@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
+use super::coming::{Missing, on_its_way};
 use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
@@ -89,7 +90,7 @@ pub(super) async fn settle(
             short.push((*place, lacks, parks));
         }
     }
-    say(odoo, documents, resolved, short).await
+    say(odoo, ground, documents, resolved, short).await
 }
 
 /// The place in the document of a line that takes more than there is, what there is, and what all such lines take.
@@ -97,6 +98,7 @@ type Lack = (usize, Decimal, Decimal);
 
 async fn say(
     odoo: &mut Client,
+    ground: Ground<'_>,
     documents: &[Asked<'_>],
     resolved: &mut [Resolved<Prepared>],
     mut short: Vec<(usize, Vec<Lack>, bool)>,
@@ -126,9 +128,39 @@ async fn say(
         if lacks.is_empty() {
             continue;
         }
-        tell(slot, documents[*place], lacks, *refused);
+        let asked = documents[*place];
+        let missing = missing(transfer, lacks);
+        if *refused && let Some(reason) = waits(odoo, ground, asked, &missing).await? {
+            *slot = Err(reason);
+            continue;
+        }
+        tell(slot, asked, lacks, *refused);
     }
     Ok(())
+}
+
+fn missing(transfer: &Transfer, lacks: &[Lack]) -> Vec<Missing> {
+    let missing = |(line, held, taken): &Lack| Missing {
+        line: *line,
+        product: transfer.lines[*line].product,
+        bin: transfer.lines[*line].from,
+        quantity: taken - held,
+    };
+    lacks.iter().map(missing).collect()
+}
+
+/// Why a document waits that would be refused: what it takes is on its way.
+async fn waits(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    missing: &[Missing],
+) -> Result<Option<Reason>, Trouble> {
+    if asked.undoing.is_some() {
+        return Ok(None);
+    }
+    let message = on_its_way(odoo, ground, asked, missing).await?;
+    Ok(message.map(|message| reason(code::HELD_BACK, message)))
 }
 
 /// A document that takes more than there is: flagged, or refused.
@@ -206,13 +238,14 @@ pub(super) async fn settle_order(
         stored.contains(&line.product) && inside.contains(&line.from)
     });
     if !lacks.is_empty() {
-        let refuses = ground.rules.stock.negative == Negative::Refuse;
-        tell(
-            slot,
-            asked,
-            &lacks,
-            refuses && asked.decision != Some(ALLOW),
-        );
+        let by_rule = ground.rules.stock.negative == Negative::Refuse;
+        let refused = by_rule && asked.decision != Some(ALLOW);
+        let missing = missing(&transfer, &lacks);
+        if refused && let Some(reason) = waits(odoo, ground, asked, &missing).await? {
+            *slot = Err(reason);
+            return Ok(());
+        }
+        tell(slot, asked, &lacks, refused);
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::names::{Names, location, owner, package, product};
 use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::document::{Line, Purpose};
-use crate::forward::copy::Product;
+use crate::forward::copy::{Product, Unfit};
 use crate::forward::machine::Work;
 use crate::forward::odoo::{Header, Transfer, TransferLine};
 use crate::forward::refresh::Trouble;
@@ -181,10 +181,23 @@ fn transfer_line(
     })())
 }
 
-/// In the product's own unit.
+/// The quantity in the product's own unit, with no more digits than Odoo keeps.
 pub(super) fn quantity(line: &Line, product: &Product) -> Resolved<Decimal> {
-    line.quantity.checked_mul(product.factor).ok_or_else(|| {
-        let message = format!("{} of a packaging is too many", line.quantity);
-        reason(code::ODOO_REFUSED, message)
-    })
+    let (quantity, code) = (line.quantity.normalize(), &line.product);
+    product
+        .measure
+        .convert(line.quantity)
+        .map_err(|unfit| match unfit {
+            Unfit::TooLarge => {
+                let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
+                reason(code::QUANTITY_PRECISION, message)
+            }
+            Unfit::TooFine { rounded, precision } => {
+                let name = &product.name;
+                let message = format!(
+                    "Odoo counts {name} in steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
+                );
+                reason(code::QUANTITY_PRECISION, message)
+            }
+        })
 }

@@ -170,6 +170,37 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "meaning-changed",
+        meaning: "a code meant another product, packaging, bin or lot when it was scanned than it does in Odoo now; the message names both",
+        choices: &[
+            (
+                With("allow"),
+                "the goods are what the code means in Odoo now",
+            ),
+            (Edit, "name what was moved by a code that is still right"),
+            (Retry, "the code was given back in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "serial-seen",
+        meaning: "the serial number that came in is in stock already, or is being received; the message says where",
+        choices: &[
+            (Edit, "another serial number was meant"),
+            (Retry, "the stock was put right in Odoo"),
+            (Discard, "it was received before"),
+        ],
+    },
+    Code {
+        code: "quantity-precision",
+        meaning: "Odoo cannot hold the quantity as it was scanned: it has more decimals than Odoo keeps, or is no number of the product's unit",
+        choices: &[
+            (Edit, "another quantity was meant"),
+            (Retry, "the unit or the precision was changed in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "counted-since",
         meaning: "the place was counted between an event and its undo, and nobody knows whether the goods were there",
         choices: &[
@@ -378,7 +409,7 @@ pub const PARKED: &[Code] = &[
 /// Documents that wait, for another document or for the link.
 pub const WAITING: &[Code] = &[Code {
     code: "held-back",
-    meaning: "another document must be done first: the one that the message names; it goes on by itself then",
+    meaning: "another document must be done first, or what it takes is on its way: the message names the document, event or receipt; it goes on by itself then",
     choices: &[],
 }];
 
@@ -520,6 +551,10 @@ pub const TURNED_AWAY: &[Code] = &[
     Code::plain(
         "serial-seen",
         "the serial number came in (or went out) before, and did not go out (or come in) since",
+    ),
+    Code::plain(
+        "quantity-precision",
+        "the quantity has more decimals than Odoo keeps",
     ),
     Code::plain("not-on-order", "the order does not ask for this product"),
     Code::plain(

@@ -387,7 +387,7 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
     assert_eq!(gateway.reason(lotless), code::LOT_REQUIRED);
     assert_eq!(gateway.reason(no_lot), code::UNKNOWN_LOT);
     assert_eq!(gateway.reason(no_package), code::UNKNOWN_PACKAGE);
-    assert_eq!(gateway.reason(rounded), code::DIFFERS_IN_ODOO);
+    assert_eq!(gateway.reason(rounded), code::QUANTITY_PRECISION);
     assert_eq!(gateway.progress(fine).state, State::Posted);
     // Once Odoo knows them, they are sent by themselves.
     let product = json!({"vals_list": [{"name": new, "barcode": new, "is_storable": true}]});

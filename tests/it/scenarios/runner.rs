@@ -152,7 +152,10 @@ impl Stage {
     async fn decide(&self, parked: &Parked, place: &str) {
         let client = Client::new(&self.config.control.socket);
         if parked.all {
-            let body = json!({"code": parked.code, "by": "anna"});
+            let mut body = json!({"code": parked.code, "by": "anna"});
+            if let Some(with) = parked.retry.as_ref().filter(|with| !with.is_empty()) {
+                body["with"] = json!(with);
+            }
             let answer: Value = client.post("/v1/parked/retry", &body).await.expect("tried");
             assert!(answer["retried"].as_u64() > Some(1), "{place}: {answer}");
             return;
@@ -377,7 +380,7 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
         scanners: None,
         odoo: config::Odoo {
             api_key_file: Some(data.path().join("odoo.key")),
-            refresh_s: 1,
+            refresh_s: script.refresh_s,
             ..config::Odoo::new(&link.url(), &target.database)
         },
         documents: config::Documents {

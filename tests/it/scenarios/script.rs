@@ -24,6 +24,9 @@ pub struct Script {
     pub products: BTreeMap<String, Product>,
     #[serde(default)]
     pub steps: bool,
+    /// So often the copy of Odoo's data is brought up to date, in seconds.
+    #[serde(default = "a_second")]
+    pub refresh_s: u64,
     /// What is there before anything else; adjustments of stock are no movements.
     #[serde(default)]
     pub stock: Vec<Stock>,
@@ -59,6 +62,8 @@ pub struct Product {
     /// Units that hold so many of it, each with a barcode.
     #[serde(default)]
     pub packagings: BTreeMap<String, u32>,
+    /// It is kept in a unit of so many pieces, and a single one has a barcode of its own: the packaging `piece`.
+    pub pieces: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +116,10 @@ pub struct Ordered {
     pub quantity: f64,
     /// One of the product's packagings; else its own unit.
     pub unit: Option<String>,
+}
+
+fn a_second() -> u64 {
+    1
 }
 
 fn none() -> String {
@@ -199,6 +208,30 @@ pub enum Somebody {
     Forget(String),
     /// Gives them back.
     Recall(String),
+    /// Takes barcode and reference of one product away and gives them to another one.
+    MoveBarcode {
+        from: String,
+        to: String,
+    },
+    /// Archives a product.
+    Archive(String),
+    /// Gives a bin the barcode of another one, which has none then. For bins of the scenario's own: see `steps`.
+    MoveBin {
+        from: String,
+        to: String,
+    },
+    /// Renames a lot, and makes a new one of its old name.
+    RenameLot {
+        product: String,
+        lot: String,
+        to: String,
+    },
+    /// Changes how many a packaging holds.
+    Repack {
+        product: String,
+        packaging: String,
+        count: u32,
+    },
     /// Calls the second one of `twins` otherwise.
     RenameTwin(Twin),
     /// Keeps a product and a bin with the same barcodes in another company, which the gateway may see.
@@ -372,7 +405,7 @@ pub struct Expect {
     pub carriers: BTreeMap<String, Carrier>,
     /// Of all documents that are not discarded or replaced, sorted.
     pub flags: Option<Vec<String>>,
-    /// Expiry dates of lots, as Odoo writes days.
+    /// Expiry dates of lots, as Odoo writes days and times.
     #[serde(default)]
     pub expiries: Vec<Expiry>,
 }

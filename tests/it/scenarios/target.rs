@@ -311,6 +311,17 @@ impl Target {
         self.made("uom.uom", values).await
     }
 
+    /// Keeps a product in a unit of so many pieces, and answers the unit of a piece.
+    pub async fn keep_in(&self, product: i64, pieces: u32) -> i64 {
+        let body = json!({"ids": [product], "fields": ["uom_id"]});
+        let rows = self.ask("product.product", "read", body).await;
+        let piece = rows[0]["uom_id"][0].as_i64().expect("a unit");
+        let unit = self.case_of(product, pieces).await;
+        let body = json!({"ids": [product], "vals": {"uom_id": unit}});
+        self.admin("product.product", "write", body).await;
+        piece
+    }
+
     /// What Odoo says is in a bin.
     pub async fn quantity(&self, product: i64, bin: i64) -> f64 {
         let domain = json!([["product_id", "=", product], ["location_id", "=", bin]]);

@@ -70,10 +70,11 @@ impl World {
                 .packagings
                 .keys()
                 .map(|name| (name.clone(), fresh("C")));
+            let piece = (product.pieces).map(|_| ("piece".to_owned(), fresh("C")));
             let made = Product {
                 barcode: fresh("S"),
                 id: None,
-                packagings: packagings.collect(),
+                packagings: packagings.chain(piece).collect(),
                 units: BTreeMap::new(),
             };
             world.products.insert(name.clone(), made);
@@ -130,6 +131,11 @@ impl World {
         let id = target
             .new_product(&self.products[name].barcode, &written.tracking)
             .await;
+        let mut units = BTreeMap::new();
+        if let Some(pieces) = written.pieces {
+            let piece = target.keep_in(id, pieces).await;
+            units.insert("piece".to_owned(), piece);
+        }
         if written.expiry {
             let body = json!({"ids": [id], "vals": {"use_expiration_date": true}});
             target.admin("product.product", "write", body).await;
@@ -139,10 +145,11 @@ impl World {
                 .made("stock.lot", json!({"name": lot, "product_id": id}))
                 .await;
         }
-        let mut units = BTreeMap::new();
         for (packaging, count) in &written.packagings {
             let unit = target.case_of(id, *count).await;
             units.insert(packaging.clone(), unit);
+        }
+        for (packaging, unit) in &units {
             let barcode = &self.products[name].packagings[packaging];
             target
                 .made(

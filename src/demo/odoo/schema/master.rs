@@ -73,6 +73,7 @@ pub const MODELS: &[Model] = &[
             field("factor", Number, "Absolute Quantity"),
             field("relative_factor", Number, "Contains"),
             field("relative_uom_id", One("uom.uom"), "Reference Unit"),
+            field("rounding", Number, "Rounding Precision"),
             field("active", Flag, "Active"),
         ],
     ),

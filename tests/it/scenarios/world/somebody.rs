@@ -77,6 +77,11 @@ impl World {
                 let barcode = json!(self.products[product].barcode);
                 self.call_product(target, product, barcode).await;
             }
+            Somebody::MoveBarcode { .. }
+            | Somebody::Archive(_)
+            | Somebody::MoveBin { .. }
+            | Somebody::RenameLot { .. }
+            | Somebody::Repack { .. } => self.change_codes(target, deed).await,
             Somebody::RenameTwin(twin) => self.rename_twin(target, twin).await,
             Somebody::OtherCompany { product, bin } => {
                 self.other_company(target, product, bin).await;
@@ -104,6 +109,49 @@ impl World {
                 }
             }
             Somebody::LockDate(day) => lock_date(target, day).await,
+        }
+    }
+
+    /// What a code means changes.
+    async fn change_codes(&self, target: &Target, deed: &Somebody) {
+        match deed {
+            Somebody::MoveBarcode { from, to } => {
+                self.call_product(target, from, json!(false)).await;
+                let barcode = json!(self.products[from].barcode);
+                self.call_product(target, to, barcode).await;
+            }
+            Somebody::Archive(product) => {
+                let body = json!({"ids": [self.product(product)], "vals": {"active": false}});
+                target.admin("product.product", "write", body).await;
+            }
+            Somebody::MoveBin { from, to } => {
+                let bins = [self.bin(target, from).await, self.bin(target, to).await];
+                let barcode = self.bins[from].clone();
+                for (bin, barcode) in bins.iter().zip([json!(false), json!(barcode)]) {
+                    let body = json!({"ids": [bin], "vals": {"barcode": barcode}});
+                    target.admin("stock.location", "write", body).await;
+                }
+            }
+            Somebody::RenameLot { product, lot, to } => {
+                let id = self.lot(target, product, Some(lot)).await;
+                let body = json!({"ids": [id], "vals": {"name": to}});
+                target.admin("stock.lot", "write", body).await;
+                self.lot(target, product, Some(lot)).await;
+            }
+            Somebody::Repack {
+                product,
+                packaging,
+                count,
+            } => {
+                let id = self.product(product);
+                let unit = target.case_of(id, *count).await;
+                let barcode = &self.products[product].packagings[packaging];
+                let domain = json!([["barcode", "=", barcode]]);
+                let packaging = target.find("product.uom", domain).await;
+                let body = json!({"ids": [packaging], "vals": {"uom_id": unit}});
+                target.admin("product.uom", "write", body).await;
+            }
+            other => panic!("{other:?} changes no code"),
         }
     }
 

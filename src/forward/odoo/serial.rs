@@ -1,0 +1,119 @@
+//! Where serial numbers are: in stock, or on a line that brings them in and is not validated yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::master::{NAMES_MAX, Record, records, text_or_false};
+use super::order::decimal;
+use super::transfer::id_or_false;
+use crate::outcome::Failure;
+
+/// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
+const INSIDE: [&str; 2] = ["internal", "transit"];
+
+/// One serial number in a location.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SerialStock {
+    pub id: i64,
+    #[serde(rename = "lot_id")]
+    pub lot: i64,
+    #[serde(rename = "location_id")]
+    pub location: i64,
+    #[serde(deserialize_with = "decimal_or_nothing")]
+    pub quantity: Decimal,
+}
+
+/// A line that brings a serial number in from outside.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct SerialLine {
+    pub id: i64,
+    #[serde(rename = "product_id")]
+    pub product: i64,
+    #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
+    pub picking: Option<i64>,
+    #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
+    pub lot: Option<i64>,
+    /// The name that a receipt makes a lot of.
+    #[serde(deserialize_with = "text_or_false")]
+    pub lot_name: Option<String>,
+}
+
+records!(SerialStock, SerialLine);
+
+fn decimal_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
+    Ok(decimal(&Value::deserialize(deserializer)?).unwrap_or_default())
+}
+
+impl Client {
+    /// Where these lots are in stock, in all of Odoo that the user may see.
+    pub async fn serials_in_stock(
+        &mut self,
+        lots: &BTreeSet<i64>,
+    ) -> Result<Vec<SerialStock>, Failure> {
+        let mut found = Vec::new();
+        let lots: Vec<i64> = lots.iter().copied().collect();
+        for lots in lots.chunks(NAMES_MAX) {
+            let domain = vec![
+                json!(["lot_id", "in", lots]),
+                json!(["quantity", ">", 0]),
+                json!(["location_id.usage", "in", INSIDE]),
+            ];
+            let fields = ["lot_id", "location_id", "quantity"];
+            let take = |stock: SerialStock| found.push(stock);
+            self.search_all("stock.quant", domain, &fields, take)
+                .await?;
+        }
+        Ok(found)
+    }
+
+    /// The picked lines that bring one of these lots in from outside, or one of these names of these products, and are not
+    /// validated; `done`: those that are done.
+    pub async fn serial_lines(
+        &mut self,
+        products: &BTreeSet<i64>,
+        lots: &BTreeSet<i64>,
+        names: &BTreeSet<String>,
+        done: bool,
+    ) -> Result<Vec<SerialLine>, Failure> {
+        let state = if done {
+            json!(["state", "=", "done"])
+        } else {
+            json!(["state", "not in", ["done", "cancel"]])
+        };
+        let names: Vec<&String> = names.iter().collect();
+        let mut found = Vec::new();
+        for names in names.chunks(NAMES_MAX) {
+            let domain = vec![
+                json!(["product_id", "in", products]),
+                json!(["picked", "=", true]),
+                json!(["location_id.usage", "not in", INSIDE]),
+                json!(["location_dest_id.usage", "in", INSIDE]),
+                state.clone(),
+                json!("|"),
+                json!(["lot_id", "in", lots]),
+                json!(["lot_name", "in", names]),
+            ];
+            let fields = ["product_id", "picking_id", "lot_id", "lot_name"];
+            let take = |line: SerialLine| found.push(line);
+            self.search_all("stock.move.line", domain, &fields, take)
+                .await?;
+        }
+        Ok(found)
+    }
+
+    /// The keys of the documents by which the gateway made these pickings.
+    pub async fn pickings_of_ours(
+        &mut self,
+        pickings: &[i64],
+    ) -> Result<BTreeMap<i64, String>, Failure> {
+        let mut ours = BTreeMap::new();
+        for pickings in pickings.chunks(NAMES_MAX) {
+            ours.extend(self.external_ids("stock.picking", pickings).await?);
+        }
+        Ok(ours)
+    }
+}

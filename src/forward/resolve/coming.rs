@@ -1,0 +1,311 @@
+//! Goods that are on their way: a document takes them out of a bin that does not hold them yet, because what brings them is not in
+//! Odoo, or not validated there. Such a document waits, where it would otherwise be parked as `negative-stock`.
+//!
+//! Looked at, in this order: events that are in no sealed document; documents that wait or are being sent; lines that Odoo holds as
+//! picked into the bin and has not validated. **Promises:** only what was done before counts; a parked document brings nothing; of two
+//! documents that wait for each other none waits.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::Decimal;
+
+use super::{Asked, Ground};
+use crate::document::{Document, Line, Purpose, State};
+use crate::event::{Action, Event};
+use crate::forward::copy::{Copy, CopyError, Found};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::Client;
+use crate::forward::refresh::Trouble;
+use crate::journal::{Entry, Journal, JournalError};
+use crate::outcome::code;
+
+/// Events, and documents, that are looked through. What is beyond is not waited for.
+const EVENTS_MAX: usize = 10_000;
+const DOCUMENTS_MAX: usize = 2_000;
+const PAGE_EVENTS: usize = 250;
+const PAGE_DOCUMENTS: usize = 50;
+/// Documents that wait for each other are followed so far.
+const CHAIN_MAX: usize = 20;
+
+/// What a document takes more of than its bin holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Missing {
+    /// The place of the line in the document.
+    pub line: usize,
+    pub product: i64,
+    pub bin: i64,
+    pub quantity: Decimal,
+}
+
+/// Says what brings some of what is missing; `None`: nothing does.
+pub(super) async fn on_its_way(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    missing: &[Missing],
+) -> Result<Option<String>, Trouble> {
+    let document = asked.document;
+    match by_journal(ground, document, missing) {
+        Ok(Some(what)) => return Ok(Some(what)),
+        Ok(None) => {}
+        Err(Unread::Copy(error)) => return Err(error.into()),
+        Err(Unread::Journal(error)) => {
+            tracing::error!(%error, "cannot look into the journal for what brings missing goods");
+        }
+    }
+    let products: BTreeSet<i64> = missing.iter().map(|missing| missing.product).collect();
+    let bins: BTreeSet<i64> = missing.iter().map(|missing| missing.bin).collect();
+    let open = odoo.picked_and_open(&products, &bins).await?;
+    for missing in missing {
+        let mut pickings = BTreeSet::new();
+        let mut quantity = Decimal::ZERO;
+        for line in &open {
+            let comes = line.to == missing.bin && line.from != missing.bin;
+            if comes && line.product == missing.product {
+                quantity += line.quantity;
+                pickings.extend(line.picking);
+            }
+        }
+        if quantity + TOLERANCE > missing.quantity && !pickings.is_empty() {
+            let names = odoo.picking_names(&pickings).await?.join(", ");
+            return Ok(Some(format!(
+                "{names} brings it and is not validated in Odoo yet"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+enum Unread {
+    Copy(CopyError),
+    Journal(JournalError),
+}
+
+impl From<CopyError> for Unread {
+    fn from(error: CopyError) -> Self {
+        Self::Copy(error)
+    }
+}
+
+impl From<JournalError> for Unread {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+fn by_journal(
+    ground: Ground<'_>,
+    document: &Document,
+    missing: &[Missing],
+) -> Result<Option<String>, Unread> {
+    let wanted = Wanted {
+        copy: ground.copy,
+        receipts: ground.warehouse.receipts.map(|header| header.to),
+        document,
+        missing,
+    };
+    // First the events: what is sealed meanwhile is then among the documents.
+    if let Some(seq) = unsealed(ground.journal, &wanted)? {
+        return Ok(Some(format!(
+            "event {seq} brings it and is in no document yet"
+        )));
+    }
+    let mut looked = 0;
+    for state in [State::Sending, State::Waiting] {
+        let mut after = 0;
+        while looked < DOCUMENTS_MAX {
+            let page = ground
+                .journal
+                .documents(Some(state), after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else { break };
+            after = last.document.number;
+            looked += page.len();
+            for entry in &page {
+                if wanted.comes_with(&entry.document)?
+                    && !waits_for(ground.journal, entry, document.number)?
+                {
+                    let number = entry.document.number;
+                    return Ok(Some(format!("document {number} brings it and is {state}")));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<u64>, Unread> {
+    let mut after = journal.totals().settled;
+    let last = wanted.document.events.last().copied().unwrap_or_default();
+    for _ in 0..EVENTS_MAX / PAGE_EVENTS {
+        let page = journal.events(after, PAGE_EVENTS)?;
+        let Some(end) = page.last() else { break };
+        after = end.seq;
+        for recorded in page.iter().take_while(|recorded| recorded.seq < last) {
+            if wanted.is_brought_by(&recorded.event, recorded.seq)?
+                && journal.document_of(recorded.seq)?.is_none()
+            {
+                return Ok(Some(recorded.seq));
+            }
+        }
+        if after >= last {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Whether a document is held back, by this one in the end.
+fn waits_for(journal: &Journal, entry: &Entry, number: u64) -> Result<bool, JournalError> {
+    let mut next = blocker_of(entry);
+    for _ in 0..CHAIN_MAX {
+        match next {
+            None => return Ok(false),
+            Some(blocker) if blocker == number => return Ok(true),
+            Some(blocker) => next = journal.document(blocker)?.as_ref().and_then(blocker_of),
+        }
+    }
+    Ok(true)
+}
+
+/// The document that another one says it waits for.
+fn blocker_of(entry: &Entry) -> Option<u64> {
+    let reason = entry.progress.reason.as_ref();
+    let reason = reason.filter(|reason| reason.code == code::HELD_BACK)?;
+    let number = reason.message.strip_prefix("document ")?;
+    number.split(' ').next()?.parse().ok()
+}
+
+struct Wanted<'a> {
+    copy: &'a Copy,
+    /// Where receipts go that do not say it.
+    receipts: Option<i64>,
+    document: &'a Document,
+    missing: &'a [Missing],
+}
+
+impl Wanted<'_> {
+    fn comes_with(&self, other: &Document) -> Result<bool, CopyError> {
+        if other.number == self.document.number || !brings(&other.purpose) {
+            return Ok(false);
+        }
+        let is_receipt = matches!(other.purpose, Purpose::Receive { .. });
+        for line in &other.lines {
+            let first = line.events.first().copied().unwrap_or(u64::MAX);
+            let to = line.to.as_deref();
+            let lot = line.lot.as_deref();
+            if self.is_brought(&line.product, to, lot, is_receipt, first)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_brought_by(&self, event: &Event, seq: u64) -> Result<bool, CopyError> {
+        let (product, to, lot, is_receipt) = match &event.action {
+            Action::Receive {
+                product, to, lot, ..
+            } => (product, to.as_deref(), lot, true),
+            Action::Transfer {
+                product, to, lot, ..
+            }
+            | Action::Return {
+                product, to, lot, ..
+            } => (product, Some(to.as_str()), lot, false),
+            _ => return Ok(false),
+        };
+        self.is_brought(product, to, lot.as_deref(), is_receipt, seq)
+    }
+
+    /// Whether what is done by event `seq` brings some of what is missing.
+    fn is_brought(
+        &self,
+        product: &str,
+        to: Option<&str>,
+        lot: Option<&str>,
+        is_receipt: bool,
+        seq: u64,
+    ) -> Result<bool, CopyError> {
+        let taken = |line: &Line| line.events.last().copied().unwrap_or_default();
+        let mut there = (self.missing.iter()).filter(|missing| {
+            let line = &self.document.lines[missing.line];
+            // A bin has one code.
+            let is_bin = match to {
+                Some(to) => line.from.as_deref() == Some(to),
+                None => is_receipt && self.receipts == Some(missing.bin),
+            };
+            is_bin && seq < taken(line) && line.lot.as_deref() == lot
+        });
+        let Some(first) = there.next() else {
+            return Ok(false);
+        };
+        let Found::One(product) = self.copy.product(product)? else {
+            return Ok(false);
+        };
+        let mut products = std::iter::once(first).chain(there);
+        Ok(products.any(|missing| missing.product == product.id))
+    }
+}
+
+fn brings(purpose: &Purpose) -> bool {
+    matches!(
+        purpose,
+        Purpose::Receive { .. } | Purpose::Return { .. } | Purpose::Transfer
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{DocumentKey, Progress, Reason};
+
+    fn held_back(message: &str) -> Entry {
+        let document = Document {
+            number: 7,
+            key: DocumentKey([1; 16]),
+            purpose: Purpose::Transfer,
+            group: "pda".to_owned(),
+            lines: Vec::new(),
+            occurred: Timestamp::UNIX_EPOCH,
+            sealed: Timestamp::UNIX_EPOCH,
+            events: vec![1],
+            corrects: None,
+            times: Vec::new(),
+            flags: Vec::new(),
+        };
+        let progress = Progress {
+            state: State::Waiting,
+            attempts: 0,
+            reason: Some(Reason {
+                code: code::HELD_BACK.to_owned(),
+                message: message.to_owned(),
+            }),
+            odoo: None,
+            since: Timestamp::UNIX_EPOCH,
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
+            undone: Vec::new(),
+        };
+        Entry { document, progress }
+    }
+
+    #[test]
+    fn a_document_that_is_held_back_names_the_one_that_it_waits_for() {
+        for (message, number) in [
+            ("document 12 brings it and is waiting", Some(12)),
+            (
+                "document 3 has to be in Odoo first, and is parked: x",
+                Some(3),
+            ),
+            ("event 5 brings it and is in no document yet", None),
+            (
+                "WH/IN/00001 brings it and is not validated in Odoo yet",
+                None,
+            ),
+        ] {
+            assert_eq!(blocker_of(&held_back(message)), number, "{message}");
+        }
+    }
+}
