@@ -4,6 +4,7 @@
 //! a change of form is a `V2`, and every version that was ever written stays readable
 //! (`stored/v1.txt` holds records as version 1 wrote them). Times are microseconds since 1970-01-01 UTC.
 
+mod device_clock;
 mod document;
 mod event;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+pub use device_clock::{device_clock_in, device_clock_out};
 pub use document::{audit_in, audit_out, document_in, document_out, progress_in, progress_out};
 pub use event::{event_in, event_out};
 
