@@ -154,6 +154,15 @@ impl Watch {
         self.settle(now);
         let sent = self.follow(offset, received);
         let before = self.clock.ahead_at(received);
+        // A clock that is ahead shows itself: only a clock that is further ahead could make a delay look like it.
+        let is_still_ahead = before.is_some_and(|ahead| {
+            is_wrong(ahead) && ahead.is_positive() && (offset - ahead).abs() <= STEADY
+        });
+        let sent = if is_still_ahead && sent == Sent::Perhaps {
+            Sent::AtOnce
+        } else {
+            sent
+        };
         match (self.shown(offset, before), sent) {
             (Some(ahead), Sent::AtOnce) => {
                 self.show(ahead, received, seq);
