@@ -85,16 +85,16 @@ mod tests {
 
     #[test]
     fn without_room_a_time_is_dropped_and_nobody_waits() {
-        let (times, mut receiver) = ClockTimes::new();
+        let (sender, mut heard_times) = ClockTimes::new();
         let device = Name::new("pda").unwrap();
         let received = Timestamp::from_second(1_795_000_000).unwrap();
         for _ in 0..CLOCK_TIMES_MAX + 10 {
-            times.hear(&device, br#"{"at": "2026-11-23T08:15:30Z"}"#, received);
+            sender.hear(&device, br#"{"at": "2026-11-23T08:15:30Z"}"#, received);
         }
-        let mut heard = 0;
-        while receiver.try_recv().is_ok() {
-            heard += 1;
+        let mut count = 0;
+        while heard_times.try_recv().is_ok() {
+            count += 1;
         }
-        assert_eq!(heard, CLOCK_TIMES_MAX);
+        assert_eq!(count, CLOCK_TIMES_MAX);
     }
 }

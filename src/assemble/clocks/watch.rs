@@ -132,7 +132,7 @@ impl Watch {
             // A later event of the same message showed the clock.
             return When::known(correct(at, seen.ahead, received), at);
         }
-        let when = self.weigh(at, received, before);
+        let when = Self::weigh(at, received, before);
         if when.other.is_some() {
             self.clock.is_changed |= before.is_some_and(|ahead| !allows(ahead, offset));
             self.has_news |= self.clock.doubt(received);
@@ -196,7 +196,7 @@ impl Watch {
         if let Some(time) = self.clock.resolve(at, received) {
             return When::known(time, at);
         }
-        self.weigh(at, received, before)
+        Self::weigh(at, received, before)
     }
 
     /// Whether this event was not seen before this start.
@@ -275,7 +275,7 @@ impl Watch {
     }
 
     /// When an event was done, by the clock as it was before: sent late by the same clock, or by one that was set right meanwhile.
-    fn weigh(&self, at: Timestamp, received: Timestamp, before: Option<SignedDuration>) -> When {
+    fn weigh(at: Timestamp, received: Timestamp, before: Option<SignedDuration>) -> When {
         let offset = at.duration_since(received);
         let given = When::given(at, received);
         let ahead = before.unwrap_or_default();

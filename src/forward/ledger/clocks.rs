@@ -17,6 +17,9 @@ use crate::forward::resolve::Ground;
 use crate::journal::{Change, Entry, JournalError};
 use crate::outcome::{ended, flag};
 
+/// Documents that are looked at when a clock was kept, and that hang on other documents' clocks.
+const OTHERS_MAX: usize = 512;
+
 /// How many clocks were kept, and how many documents were parked, at the last look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Looked {
@@ -47,6 +50,7 @@ impl Ledger {
             // Only a clock can help them.
             others.clear();
         }
+        others.truncate(OTHERS_MAX);
         for page in others.chunks(PAGE_DOCUMENTS) {
             let entries: Vec<&Entry> = page.iter().collect();
             let looked = self.looked_at(odoo, ground, &entries).await?;
@@ -87,7 +91,10 @@ impl Ledger {
     }
 
     /// The document with true times, if all or some of what was in doubt is known by now.
-    fn with_true_times(&self, document: &Document) -> Result<Option<Document>, JournalError> {
+    pub(super) fn with_true_times(
+        &self,
+        document: &Document,
+    ) -> Result<Option<Document>, JournalError> {
         let mut events: Vec<Recorded> = Vec::with_capacity(document.events.len());
         let mut clocks: BTreeMap<Name, DeviceClock> = BTreeMap::new();
         for seq in &document.events {
