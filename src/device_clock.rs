@@ -96,7 +96,7 @@ impl DeviceClock {
         let is_new = match self.sightings.last_mut() {
             Some(last) if is_like(last.ahead, ahead) => {
                 last.to = last.to.max(received);
-                last.ahead = if is_wrong(ahead) {
+                last.ahead = if is_wrong(ahead) || is_wrong(last.ahead) {
                     // A delay makes an offset smaller, never greater.
                     last.ahead.max(ahead)
                 } else {
@@ -119,11 +119,13 @@ impl DeviceClock {
         ended.is_some() || (is_new && self.was_wrong())
     }
 
-    /// Notes that an event is in doubt. Answers whether there is something to keep.
-    pub fn doubt(&mut self, received: Timestamp) -> bool {
-        let is_first = self.doubted.is_none();
+    /// Notes that an event is in doubt. `is_changed`: it cannot come from the clock as it was seen last. Answers whether there is
+    /// something to keep.
+    pub fn doubt(&mut self, received: Timestamp, is_changed: bool) -> bool {
+        let is_news = self.doubted.is_none() || (is_changed && !self.is_changed);
         self.doubted = self.doubted.max(Some(received));
-        is_first
+        self.is_changed |= is_changed;
+        is_news
     }
 
     /// Whether there is something to keep: nothing of a clock that was always right.
@@ -137,13 +139,12 @@ impl DeviceClock {
     }
 }
 
-/// Two offsets of the same clock. All clocks that are as good as right are the same one.
+/// Whether two offsets are of the same clock. All clocks that are as good as right are the same one.
 fn is_like(known: SignedDuration, ahead: SignedDuration) -> bool {
-    match (is_wrong(known), is_wrong(ahead)) {
-        (true, true) => (known - ahead).abs() <= STEADY,
-        (false, false) => true,
-        _ => false,
+    if !is_wrong(known) && !is_wrong(ahead) {
+        return true;
     }
+    ahead.abs() > TOLERANCE && (known - ahead).abs() <= STEADY
 }
 
 #[cfg(test)]
@@ -193,8 +194,8 @@ mod tests {
         assert!(!clock.show(seconds(598), at(20), 3), "as before");
         let seen = clock.sightings[1];
         assert_eq!((seen.to, seen.ahead), (at(20), seconds(600)));
-        assert!(clock.doubt(at(30)));
-        assert!(!clock.doubt(at(40)), "known to be in doubt");
+        assert!(clock.doubt(at(30), false));
+        assert!(!clock.doubt(at(40), false), "known to be in doubt");
         assert!(clock.show(seconds(599), at(50), 4));
         assert_eq!(clock.doubted, None);
         assert!(clock.show(seconds(1), at(60), 5), "right again");
@@ -202,6 +203,20 @@ mod tests {
         assert_eq!(clock.ahead_at(at(65)), Some(seconds(3)));
         assert_eq!(clock.ahead_at(at(55)), Some(seconds(600)));
         assert_eq!(clock.ahead_at(at(-1)), None);
+    }
+
+    #[test]
+    fn a_clock_at_the_limit_of_right_and_wrong_is_one_clock() {
+        let mut clock = DeviceClock::default();
+        assert!(clock.show(seconds(7), at(0), 1));
+        assert!(!clock.show(seconds(3), at(10), 2), "a delay");
+        assert!(!clock.show(seconds(6), at(20), 3));
+        assert_eq!(clock.sightings.len(), 1);
+        assert_eq!(clock.sightings[0].ahead, seconds(7));
+        assert!(clock.show(seconds(2), at(30), 4), "right");
+        assert!(clock.doubt(at(40), false));
+        assert!(clock.doubt(at(50), true), "another clock");
+        assert!(!clock.doubt(at(60), true));
     }
 
     #[test]

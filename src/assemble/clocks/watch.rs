@@ -134,8 +134,8 @@ impl Watch {
         }
         let when = Self::weigh(at, received, before);
         if when.other.is_some() {
-            self.clock.is_changed |= before.is_some_and(|ahead| !allows(ahead, offset));
-            self.has_news |= self.clock.doubt(received);
+            let is_changed = before.is_some_and(|ahead| !allows(ahead, offset));
+            self.has_news |= self.clock.doubt(received, is_changed);
         }
         when
     }
