@@ -58,6 +58,8 @@ scenarios!(
     clock_ahead,
     clock_far_ahead,
     clock_in_doubt,
+    clock_in_doubt_count,
+    clock_in_doubt_still_ahead,
     clock_shown_by_a_message,
     clock_shown_by_a_state,
     closed_books,
