@@ -59,6 +59,7 @@ scenarios!(
     clock_far_ahead,
     clock_in_doubt,
     clock_in_doubt_count,
+    clock_in_doubt_movement,
     clock_in_doubt_still_ahead,
     clock_shown_by_a_message,
     clock_shown_by_a_state,

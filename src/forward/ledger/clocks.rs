@@ -51,6 +51,12 @@ impl Ledger {
             others.clear();
         }
         others.truncate(OTHERS_MAX);
+        let ended = self.end_doubtful_spans()?;
+        if !ended.is_empty() {
+            let inbox = self.journal.inbox();
+            let keep = || inbox.change_and_add(Vec::new(), ended.clone(), Vec::new());
+            self.while_full(keep).await?;
+        }
         for page in others.chunks(PAGE_DOCUMENTS) {
             let entries: Vec<&Entry> = page.iter().collect();
             let looked = self.looked_at(odoo, ground, &entries).await?;
