@@ -13,8 +13,9 @@
 //! Open documents are nowhere but here. After a restart they come about again from the journal's events that are
 //! in no sealed document; they may then be cut differently, which is why nothing is sent before it is sealed.
 
+mod clocks;
+mod doubt;
 mod movement;
-mod skew;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +25,16 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
+use self::clocks::{Clocks, When};
 use self::movement::{LineKey, Movement};
-use self::skew::{Skews, When};
 use crate::config::{self, Per};
+use crate::device_clock::DeviceClock;
 use crate::document::{Document, EventTime, KeyMaker, Line, Purpose};
 use crate::event::{Action, Event, EventFlag, Name, Recorded};
 use crate::outcome::flag;
 
+pub use self::clocks::ClockChange;
+pub use self::doubt::resolve;
 pub use self::movement::revive;
 
 /// Open documents at once; the one with the oldest event is sealed to make room.
@@ -58,6 +62,8 @@ pub struct Sealed {
     pub skipped: Vec<u64>,
     /// All events up to here are in a sealed document or need none.
     pub settled: u64,
+    /// Device clocks that changed.
+    pub clocks: Vec<ClockChange>,
 }
 
 #[derive(Debug)]
@@ -65,7 +71,7 @@ pub struct Assembler {
     site: Name,
     rules: config::Documents,
     open: BTreeMap<Of, Open>,
-    skews: Skews,
+    clocks: Clocks,
     sealed: Vec<Document>,
     skipped: Vec<u64>,
     skipped_since: Option<Duration>,
@@ -83,14 +89,24 @@ struct Open {
     key: KeyMaker,
     /// The true times of its oldest and its newest event.
     span: Option<(Timestamp, Timestamp)>,
-    times: Vec<EventTime>,
-    time_corrected: bool,
+    times: Vec<Timed>,
     /// Flags of its events, each once.
     flags: Vec<EventFlag>,
     events: Vec<u64>,
     lines: Vec<Line>,
     /// Where the line of a [`LineKey`] is.
     places: HashMap<LineKey, usize>,
+}
+
+/// When an event of an open document was done.
+#[derive(Debug)]
+struct Timed {
+    seq: u64,
+    at: Timestamp,
+    received: Timestamp,
+    when: When,
+    /// Whose clock may still show another time.
+    open: Option<Name>,
 }
 
 impl Assembler {
@@ -101,12 +117,26 @@ impl Assembler {
             site,
             rules,
             open: BTreeMap::new(),
-            skews: Skews::default(),
+            clocks: Clocks::default(),
             sealed: Vec::new(),
             skipped: Vec::new(),
             skipped_since: None,
             last_seq: settled,
         }
+    }
+
+    /// With the device clocks as the journal has them.
+    #[must_use]
+    pub fn with_clocks(mut self, kept: Vec<(Name, DeviceClock)>) -> Self {
+        self.clocks = Clocks::new(kept);
+        self
+    }
+
+    /// A device said that it is `at`, which the gateway received at `received`. What that changes comes out of the next
+    /// [`Self::seal`].
+    pub fn hear_clock(&mut self, device: &Name, at: Timestamp, received: Timestamp, now: Now) {
+        self.clocks
+            .hear(self.last_seq, device, at, received, now.monotonic);
     }
 
     /// Takes the next event, in `seq` order. What that seals comes out of the next [`Self::seal`].
@@ -130,7 +160,7 @@ impl Assembler {
 
     fn put(&mut self, recorded: &Recorded, movement: Movement, now: Now) {
         self.last_seq = recorded.seq;
-        let when = self.skews.happened(&recorded.event);
+        let when = (self.clocks).happened(recorded.seq, &recorded.event, now.monotonic);
         let group = self.group_of(&recorded.event);
         match movement {
             Movement::None => {
@@ -149,7 +179,8 @@ impl Assembler {
                     }
                     None => alone.take(recorded, when, now.monotonic),
                 }
-                self.sealed.push(alone.into_document((group, purpose), now));
+                let alone = alone.into_document((group, purpose), &self.clocks, now);
+                self.sealed.push(alone);
             }
         }
     }
@@ -208,6 +239,7 @@ impl Assembler {
 
     /// All that is sealed by now; `None` where nothing is worth a write yet.
     pub fn seal(&mut self, now: Now) -> Option<Sealed> {
+        self.clocks.settle(now.monotonic);
         let (idle, age) = (
             Duration::from_secs(self.rules.idle_s),
             Duration::from_secs(self.rules.age_s),
@@ -224,7 +256,7 @@ impl Assembler {
             || self
                 .skipped_since
                 .is_some_and(|since| since + SKIPPED_AFTER <= now.monotonic);
-        if self.sealed.is_empty() && !skipped_due {
+        if self.sealed.is_empty() && !skipped_due && !self.clocks.has_changed() {
             return None;
         }
         self.skipped_since = None;
@@ -240,6 +272,7 @@ impl Assembler {
             documents: std::mem::take(&mut self.sealed),
             skipped: std::mem::take(&mut self.skipped),
             settled: first_open.map_or(self.last_seq, |first| first - 1),
+            clocks: self.clocks.take_changed(),
         })
     }
 
@@ -253,6 +286,7 @@ impl Assembler {
         let documents = self.open.values().map(|open| open.due(idle, age));
         documents
             .chain(self.skipped_since.map(|since| since + SKIPPED_AFTER))
+            .chain(self.clocks.wake_at())
             .min()
     }
 
@@ -281,7 +315,7 @@ impl Assembler {
 
     fn seal_open(&mut self, of: &Of, now: Now) {
         if let Some((of, open)) = self.open.remove_entry(of) {
-            self.sealed.push(open.into_document(of, now));
+            self.sealed.push(open.into_document(of, &self.clocks, now));
         }
     }
 }
@@ -294,7 +328,6 @@ impl Open {
             key: KeyMaker::new(site),
             span: None,
             times: Vec::new(),
-            time_corrected: false,
             flags: Vec::new(),
             events: Vec::new(),
             lines: Vec::new(),
@@ -335,14 +368,13 @@ impl Open {
         self.key.add(event);
         let (oldest, newest) = self.span.unwrap_or((when.time, when.time));
         self.span = Some((oldest.min(when.time), newest.max(when.time)));
-        self.time_corrected |= when.is_corrected;
-        if when.time != event.given_time() || when.other.is_some() {
-            self.times.push(EventTime {
-                seq: recorded.seq,
-                time: when.time,
-                other: when.other,
-            });
-        }
+        self.times.push(Timed {
+            seq: recorded.seq,
+            at: event.at,
+            received: event.received,
+            when,
+            open: when.is_open.then(|| event.device.clone()),
+        });
         for flag in &event.flags {
             if !self.flags.contains(flag) {
                 self.flags.push(*flag);
@@ -375,25 +407,58 @@ impl Open {
     }
 
     /// **Invariant 4:** the key comes from the site and the event ids, and from nothing else.
-    fn into_document(self, (group, purpose): Of, now: Now) -> Document {
+    fn into_document(mut self, (group, purpose): Of, clocks: &Clocks, now: Now) -> Document {
+        for timed in &mut self.times {
+            timed.look_again(clocks);
+        }
+        let newest = self.times.iter().map(|timed| timed.when.time).max();
+        let is_corrected = self.times.iter().any(|timed| timed.when.is_corrected);
+        let is_in_doubt = self.times.iter().any(|timed| timed.when.other.is_some());
+        let flags = [
+            (is_corrected, flag::TIME_CORRECTED),
+            (is_in_doubt, flag::CLOCK_IN_DOUBT),
+        ];
+        let of_clock = flags.into_iter().filter(|(is_so, _)| *is_so);
+        let of_events = self.flags.iter().map(|flag| flag.as_str());
+        let flags = of_clock.map(|(_, flag)| flag).chain(of_events);
         Document {
             number: 0,
             key: self.key.key(),
             purpose,
             group,
             lines: self.lines,
-            occurred: self.span.map_or(now.wall, |(_, newest)| newest),
+            occurred: newest.unwrap_or(now.wall),
             sealed: now.wall,
             events: self.events,
             corrects: None,
-            times: self.times,
-            flags: self
-                .time_corrected
-                .then_some(flag::TIME_CORRECTED)
-                .into_iter()
-                .chain(self.flags.iter().map(|flag| flag.as_str()))
-                .map(str::to_owned)
+            times: self
+                .times
+                .iter()
+                .filter_map(Timed::other_than_given)
                 .collect(),
+            flags: flags.map(str::to_owned).collect(),
         }
+    }
+}
+
+impl Timed {
+    /// By what the device has shown of its clock since.
+    fn look_again(&mut self, clocks: &Clocks) {
+        let open = self.open.as_ref();
+        let shown = open.and_then(|device| clocks.resolve(device, self.at, self.received));
+        if let Some(time) = shown {
+            self.when = When::known(time, self.at);
+        }
+    }
+
+    /// What a document keeps of it: nothing where the device gave the true time.
+    fn other_than_given(&self) -> Option<EventTime> {
+        let When { time, other, .. } = self.when;
+        let is_given = time == self.at.min(self.received) && other.is_none();
+        (!is_given).then_some(EventTime {
+            seq: self.seq,
+            time,
+            other,
+        })
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! Where an event was undone, or a clock is in doubt, only a person knows on which side of a count it belongs: a [`Span`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -114,6 +114,8 @@ pub enum Doubt {
     Undone,
     /// The event was done at either end of the span, or in it: the clock of its device is in doubt or unknown.
     Clock,
+    /// The clock was in doubt, and the device has shown it since. Odoo has the goods under an earlier time than they moved at.
+    Ended,
 }
 
 /// A count with a time within `from` and `until`, both excluded, is for a person.
@@ -242,9 +244,15 @@ impl Book {
             .filter(|(place, _)| end.may_be_in(place))
     }
 
-    /// A span that this time lies in, of goods that may be part of this place.
+    /// A span in doubt that this time lies in, of goods that may be part of this place.
     #[must_use]
     pub fn span_over(&self, place: &Place, time: Timestamp) -> Option<Span> {
+        let mut over = self.spans_over(place, time);
+        over.find(|span| span.doubt != Doubt::Ended).copied()
+    }
+
+    fn spans_over(&self, place: &Place, time: Timestamp) -> impl Iterator<Item = &Span> {
+        let place = *place;
         let first = End {
             product: place.product,
             bin: Id::Unknown,
@@ -253,11 +261,10 @@ impl Book {
             owner: Id::Unknown,
         };
         (self.spans.range(first..))
-            .take_while(|(end, _)| end.product == place.product)
-            .filter(|(end, _)| end.may_be_in(place))
+            .take_while(move |(end, _)| end.product == place.product)
+            .filter(move |(end, _)| end.may_be_in(&place))
             .flat_map(|(_, spans)| spans)
-            .find(|span| span.holds(time))
-            .copied()
+            .filter(move |span| span.holds(time))
     }
 
     /// Remembers a count. `false`: it is remembered already, or older than those that are.
@@ -306,6 +313,41 @@ impl Book {
             join_nearest(spans);
         }
         true
+    }
+
+    /// The documents whose clocks made spans.
+    #[must_use]
+    pub fn doubtful(&self) -> BTreeSet<u64> {
+        let spans = self.spans.values().flatten();
+        let of_clock = spans.filter(|span| span.doubt == Doubt::Clock);
+        of_clock.map(|span| span.number).collect()
+    }
+
+    /// The device of this document has shown its clock. Answers the ends of the spans that were in doubt.
+    pub fn end_doubt(&mut self, number: u64) -> Vec<End> {
+        let mut ends = Vec::new();
+        for (end, spans) in &mut self.spans {
+            let before = spans.clone();
+            for span in spans.iter_mut() {
+                if span.number == number && span.doubt == Doubt::Clock {
+                    span.doubt = Doubt::Ended;
+                }
+            }
+            if *spans != before {
+                spans.sort_unstable();
+                spans.dedup();
+                ends.push(*end);
+            }
+        }
+        ends
+    }
+
+    /// Since when Odoo's moves have to be read for a count at this time: some have an earlier time there than they moved at.
+    #[must_use]
+    pub fn read_since(&self, place: &Place, time: Timestamp) -> Timestamp {
+        let over = self.spans_over(place, time);
+        let ended = over.filter(|span| span.doubt == Doubt::Ended);
+        ended.map(|span| span.from).min().unwrap_or(time)
     }
 
     /// Forgets what lies before this time, and the oldest places of too many. Answers the places and ends that are gone.

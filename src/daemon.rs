@@ -22,6 +22,7 @@ use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::source::broker::{Broker, BrokerError};
+use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
@@ -103,7 +104,9 @@ impl Daemon {
         tokio::task::spawn_blocking(move || recalled.recall())
             .await
             .map_err(|error| StartError::Broke(error.to_string()))?;
-        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone());
+        let (clock_times, heard) = ClockTimes::new();
+        let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
+            .with_clock_times(clock_times);
         let mut parts = JoinSet::new();
         let sources = Sources {
             config: &config,
@@ -113,7 +116,8 @@ impl Daemon {
             cancel: &cancel,
         };
         let (outlets, mqtt_address) = sources.start(&mut parts)?;
-        let assembling = assembling::Assembling::new(&config, journal.clone(), board.clone());
+        let assembling =
+            assembling::Assembling::new(&config, journal.clone(), board.clone(), heard)?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let tasks = capture::tasks::run(
             capture.clone(),

@@ -22,7 +22,9 @@ pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
 
 use jiff::Timestamp;
 
+use crate::device_clock::DeviceClock;
 use crate::document::{Document, Progress, State};
+use crate::event::Name;
 
 /// A document and how far it has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,22 @@ pub struct Change {
 /// Small things that must survive a restart but are no events: sessions, retained messages, missed receipts.
 /// Keys are paths such as `retained/stockrelay/v1/...`; a value of `None` removes.
 pub type KeepChange = (String, Option<Vec<u8>>);
+
+/// Below this path the journal keeps device clocks, each under the name of its device.
+const DEVICE_CLOCK: &str = "device-clock/";
+
+fn device_clock_key(device: &Name) -> String {
+    format!("{DEVICE_CLOCK}{device}")
+}
+
+/// Keeps what is known of a device's clock; `None` removes it.
+pub fn keep_device_clock(
+    device: &Name,
+    clock: Option<&DeviceClock>,
+) -> Result<KeepChange, stored::BadRecord> {
+    let bytes = clock.map(stored::device_clock_in).transpose()?;
+    Ok((device_clock_key(device), bytes))
+}
 
 /// Why the writer ended: the process is to exit and be started again (**invariant 11**).
 #[derive(Debug, thiserror::Error)]

@@ -22,6 +22,7 @@ pub mod correction;
 pub mod daemon;
 pub mod decode;
 pub mod demo;
+pub mod device_clock;
 pub mod document;
 pub mod event;
 pub mod flow;

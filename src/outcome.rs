@@ -138,6 +138,7 @@ pub mod code {
 /// What a person should know of a document although it is not refused; `docs/reason-codes.md` explains each.
 pub mod flag {
     pub const TIME_CORRECTED: &str = "time-corrected";
+    pub const CLOCK_IN_DOUBT: &str = "clock-in-doubt";
     pub const TIME_UNKNOWN: &str = "time-unknown";
     pub const CLOSED_PERIOD: &str = "closed-period";
     pub const NEGATIVE_STOCK: &str = "negative-stock";
@@ -153,6 +154,7 @@ pub mod flag {
     /// Each flag once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
         TIME_CORRECTED,
+        CLOCK_IN_DOUBT,
         TIME_UNKNOWN,
         CLOSED_PERIOD,
         NEGATIVE_STOCK,

@@ -4,6 +4,7 @@
 //! **Invariant 1:** it answers only after a durable commit returned.
 
 pub mod broker;
+pub mod clock_time;
 pub mod devices;
 pub mod front_door;
 mod hid;
@@ -24,6 +25,7 @@ use crate::decode;
 use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 
+use clock_time::ClockTimes;
 use identity::ReadingId;
 use profiles::Profiles;
 
@@ -79,6 +81,7 @@ pub struct Intake {
     inbox: Inbox,
     capture: Option<Capture>,
     profiles: Profiles,
+    clock_times: ClockTimes,
 }
 
 /// A decoded thing until the journal has answered.
@@ -99,6 +102,7 @@ impl Intake {
             inbox,
             capture: None,
             profiles: Profiles::default(),
+            clock_times: ClockTimes::default(),
         }
     }
 
@@ -108,7 +112,20 @@ impl Intake {
             inbox,
             capture: Some(capture),
             profiles: Profiles::default(),
+            clock_times: ClockTimes::default(),
         }
+    }
+
+    /// Where the times that devices' states name go to.
+    #[must_use]
+    pub fn with_clock_times(mut self, clock_times: ClockTimes) -> Self {
+        self.clock_times = clock_times;
+        self
+    }
+
+    /// A device published its state just now.
+    pub fn hear_state(&self, device: &Name, state: &[u8], received: Timestamp) {
+        self.clock_times.hear(device, state, received);
     }
 
     /// Where devices' languages and settings are to be told.

@@ -398,9 +398,49 @@ fn a_document_has_the_true_times_of_events_whose_clock_was_wrong() {
     let expected = EventTime {
         seq: 3,
         time,
-        other: None,
+        other: Some(late.event.at),
     };
-    assert_eq!(sealed.documents[0].times, [expected]);
+    let document = &sealed.documents[0];
+    assert_eq!(
+        (&document.times, document.occurred),
+        (&vec![expected], time)
+    );
+    assert_eq!(document.flags, [flag::TIME_CORRECTED, flag::CLOCK_IN_DOUBT]);
+}
+
+#[test]
+fn an_open_document_has_the_times_of_the_clock_that_its_device_shows_before_it_is_sealed() {
+    for is_right in [true, false] {
+        let mut assembler = assembler(config::Documents::default());
+        let scan = Action::Scan {
+            code: "X".to_owned(),
+            symbology: None,
+        };
+        let mut ahead = event(1, "pda", scan.clone());
+        ahead.event.at = now(7_201).wall;
+        assembler.take(&ahead, now(1));
+        let mut late = event(2, "pda", transfer("P", 1, "B"));
+        late.event.at = now(17_000).wall;
+        late.event.received = now(17_300).wall;
+        assembler.take(&late, now(17_300));
+        let mut shown = event(3, "pda", scan);
+        let ahead = if is_right { 0 } else { 7_200 };
+        (shown.event.at, shown.event.received) = (now(17_305 + ahead).wall, now(17_306).wall);
+        assembler.take(&shown, now(17_306));
+        let sealed = assembler.seal(now(17_310)).unwrap();
+        let document = &sealed.documents[0];
+        let (time, flags) = if is_right {
+            (now(17_000).wall, vec![])
+        } else {
+            (now(9_800).wall, vec![flag::TIME_CORRECTED.to_owned()])
+        };
+        assert_eq!((document.occurred, &document.flags), (time, &flags));
+        assert_eq!(document.times.len(), usize::from(!is_right));
+        let [(device, Some(clock))] = &sealed.clocks[..] else {
+            panic!("{:?}", sealed.clocks)
+        };
+        assert_eq!((device.as_str(), clock.doubted), ("pda", None));
+    }
 }
 
 #[test]

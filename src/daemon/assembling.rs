@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::assemble::{Assembler, Now};
+use crate::assemble::{Assembler, Now, Sealed};
 use crate::clock;
 use crate::config::Config;
 use crate::event::{Action, Recorded};
-use crate::journal::{Journal, JournalError};
+use crate::journal::{AppendError, Journal, JournalError, keep_device_clock};
+use crate::source::clock_time::ClockTime;
 use crate::view::board::Board;
 
 /// Events read from the journal at once.
@@ -18,6 +20,7 @@ pub struct Assembling {
     assembler: Assembler,
     journal: Journal,
     board: Board,
+    clock_times: mpsc::Receiver<ClockTime>,
     started: Instant,
     /// The last event that was read.
     cursor: u64,
@@ -26,16 +29,23 @@ pub struct Assembling {
 }
 
 impl Assembling {
-    pub fn new(config: &Config, journal: Journal, board: Board) -> Self {
+    pub fn new(
+        config: &Config,
+        journal: Journal,
+        board: Board,
+        clock_times: mpsc::Receiver<ClockTime>,
+    ) -> Result<Self, JournalError> {
         let settled = journal.settled_at_open();
-        Self {
-            assembler: Assembler::new(config.site.clone(), config.documents.clone(), settled),
+        let assembler = Assembler::new(config.site.clone(), config.documents.clone(), settled);
+        Ok(Self {
+            assembler: assembler.with_clocks(journal.device_clocks()?),
+            clock_times,
             maybe_settled: journal.totals().last_seq,
             cursor: settled,
             started: clock::instant(),
             journal,
             board,
-        }
+        })
     }
 
     /// Runs until it is cancelled or the journal has stopped.
@@ -46,15 +56,10 @@ impl Assembling {
                 Ok(read) => read,
                 Err(error) => return tracing::error!("assembling stops: {error}"),
             };
-            if let Some(sealed) = self.assembler.seal(self.now()) {
-                let answer = self
-                    .journal
-                    .inbox()
-                    .seal(sealed.documents, sealed.skipped, sealed.settled)
-                    .await;
-                if answer.is_err() {
-                    return;
-                }
+            if let Some(sealed) = self.assembler.seal(self.now())
+                && self.write(sealed).await.is_err()
+            {
+                return;
             }
             self.board
                 .open_documents(self.assembler.open_documents() as u64);
@@ -68,10 +73,38 @@ impl Assembling {
                 .map(|wake| wake.saturating_sub(self.now().monotonic));
             tokio::select! {
                 () = cancel.cancelled() => {}
+                Some(heard) = self.clock_times.recv() => self.hear(&heard),
                 newer = totals.wait_for(|totals| totals.last_seq > self.cursor) => if newer.is_err() { return },
                 () = tokio::time::sleep(nap.unwrap_or(Duration::from_hours(1))) => {}
             }
         }
+    }
+
+    /// Writes what was sealed, and the clocks that were seen with it, in one commit.
+    async fn write(&self, sealed: Sealed) -> Result<(), AppendError> {
+        let mut keep = Vec::with_capacity(sealed.clocks.len());
+        for (device, clock) in &sealed.clocks {
+            match keep_device_clock(device, clock.as_ref()) {
+                Ok(change) => keep.push(change),
+                Err(error) => tracing::error!(%device, "its clock is not kept: {error}"),
+            }
+        }
+        let (documents, skipped) = (sealed.documents, sealed.skipped);
+        let inbox = self.journal.inbox();
+        inbox
+            .seal_and_keep(documents, skipped, sealed.settled, keep)
+            .await
+    }
+
+    /// Events that were received before are in the journal, and are not overtaken: the assembler goes by the times of receipt.
+    fn hear(&mut self, heard: &ClockTime) {
+        let ClockTime {
+            device,
+            at,
+            received,
+        } = heard;
+        let now = self.now();
+        self.assembler.hear_clock(device, *at, *received, now);
     }
 
     fn now(&self) -> Now {

@@ -290,7 +290,7 @@ impl Driver {
         let events: Vec<Event> = output
             .events
             .into_iter()
-            .map(|made| event(scan, made))
+            .map(|made| event(&scan.device, made))
             .collect();
         let mut ok = output.say.ok;
         let mut text = output.say.text(self.capture.language(&scan.device));
@@ -330,7 +330,7 @@ impl Driver {
                 Some(due) if due <= now => {
                     let mut state = state.clone();
                     let made = engine.pass(&mut state, now);
-                    events.extend(made.into_iter().map(|made| settled(device, now, made)));
+                    events.extend(made.into_iter().map(|made| event(device, made)));
                     states.insert(device.clone(), state);
                 }
                 Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
@@ -419,34 +419,20 @@ fn nomenclature_of<'a>(rules: &'a mut Option<Rules>, copy: &Copy) -> Option<&'a 
     rules.as_ref()?.nomenclature.as_ref()
 }
 
-/// What a flow made of a scan: of the same device, by the same hands.
-fn event(scan: &Event, made: Made) -> Event {
-    Event {
-        device: scan.device.clone(),
-        id: made.id,
-        id_derived: false,
-        source: SourceKind::Flow,
-        at: made.at,
-        received: scan.received,
-        operator: made.operator,
-        flags: flags(made.possible_repeat),
-        action: made.action,
-    }
-}
-
 fn flags(possible_repeat: bool) -> Vec<EventFlag> {
     let flag = possible_repeat.then_some(EventFlag::PossibleRepeat);
     flag.into_iter().collect()
 }
 
-fn settled(device: &Name, now: Timestamp, made: Made) -> Event {
+/// What a flow made of a device's scans. It has the times of the last of them, so it is of the same clock.
+fn event(device: &Name, made: Made) -> Event {
     Event {
         device: device.clone(),
         id: made.id,
         id_derived: false,
         source: SourceKind::Flow,
         at: made.at,
-        received: now,
+        received: made.received,
         operator: made.operator,
         flags: flags(made.possible_repeat),
         action: made.action,

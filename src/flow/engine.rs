@@ -60,6 +60,8 @@ pub struct Made {
     /// `flow-SEQ-N-TAG`: the same scan makes the same ids, so that nothing is made twice.
     pub id: String,
     pub at: Timestamp,
+    /// When the gateway received the scan that has this time.
+    pub received: Timestamp,
     pub operator: Option<String>,
     /// One of its scans is flagged as a possible repeat.
     pub possible_repeat: bool,
@@ -113,7 +115,8 @@ impl<'a> Engine<'a> {
         state.last_at = Some(input.at);
         let operator = input.operator.or(state.operator.as_deref());
         let operator = operator.map(str::to_owned);
-        events.extend(number(&mut state, actions, input.at, operator.as_ref()));
+        let times = (input.at, input.now);
+        events.extend(number(&mut state, actions, times, operator.as_ref()));
         if state.work.is_empty() {
             state.possible_repeat = false;
         }
@@ -146,7 +149,7 @@ impl<'a> Engine<'a> {
             if emit(state, movement, &mut actions).is_ok() {
                 let operator = state.operator.clone();
                 let at = state.last_at.unwrap_or(last);
-                events = number(state, actions, at, operator.as_ref());
+                events = number(state, actions, (at, last), operator.as_ref());
             }
         }
         if self.idle_s().is_some_and(|limit_s| idle_s >= limit_s) {
@@ -416,7 +419,7 @@ pub(super) fn emit(
 fn number(
     state: &mut State,
     actions: Vec<Action>,
-    at: Timestamp,
+    (at, received): (Timestamp, Timestamp),
     operator: Option<&String>,
 ) -> Vec<Made> {
     let count = actions.len();
@@ -426,6 +429,7 @@ fn number(
     let name = |(place, action)| Made {
         id: id_of(state, place + 1),
         at,
+        received,
         operator: operator.cloned(),
         possible_repeat: state.possible_repeat,
         action,

@@ -1,7 +1,7 @@
 //! The journal's side of sending: takes documents to be sent, writes down what became of them, tells the devices.
 //!
 //! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a person discarded or corrected it;
-//!   `undo`: because its device took it back; `heal`: what master data resolves by now.
+//!   `undo`: because its device took it back; `heal`: what master data resolves by now; `clocks`: what device clocks do.
 //! - `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`: what the devices hear.
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
@@ -9,6 +9,7 @@
 mod back;
 mod book;
 mod changes;
+mod clocks;
 mod heal;
 mod hold;
 mod taken;
@@ -89,11 +90,14 @@ pub struct Ledger {
     healed: u64,
     /// How many documents were discarded, and parked, when the last look found nothing more to take back from Odoo.
     withdrawn: Option<(u64, u64)>,
+    /// When documents were last looked at whose clocks were in doubt.
+    doubts: Option<clocks::Looked>,
 }
 
-/// How many documents wait, are parked and are discarded: what a person or the assembler changes shows in it.
+/// How many documents wait, are parked and are discarded, and how many device clocks were kept: what a person or the assembler changes
+/// shows in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Standings(u64, u64, u64);
+pub struct Standings(u64, u64, u64, u64);
 
 impl Standings {
     pub fn of(totals: &Totals) -> Self {
@@ -101,6 +105,7 @@ impl Standings {
             totals.waiting.documents,
             totals.parked.documents,
             totals.discarded.documents,
+            totals.clocks,
         )
     }
 }
@@ -133,6 +138,7 @@ impl Ledger {
             recovered: Some(0),
             healed: 0,
             withdrawn: None,
+            doubts: None,
         }
     }
 
@@ -147,6 +153,7 @@ impl Ledger {
     ) -> Result<Option<Vec<Job>>, Interrupted> {
         self.take_back_all(odoo, ground).await?;
         self.standings = Standings::of(&self.journal.totals());
+        self.end_doubts(odoo, ground).await?;
         let entries = self.next_entries(ground, lines_max, now).await?;
         if entries.is_empty() {
             self.waits.forget_due(now);

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::assemble::SPAN_MAX;
 use crate::document::{Document, Line};
-use crate::event::{CLOCK_MIN, Event};
+use crate::event::{CLOCK_MIN, Event, Recorded};
 use crate::journal::{Journal, JournalError};
 use crate::outcome::flag;
 
@@ -85,6 +85,22 @@ fn is_of_corrected_clock(document: &Document, given: Timestamp) -> bool {
     is_flagged && document.times.is_empty() && !is_near
 }
 
+/// The same, by what the device has shown of its clock since the document was sealed.
+fn done_by_now(
+    journal: &Journal,
+    document: &Document,
+    recorded: &Recorded,
+) -> Result<Done, JournalError> {
+    let event = &recorded.event;
+    let done = done(document, recorded.seq, event);
+    if done.other.is_none() || done.is_unknown {
+        return Ok(done);
+    }
+    let clock = journal.device_clock(&event.device)?;
+    let shown = clock.and_then(|clock| clock.resolve(event.at, event.received));
+    Ok(shown.map_or(done, Done::at))
+}
+
 /// When the events of a line were done, and how much each of them was. What a person added to their sum goes to the last.
 pub fn parts(
     journal: &Journal,
@@ -96,7 +112,7 @@ pub fn parts(
         if let Some(recorded) = journal.event(*seq)? {
             parts.push(Part {
                 seq: *seq,
-                done: done(document, *seq, &recorded.event),
+                done: done_by_now(journal, document, &recorded)?,
                 quantity: recorded.event.action.quantity().unwrap_or_default(),
             });
         }

@@ -57,6 +57,8 @@ pub enum Request {
         skipped: Vec<u64>,
         /// All events up to here are in a sealed document or need none.
         settled: u64,
+        /// What is kept in the same commit.
+        keep: Vec<KeepChange>,
         reply: Reply<()>,
     },
     Change {
@@ -125,10 +127,23 @@ impl Inbox {
         skipped: Vec<u64>,
         settled: u64,
     ) -> Result<(), AppendError> {
+        self.seal_and_keep(documents, skipped, settled, Vec::new())
+            .await
+    }
+
+    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is.
+    pub async fn seal_and_keep(
+        &self,
+        documents: Vec<Document>,
+        skipped: Vec<u64>,
+        settled: u64,
+        keep: Vec<KeepChange>,
+    ) -> Result<(), AppendError> {
         self.request(|reply| Request::Seal {
             documents,
             skipped,
             settled,
+            keep,
             reply,
         })
         .await

@@ -10,7 +10,8 @@ use tokio::sync::watch;
 
 use super::ids::{self, Ids};
 use super::stored::{self, BadRecord};
-use super::{AuditRecord, Entry, Inbox, tables};
+use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
+use crate::device_clock::DeviceClock;
 use crate::document::{DocumentKey, State};
 use crate::event::{Name, Recorded};
 
@@ -62,6 +63,8 @@ pub struct Totals {
     pub full: bool,
     /// Rises with each commit of this process.
     pub commits: u64,
+    /// Rises with each device clock that this process has kept.
+    pub clocks: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -350,6 +353,25 @@ impl Journal {
             kept.push((key.value().to_owned(), value.value().to_vec()));
         }
         Ok(kept)
+    }
+
+    /// What is known of the clock of a device; `None`: it was never seen to be wrong.
+    pub fn device_clock(&self, device: &Name) -> Result<Option<DeviceClock>, JournalError> {
+        let table = self.read()?.open_table(tables::KEPT)?;
+        let kept = table.get(device_clock_key(device).as_str())?;
+        let clock = kept.map(|bytes| stored::device_clock_out(bytes.value()));
+        Ok(clock.transpose()?)
+    }
+
+    /// The clocks of all devices whose clock was seen to be wrong.
+    pub fn device_clocks(&self) -> Result<Vec<(Name, DeviceClock)>, JournalError> {
+        let mut clocks = Vec::new();
+        for (key, bytes) in self.kept(DEVICE_CLOCK)? {
+            if let Ok(device) = Name::new(&key[DEVICE_CLOCK.len()..]) {
+                clocks.push((device, stored::device_clock_out(&bytes)?));
+            }
+        }
+        Ok(clocks)
     }
 }
 

@@ -5,6 +5,7 @@
 //! (`stored/v1.txt` holds records as version 1 wrote them). Times are microseconds since 1970-01-01 UTC.
 
 mod book;
+mod device_clock;
 mod document;
 mod event;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 pub use book::{counts_in, counts_out, spans_in, spans_out};
+pub use device_clock::{device_clock_in, device_clock_out};
 pub use document::{audit_in, audit_out, document_in, document_out, progress_in, progress_out};
 pub use event::{event_in, event_out};
 

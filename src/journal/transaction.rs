@@ -10,7 +10,7 @@ use super::ids::{self, Ids};
 use super::inbox::Accepted;
 use super::stored::{self, Kept};
 use super::writer::Limits;
-use super::{AuditRecord, Change, Fatal, KeepChange, Repeats, rejected, tables};
+use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, rejected, tables};
 use crate::document::{Document, Progress, State};
 use crate::event::{Event, EventFlag, Rejection, SourceKind};
 
@@ -355,6 +355,9 @@ impl<'a> Transaction<'a> {
     pub fn keep(&mut self, changes: Vec<KeepChange>) -> Result<(), Fatal> {
         let mut table = self.write.open_table(tables::KEPT)?;
         for (key, value) in changes {
+            if key.starts_with(DEVICE_CLOCK) {
+                self.kept.totals.clocks += 1;
+            }
             let before = if let Some(value) = value {
                 self.written.added += (key.len() + value.len()) as u64;
                 table.insert(key.as_str(), value.as_slice())?

@@ -156,8 +156,12 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             documents,
             skipped,
             settled,
+            keep,
             reply,
-        } => answer(reply, transaction.seal(documents, &skipped, settled)?),
+        } => {
+            transaction.keep(keep)?;
+            answer(reply, transaction.seal(documents, &skipped, settled)?)
+        }
         Request::Change {
             changes,
             keep,
@@ -187,8 +191,11 @@ fn answer<T: Send + 'static>(reply: Reply<T>, value: T) -> Answer {
 fn weigh(request: &Request) -> usize {
     match request {
         Request::Append { decoded, keep, .. } => decoded.len() + keep.len(),
-        Request::Seal { documents, .. } => {
-            documents.iter().map(|document| document.events.len()).sum()
+        Request::Seal {
+            documents, keep, ..
+        } => {
+            let events: usize = documents.iter().map(|document| document.events.len()).sum();
+            events + keep.len()
         }
         Request::Change {
             changes,

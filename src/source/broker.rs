@@ -38,7 +38,6 @@ pub use options::BrokerError;
 use super::devices::{DeviceList, Told};
 use super::identity::ReadingId;
 use super::{Intake, Outbound, Reading};
-use crate::capture::Capture;
 use crate::event::{Name, SourceKind};
 use crate::view::board::Board;
 use crate::{clock, config};
@@ -99,7 +98,7 @@ impl Broker {
                 board,
                 eventloop,
                 presence: Presence::default(),
-                capture: intake.capture().cloned(),
+                intake: intake.clone(),
                 connected: None,
                 had_session: false,
                 progress: false,
@@ -165,7 +164,7 @@ struct Driver {
     board: Board,
     eventloop: EventLoop,
     presence: Presence,
-    capture: Option<Capture>,
+    intake: Intake,
     /// Since when the present connection is there.
     connected: Option<Instant>,
     /// There was a connection before, so the broker should know the session.
@@ -303,8 +302,13 @@ impl Driver {
             }
             Some(Topic::State(device)) => {
                 self.presence.state(&self.board, &device, &publish.payload);
-                if let Some(capture) = &self.capture {
+                if let Some(capture) = self.intake.capture() {
                     capture.heard_state(&device, &publish.payload);
+                }
+                // What the broker retained was said at another time.
+                if !publish.retain {
+                    let received = clock::now();
+                    self.intake.hear_state(&device, &publish.payload, received);
                 }
                 None
             }

@@ -183,7 +183,7 @@ impl Ledger {
             };
             let parts = parts(&self.journal, document, line)?;
             let bounds = parts.iter().map(|part| part.done.bounds());
-            let spans: Vec<Span> = (bounds.clone())
+            let mut spans: Vec<Span> = (bounds.clone())
                 .filter(|(from, until)| from < until)
                 .map(|(from, until)| Span {
                     from,
@@ -192,6 +192,18 @@ impl Ledger {
                     doubt: Doubt::Clock,
                 })
                 .collect();
+            if spans.is_empty() {
+                // The device has shown its clock before this was posted, with the time as it was sealed.
+                spans.extend(document.times.iter().filter_map(|known| {
+                    let other = known.other?;
+                    Some(Span {
+                        from: known.time.min(other),
+                        until: known.time.max(other),
+                        number: document.number,
+                        doubt: Doubt::Ended,
+                    })
+                }));
+            }
             let earliest = bounds
                 .map(|(from, _)| from)
                 .min()
@@ -204,6 +216,24 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+
+    /// Ends the spans of documents whose clocks were in doubt, and whose devices have shown them since.
+    pub(super) fn end_doubtful_spans(&mut self) -> Result<Vec<KeepChange>, JournalError> {
+        let mut keep = Vec::new();
+        for number in self.book()?.doubtful() {
+            let Some(entry) = self.journal.document(number)? else {
+                continue;
+            };
+            let known = self.with_true_times(&entry.document)?;
+            let is_over = |known: &Document| known.times.iter().all(|time| time.other.is_none());
+            if known.as_ref().is_some_and(is_over) {
+                let book = self.book()?;
+                let ends = book.end_doubt(number);
+                keep.extend(ends.iter().map(|end| kept_spans(book, end)));
+            }
+        }
+        Ok(keep)
     }
 
     /// An event at these ends was undone: nobody knows where its goods were between the two.
@@ -338,6 +368,13 @@ fn forget(book: &mut Book, now: Timestamp, days: u32) -> Vec<KeepChange> {
     places
         .chain(ends.iter().map(|end| (span_path(end), None)))
         .collect()
+}
+
+/// The spans of an end as they are to be on disk; without any, the record goes.
+fn kept_spans(book: &Book, end: &End) -> KeepChange {
+    let spans = book.spans_of(end);
+    let value = (!spans.is_empty()).then(|| stored::spans_in(spans).ok());
+    (span_path(end), value.flatten())
 }
 
 fn put_span(book: &mut Book, end: End, span: Span) -> Option<KeepChange> {

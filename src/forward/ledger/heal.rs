@@ -86,7 +86,7 @@ impl Ledger {
     }
 
     /// What would be said to Odoo about each.
-    async fn looked_at(
+    pub(super) async fn looked_at(
         &mut self,
         odoo: &mut Client,
         ground: Ground<'_>,

@@ -121,7 +121,14 @@ async fn compare(
     resolved: &mut [Resolved<Prepared>],
     all: Vec<(usize, Wanted)>,
 ) -> Result<(), Trouble> {
-    let Some(since) = all.iter().map(|(_, wanted)| wanted.since()).min() else {
+    let since = |wanted: &Wanted| {
+        let since = wanted.since();
+        let read_since = |book: &crate::book::Book| book.read_since(&wanted.of, wanted.at);
+        ground
+            .book
+            .map_or(since, |book| since.min(read_since(book)))
+    };
+    let Some(since) = all.iter().map(|(_, wanted)| since(wanted)).min() else {
         return Ok(());
     };
     let products = all.iter().map(|(_, wanted)| wanted.of.product).collect();

@@ -51,7 +51,7 @@ struct SpanV1 {
     from_us: i64,
     until_us: i64,
     number: u64,
-    /// 0: an event was undone; 1: a clock is in doubt.
+    /// 0: an event was undone; 1: a clock is in doubt; 2: it was, and is no more.
     doubt: u8,
 }
 
@@ -63,6 +63,7 @@ pub fn spans_in(spans: &[Span]) -> Result<Vec<u8>, BadRecord> {
         doubt: match span.doubt {
             Doubt::Undone => 0,
             Doubt::Clock => 1,
+            Doubt::Ended => 2,
         },
     });
     encode("spans", &StoredSpans::V1(spans.collect()))
@@ -78,6 +79,7 @@ pub fn spans_out(bytes: &[u8]) -> Result<Vec<Span>, BadRecord> {
             doubt: match span.doubt {
                 0 => Doubt::Undone,
                 1 => Doubt::Clock,
+                2 => Doubt::Ended,
                 other => return Err(bad("spans", format!("no doubt has the number {other}"))),
             },
         })

@@ -2,10 +2,11 @@
 //!
 //! A form that changes is a new version with a file of its own; nothing is ever changed in `v1.txt`.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::book::{Count, Doubt, Span};
+use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
 use crate::event::{Action, Event, EventFlag, SourceKind};
 use crate::journal::AuditRecord;
@@ -289,6 +290,20 @@ fn undo_v3() -> (Event, Document, Progress) {
     (undo, document, progress)
 }
 
+fn device_clock() -> DeviceClock {
+    let sighting = |from, to, ahead| Sighting {
+        from: at(from),
+        to: at(to),
+        ahead: SignedDuration::from_millis(ahead),
+    };
+    DeviceClock {
+        sightings: vec![sighting(-900, -60, 7_200_250), sighting(0, 0, -18_000_000)],
+        doubted: Some(at(30)),
+        is_changed: true,
+        seq: 300,
+    }
+}
+
 /// Documents with true times of events, and one that corrects a count.
 fn documents_v4() -> [(&'static str, Document); 2] {
     let times = vec![
@@ -344,7 +359,7 @@ fn book() -> (Vec<Count>, Vec<Span>) {
         number: 9,
         doubt,
     };
-    let spans = vec![span(Doubt::Undone), span(Doubt::Clock)];
+    let spans = vec![span(Doubt::Undone), span(Doubt::Clock), span(Doubt::Ended)];
     (vec![count(8, 2), count(3, 0)], spans)
 }
 
@@ -441,8 +456,19 @@ fn the_book_of_places_is_read_and_written_as_ever() {
     assert_eq!(spans_in(&spans).unwrap(), golden("spans"));
     // A doubt that a newer version knows is not guessed at.
     let mut newer = golden("spans");
-    *newer.last_mut().unwrap() = 2;
+    *newer.last_mut().unwrap() = 3;
     assert!(spans_out(&newer).is_err());
+}
+
+#[test]
+fn device_clocks_are_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("clocks.txt"), name);
+    let clock = device_clock();
+    assert_eq!(device_clock_out(&golden("clock")).unwrap(), clock);
+    assert_eq!(device_clock_in(&clock).unwrap(), golden("clock"));
+    let new = DeviceClock::default();
+    assert_eq!(device_clock_out(&golden("new")).unwrap(), new);
+    assert_eq!(device_clock_in(&new).unwrap(), golden("new"));
 }
 
 #[test]

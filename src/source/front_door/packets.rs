@@ -148,6 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             batch.done(delivery, Reason::QuotaExceeded, "larger than 16 KiB");
             return;
         }
+        if target == Target::State {
+            self.shared.intake.hear_state(name, payload, received);
+        }
         let from = Some(&self.client.session);
         match self
             .shared

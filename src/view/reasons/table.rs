@@ -420,6 +420,10 @@ pub const FLAGS: &[Code] = &[
         "the device's clock was off, and the time of the movement was worked out from when its messages came",
     ),
     Code::plain(
+        "clock-in-doubt",
+        "the device's clock was known to be wrong and may have been set since, so there are two times at which the work may have been done; the first one counts until a message of the device shows its clock",
+    ),
+    Code::plain(
         "time-unknown",
         "neither the device nor the gateway had a clock that was right, so the time of posting stands in Odoo",
     ),

@@ -212,7 +212,7 @@ impl Door {
         clippy::unused_async,
         reason = "it has to be called inside of a runtime"
     )]
-    async fn with_intake(
+    pub async fn with_intake(
         config: Listen,
         kept: Vec<(String, Vec<u8>)>,
         intake: impl FnOnce(Inbox) -> Intake,

@@ -1,5 +1,8 @@
 //! What outlives a connection: subscriptions, missed messages, retained messages, wills.
 
+use stockrelay::source::Intake;
+use stockrelay::source::clock_time::ClockTimes;
+
 use super::*;
 
 fn lasting(v5: bool) -> Hello<'static> {
@@ -345,6 +348,46 @@ async fn the_last_will_is_published_unless_the_client_says_good_bye() {
         door.journal.kept()["retained/stockrelay/v1/ams1/pda-1/state"],
         b"bye"
     );
+}
+
+/// A will was written when the client connected, and a state is not kept for the next start of the gateway.
+#[tokio::test]
+async fn a_state_tells_the_time_by_the_devices_clock_and_a_last_will_does_not() {
+    let (clock_times, mut heard) = ClockTimes::new();
+    let intake = |inbox| Intake::new(inbox).with_clock_times(clock_times);
+    let topic = format!("{PREFIX}state");
+    let at = "2026-11-23T08:15:30Z";
+    let (will, state) = (
+        format!(r#"{{"online": false, "at": "{at}"}}"#),
+        format!(r#"{{"online": true, "at": "{at}"}}"#),
+    );
+    let kept = vec![(
+        "retained/stockrelay/v1/ams1/pda-1/state".to_owned(),
+        state.clone().into_bytes(),
+    )];
+    let door = Door::with_intake(anonymous(), kept, intake).await;
+    let hello = Hello {
+        will: Some((&topic, &will)),
+        ..Hello::default()
+    };
+    drop(Raw::connect(&door, hello).await);
+    door.until_connected(0).await;
+    assert_eq!(
+        door.journal.kept()["retained/stockrelay/v1/ams1/pda-1/state"],
+        will.as_bytes()
+    );
+    assert!(heard.try_recv().is_err(), "the will, or what was kept");
+    let mut client = Raw::connect(&door, Hello::default()).await;
+    client.publish("config/reported", 1, &state).await;
+    client.acked(1).await;
+    client.publish("state", 2, &state).await;
+    client.acked(2).await;
+    let time = heard.try_recv().unwrap();
+    assert_eq!(
+        (time.device.as_str(), time.at),
+        ("pda-1", at.parse().unwrap())
+    );
+    assert!(heard.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -212,6 +212,14 @@ impl Stage {
         );
         let scan = |code: &String| (topic("scan"), code.clone().into_bytes());
         messages.extend(publish.scans.iter().map(scan));
+        for read in &publish.reads {
+            let read = self.world.event(&self.target, read).await;
+            messages.push((topic("scan"), read.to_string().into_bytes()));
+        }
+        if let Some(state) = &publish.state {
+            let state = self.world.event(&self.target, state).await;
+            messages.push((topic("state"), state.to_string().into_bytes()));
+        }
         let times = usize::try_from(publish.times).unwrap();
         messages
             .iter()

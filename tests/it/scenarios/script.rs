@@ -297,6 +297,11 @@ pub struct Publish {
     /// Barcodes, each a message on `scan`.
     #[serde(default)]
     pub scans: Vec<String>,
+    /// The same with fields, as the device writes them in JSON.
+    #[serde(default)]
+    pub reads: Vec<toml::Table>,
+    /// What it says of itself, on `state`, after all else.
+    pub state: Option<toml::Table>,
     /// Stays subscribed to what the gateway tells this device, for `told`.
     #[serde(default)]
     pub listens: bool,

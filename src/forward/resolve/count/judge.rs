@@ -141,7 +141,7 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
             );
             reason(code::COUNTED_SINCE, message)
         }
-        Doubt::Clock => {
+        Doubt::Clock | Doubt::Ended => {
             let message = format!(
                 "it was counted at {at}, and the clock of the device that moved goods there says {from} or {until} UTC (document {}): count the bin again and discard this, or retry and allow it",
                 span.number

@@ -1,0 +1,75 @@
+//! Ends the doubt about when a sealed document's events were done. Pure.
+//!
+//! Comes in: a document, its events, and the clocks of their devices as they were seen since. Goes out: the document with the true
+//! times that takes its place. The sealed document stays as it was.
+
+use jiff::Timestamp;
+
+use crate::device_clock::{DeviceClock, is_corrected};
+use crate::document::{Document, EventTime};
+use crate::event::{Name, Recorded};
+use crate::outcome::flag;
+
+/// The document that takes the place of `old`, without a number yet; `None` while no device has shown its clock. `events`: all events
+/// of the document.
+#[must_use]
+pub fn resolve<'a>(
+    old: &Document,
+    events: &[Recorded],
+    clock: impl Fn(&Name) -> Option<&'a DeviceClock>,
+    now: Timestamp,
+) -> Option<Document> {
+    let mut times = Vec::with_capacity(old.times.len());
+    let mut is_resolved = false;
+    for known in &old.times {
+        let recorded = events.iter().find(|recorded| recorded.seq == known.seq);
+        let Some(event) = recorded.map(|recorded| &recorded.event) else {
+            times.push(*known);
+            continue;
+        };
+        let clock = known.other.and_then(|_| clock(&event.device));
+        let Some(time) = clock.and_then(|clock| clock.resolve(event.at, event.received)) else {
+            times.push(*known);
+            continue;
+        };
+        is_resolved = true;
+        if time != event.given_time() {
+            times.push(EventTime {
+                seq: known.seq,
+                time,
+                other: None,
+            });
+        }
+    }
+    if !is_resolved {
+        return None;
+    }
+    let time_of = |recorded: &Recorded| {
+        let known = times.iter().find(|time| time.seq == recorded.seq);
+        known.map_or_else(|| recorded.event.given_time(), |known| known.time)
+    };
+    let is_corrected = |recorded: &Recorded| is_corrected(recorded.event.at, time_of(recorded));
+    let flags = [
+        (events.iter().any(is_corrected), flag::TIME_CORRECTED),
+        (
+            times.iter().any(|time| time.other.is_some()),
+            flag::CLOCK_IN_DOUBT,
+        ),
+    ];
+    let of_clock = |known: &str| flags.iter().any(|(_, flag)| *flag == known);
+    let kept = (old.flags.iter().map(String::as_str)).filter(|known| !of_clock(known));
+    let new = flags
+        .iter()
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, flag)| *flag);
+    Some(Document {
+        number: 0,
+        key: old.key.corrected(),
+        occurred: events.iter().map(time_of).max().unwrap_or(old.occurred),
+        sealed: now,
+        corrects: Some(old.number),
+        flags: new.chain(kept).map(str::to_owned).collect(),
+        times,
+        ..old.clone()
+    })
+}
