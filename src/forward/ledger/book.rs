@@ -243,7 +243,8 @@ impl Ledger {
         span: Span,
     ) -> Result<Vec<KeepChange>, JournalError> {
         let book = self.book()?;
-        let kept = ends.iter().filter_map(|end| put_span(book, *end, span));
+        let ends = ends.iter().filter(|_| span.from < span.until);
+        let kept = ends.filter_map(|end| put_span(book, *end, span));
         Ok(kept.collect())
     }
 

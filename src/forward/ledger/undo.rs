@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use super::book::{Consequences, ends_of};
 use super::changes::{taken_out, undone};
 use super::{Ended, Ledger};
-use crate::book::{Doubt, End, Id, Span};
+use crate::book::{Count, Doubt, End, Id, Span};
 use crate::clock;
 use crate::document::{Document, Purpose, Reason, State};
 use crate::event::Recorded;
@@ -196,19 +196,15 @@ impl Ledger {
     ) -> Result<(), Ended> {
         let quantity = event.event.action.quantity().unwrap_or_default();
         let now = clock::now();
-        if let Some(span) = self.span_of(&undo.document, &parked.document, event.seq)? {
-            let lines = parked.document.lines.iter();
-            let line = lines.clone().find(|line| line.events.contains(&event.seq));
-            let ends = line
-                .map(|line| ends_of(ground.copy, line))
-                .unwrap_or_default();
-            let keep = self.note_undone(&ends, span)?;
-            let noted = Consequences {
-                keep,
-                ..Consequences::default()
-            };
-            self.change_and(Vec::new(), noted).await?;
+        let line = (parked.document.lines.iter()).find(|line| line.events.contains(&event.seq));
+        let ends = line
+            .map(|line| ends_of(ground.copy, line))
+            .unwrap_or_default();
+        let mut noted = Consequences::default();
+        for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
+            noted.keep.extend(self.note_undone(&ends, span)?);
         }
+        self.change_and(Vec::new(), noted).await?;
         let new = without(&parked.document, event.seq, now, |_| quantity);
         let change = taken_out(undo, parked, event, now, new.is_some());
         let Some(new) = new else {
@@ -298,29 +294,36 @@ impl Ledger {
         if of.document.purpose == Purpose::Count {
             self.forget_count(of.document.number, consequences)?;
         }
-        if let Some(span) = self.span_of(&undo.document, &of.document, seq)? {
-            let ends = ends_of_event(&of, seq);
+        let ends = ends_of_event(&of, seq);
+        for span in self.spans_of(&undo.document, &of.document, seq)? {
             consequences.keep.extend(self.note_undone(&ends, span)?);
         }
         Ok(())
     }
 
-    /// From when an event was done until it was undone.
-    fn span_of(
+    /// From when an event was done until it was undone: at least so long, and while a clock is in doubt perhaps longer.
+    fn spans_of(
         &self,
         undo: &Document,
         of: &Document,
         seq: u64,
-    ) -> Result<Option<Span>, JournalError> {
+    ) -> Result<Vec<Span>, JournalError> {
         let Some(recorded) = self.journal.event(seq)? else {
-            return Ok(None);
+            return Ok(Vec::new());
         };
-        Ok(Some(Span {
-            from: times::done(of, seq, &recorded.event).bounds().0,
-            until: times::of_one(&self.journal, undo)?.bounds().1,
+        let done = times::done(of, seq, &recorded.event).bounds();
+        let undone = times::of_one(&self.journal, undo)?.bounds();
+        let span = |from, until, doubt| Span {
+            from,
+            until,
             number: undo.number,
-            doubt: Doubt::Undone,
-        }))
+            doubt,
+        };
+        let mut spans = vec![span(done.1, undone.0, Doubt::Undone)];
+        if done.0 != done.1 || undone.0 != undone.1 {
+            spans.push(span(done.0, undone.1, Doubt::Clock));
+        }
+        Ok(spans)
     }
 
     /// Why an undo is for a person: the place was counted between the event and its undo.
@@ -331,32 +334,38 @@ impl Ledger {
         mut prepared: Prepared,
     ) -> Result<Result<Prepared, Reason>, JournalError> {
         // What was begun before is in Odoo perhaps, and is seen through.
-        let Some(of) = self
-            .journal
-            .document(undoing.number)?
-            .filter(|_| entry.progress.attempts == 0)
-        else {
-            return Ok(Ok(prepared));
-        };
-        let Some(span) = self.span_of(&entry.document, &of.document, undoing.seq)? else {
+        let of = self.journal.document(undoing.number)?;
+        let Some(of) = of.filter(|_| entry.progress.attempts == 0) else {
             return Ok(Ok(prepared));
         };
         let ends = ends_of_event(&of, undoing.seq);
-        let Some((_, count)) = self.count_within(&ends, &span, undoing.number)? else {
-            return Ok(Ok(prepared));
-        };
-        if entry.progress.decision.as_deref() == Some(ALLOW) {
-            prepared.flags.push(flag::COUNTED_SINCE);
-            return Ok(Ok(prepared));
+        for span in self.spans_of(&entry.document, &of.document, undoing.seq)? {
+            let Some((_, count)) = self.count_within(&ends, &span, undoing.number)? else {
+                continue;
+            };
+            if entry.progress.decision.as_deref() == Some(ALLOW) {
+                prepared.flags.push(flag::COUNTED_SINCE);
+                return Ok(Ok(prepared));
+            }
+            return Ok(Err(counted_within(&span, &count)));
         }
-        let message = format!(
-            "the place was counted at {} UTC (document {}), between the event at {} and this undo: count it again and discard this, or retry and allow it",
-            odoo_time(count.time),
-            count.number,
-            odoo_time(span.from)
-        );
-        Ok(Err(reason(code::COUNTED_SINCE, message)))
+        Ok(Ok(prepared))
     }
+}
+
+fn counted_within(span: &Span, count: &Count) -> Reason {
+    let (time, from) = (odoo_time(count.time), odoo_time(span.from));
+    let number = count.number;
+    if span.doubt == Doubt::Undone {
+        let message = format!(
+            "the place was counted at {time} UTC (document {number}), between the event at {from} and this undo: count it again and discard this, or retry and allow it"
+        );
+        return reason(code::COUNTED_SINCE, message);
+    }
+    let message = format!(
+        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, that may be between the event and this undo: this goes on by itself when the device shows its clock; or retry and allow it"
+    );
+    reason(code::CLOCK_IN_DOUBT, message)
 }
 
 /// Where the line of this event takes goods and puts them, by the plan that its document was sent by.

@@ -11,7 +11,7 @@ use stockrelay::config::{self, Negative, Under};
 use stockrelay::document::{Purpose, State};
 use stockrelay::event::{Action, Event, Name, Recorded, SourceKind};
 use stockrelay::forward::{Forwarder, Rules};
-use stockrelay::journal::{Accepted, Journal, WriterHandle};
+use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, keep_device_clock};
 use stockrelay::outcome::code;
 use stockrelay::source::Outlets;
 use stockrelay::view::board::Board;
@@ -44,6 +44,8 @@ pub struct Delivery {
     recorded: Vec<Option<Recorded>>,
     next: usize,
     is_validated: bool,
+    /// The clock of the first device was shown again.
+    is_shown: bool,
 }
 
 impl Delivery {
@@ -61,11 +63,14 @@ impl Delivery {
             picking: None,
             next: 0,
             is_validated: false,
+            is_shown: false,
         }
     }
 
     fn is_over(&self) -> bool {
-        self.next >= self.order.len() && (self.is_validated || !self.history.has_picks())
+        self.next >= self.order.len()
+            && (self.is_validated || !self.history.has_picks())
+            && (self.is_shown || self.history.ahead.is_none())
     }
 }
 
@@ -147,7 +152,9 @@ impl Gateway {
         let mut dice = Random::new(batch.first().map_or(0, |delivery| delivery.seed));
         for delivery in batch.iter_mut() {
             self.prepare(target, delivery).await;
+            self.show_clock(delivery).await;
         }
+        self.seal().await;
         while batch.iter().any(|delivery| !delivery.is_over()) {
             for delivery in batch.iter_mut() {
                 self.deliver(delivery).await;
@@ -158,6 +165,7 @@ impl Gateway {
             }
         }
         self.drain().await;
+        self.end_doubts().await;
         for delivery in batch.drain(..) {
             self.compare(target, &delivery, report).await;
         }
@@ -241,12 +249,32 @@ impl Gateway {
             let recorded = self.record(delivery, device, id, at, action).await;
             delivery.recorded[place] = Some(recorded);
         }
-        if delivery.next >= delivery.order.len() && some > 0 && !delivery.is_over() {
+        if delivery.next < delivery.order.len() || some == 0 {
+            return;
+        }
+        if !delivery.is_shown {
+            self.show_clock(delivery).await;
+            delivery.is_shown = true;
+        }
+        if !delivery.is_over() {
             delivery.is_validated = true;
             let order = delivery.picking.clone().unwrap_or_default();
             let id = "validate".to_owned();
             self.record(delivery, 0, id, clock::now(), Action::Validate { order })
                 .await;
+        }
+    }
+
+    /// A scan of now, by a clock that is ahead.
+    async fn show_clock(&mut self, delivery: &Delivery) {
+        if let Some(ahead) = delivery.history.ahead {
+            let id = format!("clock-{}", delivery.is_shown || delivery.next > 0);
+            let at = clock::now() + SignedDuration::from_secs(ahead);
+            let scan = Action::Scan {
+                code: "4000000000006".to_owned(),
+                symbology: None,
+            };
+            self.record(delivery, 0, id, at, scan).await;
         }
     }
 
@@ -311,10 +339,10 @@ impl Gateway {
                 reason: None,
             },
         };
-        (
-            self.time(done.second) + SignedDuration::from_millis(500),
-            action,
-        )
+        let ahead = delivery.history.ahead.filter(|_| done.device == 0);
+        let ahead = SignedDuration::from_secs(ahead.unwrap_or_default());
+        let time = self.time(done.second) + SignedDuration::from_millis(500);
+        (time + ahead, action)
     }
 
     async fn record(
@@ -373,8 +401,13 @@ impl Gateway {
         let now = self.now();
         if let Some(sealed) = self.assembler.seal(now) {
             let inbox = self.journal.inbox();
-            let sealed = inbox.seal(sealed.documents, sealed.skipped, sealed.settled);
-            sealed.await.unwrap();
+            let clocks = sealed.clocks.iter();
+            let clocks = clocks.map(|(device, clock)| keep_device_clock(device, clock.as_ref()));
+            let keep = clocks.map(Result::unwrap).collect();
+            inbox
+                .seal_and_keep(sealed.documents, sealed.skipped, sealed.settled, keep)
+                .await
+                .unwrap();
         }
     }
 
@@ -387,6 +420,27 @@ impl Gateway {
         if drained.is_err() {
             let waiting = self.journal.documents(Some(State::Waiting), 0, 20).unwrap();
             panic!("not drained: {waiting:#?}");
+        }
+    }
+
+    /// Until nothing is parked because of a clock: each clock was shown.
+    async fn end_doubts(&self) {
+        let begun = clock::instant();
+        loop {
+            let parked = self
+                .journal
+                .documents(Some(State::Parked), 0, 10_000)
+                .unwrap();
+            let is_doubtful = |entry: &&Entry| {
+                let reason = entry.progress.reason.as_ref();
+                reason.is_some_and(|reason| reason.code == code::CLOCK_IN_DOUBT)
+            };
+            let Some(entry) = parked.iter().find(is_doubtful) else {
+                return self.drain().await;
+            };
+            let elapsed = clock::instant().duration_since(begun);
+            assert!(elapsed < DRAIN_DEADLINE, "still in doubt: {entry:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Foreign {
 pub struct History {
     pub events: Vec<Done>,
     pub foreign: Vec<Foreign>,
+    /// By how many seconds the clock of the first device is ahead. It shows that before the history is delivered, and after.
+    pub ahead: Option<i64>,
 }
 
 impl History {
@@ -141,7 +143,14 @@ impl History {
                 quantity: random.quantity(),
             });
         }
-        Self { events, foreign }
+        let ahead = random
+            .chance(30)
+            .then(|| 1_800 + i64::try_from(random.below(5_400)).unwrap());
+        Self {
+            events,
+            foreign,
+            ahead,
+        }
     }
 
     fn deed(random: &mut Random, before: &[Done], place: usize) -> Deed {
@@ -283,6 +292,9 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(ahead) = self.ahead {
+            writeln!(f, "  the clock of device 0 is {ahead} s ahead")?;
+        }
         for (place, second) in self.in_true_order() {
             match place {
                 Some(place) => {
