@@ -348,9 +348,7 @@ async fn step(
     match next {
         Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
         Next::Add { picking, rows } => {
-            if !client.add_lines(picking, rows).await? {
-                return Ok(Input::Overtaken);
-            }
+            client.add_lines(picking, rows).await?;
         }
         Next::Validate { picking, backorder } => {
             client.validate_order(*picking, *backorder).await?;
@@ -360,9 +358,7 @@ async fn step(
         }
         Next::Remove { lines } => client.remove_lines(lines).await?,
         Next::Reduce { picking, lines } => {
-            if !client.reduce_lines(picking, lines).await? {
-                return Ok(Input::Overtaken);
-            }
+            client.reduce_lines(picking, lines).await?;
         }
         Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
         Next::Ship {

@@ -69,7 +69,18 @@ impl What {
     /// `load` met another transaction.
     #[must_use]
     pub fn could_not_serialize() -> Self {
-        let message = "could not serialize access due to concurrent update\\n";
+        Self::load_failed("could not serialize access due to concurrent update\\n")
+    }
+
+    /// The same from a PostgreSQL that speaks German.
+    #[must_use]
+    pub fn could_not_serialize_in_german() -> Self {
+        Self::load_failed(
+            "konnte Zugriff nicht serialisieren wegen gleichzeitiger Aktualisierung\\n",
+        )
+    }
+
+    fn load_failed(message: &str) -> Self {
         Self::json(
             200,
             format!(

@@ -8,7 +8,8 @@
 //! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not, the batch is halved,
 //!   and one document whose calls come to no answer again and again is set aside, still unknown. The others go on.
 //! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved until one
-//!   is left. The others go on (**invariant 8**).
+//!   is left. The others go on (**invariant 8**). A *load* that is refused is sent again three times, with growing pauses, before
+//!   its document is parked: in its answer a conflict with another transaction looks like a refusal. Meanwhile the others go on.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
 //! **Promises:** a document is *posted* only when it was read back done with exactly its lines; documents are taken
@@ -74,6 +75,8 @@ struct Alone {
     number: u64,
     reconciling: Reconciling,
     unanswered: u32,
+    /// Calls in a row that Odoo refused and that are tried again after a look.
+    refused: u32,
 }
 
 /// What the driver does next; each is answered with one [`Input`].
@@ -113,8 +116,6 @@ pub enum Input {
     Validated,
     Seen(Seen),
     Done,
-    /// Somebody finished or cancelled the order between the look and the call, and Odoo changed nothing.
-    Overtaken,
     Failed(Failure),
     Settled,
     Woken,
@@ -231,10 +232,13 @@ impl Machine {
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
             Input::Failed(failure) => return self.failed(failure, now, jitter),
-            Input::Settled => return self.settled.clear(),
+            Input::Settled => {
+                self.settled.clear();
+                return self.turn(now);
+            }
             Input::Woken => {
                 self.idle = false;
-                return;
+                return self.turn(now);
             }
             Input::Taken(None) => {
                 self.idle = true;
@@ -262,7 +266,6 @@ impl Machine {
             Input::Pickings(pickings) => self.pickings(&pickings, took),
             Input::Seen(seen) => self.reconcile(|order| order.seen(&seen)),
             Input::Done => self.reconcile(Reconciling::done),
-            Input::Overtaken => self.reconcile(Reconciling::look_again),
         }
         self.failures = 0;
         self.link = Link::Up;
@@ -283,6 +286,7 @@ impl Machine {
                         number,
                         reconciling: Reconciling::new(job, self.limits.orders.clone()),
                         unanswered: if aside { UNANSWERED_MAX - 1 } else { 0 },
+                        refused: 0,
                     });
                 }
             }
@@ -363,7 +367,7 @@ impl Machine {
                 after,
                 slow,
             } => {
-                let pause = self.backoff(jitter).max(after.unwrap_or_default());
+                let pause = backoff(self.failures, jitter).max(after.unwrap_or_default());
                 self.failures = self.failures.saturating_add(1);
                 self.pause_until = now + pause;
                 self.doubt_link(slow.then(|| message.clone()));
@@ -375,9 +379,9 @@ impl Machine {
                 self.failures = 0;
                 self.link = Link::Up;
                 if self.order.is_some() {
-                    self.reconcile(|order| order.refused(&message));
+                    self.order_refused(&message, now, jitter);
                 } else {
-                    self.refused(&message, documents);
+                    self.refused(&message, documents, now, jitter);
                 }
             }
             // Not about a document: this Odoo does not do what it should.
@@ -451,14 +455,6 @@ impl Machine {
         self.begin_again();
     }
 
-    /// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at once.
-    fn backoff(&self, jitter: f64) -> Duration {
-        let full = BACKOFF_MIN
-            .saturating_mul(1 << self.failures.min(6))
-            .min(BACKOFF_MAX);
-        (full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(BACKOFF_MIN)
-    }
-
     /// What the last call did is unknown, and much may happen meanwhile: everything starts at its first step.
     fn begin_again(&mut self) {
         for batch in &mut self.work {
@@ -469,7 +465,25 @@ impl Machine {
         }
     }
 
-    fn refused(&mut self, message: &str, mut named: Vec<(usize, String)>) {
+    /// Odoo refused a call about an order. Where it may have been for the order's state, or for another transaction, the
+    /// order is looked at after a pause.
+    fn order_refused(&mut self, message: &str, now: Duration, jitter: f64) {
+        self.reconcile(|order| order.refused(message));
+        if let Some(order) = &mut self.order
+            && order.reconciling.was_refused()
+        {
+            self.pause_until = now + backoff(order.refused, jitter);
+            order.refused += 1;
+        }
+    }
+
+    fn refused(
+        &mut self,
+        message: &str,
+        mut named: Vec<(usize, String)>,
+        now: Duration,
+        jitter: f64,
+    ) {
         let Some(batch) = self.work.last_mut() else {
             return;
         };
@@ -485,15 +499,40 @@ impl Machine {
         }
         // From the back, so that the places of those before stay what they are.
         named.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
+        let mut again = Vec::new();
         for (place, message) in named {
-            if place < batch.documents.len() {
-                let sent = batch.documents.remove(place);
-                let outcome = Outcome::refused(code::ODOO_REFUSED, message, sent.odoo);
-                self.settled.push((sent.number, outcome));
+            if place >= batch.documents.len() {
+                continue;
+            }
+            let alone = batch.take(place);
+            match alone.load_again(now, jitter) {
+                Ok(alone) => again.push(alone),
+                Err(sent) => {
+                    let number = sent.number;
+                    let outcome = Outcome::refused(code::ODOO_REFUSED, message, sent.named());
+                    self.settled.push((number, outcome));
+                }
             }
         }
         if batch.documents.is_empty() {
             self.work.pop();
+        }
+        self.work.splice(0..0, again);
+        self.turn(now);
+    }
+
+    /// Puts a batch last that may be sent now; where all wait for their time, nothing is sent before the first of them.
+    fn turn(&mut self, now: Duration) {
+        let due = |batch: &Batch| batch.not_before <= now;
+        match self.work.iter().rposition(due) {
+            Some(place) => {
+                let batch = self.work.remove(place);
+                self.work.push(batch);
+            }
+            None => {
+                let first = self.work.iter().map(|batch| batch.not_before).min();
+                self.pause_until = self.pause_until.max(first.unwrap_or_default());
+            }
         }
     }
 
@@ -509,4 +548,12 @@ impl Machine {
         }
         self.work.push(first.skipping());
     }
+}
+
+/// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at once.
+fn backoff(failures: u32, jitter: f64) -> Duration {
+    let full = BACKOFF_MIN
+        .saturating_mul(1 << failures.min(6))
+        .min(BACKOFF_MAX);
+    (full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(BACKOFF_MIN)
 }

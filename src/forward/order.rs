@@ -21,6 +21,7 @@ use rust_decimal::Decimal;
 pub use self::rows::Row;
 pub use self::target::holder;
 pub use self::undo::{Part, comes_back};
+use super::odoo::LOADS_AGAIN;
 use super::odoo::order::SeenPicking;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef};
@@ -183,6 +184,8 @@ pub struct Reconciling {
     weight_kg: Option<Decimal>,
     /// Why Odoo refuses to validate the order with our lines on it.
     refusal: Option<String>,
+    /// What Odoo said when it refused calls that depend on the order's state, or on other transactions.
+    refused: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,7 +214,14 @@ impl Reconciling {
             calls: Vec::new(),
             weight_kg: None,
             refusal: None,
+            refused: Vec::new(),
         }
+    }
+
+    /// The last call was refused, and what the order looks like now says what is next.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        !self.refused.is_empty() && self.next == Next::Read
     }
 
     #[must_use]
@@ -263,11 +273,24 @@ impl Reconciling {
             self.refusal = Some(message.to_owned());
             return self.look_again();
         }
+        // Was it for the order's state, or for another transaction? The text does not tell, the order does.
+        if let Next::Add { .. } | Next::Reduce { .. } | Next::Remove { .. } = self.next {
+            self.refused.push(message.to_owned());
+            self.next = Next::Read;
+            return;
+        }
+        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, None));
+    }
+
+    /// A call that was refused too often is so for a person. The order was looked at after the last refusal, and is open.
+    fn refused_for_good(&self) -> Option<Next> {
         let odoo = match &self.next {
             Next::Add { picking, .. } | Next::Reduce { picking, .. } => Some(picking.named()),
-            _ => None,
+            Next::Remove { .. } => None,
+            _ => return None,
         };
-        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
+        let last = self.refused.get(LOADS_AGAIN as usize..)?.last()?;
+        Some(refuse(code::ODOO_REFUSED, last.clone(), odoo))
     }
 
     /// What was read says what is next.
@@ -283,6 +306,9 @@ impl Reconciling {
             Task::Ship(shipment) => self.ship(seen, shipment),
             Task::TakeBack { of, taken, stays } => self.take_back(seen, *of, taken, stays),
         };
+        if let Some(refused) = self.refused_for_good() {
+            self.next = refused;
+        }
     }
 
     fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {

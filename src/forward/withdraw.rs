@@ -5,7 +5,7 @@
 
 use super::odoo::{Client, Warehouse};
 use super::resolve::is_about_order;
-use crate::document::Document;
+use crate::document::{Document, OdooRef};
 use crate::outcome::Failure;
 
 /// What became of it.
@@ -19,15 +19,21 @@ pub enum Withdrawn {
     Refused(String),
 }
 
+/// `known`: the picking that Odoo named for it. A search leaves out what the key's user may not see, so it is read by its id,
+/// which Odoo then refuses.
 pub async fn withdraw(
     odoo: &mut Client,
     warehouse: &Warehouse,
     document: &Document,
+    known: Option<&OdooRef>,
 ) -> Result<Withdrawn, Failure> {
     if is_about_order(&document.purpose) {
-        return lines(odoo, warehouse, document).await;
+        return lines(odoo, warehouse, document, known).await;
     }
-    let held = odoo.held(document.key).await?;
+    let mut held = odoo.held(document.key).await?;
+    if let Some(known) = known.filter(|known| held.iter().all(|picking| picking.id != known.id)) {
+        held.extend(odoo.pickings(&[known.id]).await?);
+    }
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
     if let Some(done) = held.iter().find(|picking| picking.state == "done") {
         return Ok(Withdrawn::Posted(name(&done.name)));
@@ -50,9 +56,14 @@ async fn lines(
     odoo: &mut Client,
     warehouse: &Warehouse,
     document: &Document,
+    known: Option<&OdooRef>,
 ) -> Result<Withdrawn, Failure> {
     let order = document.purpose.order().unwrap_or_default();
-    let seen = odoo.order(warehouse, order).await?;
+    let mut seen = odoo.order(warehouse, order).await?;
+    let missing = known.filter(|known| seen.pickings.iter().all(|picking| picking.id != known.id));
+    if let Some(known) = missing {
+        seen.pickings.extend(odoo.seen(&[known.id]).await?);
+    }
     let mut open = Vec::new();
     for picking in &seen.pickings {
         let ours = || picking.lines.iter().filter(|line| line.is_of(document.key));

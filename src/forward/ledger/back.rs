@@ -96,7 +96,8 @@ impl Ledger {
         if !is_to_take_back(&entry) {
             return Ok(Withdrawn::Gone);
         }
-        let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document).await {
+        let known = entry.progress.odoo.as_ref();
+        let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {
             Ok(withdrawn) => withdrawn,
             Err(wait @ Failure::Wait { .. }) => return Err(wait.into()),
             // It is about this document, as long as the key is good.

@@ -5,7 +5,7 @@ use crate::forward::begun::{self, Standing};
 use crate::forward::odoo::Client;
 use crate::forward::resolve::{Ground, Prepared};
 use crate::journal::Entry;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, code};
 
 /// What is to be done with a document that was taken.
 pub(super) enum Next {
@@ -32,8 +32,10 @@ pub(super) async fn next(
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,
     };
+    let message = reason.message.clone();
+    let found = begun::find_out(odoo, ground.warehouse, &entry.document, reason).await;
     Ok(
-        match begun::find_out(odoo, ground.warehouse, &entry.document, reason).await? {
+        match found.or_else(|failure| not_shown(failure, &message))? {
             Standing::Posted(odoo) => Next::Found(odoo),
             Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
             // A call from before the stop may still be posting it.
@@ -43,4 +45,17 @@ pub(super) async fn next(
             Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
         },
     )
+}
+
+/// Odoo does not let us look at what it holds of this document alone.
+fn not_shown(failure: Failure, why: &str) -> Result<Standing, Failure> {
+    let Failure::Person { message, .. } = failure else {
+        return Err(failure);
+    };
+    Ok(Standing::Absent(Reason {
+        code: code::UNKNOWN_OUTCOME.to_owned(),
+        message: format!(
+            "its send was begun before, and Odoo does not show what became of it ({message}); it cannot be sent again because {why}"
+        ),
+    }))
 }

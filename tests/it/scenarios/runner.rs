@@ -358,6 +358,7 @@ fn what(what: What) -> link::What {
         What::Asks => link::What::asks(),
         What::Refuses => link::What::refuses(),
         What::CouldNotSerialize => link::What::could_not_serialize(),
+        What::CouldNotSerializeInGerman => link::What::could_not_serialize_in_german(),
     }
 }
 

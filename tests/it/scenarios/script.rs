@@ -219,6 +219,21 @@ pub enum Somebody {
     },
     /// Closes the books up to a day; opens them with `""`.
     LockDate(String),
+    /// A record rule keeps the gateway from the pickings that have open or done lines of a product.
+    Forbid {
+        product: String,
+        /// `read`, or `write`.
+        operation: Operation,
+    },
+    /// Removes all rules for a product.
+    Permit(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    Read,
+    Write,
 }
 
 /// One of the three, of the only parked document or of the one with this code; or `retry` of all with this code.
@@ -306,6 +321,8 @@ pub enum What {
     Unavailable,
     TooMany,
     CouldNotSerialize,
+    /// From a database that speaks German.
+    CouldNotSerializeInGerman,
     /// Odoo does nothing, and asks a person something.
     Asks,
     /// A business rule says no.

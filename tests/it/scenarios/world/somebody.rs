@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::World;
-use crate::scenarios::script::Somebody;
+use crate::scenarios::script::{Operation, Somebody};
 use crate::scenarios::target::{Target, fresh};
 
 impl World {
@@ -100,6 +100,17 @@ impl World {
                 }
             }
             Somebody::LockDate(day) => lock_date(target, day).await,
+            Somebody::Forbid { product, operation } => {
+                self.forbid(target, product, *operation).await;
+            }
+            Somebody::Permit(product) => {
+                let named = json!([["name", "=", self.rule(product)]]);
+                let body = json!({"domain": named});
+                let rules = target.admin("ir.rule", "search", body).await;
+                target
+                    .admin("ir.rule", "unlink", json!({"ids": rules}))
+                    .await;
+            }
         }
     }
 
@@ -159,6 +170,29 @@ impl World {
         target.made("product.product", values).await;
         let values = json!({"name": "Other bin", "barcode": bin, "usage": "internal", "company_id": company});
         target.made("stock.location", values).await;
+    }
+
+    fn rule(&self, product: &str) -> String {
+        format!("Not the gateway's: {}", self.products[product].barcode)
+    }
+
+    /// A rule for everybody that holds for the gateway's user alone.
+    async fn forbid(&self, target: &Target, product: &str, operation: Operation) {
+        let domain = json!([["model", "=", "stock.picking"]]);
+        let models = target
+            .admin("ir.model", "search", json!({"domain": domain}))
+            .await;
+        let me = target.ask("res.users", "context_get", json!({})).await["uid"].clone();
+        let id = self.product(product);
+        let force = format!(
+            "['!', ('move_line_ids.product_id', 'in', [{id}])] if user.id == {me} else [(1, '=', 1)]"
+        );
+        let values = json!({
+            "name": self.rule(product), "model_id": models[0], "domain_force": force,
+            "perm_read": operation == Operation::Read, "perm_write": operation == Operation::Write,
+            "perm_create": false, "perm_unlink": false,
+        });
+        target.made("ir.rule", values).await;
     }
 
     async fn moves(&self, target: &Target, order: &str, product: &str) -> Value {
