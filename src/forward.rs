@@ -7,8 +7,8 @@
 //! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
-//! - `ledger`, `aside`, `counted`: the journal's side: who is sent, what became of it, who waits for a better time, and what is
-//!   in a count already.
+//! - `ledger`, `aside`, `counted`, `late`: the journal's side: who is sent, what became of it, who waits for a better time, what is
+//!   in a count already, and what a call that was given up may still do.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
@@ -18,6 +18,7 @@ mod begun;
 pub mod copy;
 mod counted;
 mod lanes;
+mod late;
 mod ledger;
 pub mod machine;
 pub mod odoo;
@@ -54,6 +55,8 @@ use crate::{clock, config};
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The alarm that tells of a held link.
 const ALARM_HELD: &str = "odoo-held";
+/// The alarm that tells of a document that Odoo posted after it was over here. It stays until the next start.
+const ALARM_LATE: &str = "odoo-posted-late";
 
 /// The part of the gateway that posts to Odoo.
 #[derive(Debug)]
@@ -121,6 +124,12 @@ impl Forwarder {
             let now = hands.now();
             let took = now.saturating_sub(begun);
             hands.note(&command, &input, took);
+            if command.writes()
+                && matches!(input, Input::Failed(Failure::Wait { .. }))
+                && let Err(Interrupted::Ended(ended)) = hands.ledger.note_unanswered().await
+            {
+                break ended;
+            }
             machine.answer(input, now, took, jitter());
             hands.show(&machine);
         };
@@ -214,6 +223,10 @@ impl Hands {
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
                 self.ledger.heal(client, ground, news).await?;
                 self.ledger.take_back_all(client, ground).await?;
+                let late_s = self.config.late_commit_s;
+                if let Some(sentence) = self.ledger.look_at_late(client, ground, late_s).await? {
+                    self.board.alarm(ALARM_LATE, Some(sentence));
+                }
                 Input::Refreshed
             }
             Command::Take { lines_max } => {

@@ -43,6 +43,7 @@ pub mod code {
     pub const HELD_BACK: &str = "held-back";
     pub const NOT_WITHDRAWN: &str = "not-withdrawn";
     pub const ALREADY_POSTED: &str = "already-posted";
+    pub const POSTED_LATE: &str = "posted-late";
     pub const ORDER_CHANGED: &str = "order-changed";
     pub const OVER_PICKED: &str = "over-picked";
     pub const UNDER_PICKED: &str = "under-picked";
@@ -89,6 +90,7 @@ pub mod code {
         HELD_BACK,
         NOT_WITHDRAWN,
         ALREADY_POSTED,
+        POSTED_LATE,
         ORDER_CHANGED,
         OVER_PICKED,
         UNDER_PICKED,

@@ -2,6 +2,7 @@
 //!
 //! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a person discarded or corrected it;
 //!   `undo`: because its device took it back; `heal`: what master data resolves by now.
+//! - `late`: what a call did that came to no answer, once it can no longer be running.
 //! - `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`: what the devices hear.
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
@@ -10,6 +11,7 @@ mod back;
 mod changes;
 mod heal;
 mod hold;
+mod late;
 mod taken;
 mod tell;
 mod undo;
@@ -20,12 +22,14 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use self::back::is_to_take_back;
 use self::changes::{nothing_to_post, parked, posted, sending, set_aside, waiting};
 use self::taken::{Next, next};
 use super::Interrupted;
 use super::aside::Aside;
 use super::copy::Copy;
 use super::counted::{Counts, lines_done};
+use super::late::Late;
 use super::machine::Job;
 use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
@@ -76,6 +80,8 @@ pub struct Ledger {
     undoing: Option<(u64, u64, u64)>,
     /// The counts that are posted; none before they were read.
     counts: Option<Counts>,
+    /// Documents with calls that came to no answer; none before they were read.
+    late: Option<Late>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -121,6 +127,7 @@ impl Ledger {
             sequence: Sequence::default(),
             undoing: None,
             counts: None,
+            late: None,
             recovered: Some(0),
             healed: 0,
             withdrawn: None,

@@ -105,6 +105,18 @@ pub enum Command<'a> {
     },
 }
 
+impl Command<'_> {
+    /// It may change something in Odoo.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Load(_) | Self::Validate(_) | Self::SetDone(_) => true,
+            Self::Order(_, next) => **next != Next::Read,
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub enum Input {
     Probed,

@@ -11,8 +11,8 @@ use crate::outcome::Failure;
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// Nothing of it is left in Odoo but what was cancelled.
-    Gone,
+    /// Nothing of it is left in Odoo but what was cancelled; so many pickings or lines of it were open.
+    Gone { open: usize },
     /// This picking has it, and is done.
     Posted(String),
     /// Odoo does not let it go, in these words.
@@ -49,7 +49,7 @@ pub async fn withdraw(
             return Ok(Withdrawn::Posted(name(&done.name)));
         }
     }
-    Ok(Withdrawn::Gone)
+    Ok(Withdrawn::Gone { open: open.len() })
 }
 
 async fn lines(
@@ -78,5 +78,5 @@ async fn lines(
     if !open.is_empty() {
         odoo.remove_lines(&open).await?;
     }
-    Ok(Withdrawn::Gone)
+    Ok(Withdrawn::Gone { open: open.len() })
 }

@@ -58,7 +58,7 @@ impl Ledger {
             corrects = before.document.corrects;
             let before = self.revived(before)?;
             let (code, message) = match self.take_back(odoo, ground, before).await? {
-                Withdrawn::Gone => continue,
+                Withdrawn::Gone { .. } => continue,
                 Withdrawn::Posted(_) if entry.progress.decision.as_deref() == Some(ALLOW) => {
                     continue;
                 }
@@ -94,7 +94,7 @@ impl Ledger {
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }
         if !is_to_take_back(&entry) {
-            return Ok(Withdrawn::Gone);
+            return Ok(Withdrawn::Gone { open: 0 });
         }
         let known = entry.progress.odoo.as_ref();
         let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {

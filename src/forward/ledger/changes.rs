@@ -63,7 +63,7 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
 /// What Odoo held of a discarded or replaced document is taken back, or cannot be.
 pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
-        Withdrawn::Gone => (
+        Withdrawn::Gone { .. } => (
             flag::WITHDRAWN,
             "Odoo holds nothing open of it any more".to_owned(),
         ),
@@ -81,6 +81,35 @@ pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut change = change(entry, entry.progress.state, note);
     change.progress.since = entry.progress.since;
     change.progress.flags.push(flag.to_owned());
+    change
+}
+
+/// A call that was given up brought something back into Odoo of a document that is over. It was taken back again, or cannot be.
+pub(super) fn came_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
+    let mut entry = entry.clone();
+    let flags = &mut entry.progress.flags;
+    flags.retain(|known| known != flag::WITHDRAWN);
+    let mut change = taken_back(&entry, withdrawn);
+    let before = "a call that was given up brought it back into Odoo";
+    change.note = format!("{before}; now {}", change.note);
+    change
+}
+
+/// A call that was given up posted a document that is over. A discarded one is parked; in the place of a replaced one there is
+/// another document, so it is flagged.
+pub(super) fn posted_late(entry: &Entry, name: &str) -> Change {
+    let mut change = came_back(entry, &Withdrawn::Posted(name.to_owned()));
+    if entry.progress.state == State::Discarded {
+        let progress = &mut change.progress;
+        progress.state = State::Parked;
+        progress.since = clock::now();
+        progress.reason = Some(Reason {
+            code: code::POSTED_LATE.to_owned(),
+            message: format!(
+                "Odoo posted this document as {name}, by a call that the gateway had given up, after it was discarded. Retry it if {name} is right; else reverse {name} in Odoo and discard it again"
+            ),
+        });
+    }
     change
 }
 

@@ -80,14 +80,57 @@ impl Ledger {
             next = entry.document.corrects.filter(|before| *before < number);
             chain.push(self.revived(entry)?);
         }
-        let said = self.said(&chain, &event)?;
+        self.undo_in_chain(entry, &event, chain, number)
+    }
+
+    /// The document that keeps the note that this event was taken back.
+    pub(super) fn undone_entry(&self, seq: u64) -> Result<Option<Entry>, JournalError> {
+        let mut next = self.journal.document_of(seq)?.flatten();
+        for _ in 0..CHAIN_MAX {
+            let Some(number) = next else { break };
+            let Some(entry) = self.journal.document(number)? else {
+                break;
+            };
+            if entry.progress.undone.contains(&seq) {
+                return self.revived(entry).map(Some);
+            }
+            next = entry.document.corrects.filter(|before| *before < number);
+        }
+        Ok(None)
+    }
+
+    /// How it would stand if the event were in this document, and Odoo had it.
+    pub(super) fn undo_in(
+        &self,
+        entry: &Entry,
+        seq: u64,
+        of: Entry,
+    ) -> Result<Option<Undo>, JournalError> {
+        let Some(event) = self.journal.event(seq)? else {
+            return Ok(None);
+        };
+        let number = of.document.number;
+        self.undo_in_chain(entry, &event, vec![of], number)
+            .map(Some)
+    }
+
+    fn undo_in_chain(
+        &self,
+        entry: &Entry,
+        event: &Recorded,
+        mut chain: Vec<Entry>,
+        number: u64,
+    ) -> Result<Undo, JournalError> {
+        let said = self.said(&chain, event)?;
         let said = |seq: u64| said.get(&seq).copied().unwrap_or_default();
         Ok(match standing(&chain, event.seq) {
             Standing::Waits(number) => Undo::Waits(self.journal.document(number)?.map(Box::new)),
-            Standing::Parked => Undo::Parked(Box::new(chain.swap_remove(0)), Box::new(event)),
+            Standing::Parked => {
+                Undo::Parked(Box::new(chain.swap_remove(0)), Box::new(event.clone()))
+            }
             Standing::Moved(place) => {
                 let of = &chain[place];
-                match Undoing::of(&entry.document, of, &event, said) {
+                match Undoing::of(&entry.document, of, event, said) {
                     Some(undoing) => Undo::Moved(Box::new(undoing)),
                     None => Undo::Nothing(format!(
                         "it was taken back before, of document {}",
@@ -231,7 +274,8 @@ impl Ledger {
             return Ok(());
         };
         let changes = self.counts()?.undone(of);
-        self.keep(changes).await
+        self.keep(changes).await?;
+        self.note_taken_back(of, number).await
     }
 }
 

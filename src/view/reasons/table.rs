@@ -314,6 +314,14 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "posted-late",
+        meaning: "Odoo posted it after it was discarded here, by a call that the gateway had given up",
+        choices: &[
+            (Retry, "what Odoo holds stands"),
+            (Discard, "it was reversed in Odoo"),
+        ],
+    },
+    Code {
         code: "not-withdrawn",
         meaning: "Odoo does not take back what it holds open of the document that this one corrects, or takes something back of",
         choices: &[

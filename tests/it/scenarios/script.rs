@@ -148,6 +148,12 @@ pub enum Step {
     Fault(Fault),
     /// The faults of a method are over.
     Mend(String),
+    /// Odoo carries out so many calls that were `held`.
+    Release(usize),
+    /// Until a discarded document has this flag.
+    Flagged(String),
+    /// Until no open line of a product is picked.
+    NothingPicked(String),
     /// What happens to the daemon.
     Daemon(Happening),
     /// Odoo learns of a product that was to come `later`.
@@ -301,6 +307,8 @@ pub enum Position {
 pub enum Happening {
     /// It stops in an orderly way, and starts again on the same data.
     Restart,
+    /// The same, and by then no call that it gave up before can still be running in Odoo.
+    RestartAfterLateCalls,
 }
 
 #[derive(Debug, Deserialize)]
@@ -317,6 +325,8 @@ pub struct Fault {
 pub enum What {
     CutBefore,
     CutAfter,
+    /// The connection is cut; Odoo carries the call out at the step `release`.
+    Held,
     Slow,
     Unavailable,
     TooMany,

@@ -114,13 +114,23 @@ impl World {
         }
     }
 
-    /// The open, picked lines of a product, and their picking.
-    async fn open_lines(&self, target: &Target, product: &str) -> (Vec<Value>, Value) {
-        let domain = json!([
+    /// Whether a product has open lines that are picked.
+    pub async fn is_picked(&self, target: &Target, product: &str) -> bool {
+        let body = json!({"domain": self.picked(product)});
+        target.ask("stock.move.line", "search_count", body).await != json!(0)
+    }
+
+    fn picked(&self, product: &str) -> Value {
+        json!([
             ["product_id", "=", self.product(product)],
             ["picked", "=", true],
             ["state", "not in", ["done", "cancel"]]
-        ]);
+        ])
+    }
+
+    /// The open, picked lines of a product, and their picking.
+    async fn open_lines(&self, target: &Target, product: &str) -> (Vec<Value>, Value) {
+        let domain = self.picked(product);
         let body = json!({"domain": domain, "fields": ["picking_id"]});
         let lines = target.ask("stock.move.line", "search_read", body).await;
         let lines = lines.as_array().expect("lines");
