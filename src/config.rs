@@ -133,9 +133,9 @@ pub enum Api {
 pub struct Orders {
     /// More was picked than ordered. Default `ask`.
     pub pick_over: Over,
-    /// Less was picked than ordered, and the order is said to be complete. Default `ask`.
+    /// Less was picked than ordered, and the order is said to be complete. Default `as-odoo`.
     pub pick_under: Under,
-    /// The same for receipts. Defaults `ask` and `backorder`.
+    /// The same for receipts. Defaults `ask` and `as-odoo`.
     pub receive_over: Over,
     pub receive_under: Under,
     /// Whether an order is validated by itself once all that was ordered is there. Default true; else a `validate` event does it.
@@ -165,15 +165,17 @@ pub enum Under {
     NoBackorder,
     /// Parked until the rest is there.
     Refuse,
+    /// As the operation type in Odoo says: ask, always a backorder, or never one.
+    AsOdoo,
 }
 
 impl Default for Orders {
     fn default() -> Self {
         Self {
             pick_over: Over::Ask,
-            pick_under: Under::Ask,
+            pick_under: Under::AsOdoo,
             receive_over: Over::Ask,
-            receive_under: Under::Backorder,
+            receive_under: Under::AsOdoo,
             validate_complete: true,
             blind_receipts: false,
             blind_returns: false,

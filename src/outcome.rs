@@ -216,7 +216,12 @@ impl Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Read back from Odoo: done, with exactly the lines of the document.
-    Posted { odoo: OdooRef, already: bool },
+    Posted {
+        odoo: OdooRef,
+        already: bool,
+        /// What Odoo did besides, for people: with what was missing of an order.
+        note: Option<String>,
+    },
     /// Odoo has something else by now than when it was looked up what to say: to be looked up again.
     Overtaken { why: String },
     /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.

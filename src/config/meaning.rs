@@ -304,8 +304,9 @@ fn over(reader: &mut Reader, key: &'static str) -> Option<Over> {
 }
 
 fn under(reader: &mut Reader, key: &'static str) -> Option<Under> {
-    let accepted = "ask, backorder, no-backorder or refuse";
+    let accepted = "as-odoo, ask, backorder, no-backorder or refuse";
     reader.parsed(key, accepted, |text| match text {
+        "as-odoo" => Some(Under::AsOdoo),
         "ask" => Some(Under::Ask),
         "backorder" => Some(Under::Backorder),
         "no-backorder" => Some(Under::NoBackorder),

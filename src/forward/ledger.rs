@@ -173,7 +173,7 @@ impl Ledger {
                 Next::Nothing(prepared) => nothing_to_post(entry, prepared),
                 Next::Refuse(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
-                Next::Found(odoo) => posted(entry, odoo, true),
+                Next::Found(odoo) => posted(entry, odoo, true, None),
                 Next::Aside(why) => {
                     set_aside(entry, why, self.aside.put(entry.document.number, now))
                 }
@@ -201,7 +201,7 @@ impl Ledger {
                 }
                 Next::Nothing(_) => {
                     self.sequence.release_document(&entry.document);
-                    self.tell_posted(&entry.document, None).await?;
+                    self.tell_posted(&entry.document, None, None).await?;
                 }
                 Next::Refuse(reason) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document);
@@ -209,7 +209,7 @@ impl Ledger {
                 }
                 Next::Found(odoo) => {
                     self.sequence.release_document(&entry.document);
-                    self.tell_posted(&entry.document, Some(&odoo)).await?;
+                    self.tell_posted(&entry.document, Some(&odoo), None).await?;
                 }
                 Next::Park(Reason { code, message }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document);
@@ -407,7 +407,11 @@ impl Ledger {
                 continue;
             };
             changes.push(match outcome {
-                Outcome::Posted { odoo, already } => posted(entry, odoo, *already),
+                Outcome::Posted {
+                    odoo,
+                    already,
+                    note,
+                } => posted(entry, odoo, *already, note.as_deref()),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
                 Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
                 Outcome::Overtaken { why } => waiting(entry, why.clone()),
@@ -425,9 +429,10 @@ impl Ledger {
                 continue;
             };
             match outcome {
-                Outcome::Posted { odoo, .. } => {
+                Outcome::Posted { odoo, note, .. } => {
                     self.sequence.release_document(&entry.document);
-                    self.tell_posted(&entry.document, Some(odoo)).await?;
+                    let note = note.as_deref();
+                    self.tell_posted(&entry.document, Some(odoo), note).await?;
                     self.perhaps_complete(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {

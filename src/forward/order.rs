@@ -309,6 +309,16 @@ impl Reconciling {
         if let Some(refused) = self.refused_for_good() {
             self.next = refused;
         }
+        let validated = self.job.task == Task::Validate
+            && (self.job.again || self.did(Call::Validated) || self.did(Call::Told));
+        if let Next::Finish(Outcome::Posted { odoo, .. }) = &self.next
+            && validated
+        {
+            let rest = self.rest_of(seen, odoo.id);
+            if let Next::Finish(Outcome::Posted { note, .. }) = &mut self.next {
+                *note = rest;
+            }
+        }
     }
 
     fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {
@@ -349,7 +359,11 @@ pub const BACKORDER: &str = "backorder";
 pub const NO_BACKORDER: &str = "no-backorder";
 
 fn posted(odoo: OdooRef, already: bool) -> Next {
-    Next::Finish(Outcome::Posted { odoo, already })
+    Next::Finish(Outcome::Posted {
+        odoo,
+        already,
+        note: None,
+    })
 }
 
 fn refuse(code: &str, message: String, odoo: Option<OdooRef>) -> Next {

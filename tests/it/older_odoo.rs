@@ -200,7 +200,7 @@ async fn what_is_lacking_to_speak_to_it_is_named() {
     let mut client = Client::new(&nobody).unwrap();
     let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
     assert!(stop(&failure).contains("set odoo.user"), "{failure}");
-    let findings = check::odoo(&nobody).await;
+    let findings = check::odoo(&nobody, &config::Orders::default()).await;
     let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert!(said[0].contains("Odoo 18.0"), "{said:?}");
     assert!(said[0].contains("JSON-RPC"), "{said:?}");

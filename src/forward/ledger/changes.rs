@@ -167,13 +167,15 @@ pub(super) fn held_back(entry: &Entry, message: String) -> Change {
     change
 }
 
-pub(super) fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
+pub(super) fn posted(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) -> Change {
     let how = if already {
         "found posted already, and read back"
     } else {
         "posted, and read back"
     };
-    let mut change = change(entry, State::Posted, format!("{how} as {}", odoo.name));
+    let more = more.map(|more| format!("; {more}")).unwrap_or_default();
+    let note = format!("{how} as {}{more}", odoo.name);
+    let mut change = change(entry, State::Posted, note);
     change.progress.reason = None;
     change.progress.odoo = Some(odoo.clone());
     change

@@ -180,6 +180,7 @@ impl Batch {
                 (Verdict::Done, Some(odoo)) => Outcome::Posted {
                     odoo,
                     already: sent.already,
+                    note: None,
                 },
                 (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
                 (Verdict::Open(state), odoo) if alone => Outcome::refused(

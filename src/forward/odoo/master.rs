@@ -7,6 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::order::Backorders;
 use super::transfer::Header;
 use crate::outcome::Failure;
 
@@ -44,6 +45,15 @@ impl Warehouse {
             return_of: None,
         }
     }
+}
+
+/// A kind of picking of the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationType {
+    pub name: String,
+    /// `incoming`, `outgoing` or `internal`.
+    pub code: String,
+    pub backorders: Backorders,
 }
 
 /// What the copy of master data holds.
@@ -395,6 +405,31 @@ impl Client {
                 "turn on Storage Locations in the settings of Odoo's Inventory",
             )
         })
+    }
+
+    /// The operation types of the warehouse that are in use.
+    pub async fn operation_types(
+        &mut self,
+        warehouse: &Warehouse,
+    ) -> Result<Vec<OperationType>, Failure> {
+        #[derive(Deserialize)]
+        struct Type {
+            name: String,
+            code: String,
+            #[serde(default, deserialize_with = "text_or_false")]
+            create_backorder: Option<String>,
+        }
+        let domain = json!([["warehouse_id", "=", warehouse.id], ["active", "=", true]]);
+        let fields = ["name", "code", "create_backorder"];
+        let found: Vec<Type> = self
+            .search("stock.picking.type", &domain, &fields, PAGE_ROWS)
+            .await?;
+        let known = found.into_iter().map(|of| OperationType {
+            backorders: Backorders::of(of.create_backorder.as_deref().unwrap_or_default()),
+            name: of.name,
+            code: of.code,
+        });
+        Ok(known.collect())
     }
 
     /// A page of records with an id above `after`, rising: those written since, or all of them.

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use self::seen::decimal;
-pub use self::seen::{SeenLine, SeenMove, SeenPicking};
+pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::client::Client;
 use super::master::Warehouse;

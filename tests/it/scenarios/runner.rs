@@ -124,6 +124,14 @@ impl Stage {
                 let released = self.link.release().await.expect("Odoo answers");
                 assert_eq!(released, *count, "{place}: calls that were held");
             }
+            Step::Noted(text) => {
+                let begun = clock::instant();
+                while !self.is_noted(text) {
+                    let elapsed = clock::instant().duration_since(begun);
+                    assert!(elapsed < DEADLINE, "{place}: no document says so");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
             Step::Flagged(flag) => {
                 let begun = clock::instant();
                 while !self.is_flagged(flag) {
@@ -261,6 +269,15 @@ impl Stage {
             faults_left: Some(self.link.faults_left().into()),
             sealed: Some(sealed),
         }
+    }
+
+    fn is_noted(&self, text: &str) -> bool {
+        let journal = self.daemon().journal();
+        let entries = journal.documents(Some(State::Posted), 0, 1_000);
+        entries.expect("documents").iter().any(|entry| {
+            let audit = journal.audit(entry.document.number).expect("a trace");
+            audit.last().is_some_and(|last| last.note.contains(text))
+        })
     }
 
     fn is_flagged(&self, flag: &str) -> bool {

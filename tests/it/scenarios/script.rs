@@ -24,6 +24,9 @@ pub struct Script {
     pub products: BTreeMap<String, Product>,
     #[serde(default)]
     pub steps: bool,
+    /// Values of the operation types of the scenario's own warehouse, by their sequence codes; with `steps`.
+    #[serde(default)]
+    pub types: BTreeMap<String, toml::Table>,
     /// What is there before anything else; adjustments of stock are no movements.
     #[serde(default)]
     pub stock: Vec<Stock>,
@@ -150,6 +153,8 @@ pub enum Step {
     Mend(String),
     /// Odoo carries out so many calls that were `held`.
     Release(usize),
+    /// Until the last entry in the trace of a posted document has this in it.
+    Noted(String),
     /// Until a discarded document has this flag.
     Flagged(String),
     /// Until no open line of a product is picked.
