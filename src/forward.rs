@@ -373,6 +373,11 @@ async fn step(
         Next::Reduce { picking, lines } => {
             client.reduce_lines(picking, lines).await?;
         }
+        Next::Reserve { picking, from } => {
+            client.reserve(*picking).await?;
+            let is_bin = !client.has_bins(*from).await?;
+            return Ok(Input::Reserved { is_bin });
+        }
         Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
         Next::Ship {
             picking,

@@ -19,6 +19,7 @@ pub mod code {
     pub const AMBIGUOUS_LOCATION: &str = "ambiguous-location";
     pub const AMBIGUOUS_PACKAGE: &str = "ambiguous-package";
     pub const LOT_REQUIRED: &str = "lot-required";
+    pub const LOTS_OFF: &str = "lots-off";
     pub const UNKNOWN_PARTNER: &str = "unknown-partner";
     pub const AMBIGUOUS_PARTNER: &str = "ambiguous-partner";
     pub const OWNER_AMBIGUOUS: &str = "owner-ambiguous";
@@ -66,6 +67,7 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        LOTS_OFF,
         UNKNOWN_PARTNER,
         AMBIGUOUS_PARTNER,
         OWNER_AMBIGUOUS,

@@ -95,7 +95,7 @@ pub enum Command<'a> {
     /// With what they are to move, which says whether it can be done by two calls.
     Validate(Vec<(i64, &'a Transfer)>),
     SetDone(Vec<(i64, Option<Timestamp>)>),
-    /// One step about an order: [`Input::Seen`] for [`Next::Read`], else [`Input::Done`].
+    /// One step about an order: [`Input::Seen`] for [`Next::Read`], [`Input::Reserved`] for [`Next::Reserve`], else [`Input::Done`].
     Order(&'a OrderJob, &'a Next),
     /// Write down what became of documents: [`Input::Settled`].
     Settle(&'a [(u64, Outcome)]),
@@ -128,6 +128,10 @@ pub enum Input {
     Validated,
     Seen(Seen),
     Done,
+    /// For [`Next::Reserve`]: whether where the picking takes from holds no bins.
+    Reserved {
+        is_bin: bool,
+    },
     Failed(Failure),
     Settled,
     Woken,
@@ -278,6 +282,7 @@ impl Machine {
             Input::Pickings(pickings) => self.pickings(&pickings, took),
             Input::Seen(seen) => self.reconcile(|order| order.seen(&seen)),
             Input::Done => self.reconcile(Reconciling::done),
+            Input::Reserved { is_bin } => self.reconcile(|order| order.reserved(is_bin)),
         }
         self.failures = 0;
         self.link = Link::Up;

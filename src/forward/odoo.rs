@@ -26,5 +26,5 @@ mod wire;
 pub use barcodes::{Nomenclature, Rule};
 pub use client::Client;
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
-pub use master::{Kind, Lot, NAMES_MAX, OperationType, PAGE_ROWS, Row, Version, Warehouse};
+pub use master::{Kind, Lot, Lots, NAMES_MAX, OperationType, PAGE_ROWS, Row, Version, Warehouse};
 pub use transfer::{Header, LOADS_AGAIN, Picking, PickingLine, Returned, Transfer, TransferLine};

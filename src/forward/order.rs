@@ -146,6 +146,12 @@ pub enum Next {
         picking: i64,
         backorder: bool,
     },
+    /// Odoo is to say where the goods are: [`Reconciling::reserved`].
+    Reserve {
+        picking: i64,
+        /// Where the picking takes from.
+        from: i64,
+    },
     /// Our own lines off an order whose validation Odoo refused because of them.
     Remove {
         lines: Vec<i64>,
@@ -192,6 +198,9 @@ pub struct Reconciling {
 enum Call {
     Added,
     Validated,
+    Reserved,
+    /// Where the order takes from holds no bins: it is one.
+    FromBin,
     /// Odoo was told to change the order, and the answer was lost perhaps.
     Told,
     /// A package, or what the carrier is told.
@@ -251,9 +260,16 @@ impl Reconciling {
             Next::Ship { .. } => Some(Call::Weighed),
             Next::Remove { .. } => Some(Call::Removed),
             Next::Reduce { .. } => Some(Call::Reduced),
-            Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
+            Next::SetDone { .. } | Next::Reserve { .. } | Next::Read | Next::Finish(_) => None,
         };
         self.calls.extend(call);
+        self.look_again();
+    }
+
+    /// Odoo has reserved what it could. `is_bin`: where the picking takes from holds no bins.
+    pub fn reserved(&mut self, is_bin: bool) {
+        self.calls.push(Call::Reserved);
+        self.calls.extend(is_bin.then_some(Call::FromBin));
         self.look_again();
     }
 
@@ -272,6 +288,10 @@ impl Reconciling {
         if let (Next::Validate { .. }, Task::Lines { .. }) = (&self.next, &self.job.task) {
             self.refusal = Some(message.to_owned());
             return self.look_again();
+        }
+        if let Next::Reserve { .. } = self.next {
+            // There is nothing to reserve.
+            return self.reserved(false);
         }
         // Was it for the order's state, or for another transaction? The text does not tell, the order does.
         if let Next::Add { .. } | Next::Reduce { .. } | Next::Remove { .. } = self.next {

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::copy::{Copy, CopyError};
-use super::odoo::{Client, Kind, PAGE_ROWS, Warehouse};
+use super::odoo::{Client, Kind, Lots, PAGE_ROWS, Warehouse};
 use crate::clock;
 use crate::outcome::Failure;
 use crate::view::board::Board;
@@ -74,6 +74,7 @@ impl Refresh {
                 self.full_at.insert(kind, now);
             }
         }
+        copy.set_lots_off(warehouse.lots == Lots::Off)?;
         self.floor.run(odoo, copy, warehouse, board, now).await?;
         copy.note_refreshed(clock::instant());
         Ok(news)

@@ -31,8 +31,46 @@ pub struct Warehouse {
     pub company: i64,
     /// Goods from a vendor without an order; none where the warehouse takes none.
     pub receipts: Option<Header>,
+    /// What the operation type of receipts does with lots.
+    pub lots: Lots,
     /// Goods from a customer without an order.
     pub returns: Option<Header>,
+}
+
+/// What an operation type does with the name of a lot that Odoo does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lots {
+    /// It makes the lot.
+    #[default]
+    Made,
+    /// It knows lots, and makes none: Odoo refuses the name.
+    Existing,
+    /// It knows no lots: Odoo forgets the name, and the goods have none.
+    Off,
+}
+
+impl Lots {
+    #[must_use]
+    pub fn of(creates: bool, uses: bool) -> Self {
+        match (creates, uses) {
+            (true, _) => Self::Made,
+            (false, true) => Self::Existing,
+            (false, false) => Self::Off,
+        }
+    }
+
+    /// Why a new lot cannot be received, and what helps; `None` where it can.
+    #[must_use]
+    pub fn refusal(self, lot: &str) -> Option<String> {
+        let what = match self {
+            Self::Made => return None,
+            Self::Existing => "makes no lots",
+            Self::Off => "knows no lots, so the lot would be lost",
+        };
+        Some(format!(
+            "the operation type {what}: create the lot {lot:?} in Odoo, or let the operation type create lots, and retry"
+        ))
+    }
 }
 
 impl Warehouse {
@@ -236,6 +274,10 @@ struct PickingType {
     active: bool,
     default_location_src_id: Value,
     default_location_dest_id: Value,
+    #[serde(default = "yes")]
+    use_create_lots: bool,
+    #[serde(default = "yes")]
+    use_existing_lots: bool,
 }
 
 /// Odoo writes `false` where there is no text.
@@ -368,6 +410,8 @@ impl Client {
                     "active",
                     "default_location_src_id",
                     "default_location_dest_id",
+                    "use_create_lots",
+                    "use_existing_lots",
                 ],
                 kinds.len(),
             )
@@ -383,6 +427,12 @@ impl Client {
             })
         };
         let receipts = header(&warehouse.in_type_id);
+        let receive = types
+            .iter()
+            .find(|t| Some(t.id) == warehouse.in_type_id.as_i64());
+        let lots = receive.map_or(Lots::Made, |t| {
+            Lots::of(t.use_create_lots, t.use_existing_lots)
+        });
         let deliveries = header(&warehouse.out_type_id);
         let usable = header(&warehouse.int_type_id).map(|internal| Warehouse {
             id: warehouse.id,
@@ -391,6 +441,7 @@ impl Client {
             to: internal.to,
             company: warehouse.company_id,
             receipts,
+            lots,
             returns: receipts
                 .zip(deliveries)
                 .map(|(receipts, deliveries)| Header {

@@ -178,6 +178,20 @@ impl Client {
         }
     }
 
+    /// Reserves what a picking asks for, as far as it is there.
+    pub async fn reserve(&mut self, picking: i64) -> Result<(), Failure> {
+        let body = json!({"ids": [picking], "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_assign", &body).await?;
+        Ok(())
+    }
+
+    /// Whether a location holds others.
+    pub async fn has_bins(&mut self, location: i64) -> Result<bool, Failure> {
+        let body = json!({"domain": [["location_id", "=", location]], "limit": 1});
+        let count: u64 = self.call("stock.location", "search_count", &body).await?;
+        Ok(count > 0)
+    }
+
     /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
     pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
         let body = json!({"ids": lines, "context": self.context()});

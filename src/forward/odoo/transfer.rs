@@ -404,6 +404,7 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forward::odoo::Lots;
 
     fn transfer(key: u8, lines: usize) -> Transfer {
         let line = TransferLine {
@@ -432,6 +433,7 @@ mod tests {
             to: 6,
             company: 1,
             receipts: None,
+            lots: Lots::Made,
             returns: None,
         }
     }

@@ -6,10 +6,11 @@ use rust_decimal::Decimal;
 use super::names::{Names, location, owner, package, product};
 use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
-use crate::document::{Line, Purpose};
+use crate::document::{Line, Purpose, Reason};
 use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Header, Transfer, TransferLine};
+use crate::forward::odoo::{Header, Lots, Transfer, TransferLine};
+use crate::forward::order::LotRef;
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
@@ -40,6 +41,11 @@ pub(super) fn transfer(
             Err(reason) => return Ok(Err(reason)),
         }
     }
+    if let Purpose::Receive { .. } = document.purpose
+        && let Some(reason) = lots_off(ground.warehouse.lots, &transfer)
+    {
+        return Ok(Err(reason));
+    }
     // The header of what leaves the stock names where it goes, as its lines do.
     if let (Some(header), Some(line)) = (&mut transfer.header, transfer.lines.first())
         && matches!(document.purpose, Purpose::Count | Purpose::Scrap { .. })
@@ -47,6 +53,16 @@ pub(super) fn transfer(
         header.to = line.to;
     }
     Ok(Ok(Work::Transfer(transfer).into()))
+}
+
+/// Why the lots of a receipt would not come about.
+fn lots_off(lots: Lots, transfer: &Transfer) -> Option<Reason> {
+    let mut names = transfer.lines.iter().filter_map(|line| match &line.lot {
+        LotRef::New { name, .. } => Some(name),
+        _ => None,
+    });
+    let message = lots.refusal(names.next()?)?;
+    Some(reason(code::LOTS_OFF, message))
 }
 
 /// The kind of picking, and what its origin says.

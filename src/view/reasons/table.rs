@@ -157,6 +157,18 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "lots-off",
+        meaning: "the operation type of the receipt does not make lots in Odoo, so the new lot would be refused or lost",
+        choices: &[
+            (
+                Retry,
+                "the lot was created in Odoo, or the operation type creates lots now",
+            ),
+            (Edit, "another lot was meant"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "negative-stock",
         meaning: "Odoo holds less in the bin than was taken from it; `stock.negative` refuses that",
         choices: &[
@@ -488,6 +500,10 @@ pub const TURNED_AWAY: &[Code] = &[
     Code::plain(
         "lot-required",
         "the product is tracked, and no lot or serial number was scanned",
+    ),
+    Code::plain(
+        "lots-off",
+        "the operation type of receipts neither creates nor uses lots, and the lot is new: it would be lost",
     ),
     Code::plain(
         "serial-quantity",

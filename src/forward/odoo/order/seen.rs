@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::document::{DocumentKey, OdooRef};
 use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::Lots;
 use crate::forward::order::Shipment;
 
 /// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo follows it whatever a call says.
@@ -38,8 +39,7 @@ pub struct SeenPicking {
     pub kind: String,
     pub picking_type: i64,
     pub backorders: Backorders,
-    /// Its operation type makes no lots of names: Odoo refuses such a line, or forgets the lot.
-    pub makes_no_lots: bool,
+    pub lots: Lots,
     pub from: i64,
     pub to: i64,
     pub origin: Option<String>,
@@ -219,7 +219,7 @@ impl SeenPicking {
 pub(super) fn specification(shipping: &[String]) -> Value {
     let mut fields = json!({
         "name": {}, "state": {}, "picking_type_code": {}, "location_id": {},
-        "picking_type_id": {"fields": {"create_backorder": {}, "use_create_lots": {}}},
+        "picking_type_id": {"fields": {"create_backorder": {}, "use_create_lots": {}, "use_existing_lots": {}}},
         "location_dest_id": {}, "origin": {}, "write_uid": {}, "date_done": {}, "backorder_id": {}, "note": {},
         "move_ids": {"fields": {
             "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {},
@@ -268,7 +268,10 @@ pub(super) fn picking(value: &Value) -> SeenPicking {
                 .as_str()
                 .unwrap_or_default(),
         ),
-        makes_no_lots: value["picking_type_id"]["use_create_lots"] == Value::Bool(false),
+        lots: Lots::of(
+            value["picking_type_id"]["use_create_lots"] != Value::Bool(false),
+            value["picking_type_id"]["use_existing_lots"] != Value::Bool(false),
+        ),
         from: id(&value["location_id"]).unwrap_or_default(),
         to: id(&value["location_dest_id"]).unwrap_or_default(),
         origin: text(&value["origin"]),
