@@ -6,7 +6,8 @@
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop, forbidden. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
-//! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `warehouse`: the warehouse and its operation types.
+//! - `master`: products, locations, lots and packages, as Odoo has them.
 //! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
 //! - `barcodes`: the company's barcode nomenclature.
 //! - `rights`: whether the key's user may do all that.
@@ -21,10 +22,12 @@ pub mod order;
 mod rights;
 pub mod stock;
 mod transfer;
+mod warehouse;
 mod wire;
 
 pub use barcodes::{Nomenclature, Rule};
 pub use client::Client;
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
-pub use master::{Kind, Lot, Lots, NAMES_MAX, OperationType, PAGE_ROWS, Row, Version, Warehouse};
+pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version};
 pub use transfer::{Header, LOADS_AGAIN, Picking, PickingLine, Returned, Transfer, TransferLine};
+pub use warehouse::{Lots, OperationType, Warehouse};

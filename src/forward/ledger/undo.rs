@@ -62,10 +62,10 @@ impl Ledger {
             );
             return Ok(Some(refused(code::NOT_UNDONE, message)));
         }
-        self.undo_of(entry, event).map(Some)
+        self.undo_of(entry, &event).map(Some)
     }
 
-    fn undo_of(&self, entry: &Entry, event: Recorded) -> Result<Undo, JournalError> {
+    fn undo_of(&self, entry: &Entry, event: &Recorded) -> Result<Undo, JournalError> {
         let number = match self.journal.document_of(event.seq)? {
             None => return Ok(Undo::Waits(None)),
             Some(None) => return Ok(Undo::Nothing("it needed no document".to_owned())),
@@ -80,7 +80,7 @@ impl Ledger {
             next = entry.document.corrects.filter(|before| *before < number);
             chain.push(self.revived(entry)?);
         }
-        self.undo_in_chain(entry, &event, chain, number)
+        self.undo_in_chain(entry, event, chain, number)
     }
 
     /// The document that keeps the note that this event was taken back.

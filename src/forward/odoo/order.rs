@@ -21,8 +21,8 @@ pub(super) use self::seen::decimal;
 pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::client::Client;
-use super::master::Warehouse;
 use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
+use super::warehouse::Warehouse;
 use crate::forward::order::{LotRef, Row, Seen, Shipment};
 use crate::outcome::Failure;
 

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::answer::cut;
 use super::client::Client;
-use super::master::{Warehouse, text_or_false};
+use super::master::text_or_false;
 use super::order::odoo_time;
+use super::warehouse::Warehouse;
 use crate::document::DocumentKey;
 use crate::forward::order::LotRef;
 use crate::outcome::Failure;

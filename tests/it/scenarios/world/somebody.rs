@@ -103,14 +103,7 @@ impl World {
             Somebody::Forbid { product, operation } => {
                 self.forbid(target, product, *operation).await;
             }
-            Somebody::Permit(product) => {
-                let named = json!([["name", "=", self.rule(product)]]);
-                let body = json!({"domain": named});
-                let rules = target.admin("ir.rule", "search", body).await;
-                target
-                    .admin("ir.rule", "unlink", json!({"ids": rules}))
-                    .await;
-            }
+            Somebody::Permit(product) => self.permit(target, product).await,
         }
     }
 
@@ -203,6 +196,14 @@ impl World {
             "perm_create": false, "perm_unlink": false,
         });
         target.made("ir.rule", values).await;
+    }
+
+    async fn permit(&self, target: &Target, product: &str) {
+        let named = json!([["name", "=", self.rule(product)]]);
+        let body = json!({"domain": named});
+        let rules = target.admin("ir.rule", "search", body).await;
+        let body = json!({"ids": rules});
+        target.admin("ir.rule", "unlink", body).await;
     }
 
     async fn moves(&self, target: &Target, order: &str, product: &str) -> Value {
