@@ -215,6 +215,7 @@ scenarios!(
     transfer_a_case,
     transfer_forbidden,
     transfer_forbidden_and_discarded,
+    transfer_forbidden_to_write,
     true_time,
     true_time_refused_by_odoo,
     undo_a_transfer,

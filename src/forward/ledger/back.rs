@@ -99,12 +99,8 @@ impl Ledger {
         let known = entry.progress.odoo.as_ref();
         let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {
             Ok(withdrawn) => withdrawn,
-            Err(wait @ Failure::Wait { .. }) => return Err(wait.into()),
-            // It is about this document, as long as the key is good.
-            Err(failure) => {
-                odoo.admits(ground.warehouse.company).await?;
-                Withdrawn::Refused(failure.to_string())
-            }
+            Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
+            Err(failure) => return Err(failure.into()),
         };
         // For a correction it is tried again, for nobody else.
         if matches!(withdrawn, Withdrawn::Refused(_)) && entry.progress.state == State::Replaced {

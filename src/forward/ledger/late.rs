@@ -117,11 +117,8 @@ impl Ledger {
         let known = entry.progress.odoo.as_ref();
         let mut withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {
             Ok(withdrawn) => withdrawn,
-            Err(wait @ Failure::Wait { .. }) => return Err(wait.into()),
-            Err(failure) => {
-                odoo.admits(ground.warehouse.company).await?;
-                Withdrawn::Refused(failure.to_string())
-            }
+            Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
+            Err(failure) => return Err(failure.into()),
         };
         if matches!(withdrawn, Withdrawn::Gone { .. })
             && let Some(name) = self.validated_late(odoo, ground, &entry).await?

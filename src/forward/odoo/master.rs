@@ -377,14 +377,6 @@ impl Client {
         Ok(found)
     }
 
-    /// A question that every user of Inventory may ask: whether a refusal was about the key, the database or the rights as
-    /// such.
-    pub async fn admits(&mut self, company: i64) -> Result<(), Failure> {
-        let body = json!({"domain": [["company_id", "=", company]]});
-        let _: u64 = self.call("stock.warehouse", "search_count", &body).await?;
-        Ok(())
-    }
-
     /// All records, page by page: names may stand for more than one page holds.
     pub(super) async fn search_all<T: DeserializeOwned + Record>(
         &mut self,
