@@ -118,7 +118,14 @@ pub const PARKED: &[Code] = &[
     Code {
         code: "bin-required",
         meaning: "it is not said in which bin the goods lie",
-        choices: &[(Edit, "say the bin"), NOT_AT_ALL],
+        choices: &[
+            (Edit, "say the bin"),
+            (
+                Retry,
+                "Odoo has the goods in stock now, and can reserve them",
+            ),
+            NOT_AT_ALL,
+        ],
     },
     Code {
         code: "package-required",
