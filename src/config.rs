@@ -113,6 +113,8 @@ pub struct Odoo {
     pub batch_lines_max: usize,
     /// How often the copy of master data asks for changes, in seconds. Default 60; 5 to 86,400.
     pub refresh_s: u64,
+    /// So long Odoo may still carry out a call that the gateway gave up, in seconds. Default 900; 60 to 86,400.
+    pub late_commit_s: u64,
     /// Which way calls go. Default `auto`: JSON-2 where Odoo has it (19 and later), else `/jsonrpc`.
     pub api: Api,
     /// The login name of the key's user: `/jsonrpc` asks for it, JSON-2 does not.
@@ -131,9 +133,9 @@ pub enum Api {
 pub struct Orders {
     /// More was picked than ordered. Default `ask`.
     pub pick_over: Over,
-    /// Less was picked than ordered, and the order is said to be complete. Default `ask`.
+    /// Less was picked than ordered, and the order is said to be complete. Default `as-odoo`.
     pub pick_under: Under,
-    /// The same for receipts. Defaults `ask` and `backorder`.
+    /// The same for receipts. Defaults `ask` and `as-odoo`.
     pub receive_over: Over,
     pub receive_under: Under,
     /// Whether an order is validated by itself once all that was ordered is there. Default true; else a `validate` event does it.
@@ -163,15 +165,17 @@ pub enum Under {
     NoBackorder,
     /// Parked until the rest is there.
     Refuse,
+    /// As the operation type in Odoo says: ask, always a backorder, or never one.
+    AsOdoo,
 }
 
 impl Default for Orders {
     fn default() -> Self {
         Self {
             pick_over: Over::Ask,
-            pick_under: Under::Ask,
+            pick_under: Under::AsOdoo,
             receive_over: Over::Ask,
-            receive_under: Under::Backorder,
+            receive_under: Under::AsOdoo,
             validate_complete: true,
             blind_receipts: false,
             blind_returns: false,
@@ -379,6 +383,7 @@ impl Odoo {
             timeout_s: 55,
             batch_lines_max: 400,
             refresh_s: 60,
+            late_commit_s: 900,
             api: Api::Auto,
             user: None,
         }

@@ -7,8 +7,8 @@
 //! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
-//! - `ledger`, `aside`, `times`: the journal's side: who is sent, what became of it, who waits for a better time, which counts
-//!   hold where (`crate::book`), and when each event was done.
+//! - `ledger`, `aside`, `times`, `late`: the journal's side: who is sent, what became of it, who waits for a better time, which
+//!   counts hold where (`crate::book`), when each event was done, and what a call that was given up may still do.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
@@ -17,6 +17,7 @@ mod aside;
 mod begun;
 pub mod copy;
 mod lanes;
+mod late;
 mod ledger;
 pub mod machine;
 pub mod odoo;
@@ -54,6 +55,8 @@ use crate::{clock, config};
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The alarm that tells of a held link.
 const ALARM_HELD: &str = "odoo-held";
+/// The alarm that tells of a document that Odoo posted after it was over here. It stays until the next start.
+const ALARM_LATE: &str = "odoo-posted-late";
 
 /// The part of the gateway that posts to Odoo.
 #[derive(Debug)]
@@ -121,6 +124,12 @@ impl Forwarder {
             let now = hands.now();
             let took = now.saturating_sub(begun);
             hands.note(&command, &input, took);
+            if command.writes()
+                && matches!(input, Input::Failed(Failure::Wait { .. }))
+                && let Err(Interrupted::Ended(ended)) = hands.ledger.note_unanswered().await
+            {
+                break ended;
+            }
             machine.answer(input, now, took, jitter());
             hands.show(&machine);
         };
@@ -215,6 +224,10 @@ impl Hands {
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
                 self.ledger.heal(client, ground, news).await?;
                 self.ledger.take_back_all(client, ground).await?;
+                let late_s = self.config.late_commit_s;
+                if let Some(sentence) = self.ledger.look_at_late(client, ground, late_s).await? {
+                    self.board.alarm(ALARM_LATE, Some(sentence));
+                }
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
@@ -349,9 +362,7 @@ async fn step(
     match next {
         Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
         Next::Add { picking, rows } => {
-            if !client.add_lines(picking, rows).await? {
-                return Ok(Input::Overtaken);
-            }
+            client.add_lines(picking, rows).await?;
         }
         Next::Validate { picking, backorder } => {
             client.validate_order(*picking, *backorder).await?;
@@ -361,9 +372,12 @@ async fn step(
         }
         Next::Remove { lines } => client.remove_lines(lines).await?,
         Next::Reduce { picking, lines } => {
-            if !client.reduce_lines(picking, lines).await? {
-                return Ok(Input::Overtaken);
-            }
+            client.reduce_lines(picking, lines).await?;
+        }
+        Next::Reserve { picking, from } => {
+            client.reserve(*picking).await?;
+            let is_bin = !client.has_bins(*from).await?;
+            return Ok(Input::Reserved { is_bin });
         }
         Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
         Next::Ship {

@@ -124,7 +124,7 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
         credentials.as_deref(),
         clock::now(),
     ));
-    findings.extend(check::odoo(&loaded.config.odoo).await);
+    findings.extend(check::odoo(&loaded.config.odoo, &loaded.config.orders).await);
     findings.extend(check::daemon(&socket(cli)?).await);
     findings.iter().for_each(print);
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);

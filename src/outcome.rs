@@ -19,6 +19,7 @@ pub mod code {
     pub const AMBIGUOUS_LOCATION: &str = "ambiguous-location";
     pub const AMBIGUOUS_PACKAGE: &str = "ambiguous-package";
     pub const LOT_REQUIRED: &str = "lot-required";
+    pub const LOTS_OFF: &str = "lots-off";
     pub const UNKNOWN_PARTNER: &str = "unknown-partner";
     pub const AMBIGUOUS_PARTNER: &str = "ambiguous-partner";
     pub const OWNER_AMBIGUOUS: &str = "owner-ambiguous";
@@ -47,6 +48,7 @@ pub mod code {
     pub const HELD_BACK: &str = "held-back";
     pub const NOT_WITHDRAWN: &str = "not-withdrawn";
     pub const ALREADY_POSTED: &str = "already-posted";
+    pub const POSTED_LATE: &str = "posted-late";
     pub const ORDER_CHANGED: &str = "order-changed";
     pub const OVER_PICKED: &str = "over-picked";
     pub const UNDER_PICKED: &str = "under-picked";
@@ -69,6 +71,7 @@ pub mod code {
         AMBIGUOUS_LOCATION,
         AMBIGUOUS_PACKAGE,
         LOT_REQUIRED,
+        LOTS_OFF,
         UNKNOWN_PARTNER,
         AMBIGUOUS_PARTNER,
         OWNER_AMBIGUOUS,
@@ -97,6 +100,7 @@ pub mod code {
         HELD_BACK,
         NOT_WITHDRAWN,
         ALREADY_POSTED,
+        POSTED_LATE,
         ORDER_CHANGED,
         OVER_PICKED,
         UNDER_PICKED,
@@ -230,7 +234,12 @@ impl Failure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Read back from Odoo: done, with exactly the lines of the document.
-    Posted { odoo: OdooRef, already: bool },
+    Posted {
+        odoo: OdooRef,
+        already: bool,
+        /// What Odoo did besides, for people: with what was missing of an order.
+        note: Option<String>,
+    },
     /// Odoo has something else by now than when it was looked up what to say: to be looked up again.
     Overtaken { why: String },
     /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.

@@ -16,7 +16,7 @@ use crate::outcome::code;
 #[derive(Debug, Default, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "four questions, each answered by itself"
+    reason = "questions, each answered by itself"
 )]
 pub struct Facts {
     pub product: Option<Arc<Found<Product>>>,
@@ -25,6 +25,8 @@ pub struct Facts {
     pub order: Option<Arc<OrderFound>>,
     /// A serial number that comes in is on hand already.
     pub on_hand: bool,
+    /// A lot that comes in is new, and the operation type of receipts knows no lots: it would be lost.
+    pub lots_off: bool,
     /// What a raw scan was found to be.
     pub what: Option<String>,
     /// The copy was brought up to date a short while ago: what it does not know is not there.
@@ -379,6 +381,10 @@ fn tracking(
         };
         return Err(wrong(code::LOT_REQUIRED, key, vec![named]));
     };
+    if facts.lots_off && codes.way == Way::In {
+        let arguments = vec![named, ("lot", lot.to_owned())];
+        return Err(wrong(code::LOTS_OFF, Key::LotsOff, arguments));
+    }
     if !product.serial {
         return Ok(());
     }

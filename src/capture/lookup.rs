@@ -143,6 +143,14 @@ fn look_up(copy: &Copy, answers: &mut Answers, event: &Event) -> Result<Facts, C
     {
         on_hand = copy.on_hand(lot.id)? > Decimal::ZERO;
     }
+    let mut lots_off = false;
+    if let (Some(Found::One(product)), Some(lot), Way::In) =
+        (product.as_deref(), codes.lot, codes.way)
+    {
+        lots_off = product.tracked
+            && copy.lots_off()?
+            && matches!(copy.lot(product.id, lot)?, Found::Nothing);
+    }
     let what = match &event.action {
         Action::Scan { code, .. } => what(copy, code)?,
         _ => None,
@@ -153,6 +161,7 @@ fn look_up(copy: &Copy, answers: &mut Answers, event: &Event) -> Result<Facts, C
         to,
         order,
         on_hand,
+        lots_off,
         what,
         fresh: false,
         all_orders: all_orders.unwrap_or(false),

@@ -29,6 +29,7 @@ pub enum Key {
     AmbiguousLocation,
     LotRequired,
     SerialRequired,
+    LotsOff,
     SerialQuantity,
     SerialSeen,
     QuantityPrecision,
@@ -50,13 +51,14 @@ pub enum Key {
 
 impl Key {
     #[cfg(test)]
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::UnknownProduct,
         Self::AmbiguousProduct,
         Self::UnknownLocation,
         Self::AmbiguousLocation,
         Self::LotRequired,
         Self::SerialRequired,
+        Self::LotsOff,
         Self::SerialQuantity,
         Self::SerialSeen,
         Self::QuantityPrecision,
@@ -85,6 +87,7 @@ impl Key {
             Self::AmbiguousLocation => "ambiguous-location",
             Self::LotRequired => "lot-required",
             Self::SerialRequired => "serial-required",
+            Self::LotsOff => "lots-off",
             Self::SerialQuantity => "serial-quantity",
             Self::SerialSeen => "serial-seen",
             Self::QuantityPrecision => "quantity-precision",

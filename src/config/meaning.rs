@@ -234,6 +234,7 @@ fn odoo(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Odoo> {
         timeout_s: reader.integer("odoo.timeout_s", 5..=600, default.timeout_s),
         batch_lines_max: reader.integer("odoo.batch_lines_max", 1..=2_000, default.batch_lines_max),
         refresh_s: reader.integer("odoo.refresh_s", 5..=86_400, default.refresh_s),
+        late_commit_s: reader.integer("odoo.late_commit_s", 60..=86_400, default.late_commit_s),
         api: reader
             .parsed("odoo.api", "auto, json-2 or json-rpc", |text| match text {
                 "auto" => Some(Api::Auto),
@@ -303,8 +304,9 @@ fn over(reader: &mut Reader, key: &'static str) -> Option<Over> {
 }
 
 fn under(reader: &mut Reader, key: &'static str) -> Option<Under> {
-    let accepted = "ask, backorder, no-backorder or refuse";
+    let accepted = "as-odoo, ask, backorder, no-backorder or refuse";
     reader.parsed(key, accepted, |text| match text {
+        "as-odoo" => Some(Under::AsOdoo),
         "ask" => Some(Under::Ask),
         "backorder" => Some(Under::Backorder),
         "no-backorder" => Some(Under::NoBackorder),

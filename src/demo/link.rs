@@ -26,6 +26,8 @@ pub enum What {
     CutBefore,
     /// Odoo carries the request out, and its answer is lost.
     CutAfter,
+    /// The connection is cut, and Odoo carries the request out later: when [`Link::release`] says so.
+    Held,
     /// The request waits on its way.
     Slow(Duration),
     /// Something else answers in Odoo's place.
@@ -69,7 +71,18 @@ impl What {
     /// `load` met another transaction.
     #[must_use]
     pub fn could_not_serialize() -> Self {
-        let message = "could not serialize access due to concurrent update\\n";
+        Self::load_failed("could not serialize access due to concurrent update\\n")
+    }
+
+    /// The same from a PostgreSQL that speaks German.
+    #[must_use]
+    pub fn could_not_serialize_in_german() -> Self {
+        Self::load_failed(
+            "konnte Zugriff nicht serialisieren wegen gleichzeitiger Aktualisierung\\n",
+        )
+    }
+
+    fn load_failed(message: &str) -> Self {
         Self::json(
             200,
             format!(
@@ -142,11 +155,17 @@ struct Shared {
     client: reqwest::Client,
     up: watch::Sender<bool>,
     faults: Mutex<Vec<Fault>>,
+    /// Requests that Odoo is to carry out later.
+    held: Mutex<Vec<Request>>,
 }
 
 impl Shared {
     fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Request>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one use of the first fault that is meant for this request.
@@ -183,6 +202,7 @@ impl Link {
             client,
             up: watch::Sender::new(true),
             faults: Mutex::default(),
+            held: Mutex::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -215,6 +235,16 @@ impl Link {
     /// The faults of this method are over.
     pub fn mend(&self, method: &str) {
         self.shared.faults().retain(|fault| fault.method != method);
+    }
+
+    /// Odoo carries out the requests that were held, in their order. Answers how many.
+    pub async fn release(&self) -> std::io::Result<usize> {
+        let held = std::mem::take(&mut *self.shared.held());
+        let count = held.len();
+        for request in held {
+            relay(&self.shared, request).await?;
+        }
+        Ok(count)
     }
 
     /// Requests that have a fault before them still.
@@ -251,6 +281,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 /// A request as far as a relay needs to understand it.
+#[derive(Debug)]
 struct Request {
     verb: String,
     path: String,
@@ -282,6 +313,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let mut cut = false;
         match shared.fault_for(&request.called()) {
             Some(What::CutBefore) => return Ok(()),
+            Some(What::Held) => {
+                shared.held().push(request);
+                return Ok(());
+            }
             Some(What::CutAfter) => cut = true,
             Some(What::Slow(time)) => tokio::time::sleep(time).await,
             Some(What::Answer {
@@ -297,15 +332,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             }
             None => {}
         }
-        let verb = request.verb.parse().map_err(std::io::Error::other)?;
-        let response = shared
-            .client
-            .request(verb, format!("{}{}", shared.upstream, request.path))
-            .headers(request.headers)
-            .body(request.body)
-            .send()
-            .await
-            .map_err(std::io::Error::other)?;
+        let response = relay(shared, request).await?;
         let status = response.status().as_u16();
         let header = |name: &str| {
             let value = response.headers().get(name)?;
@@ -320,6 +347,18 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         answer(&mut stream, status, &kind, &date.unwrap_or_default(), &body).await?;
     }
     Ok(())
+}
+
+/// What Odoo answers.
+async fn relay(shared: &Shared, request: Request) -> std::io::Result<reqwest::Response> {
+    let verb = request.verb.parse().map_err(std::io::Error::other)?;
+    let sent = shared
+        .client
+        .request(verb, format!("{}{}", shared.upstream, request.path))
+        .headers(request.headers)
+        .body(request.body)
+        .send();
+    sent.await.map_err(std::io::Error::other)
 }
 
 /// The next request, whole; none at the end of the connection.

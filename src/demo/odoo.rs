@@ -14,6 +14,7 @@ mod params;
 mod picking;
 mod read;
 mod refusal;
+mod rules;
 mod schema;
 pub mod seed;
 mod store;
@@ -308,7 +309,9 @@ async fn load_in_turn(
         in_flight.extend(keys.iter().cloned());
     }
     pause(shared, rows).await;
-    let outcome = transact(shared, caller, |store| load::load(store, model, params));
+    let outcome = transact(shared, caller, |store| {
+        load::load(store, caller, model, params)
+    });
     let mut in_flight = shared.in_flight();
     for key in &keys {
         in_flight.remove(key);

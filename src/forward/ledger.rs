@@ -2,6 +2,7 @@
 //!
 //! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a person discarded or corrected it;
 //!   `undo`: because its device took it back; `heal`: what master data resolves by now; `clocks`: what device clocks do.
+//! - `late`: what a call did that came to no answer, once it can no longer be running.
 //! - `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`: what the devices hear.
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
@@ -12,6 +13,7 @@ mod changes;
 mod clocks;
 mod heal;
 mod hold;
+mod late;
 mod taken;
 mod tell;
 mod undo;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use self::back::is_to_take_back;
 use self::book::Consequences;
 use self::changes::{nothing_to_post, parked, posted, sending, set_aside, waiting};
 use self::taken::{Next, next};
@@ -30,6 +33,7 @@ use self::wait::Waits;
 use super::Interrupted;
 use super::aside::Aside;
 use super::copy::Copy;
+use super::late::Late;
 use super::machine::Job;
 use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
@@ -37,7 +41,7 @@ use super::sequence::{Sequence, follows};
 use crate::assemble;
 use crate::book::Book;
 use crate::document::{Document, Purpose, Reason, State};
-use crate::journal::{AppendError, Change, Entry, Journal, JournalError, Totals};
+use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 use crate::outcome::{Outcome, code};
 use crate::source::Outlets;
 
@@ -84,6 +88,8 @@ pub struct Ledger {
     book: Option<Book>,
     /// Counts that are parked because of picks that are not validated.
     open_picks: BTreeSet<u64>,
+    /// Documents with calls that came to no answer; none before they were read.
+    late: Option<Late>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
@@ -135,6 +141,7 @@ impl Ledger {
             undoing: None,
             book: None,
             open_picks: BTreeSet::new(),
+            late: None,
             recovered: Some(0),
             healed: 0,
             withdrawn: None,
@@ -182,7 +189,7 @@ impl Ledger {
                 Next::Nothing(prepared) => nothing_to_post(entry, prepared),
                 Next::Refuse(reason) | Next::Wait(reason) => parked(entry, reason.clone(), None),
                 Next::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
-                Next::Found(odoo) => posted(entry, odoo, true),
+                Next::Found(odoo) => posted(entry, odoo, true, None),
                 Next::Aside(why) => {
                     set_aside(entry, why, self.aside.put(entry.document.number, now))
                 }
@@ -229,7 +236,7 @@ impl Ledger {
                 }
                 Next::Nothing(_) => {
                     self.sequence.release_document(&entry.document);
-                    self.tell_posted(&entry.document, None).await?;
+                    self.tell_posted(&entry.document, None, None).await?;
                 }
                 Next::Refuse(reason) | Next::Wait(reason) => {
                     self.note_open_picks(number, &reason);
@@ -238,7 +245,7 @@ impl Ledger {
                 }
                 Next::Found(odoo) => {
                     self.sequence.release_document(&entry.document);
-                    self.tell_posted(&entry.document, Some(&odoo)).await?;
+                    self.tell_posted(&entry.document, Some(&odoo), None).await?;
                 }
                 Next::Park(Reason { code, message }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document);
@@ -413,7 +420,11 @@ impl Ledger {
                 continue;
             };
             changes.push(match outcome {
-                Outcome::Posted { odoo, already } => posted(entry, odoo, *already),
+                Outcome::Posted {
+                    odoo,
+                    already,
+                    note,
+                } => posted(entry, odoo, *already, note.as_deref()),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
                 Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
                 Outcome::Overtaken { why } => waiting(entry, why.clone()),
@@ -433,9 +444,10 @@ impl Ledger {
                 continue;
             };
             match outcome {
-                Outcome::Posted { odoo, .. } => {
+                Outcome::Posted { odoo, note, .. } => {
                     self.sequence.release_document(&entry.document);
-                    self.tell_posted(&entry.document, Some(odoo)).await?;
+                    let note = note.as_deref();
+                    self.tell_posted(&entry.document, Some(odoo), note).await?;
                     self.perhaps_complete(&entry.document).await?;
                     self.retry_open_picks(&entry.document).await?;
                 }
@@ -526,6 +538,15 @@ impl Ledger {
         let inbox = self.journal.inbox();
         let change = || inbox.change_and_add(changes.clone(), keep.clone(), documents.clone());
         self.while_full(change).await
+    }
+
+    async fn keep(&self, keep: Vec<KeepChange>) -> Result<(), Interrupted> {
+        let kept = Consequences {
+            keep,
+            ..Consequences::default()
+        };
+        self.change_and(Vec::new(), kept).await?;
+        Ok(())
     }
 
     /// One transaction; while the disk is full it is tried again, because room may come.

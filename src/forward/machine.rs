@@ -8,7 +8,8 @@
 //! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not, the batch is halved,
 //!   and one document whose calls come to no answer again and again is set aside, still unknown. The others go on.
 //! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved until one
-//!   is left. The others go on (**invariant 8**).
+//!   is left. The others go on (**invariant 8**). A *load* that is refused is sent again three times, with growing pauses, before
+//!   its document is parked: in its answer a conflict with another transaction looks like a refusal. Meanwhile the others go on.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
 //! **Promises:** a document is *posted* only when it was read back done with exactly its lines; documents are taken
@@ -16,6 +17,7 @@
 
 mod batch;
 mod judge;
+mod refused;
 #[cfg(test)]
 mod tests;
 
@@ -29,7 +31,7 @@ use self::batch::{Batch, Step};
 use super::odoo::{Picking, Transfer};
 use super::order::{Next, OrderJob, Reconciling, Seen};
 use crate::config;
-use crate::outcome::{Failure, Outcome, code};
+use crate::outcome::{Failure, Outcome};
 
 /// The size of the first batch, in lines.
 const BATCH_LINES_START: usize = 50;
@@ -74,6 +76,8 @@ struct Alone {
     number: u64,
     reconciling: Reconciling,
     unanswered: u32,
+    /// Calls in a row that Odoo refused and that are tried again after a look.
+    refused: u32,
 }
 
 /// What the driver does next; each is answered with one [`Input`].
@@ -92,7 +96,7 @@ pub enum Command<'a> {
     /// With what they are to move, which says whether it can be done by two calls.
     Validate(Vec<(i64, &'a Transfer)>),
     SetDone(Vec<(i64, Option<Timestamp>)>),
-    /// One step about an order: [`Input::Seen`] for [`Next::Read`], else [`Input::Done`].
+    /// One step about an order: [`Input::Seen`] for [`Next::Read`], [`Input::Reserved`] for [`Next::Reserve`], else [`Input::Done`].
     Order(&'a OrderJob, &'a Next),
     /// Write down what became of documents: [`Input::Settled`].
     Settle(&'a [(u64, Outcome)]),
@@ -100,6 +104,18 @@ pub enum Command<'a> {
     Sleep {
         until: Duration,
     },
+}
+
+impl Command<'_> {
+    /// It may change something in Odoo.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Load(_) | Self::Validate(_) | Self::SetDone(_) => true,
+            Self::Order(_, next) => **next != Next::Read,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -113,8 +129,10 @@ pub enum Input {
     Validated,
     Seen(Seen),
     Done,
-    /// Somebody finished or cancelled the order between the look and the call, and Odoo changed nothing.
-    Overtaken,
+    /// For [`Next::Reserve`]: whether where the picking takes from holds no bins.
+    Reserved {
+        is_bin: bool,
+    },
     Failed(Failure),
     Settled,
     Woken,
@@ -231,10 +249,13 @@ impl Machine {
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
             Input::Failed(failure) => return self.failed(failure, now, jitter),
-            Input::Settled => return self.settled.clear(),
+            Input::Settled => {
+                self.settled.clear();
+                return self.turn(now);
+            }
             Input::Woken => {
                 self.idle = false;
-                return;
+                return self.turn(now);
             }
             Input::Taken(None) => {
                 self.idle = true;
@@ -262,7 +283,7 @@ impl Machine {
             Input::Pickings(pickings) => self.pickings(&pickings, took),
             Input::Seen(seen) => self.reconcile(|order| order.seen(&seen)),
             Input::Done => self.reconcile(Reconciling::done),
-            Input::Overtaken => self.reconcile(Reconciling::look_again),
+            Input::Reserved { is_bin } => self.reconcile(|order| order.reserved(is_bin)),
         }
         self.failures = 0;
         self.link = Link::Up;
@@ -283,6 +304,7 @@ impl Machine {
                         number,
                         reconciling: Reconciling::new(job, self.limits.orders.clone()),
                         unanswered: if aside { UNANSWERED_MAX - 1 } else { 0 },
+                        refused: 0,
                     });
                 }
             }
@@ -363,7 +385,7 @@ impl Machine {
                 after,
                 slow,
             } => {
-                let pause = self.backoff(jitter).max(after.unwrap_or_default());
+                let pause = backoff(self.failures, jitter).max(after.unwrap_or_default());
                 self.failures = self.failures.saturating_add(1);
                 self.pause_until = now + pause;
                 self.doubt_link(slow.then(|| message.clone()));
@@ -375,9 +397,9 @@ impl Machine {
                 self.failures = 0;
                 self.link = Link::Up;
                 if self.order.is_some() {
-                    self.reconcile(|order| order.refused(&message));
+                    self.order_refused(&message, now, jitter);
                 } else {
-                    self.refused(&message, documents);
+                    self.refused(&message, documents, now, jitter);
                 }
             }
             // Not about a document: this Odoo does not do what it should.
@@ -451,14 +473,6 @@ impl Machine {
         self.begin_again();
     }
 
-    /// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at once.
-    fn backoff(&self, jitter: f64) -> Duration {
-        let full = BACKOFF_MIN
-            .saturating_mul(1 << self.failures.min(6))
-            .min(BACKOFF_MAX);
-        (full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(BACKOFF_MIN)
-    }
-
     /// What the last call did is unknown, and much may happen meanwhile: everything starts at its first step.
     fn begin_again(&mut self) {
         for batch in &mut self.work {
@@ -468,45 +482,12 @@ impl Machine {
             order.reconciling.look_again();
         }
     }
+}
 
-    fn refused(&mut self, message: &str, mut named: Vec<(usize, String)>) {
-        let Some(batch) = self.work.last_mut() else {
-            return;
-        };
-        if batch.step == Step::SetDone && batch.documents.len() == 1 {
-            batch.step = Step::ReadBack;
-            return;
-        }
-        if named.is_empty() && batch.documents.len() == 1 {
-            named.push((0, message.to_owned()));
-        }
-        if named.is_empty() {
-            return self.halve();
-        }
-        // From the back, so that the places of those before stay what they are.
-        named.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
-        for (place, message) in named {
-            if place < batch.documents.len() {
-                let sent = batch.documents.remove(place);
-                let outcome = Outcome::refused(code::ODOO_REFUSED, message, sent.odoo);
-                self.settled.push((sent.number, outcome));
-            }
-        }
-        if batch.documents.is_empty() {
-            self.work.pop();
-        }
-    }
-
-    /// Splits the batch being sent; its first half is next.
-    fn halve(&mut self) {
-        let Some(mut first) = self.work.pop() else {
-            return;
-        };
-        if first.documents.len() > 1 {
-            first.part = true;
-            let documents = first.documents.split_off(first.documents.len().div_ceil(2));
-            self.work.push(Batch { documents, ..first }.skipping());
-        }
-        self.work.push(first.skipping());
-    }
+/// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at once.
+fn backoff(failures: u32, jitter: f64) -> Duration {
+    let full = BACKOFF_MIN
+        .saturating_mul(1 << failures.min(6))
+        .min(BACKOFF_MAX);
+    (full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(BACKOFF_MIN)
 }

@@ -3,10 +3,11 @@
 //! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
 //! - `wire`: JSON-2, or `/jsonrpc`. Pure.
 //! - `dialect`: what Odoo 17 and 18 call otherwise.
-//! - `answer`: what an HTTP answer means: a value, or wait, person, stop. Pure.
+//! - `answer`: what an HTTP answer means: a value, or wait, person, stop, forbidden. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
-//! - `master`: warehouse, products, locations, lots and packages, as Odoo has them.
+//! - `warehouse`: the warehouse and its operation types.
+//! - `master`: products, locations, lots and packages, as Odoo has them.
 //! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
 //! - `barcodes`: the company's barcode nomenclature.
 //! - `serial`: where serial numbers are.
@@ -23,10 +24,12 @@ mod rights;
 pub mod serial;
 pub mod stock;
 mod transfer;
+mod warehouse;
 mod wire;
 
 pub use barcodes::{Nomenclature, Rule};
 pub use client::Client;
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
-pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version, Warehouse};
-pub use transfer::{Header, Picking, PickingLine, Returned, Transfer, TransferLine};
+pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version};
+pub use transfer::{Header, LOADS_AGAIN, Picking, PickingLine, Returned, Transfer, TransferLine};
+pub use warehouse::{Lots, OperationType, Warehouse};

@@ -21,6 +21,7 @@ use rust_decimal::Decimal;
 pub use self::rows::Row;
 pub use self::target::holder;
 pub use self::undo::{Part, comes_back};
+use super::odoo::LOADS_AGAIN;
 use super::odoo::order::SeenPicking;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef};
@@ -145,6 +146,12 @@ pub enum Next {
         picking: i64,
         backorder: bool,
     },
+    /// Odoo is to say where the goods are: [`Reconciling::reserved`].
+    Reserve {
+        picking: i64,
+        /// Where the picking takes from.
+        from: i64,
+    },
     /// Our own lines off an order whose validation Odoo refused because of them.
     Remove {
         lines: Vec<i64>,
@@ -183,12 +190,17 @@ pub struct Reconciling {
     weight_kg: Option<Decimal>,
     /// Why Odoo refuses to validate the order with our lines on it.
     refusal: Option<String>,
+    /// What Odoo said when it refused calls that depend on the order's state, or on other transactions.
+    refused: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Added,
     Validated,
+    Reserved,
+    /// Where the order takes from holds no bins: it is one.
+    FromBin,
     /// Odoo was told to change the order, and the answer was lost perhaps.
     Told,
     /// A package, or what the carrier is told.
@@ -211,7 +223,14 @@ impl Reconciling {
             calls: Vec::new(),
             weight_kg: None,
             refusal: None,
+            refused: Vec::new(),
         }
+    }
+
+    /// The last call was refused, and what the order looks like now says what is next.
+    #[must_use]
+    pub fn was_refused(&self) -> bool {
+        !self.refused.is_empty() && self.next == Next::Read
     }
 
     #[must_use]
@@ -241,9 +260,16 @@ impl Reconciling {
             Next::Ship { .. } => Some(Call::Weighed),
             Next::Remove { .. } => Some(Call::Removed),
             Next::Reduce { .. } => Some(Call::Reduced),
-            Next::SetDone { .. } | Next::Read | Next::Finish(_) => None,
+            Next::SetDone { .. } | Next::Reserve { .. } | Next::Read | Next::Finish(_) => None,
         };
         self.calls.extend(call);
+        self.look_again();
+    }
+
+    /// Odoo has reserved what it could. `is_bin`: where the picking takes from holds no bins.
+    pub fn reserved(&mut self, is_bin: bool) {
+        self.calls.push(Call::Reserved);
+        self.calls.extend(is_bin.then_some(Call::FromBin));
         self.look_again();
     }
 
@@ -263,11 +289,28 @@ impl Reconciling {
             self.refusal = Some(message.to_owned());
             return self.look_again();
         }
+        if let Next::Reserve { .. } = self.next {
+            // There is nothing to reserve.
+            return self.reserved(false);
+        }
+        // Was it for the order's state, or for another transaction? The text does not tell, the order does.
+        if let Next::Add { .. } | Next::Reduce { .. } | Next::Remove { .. } = self.next {
+            self.refused.push(message.to_owned());
+            self.next = Next::Read;
+            return;
+        }
+        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, None));
+    }
+
+    /// A call that was refused too often is so for a person. The order was looked at after the last refusal, and is open.
+    fn refused_for_good(&self) -> Option<Next> {
         let odoo = match &self.next {
             Next::Add { picking, .. } | Next::Reduce { picking, .. } => Some(picking.named()),
-            _ => None,
+            Next::Remove { .. } => None,
+            _ => return None,
         };
-        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
+        let last = self.refused.get(LOADS_AGAIN as usize..)?.last()?;
+        Some(refuse(code::ODOO_REFUSED, last.clone(), odoo))
     }
 
     /// What was read says what is next.
@@ -283,6 +326,19 @@ impl Reconciling {
             Task::Ship(shipment) => self.ship(seen, shipment),
             Task::TakeBack { of, taken, stays } => self.take_back(seen, *of, taken, stays),
         };
+        if let Some(refused) = self.refused_for_good() {
+            self.next = refused;
+        }
+        let validated = self.job.task == Task::Validate
+            && (self.job.again || self.did(Call::Validated) || self.did(Call::Told));
+        if let Next::Finish(Outcome::Posted { odoo, .. }) = &self.next
+            && validated
+        {
+            let rest = self.rest_of(seen, odoo.id);
+            if let Next::Finish(Outcome::Posted { note, .. }) = &mut self.next {
+                *note = rest;
+            }
+        }
     }
 
     fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {
@@ -323,7 +379,11 @@ pub const BACKORDER: &str = "backorder";
 pub const NO_BACKORDER: &str = "no-backorder";
 
 fn posted(odoo: OdooRef, already: bool) -> Next {
-    Next::Finish(Outcome::Posted { odoo, already })
+    Next::Finish(Outcome::Posted {
+        odoo,
+        already,
+        note: None,
+    })
 }
 
 fn refuse(code: &str, message: String, odoo: Option<OdooRef>) -> Next {

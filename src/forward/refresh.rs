@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::copy::{Copy, CopyError};
-use super::odoo::{Client, Kind, PAGE_ROWS, Warehouse};
+use super::odoo::{Client, Kind, Lots, PAGE_ROWS, Warehouse};
 use crate::clock;
 use crate::outcome::Failure;
 use crate::view::board::Board;
@@ -81,6 +81,7 @@ impl Refresh {
             copy.set_digits(digits)?;
         }
         copy.note_all_looked_up(begun);
+        copy.set_lots_off(warehouse.lots == Lots::Off)?;
         self.floor.run(odoo, copy, warehouse, board, now).await?;
         copy.note_refreshed(clock::instant());
         Ok(news)

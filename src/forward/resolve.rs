@@ -139,7 +139,7 @@ pub async fn resolve(
     documents: &[Asked<'_>],
 ) -> Result<Vec<Resolved<Prepared>>, Trouble> {
     match resolve_together(odoo, ground, intent, documents).await {
-        Err(Trouble::Odoo(failure)) => refusal(odoo, ground, failure).await?,
+        Err(Trouble::Odoo(failure)) => refusal(failure)?,
         other => return other,
     };
     let mut resolved = Vec::new();
@@ -147,7 +147,7 @@ pub async fn resolve(
         match resolve_together(odoo, ground, intent, &[*document]).await {
             Ok(one) => resolved.extend(one),
             Err(Trouble::Odoo(failure)) => {
-                resolved.push(Err(refusal(odoo, ground, failure).await?));
+                resolved.push(Err(refusal(failure)?));
             }
             Err(trouble) => return Err(trouble),
         }
@@ -157,19 +157,14 @@ pub async fn resolve(
 
 /// What Odoo refuses about a document, in its words; all else is the link's trouble, also a key, a database or a user that
 /// is not admitted at all.
-async fn refusal(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    failure: Failure,
-) -> Result<Reason, Trouble> {
-    if matches!(failure, Failure::Wait { .. }) {
-        return Err(failure.into());
+fn refusal(failure: Failure) -> Result<Reason, Trouble> {
+    match failure {
+        Failure::Person { message, .. } => Ok(reason(
+            code::ODOO_REFUSED,
+            format!("Odoo does not look its barcodes up: {message}"),
+        )),
+        failure => Err(failure.into()),
     }
-    odoo.admits(ground.warehouse.company).await?;
-    Ok(reason(
-        code::ODOO_REFUSED,
-        format!("Odoo does not look its barcodes up: {failure}"),
-    ))
 }
 
 async fn resolve_together(

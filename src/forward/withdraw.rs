@@ -5,29 +5,35 @@
 
 use super::odoo::{Client, Warehouse};
 use super::resolve::is_about_order;
-use crate::document::Document;
+use crate::document::{Document, OdooRef};
 use crate::outcome::Failure;
 
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// Nothing of it is left in Odoo but what was cancelled.
-    Gone,
+    /// Nothing of it is left in Odoo but what was cancelled; so many pickings or lines of it were open.
+    Gone { open: usize },
     /// This picking has it, and is done.
     Posted(String),
     /// Odoo does not let it go, in these words.
     Refused(String),
 }
 
+/// `known`: the picking that Odoo named for it. A search leaves out what the key's user may not see, so it is read by its id,
+/// which Odoo then refuses.
 pub async fn withdraw(
     odoo: &mut Client,
     warehouse: &Warehouse,
     document: &Document,
+    known: Option<&OdooRef>,
 ) -> Result<Withdrawn, Failure> {
     if is_about_order(&document.purpose) {
-        return lines(odoo, warehouse, document).await;
+        return lines(odoo, warehouse, document, known).await;
     }
-    let held = odoo.held(document.key).await?;
+    let mut held = odoo.held(document.key).await?;
+    if let Some(known) = known.filter(|known| held.iter().all(|picking| picking.id != known.id)) {
+        held.extend(odoo.pickings(&[known.id]).await?);
+    }
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
     if let Some(done) = held.iter().find(|picking| picking.state == "done") {
         return Ok(Withdrawn::Posted(name(&done.name)));
@@ -43,16 +49,21 @@ pub async fn withdraw(
             return Ok(Withdrawn::Posted(name(&done.name)));
         }
     }
-    Ok(Withdrawn::Gone)
+    Ok(Withdrawn::Gone { open: open.len() })
 }
 
 async fn lines(
     odoo: &mut Client,
     warehouse: &Warehouse,
     document: &Document,
+    known: Option<&OdooRef>,
 ) -> Result<Withdrawn, Failure> {
     let order = document.purpose.order().unwrap_or_default();
-    let seen = odoo.order(warehouse, order).await?;
+    let mut seen = odoo.order(warehouse, order).await?;
+    let missing = known.filter(|known| seen.pickings.iter().all(|picking| picking.id != known.id));
+    if let Some(known) = missing {
+        seen.pickings.extend(odoo.seen(&[known.id]).await?);
+    }
     let mut open = Vec::new();
     for picking in &seen.pickings {
         let ours = || picking.lines.iter().filter(|line| line.is_of(document.key));
@@ -67,5 +78,5 @@ async fn lines(
     if !open.is_empty() {
         odoo.remove_lines(&open).await?;
     }
-    Ok(Withdrawn::Gone)
+    Ok(Withdrawn::Gone { open: open.len() })
 }

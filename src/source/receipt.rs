@@ -24,6 +24,9 @@ pub enum Receipt<'a> {
         document: String,
         /// None: it was so in Odoo already, and no picking was needed.
         odoo: Option<&'a str>,
+        /// What Odoo did with what was missing of an order.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<&'a str>,
     },
     Refused {
         id: Option<&'a str>,

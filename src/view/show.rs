@@ -99,7 +99,7 @@ fn broker_keys(broker: &Broker) -> [Key; 9] {
     ]
 }
 
-fn odoo_keys(odoo: &Odoo) -> [Key; 10] {
+fn odoo_keys(odoo: &Odoo) -> [Key; 11] {
     let api = match odoo.api {
         Api::Auto => "auto",
         Api::Json2 => "json-2",
@@ -114,6 +114,7 @@ fn odoo_keys(odoo: &Odoo) -> [Key; 10] {
         ("timeout_s", whole(odoo.timeout_s)),
         ("batch_lines_max", size(odoo.batch_lines_max)),
         ("refresh_s", whole(odoo.refresh_s)),
+        ("late_commit_s", whole(odoo.late_commit_s)),
         ("api", text(api)),
         ("user", odoo.user.as_deref().and_then(text)),
     ]

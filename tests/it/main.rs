@@ -6,6 +6,7 @@ mod control;
 mod crash;
 mod floor;
 mod flows;
+mod forbidden;
 mod frames;
 mod front_door;
 mod hid;

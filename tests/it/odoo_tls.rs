@@ -97,7 +97,10 @@ impl Odoo {
             panic!("it was not refused, or not for a while");
         };
         assert!(!slow, "smaller calls fare no better");
-        let finding = check::odoo(config).await.pop().unwrap();
+        let finding = check::odoo(config, &config::Orders::default())
+            .await
+            .pop()
+            .unwrap();
         assert_eq!(finding.level, check::Level::Fail);
         assert!(finding.what.contains(&message), "{finding}");
         (message, finding.remedy)
@@ -122,7 +125,7 @@ async fn an_odoo_of_a_private_authority_is_spoken_to_with_odoo_ca() {
         .await
         .unwrap();
     assert!(!bins.as_array().unwrap().is_empty());
-    let findings = check::odoo(&config).await;
+    let findings = check::odoo(&config, &config::Orders::default()).await;
     assert!(
         findings
             .iter()

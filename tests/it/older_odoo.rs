@@ -200,7 +200,7 @@ async fn what_is_lacking_to_speak_to_it_is_named() {
     let mut client = Client::new(&nobody).unwrap();
     let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
     assert!(stop(&failure).contains("set odoo.user"), "{failure}");
-    let findings = check::odoo(&nobody).await;
+    let findings = check::odoo(&nobody, &config::Orders::default()).await;
     let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
     assert!(said[0].contains("Odoo 18.0"), "{said:?}");
     assert!(said[0].contains("JSON-RPC"), "{said:?}");
@@ -303,7 +303,7 @@ async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version()
         .client()
         .add_lines(&picking, std::slice::from_ref(&row))
         .await;
-    assert_eq!(taken, Ok(false));
+    assert_eq!(taken, Err(Failure::person(FINISHED)));
     let calls = seventeen.calls();
     assert_eq!(
         calls[2],
@@ -319,7 +319,7 @@ async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version()
 
     let eighteen = Older::start("18.0", finished).await;
     let taken = eighteen.client().add_lines(&picking, &[row]).await;
-    assert_eq!(taken, Ok(false));
+    assert_eq!(taken, Err(Failure::person(FINISHED)));
     assert_eq!(eighteen.calls()[2][2][0][1], "picking_type_id/.id");
 }
 

@@ -436,3 +436,19 @@ fn more_than_ordered_is_no_fault_where_it_is_allowed() {
     };
     assert_eq!(code(&pick(3, None), &facts), None);
 }
+
+#[test]
+fn a_new_lot_that_odoo_would_lose_is_told() {
+    let off = |facts: Facts| Facts {
+        lots_off: true,
+        ..facts
+    };
+    let judged = |event: &Event, tracking| {
+        let facts = off(facts(product(tracking)));
+        judge(event, &facts, &Memory::default()).refused
+    };
+    assert_eq!(judged(&receive(Some("L1")), "lot"), Some(code::LOTS_OFF));
+    assert_eq!(judged(&receive(Some("L1")), "serial"), Some(code::LOTS_OFF));
+    assert_eq!(judged(&receive(Some("L1")), "none"), None);
+    assert_eq!(judged(&transfer(1, Some("L1")), "lot"), None);
+}

@@ -8,7 +8,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Field, Kind};
 use super::store::{Row, Store};
-use super::{picking, seed};
+use super::{Caller, picking, rules, seed};
 
 /// What stands for a finished picking in a call that would change its operation type.
 const GUARD: &str = "Changing the operation type of this record is forbidden at this point.";
@@ -49,7 +49,12 @@ struct Record {
     nested: BTreeMap<&'static str, Vec<Nested>>,
 }
 
-pub fn load(store: &mut Store, model: &'static str, params: &Params) -> Result<Value, Refusal> {
+pub fn load(
+    store: &mut Store,
+    caller: Caller,
+    model: &'static str,
+    params: &Params,
+) -> Result<Value, Refusal> {
     params.only(&["fields", "data"])?;
     let columns = columns(model, params.required("fields")?)?;
     let rows = rows(params.required("data")?, columns.len())?;
@@ -66,13 +71,15 @@ pub fn load(store: &mut Store, model: &'static str, params: &Params) -> Result<V
     let planned: Vec<Plan> = records
         .into_iter()
         .enumerate()
-        .filter_map(|(index, record)| match plan(store, model, record, params) {
-            Ok(plan) => Some(plan),
-            Err((span, field, message)) => {
-                messages.push(said(index, span, field.as_deref(), &message));
-                None
-            }
-        })
+        .filter_map(
+            |(index, record)| match plan(store, caller, model, record, params) {
+                Ok(plan) => Some(plan),
+                Err((span, field, message)) => {
+                    messages.push(said(index, span, field.as_deref(), &message));
+                    None
+                }
+            },
+        )
         .collect();
     if messages.iter().any(|message| message["message"] == GUARD) {
         // Odoo does not tell which of the pickings it is.
@@ -369,6 +376,7 @@ type Fault = ((usize, usize), Option<String>, String);
 
 fn plan(
     store: &Store,
+    caller: Caller,
     model: &'static str,
     record: Record,
     params: &Params,
@@ -390,6 +398,10 @@ fn plan(
         // `.id` rows write always; external ids only where neither side says "noupdate".
         if record.database.is_empty() && updating && params.context_flag("noupdate") {
             return Ok(Plan::Keep(id));
+        }
+        let hidden = |row: &Row| rules::hides(store, caller, model, row, "write");
+        if store.row(model, id).is_some_and(hidden) {
+            return Err((span, None, rules::denied("write", model).message()));
         }
         picking::check_write(store, model, id, &record.own)
             .map_err(|refusal| (span, None, refusal.message()))?;

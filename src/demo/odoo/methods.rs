@@ -6,7 +6,7 @@ use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
 use super::store::{DIGITS, Place, Row, Store, number_of};
-use super::{Caller, USER_ZONE, orders, picking, read, seed, validate};
+use super::{Caller, USER_ZONE, orders, picking, read, rules, seed, validate};
 
 /// An ordinary Inventory user reads master data and works with transfers, lots and packages.
 pub fn rights(caller: Caller, model: &str, method: &str) -> Result<(), Refusal> {
@@ -66,10 +66,15 @@ pub fn run(
         "load",
         "specification",
     ];
+    rules::check(store, caller, model, method, params)?;
     match method {
         "search" | "search_read" | "web_search_read" | "search_count" => {
             params.only(WINDOW)?;
-            let ids = read::search(store, model, params)?;
+            let mut ids = read::search(store, model, params)?;
+            ids.retain(|id| {
+                let row = store.row(model, *id);
+                row.is_none_or(|row| !rules::hides(store, caller, model, row, "read"))
+            });
             match method {
                 "search" => Ok(json!(ids)),
                 "search_count" => Ok(json!(ids.len())),

@@ -86,7 +86,9 @@ fn plan(store: &mut Store, header: Row, moves: Vec<Row>) {
         picking::add_move(store, values, "confirmed");
     }
     picking::confirm(store, id);
-    picking::assign(store, id);
+    if picking::reserves(store, id) {
+        picking::assign(store, id);
+    }
 }
 
 /// Cancels an order's open transfers.
@@ -290,7 +292,7 @@ fn make_types(
         };
         let id = store.insert(KIND, row(json!({
             "name": name, "code": kind, "sequence_code": sequence, "warehouse_id": warehouse,
-            "default_location_src_id": from, "default_location_dest_id": to, "create_backorder": "ask",
+            "default_location_src_id": from, "default_location_dest_id": to, "create_backorder": "ask", "reservation_method": "at_confirm",
             "use_create_lots": kind != "internal", "use_existing_lots": true, "active": used, "company_id": 1,
         })));
         made.insert(field.to_owned(), json!(id));

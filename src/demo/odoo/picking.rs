@@ -230,6 +230,15 @@ pub fn confirm(store: &mut Store, picking: i64) {
     refresh(store, picking);
 }
 
+/// Whether what is wanted is reserved at once, by the operation type.
+#[must_use]
+pub fn reserves(store: &Store, picking: i64) -> bool {
+    let kind = store.row(PICKING, picking).map_or("", |row| {
+        store.through(row, "picking_type_id", KIND, "reservation_method")
+    });
+    kind == "at_confirm"
+}
+
 /// `action_assign`: reserves what is there; goods from outside need no reservation.
 pub fn assign(store: &mut Store, picking: i64) {
     for id in store.many(PICKING, picking, "move_ids") {

@@ -71,6 +71,7 @@ pub fn fill(store: &mut Store, seed: Seed) {
     for name in users {
         store.insert("res.users", row(json!({"name": name, "lang": "en_US"})));
     }
+    store.insert("ir.model", row(json!({"model": "stock.picking"})));
     let key = json!({"name": "gateway", "scope": "rpc", "user_id": 7, "expiration_date": "2099-01-01 00:00:00"});
     store.insert("res.users.apikeys", row(key));
     let units = store.insert("uom.uom", row(json!({"name": "Units", "factor": 1.0})));

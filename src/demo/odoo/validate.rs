@@ -188,7 +188,14 @@ fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
         .filter(|id| store.many(PICKING, **id, "move_ids").is_empty())
         .collect();
     let (mut without_lot, mut products) = (Vec::new(), BTreeSet::new());
-    for id in open {
+    let wants_lots = |id: &i64| {
+        let kind = store.row(PICKING, *id);
+        let kind = kind.and_then(|row| store.row(KIND, id_of(row, "picking_type_id")));
+        kind.is_some_and(|kind| {
+            flag_of(kind, "use_create_lots") || flag_of(kind, "use_existing_lots")
+        })
+    };
+    for id in open.iter().filter(|id| wants_lots(id)) {
         let missing = lines_to_post(store, *id).into_iter().filter(|line| {
             store.through(line, "product_id", "product.product", "tracking") != "none"
                 && id_of(line, "lot_id") == 0
@@ -327,7 +334,9 @@ fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
         }
     }
     picking::confirm(store, next);
-    picking::assign(store, next);
+    if picking::reserves(store, next) {
+        picking::assign(store, next);
+    }
 }
 
 /// What Odoo finds while it posts a move; any of it takes all of the call back.
@@ -363,6 +372,13 @@ fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal
         .row(KIND, id_of(header, "picking_type_id"))
         .is_some_and(|kind| flag_of(kind, "use_create_lots"));
     let name = text_of(&values, "lot_name");
+    let uses = store
+        .row(KIND, id_of(header, "picking_type_id"))
+        .is_some_and(|kind| flag_of(kind, "use_existing_lots"));
+    if !makes && !uses {
+        // Then Odoo wants no lot, and forgets the name.
+        return Ok(());
+    }
     if !makes || name.is_empty() {
         let shown = store.display_name("product.product", product);
         let text = format!("You need to supply a Lot/Serial Number for product:\n- {shown}");

@@ -23,6 +23,7 @@ const ORDERS_SINCE: &str = "since/orders";
 /// There are more open orders than are held.
 const ORDERS_CUT: &str = "orders-cut";
 const NOMENCLATURE: &str = "nomenclature";
+const LOTS_OFF: &str = "lots-off";
 
 /// What an order's name, barcode or origin means.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -371,6 +372,19 @@ impl Copy {
             self.changed();
         }
         Ok(())
+    }
+
+    /// Notes whether the operation type of receipts knows no lots.
+    pub fn set_lots_off(&self, is_off: bool) -> Result<(), CopyError> {
+        if self.set_meta(LOTS_OFF, if is_off { "1" } else { "0" })? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// Whether the operation type of receipts knows no lots, so that a new one would be lost.
+    pub fn lots_off(&self) -> Result<bool, CopyError> {
+        Ok(self.meta(LOTS_OFF)?.as_deref() == Some("1"))
     }
 
     /// The rules by which the company reads barcodes, in their order.

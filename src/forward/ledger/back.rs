@@ -59,7 +59,7 @@ impl Ledger {
             corrects = before.document.corrects;
             let before = self.revived(before)?;
             let (code, message) = match self.take_back(odoo, ground, before).await? {
-                Withdrawn::Gone => continue,
+                Withdrawn::Gone { .. } => continue,
                 Withdrawn::Posted(_) if entry.progress.decision.as_deref() == Some(ALLOW) => {
                     continue;
                 }
@@ -95,16 +95,13 @@ impl Ledger {
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }
         if !is_to_take_back(&entry) {
-            return Ok(Withdrawn::Gone);
+            return Ok(Withdrawn::Gone { open: 0 });
         }
-        let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document).await {
+        let known = entry.progress.odoo.as_ref();
+        let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {
             Ok(withdrawn) => withdrawn,
-            Err(wait @ Failure::Wait { .. }) => return Err(wait.into()),
-            // It is about this document, as long as the key is good.
-            Err(failure) => {
-                odoo.admits(ground.warehouse.company).await?;
-                Withdrawn::Refused(failure.to_string())
-            }
+            Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
+            Err(failure) => return Err(failure.into()),
         };
         // For a correction it is tried again, for nobody else.
         if matches!(withdrawn, Withdrawn::Refused(_)) && entry.progress.state == State::Replaced {
@@ -118,7 +115,7 @@ impl Ledger {
             changes.push(undone(&of, undoing.seq, entry.document.number));
         }
         let mut gone = Consequences::default();
-        if matches!(withdrawn, Withdrawn::Gone) {
+        if matches!(withdrawn, Withdrawn::Gone { .. }) {
             self.forget_count(entry.document.number, &mut gone)?;
         }
         self.change_and(changes, gone).await?;

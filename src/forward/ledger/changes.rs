@@ -60,7 +60,7 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
 /// What Odoo held of a discarded or replaced document is taken back, or cannot be.
 pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
-        Withdrawn::Gone => (
+        Withdrawn::Gone { .. } => (
             flag::WITHDRAWN,
             "Odoo holds nothing open of it any more".to_owned(),
         ),
@@ -93,6 +93,35 @@ pub(super) fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
     progress.since = entry.progress.since;
     if progress.flags.iter().all(|known| known != flag::RECOUNTED) {
         progress.flags.push(flag::RECOUNTED.to_owned());
+    }
+    change
+}
+
+/// A call that was given up brought something back into Odoo of a document that is over. It was taken back again, or cannot be.
+pub(super) fn came_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
+    let mut entry = entry.clone();
+    let flags = &mut entry.progress.flags;
+    flags.retain(|known| known != flag::WITHDRAWN);
+    let mut change = taken_back(&entry, withdrawn);
+    let before = "a call that was given up brought it back into Odoo";
+    change.note = format!("{before}; now {}", change.note);
+    change
+}
+
+/// A call that was given up posted a document that is over. A discarded one is parked; in the place of a replaced one there is
+/// another document, so it is flagged.
+pub(super) fn posted_late(entry: &Entry, name: &str) -> Change {
+    let mut change = came_back(entry, &Withdrawn::Posted(name.to_owned()));
+    if entry.progress.state == State::Discarded {
+        let progress = &mut change.progress;
+        progress.state = State::Parked;
+        progress.since = clock::now();
+        progress.reason = Some(Reason {
+            code: code::POSTED_LATE.to_owned(),
+            message: format!(
+                "Odoo posted this document as {name}, by a call that the gateway had given up, after it was discarded. Retry it if {name} is right; else reverse {name} in Odoo and discard it again"
+            ),
+        });
     }
     change
 }
@@ -151,13 +180,15 @@ pub(super) fn held_back(entry: &Entry, message: String) -> Change {
     change
 }
 
-pub(super) fn posted(entry: &Entry, odoo: &OdooRef, already: bool) -> Change {
+pub(super) fn posted(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) -> Change {
     let how = if already {
         "found posted already, and read back"
     } else {
         "posted, and read back"
     };
-    let mut change = change(entry, State::Posted, format!("{how} as {}", odoo.name));
+    let more = more.map(|more| format!("; {more}")).unwrap_or_default();
+    let note = format!("{how} as {}{more}", odoo.name);
+    let mut change = change(entry, State::Posted, note);
     change.progress.reason = None;
     change.progress.odoo = Some(odoo.clone());
     change

@@ -35,8 +35,10 @@ pub(super) async fn next(
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,
     };
+    let message = reason.message.clone();
+    let found = begun::find_out(odoo, ground.warehouse, &entry.document, reason).await;
     Ok(
-        match begun::find_out(odoo, ground.warehouse, &entry.document, reason).await? {
+        match found.or_else(|failure| not_shown(failure, &message))? {
             Standing::Posted(odoo) => Next::Found(odoo),
             Standing::Unknown(reason, odoo) => Next::Park(reason, odoo),
             // A call from before the stop may still be posting it.
@@ -46,4 +48,17 @@ pub(super) async fn next(
             Standing::Open(reason, _) | Standing::Absent(reason) => Next::Refuse(reason),
         },
     )
+}
+
+/// Odoo does not let us look at what it holds of this document alone.
+fn not_shown(failure: Failure, why: &str) -> Result<Standing, Failure> {
+    let Failure::Person { message, .. } = failure else {
+        return Err(failure);
+    };
+    Ok(Standing::Absent(Reason {
+        code: code::UNKNOWN_OUTCOME.to_owned(),
+        message: format!(
+            "its send was begun before, and Odoo does not show what became of it ({message}); it cannot be sent again because {why}"
+        ),
+    }))
 }

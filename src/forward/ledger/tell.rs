@@ -12,15 +12,17 @@ impl Ledger {
         &self,
         document: &Document,
         odoo: Option<&OdooRef>,
+        note: Option<&str>,
     ) -> Result<(), Ended> {
         let odoo = odoo.map(|odoo| odoo.name.as_str());
-        tracing::debug!(number = document.number, odoo, "posted");
+        tracing::debug!(number = document.number, odoo, note, "posted");
         let key = document.key.to_string();
         let receipt = |id: &str| {
             Receipt::Posted {
                 id,
                 document: key.clone(),
                 odoo,
+                note,
             }
             .to_bytes()
         };

@@ -68,10 +68,10 @@ impl Ledger {
             );
             return Ok(Some(refused(code::NOT_UNDONE, message)));
         }
-        self.undo_of(entry, event).map(Some)
+        self.undo_of(entry, &event).map(Some)
     }
 
-    fn undo_of(&self, entry: &Entry, event: Recorded) -> Result<Undo, JournalError> {
+    fn undo_of(&self, entry: &Entry, event: &Recorded) -> Result<Undo, JournalError> {
         let number = match self.journal.document_of(event.seq)? {
             None => return Ok(Undo::Waits(None)),
             Some(None) => return Ok(Undo::Nothing("it needed no document".to_owned())),
@@ -86,14 +86,57 @@ impl Ledger {
             next = entry.document.corrects.filter(|before| *before < number);
             chain.push(self.revived(entry)?);
         }
-        let said = self.said(&chain, &event)?;
+        self.undo_in_chain(entry, event, chain, number)
+    }
+
+    /// The document that keeps the note that this event was taken back.
+    pub(super) fn undone_entry(&self, seq: u64) -> Result<Option<Entry>, JournalError> {
+        let mut next = self.journal.document_of(seq)?.flatten();
+        for _ in 0..CHAIN_MAX {
+            let Some(number) = next else { break };
+            let Some(entry) = self.journal.document(number)? else {
+                break;
+            };
+            if entry.progress.undone.contains(&seq) {
+                return self.revived(entry).map(Some);
+            }
+            next = entry.document.corrects.filter(|before| *before < number);
+        }
+        Ok(None)
+    }
+
+    /// How it would stand if the event were in this document, and Odoo had it.
+    pub(super) fn undo_in(
+        &self,
+        entry: &Entry,
+        seq: u64,
+        of: Entry,
+    ) -> Result<Option<Undo>, JournalError> {
+        let Some(event) = self.journal.event(seq)? else {
+            return Ok(None);
+        };
+        let number = of.document.number;
+        self.undo_in_chain(entry, &event, vec![of], number)
+            .map(Some)
+    }
+
+    fn undo_in_chain(
+        &self,
+        entry: &Entry,
+        event: &Recorded,
+        mut chain: Vec<Entry>,
+        number: u64,
+    ) -> Result<Undo, JournalError> {
+        let said = self.said(&chain, event)?;
         let said = |seq: u64| said.get(&seq).copied().unwrap_or_default();
         Ok(match standing(&chain, event.seq) {
             Standing::Waits(number) => Undo::Waits(self.journal.document(number)?.map(Box::new)),
-            Standing::Parked => Undo::Parked(Box::new(chain.swap_remove(0)), Box::new(event)),
+            Standing::Parked => {
+                Undo::Parked(Box::new(chain.swap_remove(0)), Box::new(event.clone()))
+            }
             Standing::Moved(place) => {
                 let of = &chain[place];
-                match Undoing::of(&entry.document, of, &event, said) {
+                match Undoing::of(&entry.document, of, event, said) {
                     Some(undoing) => self.with_recounts(of, undoing)?,
                     None => Undo::Nothing(format!(
                         "it was taken back before, of document {}",
@@ -286,6 +329,8 @@ impl Ledger {
         let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
             return Ok(());
         };
+        let noted = self.late()?.taken_back(of, number);
+        consequences.keep.extend(noted);
         consequences.changes.extend(self.undone(number)?);
         let (Some(undo), Some(of)) = (self.journal.document(number)?, self.journal.document(of)?)
         else {

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::judge::{self, Verdict};
-use super::{Command, UNANSWERED_MAX};
+use super::{Command, UNANSWERED_MAX, backoff};
 use crate::document::OdooRef;
-use crate::forward::odoo::{Picking, Transfer};
+use crate::forward::odoo::{LOADS_AGAIN, Picking, Transfer};
 use crate::outcome::{Outcome, code};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,10 @@ pub struct Batch {
     pub unanswered_at: Option<Step>,
     /// Its only document was validated in a call of its own: what came of that is about it alone.
     pub validated_alone: bool,
+    /// So often Odoo refused to load its only document.
+    pub loads_refused: u32,
+    /// It is not sent before.
+    pub not_before: Duration,
 }
 
 #[derive(Debug)]
@@ -42,6 +46,18 @@ pub struct Sent {
     pub odoo: Option<OdooRef>,
     /// It was posted when we came: by us, before an answer got lost.
     pub already: bool,
+}
+
+impl Sent {
+    /// The picking that Odoo has for it, by its id where its name could not be read.
+    pub fn named(self) -> Option<OdooRef> {
+        let id = Some(self.picking).filter(|id| *id != 0);
+        let unread = id.map(|id| OdooRef {
+            id,
+            name: format!("picking {id}"),
+        });
+        self.odoo.or(unread)
+    }
 }
 
 impl Batch {
@@ -67,7 +83,29 @@ impl Batch {
             unanswered,
             unanswered_at: None,
             validated_alone: false,
+            loads_refused: 0,
+            not_before: Duration::ZERO,
         }
+    }
+
+    /// Takes a document out, into a batch of its own.
+    pub fn take(&mut self, place: usize) -> Self {
+        Self {
+            documents: vec![self.documents.remove(place)],
+            part: true,
+            ..*self
+        }
+    }
+
+    /// The batch of a document that Odoo refused, to be loaded again after a pause; an error with the document where that is a
+    /// refusal.
+    pub fn load_again(mut self, now: Duration, jitter: f64) -> Result<Self, Sent> {
+        if self.step == Step::Load && self.loads_refused < LOADS_AGAIN {
+            self.not_before = now + backoff(self.loads_refused, jitter);
+            self.loads_refused += 1;
+            return Ok(self);
+        }
+        Err(self.documents.remove(0))
     }
 
     /// Past validation if nothing of it needs that.
@@ -142,6 +180,7 @@ impl Batch {
                 (Verdict::Done, Some(odoo)) => Outcome::Posted {
                     odoo,
                     already: sent.already,
+                    note: None,
                 },
                 (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
                 (Verdict::Open(state), odoo) if alone => Outcome::refused(

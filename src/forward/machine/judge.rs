@@ -83,7 +83,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     }
     let mut held = BTreeMap::<Way, Decimal>::new();
     for line in &picking.lines {
-        let Some((way, quantity)) = way_of(line, transfer) else {
+        let Some((way, quantity)) = way_of(line, transfer, picking.state == "done") else {
             return Some("it has a line that the gateway did not send".to_owned());
         };
         *held.entry(way).or_default() += quantity;
@@ -110,7 +110,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         })
 }
 
-fn way_of(line: &PickingLine, transfer: &Transfer) -> Option<(Way, Decimal)> {
+fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way, Decimal)> {
     let number = line.quantity_product_uom.to_string();
     let quantity = Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))
@@ -119,7 +119,7 @@ fn way_of(line: &PickingLine, transfer: &Transfer) -> Option<(Way, Decimal)> {
         line.product_id?,
         line.location_id?,
         line.location_dest_id?,
-        lot_of(line, transfer),
+        lot_of(line, transfer, is_done),
         line.package_id,
         line.result_package_id,
         line.owner_id,
@@ -127,13 +127,14 @@ fn way_of(line: &PickingLine, transfer: &Transfer) -> Option<(Way, Decimal)> {
     Some((way, quantity))
 }
 
-/// A lot that we gave by name has an id as well, once the receipt has made it.
-fn lot_of(line: &PickingLine, transfer: &Transfer) -> Lot {
+/// A lot that we gave by name has an id as well, once the receipt has made it. A done one without has lost its lot.
+fn lot_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Lot {
     let given = line.lot_name.as_ref().filter(|given| {
         let mut ours = (transfer.lines.iter()).filter(|ours| Some(ours.product) == line.product_id);
         ours.any(|ours| matches!(&ours.lot, LotRef::New { name, .. } if name == *given))
     });
     match (given, line.lot_id) {
+        (Some(_), None) if is_done => Lot::None,
         (Some(name), _) => Lot::New(name.clone()),
         (None, Some(id)) => Lot::Id(id),
         (None, None) => Lot::None,
@@ -245,7 +246,8 @@ mod tests {
         let code = |held: &serde_json::Value| {
             code_of(&packed, picking("done", &serde_json::json!([held])))
         };
-        assert_eq!(code(&held), "done");
+        // Done, and no lot was made of the name.
+        assert_eq!(code(&held), code::DIFFERS_IN_ODOO);
         // The receipt made the lot.
         held["lot_id"] = 6.into();
         assert_eq!(code(&held), "done");

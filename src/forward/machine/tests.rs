@@ -1,5 +1,7 @@
 //! The machine against a tiny model of Odoo: what is created, what is posted, and every way to fail.
 
+mod loads;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proptest::prelude::*;
@@ -8,6 +10,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::document::DocumentKey;
 use crate::forward::odoo::{PickingLine, TransferLine};
+use crate::outcome::code;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +33,8 @@ enum Nature {
     Good,
     /// `load` names its row.
     RefusedByLoad,
+    /// `load` meets other transactions so often, and does not say which document it is about.
+    ConflictsInLoad(u32),
     /// `button_validate` refuses the whole call.
     RefusedByValidate,
     /// `button_validate` answers a wizard and posts nothing of the call.
@@ -114,6 +119,13 @@ impl Peer {
         {
             self.silent += 1;
             return Err(silence());
+        }
+        for transfer in transfers {
+            let nature = self.natures.get_mut(&number_of(transfer.key));
+            if let Some(Nature::ConflictsInLoad(left @ 1..)) = nature {
+                *left -= 1;
+                return Err(Failure::person("konnte Zugriff nicht serialisieren"));
+            }
         }
         let documents: Vec<_> = transfers
             .iter()
@@ -426,7 +438,8 @@ fn the_row_that_load_names_is_parked_without_halving() {
         .with(9, Nature::RefusedByLoad);
     rig.run();
     rig.assert_exactly_once(20);
-    assert_eq!(rig.peer.loads, [20, 18]);
+    // The others go on; these two are sent three times more before it counts as a refusal.
+    assert_eq!(rig.peer.loads, [20, 18, 1, 1, 1, 1, 1, 1]);
     assert_eq!(
         [rig.code(7), rig.code(9), rig.code(8)],
         [code::ODOO_REFUSED, code::ODOO_REFUSED, "posted"]
@@ -658,6 +671,7 @@ proptest! {
                 continue;
             }
             let expected: &[&str] = match nature {
+                Nature::ConflictsInLoad(_) => unreachable!("none has this nature here"),
                 Nature::Good | Nature::Closed => &["posted", "already"],
                 Nature::RefusedByLoad | Nature::RefusedByValidate => &[code::ODOO_REFUSED],
                 Nature::Wizard => &[code::NOT_VALIDATED],

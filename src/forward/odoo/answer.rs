@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::outcome::Failure;
 
@@ -33,10 +34,21 @@ struct OdooError {
     debug: String,
 }
 
-/// The value that Odoo answered, or whose turn it is now.
-pub fn understand(answer: &Answer<'_>) -> Result<Value, Failure> {
+/// Why a call has no value.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CallError {
+    /// Odoo forbids it (403). The answer does not tell whether the key's user lacks a right, which holds the link, or a
+    /// record rule forbids this one record, which parks its document: the client finds out.
+    #[error("Odoo forbids it: {0}")]
+    Forbidden(String),
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// The value that Odoo answered, or why there is none.
+pub fn understand(answer: &Answer<'_>) -> Result<Value, CallError> {
     if (200..300).contains(&answer.status) {
-        return serde_json::from_slice(answer.body).map_err(|_| not_odoo(answer));
+        return Ok(serde_json::from_slice(answer.body).map_err(|_| not_odoo(answer))?);
     }
     let error = serde_json::from_slice::<OdooError>(answer.body).ok();
     if let Some(error) = &error {
@@ -46,41 +58,45 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, Failure> {
             "Odoo answered an error"
         );
     }
+    if answer.status == 403 {
+        return Err(CallError::Forbidden(said(error)));
+    }
+    Err(failure(answer, error).into())
+}
+
+/// What an answer means that holds no value and forbids nothing.
+fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
     match (answer.status, error) {
-        (408 | 425 | 429 | 502.., _) => Err(Failure::Wait {
+        (408 | 425 | 429 | 502.., _) => Failure::Wait {
             message: format!("Odoo is busy or not there: HTTP {}", answer.status),
             after: retry_after(answer.retry_after),
             // What a proxy says that gave up on a call, or whose Odoo died of it.
             slow: (502..=504).contains(&answer.status),
-        }),
-        (300..400, _) => Err(Failure::wait(format!(
+        },
+        (300..400, _) => Failure::wait(format!(
             "HTTP {} sends us to {:?}: a captive portal, or odoo.url is not Odoo's own address",
             answer.status,
             cut(answer.location.unwrap_or_default())
-        ))),
-        (401, _) => Err(key_refused("HTTP 401")),
-        (403, error) => Err(forbidden("HTTP 403", &said(error))),
-        (404, None) => Err(Failure::stop(
+        )),
+        (401, _) => key_refused("HTTP 401"),
+        (404, None) => Failure::stop(
             "Odoo does not know the database (HTTP 404, no JSON)",
             "correct odoo.database or odoo.url",
-        )),
+        ),
         (404, Some(error)) if error.name != "odoo.exceptions.MissingError" => {
-            Err(lacking(&cut(&error.message)))
+            lacking(&cut(&error.message))
         }
-        (_, Some(error)) => Err(of_document(&error)),
+        (_, Some(error)) => of_document(&error),
         // Bisected, so that one document that is too large or that a proxy dislikes is found and parked.
-        (400..500, None) => Err(Failure::person(format!(
-            "HTTP {} without Odoo's words",
-            answer.status
-        ))),
-        (status, None) => Err(Failure::wait(format!(
+        (400..500, None) => Failure::person(format!("HTTP {} without Odoo's words", answer.status)),
+        (status, None) => Failure::wait(format!(
             "HTTP {status} without Odoo's words: Odoo or a proxy before it is in trouble"
-        ))),
+        )),
     }
 }
 
 /// The same of an answer of `/jsonrpc`, where Odoo's own errors come with the status 200.
-pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, Failure> {
+pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
     #[derive(Deserialize)]
     struct Response {
         jsonrpc: String,
@@ -99,25 +115,26 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, Failure> {
         return Err(Failure::stop(
             "nothing answers at /jsonrpc (HTTP 404)",
             "correct odoo.url; Odoo 19 and later need the module rpc for it, or odoo.api = \"json-2\"",
-        ));
+        )
+        .into());
     }
     // A status that is not 200 is a proxy's word, as for JSON-2; what is no object has no error in it.
     let value = understand(answer)?;
     let response: Response = serde_json::from_value(value).map_err(|_| not_odoo(answer))?;
     if response.jsonrpc != "2.0" {
-        return Err(not_odoo(answer));
+        return Err(not_odoo(answer).into());
     }
     match response.error {
         None => Ok(response.result),
         Some(error) => Err(error
             .data
             .as_ref()
-            .map_or_else(|| Failure::wait(cut(&error.message)), rpc_failure)),
+            .map_or_else(|| Failure::wait(cut(&error.message)).into(), rpc_failure)),
     }
 }
 
 /// What the name of an error says, where no status does.
-fn rpc_failure(error: &OdooError) -> Failure {
+fn rpc_failure(error: &OdooError) -> CallError {
     tracing::debug!(
         name = error.name,
         debug = error.debug,
@@ -125,23 +142,10 @@ fn rpc_failure(error: &OdooError) -> Failure {
     );
     let message = cut(&error.message);
     match error.name.as_str() {
-        "odoo.exceptions.AccessDenied" => key_refused("access denied"),
-        "odoo.exceptions.AccessError" => forbidden("access error", &message),
-        "psycopg2.OperationalError"
-            if message.contains("database") && message.contains("does not exist") =>
-        {
-            Failure::stop(
-                format!("Odoo does not know the database: {message}"),
-                "correct odoo.database or odoo.url",
-            )
-        }
-        "odoo.exceptions.UserError"
-            if message.starts_with("Object ") && message.ends_with("doesn't exist") =>
-        {
-            lacking(&message)
-        }
-        "werkzeug.exceptions.NotFound" => lacking(&message),
-        _ => of_document(error),
+        "odoo.exceptions.AccessDenied" => key_refused("access denied").into(),
+        "odoo.exceptions.AccessError" => CallError::Forbidden(message),
+        "werkzeug.exceptions.NotFound" => lacking(&message).into(),
+        _ => of_document(error).into(),
     }
 }
 
@@ -149,13 +153,6 @@ fn key_refused(how: &str) -> Failure {
     Failure::stop(
         format!("Odoo does not accept the API key ({how})"),
         "put a new key into odoo.api_key_file or the credential odoo-api-key; keys last three months at most",
-    )
-}
-
-fn forbidden(how: &str, said: &str) -> Failure {
-    Failure::stop(
-        format!("Odoo forbids it ({how}): {said}"),
-        "give the key's user the right Inventory / User and the company of odoo.warehouse",
     )
 }
 
@@ -176,41 +173,25 @@ fn of_document(error: &OdooError) -> Failure {
     }
 }
 
-/// Whether a message tells of a conflict with another transaction, or of a database that is away: both pass.
-#[must_use]
-pub fn is_transient(message: &str) -> bool {
+/// Errors that say nothing about the document: databases that conflict or go away, machines without memory.
+/// Any other error of a program (`builtins.ValueError`, a `KeyError` in somebody's module) would come again. The class
+/// decides and never the message: servers and databases speak the language of their site.
+fn passes(error: &OdooError) -> bool {
     [
-        "could not serialize",
-        "deadlock detected",
-        "could not obtain lock",
-        "connection to server",
-        "server closed the connection",
-        "connection already closed",
-        "PoolError",
+        "psycopg2.OperationalError",
+        "psycopg2.InterfaceError",
+        "psycopg2.errors.",
+        "psycopg2.pool.",
+        "builtins.MemoryError",
+        "builtins.OSError",
+        "builtins.ConnectionError",
+        "builtins.TimeoutError",
+        "odoo.exceptions.ConcurrencyError",
+        "odoo.service.",
     ]
     .iter()
-    .any(|sign| message.contains(sign))
-}
-
-/// Errors that say nothing about the document: databases that conflict or go away, machines without memory.
-/// Any other error of a program (`builtins.ValueError`, a `KeyError` in somebody's module) would come again.
-fn passes(error: &OdooError) -> bool {
-    is_transient(&error.message)
-        || [
-            "psycopg2.OperationalError",
-            "psycopg2.InterfaceError",
-            "psycopg2.errors.",
-            "psycopg2.pool.",
-            "builtins.MemoryError",
-            "builtins.OSError",
-            "builtins.ConnectionError",
-            "builtins.TimeoutError",
-            "odoo.exceptions.ConcurrencyError",
-            "odoo.service.",
-        ]
-        .iter()
-        .any(|name| error.name.starts_with(name))
-            && !error.name.ends_with("Violation")
+    .any(|name| error.name.starts_with(name))
+        && !error.name.ends_with("Violation")
 }
 
 fn not_odoo(answer: &Answer<'_>) -> Failure {
@@ -247,7 +228,7 @@ pub fn cut(message: &str) -> String {
 mod tests {
     use super::*;
 
-    fn of(status: u16, body: &str) -> Result<Value, Failure> {
+    fn of(status: u16, body: &str) -> Result<Value, CallError> {
         understand(&Answer {
             status,
             location: None,
@@ -284,10 +265,11 @@ mod tests {
                 "wait",
             ),
             (500, &error("psycopg2.OperationalError", "x"), "wait"),
+            // A message decides nothing.
             (
                 422,
                 &error("odoo.exceptions.UserError", "could not serialize access"),
-                "wait",
+                "person",
             ),
             (422, user.as_str(), "person"),
             (
@@ -312,7 +294,12 @@ mod tests {
                 &error("werkzeug.exceptions.Unauthorized", "Invalid apikey"),
                 "stop",
             ),
-            (403, &error("odoo.exceptions.AccessError", "no"), "stop"),
+            (
+                403,
+                &error("odoo.exceptions.AccessError", "no"),
+                "forbidden",
+            ),
+            (403, "<html>", "forbidden"),
             (404, "<!DOCTYPE html>", "stop"),
             (
                 404,
@@ -325,10 +312,11 @@ mod tests {
             assert_eq!(kind(&failure), expected, "{status} {body}");
             assert!(!failure.to_string().contains("secret"), "{failure}");
         }
-        assert_eq!(of(422, &user).unwrap_err(), Failure::person("Lot missing"));
+        let refused = CallError::Failed(Failure::person("Lot missing"));
+        assert_eq!(of(422, &user).unwrap_err(), refused);
     }
 
-    fn of_rpc(status: u16, body: &str) -> Result<Value, Failure> {
+    fn of_rpc(status: u16, body: &str) -> Result<Value, CallError> {
         understand_rpc(&Answer {
             status,
             location: None,
@@ -337,11 +325,12 @@ mod tests {
         })
     }
 
-    fn kind(failure: &Failure) -> &'static str {
-        match failure {
-            Failure::Wait { .. } => "wait",
-            Failure::Person { .. } => "person",
-            Failure::Stop { .. } => "stop",
+    fn kind(error: &CallError) -> &'static str {
+        match error {
+            CallError::Forbidden(_) => "forbidden",
+            CallError::Failed(Failure::Wait { .. }) => "wait",
+            CallError::Failed(Failure::Person { .. }) => "person",
+            CallError::Failed(Failure::Stop { .. }) => "stop",
         }
     }
 
@@ -365,17 +354,18 @@ mod tests {
             ("builtins.AttributeError", "no such method", "person"),
             ("builtins.TypeError", "wrong arguments", "person"),
             ("psycopg2.errors.NotNullViolation", "x", "person"),
-            ("odoo.exceptions.AccessError", "no", "stop"),
+            ("odoo.exceptions.AccessError", "no", "forbidden"),
             ("odoo.exceptions.AccessDenied", "Access Denied", "stop"),
             (
                 "odoo.exceptions.UserError",
                 "Object no.such.model doesn't exist",
-                "stop",
+                "person",
             ),
+            ("werkzeug.exceptions.NotFound", "no such model", "stop"),
             (
                 "psycopg2.OperationalError",
                 "connection to server on socket failed: FATAL:  database \"x\" does not exist\n",
-                "stop",
+                "wait",
             ),
             (
                 "psycopg2.OperationalError",
@@ -387,7 +377,7 @@ mod tests {
             (
                 "odoo.exceptions.UserError",
                 "could not serialize access",
-                "wait",
+                "person",
             ),
             ("builtins.MemoryError", "", "wait"),
         ];
@@ -435,7 +425,7 @@ mod tests {
             retry_after: header,
             body: b"",
         }) {
-            Err(Failure::Wait { after, .. }) => after,
+            Err(CallError::Failed(Failure::Wait { after, .. })) => after,
             other => panic!("{other:?}"),
         };
         assert_eq!(after(Some("7")), Some(Duration::from_secs(7)));

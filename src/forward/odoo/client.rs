@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, understand, understand_rpc};
+use super::answer::{Answer, CallError, understand, understand_rpc};
 use super::dialect::Dialect;
 use super::wire::{self, Login, Wire};
 use crate::clock;
@@ -32,6 +32,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 2;
 /// A connection that was idle for longer may be gone without a word.
 const IDLE_MAX: Duration = Duration::from_secs(50);
+/// Every Odoo has it, whatever else is installed.
+const LANGUAGE: &str = "en_US";
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
 /// The way to one database of one Odoo.
@@ -116,18 +118,53 @@ impl Client {
         method: &str,
         body: &Value,
     ) -> Result<T, Failure> {
+        let answer = match self.ask(model, method, body).await {
+            Err(CallError::Forbidden(message)) => Err(self.forbidden(&message).await?),
+            Err(CallError::Failed(failure)) => Err(failure),
+            Ok(answer) => Ok(answer),
+        };
+        read(model, method, answer?)
+    }
+
+    /// The answer to a call, before anybody asks what a refusal is about.
+    pub(super) async fn ask(
+        &mut self,
+        model: &str,
+        method: &str,
+        body: &Value,
+    ) -> Result<Value, CallError> {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
-        let answer = match self.manner().await?.dialect {
-            Dialect::V19 => self.send(model, method, body).await?,
-            older => self.call_older(older, model, method, body).await?,
+        match self.manner().await?.dialect {
+            Dialect::V19 => self.send(model, method, body).await,
+            older => self.call_older(older, model, method, body).await,
+        }
+    }
+
+    /// What a 403 was about: the rights of the key's user, which holds the link, or the records of this one call.
+    async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
+        let remedy =
+            "give the key's user the right Inventory / User and the company of odoo.warehouse";
+        let hold =
+            |what: &str| Failure::stop(format!("Odoo forbids it (HTTP 403): {what}"), remedy);
+        let missing = match self.lacking_rights().await {
+            Err(CallError::Forbidden(why)) => return Ok(hold(&why)),
+            Err(CallError::Failed(failure)) => return Err(failure),
+            Ok(missing) => missing,
         };
-        serde_json::from_value(answer).map_err(|e| {
-            Failure::wait(format!(
-                "cannot read what Odoo answered to {model}.{method}: {e}"
-            ))
-        })
+        if !missing.is_empty() {
+            return Ok(hold(&format!(
+                "the key's user may not {}",
+                missing.join(", ")
+            )));
+        }
+        match self.sees_company().await {
+            Ok(true) => Ok(Failure::person(format!("Odoo forbids it: {message}"))),
+            Ok(false) => Ok(hold("the key's user is not in the warehouse's company")),
+            Err(CallError::Forbidden(why)) => Ok(hold(&why)),
+            Err(CallError::Failed(failure)) => Err(failure),
+        }
     }
 
     /// One request, and another one if the key has changed.
@@ -136,9 +173,13 @@ impl Client {
         model: &str,
         method: &str,
         body: &Value,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallError> {
         let answer = self.post(model, method, body).await;
-        if !matches!(answer, Err(Failure::Stop { .. })) {
+        let refused = matches!(
+            answer,
+            Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. }))
+        );
+        if !refused {
             return answer;
         }
         // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.
@@ -157,23 +198,28 @@ impl Client {
         self.company = Some(company);
     }
 
-    /// What each call that writes goes with: times in UTC, and the warehouse's company alone, whatever the user has.
+    /// What each call that writes goes with: messages in English, times in UTC, and the warehouse's company alone, whatever
+    /// the user has.
     pub(super) fn context(&self) -> Value {
         match self.company {
-            Some(company) => json!({"tz": "UTC", "allowed_company_ids": [company]}),
-            None => json!({"tz": "UTC"}),
+            Some(company) => {
+                json!({"lang": LANGUAGE, "tz": "UTC", "allowed_company_ids": [company]})
+            }
+            None => json!({"lang": LANGUAGE, "tz": "UTC"}),
         }
     }
 
     /// Odoo's version, which it tells without a key. It decides how this Odoo is spoken to.
     pub async fn version(&mut self) -> Result<String, Failure> {
         let told = match self.api {
-            Api::JsonRpc => self.rpc("common", "version", &json!([])).await?,
-            Api::Json2 => self.web_version().await?,
+            Api::JsonRpc => self.service("common", "version", &json!([])).await?,
+            Api::Json2 => self.web_version().await.map_err(outright)?,
             // 17 and 18 have no such page. What else may refuse it says so to the second question, too.
             Api::Auto => match self.web_version().await {
-                Err(Failure::Stop { .. }) => self.rpc("common", "version", &json!([])).await?,
-                told => told?,
+                Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. })) => {
+                    self.service("common", "version", &json!([])).await?
+                }
+                told => told.map_err(outright)?,
             },
         };
         let version = told.get("version").or_else(|| told.get("server_version"));
@@ -187,7 +233,7 @@ impl Client {
         Ok(version)
     }
 
-    async fn web_version(&self) -> Result<Value, Failure> {
+    async fn web_version(&self) -> Result<Value, CallError> {
         let response = self.http.get(format!("{}/web/version", self.base));
         receive(response.send().await, understand).await
     }
@@ -216,7 +262,7 @@ impl Client {
         self.server_time.unwrap_or_else(clock::now)
     }
 
-    async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, Failure> {
+    async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
         if self.manner().await?.wire == Wire::JsonRpc {
             let uid = self.log_in().await?;
             let args = wire::execute(self.login(uid), model, method, body);
@@ -235,7 +281,12 @@ impl Client {
         receive(sent, understand).await
     }
 
-    async fn rpc(&mut self, service: &str, method: &str, args: &Value) -> Result<Value, Failure> {
+    /// A question of `/jsonrpc` that is about no records.
+    async fn service(&mut self, of: &str, method: &str, args: &Value) -> Result<Value, Failure> {
+        self.rpc(of, method, args).await.map_err(outright)
+    }
+
+    async fn rpc(&mut self, service: &str, method: &str, args: &Value) -> Result<Value, CallError> {
         let request = self
             .http
             .post(format!("{}/jsonrpc", self.base))
@@ -243,6 +294,16 @@ impl Client {
         let sent = request.send().await;
         self.note_time(&sent);
         receive(sent, understand_rpc).await
+    }
+
+    /// Whether the user may work in the warehouse's company; true before the warehouse was asked for.
+    async fn sees_company(&mut self) -> Result<bool, CallError> {
+        let Some(company) = self.company else {
+            return Ok(true);
+        };
+        let body = json!({"domain": [["company_id", "=", company]], "context": self.context()});
+        let warehouses = self.ask("stock.warehouse", "search_count", &body).await?;
+        Ok(warehouses.as_u64() > Some(0))
     }
 
     /// The id of the key's user, which the key itself does not tell.
@@ -258,7 +319,7 @@ impl Client {
         };
         let login = self.login(0);
         let args = json!([login.database, user, login.key, {}]);
-        let answer = self.rpc("common", "authenticate", &args).await?;
+        let answer = self.service("common", "authenticate", &args).await?;
         let uid = answer.as_i64().ok_or_else(|| {
             Failure::stop(
                 format!("Odoo does not accept the API key for the user {user:?}"),
@@ -348,10 +409,29 @@ async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     }
 }
 
+fn read<T: DeserializeOwned>(model: &str, method: &str, answer: Value) -> Result<T, Failure> {
+    serde_json::from_value(answer).map_err(|e| {
+        Failure::wait(format!(
+            "cannot read what Odoo answered to {model}.{method}: {e}"
+        ))
+    })
+}
+
+/// Where no records are asked for, a 403 is about all that is asked for.
+fn outright(error: CallError) -> Failure {
+    match error {
+        CallError::Failed(failure) => failure,
+        CallError::Forbidden(message) => Failure::stop(
+            format!("Odoo forbids it (HTTP 403): {message}"),
+            "let this machine reach Odoo at odoo.url",
+        ),
+    }
+}
+
 async fn receive(
     sent: Result<Response, reqwest::Error>,
-    understand: fn(&Answer<'_>) -> Result<Value, Failure>,
-) -> Result<Value, Failure> {
+    understand: fn(&Answer<'_>) -> Result<Value, CallError>,
+) -> Result<Value, CallError> {
     let mut response = sent.map_err(|e| lost(&e))?;
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| lost(&e))? {
@@ -360,7 +440,8 @@ async fn receive(
                 message: format!("Odoo's answer is larger than {ANSWER_BYTES_MAX} bytes"),
                 after: None,
                 slow: true,
-            });
+            }
+            .into());
         }
         body.extend_from_slice(&chunk);
     }

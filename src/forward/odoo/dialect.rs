@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::answer::CallError;
 use super::client::Client;
-use crate::outcome::Failure;
 
 /// By the year's version; what Odoo's own servers run in between is taken for the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -183,7 +183,7 @@ impl Client {
         model: &str,
         method: &str,
         body: &Value,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallError> {
         if method == "web_save_multi" {
             return self.save_each(model, body).await;
         }
@@ -204,7 +204,7 @@ impl Client {
 
     /// What `web_save_multi` does in one transaction, in several, of which each may be repeated. The true time of a picking is
     /// written to its moves and lines as well, which 17 and 18 do not do by themselves.
-    async fn save_each(&mut self, model: &str, body: &Value) -> Result<Value, Failure> {
+    async fn save_each(&mut self, model: &str, body: &Value) -> Result<Value, CallError> {
         let list = |key: &str| body[key].as_array().cloned().unwrap_or_default();
         let mut done: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for (id, vals) in list("ids").into_iter().zip(list("vals_list")) {
@@ -234,7 +234,10 @@ impl Client {
     }
 
     /// The scheduled date of each picking in these rows, by its id as it is written there.
-    async fn scheduled(&mut self, ids: BTreeSet<i64>) -> Result<BTreeMap<String, String>, Failure> {
+    async fn scheduled(
+        &mut self,
+        ids: BTreeSet<i64>,
+    ) -> Result<BTreeMap<String, String>, CallError> {
         let read = json!({"ids": ids, "fields": ["scheduled_date"]});
         let rows = self.send("stock.picking", "read", &read).await?;
         let rows = rows.as_array().map_or(&[][..], Vec::as_slice);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::master::{Kind, PAGE_ROWS, Row, Warehouse, text_or_false, value_or_false};
+use super::master::{Kind, PAGE_ROWS, Row, text_or_false, value_or_false};
+use super::warehouse::Warehouse;
 use crate::outcome::Failure;
 
 /// Open orders that are held; of more, those due last are not known here.

@@ -1,4 +1,4 @@
-//! Master data, as Odoo has it: the warehouse, what barcodes mean, lots and packages by name.
+//! Master data, as Odoo has it: what barcodes mean, lots and packages by name.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,6 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::transfer::Header;
 use crate::outcome::Failure;
 
 /// Rows of one page: answers in well under a second, also on a slow server.
@@ -17,34 +16,6 @@ pub const NAMES_MAX: usize = 200;
 
 /// The version of the server, such as `19.0`.
 pub type Version = String;
-
-/// The ids of the warehouse that this site is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Warehouse {
-    pub id: i64,
-    /// Its type for internal transfers.
-    pub picking_type: i64,
-    /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
-    pub from: i64,
-    pub to: i64,
-    pub company: i64,
-    /// Goods from a vendor without an order; none where the warehouse takes none.
-    pub receipts: Option<Header>,
-    /// Goods from a customer without an order.
-    pub returns: Option<Header>,
-}
-
-impl Warehouse {
-    #[must_use]
-    pub fn internal(&self) -> Header {
-        Header {
-            picking_type: self.picking_type,
-            from: self.from,
-            to: self.to,
-            return_of: None,
-        }
-    }
-}
 
 /// What the copy of master data holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -179,7 +150,7 @@ pub struct Row {
     pub quantity: Option<f64>,
 }
 
-fn yes() -> bool {
+pub(super) fn yes() -> bool {
     true
 }
 
@@ -213,23 +184,6 @@ macro_rules! records {
 }
 records!(Row, Lot, Named);
 pub(super) use records;
-
-#[derive(Debug, Deserialize)]
-struct WarehouseRow {
-    id: i64,
-    company_id: i64,
-    int_type_id: Value,
-    in_type_id: Value,
-    out_type_id: Value,
-}
-
-#[derive(Debug, Deserialize)]
-struct PickingType {
-    id: i64,
-    active: bool,
-    default_location_src_id: Value,
-    default_location_dest_id: Value,
-}
 
 /// Odoo writes `false` where there is no text.
 pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
@@ -332,74 +286,6 @@ impl Kind {
 }
 
 impl Client {
-    /// Where transfers go: the ids of the warehouse with this code.
-    pub async fn warehouse(&mut self, code: &str) -> Result<Warehouse, Failure> {
-        let found: Vec<WarehouseRow> = self
-            .search(
-                "stock.warehouse",
-                &json!([["code", "=", code]]),
-                &["company_id", "int_type_id", "in_type_id", "out_type_id"],
-                2,
-            )
-            .await?;
-        let [warehouse] = found.as_slice() else {
-            return Err(Failure::stop(
-                format!("Odoo has {} warehouses with the code {code:?}", found.len()),
-                "set odoo.warehouse to the short name of one that the key's user may see",
-            ));
-        };
-        let kinds = [
-            &warehouse.int_type_id,
-            &warehouse.in_type_id,
-            &warehouse.out_type_id,
-        ];
-        let types: Vec<PickingType> = self
-            .search(
-                "stock.picking.type",
-                &json!([["id", "in", kinds]]),
-                &[
-                    "active",
-                    "default_location_src_id",
-                    "default_location_dest_id",
-                ],
-                kinds.len(),
-            )
-            .await?;
-        let header = |kind: &Value| {
-            let mut types = types.iter();
-            let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
-            Some(Header {
-                picking_type: kind.id,
-                from: kind.default_location_src_id.as_i64()?,
-                to: kind.default_location_dest_id.as_i64()?,
-                return_of: None,
-            })
-        };
-        let receipts = header(&warehouse.in_type_id);
-        let deliveries = header(&warehouse.out_type_id);
-        let usable = header(&warehouse.int_type_id).map(|internal| Warehouse {
-            id: warehouse.id,
-            picking_type: internal.picking_type,
-            from: internal.from,
-            to: internal.to,
-            company: warehouse.company_id,
-            receipts,
-            returns: receipts
-                .zip(deliveries)
-                .map(|(receipts, deliveries)| Header {
-                    from: deliveries.to,
-                    ..receipts
-                }),
-        });
-        self.set_company(warehouse.company_id);
-        usable.ok_or_else(|| {
-            Failure::stop(
-                format!("warehouse {code:?} has no internal transfers"),
-                "turn on Storage Locations in the settings of Odoo's Inventory",
-            )
-        })
-    }
-
     /// A page of records with an id above `after`, rising: those written since, or all of them.
     pub async fn page(
         &mut self,
@@ -508,14 +394,6 @@ impl Client {
         self.search_all("stock.package", domain, &["name"], take)
             .await?;
         Ok(found)
-    }
-
-    /// A question that every user of Inventory may ask: whether a refusal was about the key, the database or the rights as
-    /// such.
-    pub async fn admits(&mut self, company: i64) -> Result<(), Failure> {
-        let body = json!({"domain": [["company_id", "=", company]]});
-        let _: u64 = self.call("stock.warehouse", "search_count", &body).await?;
-        Ok(())
     }
 
     /// All records, page by page: names may stand for more than one page holds.

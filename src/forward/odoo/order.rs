@@ -3,11 +3,13 @@
 //! Lines are added by [`Client::add_lines`] in a way that Odoo itself refuses, in the same transaction, on a picking that is
 //! done or cancelled: the picking's own operation type is written with them, which Odoo forbids there. Reading the state first
 //! does not do: between the look and the call somebody may validate it, and Odoo then adds done lines, which move stock twice
-//! (`docs/odoo.md`, "Orders").
+//! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next look, and never the text of
+//! the refusal.
 
 mod seen;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,11 +18,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use self::seen::decimal;
-pub use self::seen::{SeenLine, SeenMove, SeenPicking};
+pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::client::Client;
-use super::master::Warehouse;
-use super::transfer::{Loaded, MODULE, load_failure};
+use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
+use super::warehouse::Warehouse;
 use crate::forward::order::{LotRef, Row, Seen, Shipment};
 use crate::outcome::Failure;
 
@@ -28,11 +30,8 @@ use crate::outcome::Failure;
 const PICKINGS_MAX: usize = 100;
 /// Backorders of backorders are followed so far.
 const CHAIN_MAX: usize = 20;
-/// What Odoo says when the operation type of a finished picking is written; in 17, when its scheduled date is.
-const FINISHED: [&str; 2] = [
-    "operation type of this record is forbidden",
-    "Scheduled Date on a done or cancelled transfer",
-];
+/// The pause before a failed `load` is sent again; each further one is twice as long.
+const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or purchase order: its steps,
@@ -100,7 +99,8 @@ impl Client {
             .collect())
     }
 
-    async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
+    /// These pickings with their moves and lines.
+    pub async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
         let shipping = self.shipping_fields().await?;
         let body = json!({"ids": ids, "specification": specification(&shipping)});
         let read: Vec<Value> = self.call("stock.picking", "web_read", &body).await?;
@@ -138,53 +138,26 @@ impl Client {
         Ok(found.into_iter().filter_map(ours).collect())
     }
 
-    /// Puts lines on the picking, each once, and none at all if it is done or cancelled. Answers whether it took them.
-    pub async fn add_lines(
-        &mut self,
-        picking: &SeenPicking,
-        rows: &[Row],
-    ) -> Result<bool, Failure> {
+    /// Puts lines on the picking, each once, and none at all if it is done or cancelled.
+    pub async fn add_lines(&mut self, picking: &SeenPicking, rows: &[Row]) -> Result<(), Failure> {
         let (fields, data) = table(picking, rows);
         let body = json!({"fields": fields, "data": data, "context": self.load_context()});
         let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
         if loaded.ids.is_array() {
-            return Ok(true);
+            return Ok(());
         }
-        if loaded
-            .messages
-            .iter()
-            .any(|message| FINISHED.iter().any(|said| message.message.contains(said)))
-        {
-            return Ok(false);
-        }
-        Err(load_failure(&loaded.messages))
+        Err(Failure::person(first_message(&loaded.messages)))
     }
 
-    /// Validates one picking of an order. Whether it did is for the next reading. Here a missing right is about what is on the
-    /// order, such as a product that was not sold, and not about the link.
+    /// Validates one picking of an order. Whether it did is for the next reading.
     pub async fn validate_order(&mut self, picking: i64, backorder: bool) -> Result<(), Failure> {
         let mut context = self.validate_context();
         if !backorder {
             context["picking_ids_not_to_backorder"] = json!([picking]);
         }
         let body = json!({"ids": [picking], "context": context});
-        match self
-            .call::<Value>("stock.picking", "button_validate", &body)
-            .await
-        {
-            Ok(_) => Ok(()),
-            Err(Failure::Stop { message, .. }) => {
-                self.me_again().await?;
-                Err(Failure::person(message))
-            }
-            Err(failure) => Err(failure),
-        }
-    }
-
-    /// Whether the key is still good: a question that everybody may ask.
-    async fn me_again(&mut self) -> Result<i64, Failure> {
-        self.me = None;
-        self.me().await
+        let _: Value = self.call("stock.picking", "button_validate", &body).await?;
+        Ok(())
     }
 
     /// A new package of this name. Odoo lets several have one name, so all who make it use the same external id.
@@ -193,25 +166,46 @@ impl Client {
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
         let body =
             json!({"fields": ["id", "name"], "data": [[id, name]], "context": self.load_context()});
-        let loaded: Loaded = self.call("stock.package", "load", &body).await?;
-        let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
-        made.ok_or_else(|| load_failure(&loaded.messages))
+        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
+        loop {
+            let loaded: Loaded = self.call("stock.package", "load", &body).await?;
+            let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
+            match (made, pauses.next()) {
+                (Some(id), _) => return Ok(id),
+                (None, Some(pause)) => tokio::time::sleep(pause).await,
+                (None, None) => return Err(Failure::person(first_message(&loaded.messages))),
+            }
+        }
+    }
+
+    /// Reserves what a picking asks for, as far as it is there.
+    pub async fn reserve(&mut self, picking: i64) -> Result<(), Failure> {
+        let body = json!({"ids": [picking], "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_assign", &body).await?;
+        Ok(())
+    }
+
+    /// Whether a location holds others.
+    pub async fn has_bins(&mut self, location: i64) -> Result<bool, Failure> {
+        let body = json!({"domain": [["location_id", "=", location]], "limit": 1});
+        let count: u64 = self.call("stock.location", "search_count", &body).await?;
+        Ok(count > 0)
     }
 
     /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
     pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
-        let body = json!({"ids": lines});
+        let body = json!({"ids": lines, "context": self.context()});
         let _: Value = self.call("stock.move.line", "unlink", &body).await?;
         Ok(())
     }
 
     /// Leaves so much of lines on an order, and takes those off that have nothing left: all of it or, on one that is done or
-    /// cancelled, nothing. Answers whether it did.
+    /// cancelled, nothing.
     pub async fn reduce_lines(
         &mut self,
         picking: &SeenPicking,
         lines: &[(i64, Decimal)],
-    ) -> Result<bool, Failure> {
+    ) -> Result<(), Failure> {
         let command = |(id, quantity): &(i64, Decimal)| {
             if quantity.is_zero() {
                 json!([2, id, 0])
@@ -227,15 +221,8 @@ impl Client {
             "move_line_ids": commands,
         });
         let body = json!({"ids": [picking.id], "vals": values, "context": self.context()});
-        match self.call::<Value>("stock.picking", "write", &body).await {
-            Ok(_) => Ok(true),
-            Err(Failure::Person { message, .. })
-                if FINISHED.iter().any(|said| message.contains(said)) =>
-            {
-                Ok(false)
-            }
-            Err(failure) => Err(failure),
-        }
+        let _: Value = self.call("stock.picking", "write", &body).await?;
+        Ok(())
     }
 
     /// The moves of a picking, and their products.
@@ -263,7 +250,9 @@ impl Client {
     }
 
     pub async fn pack_lines(&mut self, lines: &[i64], package: i64) -> Result<(), Failure> {
-        let body = json!({"ids": lines, "vals": {"result_package_id": package}});
+        let body = json!({
+            "ids": lines, "vals": {"result_package_id": package}, "context": self.context(),
+        });
         let _: Value = self.call("stock.move.line", "write", &body).await?;
         Ok(())
     }
@@ -291,7 +280,7 @@ impl Client {
             shipment.carrier_ref.as_ref().map(|text| json!(text)),
         );
         put("shipping_weight", shipment.weight_kg.map(number));
-        let body = json!({"ids": [picking], "vals": values});
+        let body = json!({"ids": [picking], "vals": values, "context": self.context()});
         let _: Value = self.call("stock.picking", "write", &body).await?;
         Ok(())
     }

@@ -1,8 +1,9 @@
-//! Whether the key's user may do what sending does: asked beforehand, so that `check` can say what is missing.
+//! Whether the key's user may do what sending does: `check` asks beforehand, and the client after a 403.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Client;
+use super::answer::CallError;
 use crate::outcome::Failure;
 
 /// What sending does to which records. An ordinary *Inventory / User* may do all of it.
@@ -18,10 +19,18 @@ const NEEDED: [(&str, &str); 6] = [
 impl Client {
     /// The rights that are missing, as `create stock.picking`.
     pub async fn missing_rights(&mut self) -> Result<Vec<String>, Failure> {
+        self.lacking_rights().await.map_err(|error| match error {
+            CallError::Failed(failure) => failure,
+            CallError::Forbidden(message) => Failure::person(message),
+        })
+    }
+
+    /// The same, for the client itself. Record rules do not count here: no record is named.
+    pub(super) async fn lacking_rights(&mut self) -> Result<Vec<String>, CallError> {
         let mut missing = Vec::new();
         for (model, operation) in NEEDED {
             let body = json!({"ids": [], "operation": operation});
-            if !self.call::<bool>(model, "has_access", &body).await? {
+            if self.ask(model, "has_access", &body).await? != Value::Bool(true) {
                 missing.push(format!("{operation} {model}"));
             }
         }

@@ -3,7 +3,7 @@
 use super::target::{self, Target};
 use super::{BACKORDER, Call, NO_BACKORDER, Next, Reconciling, Seen, Shipment, posted, refuse};
 use crate::config::Under;
-use crate::forward::odoo::order::{SeenPicking, odoo_time};
+use crate::forward::odoo::order::{Backorders, SeenPicking, odoo_time};
 use crate::outcome::code;
 
 impl Reconciling {
@@ -68,22 +68,26 @@ impl Reconciling {
         if picking.is_complete() {
             return Ok(true);
         }
-        let incoming = picking.kind == "incoming";
-        let (under, under_code) = if incoming {
-            (self.rules.receive_under, code::UNDER_RECEIVED)
-        } else {
-            (self.rules.pick_under, code::UNDER_PICKED)
+        let (under, under_code) = self.under(picking);
+        // Odoo does not follow what is said, so nobody is asked.
+        let fixed = match picking.backorders {
+            Backorders::Always => Some(true),
+            Backorders::Never => Some(false),
+            Backorders::Ask => None,
         };
-        match under {
-            Under::Backorder => Ok(true),
-            Under::NoBackorder => Ok(false),
-            Under::Ask if self.decided(BACKORDER) => Ok(true),
-            Under::Ask if self.decided(NO_BACKORDER) => Ok(false),
-            Under::Ask | Under::Refuse => {
-                let choice = if under == Under::Ask {
-                    "retry with backorder or with no-backorder, or bring the rest and retry"
-                } else {
+        match (under, fixed) {
+            (Under::AsOdoo | Under::Ask | Under::Backorder | Under::NoBackorder, Some(fixed)) => {
+                Ok(fixed)
+            }
+            (Under::Backorder, None) => Ok(true),
+            (Under::NoBackorder, None) => Ok(false),
+            (Under::AsOdoo | Under::Ask, None) if self.decided(BACKORDER) => Ok(true),
+            (Under::AsOdoo | Under::Ask, None) if self.decided(NO_BACKORDER) => Ok(false),
+            (Under::AsOdoo | Under::Ask, None) | (Under::Refuse, _) => {
+                let choice = if under == Under::Refuse {
                     "bring the rest and retry"
+                } else {
+                    "retry with backorder or with no-backorder, or bring the rest and retry"
                 };
                 Err(Box::new(refuse(
                     under_code,
@@ -92,6 +96,50 @@ impl Reconciling {
                 )))
             }
         }
+    }
+
+    fn under(&self, picking: &SeenPicking) -> (Under, &'static str) {
+        if picking.kind == "incoming" {
+            (self.rules.receive_under, code::UNDER_RECEIVED)
+        } else {
+            (self.rules.pick_under, code::UNDER_PICKED)
+        }
+    }
+
+    /// Whether the site or a person wants a backorder; `None` where nobody said.
+    fn wants_backorder(&self, picking: &SeenPicking) -> Option<bool> {
+        match self.under(picking).0 {
+            Under::Backorder => Some(true),
+            Under::NoBackorder => Some(false),
+            _ if self.decided(BACKORDER) => Some(true),
+            _ if self.decided(NO_BACKORDER) => Some(false),
+            _ => None,
+        }
+    }
+
+    /// What Odoo did with what was missing when it validated a picking; `None` where nothing was.
+    pub(super) fn rest_of(&self, seen: &Seen, picking: i64) -> Option<String> {
+        let done = seen.pickings.iter().find(|done| done.id == picking)?;
+        let wanted = self.wants_backorder(done);
+        let backorder = (seen.pickings.iter()).find(|rest| rest.backorder_of == Some(picking));
+        if let Some(backorder) = backorder {
+            let although = if wanted == Some(false) {
+                ", although no backorder was wanted"
+            } else {
+                ""
+            };
+            let name = &backorder.name;
+            return Some(format!(
+                "Odoo made the backorder {name} of what was missing{although}"
+            ));
+        }
+        let cut = Some(done.cut()).filter(|cut| !cut.is_empty())?;
+        let although = if wanted == Some(true) {
+            ", although a backorder was wanted"
+        } else {
+            ""
+        };
+        Some(format!("Odoo cancelled what was missing{although}: {cut}"))
     }
 
     pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> Next {

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{ALLOW, Call, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
+use super::{ALLOW, Call, LotRef, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
 use crate::config::Over;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
@@ -35,10 +35,43 @@ impl Reconciling {
         if let Some(refusal) = self.not_ordered(picking, way, lines) {
             return refusal;
         }
+        if let Some(refusal) = lots_off(picking, lines) {
+            return refusal;
+        }
+        if let Some(next) = self.without_bin(picking, way, lines) {
+            return next;
+        }
         Next::Add {
             picking: Box::new(picking.clone()),
             rows: rows::rows(self.job.key, picking, lines),
         }
+    }
+
+    /// A line without a bin is taken from where Odoo reserved it. Where it reserved nothing, such as by an operation type that
+    /// reserves by hand, it is told to; what is not reserved then has no bin.
+    fn without_bin(&self, picking: &SeenPicking, way: Way, lines: &[OrderLine]) -> Option<Next> {
+        if way != Way::Pick || picking.kind == "incoming" {
+            return None;
+        }
+        let product = rows::without_bin(picking, lines)?;
+        if !self.did(Call::Reserved) {
+            return Some(Next::Reserve {
+                picking: picking.id,
+                from: picking.from,
+            });
+        }
+        if self.did(Call::FromBin) {
+            return None;
+        }
+        let name = picking.product_name(product);
+        Some(refuse(
+            code::BIN_REQUIRED,
+            format!(
+                "in which bin did {name} lie? Odoo has not reserved so much of it for {}: edit the bin in",
+                picking.name
+            ),
+            Some(picking.named()),
+        ))
     }
 
     /// Our lines are there: on what, and is that all?
@@ -177,4 +210,19 @@ impl Reconciling {
         }
         None
     }
+}
+
+/// A new lot that the operation type does not make.
+fn lots_off(picking: &SeenPicking, lines: &[OrderLine]) -> Option<Next> {
+    let mut names = lines.iter().filter_map(|line| match &line.lot {
+        LotRef::New { name, .. } => Some(name),
+        _ => None,
+    });
+    let message = picking.lots.refusal(names.next()?)?;
+    let odoo = Some(picking.named());
+    Some(refuse(
+        code::LOTS_OFF,
+        format!("{}: {message}", picking.name),
+        odoo,
+    ))
 }

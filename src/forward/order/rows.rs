@@ -35,13 +35,7 @@ struct Left<'a, T> {
 /// A row for each part of a line that has a bin and a move of its own: where no bin was scanned it is taken from where Odoo
 /// reserved it, and a product that is asked for twice fills the first move first.
 pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Row> {
-    let mut reserved: Vec<_> = (picking.lines.iter())
-        .filter(|line| !line.picked)
-        .map(|line| Left {
-            of: line,
-            quantity: line.quantity,
-        })
-        .collect();
+    let mut reserved = reserved(picking);
     let mut moves: Vec<_> = (picking.moves.iter())
         .filter(|ordered| ordered.is_open())
         .map(|ordered| Left {
@@ -75,6 +69,26 @@ pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine])
         }
     }
     rows
+}
+
+/// The product of a line that says no bin, and of which Odoo has not reserved so much; `None` where there is none.
+pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Option<i64> {
+    let mut reserved = reserved(picking);
+    let lacks = |line: &&OrderLine| {
+        let places = places(line, &mut reserved);
+        line.from.is_none() && places.iter().any(|(place, _)| place.is_none())
+    };
+    lines.iter().find(lacks).map(|line| line.product)
+}
+
+fn reserved(picking: &SeenPicking) -> Vec<Left<'_, SeenLine>> {
+    let reserved = picking.lines.iter().filter(|line| !line.picked);
+    reserved
+        .map(|line| Left {
+            of: line,
+            quantity: line.quantity,
+        })
+        .collect()
 }
 
 /// Where the line is taken from, and how much from each place.

@@ -7,10 +7,11 @@ use super::count::{again, unread};
 use super::names::{Names, location, owner, package, product};
 use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
-use crate::document::{Line, Purpose};
+use crate::document::{Line, Purpose, Reason};
 use crate::forward::copy::{Product, Unfit};
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Header, Transfer, TransferLine};
+use crate::forward::odoo::{Header, Lots, Transfer, TransferLine};
+use crate::forward::order::LotRef;
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
@@ -47,6 +48,11 @@ pub(super) fn transfer(
             Err(reason) => return Ok(Err(reason)),
         }
     }
+    if let Purpose::Receive { .. } = document.purpose
+        && let Some(reason) = lots_off(ground.warehouse.lots, &transfer)
+    {
+        return Ok(Err(reason));
+    }
     Ok(Ok(headed(transfer, &document.purpose)))
 }
 
@@ -61,6 +67,16 @@ fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
         header.to = line.to;
     }
     Work::Transfer(transfer).into()
+}
+
+/// Why the lots of a receipt would not come about.
+fn lots_off(lots: Lots, transfer: &Transfer) -> Option<Reason> {
+    let mut names = transfer.lines.iter().filter_map(|line| match &line.lot {
+        LotRef::New { name, .. } => Some(name),
+        _ => None,
+    });
+    let message = lots.refusal(names.next()?)?;
+    Some(reason(code::LOTS_OFF, message))
 }
 
 /// The kind of picking, and what its origin says.

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use super::Finding;
 use crate::clock;
-use crate::config;
-use crate::forward::odoo::{Client, Kind, Warehouse};
+use crate::config::{self, Under};
+use crate::forward::odoo::order::Backorders;
+use crate::forward::odoo::{Client, Kind, OperationType, Warehouse};
 use crate::outcome::Failure;
 
 /// So much between the two clocks is the network; more shows in the movements' times.
@@ -13,15 +14,19 @@ const SKEW_S_MAX: i64 = 30;
 
 /// Reachable, the right version, database and key, rights, warehouse, clock, barcodes: in the order in which
 /// each needs the one before.
-pub async fn odoo(config: &config::Odoo) -> Vec<Finding> {
+pub async fn odoo(config: &config::Odoo, orders: &config::Orders) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Err(failure) = ask(config, &mut findings).await {
+    if let Err(failure) = ask(config, orders, &mut findings).await {
         findings.push(failed(&failure));
     }
     findings
 }
 
-async fn ask(config: &config::Odoo, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+async fn ask(
+    config: &config::Odoo,
+    orders: &config::Orders,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
     let mut client = Client::new(config)?;
     let version = client.version().await?;
     findings.push(Finding::ok(format!(
@@ -38,7 +43,37 @@ async fn ask(config: &config::Odoo, findings: &mut Vec<Finding>) -> Result<(), F
     findings.push(skew(clock::now(), client.server_time()));
     findings.push(rights(&client.missing_rights().await?));
     findings.extend(barcodes(&mut client, &warehouse).await?);
+    let types = client.operation_types(&warehouse).await?;
+    findings.extend(types.iter().filter_map(|of| backorders(of, orders)));
     Ok(())
+}
+
+/// A rule of the site that Odoo does not follow, because the operation type says otherwise.
+fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
+    let (key, under) = match of.code.as_str() {
+        "incoming" => ("orders.receive_under", orders.receive_under),
+        _ => ("orders.pick_under", orders.pick_under),
+    };
+    let (value, is_followed) = match under {
+        Under::AsOdoo | Under::Refuse => return None,
+        Under::Ask => ("ask", of.backorders == Backorders::Ask),
+        Under::Backorder => ("backorder", of.backorders != Backorders::Never),
+        Under::NoBackorder => ("no-backorder", of.backorders != Backorders::Always),
+    };
+    let says = match of.backorders {
+        Backorders::Always => "always",
+        Backorders::Never => "never",
+        Backorders::Ask => "ask",
+    };
+    (!is_followed).then(|| {
+        Finding::warn(
+            format!(
+                "{key} is \"{value}\", and Odoo does not follow it: its operation type {:?} has Create Backorder {says:?}",
+                of.name
+            ),
+            format!("set {key} = \"as-odoo\", or change the operation type in Odoo"),
+        )
+    })
 }
 
 fn failed(failure: &Failure) -> Finding {
@@ -105,6 +140,32 @@ async fn barcodes(client: &mut Client, warehouse: &Warehouse) -> Result<Vec<Find
 mod tests {
     use super::*;
     use crate::view::check::Level;
+
+    #[test]
+    fn a_rule_that_an_operation_type_overrides_is_told() {
+        let told = |under, backorders| {
+            let of = OperationType {
+                name: "Pick".to_owned(),
+                code: "internal".to_owned(),
+                backorders,
+            };
+            let orders = config::Orders {
+                pick_under: under,
+                ..config::Orders::default()
+            };
+            super::backorders(&of, &orders).is_some()
+        };
+        for (under, warns) in [
+            (Under::AsOdoo, [false, false, false]),
+            (Under::Refuse, [false, false, false]),
+            (Under::Ask, [false, true, true]),
+            (Under::Backorder, [false, false, true]),
+            (Under::NoBackorder, [false, true, false]),
+        ] {
+            let kinds = [Backorders::Ask, Backorders::Always, Backorders::Never];
+            assert_eq!(kinds.map(|kind| told(under, kind)), warns, "{under:?}");
+        }
+    }
 
     #[test]
     fn clocks_that_differ_are_told() {

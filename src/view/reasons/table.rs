@@ -118,7 +118,14 @@ pub const PARKED: &[Code] = &[
     Code {
         code: "bin-required",
         meaning: "it is not said in which bin the goods lie",
-        choices: &[(Edit, "say the bin"), NOT_AT_ALL],
+        choices: &[
+            (Edit, "say the bin"),
+            (
+                Retry,
+                "Odoo has the goods in stock now, and can reserve them",
+            ),
+            NOT_AT_ALL,
+        ],
     },
     Code {
         code: "package-required",
@@ -153,6 +160,18 @@ pub const PARKED: &[Code] = &[
         choices: &[
             (Edit, "say the lot"),
             (Retry, "tracking was turned off in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
+        code: "lots-off",
+        meaning: "the operation type of the receipt does not make lots in Odoo, so the new lot would be refused or lost",
+        choices: &[
+            (
+                Retry,
+                "the lot was created in Odoo, or the operation type creates lots now",
+            ),
+            (Edit, "another lot was meant"),
             NOT_AT_ALL,
         ],
     },
@@ -365,6 +384,14 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "posted-late",
+        meaning: "Odoo posted it after it was discarded here, by a call that the gateway had given up",
+        choices: &[
+            (Retry, "what Odoo holds stands"),
+            (Discard, "it was reversed in Odoo"),
+        ],
+    },
+    Code {
         code: "not-withdrawn",
         meaning: "Odoo does not take back what it holds open of the document that this one corrects, or takes something back of",
         choices: &[
@@ -547,6 +574,10 @@ pub const TURNED_AWAY: &[Code] = &[
     Code::plain(
         "lot-required",
         "the product is tracked, and no lot or serial number was scanned",
+    ),
+    Code::plain(
+        "lots-off",
+        "the operation type of receipts neither creates nor uses lots, and the lot is new: it would be lost",
     ),
     Code::plain(
         "serial-quantity",

@@ -120,8 +120,39 @@ impl Stage {
                 what: what(fault.what),
             }),
             Step::Mend(method) => self.link.mend(method),
-            Step::Daemon(Happening::Restart) => {
+            Step::Release(count) => {
+                let released = self.link.release().await.expect("Odoo answers");
+                assert_eq!(released, *count, "{place}: calls that were held");
+            }
+            Step::Noted(text) => {
+                let begun = clock::instant();
+                while !self.is_noted(text) {
+                    let elapsed = clock::instant().duration_since(begun);
+                    assert!(elapsed < DEADLINE, "{place}: no document says so");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            Step::Flagged(flag) => {
+                let begun = clock::instant();
+                while !self.is_flagged(flag) {
+                    let elapsed = clock::instant().duration_since(begun);
+                    assert!(elapsed < DEADLINE, "{place}: no document is flagged");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            Step::NothingPicked(product) => {
+                let begun = clock::instant();
+                while self.world.is_picked(&self.target, product).await {
+                    let elapsed = clock::instant().duration_since(begun);
+                    assert!(elapsed < DEADLINE, "{place}: lines are still picked");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            Step::Daemon(happening) => {
                 self.stop().await;
+                if *happening == Happening::RestartAfterLateCalls {
+                    self.config.odoo.late_commit_s = 0;
+                }
                 self.start().await;
             }
             Step::Create(name) => {
@@ -251,6 +282,25 @@ impl Stage {
         }
     }
 
+    fn is_noted(&self, text: &str) -> bool {
+        let journal = self.daemon().journal();
+        let entries = journal.documents(Some(State::Posted), 0, 1_000);
+        entries.expect("documents").iter().any(|entry| {
+            let audit = journal.audit(entry.document.number).expect("a trace");
+            audit.last().is_some_and(|last| last.note.contains(text))
+        })
+    }
+
+    fn is_flagged(&self, flag: &str) -> bool {
+        let entries = self
+            .daemon()
+            .journal()
+            .documents(Some(State::Discarded), 0, 1_000);
+        let entries = entries.expect("documents");
+        let mut flags = entries.iter().flat_map(|entry| &entry.progress.flags);
+        flags.any(|known| known == flag)
+    }
+
     /// Why documents are parked, or wait.
     fn reasons(&self, state: State) -> Vec<Reason> {
         let entries = self.daemon().journal().documents(Some(state), 0, 1_000);
@@ -363,12 +413,14 @@ fn what(what: What) -> link::What {
     match what {
         What::CutBefore => link::What::CutBefore,
         What::CutAfter => link::What::CutAfter,
+        What::Held => link::What::Held,
         What::Slow => link::What::Slow(Duration::from_millis(700)),
         What::Unavailable => link::What::unavailable(),
         What::TooMany => link::What::too_many(1),
         What::Asks => link::What::asks(),
         What::Refuses => link::What::refuses(),
         What::CouldNotSerialize => link::What::could_not_serialize(),
+        What::CouldNotSerializeInGerman => link::What::could_not_serialize_in_german(),
     }
 }
 

@@ -27,6 +27,9 @@ pub struct Script {
     /// So often the copy of Odoo's data is brought up to date, in seconds.
     #[serde(default = "a_second")]
     pub refresh_s: u64,
+    /// Values of the operation types of the scenario's own warehouse, by their sequence codes; with `steps`.
+    #[serde(default)]
+    pub types: BTreeMap<String, toml::Table>,
     /// What is there before anything else; adjustments of stock are no movements.
     #[serde(default)]
     pub stock: Vec<Stock>,
@@ -157,6 +160,14 @@ pub enum Step {
     Fault(Fault),
     /// The faults of a method are over.
     Mend(String),
+    /// Odoo carries out so many calls that were `held`.
+    Release(usize),
+    /// Until the last entry in the trace of a posted document has this in it.
+    Noted(String),
+    /// Until a discarded document has this flag.
+    Flagged(String),
+    /// Until no open line of a product is picked.
+    NothingPicked(String),
     /// What happens to the daemon.
     Daemon(Happening),
     /// Odoo learns of a product that was to come `later`.
@@ -254,6 +265,21 @@ pub enum Somebody {
     },
     /// Closes the books up to a day; opens them with `""`.
     LockDate(String),
+    /// A record rule keeps the gateway from the pickings that have open or done lines of a product.
+    Forbid {
+        product: String,
+        /// `read`, or `write`.
+        operation: Operation,
+    },
+    /// Removes all rules for a product.
+    Permit(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    Read,
+    Write,
 }
 
 /// One of the three, of the only parked document or of the one with this code; or `retry` of all with this code.
@@ -326,6 +352,8 @@ pub enum Position {
 pub enum Happening {
     /// It stops in an orderly way, and starts again on the same data.
     Restart,
+    /// The same, and by then no call that it gave up before can still be running in Odoo.
+    RestartAfterLateCalls,
 }
 
 #[derive(Debug, Deserialize)]
@@ -342,10 +370,14 @@ pub struct Fault {
 pub enum What {
     CutBefore,
     CutAfter,
+    /// The connection is cut; Odoo carries the call out at the step `release`.
+    Held,
     Slow,
     Unavailable,
     TooMany,
     CouldNotSerialize,
+    /// From a database that speaks German.
+    CouldNotSerializeInGerman,
     /// Odoo does nothing, and asks a person something.
     Asks,
     /// A business rule says no.

@@ -60,6 +60,9 @@ impl World {
         };
         if script.steps {
             world.build_warehouse(target).await;
+            for (code, values) in &script.types {
+                world.change_type(target, code, values).await;
+            }
         } else {
             world.warehouse.0 = target
                 .find("stock.warehouse", json!([["code", "=", "WH"]]))
@@ -123,6 +126,16 @@ impl World {
             target.made("stock.location", values).await;
             self.bins.insert(format!("LOC-{name}"), barcode);
         }
+    }
+
+    async fn change_type(&self, target: &Target, code: &str, values: &toml::Table) {
+        let domain = json!([
+            ["warehouse_id", "=", self.warehouse.0],
+            ["sequence_code", "=", code]
+        ]);
+        let kind = target.find("stock.picking.type", domain).await;
+        let body = json!({"ids": [kind], "vals": values});
+        target.admin("stock.picking.type", "write", body).await;
     }
 
     /// Odoo learns of a product, its lots and its packagings.

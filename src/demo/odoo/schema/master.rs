@@ -44,6 +44,20 @@ pub const MODELS: &[Model] = &[
         "User",
         &[field("name", Text, "Name"), field("lang", Text, "Language")],
     ),
+    ("ir.model", "Models", &[field("model", Text, "Model")]),
+    (
+        "ir.rule",
+        "Record Rule",
+        &[
+            field("name", Text, "Name"),
+            field("model_id", One("ir.model"), "Model"),
+            field("domain_force", Text, "Domain"),
+            field("perm_read", Flag, "Read"),
+            field("perm_write", Flag, "Write"),
+            field("perm_create", Flag, "Create"),
+            field("perm_unlink", Flag, "Delete"),
+        ],
+    ),
     (
         "res.users.apikeys",
         "Users API Keys",

@@ -83,6 +83,7 @@ pub const MODELS: &[Model] = &[
                 "Use Existing Lots/Serial Numbers",
             ),
             field("create_backorder", Text, "Create Backorder"),
+            field("reservation_method", Text, "Reservation Method"),
             field("company_id", One("res.company"), "Company"),
             field("active", Flag, "Active"),
         ],

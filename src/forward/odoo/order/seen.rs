@@ -5,7 +5,29 @@ use serde_json::{Value, json};
 
 use crate::document::{DocumentKey, OdooRef};
 use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::Lots;
 use crate::forward::order::Shipment;
+
+/// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo follows it whatever a call says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backorders {
+    /// The caller says.
+    #[default]
+    Ask,
+    Always,
+    Never,
+}
+
+impl Backorders {
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match text {
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => Self::Ask,
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct SeenPicking {
@@ -16,6 +38,8 @@ pub struct SeenPicking {
     /// `incoming`, `outgoing` or `internal`.
     pub kind: String,
     pub picking_type: i64,
+    pub backorders: Backorders,
+    pub lots: Lots,
     pub from: i64,
     pub to: i64,
     pub origin: Option<String>,
@@ -148,6 +172,20 @@ impl SeenPicking {
         lacks.take(8).collect::<Vec<_>>().join(", ")
     }
 
+    /// What a done picking did not move of what it asked for, in words. Empty: it moved all, or the rest is on a backorder.
+    #[must_use]
+    pub fn cut(&self) -> String {
+        let cut = self.moves.iter().filter_map(|ordered| {
+            let moved = match ordered.state.as_str() {
+                "cancel" => Decimal::ZERO,
+                _ => self.picked_of(ordered.id),
+            };
+            let cut = ordered.demand - moved;
+            (cut >= TOLERANCE).then(|| format!("{} of {}", cut.normalize(), ordered.name))
+        });
+        cut.take(8).collect::<Vec<_>>().join(", ")
+    }
+
     #[must_use]
     pub fn product_name(&self, product: i64) -> String {
         let known = self.moves.iter().find(|ordered| ordered.product == product);
@@ -180,7 +218,8 @@ impl SeenPicking {
 /// What is read of a picking of an order.
 pub(super) fn specification(shipping: &[String]) -> Value {
     let mut fields = json!({
-        "name": {}, "state": {}, "picking_type_code": {}, "picking_type_id": {}, "location_id": {},
+        "name": {}, "state": {}, "picking_type_code": {}, "location_id": {},
+        "picking_type_id": {"fields": {"create_backorder": {}, "use_create_lots": {}, "use_existing_lots": {}}},
         "location_dest_id": {}, "origin": {}, "write_uid": {}, "date_done": {}, "backorder_id": {}, "note": {},
         "move_ids": {"fields": {
             "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {},
@@ -224,6 +263,15 @@ pub(super) fn picking(value: &Value) -> SeenPicking {
         state: text(&value["state"]).unwrap_or_default(),
         kind: text(&value["picking_type_code"]).unwrap_or_default(),
         picking_type: id(&value["picking_type_id"]).unwrap_or_default(),
+        backorders: Backorders::of(
+            value["picking_type_id"]["create_backorder"]
+                .as_str()
+                .unwrap_or_default(),
+        ),
+        lots: Lots::of(
+            value["picking_type_id"]["use_create_lots"] != Value::Bool(false),
+            value["picking_type_id"]["use_existing_lots"] != Value::Bool(false),
+        ),
         from: id(&value["location_id"]).unwrap_or_default(),
         to: id(&value["location_dest_id"]).unwrap_or_default(),
         origin: text(&value["origin"]),
@@ -231,7 +279,10 @@ pub(super) fn picking(value: &Value) -> SeenPicking {
         date_done: text(&value["date_done"]),
         backorder_of: id(&value["backorder_id"]),
         moves: list("move_ids").iter().map(ordered).collect(),
-        lines: list("move_line_ids").iter().map(line).collect(),
+        lines: list("move_line_ids")
+            .iter()
+            .map(|of| line(of, value["state"] == "done"))
+            .collect(),
         carrier_ref: text(&value["carrier_tracking_ref"]),
         weight_kg: decimal(&value["shipping_weight"]),
         note: text(&value["note"]),
@@ -248,7 +299,9 @@ fn ordered(value: &Value) -> SeenMove {
     }
 }
 
-fn line(value: &Value) -> SeenLine {
+/// In a done picking a name of a lot is what was given: Odoo may have made no lot of it.
+fn line(value: &Value, is_done: bool) -> SeenLine {
+    let given = || text(&value["lot_name"]).filter(|_| !is_done);
     SeenLine {
         id: id(&value["id"]).unwrap_or_default(),
         external: None,
@@ -258,7 +311,7 @@ fn line(value: &Value) -> SeenLine {
         picked: value["picked"].as_bool().unwrap_or_default(),
         from: id(&value["location_id"]).unwrap_or_default(),
         to: id(&value["location_dest_id"]).unwrap_or_default(),
-        lot: text(&value["lot_id"]["name"]).or_else(|| text(&value["lot_name"])),
+        lot: text(&value["lot_id"]["name"]).or_else(given),
         package: id(&value["package_id"]),
         result_package: id(&value["result_package_id"]),
         owner: id(&value["owner_id"]),

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::World;
-use crate::scenarios::script::Somebody;
+use crate::scenarios::script::{Operation, Somebody};
 use crate::scenarios::target::{Target, fresh};
 
 impl World {
@@ -109,6 +109,10 @@ impl World {
                 }
             }
             Somebody::LockDate(day) => lock_date(target, day).await,
+            Somebody::Forbid { product, operation } => {
+                self.forbid(target, product, *operation).await;
+            }
+            Somebody::Permit(product) => self.permit(target, product).await,
         }
     }
 
@@ -155,13 +159,23 @@ impl World {
         }
     }
 
-    /// The open, picked lines of a product, and their picking.
-    async fn open_lines(&self, target: &Target, product: &str) -> (Vec<Value>, Value) {
-        let domain = json!([
+    /// Whether a product has open lines that are picked.
+    pub async fn is_picked(&self, target: &Target, product: &str) -> bool {
+        let body = json!({"domain": self.picked(product)});
+        target.ask("stock.move.line", "search_count", body).await != json!(0)
+    }
+
+    fn picked(&self, product: &str) -> Value {
+        json!([
             ["product_id", "=", self.product(product)],
             ["picked", "=", true],
             ["state", "not in", ["done", "cancel"]]
-        ]);
+        ])
+    }
+
+    /// The open, picked lines of a product, and their picking.
+    async fn open_lines(&self, target: &Target, product: &str) -> (Vec<Value>, Value) {
+        let domain = self.picked(product);
         let body = json!({"domain": domain, "fields": ["picking_id"]});
         let lines = target.ask("stock.move.line", "search_read", body).await;
         let lines = lines.as_array().expect("lines");
@@ -211,6 +225,37 @@ impl World {
         target.made("product.product", values).await;
         let values = json!({"name": "Other bin", "barcode": bin, "usage": "internal", "company_id": company});
         target.made("stock.location", values).await;
+    }
+
+    fn rule(&self, product: &str) -> String {
+        format!("Not the gateway's: {}", self.products[product].barcode)
+    }
+
+    /// A rule for everybody that holds for the gateway's user alone.
+    async fn forbid(&self, target: &Target, product: &str, operation: Operation) {
+        let domain = json!([["model", "=", "stock.picking"]]);
+        let models = target
+            .admin("ir.model", "search", json!({"domain": domain}))
+            .await;
+        let me = target.ask("res.users", "context_get", json!({})).await["uid"].clone();
+        let id = self.product(product);
+        let force = format!(
+            "['!', ('move_line_ids.product_id', 'in', [{id}])] if user.id == {me} else [(1, '=', 1)]"
+        );
+        let values = json!({
+            "name": self.rule(product), "model_id": models[0], "domain_force": force,
+            "perm_read": operation == Operation::Read, "perm_write": operation == Operation::Write,
+            "perm_create": false, "perm_unlink": false,
+        });
+        target.made("ir.rule", values).await;
+    }
+
+    async fn permit(&self, target: &Target, product: &str) {
+        let named = json!([["name", "=", self.rule(product)]]);
+        let body = json!({"domain": named});
+        let rules = target.admin("ir.rule", "search", body).await;
+        let body = json!({"ids": rules});
+        target.admin("ir.rule", "unlink", body).await;
     }
 
     async fn moves(&self, target: &Target, order: &str, product: &str) -> Value {

@@ -1,0 +1,210 @@
+//! The warehouse that this site is, and its operation types.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::master::{PAGE_ROWS, text_or_false, yes};
+use super::order::Backorders;
+use super::transfer::Header;
+use crate::outcome::Failure;
+
+/// The ids of the warehouse that this site is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Warehouse {
+    pub id: i64,
+    /// Its type for internal transfers.
+    pub picking_type: i64,
+    /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
+    pub from: i64,
+    pub to: i64,
+    pub company: i64,
+    /// Goods from a vendor without an order; none where the warehouse takes none.
+    pub receipts: Option<Header>,
+    /// What the operation type of receipts does with lots.
+    pub lots: Lots,
+    /// Goods from a customer without an order.
+    pub returns: Option<Header>,
+}
+
+/// What an operation type does with the name of a lot that Odoo does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lots {
+    /// It makes the lot.
+    #[default]
+    Made,
+    /// It knows lots, and makes none: Odoo refuses the name.
+    Existing,
+    /// It knows no lots: Odoo forgets the name, and the goods have none.
+    Off,
+}
+
+impl Lots {
+    #[must_use]
+    pub fn of(creates: bool, uses: bool) -> Self {
+        match (creates, uses) {
+            (true, _) => Self::Made,
+            (false, true) => Self::Existing,
+            (false, false) => Self::Off,
+        }
+    }
+
+    /// Why a new lot cannot be received, and what helps; `None` where it can.
+    #[must_use]
+    pub fn refusal(self, lot: &str) -> Option<String> {
+        let what = match self {
+            Self::Made => return None,
+            Self::Existing => "makes no lots",
+            Self::Off => "knows no lots, so the lot would be lost",
+        };
+        Some(format!(
+            "the operation type {what}: create the lot {lot:?} in Odoo, or let the operation type create lots, and retry"
+        ))
+    }
+}
+
+impl Warehouse {
+    #[must_use]
+    pub fn internal(&self) -> Header {
+        Header {
+            picking_type: self.picking_type,
+            from: self.from,
+            to: self.to,
+            return_of: None,
+        }
+    }
+}
+
+/// A kind of picking of the warehouse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperationType {
+    pub name: String,
+    /// `incoming`, `outgoing` or `internal`.
+    pub code: String,
+    pub backorders: Backorders,
+}
+
+#[derive(Debug, Deserialize)]
+struct WarehouseRow {
+    id: i64,
+    company_id: i64,
+    int_type_id: Value,
+    in_type_id: Value,
+    out_type_id: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct PickingType {
+    id: i64,
+    active: bool,
+    default_location_src_id: Value,
+    default_location_dest_id: Value,
+    #[serde(default = "yes")]
+    use_create_lots: bool,
+    #[serde(default = "yes")]
+    use_existing_lots: bool,
+}
+
+impl Client {
+    /// Where transfers go: the ids of the warehouse with this code.
+    pub async fn warehouse(&mut self, code: &str) -> Result<Warehouse, Failure> {
+        let found: Vec<WarehouseRow> = self
+            .search(
+                "stock.warehouse",
+                &json!([["code", "=", code]]),
+                &["company_id", "int_type_id", "in_type_id", "out_type_id"],
+                2,
+            )
+            .await?;
+        let [warehouse] = found.as_slice() else {
+            return Err(Failure::stop(
+                format!("Odoo has {} warehouses with the code {code:?}", found.len()),
+                "set odoo.warehouse to the short name of one that the key's user may see",
+            ));
+        };
+        let kinds = [
+            &warehouse.int_type_id,
+            &warehouse.in_type_id,
+            &warehouse.out_type_id,
+        ];
+        let types: Vec<PickingType> = self
+            .search(
+                "stock.picking.type",
+                &json!([["id", "in", kinds]]),
+                &[
+                    "active",
+                    "default_location_src_id",
+                    "default_location_dest_id",
+                    "use_create_lots",
+                    "use_existing_lots",
+                ],
+                kinds.len(),
+            )
+            .await?;
+        let header = |kind: &Value| {
+            let mut types = types.iter();
+            let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
+            Some(Header {
+                picking_type: kind.id,
+                from: kind.default_location_src_id.as_i64()?,
+                to: kind.default_location_dest_id.as_i64()?,
+                return_of: None,
+            })
+        };
+        let receipts = header(&warehouse.in_type_id);
+        let receive = types
+            .iter()
+            .find(|t| Some(t.id) == warehouse.in_type_id.as_i64());
+        let lots = receive.map_or(Lots::Made, |t| {
+            Lots::of(t.use_create_lots, t.use_existing_lots)
+        });
+        let deliveries = header(&warehouse.out_type_id);
+        let usable = header(&warehouse.int_type_id).map(|internal| Warehouse {
+            id: warehouse.id,
+            picking_type: internal.picking_type,
+            from: internal.from,
+            to: internal.to,
+            company: warehouse.company_id,
+            receipts,
+            lots,
+            returns: receipts
+                .zip(deliveries)
+                .map(|(receipts, deliveries)| Header {
+                    from: deliveries.to,
+                    ..receipts
+                }),
+        });
+        self.set_company(warehouse.company_id);
+        usable.ok_or_else(|| {
+            Failure::stop(
+                format!("warehouse {code:?} has no internal transfers"),
+                "turn on Storage Locations in the settings of Odoo's Inventory",
+            )
+        })
+    }
+
+    /// The operation types of the warehouse that are in use.
+    pub async fn operation_types(
+        &mut self,
+        warehouse: &Warehouse,
+    ) -> Result<Vec<OperationType>, Failure> {
+        #[derive(Deserialize)]
+        struct Type {
+            name: String,
+            code: String,
+            #[serde(default, deserialize_with = "text_or_false")]
+            create_backorder: Option<String>,
+        }
+        let domain = json!([["warehouse_id", "=", warehouse.id], ["active", "=", true]]);
+        let fields = ["name", "code", "create_backorder"];
+        let found: Vec<Type> = self
+            .search("stock.picking.type", &domain, &fields, PAGE_ROWS)
+            .await?;
+        let known = found.into_iter().map(|of| OperationType {
+            backorders: Backorders::of(of.create_backorder.as_deref().unwrap_or_default()),
+            name: of.name,
+            code: of.code,
+        });
+        Ok(known.collect())
+    }
+}
