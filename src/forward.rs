@@ -7,14 +7,15 @@
 //! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
-//! - `ledger`, `aside`, `counted`: the journal's side: who is sent, what became of it, who waits for a better time, and what is
-//!   in a count already.
+//! - `ledger`, `aside`, `counted`, `claims`: the journal's side: who is sent, what became of it, who waits for a better time,
+//!   what is in a count already, and which postings of people stand for which documents.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
 
 mod aside;
 mod begun;
+mod claims;
 pub mod copy;
 mod counted;
 mod lanes;
@@ -45,7 +46,7 @@ use self::refresh::{Refresh, Trouble};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
 use crate::journal::Journal;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Outcome, code};
 use crate::source::Outlets;
 use crate::view::board::{self, Board};
 use crate::{clock, config};
@@ -168,7 +169,9 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
-            return match self.ledger.settle(outcomes, copy, &self.rules, now).await {
+            let settled = self.ledger.settle(outcomes, copy, &self.rules, now).await;
+            self.raise_alarm(outcomes);
+            return match settled {
                 Ok(()) => Ok(Input::Settled),
                 Err(Interrupted::Ended(ended)) => Err(ended),
                 Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
@@ -186,6 +189,15 @@ impl Hands {
                 Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
             },
             () = grace => Err(Ended::Cancelled),
+        }
+    }
+
+    /// Housekeeping clears it, and raises it again after a start.
+    fn raise_alarm(&self, outcomes: &[(u64, Outcome)]) {
+        let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == code::MOVED_UNSCANNED);
+        if outcomes.iter().any(is_unscanned) {
+            let alarm = board::MOVED_UNSCANNED.to_owned();
+            self.board.alarm(code::MOVED_UNSCANNED, Some(alarm));
         }
     }
 
@@ -352,6 +364,21 @@ async fn step(
                 return Ok(Input::Overtaken);
             }
         }
+        Next::Guard {
+            picking,
+            keep,
+            remove,
+            ..
+        } => {
+            if !client.guard_validation(picking, keep, remove).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
+        Next::Reserve { picking, moves } => {
+            if !client.reserve_again(picking, moves).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
         Next::Validate { picking, backorder } => {
             client.validate_order(*picking, *backorder).await?;
         }
@@ -364,7 +391,15 @@ async fn step(
                 return Ok(Input::Overtaken);
             }
         }
-        Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
+        Next::Pack {
+            picking,
+            lines,
+            package,
+        } => {
+            if !client.pack_lines(picking, lines, *package).await? {
+                return Ok(Input::Overtaken);
+            }
+        }
         Next::Ship {
             picking,
             shipment,

@@ -28,6 +28,8 @@ pub enum What {
     CutAfter,
     /// The request waits on its way.
     Slow(Duration),
+    /// The request waits on its way until [`Link::mend`].
+    Hold,
     /// Something else answers in Odoo's place.
     Answer {
         status: u16,
@@ -142,11 +144,29 @@ struct Shared {
     client: reqwest::Client,
     up: watch::Sender<bool>,
     faults: Mutex<Vec<Fault>>,
+    held: watch::Sender<Held>,
+}
+
+/// Requests that wait on their way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    now: u32,
+    /// It rises when all that wait may go on.
+    released: u64,
 }
 
 impl Shared {
     fn faults(&self) -> MutexGuard<'_, Vec<Fault>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn hold(&self) {
+        let mut held = self.held.subscribe();
+        let before = held.borrow_and_update().released;
+        self.held.send_modify(|held| held.now += 1);
+        let released = held.wait_for(|held| held.released > before);
+        drop(released.await);
+        self.held.send_modify(|held| held.now -= 1);
     }
 
     /// Takes one use of the first fault that is meant for this request.
@@ -183,6 +203,7 @@ impl Link {
             client,
             up: watch::Sender::new(true),
             faults: Mutex::default(),
+            held: watch::Sender::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -212,9 +233,16 @@ impl Link {
         self.shared.faults().push(fault);
     }
 
-    /// The faults of this method are over.
+    /// The faults of this method are over, and what is held goes on.
     pub fn mend(&self, method: &str) {
         self.shared.faults().retain(|fault| fault.method != method);
+        self.shared.held.send_modify(|held| held.released += 1);
+    }
+
+    /// Requests that are held on their way.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.shared.held.borrow().now
     }
 
     /// Requests that have a fault before them still.
@@ -284,6 +312,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             Some(What::CutBefore) => return Ok(()),
             Some(What::CutAfter) => cut = true,
             Some(What::Slow(time)) => tokio::time::sleep(time).await,
+            Some(What::Hold) => shared.hold().await,
             Some(What::Answer {
                 status,
                 content_type,

@@ -24,6 +24,7 @@ use self::changes::{nothing_to_post, parked, posted, sending, set_aside, waiting
 use self::taken::{Next, next};
 use super::Interrupted;
 use super::aside::Aside;
+use super::claims;
 use super::copy::Copy;
 use super::counted::{Counts, lines_done};
 use super::machine::Job;
@@ -263,6 +264,14 @@ impl Ledger {
         self.keep(changes).await
     }
 
+    /// Where it cannot be kept, nothing is posted: another document could claim the same lines.
+    async fn claim(&self, entry: &Entry, lines: &[i64], rules: &Rules) -> Result<(), Interrupted> {
+        let (key, days) = (entry.document.key, rules.retention_days);
+        let changes = claims::claim(&self.journal, key, lines, clock::now(), days)?;
+        let inbox = self.journal.inbox();
+        Ok(self.while_full(|| inbox.keep(changes.clone())).await?)
+    }
+
     async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), Interrupted> {
         if changes.is_empty() {
             return Ok(());
@@ -389,9 +398,14 @@ impl Ledger {
         now: Duration,
     ) -> Result<(), Interrupted> {
         for (number, outcome) in outcomes {
-            let entry = self.sending.get(number).cloned();
-            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
+            let Some(entry) = self.sending.get(number).cloned() else {
+                continue;
+            };
+            if let Outcome::Posted { .. } = outcome {
                 self.remember(&entry, rules).await?;
+            }
+            if let Outcome::Claimed { lines, .. } = outcome {
+                self.claim(&entry, lines, rules).await?;
             }
         }
         let mut changes = Vec::new();
@@ -401,13 +415,14 @@ impl Ledger {
             };
             changes.push(match outcome {
                 Outcome::Posted { odoo, already } => posted(entry, odoo, *already),
+                Outcome::Claimed { odoo, .. } => posted(entry, odoo, true),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
                 Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
                 Outcome::Overtaken { why } => waiting(entry, why.clone()),
             });
         }
         for (number, outcome) in outcomes {
-            if matches!(outcome, Outcome::Posted { .. }) {
+            if matches!(outcome, Outcome::Posted { .. } | Outcome::Claimed { .. }) {
                 self.forget_undone(*number).await?;
                 changes.extend(self.undone(*number)?);
             }
@@ -418,7 +433,7 @@ impl Ledger {
                 continue;
             };
             match outcome {
-                Outcome::Posted { odoo, .. } => {
+                Outcome::Posted { odoo, .. } | Outcome::Claimed { odoo, .. } => {
                     self.sequence.release_document(&entry.document);
                     self.tell_posted(&entry.document, Some(odoo)).await?;
                     self.perhaps_complete(&entry.document).await?;

@@ -4,10 +4,11 @@
 //!   called unknown; lots and packages are always asked for, all of a batch at once.
 //! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
 //!   `stock`, `returns`.
-//! - `order`: documents about orders that Odoo has.
+//! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is about.
 //! - `undo`: the same backwards, for what takes another document back.
 
 mod count;
+mod fix;
 mod names;
 mod order;
 mod plan;

@@ -70,10 +70,15 @@ pub fn quantity(store: &Store, id: i64) -> f64 {
     round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
 }
 
-/// A move is picked as soon as one of its lines is.
+/// A move is picked as soon as one of its lines is. Without lines it stays what it was when the last of them went.
 #[must_use]
 pub fn is_picked(store: &Store, id: i64) -> bool {
-    let mut lines = store.of("stock.move.line", "move_id", id);
+    let mut lines = store.of("stock.move.line", "move_id", id).peekable();
+    if lines.peek().is_none() {
+        return store
+            .row("stock.move", id)
+            .is_some_and(|of| flag_of(of, "picked"));
+    }
     lines.any(|(_, line)| flag_of(line, "picked"))
 }
 

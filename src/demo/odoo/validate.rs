@@ -66,7 +66,7 @@ fn fill_draft(store: &mut Store, picking: i64) {
 
 /// Where nobody picked anything, Odoo takes all that is reserved for picked.
 fn pick_all_if_none(store: &mut Store, picking: i64) {
-    if picking::picked(store, picking).is_empty() {
+    if !picking::has_pick(store, picking) {
         for line in store.many(PICKING, picking, "move_line_ids") {
             store.set(LINE, line, "picked", json!(true));
         }
@@ -205,9 +205,12 @@ fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
         .map(|id| store.display_name("product.product", *id)));
     let lot = format!("You need to supply a Lot/Serial number for products {products}.");
     if let [one] = open {
-        let live = store.of(LINE, "picking_id", *one);
-        let live =
-            live.filter(|(_, line)| store.through(line, "move_id", MOVE, "state") != "cancel");
+        let has_pick = picking::has_pick(store, *one);
+        let live = store.of(LINE, "picking_id", *one).filter(|(_, line)| {
+            let of = id_of(line, "move_id");
+            store.through(line, "move_id", MOVE, "state") != "cancel"
+                && (!has_pick || computed::is_picked(store, of))
+        });
         let moved: f64 = live.map(|(_, line)| number_of(line, "quantity")).sum();
         return match () {
             () if !empty.is_empty() => Err(Refusal::User(
@@ -322,6 +325,7 @@ fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
     let next = picking::create(store, values);
     for id in rest {
         store.set(MOVE, *id, "picking_id", json!(next));
+        store.set(MOVE, *id, "picked", json!(false));
         for line in store.many(MOVE, *id, "move_line_ids") {
             store.set(LINE, line, "picking_id", json!(next));
         }

@@ -214,18 +214,57 @@ impl Client {
     ) -> Result<bool, Failure> {
         let command = |(id, quantity): &(i64, Decimal)| {
             if quantity.is_zero() {
-                json!([2, id, 0])
+                remove(*id)
             } else {
                 json!([1, id, {"quantity": number(*quantity)}])
             }
         };
         let commands: Vec<Value> = lines.iter().map(command).collect();
-        let values = json!({
-            "picking_type_id": picking.picking_type,
-            "location_id": picking.from,
-            "location_dest_id": picking.to,
-            "move_line_ids": commands,
-        });
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    /// Removes lines from a picking if all of `keep` are on it still, and picked. Answers whether it did.
+    pub async fn guard_validation(
+        &mut self,
+        picking: &SeenPicking,
+        keep: &[i64],
+        drop: &[i64],
+    ) -> Result<bool, Failure> {
+        let kept = keep.iter().map(|id| json!([1, id, {"picked": true}]));
+        let commands: Vec<Value> = kept.chain(drop.iter().map(|id| remove(*id))).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    /// Takes the mark *picked* off moves that have no lines, and reserves the picking again. Answers whether it did.
+    pub async fn reserve_again(
+        &mut self,
+        picking: &SeenPicking,
+        moves: &[i64],
+    ) -> Result<bool, Failure> {
+        let unpick = |id: &i64| json!([1, id, {"picked": false}]);
+        let commands: Vec<Value> = moves.iter().map(unpick).collect();
+        // The dialect knows a guarded write by its lines.
+        let values = json!({"move_ids": commands, "move_line_ids": []});
+        if !self.write_open(picking, values).await? {
+            return Ok(false);
+        }
+        let body = json!({"ids": [picking.id], "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_assign", &body).await?;
+        Ok(true)
+    }
+
+    /// Writes to a picking that is not finished: all of it or, on one that is done or cancelled, nothing. Answers whether it
+    /// did.
+    async fn write_open(
+        &mut self,
+        picking: &SeenPicking,
+        mut values: Value,
+    ) -> Result<bool, Failure> {
+        values["picking_type_id"] = json!(picking.picking_type);
+        values["location_id"] = json!(picking.from);
+        values["location_dest_id"] = json!(picking.to);
         let body = json!({"ids": [picking.id], "vals": values, "context": self.context()});
         match self.call::<Value>("stock.picking", "write", &body).await {
             Ok(_) => Ok(true),
@@ -262,10 +301,17 @@ impl Client {
         Ok(())
     }
 
-    pub async fn pack_lines(&mut self, lines: &[i64], package: i64) -> Result<(), Failure> {
-        let body = json!({"ids": lines, "vals": {"result_package_id": package}});
-        let _: Value = self.call("stock.move.line", "write", &body).await?;
-        Ok(())
+    /// Puts lines of an open picking into a package. Answers whether it did: on one that is done or cancelled it does nothing.
+    pub async fn pack_lines(
+        &mut self,
+        picking: &SeenPicking,
+        lines: &[i64],
+        package: i64,
+    ) -> Result<bool, Failure> {
+        let pack = |id: &i64| json!([1, id, {"result_package_id": package}]);
+        let commands: Vec<Value> = lines.iter().map(pack).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
     }
 
     pub async fn ship(
@@ -317,6 +363,11 @@ impl Client {
         self.me = Some(me);
         Ok(me)
     }
+}
+
+/// The command that removes a line of a picking.
+fn remove(id: i64) -> Value {
+    json!([2, id, 0])
 }
 
 /// A float in Odoo; the text of a decimal is a JSON number.

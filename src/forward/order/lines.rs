@@ -7,17 +7,17 @@ use super::{ALLOW, Call, Next, OrderLine, Reconciling, Seen, Way, posted, refuse
 use crate::config::Over;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
-use crate::outcome::code;
+use crate::outcome::{Outcome, code};
 
 impl Reconciling {
     pub(super) fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> Next {
         if let Some(picking) = target::holder(seen, self.job.key) {
             return self.lines_on(seen, picking, lines);
         }
-        if let Some(message) = &self.refusal {
-            return refuse(code::ODOO_REFUSED, message.clone(), None);
+        if let Some(message) = self.refusal.clone().filter(|_| self.did(Call::Removed)) {
+            return refuse(code::ODOO_REFUSED, message, None);
         }
-        if self.did(Call::Added) {
+        if self.did(Call::Added) || self.refusal.is_some() {
             return refuse(
                 code::ORDER_CHANGED,
                 format!(
@@ -27,7 +27,12 @@ impl Reconciling {
                 None,
             );
         }
-        let picking = match target::for_lines(seen, &self.job.order, way, lines) {
+        let fixed = self.fixed(seen).filter(|picking| picking.is_open());
+        let target = fixed.map_or_else(
+            || target::for_lines(seen, &self.job.order, way, lines),
+            Target::Open,
+        );
+        let picking = match target {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => return self.closed(&pickings, lines),
             Target::Nothing => return self.unknown(),
@@ -80,11 +85,14 @@ impl Reconciling {
 
     /// Nothing of the order takes lines any more.
     pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> Next {
-        if let Some(picking) = pickings
-            .iter()
-            .find(|p| p.state == "done" && rows::holds(p, lines))
-        {
-            return posted(picking.named(), true);
+        let mut done = pickings.iter().filter(|picking| picking.state == "done");
+        let claim = done.find_map(|picking| {
+            let odoo = picking.named();
+            let lines = rows::claim(picking, lines, &self.job.claimed)?;
+            Some(Outcome::Claimed { odoo, lines })
+        });
+        if let Some(claim) = claim {
+            return Next::Finish(claim);
         }
         let last = pickings.last().map(|picking| picking.named());
         let Some(done) = pickings

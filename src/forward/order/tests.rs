@@ -35,6 +35,9 @@ fn job(task: Task) -> OrderJob {
         decision: None,
         again: false,
         sealed: "2026-11-24T08:20:00Z".parse().unwrap(),
+        fixed: None,
+        claimed: BTreeSet::new(),
+        seen: None,
     }
 }
 
@@ -53,6 +56,7 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
         name: format!("Product {product}"),
         demand: (*demand).into(),
         state: "assigned".to_owned(),
+        picked: false,
     });
     let lines = demand.iter().map(|(product, demand)| SeenLine {
         id: product * 1_000,
@@ -124,6 +128,17 @@ impl Odoo {
         }
     }
 
+    /// Answers whether all lines are there.
+    fn guard(&mut self, id: i64, keep: &[i64], remove: &[i64]) -> bool {
+        let picking = self.picking(id);
+        let is_there = |id: &i64| picking.lines.iter().any(|line| line.id == *id);
+        if !keep.iter().chain(remove).all(is_there) {
+            return false;
+        }
+        picking.lines.retain(|line| !remove.contains(&line.id));
+        true
+    }
+
     fn validate(&mut self, id: i64, backorder: bool) {
         self.validated += 1;
         let picking = self.picking(id);
@@ -150,7 +165,10 @@ impl Odoo {
 }
 
 /// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were done.
-fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
+fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
+    if !job.again {
+        job.fixed = Some(Box::new(job.fix(&odoo.seen)));
+    }
     let mut reconciling = Reconciling::new(job, rules.clone());
     for call in 0..20 {
         let next = reconciling.next().clone();
@@ -163,6 +181,23 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
             Next::Add { .. } => {
                 reconciling.look_again();
                 continue;
+            }
+            Next::Guard {
+                picking,
+                keep,
+                remove,
+                ..
+            } => {
+                if !odoo.guard(picking.id, keep, remove) {
+                    reconciling.refused("a record is gone");
+                    continue;
+                }
+            }
+            Next::Reserve { picking, moves } => {
+                let picking = odoo.picking(picking.id);
+                for of in &mut picking.moves {
+                    of.picked &= !moves.contains(&of.id);
+                }
             }
             Next::Validate { picking, backorder } => match odoo.refuses {
                 Some(message) => {
@@ -192,7 +227,7 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
             Next::SetDone { picking, at } => {
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
-            Next::Pack { lines, package } => {
+            Next::Pack { lines, package, .. } => {
                 for picking in &mut odoo.seen.pickings {
                     picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
                 }
@@ -236,7 +271,7 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
 fn code_of(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Posted { already: false, .. } => "posted",
-        Outcome::Posted { already: true, .. } => "already",
+        Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
         Outcome::Refused { reason, .. } => &reason.code,
         Outcome::Unanswered { .. } => "unanswered",
         Outcome::Overtaken { .. } => "overtaken",

@@ -1,5 +1,7 @@
 //! Documents about orders that Odoo has.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::names::{Names, location, named_package, owner, package, product};
@@ -46,6 +48,9 @@ pub(super) fn order(
             decision: asked.decision.map(str::to_owned),
             again: asked.again,
             sealed: document.sealed,
+            fixed: None,
+            claimed: BTreeSet::new(),
+            seen: None,
         };
         Work::Order(job).into()
     }))

@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock, undo};
+use super::{Asked, Ground, Intent, Prepared, Resolved, count, fix, reason, returns, stock, undo};
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
 use crate::forward::odoo::{Client, Header, Returned, Transfer};
@@ -26,6 +26,22 @@ pub(super) struct Plan {
     pub header: Option<Header>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returned: Vec<Returned>,
+    /// `None` before it is fixed, and for a document that an older version began to send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<FixedOrder>,
+}
+
+/// What a document about an order is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct FixedOrder {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picking: Option<i64>,
+    /// Picked lines that go into a package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pack: Vec<i64>,
+    /// When the last of what was picked there before was picked, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picked: Option<i64>,
 }
 
 /// What a count came to.
@@ -150,6 +166,9 @@ pub(super) async fn plan(
                 None => stock::settle_order(odoo, ground, *asked, resolved).await?,
             }
         }
+        if intent == Intent::Send {
+            fix::fix(odoo, ground, *asked, resolved).await?;
+        }
         let Some(transfer) = transfer_of(resolved) else {
             continue;
         };
@@ -218,6 +237,11 @@ mod tests {
                 sale_line: Some(3),
                 purchase_line: None,
             }],
+            order: Some(FixedOrder {
+                picking: Some(1),
+                pack: vec![2],
+                picked: Some(3),
+            }),
         };
         assert_eq!(Plan::read(&plan.text()), Ok(plan));
         let older = r#"{"count":{"product":1,"bin":2,"package":9,"owner":null,"difference":"1"}}"#;

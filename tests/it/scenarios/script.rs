@@ -172,16 +172,19 @@ pub enum Somebody {
     Cancel(String),
     /// Takes the picked lines off the order.
     UnlinkLines(String),
+    /// Takes the mark that they are picked off the order's lines.
+    Unpick(String),
     /// Asks for another quantity of a product.
     Demand {
         order: String,
         product: String,
         quantity: f64,
     },
-    /// Picks a product from where it is reserved, all of it, with no external id.
+    /// Picks a product from where it is reserved, all of it or so much, with no external id.
     Pick {
         order: String,
         product: String,
+        quantity: Option<f64>,
     },
     /// Writes another quantity into the open lines of a product that are picked.
     ChangeLines {
@@ -303,6 +306,8 @@ pub enum What {
     CutBefore,
     CutAfter,
     Slow,
+    /// Until the method is mended.
+    Hold,
     Unavailable,
     TooMany,
     CouldNotSerialize,
@@ -326,6 +331,8 @@ pub struct Ledger {
     pub documents: Option<u64>,
     /// Requests that have a fault before them still.
     pub faults_left: Option<u64>,
+    /// Requests that are held on their way to Odoo.
+    pub held: Option<u64>,
     /// Documents that wait for another one.
     pub held_back: Option<u64>,
     /// Documents sealed, whatever became of them.
@@ -370,6 +377,8 @@ pub struct Expect {
     pub carriers: BTreeMap<String, Carrier>,
     /// Of all documents that are not discarded or replaced, sorted.
     pub flags: Option<Vec<String>>,
+    /// Codes of the alarms that are on.
+    pub alarms: Option<Vec<String>>,
     /// Expiry dates of lots, as Odoo writes days.
     #[serde(default)]
     pub expiries: Vec<Expiry>,

@@ -7,7 +7,7 @@ use crate::document::{DocumentKey, OdooRef};
 use crate::forward::machine::TOLERANCE;
 use crate::forward::order::Shipment;
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
     pub id: i64,
     pub name: String,
@@ -32,7 +32,7 @@ pub struct SeenPicking {
     pub note: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenMove {
     pub id: i64,
     pub product: i64,
@@ -40,9 +40,11 @@ pub struct SeenMove {
     /// In the product's own unit.
     pub demand: Decimal,
     pub state: String,
+    /// Odoo takes it for picked. It may have no picked line any more.
+    pub picked: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenLine {
     pub id: i64,
     /// Its external id without the module, if it is one of ours.
@@ -125,6 +127,32 @@ impl SeenPicking {
         self.lines.iter().any(|line| line.picked)
     }
 
+    /// The picked lines that are in no package.
+    pub fn loose(&self) -> impl Iterator<Item = i64> {
+        let picked = self.lines.iter().filter(|line| line.picked);
+        let loose = picked.filter(|line| line.result_package.is_none());
+        loose.map(|line| line.id)
+    }
+
+    /// The reserved lines of open moves that have picked lines, too.
+    #[must_use]
+    pub fn reserved_beside_picks(&self) -> Vec<i64> {
+        let mut lines = self.lines.iter().filter(|line| line.picked);
+        let picked: Vec<i64> = lines.by_ref().filter_map(|line| line.move_id).collect();
+        let beside = (self.lines.iter())
+            .filter(|line| !line.picked && line.move_id.is_some_and(|of| picked.contains(&of)));
+        beside.map(|line| line.id).collect()
+    }
+
+    /// The open moves that Odoo takes for picked although they have no lines.
+    #[must_use]
+    pub fn picked_without_lines(&self) -> Vec<i64> {
+        let has_lines = |of: i64| self.lines.iter().any(|line| line.move_id == Some(of));
+        let moves = self.moves.iter();
+        let moves = moves.filter(|of| of.is_open() && of.picked && !has_lines(of.id));
+        moves.map(|of| of.id).collect()
+    }
+
     /// All that it asks for was picked.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -183,7 +211,7 @@ pub(super) fn specification(shipping: &[String]) -> Value {
         "name": {}, "state": {}, "picking_type_code": {}, "picking_type_id": {}, "location_id": {},
         "location_dest_id": {}, "origin": {}, "write_uid": {}, "date_done": {}, "backorder_id": {}, "note": {},
         "move_ids": {"fields": {
-            "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {},
+            "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {}, "picked": {},
         }},
         "move_line_ids": {"fields": {
             "move_id": {}, "product_id": {}, "quantity_product_uom": {}, "picked": {}, "location_id": {},
@@ -245,6 +273,7 @@ fn ordered(value: &Value) -> SeenMove {
         name: text(&value["product_id"]["display_name"]).unwrap_or_default(),
         demand: decimal(&value["product_qty"]).unwrap_or_default(),
         state: text(&value["state"]).unwrap_or_default(),
+        picked: value["picked"].as_bool().unwrap_or_default(),
     }
 }
 

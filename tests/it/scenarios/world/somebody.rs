@@ -20,14 +20,13 @@ impl World {
                 let body = json!({"ids": [self.picking(target, order).await]});
                 target.admin("stock.picking", "action_cancel", body).await;
             }
+            Somebody::Unpick(order) => {
+                let lines = self.picked_lines(target, order).await;
+                let body = json!({"ids": lines, "vals": {"picked": false}});
+                target.admin("stock.move.line", "write", body).await;
+            }
             Somebody::UnlinkLines(order) => {
-                let domain = json!([
-                    ["picking_id", "=", self.picking(target, order).await],
-                    ["picked", "=", true]
-                ]);
-                let lines = target
-                    .ask("stock.move.line", "search", json!({"domain": domain}))
-                    .await;
+                let lines = self.picked_lines(target, order).await;
                 target
                     .admin("stock.move.line", "unlink", json!({"ids": lines}))
                     .await;
@@ -41,13 +40,21 @@ impl World {
                 let body = json!({"ids": moves, "vals": {"product_uom_qty": quantity}});
                 target.admin("stock.move", "write", body).await;
             }
-            Somebody::Pick { order, product } => {
+            Somebody::Pick {
+                order,
+                product,
+                quantity,
+            } => {
                 let moves = self.moves(target, order, product).await;
                 let domain = json!([["move_id", "in", moves]]);
                 let lines = target
                     .ask("stock.move.line", "search", json!({"domain": domain}))
                     .await;
-                let body = json!({"ids": lines, "vals": {"picked": true}});
+                let mut vals = json!({"picked": true});
+                if let Some(quantity) = quantity {
+                    vals["quantity"] = json!(quantity);
+                }
+                let body = json!({"ids": lines, "vals": vals});
                 target.admin("stock.move.line", "write", body).await;
             }
             Somebody::ChangeLines { product, quantity } => {
@@ -101,6 +108,15 @@ impl World {
             }
             Somebody::LockDate(day) => lock_date(target, day).await,
         }
+    }
+
+    async fn picked_lines(&self, target: &Target, order: &str) -> Value {
+        let domain = json!([
+            ["picking_id", "=", self.picking(target, order).await],
+            ["picked", "=", true]
+        ]);
+        let body = json!({"domain": domain});
+        target.ask("stock.move.line", "search", body).await
     }
 
     /// The open, picked lines of a product, and their picking.

@@ -1,0 +1,67 @@
+//! What a document about an order is about, fixed before the first call. Pure.
+//!
+//! From the first call on Odoo may have carried the document out, and then the order has other pickings and other lines. So
+//! the picking is fixed before, is kept with the document, and every later look goes by it.
+
+use jiff::Timestamp;
+
+use super::target::{self, Target};
+use super::{OrderJob, Reconciling, Seen, Task};
+use crate::forward::odoo::order::SeenPicking;
+
+/// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fixed {
+    pub picking: Option<i64>,
+    /// The picked lines that go into the package.
+    pub pack: Vec<i64>,
+    /// When the last of what was picked there before was picked.
+    pub picked: Option<Timestamp>,
+}
+
+impl Fixed {
+    /// Whether a document of this kind may have made a call.
+    #[must_use]
+    pub fn is_enough_for(&self, task: &Task) -> bool {
+        let lacks_lines = matches!(task, Task::PackAll { .. }) && self.pack.is_empty();
+        self.picking.is_some() && !lacks_lines
+    }
+}
+
+impl OrderJob {
+    /// The picking that this document is about, by what Odoo has before the first call.
+    #[must_use]
+    pub fn fix(&self, seen: &Seen) -> Fixed {
+        let open = |target| match target {
+            Target::Open(picking) => Some(picking),
+            Target::Closed(_) | Target::Nothing => None,
+        };
+        let picking = match &self.task {
+            Task::Lines { lines, way } => target::holder(seen, self.key)
+                .or_else(|| open(target::for_lines(seen, &self.order, *way, lines))),
+            Task::Validate | Task::PackAll { .. } => {
+                open(target::with_picks(seen, &self.order)).filter(|picking| picking.has_picks())
+            }
+            Task::Ship(_) => target::delivery(seen, &self.order),
+            Task::TakeBack { .. } => None,
+        };
+        let pack = match (&self.task, picking) {
+            (Task::PackAll { .. }, Some(picking)) => picking.loose().collect(),
+            _ => Vec::new(),
+        };
+        Fixed {
+            picking: picking.map(|picking| picking.id),
+            pack,
+            picked: None,
+        }
+    }
+}
+
+impl Reconciling {
+    /// The picking that was fixed, unless it is cancelled or gone: then another one may be meant.
+    pub(super) fn fixed<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
+        let fixed = self.job.fixed.as_ref()?.picking?;
+        let mut pickings = seen.pickings.iter();
+        pickings.find(|picking| picking.id == fixed && picking.state != "cancel")
+    }
+}
