@@ -41,7 +41,7 @@ use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger, Standings};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
-use self::order::Next;
+use self::order::{Next, OrderJob};
 use self::refresh::{Refresh, Trouble};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
@@ -243,7 +243,7 @@ impl Hands {
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
-            Command::Order(job, next) => step(client, &site.warehouse, &job.order, next).await?,
+            Command::Order(job, next) => step(client, &site.warehouse, job, next).await?,
             Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
         })
     }
@@ -354,11 +354,15 @@ impl Hands {
 async fn step(
     client: &mut Client,
     warehouse: &Warehouse,
-    order: &str,
+    job: &OrderJob,
     next: &Next,
 ) -> Result<Input, Failure> {
     match next {
-        Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
+        Next::Read => {
+            let fixed = job.fixed.as_ref().and_then(|fixed| fixed.picking);
+            let seen = client.order_with(warehouse, &job.order, fixed).await?;
+            return Ok(Input::Seen(seen));
+        }
         Next::Add { picking, rows } => {
             if !client.add_lines(picking, rows).await? {
                 return Ok(Input::Overtaken);

@@ -25,7 +25,7 @@ use rust_decimal::Decimal;
 
 pub use self::fixed::Fixed;
 pub use self::rows::Row;
-pub use self::target::holder;
+pub use self::target::{Parents, holder};
 pub use self::undo::{Part, comes_back};
 use super::odoo::order::SeenPicking;
 use crate::config;
@@ -49,6 +49,8 @@ pub struct OrderJob {
     pub sealed: Timestamp,
     /// What was fixed before the first call; `None` where an older version began to send the document.
     pub fixed: Option<Box<Fixed>>,
+    /// The locations that scanned bins are in, where more than one step of the order may be meant.
+    pub parents: Parents,
     /// Ids of lines that people posted and that other documents claim.
     pub claimed: BTreeSet<i64>,
     /// What Odoo has of the order, if it was read a moment ago; else it is read first.
@@ -143,6 +145,8 @@ pub struct Seen {
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
     pub me: i64,
+    /// So many open pickings have this name as their origin: no order can be meant, and nothing was read of them.
+    pub too_many: Option<usize>,
 }
 
 /// What is to be done next.
@@ -358,6 +362,7 @@ impl Reconciling {
         let next = match self.moved_unscanned(seen) {
             Some(refusal) => refusal,
             None => match &self.job.task {
+                _ if seen.too_many.is_some() => self.unclear(seen),
                 Task::Lines { lines, way } => self.lines(seen, *way, lines),
                 Task::Validate => self.validate(seen),
                 Task::PackAll { package } => self.pack_all(seen, *package),

@@ -9,6 +9,7 @@ use super::store::{Place, Row, Store, flag_of, id_of, number_of, reference, roun
 pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value> {
     let id = id_of(row, "id");
     Some(match (model, field) {
+        ("stock.location", "parent_path") => json!(parent_path(store, id)),
         ("stock.move", "quantity") => json!(quantity(store, id)),
         ("stock.move", "product_qty") => {
             let unit = store.row("uom.uom", id_of(row, "product_uom"));
@@ -61,6 +62,18 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
         }
         _ => return None,
     })
+}
+
+/// Ids from the topmost location down to this one, such as `4/5/34/`.
+fn parent_path(store: &Store, id: i64) -> String {
+    let (mut path, mut at) = (String::new(), id);
+    while at != 0 {
+        path = format!("{at}/{path}");
+        at = store
+            .row("stock.location", at)
+            .map_or(0, |row| id_of(row, "location_id"));
+    }
+    path
 }
 
 /// What a move's lines add up to, picked or not.

@@ -5,6 +5,7 @@
 //! does not do: between the look and the call somebody may validate it, and Odoo then adds done lines, which move stock twice
 //! (`docs/odoo.md`, "Orders").
 
+mod find;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -19,15 +20,10 @@ pub(super) use self::seen::decimal;
 pub use self::seen::{SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::client::Client;
-use super::master::Warehouse;
 use super::transfer::{Loaded, MODULE, load_failure};
-use crate::forward::order::{LotRef, Row, Seen, Shipment};
+use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
-/// Pickings of one order that are looked at: each partial delivery is one.
-const PICKINGS_MAX: usize = 100;
-/// Backorders of backorders are followed so far.
-const CHAIN_MAX: usize = 20;
 /// What Odoo says when the operation type of a finished picking is written; in 17, when its scheduled date is.
 const FINISHED: [&str; 2] = [
     "operation type of this record is forbidden",
@@ -35,71 +31,6 @@ const FINISHED: [&str; 2] = [
 ];
 
 impl Client {
-    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or purchase order: its steps,
-    /// their backorders, their lines, and which of those are ours.
-    pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
-        let me = self.me().await?;
-        let named = json!([
-            "|",
-            "|",
-            ["name", "=", order],
-            ["origin", "=", order],
-            ["reference_ids.name", "=", order]
-        ]);
-        let mut found = self.order_ids(warehouse, &named).await?;
-        for _ in 0..CHAIN_MAX {
-            let ids: Vec<i64> = found.keys().copied().collect();
-            let origins: Vec<&String> = found.values().flatten().collect();
-            if ids.is_empty() {
-                break;
-            }
-            // Backorders, and the other steps of the same order.
-            let more = json!([
-                "&",
-                ["id", "not in", ids],
-                "|",
-                ["backorder_id", "in", ids],
-                ["origin", "in", origins]
-            ]);
-            let more = self.order_ids(warehouse, &more).await?;
-            if more.is_empty() {
-                break;
-            }
-            found.extend(more);
-        }
-        let ids: Vec<i64> = found.into_keys().collect();
-        if ids.is_empty() {
-            return Ok(Seen {
-                pickings: Vec::new(),
-                me,
-            });
-        }
-        let pickings = self.seen(&ids).await?;
-        Ok(Seen { pickings, me })
-    }
-
-    async fn order_ids(
-        &mut self,
-        warehouse: &Warehouse,
-        which: &Value,
-    ) -> Result<BTreeMap<i64, Option<String>>, Failure> {
-        #[derive(Deserialize)]
-        struct Found {
-            id: i64,
-            origin: Value,
-        }
-        let mut domain = vec![json!(["picking_type_id.warehouse_id", "=", warehouse.id])];
-        domain.extend(which.as_array().cloned().unwrap_or_default());
-        let body = json!({
-            "domain": domain, "fields": ["origin"], "limit": PICKINGS_MAX, "order": "id", "load": null,
-        });
-        let found: Vec<Found> = self.call("stock.picking", "search_read", &body).await?;
-        Ok(found
-            .into_iter()
-            .map(|found| (found.id, found.origin.as_str().map(str::to_owned)))
-            .collect())
-    }
-
     async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
         let shipping = self.shipping_fields().await?;
         let body = json!({"ids": ids, "specification": specification(&shipping)});

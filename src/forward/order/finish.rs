@@ -55,7 +55,7 @@ impl Reconciling {
                 Some(done) => posted(done.named(), true),
                 None => self.closed(&pickings, &[]),
             },
-            Target::Nothing => self.unknown(),
+            Target::Several(_) | Target::Nothing => self.unknown(),
         }))
     }
 

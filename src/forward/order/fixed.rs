@@ -3,10 +3,12 @@
 //! From the first call on Odoo may have carried the document out, and then the order has other pickings and other lines. So
 //! the picking is fixed before, is kept with the document, and every later look goes by it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::target::{self, Target};
-use super::{OrderJob, Reconciling, Seen, Task};
+use super::{OrderJob, Reconciling, Seen, Task, Way};
 use crate::forward::odoo::order::SeenPicking;
 
 /// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
@@ -34,11 +36,13 @@ impl OrderJob {
     pub fn fix(&self, seen: &Seen) -> Fixed {
         let open = |target| match target {
             Target::Open(picking) => Some(picking),
-            Target::Closed(_) | Target::Nothing => None,
+            Target::Closed(_) | Target::Several(_) | Target::Nothing => None,
         };
         let picking = match &self.task {
-            Task::Lines { lines, way } => target::holder(seen, self.key)
-                .or_else(|| open(target::for_lines(seen, &self.order, *way, lines))),
+            Task::Lines { lines, way } => target::holder(seen, self.key).or_else(|| {
+                let parents = &self.parents;
+                open(target::for_lines(seen, &self.order, *way, lines, parents))
+            }),
             Task::Validate | Task::PackAll { .. } => {
                 open(target::with_picks(seen, &self.order)).filter(|picking| picking.has_picks())
             }
@@ -53,6 +57,20 @@ impl OrderJob {
             picking: picking.map(|picking| picking.id),
             pack,
             picked: None,
+        }
+    }
+}
+
+impl OrderJob {
+    /// The bins that may decide which step of the order is meant.
+    #[must_use]
+    pub fn scanned_bins(&self) -> BTreeSet<i64> {
+        match &self.task {
+            Task::Lines {
+                way: Way::Pick,
+                lines,
+            } => lines.iter().filter_map(|line| line.from).collect(),
+            _ => BTreeSet::new(),
         }
     }
 }

@@ -29,12 +29,13 @@ impl Reconciling {
         }
         let fixed = self.fixed(seen).filter(|picking| picking.is_open());
         let target = fixed.map_or_else(
-            || target::for_lines(seen, &self.job.order, way, lines),
+            || target::for_lines(seen, &self.job.order, way, lines, &self.job.parents),
             Target::Open,
         );
         let picking = match target {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => return self.closed(&pickings, lines),
+            Target::Several(steps) => return self.several(&steps),
             Target::Nothing => return self.unknown(),
         };
         if let Some(refusal) = self.not_ordered(picking, way, lines) {
@@ -125,6 +126,37 @@ impl Reconciling {
             format!(
                 "Odoo has no order {:?} that this warehouse could work on: enter it there, and this is sent by itself",
                 self.job.order
+            ),
+            None,
+        )
+    }
+
+    /// The lines belong to different steps of the order.
+    pub(super) fn several(&self, steps: &[&SeenPicking]) -> Next {
+        let names: Vec<&str> = (steps.iter())
+            .filter(|step| step.is_open())
+            .map(|step| step.name.as_str())
+            .take(8)
+            .collect();
+        refuse(
+            code::NOT_ON_ORDER,
+            format!(
+                "no step of {} takes from all the bins that were scanned. Edit in the picking of each step ({})",
+                self.job.order,
+                names.join(", ")
+            ),
+            None,
+        )
+    }
+
+    /// The name stands for more than an order.
+    pub(super) fn unclear(&self, seen: &Seen) -> Next {
+        refuse(
+            code::UNKNOWN_ORDER,
+            format!(
+                "{:?} is the origin of {} open pickings in Odoo, so it names no order: edit in the name of the picking",
+                self.job.order,
+                seen.too_many.unwrap_or_default()
             ),
             None,
         )

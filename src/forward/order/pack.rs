@@ -31,7 +31,7 @@ impl Reconciling {
                     None => self.closed(&pickings, &[]),
                 };
             }
-            Target::Nothing => return self.unknown(),
+            Target::Several(_) | Target::Nothing => return self.unknown(),
         };
         let loose: Vec<i64> = picking.loose().collect();
         if !loose.is_empty() && !self.did(Call::Wrote) {

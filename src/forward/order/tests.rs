@@ -36,6 +36,7 @@ fn job(task: Task) -> OrderJob {
         again: false,
         sealed: "2026-11-24T08:20:00Z".parse().unwrap(),
         fixed: None,
+        parents: BTreeMap::new(),
         claimed: BTreeSet::new(),
         seen: None,
     }
@@ -92,7 +93,11 @@ struct Odoo {
 impl Odoo {
     fn with(pickings: Vec<SeenPicking>) -> Self {
         Self {
-            seen: Seen { pickings, me: 7 },
+            seen: Seen {
+                pickings,
+                me: 7,
+                too_many: None,
+            },
             validated: 0,
             refuses: None,
         }

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 
 use super::plan::{FixedOrder, Plan};
 use super::{Asked, Ground, Prepared, Resolved};
+use crate::event::CLOCK_MIN;
 use crate::forward::claims;
 use crate::forward::machine::Work;
 use crate::forward::odoo::Client;
-use crate::forward::order::{Fixed, Task};
+use crate::forward::order::{Fixed, OrderJob, Parents, Seen, Task};
 use crate::forward::refresh::Trouble;
 use crate::outcome::Failure;
 
@@ -41,13 +42,23 @@ pub(super) async fn fix(
             .and_then(|plan| plan.order.as_ref())
             .map(fixed)
             .map(Box::new);
-        let is_fixed = |fixed: &Box<Fixed>| fixed.is_enough_for(&job.task);
-        if job.fixed.as_ref().is_none_or(is_fixed) {
+        let is_fixed = |fixed: &Fixed| fixed.is_enough_for(&job.task);
+        if job.fixed.as_deref().is_none_or(is_fixed) {
+            // Another step may have to be found after all.
+            job.parents = parents(odoo, job).await?;
             return Ok(());
         }
     }
     let order = odoo.order(ground.warehouse, &job.order).await?;
-    let found = job.fix(&order);
+    let is_picking = order
+        .pickings
+        .iter()
+        .any(|picking| picking.name == job.order);
+    if !is_picking && order.pickings.len() > 1 {
+        job.parents = parents(odoo, job).await?;
+    }
+    let mut found = job.fix(&order);
+    found.picked = picked(ground, job, &order, found.picking)?;
     let worked_out = plan
         .as_deref()
         .map(Plan::read)
@@ -63,6 +74,38 @@ pub(super) async fn fix(
     job.fixed = Some(Box::new(found));
     job.seen = Some(Box::new(order));
     Ok(())
+}
+
+async fn parents(odoo: &mut Client, job: &OrderJob) -> Result<Parents, Trouble> {
+    let bins = job.scanned_bins();
+    if bins.is_empty() {
+        return Ok(Parents::new());
+    }
+    Ok(odoo.parents(&bins).await?)
+}
+
+/// When the last of what is picked there already was picked: by the ledger what the gateway put there, by Odoo all else.
+fn picked(
+    ground: Ground<'_>,
+    job: &OrderJob,
+    order: &Seen,
+    picking: Option<i64>,
+) -> Result<Option<Timestamp>, Trouble> {
+    let mut last = None;
+    let picking = order.pickings.iter().find(|p| Some(p.id) == picking);
+    let lines = picking.into_iter().flat_map(|picking| &picking.lines);
+    for line in lines.filter(|line| line.picked && !line.is_of(job.key)) {
+        let known = match line.document() {
+            Some(key) => ground.journal.document_by_key(key),
+            None => Ok(None),
+        };
+        let known = known.map_err(|error| {
+            Failure::wait(format!("when it was picked cannot be read: {error}"))
+        })?;
+        let known = known.map(|entry| entry.document.occurred.min(ground.now));
+        last = last.max(known.filter(|at| *at >= CLOCK_MIN).or_else(|| line.dated()));
+    }
+    Ok(last)
 }
 
 fn fixed(kept: &FixedOrder) -> Fixed {

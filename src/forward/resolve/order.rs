@@ -1,6 +1,6 @@
 //! Documents about orders that Odoo has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -49,6 +49,7 @@ pub(super) fn order(
             again: asked.again,
             sealed: document.sealed,
             fixed: None,
+            parents: BTreeMap::new(),
             claimed: BTreeSet::new(),
             seen: None,
         };

@@ -194,6 +194,11 @@ pub enum Somebody {
     /// Validates the picking that has the open, picked lines of a product.
     ValidateLines(String),
     CancelLines(String),
+    /// Gives the order's picking an origin, and so many other open pickings the same; `{so1.shared}` is it.
+    ShareOrigin {
+        order: String,
+        pickings: usize,
+    },
     /// Makes two lines of the open, picked one of a product.
     SplitLines(String),
     /// Takes the barcode and the reference of a product away.

@@ -1,5 +1,8 @@
 //! What Odoo has of an order, as it is read.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -54,6 +57,8 @@ pub struct SeenLine {
     /// In the product's own unit.
     pub quantity: Decimal,
     pub picked: bool,
+    /// When it was changed last, as Odoo writes it, in UTC; when it was picked, if it is.
+    pub date: Option<String>,
     pub from: i64,
     pub to: i64,
     pub lot: Option<String>,
@@ -70,6 +75,25 @@ impl SeenMove {
 }
 
 impl SeenLine {
+    /// The key of the document that put it there.
+    #[must_use]
+    pub fn document(&self) -> Option<DocumentKey> {
+        let (key, _) = self
+            .external
+            .as_deref()?
+            .strip_prefix("ml_")?
+            .split_once('_')?;
+        key.parse().ok()
+    }
+
+    /// When it was changed last.
+    #[must_use]
+    pub fn dated(&self) -> Option<Timestamp> {
+        let date = DateTime::strptime("%Y-%m-%d %H:%M:%S", self.date.as_deref()?).ok()?;
+        let zoned = date.to_zoned(TimeZone::UTC).ok()?;
+        Some(zoned.timestamp())
+    }
+
     /// It is one of the lines of this document.
     #[must_use]
     pub fn is_of(&self, key: DocumentKey) -> bool {
@@ -216,7 +240,7 @@ pub(super) fn specification(shipping: &[String]) -> Value {
         "move_line_ids": {"fields": {
             "move_id": {}, "product_id": {}, "quantity_product_uom": {}, "picked": {}, "location_id": {},
             "location_dest_id": {}, "lot_id": {"fields": {"name": {}}}, "lot_name": {}, "package_id": {},
-            "result_package_id": {}, "owner_id": {},
+            "result_package_id": {}, "owner_id": {}, "date": {},
         }},
     });
     for field in shipping {
@@ -226,7 +250,7 @@ pub(super) fn specification(shipping: &[String]) -> Value {
 }
 
 /// A reference, which is a bare id, an object with one, or `false`.
-fn id(value: &Value) -> Option<i64> {
+pub(super) fn id(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value["id"].as_i64())
 }
 
@@ -285,6 +309,7 @@ fn line(value: &Value) -> SeenLine {
         product: id(&value["product_id"]).unwrap_or_default(),
         quantity: decimal(&value["quantity_product_uom"]).unwrap_or_default(),
         picked: value["picked"].as_bool().unwrap_or_default(),
+        date: text(&value["date"]),
         from: id(&value["location_id"]).unwrap_or_default(),
         to: id(&value["location_dest_id"]).unwrap_or_default(),
         lot: text(&value["lot_id"]["name"]).or_else(|| text(&value["lot_name"])),

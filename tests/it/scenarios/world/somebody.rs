@@ -45,17 +45,7 @@ impl World {
                 product,
                 quantity,
             } => {
-                let moves = self.moves(target, order, product).await;
-                let domain = json!([["move_id", "in", moves]]);
-                let lines = target
-                    .ask("stock.move.line", "search", json!({"domain": domain}))
-                    .await;
-                let mut vals = json!({"picked": true});
-                if let Some(quantity) = quantity {
-                    vals["quantity"] = json!(quantity);
-                }
-                let body = json!({"ids": lines, "vals": vals});
-                target.admin("stock.move.line", "write", body).await;
+                self.pick(target, order, product, *quantity).await;
             }
             Somebody::ChangeLines { product, quantity } => {
                 let (lines, _) = self.open_lines(target, product).await;
@@ -71,6 +61,9 @@ impl World {
                 let (_, picking) = self.open_lines(target, product).await;
                 let body = json!({"ids": [picking]});
                 target.admin("stock.picking", "action_cancel", body).await;
+            }
+            Somebody::ShareOrigin { order, pickings } => {
+                self.share_origin(target, order, *pickings).await;
             }
             Somebody::SplitLines(product) => self.split_lines(target, product).await,
             Somebody::Forget(product) => {
@@ -110,6 +103,20 @@ impl World {
         }
     }
 
+    async fn pick(&self, target: &Target, order: &str, product: &str, quantity: Option<f64>) {
+        let moves = self.moves(target, order, product).await;
+        let domain = json!([["move_id", "in", moves]]);
+        let lines = target
+            .ask("stock.move.line", "search", json!({"domain": domain}))
+            .await;
+        let mut vals = json!({"picked": true});
+        if let Some(quantity) = quantity {
+            vals["quantity"] = json!(quantity);
+        }
+        let body = json!({"ids": lines, "vals": vals});
+        target.admin("stock.move.line", "write", body).await;
+    }
+
     async fn picked_lines(&self, target: &Target, order: &str) -> Value {
         let domain = json!([
             ["picking_id", "=", self.picking(target, order).await],
@@ -117,6 +124,17 @@ impl World {
         ]);
         let body = json!({"domain": domain});
         target.ask("stock.move.line", "search", body).await
+    }
+
+    async fn share_origin(&self, target: &Target, order: &str, pickings: usize) {
+        let origin = self.order_name(target, &format!("{order}.shared")).await;
+        let picking = self.picking(target, order).await;
+        let body = json!({"ids": [picking], "vals": {"origin": origin}});
+        target.admin("stock.picking", "write", body).await;
+        let kind = target.internal_type(self.warehouse.0).await;
+        let other = json!({"picking_type_id": kind, "origin": origin});
+        let body = json!({"vals_list": vec![other; pickings]});
+        target.admin("stock.picking", "create", body).await;
     }
 
     /// The open, picked lines of a product, and their picking.
