@@ -169,8 +169,10 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
+            // Before, so that the alarm is on when the document is parked; after, because housekeeping may look between.
+            raise_alarm(&self.board, outcomes);
             let settled = self.ledger.settle(outcomes, copy, &self.rules, now).await;
-            self.raise_alarm(outcomes);
+            raise_alarm(&self.board, outcomes);
             return match settled {
                 Ok(()) => Ok(Input::Settled),
                 Err(Interrupted::Ended(ended)) => Err(ended),
@@ -189,15 +191,6 @@ impl Hands {
                 Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
             },
             () = grace => Err(Ended::Cancelled),
-        }
-    }
-
-    /// Housekeeping clears it, and raises it again after a start.
-    fn raise_alarm(&self, outcomes: &[(u64, Outcome)]) {
-        let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == code::MOVED_UNSCANNED);
-        if outcomes.iter().any(is_unscanned) {
-            let alarm = board::MOVED_UNSCANNED.to_owned();
-            self.board.alarm(code::MOVED_UNSCANNED, Some(alarm));
         }
     }
 
@@ -350,6 +343,16 @@ impl Hands {
     }
 }
 
+/// Raises the alarm for documents that are parked because Odoo moved more than was scanned. Housekeeping clears it, and raises
+/// it again after a start.
+fn raise_alarm(board: &Board, outcomes: &[(u64, Outcome)]) {
+    let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == code::MOVED_UNSCANNED);
+    if outcomes.iter().any(is_unscanned) {
+        let alarm = board::MOVED_UNSCANNED.to_owned();
+        board.alarm(code::MOVED_UNSCANNED, Some(alarm));
+    }
+}
+
 /// One step about an order.
 async fn step(
     client: &mut Client,
@@ -370,11 +373,13 @@ async fn step(
         }
         Next::Guard {
             picking,
-            keep,
+            scanned,
+            others,
             remove,
             ..
         } => {
-            if !client.guard_validation(picking, keep, remove).await? {
+            let guarded = client.guard_validation(picking, scanned, others, remove);
+            if !guarded.await? {
                 return Ok(Input::Overtaken);
             }
         }

@@ -160,8 +160,10 @@ pub enum Next {
     /// Makes sure that [`Next::Validate`], which follows at once, moves nothing that was not picked: see [`guard`].
     Guard {
         picking: Box<SeenPicking>,
-        /// Picked lines, which have to be there still.
-        keep: Vec<i64>,
+        /// Scanned lines, which have to be there still and are picked.
+        scanned: Vec<i64>,
+        /// Lines that people picked, which have to be there still.
+        others: Vec<i64>,
         /// Reserved lines of picked moves, which Odoo removes at the validation anyway.
         remove: Vec<i64>,
         backorder: bool,

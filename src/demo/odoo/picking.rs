@@ -246,6 +246,21 @@ pub fn assign(store: &mut Store, picking: i64) {
     refresh(store, picking);
 }
 
+/// `do_unreserve`: what is reserved is free again, but for moves of which something is picked.
+pub fn unreserve(store: &mut Store, picking: i64) {
+    for id in store.many(PICKING, picking, "move_ids") {
+        let open = store
+            .row(MOVE, id)
+            .is_some_and(|of| !matches!(text_of(of, "state"), "done" | "cancel"));
+        if open && !computed::is_picked(store, id) {
+            for line in store.many(MOVE, id, "move_line_ids") {
+                store.remove(LINE, line);
+            }
+        }
+    }
+    refresh(store, picking);
+}
+
 fn reserve(store: &mut Store, id: i64, m: &Row, mut missing: f64) {
     let serial = store.through(m, "product_id", "product.product", "tracking") == "serial";
     let line = |quantity: f64| row(json!({"move_id": id, "quantity": quantity, "picked": false}));

@@ -311,6 +311,57 @@ fn remove_lines(store: &mut Store, of: i64, which: impl Fn(&Row) -> bool) {
     }
 }
 
+/// `action_split_transfer`: what has a quantity stays, the rest becomes a backorder.
+pub fn split_transfer(store: &mut Store, picking: i64) -> Result<(), Refusal> {
+    let header = store.existing(PICKING, picking)?.clone();
+    let moves = store.many(PICKING, picking, "move_ids");
+    let held = |store: &Store, id: i64| {
+        let wanted = store
+            .row(MOVE, id)
+            .map(|of| number_of(of, "product_uom_qty"));
+        (computed::quantity(store, id), wanted.unwrap_or_default())
+    };
+    let all = |is: fn(f64, f64) -> bool| {
+        let mut each = moves.iter().map(|id| held(store, *id));
+        each.all(|(there, wanted)| is(there, wanted))
+    };
+    let name = text_of(&header, "name");
+    if all(|there, _| there == 0.0) {
+        return Err(Refusal::User(format!(
+            "{name}: Nothing to split. Fill the quantities you want in a new transfer in the done quantities"
+        )));
+    }
+    if all(|there, wanted| round(there - wanted) == 0.0) {
+        return Err(Refusal::User(format!(
+            "{name}: Nothing to split, all demand is done. For split you need at least one line not fully fulfilled"
+        )));
+    }
+    if !all(|there, wanted| there <= wanted) {
+        return Err(Refusal::User(format!(
+            "{name}: Can't split: quantities done can't be above demand"
+        )));
+    }
+    let mut rest = Vec::new();
+    for id in moves {
+        let (there, wanted) = held(store, id);
+        let of = store.row(MOVE, id).cloned().unwrap_or_default();
+        if matches!(text_of(&of, "state"), "done" | "cancel") {
+            continue;
+        }
+        if there == 0.0 {
+            rest.push(id);
+        } else if there < wanted {
+            rest.push(split(store, &of, round(wanted - there)));
+            store.set(MOVE, id, "product_uom_qty", json!(there));
+        }
+    }
+    if !rest.is_empty() {
+        backorder(store, picking, &header, &rest);
+    }
+    picking::refresh(store, picking);
+    Ok(())
+}
+
 fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
     let mut values = m.clone();
     values.insert("product_uom_qty".into(), json!(quantity));

@@ -155,15 +155,19 @@ impl Client {
             .await
     }
 
-    /// Removes lines from a picking if all of `keep` are on it still, and picked. Answers whether it did.
+    /// Removes lines from a picking if all of `scanned` and `others` are there still, and marks the scanned ones as picked: the
+    /// mark of what people picked is theirs. Answers whether it did.
     pub async fn guard_validation(
         &mut self,
         picking: &SeenPicking,
-        keep: &[i64],
-        drop: &[i64],
+        scanned: &[i64],
+        others: &[i64],
+        reserved: &[i64],
     ) -> Result<bool, Failure> {
-        let kept = keep.iter().map(|id| json!([1, id, {"picked": true}]));
-        let commands: Vec<Value> = kept.chain(drop.iter().map(|id| remove(*id))).collect();
+        let scanned = scanned.iter().map(|id| json!([1, id, {"picked": true}]));
+        let others = others.iter().map(|id| json!([1, id, {}]));
+        let reserved = reserved.iter().map(|id| remove(*id));
+        let commands: Vec<Value> = scanned.chain(others).chain(reserved).collect();
         self.write_open(picking, json!({"move_line_ids": commands}))
             .await
     }

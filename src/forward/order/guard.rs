@@ -13,7 +13,7 @@ use rust_decimal::Decimal;
 
 use super::{Call, Next, Picked, Reconciling, Seen, refuse, rows};
 use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::SeenPicking;
+use crate::forward::odoo::order::{SeenLine, SeenPicking};
 use crate::outcome::{Outcome, code};
 
 /// So often Odoo may refuse the guard because somebody changes the order at the same moment.
@@ -37,9 +37,13 @@ impl Reconciling {
                 backorder,
             };
         }
-        let keep = picking.lines.iter().filter(|line| line.picked);
+        let picked = picking.lines.iter().filter(|line| line.picked);
+        let (scanned, others): (Vec<&SeenLine>, Vec<&SeenLine>) =
+            picked.partition(|line| line.external.is_some());
+        let ids = |lines: Vec<&SeenLine>| lines.into_iter().map(|line| line.id).collect();
         Next::Guard {
-            keep: keep.map(|line| line.id).collect(),
+            scanned: ids(scanned),
+            others: ids(others),
             remove,
             backorder,
             picking: Box::new(picking.clone()),

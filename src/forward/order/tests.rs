@@ -1,5 +1,6 @@
 //! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
 
+mod interleaved;
 mod undo;
 
 use super::*;
@@ -144,6 +145,12 @@ impl Odoo {
         true
     }
 
+    fn reserve(&mut self, id: i64, moves: &[i64]) {
+        for of in &mut self.picking(id).moves {
+            of.picked &= !moves.contains(&of.id);
+        }
+    }
+
     fn validate(&mut self, id: i64, backorder: bool) {
         self.validated += 1;
         let picking = self.picking(id);
@@ -189,21 +196,18 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
             }
             Next::Guard {
                 picking,
-                keep,
+                scanned,
+                others,
                 remove,
                 ..
             } => {
-                if !odoo.guard(picking.id, keep, remove) {
+                let keep = [&scanned[..], others].concat();
+                if !odoo.guard(picking.id, &keep, remove) {
                     reconciling.refused("a record is gone");
                     continue;
                 }
             }
-            Next::Reserve { picking, moves } => {
-                let picking = odoo.picking(picking.id);
-                for of in &mut picking.moves {
-                    of.picked &= !moves.contains(&of.id);
-                }
-            }
+            Next::Reserve { picking, moves } => odoo.reserve(picking.id, moves),
             Next::Validate { picking, backorder } => match odoo.refuses {
                 Some(message) => {
                     reconciling.refused(message);
