@@ -1,5 +1,6 @@
 //! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
 
+mod identity;
 mod interleaved;
 mod undo;
 
