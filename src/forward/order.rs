@@ -145,7 +145,7 @@ pub struct Seen {
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
     pub me: i64,
-    /// So many open pickings have this name as their origin: no order can be meant, and nothing was read of them.
+    /// So many open pickings have this name as their origin: no order can be meant, and not all of them were read.
     pub too_many: Option<usize>,
 }
 
@@ -364,7 +364,7 @@ impl Reconciling {
         let next = match self.moved_unscanned(seen) {
             Some(refusal) => refusal,
             None => match &self.job.task {
-                _ if seen.too_many.is_some() => self.unclear(seen),
+                _ if self.is_unclear(seen) => self.unclear(seen),
                 Task::Lines { lines, way } => self.lines(seen, *way, lines),
                 Task::Validate => self.validate(seen),
                 Task::PackAll { package } => self.pack_all(seen, *package),

@@ -34,6 +34,9 @@ impl OrderJob {
     /// The picking that this document is about, by what Odoo has before the first call.
     #[must_use]
     pub fn fix(&self, seen: &Seen) -> Fixed {
+        if seen.too_many.is_some() && target::holder(seen, self.key).is_none() {
+            return Fixed::default();
+        }
         let open = |target| match target {
             Target::Open(picking) => Some(picking),
             Target::Closed(_) | Target::Several(_) | Target::Nothing => None,

@@ -3,7 +3,7 @@
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{ALLOW, Call, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
+use super::{ALLOW, Call, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows};
 use crate::config::Over;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
@@ -55,6 +55,19 @@ impl Reconciling {
                 code::ORDER_CHANGED,
                 format!(
                     "somebody changed our lines on {}: {difference}",
+                    picking.name
+                ),
+                Some(named),
+            );
+        }
+        // Somebody split the picking in that moment: its validation would leave them out.
+        let is_elsewhere = |of: i64| picking.moves.iter().all(|ordered| ordered.id != of);
+        let mut ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
+        if ours.any(|line| line.move_id.is_some_and(is_elsewhere)) {
+            return refuse(
+                code::ORDER_CHANGED,
+                format!(
+                    "somebody split {} while the lines were put on it. Remove them in Odoo and retry",
                     picking.name
                 ),
                 Some(named),
@@ -147,6 +160,14 @@ impl Reconciling {
             ),
             None,
         )
+    }
+
+    /// The name stands for more than an order, and nothing else tells what is meant.
+    pub(super) fn is_unclear(&self, seen: &Seen) -> bool {
+        let is_known = self.fixed(seen).is_some()
+            || matches!(self.job.task, Task::TakeBack { .. })
+            || target::holder(seen, self.job.key).is_some();
+        seen.too_many.is_some() && !is_known
     }
 
     /// The name stands for more than an order.

@@ -59,14 +59,10 @@ impl Client {
             found.extend(self.pickings_where(warehouse, order, &by_id).await?);
         }
         self.add_backorders(warehouse, order, &mut found).await?;
-        if found.values().any(|picking| picking.is_named) {
+        let is_picking = found.values().any(|picking| picking.is_named);
+        let too_many = too_many(&found).filter(|_| !is_picking);
+        if is_picking {
             self.add_steps(warehouse, order, &mut found).await?;
-        } else if let Some(open) = too_many(&found).filter(|_| fixed.is_none()) {
-            return Ok(Seen {
-                too_many: Some(open),
-                me,
-                ..Seen::default()
-            });
         }
         let ids = to_read(&found, fixed);
         let pickings = if ids.is_empty() {
@@ -77,7 +73,7 @@ impl Client {
         Ok(Seen {
             pickings,
             me,
-            too_many: None,
+            too_many,
         })
     }
 
