@@ -16,7 +16,8 @@ use crate::forward::odoo::{Client, Warehouse};
 use crate::forward::step;
 use crate::outcome::Failure;
 
-const TRIALS: u64 = 150;
+/// Besides, `SEED` and `TRIALS` in the environment say where to begin and how many there are.
+const TRIALS: u64 = 60;
 /// Every document comes to an end by then.
 const CALLS_MAX: usize = 80;
 
