@@ -58,12 +58,26 @@ impl Client {
             let by_id = json!([["id", "=", fixed]]);
             found.extend(self.pickings_where(warehouse, order, &by_id).await?);
         }
-        self.add_backorders(warehouse, order, &mut found).await?;
         let is_picking = found.values().any(|picking| picking.is_named);
         let too_many = too_many(&found).filter(|_| !is_picking);
-        if is_picking {
-            self.add_steps(warehouse, order, &mut found).await?;
-        }
+        // A name that is no picking's stands for nothing else: goods of several sales may share a picking.
+        let references: BTreeSet<i64> = (found.values())
+            .filter(|_| is_picking)
+            .flat_map(|picking| picking.references.clone())
+            .collect();
+        let lines = if is_picking && references.is_empty() {
+            self.sale_lines(found.keys().copied().collect()).await?
+        } else {
+            BTreeSet::new()
+        };
+        let steps = if lines.is_empty() {
+            json!(["reference_ids", "in", references])
+        } else {
+            json!(["move_ids.sale_line_id", "in", lines])
+        };
+        let steps = (!references.is_empty() || !lines.is_empty()).then_some(steps);
+        self.add_related(warehouse, order, steps, &mut found)
+            .await?;
         let ids = to_read(&found, fixed);
         let pickings = if ids.is_empty() {
             Vec::new()
@@ -77,10 +91,13 @@ impl Client {
         })
     }
 
-    async fn add_backorders(
+    /// Adds the backorders, and the other steps of the order: those with its references or, where it has none, with its sale
+    /// lines.
+    async fn add_related(
         &mut self,
         warehouse: &Warehouse,
         order: &str,
+        mut steps: Option<Value>,
         found: &mut Pickings,
     ) -> Result<(), Failure> {
         let mut newest: Vec<i64> = found.keys().copied().collect();
@@ -88,40 +105,15 @@ impl Client {
             if newest.is_empty() {
                 break;
             }
-            let of = json!([["backorder_id", "in", newest]]);
-            let more = self.pickings_where(warehouse, order, &of).await?;
-            newest = (more.keys().copied())
-                .filter(|id| !found.contains_key(id))
-                .collect();
+            let backorders = json!(["backorder_id", "in", newest]);
+            let which = match steps.take() {
+                Some(steps) => json!(["|", backorders, steps]),
+                None => json!([backorders]),
+            };
+            let mut more = self.pickings_where(warehouse, order, &which).await?;
+            more.retain(|id, _| !found.contains_key(id));
+            newest = more.keys().copied().collect();
             found.extend(more);
-        }
-        Ok(())
-    }
-
-    /// The other steps of the order that a picking is of: those with its references or, where it has none, with its sale lines.
-    async fn add_steps(
-        &mut self,
-        warehouse: &Warehouse,
-        order: &str,
-        found: &mut Pickings,
-    ) -> Result<(), Failure> {
-        let references: BTreeSet<i64> = (found.values())
-            .flat_map(|picking| picking.references.clone())
-            .collect();
-        let steps = if references.is_empty() {
-            let lines = self.sale_lines(found.keys().copied().collect()).await?;
-            json!(["move_ids.sale_line_id", "in", lines])
-        } else {
-            json!(["reference_ids", "in", references])
-        };
-        if steps[2].as_array().is_some_and(Vec::is_empty) {
-            return Ok(());
-        }
-        let more = self
-            .pickings_where(warehouse, order, &json!([steps]))
-            .await?;
-        for (id, picking) in more {
-            found.entry(id).or_insert(picking);
         }
         Ok(())
     }
