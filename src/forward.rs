@@ -383,7 +383,7 @@ async fn step(
                 return Ok(Input::Overtaken);
             }
         }
-        Next::Reserve { picking, moves } => {
+        Next::ReserveAgain { picking, moves } => {
             if !client.reserve_again(picking, moves).await? {
                 return Ok(Input::Overtaken);
             }

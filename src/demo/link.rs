@@ -144,7 +144,7 @@ struct Shared {
     client: reqwest::Client,
     up: watch::Sender<bool>,
     faults: Mutex<Vec<Fault>>,
-    held: watch::Sender<Held>,
+    waiting: watch::Sender<Held>,
 }
 
 /// Requests that wait on their way.
@@ -161,12 +161,12 @@ impl Shared {
     }
 
     async fn hold(&self) {
-        let mut held = self.held.subscribe();
+        let mut held = self.waiting.subscribe();
         let before = held.borrow_and_update().released;
-        self.held.send_modify(|held| held.now += 1);
+        self.waiting.send_modify(|held| held.now += 1);
         let released = held.wait_for(|held| held.released > before);
         drop(released.await);
-        self.held.send_modify(|held| held.now -= 1);
+        self.waiting.send_modify(|held| held.now -= 1);
     }
 
     /// Takes one use of the first fault that is meant for this request.
@@ -203,7 +203,7 @@ impl Link {
             client,
             up: watch::Sender::new(true),
             faults: Mutex::default(),
-            held: watch::Sender::default(),
+            waiting: watch::Sender::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -236,13 +236,13 @@ impl Link {
     /// The faults of this method are over, and what is held goes on.
     pub fn mend(&self, method: &str) {
         self.shared.faults().retain(|fault| fault.method != method);
-        self.shared.held.send_modify(|held| held.released += 1);
+        self.shared.waiting.send_modify(|held| held.released += 1);
     }
 
     /// Requests that are held on their way.
     #[must_use]
     pub fn held(&self) -> u32 {
-        self.shared.held.borrow().now
+        self.shared.waiting.borrow().now
     }
 
     /// Requests that have a fault before them still.

@@ -173,7 +173,7 @@ pub enum Next {
         backorder: bool,
     },
     /// Reserves again what [`Next::Guard`] removed, after a validation that Odoo refused.
-    Reserve {
+    ReserveAgain {
         picking: Box<SeenPicking>,
         /// Moves that Odoo takes for picked although nothing of them is.
         moves: Vec<i64>,
@@ -235,7 +235,7 @@ enum Call {
     Validated,
     /// Odoo refused a guard: something had changed.
     GuardRefused,
-    Reserved,
+    ReservedAgain,
     /// Odoo was told to change the order, and the answer was lost perhaps.
     Told,
     /// A package, or what the carrier is told.
@@ -279,7 +279,7 @@ impl Reconciling {
         | Next::Validate { .. }
         | Next::Pack { .. }
         | Next::Reduce { .. }
-        | Next::Reserve { .. } = self.next
+        | Next::ReserveAgain { .. } = self.next
         {
             // After each change of the order the weight may have to be told again.
             self.calls.retain(|known| *known != Call::Weighed);
@@ -301,7 +301,7 @@ impl Reconciling {
         }
         let call = match self.next {
             Next::Add { .. } => Some(Call::Added),
-            Next::Reserve { .. } => Some(Call::Reserved),
+            Next::ReserveAgain { .. } => Some(Call::ReservedAgain),
             Next::Validate { .. } => Some(Call::Validated),
             Next::Pack { .. } => Some(Call::Wrote),
             Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
@@ -338,9 +338,9 @@ impl Reconciling {
                 self.calls.push(Call::GuardRefused);
                 return self.look_again();
             }
-            Next::Reserve { .. } => {
+            Next::ReserveAgain { .. } => {
                 // Nobody lost anything but a reservation.
-                self.calls.push(Call::Reserved);
+                self.calls.push(Call::ReservedAgain);
                 return self.look_again();
             }
             _ => {}

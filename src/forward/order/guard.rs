@@ -96,7 +96,7 @@ impl Reconciling {
     pub(super) fn reserve_first(&self, seen: &Seen, next: Next) -> Next {
         let is_refused = matches!(next, Next::Finish(Outcome::Refused { .. }));
         let was_guarded = self.did(Call::Guarded) || self.job.again;
-        if !is_refused || !was_guarded || self.did(Call::Reserved) {
+        if !is_refused || !was_guarded || self.did(Call::ReservedAgain) {
             return next;
         }
         let fixed = self.job.fixed.as_ref().and_then(|fixed| fixed.picking);
@@ -109,7 +109,7 @@ impl Reconciling {
         if moves.is_empty() {
             return next;
         }
-        Next::Reserve {
+        Next::ReserveAgain {
             picking: Box::new(picking.clone()),
             moves,
         }

@@ -208,7 +208,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                     continue;
                 }
             }
-            Next::Reserve { picking, moves } => odoo.reserve(picking.id, moves),
+            Next::ReserveAgain { picking, moves } => odoo.reserve(picking.id, moves),
             Next::Validate { picking, backorder } => match odoo.refuses {
                 Some(message) => {
                     reconciling.refused(message);
