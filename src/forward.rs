@@ -7,14 +7,16 @@
 //! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
 //!   document when they mean nothing any more.
-//! - `ledger`, `aside`, `times`, `late`: the journal's side: who is sent, what became of it, who waits for a better time, which
-//!   counts hold where (`crate::book`), when each event was done, and what a call that was given up may still do.
+//! - `ledger`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of it, who waits for a better
+//!   time, which counts hold where (`crate::book`), when each event was done, what a call that was given up may still do, and
+//!   which postings of people stand for which documents.
 //!
 //! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
 //! gateway stopped is unknown, and goes first after the start, with the same key.
 
 mod aside;
 mod begun;
+mod claims;
 pub mod copy;
 mod lanes;
 mod late;
@@ -41,12 +43,12 @@ use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger, Standings};
 use self::machine::{Command, Input, Limits, Link, Machine};
 use self::odoo::{Client, Warehouse};
-use self::order::Next;
+use self::order::{Next, OrderJob};
 use self::refresh::{Refresh, Trouble};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
 use crate::journal::Journal;
-use crate::outcome::Failure;
+use crate::outcome::{Failure, Outcome, code};
 use crate::source::Outlets;
 use crate::view::board::{self, Board};
 use crate::{clock, config};
@@ -177,7 +179,11 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
-            return match self.ledger.settle(outcomes, copy, now).await {
+            // Before, so that the alarm is on when the document is parked; after, because housekeeping may look between.
+            raise_alarm(&self.board, outcomes);
+            let settled = self.ledger.settle(outcomes, copy, &self.rules, now).await;
+            raise_alarm(&self.board, outcomes);
+            return match settled {
                 Ok(()) => Ok(Input::Settled),
                 Err(Interrupted::Ended(ended)) => Err(ended),
                 Err(Interrupted::Trouble(trouble)) => Ok(Input::Failed(self.failure(trouble))),
@@ -245,7 +251,7 @@ impl Hands {
                 Input::Validated
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
-            Command::Order(job, next) => step(client, &site.warehouse, &job.order, next).await?,
+            Command::Order(job, next) => step(client, &site.warehouse, job, next).await?,
             Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
         })
     }
@@ -352,17 +358,44 @@ impl Hands {
     }
 }
 
+/// Raises the alarm for documents that are parked because Odoo moved more than was scanned. Housekeeping clears it, and raises
+/// it again after a start.
+fn raise_alarm(board: &Board, outcomes: &[(u64, Outcome)]) {
+    let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == code::MOVED_UNSCANNED);
+    if outcomes.iter().any(is_unscanned) {
+        let alarm = board::MOVED_UNSCANNED.to_owned();
+        board.alarm(code::MOVED_UNSCANNED, Some(alarm));
+    }
+}
+
 /// One step about an order.
 async fn step(
     client: &mut Client,
     warehouse: &Warehouse,
-    order: &str,
+    job: &OrderJob,
     next: &Next,
 ) -> Result<Input, Failure> {
     match next {
-        Next::Read => return Ok(Input::Seen(client.order(warehouse, order).await?)),
+        Next::Read => {
+            let fixed = job.fixed.as_ref().and_then(|fixed| fixed.picking);
+            let seen = client.order_with(warehouse, &job.order, fixed).await?;
+            return Ok(Input::Seen(seen));
+        }
         Next::Add { picking, rows } => {
             client.add_lines(picking, rows).await?;
+        }
+        Next::Guard {
+            picking,
+            scanned,
+            others,
+            remove,
+            ..
+        } => {
+            let guarded = client.guard_validation(picking, scanned, others, remove);
+            guarded.await?;
+        }
+        Next::ReserveAgain { picking, moves } => {
+            client.reserve_again(picking, moves).await?;
         }
         Next::Validate { picking, backorder } => {
             client.validate_order(*picking, *backorder).await?;
@@ -379,7 +412,13 @@ async fn step(
             let is_bin = !client.has_bins(*from).await?;
             return Ok(Input::Reserved { is_bin });
         }
-        Next::Pack { lines, package } => client.pack_lines(lines, *package).await?,
+        Next::Pack {
+            picking,
+            lines,
+            package,
+        } => {
+            client.pack_lines(picking, lines, *package).await?;
+        }
         Next::Ship {
             picking,
             shipment,

@@ -60,6 +60,7 @@ pub mod code {
     pub const UNKNOWN_OUTCOME: &str = "unknown-outcome";
     pub const UNKNOWN_EVENT: &str = "unknown-event";
     pub const NOT_UNDONE: &str = "not-undone";
+    pub const MOVED_UNSCANNED: &str = "moved-unscanned";
 
     /// Each code once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
@@ -112,6 +113,7 @@ pub mod code {
         UNKNOWN_OUTCOME,
         UNKNOWN_EVENT,
         NOT_UNDONE,
+        MOVED_UNSCANNED,
     ];
 
     /// Codes of what was captured alone: no document is parked for them.
@@ -240,6 +242,8 @@ pub enum Outcome {
         /// What Odoo did besides, for people: with what was missing of an order.
         note: Option<String>,
     },
+    /// Odoo has it because a person posted it there: these lines, which no other document may claim.
+    Claimed { odoo: OdooRef, lines: Vec<i64> },
     /// Odoo has something else by now than when it was looked up what to say: to be looked up again.
     Overtaken { why: String },
     /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.

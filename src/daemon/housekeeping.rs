@@ -7,11 +7,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::trust::Trust;
 use crate::clock;
+use crate::document::State;
 use crate::journal::Journal;
-use crate::view::board::Board;
+use crate::outcome::code;
+use crate::view::board::{self, Board};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
+/// How often parked documents are looked through for what raises an alarm.
+const ALARM_EVERY: Duration = Duration::from_mins(1);
+/// Documents that are read from the journal at once.
+const PAGE_DOCUMENTS: usize = 64;
 /// How often it is kept that the clock is right: it costs a commit, and the next start is not particular about hours.
 const KEEP_EVERY: Duration = Duration::from_hours(1);
 /// Where the journal keeps when the clock was last right, in seconds since 1970.
@@ -23,6 +29,7 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     let mut trust = Trust::new(clock_was_right(&journal));
     let mut kept = None;
     let mut pruned = None;
+    let mut looked = None;
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
@@ -32,6 +39,11 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
         board.alarm("journal-full", full.then(|| {
             "The journal is full: nothing more is taken. Restore the link to Odoo, free disk space, or raise journal.budget.".to_owned()
         }));
+        if is_due(&mut looked, ALARM_EVERY) {
+            let is_on = is_any_unscanned(&journal);
+            let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
+            board.alarm(code::MOVED_UNSCANNED, alarm);
+        }
         let now = clock::now();
         let doubt = trust.doubt(now, started.elapsed());
         let clock_wrong = doubt.is_some();
@@ -57,6 +69,30 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
                 .is_ok_and(|events| events > 0)
                 && !cancel.is_cancelled()
             {}
+        }
+    }
+}
+
+/// Whether a document is parked because Odoo moved more than was scanned.
+fn is_any_unscanned(journal: &Journal) -> bool {
+    let mut after = 0;
+    loop {
+        let page = match journal.documents(Some(State::Parked), after, PAGE_DOCUMENTS) {
+            Ok(page) => page,
+            Err(error) => {
+                tracing::warn!(%error, "cannot read the parked documents");
+                return false;
+            }
+        };
+        let Some(last) = page.last() else {
+            return false;
+        };
+        after = last.document.number;
+        let mut reasons = page
+            .iter()
+            .filter_map(|entry| entry.progress.reason.as_ref());
+        if reasons.any(|reason| reason.code == code::MOVED_UNSCANNED) {
+            return true;
         }
     }
 }

@@ -30,6 +30,8 @@ pub enum What {
     Held,
     /// The request waits on its way.
     Slow(Duration),
+    /// The request waits on its way until [`Link::mend`].
+    Hold,
     /// Something else answers in Odoo's place.
     Answer {
         status: u16,
@@ -157,6 +159,15 @@ struct Shared {
     faults: Mutex<Vec<Fault>>,
     /// Requests that Odoo is to carry out later.
     held: Mutex<Vec<Request>>,
+    waiting: watch::Sender<Held>,
+}
+
+/// Requests that wait on their way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Held {
+    now: u32,
+    /// It rises when all that wait may go on.
+    released: u64,
 }
 
 impl Shared {
@@ -166,6 +177,15 @@ impl Shared {
 
     fn held(&self) -> MutexGuard<'_, Vec<Request>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn hold(&self) {
+        let mut held = self.waiting.subscribe();
+        let before = held.borrow_and_update().released;
+        self.waiting.send_modify(|held| held.now += 1);
+        let released = held.wait_for(|held| held.released > before);
+        drop(released.await);
+        self.waiting.send_modify(|held| held.now -= 1);
     }
 
     /// Takes one use of the first fault that is meant for this request.
@@ -203,6 +223,7 @@ impl Link {
             up: watch::Sender::new(true),
             faults: Mutex::default(),
             held: Mutex::default(),
+            waiting: watch::Sender::default(),
         });
         let task = tokio::spawn(accept(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -232,9 +253,16 @@ impl Link {
         self.shared.faults().push(fault);
     }
 
-    /// The faults of this method are over.
+    /// The faults of this method are over, and what is held goes on.
     pub fn mend(&self, method: &str) {
         self.shared.faults().retain(|fault| fault.method != method);
+        self.shared.waiting.send_modify(|held| held.released += 1);
+    }
+
+    /// Requests that are held on their way.
+    #[must_use]
+    pub fn held(&self) -> u32 {
+        self.shared.waiting.borrow().now
     }
 
     /// Odoo carries out the requests that were held, in their order. Answers how many.
@@ -319,6 +347,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             }
             Some(What::CutAfter) => cut = true,
             Some(What::Slow(time)) => tokio::time::sleep(time).await,
+            Some(What::Hold) => shared.hold().await,
             Some(What::Answer {
                 status,
                 content_type,

@@ -32,14 +32,16 @@ use self::taken::{Next, next};
 use self::wait::Waits;
 use super::Interrupted;
 use super::aside::Aside;
+use super::claims;
 use super::copy::Copy;
 use super::late::Late;
 use super::machine::Job;
 use super::odoo::Client;
-use super::resolve::{Asked, Ground, Intent, Prepared, is_about_order, resolve};
+use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
 use super::sequence::{Sequence, follows};
 use crate::assemble;
 use crate::book::Book;
+use crate::clock;
 use crate::document::{Document, Purpose, Reason, State};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 use crate::outcome::{Outcome, code};
@@ -412,6 +414,7 @@ impl Ledger {
         &mut self,
         outcomes: &[(u64, Outcome)],
         copy: Option<&Copy>,
+        rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {
         let mut changes = Vec::new();
@@ -425,6 +428,7 @@ impl Ledger {
                     already,
                     note,
                 } => posted(entry, odoo, *already, note.as_deref()),
+                Outcome::Claimed { odoo, .. } => posted(entry, odoo, true, None),
                 Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
                 Outcome::Unanswered { why } => set_aside(entry, why, self.aside.put(*number, now)),
                 Outcome::Overtaken { why } => waiting(entry, why.clone()),
@@ -432,8 +436,16 @@ impl Ledger {
         }
         let mut consequences = Consequences::default();
         for (number, outcome) in outcomes {
-            let entry = self.sending.get(number).cloned();
-            if let (Some(entry), Outcome::Posted { .. }) = (entry, outcome) {
+            let Some(entry) = self.sending.get(number).cloned() else {
+                continue;
+            };
+            if let Outcome::Claimed { lines, .. } = outcome {
+                // In the same transaction: another document could claim the same lines.
+                let (key, days) = (entry.document.key, rules.retention_days);
+                let claimed = claims::claim(&self.journal, key, lines, clock::now(), days)?;
+                consequences.keep.extend(claimed);
+            }
+            if matches!(outcome, Outcome::Posted { .. } | Outcome::Claimed { .. }) {
                 self.after_posting(&entry, &mut consequences)?;
             }
         }
@@ -450,6 +462,11 @@ impl Ledger {
                     self.tell_posted(&entry.document, Some(odoo), note).await?;
                     self.perhaps_complete(&entry.document).await?;
                     self.retry_open_picks(&entry.document).await?;
+                }
+                Outcome::Claimed { odoo, .. } => {
+                    self.sequence.release_document(&entry.document);
+                    self.tell_posted(&entry.document, Some(odoo), None).await?;
+                    self.perhaps_complete(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {
                     self.note_open_picks(*number, reason);

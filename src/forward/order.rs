@@ -8,18 +8,24 @@
 //! Odoo itself refuses it in the same transaction (`odoo::order`). A validation is begun only where lines were picked.
 
 mod finish;
+mod fixed;
+mod guard;
 mod lines;
+mod pack;
 mod rows;
 mod target;
 #[cfg(test)]
 mod tests;
 mod undo;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+pub use self::fixed::Fixed;
 pub use self::rows::Row;
-pub use self::target::holder;
+pub use self::target::{Parents, holder};
 pub use self::undo::{Part, comes_back};
 use super::odoo::LOADS_AGAIN;
 use super::odoo::order::SeenPicking;
@@ -42,6 +48,14 @@ pub struct OrderJob {
     pub again: bool,
     /// By the gateway's clock.
     pub sealed: Timestamp,
+    /// What was fixed before the first call; `None` where an older version began to send the document.
+    pub fixed: Option<Box<Fixed>>,
+    /// The locations that scanned bins are in, where more than one step of the order may be meant.
+    pub parents: Parents,
+    /// Ids of lines that people posted and that other documents claim.
+    pub claimed: BTreeSet<i64>,
+    /// What Odoo has of the order, if it was read a moment ago; else it is read first.
+    pub seen: Option<Box<Seen>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,12 +140,14 @@ impl LotRef {
 }
 
 /// All that Odoo has of the order.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     /// In the order in which they were made.
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
     pub me: i64,
+    /// So many open pickings have this name as their origin: no order can be meant, and not all of them were read.
+    pub too_many: Option<usize>,
 }
 
 /// What is to be done next.
@@ -142,6 +158,17 @@ pub enum Next {
         picking: Box<SeenPicking>,
         rows: Vec<Row>,
     },
+    /// Makes sure that [`Next::Validate`], which follows at once, moves nothing that was not picked: see [`guard`].
+    Guard {
+        picking: Box<SeenPicking>,
+        /// Scanned lines, which have to be there still and are picked.
+        scanned: Vec<i64>,
+        /// Lines that people picked, which have to be there still.
+        others: Vec<i64>,
+        /// Reserved lines of picked moves, which Odoo removes at the validation anyway.
+        remove: Vec<i64>,
+        backorder: bool,
+    },
     Validate {
         picking: i64,
         backorder: bool,
@@ -151,6 +178,12 @@ pub enum Next {
         picking: i64,
         /// Where the picking takes from.
         from: i64,
+    },
+    /// Reserves again what [`Next::Guard`] removed, after a validation that Odoo refused.
+    ReserveAgain {
+        picking: Box<SeenPicking>,
+        /// Moves that Odoo takes for picked although nothing of them is.
+        moves: Vec<i64>,
     },
     /// Our own lines off an order whose validation Odoo refused because of them.
     Remove {
@@ -166,6 +199,7 @@ pub enum Next {
         at: Timestamp,
     },
     Pack {
+        picking: Box<SeenPicking>,
         lines: Vec<i64>,
         package: i64,
     },
@@ -192,15 +226,28 @@ pub struct Reconciling {
     refusal: Option<String>,
     /// What Odoo said when it refused calls that depend on the order's state, or on other transactions.
     refused: Vec<String>,
+    /// What was picked, by line, when the validation was begun.
+    picked: Option<Picked>,
+}
+
+/// The picked lines of a picking, and their quantities.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Picked {
+    picking: i64,
+    lines: BTreeMap<i64, Decimal>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Added,
+    Guarded,
     Validated,
     Reserved,
     /// Where the order takes from holds no bins: it is one.
     FromBin,
+    /// Odoo refused a guard: something had changed.
+    GuardRefused,
+    ReservedAgain,
     /// Odoo was told to change the order, and the answer was lost perhaps.
     Told,
     /// A package, or what the carrier is told.
@@ -215,8 +262,9 @@ enum Call {
 
 impl Reconciling {
     #[must_use]
-    pub fn new(job: OrderJob, rules: config::Orders) -> Self {
-        Self {
+    pub fn new(mut job: OrderJob, rules: config::Orders) -> Self {
+        let seen = job.seen.take();
+        let mut reconciling = Self {
             job,
             rules,
             next: Next::Read,
@@ -224,7 +272,12 @@ impl Reconciling {
             weight_kg: None,
             refusal: None,
             refused: Vec::new(),
+            picked: None,
+        };
+        if let Some(seen) = seen {
+            reconciling.seen(&seen);
         }
+        reconciling
     }
 
     /// The last call was refused, and what the order looks like now says what is next.
@@ -240,8 +293,12 @@ impl Reconciling {
 
     /// Whatever the last call did is unknown: look.
     pub fn look_again(&mut self) {
-        if let Next::Add { .. } | Next::Validate { .. } | Next::Pack { .. } | Next::Reduce { .. } =
-            self.next
+        if let Next::Add { .. }
+        | Next::Guard { .. }
+        | Next::Validate { .. }
+        | Next::Pack { .. }
+        | Next::Reduce { .. }
+        | Next::ReserveAgain { .. } = self.next
         {
             // After each change of the order the weight may have to be told again.
             self.calls.retain(|known| *known != Call::Weighed);
@@ -252,15 +309,29 @@ impl Reconciling {
 
     /// The last call was answered; what it did is read before anything is believed.
     pub fn done(&mut self) {
+        if let Next::Guard {
+            picking, backorder, ..
+        } = &self.next
+        {
+            let (picking, backorder) = (picking.id, *backorder);
+            self.calls.push(Call::Guarded);
+            self.next = Next::Validate { picking, backorder };
+            return;
+        }
         let call = match self.next {
             Next::Add { .. } => Some(Call::Added),
+            Next::ReserveAgain { .. } => Some(Call::ReservedAgain),
             Next::Validate { .. } => Some(Call::Validated),
             Next::Pack { .. } => Some(Call::Wrote),
             Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
             Next::Ship { .. } => Some(Call::Weighed),
             Next::Remove { .. } => Some(Call::Removed),
             Next::Reduce { .. } => Some(Call::Reduced),
-            Next::SetDone { .. } | Next::Reserve { .. } | Next::Read | Next::Finish(_) => None,
+            Next::Guard { .. }
+            | Next::SetDone { .. }
+            | Next::Reserve { .. }
+            | Next::Read
+            | Next::Finish(_) => None,
         };
         self.calls.extend(call);
         self.look_again();
@@ -285,9 +356,22 @@ impl Reconciling {
             self.calls.push(Call::Weighed);
             return self.look_again();
         }
-        if let (Next::Validate { .. }, Task::Lines { .. }) = (&self.next, &self.job.task) {
-            self.refusal = Some(message.to_owned());
-            return self.look_again();
+        match &self.next {
+            Next::Validate { .. } => {
+                self.refusal = Some(message.to_owned());
+                return self.look_again();
+            }
+            // Somebody may have removed a line since the picking was read.
+            Next::Guard { .. } | Next::Pack { .. } if !self.guard_is_hopeless() => {
+                self.calls.push(Call::GuardRefused);
+                return self.look_again();
+            }
+            Next::ReserveAgain { .. } => {
+                // Nobody lost anything but a reservation.
+                self.calls.push(Call::ReservedAgain);
+                return self.look_again();
+            }
+            _ => {}
         }
         if let Next::Reserve { .. } = self.next {
             // There is nothing to reserve.
@@ -299,7 +383,11 @@ impl Reconciling {
             self.next = Next::Read;
             return;
         }
-        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, None));
+        let odoo = match &self.next {
+            Next::Guard { picking, .. } | Next::Pack { picking, .. } => Some(picking.named()),
+            _ => None,
+        };
+        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
     }
 
     /// A call that was refused too often is so for a person. The order was looked at after the last refusal, and is open.
@@ -319,13 +407,19 @@ impl Reconciling {
             self.next = weight;
             return;
         }
-        self.next = match &self.job.task {
-            Task::Lines { lines, way } => self.lines(seen, *way, lines),
-            Task::Validate => self.validate(seen),
-            Task::PackAll { package } => self.pack_all(seen, *package),
-            Task::Ship(shipment) => self.ship(seen, shipment),
-            Task::TakeBack { of, taken, stays } => self.take_back(seen, *of, taken, stays),
+        let next = match self.moved_unscanned(seen) {
+            Some(refusal) => refusal,
+            None => match &self.job.task {
+                _ if self.is_unclear(seen) => self.unclear(seen),
+                Task::Lines { lines, way } => self.lines(seen, *way, lines),
+                Task::Validate => self.validate(seen),
+                Task::PackAll { package } => self.pack_all(seen, *package),
+                Task::Ship(shipment) => self.ship(seen, shipment),
+                Task::TakeBack { of, taken, stays } => self.take_back(seen, *of, taken, stays),
+            },
         };
+        self.note_picked(seen, &next);
+        self.next = self.reserve_first(seen, next);
         if let Some(refused) = self.refused_for_good() {
             self.next = refused;
         }

@@ -7,11 +7,12 @@
 //! - `meaning`: codes that meant something else when they were scanned.
 //! - `serial`: serial numbers that come in although they are in stock.
 //! - `coming`: what brings the goods that a bin does not hold yet.
-//! - `order`: documents about orders that Odoo has.
+//! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is about.
 //! - `undo`: the same backwards, for what takes another document back.
 
 mod coming;
 mod count;
+mod fix;
 mod meaning;
 mod names;
 mod order;

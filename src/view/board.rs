@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock;
 use crate::event::{Name, SourceKind};
 
+/// The alarm that tells of documents parked as `moved-unscanned`.
+pub const MOVED_UNSCANNED: &str = "Odoo moved goods that nobody scanned, because somebody changed a picking while the gateway validated it. Look for moved-unscanned with stockrelay parked, and reverse in Odoo what was not moved.";
+
 /// Devices that are remembered; the ones seen longest ago go first.
 pub const DEVICES_MAX: usize = 10_000;
 

@@ -11,6 +11,7 @@ use super::store::{
 pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value> {
     let id = id_of(row, "id");
     Some(match (model, field) {
+        ("stock.location", "parent_path") => json!(parent_path(store, id)),
         ("stock.move", "quantity") => json!(quantity(store, id)),
         ("stock.move", "product_qty") => {
             let factor = store.factor_of(row, "product_uom");
@@ -69,6 +70,18 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
     })
 }
 
+/// Ids from the topmost location down to this one, such as `4/5/34/`.
+fn parent_path(store: &Store, id: i64) -> String {
+    let (mut path, mut at) = (String::new(), id);
+    while at != 0 {
+        path = format!("{at}/{path}");
+        at = store
+            .row("stock.location", at)
+            .map_or(0, |row| id_of(row, "location_id"));
+    }
+    path
+}
+
 /// What a move's lines add up to, picked or not.
 #[must_use]
 pub fn quantity(store: &Store, id: i64) -> f64 {
@@ -76,10 +89,15 @@ pub fn quantity(store: &Store, id: i64) -> f64 {
     round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
 }
 
-/// A move is picked as soon as one of its lines is.
+/// A move is picked as soon as one of its lines is. Without lines it stays what it was when the last of them went.
 #[must_use]
 pub fn is_picked(store: &Store, id: i64) -> bool {
-    let mut lines = store.of("stock.move.line", "move_id", id);
+    let mut lines = store.of("stock.move.line", "move_id", id).peekable();
+    if lines.peek().is_none() {
+        return store
+            .row("stock.move", id)
+            .is_some_and(|of| flag_of(of, "picked"));
+    }
     lines.any(|(_, line)| flag_of(line, "picked"))
 }
 

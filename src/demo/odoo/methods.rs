@@ -135,6 +135,11 @@ fn act(
         ("stock.picking", "button_validate") => return validate::validate(store, caller, params),
         ("stock.picking", "action_cancel") => return picking::cancel(store, &ids),
         ("stock.picking", "action_confirm") => for_all(&ids, |id| picking::confirm(store, id)),
+        ("stock.picking", "do_unreserve") => for_all(&ids, |id| picking::unreserve(store, id)),
+        ("stock.picking", "action_split_transfer") => {
+            ids.iter()
+                .try_for_each(|id| validate::split_transfer(store, *id))?;
+        }
         ("stock.picking", "action_assign") => for_all(&ids, |id| picking::assign(store, id)),
         ("sale.order", "action_confirm") => {
             ids.iter()

@@ -246,10 +246,26 @@ pub fn assign(store: &mut Store, picking: i64) {
             continue;
         };
         let missing = round(number_of(&m, "product_uom_qty") - computed::quantity(store, id));
-        if matches!(text_of(&m, "state"), "done" | "cancel" | "draft") || missing <= 0.0 {
+        let closed = matches!(text_of(&m, "state"), "done" | "cancel" | "draft");
+        if closed || missing <= 0.0 || computed::is_picked(store, id) {
             continue;
         }
         reserve(store, id, &m, missing);
+    }
+    refresh(store, picking);
+}
+
+/// `do_unreserve`: what is reserved is free again, but for moves of which something is picked.
+pub fn unreserve(store: &mut Store, picking: i64) {
+    for id in store.many(PICKING, picking, "move_ids") {
+        let open = store
+            .row(MOVE, id)
+            .is_some_and(|of| !matches!(text_of(of, "state"), "done" | "cancel"));
+        if open && !computed::is_picked(store, id) {
+            for line in store.many(MOVE, id, "move_line_ids") {
+                store.remove(LINE, line);
+            }
+        }
     }
     refresh(store, picking);
 }
@@ -310,6 +326,14 @@ pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<
     if model != PICKING {
         return Ok(());
     }
+    for (field, of) in [("move_line_ids", LINE), ("move_ids", MOVE)] {
+        let commands = values.get(field).and_then(Value::as_array);
+        for command in commands.into_iter().flatten() {
+            if let Some(id) = command[1].as_i64().filter(|id| *id != 0) {
+                store.existing(of, id)?;
+            }
+        }
+    }
     if values.contains_key("picking_type_id")
         && matches!(text_of(before, "state"), "done" | "cancel")
     {
@@ -356,9 +380,20 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
             follow_picking(store, id, &mut values);
             let commands = values.remove("move_line_ids").unwrap_or_default();
             write_lines(store, &commands);
+            let commands = values.remove("move_ids").unwrap_or_default();
+            for command in commands.as_array().into_iter().flatten() {
+                if let (Some(of), Value::Object(values)) = (command[1].as_i64(), &command[2]) {
+                    write(store, MOVE, of, values.clone());
+                }
+            }
             refresh(store, id);
         }
         LINE => return write_line(store, id, values),
+        MOVE if values.contains_key("picked") => {
+            for line in store.many(MOVE, id, "move_line_ids") {
+                store.set(LINE, line, "picked", values["picked"].clone());
+            }
+        }
         // Less is wanted than is reserved: what nobody picked is free again.
         MOVE if values.contains_key("product_uom_qty")
             && computed::quantity(store, id) > number_of(&values, "product_uom_qty") =>
@@ -424,7 +459,7 @@ fn write_lines(store: &mut Store, commands: &Value) {
         };
         match (command[0].as_i64(), &command[2]) {
             (Some(1), Value::Object(values)) => write_line(store, line, values.clone()),
-            (Some(2), _) => store.remove(LINE, line),
+            (Some(2), _) => remove_line(store, line),
             _ => {}
         }
     }
@@ -447,6 +482,16 @@ fn write_line(store: &mut Store, id: i64, values: Row) {
     refresh(store, picking);
 }
 
+/// A line goes. Its move stays picked if it was, as long as no other line comes.
+fn remove_line(store: &mut Store, id: i64) {
+    let of = store.row(LINE, id).map_or(0, |line| id_of(line, "move_id"));
+    let picked = computed::is_picked(store, of);
+    store.remove(LINE, id);
+    if store.of(LINE, "move_id", of).next().is_none() {
+        store.set(MOVE, of, "picked", json!(picked));
+    }
+}
+
 /// Lines go, and what they had reserved is free; a done line stays.
 pub fn unlink_lines(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
     for id in ids {
@@ -465,7 +510,7 @@ pub fn unlink_lines(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
         let picking = store
             .row(LINE, *id)
             .map_or(0, |line| id_of(line, "picking_id"));
-        store.remove(LINE, *id);
+        remove_line(store, *id);
         refresh(store, picking);
     }
     Ok(json!(true))
@@ -487,10 +532,21 @@ pub fn cancel(store: &mut Store, ids: &[i64]) -> Result<Value, Refusal> {
         }
         for of in store.many(PICKING, *id, "move_ids") {
             store.set(MOVE, of, "state", json!("cancel"));
+            store.set(MOVE, of, "picked", json!(false));
         }
         store.set(PICKING, *id, "state", json!("cancel"));
     }
     Ok(json!(true))
+}
+
+/// Odoo takes something of it for picked, whether there are lines of that or not.
+#[must_use]
+pub fn has_pick(store: &Store, picking: i64) -> bool {
+    let mut moves = store.of(MOVE, "picking_id", picking);
+    moves.any(|(id, of)| {
+        let closed = matches!(text_of(of, "state"), "done" | "cancel");
+        !closed && computed::is_picked(store, id)
+    })
 }
 
 /// The picking's lines that somebody picked.

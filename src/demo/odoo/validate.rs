@@ -66,7 +66,7 @@ fn fill_draft(store: &mut Store, picking: i64) {
 
 /// Where nobody picked anything, Odoo takes all that is reserved for picked.
 fn pick_all_if_none(store: &mut Store, picking: i64) {
-    if picking::picked(store, picking).is_empty() {
+    if !picking::has_pick(store, picking) {
         for line in store.many(PICKING, picking, "move_line_ids") {
             store.set(LINE, line, "picked", json!(true));
         }
@@ -212,9 +212,12 @@ fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
         .map(|id| store.display_name("product.product", *id)));
     let lot = format!("You need to supply a Lot/Serial number for products {products}.");
     if let [one] = open {
-        let live = store.of(LINE, "picking_id", *one);
-        let live =
-            live.filter(|(_, line)| store.through(line, "move_id", MOVE, "state") != "cancel");
+        let has_pick = picking::has_pick(store, *one);
+        let live = store.of(LINE, "picking_id", *one).filter(|(_, line)| {
+            let of = id_of(line, "move_id");
+            store.through(line, "move_id", MOVE, "state") != "cancel"
+                && (!has_pick || computed::is_picked(store, of))
+        });
         let moved: f64 = live.map(|(_, line)| number_of(line, "quantity")).sum();
         return match () {
             () if !empty.is_empty() => Err(Refusal::User(
@@ -315,6 +318,57 @@ fn remove_lines(store: &mut Store, of: i64, which: impl Fn(&Row) -> bool) {
     }
 }
 
+/// `action_split_transfer`: what has a quantity stays, the rest becomes a backorder.
+pub fn split_transfer(store: &mut Store, picking: i64) -> Result<(), Refusal> {
+    let header = store.existing(PICKING, picking)?.clone();
+    let moves = store.many(PICKING, picking, "move_ids");
+    let held = |store: &Store, id: i64| {
+        let wanted = store
+            .row(MOVE, id)
+            .map(|of| number_of(of, "product_uom_qty"));
+        (computed::quantity(store, id), wanted.unwrap_or_default())
+    };
+    let all = |is: fn(f64, f64) -> bool| {
+        let mut each = moves.iter().map(|id| held(store, *id));
+        each.all(|(there, wanted)| is(there, wanted))
+    };
+    let name = text_of(&header, "name");
+    if all(|there, _| there == 0.0) {
+        return Err(Refusal::User(format!(
+            "{name}: Nothing to split. Fill the quantities you want in a new transfer in the done quantities"
+        )));
+    }
+    if all(|there, wanted| round(there - wanted) == 0.0) {
+        return Err(Refusal::User(format!(
+            "{name}: Nothing to split, all demand is done. For split you need at least one line not fully fulfilled"
+        )));
+    }
+    if !all(|there, wanted| there <= wanted) {
+        return Err(Refusal::User(format!(
+            "{name}: Can't split: quantities done can't be above demand"
+        )));
+    }
+    let mut rest = Vec::new();
+    for id in moves {
+        let (there, wanted) = held(store, id);
+        let of = store.row(MOVE, id).cloned().unwrap_or_default();
+        if matches!(text_of(&of, "state"), "done" | "cancel") {
+            continue;
+        }
+        if there == 0.0 {
+            rest.push(id);
+        } else if there < wanted {
+            rest.push(split(store, &of, round(wanted - there)));
+            store.set(MOVE, id, "product_uom_qty", json!(there));
+        }
+    }
+    if !rest.is_empty() {
+        backorder(store, picking, &header, &rest);
+    }
+    picking::refresh(store, picking);
+    Ok(())
+}
+
 fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
     let mut values = m.clone();
     values.insert("product_uom_qty".into(), json!(quantity));
@@ -329,6 +383,7 @@ fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
     let next = picking::create(store, values);
     for id in rest {
         store.set(MOVE, *id, "picking_id", json!(next));
+        store.set(MOVE, *id, "picked", json!(false));
         for line in store.many(MOVE, *id, "move_line_ids") {
             store.set(LINE, line, "picking_id", json!(next));
         }

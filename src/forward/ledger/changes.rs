@@ -49,8 +49,8 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
     let progress = &mut change.progress;
     progress.attempts += 1;
     progress.reason = None;
-    // What was worked out before the first send stays.
-    if progress.plan.is_none() {
+    // What was worked out before the first send stays; it is worked out anew only where nothing was called by it.
+    if prepared.plan.is_some() {
         progress.plan.clone_from(&prepared.plan);
     }
     add_flags(progress, &prepared.flags);

@@ -365,7 +365,7 @@ impl Rig {
     fn code(&self, number: u64) -> &str {
         match &self.outcomes[&number] {
             Outcome::Posted { already: false, .. } => "posted",
-            Outcome::Posted { already: true, .. } => "already",
+            Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
             Outcome::Refused { reason, .. } => &reason.code,
             Outcome::Unanswered { .. } => "unanswered",
             Outcome::Overtaken { .. } => "overtaken",
@@ -389,6 +389,7 @@ impl Rig {
                     assert_ne!(self.peer.dated.contains(&odoo.id), closed);
                 }
                 Outcome::Refused { .. }
+                | Outcome::Claimed { .. }
                 | Outcome::Unanswered { .. }
                 | Outcome::Overtaken { .. } => {
                     assert_eq!(moved, 0, "document {number}");

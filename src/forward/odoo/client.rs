@@ -55,6 +55,8 @@ pub struct Client {
     company: Option<i64>,
     pub(super) me: Option<i64>,
     pub(super) shipping: Option<Vec<String>>,
+    /// Whether moves know the sales that they are for.
+    pub(super) has_sales: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -108,6 +110,7 @@ impl Client {
             company: None,
             me: None,
             shipping: None,
+            has_sales: None,
         })
     }
 

@@ -56,6 +56,7 @@ impl Dialect {
         match (model, field) {
             // `factor` is there, but the other way round.
             ("uom.uom", "factor") => Some("factor_inv"),
+            ("stock.picking", "reference_ids") => Some("group_id"),
             // A packaging has no unit: it says how many of the product's own unit it holds.
             ("product.uom", "uom_id") => Some("qty"),
             ("product.product", "is_storable") if self < Self::V18 => Some("type"),
@@ -97,6 +98,7 @@ impl Dialect {
             };
             match model {
                 "uom.uom" => rename(row, "factor_inv", "factor"),
+                "stock.picking" => rename(row, "group_id", "reference_ids"),
                 "product.uom" => rename(row, "qty", "contained"),
                 "product.product" if self < Self::V18 => {
                     if let Some(kind) = row.remove("type") {
@@ -314,6 +316,11 @@ mod tests {
         assert_eq!(
             Dialect::V17.understood("uom.uom", answer),
             json!([{"id": 1, "factor": 12.0}])
+        );
+        let answer = json!([{"id": 1, "group_id": 2}]);
+        assert_eq!(
+            Dialect::V18.understood("stock.picking", answer),
+            json!([{"id": 1, "reference_ids": 2}])
         );
         let answer = json!([{"id": 1, "product_id": 2, "qty": 6.0}]);
         assert_eq!(

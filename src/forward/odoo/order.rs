@@ -6,6 +6,7 @@
 //! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next look, and never the text of
 //! the refusal.
 
+mod find;
 mod seen;
 
 use std::collections::BTreeMap;
@@ -22,83 +23,13 @@ pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::client::Client;
 use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
-use super::warehouse::Warehouse;
-use crate::forward::order::{LotRef, Row, Seen, Shipment};
+use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
-/// Pickings of one order that are looked at: each partial delivery is one.
-const PICKINGS_MAX: usize = 100;
-/// Backorders of backorders are followed so far.
-const CHAIN_MAX: usize = 20;
 /// The pause before a failed `load` is sent again; each further one is twice as long.
 const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
-    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or purchase order: its steps,
-    /// their backorders, their lines, and which of those are ours.
-    pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
-        let me = self.me().await?;
-        let named = json!([
-            "|",
-            "|",
-            ["name", "=", order],
-            ["origin", "=", order],
-            ["reference_ids.name", "=", order]
-        ]);
-        let mut found = self.order_ids(warehouse, &named).await?;
-        for _ in 0..CHAIN_MAX {
-            let ids: Vec<i64> = found.keys().copied().collect();
-            let origins: Vec<&String> = found.values().flatten().collect();
-            if ids.is_empty() {
-                break;
-            }
-            // Backorders, and the other steps of the same order.
-            let more = json!([
-                "&",
-                ["id", "not in", ids],
-                "|",
-                ["backorder_id", "in", ids],
-                ["origin", "in", origins]
-            ]);
-            let more = self.order_ids(warehouse, &more).await?;
-            if more.is_empty() {
-                break;
-            }
-            found.extend(more);
-        }
-        let ids: Vec<i64> = found.into_keys().collect();
-        if ids.is_empty() {
-            return Ok(Seen {
-                pickings: Vec::new(),
-                me,
-            });
-        }
-        let pickings = self.seen(&ids).await?;
-        Ok(Seen { pickings, me })
-    }
-
-    async fn order_ids(
-        &mut self,
-        warehouse: &Warehouse,
-        which: &Value,
-    ) -> Result<BTreeMap<i64, Option<String>>, Failure> {
-        #[derive(Deserialize)]
-        struct Found {
-            id: i64,
-            origin: Value,
-        }
-        let mut domain = vec![json!(["picking_type_id.warehouse_id", "=", warehouse.id])];
-        domain.extend(which.as_array().cloned().unwrap_or_default());
-        let body = json!({
-            "domain": domain, "fields": ["origin"], "limit": PICKINGS_MAX, "order": "id", "load": null,
-        });
-        let found: Vec<Found> = self.call("stock.picking", "search_read", &body).await?;
-        Ok(found
-            .into_iter()
-            .map(|found| (found.id, found.origin.as_str().map(str::to_owned)))
-            .collect())
-    }
-
     /// These pickings with their moves and lines.
     pub async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
         let shipping = self.shipping_fields().await?;
@@ -208,18 +139,58 @@ impl Client {
     ) -> Result<(), Failure> {
         let command = |(id, quantity): &(i64, Decimal)| {
             if quantity.is_zero() {
-                json!([2, id, 0])
+                remove(*id)
             } else {
                 json!([1, id, {"quantity": number(*quantity)}])
             }
         };
         let commands: Vec<Value> = lines.iter().map(command).collect();
-        let values = json!({
-            "picking_type_id": picking.picking_type,
-            "location_id": picking.from,
-            "location_dest_id": picking.to,
-            "move_line_ids": commands,
-        });
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    /// Removes lines from a picking if all of `scanned` and `others` are there still, and marks the scanned ones as picked: the
+    /// mark of what people picked is theirs. Else Odoo refuses it.
+    pub async fn guard_validation(
+        &mut self,
+        picking: &SeenPicking,
+        scanned: &[i64],
+        others: &[i64],
+        reserved: &[i64],
+    ) -> Result<(), Failure> {
+        let scanned = scanned.iter().map(|id| json!([1, id, {"picked": true}]));
+        let others = others.iter().map(|id| json!([1, id, {}]));
+        let reserved = reserved.iter().map(|id| remove(*id));
+        let commands: Vec<Value> = scanned.chain(others).chain(reserved).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    /// Takes the mark *picked* off moves that have no lines, and reserves the picking again.
+    pub async fn reserve_again(
+        &mut self,
+        picking: &SeenPicking,
+        moves: &[i64],
+    ) -> Result<(), Failure> {
+        let unpick = |id: &i64| json!([1, id, {"picked": false}]);
+        let commands: Vec<Value> = moves.iter().map(unpick).collect();
+        // The dialect knows a guarded write by its lines.
+        let values = json!({"move_ids": commands, "move_line_ids": []});
+        self.write_open(picking, values).await?;
+        let body = json!({"ids": [picking.id], "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_assign", &body).await?;
+        Ok(())
+    }
+
+    /// Writes to a picking that is not finished: all of it or, on one that is done or cancelled, nothing.
+    async fn write_open(
+        &mut self,
+        picking: &SeenPicking,
+        mut values: Value,
+    ) -> Result<(), Failure> {
+        values["picking_type_id"] = json!(picking.picking_type);
+        values["location_id"] = json!(picking.from);
+        values["location_dest_id"] = json!(picking.to);
         let body = json!({"ids": [picking.id], "vals": values, "context": self.context()});
         let _: Value = self.call("stock.picking", "write", &body).await?;
         Ok(())
@@ -249,12 +220,17 @@ impl Client {
         Ok(())
     }
 
-    pub async fn pack_lines(&mut self, lines: &[i64], package: i64) -> Result<(), Failure> {
-        let body = json!({
-            "ids": lines, "vals": {"result_package_id": package}, "context": self.context(),
-        });
-        let _: Value = self.call("stock.move.line", "write", &body).await?;
-        Ok(())
+    /// Puts lines of an open picking into a package. Odoo refuses it on one that is done or cancelled.
+    pub async fn pack_lines(
+        &mut self,
+        picking: &SeenPicking,
+        lines: &[i64],
+        package: i64,
+    ) -> Result<(), Failure> {
+        let pack = |id: &i64| json!([1, id, {"result_package_id": package}]);
+        let commands: Vec<Value> = lines.iter().map(pack).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
     }
 
     pub async fn ship(
@@ -306,6 +282,11 @@ impl Client {
         self.me = Some(me);
         Ok(me)
     }
+}
+
+/// The command that removes a line of a picking.
+fn remove(id: i64) -> Value {
+    json!([2, id, 0])
 }
 
 /// A float in Odoo; the text of a decimal is a JSON number.

@@ -1,4 +1,6 @@
-//! What completes an order: its validation, its package, what the carrier is told.
+//! What completes an order: its validation, and what the carrier is told.
+
+use jiff::Timestamp;
 
 use super::target::{self, Target};
 use super::{BACKORDER, Call, NO_BACKORDER, Next, Reconciling, Seen, Shipment, posted, refuse};
@@ -8,23 +10,9 @@ use crate::outcome::code;
 
 impl Reconciling {
     pub(super) fn validate(&self, seen: &Seen) -> Next {
-        if let Some(picking) = self.validated_before(seen) {
-            return self.time_or_finish(seen, picking);
-        }
-        let picking = match target::with_picks(seen, &self.job.order) {
-            Target::Open(picking) => picking,
-            Target::Closed(pickings) => {
-                return match pickings
-                    .iter()
-                    .rev()
-                    .find(|picking| picking.state == "done")
-                {
-                    Some(done) if self.did(Call::Told) => self.time_or_finish(seen, done),
-                    Some(done) => posted(done.named(), true),
-                    None => self.closed(&pickings, &[]),
-                };
-            }
-            Target::Nothing => return self.unknown(),
+        let picking = match self.to_validate(seen) {
+            Ok(picking) => picking,
+            Err(next) => return *next,
         };
         if !picking.has_picks() {
             return refuse(
@@ -36,16 +24,45 @@ impl Reconciling {
                 Some(picking.named()),
             );
         }
+        if let Some(message) = &self.refusal {
+            let named = Some(picking.named());
+            return refuse(code::ODOO_REFUSED, message.clone(), named);
+        }
         match self.backorder(picking) {
             Ok(backorder) => self.validate_once(picking, backorder),
             Err(refusal) => *refusal,
         }
     }
 
-    /// The picking that this very document validated: an answer was lost, and what was picked for the backorder since then is
-    /// another matter. By us, and at the true time, or since it was sealed.
+    /// The open picking that this document is to validate, or what there is to be done instead.
+    fn to_validate<'a>(&self, seen: &'a Seen) -> Result<&'a SeenPicking, Box<Next>> {
+        if let Some(picking) = self.fixed(seen) {
+            if picking.is_open() {
+                return Ok(picking);
+            }
+            return Err(Box::new(self.time_or_finish(seen, picking)));
+        }
+        if let Some(picking) = self.validated_before(seen) {
+            return Err(Box::new(self.time_or_finish(seen, picking)));
+        }
+        Err(Box::new(match target::with_picks(seen, &self.job.order) {
+            Target::Open(picking) => return Ok(picking),
+            Target::Closed(pickings) => match pickings
+                .iter()
+                .rev()
+                .find(|picking| picking.state == "done")
+            {
+                Some(done) => posted(done.named(), true),
+                None => self.closed(&pickings, &[]),
+            },
+            Target::Several(_) | Target::Nothing => self.unknown(),
+        }))
+    }
+
+    /// Of a document that an older version began to send: the picking that it validated. By us, and at the true time, or since
+    /// it was sealed.
     fn validated_before<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
-        if !self.job.again && !self.did(Call::Told) {
+        if !self.job.again || self.job.fixed.is_some() {
             return None;
         }
         let sealed = odoo_time(self.job.sealed);
@@ -153,16 +170,20 @@ impl Reconciling {
                 Some(picking.named()),
             );
         }
-        Next::Validate {
-            picking: picking.id,
-            backorder,
-        }
+        Self::guarded(picking, backorder)
+    }
+
+    /// When the goods moved: never before the last of them was picked.
+    fn done_at(&self) -> Option<Timestamp> {
+        let when = self.job.when?;
+        let picked = self.job.fixed.as_ref().and_then(|fixed| fixed.picked);
+        Some(picked.map_or(when, |picked| when.max(picked)))
     }
 
     /// The true time of what we validated ourselves; never of what somebody else did.
     pub(super) fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> Next {
         let ours = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
-        match self.job.when {
+        match self.done_at() {
             Some(at)
                 if ours
                     && !self.did(Call::TimeRefused)
@@ -180,54 +201,9 @@ impl Reconciling {
         }
     }
 
-    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> Next {
-        let holds = |picking: &&&SeenPicking| {
-            let mut lines = picking.lines.iter();
-            lines.any(|line| line.picked && line.result_package == Some(package))
-        };
-        let of_order = target::of_order(seen, &self.job.order);
-        // An answer was lost: what was picked since then is not meant.
-        if let Some(picking) = of_order.iter().find(holds).filter(|_| self.job.again) {
-            return posted(picking.named(), true);
-        }
-        let picking = match target::with_picks(seen, &self.job.order) {
-            Target::Open(picking) => picking,
-            Target::Closed(pickings) => {
-                let packed =
-                    |p: &&&SeenPicking| p.lines.iter().any(|l| l.result_package == Some(package));
-                return match pickings.iter().rev().find(packed) {
-                    Some(picking) => posted(picking.named(), true),
-                    None => self.closed(&pickings, &[]),
-                };
-            }
-            Target::Nothing => return self.unknown(),
-        };
-        let picked = || picking.lines.iter().filter(|line| line.picked);
-        let loose: Vec<i64> = picked()
-            .filter(|line| line.result_package.is_none())
-            .map(|line| line.id)
-            .collect();
-        if !loose.is_empty() && !self.did(Call::Wrote) {
-            return Next::Pack {
-                lines: loose,
-                package,
-            };
-        }
-        if picked().any(|line| line.result_package == Some(package)) {
-            return posted(picking.named(), !self.did(Call::Wrote));
-        }
-        refuse(
-            code::NOTHING_PICKED,
-            format!(
-                "nothing that was picked for {} is without a package",
-                picking.name
-            ),
-            Some(picking.named()),
-        )
-    }
-
     pub(super) fn ship(&self, seen: &Seen, shipment: &Shipment) -> Next {
-        let Some(picking) = target::delivery(seen, &self.job.order) else {
+        let fixed = self.fixed(seen);
+        let Some(picking) = fixed.or_else(|| target::delivery(seen, &self.job.order)) else {
             return self.unknown();
         };
         if picking.state == "cancel" {

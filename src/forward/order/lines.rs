@@ -3,21 +3,23 @@
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{ALLOW, Call, LotRef, Next, OrderLine, Reconciling, Seen, Way, posted, refuse, rows};
+use super::{
+    ALLOW, Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows,
+};
 use crate::config::Over;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
-use crate::outcome::code;
+use crate::outcome::{Outcome, code};
 
 impl Reconciling {
     pub(super) fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> Next {
         if let Some(picking) = target::holder(seen, self.job.key) {
             return self.lines_on(seen, picking, lines);
         }
-        if let Some(message) = &self.refusal {
-            return refuse(code::ODOO_REFUSED, message.clone(), None);
+        if let Some(message) = self.refusal.clone().filter(|_| self.did(Call::Removed)) {
+            return refuse(code::ODOO_REFUSED, message, None);
         }
-        if self.did(Call::Added) {
+        if self.did(Call::Added) || self.refusal.is_some() {
             return refuse(
                 code::ORDER_CHANGED,
                 format!(
@@ -27,9 +29,15 @@ impl Reconciling {
                 None,
             );
         }
-        let picking = match target::for_lines(seen, &self.job.order, way, lines) {
+        let fixed = self.fixed(seen).filter(|picking| picking.is_open());
+        let target = fixed.map_or_else(
+            || target::for_lines(seen, &self.job.order, way, lines, &self.job.parents),
+            Target::Open,
+        );
+        let picking = match target {
             Target::Open(picking) => picking,
             Target::Closed(pickings) => return self.closed(&pickings, lines),
+            Target::Several(steps) => return self.several(&steps),
             Target::Nothing => return self.unknown(),
         };
         if let Some(refusal) = self.not_ordered(picking, way, lines) {
@@ -87,6 +95,19 @@ impl Reconciling {
                 Some(named),
             );
         }
+        // Somebody split the picking in that moment: its validation would leave them out.
+        let is_elsewhere = |of: i64| picking.moves.iter().all(|ordered| ordered.id != of);
+        let mut ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
+        if ours.any(|line| line.move_id.is_some_and(is_elsewhere)) {
+            return refuse(
+                code::ORDER_CHANGED,
+                format!(
+                    "somebody split {} while the lines were put on it. Remove them in Odoo and retry",
+                    picking.name
+                ),
+                Some(named),
+            );
+        }
         // What Odoo refuses to post must not stay on the order, where it would keep everybody from validating it.
         if self.refusal.is_some() && picking.is_open() {
             let ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
@@ -113,11 +134,14 @@ impl Reconciling {
 
     /// Nothing of the order takes lines any more.
     pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> Next {
-        if let Some(picking) = pickings
-            .iter()
-            .find(|p| p.state == "done" && rows::holds(p, lines))
-        {
-            return posted(picking.named(), true);
+        let mut done = pickings.iter().filter(|picking| picking.state == "done");
+        let claim = done.find_map(|picking| {
+            let odoo = picking.named();
+            let lines = rows::claim(picking, lines, &self.job.claimed)?;
+            Some(Outcome::Claimed { odoo, lines })
+        });
+        if let Some(claim) = claim {
+            return Next::Finish(claim);
         }
         let last = pickings.last().map(|picking| picking.named());
         let Some(done) = pickings
@@ -150,6 +174,45 @@ impl Reconciling {
             format!(
                 "Odoo has no order {:?} that this warehouse could work on: enter it there, and this is sent by itself",
                 self.job.order
+            ),
+            None,
+        )
+    }
+
+    /// The lines belong to different steps of the order.
+    pub(super) fn several(&self, steps: &[&SeenPicking]) -> Next {
+        let names: Vec<&str> = (steps.iter())
+            .filter(|step| step.is_open())
+            .map(|step| step.name.as_str())
+            .take(8)
+            .collect();
+        refuse(
+            code::NOT_ON_ORDER,
+            format!(
+                "no step of {} takes from all the bins that were scanned. Edit in the picking of each step ({})",
+                self.job.order,
+                names.join(", ")
+            ),
+            None,
+        )
+    }
+
+    /// The name stands for more than an order, and nothing else tells what is meant.
+    pub(super) fn is_unclear(&self, seen: &Seen) -> bool {
+        let is_known = self.fixed(seen).is_some()
+            || matches!(self.job.task, Task::TakeBack { .. })
+            || target::holder(seen, self.job.key).is_some();
+        seen.too_many.is_some() && !is_known
+    }
+
+    /// The name stands for more than an order.
+    pub(super) fn unclear(&self, seen: &Seen) -> Next {
+        refuse(
+            code::UNKNOWN_ORDER,
+            format!(
+                "{:?} is the origin of {} open pickings in Odoo, so it names no order: edit in the name of the picking",
+                self.job.order,
+                seen.too_many.unwrap_or_default()
             ),
             None,
         )

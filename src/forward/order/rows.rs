@@ -1,6 +1,6 @@
 //! The lines that a document puts on a picking, and whether the picking has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
@@ -153,16 +153,49 @@ fn fill(
     filled
 }
 
-/// What makes two parts of a document one thing, as far as the order is concerned.
-type Thing = (i64, Option<String>, Option<i64>);
+/// What was scanned of goods. `None` matches anything but for the lot, which is then no lot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Goods {
+    product: i64,
+    lot: Option<String>,
+    from: Option<i64>,
+    to: Option<i64>,
+    package: Option<i64>,
+    into: Option<i64>,
+    owner: Option<i64>,
+}
 
-fn meant(lines: &[OrderLine]) -> BTreeMap<Thing, Decimal> {
-    let mut meant = BTreeMap::new();
-    for line in lines {
-        let thing = (line.product, line.lot.name().map(str::to_owned), line.into);
-        *meant.entry(thing).or_default() += line.quantity;
+impl Goods {
+    fn of(line: &OrderLine) -> Self {
+        Self {
+            product: line.product,
+            lot: line.lot.name().map(str::to_owned),
+            from: line.from,
+            to: line.to,
+            package: line.package,
+            into: line.into,
+            owner: line.owner,
+        }
     }
-    meant
+
+    fn are_on(&self, line: &SeenLine) -> bool {
+        let same = |scanned: Option<i64>, held: Option<i64>| scanned.is_none() || scanned == held;
+        line.product == self.product
+            && line.lot == self.lot
+            && same(self.from, Some(line.from))
+            && same(self.to, Some(line.to))
+            && same(self.package, line.package)
+            && same(self.into, line.result_package)
+            && same(self.owner, line.owner)
+    }
+}
+
+fn sum<T: Ord>(parts: impl IntoIterator<Item = (T, Decimal)>) -> BTreeMap<T, Decimal> {
+    let mut sums = BTreeMap::new();
+    for (part, quantity) in parts {
+        *sums.entry(part).or_default() += quantity;
+    }
+    sums
 }
 
 /// What of our lines Odoo has otherwise than we sent it, in words. A package that was put on them later is no difference.
@@ -171,56 +204,78 @@ pub(super) fn difference(
     picking: &SeenPicking,
     lines: &[OrderLine],
 ) -> Option<String> {
-    let mut held = BTreeMap::<(i64, Option<String>), Decimal>::new();
-    for line in picking.lines.iter().filter(|line| line.is_of(key)) {
-        *held.entry((line.product, line.lot.clone())).or_default() += line.quantity;
-    }
-    let mut sent = BTreeMap::<(i64, Option<String>), Decimal>::new();
-    for ((product, lot, _), quantity) in meant(lines) {
-        *sent.entry((product, lot)).or_default() += quantity;
-    }
-    let things: std::collections::BTreeSet<_> = held.keys().chain(sent.keys()).cloned().collect();
+    // Where a line names no bin, Odoo's is right.
+    let names = |product: i64, lot: Option<&str>, bin: fn(&OrderLine) -> Option<i64>| {
+        let mut alike = lines
+            .iter()
+            .filter(|line| line.product == product && line.lot.name() == lot);
+        alike.all(|line| bin(line).is_some())
+    };
+    let place = |product: i64, lot: Option<&str>, from: Option<i64>, to: Option<i64>| {
+        let from = from.filter(|_| names(product, lot, |line| line.from));
+        let to = to.filter(|_| names(product, lot, |line| line.to));
+        (product, lot.map(str::to_owned), from, to)
+    };
+    let ours = picking.lines.iter().filter(|line| line.is_of(key));
+    let held = sum(ours.map(|line| {
+        let (from, to) = (Some(line.from), Some(line.to));
+        (
+            place(line.product, line.lot.as_deref(), from, to),
+            line.quantity,
+        )
+    }));
+    let sent = sum(lines.iter().map(|line| {
+        let place = place(line.product, line.lot.name(), line.from, line.to);
+        (place, line.quantity)
+    }));
+    let things: BTreeSet<_> = held.keys().chain(sent.keys()).cloned().collect();
     things.into_iter().find_map(|thing| {
         let (has, had) = (
             held.get(&thing).copied().unwrap_or_default(),
             sent.get(&thing).copied().unwrap_or_default(),
         );
         ((has - had).abs() >= TOLERANCE).then(|| {
-            let name = picking.product_name(thing.0);
+            let (product, _, from, to) = thing;
+            let bin = |word: &str, bin: Option<i64>| {
+                bin.map(|bin| format!(" {word} location id {bin}"))
+                    .unwrap_or_default()
+            };
             format!(
-                "it has {} of {name} where the gateway sent {}",
+                "it has {} of {}{}{} where the gateway sent {}",
                 has.normalize(),
+                picking.product_name(product),
+                bin("from", from),
+                bin("to", to),
                 had.normalize()
             )
         })
     })
 }
 
-/// Whether somebody posted exactly what these lines say, without us.
-pub(super) fn holds(picking: &SeenPicking, lines: &[OrderLine]) -> bool {
-    let theirs = |line: &&SeenLine| line.external.is_none();
-    !lines.is_empty()
-        && meant(lines)
-            .into_iter()
-            .all(|((product, lot, into), quantity)| {
-                let same = |line: &&SeenLine| {
-                    line.product == product
-                        && line.lot == lot
-                        && (into.is_none() || line.result_package == into)
-                };
-                let bins: Vec<i64> = (lines.iter())
-                    .filter(|l| l.product == product && l.lot.name() == lot.as_deref())
-                    .filter_map(|l| l.from)
-                    .collect();
-                let in_bin = |line: &&SeenLine| bins.is_empty() || bins.contains(&line.from);
-                let held: Decimal = (picking.lines.iter())
-                    .filter(theirs)
-                    .filter(same)
-                    .filter(in_bin)
-                    .map(|line| line.quantity)
-                    .sum();
-                (held - quantity).abs() < TOLERANCE
-            })
+/// The lines with which somebody posted exactly what these lines say, without us: of each thing all lines or a single one.
+/// `claimed`: lines that stand for other scans already.
+pub(super) fn claim(
+    picking: &SeenPicking,
+    lines: &[OrderLine],
+    claimed: &BTreeSet<i64>,
+) -> Option<Vec<i64>> {
+    let mut claim = Vec::new();
+    for (goods, quantity) in sum(lines.iter().map(|line| (Goods::of(line), line.quantity))) {
+        let free = |line: &&SeenLine| {
+            line.external.is_none() && !claimed.contains(&line.id) && !claim.contains(&line.id)
+        };
+        let theirs: Vec<&SeenLine> = (picking.lines.iter())
+            .filter(|line| goods.are_on(line))
+            .filter(free)
+            .collect();
+        let is_it = |held: Decimal| (held - quantity).abs() < TOLERANCE;
+        if is_it(theirs.iter().map(|line| line.quantity).sum()) {
+            claim.extend(theirs.iter().map(|line| line.id));
+        } else {
+            claim.push(theirs.iter().find(|line| is_it(line.quantity))?.id);
+        }
+    }
+    (!claim.is_empty()).then_some(claim)
 }
 
 /// What a picking has, for a person: `3 of Desk, 1 of Chair`.
@@ -235,6 +290,18 @@ pub(super) fn said_of(picking: &SeenPicking) -> String {
     }
     for ordered in picking.moves.iter().filter(|ordered| ordered.is_open()) {
         sums.entry(ordered.product).or_insert(ordered.demand);
+    }
+    words(picking, &sums)
+}
+
+/// Products with their quantities, in the picking's names.
+pub(super) fn describe_products(
+    picking: &SeenPicking,
+    parts: impl IntoIterator<Item = (i64, Decimal)>,
+) -> String {
+    let mut sums = BTreeMap::<i64, Decimal>::new();
+    for (product, quantity) in parts {
+        *sums.entry(product).or_default() += quantity;
     }
     words(picking, &sums)
 }

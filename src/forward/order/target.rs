@@ -1,8 +1,13 @@
 //! Which picking of an order is meant.
 
+use std::collections::BTreeMap;
+
 use super::{OrderLine, Seen, Way};
 use crate::document::DocumentKey;
 use crate::forward::odoo::order::SeenPicking;
+
+/// Steps that goods of an order go through, at the most.
+const STEPS_MAX: usize = 20;
 
 /// Where something for an order goes.
 #[derive(Debug, PartialEq)]
@@ -10,6 +15,8 @@ pub(super) enum Target<'a> {
     Open(&'a SeenPicking),
     /// All that there is of it is done or cancelled; oldest first.
     Closed(Vec<&'a SeenPicking>),
+    /// The scanned bins belong to different ones of these steps.
+    Several(Vec<&'a SeenPicking>),
     Nothing,
 }
 
@@ -57,16 +64,76 @@ fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> b
     }
 }
 
-/// Where lines go: the first open step of the order that asks for all of the products.
+/// Bins that were scanned, each with the locations that it is in, itself included. A bin that is missing was not looked up.
+pub type Parents = BTreeMap<i64, Vec<i64>>;
+
+/// Whether the step takes from where the line was scanned; `None` where that is not known.
+fn holds(step: &SeenPicking, line: &OrderLine, parents: &Parents) -> Option<bool> {
+    Some(parents.get(&line.from?)?.contains(&step.from))
+}
+
+/// Steps in the order in which goods go through them: backorders of an earlier step before a later step. A step comes after
+/// those that bring goods to where it takes them from; ids do not tell, because some versions make the last step first.
+fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a SeenPicking> {
+    let brings = |before: &SeenPicking, step: &SeenPicking| {
+        before.to == step.from && before.from != step.from && before.from != before.to
+    };
+    let mut depths: BTreeMap<i64, usize> = steps.iter().map(|step| (step.id, 0)).collect();
+    // A chain has no more steps than there are pickings; a circle ends there, too.
+    for _ in 0..steps.len().min(STEPS_MAX) {
+        for step in &steps {
+            let before = steps.iter().filter(|before| brings(before, step));
+            let deepest = before.map(|before| depths[&before.id] + 1).max();
+            let depth = deepest.unwrap_or_default().min(STEPS_MAX);
+            depths.insert(step.id, depth);
+        }
+    }
+    let root = |step: &SeenPicking| {
+        let mut root = step;
+        for _ in 0..seen.pickings.len() {
+            let before = root.backorder_of;
+            match seen.pickings.iter().find(|p| before == Some(p.id)) {
+                Some(before) => root = before,
+                None => break,
+            }
+        }
+        root.id
+    };
+    steps.sort_by_key(|step| (depths[&step.id], root(step), step.id));
+    steps
+}
+
+/// Where lines go: the first open step of the order that asks for all of the products. Of an order that was named by its sale
+/// or purchase, it is a step that takes from the scanned bins, where there is one.
 pub(super) fn for_lines<'a>(
     seen: &'a Seen,
     order: &str,
     way: Way,
     lines: &[OrderLine],
+    parents: &Parents,
 ) -> Target<'a> {
     let (mut candidates, exactly) = named(seen, order);
     if !exactly {
         candidates.retain(|picking| (picking.kind == "incoming") == (way == Way::Receive));
+        candidates = in_step_order(seen, candidates);
+    }
+    if !exactly && way == Way::Pick {
+        let is_held = |line: &OrderLine| {
+            let mut steps = candidates.iter();
+            steps.any(|step| holds(step, line, parents) == Some(true))
+        };
+        if lines.iter().any(is_held) {
+            let holding: Vec<&SeenPicking> = (candidates.iter().copied())
+                .filter(|step| {
+                    let mut held = lines.iter().filter_map(|line| holds(step, line, parents));
+                    held.all(|held| held)
+                })
+                .collect();
+            if holding.is_empty() {
+                return Target::Several(candidates);
+            }
+            candidates = holding;
+        }
     }
     choose(&candidates, |picking| {
         lines
@@ -77,7 +144,10 @@ pub(super) fn for_lines<'a>(
 
 /// What is to be validated or packed: the first open step that something was picked for.
 pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
-    let (candidates, _) = named(seen, order);
+    let (mut candidates, exactly) = named(seen, order);
+    if !exactly {
+        candidates = in_step_order(seen, candidates);
+    }
     let target = choose(&candidates, SeenPicking::has_picks);
     // The rest of an order that is done waits for its own picks: nothing is to be said about it yet.
     match target {

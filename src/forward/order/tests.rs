@@ -1,5 +1,7 @@
 //! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
 
+mod identity;
+mod interleaved;
 mod undo;
 
 use super::*;
@@ -35,6 +37,10 @@ fn job(task: Task) -> OrderJob {
         decision: None,
         again: false,
         sealed: "2026-11-24T08:20:00Z".parse().unwrap(),
+        fixed: None,
+        parents: BTreeMap::new(),
+        claimed: BTreeSet::new(),
+        seen: None,
     }
 }
 
@@ -53,6 +59,7 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
         name: format!("Product {product}"),
         demand: (*demand).into(),
         state: "assigned".to_owned(),
+        picked: false,
     });
     let lines = demand.iter().map(|(product, demand)| SeenLine {
         id: product * 1_000,
@@ -88,7 +95,11 @@ struct Odoo {
 impl Odoo {
     fn with(pickings: Vec<SeenPicking>) -> Self {
         Self {
-            seen: Seen { pickings, me: 7 },
+            seen: Seen {
+                pickings,
+                me: 7,
+                too_many: None,
+            },
             validated: 0,
             refuses: None,
         }
@@ -124,6 +135,23 @@ impl Odoo {
         }
     }
 
+    /// Answers whether all lines are there.
+    fn guard(&mut self, id: i64, keep: &[i64], remove: &[i64]) -> bool {
+        let picking = self.picking(id);
+        let is_there = |id: &i64| picking.lines.iter().any(|line| line.id == *id);
+        if !keep.iter().chain(remove).all(is_there) {
+            return false;
+        }
+        picking.lines.retain(|line| !remove.contains(&line.id));
+        true
+    }
+
+    fn reserve(&mut self, id: i64, moves: &[i64]) {
+        for of in &mut self.picking(id).moves {
+            of.picked &= !moves.contains(&of.id);
+        }
+    }
+
     fn validate(&mut self, id: i64, backorder: bool) {
         self.validated += 1;
         let picking = self.picking(id);
@@ -150,7 +178,10 @@ impl Odoo {
 }
 
 /// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were done.
-fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
+fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
+    if !job.again {
+        job.fixed = Some(Box::new(job.fix(&odoo.seen)));
+    }
     let mut reconciling = Reconciling::new(job, rules.clone());
     for call in 0..20 {
         let next = reconciling.next().clone();
@@ -164,6 +195,20 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
                 reconciling.look_again();
                 continue;
             }
+            Next::Guard {
+                picking,
+                scanned,
+                others,
+                remove,
+                ..
+            } => {
+                let keep = [&scanned[..], others].concat();
+                if !odoo.guard(picking.id, &keep, remove) {
+                    reconciling.refused("a record is gone");
+                    continue;
+                }
+            }
+            Next::ReserveAgain { picking, moves } => odoo.reserve(picking.id, moves),
             Next::Validate { picking, backorder } => match odoo.refuses {
                 Some(message) => {
                     reconciling.refused(message);
@@ -192,7 +237,7 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
             Next::SetDone { picking, at } => {
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
-            Next::Pack { lines, package } => {
+            Next::Pack { lines, package, .. } => {
                 for picking in &mut odoo.seen.pickings {
                     picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
                 }
@@ -241,7 +286,7 @@ fn run(odoo: &mut Odoo, job: OrderJob, rules: &config::Orders, lost: &[usize]) -
 fn code_of(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Posted { already: false, .. } => "posted",
-        Outcome::Posted { already: true, .. } => "already",
+        Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
         Outcome::Refused { reason, .. } => &reason.code,
         Outcome::Unanswered { .. } => "unanswered",
         Outcome::Overtaken { .. } => "overtaken",

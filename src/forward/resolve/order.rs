@@ -1,5 +1,7 @@
 //! Documents about orders that Odoo has.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -48,6 +50,10 @@ pub(super) fn order(
             decision: asked.decision.map(str::to_owned),
             again: asked.again,
             sealed: document.sealed,
+            fixed: None,
+            parents: BTreeMap::new(),
+            claimed: BTreeSet::new(),
+            seen: None,
         };
         Work::Order(job).into()
     }))

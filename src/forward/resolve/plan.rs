@@ -6,7 +6,7 @@
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::{Asked, Ground, Intent, Prepared, Resolved, count, reason, returns, stock, undo};
+use super::{Asked, Ground, Intent, Prepared, Resolved, count, fix, reason, returns, stock, undo};
 use crate::book::{End, Id};
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
@@ -30,6 +30,9 @@ pub(super) struct Plan {
     /// What each line moves, by Odoo's ids.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Moves>,
+    /// `None` before it is fixed, and for a document that an older version began to send.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<FixedOrder>,
 }
 
 /// What a line of the document moves.
@@ -179,6 +182,19 @@ fn keep_moves(resolved: &mut Resolved<Prepared>) {
     }
 }
 
+/// What a document about an order is about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct FixedOrder {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picking: Option<i64>,
+    /// Picked lines that go into a package.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pack: Vec<i64>,
+    /// When the last of what was picked there before was picked, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picked: Option<i64>,
+}
+
 /// What a count came to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counted {
@@ -308,6 +324,9 @@ pub(super) async fn plan(
                 None => stock::settle_order(odoo, ground, *asked, resolved).await?,
             }
         }
+        if intent == Intent::Send {
+            fix::fix(odoo, ground, *asked, resolved).await?;
+        }
         let Some(transfer) = transfer_of(resolved) else {
             continue;
         };
@@ -398,6 +417,11 @@ mod tests {
                 owner: Id::None,
                 quantity: Decimal::new(15, 1),
             }],
+            order: Some(FixedOrder {
+                picking: Some(1),
+                pack: vec![2],
+                picked: Some(3),
+            }),
         };
         assert!(
             plan.text()

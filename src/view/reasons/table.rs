@@ -329,6 +329,20 @@ pub const PARKED: &[Code] = &[
         choices: &ORDER_GONE,
     },
     Code {
+        code: "moved-unscanned",
+        meaning: "somebody changed the picking in Odoo while the gateway validated it, and Odoo moved goods that nobody scanned; the message names them, and the alarm moved-unscanned is on",
+        choices: &[
+            (
+                Retry,
+                "what was not moved was reversed in Odoo, or it was moved: the document itself is in Odoo, and is posted",
+            ),
+            (
+                Discard,
+                "the document itself is not in Odoo, and is not to be posted",
+            ),
+        ],
+    },
+    Code {
         code: "not-on-order",
         meaning: "the order does not ask for this product",
         choices: &[

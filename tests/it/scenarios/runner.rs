@@ -278,6 +278,7 @@ impl Stage {
             parked: Some(totals.parked.events),
             documents: Some(totals.posted.documents),
             faults_left: Some(self.link.faults_left().into()),
+            held: Some(self.link.held().into()),
             sealed: Some(sealed),
         }
     }
@@ -380,6 +381,12 @@ impl Stage {
             flags.sort();
             assert_eq!(&flags, wanted, "{path}: flags");
         }
+        if let Some(wanted) = &expect.alarms {
+            let alarms = self.daemon().board().snapshot().alarms;
+            // Scenarios let everybody in.
+            let codes = alarms.into_keys().filter(|code| code != "anonymous");
+            assert_eq!(&codes.collect::<Vec<_>>(), wanted, "{path}: alarms");
+        }
         self.world.check(&self.target, expect, path).await;
     }
 }
@@ -403,6 +410,7 @@ fn agrees(wanted: &Ledger, found: &Ledger) -> bool {
         (wanted.faults_left, found.faults_left),
         (wanted.sealed, found.sealed),
         (wanted.held_back, found.held_back),
+        (wanted.held, found.held),
     ];
     pairs
         .iter()
@@ -415,6 +423,7 @@ fn what(what: What) -> link::What {
         What::CutAfter => link::What::CutAfter,
         What::Held => link::What::Held,
         What::Slow => link::What::Slow(Duration::from_millis(700)),
+        What::Hold => link::What::Hold,
         What::Unavailable => link::What::unavailable(),
         What::TooMany => link::What::too_many(1),
         What::Asks => link::What::asks(),

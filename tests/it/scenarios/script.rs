@@ -194,16 +194,19 @@ pub enum Somebody {
     Cancel(String),
     /// Takes the picked lines off the order.
     UnlinkLines(String),
+    /// Takes the mark that they are picked off the order's lines.
+    Unpick(String),
     /// Asks for another quantity of a product.
     Demand {
         order: String,
         product: String,
         quantity: f64,
     },
-    /// Picks a product from where it is reserved, all of it, with no external id.
+    /// Picks a product from where it is reserved, all of it or so much, with no external id.
     Pick {
         order: String,
         product: String,
+        quantity: Option<f64>,
     },
     /// Writes another quantity into the open lines of a product that are picked.
     ChangeLines {
@@ -213,6 +216,11 @@ pub enum Somebody {
     /// Validates the picking that has the open, picked lines of a product.
     ValidateLines(String),
     CancelLines(String),
+    /// Gives the order's picking an origin, and so many other open pickings the same; `{so1.shared}` is it.
+    ShareOrigin {
+        order: String,
+        pickings: usize,
+    },
     /// Makes two lines of the open, picked one of a product.
     SplitLines(String),
     /// Takes the barcode and the reference of a product away.
@@ -373,6 +381,8 @@ pub enum What {
     /// The connection is cut; Odoo carries the call out at the step `release`.
     Held,
     Slow,
+    /// Until the method is mended.
+    Hold,
     Unavailable,
     TooMany,
     CouldNotSerialize,
@@ -398,6 +408,8 @@ pub struct Ledger {
     pub documents: Option<u64>,
     /// Requests that have a fault before them still.
     pub faults_left: Option<u64>,
+    /// Requests that are held on their way to Odoo.
+    pub held: Option<u64>,
     /// Documents that wait for another one.
     pub held_back: Option<u64>,
     /// Documents sealed, whatever became of them.
@@ -442,6 +454,8 @@ pub struct Expect {
     pub carriers: BTreeMap<String, Carrier>,
     /// Of all documents that are not discarded or replaced, sorted.
     pub flags: Option<Vec<String>>,
+    /// Codes of the alarms that are on.
+    pub alarms: Option<Vec<String>>,
     /// Expiry dates of lots, as Odoo writes days and times.
     #[serde(default)]
     pub expiries: Vec<Expiry>,

@@ -366,6 +366,7 @@ impl World {
         match step {
             "" => placed.picking.1.clone(),
             "origin" => placed.origin.clone(),
+            "shared" => format!("{} webshop", placed.origin),
             _ => {
                 let id = self.picking(target, name).await;
                 let body = json!({"ids": [id], "fields": ["name"]});

@@ -13,6 +13,7 @@ pub const MODELS: &[Model] = &[
             field("usage", Text, "Location Type"),
             field("barcode", Text, "Barcode"),
             field("location_id", One("stock.location"), "Parent Location"),
+            field("parent_path", Text, "Parent Path"),
             field("warehouse_id", One("stock.warehouse"), "Warehouse"),
             field("company_id", One("res.company"), "Company"),
             field("active", Flag, "Active"),

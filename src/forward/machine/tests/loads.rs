@@ -3,7 +3,7 @@
 use super::*;
 use crate::document::DocumentKey;
 use crate::forward::odoo::order::{SeenMove, SeenPicking};
-use crate::forward::order::{LotRef, OrderLine, Task, Way};
+use crate::forward::order::{LotRef, OrderLine, Parents, Task, Way};
 
 #[test]
 fn a_conflict_that_looks_like_a_refusal_parks_nothing() {
@@ -50,6 +50,10 @@ fn order_job() -> Job {
             decision: None,
             again: false,
             sealed: Timestamp::UNIX_EPOCH,
+            fixed: None,
+            parents: Parents::default(),
+            claimed: BTreeSet::new(),
+            seen: None,
         }),
         aside: false,
     }
@@ -62,6 +66,7 @@ fn seen(state: &str) -> Seen {
         name: "Desk".to_owned(),
         demand: 5.into(),
         state: state.to_owned(),
+        picked: false,
     };
     let picking = SeenPicking {
         id: 1,
@@ -74,6 +79,7 @@ fn seen(state: &str) -> Seen {
     Seen {
         pickings: vec![picking],
         me: 7,
+        too_many: None,
     }
 }
 

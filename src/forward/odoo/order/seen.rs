@@ -1,5 +1,8 @@
 //! What Odoo has of an order, as it is read.
 
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -29,7 +32,7 @@ impl Backorders {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
     pub id: i64,
     pub name: String,
@@ -56,7 +59,7 @@ pub struct SeenPicking {
     pub note: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenMove {
     pub id: i64,
     pub product: i64,
@@ -64,9 +67,11 @@ pub struct SeenMove {
     /// In the product's own unit.
     pub demand: Decimal,
     pub state: String,
+    /// Odoo takes it for picked. It may have no picked line any more.
+    pub picked: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenLine {
     pub id: i64,
     /// Its external id without the module, if it is one of ours.
@@ -76,6 +81,8 @@ pub struct SeenLine {
     /// In the product's own unit.
     pub quantity: Decimal,
     pub picked: bool,
+    /// When it was changed last, as Odoo writes it, in UTC; when it was picked, if it is.
+    pub date: Option<String>,
     pub from: i64,
     pub to: i64,
     pub lot: Option<String>,
@@ -92,6 +99,25 @@ impl SeenMove {
 }
 
 impl SeenLine {
+    /// The key of the document that put it there.
+    #[must_use]
+    pub fn document(&self) -> Option<DocumentKey> {
+        let (key, _) = self
+            .external
+            .as_deref()?
+            .strip_prefix("ml_")?
+            .split_once('_')?;
+        key.parse().ok()
+    }
+
+    /// When it was changed last.
+    #[must_use]
+    pub fn dated(&self) -> Option<Timestamp> {
+        let date = DateTime::strptime("%Y-%m-%d %H:%M:%S", self.date.as_deref()?).ok()?;
+        let zoned = date.to_zoned(TimeZone::UTC).ok()?;
+        Some(zoned.timestamp())
+    }
+
     /// It is one of the lines of this document.
     #[must_use]
     pub fn is_of(&self, key: DocumentKey) -> bool {
@@ -147,6 +173,32 @@ impl SeenPicking {
     #[must_use]
     pub fn has_picks(&self) -> bool {
         self.lines.iter().any(|line| line.picked)
+    }
+
+    /// The picked lines that are in no package.
+    pub fn loose(&self) -> impl Iterator<Item = i64> {
+        let picked = self.lines.iter().filter(|line| line.picked);
+        let loose = picked.filter(|line| line.result_package.is_none());
+        loose.map(|line| line.id)
+    }
+
+    /// The reserved lines of open moves that have picked lines, too.
+    #[must_use]
+    pub fn reserved_beside_picks(&self) -> Vec<i64> {
+        let mut lines = self.lines.iter().filter(|line| line.picked);
+        let picked: Vec<i64> = lines.by_ref().filter_map(|line| line.move_id).collect();
+        let beside = (self.lines.iter())
+            .filter(|line| !line.picked && line.move_id.is_some_and(|of| picked.contains(&of)));
+        beside.map(|line| line.id).collect()
+    }
+
+    /// The open moves that Odoo takes for picked although they have no lines.
+    #[must_use]
+    pub fn picked_without_lines(&self) -> Vec<i64> {
+        let has_lines = |of: i64| self.lines.iter().any(|line| line.move_id == Some(of));
+        let moves = self.moves.iter();
+        let moves = moves.filter(|of| of.is_open() && of.picked && !has_lines(of.id));
+        moves.map(|of| of.id).collect()
     }
 
     /// All that it asks for was picked.
@@ -222,12 +274,12 @@ pub(super) fn specification(shipping: &[String]) -> Value {
         "picking_type_id": {"fields": {"create_backorder": {}, "use_create_lots": {}, "use_existing_lots": {}}},
         "location_dest_id": {}, "origin": {}, "write_uid": {}, "date_done": {}, "backorder_id": {}, "note": {},
         "move_ids": {"fields": {
-            "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {},
+            "product_id": {"fields": {"display_name": {}}}, "product_qty": {}, "state": {}, "picked": {},
         }},
         "move_line_ids": {"fields": {
             "move_id": {}, "product_id": {}, "quantity_product_uom": {}, "picked": {}, "location_id": {},
             "location_dest_id": {}, "lot_id": {"fields": {"name": {}}}, "lot_name": {}, "package_id": {},
-            "result_package_id": {}, "owner_id": {},
+            "result_package_id": {}, "owner_id": {}, "date": {},
         }},
     });
     for field in shipping {
@@ -237,7 +289,7 @@ pub(super) fn specification(shipping: &[String]) -> Value {
 }
 
 /// A reference, which is a bare id, an object with one, or `false`.
-fn id(value: &Value) -> Option<i64> {
+pub(super) fn id(value: &Value) -> Option<i64> {
     value.as_i64().or_else(|| value["id"].as_i64())
 }
 
@@ -296,6 +348,7 @@ fn ordered(value: &Value) -> SeenMove {
         name: text(&value["product_id"]["display_name"]).unwrap_or_default(),
         demand: decimal(&value["product_qty"]).unwrap_or_default(),
         state: text(&value["state"]).unwrap_or_default(),
+        picked: value["picked"].as_bool().unwrap_or_default(),
     }
 }
 
@@ -309,6 +362,7 @@ fn line(value: &Value, is_done: bool) -> SeenLine {
         product: id(&value["product_id"]).unwrap_or_default(),
         quantity: decimal(&value["quantity_product_uom"]).unwrap_or_default(),
         picked: value["picked"].as_bool().unwrap_or_default(),
+        date: text(&value["date"]),
         from: id(&value["location_id"]).unwrap_or_default(),
         to: id(&value["location_dest_id"]).unwrap_or_default(),
         lot: text(&value["lot_id"]["name"]).or_else(given),

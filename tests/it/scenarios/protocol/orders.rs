@@ -15,6 +15,8 @@ on_both!(
     what_nobody_picked_becomes_a_backorder,
     or_is_dropped_where_the_context_says_so,
     nothing_picked_ships_all_that_is_reserved,
+    a_move_stays_picked_without_lines_and_keeps_odoo_from_validating,
+    what_is_picked_is_neither_unreserved_nor_split_off,
     more_than_ordered_is_posted_without_a_word,
     an_operation_type_may_have_made_up_its_mind,
     a_product_that_was_not_ordered_stops_the_users_validation,
@@ -349,6 +351,114 @@ async fn own_lines_are_made_less_under_the_guard_and_on_a_finished_picking_not(o
     let shown = floor.show(picking).await;
     let stays = shown["move_line_ids"][0]["quantity"].as_f64();
     assert_eq!(stays, Some(1.0), "{shown}");
+}
+
+/// The guard of our validations stands on this.
+async fn a_move_stays_picked_without_lines_and_keeps_odoo_from_validating(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let (product, other) = (floor.stocked(5.0).await, floor.stocked(5.0).await);
+    let (_, picking) = floor.sale(&[(product, 4.0), (other, 2.0)], 1).await;
+    floor.guarded(picking, &fresh("ml_"), product, "2", 0).await;
+    let before = floor.show(picking).await;
+    let lines = before["move_line_ids"].as_array().unwrap();
+    let of = |picked: bool| {
+        let mut found = lines
+            .iter()
+            .filter(|line| line["picked"] == picked && line["product_id"] == product);
+        found.next().unwrap()["id"].clone()
+    };
+    let (ours, reserved) = (of(true), of(false));
+    let write = |commands: Value| {
+        json!({"ids": [picking], "vals": {
+            "picking_type_id": before["picking_type_id"]["id"], "location_id": before["location_id"],
+            "location_dest_id": before["location_dest_id"], "move_line_ids": commands,
+        }})
+    };
+    let guard = json!([[1, ours, {}], [1, ours, {"picked": true}], [2, reserved, 0]]);
+    floor
+        .odoo()
+        .ask("stock.picking", "write", write(guard))
+        .await;
+    let unlink = json!({"ids": [ours]});
+    floor.odoo().ask("stock.move.line", "unlink", unlink).await;
+    // Whoever names a line that is gone changes nothing.
+    for gone in [json!([[1, ours, {}]]), json!([[2, ours, 0]])] {
+        let answer = floor
+            .odoo()
+            .call("stock.picking", "write", write(gone))
+            .await;
+        assert_eq!(answer.status, 404, "{}", answer.text);
+    }
+    let states = |shown: &Value| -> Vec<(bool, f64)> {
+        let moves = shown["move_ids"].as_array().unwrap().iter();
+        let state = |of: &Value| Some((of["picked"].as_bool()?, of["quantity"].as_f64()?));
+        moves.filter_map(state).collect()
+    };
+    let mut shown = states(&floor.show(picking).await);
+    shown.sort_by(|left, right| left.1.total_cmp(&right.1));
+    assert_eq!(shown, [(true, 0.0), (false, 2.0)]);
+    let assign = json!({"ids": [picking]});
+    floor
+        .odoo()
+        .ask("stock.picking", "action_assign", assign.clone())
+        .await;
+    let answer = floor.validate(picking, json!({})).await;
+    assert_eq!(answer.status, 422, "{}", answer.text);
+    assert!(answer.error().1.starts_with("Transfer trouble alert!"));
+    // The mark goes, and all is reserved again.
+    let moves = before["move_ids"].as_array().unwrap().iter();
+    let unpick: Vec<Value> = moves
+        .map(|of| json!([1, of["id"], {"picked": false}]))
+        .collect();
+    let mut body = write(json!([]));
+    body["vals"]["move_ids"] = json!(unpick);
+    floor.odoo().ask("stock.picking", "write", body).await;
+    floor
+        .odoo()
+        .ask("stock.picking", "action_assign", assign)
+        .await;
+    let mut shown = states(&floor.show(picking).await);
+    shown.sort_by(|left, right| left.1.total_cmp(&right.1));
+    assert_eq!(shown, [(false, 2.0), (false, 4.0)]);
+}
+
+async fn what_is_picked_is_neither_unreserved_nor_split_off(odoo: Target) {
+    let floor = Floor::new(odoo).await;
+    let (product, other) = (floor.stocked(5.0).await, floor.stocked(5.0).await);
+    let (order, picking) = floor.sale(&[(product, 4.0), (other, 2.0)], 1).await;
+    floor.guarded(picking, &fresh("ml_"), product, "1", 0).await;
+    let reserved = floor.show(picking).await["move_line_ids"].clone();
+    let reserved = reserved.as_array().unwrap().iter();
+    let of_product =
+        reserved.filter(|line| line["picked"] == false && line["product_id"] == product);
+    let ids: Vec<&Value> = of_product.map(|line| &line["id"]).collect();
+    floor
+        .odoo()
+        .ask("stock.move.line", "unlink", json!({"ids": ids}))
+        .await;
+    let body = json!({"ids": [picking]});
+    floor
+        .odoo()
+        .ask("stock.picking", "do_unreserve", body.clone())
+        .await;
+    let lines = floor.show(picking).await["move_line_ids"].clone();
+    assert_eq!(rows(&lines).len(), 1, "{lines}");
+    floor
+        .odoo()
+        .ask("stock.picking", "action_split_transfer", body)
+        .await;
+    let mut demands: Vec<Vec<f64>> = Vec::new();
+    for found in floor.of_order(&order).await {
+        let shown = floor.show(found["id"].as_i64().unwrap()).await;
+        let moves = shown["move_ids"].as_array().unwrap().iter();
+        let mut of: Vec<f64> = moves
+            .filter_map(|of| of["product_uom_qty"].as_f64())
+            .collect();
+        of.sort_by(f64::total_cmp);
+        demands.push(of);
+    }
+    demands.sort_by_key(Vec::len);
+    assert_eq!(demands, [vec![1.0], vec![2.0, 3.0]]);
 }
 
 async fn own_lines_can_be_taken_back_while_the_picking_is_open(odoo: Target) {

@@ -24,14 +24,13 @@ impl World {
                 let body = json!({"ids": [self.picking(target, order).await]});
                 target.admin("stock.picking", "action_cancel", body).await;
             }
+            Somebody::Unpick(order) => {
+                let lines = self.picked_lines(target, order).await;
+                let body = json!({"ids": lines, "vals": {"picked": false}});
+                target.admin("stock.move.line", "write", body).await;
+            }
             Somebody::UnlinkLines(order) => {
-                let domain = json!([
-                    ["picking_id", "=", self.picking(target, order).await],
-                    ["picked", "=", true]
-                ]);
-                let lines = target
-                    .ask("stock.move.line", "search", json!({"domain": domain}))
-                    .await;
+                let lines = self.picked_lines(target, order).await;
                 target
                     .admin("stock.move.line", "unlink", json!({"ids": lines}))
                     .await;
@@ -45,14 +44,12 @@ impl World {
                 let body = json!({"ids": moves, "vals": {"product_uom_qty": quantity}});
                 target.admin("stock.move", "write", body).await;
             }
-            Somebody::Pick { order, product } => {
-                let moves = self.moves(target, order, product).await;
-                let domain = json!([["move_id", "in", moves]]);
-                let lines = target
-                    .ask("stock.move.line", "search", json!({"domain": domain}))
-                    .await;
-                let body = json!({"ids": lines, "vals": {"picked": true}});
-                target.admin("stock.move.line", "write", body).await;
+            Somebody::Pick {
+                order,
+                product,
+                quantity,
+            } => {
+                self.pick(target, order, product, *quantity).await;
             }
             Somebody::ChangeLines { product, quantity } => {
                 let (lines, _) = self.open_lines(target, product).await;
@@ -68,6 +65,9 @@ impl World {
                 let (_, picking) = self.open_lines(target, product).await;
                 let body = json!({"ids": [picking]});
                 target.admin("stock.picking", "action_cancel", body).await;
+            }
+            Somebody::ShareOrigin { order, pickings } => {
+                self.share_origin(target, order, *pickings).await;
             }
             Somebody::SplitLines(product) => self.split_lines(target, product).await,
             Somebody::Forget(product) => {
@@ -171,6 +171,40 @@ impl World {
             ["picked", "=", true],
             ["state", "not in", ["done", "cancel"]]
         ])
+    }
+
+    async fn pick(&self, target: &Target, order: &str, product: &str, quantity: Option<f64>) {
+        let moves = self.moves(target, order, product).await;
+        let domain = json!([["move_id", "in", moves]]);
+        let lines = target
+            .ask("stock.move.line", "search", json!({"domain": domain}))
+            .await;
+        let mut vals = json!({"picked": true});
+        if let Some(quantity) = quantity {
+            vals["quantity"] = json!(quantity);
+        }
+        let body = json!({"ids": lines, "vals": vals});
+        target.admin("stock.move.line", "write", body).await;
+    }
+
+    async fn picked_lines(&self, target: &Target, order: &str) -> Value {
+        let domain = json!([
+            ["picking_id", "=", self.picking(target, order).await],
+            ["picked", "=", true]
+        ]);
+        let body = json!({"domain": domain});
+        target.ask("stock.move.line", "search", body).await
+    }
+
+    async fn share_origin(&self, target: &Target, order: &str, pickings: usize) {
+        let origin = self.order_name(target, &format!("{order}.shared")).await;
+        let picking = self.picking(target, order).await;
+        let body = json!({"ids": [picking], "vals": {"origin": origin}});
+        target.admin("stock.picking", "write", body).await;
+        let kind = target.internal_type(self.warehouse.0).await;
+        let other = json!({"picking_type_id": kind, "origin": origin});
+        let body = json!({"vals_list": vec![other; pickings]});
+        target.admin("stock.picking", "create", body).await;
     }
 
     /// The open, picked lines of a product, and their picking.

@@ -1,0 +1,81 @@
+//! Which lines that people posted in Odoo stand for which documents: each line for at most one.
+//!
+//! Kept in the journal by line, for as long as documents are kept. A claim is written before its document is *posted*, so that
+//! whatever happens then, no other document claims the line.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::document::DocumentKey;
+use crate::journal::{Journal, JournalError, KeepChange};
+
+const PREFIX: &str = "claimed/";
+
+/// A line's id, the key of the document that claims it, and when it did.
+type Claim = (i64, String, Timestamp);
+
+fn read(journal: &Journal) -> Result<Vec<Claim>, JournalError> {
+    let claim = |(path, value): (String, Vec<u8>)| {
+        let line = path.strip_prefix(PREFIX)?.parse().ok()?;
+        let value = String::from_utf8(value).ok()?;
+        let (key, at) = value.split_once(' ')?;
+        Some((line, key.to_owned(), at.parse().ok()?))
+    };
+    Ok(journal
+        .kept(PREFIX)?
+        .into_iter()
+        .filter_map(claim)
+        .collect())
+}
+
+/// The lines that other documents claim.
+pub fn claimed_by_others(
+    journal: &Journal,
+    key: DocumentKey,
+) -> Result<BTreeSet<i64>, JournalError> {
+    let key = key.to_string();
+    let others = read(journal)?.into_iter().filter(|(_, by, _)| *by != key);
+    Ok(others.map(|(line, ..)| line).collect())
+}
+
+/// What is to be kept of a new claim. Claims older than `days` are dropped.
+pub fn claim(
+    journal: &Journal,
+    key: DocumentKey,
+    lines: &[i64],
+    now: Timestamp,
+    days: u32,
+) -> Result<Vec<KeepChange>, JournalError> {
+    let age = SignedDuration::from_hours(i64::from(days) * 24);
+    let before = now.saturating_sub(age).unwrap_or(Timestamp::MIN);
+    let path = |line: i64| format!("{PREFIX}{line}");
+    let old = read(journal)?.into_iter().filter(|(.., at)| *at < before);
+    let mut changes: Vec<KeepChange> = old.map(|(line, ..)| (path(line), None)).collect();
+    let value = format!("{key} {now}").into_bytes();
+    changes.extend(lines.iter().map(|line| (path(*line), Some(value.clone()))));
+    Ok(changes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[tokio::test]
+    async fn a_line_is_claimed_by_one_document_until_its_time_is_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let (journal, _writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+        let (one, other) = (DocumentKey([1; 16]), DocumentKey([2; 16]));
+        let at: Timestamp = "2026-11-24T08:00:00Z".parse().unwrap();
+        let claims = claim(&journal, one, &[5, 7], at, 30).unwrap();
+        journal.inbox().keep(claims).await.unwrap();
+        let by_others = |key| claimed_by_others(&journal, key).unwrap();
+        assert_eq!(by_others(other), BTreeSet::from([5, 7]));
+        assert_eq!(by_others(one), BTreeSet::new(), "its own are free for it");
+        let later = at + SignedDuration::from_hours(31 * 24);
+        let claims = claim(&journal, other, &[9], later, 30).unwrap();
+        journal.inbox().keep(claims).await.unwrap();
+        assert_eq!(by_others(one), BTreeSet::from([9]));
+    }
+}

@@ -1,0 +1,88 @@
+//! What a document about an order is about, fixed before the first call. Pure.
+//!
+//! From the first call on Odoo may have carried the document out, and then the order has other pickings and other lines. So
+//! the picking is fixed before, is kept with the document, and every later look goes by it.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::target::{self, Target};
+use super::{OrderJob, Reconciling, Seen, Task, Way};
+use crate::forward::odoo::order::SeenPicking;
+
+/// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Fixed {
+    pub picking: Option<i64>,
+    /// The picked lines that go into the package.
+    pub pack: Vec<i64>,
+    /// When the last of what was picked there before was picked.
+    pub picked: Option<Timestamp>,
+}
+
+impl Fixed {
+    /// Whether a document of this kind may have made a call.
+    #[must_use]
+    pub fn is_enough_for(&self, task: &Task) -> bool {
+        let lacks_lines = matches!(task, Task::PackAll { .. }) && self.pack.is_empty();
+        self.picking.is_some() && !lacks_lines
+    }
+}
+
+impl OrderJob {
+    /// The picking that this document is about, by what Odoo has before the first call.
+    #[must_use]
+    pub fn fix(&self, seen: &Seen) -> Fixed {
+        if seen.too_many.is_some() && target::holder(seen, self.key).is_none() {
+            return Fixed::default();
+        }
+        let open = |target| match target {
+            Target::Open(picking) => Some(picking),
+            Target::Closed(_) | Target::Several(_) | Target::Nothing => None,
+        };
+        let picking = match &self.task {
+            Task::Lines { lines, way } => target::holder(seen, self.key).or_else(|| {
+                let parents = &self.parents;
+                open(target::for_lines(seen, &self.order, *way, lines, parents))
+            }),
+            Task::Validate | Task::PackAll { .. } => {
+                open(target::with_picks(seen, &self.order)).filter(|picking| picking.has_picks())
+            }
+            Task::Ship(_) => target::delivery(seen, &self.order),
+            Task::TakeBack { .. } => None,
+        };
+        let pack = match (&self.task, picking) {
+            (Task::PackAll { .. }, Some(picking)) => picking.loose().collect(),
+            _ => Vec::new(),
+        };
+        Fixed {
+            picking: picking.map(|picking| picking.id),
+            pack,
+            picked: None,
+        }
+    }
+}
+
+impl OrderJob {
+    /// The bins that may decide which step of the order is meant.
+    #[must_use]
+    pub fn scanned_bins(&self) -> BTreeSet<i64> {
+        match &self.task {
+            Task::Lines {
+                way: Way::Pick,
+                lines,
+            } => lines.iter().filter_map(|line| line.from).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+impl Reconciling {
+    /// The picking that was fixed, unless it is cancelled or gone: then another one may be meant.
+    pub(super) fn fixed<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
+        let fixed = self.job.fixed.as_ref()?.picking?;
+        let mut pickings = seen.pickings.iter();
+        pickings.find(|picking| picking.id == fixed && picking.state != "cancel")
+    }
+}

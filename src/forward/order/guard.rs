@@ -1,0 +1,117 @@
+//! Keeps a validation from moving what nobody picked. Pure.
+//!
+//! Where nothing is picked, Odoo's `button_validate` moves everything that is reserved. So somebody who takes the picked lines
+//! off the order after the gateway has read it and before it validates would make Odoo ship the whole demand. Odoo takes a
+//! move for picked as long as it has no lines after the picked one went. So the guard removes, in one transaction that fails
+//! where a picked line is gone, the reserved lines beside the picked ones, as the validation itself does. From then on
+//! Odoo refuses to validate the picking when its picked lines go.
+//!
+//! What the guard cannot keep from happening (somebody takes the mark *picked* off the lines) is found when the picking is
+//! read back: [`Reconciling::moved_unscanned`].
+
+use rust_decimal::Decimal;
+
+use super::{Call, Next, Picked, Reconciling, Seen, refuse, rows};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::order::{SeenLine, SeenPicking};
+use crate::outcome::{Outcome, code};
+
+/// So often Odoo may refuse the guard because somebody changes the order at the same moment.
+const REFUSED_MAX: usize = 3;
+
+impl Reconciling {
+    pub(super) fn guard_is_hopeless(&self) -> bool {
+        let refused = self
+            .calls
+            .iter()
+            .filter(|call| **call == Call::GuardRefused);
+        refused.count() >= REFUSED_MAX
+    }
+
+    /// The validation, and the guard before it where Odoo needs one.
+    pub(super) fn guarded(picking: &SeenPicking, backorder: bool) -> Next {
+        let remove = picking.reserved_beside_picks();
+        if remove.is_empty() {
+            return Next::Validate {
+                picking: picking.id,
+                backorder,
+            };
+        }
+        let picked = picking.lines.iter().filter(|line| line.picked);
+        let (scanned, others): (Vec<&SeenLine>, Vec<&SeenLine>) =
+            picked.partition(|line| line.external.is_some());
+        let ids = |lines: Vec<&SeenLine>| lines.into_iter().map(|line| line.id).collect();
+        Next::Guard {
+            scanned: ids(scanned),
+            others: ids(others),
+            remove,
+            backorder,
+            picking: Box::new(picking.clone()),
+        }
+    }
+
+    /// Notes what is picked when a validation begins.
+    pub(super) fn note_picked(&mut self, seen: &Seen, next: &Next) {
+        let id = match next {
+            Next::Guard { picking, .. } => picking.id,
+            Next::Validate { picking, .. } => *picking,
+            _ => return,
+        };
+        let picking = seen.pickings.iter().find(|picking| picking.id == id);
+        let lines = picking.into_iter().flat_map(|picking| &picking.lines);
+        let lines = lines.filter(|line| line.picked);
+        self.picked = Some(Picked {
+            picking: id,
+            lines: lines.map(|line| (line.id, line.quantity)).collect(),
+        });
+    }
+
+    /// Our validation moved more than was picked when it began.
+    pub(super) fn moved_unscanned(&self, seen: &Seen) -> Option<Next> {
+        let picked = self.picked.as_ref()?;
+        let picking = seen.pickings.iter().find(|p| p.id == picked.picking)?;
+        let is_ours = picking.state == "done" && picking.write_uid == Some(seen.me);
+        let more = picking.lines.iter().filter_map(|line| {
+            let known = picked.lines.get(&line.id).copied().unwrap_or_default();
+            let more = line.quantity - known;
+            (more >= TOLERANCE).then_some((line.product, more))
+        });
+        let more: Vec<(i64, Decimal)> = more.collect();
+        if !is_ours || more.is_empty() {
+            return None;
+        }
+        Some(refuse(
+            code::MOVED_UNSCANNED,
+            format!(
+                "Odoo posted {} with {} that nobody scanned, because somebody changed the picking in Odoo while the gateway \
+                 validated it. Reverse in Odoo what was not moved, then retry this document",
+                picking.name,
+                rows::describe_products(picking, more)
+            ),
+            Some(picking.named()),
+        ))
+    }
+
+    /// Before the document is refused, what the guard did to its open picking is taken back.
+    pub(super) fn reserve_first(&self, seen: &Seen, next: Next) -> Next {
+        let is_refused = matches!(next, Next::Finish(Outcome::Refused { .. }));
+        let was_guarded = self.did(Call::Guarded) || self.job.again;
+        if !is_refused || !was_guarded || self.did(Call::ReservedAgain) {
+            return next;
+        }
+        let fixed = self.job.fixed.as_ref().and_then(|fixed| fixed.picking);
+        let guarded = self.picked.as_ref().map(|picked| picked.picking).or(fixed);
+        let mut pickings = seen.pickings.iter();
+        let Some(picking) = pickings.find(|p| Some(p.id) == guarded && p.is_open()) else {
+            return next;
+        };
+        let moves = picking.picked_without_lines();
+        if moves.is_empty() {
+            return next;
+        }
+        Next::ReserveAgain {
+            picking: Box::new(picking.clone()),
+            moves,
+        }
+    }
+}

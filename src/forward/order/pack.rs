@@ -1,0 +1,104 @@
+//! All that was picked for an order goes into one package.
+
+use super::target::{self, Target};
+use super::{Call, Next, Reconciling, Seen, posted, refuse};
+use crate::forward::odoo::order::{SeenLine, SeenPicking};
+use crate::outcome::code;
+
+impl Reconciling {
+    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> Next {
+        let fixed = self.job.fixed.as_ref();
+        if let Some(fixed) = fixed.filter(|fixed| !fixed.pack.is_empty()) {
+            return self.pack_fixed(seen, package, &fixed.pack);
+        }
+        // Nothing was loose before the first call, or an older version made it.
+        let holds = |picking: &&&SeenPicking| {
+            let mut lines = picking.lines.iter();
+            lines.any(|line| line.picked && line.result_package == Some(package))
+        };
+        let is_older = self.job.again && fixed.is_none();
+        let of_order = target::of_order(seen, &self.job.order);
+        if let Some(picking) = of_order.iter().find(holds).filter(|_| is_older) {
+            return posted(picking.named(), true);
+        }
+        let picking = match target::with_picks(seen, &self.job.order) {
+            Target::Open(picking) => picking,
+            Target::Closed(pickings) => {
+                let packed =
+                    |p: &&&SeenPicking| p.lines.iter().any(|l| l.result_package == Some(package));
+                return match pickings.iter().rev().find(packed) {
+                    Some(picking) => posted(picking.named(), true),
+                    None => self.closed(&pickings, &[]),
+                };
+            }
+            Target::Several(_) | Target::Nothing => return self.unknown(),
+        };
+        let loose: Vec<i64> = picking.loose().collect();
+        if !loose.is_empty() && !self.did(Call::Wrote) {
+            return Next::Pack {
+                picking: Box::new(picking.clone()),
+                lines: loose,
+                package,
+            };
+        }
+        let mut picked = picking.lines.iter().filter(|line| line.picked);
+        if picked.any(|line| line.result_package == Some(package)) {
+            return posted(picking.named(), !self.did(Call::Wrote));
+        }
+        refuse(
+            code::NOTHING_PICKED,
+            format!(
+                "nothing that was picked for {} is without a package",
+                picking.name
+            ),
+            Some(picking.named()),
+        )
+    }
+
+    /// The lines that were fixed, whatever was picked since.
+    fn pack_fixed(&self, seen: &Seen, package: i64, fixed: &[i64]) -> Next {
+        let is_fixed = |line: &&SeenLine| fixed.contains(&line.id);
+        let holds = |picking: &&SeenPicking| picking.lines.iter().any(|line| is_fixed(&line));
+        let Some(picking) = seen.pickings.iter().find(holds) else {
+            let picking = self.fixed(seen).map(SeenPicking::named);
+            let message = format!(
+                "somebody removed from {} what was to go into the package. Pack in Odoo what is there, and discard this document",
+                self.job.order
+            );
+            return refuse(code::ORDER_CHANGED, message, picking);
+        };
+        let lines = || picking.lines.iter().filter(is_fixed);
+        if lines().count() == fixed.len() && lines().all(|l| l.result_package == Some(package)) {
+            return posted(picking.named(), !self.did(Call::Wrote));
+        }
+        let named = Some(picking.named());
+        if !picking.is_open() {
+            let code = if picking.state == "done" {
+                code::ORDER_DONE
+            } else {
+                code::ORDER_CANCELLED
+            };
+            let message = format!(
+                "{} is {} in Odoo, and its goods are not all in the package. Put them into it in Odoo if they are, and discard this document",
+                picking.name, picking.state
+            );
+            return refuse(code, message, named);
+        }
+        let loose: Vec<i64> = lines()
+            .filter(|line| line.result_package.is_none())
+            .map(|line| line.id)
+            .collect();
+        if !loose.is_empty() && !self.did(Call::Wrote) {
+            return Next::Pack {
+                picking: Box::new(picking.clone()),
+                lines: loose,
+                package,
+            };
+        }
+        let message = format!(
+            "somebody changed on {} what was to go into the package. Pack in Odoo what is there, and discard this document",
+            picking.name
+        );
+        refuse(code::ORDER_CHANGED, message, named)
+    }
+}
