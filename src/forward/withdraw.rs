@@ -64,7 +64,7 @@ async fn lines(
     if let Some(known) = missing {
         seen.pickings.extend(odoo.seen(&[known.id]).await?);
     }
-    let mut open = Vec::new();
+    let (mut open, mut changed) = (Vec::new(), Vec::new());
     for picking in &seen.pickings {
         let ours = || picking.lines.iter().filter(|line| line.is_of(document.key));
         match picking.state.as_str() {
@@ -72,11 +72,31 @@ async fn lines(
                 return Ok(Withdrawn::Posted(picking.name.clone()));
             }
             "done" | "cancel" => {}
-            _ => open.extend(ours().map(|line| line.id)),
+            _ => {
+                changed.extend(ours().next().map(|_| picking.id));
+                open.extend(ours().map(|line| line.id));
+            }
         }
     }
     if !open.is_empty() {
         odoo.remove_lines(&open).await?;
+        reserve_again(odoo, &changed).await?;
     }
     Ok(Withdrawn::Gone { open: open.len() })
+}
+
+/// A move whose picked lines are gone stays picked in Odoo, which does not reserve it any more.
+async fn reserve_again(odoo: &mut Client, pickings: &[i64]) -> Result<(), Failure> {
+    for picking in odoo.seen(pickings).await? {
+        let moves = picking.picked_without_lines();
+        if moves.is_empty() || !picking.is_open() {
+            continue;
+        }
+        match odoo.reserve_again(&picking, &moves).await {
+            // Nobody lost anything but a reservation.
+            Ok(()) | Err(Failure::Person { .. }) => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
 }

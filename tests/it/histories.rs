@@ -31,6 +31,8 @@ struct Report {
     events: usize,
     parked: usize,
     recounts: usize,
+    /// Deliveries whose order waits for a person.
+    held_back: usize,
     wrong: String,
 }
 
@@ -91,13 +93,14 @@ async fn play(target: &Target, histories: u64, of: Orders) {
     gateway.stop().await;
     let took = clock::instant().duration_since(begun);
     println!(
-        "{} histories, {} deliveries of {} events in {} s: {} parked ({:.2} %), {} recounts",
+        "{} histories, {} deliveries of {} events in {} s: {} parked ({:.2} %), {} orders held back by that, {} recounts",
         report.histories,
         report.deliveries,
         report.events,
         took.as_secs(),
         report.parked,
         100.0 * share(report.parked, report.events),
+        report.held_back,
         report.recounts
     );
     assert!(report.wrong.is_empty(), "{}", report.wrong);
