@@ -356,10 +356,12 @@ impl Book {
         let last = |spans: &[Span]| spans.iter().map(|span| span.until).max();
         let places = gone(&self.counts, |counts| newest(counts), before);
         let ends = gone(&self.spans, |spans| last(spans), before);
-        places
-            .iter()
-            .for_each(|place| drop(self.counts.remove(place)));
-        ends.iter().for_each(|end| drop(self.spans.remove(end)));
+        for place in &places {
+            self.counts.remove(place);
+        }
+        for end in &ends {
+            self.spans.remove(end);
+        }
         (places, ends)
     }
 }

@@ -183,7 +183,6 @@ impl Ledger {
             self.waits.release(entry.document.number);
             taken.push((entry, next));
         }
-        let mut consequences = Consequences::default();
         let mut changes = Vec::new();
         for (entry, next) in &taken {
             changes.push(match next {
@@ -197,23 +196,7 @@ impl Ledger {
                 }
             });
         }
-        for (entry, next) in &taken {
-            let mut entry = entry.clone();
-            match next {
-                Next::Send(prepared) | Next::Nothing(prepared) if entry.progress.plan.is_none() => {
-                    entry.progress.plan.clone_from(&prepared.plan);
-                }
-                _ => {}
-            }
-            if matches!(next, Next::Send(_) | Next::Nothing(_) | Next::Found(_)) {
-                let kept = entry.progress.plan.as_deref();
-                let noted = self.note_count(&entry.document, kept, ground.rules)?;
-                consequences.keep.extend(noted);
-            }
-            if matches!(next, Next::Nothing(_) | Next::Found(_)) {
-                self.after_posting(&entry, &mut consequences)?;
-            }
-        }
+        let mut consequences = self.consequences_of(&taken, ground.rules)?;
         let asked = changes.len();
         changes.append(&mut consequences.changes);
         let mut made = self.change_and(changes, consequences).await?;
@@ -261,6 +244,33 @@ impl Ledger {
             self.aside.answered(number, now);
         }
         Ok(Some(jobs))
+    }
+
+    /// What follows from what was taken: counts that are sent are in the book, and what Odoo has already is posted.
+    fn consequences_of(
+        &mut self,
+        taken: &[(Entry, Next)],
+        rules: &Rules,
+    ) -> Result<Consequences, JournalError> {
+        let mut consequences = Consequences::default();
+        for (entry, next) in taken {
+            let mut entry = entry.clone();
+            match next {
+                Next::Send(prepared) | Next::Nothing(prepared) if entry.progress.plan.is_none() => {
+                    entry.progress.plan.clone_from(&prepared.plan);
+                }
+                _ => {}
+            }
+            if matches!(next, Next::Send(_) | Next::Nothing(_) | Next::Found(_)) {
+                let kept = entry.progress.plan.as_deref();
+                let noted = self.note_count(&entry.document, kept, rules)?;
+                consequences.keep.extend(noted);
+            }
+            if matches!(next, Next::Nothing(_) | Next::Found(_)) {
+                self.after_posting(&entry, &mut consequences)?;
+            }
+        }
+        Ok(consequences)
     }
 
     /// What is said to Odoo about each, or why nothing is.

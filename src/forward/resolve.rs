@@ -28,7 +28,7 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
 use self::names::Names;
-pub use self::plan::moves;
+pub use self::plan::{Moves, moves};
 use super::copy::Copy;
 use super::machine::Work;
 use super::odoo::stock::Place;
@@ -280,7 +280,7 @@ pub fn counted(kept: &str) -> Option<(Place, Decimal)> {
         package: of.package,
         owner: of.owner,
     };
-    let quantity = counted.counted.and_then(|counted| counted.parse().ok());
+    let quantity = counted.quantity.and_then(|quantity| quantity.parse().ok());
     Some((place, quantity.unwrap_or_default()))
 }
 

@@ -15,6 +15,7 @@ use crate::clock;
 use crate::document::{Document, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
 use crate::forward::copy::{Copy, Found};
+use crate::forward::resolve::Moves;
 use crate::forward::resolve::{Rules, count_difference, counted, moves};
 use crate::forward::times::{self, parts};
 use crate::journal::stored;
@@ -124,7 +125,7 @@ impl Ledger {
                     .map(moves)
                     .unwrap_or_default()
                     .iter()
-                    .flat_map(|line| line.ends())
+                    .flat_map(Moves::ends)
                 {
                     self.recount_since(&end, time, None, consequences)?;
                 }

@@ -172,6 +172,10 @@ async fn compare(
     Ok(())
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` hands over"
+)]
 pub(super) fn unread(error: JournalError) -> Failure {
     Failure::wait(format!(
         "the journal does not say when it was scanned: {error}"
@@ -388,7 +392,7 @@ fn plan(wanted: &Wanted, package: Option<i64>, owner: Option<i64>, difference: D
                 package: wanted.of.package,
                 owner: wanted.of.owner,
             },
-            counted: Some(wanted.counted.normalize().to_string()),
+            quantity: Some(wanted.counted.normalize().to_string()),
             inventory: Some(wanted.inventory),
         }),
         ..Plan::default()
@@ -449,7 +453,7 @@ pub(super) fn again(ground: Ground<'_>, number: u64) -> Result<Option<TransferLi
             package: counted.of.package,
             into: None,
             owner: counted.of.owner,
-            quantity: counted.counted?.parse().ok()?,
+            quantity: counted.quantity?.parse().ok()?,
         })
     }))
 }

@@ -168,13 +168,12 @@ fn scanned_at(ground: Ground<'_>, asked: Asked<'_>, line: &Line) -> Timestamp {
     let undone = asked
         .undoing
         .map(|undoing| ground.journal.event(undoing.seq));
-    let first = match undone {
-        Some(Ok(Some(recorded))) => recorded.event.given_time(),
-        _ => {
-            let parts = parts(ground.journal, document, line).unwrap_or_default();
-            let times = parts.iter().map(|part| part.done.bounds().0);
-            times.min().unwrap_or(document.occurred)
-        }
+    let first = if let Some(Ok(Some(recorded))) = undone {
+        recorded.event.given_time()
+    } else {
+        let parts = parts(ground.journal, document, line).unwrap_or_default();
+        let times = parts.iter().map(|part| part.done.bounds().0);
+        times.min().unwrap_or(document.occurred)
     };
     if first < CLOCK_MIN {
         document.sealed

@@ -208,7 +208,7 @@ pub(super) struct Counted {
     pub of: CountedOf,
     /// What was counted, in the product's own unit, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counted: Option<String>,
+    pub quantity: Option<String>,
     /// Where Odoo keeps differences of this product.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<i64>,
@@ -391,7 +391,7 @@ mod tests {
                     lot: Some(5),
                     ..CountedOf::default()
                 },
-                counted: Some("7".to_owned()),
+                quantity: Some("7".to_owned()),
                 inventory: Some(14),
             }),
             owners: vec![None, Some(3)],

@@ -312,8 +312,8 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
         document.occurred.as_microsecond(),
         document.sealed.as_microsecond(),
     );
-    let stored = match lines_v1(document) {
-        Some(lines) => StoredDocument::V1(DocumentV1 {
+    let stored = if let Some(lines) = lines_v1(document) {
+        StoredDocument::V1(DocumentV1 {
             key: document.key.0,
             unsupported: match &document.purpose {
                 Purpose::Unsupported { kind } => Some(kind.clone()),
@@ -324,24 +324,23 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
             occurred_us,
             sealed_us,
             events,
-        }),
-        None => {
-            let stored = DocumentV2 {
-                key: document.key.0,
-                purpose: document.purpose.clone().into(),
-                group: document.group.clone(),
-                lines: document.lines.iter().map(Into::into).collect(),
-                occurred_us,
-                sealed_us,
-                events,
-                corrects: document.corrects,
-                flags: document.flags.clone(),
-            };
-            if document.times.is_empty() {
-                StoredDocument::V2(stored)
-            } else {
-                StoredDocument::V3(stored, times_in(&document.times))
-            }
+        })
+    } else {
+        let stored = DocumentV2 {
+            key: document.key.0,
+            purpose: document.purpose.clone().into(),
+            group: document.group.clone(),
+            lines: document.lines.iter().map(Into::into).collect(),
+            occurred_us,
+            sealed_us,
+            events,
+            corrects: document.corrects,
+            flags: document.flags.clone(),
+        };
+        if document.times.is_empty() {
+            StoredDocument::V2(stored)
+        } else {
+            StoredDocument::V3(stored, times_in(&document.times))
         }
     };
     encode("document", &stored)

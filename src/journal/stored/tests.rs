@@ -318,7 +318,7 @@ fn documents_v4() -> [(&'static str, Document); 2] {
             other: Some(at(-7260)),
         },
     ];
-    let timed = Document {
+    let document_with_times = Document {
         times,
         flags: vec!["clock-in-doubt".to_owned()],
         ..document()
@@ -333,7 +333,7 @@ fn documents_v4() -> [(&'static str, Document); 2] {
         events: Vec::new(),
         ..document()
     };
-    [("times", timed), ("recount", recount)]
+    [("times", document_with_times), ("recount", recount)]
 }
 
 /// An event with a flag, and totals that count such events.

@@ -1,6 +1,7 @@
 //! A gateway without doors whose time of sealing the test owns, and an Odoo to post to.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -483,7 +484,11 @@ impl Gateway {
             #[expect(clippy::cast_precision_loss, reason = "few")]
             let wanted = wanted[place] as f64;
             if (found - wanted).abs() > 1e-6 {
-                why += &format!(" bin {} holds {found}, the replay {wanted};", BINS[place]);
+                let _ = write!(
+                    why,
+                    " bin {} holds {found}, the replay {wanted};",
+                    BINS[place]
+                );
             }
         }
         if !why.is_empty() {
@@ -549,9 +554,9 @@ impl Gateway {
                     continue;
                 }
                 let (number, kind) = (entry.document.number, entry.document.purpose.kind());
-                text += &format!("  document {number} {kind} {}:\n", entry.progress.state);
+                let _ = writeln!(text, "  document {number} {kind} {}:", entry.progress.state);
                 for record in self.journal.audit(number).unwrap() {
-                    text += &format!("    {}\n", record.note);
+                    let _ = writeln!(text, "    {}", record.note);
                 }
             }
         }

@@ -296,25 +296,19 @@ impl fmt::Display for History {
             writeln!(f, "  the clock of device 0 is {ahead} s ahead")?;
         }
         for (place, second) in self.in_true_order() {
-            match place {
-                Some(place) => {
-                    let Done { device, deed, .. } = self.events[place];
-                    writeln!(
-                        f,
-                        "  {second:5} s, event {place}, device {device}: {deed:?}"
-                    )?;
-                }
-                None => {
-                    let moves: Vec<&Foreign> = self
-                        .foreign
-                        .iter()
-                        .filter(|move_| move_.second == second)
-                        .collect();
-                    writeln!(
-                        f,
-                        "  {second:5} s, somebody in Odoo, from A to B: {moves:?}"
-                    )?;
-                }
+            if let Some(place) = place {
+                let Done { device, deed, .. } = self.events[place];
+                writeln!(
+                    f,
+                    "  {second:5} s, event {place}, device {device}: {deed:?}"
+                )?;
+            } else {
+                let of_second = |foreign: &&Foreign| foreign.second == second;
+                let moves: Vec<&Foreign> = self.foreign.iter().filter(of_second).collect();
+                writeln!(
+                    f,
+                    "  {second:5} s, somebody in Odoo, from A to B: {moves:?}"
+                )?;
             }
         }
         Ok(())

@@ -49,12 +49,11 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
         }
     } else {
         match standing(book, wanted, others) {
-            Standing::Newest => {}
             Standing::Superseded(newer) => return superseded(wanted, newer),
             Standing::Contradicted(other) if !wanted.is_allowed => {
                 return Verdict::Park(contradicted(wanted, other));
             }
-            Standing::Contradicted(_) => {}
+            Standing::Newest | Standing::Contradicted(_) => {}
         }
     }
     if wanted.is_allowed {

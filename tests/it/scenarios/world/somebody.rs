@@ -7,6 +7,7 @@ use crate::scenarios::script::{Operation, Somebody};
 use crate::scenarios::target::{Target, fresh};
 
 impl World {
+    #[expect(clippy::too_many_lines, reason = "one arm for each deed")]
     pub async fn somebody(&self, target: &Target, deed: &Somebody) {
         match deed {
             Somebody::Validate(order) => {
