@@ -3,10 +3,13 @@
 //! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a person discarded or corrected it;
 //!   `undo`: because its device took it back; `heal`: what master data resolves by now; `clocks`: what device clocks do.
 //! - `late`: what a call did that came to no answer, once it can no longer be running.
-//! - `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`: what the devices hear.
+//! - `book`: counts, and what follows for them from a posting; `again`: parked documents that a posting sets free.
+//! - `select`: which documents are next; `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`:
+//!   what the devices hear.
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
 
+mod again;
 mod back;
 mod book;
 mod changes;
@@ -14,6 +17,7 @@ mod clocks;
 mod heal;
 mod hold;
 mod late;
+mod select;
 mod taken;
 mod tell;
 mod undo;
@@ -37,14 +41,13 @@ use super::copy::Copy;
 use super::late::Late;
 use super::machine::Job;
 use super::odoo::Client;
-use super::resolve::{Asked, Ground, Intent, Prepared, Rules, is_about_order, resolve};
-use super::sequence::{Sequence, follows};
-use crate::assemble;
+use super::resolve::{Asked, Ground, Intent, Prepared, Rules, resolve};
+use super::sequence::Sequence;
 use crate::book::Book;
 use crate::clock;
-use crate::document::{Document, Purpose, Reason, State};
+use crate::document::{Purpose, Reason};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
 use crate::source::Outlets;
 
 /// Documents that are read from the journal at once.
@@ -321,104 +324,6 @@ impl Ledger {
         })
     }
 
-    /// First those whose send was begun before the start, then those that wait; between them, and alone, one that was set
-    /// aside and is due.
-    async fn next_entries(
-        &mut self,
-        ground: Ground<'_>,
-        lines_max: usize,
-        now: Duration,
-    ) -> Result<Vec<Entry>, Interrupted> {
-        self.learn_blockers(ground)?;
-        if let Some(after) = self.recovered {
-            let entries = self
-                .read(ground, State::Sending, after, lines_max, now)
-                .await?;
-            if !entries.is_empty() {
-                return Ok(entries);
-            }
-            self.recovered = None;
-        }
-        let entries = self.read(ground, State::Waiting, 0, lines_max, now).await?;
-        let due = self.aside.due(now);
-        let due = due.filter(|_| entries.is_empty() || !self.aside_taken);
-        self.aside_taken = due.is_some();
-        let Some(number) = due else {
-            return Ok(entries);
-        };
-        let waits = |entry: &Entry| entry.progress.state == State::Waiting;
-        if let Some(entry) = self.journal.document(number)?.filter(waits) {
-            return Ok(vec![self.revived(entry)?]);
-        }
-        self.aside.answered(number, now);
-        Ok(entries)
-    }
-
-    /// What an earlier version could not post is, now, what its event says.
-    fn revived(&self, mut entry: Entry) -> Result<Entry, JournalError> {
-        if let (Purpose::Unsupported { .. }, [seq]) =
-            (&entry.document.purpose, entry.document.events.as_slice())
-            && let Some(recorded) = self.journal.event(*seq)?
-        {
-            entry.document = assemble::revive(&entry.document, &recorded);
-        }
-        Ok(entry)
-    }
-
-    /// When the first that was set aside, or whose goods are on their way, is due, and how documents stood when nothing could be taken: until that changes
-    /// there is nothing to do.
-    pub fn idle(&self) -> (Option<Duration>, Standings) {
-        let due = [self.aside.next_due(), self.waits.next_due()];
-        (due.into_iter().flatten().min(), self.standings)
-    }
-
-    /// Documents of one kind of work that may be sent now, in the order of their numbers, as many as fit.
-    async fn read(
-        &mut self,
-        ground: Ground<'_>,
-        state: State,
-        mut after: u64,
-        lines_max: usize,
-        now: Duration,
-    ) -> Result<Vec<Entry>, Interrupted> {
-        let totals = self.journal.totals();
-        let mut entries: Vec<Entry> = Vec::new();
-        let mut lines = 0;
-        loop {
-            let page = self.journal.documents(Some(state), after, PAGE_DOCUMENTS)?;
-            let whole = page.len() == PAGE_DOCUMENTS;
-            for entry in page {
-                after = entry.document.number;
-                if self.aside.contains(after) || self.waits.is_waiting(after, &totals, now) {
-                    continue;
-                }
-                let entry = self.revived(entry)?;
-                // What was begun before the start is seen through.
-                if state == State::Waiting && self.hold_back(ground, &entry).await? {
-                    self.waits.release(after);
-                    continue;
-                }
-                let alone = goes_alone(&entry.document.purpose);
-                // One without lines costs something as well.
-                lines += entry.document.lines.len().max(1);
-                if let Some(first) = entries.first() {
-                    let alike = !alone && !goes_alone(&first.document.purpose);
-                    let before = || entries.iter().map(|entry| &entry.document);
-                    if lines > lines_max
-                        || !alike
-                        || follows(Some(ground.copy), &entry.document, before())?
-                    {
-                        return Ok(entries);
-                    }
-                }
-                entries.push(entry);
-            }
-            if !whole {
-                return Ok(entries);
-            }
-        }
-    }
-
     /// Writes outcomes down, and then tells the devices.
     pub async fn settle(
         &mut self,
@@ -496,58 +401,7 @@ impl Ledger {
         Ok(())
     }
 
-    /// A validation that was parked because something was missing is tried again when more was posted for its order.
-    async fn perhaps_complete(&mut self, document: &Document) -> Result<(), Ended> {
-        let Some(order) = document.purpose.order() else {
-            return Ok(());
-        };
-        for number in self.sequence.about_order(order) {
-            let Some(entry) = self.journal.document(number)? else {
-                continue;
-            };
-            let lacked = entry.progress.reason.as_ref();
-            let lacked = lacked.is_some_and(|reason| code::LACKING.contains(&reason.code.as_str()));
-            if lacked && entry.progress.state == State::Parked && is_validation(&entry) {
-                let note = format!("document {} was posted for the order", document.number);
-                self.change(vec![waiting(&entry, note)]).await?;
-            }
-        }
-        Ok(())
-    }
-
-    fn note_open_picks(&mut self, number: u64, reason: &Reason) {
-        if reason.code == code::OPEN_PICKS {
-            self.open_picks.insert(number);
-        }
-    }
-
-    /// Counts that waited for picks to be validated are compared again when an order was validated, or a pick undone.
-    async fn retry_open_picks(&mut self, document: &Document) -> Result<(), Ended> {
-        if !matches!(
-            document.purpose,
-            Purpose::Validate { .. } | Purpose::Undo { .. }
-        ) {
-            return Ok(());
-        }
-        let mut changes = Vec::new();
-        for number in std::mem::take(&mut self.open_picks) {
-            let is_parked = |entry: &Entry| {
-                let reason = entry.progress.reason.as_ref();
-                entry.progress.state == State::Parked
-                    && reason.is_some_and(|reason| reason.code == code::OPEN_PICKS)
-            };
-            if let Some(entry) = self.journal.document(number)?.filter(is_parked) {
-                let note = format!("document {} was posted: compared again", document.number);
-                changes.push(waiting(&entry, note));
-            }
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.change(changes).await.map(drop)
-    }
-
-    /// The same, with what follows from it in the same transaction.
+    /// [`Self::change`], with what follows from it in the same transaction.
     async fn change_and(
         &self,
         changes: Vec<Change>,
@@ -598,11 +452,6 @@ impl Ledger {
             }
         }
     }
-}
-
-/// One whole document at a time: what is about an order, and what takes something back.
-fn goes_alone(purpose: &Purpose) -> bool {
-    is_about_order(purpose) || matches!(purpose, Purpose::Undo { .. })
 }
 
 fn is_validation(entry: &Entry) -> bool {

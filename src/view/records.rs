@@ -290,6 +290,7 @@ fn more(purpose: &Purpose) -> Map<String, Value> {
             let of = of.as_ref().map(|of| of.kind());
             json!({"event": event, "of": of, "reason": reason})
         }
+        Purpose::Recount { count } => json!({"count": count}),
         _ => json!({}),
     };
     said(value)

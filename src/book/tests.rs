@@ -1,0 +1,205 @@
+use super::*;
+
+fn time(minute: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
+}
+
+fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Place {
+    Place {
+        product: 1,
+        bin: 5,
+        lot,
+        package,
+        owner,
+    }
+}
+
+fn end(bin: Id, lot: Id, package: Id, owner: Id) -> End {
+    End {
+        product: 1,
+        bin,
+        lot,
+        package,
+        owner,
+    }
+}
+
+const LOOSE: End = End {
+    product: 1,
+    bin: Id::Known(5),
+    lot: Id::None,
+    package: Id::None,
+    owner: Id::None,
+};
+
+fn count(minute: i64, number: u64, counted: i64) -> Count {
+    Count {
+        time: time(minute),
+        number,
+        counted: counted.into(),
+        recounts: 0,
+    }
+}
+
+fn book(counts: &[(Place, Count)]) -> Book {
+    let mut book = Book::default();
+    for (place, count) in counts {
+        assert!(book.put_count(*place, *count));
+    }
+    book
+}
+
+fn numbers(found: &[(Place, Count)]) -> Vec<u64> {
+    found.iter().map(|(_, count)| count.number).collect()
+}
+
+#[test]
+fn a_count_is_the_newest_or_superseded_or_contradicted() {
+    let whole = place(None, None, None);
+    let book = book(&[(whole, count(10, 3, 7))]);
+    let standing =
+        |number, minute, counted: i64| book.standing(&whole, number, time(minute), counted.into());
+    assert_eq!(standing(4, 11, 9), Standing::Newest);
+    assert_eq!(standing(3, 10, 7), Standing::Newest, "itself");
+    assert_eq!(standing(4, 9, 9), Standing::Superseded(count(10, 3, 7)));
+    assert_eq!(standing(4, 10, 7), Standing::Superseded(count(10, 3, 7)));
+    assert_eq!(standing(4, 10, 9), Standing::Contradicted(count(10, 3, 7)));
+    let lot = book.standing(&place(Some(2), None, None), 4, time(9), 9.into());
+    assert_eq!(lot, Standing::Newest, "a count of another place");
+}
+
+#[test]
+fn what_was_done_before_a_count_or_at_its_time_makes_a_recount_of_the_newest() {
+    let whole = place(None, None, None);
+    let book = book(&[(whole, count(5, 2, 7)), (whole, count(10, 3, 7))]);
+    let since = |minute| numbers(&book.counts_since(&LOOSE, time(minute)));
+    assert_eq!(since(0), [3]);
+    assert_eq!(since(10), [3]);
+    assert_eq!(since(11), Vec::<u64>::new());
+    let elsewhere = End {
+        bin: Id::Known(6),
+        ..LOOSE
+    };
+    assert!(book.counts_since(&elsewhere, time(0)).is_empty());
+    let unknown = End {
+        bin: Id::Unknown,
+        ..LOOSE
+    };
+    assert_eq!(numbers(&book.counts_since(&unknown, time(0))), [3]);
+}
+
+#[test]
+fn a_count_of_a_lot_a_package_or_an_owner_is_of_that_alone() {
+    let places = [
+        place(None, None, None),
+        place(Some(2), None, None),
+        place(None, Some(9), None),
+        place(None, None, Some(4)),
+    ];
+    let counts = (1..).zip(places).map(|(n, place)| (place, count(10, n, 1)));
+    let book = book(&counts.collect::<Vec<_>>());
+    let since = |lot, package, owner| {
+        let mut found =
+            numbers(&book.counts_since(&end(Id::Known(5), lot, package, owner), time(0)));
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(since(Id::None, Id::None, Id::None), [1]);
+    assert_eq!(since(Id::Known(2), Id::None, Id::None), [1, 2]);
+    assert_eq!(since(Id::Known(7), Id::Known(9), Id::None), [1, 3]);
+    assert_eq!(since(Id::Unknown, Id::None, Id::Known(4)), [1, 2, 4]);
+    assert_eq!(since(Id::Unknown, Id::Unknown, Id::Unknown), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_count_that_is_forgotten_leaves_the_one_before_it() {
+    let whole = place(None, None, None);
+    let mut book = book(&[(whole, count(10, 3, 7)), (whole, count(5, 2, 8))]);
+    assert!(!book.put_count(whole, count(5, 2, 8)), "it is known");
+    assert_eq!(book.remove_count(3), Some(whole));
+    assert_eq!(book.counts_of(&whole), [count(5, 2, 8)]);
+    assert_eq!(book.remove_count(3), None);
+    assert_eq!(book.remove_count(2), Some(whole));
+    assert_eq!(book.counts_of(&whole), []);
+}
+
+#[test]
+fn the_newest_counts_of_a_place_are_remembered() {
+    let whole = place(None, None, None);
+    let mut book = book(&[
+        (whole, count(10, 1, 1)),
+        (whole, count(12, 2, 1)),
+        (whole, count(11, 3, 1)),
+    ]);
+    assert!(!book.put_count(whole, count(9, 4, 1)));
+    assert!(book.put_count(whole, count(13, 5, 1)));
+    let known: Vec<u64> = book.counts_of(&whole).iter().map(|c| c.number).collect();
+    assert_eq!(known, [5, 2, 3]);
+}
+
+#[test]
+fn a_span_holds_the_counts_between_its_ends() {
+    let mut book = Book::default();
+    let span = Span {
+        from: time(10),
+        until: time(20),
+        number: 9,
+        doubt: Doubt::Undone,
+    };
+    assert!(book.put_span(LOOSE, span));
+    assert!(!book.put_span(LOOSE, span));
+    let over = |place: Place, minute| book.span_over(&place, time(minute)).is_some();
+    let whole = place(None, None, None);
+    assert_eq!(
+        [10, 11, 19, 20].map(|minute| over(whole, minute)),
+        [false, true, true, false]
+    );
+    assert!(
+        !over(place(None, Some(9), None), 15),
+        "loose goods are in no package"
+    );
+    assert!(!over(Place { bin: 6, ..whole }, 15));
+    let book = super::Book::new(
+        BTreeMap::from([(whole, vec![count(15, 3, 1)])]),
+        BTreeMap::new(),
+    );
+    assert!(book.count_between(&LOOSE, &span, None).is_some());
+    assert!(book.count_between(&LOOSE, &span, Some(3)).is_none());
+}
+
+#[test]
+fn too_many_spans_of_a_place_become_fewer_that_hold_more() {
+    let mut book = Book::default();
+    let limit = i64::try_from(SPANS_OF_PLACE_MAX).unwrap();
+    for number in 0..=limit {
+        let span = Span {
+            from: time(number * 100),
+            until: time(number * 100 + 1 + number % 2 * 50),
+            number: 1,
+            doubt: Doubt::Clock,
+        };
+        assert!(book.put_span(LOOSE, span));
+    }
+    let spans = book.spans_of(&LOOSE);
+    assert_eq!(spans.len(), SPANS_OF_PLACE_MAX);
+    assert!((0..=limit).all(|number| {
+        let within = time(number * 100) + jiff::SignedDuration::from_secs(30);
+        spans.iter().any(|span| span.holds(within))
+    }));
+}
+
+#[test]
+fn what_is_past_its_time_is_forgotten() {
+    let whole = place(None, None, None);
+    let mut book = book(&[(whole, count(10, 3, 7))]);
+    let span = Span {
+        from: time(0),
+        until: time(10),
+        number: 9,
+        doubt: Doubt::Clock,
+    };
+    book.put_span(LOOSE, span);
+    assert_eq!(book.forget(time(10)), (vec![], vec![]));
+    assert_eq!(book.forget(time(11)), (vec![whole], vec![LOOSE]));
+    assert!(book.counts_of(&whole).is_empty() && book.spans_of(&LOOSE).is_empty());
+}
