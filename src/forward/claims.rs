@@ -3,7 +3,7 @@
 //! Kept in the journal by line, for as long as documents are kept. A claim is written before its document is *posted*, so that
 //! whatever happens then, no other document claims the line.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -37,6 +37,14 @@ pub fn claimed_by_others(
     let key = key.to_string();
     let others = read(journal)?.into_iter().filter(|(_, by, _)| *by != key);
     Ok(others.map(|(line, ..)| line).collect())
+}
+
+/// The documents that lines stand for, by line.
+pub fn claimants(journal: &Journal) -> Result<BTreeMap<i64, DocumentKey>, JournalError> {
+    let claims = read(journal)?.into_iter();
+    Ok(claims
+        .filter_map(|(line, by, _)| Some((line, by.parse().ok()?)))
+        .collect())
 }
 
 /// What is to be kept of a new claim. Claims older than `days` are dropped.
@@ -73,6 +81,10 @@ mod tests {
         let by_others = |key| claimed_by_others(&journal, key).unwrap();
         assert_eq!(by_others(other), BTreeSet::from([5, 7]));
         assert_eq!(by_others(one), BTreeSet::new(), "its own are free for it");
+        assert_eq!(
+            claimants(&journal).unwrap(),
+            BTreeMap::from([(5, one), (7, one)])
+        );
         let later = at + SignedDuration::from_hours(31 * 24);
         let claims = claim(&journal, other, &[9], later, 30).unwrap();
         journal.inbox().keep(claims).await.unwrap();

@@ -96,6 +96,7 @@ scenarios!(
     count_then_an_older_count,
     count_then_an_older_movement,
     count_then_an_older_movement_with_restarts,
+    count_then_an_older_pick_that_somebody_posted,
     count_then_an_older_pick_that_somebody_validates,
     count_then_an_older_pick_without_a_bin,
     count_twice_at_one_time,

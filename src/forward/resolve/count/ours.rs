@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use super::unread;
 use crate::book::Id;
 use crate::document::{DocumentKey, Purpose};
+use crate::forward::claims::claimants;
 use crate::forward::odoo::Client;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::odoo::stock::Moved;
@@ -59,7 +60,9 @@ pub(super) async fn date(
     ground: Ground<'_>,
     moved: Vec<Moved>,
 ) -> Result<Vec<Dated>, Trouble> {
-    let keys = keys(odoo, &moved).await?;
+    let mut keys = keys(odoo, &moved).await?;
+    // What somebody posted by hand is what was scanned, and moved then.
+    keys.extend(claimants(ground.journal).map_err(unread)?);
     let mut of_document: BTreeMap<DocumentKey, Vec<usize>> = BTreeMap::new();
     for (place, line) in moved.iter().enumerate() {
         if let Some(key) = keys.get(&line.id) {
