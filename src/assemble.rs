@@ -1,17 +1,20 @@
 //! Events become the lines of documents, which are sealed. Pure: `now` is an argument.
 //!
-//! Equal product, lot, package, from and to within one open document are one line with the sum, because Odoo's
-//! cost goes with lines. A document is one device's (or operator's) work and is sealed by rule: nothing came for
-//! a while, its first event is old, or it is as large as it may get. The true times of its events are at most
-//! [`SPAN_MAX`] apart, because Odoo gives all moves of a picking the newest of them.
+//! Equal product, lot, package, from and to within one open document are one line with the sum,
+//! because Odoo's cost goes with lines. A document is one device's (or operator's) work and is
+//! sealed by rule: nothing came for a while, its first event is old, or it is as large as it may
+//! get. The true times of its events are at most [`SPAN_MAX`] apart, because Odoo gives all moves
+//! of a picking the newest of them.
 //!
-//! What is about an order goes into a document of that order; a count, a validation and what the carrier is told are documents of
-//! their own. **A count comes after all that was done before it in the same bin, and what completes an order after all that was
-//! done for it:** open documents of that kind are sealed first, and a lower number is sent first (`forward::order`). So is the
+//! What is about an order goes into a document of that order; a count, a validation and what the
+//! carrier is told are documents of their own. **A count comes after all that was done before it in
+//! the same bin, and what completes an order after all that was done for it:** open documents of
+//! that kind are sealed first, and a lower number is sent first (`forward::order`). So is the
 //! document of what is taken back.
 //!
-//! Open documents are nowhere but here. After a restart they come about again from the journal's events that are
-//! in no sealed document; they may then be cut differently, which is why nothing is sent before it is sealed.
+//! Open documents are nowhere but here. After a restart they come about again from the journal's
+//! events that are in no sealed document; they may then be cut differently, which is why nothing is
+//! sent before it is sealed.
 
 mod clocks;
 mod doubt;
@@ -132,8 +135,8 @@ impl Assembler {
         self
     }
 
-    /// A device said that it is `at`, which the gateway received at `received`. What that changes comes out of the next
-    /// [`Self::seal`].
+    /// A device said that it is `at`, which the gateway received at `received`. What that changes
+    /// comes out of the next [`Self::seal`].
     pub fn hear_clock(&mut self, device: &Name, at: Timestamp, received: Timestamp, now: Now) {
         self.clocks
             .hear(self.last_seq, device, at, received, now.monotonic);

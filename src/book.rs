@@ -1,22 +1,26 @@
 //! The book of places: which counts hold where, and when nobody knows what a place held. Pure.
 //!
-//! A place is Odoo's ids of a product, a bin, a lot, a package and an owner. **Invariant:** for each place, the stock after
-//! everything is posted is the newest count by true time plus everything done after that count, in whatever order the events
-//! arrived. So whatever is posted later than a count, and was done before it, makes a recount ([`Book::counts_since`]): the
-//! count is compared with Odoo once more, and what is missing is posted at the time of the count.
+//! A place is Odoo's ids of a product, a bin, a lot, a package and an owner. **Invariant:** for
+//! each place, the stock after everything is posted is the newest count by true time plus
+//! everything done after that count, in whatever order the events arrived. So whatever is posted
+//! later than a count, and was done before it, makes a recount ([`Book::counts_since`]): the count
+//! is compared with Odoo once more, and what is missing is posted at the time of the count.
 //!
-//! Where an event was undone, or a clock is in doubt, only a person knows on which side of a count it belongs: a [`Span`].
+//! Where an event was undone, or a clock is in doubt, only a person knows on which side of a count
+//! it belongs: a [`Span`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-/// Counts that are remembered of one place. An older one changes nothing as long as the newer ones stand.
+/// Counts that are remembered of one place. An older one changes nothing as long as the newer ones
+/// stand.
 pub const COUNTS_OF_PLACE_MAX: usize = 3;
 /// Spans that are remembered of one place; beyond it two that are nearest become one.
 pub const SPANS_OF_PLACE_MAX: usize = 64;
-/// Places with counts, and places with spans, that are remembered; beyond it the oldest are forgotten.
+/// Places with counts, and places with spans, that are remembered; beyond it the oldest are
+/// forgotten.
 pub const PLACES_MAX: usize = 20_000;
 
 /// What one record of Odoo's stock is of. Odoo may hold several records of one place.
@@ -30,7 +34,8 @@ pub struct Place {
 }
 
 impl Place {
-    /// Whether this place is part of `whole`, in which `None` is all: each lot, loose and in each package, of any owner.
+    /// Whether this place is part of `whole`, in which `None` is all: each lot, loose and in each
+    /// package, of any owner.
     #[must_use]
     pub fn is_within(&self, whole: &Self) -> bool {
         self.product == whole.product
@@ -112,9 +117,11 @@ pub struct Count {
 pub enum Doubt {
     /// An event was undone: the goods went back some time in the span, or never left.
     Undone,
-    /// The event was done at either end of the span, or in it: the clock of its device is in doubt or unknown.
+    /// The event was done at either end of the span, or in it: the clock of its device is in doubt
+    /// or unknown.
     Clock,
-    /// The clock was in doubt, and the device has shown it since. Odoo has the goods under an earlier time than they moved at.
+    /// The clock was in doubt, and the device has shown it since. Odoo has the goods under an
+    /// earlier time than they moved at.
     Ended,
 }
 
@@ -197,7 +204,8 @@ impl Book {
         }
     }
 
-    /// The newest count of each place that goods at this end may be part of, as far as it was not done before `time`.
+    /// The newest count of each place that goods at this end may be part of, as far as it was not
+    /// done before `time`.
     #[must_use]
     pub fn counts_since(&self, end: &End, time: Timestamp) -> Vec<(Place, Count)> {
         let newest = |(place, counts): (&Place, &Vec<Count>)| Some((*place, *counts.first()?));
@@ -323,7 +331,8 @@ impl Book {
         of_clock.map(|span| span.number).collect()
     }
 
-    /// The device of this document has shown its clock. Answers the ends of the spans that were in doubt.
+    /// The device of this document has shown its clock. Answers the ends of the spans that were in
+    /// doubt.
     pub fn end_doubt(&mut self, number: u64) -> Vec<End> {
         let mut ends = Vec::new();
         for (end, spans) in &mut self.spans {
@@ -342,7 +351,8 @@ impl Book {
         ends
     }
 
-    /// Since when Odoo's moves have to be read for a count at this time: some have an earlier time there than they moved at.
+    /// Since when Odoo's moves have to be read for a count at this time: some have an earlier time
+    /// there than they moved at.
     #[must_use]
     pub fn read_since(&self, place: &Place, time: Timestamp) -> Timestamp {
         let over = self.spans_over(place, time);
@@ -350,7 +360,8 @@ impl Book {
         ended.map(|span| span.from).min().unwrap_or(time)
     }
 
-    /// Forgets what lies before this time, and the oldest places of too many. Answers the places and ends that are gone.
+    /// Forgets what lies before this time, and the oldest places of too many. Answers the places
+    /// and ends that are gone.
     pub fn forget(&mut self, before: Timestamp) -> (Vec<Place>, Vec<End>) {
         let newest = |counts: &[Count]| counts.first().map(|count| count.time);
         let last = |spans: &[Span]| spans.iter().map(|span| span.until).max();
@@ -366,7 +377,8 @@ impl Book {
     }
 }
 
-/// Two spans that are nearest become one that holds both: rather too many counts are for a person than too few.
+/// Two spans that are nearest become one that holds both: rather too many counts are for a person
+/// than too few.
 fn join_nearest(spans: &mut Vec<Span>) {
     let gap = |at: &usize| spans[*at + 1].from.duration_since(spans[*at].until);
     if let Some(at) = (0..spans.len().saturating_sub(1)).min_by_key(gap) {

@@ -113,7 +113,8 @@ pub struct Odoo {
     pub batch_lines_max: usize,
     /// How often the copy of master data asks for changes, in seconds. Default 60; 5 to 86,400.
     pub refresh_s: u64,
-    /// So long Odoo may still carry out a call that the gateway gave up, in seconds. Default 900; 60 to 86,400.
+    /// So long Odoo may still carry out a call that the gateway gave up, in seconds. Default 900;
+    /// 60 to 86,400.
     pub late_commit_s: u64,
     /// Which way calls go. Default `auto`: JSON-2 where Odoo has it (19 and later), else `/jsonrpc`.
     pub api: Api,

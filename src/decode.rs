@@ -1,12 +1,13 @@
 //! Bytes become events, or rejections with a reason. Pure.
 //!
-//! Comes in: a [`Reading`], the payload of one publish with its device, channel and time of receipt.
-//! Goes out: one entry for each event that the payload names, in its order: the [`Event`], or a
-//! [`Rejection`] that says which field is wrong, what was found and what is accepted.
+//! Comes in: a [`Reading`], the payload of one publish with its device, channel and time of
+//! receipt. Goes out: one entry for each event that the payload names, in its order: the [`Event`],
+//! or a [`Rejection`] that says which field is wrong, what was found and what is accepted.
 //!
-//! Promised: it never panics, it never takes more memory than a small multiple of the payload, unknown
-//! fields are ignored, numbers stay exact decimals, and the same reading gives the same answer. An event without an id
-//! has an id of its own, made of the number of the reading: two messages are two events, also where all their fields are equal.
+//! Promised: it never panics, it never takes more memory than a small multiple of the payload,
+//! unknown fields are ignored, numbers stay exact decimals, and the same reading gives the same
+//! answer. An event without an id has an id of its own, made of the number of the reading: two
+//! messages are two events, also where all their fields are equal.
 //!
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
 //! - `action`: which fields each event type needs and takes.
@@ -188,7 +189,8 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
     }
 }
 
-/// The flags of an event. Nothing tells a message without an id from its second copy, so the sender's own mark is passed on.
+/// The flags of an event. Nothing tells a message without an id from its second copy, so the
+/// sender's own mark is passed on.
 fn flags(reading: &Reading, id_derived: bool) -> Vec<EventFlag> {
     let possible_repeat = id_derived && reading.redelivered;
     possible_repeat

@@ -1,17 +1,19 @@
 //! What is known of a device's clock, and when an event was done by it. Pure.
 //!
-//! A device's clock is *ahead* of the gateway's by some time; a negative time means that it is behind. An event names its time `at`
-//! by the device's clock, and the gateway receives the event after some delay. So the *offset* of an event, `at - received`, is never
-//! above the time by which the clock is ahead, and equals it where the device sent the event at once.
+//! A device's clock is *ahead* of the gateway's by some time; a negative time means that it is
+//! behind. An event names its time `at` by the device's clock, and the gateway receives the event
+//! after some delay. So the *offset* of an event, `at - received`, is never above the time by which
+//! the clock is ahead, and equals it where the device sent the event at once.
 //!
-//! A *sighting* is what messages of a device showed of its clock. Age makes no sighting void: a clock stays as it was last seen until
-//! a message shows another one.
+//! A *sighting* is what messages of a device showed of its clock. Age makes no sighting void: a
+//! clock stays as it was last seen until a message shows another one.
 
 use jiff::{SignedDuration, Timestamp};
 
 /// The network delays a message by up to so much, and two clocks that are right differ by no more.
 pub const TOLERANCE: SignedDuration = SignedDuration::from_secs(2);
-/// Offsets of one clock that were sent at once differ by no more. A clock that is wrong by no more counts as right.
+/// Offsets of one clock that were sent at once differ by no more. A clock that is wrong by no more
+/// counts as right.
 pub const STEADY: SignedDuration = SignedDuration::from_secs(5);
 /// Sightings that are kept of one clock; beyond it, the oldest is dropped.
 pub const SIGHTINGS_MAX: usize = 8;
@@ -34,7 +36,8 @@ pub struct DeviceClock {
     pub sightings: Vec<Sighting>,
     /// When the newest event in doubt was received, while no sighting has followed it.
     pub doubted: Option<Timestamp>,
-    /// An event after the last sighting cannot come from a clock that is so far behind: the clock was changed.
+    /// An event after the last sighting cannot come from a clock that is so far behind: the clock
+    /// was changed.
     pub is_changed: bool,
     /// The `seq` of the last event that was taken when a message last showed the clock.
     pub seq: u64,
@@ -52,13 +55,15 @@ pub fn correct(at: Timestamp, ahead: SignedDuration, received: Timestamp) -> Tim
     at.saturating_sub(ahead).unwrap_or(at).min(received)
 }
 
-/// Whether the true time is another one than the device gave, by more than two right clocks may differ.
+/// Whether the true time is another one than the device gave, by more than two right clocks may
+/// differ.
 #[must_use]
 pub fn is_corrected(at: Timestamp, time: Timestamp) -> bool {
     at.duration_since(time).abs() > TOLERANCE
 }
 
-/// Whether an event with this offset can come from a clock that is ahead by so much: no event arrives before it was done.
+/// Whether an event with this offset can come from a clock that is ahead by so much: no event
+/// arrives before it was done.
 #[must_use]
 pub fn allows(ahead: SignedDuration, offset: SignedDuration) -> bool {
     offset <= ahead + STEADY
@@ -74,10 +79,11 @@ impl DeviceClock {
             .map(|seen| seen.ahead)
     }
 
-    /// The true time of an event that was in doubt, once a sighting has followed it. `None`: it still is in doubt.
+    /// The true time of an event that was in doubt, once a sighting has followed it. `None`: it
+    /// still is in doubt.
     ///
-    /// The event was done by the clock that the next message showed. Only where that clock cannot have given `at`, the clock as it
-    /// was before counts.
+    /// The event was done by the clock that the next message showed. Only where that clock cannot
+    /// have given `at`, the clock as it was before counts.
     #[must_use]
     pub fn resolve(&self, at: Timestamp, received: Timestamp) -> Option<Timestamp> {
         let offset = at.duration_since(received);
@@ -88,7 +94,8 @@ impl DeviceClock {
         Some(clock.map_or(at.min(received), |ahead| correct(at, ahead, received)))
     }
 
-    /// Notes that a message showed the clock. Answers whether there is something to keep: another clock, or the end of a doubt.
+    /// Notes that a message showed the clock. Answers whether there is something to keep: another
+    /// clock, or the end of a doubt.
     pub fn show(&mut self, ahead: SignedDuration, received: Timestamp, seq: u64) -> bool {
         self.is_changed = false;
         self.seq = self.seq.max(seq);
@@ -119,8 +126,8 @@ impl DeviceClock {
         ended.is_some() || (is_new && self.was_wrong())
     }
 
-    /// Notes that an event is in doubt. `is_changed`: it cannot come from the clock as it was seen last. Answers whether there is
-    /// something to keep.
+    /// Notes that an event is in doubt. `is_changed`: it cannot come from the clock as it was seen
+    /// last. Answers whether there is something to keep.
     pub fn doubt(&mut self, received: Timestamp, is_changed: bool) -> bool {
         let is_news = self.doubted.is_none() || (is_changed && !self.is_changed);
         self.doubted = self.doubted.max(Some(received));
@@ -139,7 +146,8 @@ impl DeviceClock {
     }
 }
 
-/// Whether two offsets are of the same clock. All clocks that are as good as right are the same one.
+/// Whether two offsets are of the same clock. All clocks that are as good as right are the same
+/// one.
 fn is_like(known: SignedDuration, ahead: SignedDuration) -> bool {
     if !is_wrong(known) && !is_wrong(ahead) {
         return true;

@@ -181,8 +181,8 @@ pub enum Purpose {
         of: Option<Box<Purpose>>,
         reason: Option<String>,
     },
-    /// What is missing of a posted count since something older than the count was posted. It has no events; its line is that of
-    /// the count, and its time the count's.
+    /// What is missing of a posted count since something older than the count was posted. It has no
+    /// events; its line is that of the count, and its time the count's.
     Recount {
         /// The number of the count's document.
         count: u64,
@@ -251,7 +251,8 @@ pub struct Document {
     pub corrects: Option<u64>,
     /// What a person should know of how it came about: `time-corrected`.
     pub flags: Vec<String>,
-    /// The true times of those events that were done at another time than their device gave, by `seq`, rising.
+    /// The true times of those events that were done at another time than their device gave, by
+    /// `seq`, rising.
     pub times: Vec<EventTime>,
 }
 
@@ -260,7 +261,8 @@ pub struct Document {
 pub struct EventTime {
     pub seq: u64,
     pub time: Timestamp,
-    /// While the clock of the device is in doubt: the other time at which the event may have been done.
+    /// While the clock of the device is in doubt: the other time at which the event may have been
+    /// done.
     pub other: Option<Timestamp>,
 }
 

@@ -111,7 +111,8 @@ impl SourceKind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub device: Name,
-    /// The device's own id, unique within the device; or one that the gateway made (`id_derived`), which no other event has.
+    /// The device's own id, unique within the device; or one that the gateway made (`id_derived`),
+    /// which no other event has.
     pub id: String,
     pub id_derived: bool,
     pub source: SourceKind,
@@ -136,7 +137,8 @@ impl Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventFlag {
-    /// Its message has no id, and its sender says that it may have sent the message before (MQTT's DUP).
+    /// Its message has no id, and its sender says that it may have sent the message before (MQTT's
+    /// DUP).
     PossibleRepeat,
 }
 

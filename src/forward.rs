@@ -1,18 +1,21 @@
 //! Sealed documents go to Odoo, each exactly once, and are read back.
 //!
-//! In come the journal's waiting documents, in the order of their numbers; out go their outcomes, to the journal
-//! first and then as receipts to the devices. What is said to Odoo, and when, is decided by [`machine`]; this driver
-//! does what it is told, and tells it what came of that:
+//! In come the journal's waiting documents, in the order of their numbers; out go their outcomes,
+//! to the journal first and then as receipts to the devices. What is said to Odoo, and when, is
+//! decided by [`machine`]; this driver does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where nothing is in both.
-//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data; `begun`: what became of a
-//!   document when they mean nothing any more.
-//! - `ledger`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of it, who waits for a better
-//!   time, which counts hold where (`crate::book`), when each event was done, what a call that was given up may still do, and
-//!   which postings of people stand for which documents.
+//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where
+//!   nothing is in both.
+//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data;
+//!   `begun`: what became of a document when they mean nothing any more.
+//! - `ledger`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of
+//!   it, who waits for a better time, which counts hold where (`crate::book`), when each event was
+//!   done, what a call that was given up may still do, and which postings of people stand for which
+//!   documents.
 //!
-//! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was *sending* when the
-//! gateway stopped is unknown, and goes first after the start, with the same key.
+//! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was
+//! *sending* when the gateway stopped is unknown, and goes first after the start, with the same
+//! key.
 
 mod aside;
 mod begun;
@@ -57,7 +60,8 @@ use crate::{clock, config};
 const STOP_GRACE: Duration = Duration::from_secs(5);
 /// The alarm that tells of a held link.
 const ALARM_HELD: &str = "odoo-held";
-/// The alarm that tells of a document that Odoo posted after it was over here. It stays until the next start.
+/// The alarm that tells of a document that Odoo posted after it was over here. It stays until the
+/// next start.
 const ALARM_LATE: &str = "odoo-posted-late";
 
 /// The part of the gateway that posts to Odoo.
@@ -179,7 +183,8 @@ impl Hands {
     ) -> Result<Input, Ended> {
         if let Command::Settle(outcomes) = command {
             let (now, copy) = (self.now(), self.site.as_ref().map(|site| &site.copy));
-            // Before, so that the alarm is on when the document is parked; after, because housekeeping may look between.
+            // Before, so that the alarm is on when the document is parked; after, because
+            // housekeeping may look between.
             raise_alarm(&self.board, outcomes);
             let settled = self.ledger.settle(outcomes, copy, &self.rules, now).await;
             raise_alarm(&self.board, outcomes);
@@ -358,8 +363,8 @@ impl Hands {
     }
 }
 
-/// Raises the alarm for documents that are parked because Odoo moved more than was scanned. Housekeeping clears it, and raises
-/// it again after a start.
+/// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
+/// Housekeeping clears it, and raises it again after a start.
 fn raise_alarm(board: &Board, outcomes: &[(u64, Outcome)]) {
     let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == code::MOVED_UNSCANNED);
     if outcomes.iter().any(is_unscanned) {

@@ -242,7 +242,8 @@ pub enum Outcome {
         /// What Odoo did besides, for people: with what was missing of an order.
         note: Option<String>,
     },
-    /// Odoo has it because a person posted it there: these lines, which no other document may claim.
+    /// Odoo has it because a person posted it there: these lines, which no other document may
+    /// claim.
     Claimed { odoo: OdooRef, lines: Vec<i64> },
     /// Odoo has something else by now than when it was looked up what to say: to be looked up again.
     Overtaken { why: String },

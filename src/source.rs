@@ -39,9 +39,11 @@ pub enum Channel {
 /// Bytes from a source, with where and when.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// The number that tells the reading from every other one. A reading that is handed in again keeps it.
+    /// The number that tells the reading from every other one. A reading that is handed in again
+    /// keeps it.
     pub id: ReadingId,
-    /// The sender marked the message as one that it may have sent before: DUP of an MQTT PUBLISH (3.1.1, 3.3.1.1).
+    /// The sender marked the message as one that it may have sent before: DUP of an MQTT PUBLISH
+    /// (3.1.1, 3.3.1.1).
     pub redelivered: bool,
     pub source: SourceKind,
     pub device: Name,
@@ -140,11 +142,12 @@ impl Intake {
         &self.profiles
     }
 
-    /// Takes several readings with one request, so that they share a commit; answers for each, in order. `display`: somebody
-    /// reads what is meant for displays.
+    /// Takes several readings with one request, so that they share a commit; answers for each, in
+    /// order. `display`: somebody reads what is meant for displays.
     ///
-    /// Cancelling the future does not take the readings back: they may be on disk all the same. What the device then sends
-    /// again is a duplicate where it has an id, and else a new event, flagged where the device says that it is sent again.
+    /// Cancelling the future does not take the readings back: they may be on disk all the same.
+    /// What the device then sends again is a duplicate where it has an id, and else a new event,
+    /// flagged where the device says that it is sent again.
     pub async fn take_many(
         &self,
         readings: &[Reading],

@@ -1,7 +1,8 @@
 //! When events were done, by device clocks that may be wrong. Pure: `now` is an argument.
 //!
-//! Comes in: events in `seq` order, and what devices' `state` messages say. Goes out: the true time of each event, or the two times at
-//! which it may have been done while its clock is in doubt; and the clocks that the journal is to keep.
+//! Comes in: events in `seq` order, and what devices' `state` messages say. Goes out: the true time
+//! of each event, or the two times at which it may have been done while its clock is in doubt; and
+//! the clocks that the journal is to keep.
 
 #[cfg(test)]
 mod tests;
@@ -16,14 +17,16 @@ use self::watch::Watch;
 use crate::device_clock::{DeviceClock, is_corrected};
 use crate::event::{CLOCK_MIN, Event, Name, SourceKind};
 
-/// Devices whose clocks are known; beyond it, the device that was heard of longest ago is forgotten.
+/// Devices whose clocks are known; beyond it, the device that was heard of longest ago is
+/// forgotten.
 const DEVICES_MAX: usize = 10_000;
 
 /// When an event was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct When {
     pub time: Timestamp,
-    /// While the clock of the device is in doubt: the other time at which the event may have been done.
+    /// While the clock of the device is in doubt: the other time at which the event may have been
+    /// done.
     pub other: Option<Timestamp>,
     /// `time` is another time than the device gave.
     pub is_corrected: bool,
@@ -78,7 +81,8 @@ impl Clocks {
             return When::known(at, at);
         }
         if at == received {
-            // The device named no time. So nothing is known of its clock, and nothing wrong with the time.
+            // The device named no time. So nothing is known of its clock, and nothing wrong with
+            // the time.
             return When::given(at, received);
         }
         let device = &event.device;
@@ -147,7 +151,8 @@ impl Clocks {
         }
     }
 
-    /// The true time of an event that was open, by what its device has shown since; `None`: nothing.
+    /// The true time of an event that was open, by what its device has shown since; `None`:
+    /// nothing.
     pub fn resolve(&self, device: &Name, at: Timestamp, received: Timestamp) -> Option<Timestamp> {
         self.watches.get(device)?.clock().resolve(at, received)
     }

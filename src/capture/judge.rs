@@ -25,7 +25,8 @@ pub struct Facts {
     pub order: Option<Arc<OrderFound>>,
     /// A serial number that comes in is on hand already.
     pub on_hand: bool,
-    /// A lot that comes in is new, and the operation type of receipts knows no lots: it would be lost.
+    /// A lot that comes in is new, and the operation type of receipts knows no lots: it would be
+    /// lost.
     pub lots_off: bool,
     /// What a raw scan was found to be.
     pub what: Option<String>,

@@ -96,7 +96,8 @@ impl Assembling {
             .await
     }
 
-    /// Events that were received before are in the journal, and are not overtaken: the assembler goes by the times of receipt.
+    /// Events that were received before are in the journal, and are not overtaken: the assembler
+    /// goes by the times of receipt.
     fn hear(&mut self, heard: &ClockTime) {
         let ClockTime {
             device,

@@ -26,7 +26,8 @@ pub enum What {
     CutBefore,
     /// Odoo carries the request out, and its answer is lost.
     CutAfter,
-    /// The connection is cut, and Odoo carries the request out later: when [`Link::release`] says so.
+    /// The connection is cut, and Odoo carries the request out later: when [`Link::release`] says
+    /// so.
     Held,
     /// The request waits on its way.
     Slow(Duration),

@@ -424,7 +424,8 @@ fn flags(possible_repeat: bool) -> Vec<EventFlag> {
     flag.into_iter().collect()
 }
 
-/// What a flow made of a device's scans. It has the times of the last of them, so it is of the same clock.
+/// What a flow made of a device's scans. It has the times of the last of them, so it is of the same
+/// clock.
 fn event(device: &Name, made: Made) -> Event {
     Event {
         device: device.clone(),

@@ -30,7 +30,8 @@ pub struct State {
     pub(super) dropped: Option<String>,
     /// The last scan that was read, when, and how many events it made.
     pub(super) seq: u64,
-    /// Tells that scan from the scan with the same `seq` in another journal of the site: a journal that was lost is begun anew.
+    /// Tells that scan from the scan with the same `seq` in another journal of the site: a journal
+    /// that was lost is begun anew.
     pub(super) tag: String,
     /// A scan since the last event was made is flagged as a possible repeat.
     pub(super) possible_repeat: bool,

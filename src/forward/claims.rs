@@ -1,7 +1,7 @@
 //! Which lines that people posted in Odoo stand for which documents: each line for at most one.
 //!
-//! Kept in the journal by line, for as long as documents are kept. A claim is written before its document is *posted*, so that
-//! whatever happens then, no other document claims the line.
+//! Kept in the journal by line, for as long as documents are kept. A claim is written before its
+//! document is *posted*, so that whatever happens then, no other document claims the line.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,9 @@
-//! Documents about which a call came to no answer. Odoo may still be running such a call, and carry it out after the document
-//! was posted by a later one, and then discarded or taken back. So each is looked at again when the call can no longer be running.
+//! Documents about which a call came to no answer. Odoo may still be running such a call, and carry
+//! it out after the document was posted by a later one, and then discarded or taken back. So each
+//! is looked at again when the call can no longer be running.
 //!
-//! Kept in the journal, under the document's number, with the time at which the gateway gave the last such call up.
+//! Kept in the journal, under the document's number, with the time at which the gateway gave the
+//! last such call up.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +36,8 @@ impl Late {
         changes
     }
 
-    /// `by` takes back what document `of` did. What a call about `of` may still do is then to be judged by `by`.
+    /// `by` takes back what document `of` did. What a call about `of` may still do is then to be
+    /// judged by `by`.
     pub fn taken_back(&mut self, of: u64, by: u64) -> Vec<KeepChange> {
         match self.0.get(&of).max(self.0.get(&by)).copied() {
             Some(at) => self.note(&[by], at),
@@ -42,7 +45,8 @@ impl Late {
         }
     }
 
-    /// A document whose last call without an answer can no longer be running, with a number above `after`.
+    /// A document whose last call without an answer can no longer be running, with a number above
+    /// `after`.
     #[must_use]
     pub fn due(&self, now: Timestamp, late: SignedDuration, after: u64) -> Option<u64> {
         let over = |at: &Timestamp| now.duration_since(*at) >= late;

@@ -1,13 +1,17 @@
-//! The journal's side of sending: takes documents to be sent, writes down what became of them, tells the devices.
+//! The journal's side of sending: takes documents to be sent, writes down what became of them,
+//! tells the devices.
 //!
-//! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a person discarded or corrected it;
-//!   `undo`: because its device took it back; `heal`: what master data resolves by now; `clocks`: what device clocks do.
+//! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a
+//!   person discarded or corrected it; `undo`: because its device took it back; `heal`: what master
+//!   data resolves by now; `clocks`: what device clocks do.
 //! - `late`: what a call did that came to no answer, once it can no longer be running.
-//! - `book`: counts, and what follows for them from a posting; `again`: parked documents that a posting sets free.
-//! - `select`: which documents are next; `taken`: what is to be done with a document; `changes`: the steps of its life; `tell`:
-//!   what the devices hear.
+//! - `book`: counts, and what follows for them from a posting; `again`: parked documents that a
+//!   posting sets free.
+//! - `select`: which documents are next; `taken`: what is to be done with a document; `changes`:
+//!   the steps of its life; `tell`: what the devices hear.
 //!
-//! **Promises:** each change of state is one transaction with its audit record (**invariant 5**), before anyone is told.
+//! **Promises:** each change of state is one transaction with its audit record (**invariant 5**),
+//! before anyone is told.
 
 mod again;
 mod back;
@@ -105,8 +109,8 @@ pub struct Ledger {
     doubts: Option<clocks::Looked>,
 }
 
-/// How many documents wait, are parked and are discarded, and how many device clocks were kept: what a person or the assembler changes
-/// shows in it.
+/// How many documents wait, are parked and are discarded, and how many device clocks were kept:
+/// what a person or the assembler changes shows in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Standings(u64, u64, u64, u64);
 
@@ -249,7 +253,8 @@ impl Ledger {
         Ok(Some(jobs))
     }
 
-    /// What follows from what was taken: counts that are sent are in the book, and what Odoo has already is posted.
+    /// What follows from what was taken: counts that are sent are in the book, and what Odoo has
+    /// already is posted.
     fn consequences_of(
         &mut self,
         taken: &[(Entry, Next)],
@@ -300,7 +305,8 @@ impl Ledger {
         Ok(resolve(odoo, ground, Intent::Send, &documents).await?)
     }
 
-    /// What follows from the posting of a document: for counts that were done after it, and for what it undoes.
+    /// What follows from the posting of a document: for counts that were done after it, and for
+    /// what it undoes.
     fn after_posting(
         &mut self,
         entry: &Entry,

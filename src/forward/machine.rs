@@ -1,19 +1,23 @@
-//! Decides what is said to Odoo next. Pure: state, answer, `now` and a jitter fraction in; a command out.
+//! Decides what is said to Odoo next. Pure: state, answer, `now` and a jitter fraction in; a
+//! command out.
 //!
-//! A batch of documents goes through the steps *load* (create if absent), *read* (is it what we meant, and
-//! still ours to post), *validate*, *set the true time and read back*. Whatever happens to a call:
+//! A batch of documents goes through the steps *load* (create if absent), *read* (is it what we
+//! meant, and still ours to post), *validate*, *set the true time and read back*. Whatever happens
+//! to a call:
 //!
-//! - no answer, or one that passes by itself: **unknown** (**invariant 6**). The batch begins again at *load* with
-//!   the same keys after a back-off with jitter.
-//! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not, the batch is halved,
-//!   and one document whose calls come to no answer again and again is set aside, still unknown. The others go on.
-//! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved until one
-//!   is left. The others go on (**invariant 8**). A *load* that is refused is sent again three times, with growing pauses, before
-//!   its document is parked: in its answer a conflict with another transaction looks like a refusal. Meanwhile the others go on.
+//! - no answer, or one that passes by itself: **unknown** (**invariant 6**). The batch begins again
+//!   at *load* with the same keys after a back-off with jitter.
+//! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not,
+//!   the batch is halved, and one document whose calls come to no answer again and again is set
+//!   aside, still unknown. The others go on.
+//! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved
+//!   until one is left. The others go on (**invariant 8**). A *load* that is refused is sent again
+//!   three times, with growing pauses, before its document is parked: in its answer a conflict with
+//!   another transaction looks like a refusal. Meanwhile the others go on.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
-//! **Promises:** a document is *posted* only when it was read back done with exactly its lines; documents are taken
-//! in the order of their numbers; no more than one batch is in memory.
+//! **Promises:** a document is *posted* only when it was read back done with exactly its lines;
+//! documents are taken in the order of their numbers; no more than one batch is in memory.
 
 mod batch;
 mod judge;
@@ -96,7 +100,8 @@ pub enum Command<'a> {
     /// With what they are to move, which says whether it can be done by two calls.
     Validate(Vec<(i64, &'a Transfer)>),
     SetDone(Vec<(i64, Option<Timestamp>)>),
-    /// One step about an order: [`Input::Seen`] for [`Next::Read`], [`Input::Reserved`] for [`Next::Reserve`], else [`Input::Done`].
+    /// One step about an order: [`Input::Seen`] for [`Next::Read`], [`Input::Reserved`] for
+    /// [`Next::Reserve`], else [`Input::Done`].
     Order(&'a OrderJob, &'a Next),
     /// Write down what became of documents: [`Input::Settled`].
     Settle(&'a [(u64, Outcome)]),
@@ -484,7 +489,8 @@ impl Machine {
     }
 }
 
-/// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at once.
+/// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at
+/// once.
 fn backoff(failures: u32, jitter: f64) -> Duration {
     let full = BACKOFF_MIN
         .saturating_mul(1 << failures.min(6))

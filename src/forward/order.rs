@@ -48,7 +48,8 @@ pub struct OrderJob {
     pub again: bool,
     /// By the gateway's clock.
     pub sealed: Timestamp,
-    /// What was fixed before the first call; `None` where an older version began to send the document.
+    /// What was fixed before the first call; `None` where an older version began to send the
+    /// document.
     pub fixed: Option<Box<Fixed>>,
     /// The locations that scanned bins are in, where more than one step of the order may be meant.
     pub parents: Parents,
@@ -146,7 +147,8 @@ pub struct Seen {
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
     pub me: i64,
-    /// So many open pickings have this name as their origin: no order can be meant, and not all of them were read.
+    /// So many open pickings have this name as their origin: no order can be meant, and not all of
+    /// them were read.
     pub too_many: Option<usize>,
 }
 
@@ -158,7 +160,8 @@ pub enum Next {
         picking: Box<SeenPicking>,
         rows: Vec<Row>,
     },
-    /// Makes sure that [`Next::Validate`], which follows at once, moves nothing that was not picked: see [`guard`].
+    /// Makes sure that [`Next::Validate`], which follows at once, moves nothing that was not
+    /// picked: see [`guard`].
     Guard {
         picking: Box<SeenPicking>,
         /// Scanned lines, which have to be there still and are picked.
@@ -224,7 +227,8 @@ pub struct Reconciling {
     weight_kg: Option<Decimal>,
     /// Why Odoo refuses to validate the order with our lines on it.
     refusal: Option<String>,
-    /// What Odoo said when it refused calls that depend on the order's state, or on other transactions.
+    /// What Odoo said when it refused calls that depend on the order's state, or on other
+    /// transactions.
     refused: Vec<String>,
     /// What was picked, by line, when the validation was begun.
     picked: Option<Picked>,
@@ -377,7 +381,8 @@ impl Reconciling {
             // There is nothing to reserve.
             return self.reserved(false);
         }
-        // Was it for the order's state, or for another transaction? The text does not tell, the order does.
+        // Was it for the order's state, or for another transaction? The text does not tell, the
+        // order does.
         if let Next::Add { .. } | Next::Reduce { .. } | Next::Remove { .. } = self.next {
             self.refused.push(message.to_owned());
             self.next = Next::Read;
@@ -390,7 +395,8 @@ impl Reconciling {
         self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
     }
 
-    /// A call that was refused too often is so for a person. The order was looked at after the last refusal, and is open.
+    /// A call that was refused too often is so for a person. The order was looked at after the last
+    /// refusal, and is open.
     fn refused_for_good(&self) -> Option<Next> {
         let odoo = match &self.next {
             Next::Add { picking, .. } | Next::Reduce { picking, .. } => Some(picking.named()),

@@ -1,13 +1,15 @@
 //! Barcodes become Odoo's ids: documents in, work or reasons out.
 //!
-//! - `names`: looks barcodes, lots and packages up. What the copy does not know is asked for in Odoo itself before it is
-//!   called unknown; lots and packages are always asked for, all of a batch at once.
-//! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo holds, worked out once: `count`,
-//!   `stock`, `returns`.
+//! - `names`: looks barcodes, lots and packages up. What the copy does not know is asked for in
+//!   Odoo itself before it is called unknown; lots and packages are always asked for, all of a
+//!   batch at once.
+//! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo
+//!   holds, worked out once: `count`, `stock`, `returns`.
 //! - `meaning`: codes that meant something else when they were scanned.
 //! - `serial`: serial numbers that come in although they are in stock.
 //! - `coming`: what brings the goods that a bin does not hold yet.
-//! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is about.
+//! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is
+//!   about.
 //! - `undo`: the same backwards, for what takes another document back.
 
 mod coming;

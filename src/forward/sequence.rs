@@ -1,11 +1,14 @@
-//! The order of things: what has to be in Odoo before a document is sent. In memory, from what the journal says.
+//! The order of things: what has to be in Odoo before a document is sent. In memory, from what the
+//! journal says.
 //!
-//! What is about the same order keeps its order. So a document that is parked, set aside or held back itself holds back what
-//! depends on it, and nothing else (**invariant 8**). A corrected document stands in the place of the one that it corrects.
+//! What is about the same order keeps its order. So a document that is parked, set aside or held
+//! back itself holds back what depends on it, and nothing else (**invariant 8**). A corrected
+//! document stands in the place of the one that it corrects.
 //!
-//! What is about the same product in the same bin keeps its order, too, where one of the two is a count, as long as neither is
-//! parked. That is not needed for the stock to be right (see [`crate::book`]): it saves recounts.
-//! So does what brings the same serial number in: the second document is to find what became of the first.
+//! What is about the same product in the same bin keeps its order, too, where one of the two is a
+//! count, as long as neither is parked. That is not needed for the stock to be right (see
+//! [`crate::book`]): it saves recounts. So does what brings the same serial number in: the second
+//! document is to find what became of the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +37,8 @@ pub struct Before {
     /// Its place in the order of things.
     pub place: u64,
     pub number: u64,
-    /// It holds the other one back while it is parked, too; else only while it may still arrive in Odoo.
+    /// It holds the other one back while it is parked, too; else only while it may still arrive in
+    /// Odoo.
     pub while_parked: bool,
 }
 

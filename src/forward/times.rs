@@ -101,7 +101,8 @@ fn done_by_now(
     Ok(shown.map_or(done, Done::at))
 }
 
-/// When the events of a line were done, and how much each of them was. What a person added to their sum goes to the last.
+/// When the events of a line were done, and how much each of them was. What a person added to their
+/// sum goes to the last.
 pub fn parts(
     journal: &Journal,
     document: &Document,

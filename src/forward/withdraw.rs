@@ -11,7 +11,8 @@ use crate::outcome::Failure;
 /// What became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Withdrawn {
-    /// Nothing of it is left in Odoo but what was cancelled; so many pickings or lines of it were open.
+    /// Nothing of it is left in Odoo but what was cancelled; so many pickings or lines of it were
+    /// open.
     Gone { open: usize },
     /// This picking has it, and is done.
     Posted(String),
@@ -19,8 +20,8 @@ pub enum Withdrawn {
     Refused(String),
 }
 
-/// `known`: the picking that Odoo named for it. A search leaves out what the key's user may not see, so it is read by its id,
-/// which Odoo then refuses.
+/// `known`: the picking that Odoo named for it. A search leaves out what the key's user may not
+/// see, so it is read by its id, which Odoo then refuses.
 pub async fn withdraw(
     odoo: &mut Client,
     warehouse: &Warehouse,

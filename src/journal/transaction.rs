@@ -176,7 +176,8 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Adds documents that have no events of their own: what follows from others. One whose key is known is there already.
+    /// Adds documents that have no events of their own: what follows from others. One whose key is
+    /// known is there already.
     pub fn add(&mut self, documents: Vec<Document>) -> Result<(), Fatal> {
         for mut document in documents {
             let keys = self.write.open_table(tables::DOCUMENT_KEYS)?;

@@ -1,6 +1,8 @@
-//! What time it is by a device's clock, as its `state` messages say: `{"at": "2026-11-23T08:15:30.120Z"}`.
+//! What time it is by a device's clock, as its `state` messages say: `{"at":
+//! "2026-11-23T08:15:30.120Z"}`.
 //!
-//! A retained copy of a state and a last will say nothing: they were written at another time than they are received.
+//! A retained copy of a state and a last will say nothing: they were written at another time than
+//! they are received.
 
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -1,8 +1,9 @@
 //! The number of a reading. Events whose device gives no id get their ids from it.
 //!
-//! Guarantee: no two readings of one process have the same number, however many readings one read brings. Across restarts,
-//! and across gateways, the random number of the process tells readings apart. No clock is involved: readings of the same
-//! nanosecond, and of a gateway that starts in 1970 each time, have different numbers.
+//! Guarantee: no two readings of one process have the same number, however many readings one read
+//! brings. Across restarts, and across gateways, the random number of the process tells readings
+//! apart. No clock is involved: readings of the same nanosecond, and of a gateway that starts in
+//! 1970 each time, have different numbers.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::LazyLock;
@@ -43,7 +44,8 @@ impl ReadingId {
         }
     }
 
-    /// The id of the event at `index` (from 0) of the reading: `~`, then 32 hexadecimal digits. Within a process, ids rise.
+    /// The id of the event at `index` (from 0) of the reading: `~`, then 32 hexadecimal digits.
+    /// Within a process, ids rise.
     #[must_use]
     pub fn event_id(self, index: usize) -> String {
         let number = self.first.wrapping_add(index as u64);
@@ -55,7 +57,8 @@ fn random() -> u64 {
     let mut bytes = [0; 8];
     match OsRng.try_fill_bytes(&mut bytes) {
         Ok(()) => u64::from_le_bytes(bytes),
-        // A kernel that gives no random numbers: the standard library seeds its hash maps by another way.
+        // A kernel that gives no random numbers: the standard library seeds its hash maps by
+        // another way.
         Err(_) => RandomState::new().build_hasher().finish(),
     }
 }

@@ -1,8 +1,9 @@
 //! Which profile a device has, and what became of a scan by it.
 //!
-//! Comes in: readings of the channel `scan`, from scanners of `scanners.toml` and devices of `devices.toml` that name a profile.
-//! Goes out: events and rejections, as from `decode`. Where a profile says that a code within some time of an equal one is the same
-//! read, the second code has the id of the first: the journal finds a duplicate, which names its original.
+//! Comes in: readings of the channel `scan`, from scanners of `scanners.toml` and devices of
+//! `devices.toml` that name a profile. Goes out: events and rejections, as from `decode`. Where a
+//! profile says that a code within some time of an equal one is the same read, the second code has
+//! the id of the first: the journal finds a duplicate, which names its original.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -46,7 +47,8 @@ struct Known {
 #[derive(Debug)]
 struct First {
     code: String,
-    /// By the device's own clock, where the message says a time; reads that were sent late arrive together.
+    /// By the device's own clock, where the message says a time; reads that were sent late arrive
+    /// together.
     at: Timestamp,
     received: Timestamp,
     id: String,

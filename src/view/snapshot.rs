@@ -41,7 +41,8 @@ pub struct Status {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     pub stored: u64,
-    /// Stored events that their devices may have sent twice, without an id. Missing where there are none.
+    /// Stored events that their devices may have sent twice, without an id. Missing where there are
+    /// none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub possible_repeats: u64,
     pub duplicates: u64,

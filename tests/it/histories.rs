@@ -1,12 +1,15 @@
-//! Whatever the order of arrival, and however events share documents: stock equals the replay in true order.
+//! Whatever the order of arrival, and however events share documents: stock equals the replay in
+//! true order.
 //!
-//! A random small history (moves, picks with and without bin, receipts, scraps, packs, counts, undos, other people's moves) is
-//! delivered in many orders and random groupings, each to products of its own. After draining, each bin holds what the replay of
-//! the history in true order says, and nothing is parked but counts and undos that only a person can judge.
+//! A random small history (moves, picks with and without bin, receipts, scraps, packs, counts,
+//! undos, other people's moves) is delivered in many orders and random groupings, each to products
+//! of its own. After draining, each bin holds what the replay of the history in true order says,
+//! and nothing is parked but counts and undos that only a person can judge.
 //!
-//! `cargo test` plays a small fixed sample: every order of histories of up to 4 events, and 6 random orders of longer ones. The
-//! search: `STOCKRELAY_HISTORIES=200 STOCKRELAY_EVENTS_MAX=6 cargo test --release --test it histories::stand_in --
-//! --nocapture`; `STOCKRELAY_SEED` begins at another history.
+//! `cargo test` plays a small fixed sample: every order of histories of up to 4 events, and 6
+//! random orders of longer ones. The search: `STOCKRELAY_HISTORIES=200 STOCKRELAY_EVENTS_MAX=6
+//! cargo test --release --test it histories::stand_in -- --nocapture`; `STOCKRELAY_SEED` begins at
+//! another history.
 
 mod gateway;
 mod model;
@@ -39,7 +42,8 @@ struct Report {
 /// How many orders of arrival of each history are played.
 #[derive(Clone, Copy)]
 enum Orders {
-    /// Every order of histories of up to so many events, and so many random ones of longer histories.
+    /// Every order of histories of up to so many events, and so many random ones of longer
+    /// histories.
     All {
         events_max: usize,
         random: usize,

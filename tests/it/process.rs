@@ -86,7 +86,8 @@ impl Process {
         .unwrap();
     }
 
-    /// Sends equal scans without an id in one segment, by a client of its own, and waits for their PUBACKs.
+    /// Sends equal scans without an id in one segment, by a client of its own, and waits for their
+    /// PUBACKs.
     async fn scan_together(&self, count: u16, dup: bool) {
         let mut bytes = BytesMut::new();
         let mut write = |packet: Raw| packet.write(&mut bytes, 1 << 16).unwrap();
@@ -107,7 +108,8 @@ impl Process {
         assert!(acked.eq(std::iter::repeat_n(0x40, usize::from(count))));
     }
 
-    /// Sends one QoS 2 scan without an id in a session that stays, and packets behind it; reads so many bytes besides the CONNACK.
+    /// Sends one QoS 2 scan without an id in a session that stays, and packets behind it; reads so
+    /// many bytes besides the CONNACK.
     async fn scan_once(&self, dup: bool, behind: &[u8], answers: usize) -> Vec<u8> {
         let mut bytes = BytesMut::new();
         let mut connect = Connect::new("pda");

@@ -109,7 +109,8 @@ impl Rig {
         clock.resolve(time(at), time(received)).map(second)
     }
 
-    /// Events `apart` seconds one from the other, which are sent at once, by a clock that is `behind` seconds behind.
+    /// Events `apart` seconds one from the other, which are sent at once, by a clock that is
+    /// `behind` seconds behind.
     fn behind(&mut self, from: i64, events: i64, apart: i64, behind: i64) -> Vec<bool> {
         let one = |number: i64| {
             let received = from + number * apart;
@@ -262,7 +263,8 @@ fn what_is_sent_late_is_no_clock_that_is_behind() {
         let received = time(8_000) + SignedDuration::from_millis(number * 20);
         assert_eq!(rig.take(&event(at, received)), Given(number * 10));
     }
-    // What lies three minutes on each, because the hall has no better place: still nothing of now, and nothing steady.
+    // What lies three minutes on each, because the hall has no better place: still nothing of now,
+    // and nothing steady.
     for number in 0..20 {
         let received = 18_000 + number * 60;
         let at = received - 120 - (number % 4) * 30;

@@ -1,10 +1,12 @@
 //! What the messages of one device show of its clock.
 //!
-//! An offset above zero shows a clock that is ahead, and an offset of about zero a clock that is right. An offset below zero may be a
-//! delay as well; but delays differ as the times of the work do, so an offset that stays the same while time goes on is the clock's.
+//! An offset above zero shows a clock that is ahead, and an offset of about zero a clock that is
+//! right. An offset below zero may be a delay as well; but delays differ as the times of the work
+//! do, so an offset that stays the same while time goes on is the clock's.
 //!
-//! A device that was offline sends its backlog in one go. The offsets of a backlog rise up to the clock's own, and any of them may
-//! happen to look like a right clock. So what a message of a backlog shows counts only when no higher offset follows it.
+//! A device that was offline sends its backlog in one go. The offsets of a backlog rise up to the
+//! clock's own, and any of them may happen to look like a right clock. So what a message of a
+//! backlog shows counts only when no higher offset follows it.
 
 use std::time::Duration;
 
@@ -140,7 +142,8 @@ impl Watch {
         when
     }
 
-    /// The device said that it is `at`: a message like any other, but no event. `seq`: of the last event before it.
+    /// The device said that it is `at`: a message like any other, but no event. `seq`: of the last
+    /// event before it.
     pub fn hear(&mut self, seq: u64, at: Timestamp, received: Timestamp, now: Duration) {
         let last = self.clock.sightings.last();
         if last.is_none_or(|last| received > last.to) {
@@ -154,7 +157,8 @@ impl Watch {
         self.settle(now);
         let sent = self.follow(offset, received);
         let before = self.clock.ahead_at(received);
-        // A clock that is ahead shows itself: only a clock that is further ahead could make a delay look like it.
+        // A clock that is ahead shows itself: only a clock that is further ahead could make a delay
+        // look like it.
         let is_still_ahead = before.is_some_and(|ahead| {
             is_wrong(ahead) && ahead.is_positive() && (offset - ahead).abs() <= STEADY
         });
@@ -182,7 +186,8 @@ impl Watch {
         Observed::Unclear(before)
     }
 
-    /// When an event was done that shows nothing new: a flow made it of a scan, or it is assembled again after a restart.
+    /// When an event was done that shows nothing new: a flow made it of a scan, or it is assembled
+    /// again after a restart.
     pub fn look_up(&self, at: Timestamp, received: Timestamp) -> When {
         let offset = at.duration_since(received);
         let before = self.clock.ahead_at(received);
@@ -246,7 +251,8 @@ impl Watch {
         }
     }
 
-    /// By how much the clock is ahead if the message was sent at once; `None` where it may have waited.
+    /// By how much the clock is ahead if the message was sent at once; `None` where it may have
+    /// waited.
     fn shown(
         &self,
         offset: SignedDuration,
@@ -274,7 +280,8 @@ impl Watch {
         self.has_news |= self.clock.show(ahead, received, seq);
     }
 
-    /// When an event was done, by the clock as it was before: sent late by the same clock, or by one that was set right meanwhile.
+    /// When an event was done, by the clock as it was before: sent late by the same clock, or by
+    /// one that was set right meanwhile.
     fn weigh(at: Timestamp, received: Timestamp, before: Option<SignedDuration>) -> When {
         let offset = at.duration_since(received);
         let given = When::given(at, received);
@@ -288,7 +295,8 @@ impl Watch {
         let (time, other) = if is_wrong(ahead) && allows(ahead, offset) {
             (correct(at, ahead, received), given.time)
         } else {
-            // The clock was changed, or a backlog shows that it is ahead: how far, the next message says.
+            // The clock was changed, or a backlog shows that it is ahead: how far, the next message
+            // says.
             (given.time, received)
         };
         if at < CLOCK_MIN && time < CLOCK_MIN {

@@ -89,7 +89,8 @@ pub fn quantity(store: &Store, id: i64) -> f64 {
     round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
 }
 
-/// A move is picked as soon as one of its lines is. Without lines it stays what it was when the last of them went.
+/// A move is picked as soon as one of its lines is. Without lines it stays what it was when the
+/// last of them went.
 #[must_use]
 pub fn is_picked(store: &Store, id: i64) -> bool {
     let mut lines = store.of("stock.move.line", "move_id", id).peekable();

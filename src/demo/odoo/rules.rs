@@ -1,4 +1,5 @@
-//! Record rules: which records an ordinary user may not read or change, although the model is theirs.
+//! Record rules: which records an ordinary user may not read or change, although the model is
+//! theirs.
 
 use serde_json::Value;
 
@@ -68,7 +69,8 @@ pub fn hides(
     })
 }
 
-/// The domain of a rule of the form `DOMAIN if user.id == ID else ANYTHING`, where it holds for this user.
+/// The domain of a rule of the form `DOMAIN if user.id == ID else ANYTHING`, where it holds for
+/// this user.
 fn for_user(forced: &str, user: i64) -> Option<Value> {
     let (domain, condition) = forced.split_once(" if user.id == ")?;
     let (id, _) = condition.split_once(" else ")?;

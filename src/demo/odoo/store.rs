@@ -352,7 +352,8 @@ impl Store {
         round(number_of(line, "quantity") * self.factor_of(line, "product_uom_id"))
     }
 
-    /// How many of the product's own unit are one of the unit in this field of the line, which is that one where it is empty.
+    /// How many of the product's own unit are one of the unit in this field of the line, which is
+    /// that one where it is empty.
     #[must_use]
     pub fn factor_of(&self, line: &Row, unit: &str) -> f64 {
         let product = self.row("product.product", id_of(line, "product_id"));

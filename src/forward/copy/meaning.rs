@@ -1,7 +1,9 @@
-//! What codes meant before: where a code comes to mean something else, the copy notes what it meant, and until when by Odoo's clock.
+//! What codes meant before: where a code comes to mean something else, the copy notes what it
+//! meant, and until when by Odoo's clock.
 //!
-//! Comes in: each change that [`Copy::apply`] makes to a row with a code. Goes out: [`Copy::meant_at`]. What a code means now is for Odoo to
-//! say, so a note that turns out to be of no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
+//! Comes in: each change that [`Copy::apply`] makes to a row with a code. Goes out:
+//! [`Copy::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be of
+//! no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{MutexGuard, PoisonError};
@@ -119,7 +121,8 @@ impl Copy {
         }))
     }
 
-    /// What a code meant then, where that changed afterwards; `None` where no change after it is known.
+    /// What a code meant then, where that changed afterwards; `None` where no change after it is
+    /// known.
     pub fn meant_at(
         &self,
         coded: Coded,
@@ -149,7 +152,8 @@ impl Copy {
             .map_err(|e| self.broken(&e))
     }
 
-    /// What these rows may change the meaning of, as it is before. A kind that was never complete has no meanings yet.
+    /// What these rows may change the meaning of, as it is before. A kind that was never complete
+    /// has no meanings yet.
     pub(super) fn notes(&self, kind: Kind, rows: &[Row]) -> Result<Vec<Note>, CopyError> {
         let has_codes = matches!(
             kind,
@@ -176,7 +180,8 @@ impl Copy {
                 if had && has && same {
                     continue;
                 }
-                // It has the new meaning since the row that it came to was written, else it has none since it was taken away.
+                // It has the new meaning since the row that it came to was written, else it has
+                // none since it was taken away.
                 let changed = (has, self.changed_by(row));
                 let known = until.entry(code.clone()).or_insert(changed);
                 *known = (*known).max(changed);
@@ -191,7 +196,8 @@ impl Copy {
         Ok(notes)
     }
 
-    /// Up to when the row may have been as it was before, by our clock. A deleted one has no time of its own.
+    /// Up to when the row may have been as it was before, by our clock. A deleted one has no time
+    /// of its own.
     fn changed_by(&self, row: &Row) -> Timestamp {
         let written = row.write_date.as_deref().and_then(|text| {
             let written = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
@@ -205,7 +211,8 @@ impl Copy {
     /// Notes Odoo's time, as it answers just now.
     pub fn note_clock(&self, odoo: Timestamp) {
         let ahead = odoo.duration_since(clock::now());
-        // HTTP cuts to whole seconds, and an answer takes its time: so much behind is no difference.
+        // HTTP cuts to whole seconds, and an answer takes its time: so much behind is no
+        // difference.
         let same = ahead <= SignedDuration::ZERO && ahead >= -BEHIND_MAX;
         let ahead = if same { SignedDuration::ZERO } else { ahead };
         self.looked_up().ahead = ahead;

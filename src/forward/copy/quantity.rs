@@ -1,10 +1,12 @@
-//! Quantities as scanned, in the product's own unit: converted as Odoo converts them, or refused. Pure.
+//! Quantities as scanned, in the product's own unit: converted as Odoo converts them, or refused.
+//! Pure.
 //!
-//! Odoo multiplies by the factor of the scanned unit, divides by that of the product's unit, and rounds half up to the
-//! precision of that unit (`uom.uom._compute_quantity`). What it rounds away is gone without a word.
+//! Odoo multiplies by the factor of the scanned unit, divides by that of the product's unit, and
+//! rounds half up to the precision of that unit (`uom.uom._compute_quantity`). What it rounds away
+//! is gone without a word.
 //!
-//! **Promise:** a converted quantity has no more digits than Odoo keeps, and is what was scanned: converted back it is the
-//! scanned quantity again, in the scanned unit and to its precision.
+//! **Promise:** a converted quantity has no more digits than Odoo keeps, and is what was scanned:
+//! converted back it is the scanned quantity again, in the scanned unit and to its precision.
 
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -68,7 +70,8 @@ impl Measure {
         self.nearest(Decimal::ONE)
     }
 
-    /// The quantity in the product's own unit, for people and for comparing: rounded where it must be.
+    /// The quantity in the product's own unit, for people and for comparing: rounded where it must
+    /// be.
     #[must_use]
     pub fn nearest(&self, quantity: Decimal) -> Decimal {
         self.convert(quantity).unwrap_or_else(|_| {
@@ -77,8 +80,9 @@ impl Measure {
         })
     }
 
-    /// Whether a quantity of the scanned unit has more digits than Odoo keeps, and converting it does not help. (What converts to
-    /// a part of the product's unit is another matter: more scans may make it whole.)
+    /// Whether a quantity of the scanned unit has more digits than Odoo keeps, and converting it
+    /// does not help. (What converts to a part of the product's unit is another matter: more scans
+    /// may make it whole.)
     #[must_use]
     pub fn is_too_fine(&self, quantity: Decimal) -> bool {
         matches!(self.convert(quantity), Err(Unfit::TooFine { precision, .. })
@@ -245,8 +249,8 @@ mod tests {
     }
 
     proptest! {
-        /// A whole number of the larger unit, scanned in the smaller one, is that number, whatever the factor is, and however Odoo
-        /// holds it.
+        /// A whole number of the larger unit, scanned in the smaller one, is that number, whatever
+        /// the factor is, and however Odoo holds it.
         #[test]
         fn what_makes_whole_units_is_whole(per in 1_u32..5_000, units in 1_u32..5_000) {
             let pieces = Decimal::from(per) * Decimal::from(units);
@@ -259,7 +263,8 @@ mod tests {
             }
         }
 
-        /// What is converted is what Odoo makes of it, and is what was scanned when it is converted back.
+        /// What is converted is what Odoo makes of it, and is what was scanned when it is converted
+        /// back.
         #[test]
         fn nothing_is_lost(
             cents in 1_i64..1_000_000, scanned in 0.001_f64..1_000.0, own in 0.001_f64..1_000.0,

@@ -7,7 +7,8 @@ use crate::journal::Entry;
 use crate::outcome::code;
 
 impl Ledger {
-    /// A validation that was parked because something was missing is tried again when more was posted for its order.
+    /// A validation that was parked because something was missing is tried again when more was
+    /// posted for its order.
     pub(super) async fn perhaps_complete(&mut self, document: &Document) -> Result<(), Ended> {
         let Some(order) = document.purpose.order() else {
             return Ok(());
@@ -32,7 +33,8 @@ impl Ledger {
         }
     }
 
-    /// Counts that waited for picks to be validated are compared again when an order was validated, or a pick undone.
+    /// Counts that waited for picks to be validated are compared again when an order was validated,
+    /// or a pick undone.
     pub(super) async fn retry_open_picks(&mut self, document: &Document) -> Result<(), Ended> {
         if !matches!(
             document.purpose,

@@ -1,7 +1,9 @@
-//! The journal's side of the book of places: what is remembered of counts, and what follows from a posting.
+//! The journal's side of the book of places: what is remembered of counts, and what follows from a
+//! posting.
 //!
-//! **Promise:** whatever is posted after a count, and was done before it, makes a recount of that count in the same
-//! transaction. A count is in the book before it is sent, so nothing that is posted meanwhile is missed.
+//! **Promise:** whatever is posted after a count, and was done before it, makes a recount of that
+//! count in the same transaction. A count is in the book before it is sent, so nothing that is
+//! posted meanwhile is missed.
 
 use std::collections::BTreeMap;
 
@@ -135,7 +137,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// A count's difference counts, for the other counts of its bin, as moved at the time of the count.
+    /// A count's difference counts, for the other counts of its bin, as moved at the time of the
+    /// count.
     fn after_count(
         &mut self,
         number: u64,
@@ -194,7 +197,8 @@ impl Ledger {
                 })
                 .collect();
             if spans.is_empty() {
-                // The device has shown its clock before this was posted, with the time as it was sealed.
+                // The device has shown its clock before this was posted, with the time as it was
+                // sealed.
                 spans.extend(document.times.iter().filter_map(|known| {
                     let other = known.other?;
                     Some(Span {
@@ -219,7 +223,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Ends the spans of documents whose clocks were in doubt, and whose devices have shown them since.
+    /// Ends the spans of documents whose clocks were in doubt, and whose devices have shown them
+    /// since.
     pub(super) fn end_doubtful_spans(&mut self) -> Result<Vec<KeepChange>, JournalError> {
         let mut keep = Vec::new();
         for number in self.book()?.doubtful() {
@@ -260,7 +265,8 @@ impl Ledger {
         Ok((ends.iter()).find_map(|end| book.count_between(end, span, Some(besides))))
     }
 
-    /// Recounts the counts that were done at this time or after it, and have goods of this end in them.
+    /// Recounts the counts that were done at this time or after it, and have goods of this end in
+    /// them.
     fn recount_since(
         &mut self,
         end: &End,
@@ -278,7 +284,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Adds a document that compares this count with Odoo once more, unless one is there that was not compared yet.
+    /// Adds a document that compares this count with Odoo once more, unless one is there that was
+    /// not compared yet.
     fn recount(
         &mut self,
         place: Place,

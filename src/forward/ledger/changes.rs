@@ -49,7 +49,8 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
     let progress = &mut change.progress;
     progress.attempts += 1;
     progress.reason = None;
-    // What was worked out before the first send stays; it is worked out anew only where nothing was called by it.
+    // What was worked out before the first send stays; it is worked out anew only where nothing was
+    // called by it.
     if prepared.plan.is_some() {
         progress.plan.clone_from(&prepared.plan);
     }
@@ -97,7 +98,8 @@ pub(super) fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
     change
 }
 
-/// A call that was given up brought something back into Odoo of a document that is over. It was taken back again, or cannot be.
+/// A call that was given up brought something back into Odoo of a document that is over. It was
+/// taken back again, or cannot be.
 pub(super) fn came_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut entry = entry.clone();
     let flags = &mut entry.progress.flags;
@@ -108,8 +110,8 @@ pub(super) fn came_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     change
 }
 
-/// A call that was given up posted a document that is over. A discarded one is parked; in the place of a replaced one there is
-/// another document, so it is flagged.
+/// A call that was given up posted a document that is over. A discarded one is parked; in the place
+/// of a replaced one there is another document, so it is flagged.
 pub(super) fn posted_late(entry: &Entry, name: &str) -> Change {
     let mut change = came_back(entry, &Withdrawn::Posted(name.to_owned()));
     if entry.progress.state == State::Discarded {

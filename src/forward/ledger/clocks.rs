@@ -1,6 +1,8 @@
-//! Documents that are parked because a device's clock was in doubt: they are sent again once the device has shown its clock.
+//! Documents that are parked because a device's clock was in doubt: they are sent again once the
+//! device has shown its clock.
 //!
-//! A sealed document never changes. The document with the true times takes its place, as a correction does.
+//! A sealed document never changes. The document with the true times takes its place, as a
+//! correction does.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +30,8 @@ pub(super) struct Looked {
 }
 
 impl Ledger {
-    /// Lets documents go that were parked because a clock was in doubt, and whose devices have shown their clocks since.
+    /// Lets documents go that were parked because a clock was in doubt, and whose devices have
+    /// shown their clocks since.
     pub(super) async fn end_doubts(
         &mut self,
         odoo: &mut Client,
@@ -71,8 +74,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Replaces each document whose own time was in doubt and is known now. Answers those that are parked because of another
-    /// document's.
+    /// Replaces each document whose own time was in doubt and is known now. Answers those that are
+    /// parked because of another document's.
     pub(super) async fn replace_doubtful(&mut self) -> Result<Vec<Entry>, Ended> {
         let mut others = Vec::new();
         let mut after = 0;
@@ -190,7 +193,8 @@ mod tests {
             Self::start(dir)
         }
 
-        /// An event that says `at` and was received at `received`; what it seals is in the journal then.
+        /// An event that says `at` and was received at `received`; what it seals is in the journal
+        /// then.
         async fn take(&mut self, at: i64, received: i64, action: Action) {
             let last = self.journal.totals().last_seq;
             let event = Event {
@@ -273,7 +277,8 @@ mod tests {
         }
     }
 
-    /// The clock is two hours ahead; then a count arrives that is five minutes old by a clock that is right.
+    /// The clock is two hours ahead; then a count arrives that is five minutes old by a clock that
+    /// is right.
     async fn counted(rig: &mut Rig) {
         rig.take(2 * HOUR, 0, scan()).await;
         rig.take(1_000 - 300, 1_000, count()).await;

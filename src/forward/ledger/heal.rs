@@ -1,4 +1,5 @@
-//! Parked documents that Odoo's master data resolves by now, and counts whose picks are validated by now.
+//! Parked documents that Odoo's master data resolves by now, and counts whose picks are validated
+//! by now.
 
 use super::changes::{is_curable, waiting};
 use super::{Ledger, PAGE_DOCUMENTS, asked};

@@ -91,7 +91,8 @@ impl Ledger {
         }
         for blocker in self.sequence.blockers(Some(ground.copy), &entry.document)? {
             let before = self.still_before(blocker.place, blocker.number, entry)?;
-            // A parked count or movement makes a recount when it is posted; a parked serial number did not come in.
+            // A parked count or movement makes a recount when it is posted; a parked serial number
+            // did not come in.
             let holds =
                 |before: &Entry| blocker.while_parked || before.progress.state != State::Parked;
             if let Some(before) = before.filter(holds) {
@@ -158,8 +159,8 @@ impl Ledger {
         }
     }
 
-    /// What a document takes is on its way: it is looked at again when that may have come. Answers why it is refused if it cannot
-    /// wait.
+    /// What a document takes is on its way: it is looked at again when that may have come. Answers
+    /// why it is refused if it cannot wait.
     pub(super) async fn wait(
         &mut self,
         ground: Ground<'_>,

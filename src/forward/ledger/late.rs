@@ -1,8 +1,10 @@
-//! What a call did that came to no answer, looked at when it can no longer be running in Odoo (`odoo.late_commit_s`).
+//! What a call did that came to no answer, looked at when it can no longer be running in Odoo
+//! (`odoo.late_commit_s`).
 //!
-//! As long as a document is on its way, the next call about it sees what the lost one did. So a look is needed only at what is
-//! over by now: a discarded or replaced document, of which Odoo is to hold nothing open, and lines that were taken off an order
-//! again. What came back is taken off again; what was posted is for a person, loudly.
+//! As long as a document is on its way, the next call about it sees what the lost one did. So a
+//! look is needed only at what is over by now: a discarded or replaced document, of which Odoo is
+//! to hold nothing open, and lines that were taken off an order again. What came back is taken off
+//! again; what was posted is for a person, loudly.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -57,8 +59,8 @@ impl Ledger {
         self.keep(changes).await
     }
 
-    /// Looks at each document whose lost call can no longer be running. Answers a sentence for people where something was posted
-    /// that must not stand.
+    /// Looks at each document whose lost call can no longer be running. Answers a sentence for
+    /// people where something was posted that must not stand.
     pub async fn look_at_late(
         &mut self,
         odoo: &mut Client,
@@ -140,7 +142,8 @@ impl Ledger {
         }
     }
 
-    /// The picking of its order that a discarded validation posted after all: ours, done since, and no other document's.
+    /// The picking of its order that a discarded validation posted after all: ours, done since, and
+    /// no other document's.
     async fn validated_late(
         &self,
         odoo: &mut Client,
@@ -239,8 +242,8 @@ impl Ledger {
     }
 }
 
-/// Whether lines that were taken off an order are on it. What came back by a picking of its own stays on the order, where it is
-/// done.
+/// Whether lines that were taken off an order are on it. What came back by a picking of its own
+/// stays on the order, where it is done.
 async fn is_there_again(
     odoo: &mut Client,
     ground: Ground<'_>,

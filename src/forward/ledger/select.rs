@@ -11,8 +11,8 @@ use crate::forward::sequence::follows;
 use crate::journal::{Entry, JournalError};
 
 impl Ledger {
-    /// Picks the next documents to send: first those that were being sent when the process stopped, then waiting ones in
-    /// order. A deferred document that is due is sent in a batch of its own.
+    /// Picks the next documents to send: first those that were being sent when the process stopped,
+    /// then waiting ones in order. A deferred document that is due is sent in a batch of its own.
     pub(super) async fn next_entries(
         &mut self,
         ground: Ground<'_>,
@@ -55,14 +55,16 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// When the first document is due that was deferred, or whose goods are on their way; and the numbers of documents when
-    /// nothing could be taken: until one of them changes there is nothing to do.
+    /// When the first document is due that was deferred, or whose goods are on their way; and the
+    /// numbers of documents when nothing could be taken: until one of them changes there is nothing
+    /// to do.
     pub fn idle(&self) -> (Option<Duration>, Standings) {
         let due = [self.aside.next_due(), self.waits.next_due()];
         (due.into_iter().flatten().min(), self.standings)
     }
 
-    /// Documents of one kind of work that may be sent now, in the order of their numbers, as many as fit.
+    /// Documents of one kind of work that may be sent now, in the order of their numbers, as many
+    /// as fit.
     async fn read(
         &mut self,
         ground: Ground<'_>,

@@ -151,7 +151,8 @@ impl Ledger {
         })
     }
 
-    /// Of a count its corrections are taken back with it; one that may be in Odoo has to come to an end first.
+    /// Of a count its corrections are taken back with it; one that may be in Odoo has to come to an
+    /// end first.
     fn with_recounts(&self, of: &Entry, mut undoing: Undoing) -> Result<Undo, JournalError> {
         let own = of.progress.plan.as_deref().and_then(count_difference);
         let Some((place, own)) = own.filter(|_| of.document.purpose == Purpose::Count) else {
@@ -319,8 +320,9 @@ impl Ledger {
         Ok(of.map(|of| undone(&of, seq, number)))
     }
 
-    /// What follows now that a document has taken something back: the other document says so, a count that is undone holds no
-    /// more, and nobody knows where the goods were between the event and its undo.
+    /// What follows now that a document has taken something back: the other document says so, a
+    /// count that is undone holds no more, and nobody knows where the goods were between the event
+    /// and its undo.
     pub(super) fn after_undo(
         &mut self,
         number: u64,
@@ -346,7 +348,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// From when an event was done until it was undone: at least so long, and while a clock is in doubt perhaps longer.
+    /// From when an event was done until it was undone: at least so long, and while a clock is in
+    /// doubt perhaps longer.
     fn spans_of(
         &self,
         undo: &Document,
@@ -413,7 +416,8 @@ fn counted_within(span: &Span, count: &Count) -> Reason {
     reason(code::CLOCK_IN_DOUBT, message)
 }
 
-/// Where the line of this event takes goods and puts them, by the plan that its document was sent by.
+/// Where the line of this event takes goods and puts them, by the plan that its document was sent
+/// by.
 fn ends_of_event(of: &Entry, seq: u64) -> Vec<End> {
     let kept = of.progress.plan.as_deref().unwrap_or_default();
     if let Some((place, _)) = count_difference(kept) {

@@ -1,5 +1,5 @@
-//! Documents whose goods are on their way: each is looked at again when something changed, or after a while. In memory: after a restart
-//! they are looked at like any other.
+//! Documents whose goods are on their way: each is looked at again when something changed, or after
+//! a while. In memory: after a restart they are looked at like any other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,7 +11,8 @@ const PAUSE: Duration = Duration::from_secs(15);
 /// One more is not waited for.
 const DOCUMENTS_MAX: usize = 50_000;
 
-/// How many documents there were in each state, and how many events that are in none: what brings goods shows in it.
+/// How many documents there were in each state, and how many events that are in none: what brings
+/// goods shows in it.
 type Seen = [u64; 5];
 
 fn seen(totals: &Totals) -> Seen {

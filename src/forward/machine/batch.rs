@@ -97,8 +97,8 @@ impl Batch {
         }
     }
 
-    /// The batch of a document that Odoo refused, to be loaded again after a pause; an error with the document where that is a
-    /// refusal.
+    /// The batch of a document that Odoo refused, to be loaded again after a pause; an error with
+    /// the document where that is a refusal.
     pub fn load_again(mut self, now: Duration, jitter: f64) -> Result<Self, Sent> {
         if self.step == Step::Load && self.loads_refused < LOADS_AGAIN {
             self.not_before = now + backoff(self.loads_refused, jitter);

@@ -127,7 +127,8 @@ fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way
     Some((way, quantity))
 }
 
-/// A lot that we gave by name has an id as well, once the receipt has made it. A done one without has lost its lot.
+/// A lot that we gave by name has an id as well, once the receipt has made it. A done one without
+/// has lost its lot.
 fn lot_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Lot {
     let given = line.lot_name.as_ref().filter(|given| {
         let mut ours = (transfer.lines.iter()).filter(|ours| Some(ours.product) == line.product_id);

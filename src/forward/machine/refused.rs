@@ -1,4 +1,5 @@
-//! What follows when Odoo refuses a call: halve the batch, send a *load* again, look at the order, or park. Pure.
+//! What follows when Odoo refuses a call: halve the batch, send a *load* again, look at the order,
+//! or park. Pure.
 
 use std::time::Duration;
 
@@ -7,8 +8,8 @@ use super::{Machine, backoff};
 use crate::outcome::{Outcome, code};
 
 impl Machine {
-    /// Odoo refused a call about an order. Where it may have been for the order's state, or for another transaction, the
-    /// order is looked at after a pause.
+    /// Odoo refused a call about an order. Where it may have been for the order's state, or for
+    /// another transaction, the order is looked at after a pause.
     pub(super) fn order_refused(&mut self, message: &str, now: Duration, jitter: f64) {
         self.reconcile(|order| order.refused(message));
         if let Some(order) = &mut self.order
@@ -63,7 +64,8 @@ impl Machine {
         self.turn(now);
     }
 
-    /// Puts a batch last that may be sent now; where all wait for their time, nothing is sent before the first of them.
+    /// Puts a batch last that may be sent now; where all wait for their time, nothing is sent
+    /// before the first of them.
     pub(super) fn turn(&mut self, now: Duration) {
         let due = |batch: &Batch| batch.not_before <= now;
         if let Some(place) = self.work.iter().rposition(due) {

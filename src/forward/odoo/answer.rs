@@ -37,8 +37,9 @@ struct OdooError {
 /// Why a call has no value.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum CallError {
-    /// Odoo forbids it (403). The answer does not tell whether the key's user lacks a right, which holds the link, or a
-    /// record rule forbids this one record, which parks its document: the client finds out.
+    /// Odoo forbids it (403). The answer does not tell whether the key's user lacks a right, which
+    /// holds the link, or a record rule forbids this one record, which parks its document: the
+    /// client finds out.
     #[error("Odoo forbids it: {0}")]
     Forbidden(String),
     #[error(transparent)]
@@ -173,9 +174,10 @@ fn of_document(error: &OdooError) -> Failure {
     }
 }
 
-/// Errors that say nothing about the document: databases that conflict or go away, machines without memory.
-/// Any other error of a program (`builtins.ValueError`, a `KeyError` in somebody's module) would come again. The class
-/// decides and never the message: servers and databases speak the language of their site.
+/// Errors that say nothing about the document: databases that conflict or go away, machines without
+/// memory. Any other error of a program (`builtins.ValueError`, a `KeyError` in somebody's module)
+/// would come again. The class decides and never the message: servers and databases speak the
+/// language of their site.
 fn passes(error: &OdooError) -> bool {
     [
         "psycopg2.OperationalError",

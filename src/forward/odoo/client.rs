@@ -145,7 +145,8 @@ impl Client {
         }
     }
 
-    /// What a 403 was about: the rights of the key's user, which holds the link, or the records of this one call.
+    /// What a 403 was about: the rights of the key's user, which holds the link, or the records of
+    /// this one call.
     async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
         let remedy =
             "give the key's user the right Inventory / User and the company of odoo.warehouse";
@@ -201,8 +202,8 @@ impl Client {
         self.company = Some(company);
     }
 
-    /// What each call that writes goes with: messages in English, times in UTC, and the warehouse's company alone, whatever
-    /// the user has.
+    /// What each call that writes goes with: messages in English, times in UTC, and the warehouse's
+    /// company alone, whatever the user has.
     pub(super) fn context(&self) -> Value {
         match self.company {
             Some(company) => {
@@ -299,7 +300,8 @@ impl Client {
         receive(sent, understand_rpc).await
     }
 
-    /// Whether the user may work in the warehouse's company; true before the warehouse was asked for.
+    /// Whether the user may work in the warehouse's company; true before the warehouse was asked
+    /// for.
     async fn sees_company(&mut self) -> Result<bool, CallError> {
         let Some(company) = self.company else {
             return Ok(true);

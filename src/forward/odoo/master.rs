@@ -315,8 +315,9 @@ impl Client {
         .await
     }
 
-    /// How many decimals Odoo keeps of the quantities of movements. Only an administrator may read the decimal precision
-    /// itself; the field that goes by it may be looked at by all. `None`: Odoo does not say.
+    /// How many decimals Odoo keeps of the quantities of movements. Only an administrator may read
+    /// the decimal precision itself; the field that goes by it may be looked at by all. `None`:
+    /// Odoo does not say.
     pub async fn quantity_digits(&mut self) -> Result<Option<u32>, Failure> {
         let body = json!({"allfields": ["quantity"], "attributes": ["digits"]});
         let fields: Value = self.call("stock.move.line", "fields_get", &body).await?;
@@ -330,8 +331,8 @@ impl Client {
         self.call(kind.model(), "search_count", &body).await
     }
 
-    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for lots and packages; and those with
-    /// these ids, whatever their codes are by now.
+    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for
+    /// lots and packages; and those with these ids, whatever their codes are by now.
     pub async fn by_codes(
         &mut self,
         kind: Kind,

@@ -1,10 +1,12 @@
-//! Orders that Odoo has: reading all of one, putting lines on it, validating it, telling the carrier's data.
+//! Orders that Odoo has: reading all of one, putting lines on it, validating it, telling the
+//! carrier's data.
 //!
-//! Lines are added by [`Client::add_lines`] in a way that Odoo itself refuses, in the same transaction, on a picking that is
-//! done or cancelled: the picking's own operation type is written with them, which Odoo forbids there. Reading the state first
-//! does not do: between the look and the call somebody may validate it, and Odoo then adds done lines, which move stock twice
-//! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next look, and never the text of
-//! the refusal.
+//! Lines are added by [`Client::add_lines`] in a way that Odoo itself refuses, in the same
+//! transaction, on a picking that is done or cancelled: the picking's own operation type is written
+//! with them, which Odoo forbids there. Reading the state first does not do: between the look and
+//! the call somebody may validate it, and Odoo then adds done lines, which move stock twice
+//! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next
+//! look, and never the text of the refusal.
 
 mod find;
 mod seen;
@@ -149,8 +151,8 @@ impl Client {
             .await
     }
 
-    /// Removes lines from a picking if all of `scanned` and `others` are there still, and marks the scanned ones as picked: the
-    /// mark of what people picked is theirs. Else Odoo refuses it.
+    /// Removes lines from a picking if all of `scanned` and `others` are there still, and marks the
+    /// scanned ones as picked: the mark of what people picked is theirs. Else Odoo refuses it.
     pub async fn guard_validation(
         &mut self,
         picking: &SeenPicking,
@@ -182,7 +184,8 @@ impl Client {
         Ok(())
     }
 
-    /// Writes to a picking that is not finished: all of it or, on one that is done or cancelled, nothing.
+    /// Writes to a picking that is not finished: all of it or, on one that is done or cancelled,
+    /// nothing.
     async fn write_open(
         &mut self,
         picking: &SeenPicking,
@@ -220,7 +223,8 @@ impl Client {
         Ok(())
     }
 
-    /// Puts lines of an open picking into a package. Odoo refuses it on one that is done or cancelled.
+    /// Puts lines of an open picking into a package. Odoo refuses it on one that is done or
+    /// cancelled.
     pub async fn pack_lines(
         &mut self,
         picking: &SeenPicking,

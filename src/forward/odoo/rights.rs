@@ -1,4 +1,5 @@
-//! Whether the key's user may do what sending does: `check` asks beforehand, and the client after a 403.
+//! Whether the key's user may do what sending does: `check` asks beforehand, and the client after a
+//! 403.
 
 use serde_json::{Value, json};
 

@@ -70,8 +70,8 @@ impl Client {
         Ok(found)
     }
 
-    /// The picked lines that bring one of these lots in from outside, or one of these names of these products, and are not
-    /// validated; `done`: those that are done.
+    /// The picked lines that bring one of these lots in from outside, or one of these names of
+    /// these products, and are not validated; `done`: those that are done.
     pub async fn serial_lines(
         &mut self,
         products: &BTreeSet<i64>,

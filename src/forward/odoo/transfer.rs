@@ -367,8 +367,9 @@ fn header_row(transfer: &Transfer, header: Header) -> Vec<String> {
     row
 }
 
-/// Odoo's first message where `load` loaded nothing. Whether another transaction was in the way does not show in it: its
-/// text is PostgreSQL's, in the server's language. So the caller sends it again before it believes a refusal.
+/// Odoo's first message where `load` loaded nothing. Whether another transaction was in the way
+/// does not show in it: its text is PostgreSQL's, in the server's language. So the caller sends it
+/// again before it believes a refusal.
 pub(super) fn first_message(messages: &[LoadMessage]) -> String {
     let error = messages.iter().find(|m| m.kind == "error");
     error.or(messages.first()).map_or_else(

@@ -59,8 +59,8 @@ impl Reconciling {
         }))
     }
 
-    /// Of a document that an older version began to send: the picking that it validated. By us, and at the true time, or since
-    /// it was sealed.
+    /// Of a document that an older version began to send: the picking that it validated. By us, and
+    /// at the true time, or since it was sealed.
     fn validated_before<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         if !self.job.again || self.job.fixed.is_some() {
             return None;

@@ -1,7 +1,8 @@
 //! What a document about an order is about, fixed before the first call. Pure.
 //!
-//! From the first call on Odoo may have carried the document out, and then the order has other pickings and other lines. So
-//! the picking is fixed before, is kept with the document, and every later look goes by it.
+//! From the first call on Odoo may have carried the document out, and then the order has other
+//! pickings and other lines. So the picking is fixed before, is kept with the document, and every
+//! later look goes by it.
 
 use std::collections::BTreeSet;
 

@@ -1,13 +1,14 @@
 //! Keeps a validation from moving what nobody picked. Pure.
 //!
-//! Where nothing is picked, Odoo's `button_validate` moves everything that is reserved. So somebody who takes the picked lines
-//! off the order after the gateway has read it and before it validates would make Odoo ship the whole demand. Odoo takes a
-//! move for picked as long as it has no lines after the picked one went. So the guard removes, in one transaction that fails
-//! where a picked line is gone, the reserved lines beside the picked ones, as the validation itself does. From then on
-//! Odoo refuses to validate the picking when its picked lines go.
+//! Where nothing is picked, Odoo's `button_validate` moves everything that is reserved. So somebody
+//! who takes the picked lines off the order after the gateway has read it and before it validates
+//! would make Odoo ship the whole demand. Odoo takes a move for picked as long as it has no lines
+//! after the picked one went. So the guard removes, in one transaction that fails where a picked
+//! line is gone, the reserved lines beside the picked ones, as the validation itself does. From
+//! then on Odoo refuses to validate the picking when its picked lines go.
 //!
-//! What the guard cannot keep from happening (somebody takes the mark *picked* off the lines) is found when the picking is
-//! read back: [`Reconciling::moved_unscanned`].
+//! What the guard cannot keep from happening (somebody takes the mark *picked* off the lines) is
+//! found when the picking is read back: [`Reconciling::moved_unscanned`].
 
 use rust_decimal::Decimal;
 

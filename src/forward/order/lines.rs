@@ -55,8 +55,9 @@ impl Reconciling {
         }
     }
 
-    /// A line without a bin is taken from where Odoo reserved it. Where it reserved nothing, such as by an operation type that
-    /// reserves by hand, it is told to; what is not reserved then has no bin.
+    /// A line without a bin is taken from where Odoo reserved it. Where it reserved nothing, such
+    /// as by an operation type that reserves by hand, it is told to; what is not reserved then has
+    /// no bin.
     fn without_bin(&self, picking: &SeenPicking, way: Way, lines: &[OrderLine]) -> Option<Next> {
         if way != Way::Pick || picking.kind == "incoming" {
             return None;

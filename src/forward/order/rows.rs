@@ -71,7 +71,8 @@ pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine])
     rows
 }
 
-/// The product of a line that says no bin, and of which Odoo has not reserved so much; `None` where there is none.
+/// The product of a line that says no bin, and of which Odoo has not reserved so much; `None` where
+/// there is none.
 pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Option<i64> {
     let mut reserved = reserved(picking);
     let lacks = |line: &&OrderLine| {
@@ -252,8 +253,8 @@ pub(super) fn difference(
     })
 }
 
-/// The lines with which somebody posted exactly what these lines say, without us: of each thing all lines or a single one.
-/// `claimed`: lines that stand for other scans already.
+/// The lines with which somebody posted exactly what these lines say, without us: of each thing all
+/// lines or a single one. `claimed`: lines that stand for other scans already.
 pub(super) fn claim(
     picking: &SeenPicking,
     lines: &[OrderLine],

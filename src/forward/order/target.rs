@@ -64,7 +64,8 @@ fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> b
     }
 }
 
-/// Bins that were scanned, each with the locations that it is in, itself included. A bin that is missing was not looked up.
+/// Bins that were scanned, each with the locations that it is in, itself included. A bin that is
+/// missing was not looked up.
 pub type Parents = BTreeMap<i64, Vec<i64>>;
 
 /// Whether the step takes from where the line was scanned; `None` where that is not known.
@@ -72,8 +73,9 @@ fn holds(step: &SeenPicking, line: &OrderLine, parents: &Parents) -> Option<bool
     Some(parents.get(&line.from?)?.contains(&step.from))
 }
 
-/// Steps in the order in which goods go through them: backorders of an earlier step before a later step. A step comes after
-/// those that bring goods to where it takes them from; ids do not tell, because some versions make the last step first.
+/// Steps in the order in which goods go through them: backorders of an earlier step before a later
+/// step. A step comes after those that bring goods to where it takes them from; ids do not tell,
+/// because some versions make the last step first.
 fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a SeenPicking> {
     let brings = |before: &SeenPicking, step: &SeenPicking| {
         before.to == step.from && before.from != step.from && before.from != before.to
@@ -103,8 +105,9 @@ fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a Se
     steps
 }
 
-/// Where lines go: the first open step of the order that asks for all of the products. Of an order that was named by its sale
-/// or purchase, it is a step that takes from the scanned bins, where there is one.
+/// Where lines go: the first open step of the order that asks for all of the products. Of an order
+/// that was named by its sale or purchase, it is a step that takes from the scanned bins, where
+/// there is one.
 pub(super) fn for_lines<'a>(
     seen: &'a Seen,
     order: &str,

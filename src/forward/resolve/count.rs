@@ -1,8 +1,9 @@
 //! What a count comes to: the difference to what Odoo held in the bin at the time of the count.
 //!
-//! Odoo tells only what it holds now, and the dated lines of what was moved. What it held then is what it holds now, less
-//! what came since and with what went since. The gateway's own lines count from when they were scanned (`ours`), those of other
-//! people from Odoo's date. A recount is the same question asked again: what is missing of the count by now.
+//! Odoo tells only what it holds now, and the dated lines of what was moved. What it held then is
+//! what it holds now, less what came since and with what went since. The gateway's own lines count
+//! from when they were scanned (`ours`), those of other people from Odoo's date. A recount is the
+//! same question asked again: what is missing of the count by now.
 
 mod judge;
 mod open;
@@ -313,8 +314,8 @@ impl Wanted {
         }
     }
 
-    /// In which package the difference is, and whose it is. A recount keeps to the place of its count, unless that would
-    /// hold less than nothing.
+    /// In which package the difference is, and whose it is. A recount keeps to the place of its
+    /// count, unless that would hold less than nothing.
     fn place_difference(
         &self,
         stock: &BTreeMap<Place, Decimal>,
@@ -437,7 +438,8 @@ fn settle(
     }
 }
 
-/// The transfer of a recount, by the ids that its count was compared with: a name may mean something else by now.
+/// The transfer of a recount, by the ids that its count was compared with: a name may mean
+/// something else by now.
 pub(super) fn again(ground: Ground<'_>, number: u64) -> Result<Option<TransferLine>, JournalError> {
     let entry = ground.journal.document(number)?;
     let counted = entry.and_then(|entry| Plan::read(&entry.progress.plan?).ok()?.count);

@@ -12,7 +12,8 @@ use crate::forward::order::{Fixed, OrderJob, Parents, Seen, Task};
 use crate::forward::refresh::Trouble;
 use crate::outcome::Failure;
 
-/// Reads the order and fixes the document's picking, unless a call may have been made by what is fixed already.
+/// Reads the order and fixes the document's picking, unless a call may have been made by what is
+/// fixed already.
 pub(super) async fn fix(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -84,7 +85,8 @@ async fn parents(odoo: &mut Client, job: &OrderJob) -> Result<Parents, Trouble> 
     Ok(odoo.parents(&bins).await?)
 }
 
-/// When the last of what is picked there already was picked: by the ledger what the gateway put there, by Odoo all else.
+/// When the last of what is picked there already was picked: by the ledger what the gateway put
+/// there, by Odoo all else.
 fn picked(
     ground: Ground<'_>,
     job: &OrderJob,

@@ -1,5 +1,5 @@
-//! What was scanned is what the code meant then. Where it means something else by now, and nobody knows that it did so before the
-//! scan already, a person decides.
+//! What was scanned is what the code meant then. Where it means something else by now, and nobody
+//! knows that it did so before the scan already, a person decides.
 
 use std::collections::BTreeSet;
 
@@ -145,7 +145,8 @@ fn changed(
     Ok(None)
 }
 
-/// What a code meant when the line was scanned, if it may mean something else by now. The time is looked up once, and only then.
+/// What a code meant when the line was scanned, if it may mean something else by now. The time is
+/// looked up once, and only then.
 fn meant_at(
     ground: Ground<'_>,
     asked: Asked<'_>,
@@ -182,7 +183,8 @@ fn scanned_at(ground: Ground<'_>, asked: Asked<'_>, line: &Line) -> Timestamp {
     }
 }
 
-/// Reads lots again that Odoo does not have any more under the name by which the copy knows them, so that it is known since when.
+/// Reads lots again that Odoo does not have any more under the name by which the copy knows them,
+/// so that it is known since when.
 pub(super) async fn look_up_lots(
     odoo: &mut Client,
     ground: Ground<'_>,

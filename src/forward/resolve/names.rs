@@ -116,8 +116,9 @@ async fn ask_for_owners(
     Ok(owners)
 }
 
-/// Looks the codes up in Odoo that the copy does not have; and, before a send, those that it has as Odoo had them before the
-/// document was sealed: what was scanned since then may mean something else. The answers go into the copy.
+/// Looks the codes up in Odoo that the copy does not have; and, before a send, those that it has as
+/// Odoo had them before the document was sealed: what was scanned since then may mean something
+/// else. The answers go into the copy.
 async fn look_up(
     odoo: &mut Client,
     copy: &Copy,

@@ -51,7 +51,8 @@ pub struct Moves {
     pub quantity: Decimal,
 }
 
-/// As it is written: the ids as numbers, 0 where Odoo decides the id and -1 where there is none; the quantity as text.
+/// As it is written: the ids as numbers, 0 where Odoo decides the id and -1 where there is none;
+/// the quantity as text.
 #[derive(Serialize, Deserialize)]
 struct StoredMoves([i64; 7], String);
 

@@ -1,7 +1,9 @@
-//! Serial numbers that come in although they are in stock: a number is one thing, and one thing is not received twice.
+//! Serial numbers that come in although they are in stock: a number is one thing, and one thing is
+//! not received twice.
 //!
-//! Odoo itself refuses a second one only in the same bin. So what comes in from outside, by a receipt or a return, is looked up before
-//! anything is sent: in stock, and on lines that are picked and not validated. What was delivered is at the customer's and may come back.
+//! Odoo itself refuses a second one only in the same bin. So what comes in from outside, by a
+//! receipt or a return, is looked up before anything is sent: in stock, and on lines that are
+//! picked and not validated. What was delivered is at the customer's and may come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -191,7 +193,8 @@ async fn came_by(odoo: &mut Client, asked: Asked<'_>, serial: &Incoming) -> Resu
     Ok(false)
 }
 
-/// Whether nothing is open of the order: then nothing is written to it, and what somebody received in Odoo may be what was scanned.
+/// Whether nothing is open of the order: then nothing is written to it, and what somebody received
+/// in Odoo may be what was scanned.
 async fn is_over(odoo: &mut Client, ground: Ground<'_>, asked: Asked<'_>) -> Result<bool, Failure> {
     let purpose = &asked.document.purpose;
     let Some(order) = purpose.order().filter(|_| is_about_order(purpose)) else {

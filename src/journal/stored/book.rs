@@ -1,4 +1,5 @@
-//! The stored forms of the book of places: counts, and spans of time in which nobody knows what a place held.
+//! The stored forms of the book of places: counts, and spans of time in which nobody knows what a
+//! place held.
 
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,8 @@ use crate::journal::AuditRecord;
 enum StoredDocument {
     V1(DocumentV1),
     V2(DocumentV2),
-    /// With the true times of events: `seq`, microseconds, and the other time while a clock is in doubt.
+    /// With the true times of events: `seq`, microseconds, and the other time while a clock is in
+    /// doubt.
     V3(DocumentV2, Vec<(u64, i64, Option<i64>)>),
 }
 

@@ -157,7 +157,8 @@ impl Batch {
         self.push(delivery, What::Done(reason, text));
     }
 
-    /// A QoS 2 publish whose first copy is on its way to the disk: it is answered as soon as that one is.
+    /// A QoS 2 publish whose first copy is on its way to the disk: it is answered as soon as that
+    /// one is.
     pub fn again(&mut self, delivery: Delivery) {
         self.push(delivery, What::Again);
     }

@@ -1,13 +1,14 @@
-//! QoS 2 publishes of a client, from their arrival to their PUBREL: until then, the same packet id is the same message
-//! (MQTT 3.1.1, 4.3.3).
+//! QoS 2 publishes of a client, from their arrival to their PUBREL: until then, the same packet id
+//! is the same message (MQTT 3.1.1, 4.3.3).
 //!
-//! A publish that is on its way to the disk counts as well: its copy must not be stored, and must not be acknowledged before the
-//! first one is on disk. Each publish has a number, so that a packet id that was released is free at once, also while the
-//! publish before it is still on its way.
+//! A publish that is on its way to the disk counts as well: its copy must not be stored, and must
+//! not be acknowledged before the first one is on disk. Each publish has a number, so that a packet
+//! id that was released is free at once, also while the publish before it is still on its way.
 
 use std::collections::HashMap;
 
-/// Packet ids of a session that are on disk at the most; a client that leaves more of them unreleased has the rest in memory alone.
+/// Packet ids of a session that are on disk at the most; a client that leaves more of them
+/// unreleased has the rest in memory alone.
 const STORED_MAX: usize = 1_024;
 
 #[derive(Debug, Default)]
@@ -92,7 +93,8 @@ impl Receptions {
         true
     }
 
-    /// The publish is on disk. `false`: its packet id was released meanwhile, and no later publish has it.
+    /// The publish is on disk. `false`: its packet id was released meanwhile, and no later publish
+    /// has it.
     pub fn commit(&mut self, pkid: u16, number: u64) -> bool {
         let known = self.open.get_mut(&pkid);
         if let Some(known) = known {
@@ -110,7 +112,8 @@ impl Receptions {
             .is_some_and(|known| known.number == number && known.stage != Stage::UnderWay)
     }
 
-    /// The client has its PUBREC. `true`: the packet id is on disk, and must go from there before the PUBCOMP.
+    /// The client has its PUBREC. `true`: the packet id is on disk, and must go from there before
+    /// the PUBCOMP.
     pub fn release(&mut self, pkid: u16) -> bool {
         let Some(known) = self.open.remove(&pkid) else {
             return false;
@@ -120,8 +123,8 @@ impl Receptions {
         known.stored && known.stage != Stage::UnderWay
     }
 
-    /// Forgets what an earlier connection was still writing to disk: nobody knows whether that was done. Answers the packet ids
-    /// that may be on disk.
+    /// Forgets what an earlier connection was still writing to disk: nobody knows whether that was
+    /// done. Answers the packet ids that may be on disk.
     pub fn forget_under_way(&mut self) -> Vec<u16> {
         let gone = self
             .open

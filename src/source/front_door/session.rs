@@ -188,8 +188,8 @@ impl Session {
         state.ended = None;
         state.expiry_s = expiry_s;
         state.will = None;
-        // What an earlier connection was still writing to disk: it is not known whether that was done. A message that must
-        // not be lost is taken again; where it has no id, it is flagged.
+        // What an earlier connection was still writing to disk: it is not known whether that was
+        // done. A message that must not be lost is taken again; where it has no id, it is flagged.
         let forgotten = state.receptions.forget_under_way();
         changes.extend(forgotten.into_iter().map(|pkid| self.unreceived(pkid)));
         for sent in &mut state.in_flight {
@@ -539,7 +539,8 @@ impl Session {
         state.next_number = next;
     }
 
-    /// Takes a QoS 2 publish. A connection that was taken over by force must not touch the packet ids of the new one.
+    /// Takes a QoS 2 publish. A connection that was taken over by force must not touch the packet
+    /// ids of the new one.
     pub fn receive(&self, epoch: u64, pkid: u16, dup: bool) -> Received {
         let mut state = self.state();
         if state.epoch == epoch {
@@ -552,8 +553,8 @@ impl Session {
         }
     }
 
-    /// What goes to disk with a new QoS 2 publish, where the session outlives its connection: a client that finds the gateway
-    /// restarted sends the publish again.
+    /// What goes to disk with a new QoS 2 publish, where the session outlives its connection: a
+    /// client that finds the gateway restarted sends the publish again.
     pub fn store_received(&self, pkid: u16) -> Option<KeepChange> {
         let mut state = self.state();
         let stored = state.expiry_s > 0 && state.receptions.store(pkid);
@@ -586,7 +587,8 @@ impl Session {
         self.state().receptions.is_committed(pkid, number)
     }
 
-    /// The packet id of a QoS 2 publish is free. What is to go from the disk before the client hears of it.
+    /// The packet id of a QoS 2 publish is free. What is to go from the disk before the client
+    /// hears of it.
     pub fn release(&self, pkid: u16) -> Option<KeepChange> {
         let stored = self.state().receptions.release(pkid);
         stored.then(|| self.unreceived(pkid))

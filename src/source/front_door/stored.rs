@@ -1,11 +1,13 @@
 //! What the door keeps through a restart, as small values in the journal:
 //!
 //! - `session/DEVICE/CLIENTID`: what a persistent session subscribed to, and when it ends;
-//! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its client has not released yet;
+//! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its
+//!   client has not released yet;
 //! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
 //! - `retained/TOPIC`: the last `tasks`, `config/desired`, `state`, `config/reported`.
 //!
-//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may hold anything.
+//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may
+//! hold anything.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

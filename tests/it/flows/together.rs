@@ -1,4 +1,5 @@
-//! Codes that arrive together: a client that sends its queue in one TCP segment, as `mosquitto_pub -l` does.
+//! Codes that arrive together: a client that sends its queue in one TCP segment, as `mosquitto_pub
+//! -l` does.
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{Connect, Packet as Raw, PubAck, Publish};

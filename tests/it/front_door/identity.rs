@@ -1,4 +1,5 @@
-//! Two messages are two events: equal messages that come in one TCP segment, messages that are sent again, QoS 2.
+//! Two messages are two events: equal messages that come in one TCP segment, messages that are sent
+//! again, QoS 2.
 
 use super::*;
 
@@ -154,7 +155,8 @@ async fn an_unreleased_packet_id_is_the_same_message_however_often_it_comes() {
     assert_eq!(flags(&door), [[], []]);
 }
 
-/// The journal refuses the first copy: the second must not be answered as if the message were on disk.
+/// The journal refuses the first copy: the second must not be answered as if the message were on
+/// disk.
 #[tokio::test]
 async fn a_copy_of_a_message_that_did_not_reach_the_disk_is_not_acknowledged() {
     let door = Door::anonymous().await;

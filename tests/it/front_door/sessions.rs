@@ -350,7 +350,8 @@ async fn the_last_will_is_published_unless_the_client_says_good_bye() {
     );
 }
 
-/// A will was written when the client connected, and a state is not kept for the next start of the gateway.
+/// A will was written when the client connected, and a state is not kept for the next start of the
+/// gateway.
 #[tokio::test]
 async fn a_state_tells_the_time_by_the_devices_clock_and_a_last_will_does_not() {
     let (clock_times, mut heard) = ClockTimes::new();

@@ -183,7 +183,8 @@ impl Gateway {
         }
     }
 
-    /// Makes the product, with goods in both bins, and the order; and does what other people do in Odoo.
+    /// Makes the product, with goods in both bins, and the order; and does what other people do in
+    /// Odoo.
     async fn prepare(&self, target: &Target, delivery: &mut Delivery) {
         delivery.barcode = fresh("9");
         delivery.product = target.new_product(&delivery.barcode, "none").await;
@@ -247,7 +248,8 @@ impl Gateway {
         whole + SignedDuration::from_secs(second)
     }
 
-    /// Delivers some of the next events, which may share documents; then the validation of the order.
+    /// Delivers some of the next events, which may share documents; then the validation of the
+    /// order.
     async fn deliver(&mut self, delivery: &mut Delivery) {
         let some = delivery.random.below(4);
         for _ in 0..some {
@@ -496,8 +498,8 @@ impl Gateway {
         }
     }
 
-    /// A parked undo of a pick holds the validation of the order back, and that holds back counts over the picks: a person is
-    /// to end the undo first.
+    /// A parked undo of a pick holds the validation of the order back, and that holds back counts
+    /// over the picks: a person is to end the undo first.
     fn is_order_open(&self, delivery: &Delivery) -> bool {
         let number = delivery
             .validated

@@ -45,7 +45,8 @@ pub enum Deed {
         to: usize,
         quantity: i64,
     },
-    /// For the order of the history; without a bin it is taken from where Odoo reserved it, which is the first one.
+    /// For the order of the history; without a bin it is taken from where Odoo reserved it, which
+    /// is the first one.
     Pick {
         bin: Option<usize>,
         quantity: i64,
@@ -92,7 +93,8 @@ pub struct Foreign {
 pub struct History {
     pub events: Vec<Done>,
     pub foreign: Vec<Foreign>,
-    /// By how many seconds the clock of the first device is ahead. It shows that before the history is delivered, and after.
+    /// By how many seconds the clock of the first device is ahead. It shows that before the history
+    /// is delivered, and after.
     pub ahead: Option<i64>,
 }
 
@@ -258,7 +260,8 @@ impl History {
         bins
     }
 
-    /// The events by their true times; `None` is other people's moves of a second, which are before ours of that second.
+    /// The events by their true times; `None` is other people's moves of a second, which are before
+    /// ours of that second.
     fn in_true_order(&self) -> Vec<(Option<usize>, i64)> {
         let foreign: BTreeSet<i64> = self.foreign.iter().map(|foreign| foreign.second).collect();
         let mut all: Vec<(i64, Option<usize>)> =

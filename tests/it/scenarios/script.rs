@@ -27,7 +27,8 @@ pub struct Script {
     /// So often the copy of Odoo's data is brought up to date, in seconds.
     #[serde(default = "a_second")]
     pub refresh_s: u64,
-    /// Values of the operation types of the scenario's own warehouse, by their sequence codes; with `steps`.
+    /// Values of the operation types of the scenario's own warehouse, by their sequence codes; with
+    /// `steps`.
     #[serde(default)]
     pub types: BTreeMap<String, toml::Table>,
     /// What is there before anything else; adjustments of stock are no movements.
@@ -65,7 +66,8 @@ pub struct Product {
     /// Units that hold so many of it, each with a barcode.
     #[serde(default)]
     pub packagings: BTreeMap<String, u32>,
-    /// It is kept in a unit of so many pieces, and a single one has a barcode of its own: the packaging `piece`.
+    /// It is kept in a unit of so many pieces, and a single one has a barcode of its own: the
+    /// packaging `piece`.
     pub pieces: Option<u32>,
 }
 
@@ -216,7 +218,8 @@ pub enum Somebody {
     /// Validates the picking that has the open, picked lines of a product.
     ValidateLines(String),
     CancelLines(String),
-    /// Gives the order's picking an origin, and so many other open pickings the same; `{so1.shared}` is it.
+    /// Gives the order's picking an origin, and so many other open pickings the same;
+    /// `{so1.shared}` is it.
     ShareOrigin {
         order: String,
         pickings: usize,
@@ -234,7 +237,8 @@ pub enum Somebody {
     },
     /// Archives a product.
     Archive(String),
-    /// Gives a bin the barcode of another one, which has none then. For bins of the scenario's own: see `steps`.
+    /// Gives a bin the barcode of another one, which has none then. For bins of the scenario's own:
+    /// see `steps`.
     MoveBin {
         from: String,
         to: String,

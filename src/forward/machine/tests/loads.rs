@@ -83,8 +83,8 @@ fn seen(state: &str) -> Seen {
     }
 }
 
-/// Lines are added to an order that is open, and refused so often; then the order is in this state. The calls that add, and
-/// the reason code.
+/// Lines are added to an order that is open, and refused so often; then the order is in this state.
+/// The calls that add, and the reason code.
 fn adds_refused(times: u32, then: &str) -> (u32, Option<String>) {
     let mut machine = Machine::new(Limits {
         orders: config::Orders::default(),

@@ -1,7 +1,9 @@
-//! Finds the pickings of an order: by name, then their backorders, then the other steps of the same order.
+//! Finds the pickings of an order: by name, then their backorders, then the other steps of the same
+//! order.
 //!
-//! No search has a limit, because an origin may be shared by thousands of pickings, and the one that is missing would be the
-//! backorder. Only so many are read in full: first what the name stands for, then what is open, then what is newest.
+//! No search has a limit, because an origin may be shared by thousands of pickings, and the one
+//! that is missing would be the backorder. Only so many are read in full: first what the name
+//! stands for, then what is open, then what is newest.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,8 +34,8 @@ struct Found {
 type Pickings = BTreeMap<i64, Found>;
 
 impl Client {
-    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or purchase order: its steps,
-    /// their backorders, their lines, and which of those are ours.
+    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or
+    /// purchase order: its steps, their backorders, their lines, and which of those are ours.
     pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
         self.order_with(warehouse, order, None).await
     }
@@ -60,7 +62,8 @@ impl Client {
         }
         let is_picking = found.values().any(|picking| picking.is_named);
         let too_many = too_many(&found).filter(|_| !is_picking);
-        // A name that is no picking's stands for nothing else: goods of several sales may share a picking.
+        // A name that is no picking's stands for nothing else: goods of several sales may share a
+        // picking.
         let references: BTreeSet<i64> = (found.values())
             .filter(|_| is_picking)
             .flat_map(|picking| picking.references.clone())
@@ -91,8 +94,8 @@ impl Client {
         })
     }
 
-    /// Adds the backorders, and the other steps of the order: those with its references or, where it has none, with its sale
-    /// lines.
+    /// Adds the backorders, and the other steps of the order: those with its references or, where
+    /// it has none, with its sale lines.
     async fn add_related(
         &mut self,
         warehouse: &Warehouse,

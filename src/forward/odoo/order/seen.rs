@@ -11,7 +11,8 @@ use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::Lots;
 use crate::forward::order::Shipment;
 
-/// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo follows it whatever a call says.
+/// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
+/// follows it whatever a call says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backorders {
     /// The caller says.
@@ -224,7 +225,8 @@ impl SeenPicking {
         lacks.take(8).collect::<Vec<_>>().join(", ")
     }
 
-    /// What a done picking did not move of what it asked for, in words. Empty: it moved all, or the rest is on a backorder.
+    /// What a done picking did not move of what it asked for, in words. Empty: it moved all, or the
+    /// rest is on a backorder.
     #[must_use]
     pub fn cut(&self) -> String {
         let cut = self.moves.iter().filter_map(|ordered| {

@@ -1,8 +1,9 @@
 //! Our calls and a person's actions in every order that a seed comes to, on the stand-in.
 //!
-//! Before any call somebody may validate, cancel, delete, edit, pick, unpick, unreserve, reserve, split or validate in a batch.
-//! An answer may get lost after its call, or the gateway may stop before it. Afterwards each scan is in Odoo exactly once,
-//! or it is parked; and nothing that nobody scanned or picked was moved by us, or a person is told at once.
+//! Before any call somebody may validate, cancel, delete, edit, pick, unpick, unreserve, reserve,
+//! split or validate in a batch. An answer may get lost after its call, or the gateway may stop
+//! before it. Afterwards each scan is in Odoo exactly once, or it is parked; and nothing that
+//! nobody scanned or picked was moved by us, or a person is told at once.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

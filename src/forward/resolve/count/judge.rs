@@ -1,4 +1,5 @@
-//! Whether a count is compared with Odoo at all, by the other counts of its place and by what nobody knows. Pure.
+//! Whether a count is compared with Odoo at all, by the other counts of its place and by what
+//! nobody knows. Pure.
 
 use super::Wanted;
 use crate::book::{Book, Count, Doubt, Span, Standing};

@@ -13,8 +13,8 @@ use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Ground, reason};
 use crate::outcome::code;
 
-/// The lines that are picked on orders and not validated. What the gateway has in pickings of its own is left out: once that is
-/// posted, the count is compared again.
+/// The lines that are picked on orders and not validated. What the gateway has in pickings of its
+/// own is left out: once that is posted, the count is compared again.
 pub(super) async fn open_picks(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -77,7 +77,8 @@ impl Wanted {
                 (false, true) => &mut undone.came,
                 (true, true) | (false, false) => continue,
             };
-            // What was picked after the count lay there when it was counted, as Odoo has it. When others picked it nobody knows.
+            // What was picked after the count lay there when it was counted, as Odoo has it. When
+            // others picked it nobody knows.
             let before = if dated.is_ours() {
                 line.quantity - dated.after(self.at)
             } else {

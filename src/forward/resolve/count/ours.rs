@@ -1,5 +1,5 @@
-//! When the gateway's own lines in Odoo were scanned. Odoo dates a line when its picking is validated, or when the newest
-//! event of its document was done; the journal knows each event.
+//! When the gateway's own lines in Odoo were scanned. Odoo dates a line when its picking is
+//! validated, or when the newest event of its document was done; the journal knows each event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,7 +28,8 @@ pub(super) struct Dated {
 }
 
 impl Dated {
-    /// How much of it was moved after this time. Odoo's times have whole seconds: what was moved in the same second was before.
+    /// How much of it was moved after this time. Odoo's times have whole seconds: what was moved in
+    /// the same second was before.
     pub fn after(&self, time: Timestamp) -> Decimal {
         if self.parts.is_empty() {
             let is_after = self.line.date > odoo_time(time);
@@ -53,8 +54,9 @@ impl Dated {
     }
 }
 
-/// Gives the gateway's lines their true times. Those of a picking of its own and those on orders have their document's key in
-/// their external ids; a key that this journal does not know is another gateway's, for which Odoo's date holds.
+/// Gives the gateway's lines their true times. Those of a picking of its own and those on orders
+/// have their document's key in their external ids; a key that this journal does not know is
+/// another gateway's, for which Odoo's date holds.
 pub(super) async fn date(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -170,8 +172,8 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Takes the times of a line of Odoo's out of the pool: first from lines that have its bin, then, if it is one of those or
-    /// `is_exact` is off, from those that leave the bin to Odoo.
+    /// Takes the times of a line of Odoo's out of the pool: first from lines that have its bin,
+    /// then, if it is one of those or `is_exact` is off, from those that leave the bin to Odoo.
     fn take(&mut self, line: &Moved, is_exact: bool, parts: &mut Vec<(Timestamp, Decimal)>) {
         let mut left = line.quantity;
         for has_bin in [true, false] {
