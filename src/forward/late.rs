@@ -54,6 +54,12 @@ impl Late {
         above.find(|(_, at)| over(at)).map(|(number, _)| *number)
     }
 
+    /// A call about this document came to no answer, and may still be running.
+    #[must_use]
+    pub fn holds(&self, number: u64) -> bool {
+        self.0.contains_key(&number)
+    }
+
     /// It was looked at: what is to be kept of that.
     pub fn remove(&mut self, number: u64) -> Vec<KeepChange> {
         match self.0.remove(&number) {

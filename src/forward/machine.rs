@@ -484,7 +484,7 @@ impl Machine {
             batch.step = Step::Load;
         }
         if let Some(order) = &mut self.order {
-            order.reconciling.look_again();
+            order.reconciling.answer_lost();
         }
     }
 }

@@ -252,6 +252,8 @@ enum Call {
     /// Odoo refused a guard: something had changed.
     GuardRefused,
     ReservedAgain,
+    /// The answer to a validation is lost: Odoo may carry it out yet.
+    ValidationLost,
     /// Odoo was told to change the order, and the answer was lost perhaps.
     Told,
     /// A package, or what the carrier is told.
@@ -295,7 +297,7 @@ impl Reconciling {
         &self.next
     }
 
-    /// Whatever the last call did is unknown: look.
+    /// Whatever the last call did: look.
     pub fn look_again(&mut self) {
         if let Next::Add { .. }
         | Next::Guard { .. }
@@ -309,6 +311,14 @@ impl Reconciling {
             self.calls.push(Call::Told);
         }
         self.next = Next::Read;
+    }
+
+    /// The answer to the last call is lost: look. A validation may still be on its way.
+    pub fn answer_lost(&mut self) {
+        if let Next::Validate { .. } = self.next {
+            self.calls.push(Call::ValidationLost);
+        }
+        self.look_again();
     }
 
     /// The last call was answered; what it did is read before anything is believed.

@@ -22,14 +22,16 @@ pub enum Withdrawn {
 
 /// `known`: the picking that Odoo named for it. A search leaves out what the key's user may not
 /// see, so it is read by its id, which Odoo then refuses.
+/// `may_reserve`: an order is reserved again without the lines.
 pub async fn withdraw(
     odoo: &mut Client,
     warehouse: &Warehouse,
     document: &Document,
     known: Option<&OdooRef>,
+    may_reserve: bool,
 ) -> Result<Withdrawn, Failure> {
     if is_about_order(&document.purpose) {
-        return lines(odoo, warehouse, document, known).await;
+        return lines(odoo, warehouse, document, known, may_reserve).await;
     }
     let mut held = odoo.held(document.key).await?;
     if let Some(known) = known.filter(|known| held.iter().all(|picking| picking.id != known.id)) {
@@ -58,6 +60,7 @@ async fn lines(
     warehouse: &Warehouse,
     document: &Document,
     known: Option<&OdooRef>,
+    may_reserve: bool,
 ) -> Result<Withdrawn, Failure> {
     let order = document.purpose.order().unwrap_or_default();
     let mut seen = odoo.order(warehouse, order).await?;
@@ -81,7 +84,9 @@ async fn lines(
     }
     if !open.is_empty() {
         odoo.remove_lines(&open).await?;
-        reserve_again(odoo, &changed).await?;
+        if may_reserve {
+            reserve_again(odoo, &changed).await?;
+        }
     }
     Ok(Withdrawn::Gone { open: open.len() })
 }

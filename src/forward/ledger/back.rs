@@ -98,7 +98,10 @@ impl Ledger {
             return Ok(Withdrawn::Gone { open: 0 });
         }
         let known = entry.progress.odoo.as_ref();
-        let withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {
+        // A validation that Odoo may carry out yet must find nothing reserved.
+        let may_reserve = !self.late()?.holds(entry.document.number);
+        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document, known, may_reserve).await;
+        let withdrawn = match withdrawn {
             Ok(withdrawn) => withdrawn,
             Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
             Err(failure) => return Err(failure.into()),

@@ -19,6 +19,7 @@ use crate::forward::machine::Work;
 use crate::forward::odoo::Client;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::order::{Next, OrderJob, Reconciling};
+use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Asked, Ground, Intent, is_about_order, resolve};
 use crate::forward::undo::Undoing;
 use crate::forward::withdraw::{Withdrawn, withdraw};
@@ -74,7 +75,20 @@ impl Ledger {
             after = number;
             if let Some(entry) = self.journal.document(number)? {
                 let entry = self.revived(entry)?;
-                sentence = self.look_at(odoo, ground, entry).await?.or(sentence);
+                // A refusal is about this document's records: it holds nothing else up.
+                match self.look_at(odoo, ground, entry).await {
+                    Ok(posted) => sentence = posted.or(sentence),
+                    Err(Interrupted::Trouble(Trouble::Odoo(Failure::Person {
+                        message, ..
+                    }))) => {
+                        tracing::warn!(
+                            number,
+                            message,
+                            "Odoo refuses the look at what a lost call did: look there"
+                        );
+                    }
+                    Err(interrupted) => return Err(interrupted),
+                }
             }
             let changes = self.late()?.remove(number);
             self.keep(changes).await?;
@@ -111,7 +125,8 @@ impl Ledger {
             return Ok(None);
         }
         let known = entry.progress.odoo.as_ref();
-        let mut withdrawn = match withdraw(odoo, ground.warehouse, &entry.document, known).await {
+        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document, known, true).await;
+        let mut withdrawn = match withdrawn {
             Ok(withdrawn) => withdrawn,
             Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
             Err(failure) => return Err(failure.into()),

@@ -71,7 +71,8 @@ impl Reconciling {
     pub(super) fn moved_unscanned(&self, seen: &Seen) -> Option<Next> {
         let picked = self.picked.as_ref()?;
         let picking = seen.pickings.iter().find(|p| p.id == picked.picking)?;
-        let is_ours = picking.state == "done" && picking.write_uid == Some(seen.me);
+        let validated = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
+        let is_ours = picking.state == "done" && validated;
         let more = picking.lines.iter().filter_map(|line| {
             let known = picked.lines.get(&line.id).copied().unwrap_or_default();
             let more = line.quantity - known;
@@ -96,7 +97,9 @@ impl Reconciling {
     /// Before the document is refused, what the guard did to its open picking is taken back.
     pub(super) fn reserve_first(&self, seen: &Seen, next: Next) -> Next {
         let is_refused = matches!(next, Next::Finish(Outcome::Refused { .. }));
-        let was_guarded = self.did(Call::Guarded) || self.job.again;
+        // A validation that Odoo may carry out yet must find nothing but what was picked.
+        let may_validate = self.did(Call::ValidationLost) || self.job.again;
+        let was_guarded = self.did(Call::Guarded) && !may_validate;
         if !is_refused || !was_guarded || self.did(Call::ReservedAgain) {
             return next;
         }

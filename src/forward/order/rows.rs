@@ -82,14 +82,37 @@ pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Option<
     lines.iter().find(lacks).map(|line| line.product)
 }
 
+/// What is reserved and was not picked yet. A line that the gateway puts on a picking does not
+/// shrink the line that Odoo reserved there; one that a person picks is that line itself.
 fn reserved(picking: &SeenPicking) -> Vec<Left<'_, SeenLine>> {
-    let reserved = picking.lines.iter().filter(|line| !line.picked);
-    reserved
+    let unpicked = picking.lines.iter().filter(|line| !line.picked);
+    let mut reserved: Vec<Left<'_, SeenLine>> = unpicked
         .map(|line| Left {
             of: line,
             quantity: line.quantity,
         })
-        .collect()
+        .collect();
+    let ours = (picking.lines.iter()).filter(|line| line.picked && line.external.is_some());
+    for line in ours {
+        let mut picked = line.quantity;
+        for place in reserved
+            .iter_mut()
+            .filter(|place| is_same_place(place.of, line))
+        {
+            let part = picked.min(place.quantity);
+            place.quantity -= part;
+            picked -= part;
+        }
+    }
+    reserved
+}
+
+fn is_same_place(one: &SeenLine, other: &SeenLine) -> bool {
+    one.product == other.product
+        && one.from == other.from
+        && one.lot == other.lot
+        && one.package == other.package
+        && one.owner == other.owner
 }
 
 /// Where the line is taken from, and how much from each place.

@@ -8,6 +8,7 @@ use crate::event::CLOCK_MIN;
 use crate::forward::claims;
 use crate::forward::machine::Work;
 use crate::forward::odoo::Client;
+use crate::forward::odoo::order::SeenPicking;
 use crate::forward::order::{Fixed, OrderJob, Parents, Seen, Task};
 use crate::forward::refresh::Trouble;
 use crate::outcome::Failure;
@@ -45,6 +46,7 @@ pub(super) async fn fix(
             .map(Box::new);
         let is_fixed = |fixed: &Fixed| fixed.is_enough_for(&job.task);
         if job.fixed.as_deref().is_none_or(is_fixed) {
+            pick_later(odoo, ground, job).await?;
             // Another step may have to be found after all.
             job.parents = parents(odoo, job).await?;
             return Ok(());
@@ -74,6 +76,28 @@ pub(super) async fn fix(
     *plan = Some(new.text());
     job.fixed = Some(Box::new(found));
     job.seen = Some(Box::new(order));
+    Ok(())
+}
+
+/// More may have been picked on an open picking since it was fixed.
+async fn pick_later(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    job: &mut OrderJob,
+) -> Result<(), Trouble> {
+    let id = job.fixed.as_ref().and_then(|fixed| fixed.picking);
+    let Some(id) = id.filter(|_| job.task == Task::Validate) else {
+        return Ok(());
+    };
+    let order = Seen {
+        pickings: odoo.seen(&[id]).await?,
+        ..Seen::default()
+    };
+    let is_open = order.pickings.iter().any(SeenPicking::is_open);
+    let later = picked(ground, job, &order, Some(id))?.filter(|_| is_open);
+    if let Some(fixed) = &mut job.fixed {
+        fixed.picked = fixed.picked.max(later);
+    }
     Ok(())
 }
 

@@ -168,7 +168,6 @@ fn keep_moves(resolved: &mut Resolved<Prepared>) {
         Some(Work::Transfer(transfer)) => transfer.lines.iter().map(Moves::of_transfer).collect(),
         Some(Work::Order(job)) => match &job.task {
             Task::Lines { lines, .. } => lines.iter().map(Moves::of_order).collect(),
-            Task::TakeBack { taken, .. } => vec![Moves::of_order(taken)],
             _ => Vec::new(),
         },
         None => Vec::new(),

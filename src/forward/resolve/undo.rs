@@ -7,7 +7,7 @@ use super::{Ground, Prepared, Resolved, is_about_order, reason};
 use crate::document::Reason;
 use crate::forward::machine::{TOLERANCE, Work};
 use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::forward::order::{OrderLine, Part, Seen, Task, comes_back, holder};
+use crate::forward::order::{Fixed, OrderLine, Part, Seen, Task, comes_back, holder};
 use crate::forward::undo::Undoing;
 use crate::outcome::{Failure, code};
 
@@ -97,7 +97,14 @@ pub(super) async fn settle_order(
     let Task::TakeBack { of, taken, stays } = &job.task else {
         return Ok(());
     };
-    let seen = odoo.order(ground.warehouse, &job.order).await?;
+    let seen = odoo
+        .order_with(ground.warehouse, &job.order, undoing.picking)
+        .await?;
+    let picking = undoing.picking;
+    job.fixed = Some(Box::new(Fixed {
+        picking,
+        ..Fixed::default()
+    }));
     let Some(picking) = holder(&seen, *of) else {
         if let Some(reason) = by_somebody(&seen, undoing) {
             *slot = Err(reason);

@@ -276,13 +276,13 @@ impl Trial<'_> {
                 if self.chance.happens(50) {
                     reconciling = self.restarted(&kept);
                 } else {
-                    reconciling.look_again();
+                    reconciling.answer_lost();
                 }
                 continue;
             }
             match answer {
                 Ok(Input::Seen(seen)) => reconciling.seen(&seen),
-                Err(Failure::Wait { .. }) => reconciling.look_again(),
+                Err(Failure::Wait { .. }) => reconciling.answer_lost(),
                 Ok(_) => reconciling.done(),
                 Err(failure) => reconciling.refused(&failure.to_string()),
             }
