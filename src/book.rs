@@ -21,7 +21,7 @@ pub const COUNTS_OF_PLACE_MAX: usize = 3;
 pub const SPANS_OF_PLACE_MAX: usize = 64;
 /// Places with counts, and places with spans, that are remembered; beyond it the oldest are
 /// forgotten.
-pub const PLACES_MAX: usize = 20_000;
+pub const PLACES_MAX: usize = 50_000;
 
 /// What one record of Odoo's stock is of. Odoo may hold several records of one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -289,6 +289,13 @@ impl Book {
         true
     }
 
+    /// Forgets the other counts of this place and time.
+    pub fn remove_others(&mut self, place: &Place, count: &Count) {
+        if let Some(counts) = self.counts.get_mut(place) {
+            counts.retain(|other| other.time != count.time || other.number == count.number);
+        }
+    }
+
     /// Forgets the count of a document; answers where it was.
     pub fn remove_count(&mut self, number: u64) -> Option<Place> {
         let (place, _) = self.count(number)?;
@@ -333,13 +340,13 @@ impl Book {
 
     /// The device of this document has shown its clock. Answers the ends of the spans that were in
     /// doubt.
-    pub fn end_doubt(&mut self, number: u64) -> Vec<End> {
+    pub fn end_doubt(&mut self, number: u64, ended: Doubt) -> Vec<End> {
         let mut ends = Vec::new();
         for (end, spans) in &mut self.spans {
             let before = spans.clone();
             for span in spans.iter_mut() {
                 if span.number == number && span.doubt == Doubt::Clock {
-                    span.doubt = Doubt::Ended;
+                    span.doubt = ended;
                 }
             }
             if *spans != before {

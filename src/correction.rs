@@ -151,6 +151,10 @@ pub enum CorrectionError {
         "an undo takes back what another event said, and has nothing of its own to correct: retry it, or discard it"
     )]
     Undo,
+    #[error(
+        "a recount goes by the count of document {0}, and has nothing of its own to correct: retry it, or discard it and count again"
+    )]
+    Recount(u64),
 }
 
 impl Correction {
@@ -163,6 +167,9 @@ impl Correction {
     ) -> Result<(Document, Vec<String>), CorrectionError> {
         if matches!(old.purpose, Purpose::Undo { .. }) && !self.lines.is_empty() {
             return Err(CorrectionError::Undo);
+        }
+        if let Purpose::Recount { count } = old.purpose {
+            return Err(CorrectionError::Recount(count));
         }
         let mut changes = Vec::new();
         let mut document = Document {

@@ -270,10 +270,11 @@ impl Ledger {
                 _ => {}
             }
             if matches!(next, Next::Send(_) | Next::Nothing(_) | Next::Found(_)) {
-                let kept = entry.progress.plan.as_deref();
-                let noted = self.note_count(&entry.document, kept, rules)?;
+                let noted = self.note_count(&entry, rules)?;
                 consequences.keep.extend(noted);
             }
+            // What was found was compared before it was sent.
+            entry.progress.attempts += u32::from(matches!(next, Next::Found(_)));
             if matches!(next, Next::Nothing(_) | Next::Found(_)) {
                 self.after_posting(&entry, &mut consequences)?;
             }

@@ -272,7 +272,7 @@ pub fn with_difference(kept: &str, difference: Decimal) -> String {
 }
 
 /// The place of a count, and how much was counted, by the plan of its document.
-pub fn counted(kept: &str) -> Option<(Place, Decimal)> {
+pub fn counted(kept: &str) -> Option<(Place, Option<Decimal>)> {
     let counted = plan::Plan::read(kept).ok()?.count?;
     let of = counted.of;
     let place = Place {
@@ -283,7 +283,7 @@ pub fn counted(kept: &str) -> Option<(Place, Decimal)> {
         owner: of.owner,
     };
     let quantity = counted.quantity.and_then(|quantity| quantity.parse().ok());
-    Some((place, quantity.unwrap_or_default()))
+    Some((place, quantity))
 }
 
 fn reason(code: &str, message: impl Into<String>) -> Reason {

@@ -86,7 +86,7 @@ fn is_of_corrected_clock(document: &Document, given: Timestamp) -> bool {
 }
 
 /// The same, by what the device has shown of its clock since the document was sealed.
-fn done_by_now(
+pub fn done_by_now(
     journal: &Journal,
     document: &Document,
     recorded: &Recorded,
@@ -137,11 +137,10 @@ pub fn of_one(journal: &Journal, document: &Document) -> Result<Done, JournalErr
     let Some(seq) = document.events.last() else {
         return Ok(of_document(document));
     };
-    let recorded = journal.event(*seq)?;
-    Ok(recorded.map_or_else(
-        || of_document(document),
-        |recorded| done(document, *seq, &recorded.event),
-    ))
+    match journal.event(*seq)? {
+        Some(recorded) => done_by_now(journal, document, &recorded),
+        None => Ok(of_document(document)),
+    }
 }
 
 fn of_document(document: &Document) -> Done {

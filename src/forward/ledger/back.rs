@@ -118,8 +118,11 @@ impl Ledger {
             changes.push(undone(&of, undoing.seq, entry.document.number));
         }
         let mut gone = Consequences::default();
-        if matches!(withdrawn, Withdrawn::Gone { .. }) {
-            self.forget_count(entry.document.number, &mut gone)?;
+        match withdrawn {
+            Withdrawn::Gone { .. } => self.forget_count(entry.document.number, &mut gone)?,
+            // Odoo has its goods moved, as if it were posted here.
+            Withdrawn::Posted(_) => self.add_consequences(&entry, &mut gone)?,
+            Withdrawn::Refused(_) => {}
         }
         self.change_and(changes, gone).await?;
         Ok(withdrawn)

@@ -17,6 +17,7 @@ use crate::clock;
 use crate::document::{Document, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
 use crate::forward::copy::{Copy, Found};
+use crate::forward::order::ALLOW;
 use crate::forward::resolve::Moves;
 use crate::forward::resolve::{Rules, count_difference, counted, moves};
 use crate::forward::times::{self, parts};
@@ -53,23 +54,31 @@ impl Ledger {
     /// A count is about to be sent, or is as Odoo holds it already: `kept` is its plan.
     pub(super) fn note_count(
         &mut self,
-        document: &Document,
-        kept: Option<&str>,
+        entry: &Entry,
         rules: &Rules,
     ) -> Result<Vec<KeepChange>, JournalError> {
+        let (document, kept) = (&entry.document, entry.progress.plan.as_deref());
         if document.purpose != Purpose::Count {
             return Ok(Vec::new());
         }
         let Some((place, counted)) = kept.and_then(counted) else {
             return Ok(Vec::new());
         };
+        // A plan of an older version has no quantity.
+        let scanned = || document.lines.first().map(|line| line.quantity);
+        let counted = counted.or_else(scanned).unwrap_or_default();
         let count = Count {
             time: times::of_one(&self.journal, document)?.time,
             number: document.number,
             counted,
             recounts: 0,
         };
+        let is_allowed = entry.progress.decision.as_deref() == Some(ALLOW);
         let book = self.book()?;
+        if is_allowed {
+            // A person says that the other counts of this time are wrong.
+            book.remove_others(&place, &count);
+        }
         if !book.put_count(place, count) {
             return Ok(Vec::new());
         }
@@ -108,9 +117,9 @@ impl Ledger {
         let kept = entry.progress.plan.as_deref();
         let document = &entry.document;
         match &document.purpose {
-            Purpose::Count => self.after_count(document.number, kept, consequences)?,
+            Purpose::Count => self.after_count(entry, document.number, consequences)?,
             Purpose::Recount { count } => {
-                self.after_count(*count, kept, consequences)?;
+                self.after_count(entry, *count, consequences)?;
                 let difference = kept
                     .and_then(count_difference)
                     .map(|(_, difference)| difference);
@@ -141,16 +150,34 @@ impl Ledger {
     /// count.
     fn after_count(
         &mut self,
+        entry: &Entry,
         number: u64,
-        kept: Option<&str>,
         consequences: &mut Consequences,
     ) -> Result<(), JournalError> {
+        let kept = entry.progress.plan.as_deref();
         let Some((place, difference)) = kept.and_then(count_difference) else {
             return Ok(());
         };
         let known = self.book()?.count(number);
-        let Some((_, count)) = known.filter(|_| !difference.is_zero()) else {
+        if let Some((place, count)) = known
+            && entry.progress.attempts > 1
+            && self.book()?.counts_of(&place).first() == Some(&count)
+        {
+            // It was compared before its first send, and much may have been posted since.
+            self.recount(place, count, consequences)?;
+        }
+        if difference.is_zero() {
             return Ok(());
+        }
+        // It may be too old for the book: then newer counts hold.
+        let count = match known {
+            Some((_, count)) => count,
+            None => Count {
+                time: times::of_one(&self.journal, &entry.document)?.time,
+                number,
+                counted: Decimal::ZERO,
+                recounts: 0,
+            },
         };
         let end = End {
             product: place.product,
@@ -235,7 +262,13 @@ impl Ledger {
             let is_over = |known: &Document| known.times.iter().all(|time| time.other.is_none());
             if known.as_ref().is_some_and(is_over) {
                 let book = self.book()?;
-                let ends = book.end_doubt(number);
+                // Of an undo it is known only now how long nobody knew where the goods were: rather
+                // too many counts are for a person.
+                let ended = match entry.document.purpose {
+                    Purpose::Undo { .. } => Doubt::Undone,
+                    _ => Doubt::Ended,
+                };
+                let ends = book.end_doubt(number, ended);
                 keep.extend(ends.iter().map(|end| kept_spans(book, end)));
             }
         }

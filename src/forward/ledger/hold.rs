@@ -104,7 +104,8 @@ impl Ledger {
         Ok(false)
     }
 
-    /// A count has to come to an end before it is corrected.
+    /// A count, and each correction of it that was compared before, has to come to an end before it
+    /// is corrected.
     async fn waits_for_count(&self, entry: &Entry) -> Result<bool, Interrupted> {
         let Purpose::Recount { count } = entry.document.purpose else {
             return Ok(false);
@@ -115,11 +116,26 @@ impl Ledger {
                 State::Waiting | State::Sending | State::Parked
             )
         };
-        let Some(count) = self.journal.document(count)?.filter(is_open) else {
+        let Some(count) = self.journal.document(count)? else {
             return Ok(false);
         };
-        self.say_held_back(entry, &count).await?;
-        Ok(true)
+        if is_open(&count) {
+            self.say_held_back(entry, &count).await?;
+            return Ok(true);
+        }
+        // What was compared before goes by what Odoo held then, so it comes first.
+        for number in 0.. {
+            let key = count.document.key.recount(number);
+            let Some(earlier) = self.journal.document_by_key(key)? else {
+                break;
+            };
+            let is_before = earlier.document.number < entry.document.number;
+            if is_before && earlier.progress.plan.is_some() && is_open(&earlier) {
+                self.say_held_back(entry, &earlier).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.

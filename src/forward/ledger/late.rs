@@ -8,6 +8,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::book::Consequences;
 use super::changes::{came_back, posted_late, waiting};
 use super::undo::Undo;
 use super::{Ledger, PAGE_DOCUMENTS, asked, is_to_take_back};
@@ -141,7 +142,10 @@ impl Ledger {
             Withdrawn::Gone { open: 0 } => Ok(None),
             Withdrawn::Posted(name) => {
                 tracing::error!(number, odoo = name, "posted by a call that was given up");
-                self.change(vec![posted_late(&entry, &name)]).await?;
+                let mut moved = Consequences::default();
+                self.add_consequences(&entry, &mut moved)?;
+                self.change_and(vec![posted_late(&entry, &name)], moved)
+                    .await?;
                 if entry.progress.state == State::Discarded {
                     self.sequence.blocks(Some(ground.copy), &entry.document);
                 }

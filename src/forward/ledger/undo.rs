@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::book::{Consequences, ends_of};
-use super::changes::{taken_out, undone};
+use super::changes::{parked, taken_out, undone};
 use super::{Ended, Ledger};
 use crate::book::{Count, Doubt, End, Id, Span};
 use crate::clock;
@@ -167,6 +167,7 @@ impl Ledger {
             let is_begun = recount.progress.attempts > 0;
             match recount.progress.state {
                 State::Posted => {}
+                State::Discarded if is_posted_in_odoo(&recount) => {}
                 State::Waiting | State::Sending | State::Parked if is_begun => {
                     return Ok(Undo::Waits(Some(Box::new(recount))));
                 }
@@ -218,6 +219,11 @@ impl Ledger {
         let before = match self.undo(entry)? {
             Some(Undo::Waits(before)) => before,
             Some(Undo::Parked(before, event)) => {
+                if let Some(reason) = self.counted_before_undo(ground, entry, &before, &event)? {
+                    self.change(vec![parked(entry, reason, None)]).await?;
+                    self.sequence.blocks(Some(ground.copy), &entry.document);
+                    return Ok(true);
+                }
                 self.take_out(ground, entry, &before, &event).await?;
                 self.journal.document(before.document.number)?.map(Box::new)
             }
@@ -228,6 +234,30 @@ impl Ledger {
             self.say_held_back(entry, &before).await?;
         }
         Ok(true)
+    }
+
+    /// Why the undo of a parked event is for a person: the place was counted between the two.
+    fn counted_before_undo(
+        &mut self,
+        ground: Ground<'_>,
+        undo: &Entry,
+        parked: &Entry,
+        event: &Recorded,
+    ) -> Result<Option<Reason>, JournalError> {
+        if undo.progress.decision.as_deref() == Some(ALLOW) {
+            return Ok(None);
+        }
+        let line = (parked.document.lines.iter()).find(|line| line.events.contains(&event.seq));
+        let ends = line
+            .map(|line| ends_of(ground.copy, line))
+            .unwrap_or_default();
+        for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
+            let count = self.count_within(&ends, &span, parked.document.number)?;
+            if let Some((_, count)) = count {
+                return Ok(Some(counted_within(&span, &count)));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes an event out of the parked document that has it: one without it takes its place, or none.
@@ -359,17 +389,19 @@ impl Ledger {
         let Some(recorded) = self.journal.event(seq)? else {
             return Ok(Vec::new());
         };
-        let done = times::done(of, seq, &recorded.event).bounds();
+        let done = times::done_by_now(&self.journal, of, &recorded)?.bounds();
         let undone = times::of_one(&self.journal, undo)?.bounds();
-        let span = |from, until, doubt| Span {
+        let span = |from, until, number, doubt| Span {
             from,
             until,
-            number: undo.number,
+            number,
             doubt,
         };
-        let mut spans = vec![span(done.1, undone.0, Doubt::Undone)];
-        if done.0 != done.1 || undone.0 != undone.1 {
-            spans.push(span(done.0, undone.1, Doubt::Clock));
+        let mut spans = vec![span(done.1, undone.0, undo.number, Doubt::Undone)];
+        if undone.0 != undone.1 {
+            spans.push(span(done.0, undone.1, undo.number, Doubt::Clock));
+        } else if done.0 != done.1 {
+            spans.push(span(done.0, undone.1, of.number, Doubt::Clock));
         }
         Ok(spans)
     }
@@ -399,6 +431,11 @@ impl Ledger {
         }
         Ok(Ok(prepared))
     }
+}
+
+fn is_posted_in_odoo(entry: &Entry) -> bool {
+    let mut flags = entry.progress.flags.iter();
+    flags.any(|known| known == flag::POSTED_IN_ODOO)
 }
 
 fn counted_within(span: &Span, count: &Count) -> Reason {

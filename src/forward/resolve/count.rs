@@ -191,18 +191,27 @@ fn wanted(
     let document = asked.document;
     let mut done = times::of_one(ground.journal, document)?;
     let (mut number, mut recount, mut position) = (document.number, None, None);
+    let mut is_allowed = asked.decision == Some(ALLOW);
     if let Purpose::Recount { count } = document.purpose {
         (number, recount) = (count, Some(document.number));
         let known = ground.book.and_then(|book| book.count(count));
         if let Some((_, count)) = known {
             done.time = count.time;
         }
-        // The count itself was compared: its time is settled.
-        (done.other, done.is_unknown) = (None, false);
-        let counted = ground
-            .journal
-            .document(count)?
-            .and_then(|entry| entry.progress.plan);
+        // The count itself was compared: its time is settled, or a person settled it.
+        let counted = ground.journal.document(count)?;
+        let decision = counted
+            .as_ref()
+            .and_then(|entry| entry.progress.decision.as_deref());
+        is_allowed |= decision == Some(ALLOW);
+        let is_unknown = counted
+            .as_ref()
+            .map(|entry| times::of_one(ground.journal, &entry.document));
+        (done.other, done.is_unknown) = (
+            None,
+            is_unknown.transpose()?.is_some_and(|done| done.is_unknown),
+        );
+        let counted = counted.and_then(|entry| entry.progress.plan);
         let counted = counted.and_then(|kept| Plan::read(&kept).ok()?.count);
         position = counted.map(|counted| (counted.package, counted.owner));
     }
@@ -224,7 +233,7 @@ fn wanted(
         recount,
         position,
         inventory: line.to,
-        is_allowed: asked.decision == Some(ALLOW),
+        is_allowed,
     })
 }
 
@@ -286,7 +295,10 @@ impl Wanted {
     /// No clock says when it was counted, and something moved there on the day before.
     fn moved_in_doubt(&self, moved: &[Dated]) -> bool {
         let is_moved = |dated: &Dated| {
-            self.ends(&dated.line) != (false, false) && !dated.after(self.since()).is_zero()
+            self.ends(&dated.line) != (false, false)
+                && !dated.after(self.since()).is_zero()
+                // The difference of the count itself has its very time.
+                && !dated.is_of(self.at)
         };
         self.done.is_unknown && !self.is_allowed && moved.iter().any(is_moved)
     }

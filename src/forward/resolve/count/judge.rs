@@ -50,17 +50,22 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
         }
     } else {
         match standing(book, wanted, others) {
-            Standing::Superseded(newer) => return superseded(wanted, newer),
-            Standing::Contradicted(other) if !wanted.is_allowed => {
+            // A newer count holds whichever of its two times is right.
+            Standing::Superseded(newer)
+                if wanted.is_allowed || newer.time >= wanted.done.bounds().1 =>
+            {
+                return superseded(wanted, newer);
+            }
+            Standing::Contradicted(other) if !wanted.is_allowed && !is_in_doubt(wanted) => {
                 return Verdict::Park(contradicted(wanted, other));
             }
-            Standing::Newest | Standing::Contradicted(_) => {}
+            Standing::Newest | Standing::Superseded(_) | Standing::Contradicted(_) => {}
         }
     }
     if wanted.is_allowed {
         return Verdict::Compare;
     }
-    if wanted.done.other.is_some() && !wanted.done.is_unknown {
+    if is_in_doubt(wanted) {
         let (earliest, latest) = wanted.done.bounds();
         let message = format!(
             "the clock of its device is in doubt: it was counted at {} or at {} UTC. This goes on by itself when the device shows its clock; or retry and allow {}",
@@ -76,32 +81,30 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
     }
 }
 
-/// By the book, and by the counts that are compared in the same go, which are not in the book yet.
+fn is_in_doubt(wanted: &Wanted) -> bool {
+    wanted.done.other.is_some() && !wanted.done.is_unknown
+}
+
+/// By the book, which has no count that is compared in the same go: two of one place and time
+/// contradict each other there, too. Of two of different times the newer one is corrected when the
+/// older one is posted.
 fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
     let known = book.standing(&wanted.of, wanted.number, wanted.at, wanted.counted);
-    let alike = |other: &&Wanted| {
-        other.of == wanted.of && other.number != wanted.number && other.recount.is_none()
+    let contradicts = |other: &&Wanted| {
+        other.of == wanted.of
+            && other.number != wanted.number
+            && other.recount.is_none()
+            && other.at == wanted.at
+            && other.counted != wanted.counted
     };
-    let newer = (others.iter().filter(alike))
-        .filter(|other| other.at >= wanted.at)
-        .max_by_key(|other| (other.at, other.number));
-    let Some(newer) = newer.filter(|_| known == Standing::Newest) else {
-        return known;
-    };
-    let count = Count {
-        time: newer.at,
-        number: newer.number,
-        counted: newer.counted,
-        recounts: 0,
-    };
-    if newer.at > wanted.at {
-        Standing::Superseded(count)
-    } else if newer.counted != wanted.counted {
-        Standing::Contradicted(count)
-    } else if newer.number > wanted.number {
-        Standing::Superseded(count)
-    } else {
-        Standing::Newest
+    match others.iter().find(contradicts) {
+        Some(other) if known == Standing::Newest => Standing::Contradicted(Count {
+            time: other.at,
+            number: other.number,
+            counted: other.counted,
+            recounts: 0,
+        }),
+        _ => known,
     }
 }
 

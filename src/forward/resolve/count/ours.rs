@@ -43,6 +43,11 @@ impl Dated {
         after.map(|(_, quantity)| *quantity).sum()
     }
 
+    /// The gateway moved all of it at this time.
+    pub fn is_of(&self, time: Timestamp) -> bool {
+        self.is_ours() && self.parts.iter().all(|(at, _)| *at == time)
+    }
+
     /// The gateway put it there.
     pub fn is_ours(&self) -> bool {
         !self.parts.is_empty()
