@@ -84,15 +84,24 @@ async fn lines(
     }
     if !open.is_empty() {
         odoo.remove_lines(&open).await?;
-        if may_reserve {
-            reserve_again(odoo, &changed).await?;
-        }
+    }
+    if may_reserve {
+        // Also where the lines were removed while a lost call could still find reserved goods.
+        changed.extend(
+            known
+                .map(|known| known.id)
+                .filter(|id| !changed.contains(id)),
+        );
+        reserve_again(odoo, &changed).await?;
     }
     Ok(Withdrawn::Gone { open: open.len() })
 }
 
 /// A move whose picked lines are gone stays picked in Odoo, which does not reserve it any more.
 async fn reserve_again(odoo: &mut Client, pickings: &[i64]) -> Result<(), Failure> {
+    if pickings.is_empty() {
+        return Ok(());
+    }
     for picking in odoo.seen(pickings).await? {
         let moves = picking.picked_without_lines();
         if moves.is_empty() || !picking.is_open() {
