@@ -212,7 +212,7 @@ async fn a_scrap_is_posted_once_with_its_reason() {
     );
     let inventory = floor.inventory(product).await;
     assert_eq!(moved["location_dest_id"], inventory);
-    floor.holds(product, bin, 9.0).await;
+    floor.holds(product, bin, 7.0).await;
     floor.gateway.close().await;
 }
 
@@ -280,7 +280,7 @@ async fn a_late_count_leaves_what_moved_since_alone_and_is_posted_once() {
         (&receipt["status"], &receipt["odoo"]),
         (&json!("posted"), &Value::Null)
     );
-    floor.holds(product, bin, 7.0).await;
+    floor.holds(product, bin, 9.0).await;
     floor.gateway.close().await;
 }
 
