@@ -11,7 +11,7 @@ use super::inbox::Accepted;
 use super::stored::{self, Kept};
 use super::writer::Limits;
 use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, rejected, tables};
-use crate::document::{Document, Progress, State};
+use crate::document::{Document, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, SourceKind};
 
 /// Documents and events that one request to prune looks at.
@@ -184,7 +184,12 @@ impl<'a> Transaction<'a> {
             let is_known = keys.get(document.key.0)?.is_some();
             drop(keys);
             if !is_known {
-                let note = format!("added, because of {}", document.purpose.kind());
+                let note = match document.purpose {
+                    Purpose::Recount { count } => {
+                        format!("added to correct the count of document {count}")
+                    }
+                    _ => "added".to_owned(),
+                };
                 self.put_document(&mut document, "forward", note)?;
             }
         }

@@ -20,7 +20,7 @@ use crate::forward::odoo::{Kind, Row};
 
 /// Kind of code, code, and until when it had the meaning (µs) → the meaning as JSON.
 pub(super) const MEANT: TableDefinition<(u8, &str, i64), &[u8]> = TableDefinition::new("meant");
-/// Notes; of more, those that are older than [`NOTES_AGE_MAX`] are dropped.
+/// Notes that the copy holds at most. Beyond it, notes older than [`NOTES_AGE_MAX`] are dropped.
 const NOTES_MAX: u64 = 20_000;
 const NOTES_AGE_MAX: SignedDuration = SignedDuration::from_hours(90 * 24);
 /// Codes whose look-ups are remembered; of more, all are forgotten.
