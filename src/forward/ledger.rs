@@ -306,15 +306,16 @@ impl Ledger {
         Ok(resolve(odoo, ground, Intent::Send, &documents).await?)
     }
 
-    /// What follows from the posting of a document: for counts that were done after it, and for
-    /// what it undoes.
+    /// What follows from the posting of a document: for counts that were done after it, for what it
+    /// undoes, and for parked documents that waited for it.
     fn after_posting(
         &mut self,
         entry: &Entry,
         consequences: &mut Consequences,
     ) -> Result<(), JournalError> {
         self.add_consequences(entry, consequences)?;
-        self.after_undo(entry.document.number, consequences)
+        self.after_undo(entry.document.number, consequences)?;
+        self.try_again(&entry.document, consequences)
     }
 
     fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
@@ -382,13 +383,10 @@ impl Ledger {
                     self.sequence.release_document(&entry.document);
                     let note = note.as_deref();
                     self.tell_posted(&entry.document, Some(odoo), note).await?;
-                    self.perhaps_complete(&entry.document).await?;
-                    self.retry_open_picks(&entry.document).await?;
                 }
                 Outcome::Claimed { odoo, .. } => {
                     self.sequence.release_document(&entry.document);
                     self.tell_posted(&entry.document, Some(odoo), None).await?;
-                    self.perhaps_complete(&entry.document).await?;
                 }
                 Outcome::Refused { reason, .. } => {
                     self.note_open_picks(*number, reason);

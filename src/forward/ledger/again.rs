@@ -1,30 +1,61 @@
 //! Parked documents that are tried again because another document was posted.
 
+use super::book::Consequences;
 use super::changes::waiting;
-use super::{Ended, Ledger, is_validation};
+use super::{Ledger, is_validation};
 use crate::document::{Document, Purpose, Reason, State};
-use crate::journal::Entry;
+use crate::journal::{Entry, JournalError};
 use crate::outcome::code;
 
 impl Ledger {
-    /// A validation that was parked because something was missing is tried again when more was
-    /// posted for its order.
-    pub(super) async fn perhaps_complete(&mut self, document: &Document) -> Result<(), Ended> {
-        let Some(order) = document.purpose.order() else {
-            return Ok(());
-        };
-        for number in self.sequence.about_order(order) {
-            let Some(entry) = self.journal.document(number)? else {
-                continue;
-            };
-            let lacked = entry.progress.reason.as_ref();
-            let lacked = lacked.is_some_and(|reason| code::LACKING.contains(&reason.code.as_str()));
-            if lacked && entry.progress.state == State::Parked && is_validation(&entry) {
-                let note = format!("document {} was posted for the order", document.number);
-                self.change(vec![waiting(&entry, note)]).await?;
-            }
+    /// Adds, to what follows from the posting of this document, that parked documents wait again:
+    /// validations that lacked something of its order, and counts that waited for open picks.
+    pub(super) fn try_again(
+        &mut self,
+        document: &Document,
+        consequences: &mut Consequences,
+    ) -> Result<(), JournalError> {
+        let note = format!("document {} was posted for the order", document.number);
+        for entry in self.lacking(document)? {
+            consequences.change_once(waiting(&entry, note.clone()));
+        }
+        let note = format!("document {} was posted: compared again", document.number);
+        for entry in self.with_open_picks(document)? {
+            consequences.change_once(waiting(&entry, note.clone()));
         }
         Ok(())
+    }
+
+    /// The validations that were parked because something of the document's order was missing.
+    fn lacking(&self, document: &Document) -> Result<Vec<Entry>, JournalError> {
+        let Some(order) = document.purpose.order() else {
+            return Ok(Vec::new());
+        };
+        let mut lacking = Vec::new();
+        for number in self.sequence.about_order(order) {
+            let lacked = |entry: &Entry| {
+                is_validation(entry) && is_parked(entry, |code| code::LACKING.contains(&code))
+            };
+            lacking.extend(self.journal.document(number)?.filter(lacked));
+        }
+        Ok(lacking)
+    }
+
+    /// The counts that waited for picks to be validated, where an order was validated, or a pick
+    /// undone.
+    fn with_open_picks(&mut self, document: &Document) -> Result<Vec<Entry>, JournalError> {
+        if !matches!(
+            document.purpose,
+            Purpose::Validate { .. } | Purpose::Undo { .. }
+        ) {
+            return Ok(Vec::new());
+        }
+        let mut counts = Vec::new();
+        for number in std::mem::take(&mut self.open_picks) {
+            let waits = |entry: &Entry| is_parked(entry, |code| code == code::OPEN_PICKS);
+            counts.extend(self.journal.document(number)?.filter(waits));
+        }
+        Ok(counts)
     }
 
     pub(super) fn note_open_picks(&mut self, number: u64, reason: &Reason) {
@@ -32,31 +63,9 @@ impl Ledger {
             self.open_picks.insert(number);
         }
     }
+}
 
-    /// Counts that waited for picks to be validated are compared again when an order was validated,
-    /// or a pick undone.
-    pub(super) async fn retry_open_picks(&mut self, document: &Document) -> Result<(), Ended> {
-        if !matches!(
-            document.purpose,
-            Purpose::Validate { .. } | Purpose::Undo { .. }
-        ) {
-            return Ok(());
-        }
-        let mut changes = Vec::new();
-        for number in std::mem::take(&mut self.open_picks) {
-            let is_parked = |entry: &Entry| {
-                let reason = entry.progress.reason.as_ref();
-                entry.progress.state == State::Parked
-                    && reason.is_some_and(|reason| reason.code == code::OPEN_PICKS)
-            };
-            if let Some(entry) = self.journal.document(number)?.filter(is_parked) {
-                let note = format!("document {} was posted: compared again", document.number);
-                changes.push(waiting(&entry, note));
-            }
-        }
-        if changes.is_empty() {
-            return Ok(());
-        }
-        self.change(changes).await.map(drop)
-    }
+fn is_parked(entry: &Entry, is_meant: impl Fn(&str) -> bool) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    entry.progress.state == State::Parked && reason.is_some_and(|reason| is_meant(&reason.code))
 }

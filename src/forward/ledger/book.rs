@@ -41,6 +41,16 @@ pub(super) struct Consequences {
     pub documents: Vec<Document>,
 }
 
+impl Consequences {
+    /// Adds a change, unless one of the same document is there.
+    pub fn change_once(&mut self, change: Change) {
+        let is_there = |known: &Change| known.number == change.number;
+        if !self.changes.iter().any(is_there) {
+            self.changes.push(change);
+        }
+    }
+}
+
 impl Ledger {
     /// Reads the book from the journal, once.
     pub(super) fn book(&mut self) -> Result<&mut Book, JournalError> {
