@@ -112,6 +112,17 @@ pub struct Count {
     pub recounts: u32,
 }
 
+impl Count {
+    /// What orders the counts of overlapping places, whatever arrives first. Of one time the count
+    /// of a part comes before the count of what it is part of: its difference is in the other.
+    #[must_use]
+    pub fn order(&self, place: &Place) -> impl Ord + use<> {
+        let all = [place.lot, place.package, place.owner];
+        let width = all.iter().filter(|id| id.is_none()).count();
+        (self.time, width, *place, self.number)
+    }
+}
+
 /// Why nobody knows what a place held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
@@ -252,14 +263,13 @@ impl Book {
             .filter(|(place, _)| end.may_be_in(place))
     }
 
-    /// A span in doubt that this time lies in, of goods that may be part of this place.
-    #[must_use]
-    pub fn span_over(&self, place: &Place, time: Timestamp) -> Option<Span> {
-        let mut over = self.spans_over(place, time);
-        over.find(|span| span.doubt != Doubt::Ended).copied()
+    /// The spans in doubt that this time lies in, of goods that may be part of this place.
+    pub fn spans_over(&self, place: &Place, time: Timestamp) -> impl Iterator<Item = &Span> {
+        let over = self.all_spans_over(place, time);
+        over.filter(|span| span.doubt != Doubt::Ended)
     }
 
-    fn spans_over(&self, place: &Place, time: Timestamp) -> impl Iterator<Item = &Span> {
+    fn all_spans_over(&self, place: &Place, time: Timestamp) -> impl Iterator<Item = &Span> {
         let place = *place;
         let first = End {
             product: place.product,
@@ -362,7 +372,7 @@ impl Book {
     /// there than they moved at.
     #[must_use]
     pub fn read_since(&self, place: &Place, time: Timestamp) -> Timestamp {
-        let over = self.spans_over(place, time);
+        let over = self.all_spans_over(place, time);
         let ended = over.filter(|span| span.doubt == Doubt::Ended);
         ended.map(|span| span.from).min().unwrap_or(time)
     }

@@ -3,6 +3,8 @@
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
 
+pub mod answer;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -351,7 +353,7 @@ pub struct Progress {
     /// What was worked out before the first send and is kept to for ever, such as the difference that a count came to.
     /// Written and read by `forward` alone.
     pub plan: Option<String>,
-    /// What a person answered when the gateway asked: `backorder`, `no-backorder`, `allow`. It holds for each try from then on.
+    /// What people answered when the gateway asked: [`answer`].
     pub decision: Option<String>,
     /// What a person should know of it although it went well: `negative-stock`, `time-corrected`, ...
     pub flags: Vec<String>,

@@ -148,7 +148,7 @@ fn a_span_holds_the_counts_between_its_ends() {
     };
     assert!(book.put_span(LOOSE, span));
     assert!(!book.put_span(LOOSE, span));
-    let over = |place: Place, minute| book.span_over(&place, time(minute)).is_some();
+    let over = |place: Place, minute| book.spans_over(&place, time(minute)).next().is_some();
     let whole = place(None, None, None);
     assert_eq!(
         [10, 11, 19, 20].map(|minute| over(whole, minute)),
@@ -202,4 +202,14 @@ fn what_is_past_its_time_is_forgotten() {
     assert_eq!(book.forget(time(10)), (vec![], vec![]));
     assert_eq!(book.forget(time(11)), (vec![whole], vec![LOOSE]));
     assert!(book.counts_of(&whole).is_empty() && book.spans_of(&LOOSE).is_empty());
+}
+
+#[test]
+fn of_one_time_the_count_of_a_part_comes_before_the_count_of_the_whole() {
+    let whole = place(None, None, None);
+    let package = place(None, Some(7), None);
+    let of = |place: Place, count: Count| count.order(&place);
+    assert!(of(package, count(10, 9, 5)) < of(whole, count(10, 3, 20)));
+    assert!(of(whole, count(9, 3, 20)) < of(package, count(10, 2, 5)));
+    assert!(of(whole, count(10, 3, 20)) < of(whole, count(10, 4, 20)));
 }

@@ -49,7 +49,7 @@ use super::resolve::{Asked, Ground, Intent, Prepared, Rules, resolve};
 use super::sequence::Sequence;
 use crate::book::Book;
 use crate::clock;
-use crate::document::{Purpose, Reason};
+use crate::document::{Purpose, Reason, answer};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 use crate::outcome::Outcome;
 use crate::source::Outlets;
@@ -457,6 +457,11 @@ impl Ledger {
             }
         }
     }
+}
+
+/// Whether a person allowed what this reason asks about.
+fn allows(entry: &Entry, code: &str) -> bool {
+    answer::allows(entry.progress.decision.as_deref(), code)
 }
 
 fn is_validation(entry: &Entry) -> bool {

@@ -30,7 +30,7 @@ pub use self::undo::{Part, comes_back};
 use super::odoo::LOADS_AGAIN;
 use super::odoo::order::SeenPicking;
 use crate::config;
-use crate::document::{DocumentKey, OdooRef};
+use crate::document::{DocumentKey, OdooRef, answer};
 use crate::outcome::{Outcome, code};
 
 /// A document about an order, with Odoo's ids in the place of barcodes.
@@ -270,6 +270,7 @@ impl Reconciling {
     #[must_use]
     pub fn new(mut job: OrderJob, rules: config::Orders) -> Self {
         let seen = job.seen.take();
+        let picked = Self::picked_before(&job);
         let mut reconciling = Self {
             job,
             rules,
@@ -278,7 +279,7 @@ impl Reconciling {
             weight_kg: None,
             refusal: None,
             refused: Vec::new(),
-            picked: None,
+            picked,
         };
         if let Some(seen) = seen {
             reconciling.seen(&seen);
@@ -479,14 +480,9 @@ impl Reconciling {
     }
 
     fn decided(&self, answer: &str) -> bool {
-        self.job.decision.as_deref() == Some(answer)
+        answer::holds(self.job.decision.as_deref(), answer)
     }
 }
-
-/// What a person may answer.
-pub const ALLOW: &str = "allow";
-pub const BACKORDER: &str = "backorder";
-pub const NO_BACKORDER: &str = "no-backorder";
 
 fn posted(odoo: OdooRef, already: bool) -> Next {
     Next::Finish(Outcome::Posted {

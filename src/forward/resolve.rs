@@ -39,7 +39,7 @@ use super::refresh::Trouble;
 use super::undo::Undoing;
 use crate::book::Book;
 use crate::config;
-use crate::document::{Document, Purpose, Reason};
+use crate::document::{Document, Purpose, Reason, answer};
 use crate::event::CLOCK_MIN;
 use crate::journal::Journal;
 use crate::outcome::{Failure, code, flag};
@@ -131,6 +131,13 @@ pub struct Asked<'a> {
     pub again: bool,
     /// The document is what this says, backwards.
     pub undoing: Option<&'a Undoing>,
+}
+
+impl Asked<'_> {
+    /// Whether a person allowed what this reason asks about.
+    pub fn allows(&self, code: &str) -> bool {
+        answer::allows(self.decision, code)
+    }
 }
 
 /// Work for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each document is asked for

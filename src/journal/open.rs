@@ -98,7 +98,7 @@ impl Journal {
     fn start(
         database: Database,
         path: Option<PathBuf>,
-        lock: Option<File>,
+        lock: Option<Lock>,
         config: &config::Journal,
     ) -> Result<(Self, WriterHandle), Fatal> {
         make_tables(&database)?;
@@ -150,8 +150,21 @@ fn builder(config: &config::Journal) -> Builder {
     builder
 }
 
+/// Holds the data directory for this process.
+struct Lock(File);
+
+impl Drop for Lock {
+    /// Closing the file alone would not do: a child process that is being started has it open too,
+    /// until it runs its own program (`flock(2)`: forked file descriptors share the lock).
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "cannot unlock the data directory");
+        }
+    }
+}
+
 /// One process only: a lock on a file that names who holds it.
-fn lock(data_dir: &Path) -> Result<File, OpenError> {
+fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
     let unusable = |source| OpenError::Directory {
         path: data_dir.to_owned(),
         source,
@@ -179,7 +192,7 @@ fn lock(data_dir: &Path) -> Result<File, OpenError> {
     file.set_len(0).map_err(unusable)?;
     file.rewind().map_err(unusable)?;
     writeln!(file, "{}", std::process::id()).map_err(unusable)?;
-    Ok(file)
+    Ok(Lock(file))
 }
 
 /// Makes every table, so that readers find them all, and checks the format.

@@ -92,6 +92,8 @@ scenarios!(
     count_late,
     count_less,
     count_more,
+    count_of_a_bin_and_its_bin_first,
+    count_of_a_bin_and_its_package_first,
     count_of_a_lot,
     count_of_another_lot,
     count_over_an_open_pick,

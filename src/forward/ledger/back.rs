@@ -3,11 +3,10 @@
 use super::book::Consequences;
 use super::changes::{parked, taken_back, undone};
 use super::undo::Undo;
-use super::{Ledger, PAGE_DOCUMENTS};
+use super::{Ledger, PAGE_DOCUMENTS, allows};
 use crate::document::{Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::odoo::Client;
-use crate::forward::order::ALLOW;
 use crate::forward::resolve::Ground;
 use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::Entry;
@@ -60,9 +59,7 @@ impl Ledger {
             let before = self.revived(before)?;
             let (code, message) = match self.take_back(odoo, ground, before).await? {
                 Withdrawn::Gone { .. } => continue,
-                Withdrawn::Posted(_) if entry.progress.decision.as_deref() == Some(ALLOW) => {
-                    continue;
-                }
+                Withdrawn::Posted(_) if allows(entry, code::ALREADY_POSTED) => continue,
                 Withdrawn::Posted(name) => (
                     code::ALREADY_POSTED,
                     format!(

@@ -10,19 +10,19 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use super::Ledger;
+use super::{Ledger, allows};
 use super::changes::recounted;
 use crate::book::{Book, Count, Doubt, End, Id, Place, Span};
 use crate::clock;
 use crate::document::{Document, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
 use crate::forward::copy::{Copy, Found};
-use crate::forward::order::ALLOW;
 use crate::forward::resolve::Moves;
 use crate::forward::resolve::{Rules, count_difference, counted, moves};
 use crate::forward::times::{self, parts};
 use crate::journal::stored;
 use crate::journal::{Change, Entry, Journal, JournalError, KeepChange};
+use crate::outcome::code;
 
 const COUNTS: &str = "book/counts/";
 const SPANS: &str = "book/spans/";
@@ -83,7 +83,7 @@ impl Ledger {
             counted,
             recounts: 0,
         };
-        let is_allowed = entry.progress.decision.as_deref() == Some(ALLOW);
+        let is_allowed = allows(entry, code::COUNTED_TWICE);
         let book = self.book()?;
         if is_allowed {
             // A person says that the other counts of this time are wrong.
@@ -181,13 +181,16 @@ impl Ledger {
         }
         // It may be too old for the book: then newer counts hold.
         let count = match known {
-            Some((_, count)) => count,
-            None => Count {
-                time: times::of_one(&self.journal, &entry.document)?.time,
-                number,
-                counted: Decimal::ZERO,
-                recounts: 0,
-            },
+            Some(known) => known,
+            None => (
+                place,
+                Count {
+                    time: times::of_one(&self.journal, &entry.document)?.time,
+                    number,
+                    counted: Decimal::ZERO,
+                    recounts: 0,
+                },
+            ),
         };
         let end = End {
             product: place.product,
@@ -196,7 +199,7 @@ impl Ledger {
             package: Id::of(place.package),
             owner: Id::of(place.owner),
         };
-        self.recount_since(&end, count.time, Some(count), consequences)
+        self.recount_since(&end, count.1.time, Some(count), consequences)
     }
 
     fn after_movement(
@@ -314,13 +317,12 @@ impl Ledger {
         &mut self,
         end: &End,
         time: Timestamp,
-        of: Option<Count>,
+        of: Option<(Place, Count)>,
         consequences: &mut Consequences,
     ) -> Result<(), JournalError> {
-        let after_own =
-            |count: &Count| of.is_none_or(|of| (count.time, count.number) > (of.time, of.number));
+        let order = |(place, count): (Place, Count)| count.order(&place);
         for (place, count) in self.book()?.counts_since(end, time) {
-            if after_own(&count) {
+            if of.is_none_or(|of| order((place, count)) > order(of)) {
                 self.recount(place, count, consequences)?;
             }
         }

@@ -215,7 +215,13 @@ impl Ledger {
 
     async fn hold(&self, entry: &Entry, message: String) -> Result<(), Interrupted> {
         let said = entry.progress.reason.as_ref().map(|reason| &reason.message);
-        if entry.progress.state == State::Waiting && said != Some(&message) {
+        let is_new = match entry.progress.state {
+            State::Waiting => said != Some(&message),
+            // It was being sent when the process stopped. It waits like any other from now on.
+            State::Sending => true,
+            State::Parked | State::Posted | State::Discarded | State::Replaced => false,
+        };
+        if is_new {
             self.change(vec![held_back(entry, message)]).await?;
         }
         Ok(())

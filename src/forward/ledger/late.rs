@@ -174,19 +174,21 @@ impl Ledger {
         }
         let order = entry.document.purpose.order().unwrap_or_default();
         let seen = odoo.order(ground.warehouse, order).await?;
-        let since = odoo_time(entry.progress.since);
+        // Its call may have been made, and carried out, long before it was discarded.
+        let sealed = entry.document.sealed;
+        let since = odoo_time(sealed);
         for picking in &seen.pickings {
             let ours = picking.state == "done" && picking.write_uid == Some(seen.me);
             let after = picking.date_done.as_deref() >= Some(since.as_str());
-            if ours && after && !self.is_posted_since(picking.id, entry.progress.since)? {
+            if ours && after && !self.is_validated_since(picking.id, sealed)? {
                 return Ok(Some(picking.name.clone()));
             }
         }
         Ok(None)
     }
 
-    /// A document was posted as this picking since then, and so may have validated it.
-    fn is_posted_since(&self, picking: i64, since: Timestamp) -> Result<bool, JournalError> {
+    /// Another document was posted since then that may have validated this picking.
+    fn is_validated_since(&self, picking: i64, since: Timestamp) -> Result<bool, JournalError> {
         let mut after = 0;
         loop {
             let posted = Some(State::Posted);
@@ -197,7 +199,10 @@ impl Ledger {
             after = last.document.number;
             let is = |entry: &Entry| {
                 let odoo = entry.progress.odoo.as_ref();
-                odoo.is_some_and(|of| of.id == picking) && entry.progress.since >= since
+                let validates = matches!(entry.document.purpose, Purpose::Validate { .. });
+                validates
+                    && odoo.is_some_and(|of| of.id == picking)
+                    && entry.progress.since >= since
             };
             if page.iter().any(is) {
                 return Ok(true);

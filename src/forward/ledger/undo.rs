@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::book::{Consequences, ends_of};
 use super::changes::{parked, taken_out, undone};
-use super::{Ended, Ledger};
+use super::{Ended, Ledger, allows};
 use crate::book::{Count, Doubt, End, Id, Span};
 use crate::clock;
 use crate::document::{Document, Purpose, Reason, State};
@@ -17,7 +17,6 @@ use crate::event::Recorded;
 use crate::forward::Interrupted;
 use crate::forward::odoo::Client;
 use crate::forward::odoo::order::odoo_time;
-use crate::forward::order::ALLOW;
 use crate::forward::resolve::{
     Asked, Ground, Intent, Prepared, count_difference, moves, resolve, with_difference,
 };
@@ -244,17 +243,15 @@ impl Ledger {
         parked: &Entry,
         event: &Recorded,
     ) -> Result<Option<Reason>, JournalError> {
-        if undo.progress.decision.as_deref() == Some(ALLOW) {
-            return Ok(None);
-        }
         let line = (parked.document.lines.iter()).find(|line| line.events.contains(&event.seq));
         let ends = line
             .map(|line| ends_of(ground.copy, line))
             .unwrap_or_default();
         for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
             let count = self.count_within(&ends, &span, parked.document.number)?;
-            if let Some((_, count)) = count {
-                return Ok(Some(counted_within(&span, &count)));
+            let reason = count.map(|(_, count)| counted_within(&span, &count));
+            if let Some(reason) = reason.filter(|reason| !allows(undo, &reason.code)) {
+                return Ok(Some(reason));
             }
         }
         Ok(None)
@@ -423,11 +420,13 @@ impl Ledger {
             let Some((_, count)) = self.count_within(&ends, &span, undoing.number)? else {
                 continue;
             };
-            if entry.progress.decision.as_deref() == Some(ALLOW) {
-                prepared.flags.push(flag::COUNTED_SINCE);
-                return Ok(Ok(prepared));
+            let reason = counted_within(&span, &count);
+            if !allows(entry, &reason.code) {
+                return Ok(Err(reason));
             }
-            return Ok(Err(counted_within(&span, &count)));
+            if !prepared.flags.contains(&flag::COUNTED_SINCE) {
+                prepared.flags.push(flag::COUNTED_SINCE);
+            }
         }
         Ok(Ok(prepared))
     }

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 
 use super::target::{self, Target};
-use super::{BACKORDER, Call, NO_BACKORDER, Next, Reconciling, Seen, Shipment, posted, refuse};
+use super::{Call, Next, Reconciling, Seen, Shipment, posted, refuse};
 use crate::config::Under;
 use crate::forward::odoo::order::{Backorders, SeenPicking, odoo_time};
+use crate::document::answer;
 use crate::outcome::code;
 
 impl Reconciling {
@@ -41,6 +42,10 @@ impl Reconciling {
                 return Ok(picking);
             }
             return Err(Box::new(self.time_or_finish(seen, picking)));
+        }
+        if let Some(picking) = self.fixed_or_cancelled(seen) {
+            // Another open picking of the order was not meant.
+            return Err(Box::new(Self::cancelled(picking)));
         }
         if let Some(picking) = self.validated_before(seen) {
             return Err(Box::new(self.time_or_finish(seen, picking)));
@@ -98,8 +103,8 @@ impl Reconciling {
             }
             (Under::Backorder, None) => Ok(true),
             (Under::NoBackorder, None) => Ok(false),
-            (Under::AsOdoo | Under::Ask, None) if self.decided(BACKORDER) => Ok(true),
-            (Under::AsOdoo | Under::Ask, None) if self.decided(NO_BACKORDER) => Ok(false),
+            (Under::AsOdoo | Under::Ask, None) if self.decided(answer::BACKORDER) => Ok(true),
+            (Under::AsOdoo | Under::Ask, None) if self.decided(answer::NO_BACKORDER) => Ok(false),
             (Under::AsOdoo | Under::Ask, None) | (Under::Refuse, _) => {
                 let choice = if under == Under::Refuse {
                     "bring the rest and retry"
@@ -128,8 +133,8 @@ impl Reconciling {
         match self.under(picking).0 {
             Under::Backorder => Some(true),
             Under::NoBackorder => Some(false),
-            _ if self.decided(BACKORDER) => Some(true),
-            _ if self.decided(NO_BACKORDER) => Some(false),
+            _ if self.decided(answer::BACKORDER) => Some(true),
+            _ if self.decided(answer::NO_BACKORDER) => Some(false),
             _ => None,
         }
     }
@@ -201,17 +206,21 @@ impl Reconciling {
         }
     }
 
+    fn cancelled(picking: &SeenPicking) -> Next {
+        refuse(
+            code::ORDER_CANCELLED,
+            format!("{} was cancelled in Odoo", picking.name),
+            Some(picking.named()),
+        )
+    }
+
     pub(super) fn ship(&self, seen: &Seen, shipment: &Shipment) -> Next {
         let fixed = self.fixed(seen);
         let Some(picking) = fixed.or_else(|| target::delivery(seen, &self.job.order)) else {
             return self.unknown();
         };
         if picking.state == "cancel" {
-            return refuse(
-                code::ORDER_CANCELLED,
-                format!("{} was cancelled in Odoo", picking.name),
-                Some(picking.named()),
-            );
+            return Self::cancelled(picking);
         }
         let note = shipment
             .parcels

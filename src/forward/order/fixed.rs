@@ -4,9 +4,10 @@
 //! pickings and other lines. So the picking is fixed before, is kept with the document, and every
 //! later look goes by it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use super::target::{self, Target};
 use super::{OrderJob, Reconciling, Seen, Task, Way};
@@ -20,6 +21,8 @@ pub struct Fixed {
     pub pack: Vec<i64>,
     /// When the last of what was picked there before was picked.
     pub picked: Option<Timestamp>,
+    /// What was picked there, by line; only for what may validate it.
+    pub lines: Option<BTreeMap<i64, Decimal>>,
 }
 
 impl Fixed {
@@ -57,10 +60,15 @@ impl OrderJob {
             (Task::PackAll { .. }, Some(picking)) => picking.loose().collect(),
             _ => Vec::new(),
         };
+        let lines = match (&self.task, picking) {
+            (Task::Validate | Task::Lines { .. }, Some(picking)) => Some(picking.picked_lines()),
+            _ => None,
+        };
         Fixed {
             picking: picking.map(|picking| picking.id),
             pack,
             picked: None,
+            lines,
         }
     }
 }
@@ -80,10 +88,15 @@ impl OrderJob {
 }
 
 impl Reconciling {
-    /// The picking that was fixed, unless it is cancelled or gone: then another one may be meant.
+    /// The picking that was fixed, unless it is cancelled or gone.
     pub(super) fn fixed<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
+        let picking = self.fixed_or_cancelled(seen)?;
+        Some(picking).filter(|picking| picking.state != "cancel")
+    }
+
+    /// The picking that was fixed, unless it is gone.
+    pub(super) fn fixed_or_cancelled<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         let fixed = self.job.fixed.as_ref()?.picking?;
-        let mut pickings = seen.pickings.iter();
-        pickings.find(|picking| picking.id == fixed && picking.state != "cancel")
+        seen.pickings.iter().find(|picking| picking.id == fixed)
     }
 }

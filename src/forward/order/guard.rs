@@ -12,7 +12,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Call, Next, Picked, Reconciling, Seen, refuse, rows};
+use super::{Call, Next, OrderJob, Picked, Reconciling, Seen, refuse, rows};
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::{SeenLine, SeenPicking};
 use crate::outcome::{Outcome, code};
@@ -59,12 +59,19 @@ impl Reconciling {
             _ => return,
         };
         let picking = seen.pickings.iter().find(|picking| picking.id == id);
-        let lines = picking.into_iter().flat_map(|picking| &picking.lines);
-        let lines = lines.filter(|line| line.picked);
         self.picked = Some(Picked {
             picking: id,
-            lines: lines.map(|line| (line.id, line.quantity)).collect(),
+            lines: picking.map(SeenPicking::picked_lines).unwrap_or_default(),
         });
+    }
+
+    /// What was picked when the validation was begun by a process that was stopped.
+    pub(super) fn picked_before(job: &OrderJob) -> Option<Picked> {
+        let fixed = job.fixed.as_deref().filter(|_| job.again)?;
+        Some(Picked {
+            picking: fixed.picking?,
+            lines: fixed.lines.clone()?,
+        })
     }
 
     /// Our validation moved more than was picked when it began.
@@ -74,7 +81,12 @@ impl Reconciling {
         let validated = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
         let is_ours = picking.state == "done" && validated;
         let more = picking.lines.iter().filter_map(|line| {
-            let known = picked.lines.get(&line.id).copied().unwrap_or_default();
+            let known = match picked.lines.get(&line.id) {
+                Some(known) => *known,
+                // It was added after the picking was fixed.
+                None if line.is_of(self.job.key) => line.quantity,
+                None => Decimal::ZERO,
+            };
             let more = line.quantity - known;
             (more >= TOLERANCE).then_some((line.product, more))
         });

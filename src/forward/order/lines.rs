@@ -4,11 +4,12 @@ use rust_decimal::Decimal;
 
 use super::target::{self, Target};
 use super::{
-    ALLOW, Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows,
+    Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows,
 };
 use crate::config::Over;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
+use crate::document::answer;
 use crate::outcome::{Outcome, code};
 
 impl Reconciling {
@@ -233,7 +234,7 @@ impl Reconciling {
             Way::Pick => (self.rules.pick_over, code::OVER_PICKED),
             Way::Receive => (self.rules.receive_over, code::OVER_RECEIVED),
         };
-        let allowed = over == Over::Allow || over == Over::Ask && self.decided(ALLOW);
+        let allowed = over == Over::Allow || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
         for product in products {
             let Some(ordered) = picking.ordered(product) else {
                 return Some(refuse(

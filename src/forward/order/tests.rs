@@ -398,7 +398,7 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
     );
     let decided = |over| {
         let mut job = pick(vec![six()]);
-        job.decision = Some(ALLOW.to_owned());
+        job.decision = Some(answer::ALLOW.to_owned());
         on(&rules(over), order(), job)
     };
     assert_eq!(
@@ -434,7 +434,7 @@ fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
         (code::UNDER_PICKED.to_owned(), 1)
     );
     assert_eq!(
-        validated(Under::Refuse, Some(BACKORDER)),
+        validated(Under::Refuse, Some(answer::BACKORDER)),
         (code::UNDER_PICKED.to_owned(), 1)
     );
     assert_eq!(validated(Under::Backorder, None), ("posted".to_owned(), 2));
@@ -443,11 +443,11 @@ fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
         ("posted".to_owned(), 1)
     );
     assert_eq!(
-        validated(Under::Ask, Some(BACKORDER)),
+        validated(Under::Ask, Some(answer::BACKORDER)),
         ("posted".to_owned(), 2)
     );
     assert_eq!(
-        validated(Under::Ask, Some(NO_BACKORDER)),
+        validated(Under::Ask, Some(answer::NO_BACKORDER)),
         ("posted".to_owned(), 1)
     );
     assert_eq!(

@@ -19,12 +19,12 @@ use self::open::open_picks;
 use self::ours::{Dated, date};
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
-use crate::document::Purpose;
+use crate::document::{Purpose, answer};
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::odoo::stock::{Moved, Place};
 use crate::forward::odoo::{Client, Transfer, TransferLine};
-use crate::forward::order::{ALLOW, LotRef};
+use crate::forward::order::LotRef;
 use crate::forward::refresh::Trouble;
 use crate::forward::times::{self, Done, UNKNOWN_SPAN};
 use crate::journal::JournalError;
@@ -48,7 +48,8 @@ struct Wanted {
     position: Option<(Option<i64>, Option<i64>)>,
     /// Where Odoo keeps differences of the product.
     inventory: i64,
-    is_allowed: bool,
+    /// What people answered, of a recount also about its count.
+    answers: String,
 }
 
 /// What Odoo held, and how that is known.
@@ -191,7 +192,7 @@ fn wanted(
     let document = asked.document;
     let mut done = times::of_one(ground.journal, document)?;
     let (mut number, mut recount, mut position) = (document.number, None, None);
-    let mut is_allowed = asked.decision == Some(ALLOW);
+    let mut answers = asked.decision.unwrap_or_default().to_owned();
     if let Purpose::Recount { count } = document.purpose {
         (number, recount) = (count, Some(document.number));
         let known = ground.book.and_then(|book| book.count(count));
@@ -200,10 +201,9 @@ fn wanted(
         }
         // The count itself was compared: its time is settled, or a person settled it.
         let counted = ground.journal.document(count)?;
-        let decision = counted
-            .as_ref()
-            .and_then(|entry| entry.progress.decision.as_deref());
-        is_allowed |= decision == Some(ALLOW);
+        if let Some(of_count) = counted.as_ref().and_then(|of| of.progress.decision.as_ref()) {
+            answers = format!("{answers} {of_count}");
+        }
         let is_unknown = counted
             .as_ref()
             .map(|entry| times::of_one(ground.journal, &entry.document));
@@ -233,7 +233,7 @@ fn wanted(
         recount,
         position,
         inventory: line.to,
-        is_allowed,
+        answers,
     })
 }
 
@@ -280,6 +280,10 @@ impl Wanted {
         self.at
     }
 
+    fn allows(&self, code: &str) -> bool {
+        answer::allows(Some(&self.answers), code)
+    }
+
     fn is_of(&self, place: &Place) -> bool {
         place.is_within(&self.of)
     }
@@ -300,7 +304,8 @@ impl Wanted {
                 // The difference of the count itself has its very time.
                 && !dated.is_of(self.at)
         };
-        self.done.is_unknown && !self.is_allowed && moved.iter().any(is_moved)
+        let is_settled = self.allows(code::CLOCK_IN_DOUBT);
+        self.done.is_unknown && !is_settled && moved.iter().any(is_moved)
     }
 
     fn held(&self, stock: &BTreeMap<Place, Decimal>, moved: &[Dated]) -> Held {

@@ -1,6 +1,9 @@
 //! Fixes what a document about an order is about, before its first call.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
+use rust_decimal::Decimal;
 
 use super::plan::{FixedOrder, Plan};
 use super::{Asked, Ground, Prepared, Resolved};
@@ -8,7 +11,6 @@ use crate::event::CLOCK_MIN;
 use crate::forward::claims;
 use crate::forward::machine::Work;
 use crate::forward::odoo::Client;
-use crate::forward::odoo::order::SeenPicking;
 use crate::forward::order::{Fixed, OrderJob, Parents, Seen, Task};
 use crate::forward::refresh::Trouble;
 use crate::outcome::Failure;
@@ -46,7 +48,12 @@ pub(super) async fn fix(
             .map(Box::new);
         let is_fixed = |fixed: &Fixed| fixed.is_enough_for(&job.task);
         if job.fixed.as_deref().is_none_or(is_fixed) {
-            pick_later(odoo, ground, job).await?;
+            if pick_later(odoo, ground, job).await?
+                && let (Some(mut kept), Some(fixed)) = (kept, &job.fixed)
+            {
+                kept.order = Some(kept_order(fixed));
+                *plan = Some(kept.text());
+            }
             // Another step may have to be found after all.
             job.parents = parents(odoo, job).await?;
             return Ok(());
@@ -62,43 +69,45 @@ pub(super) async fn fix(
     }
     let mut found = job.fix(&order);
     found.picked = picked(ground, job, &order, found.picking)?;
+    if job.task != Task::Validate && !ground.rules.orders.validate_complete {
+        found.lines = None;
+    }
     let worked_out = plan
         .as_deref()
         .map(Plan::read)
         .transpose()
         .unwrap_or_default();
     let mut new = worked_out.or(kept).unwrap_or_default();
-    new.order = Some(FixedOrder {
-        picking: found.picking,
-        pack: found.pack.clone(),
-        picked: found.picked.map(Timestamp::as_second),
-    });
+    new.order = Some(kept_order(&found));
     *plan = Some(new.text());
     job.fixed = Some(Box::new(found));
     job.seen = Some(Box::new(order));
     Ok(())
 }
 
-/// More may have been picked on an open picking since it was fixed.
+/// Others may have been picked on an open picking since it was fixed. Answers whether it is open.
 async fn pick_later(
     odoo: &mut Client,
     ground: Ground<'_>,
     job: &mut OrderJob,
-) -> Result<(), Trouble> {
+) -> Result<bool, Trouble> {
     let id = job.fixed.as_ref().and_then(|fixed| fixed.picking);
     let Some(id) = id.filter(|_| job.task == Task::Validate) else {
-        return Ok(());
+        return Ok(false);
     };
     let order = Seen {
         pickings: odoo.seen(&[id]).await?,
         ..Seen::default()
     };
-    let is_open = order.pickings.iter().any(SeenPicking::is_open);
-    let later = picked(ground, job, &order, Some(id))?.filter(|_| is_open);
+    let Some(open) = order.pickings.iter().find(|picking| picking.is_open()) else {
+        return Ok(false);
+    };
+    let later = picked(ground, job, &order, Some(id))?;
     if let Some(fixed) = &mut job.fixed {
         fixed.picked = fixed.picked.max(later);
+        fixed.lines = Some(open.picked_lines());
     }
-    Ok(())
+    Ok(true)
 }
 
 async fn parents(odoo: &mut Client, job: &OrderJob) -> Result<Parents, Trouble> {
@@ -134,11 +143,30 @@ fn picked(
     Ok(last)
 }
 
+fn kept_order(fixed: &Fixed) -> FixedOrder {
+    let text = |lines: &BTreeMap<i64, Decimal>| {
+        let lines = lines.iter();
+        lines.map(|(id, n)| (*id, n.to_string())).collect()
+    };
+    FixedOrder {
+        picking: fixed.picking,
+        pack: fixed.pack.clone(),
+        picked: fixed.picked.map(Timestamp::as_second),
+        lines: fixed.lines.as_ref().map(text),
+    }
+}
+
 fn fixed(kept: &FixedOrder) -> Fixed {
     let picked = kept.picked.map(Timestamp::from_second);
     Fixed {
         picking: kept.picking,
         pack: kept.pack.clone(),
         picked: picked.transpose().unwrap_or_default(),
+        lines: kept.lines.as_ref().map(|lines| {
+            let lines = lines.iter();
+            lines
+                .filter_map(|(id, n)| Some((*id, n.parse().ok()?)))
+                .collect()
+        }),
     }
 }

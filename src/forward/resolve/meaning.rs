@@ -15,9 +15,6 @@ use crate::forward::refresh::Trouble;
 use crate::forward::times::parts;
 use crate::outcome::{Failure, code};
 
-/// What a person answers where what Odoo says now is right.
-const ALLOW: &str = "allow";
-
 /// Refuses documents with a code that meant something else when it was scanned.
 pub(super) fn check(
     ground: Ground<'_>,
@@ -28,7 +25,7 @@ pub(super) fn check(
     for (asked, slot) in documents.iter().zip(resolved) {
         // A recount goes by the ids of its count.
         let is_recount = matches!(asked.document.purpose, Purpose::Recount { .. });
-        if is_recount || asked.decision == Some(ALLOW) {
+        if is_recount || asked.allows(code::MEANING_CHANGED) {
             continue;
         }
         for line in &asked.document.lines {

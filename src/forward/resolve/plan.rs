@@ -3,6 +3,8 @@
 //! From the first send on Odoo holds something else, because of the document itself, and nobody may know whether. So what
 //! was worked out is kept with the document, and every later send goes by that and asks no more.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -193,6 +195,9 @@ pub(super) struct FixedOrder {
     /// When the last of what was picked there before was picked, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picked: Option<i64>,
+    /// What was picked there, by line, before it was validated; the quantities as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lines: Option<BTreeMap<i64, String>>,
 }
 
 /// What a count came to.
@@ -421,6 +426,7 @@ mod tests {
                 picking: Some(1),
                 pack: vec![2],
                 picked: Some(3),
+                lines: Some(BTreeMap::from([(4, "5.5".to_owned())])),
             }),
         };
         assert!(

@@ -12,9 +12,6 @@ use crate::forward::odoo::{Client, Header, Returned, Transfer};
 use crate::forward::refresh::Trouble;
 use crate::outcome::{Failure, code};
 
-/// What a person answers where the gateway asked whether it may be.
-const ALLOW: &str = "allow";
-
 /// A move that brought some of a product to the customer.
 #[derive(Debug, Clone, Copy)]
 struct Delivered<'a> {
@@ -58,7 +55,7 @@ pub(super) async fn find(
         let sent: Decimal = moves.iter().map(|of| of.quantity).sum();
         let already: Decimal = moves.iter().map(back).sum();
         let now = ours.get(product).copied().unwrap_or_default();
-        if now + already > sent + TOLERANCE && asked.decision != Some(ALLOW) {
+        if now + already > sent + TOLERANCE && !asked.allows(code::OVER_RETURNED) {
             let name = moves[0].picking.product_name(*product);
             let message = format!(
                 "{} of {name} went out for {order}, {} came back already, and here are {}: retry and allow it, or correct the quantity",

@@ -16,8 +16,6 @@ use crate::forward::order::{LotRef, OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
 use crate::outcome::{Failure, code, flag};
 
-/// What a person answers where the gateway asked whether it may be.
-const ALLOW: &str = "allow";
 /// Bins that are named in one message.
 const SAID_MAX: usize = 3;
 
@@ -82,7 +80,7 @@ pub(super) async fn settle(
         };
         let lacks = lacking(&stock, transfer);
         let refuses = ground.rules.stock.negative == Negative::Refuse;
-        let parks = refuses && asked.decision != Some(ALLOW) && !lacks.is_empty();
+        let parks = refuses && !asked.allows(code::NEGATIVE_STOCK) && !lacks.is_empty();
         if !parks {
             take(&mut stock, transfer);
         }
@@ -239,7 +237,7 @@ pub(super) async fn settle_order(
     });
     if !lacks.is_empty() {
         let by_rule = ground.rules.stock.negative == Negative::Refuse;
-        let refused = by_rule && asked.decision != Some(ALLOW);
+        let refused = by_rule && !asked.allows(code::NEGATIVE_STOCK);
         let missing = missing(&transfer, &lacks);
         if refused && let Some(reason) = waits(odoo, ground, asked, &missing).await? {
             *slot = Err(reason);

@@ -15,7 +15,7 @@ use super::query::{Id, cut};
 use super::read::{detail, find_document, parked_for};
 use super::{Gateway, reading};
 use crate::clock;
-use crate::document::{self, Progress, Reason};
+use crate::document::{self, Progress, Reason, answer};
 use crate::journal::{Change, Entry};
 use crate::view::http::Peer;
 use crate::view::reasons::{self, DISCARDED};
@@ -231,8 +231,9 @@ impl Decision {
     }
 
     fn retry(&self, entry: &Entry, with: Option<&str>) -> Result<Change, Problem> {
-        let code = entry.progress.reason.as_ref();
-        check_answer(code.map_or("", |reason| &reason.code), with)?;
+        let reason = entry.progress.reason.as_ref();
+        let code = reason.map_or("", |reason| &reason.code);
+        check_answer(code, with)?;
         let note = match with {
             Some(with) => format!("to be tried again with {with}"),
             None => "to be tried again".to_owned(),
@@ -240,7 +241,10 @@ impl Decision {
         let before = entry.progress.clone();
         let progress = Progress {
             state: document::State::Waiting,
-            decision: with.map(str::to_owned).or(before.decision.clone()),
+            decision: match with {
+                Some(with) => Some(answer::add(before.decision.as_deref(), with, code)),
+                None => before.decision.clone(),
+            },
             since: clock::now(),
             // What the last attempt came to stays until the next one has come to something.
             ..before

@@ -1,5 +1,7 @@
 //! What Odoo has of an order, as it is read.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -181,6 +183,13 @@ impl SeenPicking {
         let picked = self.lines.iter().filter(|line| line.picked);
         let loose = picked.filter(|line| line.result_package.is_none());
         loose.map(|line| line.id)
+    }
+
+    /// What is picked, by line.
+    #[must_use]
+    pub fn picked_lines(&self) -> BTreeMap<i64, Decimal> {
+        let picked = self.lines.iter().filter(|line| line.picked);
+        picked.map(|line| (line.id, line.quantity)).collect()
     }
 
     /// The reserved lines of open moves that have picked lines, too.

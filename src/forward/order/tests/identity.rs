@@ -184,7 +184,7 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     let mut validation = job(Task::Validate);
     validation.fixed = Some(Box::new(validation.fix(&odoo.seen)));
-    let mut reconciling = Reconciling::new(validation, rules);
+    let mut reconciling = Reconciling::new(validation.clone(), rules.clone());
     reconciling.seen(&odoo.seen);
     assert!(matches!(reconciling.next(), Next::Guard { remove, .. } if remove == &[1_000]));
     reconciling.done();
@@ -195,9 +195,42 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     }
     odoo.validate(1, true);
     reconciling.done();
+    // Or the gateway is stopped before it reads the picking back.
+    validation.again = true;
+    let restarted = Reconciling::new(validation, rules);
+    for mut reconciling in [reconciling, restarted] {
+        reconciling.seen(&odoo.seen);
+        let Next::Finish(outcome) = reconciling.next() else {
+            panic!("{:?}", reconciling.next())
+        };
+        assert_eq!(code_of(outcome), code::MOVED_UNSCANNED);
+    }
+}
+
+#[test]
+fn another_step_is_never_validated_for_one_that_was_cancelled() {
+    let rules = config::Orders {
+        pick_under: Under::Backorder,
+        ..config::Orders::default()
+    };
+    let other = SeenPicking {
+        id: 2,
+        ..delivery(&[(1, 5)])
+    };
+    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)]), other]);
+    for picking in [1, 2] {
+        odoo.picking(picking).lines[0].picked = true;
+    }
+    let mut validation = job(Task::Validate);
+    validation.fixed = Some(Box::new(Fixed {
+        picking: Some(1),
+        ..Fixed::default()
+    }));
+    odoo.picking(1).state = "cancel".to_owned();
+    let mut reconciling = Reconciling::new(validation, rules);
     reconciling.seen(&odoo.seen);
     let Next::Finish(outcome) = reconciling.next() else {
         panic!("{:?}", reconciling.next())
     };
-    assert_eq!(code_of(outcome), code::MOVED_UNSCANNED);
+    assert_eq!(code_of(outcome), code::ORDER_CANCELLED);
 }

@@ -52,18 +52,18 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
         match standing(book, wanted, others) {
             // A newer count holds whichever of its two times is right.
             Standing::Superseded(newer)
-                if wanted.is_allowed || newer.time >= wanted.done.bounds().1 =>
+                if wanted.allows(code::CLOCK_IN_DOUBT)
+                    || newer.time >= wanted.done.bounds().1 =>
             {
                 return superseded(wanted, newer);
             }
-            Standing::Contradicted(other) if !wanted.is_allowed && !is_in_doubt(wanted) => {
+            Standing::Contradicted(other)
+                if !wanted.allows(code::COUNTED_TWICE) && !is_in_doubt(wanted) =>
+            {
                 return Verdict::Park(contradicted(wanted, other));
             }
             Standing::Newest | Standing::Superseded(_) | Standing::Contradicted(_) => {}
         }
-    }
-    if wanted.is_allowed {
-        return Verdict::Compare;
     }
     if is_in_doubt(wanted) {
         let (earliest, latest) = wanted.done.bounds();
@@ -75,14 +75,16 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
         );
         return Verdict::Park(reason(code::CLOCK_IN_DOUBT, message));
     }
-    match book.span_over(&wanted.of, wanted.at) {
-        Some(span) => Verdict::Park(in_span(wanted, span)),
+    let mut reasons = (book.spans_over(&wanted.of, wanted.at)).map(|span| in_span(wanted, *span));
+    match reasons.find(|reason| !wanted.allows(&reason.code)) {
+        Some(reason) => Verdict::Park(reason),
         None => Verdict::Compare,
     }
 }
 
 fn is_in_doubt(wanted: &Wanted) -> bool {
-    wanted.done.other.is_some() && !wanted.done.is_unknown
+    let is_known = wanted.done.is_unknown || wanted.allows(code::CLOCK_IN_DOUBT);
+    wanted.done.other.is_some() && !is_known
 }
 
 /// By the book, which has no count that is compared in the same go: two of one place and time

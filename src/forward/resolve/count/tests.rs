@@ -17,7 +17,7 @@ pub fn wanted(counted: i64) -> Wanted {
         recount: None,
         position: None,
         inventory: 14,
-        is_allowed: false,
+        answers: String::new(),
     }
 }
 
@@ -131,12 +131,12 @@ fn a_recount_keeps_to_the_package_of_its_count_unless_that_would_hold_less_than_
 
 #[test]
 fn of_a_count_without_a_clock_all_that_moved_in_the_day_before_is_a_doubt() {
-    let unknown = |is_allowed| Wanted {
+    let unknown = |answers: &str| Wanted {
         done: Done {
             is_unknown: true,
             ..wanted(5).done
         },
-        is_allowed,
+        answers: answers.to_owned(),
         ..wanted(5)
     };
     let dated = |date: &str, from| {
@@ -144,7 +144,7 @@ fn of_a_count_without_a_clock_all_that_moved_in_the_day_before_is_a_doubt() {
         line.date = format!("2026-11-{date}");
         Dated::of(line, Vec::new())
     };
-    let is_in_doubt = |line| unknown(false).moved_in_doubt(&[line]);
+    let is_in_doubt = |line| unknown("").moved_in_doubt(&[line]);
     assert!(is_in_doubt(dated("22 09:00:00", BIN)));
     assert!(is_in_doubt(dated("23 09:00:00", BIN)));
     assert!(
@@ -152,7 +152,7 @@ fn of_a_count_without_a_clock_all_that_moved_in_the_day_before_is_a_doubt() {
         "more than a day ago"
     );
     assert!(!is_in_doubt(dated("22 09:00:00", ELSEWHERE)), "elsewhere");
-    assert!(!unknown(true).moved_in_doubt(&[dated("22 09:00:00", BIN)]));
+    assert!(!unknown("allow:clock-in-doubt").moved_in_doubt(&[dated("22 09:00:00", BIN)]));
     assert!(!wanted(5).moved_in_doubt(&[dated("22 09:00:00", BIN)]));
 }
 
