@@ -4,9 +4,10 @@
 use rust_decimal::Decimal;
 
 use crate::decode::meaning::{self, Meaning};
-use crate::decode::profile::{Act, Flow, Kind, Movement, On};
+use crate::decode::profile::Act;
 
 use super::engine::Input;
+use super::hear::LotRead;
 use super::say::{Key, Say};
 use super::state::{Did, ITEMS_MAX, Item, State, Tracking};
 
@@ -28,9 +29,16 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         (Act::Package, Meaning::Command { .. }) => {
             Did::Package(work.package.replace(input.package.to_owned()))
         }
-        (Act::Product, Meaning::Product(item)) => return product(state, item, input.tracking),
+        (Act::Product, Meaning::Product(item)) => return product(state, item, input, None),
+        (
+            Act::Product,
+            Meaning::Package {
+                code,
+                content: Some(item),
+            },
+        ) => return product(state, item, input, Some(code)),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
-            return lot(state, name, expiry.map(|date| date.to_string()));
+            return lot(state, name, expiry.map(|date| date.to_string()), &input.lot);
         }
         (Act::Quantity, Meaning::Quantity { quantity: number }) => {
             return quantity(state, *number);
@@ -40,39 +48,80 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
     Ok(vec![did])
 }
 
-/// One more of a product, or as many as its code says.
-fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken {
-    let tracking = match tracking {
+/// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21), that a label says. A batch is
+/// no serial number; a serial number is a lot only where the site says so.
+pub fn tracked_name<'a>(
+    tracking: Tracking,
+    (batch, serial): (Option<&'a str>, Option<&'a str>),
+    is_serial_a_lot: bool,
+) -> Option<&'a str> {
+    match tracking {
+        // Odoo takes no lot for what is not tracked, whatever the label says.
+        Tracking::No => None,
+        Tracking::Serial => serial,
+        Tracking::Lot => batch.or(serial.filter(|_| is_serial_a_lot)),
+        Tracking::Unknown => serial.or(batch),
+    }
+}
+
+/// One more of a product, or as many as its code says; into the package that its label names.
+fn product(
+    state: &mut State,
+    read: &meaning::Item,
+    input: &Input<'_>,
+    package: Option<&String>,
+) -> Taken {
+    let tracking = match input.tracking {
         Tracking::Unknown if read.serial.is_some() => Tracking::Serial,
         known => known,
     };
-    let lot = match tracking {
-        // Odoo takes no lot for what is not tracked, whatever the label says.
-        Tracking::No => None,
-        Tracking::Serial => read.serial.clone().or_else(|| read.lot.clone()),
-        Tracking::Lot | Tracking::Unknown => read.lot.clone().or_else(|| read.serial.clone()),
-    };
+    let said = (read.lot.as_deref(), read.serial.as_deref());
+    let lot = tracked_name(tracking, said, input.lot.is_serial_a_lot).map(str::to_owned);
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
     let quantity = read.quantity.or(read.weight_kg).filter(more);
     let item = Item {
         code: read.code.clone(),
         name: read.name.clone().unwrap_or_else(|| read.code.clone()),
         quantity: quantity.unwrap_or(Decimal::ONE),
+        is_new_lot: lot.is_some() && lot == input.lot.new,
         lot,
         expiry: read.expiry.map(|date| date.to_string()),
         tracking,
+        package: package.cloned(),
     };
     if item.is_serial() && item.quantity != Decimal::ONE {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
+    let work = &state.work;
+    let awaiting = work.last_item().filter(|own| own.lacks_lot());
+    if let (Some(awaiting), Some(_)) = (awaiting, &item.lot)
+        && input.lot.is_of_awaited
+        && (read.quantity.is_none() || awaiting.code == item.code)
+    {
+        return complete(state, item, read.quantity);
+    }
     add(state, item)
+}
+
+/// The product that was scanned last lacks a lot, and this label of the same product says it: it is no further piece.
+fn complete(state: &mut State, label: Item, quantity: Option<Decimal>) -> Taken {
+    let Some(before) = state.work.last_item() else {
+        return Err(None);
+    };
+    let item = Item {
+        quantity: quantity.unwrap_or(before.quantity),
+        lot: label.lot,
+        expiry: label.expiry.or_else(|| before.expiry.clone()),
+        is_new_lot: label.is_new_lot,
+        ..before.clone()
+    };
+    settle(state, item)
 }
 
 /// Puts a product to those that are remembered.
 fn add(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
-    let same = |own: &Item| own.code == item.code && own.lot == item.lot;
-    let Some(place) = work.items.iter().position(same) else {
+    let Some(place) = work.items.iter().position(|own| own.is_one_with(&item)) else {
         if work.items.len() >= ITEMS_MAX {
             return Err(Some(Say::bad(Key::TooMuch)));
         }
@@ -91,30 +140,49 @@ fn add(state: &mut State, item: Item) -> Taken {
 }
 
 /// The lot of the last product. After a serial number, the next one is one more of the same product.
-fn lot(state: &mut State, name: &str, expiry: Option<String>) -> Taken {
-    let work = &mut state.work;
-    let place = work.last;
-    let before = work.items.get(place).cloned().ok_or(None)?;
+fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) -> Taken {
+    let before = state.work.last_item().cloned().ok_or(None)?;
     if before.tracking == Tracking::No {
         return Err(None);
     }
+    let said = (read.batch.as_deref(), read.serial.as_deref());
+    let name = match (
+        tracked_name(before.tracking, said, read.is_serial_a_lot),
+        said,
+    ) {
+        (Some(name), _) => name,
+        (None, (None, None)) => name,
+        (None, _) => {
+            let key = if before.is_serial() {
+                Key::BatchGiven
+            } else {
+                Key::SerialGiven
+            };
+            return Err(Some(Say::bad(key).with("code", name)));
+        }
+    };
     let item = Item {
         lot: Some(name.to_owned()),
         expiry: expiry.or_else(|| before.expiry.clone()),
+        is_new_lot: read.new.as_deref() == Some(name),
         ..before.clone()
     };
-    if before.lot.is_some() {
-        return if before.is_serial() {
-            add(state, item)
-        } else {
-            Err(None)
-        };
+    match before.lot {
+        Some(_) if before.is_serial() => add(state, item),
+        Some(_) => Err(None),
+        None => settle(state, item),
     }
+}
+
+/// Puts the last product, which lacked a lot, to those with the same lot, or in its own place.
+fn settle(state: &mut State, item: Item) -> Taken {
+    let work = &mut state.work;
+    let place = work.last;
+    let before = work.items.get(place).cloned().ok_or(None)?;
     if item.is_serial() && item.quantity != Decimal::ONE {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
-    let same = |own: &Item| own.code == item.code && own.lot == item.lot;
-    if !work.items.iter().any(same) {
+    if !work.items.iter().any(|own| own.is_one_with(&item)) {
         work.items[place] = item;
         return Ok(vec![Did::Changed(place, Box::new(before))]);
     }
@@ -150,30 +218,6 @@ pub fn asked_quantity(meaning: &Meaning) -> Option<Decimal> {
             fits.then(|| text.parse().ok())?
         }
         _ => None,
-    }
-}
-
-/// What a code means in this place. A lot that is new is nowhere known: where the last product lacks one and things are received
-/// or counted, a text that means nothing is its lot.
-pub fn in_place(flow: &Flow, state: &State, meaning: &Meaning, at: &str) -> Meaning {
-    let new_lots = matches!(flow.movement, Movement::Receive | Movement::Count);
-    let takes_lot = || {
-        let mut on = flow.on.iter().filter(|on| on.state == at);
-        on.any(|on| on.code == On::Kind(Kind::Lot))
-    };
-    match meaning {
-        Meaning::Unknown { text }
-            if new_lots
-                && !state.asks_quantity
-                && state.work.last_item().is_some_and(Item::lacks_lot)
-                && takes_lot() =>
-        {
-            Meaning::Lot {
-                name: text.clone(),
-                expiry: None,
-            }
-        }
-        other => other.clone(),
     }
 }
 

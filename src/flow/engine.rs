@@ -5,14 +5,16 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
-use crate::decode::meaning::{CommandCode, Meaning};
+use crate::config::LotPattern;
+use crate::decode::meaning::{self, CommandCode, Meaning};
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
 use crate::event::Action;
 
 use super::acts;
+use super::hear::{Awaited, LotRead};
 use super::make;
 use super::say::{Key, Say, Want};
-use super::state::{Did, Done, State, Step, Tracking};
+use super::state::{Did, Done, Item, State, Step, Tracking};
 
 /// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
 const SETTLE_S: i64 = 60;
@@ -41,6 +43,8 @@ pub struct Input<'a> {
     pub operator: Option<&'a str>,
     /// Of the product that was read.
     pub tracking: Tracking,
+    /// What the code says of a lot or serial number.
+    pub lot: LotRead,
     /// The name of a package that this read may begin.
     pub package: &'a str,
 }
@@ -78,6 +82,8 @@ pub struct Output {
 #[derive(Debug)]
 pub struct Engine<'a> {
     rules: &'a FlowRules,
+    /// What the name of a new lot must match at this site.
+    lot_pattern: Option<&'a LotPattern>,
 }
 
 /// The flows that every device has.
@@ -90,7 +96,41 @@ fn built_in() -> &'static BTreeMap<String, Flow> {
 impl<'a> Engine<'a> {
     #[must_use]
     pub fn new(rules: &'a FlowRules) -> Self {
-        Self { rules }
+        Self {
+            rules,
+            lot_pattern: rules.lot_pattern.as_ref(),
+        }
+    }
+
+    /// The site's own pattern for new lots counts where the profile has none.
+    #[must_use]
+    pub fn with_lot_pattern(self, site: Option<&'a LotPattern>) -> Self {
+        Self {
+            lot_pattern: self.lot_pattern.or(site),
+            ..self
+        }
+    }
+
+    /// The lot or serial number that is awaited, at this time; `None`: none is.
+    #[must_use]
+    pub fn awaits(&self, state: &State, now: Timestamp) -> Option<Awaited> {
+        let mut state = state.clone();
+        self.pass(&mut state, now);
+        let flow = self.flow(&state)?;
+        let at = self.at(flow, &state);
+        let mut here = flow.on.iter().filter(|on| on.state == at);
+        let item = state.work.last_item()?;
+        let is_awaited = item.lacks_lot() || item.is_serial();
+        if state.asks_quantity || !is_awaited || !here.any(|on| on.code == On::Kind(Kind::Lot)) {
+            return None;
+        }
+        Some(Awaited {
+            product: item.code.clone(),
+            is_serial: item.is_serial(),
+            is_lacking: item.lacks_lot(),
+            may_be_new: makes_lots(flow.movement),
+            previous: item.lot.clone(),
+        })
     }
 
     /// The device read a code.
@@ -101,12 +141,17 @@ impl<'a> Engine<'a> {
         (before.seq, before.made) = (input.seq, 0);
         input.tag.clone_into(&mut before.tag);
         let mut after = before.clone();
+        before.doubted = None;
         after.possible_repeat |= input.possible_repeat;
         let mut actions = Vec::new();
         let (mut state, mut say) = match self.apply(&mut after, input, &mut actions) {
-            Ok(say) => (after, say),
+            Ok(say) => {
+                after.doubted = None;
+                (after, say)
+            }
             Err(say) => {
                 actions.clear();
+                note_asked(&mut before, &say, input.code);
                 (before, say)
             }
         };
@@ -158,6 +203,7 @@ impl<'a> Engine<'a> {
             }
             state.forget();
             state.flow = None;
+            state.doubted = None;
             state.done = Done::Nothing;
             state.possible_repeat = false;
         }
@@ -227,11 +273,13 @@ impl<'a> Engine<'a> {
             }
             other => other,
         };
-        let meaning = &acts::in_place(flow, state, meaning, &self.at(flow, state));
         if state.asks_quantity && !matches!(meaning, Meaning::Command { .. }) {
             return self.asked_quantity(flow, state, meaning, input);
         }
         if let Some(transition) = self.transition(flow, state, meaning) {
+            if makes_lots(flow.movement) {
+                self.admit(state, meaning, input)?;
+            }
             return self.go(flow, transition, state, (meaning, input), actions);
         }
         match meaning {
@@ -247,6 +295,31 @@ impl<'a> Engine<'a> {
             }
             Meaning::Unknown { .. } => Err(self.wrong(Key::Unknown, flow, state, input.code)),
             _ => Err(self.wrong(Key::Wrong, flow, state, input.code)),
+        }
+    }
+
+    /// Refuses the name of a new lot or serial number that does not match the pattern, or that looks like something else and
+    /// is scanned for the first time.
+    fn admit(&self, state: &State, meaning: &Meaning, input: &Input<'_>) -> Result<(), Say> {
+        let Some(name) = &input.lot.new else {
+            return Ok(());
+        };
+        let is_serial = match meaning {
+            Meaning::Lot { .. } => state.work.last_item().is_some_and(Item::is_serial),
+            _ => input.tracking == Tracking::Serial,
+        };
+        let by_kind = |lot, serial| if is_serial { serial } else { lot };
+        let is_repeat = state.doubted.as_deref() == Some(input.code) && !input.possible_repeat;
+        if self.lot_pattern.is_some_and(|pattern| !pattern.fits(name)) {
+            let key = by_kind(Key::LotForm, Key::SerialForm);
+            return Err(Say::bad(key).with("code", &shown(name)));
+        }
+        match input.lot.looks_like {
+            Some(look) if !is_repeat => {
+                let key = by_kind(Key::LotAgain, Key::SerialAgain);
+                Err(Say::bad(key).with("code", &shown(name)).looking_like(look))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -307,11 +380,14 @@ impl<'a> Engine<'a> {
             at: state.at.clone(),
             did: Vec::new(),
         };
-        let what = state.work.summary();
+        let mut what = state.work.summary();
         let (mut said, made_before) = (None, actions.len());
         for act in &transition.acts {
             match act {
                 Act::Emit => {
+                    if !state.work.items.is_empty() {
+                        what = state.work.summary();
+                    }
                     if emit(state, flow.movement, actions)? {
                         step.did.clear();
                     }
@@ -344,6 +420,10 @@ impl<'a> Engine<'a> {
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),
             Meaning::Product(item) => self.item(flow, state, item.known),
+            Meaning::Package {
+                content: Some(item),
+                ..
+            } => self.content(flow, state, item),
             Meaning::Lot { .. } | Meaning::Quantity { .. } => self.item(flow, state, true),
             Meaning::Command { .. } => self.next(flow, state, input.package),
             _ => self.next(flow, state, input.code),
@@ -353,8 +433,12 @@ impl<'a> Engine<'a> {
     /// What may come next, without what is only told of the last product.
     pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
         let at = self.at(flow, state);
+        // A package that is a product by what is in it is no package that is awaited.
+        let is_content = |on: &&Transition| {
+            on.code == On::Kind(Kind::Package) && on.acts.contains(&Act::Product)
+        };
         let all = (flow.on.iter())
-            .filter(|transition| transition.state == at)
+            .filter(|transition| transition.state == at && !is_content(transition))
             .filter_map(|transition| Want::of(&transition.code));
         all.filter(|want| !matches!(want, Want::Lot | Want::Quantity))
             .collect()
@@ -375,20 +459,58 @@ impl<'a> Engine<'a> {
         say.wanting(self.wanted(flow, state))
     }
 
-    /// The product that was scanned last, and its running quantity.
+    /// The product that was scanned last, its running quantity, and its lot.
     pub(super) fn item(&self, flow: &Flow, state: &State, known: bool) -> Say {
         let Some(item) = state.work.last_item() else {
             return self.next(flow, state, "");
         };
-        let key = match item.tracking {
-            Tracking::Serial if item.lot.is_none() => Key::SerialNext,
-            Tracking::Lot if item.lot.is_none() => Key::LotNext,
-            _ if !known => Key::ItemUnknown,
-            _ => Key::Item,
+        let key = match (&item.lot, item.tracking) {
+            (None, Tracking::Serial) => Key::SerialNext,
+            (None, Tracking::Lot) => Key::LotNext,
+            (None, _) if !known => Key::ItemUnknown,
+            (Some(_), _) if !known => Key::LotUnknown,
+            (None, _) => Key::Item,
+            (Some(_), Tracking::Serial) if item.is_new_lot => Key::NewSerial,
+            (Some(_), Tracking::Serial) => Key::Serial,
+            (Some(_), _) if item.is_new_lot => Key::NewLot,
+            (Some(_), _) => Key::Lot,
         };
         Say::good(key)
             .with("product", &item.name)
             .with("quantity", &item.quantity.normalize().to_string())
+            .with("lot", &shown(item.lot.as_deref().unwrap_or_default()))
+            .into_package(item.package.as_deref())
+    }
+
+    /// What the label of a package says is in it. How many there are is asked where the label does not say it.
+    fn content(&self, flow: &Flow, state: &mut State, content: &meaning::Item) -> Say {
+        let Some(item) = state
+            .work
+            .last_item()
+            .filter(|_| content.quantity.is_none())
+        else {
+            return self.item(flow, state, content.known);
+        };
+        let say = Say::good(Key::QuantityNext).with("product", &item.name);
+        state.asks_quantity = true;
+        say
+    }
+}
+
+/// Whether a movement makes lots that Odoo does not have.
+fn makes_lots(movement: Movement) -> bool {
+    matches!(movement, Movement::Receive | Movement::Count)
+}
+
+/// What a refusal asks for is what comes next: the same code once more, or the lot of the product that lacks it.
+fn note_asked(state: &mut State, say: &Say, code: &str) {
+    match say.key {
+        Key::LotAgain | Key::SerialAgain => state.doubted = Some(code.to_owned()),
+        Key::LotFirst | Key::SerialFirst => {
+            let lacking = state.work.items.iter().position(Item::lacks_lot);
+            state.work.last = lacking.unwrap_or(state.work.last);
+        }
+        _ => {}
     }
 }
 

@@ -75,6 +75,7 @@ impl Context<'_> {
             ("code.means", self.by_profile(text, symbology)),
             ("GS1 and Odoo's rules", gs1),
             ("Odoo's data", self.known_as(text, symbology)),
+            ("Odoo's labels", self.by_label(text)),
             ("nomenclature", Ok(of_rule)),
             ("form", Ok(Some(form))),
         ]

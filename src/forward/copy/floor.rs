@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{AccessGuard, ReadableDatabase, ReadableTable, TableDefinition};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
@@ -324,6 +324,29 @@ impl Copy {
         Ok(exact(
             quants.iter().filter_map(|quant| quant.quantity).sum(),
         ))
+    }
+
+    /// The barcodes of all bins, the names of all orders, and those of all packages.
+    pub fn floor_codes(&self) -> Result<[Vec<String>; 3], CopyError> {
+        Ok([
+            self.all_codes(CodeOf::Location)?,
+            self.all_codes(CodeOf::OrderName)?,
+            self.all_codes(CodeOf::Package)?,
+        ])
+    }
+
+    fn all_codes(&self, of: CodeOf) -> Result<Vec<String>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let index = read
+            .open_multimap_table(CODES)
+            .map_err(|e| self.broken(&e))?;
+        let range = (of as u8, "")..(of as u8 + 1, "");
+        let found = index.range(range).map_err(|e| self.broken(&e))?;
+        let code = |entry: Result<(AccessGuard<'_, (u8, &str)>, _), _>| {
+            let (code, _) = entry.map_err(|e| self.broken(&e))?;
+            Ok(code.value().1.to_owned())
+        };
+        found.map(code).collect()
     }
 
     pub fn package(&self, code: &str) -> Result<Found<i64>, CopyError> {
