@@ -93,6 +93,12 @@ fn product(
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
     let work = &state.work;
+    if let Some(package) = package
+        && work.items.iter().any(|own| own.is_one_with(&item))
+    {
+        // A pallet is there once: the same label again is no second one.
+        return Err(Some(say(Key::SerialSeen, &item).with("lot", package)));
+    }
     let awaiting = work.last_item().filter(|own| own.lacks_lot());
     if let (Some(awaiting), Some(_)) = (awaiting, &item.lot)
         && input.lot.is_of_awaited

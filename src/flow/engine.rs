@@ -469,6 +469,10 @@ impl<'a> Engine<'a> {
             (None, Tracking::Lot) => Key::LotNext,
             (None, _) if !known => Key::ItemUnknown,
             (Some(_), _) if !known => Key::LotUnknown,
+            // A count makes no lot: it waits until Odoo has it.
+            (Some(_), _) if item.is_new_lot && flow.movement != Movement::Receive => {
+                Key::LotUnknown
+            }
             (None, _) => Key::Item,
             (Some(_), Tracking::Serial) if item.is_new_lot => Key::NewSerial,
             (Some(_), Tracking::Serial) => Key::Serial,

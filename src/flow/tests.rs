@@ -48,7 +48,7 @@ impl Known for Floor {
         is.then(|| code.to_owned()).into_iter().collect()
     }
     fn has_lot(&self, code: &str) -> bool {
-        code.starts_with("LOT-")
+        code.starts_with("LOT-") || code == "LOC-LOT"
     }
 }
 

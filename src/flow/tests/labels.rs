@@ -410,6 +410,23 @@ impl Device {
 }
 
 #[test]
+fn a_bin_with_the_name_of_the_lot_that_is_awaited_is_that_lot() {
+    let mut device = Device::new("count");
+    device.scan_all(&["LOC-A", "MILK"]);
+    assert_eq!(device.said("LOC-LOT"), "Milk\n1, lot LOC-LOT");
+    // Where the bin may come, too, it has two meanings.
+    device.scan_all(&["PHONE", "LOT-1"]);
+    assert_eq!(device.wrong("LOC-LOT"), "LOC-LOT: more than one meaning");
+}
+
+#[test]
+fn a_lot_that_a_count_does_not_make_is_not_called_new() {
+    let mut device = Device::new("count");
+    device.scan_all(&["LOC-A", "MILK"]);
+    assert_eq!(device.said("L-9"), "Milk\n1, lot L-9, not known here yet");
+}
+
+#[test]
 fn the_label_of_a_pallet_says_what_is_received_into_it() {
     let sscc = ["106141412345678908", "106141412345678915"];
     let label = |sscc: &str, rest: &str| format!("]C100{sscc}02{MILK}{rest}");
@@ -446,6 +463,13 @@ fn the_label_of_a_pallet_says_what_is_received_into_it() {
             sscc[0]
         )]
     );
+    // A pallet is there once.
+    device.scan_all(&["WH/IN/1", &label(sscc[0], "3724\u{1d}10L-1")]);
+    assert_eq!(
+        device.wrong(&label(sscc[0], "3724\u{1d}10L-1")),
+        format!("Milk\n{} was scanned before", sscc[0])
+    );
+    device.scan_all(&["SR-CANCEL"]);
     // A package alone says nothing of what is received, and a serial number is one piece.
     device.scan_all(&["WH/IN/1"]);
     assert_eq!(

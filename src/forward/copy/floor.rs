@@ -326,11 +326,13 @@ impl Copy {
         ))
     }
 
-    /// The barcodes of all bins, the names of all orders, and those of all packages.
+    /// The barcodes of all bins, the names and origins of all orders, and the names of all packages.
     pub fn floor_codes(&self) -> Result<[Vec<String>; 3], CopyError> {
+        let mut orders = self.all_codes(CodeOf::OrderName)?;
+        orders.extend(self.all_codes(CodeOf::OrderOrigin)?);
         Ok([
             self.all_codes(CodeOf::Location)?,
-            self.all_codes(CodeOf::OrderName)?,
+            orders,
             self.all_codes(CodeOf::Package)?,
         ])
     }
