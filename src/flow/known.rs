@@ -104,6 +104,7 @@ impl Known for InCopy<'_> {
 }
 
 /// How the site's bins, orders and packages are named. What cannot be read has no names.
+#[must_use]
 pub fn shapes(copy: &Copy) -> Shapes {
     let [locations, orders, packages] = copy.floor_codes().unwrap_or_default();
     Shapes::of(locations, orders, packages)

@@ -288,7 +288,7 @@ fn a_pattern_refuses_all_other_new_names() {
         "LX1 is not a lot of this site\nScan the lot"
     );
     device.wrong(&format!("]C101{MILK}10LX1"));
-    device.wrong(&format!("]C110LX1"));
+    device.wrong("]C110LX1");
     assert_eq!(device.said("LX1234"), "Milk\n1, new lot LX1234");
     // Lots that Odoo has are not asked about.
     device.scan_all(&["MILK", "LOT-7"]);
