@@ -8,7 +8,7 @@
 mod command;
 mod elements;
 mod explain;
-mod label;
+mod lot_label;
 mod readings;
 #[cfg(test)]
 mod tests;
@@ -24,7 +24,7 @@ use super::profile::{Kind, Means, Scan, Symbology};
 
 pub use command::{CommandCode, FlowName};
 pub use explain::{Asked, Explained, Said};
-pub use label::LotLabel;
+pub use lot_label::LotLabel;
 
 /// What a code means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -166,7 +166,7 @@ pub enum By {
     Copy,
     Nomenclature,
     /// It is written as Odoo prints the labels of lots.
-    Label,
+    LotLabel,
     /// The code's own form, such as an item number's check digit.
     Form,
     Nobody,
@@ -181,7 +181,7 @@ impl By {
             Self::Gs1 => "GS1's application identifiers say so",
             Self::Copy => "the copy of Odoo's data has it",
             Self::Nomenclature => "Odoo's barcode nomenclature says so",
-            Self::Label => "it is written as Odoo prints labels of lots",
+            Self::LotLabel => "it is written as Odoo prints labels of lots",
             Self::Form => "its form says so",
             Self::Nobody => "nobody knows it",
         }
@@ -264,8 +264,8 @@ impl Context<'_> {
         if let Some(meaning) = self.known_as(text, symbology)? {
             return Ok(understood(meaning, By::Copy));
         }
-        if let Some(meaning) = self.by_label(text)? {
-            return Ok(understood(meaning, By::Label));
+        if let Some(meaning) = self.by_lot_label(text)? {
+            return Ok(understood(meaning, By::LotLabel));
         }
         let found = self.rule_for(text);
         let gtin = readings::gtin(text, symbology);

@@ -162,6 +162,7 @@ impl Scanned<'_> {
             meaning,
             elements,
             by,
+            ..
         } = match understood {
             Ok(understood) => understood,
             // A bin may have the name of a lot; while the lot lacks, no bin is awaited.
@@ -183,18 +184,16 @@ impl Scanned<'_> {
             };
         }
         match (by, &meaning) {
-            (By::Command | By::Profile | By::Gs1 | By::Copy, _) => {}
-            (By::Label, Meaning::Product(item)) => {
-                let is_other = !self.floor.is_same(&awaited.product, &item.code);
-                if is_other && awaited.is_lacking && awaited.may_be_new {
-                    return (self.named(self.code), Some(Look::Product));
-                }
+            (By::LotLabel, Meaning::Product(item))
+                if awaited.is_lacking
+                    && awaited.may_be_new
+                    && !self.floor.is_same(&awaited.product, &item.code) =>
+            {
+                (self.named(self.code), Some(Look::Product))
             }
-            (By::Nomenclature | By::Form | By::Nobody | By::Label, _) => {
-                return self.unknown(awaited, meaning, by);
-            }
+            (By::Nomenclature | By::Form | By::Nobody, _) => self.unknown(awaited, meaning, by),
+            _ => (Read::Means(meaning), None),
         }
-        (Read::Means(meaning), None)
     }
 
     /// What a text is that Odoo does not have, where a lot is awaited.
@@ -264,6 +263,6 @@ fn plain(understood: Result<Understood, Unclear>) -> Read {
     match understood {
         Ok(understood) => Read::Means(understood.meaning),
         Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
-        Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
+        Err(_) => Read::Damaged,
     }
 }

@@ -70,7 +70,7 @@ impl Context<'_> {
         let gs1 = gs1.map(|understood| understood.map(|Understood { meaning, .. }| meaning));
         // A label that Odoo printed says something only where Odoo's data has its product.
         let known = match self.known_as(text, symbology) {
-            Ok(None) => self.by_label(text),
+            Ok(None) => self.by_lot_label(text),
             known => known,
         };
         let (form, _) = readings::by_form(text, gtin, symbology, None);

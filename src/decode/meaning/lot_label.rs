@@ -88,7 +88,7 @@ fn marked(head: &str) -> String {
 
 impl Context<'_> {
     /// What a text means that is written as Odoo prints the label of a lot, where the copy knows its product.
-    pub(super) fn by_label(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
+    pub(super) fn by_lot_label(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
         let label = LotLabel::of(text, self.year);
         let Some(label) = label.filter(LotLabel::has_product) else {
             return Ok(None);
