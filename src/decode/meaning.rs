@@ -165,7 +165,7 @@ pub enum By {
     /// The copy of Odoo's data.
     Copy,
     Nomenclature,
-    /// It is written as Odoo prints the labels of lots.
+    /// It is written as Odoo prints the labels of lots and packages.
     LotLabel,
     /// The code's own form, such as an item number's check digit.
     Form,
@@ -181,7 +181,7 @@ impl By {
             Self::Gs1 => "GS1's application identifiers say so",
             Self::Copy => "the copy of Odoo's data has it",
             Self::Nomenclature => "Odoo's barcode nomenclature says so",
-            Self::LotLabel => "it is written as Odoo prints labels of lots",
+            Self::LotLabel => "it is written as Odoo prints its labels",
             Self::Form => "its form says so",
             Self::Nobody => "nobody knows it",
         }

@@ -37,6 +37,7 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
                 content: Some(item),
             },
         ) => return product(state, item, input, Some(code)),
+        (Act::Product, Meaning::Package { code, .. }) => return package(state, code),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
             return lot(state, name, expiry.map(|date| date.to_string()), &input.lot);
         }
@@ -88,6 +89,7 @@ fn product(
         expiry: read.expiry.map(|date| date.to_string()),
         tracking,
         package: package.cloned(),
+        lacks_package: package.is_none() && input.lot.is_content,
     };
     if item.is_serial() && item.quantity != Decimal::ONE {
         return Err(Some(say(Key::SerialQuantity, &item)));
@@ -119,8 +121,24 @@ fn complete(state: &mut State, label: Item, quantity: Option<Decimal>) -> Taken 
         lot: label.lot,
         expiry: label.expiry.or_else(|| before.expiry.clone()),
         is_new_lot: label.is_new_lot,
+        lacks_package: label.lacks_package,
         ..before.clone()
     };
+    settle(state, item)
+}
+
+/// The package of the last product, whose label is in two barcodes.
+fn package(state: &mut State, code: &str) -> Taken {
+    let before = state.work.last_item().filter(|own| own.lacks_package);
+    let before = before.cloned().ok_or(None)?;
+    let item = Item {
+        package: Some(code.to_owned()),
+        lacks_package: false,
+        ..before
+    };
+    if state.work.items.iter().any(|own| own.is_one_with(&item)) {
+        return Err(Some(say(Key::SerialSeen, &item).with("lot", code)));
+    }
     settle(state, item)
 }
 
@@ -141,6 +159,8 @@ fn add(state: &mut State, item: Item) -> Taken {
     let before = work.items[place].clone();
     let sum = before.quantity.checked_add(item.quantity);
     work.items[place].quantity = sum.ok_or(None)?;
+    // What is on two pallets is in no one package.
+    work.items[place].lacks_package = false;
     work.last = place;
     Ok(vec![Did::Changed(place, Box::new(before))])
 }
@@ -180,7 +200,7 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
     }
 }
 
-/// Puts the last product, which lacked a lot, to those with the same lot, or in its own place.
+/// Puts the last product, which lacked a lot or package, to those with the same one, or in its own place.
 fn settle(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
     let place = work.last;

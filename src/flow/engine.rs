@@ -378,14 +378,22 @@ impl<'a> Engine<'a> {
                 content: Some(item),
                 ..
             } => self.content(flow, state, item),
+            Meaning::Package { .. } if transition.acts.contains(&Act::Product) => {
+                self.item(flow, state, true)
+            }
             Meaning::Lot { .. } | Meaning::Quantity { .. } => self.item(flow, state, true),
             Meaning::Command { .. } => self.next(flow, state, input.package),
             _ => self.next(flow, state, input.code),
         })
     }
 
-    /// What may come next, without what is only told of the last product.
+    /// What may come next: the lot alone where one lacks, else all but what is only told of the last product.
     pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
+        match state.work.last_item().filter(|item| item.lacks_lot()) {
+            Some(item) if item.is_serial() => return vec![Want::Serial],
+            Some(_) => return vec![Want::Lot],
+            None => {}
+        }
         let at = self.at(flow, state);
         // A package that is a product by what is in it is no package that is awaited.
         let is_content = |on: &&Transition| {

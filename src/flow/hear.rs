@@ -69,6 +69,8 @@ pub struct LotRead {
     pub is_serial_a_lot: bool,
     /// The product that was read is the one whose lot is awaited.
     pub is_of_awaited: bool,
+    /// The product that was read is what (02) says is in a package, and its SSCC is another barcode of the label.
+    pub is_content: bool,
 }
 
 impl Scanned<'_> {
@@ -94,6 +96,9 @@ impl Scanned<'_> {
             _ => None,
         };
         let tracking = item.map_or(Tracking::Unknown, |item| self.floor.tracking(&item.code));
+        lot.is_content = elements
+            .as_ref()
+            .is_some_and(|own| own.content().is_some() && own.sscc().is_none());
         if let Some(item) = item {
             self.look_up(item, tracking, &mut lot);
             let is_product = matches!(read, Read::Means(Meaning::Product(_)));
@@ -117,8 +122,7 @@ impl Scanned<'_> {
             (item.lot.as_deref(), item.serial.as_deref()),
             lot.is_serial_a_lot,
         );
-        let is_tracked = matches!(tracking, Tracking::Lot | Tracking::Serial);
-        let is_new = |name: &&str| is_tracked && !self.floor.has_lot_of(&item.code, name);
+        let is_new = |name: &&str| !self.floor.has_lot_of(&item.code, name);
         lot.new = name.filter(is_new).map(str::to_owned);
     }
 
@@ -190,6 +194,11 @@ impl Scanned<'_> {
                     && !self.floor.is_same(&awaited.product, &item.code) =>
             {
                 (self.named(self.code), Some(Look::Product))
+            }
+            (By::LotLabel, Meaning::Package { code, .. })
+                if awaited.is_lacking && awaited.may_be_new && known.packages(code).is_empty() =>
+            {
+                (self.named(self.code), Some(Look::Package))
             }
             (By::Nomenclature | By::Form | By::Nobody, _) => self.unknown(awaited, meaning, by),
             _ => (Read::Means(meaning), None),

@@ -17,6 +17,7 @@ pub enum Want {
     Order,
     Package,
     Lot,
+    Serial,
     Quantity,
 }
 
@@ -29,6 +30,7 @@ impl Want {
             Self::Order => "want-order",
             Self::Package => "want-package",
             Self::Lot => "want-lot",
+            Self::Serial => "want-serial",
             Self::Quantity => "want-quantity",
         }
     }
@@ -319,12 +321,13 @@ mod tests {
 
     use super::*;
 
-    const WANTS: [Want; 6] = [
+    const WANTS: [Want; 7] = [
         Want::Location,
         Want::Product,
         Want::Order,
         Want::Package,
         Want::Lot,
+        Want::Serial,
         Want::Quantity,
     ];
 

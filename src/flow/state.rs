@@ -71,6 +71,8 @@ pub struct Item {
     pub is_new_lot: bool,
     /// The package that its label names.
     pub package: Option<String>,
+    /// Its label says that it is in a package, and the package has not been read yet.
+    pub lacks_package: bool,
 }
 
 /// Whether a product goes by lots or serial numbers, as far as it is known here.

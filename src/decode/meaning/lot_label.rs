@@ -1,4 +1,4 @@
-//! The labels that Odoo prints for lots: elements of GS1 in a DataMatrix that does not say that it is GS1's.
+//! The labels that Odoo prints for lots and packages: elements of GS1 in a DataMatrix that does not say that it is GS1's.
 //!
 //! Odoo 17 to 19 write `01` and the product's EAN in 14 digits, `15` and `17` with dates, and, last, `10` or `21` with the name
 //! of the lot or serial number, without FNC1 (`stock.report_lot_label`, `stock.label_lot_template_view`,
@@ -7,7 +7,7 @@
 //! EAN has no `01`. The name is as Odoo has it: characters and lengths that GS1 does not allow are in it, too.
 
 use super::{Context, Meaning, Unclear, elements};
-use crate::decode::gs1::{ElementString, parse};
+use crate::decode::gs1::{ElementString, is_sscc, parse};
 use crate::decode::profile::split_aim;
 
 /// A text that is written as Odoo prints the label of a lot or serial number.
@@ -86,9 +86,23 @@ fn marked(head: &str) -> String {
     marked
 }
 
+/// The elements of a text that is written as Odoo prints the label of a package whose name is an SSCC: `00` and 18 digits, then
+/// a date and a weight (`stock.label_package_template_view`).
+fn package_label(text: &str, year: i16) -> Option<ElementString> {
+    let text = split_aim(text).map_or(text, |(_, behind)| behind);
+    let sscc = text
+        .strip_prefix("00")
+        .and_then(|behind| behind.get(..18))?;
+    is_sscc(sscc).then(|| parse(text, year).ok())?
+}
+
 impl Context<'_> {
-    /// What a text means that is written as Odoo prints the label of a lot, where the copy knows its product.
+    /// What a text means that is written as Odoo prints the label of a package, or of a lot whose product the copy knows.
     pub(super) fn by_lot_label(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
+        if let Some(elements) = package_label(text, self.year) {
+            let meaning = elements::meaning(&elements, self)?;
+            return Ok(meaning.map(|(meaning, _)| meaning));
+        }
         let label = LotLabel::of(text, self.year);
         let Some(label) = label.filter(LotLabel::has_product) else {
             return Ok(None);

@@ -135,7 +135,7 @@ fn a_number_that_happens_to_be_an_item_number_is_the_serial_number_that_is_await
     device.scan_all(&["WH/OUT/1", "PHONE"]);
     assert_eq!(
         device.wrong("202611280011"),
-        "Unknown barcode 202611280011\nScan: product / bin / order / package"
+        "Unknown barcode 202611280011\nScan: serial number"
     );
     // Where no lot is awaited, it is a product.
     let mut device = Device::receiving("CHAIR");
@@ -204,6 +204,7 @@ fn what_looks_like_something_else_is_a_new_lot_only_the_second_time() {
         ("PACK0000001", "package"),
         ("SR-FLOWCOUNT", "command"),
         ("[)>06P123", "ISO 15434 label"),
+        ("00106141412345678908", "package"),
         ("{\"code\": 7}", "data"),
     ] {
         let mut device = Device::receiving("MILK");
@@ -302,6 +303,8 @@ fn a_pattern_refuses_all_other_new_names() {
         "LX1236 is not a serial number of this site\nScan the serial number"
     );
     device.scan_all(&["4712"]);
+    // The lots of a product that nobody here knows are new, too.
+    device.wrong(&format!("]C101{OTHER}10LX1237"));
     assert_eq!(device.validated().len(), 4);
 }
 
@@ -463,6 +466,26 @@ fn the_label_of_a_pallet_says_what_is_received_into_it() {
             sscc[0]
         )]
     );
+    // A label in two barcodes: what is inside, and the pallet.
+    device.scan_all(&["WH/IN/1", &format!("]C102{MILK}3724\u{1d}10L-1")]);
+    assert_eq!(
+        device.said(&format!("]C100{}", sscc[0])),
+        format!("Milk\n24, new lot L-1\n→ {}", sscc[0])
+    );
+    device.wrong(&format!("]C100{}", sscc[1]));
+    device.scan_all(&["SR-UNDO", &format!("00{}13261101", sscc[1])]);
+    assert_eq!(
+        device.validated(),
+        [format!(
+            "receive for WH/IN/1 24 {MILK} lot L-1 into {}",
+            sscc[1]
+        )]
+    );
+    // Two pallets' goods are in no one package.
+    let content = format!("]C102{MILK}3724\u{1d}10L-1");
+    device.scan_all(&["WH/IN/1", &content, &content]);
+    device.wrong(&format!("]C100{}", sscc[1]));
+    device.scan_all(&["SR-CANCEL"]);
     // A pallet is there once.
     device.scan_all(&["WH/IN/1", &label(sscc[0], "3724\u{1d}10L-1")]);
     assert_eq!(
@@ -479,6 +502,21 @@ fn the_label_of_a_pallet_says_what_is_received_into_it() {
     assert_eq!(
         device.wrong(&format!("]C100{}02{PHONE}3712", sscc[0])),
         "Phone\nSerial number: 1 of each"
+    );
+}
+
+#[test]
+fn odoos_own_label_of_a_package_is_that_package() {
+    let mut device = Device::new("pack");
+    device.scan_all(&[
+        "]d10010614141234567890813261101",
+        "LOC-A",
+        "CHAIR",
+        "OBTVALI",
+    ]);
+    assert_eq!(
+        device.made(),
+        ["pack 106141412345678908 1 of CHAIR from LOC-A"]
     );
 }
 
