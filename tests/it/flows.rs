@@ -36,6 +36,9 @@ const PATIENCE: Duration = Duration::from_mins(1);
 #[serde(deny_unknown_fields)]
 struct Script {
     start: String,
+    /// `capture.lot_pattern` of the site, and that of the device's profile.
+    site_lot_pattern: Option<String>,
+    profile_lot_pattern: Option<String>,
     /// By name: how they are tracked.
     products: BTreeMap<String, String>,
     /// What lies where before anything is read.
@@ -203,6 +206,17 @@ impl Stage {
         let own = profile("kind = \"mqtt\"", start);
         std::fs::write(self.dir.path().join("own.toml"), own).unwrap();
         self.with_entry("profile = \"own.toml\"");
+    }
+
+    fn with_lot_patterns(&mut self, script: &Script) {
+        if let Some(pattern) = &script.site_lot_pattern {
+            self.config.capture.lot_pattern = config::LotPattern::of(pattern);
+        }
+        if let Some(pattern) = &script.profile_lot_pattern {
+            let own = profile("kind = \"mqtt\"", &script.start);
+            let own = format!("{own}lot_pattern = '{pattern}'\n");
+            std::fs::write(self.dir.path().join("own.toml"), own).unwrap();
+        }
     }
 
     /// The device speaks MQTT, and this is what `devices.toml` says of it.
@@ -564,6 +578,7 @@ async fn play(name: &str, target: Target) {
     let mut stage = Stage::build(target, &script.products).await;
     stage.furnish(&script).await;
     stage.with_mqtt(&script.start);
+    stage.with_lot_patterns(&script);
     stage.start().await;
     let mut ring = Ring::on(&stage).await;
     for (number, step) in script.step.iter().enumerate() {
@@ -635,6 +650,8 @@ flows!(
     receive,
     receive_labels,
     receive_pallets,
+    receive_pattern_of_profile,
+    receive_pattern_of_site,
     r#return,
     scrap,
     transfer,
