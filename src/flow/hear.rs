@@ -228,9 +228,7 @@ impl Scanned<'_> {
             return (Read::Means(read), None);
         }
         let look = match &meaning {
-            Meaning::Quantity { .. } | Meaning::Operator { .. } => {
-                return (Read::Means(meaning), None);
-            }
+            Meaning::Quantity { .. } => return (Read::Means(meaning), None),
             // A rule of the site's says that it is a lot: Odoo's own for `10` takes the labels that Odoo prints, too.
             Meaning::Lot { name, .. } => {
                 let look = Look::of(self.code, self.symbology, self.context.year);
@@ -246,6 +244,7 @@ impl Scanned<'_> {
             }
             Meaning::Product(_) if by == By::Form && !is_item_number && awaited.is_lacking => None,
             Meaning::Package { .. } if by == By::Form && awaited.is_lacking => None,
+            Meaning::Operator { .. } => Some(Look::Operator),
             Meaning::Product(_) => Some(Look::Product),
             Meaning::Package { .. } => Some(Look::Package),
             Meaning::Location { .. } => Some(Look::Location),

@@ -6,7 +6,7 @@ use crate::forward::copy::{Copy, CopyError, Found, OrderFound};
 use crate::forward::odoo::{self, Kind};
 
 use super::hear::Floor;
-use super::looks::Shapes;
+use super::looks::{Look, Shapes};
 use super::state::Tracking;
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
@@ -103,11 +103,16 @@ impl Known for InCopy<'_> {
     }
 }
 
-/// How the site's bins, orders and packages are named. What cannot be read has no names.
+/// How the site's bins, orders, packages and products are named. What cannot be read has no names.
 #[must_use]
 pub fn shapes(copy: &Copy) -> Shapes {
-    let [locations, orders, packages] = copy.floor_codes().unwrap_or_default();
-    Shapes::of(locations, orders, packages)
+    let [locations, orders, packages, products] = copy.floor_codes().unwrap_or_default();
+    Shapes::of([
+        (Look::Location, locations),
+        (Look::Order, orders),
+        (Look::Package, packages),
+        (Look::Product, products),
+    ])
 }
 
 /// The company's rules for codes.

@@ -3,7 +3,7 @@
 //! Such a text may be the name of a new lot, and it may be a bin whose number was printed before Odoo had it. What looks like
 //! something else than a lot is a new lot only when it is scanned a second time.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::decode::gs1::{Gtin, is_sscc};
 use crate::decode::meaning::LotLabel;
@@ -17,6 +17,8 @@ pub enum Look {
     Order,
     Package,
     Command,
+    /// The badge of a person, by a rule of Odoo's nomenclature.
+    Operator,
     /// A web address, or a text for another program such as `mailto:`.
     Address,
     /// An element string of GS1, marked as one or not.
@@ -39,6 +41,7 @@ impl Look {
             Self::Order => "want-order",
             Self::Package => "want-package",
             Self::Command => "look-command",
+            Self::Operator => "look-operator",
             Self::Address => "look-address",
             Self::Gs1 => "look-gs1",
             Self::Hibc => "look-hibc",
@@ -125,42 +128,27 @@ fn is_of_a_sequence(text: &str) -> bool {
     })
 }
 
-/// How the site's bins, orders and packages are named.
+/// How the site's bins, orders, packages and products are named: each shape, and what has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shapes {
-    locations: BTreeSet<String>,
-    orders: BTreeSet<String>,
-    packages: BTreeSet<String>,
-}
+pub struct Shapes(BTreeMap<String, Look>);
 
 impl Shapes {
+    /// Of names of each kind; a shape that two kinds have is that of the first.
     #[must_use]
-    pub fn of(
-        locations: impl IntoIterator<Item = String>,
-        orders: impl IntoIterator<Item = String>,
-        packages: impl IntoIterator<Item = String>,
-    ) -> Self {
-        fn all(names: impl IntoIterator<Item = String>) -> BTreeSet<String> {
-            names.into_iter().filter_map(|name| shape(&name)).collect()
+    pub fn of(names: impl IntoIterator<Item = (Look, Vec<String>)>) -> Self {
+        let mut shapes = BTreeMap::new();
+        for (look, names) in names {
+            for shape in names.iter().filter_map(|name| shape(name)) {
+                shapes.entry(shape).or_insert(look);
+            }
         }
-        Self {
-            locations: all(locations),
-            orders: all(orders),
-            packages: all(packages),
-        }
+        Self(shapes)
     }
 
     /// What the site has with names of the same shape.
     #[must_use]
     pub fn look(&self, text: &str) -> Option<Look> {
-        let shape = shape(text)?;
-        let all = [
-            (&self.locations, Look::Location),
-            (&self.orders, Look::Order),
-            (&self.packages, Look::Package),
-        ];
-        let has = |(own, look): (&BTreeSet<String>, Look)| own.contains(&shape).then_some(look);
-        all.into_iter().find_map(has)
+        self.0.get(&shape(text)?).copied()
     }
 }
 
@@ -278,17 +266,23 @@ mod tests {
                 .map(|&name| name.to_owned())
                 .collect::<Vec<_>>()
         };
-        let shapes = Shapes::of(
-            names(&["LOC-BIN-0001", "A-01-02", "STOCK", "4711"]),
-            names(&["WH/IN/00012", "P00012"]),
-            names(&["PAL-7"]),
-        );
+        let shapes = Shapes::of([
+            (
+                Look::Location,
+                names(&["LOC-BIN-0001", "A-01-02", "STOCK", "4711"]),
+            ),
+            (Look::Order, names(&["WH/IN/00012", "P00012"])),
+            (Look::Package, names(&["PAL-7"])),
+            (Look::Product, names(&["FURN_8855", "PAL-8"])),
+        ]);
         for (text, look) in [
             ("LOC-BIN-9999", Some(Look::Location)),
             ("loc-bin-10000", Some(Look::Location)),
             ("G-11-12", Some(Look::Location)),
             ("P00099", Some(Look::Order)),
             ("PAL-8", Some(Look::Package)),
+            ("FURN_7", Some(Look::Product)),
+            ("FURN_8855-7", None),
             ("LOC-LOT-0001", None),
             ("G-2026-11", None),
             ("L00099", None),

@@ -331,12 +331,13 @@ mod tests {
         Want::Quantity,
     ];
 
-    const LOOKS: [Look; 10] = [
+    const LOOKS: [Look; 11] = [
         Look::Product,
         Look::Location,
         Look::Order,
         Look::Package,
         Look::Command,
+        Look::Operator,
         Look::Address,
         Look::Gs1,
         Look::Hibc,

@@ -94,8 +94,7 @@ impl Item {
 
     /// Whether two are more and less of the same.
     pub fn is_one_with(&self, other: &Self) -> bool {
-        let key = |item: &Self| (item.code.clone(), item.lot.clone(), item.package.clone());
-        key(self) == key(other)
+        self.code == other.code && self.lot == other.lot && self.package == other.package
     }
 
     pub fn is_serial(&self) -> bool {

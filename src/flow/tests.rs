@@ -109,11 +109,11 @@ impl Device {
             known: &Floor,
             year: 2026,
         };
-        let shapes = looks::Shapes::of(
-            ["LOC-A".to_owned(), "LOC-BIN-0001".to_owned()],
-            [],
-            ["PACK-1".to_owned()],
-        );
+        let shapes = looks::Shapes::of([
+            (looks::Look::Location, vec!["LOC-BIN-0001".to_owned()]),
+            (looks::Look::Package, vec!["PACK-1".to_owned()]),
+            (looks::Look::Product, vec!["SKU-1".to_owned()]),
+        ]);
         let scanned = hear::Scanned {
             code,
             symbology: self.symbology.as_ref(),

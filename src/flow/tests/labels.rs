@@ -1,7 +1,7 @@
 //! What a label says where a lot or serial number is awaited.
 
 use super::*;
-use crate::decode::nomenclature::{Content, Encoding, Rule};
+use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 
 /// The item number of Milk, which goes by lots; that of Phone, which goes by serial numbers, is 09506000134352.
 const MILK: &str = "04000000000501";
@@ -231,6 +231,7 @@ fn an_unknown_bin_and_a_label_of_another_product_are_asked_about() {
     for (code, look) in [
         ("loc-bin-9999", "bin"),
         ("pack-77", "package"),
+        ("SKU-7", "product"),
         (&format!("01{PHONE}21SN-9"), "product"),
         (&format!("01{OTHER}10L-9"), "GS1 label"),
         (&format!("]C191{OTHER}"), "GS1 label"),
@@ -346,19 +347,51 @@ fn a_batch_is_no_serial_number_and_a_serial_number_no_lot() {
     );
 }
 
-#[test]
-fn a_serial_number_is_a_lot_where_the_sites_nomenclature_says_so() {
-    let rule = Rule {
-        name: "Serial Number".to_owned(),
+fn rule(encoding: Encoding, kind: &str, pattern: &str) -> Rule {
+    Rule {
+        name: kind.to_owned(),
         sequence: 1,
-        encoding: Encoding::Gs1,
-        kind: "lot".to_owned(),
-        pattern: "(21)([!\"%-/0-9:-?A-Z_a-z]{0,20})".to_owned(),
+        encoding,
+        kind: kind.to_owned(),
+        pattern: pattern.to_owned(),
         alias: String::new(),
         content: Content::Alpha,
         decimals: false,
         uom: None,
-    };
+    }
+}
+
+#[test]
+fn what_a_rule_of_odoos_says_that_a_text_is_is_a_lot_only_the_second_time() {
+    let kinds = [
+        ("lot", "10"),
+        ("location", "414"),
+        ("cashier", "041"),
+        ("weight", "21"),
+    ];
+    let rules = kinds.map(|(kind, pattern)| rule(Encoding::Any, kind, pattern));
+    let nomenclature = Nomenclature::new(Conversion::Always, rules.to_vec()).unwrap();
+    let mut device = Device::receiving("MILK");
+    device.nomenclature = Some(nomenclature);
+    assert_eq!(device.said("10-7"), "Milk\n1, new lot 10-7");
+    for (code, look) in [
+        ("4140001", "bin"),
+        ("0411234", "badge"),
+        ("21-7", "product"),
+    ] {
+        device.scan_all(&["MILK"]);
+        let said = device.wrong(code);
+        assert!(said.ends_with(&format!("Looks like: {look}")), "{said}");
+        assert_eq!(device.said(code), format!("Milk\n1, new lot {code}"));
+    }
+    // Where such a code may come, it is what the rule says.
+    device.scan_all(&["PHONE", "SN-1", "0411234", "OBTVALI"]);
+    assert_eq!(device.events[0].operator.as_deref(), Some("0411234"));
+}
+
+#[test]
+fn a_serial_number_is_a_lot_where_the_sites_nomenclature_says_so() {
+    let rule = rule(Encoding::Gs1, "lot", "(21)([!\"%-/0-9:-?A-Z_a-z]{0,20})");
     let mut device = Device::new("receive");
     device.nomenclature = Some(Nomenclature::gs1("", vec![rule]).unwrap());
     let label = format!("]C101{MILK}21SN-1");

@@ -326,14 +326,18 @@ impl Copy {
         ))
     }
 
-    /// The barcodes of all bins, the names and origins of all orders, and the names of all packages.
-    pub fn floor_codes(&self) -> Result<[Vec<String>; 3], CopyError> {
+    /// The barcodes of all bins, the names and origins of all orders, the names of all packages, and all codes of products.
+    pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CopyError> {
         let mut orders = self.all_codes(CodeOf::OrderName)?;
         orders.extend(self.all_codes(CodeOf::OrderOrigin)?);
+        let mut products = self.all_codes(CodeOf::ProductReference)?;
+        products.extend(self.all_codes(CodeOf::ProductBarcode)?);
+        products.extend(self.all_codes(CodeOf::Packaging)?);
         Ok([
             self.all_codes(CodeOf::Location)?,
             orders,
             self.all_codes(CodeOf::Package)?,
+            products,
         ])
     }
 
