@@ -221,8 +221,8 @@ pub struct Capture {
     pub check: Check,
     /// What the texts on displays are written in, where the device has no language of its own. Default English.
     pub language: Language,
-    /// What flows accept as the name of a new lot or serial number, where the profile has no pattern of its own. Default
-    /// none: any name.
+    /// What flows accept as the name of a new lot or serial number, where the profile has no pattern
+    /// of its own. Default none: any name.
     pub lot_pattern: Option<LotPattern>,
 }
 

@@ -49,8 +49,9 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
     Ok(vec![did])
 }
 
-/// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21), that a label says. A batch is
-/// no serial number; a serial number is a lot only where the site says so.
+/// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21),
+/// that a label says. A batch is no serial number; a serial number is a lot only where the site
+/// says so.
 pub fn tracked_name<'a>(
     tracking: Tracking,
     (batch, serial): (Option<&'a str>, Option<&'a str>),
@@ -111,7 +112,8 @@ fn product(
     add(state, item)
 }
 
-/// The product that was scanned last lacks a lot, and this label of the same product says it: it is no further piece.
+/// The product that was scanned last lacks a lot, and this label of the same product says it: it is
+/// no further piece.
 fn complete(state: &mut State, label: Item, quantity: Option<Decimal>) -> Taken {
     let Some(before) = state.work.last_item() else {
         return Err(None);
@@ -200,7 +202,8 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
     }
 }
 
-/// Puts the last product, which lacked a lot or package, to those with the same one, or in its own place.
+/// Puts the last product, which lacked a lot or package, to those with the same one, or in its own
+/// place.
 fn settle(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
     let place = work.last;

@@ -387,7 +387,8 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// What may come next: the lot alone where one lacks, else all but what is only told of the last product.
+    /// What may come next: the lot alone where one lacks, else all but what is only told of the last
+    /// product.
     pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
         match state.work.last_item().filter(|item| item.lacks_lot()) {
             Some(item) if item.is_serial() => return vec![Want::Serial],

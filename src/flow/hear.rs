@@ -1,7 +1,9 @@
-//! What a code is, by what the flow awaits first, then by what Odoo knows, and by the form of a number last. Pure.
+//! What a code is, by what the flow awaits first, then by what Odoo knows, and by the form of a
+//! number last. Pure.
 //!
-//! Where a lot or serial number is awaited, a text that nobody knows is its name: also one whose digits happen to be a valid
-//! item number. What looks like something else is told apart by [`Look`].
+//! Where a lot or serial number is awaited, a text that nobody knows is its name: also one whose
+//! digits happen to be a valid item number. What looks like something else is told apart by
+//! [`Look`].
 
 use crate::decode::gs1::ElementString;
 use crate::decode::meaning::{By, Context, Item, Known, LotLabel, Meaning, Unclear, Understood};
@@ -27,7 +29,8 @@ pub struct Awaited {
     /// The code of its product.
     pub product: String,
     pub is_serial: bool,
-    /// The product lacks it. Else the product has a serial number, and the next one is one more of it.
+    /// The product lacks it. Else the product has a serial number, and the next one is one more of
+    /// it.
     pub is_lacking: bool,
     /// The movement makes lots that Odoo does not have: goods are received or counted.
     pub may_be_new: bool,
@@ -69,7 +72,8 @@ pub struct LotRead {
     pub is_serial_a_lot: bool,
     /// The product that was read is the one whose lot is awaited.
     pub is_of_awaited: bool,
-    /// The product that was read is what (02) says is in a package, and its SSCC is another barcode of the label.
+    /// The product that was read is what (02) says is in a package, and its SSCC is another barcode
+    /// of the label.
     pub is_content: bool,
 }
 
@@ -229,7 +233,8 @@ impl Scanned<'_> {
         }
         let look = match &meaning {
             Meaning::Quantity { .. } => return (Read::Means(meaning), None),
-            // A rule of the site's says that it is a lot: Odoo's own for `10` takes the labels that Odoo prints, too.
+            // A rule of the site's says that it is a lot: Odoo's own for `10` takes the labels that
+            // Odoo prints, too.
             Meaning::Lot { name, .. } => {
                 let look = Look::of(self.code, self.symbology, self.context.year);
                 return (self.named(name), look.filter(|look| *look == Look::Gs1));

@@ -1,7 +1,8 @@
 //! What a text looks like that nobody knows, where a new lot or serial number is awaited. Pure.
 //!
-//! Such a text may be the name of a new lot, and it may be a bin whose number was printed before Odoo had it. What looks like
-//! something else than a lot is a new lot only when it is scanned a second time.
+//! Such a text may be the name of a new lot, and it may be a bin whose number was printed before
+//! Odoo had it. What looks like something else than a lot is a new lot only when it is scanned a
+//! second time.
 
 use std::collections::BTreeMap;
 
@@ -101,8 +102,8 @@ const COMMANDS: [&str; 3] = ["SR-", "O-BTN.", "O-CMD."];
 /// Those of Odoo 17 and later have seven letters.
 const SHORT_COMMANDS: [&str; 2] = ["OBT", "OCD"];
 
-/// A label of another product, or one that Odoo printed. `10` alone begins many lots, so the scanner has to say that it was no
-/// plain barcode.
+/// A label of another product, or one that Odoo printed. `10` alone begins many lots, so the
+/// scanner has to say that it was no plain barcode.
 fn is_element_string(text: &str, symbology: Option<&Symbology>, year: i16) -> bool {
     let matrix = symbology.is_some_and(|own| matches!(own.as_str(), "datamatrix" | "qr"));
     let content = text.get(..2) == Some("02")
@@ -118,7 +119,8 @@ fn is_package(text: &str) -> bool {
     !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// As Odoo's sequences for operations write them: `WH/IN/00012`. A location's full name, `WH/Stock/Shelf 1`, is written so, too.
+/// As Odoo's sequences for operations write them: `WH/IN/00012`. A location's full name,
+/// `WH/Stock/Shelf 1`, is written so, too.
 fn is_of_a_sequence(text: &str) -> bool {
     text.split_once('/').is_some_and(|(warehouse, behind)| {
         warehouse.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -154,9 +156,10 @@ impl Shapes {
 
 /// The shape of a name: what two names have in common that one sequence or one hand made.
 ///
-/// With a word of two letters or more in it, the words say what it is, and numbers are of any length: `LOC-BIN-0001` is
-/// `LOC-BIN-#`. Else the number of digits counts, and between separators a single letter may be any: `A-01-02` is `@-00-00`.
-/// Digits alone have no shape: a number says nothing. Nor has a name without digits, which is one of its own.
+/// With a word of two letters or more in it, the words say what it is, and numbers are of any
+/// length: `LOC-BIN-0001` is `LOC-BIN-#`. Else the number of digits counts, and between separators
+/// a single letter may be any: `A-01-02` is `@-00-00`. Digits alone have no shape: a number says
+/// nothing. Nor has a name without digits, which is one of its own.
 fn shape(name: &str) -> Option<String> {
     let digits = name.chars().filter(char::is_ascii_digit).count();
     let letters = name.chars().filter(|c| c.is_alphabetic()).count();

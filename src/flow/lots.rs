@@ -1,4 +1,5 @@
-//! Lots and serial numbers in a flow: which one is awaited, which new name is taken, and what the person hears of it. Pure.
+//! Lots and serial numbers in a flow: which one is awaited, which new name is taken, and what the
+//! person hears of it. Pure.
 
 use jiff::Timestamp;
 
@@ -33,8 +34,8 @@ impl Engine<'_> {
         })
     }
 
-    /// Refuses the name of a new lot or serial number that does not match the pattern, or that looks like something else and
-    /// is scanned for the first time.
+    /// Refuses the name of a new lot or serial number that does not match the pattern, or that
+    /// looks like something else and is scanned for the first time.
     pub(super) fn admit(
         &self,
         state: &State,
@@ -90,7 +91,8 @@ impl Engine<'_> {
             .into_package(item.package.as_deref())
     }
 
-    /// What the label of a package says is in it. How many there are is asked where the label does not say it.
+    /// What the label of a package says is in it. How many there are is asked where the label does
+    /// not say it.
     pub(super) fn content(&self, flow: &Flow, state: &mut State, content: &meaning::Item) -> Say {
         let Some(item) = state
             .work
@@ -110,7 +112,8 @@ pub(super) fn makes_lots(movement: Movement) -> bool {
     matches!(movement, Movement::Receive | Movement::Count)
 }
 
-/// What a refusal asks for is what comes next: the same code once more, or the lot of the product that lacks it.
+/// What a refusal asks for is what comes next: the same code once more, or the lot of the product
+/// that lacks it.
 pub(super) fn note_asked(state: &mut State, say: &Say, code: &str) {
     match say.key {
         Key::LotAgain | Key::SerialAgain => state.doubted = Some(code.to_owned()),

@@ -1,10 +1,13 @@
-//! The labels that Odoo prints for lots and packages: elements of GS1 in a DataMatrix that does not say that it is GS1's.
+//! The labels that Odoo prints for lots and packages: elements of GS1 in a DataMatrix that does not
+//! say that it is GS1's.
 //!
-//! Odoo 17 to 19 write `01` and the product's EAN in 14 digits, `15` and `17` with dates, and, last, `10` or `21` with the name
-//! of the lot or serial number, without FNC1 (`stock.report_lot_label`, `stock.label_lot_template_view`,
-//! `product_expiry.report_lot_label_expiry`). What lies in a bin is printed with its quantity before the name, `30` in 8
-//! digits or a measure in 6, and no name for a product that is not tracked (`stock.quant._get_gs1_barcode`). A product without an
-//! EAN has no `01`. The name is as Odoo has it: characters and lengths that GS1 does not allow are in it, too.
+//! Odoo 19 writes `01` and the product's EAN in 14 digits, `15` and `17` with dates, and,
+//! last, `10` or `21` with the name of the lot or serial number, without FNC1
+//! (`stock.report_lot_label`, `stock.label_lot_template_view`,
+//! `product_expiry.report_lot_label_expiry`). What lies in a bin is printed with its quantity
+//! before the name, `30` in 8 digits or a measure in 6, and no name for a product that is not
+//! tracked (`stock.quant._get_gs1_barcode`). A product without an EAN has no `01`. The name is as
+//! Odoo has it: characters and lengths that GS1 does not allow are in it, too.
 
 use super::{Context, Meaning, Unclear, elements};
 use crate::decode::gs1::{ElementString, is_sscc, parse};
@@ -15,7 +18,8 @@ use crate::decode::profile::split_aim;
 pub struct LotLabel<'a> {
     /// What stands before the name; `None` where nothing does.
     pub elements: Option<ElementString>,
-    /// The name of the lot or serial number, as Odoo has it; `None` on the label of a product that is not tracked.
+    /// The name of the lot or serial number, as Odoo has it; `None` on the label of a product that
+    /// is not tracked.
     pub name: Option<&'a str>,
     /// The name is that of a serial number: `21`.
     pub is_serial: bool,
@@ -86,8 +90,8 @@ fn marked(head: &str) -> String {
     marked
 }
 
-/// The elements of a text that is written as Odoo prints the label of a package whose name is an SSCC: `00` and 18 digits, then
-/// a date and a weight (`stock.label_package_template_view`).
+/// The elements of a text that is written as Odoo prints the label of a package whose name is an
+/// SSCC: `00` and 18 digits, then a date and a weight (`stock.label_package_template_view`).
 fn package_label(text: &str, year: i16) -> Option<ElementString> {
     let text = split_aim(text).map_or(text, |(_, behind)| behind);
     let sscc = text
@@ -97,7 +101,8 @@ fn package_label(text: &str, year: i16) -> Option<ElementString> {
 }
 
 impl Context<'_> {
-    /// What a text means that is written as Odoo prints the label of a package, or of a lot whose product the copy knows.
+    /// What a text means that is written as Odoo prints the label of a package, or of a lot whose
+    /// product the copy knows.
     pub(super) fn by_lot_label(&self, text: &str) -> Result<Option<Meaning>, Unclear> {
         if let Some(elements) = package_label(text, self.year) {
             let meaning = elements::meaning(&elements, self)?;

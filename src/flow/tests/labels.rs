@@ -3,7 +3,8 @@
 use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 
-/// The item number of Milk, which goes by lots; that of Phone, which goes by serial numbers, is 09506000134352.
+/// The item number of Milk, which goes by lots; that of Phone, which goes by serial numbers, is
+/// 09506000134352.
 const MILK: &str = "04000000000501";
 const PHONE: &str = "09506000134352";
 /// A valid item number that Odoo does not have.
