@@ -237,17 +237,15 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
     Ok(vec![Did::Changed(work.last, Box::new(before))])
 }
 
-/// What a code that was asked for as a quantity says.
-pub fn asked_quantity(meaning: &Meaning) -> Option<Decimal> {
-    match meaning {
-        Meaning::Quantity { quantity } => Some(*quantity),
-        Meaning::Unknown { text } | Meaning::Lot { name: text, .. } => {
-            let number = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-            let fits = text.len() <= ASKED_DIGITS_MAX && text.bytes().all(number);
-            fits.then(|| text.parse().ok())?
-        }
-        _ => None,
+/// What a code that was asked for as a quantity says: a short number is one, also where Odoo has a
+/// bin or a product of that name.
+pub fn asked_quantity(meaning: &Meaning, code: &str) -> Option<Decimal> {
+    if let Meaning::Quantity { quantity } = meaning {
+        return Some(*quantity);
     }
+    let number = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    let fits = code.len() <= ASKED_DIGITS_MAX && code.bytes().all(number);
+    fits.then(|| code.parse().ok())?
 }
 
 fn say(key: Key, item: &Item) -> Say {

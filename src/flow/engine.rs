@@ -227,8 +227,11 @@ impl<'a> Engine<'a> {
         input: &Input<'_>,
         actions: &mut Vec<Action>,
     ) -> Result<Say, Say> {
+        let text = || input.code.to_owned();
         let meaning = match &input.read {
             Read::Means(meaning) => meaning,
+            // The quantity that is asked for is no matter of what else the code may be.
+            Read::Unclear if state.asks_quantity => &Meaning::Unknown { text: text() },
             Read::Unclear => return Err(Say::bad(Key::Unclear).with("code", &shown(input.code))),
             Read::Damaged => return Err(Say::bad(Key::Damaged).with("code", &shown(input.code))),
         };
@@ -285,7 +288,7 @@ impl<'a> Engine<'a> {
         meaning: &Meaning,
         input: &Input<'_>,
     ) -> Result<Say, Say> {
-        let quantity = acts::asked_quantity(meaning).ok_or_else(|| {
+        let quantity = acts::asked_quantity(meaning, input.code).ok_or_else(|| {
             Say::bad(Key::Wrong)
                 .with("code", input.code)
                 .wanting([Want::Quantity])

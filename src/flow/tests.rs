@@ -31,12 +31,12 @@ impl Known for Floor {
             "TABLE" => vec![product("Table")],
             "MILK" | "04000000000501" | "4000000000501" | "14000000000508" => vec![product("Milk")],
             "PHONE" | "09506000134352" => vec![product("Phone")],
-            "BOTH" => vec![product("Both")],
+            "BOTH" | "25" => vec![product("Both")],
             _ => Vec::new(),
         }
     }
     fn locations(&self, code: &str) -> Vec<String> {
-        let is = code.starts_with("LOC-") || code == "BOTH";
+        let is = code.starts_with("LOC-") || matches!(code, "BOTH" | "24" | "25");
         is.then(|| code.to_owned()).into_iter().collect()
     }
     fn packages(&self, code: &str) -> Vec<String> {

@@ -457,6 +457,18 @@ fn a_bin_with_the_name_of_the_lot_that_is_awaited_is_that_lot() {
 }
 
 #[test]
+fn a_bin_with_the_name_of_the_quantity_that_is_asked_for_is_that_quantity() {
+    let mut device = Device::receiving("CHAIR");
+    device.wrong("24");
+    device.scan_all(&["SR-QTY"]);
+    device.wrong("LOC-A");
+    assert_eq!(device.said("24"), "Chair\n24");
+    assert_eq!(device.wrong("25"), "25: more than one meaning");
+    device.scan_all(&["SR-QTY"]);
+    assert_eq!(device.said("25"), "Chair\n25");
+}
+
+#[test]
 fn a_lot_that_a_count_does_not_make_is_not_called_new() {
     let mut device = Device::new("count");
     device.scan_all(&["LOC-A", "MILK"]);
