@@ -12,7 +12,7 @@ use crate::event::Action;
 
 use super::acts;
 use super::hear::LotRead;
-use super::lots::{makes_lots, note_asked};
+use super::lots::{note_asked, takes_new_lots};
 use super::make;
 use super::say::{Key, Say, Want};
 use super::state::{Did, Done, State, Step, Tracking};
@@ -259,7 +259,7 @@ impl<'a> Engine<'a> {
             return self.asked_quantity(flow, state, meaning, input);
         }
         if let Some(transition) = self.transition(flow, state, meaning) {
-            if makes_lots(flow.movement) {
+            if takes_new_lots(flow.movement) {
                 self.admit(state, meaning, input)?;
             }
             return self.go(flow, transition, state, (meaning, input), actions);

@@ -32,7 +32,7 @@ pub struct Awaited {
     /// The product lacks it. Else the product has a serial number, and the next one is one more of
     /// it.
     pub is_lacking: bool,
-    /// The movement makes lots that Odoo does not have: goods are received or counted.
+    /// The movement takes the name of a lot that Odoo does not have: goods are received or counted.
     pub may_be_new: bool,
     /// The serial number that was read before in a row.
     pub previous: Option<String>,
@@ -179,14 +179,14 @@ impl Scanned<'_> {
                     && known.has_lot(self.code)
                     && known.products(self.code).is_empty() =>
             {
-                return (self.named(self.code), None);
+                return (lot_named(self.code), None);
             }
             unclear => return (plain(unclear), None),
         };
         let says_nothing = matches!(meaning, Meaning::Unknown { .. });
         if elements.is_some() {
             return if says_nothing && awaited.is_lacking && awaited.may_be_new {
-                (self.named(self.code), Some(Look::Gs1))
+                (lot_named(self.code), Some(Look::Gs1))
             } else {
                 (Read::Means(meaning), None)
             };
@@ -197,12 +197,12 @@ impl Scanned<'_> {
                     && awaited.may_be_new
                     && !self.floor.is_same(&awaited.product, &item.code) =>
             {
-                (self.named(self.code), Some(Look::Product))
+                (lot_named(self.code), Some(Look::Product))
             }
             (By::LotLabel, Meaning::Package { code, .. })
                 if awaited.is_lacking && awaited.may_be_new && known.packages(code).is_empty() =>
             {
-                (self.named(self.code), Some(Look::Package))
+                (lot_named(self.code), Some(Look::Package))
             }
             (By::Nomenclature | By::Form | By::Nobody, _) => self.unknown(awaited, meaning, by),
             _ => (Read::Means(meaning), None),
@@ -220,7 +220,7 @@ impl Scanned<'_> {
             let name = name.to_owned();
             return (Read::Means(Meaning::Lot { name, expiry }), None);
         }
-        let is_item_number = self.symbology.is_some_and(Symbology::is_item_number);
+        let is_item_number = self.is_item_number();
         if !awaited.may_be_new {
             let by_chance = awaited.is_lacking && by == By::Form && !is_item_number;
             let text = || self.code.to_owned();
@@ -237,7 +237,7 @@ impl Scanned<'_> {
             // Odoo prints, too.
             Meaning::Lot { name, .. } => {
                 let look = Look::of(self.code, self.symbology, self.context.year);
-                return (self.named(name), look.filter(|look| *look == Look::Gs1));
+                return (lot_named(name), look.filter(|look| *look == Look::Gs1));
             }
             // A rule of the site's says what else it is, and such a code may come.
             _ if by == By::Nomenclature && !awaited.is_lacking => {
@@ -260,16 +260,24 @@ impl Scanned<'_> {
         };
         let previous = awaited.previous.as_deref();
         let is_next = previous.is_some_and(|previous| is_of_one_row(previous, self.code));
-        (self.named(self.code), look.filter(|_| !is_next))
+        (lot_named(self.code), look.filter(|_| !is_next))
     }
 
-    #[expect(clippy::unused_self, reason = "it reads as the others do")]
-    fn named(&self, name: &str) -> Read {
-        Read::Means(Meaning::Lot {
-            name: name.to_owned(),
-            expiry: None,
+    /// Whether the scanner says that the code is an item number: an EAN, a UPC, or the 14 digits of
+    /// a carton in Interleaved 2 of 5 (GS1 General Specifications 5.3).
+    fn is_item_number(&self) -> bool {
+        self.symbology.is_some_and(|symbology| {
+            let is_carton = symbology.as_str() == "itf" && self.code.len() == 14;
+            symbology.is_item_number() || is_carton
         })
     }
+}
+
+fn lot_named(name: &str) -> Read {
+    Read::Means(Meaning::Lot {
+        name: name.to_owned(),
+        expiry: None,
+    })
 }
 
 fn plain(understood: Result<Understood, Unclear>) -> Read {

@@ -29,7 +29,7 @@ impl Engine<'_> {
             product: item.code.clone(),
             is_serial: item.is_serial(),
             is_lacking: item.lacks_lot(),
-            may_be_new: makes_lots(flow.movement),
+            may_be_new: takes_new_lots(flow.movement),
             previous: item.lot.clone(),
         })
     }
@@ -107,8 +107,8 @@ impl Engine<'_> {
     }
 }
 
-/// Whether a movement makes lots that Odoo does not have.
-pub(super) fn makes_lots(movement: Movement) -> bool {
+/// Whether a movement takes the name of a lot that Odoo does not have.
+pub(super) fn takes_new_lots(movement: Movement) -> bool {
     matches!(movement, Movement::Receive | Movement::Count)
 }
 

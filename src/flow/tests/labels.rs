@@ -158,6 +158,11 @@ fn an_item_number_by_the_scanners_word_is_a_serial_number_only_the_second_time()
         device.validated(),
         ["receive for WH/IN/1 1 PHONE lot 4006381333931"]
     );
+    // So is the number of a carton.
+    let mut device = Device::receiving("MILK");
+    device.symbology = Symbology::of("itf");
+    device.wrong("14006381333938");
+    device.scan_all(&["14006381333938", "MILK", "202611280011"]);
 }
 
 #[test]
