@@ -29,7 +29,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
-use crate::config::{self, Check, Language, Over};
+use crate::config::{self, Check, Language, LotPattern, Over};
 use crate::event::{Action, Event, Name};
 use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
@@ -279,6 +279,13 @@ impl Capture {
         let said = said.get(device).copied();
         said.or_else(|| self.settings().get(device)?.language)
             .unwrap_or(self.0.config.language)
+    }
+
+    /// What flows accept as the name of a new lot or serial number, where the profile has no pattern
+    /// of its own.
+    #[must_use]
+    pub fn lot_pattern(&self) -> Option<&LotPattern> {
+        self.0.config.lot_pattern.as_ref()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Configuration as meant. How it is written, and every fault in it at once: `config/read.rs`.
 
 mod keys;
+mod lot_pattern;
 mod meaning;
 mod read;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod written;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use lot_pattern::LotPattern;
 pub use read::{ConfigError, Fault, Loaded, known_keys, load};
 
 use crate::event::Name;
@@ -219,6 +221,9 @@ pub struct Capture {
     pub check: Check,
     /// What the texts on displays are written in, where the device has no language of its own. Default English.
     pub language: Language,
+    /// What flows accept as the name of a new lot or serial number, where the profile has no pattern
+    /// of its own. Default none: any name.
+    pub lot_pattern: Option<LotPattern>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -263,6 +268,7 @@ impl Default for Capture {
         Self {
             check: Check::Lenient,
             language: Language::English,
+            lot_pattern: None,
         }
     }
 }

@@ -6,6 +6,9 @@
 //! - `engine`: state, what was read, now → state, events, a word. Pure. `acts`, `commands`: what codes and command barcodes do;
 //!   `state`: what is begun; `make`: products that are remembered become events, or their correction.
 //! - `builtin.toml`: the flows that every device has, written as profiles write theirs.
+//! - `hear`, `looks`: what a code is by what the flow awaits, and what a text looks like that nobody
+//!   knows. Pure.
+//! - `lots`: which lot or serial number is awaited, and which new name is taken.
 //! - `say`, `texts.toml`: what the person is told.
 //! - `known`: what a code is by the copy of Odoo's data.
 //! - `driver`: the task that runs it.
@@ -19,7 +22,10 @@ mod acts;
 mod commands;
 mod driver;
 mod engine;
+pub mod hear;
 pub mod known;
+pub mod looks;
+mod lots;
 mod make;
 mod say;
 mod state;

@@ -8,7 +8,7 @@ use tracing_subscriber::filter::Targets;
 use super::keys::Reader;
 use super::{
     Api, Broker, Capture, Check, Config, Control, Documents, Journal, Language, Listen, Log,
-    Negative, Odoo, Orders, Over, Per, Stock, Under,
+    LotPattern, Negative, Odoo, Orders, Over, Per, Stock, Under,
 };
 use crate::event::Name;
 
@@ -356,6 +356,7 @@ fn capture(reader: &mut Reader) -> Capture {
         language: reader
             .parsed("capture.language", "en, de, fr, nl, es or ar", Language::of)
             .unwrap_or(default.language),
+        lot_pattern: reader.parsed("capture.lot_pattern", LotPattern::ACCEPTED, LotPattern::of),
     }
 }
 

@@ -238,6 +238,18 @@ fn wrong_configurations_are_refused_with_the_remedy() {
 }
 
 #[test]
+fn a_pattern_for_lots_is_a_regular_expression() {
+    let capture = |pattern: &str| format!("{LEAST}[capture]\nlot_pattern = '{pattern}'\n");
+    let config = load_one(&capture("[0-9]{6}")).unwrap().config;
+    assert!(config.capture.lot_pattern.unwrap().fits("261128"));
+    let text = faults(&[("config.toml", &capture("("))], &[]);
+    assert!(
+        text.contains("capture.lot_pattern") && text.contains("a regular expression"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_risky_is_warned_about() {
     let content = LEAST
         .replace("https:", "http:")

@@ -8,6 +8,7 @@
 mod command;
 mod elements;
 mod explain;
+mod lot_label;
 mod readings;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use super::profile::{Kind, Means, Scan, Symbology};
 
 pub use command::{CommandCode, FlowName};
 pub use explain::{Asked, Explained, Said};
+pub use lot_label::LotLabel;
 
 /// What a code means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -163,6 +165,8 @@ pub enum By {
     /// The copy of Odoo's data.
     Copy,
     Nomenclature,
+    /// It is written as Odoo prints the labels of lots and packages.
+    LotLabel,
     /// The code's own form, such as an item number's check digit.
     Form,
     Nobody,
@@ -177,6 +181,7 @@ impl By {
             Self::Gs1 => "GS1's application identifiers say so",
             Self::Copy => "the copy of Odoo's data has it",
             Self::Nomenclature => "Odoo's barcode nomenclature says so",
+            Self::LotLabel => "it is written as Odoo prints its labels",
             Self::Form => "its form says so",
             Self::Nobody => "nobody knows it",
         }
@@ -259,6 +264,9 @@ impl Context<'_> {
         if let Some(meaning) = self.known_as(text, symbology)? {
             return Ok(understood(meaning, By::Copy));
         }
+        if let Some(meaning) = self.by_lot_label(text)? {
+            return Ok(understood(meaning, By::LotLabel));
+        }
         let found = self.rule_for(text);
         let gtin = readings::gtin(text, symbology);
         let (meaning, by) = readings::by_form(text, gtin, symbology, found.as_ref());
@@ -311,6 +319,15 @@ impl Context<'_> {
             elements: Some(elements),
             by,
         })
+    }
+
+    /// Whether the site's GS1 nomenclature in Odoo takes a serial number, (21), for a lot.
+    #[must_use]
+    pub fn takes_serial_for_lot(&self, serial: &str) -> bool {
+        let found = self
+            .nomenclature
+            .and_then(|rules| rules.element("21", serial, self.year));
+        found.is_some_and(|found| found.rule.kind == "lot")
     }
 
     /// The rule of Odoo's nomenclature that a text meets.

@@ -4,9 +4,10 @@
 use rust_decimal::Decimal;
 
 use crate::decode::meaning::{self, Meaning};
-use crate::decode::profile::{Act, Flow, Kind, Movement, On};
+use crate::decode::profile::Act;
 
 use super::engine::Input;
+use super::hear::LotRead;
 use super::say::{Key, Say};
 use super::state::{Did, ITEMS_MAX, Item, State, Tracking};
 
@@ -28,9 +29,17 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         (Act::Package, Meaning::Command { .. }) => {
             Did::Package(work.package.replace(input.package.to_owned()))
         }
-        (Act::Product, Meaning::Product(item)) => return product(state, item, input.tracking),
+        (Act::Product, Meaning::Product(item)) => return product(state, item, input, None),
+        (
+            Act::Product,
+            Meaning::Package {
+                code,
+                content: Some(item),
+            },
+        ) => return product(state, item, input, Some(code)),
+        (Act::Product, Meaning::Package { code, .. }) => return package(state, code),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
-            return lot(state, name, expiry.map(|date| date.to_string()));
+            return lot(state, name, expiry.map(|date| date.to_string()), &input.lot);
         }
         (Act::Quantity, Meaning::Quantity { quantity: number }) => {
             return quantity(state, *number);
@@ -40,39 +49,105 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
     Ok(vec![did])
 }
 
-/// One more of a product, or as many as its code says.
-fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken {
-    let tracking = match tracking {
+/// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21),
+/// that a label says. A batch is no serial number; a serial number is a lot only where the site
+/// says so.
+pub fn tracked_name<'a>(
+    tracking: Tracking,
+    (batch, serial): (Option<&'a str>, Option<&'a str>),
+    is_serial_a_lot: bool,
+) -> Option<&'a str> {
+    match tracking {
+        // Odoo takes no lot for what is not tracked, whatever the label says.
+        Tracking::No => None,
+        Tracking::Serial => serial,
+        Tracking::Lot => batch.or(serial.filter(|_| is_serial_a_lot)),
+        Tracking::Unknown => serial.or(batch),
+    }
+}
+
+/// One more of a product, or as many as its code says; into the package that its label names.
+fn product(
+    state: &mut State,
+    read: &meaning::Item,
+    input: &Input<'_>,
+    package: Option<&String>,
+) -> Taken {
+    let tracking = match input.tracking {
         Tracking::Unknown if read.serial.is_some() => Tracking::Serial,
         known => known,
     };
-    let lot = match tracking {
-        // Odoo takes no lot for what is not tracked, whatever the label says.
-        Tracking::No => None,
-        Tracking::Serial => read.serial.clone().or_else(|| read.lot.clone()),
-        Tracking::Lot | Tracking::Unknown => read.lot.clone().or_else(|| read.serial.clone()),
-    };
+    let said = (read.lot.as_deref(), read.serial.as_deref());
+    let lot = tracked_name(tracking, said, input.lot.is_serial_a_lot).map(str::to_owned);
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
     let quantity = read.quantity.or(read.weight_kg).filter(more);
     let item = Item {
         code: read.code.clone(),
         name: read.name.clone().unwrap_or_else(|| read.code.clone()),
         quantity: quantity.unwrap_or(Decimal::ONE),
+        is_new_lot: lot.is_some() && lot == input.lot.new,
         lot,
         expiry: read.expiry.map(|date| date.to_string()),
         tracking,
+        package: package.cloned(),
+        lacks_package: package.is_none() && input.lot.is_content,
     };
     if item.is_serial() && item.quantity != Decimal::ONE {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
+    let work = &state.work;
+    if let Some(package) = package
+        && work.items.iter().any(|own| own.is_one_with(&item))
+    {
+        // A pallet is there once: the same label again is no second one.
+        return Err(Some(say(Key::SerialSeen, &item).with("lot", package)));
+    }
+    let awaiting = work.last_item().filter(|own| own.lacks_lot());
+    if let (Some(awaiting), Some(_)) = (awaiting, &item.lot)
+        && input.lot.is_of_awaited
+        && (read.quantity.is_none() || awaiting.code == item.code)
+    {
+        return complete(state, item, read.quantity);
+    }
     add(state, item)
+}
+
+/// The product that was scanned last lacks a lot, and this label of the same product says it: it is
+/// no further piece.
+fn complete(state: &mut State, label: Item, quantity: Option<Decimal>) -> Taken {
+    let Some(before) = state.work.last_item() else {
+        return Err(None);
+    };
+    let item = Item {
+        quantity: quantity.unwrap_or(before.quantity),
+        lot: label.lot,
+        expiry: label.expiry.or_else(|| before.expiry.clone()),
+        is_new_lot: label.is_new_lot,
+        lacks_package: label.lacks_package,
+        ..before.clone()
+    };
+    settle(state, item)
+}
+
+/// The package of the last product, whose label is in two barcodes.
+fn package(state: &mut State, code: &str) -> Taken {
+    let before = state.work.last_item().filter(|own| own.lacks_package);
+    let before = before.cloned().ok_or(None)?;
+    let item = Item {
+        package: Some(code.to_owned()),
+        lacks_package: false,
+        ..before
+    };
+    if state.work.items.iter().any(|own| own.is_one_with(&item)) {
+        return Err(Some(say(Key::SerialSeen, &item).with("lot", code)));
+    }
+    settle(state, item)
 }
 
 /// Puts a product to those that are remembered.
 fn add(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
-    let same = |own: &Item| own.code == item.code && own.lot == item.lot;
-    let Some(place) = work.items.iter().position(same) else {
+    let Some(place) = work.items.iter().position(|own| own.is_one_with(&item)) else {
         if work.items.len() >= ITEMS_MAX {
             return Err(Some(Say::bad(Key::TooMuch)));
         }
@@ -86,35 +161,57 @@ fn add(state: &mut State, item: Item) -> Taken {
     let before = work.items[place].clone();
     let sum = before.quantity.checked_add(item.quantity);
     work.items[place].quantity = sum.ok_or(None)?;
+    // What is on two pallets is in no one package.
+    work.items[place].lacks_package = false;
     work.last = place;
     Ok(vec![Did::Changed(place, Box::new(before))])
 }
 
 /// The lot of the last product. After a serial number, the next one is one more of the same product.
-fn lot(state: &mut State, name: &str, expiry: Option<String>) -> Taken {
-    let work = &mut state.work;
-    let place = work.last;
-    let before = work.items.get(place).cloned().ok_or(None)?;
+fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) -> Taken {
+    let before = state.work.last_item().cloned().ok_or(None)?;
     if before.tracking == Tracking::No {
         return Err(None);
     }
+    let said = (read.batch.as_deref(), read.serial.as_deref());
+    let name = match (
+        tracked_name(before.tracking, said, read.is_serial_a_lot),
+        said,
+    ) {
+        (Some(name), _) => name,
+        (None, (None, None)) => name,
+        (None, _) => {
+            let key = if before.is_serial() {
+                Key::BatchGiven
+            } else {
+                Key::SerialGiven
+            };
+            return Err(Some(Say::bad(key).with("code", name)));
+        }
+    };
     let item = Item {
         lot: Some(name.to_owned()),
         expiry: expiry.or_else(|| before.expiry.clone()),
+        is_new_lot: read.new.as_deref() == Some(name),
         ..before.clone()
     };
-    if before.lot.is_some() {
-        return if before.is_serial() {
-            add(state, item)
-        } else {
-            Err(None)
-        };
+    match before.lot {
+        Some(_) if before.is_serial() => add(state, item),
+        Some(_) => Err(None),
+        None => settle(state, item),
     }
+}
+
+/// Puts the last product, which lacked a lot or package, to those with the same one, or in its own
+/// place.
+fn settle(state: &mut State, item: Item) -> Taken {
+    let work = &mut state.work;
+    let place = work.last;
+    let before = work.items.get(place).cloned().ok_or(None)?;
     if item.is_serial() && item.quantity != Decimal::ONE {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
-    let same = |own: &Item| own.code == item.code && own.lot == item.lot;
-    if !work.items.iter().any(same) {
+    if !work.items.iter().any(|own| own.is_one_with(&item)) {
         work.items[place] = item;
         return Ok(vec![Did::Changed(place, Box::new(before))]);
     }
@@ -140,41 +237,15 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
     Ok(vec![Did::Changed(work.last, Box::new(before))])
 }
 
-/// What a code that was asked for as a quantity says.
-pub fn asked_quantity(meaning: &Meaning) -> Option<Decimal> {
-    match meaning {
-        Meaning::Quantity { quantity } => Some(*quantity),
-        Meaning::Unknown { text } | Meaning::Lot { name: text, .. } => {
-            let number = |byte: u8| byte.is_ascii_digit() || byte == b'.';
-            let fits = text.len() <= ASKED_DIGITS_MAX && text.bytes().all(number);
-            fits.then(|| text.parse().ok())?
-        }
-        _ => None,
+/// What a code that was asked for as a quantity says: a short number is one, also where Odoo has a
+/// bin or a product of that name.
+pub fn asked_quantity(meaning: &Meaning, code: &str) -> Option<Decimal> {
+    if let Meaning::Quantity { quantity } = meaning {
+        return Some(*quantity);
     }
-}
-
-/// What a code means in this place. A lot that is new is nowhere known: where the last product lacks one and things are received
-/// or counted, a text that means nothing is its lot.
-pub fn in_place(flow: &Flow, state: &State, meaning: &Meaning, at: &str) -> Meaning {
-    let new_lots = matches!(flow.movement, Movement::Receive | Movement::Count);
-    let takes_lot = || {
-        let mut on = flow.on.iter().filter(|on| on.state == at);
-        on.any(|on| on.code == On::Kind(Kind::Lot))
-    };
-    match meaning {
-        Meaning::Unknown { text }
-            if new_lots
-                && !state.asks_quantity
-                && state.work.last_item().is_some_and(Item::lacks_lot)
-                && takes_lot() =>
-        {
-            Meaning::Lot {
-                name: text.clone(),
-                expiry: None,
-            }
-        }
-        other => other.clone(),
-    }
+    let number = |byte: u8| byte.is_ascii_digit() || byte == b'.';
+    let fits = code.len() <= ASKED_DIGITS_MAX && code.bytes().all(number);
+    fits.then(|| code.parse().ok())?
 }
 
 fn say(key: Key, item: &Item) -> Say {

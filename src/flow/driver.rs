@@ -7,7 +7,7 @@
 mod answer;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,13 +15,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answers;
-use super::engine::{Engine, Input, Made, Read};
-use super::known::{InCopy, nomenclature};
+use super::engine::{Engine, Input, Made};
+use super::hear::Scanned;
+use super::known::{InCopy, nomenclature, shapes};
+use super::looks::Shapes;
 use super::say::{Key, Say};
-use super::state::{State, Tracking};
+use super::state::State;
 use crate::capture::Capture;
 use crate::clock;
-use crate::decode::meaning::{Context, Meaning, Unclear};
+use crate::decode::meaning::Context;
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
 use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
@@ -71,10 +73,12 @@ pub struct Driver {
     rules: Option<Rules>,
 }
 
-/// The nomenclature, and the change of the copy that it is of.
+/// What is read of a whole copy, and the change of the copy that it is of.
 struct Rules {
     news: watch::Receiver<u64>,
     nomenclature: Option<Nomenclature>,
+    /// Read when they are asked for.
+    shapes: OnceLock<Shapes>,
 }
 
 /// What a page of scans has led to, until it is in the journal.
@@ -251,27 +255,28 @@ impl Driver {
             .get(&scan.device)
             .or_else(|| self.states.get(&scan.device));
         let before = known.cloned().unwrap_or_default();
-        let engine = Engine::new(&profile.flow);
+        let engine = Engine::new(&profile.flow).with_lot_pattern(self.capture.lot_pattern());
         let in_copy = InCopy {
             copy,
             last: before.last_product(),
         };
+        let rules = rules_of(&mut self.rules, copy);
         let context = Context {
             means: &profile.code.means,
-            nomenclature: nomenclature_of(&mut self.rules, copy),
+            nomenclature: rules.nomenclature.as_ref(),
             known: &in_copy,
             year: scan.received.to_zoned(jiff::tz::TimeZone::UTC).year(),
         };
         let symbology = symbology.as_deref().and_then(Symbology::of);
-        let read = match context.understand_text(code, symbology.as_ref()) {
-            Ok(understood) => Read::Means(understood.meaning),
-            Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
-            Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
+        let scanned = Scanned {
+            code,
+            symbology: symbology.as_ref(),
+            context: &context,
+            floor: &in_copy,
+            look: &|text| rules.shapes.get_or_init(|| shapes(copy)).look(text),
         };
-        let tracking = match &read {
-            Read::Means(Meaning::Product(item)) => in_copy.tracking(&item.code),
-            _ => Tracking::Unknown,
-        };
+        let awaited = engine.awaits(&before, scan.received);
+        let heard = scanned.hear(awaited.as_ref());
         let package = format!("{}-{}", scan.device, recorded.seq);
         let tag = blake3::hash(scan.id.as_bytes()).to_hex();
         let input = Input {
@@ -281,9 +286,10 @@ impl Driver {
             at: scan.at,
             now: scan.received,
             code,
-            read,
+            read: heard.read,
             operator: scan.operator.as_deref(),
-            tracking,
+            tracking: heard.tracking,
+            lot: heard.lot,
             package: &package,
         };
         let (state, output) = engine.read(&before, &input);
@@ -305,7 +311,14 @@ impl Driver {
     /// What is wrong with the product that was just scanned, by what is known of orders and lots. It is remembered all the same, as
     /// an event of that kind is taken: undo takes it back.
     fn fault(&self, scan: &Event, engine: &Engine<'_>, state: &State, say: &Say) -> Option<String> {
-        if !matches!(say.key, Key::Item) {
+        let item = [
+            Key::Item,
+            Key::Lot,
+            Key::NewLot,
+            Key::Serial,
+            Key::NewSerial,
+        ];
+        if !item.contains(&say.key) {
             return None;
         }
         let outlook = Event {
@@ -407,16 +420,15 @@ fn kept(states: &BTreeMap<Name, State>) -> Vec<KeepChange> {
     kept.collect()
 }
 
-/// The company's nomenclature, read anew when the copy has changed.
-fn nomenclature_of<'a>(rules: &'a mut Option<Rules>, copy: &Copy) -> Option<&'a Nomenclature> {
-    let old = |rules: &Rules| rules.news.has_changed().unwrap_or(true);
-    if rules.as_ref().is_none_or(old) {
-        *rules = Some(Rules {
-            news: copy.news(),
-            nomenclature: nomenclature(copy),
-        });
-    }
-    rules.as_ref()?.nomenclature.as_ref()
+/// What is read of a whole copy, anew when the copy has changed.
+fn rules_of<'a>(rules: &'a mut Option<Rules>, copy: &Copy) -> &'a Rules {
+    let is_current = |rules: &Rules| !rules.news.has_changed().unwrap_or(true);
+    let current = rules.take().filter(is_current);
+    rules.insert(current.unwrap_or_else(|| Rules {
+        news: copy.news(),
+        nomenclature: nomenclature(copy),
+        shapes: OnceLock::new(),
+    }))
 }
 
 fn flags(possible_repeat: bool) -> Vec<EventFlag> {

@@ -5,11 +5,14 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
+use crate::config::LotPattern;
 use crate::decode::meaning::{CommandCode, Meaning};
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
 use crate::event::Action;
 
 use super::acts;
+use super::hear::LotRead;
+use super::lots::{note_asked, takes_new_lots};
 use super::make;
 use super::say::{Key, Say, Want};
 use super::state::{Did, Done, State, Step, Tracking};
@@ -41,6 +44,8 @@ pub struct Input<'a> {
     pub operator: Option<&'a str>,
     /// Of the product that was read.
     pub tracking: Tracking,
+    /// What the code says of a lot or serial number.
+    pub lot: LotRead,
     /// The name of a package that this read may begin.
     pub package: &'a str,
 }
@@ -78,6 +83,8 @@ pub struct Output {
 #[derive(Debug)]
 pub struct Engine<'a> {
     rules: &'a FlowRules,
+    /// What the name of a new lot must match at this site.
+    pub(super) lot_pattern: Option<&'a LotPattern>,
 }
 
 /// The flows that every device has.
@@ -90,7 +97,19 @@ fn built_in() -> &'static BTreeMap<String, Flow> {
 impl<'a> Engine<'a> {
     #[must_use]
     pub fn new(rules: &'a FlowRules) -> Self {
-        Self { rules }
+        Self {
+            rules,
+            lot_pattern: rules.lot_pattern.as_ref(),
+        }
+    }
+
+    /// The site's own pattern for new lots counts where the profile has none.
+    #[must_use]
+    pub fn with_lot_pattern(self, site: Option<&'a LotPattern>) -> Self {
+        Self {
+            lot_pattern: self.lot_pattern.or(site),
+            ..self
+        }
     }
 
     /// The device read a code.
@@ -101,12 +120,17 @@ impl<'a> Engine<'a> {
         (before.seq, before.made) = (input.seq, 0);
         input.tag.clone_into(&mut before.tag);
         let mut after = before.clone();
+        before.doubted = None;
         after.possible_repeat |= input.possible_repeat;
         let mut actions = Vec::new();
         let (mut state, mut say) = match self.apply(&mut after, input, &mut actions) {
-            Ok(say) => (after, say),
+            Ok(say) => {
+                after.doubted = None;
+                (after, say)
+            }
             Err(say) => {
                 actions.clear();
+                note_asked(&mut before, &say, input.code);
                 (before, say)
             }
         };
@@ -158,6 +182,7 @@ impl<'a> Engine<'a> {
             }
             state.forget();
             state.flow = None;
+            state.doubted = None;
             state.done = Done::Nothing;
             state.possible_repeat = false;
         }
@@ -202,8 +227,11 @@ impl<'a> Engine<'a> {
         input: &Input<'_>,
         actions: &mut Vec<Action>,
     ) -> Result<Say, Say> {
+        let text = || input.code.to_owned();
         let meaning = match &input.read {
             Read::Means(meaning) => meaning,
+            // The quantity that is asked for is no matter of what else the code may be.
+            Read::Unclear if state.asks_quantity => &Meaning::Unknown { text: text() },
             Read::Unclear => return Err(Say::bad(Key::Unclear).with("code", &shown(input.code))),
             Read::Damaged => return Err(Say::bad(Key::Damaged).with("code", &shown(input.code))),
         };
@@ -227,11 +255,13 @@ impl<'a> Engine<'a> {
             }
             other => other,
         };
-        let meaning = &acts::in_place(flow, state, meaning, &self.at(flow, state));
         if state.asks_quantity && !matches!(meaning, Meaning::Command { .. }) {
             return self.asked_quantity(flow, state, meaning, input);
         }
         if let Some(transition) = self.transition(flow, state, meaning) {
+            if takes_new_lots(flow.movement) {
+                self.admit(state, meaning, input)?;
+            }
             return self.go(flow, transition, state, (meaning, input), actions);
         }
         match meaning {
@@ -258,7 +288,7 @@ impl<'a> Engine<'a> {
         meaning: &Meaning,
         input: &Input<'_>,
     ) -> Result<Say, Say> {
-        let quantity = acts::asked_quantity(meaning).ok_or_else(|| {
+        let quantity = acts::asked_quantity(meaning, input.code).ok_or_else(|| {
             Say::bad(Key::Wrong)
                 .with("code", input.code)
                 .wanting([Want::Quantity])
@@ -307,11 +337,14 @@ impl<'a> Engine<'a> {
             at: state.at.clone(),
             did: Vec::new(),
         };
-        let what = state.work.summary();
+        let mut what = state.work.summary();
         let (mut said, made_before) = (None, actions.len());
         for act in &transition.acts {
             match act {
                 Act::Emit => {
+                    if !state.work.items.is_empty() {
+                        what = state.work.summary();
+                    }
                     if emit(state, flow.movement, actions)? {
                         step.did.clear();
                     }
@@ -344,17 +377,34 @@ impl<'a> Engine<'a> {
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),
             Meaning::Product(item) => self.item(flow, state, item.known),
+            Meaning::Package {
+                content: Some(item),
+                ..
+            } => self.content(flow, state, item),
+            Meaning::Package { .. } if transition.acts.contains(&Act::Product) => {
+                self.item(flow, state, true)
+            }
             Meaning::Lot { .. } | Meaning::Quantity { .. } => self.item(flow, state, true),
             Meaning::Command { .. } => self.next(flow, state, input.package),
             _ => self.next(flow, state, input.code),
         })
     }
 
-    /// What may come next, without what is only told of the last product.
+    /// What may come next: the lot alone where one lacks, else all but what is only told of the last
+    /// product.
     pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
+        match state.work.last_item().filter(|item| item.lacks_lot()) {
+            Some(item) if item.is_serial() => return vec![Want::Serial],
+            Some(_) => return vec![Want::Lot],
+            None => {}
+        }
         let at = self.at(flow, state);
+        // A package that is a product by what is in it is no package that is awaited.
+        let is_content = |on: &&Transition| {
+            on.code == On::Kind(Kind::Package) && on.acts.contains(&Act::Product)
+        };
         let all = (flow.on.iter())
-            .filter(|transition| transition.state == at)
+            .filter(|transition| transition.state == at && !is_content(transition))
             .filter_map(|transition| Want::of(&transition.code));
         all.filter(|want| !matches!(want, Want::Lot | Want::Quantity))
             .collect()
@@ -373,22 +423,6 @@ impl<'a> Engine<'a> {
     pub(super) fn made(&self, flow: &Flow, state: &State, what: &str) -> Say {
         let say = Say::good(Key::Made).with("what", what);
         say.wanting(self.wanted(flow, state))
-    }
-
-    /// The product that was scanned last, and its running quantity.
-    pub(super) fn item(&self, flow: &Flow, state: &State, known: bool) -> Say {
-        let Some(item) = state.work.last_item() else {
-            return self.next(flow, state, "");
-        };
-        let key = match item.tracking {
-            Tracking::Serial if item.lot.is_none() => Key::SerialNext,
-            Tracking::Lot if item.lot.is_none() => Key::LotNext,
-            _ if !known => Key::ItemUnknown,
-            _ => Key::Item,
-        };
-        Say::good(key)
-            .with("product", &item.name)
-            .with("quantity", &item.quantity.normalize().to_string())
     }
 }
 
@@ -472,6 +506,6 @@ fn kind_of(meaning: &Meaning) -> Option<Kind> {
 }
 
 /// A code for a display: control characters show nothing.
-fn shown(code: &str) -> String {
+pub(super) fn shown(code: &str) -> String {
     code.chars().filter(|c| !c.is_control()).collect()
 }

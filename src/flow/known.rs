@@ -5,6 +5,8 @@ use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclat
 use crate::forward::copy::{Copy, CopyError, Found, OrderFound};
 use crate::forward::odoo::{self, Kind};
 
+use super::hear::Floor;
+use super::looks::{Look, Shapes};
 use super::state::Tracking;
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
@@ -15,9 +17,8 @@ pub struct InCopy<'a> {
     pub last: Option<&'a str>,
 }
 
-impl InCopy<'_> {
-    #[must_use]
-    pub fn tracking(&self, code: &str) -> Tracking {
+impl Floor for InCopy<'_> {
+    fn tracking(&self, code: &str) -> Tracking {
         match self.copy.product(code) {
             Ok(Found::One(product)) if product.serial => Tracking::Serial,
             Ok(Found::One(product)) if product.tracked => Tracking::Lot,
@@ -26,6 +27,21 @@ impl InCopy<'_> {
         }
     }
 
+    fn has_lot_of(&self, product: &str, name: &str) -> bool {
+        let last = Some(product);
+        InCopy { last, ..*self }.has_lot(name)
+    }
+
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        let id = |code| match self.copy.product(code) {
+            Ok(Found::One(product)) => Some(product.id),
+            _ => None,
+        };
+        one == other || id(one).is_some_and(|one| id(other) == Some(one))
+    }
+}
+
+impl InCopy<'_> {
     /// The names of what was found, for people.
     fn names(&self, kind: Kind, code: &str, found: Result<Found<i64>, CopyError>) -> Vec<String> {
         match found {
@@ -85,6 +101,18 @@ impl Known for InCopy<'_> {
         };
         !matches!(self.copy.lot(product.id, code), Ok(Found::Nothing) | Err(_))
     }
+}
+
+/// How the site's bins, orders, packages and products are named. What cannot be read has no names.
+#[must_use]
+pub fn shapes(copy: &Copy) -> Shapes {
+    let [locations, orders, packages, products] = copy.floor_codes().unwrap_or_default();
+    Shapes::of([
+        (Look::Location, locations),
+        (Look::Order, orders),
+        (Look::Package, packages),
+        (Look::Product, products),
+    ])
 }
 
 /// The company's rules for codes.

@@ -52,7 +52,7 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
             to: work.to.clone(),
             lot,
             expiry: item.expiry.clone(),
-            package: work.package.clone(),
+            package: item.package.clone().or_else(|| work.package.clone()),
         },
         Movement::Count => Action::Count {
             product,

@@ -7,6 +7,8 @@ use crate::capture::texts::{TEXT_CHARS_MAX, cut, fill, tag};
 use crate::config::Language;
 use crate::decode::profile::{Kind, On};
 
+use super::looks::Look;
+
 /// What a flow waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Want {
@@ -15,6 +17,7 @@ pub enum Want {
     Order,
     Package,
     Lot,
+    Serial,
     Quantity,
 }
 
@@ -27,6 +30,7 @@ impl Want {
             Self::Order => "want-order",
             Self::Package => "want-package",
             Self::Lot => "want-lot",
+            Self::Serial => "want-serial",
             Self::Quantity => "want-quantity",
         }
     }
@@ -55,6 +59,25 @@ pub enum Key {
     Item,
     /// The same, and nobody here knows the product yet.
     ItemUnknown,
+    /// A product, its running quantity, and its lot.
+    Lot,
+    /// The same, and Odoo does not have the lot.
+    NewLot,
+    /// The same, and nobody here knows the product yet.
+    LotUnknown,
+    /// A product and its serial number.
+    Serial,
+    /// The same, and Odoo does not have the serial number.
+    NewSerial,
+    /// It looks like something else than a lot: scanned again, it is a new one.
+    LotAgain,
+    SerialAgain,
+    /// The name of a new lot does not match the pattern.
+    LotForm,
+    SerialForm,
+    /// A batch or lot where the serial number is awaited.
+    BatchGiven,
+    SerialGiven,
     LotNext,
     SerialNext,
     Made,
@@ -88,10 +111,21 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 41] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
+        Self::Lot,
+        Self::NewLot,
+        Self::LotUnknown,
+        Self::Serial,
+        Self::NewSerial,
+        Self::LotAgain,
+        Self::SerialAgain,
+        Self::LotForm,
+        Self::SerialForm,
+        Self::BatchGiven,
+        Self::SerialGiven,
         Self::LotNext,
         Self::SerialNext,
         Self::Made,
@@ -127,6 +161,17 @@ impl Key {
             Self::Next => "next",
             Self::Item => "item",
             Self::ItemUnknown => "item-unknown",
+            Self::Lot => "lot",
+            Self::NewLot => "new-lot",
+            Self::LotUnknown => "lot-unknown",
+            Self::Serial => "serial",
+            Self::NewSerial => "new-serial",
+            Self::LotAgain => "lot-again",
+            Self::SerialAgain => "serial-again",
+            Self::LotForm => "lot-form",
+            Self::SerialForm => "serial-form",
+            Self::BatchGiven => "batch-given",
+            Self::SerialGiven => "serial-given",
             Self::LotNext => "lot-next",
             Self::SerialNext => "serial-next",
             Self::Made => "made",
@@ -168,6 +213,10 @@ pub struct Say {
     pub wanted: Vec<Want>,
     /// What a pause ended before this.
     pub dropped: Option<String>,
+    /// What a text looks like.
+    pub look: Option<Look>,
+    /// The package that goods go into.
+    pub package: Option<String>,
 }
 
 impl Say {
@@ -179,6 +228,8 @@ impl Say {
             arguments: Vec::new(),
             wanted: Vec::new(),
             dropped: None,
+            look: None,
+            package: None,
         }
     }
 
@@ -206,6 +257,22 @@ impl Say {
         self
     }
 
+    #[must_use]
+    pub fn looking_like(self, look: Look) -> Self {
+        Self {
+            look: Some(look),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn into_package(self, package: Option<&str>) -> Self {
+        Self {
+            package: package.map(str::to_owned),
+            ..self
+        }
+    }
+
     /// In the person's language, cut to what a small screen shows.
     #[must_use]
     pub fn text(&self, language: Language) -> String {
@@ -216,6 +283,8 @@ impl Say {
             .collect();
         let mut arguments = self.arguments.clone();
         arguments.push(("wanted", wanted.join(" / ")));
+        let look = self.look.map_or("", |look| template(look.name(), language));
+        arguments.push(("look", look.to_owned()));
         let mut text = String::new();
         if let Some(dropped) = &self.dropped {
             text = fill(
@@ -224,6 +293,9 @@ impl Say {
             ) + "\n";
         }
         text += &fill(template(self.key.name(), language), &arguments);
+        if let Some(package) = &self.package {
+            text = format!("{}\n→ {package}", text.trim_end());
+        }
         cut(text.trim_end(), TEXT_CHARS_MAX)
     }
 }
@@ -249,13 +321,28 @@ mod tests {
 
     use super::*;
 
-    const WANTS: [Want; 6] = [
+    const WANTS: [Want; 7] = [
         Want::Location,
         Want::Product,
         Want::Order,
         Want::Package,
         Want::Lot,
+        Want::Serial,
         Want::Quantity,
+    ];
+
+    const LOOKS: [Look; 11] = [
+        Look::Product,
+        Look::Location,
+        Look::Order,
+        Look::Package,
+        Look::Command,
+        Look::Operator,
+        Look::Address,
+        Look::Gs1,
+        Look::Hibc,
+        Look::Envelope,
+        Look::Data,
     ];
 
     fn places(text: &str) -> BTreeSet<&str> {
@@ -266,7 +353,10 @@ mod tests {
     #[test]
     fn every_text_is_there_in_every_language_with_the_same_places() {
         let keys = Key::ALL.iter().map(|key| key.name());
-        let names: BTreeSet<&str> = keys.chain(WANTS.map(Want::name)).collect();
+        let names = keys
+            .chain(WANTS.map(Want::name))
+            .chain(LOOKS.map(Look::name));
+        let names: BTreeSet<&str> = names.collect();
         let written: BTreeSet<&str> = texts().keys().map(String::as_str).collect();
         assert_eq!(names, written);
         for (name, text) in texts() {

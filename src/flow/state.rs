@@ -26,6 +26,8 @@ pub struct State {
     pub(super) operator: Option<String>,
     /// The next code is a quantity.
     pub(super) asks_quantity: bool,
+    /// The code before looked like something else than a lot: scanned again, it is a new lot.
+    pub(super) doubted: Option<String>,
     /// What a pause ended, until it is told.
     pub(super) dropped: Option<String>,
     /// The last scan that was read, when, and how many events it made.
@@ -65,6 +67,12 @@ pub struct Item {
     pub lot: Option<String>,
     pub expiry: Option<String>,
     pub tracking: Tracking,
+    /// Odoo did not have the lot when it was read.
+    pub is_new_lot: bool,
+    /// The package that its label names.
+    pub package: Option<String>,
+    /// Its label says that it is in a package, and the package has not been read yet.
+    pub lacks_package: bool,
 }
 
 /// Whether a product goes by lots or serial numbers, as far as it is known here.
@@ -82,6 +90,11 @@ impl Item {
     /// It needs a lot or serial number, and has none.
     pub fn lacks_lot(&self) -> bool {
         self.lot.is_none() && matches!(self.tracking, Tracking::Lot | Tracking::Serial)
+    }
+
+    /// Whether two are more and less of the same.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        self.code == other.code && self.lot == other.lot && self.package == other.package
     }
 
     pub fn is_serial(&self) -> bool {
@@ -150,7 +163,12 @@ impl Work {
                 .or(self.from.as_ref())
                 .cloned()
                 .unwrap_or_default(),
-            [item] => format!("{} × {}", item.quantity.normalize(), item.name),
+            [item] => match &item.lot {
+                Some(lot) if item.is_new_lot => {
+                    format!("{} × {} ({lot})", item.quantity.normalize(), item.name)
+                }
+                _ => format!("{} × {}", item.quantity.normalize(), item.name),
+            },
             [first, others @ ..] => format!(
                 "{} × {} +{}",
                 first.quantity.normalize(),

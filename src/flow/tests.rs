@@ -1,15 +1,17 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
+mod labels;
 mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::config::Language;
-use crate::decode::meaning::{Context, Known, KnownProduct, Meaning};
-use crate::decode::profile::FlowRules;
+use crate::config::{Language, LotPattern};
+use crate::decode::meaning::{Context, Known, KnownProduct};
+use crate::decode::nomenclature::Nomenclature;
+use crate::decode::profile::{FlowRules, Symbology};
 use crate::event::Action;
 
 /// A floor where the first letters say what a code is.
@@ -27,14 +29,14 @@ impl Known for Floor {
         match code {
             "CHAIR" => vec![product("Chair")],
             "TABLE" => vec![product("Table")],
-            "MILK" => vec![product("Milk")],
+            "MILK" | "04000000000501" | "4000000000501" | "14000000000508" => vec![product("Milk")],
             "PHONE" | "09506000134352" => vec![product("Phone")],
-            "BOTH" => vec![product("Both")],
+            "BOTH" | "25" => vec![product("Both")],
             _ => Vec::new(),
         }
     }
     fn locations(&self, code: &str) -> Vec<String> {
-        let is = code.starts_with("LOC-") || code == "BOTH";
+        let is = code.starts_with("LOC-") || matches!(code, "BOTH" | "24" | "25");
         is.then(|| code.to_owned()).into_iter().collect()
     }
     fn packages(&self, code: &str) -> Vec<String> {
@@ -46,16 +48,25 @@ impl Known for Floor {
         is.then(|| code.to_owned()).into_iter().collect()
     }
     fn has_lot(&self, code: &str) -> bool {
-        code.starts_with("LOT-")
+        code.starts_with("LOT-") || code == "LOC-LOT"
     }
 }
 
-fn tracking(meaning: &Meaning) -> Tracking {
-    match meaning {
-        Meaning::Product(item) if item.name.as_deref() == Some("Milk") => Tracking::Lot,
-        Meaning::Product(item) if item.name.as_deref() == Some("Phone") => Tracking::Serial,
-        Meaning::Product(item) if item.known => Tracking::No,
-        _ => Tracking::Unknown,
+impl hear::Floor for Floor {
+    fn tracking(&self, code: &str) -> Tracking {
+        match self.products(code).first().map(|own| own.name.as_str()) {
+            Some("Milk") => Tracking::Lot,
+            Some("Phone") => Tracking::Serial,
+            Some(_) => Tracking::No,
+            None => Tracking::Unknown,
+        }
+    }
+    fn has_lot_of(&self, _: &str, name: &str) -> bool {
+        self.has_lot(name)
+    }
+    fn is_same(&self, one: &str, other: &str) -> bool {
+        let name = |code| self.products(code).pop().map(|own| own.name);
+        one == other || name(one).is_some_and(|one| name(other) == Some(one))
     }
 }
 
@@ -65,6 +76,9 @@ struct Device {
     now: Timestamp,
     seq: u64,
     possible_repeat: bool,
+    symbology: Option<Symbology>,
+    nomenclature: Option<Nomenclature>,
+    site_pattern: Option<LotPattern>,
     events: Vec<Made>,
 }
 
@@ -79,6 +93,9 @@ impl Device {
             now: "2026-11-24T08:00:00Z".parse().unwrap(),
             seq: 100,
             possible_repeat: false,
+            symbology: None,
+            nomenclature: None,
+            site_pattern: None,
             events: Vec::new(),
         }
     }
@@ -88,19 +105,24 @@ impl Device {
         self.seq += 1;
         let context = Context {
             means: &[],
-            nomenclature: None,
+            nomenclature: self.nomenclature.as_ref(),
             known: &Floor,
             year: 2026,
         };
-        let read = match context.understand_text(code, None) {
-            Ok(understood) => Read::Means(understood.meaning),
-            Err(crate::decode::meaning::Unclear::Ambiguous { .. }) => Read::Unclear,
-            Err(_) => Read::Damaged,
+        let shapes = looks::Shapes::of([
+            (looks::Look::Location, vec!["LOC-BIN-0001".to_owned()]),
+            (looks::Look::Package, vec!["PACK-1".to_owned()]),
+            (looks::Look::Product, vec!["SKU-1".to_owned()]),
+        ]);
+        let scanned = hear::Scanned {
+            code,
+            symbology: self.symbology.as_ref(),
+            context: &context,
+            floor: &Floor,
+            look: &|text| shapes.look(text),
         };
-        let tracking = match &read {
-            Read::Means(meaning) => tracking(meaning),
-            _ => Tracking::Unknown,
-        };
+        let engine = Engine::new(&self.rules).with_lot_pattern(self.site_pattern.as_ref());
+        let heard = scanned.hear(engine.awaits(&self.state, self.now).as_ref());
         let package = format!("ring-{}", self.seq);
         let input = Input {
             seq: self.seq,
@@ -109,15 +131,16 @@ impl Device {
             at: self.now,
             now: self.now,
             code,
-            read,
+            read: heard.read,
             operator: None,
-            tracking,
+            tracking: heard.tracking,
+            lot: heard.lot,
             package: &package,
         };
         // As after a restart: what is kept is all there is.
         let kept = serde_json::to_vec(&self.state).unwrap();
         self.state = serde_json::from_slice(&kept).unwrap();
-        let (state, output) = Engine::new(&self.rules).read(&self.state, &input);
+        let (state, output) = engine.read(&self.state, &input);
         self.state = state;
         self.events.extend(output.events);
         output.say
@@ -191,12 +214,14 @@ fn line(action: &Action) -> String {
             quantity,
             lot,
             expiry,
+            package,
             ..
         } => format!(
-            "receive{} {quantity} {product}{}{}",
+            "receive{} {quantity} {product}{}{}{}",
             some("for", order),
             some("lot", lot),
-            some("until", expiry)
+            some("until", expiry),
+            some("into", package)
         ),
         Action::Count {
             product,

@@ -68,13 +68,18 @@ impl Context<'_> {
         let command = CommandCode::of(text).map(|command| Meaning::Command { command });
         let gs1 = is_gs1.then(|| self.by_gs1(text)).transpose();
         let gs1 = gs1.map(|understood| understood.map(|Understood { meaning, .. }| meaning));
+        // A label that Odoo printed says something only where Odoo's data has its product.
+        let known = match self.known_as(text, symbology) {
+            Ok(None) => self.by_lot_label(text),
+            known => known,
+        };
         let (form, _) = readings::by_form(text, gtin, symbology, None);
         let of_rule = rule.and_then(|found| readings::by_rule(&found, text));
         [
             ("command barcodes", Ok(command)),
             ("code.means", self.by_profile(text, symbology)),
             ("GS1 and Odoo's rules", gs1),
-            ("Odoo's data", self.known_as(text, symbology)),
+            ("Odoo's data", known),
             ("nomenclature", Ok(of_rule)),
             ("form", Ok(Some(form))),
         ]

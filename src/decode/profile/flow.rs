@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Kind;
+use crate::config::LotPattern;
 use crate::decode::meaning::CommandCode;
 
 /// `[flow]`
@@ -16,6 +17,9 @@ pub struct FlowRules {
     pub start: Option<String>,
     /// What is begun and not ended is parked after so long without a read, in seconds. 0: never.
     pub idle_s: Option<u64>,
+    /// What the whole name of a new lot or serial number must match. Default: the site's
+    /// `capture.lot_pattern`.
+    pub lot_pattern: Option<LotPattern>,
     /// Flows of this site's own. One with the name of a built-in flow takes its place.
     pub custom: BTreeMap<String, Flow>,
 }

@@ -7,6 +7,7 @@ use toml::{Table, Value};
 use super::feedback::PLACES;
 use super::schema::{self, Fault, describe};
 use super::{Connection, Message, On, Profile, Values};
+use crate::config::LotPattern;
 
 /// A profile is short; what is longer is something else.
 const FILE_BYTES_MAX: usize = 256 << 10;
@@ -91,6 +92,16 @@ fn written(table: &Table, faults: &mut Vec<Fault>) {
                 }
             }
         }
+    }
+    let pattern = table.get("flow").and_then(|flow| flow.get("lot_pattern"));
+    if let Some(pattern @ Value::String(text)) = pattern
+        && LotPattern::of(text).is_none()
+    {
+        faults.push(Fault::new(
+            "flow.lot_pattern",
+            describe(pattern),
+            LotPattern::ACCEPTED,
+        ));
     }
     let flows = table
         .get("flow")

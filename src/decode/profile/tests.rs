@@ -39,6 +39,14 @@ fn faults(text: &str) -> String {
 }
 
 #[test]
+fn a_pattern_for_lots_is_a_regular_expression() {
+    let profile = with("[flow]\nlot_pattern = \"[0-9]{6}\"\n");
+    assert!(profile.flow.lot_pattern.unwrap().fits("261128"));
+    let wrong = format!("{LEAST}[flow]\nlot_pattern = \"(\"\n");
+    insta::assert_snapshot!(faults(&wrong), @"flow.lot_pattern: found the text (; accepted is a regular expression for whole names, such as [A-Z]{2}[0-9]{6}, without look-around");
+}
+
+#[test]
 fn every_shipped_profile_is_read_and_reads_its_samples() {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/scanner-profiles");
     let files = std::fs::read_dir(directory)

@@ -39,6 +39,11 @@ fn codes() -> impl Strategy<Value = String> {
         "SR-OP-anna",
         "]C1010950600013435217270131\u{1d}21SN-9",
         "SN-NEW",
+        "202611280011",
+        "https://example.com/7",
+        "010950600013435221SN-8",
+        "]C1010400000000050110L-1",
+        "]C10010614141234567890802040000000005013724\u{1d}10L-1",
     ]);
     prop_oneof![20 => known.prop_map(str::to_owned), 1 => "\\PC{0,20}", 1 => any::<String>()]
 }
@@ -90,7 +95,7 @@ proptest! {
         beeps in prop::collection::vec((codes(), prop::sample::select(vec![0_i64, 0, 0, 0, 65, 700])), 0..60),
     ) {
         let mut device = Device::new(start);
-        let mut scanned = BTreeSet::from(["09506000134352".to_owned()]);
+        let mut scanned = BTreeSet::from(["09506000134352", "04000000000501"].map(str::to_owned));
         for (code, pause) in beeps {
             device.pause(pause);
             scanned.insert(code.clone());

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{AccessGuard, ReadableDatabase, ReadableTable, TableDefinition};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
@@ -324,6 +324,36 @@ impl Copy {
         Ok(exact(
             quants.iter().filter_map(|quant| quant.quantity).sum(),
         ))
+    }
+
+    /// The barcodes of all bins, the names and origins of all orders, the names of all packages, and
+    /// all codes of products.
+    pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CopyError> {
+        let mut orders = self.all_codes(CodeOf::OrderName)?;
+        orders.extend(self.all_codes(CodeOf::OrderOrigin)?);
+        let mut products = self.all_codes(CodeOf::ProductReference)?;
+        products.extend(self.all_codes(CodeOf::ProductBarcode)?);
+        products.extend(self.all_codes(CodeOf::Packaging)?);
+        Ok([
+            self.all_codes(CodeOf::Location)?,
+            orders,
+            self.all_codes(CodeOf::Package)?,
+            products,
+        ])
+    }
+
+    fn all_codes(&self, of: CodeOf) -> Result<Vec<String>, CopyError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let index = read
+            .open_multimap_table(CODES)
+            .map_err(|e| self.broken(&e))?;
+        let range = (of as u8, "")..(of as u8 + 1, "");
+        let found = index.range(range).map_err(|e| self.broken(&e))?;
+        let code = |entry: Result<(AccessGuard<'_, (u8, &str)>, _), _>| {
+            let (code, _) = entry.map_err(|e| self.broken(&e))?;
+            Ok(code.value().1.to_owned())
+        };
+        found.map(code).collect()
     }
 
     pub fn package(&self, code: &str) -> Result<Found<i64>, CopyError> {
