@@ -72,7 +72,7 @@ pub fn fields(kind: &str) -> (&'static [Field], &'static [Field]) {
         "pick" => (&[Product], &[From, Lot, Package, Owner]),
         "receive" => (&[Product], &[To, Lot, Package, Owner, Expiry]),
         "count" => (&[Product, From], &[Lot, Package, Owner]),
-        "scrap" => (&[Product, From], &[Lot, Owner]),
+        "scrap" => (&[Product, From], &[Lot, Package, Owner]),
         "return" => (&[Product, To], &[Lot, Owner]),
         "pack" => (&[Product, Package], &[From, Lot, Owner]),
         _ => (&[], &[]),

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::coming::{Missing, on_its_way};
+use super::package::{Packages, Source, sources};
 use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
 use crate::document::{Document, Reason};
 use crate::forward::machine::{TOLERANCE, Work};
 use crate::forward::odoo::stock::Place;
-use crate::forward::odoo::{Client, Transfer, TransferLine};
+use crate::forward::odoo::{Client, Kind, Transfer, TransferLine};
 use crate::forward::order::{LotRef, OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
 use crate::outcome::{Failure, code, flag};
@@ -59,6 +60,13 @@ pub(super) async fn settle(
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
+        let packages = match choose_packages(odoo, ground, asked, &stock, transfer).await? {
+            Ok(packages) => packages,
+            Err(reason) => {
+                resolved[*place] = Err(reason);
+                continue;
+            }
+        };
         // What goes back is whose it was.
         let owners = match asked.undoing {
             Some(_) => Ok(transfer.lines.iter().map(|line| line.owner).collect()),
@@ -67,6 +75,7 @@ pub(super) async fn settle(
         let plan = match owners {
             Ok(owners) => Plan {
                 owners,
+                packages,
                 returned: transfer.returned.clone(),
                 ..Plan::default()
             },
@@ -77,6 +86,9 @@ pub(super) async fn settle(
             }
         };
         keep(&mut resolved[*place], &plan);
+        if let Ok(prepared) = &mut resolved[*place] {
+            prepared.note = describe_packages(ground, asked, &plan.packages)?;
+        }
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
@@ -91,6 +103,88 @@ pub(super) async fn settle(
         }
     }
     say(odoo, ground, documents, resolved, short).await
+}
+
+/// Makes each line take its goods out of the package that they lie in; answers the packages that were
+/// not scanned so. An error: only a person knows the package.
+async fn choose_packages(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    stock: &Stock,
+    transfer: &mut Transfer,
+) -> Result<Resolved<Vec<Option<Packages>>>, Trouble> {
+    if asked.undoing.is_some() {
+        return Ok(Ok(Vec::new()));
+    }
+    let splits = asked.document.corrects.is_some();
+    let mut packages = vec![None; transfer.lines.len()];
+    for (place, source) in sources(stock, transfer, splits).into_iter().enumerate() {
+        let line = &transfer.lines[place];
+        let chosen = match source {
+            Source::Given => continue,
+            Source::Part => Packages(line.package, None),
+            Source::Only { package, missing } => {
+                // What is on its way there does not lie in the package.
+                let missing = Missing {
+                    line: place,
+                    product: line.product,
+                    bin: line.from,
+                    quantity: missing,
+                };
+                if on_its_way(odoo, ground, asked, &[missing]).await?.is_some() {
+                    continue;
+                }
+                Packages(Some(package), line.into)
+            }
+            Source::Unclear => return Ok(Err(unclear_package(asked, place))),
+        };
+        packages[place] = Some(chosen);
+    }
+    for (line, packages) in transfer.lines.iter_mut().zip(&packages) {
+        if let Some(packages) = packages {
+            packages.apply(line);
+        }
+    }
+    if packages.iter().all(Option::is_none) {
+        packages.clear();
+    }
+    Ok(Ok(packages))
+}
+
+/// Says in the ledger which packages goods are taken out of that no scan names.
+fn describe_packages(
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    packages: &[Option<Packages>],
+) -> Result<Option<String>, Trouble> {
+    let mut parts = Vec::new();
+    for (place, packages) in packages.iter().enumerate() {
+        let Some(Packages(Some(package), _)) = packages else {
+            continue;
+        };
+        if parts.len() == SAID_MAX {
+            parts.push("more".to_owned());
+            break;
+        }
+        let line = asked.document.lines.get(place);
+        let product = line.map_or("?", |line| &line.product);
+        let called = ground.copy.called(Kind::Package, *package)?;
+        let name = called.map_or_else(|| format!("id {package}"), |called| called.name);
+        let bin = bin_of(asked, place);
+        parts.push(format!("{product} from bin {bin} out of package {name}"));
+    }
+    Ok((!parts.is_empty()).then(|| format!("takes {}", parts.join("; "))))
+}
+
+fn unclear_package(asked: Asked<'_>, place: usize) -> Reason {
+    let bin = bin_of(asked, place);
+    let line = asked.document.lines.get(place);
+    let product = line.map_or("?", |line| &line.product);
+    let message = format!(
+        "bin {bin} holds {product} in packages, and too little of it loose: edit in the package that it was taken out of, or put the packages right in Odoo and retry"
+    );
+    reason(code::PACKAGE_REQUIRED, message)
 }
 
 /// The place in the document of a line that takes more than there is, what there is, and what all such lines take.
@@ -202,11 +296,22 @@ pub(super) async fn settle_order(
     let mut transfer = as_transfer(asked.document, lines);
     let scanned = |line: &&TransferLine| line.from != NO_BIN;
     let stock = look(odoo, transfer.lines.iter().filter(scanned)).await?;
+    let packages = match choose_packages(odoo, ground, asked, &stock, &mut transfer).await? {
+        Ok(packages) => packages,
+        Err(reason) => {
+            *slot = Err(reason);
+            return Ok(());
+        }
+    };
+    for (line, said) in lines.iter_mut().zip(&transfer.lines) {
+        line.package = said.package;
+    }
     match owners(&stock, &transfer) {
         Ok(owners) => {
             // Whatever is seen now is seen once: a later send may find its own doing.
             let kept = Plan {
                 owners: owners.clone(),
+                packages,
                 ..Plan::default()
             };
             *plan = Some(kept.text());
@@ -261,6 +366,7 @@ fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
         to: NO_BIN,
         lot: line.lot.clone(),
         package: line.package,
+        into: line.into,
         owner: line.owner,
         quantity: line.quantity,
         ..TransferLine::default()
@@ -362,7 +468,7 @@ fn lot(line: &TransferLine) -> Option<i64> {
 }
 
 /// Where the line takes its goods from.
-fn source(line: &TransferLine) -> Place {
+pub(super) fn source(line: &TransferLine) -> Place {
     Place {
         product: line.product,
         bin: line.from,
@@ -373,7 +479,7 @@ fn source(line: &TransferLine) -> Place {
 }
 
 /// What the transfer takes from each place, less what it brings there itself, and the first line that takes it.
-fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
+pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
     let mut taken = BTreeMap::<Place, (Option<usize>, Decimal)>::new();
     for (place, line) in transfer.lines.iter().enumerate() {
         let from = source(line);

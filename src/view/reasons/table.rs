@@ -129,9 +129,12 @@ pub const PARKED: &[Code] = &[
     },
     Code {
         code: "package-required",
-        meaning: "less was counted than lies in the bin in several packages",
+        meaning: "less was counted than lies in the bin in several packages, or goods were taken out of it and nobody knows out of which package",
         choices: &[
-            (Edit, "say which package was counted"),
+            (
+                Edit,
+                "say which package was counted, or which one the goods were taken out of",
+            ),
             (Retry, "the packages were put right in Odoo"),
             NOT_AT_ALL,
         ],

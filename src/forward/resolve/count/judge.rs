@@ -7,6 +7,7 @@ use crate::document::Reason;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::resolve::reason;
 use crate::outcome::code;
+use rust_decimal::Decimal;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -19,8 +20,14 @@ pub(super) enum Verdict {
     Park(Reason),
 }
 
-/// `others`: all counts that are asked for together, this one included.
-pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> Verdict {
+/// `others`: all counts that are asked for together, this one included. `scanned_of`: what the document
+/// of a count counted, in the unit of the packaging that was scanned.
+pub(super) fn judge(
+    book: Option<&Book>,
+    wanted: &Wanted,
+    others: &[Wanted],
+    scanned_of: &dyn Fn(u64) -> Option<Decimal>,
+) -> Verdict {
     let Some(book) = book else {
         return Verdict::Compare;
     };
@@ -49,7 +56,17 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
             };
         }
     } else {
+        let is_another_packaging = |other: &Count| {
+            let scanned = scanned_of(other.number);
+            other.time == wanted.at && scanned.is_some_and(|scanned| scanned != wanted.scanned)
+        };
         match standing(book, wanted, others) {
+            // As much in cases as in pieces: said twice, or half of what is there.
+            Standing::Superseded(other)
+                if is_another_packaging(&other) && !wanted.is_allowed && !is_in_doubt(wanted) =>
+            {
+                return Verdict::Park(contradicted(wanted, other));
+            }
             // A newer count holds whichever of its two times is right.
             Standing::Superseded(newer)
                 if wanted.is_allowed || newer.time >= wanted.done.bounds().1 =>
@@ -95,7 +112,7 @@ fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
             && other.number != wanted.number
             && other.recount.is_none()
             && other.at == wanted.at
-            && other.counted != wanted.counted
+            && (other.counted, other.scanned) != (wanted.counted, wanted.scanned)
     };
     match others.iter().find(contradicts) {
         Some(other) if known == Standing::Newest => Standing::Contradicted(Count {
@@ -124,7 +141,7 @@ fn superseded(wanted: &Wanted, newer: Count) -> Verdict {
 
 fn contradicted(wanted: &Wanted, other: Count) -> Reason {
     let message = format!(
-        "{} were counted, and {} in document {} at the same time and place ({} UTC): discard the wrong count, or retry and allow the right one",
+        "{} were counted, and {} in document {} at the same time and place ({} UTC): discard the wrong count, or retry and allow the right one, edited to the sum if both lie there",
         wanted.counted.normalize(),
         other.counted.normalize(),
         other.number,

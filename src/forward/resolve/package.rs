@@ -1,0 +1,181 @@
+//! Out of which package goods are taken where the scan names none. Pure.
+//!
+//! The rule is that of a count: where enough lies loose, the goods are taken loose; where all lies in
+//! one package, out of that one. Anything else only a person knows.
+//!
+//! A document in which a person named the package takes a part of its content out of it; as it was
+//! scanned, a transfer that names a package moves the package as a whole.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::stock::{Stock, source, taken};
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::stock::Place;
+use crate::forward::odoo::{Transfer, TransferLine};
+
+/// The packages of a line: the one that its goods are taken out of, and the one that they are in
+/// afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Packages(pub Option<i64>, pub Option<i64>);
+
+/// Where a line takes its goods from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// As the line says.
+    Given,
+    /// Out of this package, although the line does not name it.
+    Only { package: i64, missing: Decimal },
+    /// A part of the named package's content.
+    Part,
+    /// Out of one of several packages, or some loose and some out of a package.
+    Unclear,
+}
+
+impl Packages {
+    pub fn apply(self, line: &mut TransferLine) {
+        (line.package, line.into) = (self.0, self.1);
+    }
+}
+
+/// For each line where it takes its goods from. `splits`: a part of a named package is taken out of it.
+pub(super) fn sources(stock: &Stock, transfer: &Transfer, splits: bool) -> Vec<Source> {
+    let taken = taken(transfer);
+    let needed = |line: &TransferLine| {
+        let quantity = taken.get(&source(line)).map(|(_, quantity)| *quantity);
+        quantity.unwrap_or_default()
+    };
+    (transfer.lines.iter())
+        .map(|line| source_of(stock, line, needed(line), splits))
+        .collect()
+}
+
+fn source_of(stock: &Stock, line: &TransferLine, needed: Decimal, splits: bool) -> Source {
+    let from = source(line);
+    let there: Vec<(&Place, Decimal)> = (stock.iter())
+        .filter(|(held, _)| {
+            let of_owner = from.owner.is_none() || held.owner == from.owner;
+            of_owner
+                && Place {
+                    package: None,
+                    owner: None,
+                    ..**held
+                } == Place {
+                    package: None,
+                    owner: None,
+                    ..from
+                }
+        })
+        .map(|(held, quantity)| (held, *quantity))
+        .collect();
+    let holds = |package: Option<i64>| -> Decimal {
+        let own = there.iter().filter(|(held, _)| held.package == package);
+        own.map(|(_, quantity)| *quantity).sum()
+    };
+    if line.package.is_some() {
+        let is_part = holds(line.package) - needed >= TOLERANCE;
+        let moves_whole = line.into == line.package;
+        return if splits && moves_whole && is_part {
+            Source::Part
+        } else {
+            Source::Given
+        };
+    }
+    let loose = holds(None);
+    if loose - needed > -TOLERANCE {
+        return Source::Given;
+    }
+    let packages: BTreeSet<i64> = (there.iter())
+        .filter(|(_, quantity)| *quantity >= TOLERANCE)
+        .filter_map(|(held, _)| held.package)
+        .collect();
+    match packages.first() {
+        None => Source::Given,
+        Some(package) if packages.len() == 1 && loose < TOLERANCE => Source::Only {
+            package: *package,
+            missing: needed - loose,
+        },
+        Some(_) => Source::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::DocumentKey;
+
+    fn stock(held: &[(Option<i64>, i64)]) -> Stock {
+        let place = |package| Place {
+            product: 1,
+            bin: 5,
+            lot: None,
+            package,
+            owner: None,
+        };
+        let held = held.iter();
+        held.map(|(package, quantity)| (place(*package), (*quantity).into()))
+            .collect()
+    }
+
+    fn transfer(quantities: &[i64], package: Option<i64>) -> Transfer {
+        let line = |quantity: &i64| TransferLine {
+            product: 1,
+            from: 5,
+            to: 6,
+            package,
+            into: package,
+            quantity: (*quantity).into(),
+            ..TransferLine::default()
+        };
+        Transfer {
+            key: DocumentKey([1; 16]),
+            group: "pda-07".to_owned(),
+            about: None,
+            header: None,
+            lines: quantities.iter().map(line).collect(),
+            returned: Vec::new(),
+            when: None,
+        }
+    }
+
+    fn first(held: &[(Option<i64>, i64)], quantity: i64) -> Source {
+        sources(&stock(held), &transfer(&[quantity], None), false).remove(0)
+    }
+
+    #[test]
+    fn goods_are_taken_out_of_the_only_package_of_the_bin() {
+        let only = |missing: i64| Source::Only {
+            package: 8,
+            missing: missing.into(),
+        };
+        assert_eq!(first(&[(Some(8), 24)], 6), only(6));
+        // Of an empty or a negative rest nobody takes anything.
+        assert_eq!(first(&[(None, 0), (Some(8), 24), (Some(9), 0)], 6), only(6));
+        // More than there is: the package lacks it, as after a count.
+        assert_eq!(first(&[(Some(8), 4)], 6), only(6));
+        let two = sources(&stock(&[(Some(8), 24)]), &transfer(&[6, 2], None), false);
+        assert_eq!(two, [only(8), only(8)]);
+    }
+
+    #[test]
+    fn what_lies_loose_is_taken_first_and_what_is_unclear_is_asked() {
+        assert_eq!(first(&[(None, 6), (Some(8), 24)], 6), Source::Given);
+        assert_eq!(first(&[(None, 4), (Some(8), 24)], 6), Source::Unclear);
+        assert_eq!(first(&[(Some(8), 24), (Some(9), 1)], 6), Source::Unclear);
+        // Nothing is there at all.
+        assert_eq!(first(&[], 6), Source::Given);
+        assert_eq!(first(&[(None, 2)], 6), Source::Given);
+    }
+
+    #[test]
+    fn a_part_of_a_package_that_a_person_named_is_taken_out_of_it() {
+        let held = stock(&[(Some(8), 24), (Some(9), 5)]);
+        let named =
+            |quantity, splits| sources(&held, &transfer(&[quantity], Some(8)), splits).remove(0);
+        assert_eq!(named(6, true), Source::Part);
+        assert_eq!(named(24, true), Source::Given);
+        assert_eq!(named(6, false), Source::Given);
+    }
+}
