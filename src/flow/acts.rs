@@ -28,7 +28,7 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         (Act::Package, Meaning::Command { .. }) => {
             Did::Package(work.package.replace(input.package.to_owned()))
         }
-        (Act::Product, Meaning::Product(item)) => return product(state, item, input.tracking),
+        (Act::Product, Meaning::Product(item)) => return product(state, item, input),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
             return lot(state, name, expiry.map(|date| date.to_string()));
         }
@@ -41,8 +41,13 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
 }
 
 /// One more of a product, or as many as its code says.
-fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken {
-    let tracking = match tracking {
+fn product(state: &mut State, read: &meaning::Item, input: &Input<'_>) -> Taken {
+    // Whether it is kept in a unit of what its label measures, nobody knows.
+    if read.is_measured && !read.known {
+        let name = read.name.as_ref().unwrap_or(&read.code);
+        return Err(Some(Say::bad(Key::MeasureUnknown).with("product", name)));
+    }
+    let tracking = match input.tracking {
         Tracking::Unknown if read.serial.is_some() => Tracking::Serial,
         known => known,
     };
@@ -53,7 +58,7 @@ fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken
         Tracking::Lot | Tracking::Unknown => read.lot.clone().or_else(|| read.serial.clone()),
     };
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
-    let quantity = read.quantity.or(read.weight_kg).filter(more);
+    let quantity = read.quantity.filter(more);
     let item = Item {
         code: read.code.clone(),
         name: read.name.clone().unwrap_or_else(|| read.code.clone()),
@@ -61,8 +66,11 @@ fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken
         lot,
         expiry: read.expiry.map(|date| date.to_string()),
         tracking,
+        product: input.product.clone(),
+        measures: read.measures.clone(),
     };
-    if item.is_serial() && item.quantity != Decimal::ONE {
+    let is_many = read.units.is_some() || item.quantity != Decimal::ONE;
+    if item.is_serial() && is_many {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
     add(state, item)
@@ -71,7 +79,7 @@ fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken
 /// Puts a product to those that are remembered.
 fn add(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
-    let same = |own: &Item| own.code == item.code && own.lot == item.lot;
+    let same = |own: &Item| own.is_same(&item);
     let Some(place) = work.items.iter().position(same) else {
         if work.items.len() >= ITEMS_MAX {
             return Err(Some(Say::bad(Key::TooMuch)));
@@ -86,6 +94,7 @@ fn add(state: &mut State, item: Item) -> Taken {
     let before = work.items[place].clone();
     let sum = before.quantity.checked_add(item.quantity);
     work.items[place].quantity = sum.ok_or(None)?;
+    work.items[place].add_measures(&item.measures);
     work.last = place;
     Ok(vec![Did::Changed(place, Box::new(before))])
 }
@@ -98,13 +107,15 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>) -> Taken {
     if before.tracking == Tracking::No {
         return Err(None);
     }
-    let item = Item {
+    let mut item = Item {
         lot: Some(name.to_owned()),
         expiry: expiry.or_else(|| before.expiry.clone()),
         ..before.clone()
     };
     if before.lot.is_some() {
         return if before.is_serial() {
+            // Another piece: the label of the one before says nothing of it.
+            item.measures.clear();
             add(state, item)
         } else {
             Err(None)
@@ -113,7 +124,7 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>) -> Taken {
     if item.is_serial() && item.quantity != Decimal::ONE {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
-    let same = |own: &Item| own.code == item.code && own.lot == item.lot;
+    let same = |own: &Item| own.is_same(&item);
     if !work.items.iter().any(same) {
         work.items[place] = item;
         return Ok(vec![Did::Changed(place, Box::new(before))]);
@@ -136,6 +147,10 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
         return Err(Some(say(Key::SerialQuantity, item)));
     }
     let before = item.clone();
+    if item.quantity != quantity {
+        // The labels measured another quantity.
+        item.measures.clear();
+    }
     item.quantity = quantity;
     Ok(vec![Did::Changed(work.last, Box::new(before))])
 }

@@ -266,11 +266,16 @@ impl Driver {
         let read = match context.understand_text(code, symbology.as_ref()) {
             Ok(understood) => Read::Means(understood.meaning),
             Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
+            Err(Unclear::Measure { product, measure }) => Read::Unfit { product, measure },
             Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
         };
         let tracking = match &read {
             Read::Means(Meaning::Product(item)) => in_copy.tracking(&item.code),
             _ => Tracking::Unknown,
+        };
+        let product = match &read {
+            Read::Means(Meaning::Product(item)) => in_copy.coded(&item.code),
+            _ => None,
         };
         let package = format!("{}-{}", scan.device, recorded.seq);
         let tag = blake3::hash(scan.id.as_bytes()).to_hex();
@@ -284,6 +289,7 @@ impl Driver {
             read,
             operator: scan.operator.as_deref(),
             tracking,
+            product,
             package: &package,
         };
         let (state, output) = engine.read(&before, &input);
@@ -434,6 +440,7 @@ fn event(device: &Name, made: Made) -> Event {
         source: SourceKind::Flow,
         at: made.at,
         received: made.received,
+        measures: made.measures,
         operator: made.operator,
         flags: flags(made.possible_repeat),
         action: made.action,

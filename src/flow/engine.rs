@@ -7,12 +7,12 @@ use jiff::Timestamp;
 
 use crate::decode::meaning::{CommandCode, Meaning};
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
-use crate::event::Action;
+use crate::event::{Action, Measures};
 
 use super::acts;
-use super::make;
+use super::make::{self, Draft};
 use super::say::{Key, Say, Want};
-use super::state::{Did, Done, State, Step, Tracking};
+use super::state::{Coded, Did, Done, State, Step, Tracking};
 
 /// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
 const SETTLE_S: i64 = 60;
@@ -41,6 +41,8 @@ pub struct Input<'a> {
     pub operator: Option<&'a str>,
     /// Of the product that was read.
     pub tracking: Tracking,
+    /// Of the product that was read; `None`: the copy of Odoo's data does not have it.
+    pub product: Option<Coded>,
     /// The name of a package that this read may begin.
     pub package: &'a str,
 }
@@ -52,6 +54,11 @@ pub enum Read {
     Unclear,
     /// It says what it is, and is no valid one.
     Damaged,
+    /// What its label measures is no quantity in the product's unit.
+    Unfit {
+        product: String,
+        measure: String,
+    },
 }
 
 /// An event that was made.
@@ -66,6 +73,7 @@ pub struct Made {
     /// One of its scans is flagged as a possible repeat.
     pub possible_repeat: bool,
     pub action: Action,
+    pub measures: Measures,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -200,12 +208,16 @@ impl<'a> Engine<'a> {
         &self,
         state: &mut State,
         input: &Input<'_>,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         let meaning = match &input.read {
             Read::Means(meaning) => meaning,
             Read::Unclear => return Err(Say::bad(Key::Unclear).with("code", &shown(input.code))),
             Read::Damaged => return Err(Say::bad(Key::Damaged).with("code", &shown(input.code))),
+            Read::Unfit { product, measure } => {
+                let say = Say::bad(Key::Measure).with("product", product);
+                return Err(say.with("measure", measure));
+            }
         };
         let Some(flow) = self.flow(state) else {
             let name = state.flow.as_ref().or(self.rules.start.as_ref());
@@ -301,7 +313,7 @@ impl<'a> Engine<'a> {
         transition: &Transition,
         state: &mut State,
         (meaning, input): (&Meaning, &Input<'_>),
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         let mut step = Step {
             at: state.at.clone(),
@@ -396,7 +408,7 @@ impl<'a> Engine<'a> {
 pub(super) fn emit(
     state: &mut State,
     movement: Movement,
-    actions: &mut Vec<Action>,
+    actions: &mut Vec<Draft>,
 ) -> Result<bool, Say> {
     let made = make::actions(movement, &state.work)?;
     if made.is_empty() {
@@ -418,7 +430,7 @@ pub(super) fn emit(
 /// Names events after the scan that they were made of.
 fn number(
     state: &mut State,
-    actions: Vec<Action>,
+    actions: Vec<Draft>,
     (at, received): (Timestamp, Timestamp),
     operator: Option<&String>,
 ) -> Vec<Made> {
@@ -426,13 +438,14 @@ fn number(
     if count == 0 {
         return Vec::new();
     }
-    let name = |(place, action)| Made {
+    let name = |(place, Draft { action, measures })| Made {
         id: id_of(state, place + 1),
         at,
         received,
         operator: operator.cloned(),
         possible_repeat: state.possible_repeat,
         action,
+        measures,
     };
     let made = actions.into_iter().enumerate().map(name).collect();
     state.made += u32::try_from(count).unwrap_or(u32::MAX);

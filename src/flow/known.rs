@@ -1,11 +1,12 @@
 //! The copy of Odoo's data, asked for what a code is.
 
-use crate::decode::meaning::{Known, KnownProduct};
+use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::forward::copy::{Copy, CopyError, Found, OrderFound};
 use crate::forward::odoo::{self, Kind};
+use rust_decimal::Decimal;
 
-use super::state::Tracking;
+use super::state::{Coded, Tracking};
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
 #[derive(Debug)]
@@ -23,6 +24,19 @@ impl InCopy<'_> {
             Ok(Found::One(product)) if product.tracked => Tracking::Lot,
             Ok(Found::One(_)) => Tracking::No,
             _ => Tracking::Unknown,
+        }
+    }
+
+    /// What a code of a product stands for.
+    #[must_use]
+    pub fn coded(&self, code: &str) -> Option<Coded> {
+        match self.copy.product(code) {
+            Ok(Found::One(product)) => Some(Coded {
+                id: product.id,
+                factors: product.measure.factors(),
+                own_code: self.own_code(product.id),
+            }),
+            _ => None,
         }
     }
 
@@ -84,6 +98,15 @@ impl Known for InCopy<'_> {
             return false;
         };
         !matches!(self.copy.lot(product.id, code), Ok(Found::Nothing) | Err(_))
+    }
+
+    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+        let fit = self.copy.convert(value, unit, into);
+        fit.unwrap_or(Fit::Unknown)
+    }
+
+    fn own_code(&self, product: i64) -> Option<String> {
+        self.copy.own_code(product).ok()?
     }
 }
 

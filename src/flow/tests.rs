@@ -112,6 +112,7 @@ impl Device {
             read,
             operator: None,
             tracking,
+            product: None,
             package: &package,
         };
         // As after a restart: what is kept is all there is.

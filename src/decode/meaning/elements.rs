@@ -5,9 +5,11 @@ use std::fmt::Display;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{By, Context, Item, Known, KnownProduct, Meaning, Unclear};
-use crate::decode::gs1::{Element, ElementString, Gtin};
+use super::measures::{Measured, settle};
+use super::{By, Context, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
+use crate::decode::gs1::{Element, ElementString, Gtin, Unit};
 use crate::decode::nomenclature::{Found, Value};
+use crate::event::Measures;
 
 /// Application identifiers whose meaning here is GS1's: the site's rules are not asked about them.
 const GS1S: [&str; 12] = [
@@ -30,8 +32,12 @@ struct Details {
     expiry: Option<Date>,
     quantity: Option<Decimal>,
     weight_kg: Option<Decimal>,
-    /// Quantities with the id of their unit: they are the product's only where it is its own.
-    measures: Vec<(Decimal, i64)>,
+    /// The count of (37), or what a rule of the site's says without a unit: in what the code stands for.
+    count: Option<Decimal>,
+    /// What may be the product's quantity: GS1's measures first, then those of the site's rules.
+    measures: Vec<Measured>,
+    /// Weights and dimensions as they are printed.
+    printed: Measures,
 }
 
 /// The meaning of a GS1 code, and whose word it is; nothing where no application identifier says what it is.
@@ -192,8 +198,31 @@ impl Details {
             // (37) of a unit's content, or (30) of an item of variable count.
             quantity: (elements.count().or_else(|| elements.variable_count())).map(Decimal::from),
             weight_kg: elements.net_weight_kg(),
+            count: elements.count().map(Decimal::from),
             measures: Vec::new(),
+            printed: Measures::new(),
         };
+        for (kind, value) in elements.measures() {
+            details
+                .printed
+                .insert(kind.name.to_owned(), value.normalize());
+            let is_ruled = |found: &Found<'_>| {
+                let ai = found.ai.as_deref().unwrap_or_default();
+                ai.starts_with(kind.ai) && found.rule.uom.is_some()
+            };
+            if kind.is_quantity && !found.iter().any(is_ruled) {
+                details.measures.push(Measured::gs1(value, kind.unit));
+            }
+        }
+        // The count of (30) is of the items inside; (37) counts what the code stands for.
+        if let Some(count) = elements
+            .variable_count()
+            .filter(|_| details.count.is_none())
+        {
+            details
+                .measures
+                .push(Measured::gs1(count.into(), Unit::Piece));
+        }
         for found in found {
             let kind = found.rule.kind.as_str();
             let code = found.code.clone();
@@ -205,13 +234,24 @@ impl Details {
                 ("weight" | "quantity", Value::Number(number)) => {
                     let place = match found.rule.uom {
                         Some(unit) => {
-                            details.measures.push((*number, unit));
+                            let unit = UnitOf::Id(unit);
+                            details.measures.push(Measured {
+                                value: *number,
+                                unit,
+                            });
                             continue;
                         }
                         None if kind == "weight" => &mut details.weight_kg,
                         None => &mut details.quantity,
                     };
                     fill(place, *number, found, elements)?;
+                    if kind == "weight" {
+                        details
+                            .measures
+                            .push(Measured::gs1(*number, Unit::Kilogram));
+                    } else {
+                        details.count = Some(*number);
+                    }
                 }
                 _ => {}
             }
@@ -245,29 +285,31 @@ impl Details {
         let printed = forms.iter().find(|form| form.len() <= 13);
         let printed = printed.copied().unwrap_or(code);
         let product = found.as_ref().map(|(_, product)| product);
-        let item = Item {
+        let mut item = Item {
             code: found.as_ref().map_or(printed, |(form, _)| form).to_owned(),
             gtin: gtin.map(|gtin| gtin.to_string()),
             name: product.map(|product| product.name.clone()),
             lot: self.lot.clone(),
             serial: self.serial.clone(),
             expiry: self.expiry,
-            quantity: self.quantity.or_else(|| self.measured_of(product?)),
+            quantity: self.count,
             weight_kg: self.weight_kg,
+            measures: self.printed.clone(),
+            is_measured: self.measures.iter().any(|measured| !measured.is_count()),
             units: product
                 .map(|product| product.units)
                 .filter(|units| *units != Decimal::ONE),
             known: product.is_some(),
         };
+        match product {
+            Some(product) => settle(&mut item, product, &self.measures, known)?,
+            // What its unit is nobody knows yet: items are counted in what the code stands for.
+            None => {
+                let items = self.measures.iter().find(|measured| measured.is_count());
+                item.quantity = item.quantity.or(items.map(|items| items.value));
+            }
+        }
         Ok((item, product.map(|product| product.id)))
-    }
-
-    /// In the product's own unit. Of a packaging it would be counted in packagings, so it says nothing there.
-    fn measured_of(&self, product: &KnownProduct) -> Option<Decimal> {
-        let unit = product.unit.filter(|_| product.units == Decimal::ONE)?;
-        let measures = self.measures.iter();
-        let mut own = measures.filter(|(_, own)| *own == unit);
-        own.next().map(|(number, _)| *number)
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{By, Item, Known, KnownProduct, Meaning};
-use crate::decode::gs1::{Gtin, is_sscc};
+use super::measures::{Measured, settle};
+use super::{By, Item, Known, KnownProduct, Meaning, Unclear};
+use crate::decode::gs1::{Gtin, Unit, is_sscc};
 use crate::decode::nomenclature::{Found, Value};
 use crate::decode::profile::{Kind, Symbology};
 
@@ -33,20 +34,27 @@ pub(super) fn products(
     gtin: Option<Gtin>,
     found: Option<&Found<'_>>,
     known: &dyn Known,
-) -> Vec<(KnownProduct, Item)> {
+) -> Result<Vec<(KnownProduct, Item)>, Unclear> {
     let mut products = BTreeMap::new();
     for candidate in candidates(text, gtin, found) {
         for product in known.products(&candidate.code) {
-            let item = Item {
+            if products.contains_key(&product.id) {
+                continue;
+            }
+            let mut item = Item {
                 name: Some(product.name.clone()),
                 units: (product.units != Decimal::ONE).then_some(product.units),
                 known: true,
                 ..candidate.item.clone()
             };
-            products.entry(product.id).or_insert((product, item));
+            if let Some(weight) = item.weight_kg {
+                let measured = Measured::gs1(weight, Unit::Kilogram);
+                settle(&mut item, &product, &[measured], known)?;
+            }
+            products.insert(product.id, (product, item));
         }
     }
-    products.into_values().collect()
+    Ok(products.into_values().collect())
 }
 
 fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<Candidate> {
@@ -80,9 +88,13 @@ pub(super) fn measured(found: &Found<'_>) -> Item {
         Value::Number(number) => Some(*number),
         _ => None,
     };
+    let weight_kg = number.filter(|_| found.rule.kind == "weight");
+    let net = weight_kg.map(|weight| ("net_kg".to_owned(), weight));
     Item {
         code: found.base_code.clone(),
-        weight_kg: number.filter(|_| found.rule.kind == "weight"),
+        weight_kg,
+        measures: net.into_iter().collect(),
+        is_measured: weight_kg.is_some(),
         quantity: number.filter(|_| found.rule.kind == "quantity"),
         ..Item::default()
     }

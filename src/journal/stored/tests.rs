@@ -8,7 +8,7 @@ use super::*;
 use crate::book::{Count, Doubt, Span};
 use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
-use crate::event::{Action, Event, EventFlag, SourceKind};
+use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
 use crate::journal::AuditRecord;
 
 fn at(second: i64) -> Timestamp {
@@ -28,6 +28,7 @@ fn event(action: Action) -> Event {
         source: SourceKind::Listen,
         at: at(-3),
         received: at(0),
+        measures: Measures::new(),
         operator: text("anna"),
         flags: Vec::new(),
         action,

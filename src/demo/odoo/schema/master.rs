@@ -87,6 +87,7 @@ pub const MODELS: &[Model] = &[
             field("factor", Number, "Absolute Quantity"),
             field("relative_factor", Number, "Contains"),
             field("relative_uom_id", One("uom.uom"), "Reference Unit"),
+            field("parent_path", Text, "Parent Path"),
             field("rounding", Number, "Rounding Precision"),
             field("active", Flag, "Active"),
         ],
