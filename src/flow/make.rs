@@ -156,7 +156,8 @@ fn join(one: &Item, other: &Item) -> Option<Item> {
         Some((product, measure))
     };
     let ((product, measure), (of_other, other_measure)) = (coded(one)?, coded(other)?);
-    let own = product.own_code.clone().map(|code| {
+    let own_code = product.own_code.clone();
+    let own = own_code.clone().map(|code| {
         let factors = Measure::OWN.factors();
         let product = Coded {
             factors,
@@ -168,18 +169,22 @@ fn join(one: &Item, other: &Item) -> Option<Item> {
         (one.code.clone(), product, measure),
         (other.code.clone(), of_other, other_measure),
     ]);
-    codes.into_iter().find_map(|(code, product, unit)| {
+    let joined = codes.filter_map(|(code, product, unit)| {
         let sum = measure.restate(one.quantity, &unit)?;
         let quantity = sum.checked_add(other_measure.restate(other.quantity, &unit)?)?;
+        let product = Some(product);
         let mut joined = Item {
             code,
             quantity,
-            product: Some(product),
+            product,
             ..one.clone()
         };
         joined.add_measures(&other.measures);
         Some(joined)
-    })
+    });
+    // Whole packagings rather than parts of them; the product's own unit goes first.
+    let is_own = |joined: &Item| Some(&joined.code) == own_code.as_ref();
+    joined.min_by_key(|joined| !is_own(joined) && !joined.quantity.fract().is_zero())
 }
 
 /// Whether what is remembered is complete by itself, so that a pause may end it. A count is not: who went away may come

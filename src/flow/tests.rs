@@ -1,6 +1,7 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
+mod codes;
 mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +9,8 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::config::Language;
-use crate::decode::meaning::{Context, Known, KnownProduct, Meaning};
+use crate::decode::gs1::Unit;
+use crate::decode::meaning::{Context, Fit, Known, KnownProduct, Meaning, UnitOf};
 use crate::decode::profile::FlowRules;
 use crate::event::Action;
 
@@ -30,6 +32,23 @@ impl Known for Floor {
             "MILK" => vec![product("Milk")],
             "PHONE" | "09506000134352" => vec![product("Phone")],
             "BOTH" => vec![product("Both")],
+            "NUT" | "NUT-6" | "NUT-7" => vec![KnownProduct {
+                id: 1,
+                units: codes::factor(code),
+                unit: Some(1),
+                name: "Nut".to_owned(),
+            }],
+            "HAM" | "HAM-CASE" => vec![KnownProduct {
+                id: 2,
+                units: codes::factor(code),
+                unit: Some(codes::KILOGRAM),
+                name: "Ham".to_owned(),
+            }],
+            "00614141000029" => vec![product("Tin")],
+            "00614141000036" => vec![KnownProduct {
+                unit: Some(codes::KILOGRAM),
+                ..product("Ham")
+            }],
             _ => Vec::new(),
         }
     }
@@ -48,12 +67,19 @@ impl Known for Floor {
     fn has_lot(&self, code: &str) -> bool {
         code.starts_with("LOT-")
     }
+    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+        match unit {
+            UnitOf::Gs1(Unit::Kilogram) if into == codes::KILOGRAM => Fit::Is(value),
+            _ => Fit::Foreign,
+        }
+    }
 }
 
 fn tracking(meaning: &Meaning) -> Tracking {
     match meaning {
         Meaning::Product(item) if item.name.as_deref() == Some("Milk") => Tracking::Lot,
         Meaning::Product(item) if item.name.as_deref() == Some("Phone") => Tracking::Serial,
+        Meaning::Product(item) if item.name.as_deref() == Some("Nut") => Tracking::Lot,
         Meaning::Product(item) if item.known => Tracking::No,
         _ => Tracking::Unknown,
     }
@@ -95,11 +121,18 @@ impl Device {
         let read = match context.understand_text(code, None) {
             Ok(understood) => Read::Means(understood.meaning),
             Err(crate::decode::meaning::Unclear::Ambiguous { .. }) => Read::Unclear,
+            Err(crate::decode::meaning::Unclear::Measure { product, measure }) => {
+                Read::Unfit { product, measure }
+            }
             Err(_) => Read::Damaged,
         };
         let tracking = match &read {
             Read::Means(meaning) => tracking(meaning),
             _ => Tracking::Unknown,
+        };
+        let product = match &read {
+            Read::Means(Meaning::Product(item)) => codes::coded(&item.code),
+            _ => None,
         };
         let package = format!("ring-{}", self.seq);
         let input = Input {
@@ -112,7 +145,7 @@ impl Device {
             read,
             operator: None,
             tracking,
-            product: None,
+            product,
             package: &package,
         };
         // As after a restart: what is kept is all there is.
