@@ -38,6 +38,16 @@ struct Script {
     start: String,
     /// By name: how they are tracked.
     products: BTreeMap<String, String>,
+    /// Products that are kept in another unit than Units, with its name in Odoo.
+    #[serde(default)]
+    units: BTreeMap<String, String>,
+    /// `{name}` is the barcode of a packaging: its product, and how many of its own unit it holds.
+    #[serde(default)]
+    packagings: BTreeMap<String, (String, u32)>,
+    /// Products whose barcode has a place for a weight in grams; `{name.weighed}` is one with this
+    /// weight.
+    #[serde(default)]
+    weighed: BTreeMap<String, String>,
     /// What lies where before anything is read.
     #[serde(default)]
     before: Vec<Before>,
@@ -46,6 +56,9 @@ struct Script {
     orders: BTreeMap<String, Order>,
     step: Vec<Step>,
     events: Vec<String>,
+    /// What the labels measured of those events of which they did, in order.
+    #[serde(default)]
+    measures: Vec<String>,
     #[serde(default)]
     stock: Vec<Stock>,
     /// Orders whose picking is done in the end.
@@ -152,8 +165,39 @@ impl Stage {
         }
     }
 
+    /// In which units products are kept, and their other barcodes.
+    async fn measure(&mut self, script: &Script) {
+        for (product, unit) in &script.units {
+            let unit = json!([["name", "=", unit]]);
+            let unit = self.target.find("uom.uom", unit).await;
+            let product = self.products[product].1;
+            let body = json!({"ids": [product], "vals": {"uom_id": unit}});
+            self.target.admin("product.product", "write", body).await;
+        }
+        for (name, (product, count)) in &script.packagings {
+            let product = self.products[product].1;
+            let unit = self.target.case_of(product, *count).await;
+            let barcode = fresh_gtin();
+            let values = json!({"product_id": product, "uom_id": unit, "barcode": barcode});
+            self.target.made("product.uom", values).await;
+            self.names.insert(name.clone(), barcode);
+        }
+        for (product, grams) in &script.weighed {
+            let number = fresh_number() % 100_000;
+            let weighed = |grams: &str| with_check_digit(&format!("21{number:05}{grams}"));
+            let known = self.products.get_mut(product).unwrap();
+            known.0 = weighed("00000");
+            let vals = json!({"barcode": known.0});
+            let body = json!({"ids": [known.1], "vals": vals});
+            self.target.admin("product.product", "write", body).await;
+            self.names
+                .insert(format!("{product}.weighed"), weighed(grams));
+        }
+    }
+
     /// What lies where, and what is ordered.
     async fn furnish(&mut self, script: &Script) {
+        self.measure(script).await;
         for stock in &script.before {
             let product = self.products[&stock.product].1;
             let bin = json!([["barcode", "=", stock.at]]);
@@ -275,6 +319,20 @@ impl Stage {
             .collect()
     }
 
+    /// What labels measured of what flows have made.
+    fn measures(&self) -> Vec<String> {
+        let daemon = self.daemon.as_ref().unwrap();
+        let events = daemon.journal().events(0, 1_000).unwrap().into_iter();
+        let measured = events.filter(|recorded| !recorded.event.measures.is_empty());
+        let said = |(name, value): (&String, &rust_decimal::Decimal)| format!("{name} {value}");
+        measured
+            .map(|recorded| {
+                let said: Vec<_> = recorded.event.measures.iter().map(said).collect();
+                said.join(", ")
+            })
+            .collect()
+    }
+
     /// Until all that flows have made is in Odoo.
     async fn posted(&self) {
         let count = self.made().len() as u64;
@@ -287,6 +345,7 @@ impl Stage {
     async fn check(&self, script: &Script) {
         let expected: Vec<_> = script.events.iter().map(|event| self.text(event)).collect();
         assert_eq!(self.made(), expected);
+        assert_eq!(self.measures(), script.measures);
         self.posted().await;
         for order in &script.done {
             let read = json!({"ids": [self.pickings[order]], "fields": ["state"]});
@@ -321,7 +380,11 @@ impl Stage {
 /// A number that no earlier run has used, with its check digit.
 fn fresh_gtin() -> String {
     let moment: u64 = fresh_number() % 1_000_000_000;
-    let body = format!("950{moment:09}");
+    with_check_digit(&format!("950{moment:09}"))
+}
+
+/// Twelve digits as an EAN-13.
+fn with_check_digit(body: &str) -> String {
     let digits = body.bytes().zip([1, 3].into_iter().cycle());
     let sum: u32 = digits
         .map(|(digit, weight)| u32::from(digit - b'0') * weight)
@@ -573,7 +636,18 @@ macro_rules! flows {
     };
 }
 
-flows!(count, pack, pick, receive, r#return, scrap, transfer);
+flows!(
+    count,
+    count_codes,
+    measures,
+    pack,
+    pick,
+    receive,
+    receive_weighed,
+    r#return,
+    scrap,
+    transfer,
+);
 
 #[test]
 fn every_sequence_is_played() {
