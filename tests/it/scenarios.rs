@@ -169,6 +169,7 @@ scenarios!(
     pack_while_somebody_validates,
     package_heals_when_it_is_known,
     package_required,
+    packaging_in_a_foreign_unit,
     parked_holds_back_its_order,
     pick_a_case,
     pick_another_lot,

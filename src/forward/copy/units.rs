@@ -6,7 +6,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Copy, CopyError, Found, Measure};
+use super::{CodeOf, Copy, CopyError, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
 use crate::forward::odoo::{Kind, Row};
@@ -131,6 +131,23 @@ impl Copy {
         Ok(found
             .map(|(place, row)| (row, stated(unit)[place].1))
             .collect())
+    }
+
+    /// The product and the unit of a packaging whose unit cannot be converted into the product's.
+    pub fn foreign_packaging(&self, code: &str) -> Result<Option<(String, String)>, CopyError> {
+        for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
+            let product = self.row(Kind::Product, packaging.product_id.unwrap_or_default())?;
+            let Some(product) = product else { continue };
+            if self.contained(&product, &packaging)?.is_none() {
+                let unit = packaging.uom_id.unwrap_or_default();
+                let called = self.called(Kind::Unit, unit)?.map(|called| called.name);
+                let unit = called.filter(|name| !name.is_empty());
+                let named =
+                    unit.unwrap_or_else(|| format!("id {}", packaging.uom_id.unwrap_or_default()));
+                return Ok(Some((product.display_name.unwrap_or_default(), named)));
+            }
+        }
+        Ok(None)
     }
 
     /// A code that stands for one of the product's own unit.

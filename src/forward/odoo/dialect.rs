@@ -317,10 +317,10 @@ mod tests {
 
     #[test]
     fn answers_come_back_in_the_words_of_19() {
-        let answer = json!([{"id": 1, "factor_inv": 12.0}]);
+        let answer = json!([{"id": 1, "factor_inv": 12.0, "category_id": 2}]);
         assert_eq!(
             Dialect::V17.understood("uom.uom", answer),
-            json!([{"id": 1, "factor": 12.0}])
+            json!([{"id": 1, "factor": 12.0, "parent_path": 2}])
         );
         let answer = json!([{"id": 1, "group_id": 2}]);
         assert_eq!(

@@ -245,7 +245,14 @@ impl Kind {
 
     pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &["write_date", "active", "factor", "rounding", "parent_path"],
+            Self::Unit => &[
+                "write_date",
+                "active",
+                "name",
+                "factor",
+                "rounding",
+                "parent_path",
+            ],
             Self::Product => &[
                 "write_date",
                 "active",

@@ -51,6 +51,15 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "unit-mismatch",
+        meaning: "the unit of the packaging has no common reference with that of its product, so nobody knows how many one holds",
+        choices: &[
+            (Retry, "the unit was changed in Odoo"),
+            (Edit, "name the product, and how many of it were moved"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "ambiguous-product",
         meaning: "more than one product has it; the message names them",
         choices: &AMBIGUOUS,
