@@ -1,5 +1,6 @@
 //! The copy of Odoo's data, asked for what a code is.
 
+use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::forward::copy::{Copy, CopyError, Found, OrderFound};
@@ -113,7 +114,13 @@ impl Known for InCopy<'_> {
 /// The company's rules for codes.
 pub fn nomenclature(copy: &Copy) -> Option<Nomenclature> {
     let own = copy.nomenclature().ok()?;
-    let rules: Vec<_> = own.rules.iter().filter_map(rule).collect();
+    let weight = if own.pounds {
+        Unit::Pound
+    } else {
+        Unit::Kilogram
+    };
+    let rules = own.rules.iter();
+    let rules: Vec<_> = rules.filter_map(|one| rule(one, weight)).collect();
     if rules.is_empty() {
         return None;
     }
@@ -133,7 +140,7 @@ pub fn nomenclature(copy: &Copy) -> Option<Nomenclature> {
         .ok()
 }
 
-fn rule(rule: &odoo::Rule) -> Option<nomenclature::Rule> {
+fn rule(rule: &odoo::Rule, weight: Unit) -> Option<nomenclature::Rule> {
     let encoding = match rule.encoding.as_deref() {
         None | Some("any") => Encoding::Any,
         Some("ean13") => Encoding::Ean13,
@@ -158,6 +165,7 @@ fn rule(rule: &odoo::Rule) -> Option<nomenclature::Rule> {
         content,
         decimals: rule.gs1_decimal_usage,
         uom: rule.associated_uom_id,
+        weight,
     })
 }
 
@@ -173,6 +181,7 @@ mod tests {
         let copy = Copy::open(dir.path(), "x").unwrap();
         let nomenclature = odoo::Nomenclature {
             gs1,
+            pounds: false,
             conversion: Some("none".to_owned()),
             rules: serde_json::from_value(rules).unwrap(),
         };
@@ -204,6 +213,19 @@ mod tests {
         assert_eq!(plain.element("3302", "000125", 2026), None);
         assert_eq!(plain.text("0036000291452").unwrap().rule.kind, "lot");
         assert_eq!(plain.text("036000291452"), None, "UPC-A stays what it is");
+    }
+
+    #[test]
+    fn a_weight_without_a_unit_is_in_odoos_unit_of_weight() {
+        let rules = json!([{"name": "Weights", "type": "weight", "pattern": "21.....{NNDDD}", "sequence": 1, "encoding": "ean13"}]);
+        let (_dir, copy) = copy_with(false, rules);
+        let mut own = copy.nomenclature().unwrap();
+        for (pounds, unit) in [(false, Unit::Kilogram), (true, Unit::Pound)] {
+            own.pounds = pounds;
+            copy.set_nomenclature(&own).unwrap();
+            let rules = nomenclature(&copy).unwrap();
+            assert_eq!(rules.text("2112345002750").unwrap().rule.weight, unit);
+        }
     }
 
     /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a lot: there it is the bin.

@@ -232,31 +232,35 @@ impl Details {
                     fill(&mut details.expiry, *date, found, elements)?;
                 }
                 ("weight" | "quantity", Value::Number(number)) => {
-                    let place = match found.rule.uom {
-                        Some(unit) => {
-                            let unit = UnitOf::Id(unit);
-                            details.measures.push(Measured {
-                                value: *number,
-                                unit,
-                            });
-                            continue;
-                        }
-                        None if kind == "weight" => &mut details.weight_kg,
-                        None => &mut details.quantity,
-                    };
-                    fill(place, *number, found, elements)?;
-                    if kind == "weight" {
-                        details
-                            .measures
-                            .push(Measured::gs1(*number, Unit::Kilogram));
-                    } else {
-                        details.count = Some(*number);
-                    }
+                    details.add_number(*number, found, elements)?;
                 }
                 _ => {}
             }
         }
         Ok(details)
+    }
+
+    /// What a rule of the site's reads as a weight or a quantity.
+    fn add_number(
+        &mut self,
+        number: Decimal,
+        found: &Found<'_>,
+        elements: &ElementString,
+    ) -> Result<(), Unclear> {
+        let unit = found.rule.uom.map(UnitOf::Id);
+        let is_weight = found.rule.kind == "weight";
+        if unit.is_none() && !is_weight {
+            fill(&mut self.quantity, number, found, elements)?;
+            self.count = Some(number);
+            return Ok(());
+        }
+        let unit = unit.unwrap_or(UnitOf::Gs1(found.rule.weight));
+        if unit == UnitOf::Gs1(Unit::Kilogram) {
+            fill(&mut self.weight_kg, number, found, elements)?;
+        }
+        let value = number;
+        self.measures.push(Measured { value, unit });
+        Ok(())
     }
 
     /// What a code is that says no more than this, and whose word that is.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::measures::{Measured, settle};
-use super::{By, Item, Known, KnownProduct, Meaning, Unclear};
+use super::{By, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
 use crate::decode::gs1::{Gtin, Unit, is_sscc};
 use crate::decode::nomenclature::{Found, Value};
 use crate::decode::profile::{Kind, Symbology};
@@ -14,6 +14,7 @@ use crate::decode::profile::{Kind, Symbology};
 struct Candidate {
     code: String,
     item: Item,
+    measured: Vec<Measured>,
 }
 
 /// The item number that a text is, if it is one.
@@ -47,10 +48,7 @@ pub(super) fn products(
                 known: true,
                 ..candidate.item.clone()
             };
-            if let Some(weight) = item.weight_kg {
-                let measured = Measured::gs1(weight, Unit::Kilogram);
-                settle(&mut item, &product, &[measured], known)?;
-            }
+            settle(&mut item, &product, &candidate.measured, known)?;
             products.insert(product.id, (product, item));
         }
     }
@@ -65,6 +63,7 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
             gtin: gtin.map(|gtin| gtin.to_string()),
             ..Item::default()
         },
+        measured: Vec::new(),
     };
     let mut all = Vec::new();
     if let Some(found) = found.filter(|found| is_product(&found.rule.kind)) {
@@ -73,6 +72,7 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
             Value::Number(_) => Candidate {
                 code: found.base_code.clone(),
                 item: measured(found),
+                measured: weight(found).into_iter().collect(),
             },
             _ => plain(&found.base_code),
         });
@@ -84,19 +84,28 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
 
 /// What a rule for products says: its base code, with what is in the place of its number.
 pub(super) fn measured(found: &Found<'_>) -> Item {
-    let number = match &found.value {
-        Value::Number(number) => Some(*number),
-        _ => None,
-    };
-    let weight_kg = number.filter(|_| found.rule.kind == "weight");
-    let net = weight_kg.map(|weight| ("net_kg".to_owned(), weight));
+    let weight = weight(found);
+    let weight_kg = weight
+        .filter(|weight| weight.unit == UnitOf::Gs1(Unit::Kilogram))
+        .map(|weight| weight.value);
+    let name = weight_kg.map_or("net_lb", |_| "net_kg");
+    let net = weight.map(|weight| (name.to_owned(), weight.value));
     Item {
         code: found.base_code.clone(),
         weight_kg,
         measures: net.into_iter().collect(),
-        is_measured: weight_kg.is_some(),
-        quantity: number.filter(|_| found.rule.kind == "quantity"),
+        is_measured: weight.is_some(),
         ..Item::default()
+    }
+}
+
+/// The number of a rule for weights.
+fn weight(found: &Found<'_>) -> Option<Measured> {
+    match &found.value {
+        Value::Number(number) if found.rule.kind == "weight" => {
+            Some(Measured::gs1(*number, found.rule.weight))
+        }
+        _ => None,
     }
 }
 

@@ -95,6 +95,7 @@ fn rule(sequence: i32, encoding: Encoding, kind: &str, pattern: &str) -> Rule {
         content: Content::Alpha,
         decimals: false,
         uom: None,
+        weight: crate::decode::gs1::Unit::Kilogram,
     }
 }
 

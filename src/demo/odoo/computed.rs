@@ -19,6 +19,7 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
         }
         ("stock.move", "picked") => json!(is_picked(store, id)),
         ("uom.uom", "rounding") => json!(PRECISION),
+        ("product.product", "weight_uom_name") => json!("kg"),
         ("uom.uom", "parent_path") => json!(unit_path(store, id)),
         ("stock.move.line", "state") => state(store, row),
         ("stock.move.line", "quantity_product_uom") => json!(store.in_own_unit(row)),

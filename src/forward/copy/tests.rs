@@ -342,7 +342,8 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
     for (value, unit, into, fit) in [
         ("12.5", Unit::Kilogram, 1, Fit::Foreign),
         ("12.5", Unit::Kilogram, 4, is("12.5")),
-        ("0.275", Unit::Kilogram, 4, is("0.275")),
+        ("0.275", Unit::Kilogram, 4, Fit::Unfit),
+        ("0.27", Unit::Kilogram, 4, is("0.27")),
         ("0.275", Unit::Kilogram, 3, is("275")),
         ("12.5", Unit::Kilogram, 6, is("27.56")),
         // A ton is kept in steps of ten kilograms.

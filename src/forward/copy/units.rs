@@ -83,9 +83,6 @@ pub(super) fn measure(unit: &Row, own: &Row, times: f64) -> Option<Measure> {
 impl Copy {
     /// A measure in one of Odoo's units, converted as Odoo does.
     pub fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Result<Fit, CopyError> {
-        if unit == UnitOf::Id(into) {
-            return Ok(Fit::Is(value));
-        }
         let Some(own) = self.row(Kind::Unit, into)? else {
             return Ok(Fit::Unknown);
         };
@@ -100,9 +97,6 @@ impl Copy {
             return Ok(Fit::Unknown);
         }
         for (unit, times) in units {
-            if unit.id == into && (times - 1.0).abs() < f64::EPSILON {
-                return Ok(Fit::Is(value));
-            }
             if let Some(measure) = measure(&unit, &own, times) {
                 let measure = measure.with_precision(self.precision(into)?);
                 let converted = measure.convert(value);

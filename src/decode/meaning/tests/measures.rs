@@ -172,3 +172,25 @@ fn of_what_nobody_knows_a_measure_says_no_quantity() {
     assert!(!counted.is_measured);
     assert_eq!(counted.quantity, Some(8.into()));
 }
+
+#[test]
+fn where_odoo_weighs_in_pounds_a_weight_barcode_does_too() {
+    let weight = Rule {
+        weight: Unit::Pound,
+        ..rule(40, Encoding::Ean13, "weight", "21.....{NNDDD}")
+    };
+    let nomenclature = Nomenclature::new(Conversion::Always, vec![weight]).unwrap();
+    let copy = shop();
+    let context = Context {
+        means: &[],
+        nomenclature: Some(&nomenclature),
+        known: &copy,
+        year: 2026,
+    };
+    let understood = context.understand_text("2154321002750", None).unwrap();
+    let Meaning::Product(tin) = understood.meaning else {
+        panic!("it is a tin")
+    };
+    assert_eq!((tin.quantity, tin.weight_kg), (None, None));
+    assert_eq!(tin.measures.get("net_lb"), Some(&Decimal::new(275, 3)));
+}
