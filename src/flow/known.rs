@@ -112,6 +112,7 @@ impl Known for InCopy<'_> {
 }
 
 /// The company's rules for codes.
+#[must_use]
 pub fn nomenclature(copy: &Copy) -> Option<Nomenclature> {
     let own = copy.nomenclature().ok()?;
     let weight = if own.pounds {

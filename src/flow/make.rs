@@ -165,11 +165,11 @@ fn join(one: &Item, other: &Item) -> Option<Item> {
         };
         (code, product, Measure::OWN)
     });
-    let codes = own.into_iter().chain([
+    let stated = own.into_iter().chain([
         (one.code.clone(), product, measure),
         (other.code.clone(), of_other, other_measure),
     ]);
-    let joined = codes.filter_map(|(code, product, unit)| {
+    let joined = stated.filter_map(|(code, product, unit)| {
         let sum = measure.restate(one.quantity, &unit)?;
         let quantity = sum.checked_add(other_measure.restate(other.quantity, &unit)?)?;
         let product = Some(product);

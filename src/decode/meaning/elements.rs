@@ -305,13 +305,12 @@ impl Details {
                 .filter(|units| *units != Decimal::ONE),
             known: product.is_some(),
         };
-        match product {
-            Some(product) => settle(&mut item, product, &self.measures, known)?,
+        if let Some(product) = product {
+            settle(&mut item, product, &self.measures, known)?;
+        } else {
             // What its unit is nobody knows yet: items are counted in what the code stands for.
-            None => {
-                let items = self.measures.iter().find(|measured| measured.is_count());
-                item.quantity = item.quantity.or(items.map(|items| items.value));
-            }
+            let items = self.measures.iter().find(|measured| measured.is_count());
+            item.quantity = item.quantity.or(items.map(|items| items.value));
         }
         Ok((item, product.map(|product| product.id)))
     }

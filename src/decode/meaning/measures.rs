@@ -42,7 +42,7 @@ impl Measured {
 pub(super) fn settle(
     item: &mut Item,
     product: &KnownProduct,
-    measures: &[Measured],
+    label: &[Measured],
     known: &dyn Known,
 ) -> Result<(), Unclear> {
     let Some(own) = product.unit else {
@@ -50,7 +50,7 @@ pub(super) fn settle(
     };
     let mut refused = None;
     let mut found: Option<(Decimal, &Measured)> = None;
-    for measured in measures {
+    for measured in label {
         match known.convert(measured.value, measured.unit, own) {
             Fit::Is(quantity) if quantity > Decimal::ZERO => {
                 // One that is in the product's own unit is as exact as it is printed.

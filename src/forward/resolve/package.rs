@@ -1,4 +1,4 @@
-//! Out of which package goods are taken where the scan names none. Pure.
+//! Out of which package goods are taken where the scan names none.
 //!
 //! The rule is that of a count: where enough lies loose, the goods are taken loose; where all lies in
 //! one package, out of that one. Anything else only a person knows.
@@ -11,10 +11,15 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::stock::{Stock, source, taken};
+use super::coming::{Missing, on_its_way};
+use super::stock::{SAID_MAX, Stock, bin_of, source, taken};
+use super::{Asked, Ground, Resolved, reason};
+use crate::document::Reason;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::stock::Place;
-use crate::forward::odoo::{Transfer, TransferLine};
+use crate::forward::odoo::{Client, Kind, Transfer, TransferLine};
+use crate::forward::refresh::Trouble;
+use crate::outcome::code;
 
 /// The packages of a line: the one that its goods are taken out of, and the one that they are in
 /// afterwards.
@@ -23,7 +28,7 @@ pub(super) struct Packages(pub Option<i64>, pub Option<i64>);
 
 /// Where a line takes its goods from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+enum Source {
     /// As the line says.
     Given,
     /// Out of this package, although the line does not name it.
@@ -40,8 +45,90 @@ impl Packages {
     }
 }
 
-/// For each line where it takes its goods from. `splits`: a part of a named package is taken out of it.
-pub(super) fn sources(stock: &Stock, transfer: &Transfer, splits: bool) -> Vec<Source> {
+/// Makes each line take its goods out of the package that they lie in; answers the packages that were
+/// not scanned so. An error: only a person knows the package.
+pub(super) async fn choose_packages(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    stock: &Stock,
+    transfer: &mut Transfer,
+) -> Result<Resolved<Vec<Option<Packages>>>, Trouble> {
+    if asked.undoing.is_some() {
+        return Ok(Ok(Vec::new()));
+    }
+    let splits = asked.document.corrects.is_some();
+    let mut packages = vec![None; transfer.lines.len()];
+    for (place, source) in sources(stock, transfer, splits).into_iter().enumerate() {
+        let line = &transfer.lines[place];
+        let chosen = match source {
+            Source::Given => continue,
+            Source::Part => Packages(line.package, None),
+            Source::Only { package, missing } => {
+                // What is on its way there does not lie in the package.
+                let missing = Missing {
+                    line: place,
+                    product: line.product,
+                    bin: line.from,
+                    quantity: missing,
+                };
+                if on_its_way(odoo, ground, asked, &[missing]).await?.is_some() {
+                    continue;
+                }
+                Packages(Some(package), line.into)
+            }
+            Source::Unclear => return Ok(Err(unclear_package(asked, place))),
+        };
+        packages[place] = Some(chosen);
+    }
+    for (line, packages) in transfer.lines.iter_mut().zip(&packages) {
+        if let Some(packages) = packages {
+            packages.apply(line);
+        }
+    }
+    if packages.iter().all(Option::is_none) {
+        packages.clear();
+    }
+    Ok(Ok(packages))
+}
+
+/// Says in the ledger which packages goods are taken out of that no scan names.
+pub(super) fn describe_packages(
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    packages: &[Option<Packages>],
+) -> Result<Option<String>, Trouble> {
+    let mut parts = Vec::new();
+    for (place, packages) in packages.iter().enumerate() {
+        let Some(Packages(Some(package), _)) = packages else {
+            continue;
+        };
+        if parts.len() == SAID_MAX {
+            parts.push("more".to_owned());
+            break;
+        }
+        let line = asked.document.lines.get(place);
+        let product = line.map_or("?", |line| &line.product);
+        let called = ground.copy.called(Kind::Package, *package)?;
+        let name = called.map_or_else(|| format!("id {package}"), |called| called.name);
+        let bin = bin_of(asked, place);
+        parts.push(format!("{product} from bin {bin} out of package {name}"));
+    }
+    Ok((!parts.is_empty()).then(|| format!("takes {}", parts.join("; "))))
+}
+
+fn unclear_package(asked: Asked<'_>, place: usize) -> Reason {
+    let bin = bin_of(asked, place);
+    let line = asked.document.lines.get(place);
+    let product = line.map_or("?", |line| &line.product);
+    let message = format!(
+        "bin {bin} holds {product} in packages, and too little of it loose: edit in the package that it was taken out of, or put the packages right in Odoo and retry"
+    );
+    reason(code::PACKAGE_REQUIRED, message)
+}
+
+/// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken out of it.
+fn sources(stock: &Stock, transfer: &Transfer, splits: bool) -> Vec<Source> {
     let taken = taken(transfer);
     let needed = |line: &TransferLine| {
         let quantity = taken.get(&source(line)).map(|(_, quantity)| *quantity);

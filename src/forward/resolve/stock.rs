@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::coming::{Missing, on_its_way};
-use super::package::{Packages, Source, sources};
+use super::package::{choose_packages, describe_packages};
 use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
 use crate::document::{Document, Reason};
 use crate::forward::machine::{TOLERANCE, Work};
 use crate::forward::odoo::stock::Place;
-use crate::forward::odoo::{Client, Kind, Transfer, TransferLine};
+use crate::forward::odoo::{Client, Transfer, TransferLine};
 use crate::forward::order::{LotRef, OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
 use crate::outcome::{Failure, code, flag};
@@ -20,7 +20,7 @@ use crate::outcome::{Failure, code, flag};
 /// What a person answers where the gateway asked whether it may be.
 const ALLOW: &str = "allow";
 /// Bins that are named in one message.
-const SAID_MAX: usize = 3;
+pub(super) const SAID_MAX: usize = 3;
 
 /// What Odoo holds, less what is about to be taken out and with what is about to come in.
 pub(super) type Stock = BTreeMap<Place, Decimal>;
@@ -103,88 +103,6 @@ pub(super) async fn settle(
         }
     }
     say(odoo, ground, documents, resolved, short).await
-}
-
-/// Makes each line take its goods out of the package that they lie in; answers the packages that were
-/// not scanned so. An error: only a person knows the package.
-async fn choose_packages(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    asked: Asked<'_>,
-    stock: &Stock,
-    transfer: &mut Transfer,
-) -> Result<Resolved<Vec<Option<Packages>>>, Trouble> {
-    if asked.undoing.is_some() {
-        return Ok(Ok(Vec::new()));
-    }
-    let splits = asked.document.corrects.is_some();
-    let mut packages = vec![None; transfer.lines.len()];
-    for (place, source) in sources(stock, transfer, splits).into_iter().enumerate() {
-        let line = &transfer.lines[place];
-        let chosen = match source {
-            Source::Given => continue,
-            Source::Part => Packages(line.package, None),
-            Source::Only { package, missing } => {
-                // What is on its way there does not lie in the package.
-                let missing = Missing {
-                    line: place,
-                    product: line.product,
-                    bin: line.from,
-                    quantity: missing,
-                };
-                if on_its_way(odoo, ground, asked, &[missing]).await?.is_some() {
-                    continue;
-                }
-                Packages(Some(package), line.into)
-            }
-            Source::Unclear => return Ok(Err(unclear_package(asked, place))),
-        };
-        packages[place] = Some(chosen);
-    }
-    for (line, packages) in transfer.lines.iter_mut().zip(&packages) {
-        if let Some(packages) = packages {
-            packages.apply(line);
-        }
-    }
-    if packages.iter().all(Option::is_none) {
-        packages.clear();
-    }
-    Ok(Ok(packages))
-}
-
-/// Says in the ledger which packages goods are taken out of that no scan names.
-fn describe_packages(
-    ground: Ground<'_>,
-    asked: Asked<'_>,
-    packages: &[Option<Packages>],
-) -> Result<Option<String>, Trouble> {
-    let mut parts = Vec::new();
-    for (place, packages) in packages.iter().enumerate() {
-        let Some(Packages(Some(package), _)) = packages else {
-            continue;
-        };
-        if parts.len() == SAID_MAX {
-            parts.push("more".to_owned());
-            break;
-        }
-        let line = asked.document.lines.get(place);
-        let product = line.map_or("?", |line| &line.product);
-        let called = ground.copy.called(Kind::Package, *package)?;
-        let name = called.map_or_else(|| format!("id {package}"), |called| called.name);
-        let bin = bin_of(asked, place);
-        parts.push(format!("{product} from bin {bin} out of package {name}"));
-    }
-    Ok((!parts.is_empty()).then(|| format!("takes {}", parts.join("; "))))
-}
-
-fn unclear_package(asked: Asked<'_>, place: usize) -> Reason {
-    let bin = bin_of(asked, place);
-    let line = asked.document.lines.get(place);
-    let product = line.map_or("?", |line| &line.product);
-    let message = format!(
-        "bin {bin} holds {product} in packages, and too little of it loose: edit in the package that it was taken out of, or put the packages right in Odoo and retry"
-    );
-    reason(code::PACKAGE_REQUIRED, message)
 }
 
 /// The place in the document of a line that takes more than there is, what there is, and what all such lines take.
@@ -369,7 +287,6 @@ fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
         into: line.into,
         owner: line.owner,
         quantity: line.quantity,
-        ..TransferLine::default()
     });
     Transfer {
         key: document.key,
@@ -404,7 +321,7 @@ fn in_words(asked: Asked<'_>, lacks: &[Lack]) -> String {
 }
 
 /// Where the line takes goods from, as it was scanned.
-fn bin_of(asked: Asked<'_>, line: usize) -> &str {
+pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     let line = asked.document.lines.get(line);
     let from = line.and_then(|line| match asked.undoing {
         Some(_) => line.to.as_deref().or(line.from.as_deref()),
