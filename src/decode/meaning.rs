@@ -145,6 +145,11 @@ pub trait Known {
             UnitOf::Gs1(_) => Fit::Unknown,
         }
     }
+    /// The name of the product that was scanned last, if its unit has no common reference with Units:
+    /// so many pieces are no quantity of it.
+    fn last_without_pieces(&self) -> Option<String> {
+        None
+    }
     /// A code of this product that stands for one of its own unit.
     fn own_code(&self, _product: i64) -> Option<String> {
         None

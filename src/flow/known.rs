@@ -106,6 +106,15 @@ impl Known for InCopy<'_> {
         fit.unwrap_or(Fit::Unknown)
     }
 
+    fn last_without_pieces(&self) -> Option<String> {
+        let Ok(Found::One(product)) = self.copy.product(self.last?) else {
+            return None;
+        };
+        let piece = UnitOf::Gs1(Unit::Piece);
+        let fit = self.convert(Decimal::ONE, piece, product.unit);
+        (fit == Fit::Foreign).then_some(product.name)
+    }
+
     fn own_code(&self, product: i64) -> Option<String> {
         self.copy.own_code(product).ok()?
     }
@@ -227,6 +236,38 @@ mod tests {
             let rules = nomenclature(&copy).unwrap();
             assert_eq!(rules.text("2112345002750").unwrap().rule.weight, unit);
         }
+    }
+
+    #[test]
+    fn so_many_pieces_are_no_quantity_of_what_was_weighed_last() {
+        let (_dir, copy) = copy_with(false, json!([]));
+        let unit = |id: i64, external: &str| Row {
+            id,
+            active: true,
+            factor: Some(1.0),
+            reference: Some(id.to_string()),
+            external: Some(external.to_owned()),
+            ..Row::default()
+        };
+        let units = [
+            unit(1, "uom.product_uom_unit"),
+            unit(3, "uom.product_uom_gram"),
+        ];
+        let product = |id, barcode: &str, unit| Row {
+            id,
+            active: true,
+            barcode: Some(barcode.to_owned()),
+            display_name: Some(barcode.to_lowercase()),
+            uom_id: Some(unit),
+            ..Row::default()
+        };
+        copy.apply(Kind::Unit, &units).unwrap();
+        let products = [product(1, "PEN", 1), product(2, "HAM", 3)];
+        copy.apply(Kind::Product, &products).unwrap();
+        let last = |last| InCopy { copy: &copy, last }.last_without_pieces();
+        assert_eq!(last(Some("HAM")).as_deref(), Some("ham"));
+        assert_eq!(last(Some("PEN")), None);
+        assert_eq!(last(None), None);
     }
 
     /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a lot: there it is the bin.

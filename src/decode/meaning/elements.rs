@@ -58,9 +58,10 @@ pub(super) fn meaning(
         });
     }
     let thing = thing.map(|thing| (thing.meaning, thing.by));
-    Ok(thing
-        .or_else(|| destination(&found))
-        .or_else(|| details.alone(elements)))
+    match thing.or_else(|| destination(&found)) {
+        Some(thing) => Ok(Some(thing)),
+        None => details.alone(elements, context.known),
+    }
 }
 
 /// What the site's rules say of the elements that GS1's leave to it, in the order of the code.
@@ -264,17 +265,30 @@ impl Details {
     }
 
     /// What a code is that says no more than this, and whose word that is.
-    fn alone(self, elements: &ElementString) -> Option<(Meaning, By)> {
+    fn alone(
+        self,
+        elements: &ElementString,
+        known: &dyn Known,
+    ) -> Result<Option<(Meaning, By)>, Unclear> {
         let expiry = self.expiry;
         let (meaning, gs1s) = if let Some(name) = self.serial.or(self.lot) {
             (Meaning::Lot { name, expiry }, ["10", "21"])
         } else {
-            let quantity = self.quantity?;
+            let Some(quantity) = self.quantity else {
+                return Ok(None);
+            };
             (Meaning::Quantity { quantity }, ["30", "37"])
         };
         let is_gs1s = gs1s.iter().any(|ai| elements.get(ai).is_some());
+        if let Meaning::Quantity { quantity } = meaning
+            && is_gs1s
+            && let Some(product) = known.last_without_pieces()
+        {
+            let measure = Measured::gs1(quantity, Unit::Piece).describe();
+            return Err(Unclear::Measure { product, measure });
+        }
         let by = if is_gs1s { By::Gs1 } else { By::Nomenclature };
-        Some((meaning, by))
+        Ok(Some((meaning, by)))
     }
 
     /// A product by its code with all of this, and its id where it is known.

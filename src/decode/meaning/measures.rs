@@ -29,7 +29,7 @@ impl Measured {
     }
 
     /// In words.
-    fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         let value = self.value.normalize();
         match self.unit {
             UnitOf::Gs1(unit) => format!("{value} {}", unit.as_str()),
