@@ -56,17 +56,7 @@ pub(super) fn judge(
             };
         }
     } else {
-        let is_another_packaging = |other: &Count| {
-            let scanned = scanned_of(other.number);
-            other.time == wanted.at && scanned.is_some_and(|scanned| scanned != wanted.scanned)
-        };
-        match standing(book, wanted, others) {
-            // As much in cases as in pieces: said twice, or half of what is there.
-            Standing::Superseded(other)
-                if is_another_packaging(&other) && !wanted.is_allowed && !is_in_doubt(wanted) =>
-            {
-                return Verdict::Park(contradicted(wanted, other));
-            }
+        match standing(book, wanted, others, scanned_of) {
             // A newer count holds whichever of its two times is right.
             Standing::Superseded(newer)
                 if wanted.is_allowed || newer.time >= wanted.done.bounds().1 =>
@@ -104,8 +94,14 @@ fn is_in_doubt(wanted: &Wanted) -> bool {
 
 /// By the book, which has no count that is compared in the same go: two of one place and time
 /// contradict each other there, too. Of two of different times the newer one is corrected when the
-/// older one is posted.
-fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
+/// older one is posted. As much in cases as in pieces at one time is a contradiction, too: said twice,
+/// or half of what lies there.
+fn standing(
+    book: &Book,
+    wanted: &Wanted,
+    others: &[Wanted],
+    scanned_of: &dyn Fn(u64) -> Option<Decimal>,
+) -> Standing {
     let known = book.standing(&wanted.of, wanted.number, wanted.at, wanted.counted);
     let contradicts = |other: &&Wanted| {
         other.of == wanted.of
@@ -114,6 +110,10 @@ fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
             && other.at == wanted.at
             && (other.counted, other.scanned) != (wanted.counted, wanted.scanned)
     };
+    let is_another_packaging = |other: &Count| {
+        let scanned = scanned_of(other.number);
+        other.time == wanted.at && scanned.is_some_and(|scanned| scanned != wanted.scanned)
+    };
     match others.iter().find(contradicts) {
         Some(other) if known == Standing::Newest => Standing::Contradicted(Count {
             time: other.at,
@@ -121,7 +121,12 @@ fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
             counted: other.counted,
             recounts: 0,
         }),
-        _ => known,
+        _ => match known {
+            Standing::Superseded(other) if is_another_packaging(&other) => {
+                Standing::Contradicted(other)
+            }
+            known => known,
+        },
     }
 }
 
