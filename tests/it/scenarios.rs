@@ -285,6 +285,7 @@ scenarios!(
     transfer_forbidden,
     transfer_forbidden_and_discarded,
     transfer_forbidden_to_write,
+    transfer_of_what_came_beside_a_package,
     transfer_out_of_one_of_two_packages,
     transfer_out_of_the_only_package,
     true_time,

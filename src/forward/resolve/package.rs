@@ -192,6 +192,7 @@ fn source_of(stock: &Stock, line: &TransferLine, needed: Decimal, splits: bool) 
 mod tests {
     use super::*;
     use crate::document::DocumentKey;
+    use crate::forward::order::LotRef;
 
     fn stock(held: &[(Option<i64>, i64)]) -> Stock {
         let place = |package| Place {
@@ -254,6 +255,40 @@ mod tests {
         // Nothing is there at all.
         assert_eq!(first(&[], 6), Source::Given);
         assert_eq!(first(&[(None, 2)], 6), Source::Given);
+    }
+
+    #[test]
+    fn only_a_package_with_the_very_goods_is_taken_from() {
+        let of = |lot, package, owner| Place {
+            product: 1,
+            bin: 5,
+            lot,
+            package,
+            owner,
+        };
+        let held = Stock::from([
+            (of(Some(1), Some(8), None), 24.into()),
+            (of(Some(2), Some(9), Some(3)), 24.into()),
+        ]);
+        let source_of = |lot: i64, owner| {
+            let mut transfer = transfer(&[6], None);
+            transfer.lines[0].lot = LotRef::Known {
+                id: lot,
+                name: String::new(),
+            };
+            transfer.lines[0].owner = owner;
+            sources(&held, &transfer, false).remove(0)
+        };
+        let only = |package| Source::Only {
+            package,
+            missing: 6.into(),
+        };
+        assert_eq!(source_of(1, None), only(8));
+        // Whoever's it is, where nobody says it; of another owner nothing is there.
+        assert_eq!(source_of(2, None), only(9));
+        assert_eq!(source_of(2, Some(3)), only(9));
+        assert_eq!(source_of(2, Some(4)), Source::Given);
+        assert_eq!(source_of(7, None), Source::Given);
     }
 
     #[test]
