@@ -63,7 +63,8 @@ impl Field {
     }
 }
 
-/// The fields that lines of this event type need, then those that they may have: as at capture, and the owner.
+/// The fields that lines of this event type need, then those that they may have: as at capture, and the owner; of a scrap the
+/// package, too.
 #[must_use]
 pub fn fields(kind: &str) -> (&'static [Field], &'static [Field]) {
     use Field::{Expiry, From, Lot, Owner, Package, Product, To};
@@ -71,8 +72,7 @@ pub fn fields(kind: &str) -> (&'static [Field], &'static [Field]) {
         "transfer" => (&[Product, From, To], &[Lot, Package, Owner]),
         "pick" => (&[Product], &[From, Lot, Package, Owner]),
         "receive" => (&[Product], &[To, Lot, Package, Owner, Expiry]),
-        "count" => (&[Product, From], &[Lot, Package, Owner]),
-        "scrap" => (&[Product, From], &[Lot, Owner]),
+        "count" | "scrap" => (&[Product, From], &[Lot, Package, Owner]),
         "return" => (&[Product, To], &[Lot, Owner]),
         "pack" => (&[Product, Package], &[From, Lot, Owner]),
         _ => (&[], &[]),

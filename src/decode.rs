@@ -25,7 +25,7 @@ mod tests;
 
 use serde_json::value::RawValue;
 
-use crate::event::{Action, Event, EventFlag, Rejection};
+use crate::event::{Action, Event, EventFlag, Measures, Rejection};
 use crate::source::{Channel, Reading};
 
 pub use correction::correction;
@@ -116,6 +116,7 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
         source: reading.source,
         at: reading.received,
         received: reading.received,
+        measures: Measures::new(),
         operator: None,
         flags: flags(reading, true),
         action: Action::Scan {
@@ -139,6 +140,7 @@ pub fn scanned(reading: &Reading, profile: &Profile) -> Result<(Event, Option<St
             source: reading.source,
             at: scan.at.unwrap_or(reading.received),
             received: reading.received,
+            measures: Measures::new(),
             operator: scan.operator,
             flags: flags(reading, id_derived),
             action: Action::Scan {
@@ -240,6 +242,7 @@ fn read_fields(
         source: reading.source,
         at: at.unwrap_or(reading.received),
         received: reading.received,
+        measures: Measures::new(),
         operator,
         flags: flags(reading, id.is_none()),
         action,

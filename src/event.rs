@@ -3,6 +3,7 @@
 //! Comes in from `decode`, goes out to the journal, which alone gives it a `seq`.
 //! **Invariant 3:** events never change. A correction is another event.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -107,6 +108,10 @@ impl SourceKind {
     }
 }
 
+/// What a label says of weight and dimensions, by names such as `net_kg` (`docs/gs1.md`); the sum of all
+/// labels that were read. Mostly empty.
+pub type Measures = BTreeMap<String, Decimal>;
+
 /// One thing that happened on the floor, before or after the journal has numbered it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -119,6 +124,7 @@ pub struct Event {
     /// When it was done, by the device's clock; the time of receipt where the device named none.
     pub at: Timestamp,
     pub received: Timestamp,
+    pub measures: Measures,
     pub operator: Option<String>,
     /// What a person should know of how it came; mostly empty.
     pub flags: Vec<EventFlag>,

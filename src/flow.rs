@@ -35,4 +35,4 @@ mod tests;
 pub use driver::Driver;
 pub use engine::{Engine, Input, Made, Output, Read};
 pub use say::{Key, Say, Want};
-pub use state::{State, Tracking};
+pub use state::{Coded, State, Tracking};

@@ -12,6 +12,7 @@ use crate::document::{OdooRef, Reason};
 /// The reason codes that capturing and sending give; `docs/reason-codes.md` explains each to people.
 pub mod code {
     pub const UNKNOWN_PRODUCT: &str = "unknown-product";
+    pub const UNIT_MISMATCH: &str = "unit-mismatch";
     pub const UNKNOWN_LOCATION: &str = "unknown-location";
     pub const UNKNOWN_LOT: &str = "unknown-lot";
     pub const UNKNOWN_PACKAGE: &str = "unknown-package";
@@ -65,6 +66,7 @@ pub mod code {
     /// Each code once. A test reads this file and holds it to be complete.
     pub const ALL: &[&str] = &[
         UNKNOWN_PRODUCT,
+        UNIT_MISMATCH,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
         UNKNOWN_PACKAGE,
@@ -123,8 +125,9 @@ pub mod code {
     pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
 
     /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
-    pub const MASTER_DATA: [&str; 13] = [
+    pub const MASTER_DATA: [&str; 14] = [
         UNKNOWN_PRODUCT,
+        UNIT_MISMATCH,
         UNKNOWN_LOCATION,
         UNKNOWN_LOT,
         UNKNOWN_PACKAGE,

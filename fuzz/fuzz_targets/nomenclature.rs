@@ -50,5 +50,6 @@ fn rule(line: &str) -> Option<Rule> {
         alias: words.next()?.to_owned(),
         pattern: words.next()?.to_owned(),
         uom: None,
+        weight: stockrelay::decode::gs1::Unit::Kilogram,
     })
 }

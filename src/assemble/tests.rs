@@ -1,7 +1,7 @@
 //! The assembler alone, in time that the test owns.
 
 use super::*;
-use crate::event::{Action, SourceKind};
+use crate::event::{Action, Measures, SourceKind};
 
 fn now(second: u64) -> Now {
     let wall = Timestamp::from_second(1_795_000_000 + i64::try_from(second).unwrap()).unwrap();
@@ -22,6 +22,7 @@ fn event(seq: u64, device: &str, action: Action) -> Recorded {
         source,
         at,
         received: at,
+        measures: Measures::new(),
         operator: None,
         flags: Vec::new(),
         action,

@@ -9,6 +9,7 @@
 //!
 //! - `table`: what is laid down for each application identifier; `lint`, `lists`, `coupon`, `date`: what values are.
 //! - `elements`: the elements, what they mean, and how they are written.
+//! - `measures`: weights and dimensions, and their units.
 //! - `digital_link`: the third way of writing them.
 //! - `gtin`: item numbers, which have codes of their own as well.
 
@@ -20,6 +21,7 @@ mod error;
 mod gtin;
 mod lint;
 mod lists;
+mod measures;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -27,6 +29,7 @@ mod tests;
 pub use elements::{Ai, Element, ElementString};
 pub use error::{Gs1Error, Gs1ErrorKind};
 pub use gtin::{Gtin, is_sscc};
+pub use measures::{MEASURES, MeasureKind, Unit};
 
 pub(super) use date::day_or_month;
 pub(super) use gtin::check_digit;

@@ -9,6 +9,7 @@ mod command;
 mod elements;
 mod explain;
 mod lot_label;
+mod measures;
 mod readings;
 #[cfg(test)]
 mod tests;
@@ -18,9 +19,10 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::gs1::{Carrier, ElementString, Gs1Error, Gtin, carrier, parse};
+use super::gs1::{Carrier, ElementString, Gs1Error, Gtin, Unit, carrier, parse};
 use super::nomenclature::{Found, Nomenclature};
 use super::profile::{Kind, Means, Scan, Symbology};
+use crate::event::Measures;
 
 pub use command::{CommandCode, FlowName};
 pub use explain::{Asked, Explained, Said};
@@ -85,6 +87,12 @@ pub struct Item {
     pub quantity: Option<Decimal>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight_kg: Option<Decimal>,
+    /// Weights and dimensions as they are printed, by their names in `docs/gs1.md`.
+    #[serde(skip_serializing_if = "Measures::is_empty")]
+    pub measures: Measures,
+    /// A measure of it may be its quantity.
+    #[serde(skip)]
+    pub is_measured: bool,
     /// How many of the product's own unit one of this packaging is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub units: Option<Decimal>,
@@ -103,6 +111,25 @@ pub struct KnownProduct {
     pub unit: Option<i64>,
 }
 
+/// The unit of a measure: one of Odoo's by its id, or one that a label names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitOf {
+    Id(i64),
+    Gs1(Unit),
+}
+
+/// A measure in another unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    Is(Decimal),
+    /// Odoo would keep another quantity.
+    Unfit,
+    /// The units have no common reference.
+    Foreign,
+    /// Odoo has no such unit, or it is not known which one that is.
+    Unknown,
+}
+
 /// What the copy of Odoo's data has under exactly this code; names are for people. Two of a kind are two readings.
 pub trait Known {
     fn products(&self, code: &str) -> Vec<KnownProduct>;
@@ -112,6 +139,23 @@ pub trait Known {
     /// Whether the product that was scanned last has such a lot or serial number. Without one there is no lot: Odoo's lots are
     /// a product's, and no flow takes one before its product.
     fn has_lot(&self, code: &str) -> bool;
+    /// A measure in one of Odoo's units, which is named by its id.
+    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+        match unit {
+            UnitOf::Id(id) if id == into => Fit::Is(value),
+            UnitOf::Id(_) => Fit::Foreign,
+            UnitOf::Gs1(_) => Fit::Unknown,
+        }
+    }
+    /// The name of the product that was scanned last, if its unit has no common reference with Units:
+    /// so many pieces are no quantity of it.
+    fn last_without_pieces(&self) -> Option<String> {
+        None
+    }
+    /// A code of this product that stands for one of its own unit.
+    fn own_code(&self, _product: i64) -> Option<String> {
+        None
+    }
 }
 
 /// Where there is no copy: nothing is known.
@@ -211,6 +255,12 @@ pub enum Unclear {
         one: String,
         other: String,
     },
+    /// A label's measure has no common reference with the product's unit, or Odoo would round it to
+    /// another quantity.
+    #[error(
+        "the label says {measure}, which is no quantity of {product} in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
+    )]
+    Measure { product: String, measure: String },
     /// The profile says that it is a quantity, and it is no number.
     #[error("{text} is no quantity, which code.means of the profile says it is")]
     NoQuantity { text: String },
@@ -295,7 +345,7 @@ impl Context<'_> {
             text
         };
         if means.is == Kind::Product
-            && let Some(product) = one(code, self.products(code, symbology, None))?
+            && let Some(product) = one(code, self.products(code, symbology, None)?)?
         {
             return Ok(Some(product));
         }
@@ -344,7 +394,7 @@ impl Context<'_> {
         let found = self.rule_for(text);
         let found = found.as_ref();
         let code = found.map_or(text, |found| found.code.as_str());
-        let mut all = self.products(text, symbology, found);
+        let mut all = self.products(text, symbology, found)?;
         all.extend(readings::others(text, code, self.known));
         one(text, all)
     }
@@ -355,12 +405,13 @@ impl Context<'_> {
         text: &str,
         symbology: Option<&Symbology>,
         found: Option<&Found<'_>>,
-    ) -> Vec<(Meaning, String)> {
-        let products = readings::products(text, readings::gtin(text, symbology), found, self.known);
+    ) -> Result<Vec<(Meaning, String)>, Unclear> {
+        let gtin = readings::gtin(text, symbology);
+        let products = readings::products(text, gtin, found, self.known)?;
         let named = |(product, item): (KnownProduct, Item)| {
             (Meaning::Product(item), format!("product {}", product.name))
         };
-        products.into_iter().map(named).collect()
+        Ok(products.into_iter().map(named).collect())
     }
 }
 

@@ -13,7 +13,7 @@ use regex_lite::{Regex, RegexBuilder};
 use rust_decimal::Decimal;
 use thiserror::Error;
 
-use super::gs1::{Gtin, TEXT_BYTES_MAX, check_digit, day_or_month};
+use super::gs1::{Gtin, TEXT_BYTES_MAX, Unit, check_digit, day_or_month};
 
 #[cfg(test)]
 mod tests;
@@ -43,6 +43,8 @@ pub struct Rule {
     pub decimals: bool,
     /// The id of the unit that a GS1 rule's quantity is in.
     pub uom: Option<i64>,
+    /// The unit of a weight without such an id.
+    pub weight: Unit,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -73,6 +73,11 @@ fn product(
     input: &Input<'_>,
     package: Option<&String>,
 ) -> Taken {
+    // Whether it is kept in a unit of what its label measures, nobody knows.
+    if read.is_measured && !read.known {
+        let name = read.name.as_ref().unwrap_or(&read.code);
+        return Err(Some(Say::bad(Key::MeasureUnknown).with("product", name)));
+    }
     let tracking = match input.tracking {
         Tracking::Unknown if read.serial.is_some() => Tracking::Serial,
         known => known,
@@ -80,7 +85,7 @@ fn product(
     let said = (read.lot.as_deref(), read.serial.as_deref());
     let lot = tracked_name(tracking, said, input.lot.is_serial_a_lot).map(str::to_owned);
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
-    let quantity = read.quantity.or(read.weight_kg).filter(more);
+    let quantity = read.quantity.filter(more);
     let item = Item {
         code: read.code.clone(),
         name: read.name.clone().unwrap_or_else(|| read.code.clone()),
@@ -91,8 +96,11 @@ fn product(
         tracking,
         package: package.cloned(),
         lacks_package: package.is_none() && input.lot.is_content,
+        product: input.product.clone(),
+        measures: read.measures.clone(),
     };
-    if item.is_serial() && item.quantity != Decimal::ONE {
+    let is_many = read.units.is_some() || item.quantity != Decimal::ONE;
+    if item.is_serial() && is_many {
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
     let work = &state.work;
@@ -163,6 +171,7 @@ fn add(state: &mut State, item: Item) -> Taken {
     work.items[place].quantity = sum.ok_or(None)?;
     // What is on two pallets is in no one package.
     work.items[place].lacks_package = false;
+    work.items[place].add_measures(&item.measures);
     work.last = place;
     Ok(vec![Did::Changed(place, Box::new(before))])
 }
@@ -189,14 +198,18 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
             return Err(Some(Say::bad(key).with("code", name)));
         }
     };
-    let item = Item {
+    let mut item = Item {
         lot: Some(name.to_owned()),
         expiry: expiry.or_else(|| before.expiry.clone()),
         is_new_lot: read.new.as_deref() == Some(name),
         ..before.clone()
     };
     match before.lot {
-        Some(_) if before.is_serial() => add(state, item),
+        Some(_) if before.is_serial() => {
+            // Another piece: the label of the one before says nothing of it.
+            item.measures.clear();
+            add(state, item)
+        }
         Some(_) => Err(None),
         None => settle(state, item),
     }
@@ -233,6 +246,10 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
         return Err(Some(say(Key::SerialQuantity, item)));
     }
     let before = item.clone();
+    if item.quantity != quantity {
+        // The labels measured another quantity.
+        item.measures.clear();
+    }
     item.quantity = quantity;
     Ok(vec![Did::Changed(work.last, Box::new(before))])
 }

@@ -5,6 +5,7 @@ use crate::decode::profile::{Flow, Movement};
 use crate::event::Action;
 
 use super::engine::{Engine, Input, emit};
+use super::make::Draft;
 use super::say::{Key, Say};
 use super::state::{Done, State};
 
@@ -15,7 +16,7 @@ impl<'a> Engine<'a> {
         state: &mut State,
         command: &CommandCode,
         input: &Input<'_>,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         match command {
             CommandCode::Validate => self.validate(flow, state, actions),
@@ -55,7 +56,7 @@ impl<'a> Engine<'a> {
         &self,
         flow: &'a Flow,
         state: &mut State,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         let of_order = matches!(flow.movement, Movement::Pick | Movement::Receive);
         let order = state.work.order.clone().filter(|_| of_order);
@@ -68,9 +69,8 @@ impl<'a> Engine<'a> {
         let Some(order) = order else {
             return Ok(self.made(flow, state, &what));
         };
-        actions.push(Action::Validate {
-            order: order.clone(),
-        });
+        let order_again = order.clone();
+        actions.push(Action::Validate { order: order_again }.into());
         state.done = Done::Validated;
         let say = Say::good(Key::Validated).with("order", &order);
         Ok(say.wanting(self.wanted(flow, state)))
@@ -92,7 +92,7 @@ impl<'a> Engine<'a> {
         &self,
         flow: &Flow,
         state: &mut State,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         if state.asks_quantity {
             state.asks_quantity = false;
@@ -107,9 +107,9 @@ impl<'a> Engine<'a> {
         }
         match std::mem::take(&mut state.done) {
             Done::Made { ids, what } if state.work.items.is_empty() => {
-                let undo = |event| Action::Undo {
-                    event,
-                    reason: None,
+                let undo = |event| {
+                    let reason = None;
+                    Draft::from(Action::Undo { event, reason })
                 };
                 actions.extend(ids.into_iter().rev().map(undo));
                 let say = Say::good(Key::TakenBack).with("what", &what);
@@ -133,7 +133,7 @@ impl<'a> Engine<'a> {
         flow: &'a Flow,
         state: &mut State,
         name: Option<&str>,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         if let Some(name) = name.filter(|name| self.named(name).is_none()) {
             return Err(Say::bad(Key::UnknownFlow).with("flow", name));

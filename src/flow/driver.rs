@@ -277,6 +277,7 @@ impl Driver {
         };
         let awaited = engine.awaits(&before, scan.received);
         let heard = scanned.hear(awaited.as_ref());
+        let product = heard.item().and_then(|item| in_copy.coded(&item.code));
         let package = format!("{}-{}", scan.device, recorded.seq);
         let tag = blake3::hash(scan.id.as_bytes()).to_hex();
         let input = Input {
@@ -290,6 +291,7 @@ impl Driver {
             operator: scan.operator.as_deref(),
             tracking: heard.tracking,
             lot: heard.lot,
+            product,
             package: &package,
         };
         let (state, output) = engine.read(&before, &input);
@@ -446,6 +448,7 @@ fn event(device: &Name, made: Made) -> Event {
         source: SourceKind::Flow,
         at: made.at,
         received: made.received,
+        measures: made.measures,
         operator: made.operator,
         flags: flags(made.possible_repeat),
         action: made.action,

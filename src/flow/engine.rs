@@ -8,14 +8,14 @@ use jiff::Timestamp;
 use crate::config::LotPattern;
 use crate::decode::meaning::{CommandCode, Meaning};
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
-use crate::event::Action;
+use crate::event::{Action, Measures};
 
 use super::acts;
 use super::hear::LotRead;
 use super::lots::{note_asked, takes_new_lots};
-use super::make;
+use super::make::{self, Draft};
 use super::say::{Key, Say, Want};
-use super::state::{Did, Done, State, Step, Tracking};
+use super::state::{Coded, Did, Done, State, Step, Tracking};
 
 /// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
 const SETTLE_S: i64 = 60;
@@ -46,6 +46,8 @@ pub struct Input<'a> {
     pub tracking: Tracking,
     /// What the code says of a lot or serial number.
     pub lot: LotRead,
+    /// Of the product that was read; `None`: the copy of Odoo's data does not have it.
+    pub product: Option<Coded>,
     /// The name of a package that this read may begin.
     pub package: &'a str,
 }
@@ -57,6 +59,11 @@ pub enum Read {
     Unclear,
     /// It says what it is, and is no valid one.
     Damaged,
+    /// What its label measures is no quantity in the product's unit.
+    Unfit {
+        product: String,
+        measure: String,
+    },
 }
 
 /// An event that was made.
@@ -71,6 +78,7 @@ pub struct Made {
     /// One of its scans is flagged as a possible repeat.
     pub possible_repeat: bool,
     pub action: Action,
+    pub measures: Measures,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -225,7 +233,7 @@ impl<'a> Engine<'a> {
         &self,
         state: &mut State,
         input: &Input<'_>,
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         let text = || input.code.to_owned();
         let meaning = match &input.read {
@@ -234,6 +242,10 @@ impl<'a> Engine<'a> {
             Read::Unclear if state.asks_quantity => &Meaning::Unknown { text: text() },
             Read::Unclear => return Err(Say::bad(Key::Unclear).with("code", &shown(input.code))),
             Read::Damaged => return Err(Say::bad(Key::Damaged).with("code", &shown(input.code))),
+            Read::Unfit { product, measure } => {
+                let say = Say::bad(Key::Measure).with("product", product);
+                return Err(say.with("measure", measure));
+            }
         };
         let Some(flow) = self.flow(state) else {
             let name = state.flow.as_ref().or(self.rules.start.as_ref());
@@ -331,7 +343,7 @@ impl<'a> Engine<'a> {
         transition: &Transition,
         state: &mut State,
         (meaning, input): (&Meaning, &Input<'_>),
-        actions: &mut Vec<Action>,
+        actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         let mut step = Step {
             at: state.at.clone(),
@@ -430,7 +442,7 @@ impl<'a> Engine<'a> {
 pub(super) fn emit(
     state: &mut State,
     movement: Movement,
-    actions: &mut Vec<Action>,
+    actions: &mut Vec<Draft>,
 ) -> Result<bool, Say> {
     let made = make::actions(movement, &state.work)?;
     if made.is_empty() {
@@ -452,7 +464,7 @@ pub(super) fn emit(
 /// Names events after the scan that they were made of.
 fn number(
     state: &mut State,
-    actions: Vec<Action>,
+    actions: Vec<Draft>,
     (at, received): (Timestamp, Timestamp),
     operator: Option<&String>,
 ) -> Vec<Made> {
@@ -460,13 +472,14 @@ fn number(
     if count == 0 {
         return Vec::new();
     }
-    let name = |(place, action)| Made {
+    let name = |(place, Draft { action, measures })| Made {
         id: id_of(state, place + 1),
         at,
         received,
         operator: operator.cloned(),
         possible_repeat: state.possible_repeat,
         action,
+        measures,
     };
     let made = actions.into_iter().enumerate().map(name).collect();
     state.made += u32::try_from(count).unwrap_or(u32::MAX);

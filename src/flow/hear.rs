@@ -77,6 +77,22 @@ pub struct LotRead {
     pub is_content: bool,
 }
 
+impl Heard {
+    /// The product that was read, also as what a package holds.
+    #[must_use]
+    pub fn item(&self) -> Option<&Item> {
+        item_of(&self.read)
+    }
+}
+
+fn item_of(read: &Read) -> Option<&Item> {
+    match read {
+        Read::Means(Meaning::Product(item)) => Some(item),
+        Read::Means(Meaning::Package { content, .. }) => content.as_deref(),
+        _ => None,
+    }
+}
+
 impl Scanned<'_> {
     /// What the code is where this is awaited; `None`: no lot is.
     #[must_use]
@@ -94,11 +110,7 @@ impl Scanned<'_> {
             looks_like,
             ..LotRead::default()
         };
-        let item = match &read {
-            Read::Means(Meaning::Product(item)) => Some(item),
-            Read::Means(Meaning::Package { content, .. }) => content.as_deref(),
-            _ => None,
-        };
+        let item = item_of(&read);
         let tracking = item.map_or(Tracking::Unknown, |item| self.floor.tracking(&item.code));
         lot.is_content = elements
             .as_ref()
@@ -284,6 +296,7 @@ fn plain(understood: Result<Understood, Unclear>) -> Read {
     match understood {
         Ok(understood) => Read::Means(understood.meaning),
         Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
-        Err(_) => Read::Damaged,
+        Err(Unclear::Measure { product, measure }) => Read::Unfit { product, measure },
+        Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
     }
 }

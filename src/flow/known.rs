@@ -1,13 +1,15 @@
 //! The copy of Odoo's data, asked for what a code is.
 
-use crate::decode::meaning::{Known, KnownProduct};
+use crate::decode::gs1::Unit;
+use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::forward::copy::{Copy, CopyError, Found, OrderFound};
 use crate::forward::odoo::{self, Kind};
+use rust_decimal::Decimal;
 
 use super::hear::Floor;
 use super::looks::{Look, Shapes};
-use super::state::Tracking;
+use super::state::{Coded, Tracking};
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
 #[derive(Debug)]
@@ -42,6 +44,19 @@ impl Floor for InCopy<'_> {
 }
 
 impl InCopy<'_> {
+    /// What a code of a product stands for.
+    #[must_use]
+    pub fn coded(&self, code: &str) -> Option<Coded> {
+        match self.copy.product(code) {
+            Ok(Found::One(product)) => Some(Coded {
+                id: product.id,
+                factors: product.measure.factors(),
+                own_code: self.own_code(product.id),
+            }),
+            _ => None,
+        }
+    }
+
     /// The names of what was found, for people.
     fn names(&self, kind: Kind, code: &str, found: Result<Found<i64>, CopyError>) -> Vec<String> {
         match found {
@@ -101,6 +116,24 @@ impl Known for InCopy<'_> {
         };
         !matches!(self.copy.lot(product.id, code), Ok(Found::Nothing) | Err(_))
     }
+
+    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+        let fit = self.copy.convert(value, unit, into);
+        fit.unwrap_or(Fit::Unknown)
+    }
+
+    fn last_without_pieces(&self) -> Option<String> {
+        let Ok(Found::One(product)) = self.copy.product(self.last?) else {
+            return None;
+        };
+        let piece = UnitOf::Gs1(Unit::Piece);
+        let fit = self.convert(Decimal::ONE, piece, product.unit);
+        (fit == Fit::Foreign).then_some(product.name)
+    }
+
+    fn own_code(&self, product: i64) -> Option<String> {
+        self.copy.own_code(product).ok()?
+    }
 }
 
 /// How the site's bins, orders, packages and products are named. What cannot be read has no names.
@@ -116,9 +149,16 @@ pub fn shapes(copy: &Copy) -> Shapes {
 }
 
 /// The company's rules for codes.
+#[must_use]
 pub fn nomenclature(copy: &Copy) -> Option<Nomenclature> {
     let own = copy.nomenclature().ok()?;
-    let rules: Vec<_> = own.rules.iter().filter_map(rule).collect();
+    let weight = if own.pounds {
+        Unit::Pound
+    } else {
+        Unit::Kilogram
+    };
+    let rules = own.rules.iter();
+    let rules: Vec<_> = rules.filter_map(|one| rule(one, weight)).collect();
     if rules.is_empty() {
         return None;
     }
@@ -138,7 +178,7 @@ pub fn nomenclature(copy: &Copy) -> Option<Nomenclature> {
         .ok()
 }
 
-fn rule(rule: &odoo::Rule) -> Option<nomenclature::Rule> {
+fn rule(rule: &odoo::Rule, weight: Unit) -> Option<nomenclature::Rule> {
     let encoding = match rule.encoding.as_deref() {
         None | Some("any") => Encoding::Any,
         Some("ean13") => Encoding::Ean13,
@@ -163,6 +203,7 @@ fn rule(rule: &odoo::Rule) -> Option<nomenclature::Rule> {
         content,
         decimals: rule.gs1_decimal_usage,
         uom: rule.associated_uom_id,
+        weight,
     })
 }
 
@@ -178,6 +219,7 @@ mod tests {
         let copy = Copy::open(dir.path(), "x").unwrap();
         let nomenclature = odoo::Nomenclature {
             gs1,
+            pounds: false,
             conversion: Some("none".to_owned()),
             rules: serde_json::from_value(rules).unwrap(),
         };
@@ -209,6 +251,51 @@ mod tests {
         assert_eq!(plain.element("3302", "000125", 2026), None);
         assert_eq!(plain.text("0036000291452").unwrap().rule.kind, "lot");
         assert_eq!(plain.text("036000291452"), None, "UPC-A stays what it is");
+    }
+
+    #[test]
+    fn a_weight_without_a_unit_is_in_odoos_unit_of_weight() {
+        let rules = json!([{"name": "Weights", "type": "weight", "pattern": "21.....{NNDDD}", "sequence": 1, "encoding": "ean13"}]);
+        let (_dir, copy) = copy_with(false, rules);
+        let mut own = copy.nomenclature().unwrap();
+        for (pounds, unit) in [(false, Unit::Kilogram), (true, Unit::Pound)] {
+            own.pounds = pounds;
+            copy.set_nomenclature(&own).unwrap();
+            let rules = nomenclature(&copy).unwrap();
+            assert_eq!(rules.text("2112345002750").unwrap().rule.weight, unit);
+        }
+    }
+
+    #[test]
+    fn so_many_pieces_are_no_quantity_of_what_was_weighed_last() {
+        let (_dir, copy) = copy_with(false, json!([]));
+        let unit = |id: i64, external: &str| Row {
+            id,
+            active: true,
+            factor: Some(1.0),
+            reference: Some(id.to_string()),
+            external: Some(external.to_owned()),
+            ..Row::default()
+        };
+        let units = [
+            unit(1, "uom.product_uom_unit"),
+            unit(3, "uom.product_uom_gram"),
+        ];
+        let product = |id, barcode: &str, unit| Row {
+            id,
+            active: true,
+            barcode: Some(barcode.to_owned()),
+            display_name: Some(barcode.to_lowercase()),
+            uom_id: Some(unit),
+            ..Row::default()
+        };
+        copy.apply(Kind::Unit, &units).unwrap();
+        let products = [product(1, "PEN", 1), product(2, "HAM", 3)];
+        copy.apply(Kind::Product, &products).unwrap();
+        let last = |last| InCopy { copy: &copy, last }.last_without_pieces();
+        assert_eq!(last(Some("HAM")).as_deref(), Some("ham"));
+        assert_eq!(last(Some("PEN")), None);
+        assert_eq!(last(None), None);
     }
 
     /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a lot: there it is the bin.

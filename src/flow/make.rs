@@ -1,10 +1,11 @@
 //! What is remembered becomes events, or says what is missing.
 
 use crate::decode::profile::Movement;
-use crate::event::Action;
+use crate::event::{Action, Measures};
+use crate::forward::copy::Measure;
 
 use super::say::{Key, Say, Want};
-use super::state::{Item, Work};
+use super::state::{Coded, Item, Work};
 
 /// The event of one remembered product.
 pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Want> {
@@ -87,8 +88,22 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
     })
 }
 
+/// An event that is about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    pub action: Action,
+    pub measures: Measures,
+}
+
+impl From<Action> for Draft {
+    fn from(action: Action) -> Self {
+        let measures = Measures::new();
+        Self { action, measures }
+    }
+}
+
 /// The events of all remembered products; what is still to be scanned where something is missing.
-pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Action>, Say> {
+pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
     if let Some(item) = work.items.iter().find(|item| item.lacks_lot()) {
         let key = if item.is_serial() {
             Key::SerialFirst
@@ -97,13 +112,79 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Action>, Say> {
         };
         return Err(Say::bad(key).with("product", &item.name));
     }
-    let all = work.items.iter().map(|item| action(movement, work, item));
+    let items = match movement {
+        Movement::Count => counted(&work.items),
+        _ => work.items.clone(),
+    };
+    let draft = |item: &Item| {
+        let action = action(movement, work, item)?;
+        let measures = item.measures.clone();
+        Ok(Draft { action, measures })
+    };
+    let all = items.iter().map(draft);
     let all: Result<_, _> = all.collect();
     all.map_err(|want| {
         Say::bad(Key::Unfinished)
             .with("what", &work.summary())
             .wanting([want])
     })
+}
+
+/// One entry for each product and lot: what was scanned under several codes of a product is one count.
+/// Entries whose sum none of the codes can state stay apart; such counts of one time are for a person.
+fn counted(items: &[Item]) -> Vec<Item> {
+    let mut counted: Vec<Item> = Vec::new();
+    for item in items {
+        let is_same = |own: &&mut Item| own.is_same_product(item) && own.lot == item.lot;
+        let joined = counted.iter_mut().find(is_same).and_then(|own| {
+            *own = join(own, item)?;
+            Some(())
+        });
+        if joined.is_none() {
+            counted.push(item.clone());
+        }
+    }
+    counted
+}
+
+/// Both entries under one code, with the sum: in the product's own unit, or else in that of the code
+/// which can state it.
+fn join(one: &Item, other: &Item) -> Option<Item> {
+    let coded = |item: &Item| {
+        let product = item.product.clone()?;
+        let measure = Measure::by_factors(product.factors)?;
+        Some((product, measure))
+    };
+    let ((product, measure), (of_other, other_measure)) = (coded(one)?, coded(other)?);
+    let own_code = product.own_code.clone();
+    let own = own_code.clone().map(|code| {
+        let factors = Measure::OWN.factors();
+        let product = Coded {
+            factors,
+            ..product.clone()
+        };
+        (code, product, Measure::OWN)
+    });
+    let stated = own.into_iter().chain([
+        (one.code.clone(), product, measure),
+        (other.code.clone(), of_other, other_measure),
+    ]);
+    let joined = stated.filter_map(|(code, product, unit)| {
+        let sum = measure.restate(one.quantity, &unit)?;
+        let quantity = sum.checked_add(other_measure.restate(other.quantity, &unit)?)?;
+        let product = Some(product);
+        let mut joined = Item {
+            code,
+            quantity,
+            product,
+            ..one.clone()
+        };
+        joined.add_measures(&other.measures);
+        Some(joined)
+    });
+    // Whole packagings rather than parts of them; the product's own unit goes first.
+    let is_own = |joined: &Item| Some(&joined.code) == own_code.as_ref();
+    joined.min_by_key(|joined| !is_own(joined) && !joined.quantity.fract().is_zero())
 }
 
 /// Whether what is remembered is complete by itself, so that a pause may end it. A count is not: who went away may come

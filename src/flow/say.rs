@@ -97,6 +97,10 @@ pub enum Key {
     Unclear,
     /// It says that it is GS1's, or a quantity, and is not valid.
     Damaged,
+    /// What its label measures is no quantity in the product's unit.
+    Measure,
+    /// The same, and nobody here knows the product's unit.
+    MeasureUnknown,
     Unfinished,
     LotFirst,
     SerialFirst,
@@ -111,7 +115,7 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 43] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
@@ -142,6 +146,8 @@ impl Key {
         Self::Unknown,
         Self::Unclear,
         Self::Damaged,
+        Self::Measure,
+        Self::MeasureUnknown,
         Self::Unfinished,
         Self::LotFirst,
         Self::SerialFirst,
@@ -188,6 +194,8 @@ impl Key {
             Self::Unknown => "unknown",
             Self::Unclear => "unclear",
             Self::Damaged => "damaged",
+            Self::Measure => "measure",
+            Self::MeasureUnknown => "measure-unknown",
             Self::Unfinished => "unfinished",
             Self::LotFirst => "lot-first",
             Self::SerialFirst => "serial-first",

@@ -4,6 +4,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::event::Measures;
+
 /// Products that are remembered until the step is complete.
 pub const ITEMS_MAX: usize = 200;
 /// Reads that can be taken back one by one.
@@ -73,6 +75,21 @@ pub struct Item {
     pub package: Option<String>,
     /// Its label says that it is in a package, and the package has not been read yet.
     pub lacks_package: bool,
+    /// `None`: the copy of Odoo's data does not have the product.
+    pub product: Option<Coded>,
+    /// The sum of what the labels say, as far as all of them do.
+    pub measures: Measures,
+}
+
+/// What a code of a product stands for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coded {
+    /// The product's id in Odoo.
+    pub id: i64,
+    /// The factors of the code's unit and of the product's own.
+    pub factors: (Decimal, Decimal),
+    /// A code that stands for one of the product's own unit.
+    pub own_code: Option<String>,
 }
 
 /// Whether a product goes by lots or serial numbers, as far as it is known here.
@@ -92,13 +109,30 @@ impl Item {
         self.lot.is_none() && matches!(self.tracking, Tracking::Lot | Tracking::Serial)
     }
 
-    /// Whether two are more and less of the same.
-    pub fn is_one_with(&self, other: &Self) -> bool {
-        self.code == other.code && self.lot == other.lot && self.package == other.package
-    }
-
     pub fn is_serial(&self) -> bool {
         self.tracking == Tracking::Serial
+    }
+
+    /// Whether both are one entry: the same code, lot and package, or the same serial number of a
+    /// product under any of its codes.
+    pub fn is_one_with(&self, other: &Self) -> bool {
+        let is_one_serial = self.is_serial() && other.is_serial() && self.is_same_product(other);
+        let is_one_code = self.code == other.code || is_one_serial;
+        is_one_code && self.lot == other.lot && self.package == other.package
+    }
+
+    /// Whether both are codes of one product of Odoo's.
+    pub fn is_same_product(&self, other: &Self) -> bool {
+        let id = |item: &Self| item.product.as_ref().map(|product| product.id);
+        id(self).is_some() && id(self) == id(other)
+    }
+
+    /// Adds what another label says, as far as both say it.
+    pub fn add_measures(&mut self, other: &Measures) {
+        self.measures.retain(|name, _| other.contains_key(name));
+        for (name, sum) in &mut self.measures {
+            *sum += other.get(name).copied().unwrap_or_default();
+        }
     }
 }
 

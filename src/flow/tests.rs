@@ -1,6 +1,7 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
+mod codes;
 mod labels;
 mod repeats;
 
@@ -9,7 +10,8 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::config::{Language, LotPattern};
-use crate::decode::meaning::{Context, Known, KnownProduct};
+use crate::decode::gs1::Unit;
+use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{FlowRules, Symbology};
 use crate::event::Action;
@@ -32,6 +34,23 @@ impl Known for Floor {
             "MILK" | "04000000000501" | "4000000000501" | "14000000000508" => vec![product("Milk")],
             "PHONE" | "09506000134352" => vec![product("Phone")],
             "BOTH" | "25" => vec![product("Both")],
+            "NUT" | "NUT-6" | "NUT-7" => vec![KnownProduct {
+                id: 1,
+                units: codes::factor(code),
+                unit: Some(1),
+                name: "Nut".to_owned(),
+            }],
+            "HAM" | "HAM-CASE" => vec![KnownProduct {
+                id: 2,
+                units: codes::factor(code),
+                unit: Some(codes::KILOGRAM),
+                name: "Ham".to_owned(),
+            }],
+            "00614141000029" => vec![product("Tin")],
+            "00614141000036" => vec![KnownProduct {
+                unit: Some(codes::KILOGRAM),
+                ..product("Ham")
+            }],
             _ => Vec::new(),
         }
     }
@@ -50,12 +69,18 @@ impl Known for Floor {
     fn has_lot(&self, code: &str) -> bool {
         code.starts_with("LOT-") || code == "LOC-LOT"
     }
+    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+        match unit {
+            UnitOf::Gs1(Unit::Kilogram) if into == codes::KILOGRAM => Fit::Is(value),
+            _ => Fit::Foreign,
+        }
+    }
 }
 
 impl hear::Floor for Floor {
     fn tracking(&self, code: &str) -> Tracking {
         match self.products(code).first().map(|own| own.name.as_str()) {
-            Some("Milk") => Tracking::Lot,
+            Some("Milk" | "Nut") => Tracking::Lot,
             Some("Phone") => Tracking::Serial,
             Some(_) => Tracking::No,
             None => Tracking::Unknown,
@@ -123,6 +148,7 @@ impl Device {
         };
         let engine = Engine::new(&self.rules).with_lot_pattern(self.site_pattern.as_ref());
         let heard = scanned.hear(engine.awaits(&self.state, self.now).as_ref());
+        let product = heard.item().and_then(|item| codes::coded(&item.code));
         let package = format!("ring-{}", self.seq);
         let input = Input {
             seq: self.seq,
@@ -135,6 +161,7 @@ impl Device {
             operator: None,
             tracking: heard.tracking,
             lot: heard.lot,
+            product,
             package: &package,
         };
         // As after a restart: what is kept is all there is.

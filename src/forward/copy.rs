@@ -8,6 +8,7 @@ mod floor;
 mod meaning;
 mod quantity;
 mod state;
+mod units;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,7 +35,7 @@ use super::odoo::{Kind, Row};
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
 /// Raised when the stored form changes: older copies are then fetched again.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
 const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
@@ -402,10 +403,10 @@ impl Copy {
         if let Some(contained) = packaging.contained {
             return Ok(Measure::of(contained, 1.0));
         }
-        let packed = self.factor(packaging.uom_id.unwrap_or_default())?;
-        let own = self.factor(row.uom_id.unwrap_or_default())?;
-        let factors = packed.zip(own);
-        Ok(factors.and_then(|(packed, own)| Measure::of(packed, own)))
+        let packed = self.row(Kind::Unit, packaging.uom_id.unwrap_or_default())?;
+        let own = self.row(Kind::Unit, row.uom_id.unwrap_or_default())?;
+        let units = packed.zip(own);
+        Ok(units.and_then(|(packed, own)| units::measure(&packed, &own, 1.0)))
     }
 
     fn factor(&self, unit: i64) -> Result<Option<f64>, CopyError> {

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::copy::{Copy, CopyError};
-use super::odoo::{Client, Kind, Lots, PAGE_ROWS, Warehouse};
+use super::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
 use crate::clock;
 use crate::outcome::Failure;
 use crate::view::board::Board;
@@ -101,7 +101,10 @@ async fn fetch(
     let mut after = 0;
     let mut begun = None;
     loop {
-        let page = odoo.page(kind, company, since.as_deref(), after).await?;
+        let mut page = odoo.page(kind, company, since.as_deref(), after).await?;
+        if kind == Kind::Unit {
+            name_units(odoo, copy, &mut page).await?;
+        }
         begun.get_or_insert_with(|| odoo.server_time());
         copy.note_clock(odoo.server_time());
         news |= copy.apply(kind, &page)?;
@@ -120,6 +123,25 @@ async fn fetch(
         copy.set_since(kind, &before(begun))?;
     }
     Ok(news)
+}
+
+/// Gives units their external ids, which never change: only those of new units are asked for.
+async fn name_units(odoo: &mut Client, copy: &Copy, units: &mut [Row]) -> Result<(), Trouble> {
+    let mut new = Vec::new();
+    for unit in units.iter_mut() {
+        unit.external = copy.unit_name(unit.id)?;
+        if unit.external.is_none() {
+            new.push(unit.id);
+        }
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let names = odoo.unit_names(&new).await?;
+    for unit in units.iter_mut().filter(|unit| unit.external.is_none()) {
+        unit.external = Some(names.get(&unit.id).cloned().unwrap_or_default());
+    }
+    Ok(())
 }
 
 /// In Odoo's form of a time.

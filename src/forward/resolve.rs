@@ -6,6 +6,7 @@
 //! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo
 //!   holds, worked out once: `count`, `stock`, `returns`.
 //! - `meaning`: codes that meant something else when they were scanned.
+//! - `package`: packages that goods are taken out of although no scan names them.
 //! - `serial`: serial numbers that come in although they are in stock.
 //! - `coming`: what brings the goods that a bin does not hold yet.
 //! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is
@@ -18,6 +19,7 @@ mod fix;
 mod meaning;
 mod names;
 mod order;
+mod package;
 mod plan;
 mod returns;
 mod serial;

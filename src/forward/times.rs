@@ -171,6 +171,7 @@ mod tests {
             source: SourceKind::Listen,
             at,
             received,
+            measures: crate::event::Measures::new(),
             operator: None,
             flags: Vec::new(),
             action: Action::Validate {

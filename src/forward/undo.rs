@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
     use crate::document::{Progress, Purpose};
-    use crate::event::{Action, Event, Name, SourceKind};
+    use crate::event::{Action, Event, Measures, Name, SourceKind};
 
     /// Lines with the events that made them, of which each said 2.
     fn entry(number: u64, state: State, lines: &[(i64, &[u64])]) -> Entry {
@@ -237,6 +237,7 @@ mod tests {
             source: SourceKind::Listen,
             at: Timestamp::UNIX_EPOCH,
             received: Timestamp::UNIX_EPOCH,
+            measures: Measures::new(),
             operator: None,
             flags: Vec::new(),
             action: Action::Validate {

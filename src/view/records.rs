@@ -4,6 +4,8 @@
 
 mod answers;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
@@ -31,6 +33,9 @@ pub struct EventView {
     /// What a person should know of how the event came: `possible-repeat`.
     #[serde(default)]
     pub flags: Vec<String>,
+    /// What labels say of weight and dimensions, by names such as `net_kg`; numbers as text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<String, String>,
     #[serde(rename = "type")]
     pub kind: String,
     /// When it was done.
@@ -98,6 +103,9 @@ impl EventView {
             id_derived: event.id_derived,
             flags: (event.flags.iter())
                 .map(|flag| flag.as_str().to_owned())
+                .collect(),
+            measures: (event.measures.iter())
+                .map(|(name, value)| (name.clone(), value.normalize().to_string()))
                 .collect(),
             kind: event.action.kind().to_owned(),
             at: event.at,

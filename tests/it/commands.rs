@@ -427,6 +427,7 @@ fn site(dir: &Path) -> Copy {
         "gs1_content_type": "alpha",
     }]);
     let nomenclature = Nomenclature {
+        pounds: false,
         gs1: true,
         conversion: None,
         rules: serde_json::from_value(rules).unwrap(),

@@ -1,7 +1,7 @@
 //! Made-up readings for tests.
 
 use jiff::Timestamp;
-use stockrelay::event::{Action, Event, Name, Rejection, SourceKind};
+use stockrelay::event::{Action, Event, Measures, Name, Rejection, SourceKind};
 
 pub fn name(text: &str) -> Name {
     Name::new(text).expect("a test's name is a good name")
@@ -20,6 +20,7 @@ pub fn transfer(device: &str, id: &str, product: &str, from: &str, to: &str, sec
         source: SourceKind::Listen,
         at: at(second),
         received: at(second),
+        measures: Measures::new(),
         operator: None,
         flags: Vec::new(),
         action: Action::Transfer {

@@ -41,6 +41,16 @@ struct Script {
     profile_lot_pattern: Option<String>,
     /// By name: how they are tracked.
     products: BTreeMap<String, String>,
+    /// Products that are kept in another unit than Units, with its name in Odoo.
+    #[serde(default)]
+    units: BTreeMap<String, String>,
+    /// `{name}` is the barcode of a packaging: its product, and how many of its own unit it holds.
+    #[serde(default)]
+    packagings: BTreeMap<String, (String, u32)>,
+    /// Products whose barcode has a place for a weight in grams; `{name.weighed}` is one with this
+    /// weight.
+    #[serde(default)]
+    weighed: BTreeMap<String, String>,
     /// What lies where before anything is read.
     #[serde(default)]
     before: Vec<Before>,
@@ -49,6 +59,9 @@ struct Script {
     orders: BTreeMap<String, Order>,
     step: Vec<Step>,
     events: Vec<String>,
+    /// What the labels measured of those events of which they did, in order.
+    #[serde(default)]
+    measures: Vec<String>,
     #[serde(default)]
     stock: Vec<Stock>,
     /// What there is of lots and serial numbers in the end.
@@ -167,8 +180,39 @@ impl Stage {
         }
     }
 
+    /// In which units products are kept, and their other barcodes.
+    async fn measure(&mut self, script: &Script) {
+        for (product, unit) in &script.units {
+            let unit = json!([["name", "=", unit]]);
+            let unit = self.target.find("uom.uom", unit).await;
+            let product = self.products[product].1;
+            let body = json!({"ids": [product], "vals": {"uom_id": unit}});
+            self.target.admin("product.product", "write", body).await;
+        }
+        for (name, (product, count)) in &script.packagings {
+            let product = self.products[product].1;
+            let unit = self.target.case_of(product, *count).await;
+            let barcode = fresh_gtin();
+            let values = json!({"product_id": product, "uom_id": unit, "barcode": barcode});
+            self.target.made("product.uom", values).await;
+            self.names.insert(name.clone(), barcode);
+        }
+        for (product, grams) in &script.weighed {
+            let number = fresh_number() % 100_000;
+            let weighed = |grams: &str| checked(&format!("21{number:05}{grams}"));
+            let known = self.products.get_mut(product).unwrap();
+            known.0 = weighed("00000");
+            let vals = json!({"barcode": known.0});
+            let body = json!({"ids": [known.1], "vals": vals});
+            self.target.admin("product.product", "write", body).await;
+            self.names
+                .insert(format!("{product}.weighed"), weighed(grams));
+        }
+    }
+
     /// What lies where, and what is ordered.
     async fn furnish(&mut self, script: &Script) {
+        self.measure(script).await;
         for stock in &script.before {
             let product = self.products[&stock.product].1;
             let bin = json!([["barcode", "=", stock.at]]);
@@ -301,6 +345,20 @@ impl Stage {
             .collect()
     }
 
+    /// What labels measured of what flows have made.
+    fn measures(&self) -> Vec<String> {
+        let daemon = self.daemon.as_ref().unwrap();
+        let events = daemon.journal().events(0, 1_000).unwrap().into_iter();
+        let measured = events.filter(|recorded| !recorded.event.measures.is_empty());
+        let said = |(name, value): (&String, &rust_decimal::Decimal)| format!("{name} {value}");
+        measured
+            .map(|recorded| {
+                let said: Vec<_> = recorded.event.measures.iter().map(said).collect();
+                said.join(", ")
+            })
+            .collect()
+    }
+
     /// Until all that flows have made is in Odoo.
     async fn posted(&self) {
         let count = self.made().len() as u64;
@@ -313,6 +371,7 @@ impl Stage {
     async fn check(&self, script: &Script) {
         let expected: Vec<_> = script.events.iter().map(|event| self.text(event)).collect();
         assert_eq!(self.made(), expected);
+        assert_eq!(self.measures(), script.measures);
         self.posted().await;
         for order in &script.done {
             let read = json!({"ids": [self.pickings[order]], "fields": ["state"]});
@@ -644,7 +703,9 @@ macro_rules! flows {
 
 flows!(
     count,
+    count_codes,
     count_labels,
+    measures,
     pack,
     pick,
     receive,
@@ -652,6 +713,7 @@ flows!(
     receive_pallets,
     receive_pattern_of_profile,
     receive_pattern_of_site,
+    receive_weighed,
     r#return,
     scrap,
     transfer,

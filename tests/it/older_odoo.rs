@@ -133,7 +133,8 @@ fn stop(failure: &Failure) -> String {
 fn masters(model: &str, method: &str) -> Value {
     match (model, method) {
         ("uom.uom", "search_read") => json!([
-            {"id": 2, "write_date": "2026-11-24 08:00:00", "active": true, "factor_inv": 12.0},
+            {"id": 2, "write_date": "2026-11-24 08:00:00", "active": true, "factor_inv": 12.0,
+             "category_id": 5},
         ]),
         ("product.packaging", "search_read") => json!([
             {"id": 3, "write_date": "2026-11-24 08:00:00", "barcode": "CASE", "product_id": 9, "qty": 6.0},
@@ -151,6 +152,7 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     assert_eq!(client.api(), None);
     let units = client.page(Kind::Unit, 1, None, 0).await.unwrap();
     assert_eq!(units[0].factor, Some(12.0));
+    assert_eq!(units[0].reference.as_deref(), Some("5"));
     assert_eq!(client.api(), Some("JSON-RPC"));
     let packagings = client.page(Kind::Packaging, 1, None, 0).await.unwrap();
     assert_eq!(packagings[0].contained, Some(6.0));
@@ -166,7 +168,14 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     assert_eq!(asked[2], json!([]));
     assert_eq!(
         asked[3]["fields"],
-        json!(["write_date", "active", "factor_inv", "rounding"])
+        json!([
+            "write_date",
+            "active",
+            "name",
+            "factor_inv",
+            "rounding",
+            "category_id"
+        ])
     );
     assert_eq!(
         calls[5],

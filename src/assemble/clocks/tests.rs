@@ -25,6 +25,7 @@ fn event(at: Timestamp, received: Timestamp) -> Event {
         source: SourceKind::Listen,
         at,
         received,
+        measures: crate::event::Measures::new(),
         operator: None,
         flags: Vec::new(),
         action: Action::Validate {

@@ -6,7 +6,7 @@ use super::*;
 use crate::capture::memory::EventKey;
 use crate::capture::texts::text;
 use crate::config::Language;
-use crate::event::{Name, SourceKind};
+use crate::event::{Measures, Name, SourceKind};
 use crate::forward::copy::{Measure, PlannedLine};
 
 fn event(action: Action) -> Event {
@@ -17,6 +17,7 @@ fn event(action: Action) -> Event {
         source: SourceKind::Listen,
         at: Timestamp::UNIX_EPOCH,
         received: Timestamp::UNIX_EPOCH,
+        measures: Measures::new(),
         operator: None,
         flags: Vec::new(),
         action,

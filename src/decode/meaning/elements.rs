@@ -5,9 +5,11 @@ use std::fmt::Display;
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{By, Context, Item, Known, KnownProduct, Meaning, Unclear};
-use crate::decode::gs1::{Element, ElementString, Gtin};
+use super::measures::{Measured, settle};
+use super::{By, Context, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
+use crate::decode::gs1::{Element, ElementString, Gtin, Unit};
 use crate::decode::nomenclature::{Found, Value};
+use crate::event::Measures;
 
 /// Application identifiers whose meaning here is GS1's: the site's rules are not asked about them.
 const GS1S: [&str; 12] = [
@@ -30,8 +32,12 @@ struct Details {
     expiry: Option<Date>,
     quantity: Option<Decimal>,
     weight_kg: Option<Decimal>,
-    /// Quantities with the id of their unit: they are the product's only where it is its own.
-    measures: Vec<(Decimal, i64)>,
+    /// The count of (37), or what a rule of the site's says without a unit: in what the code stands for.
+    count: Option<Decimal>,
+    /// What may be the product's quantity: GS1's measures first, then those of the site's rules.
+    measures: Vec<Measured>,
+    /// Weights and dimensions as they are printed.
+    printed: Measures,
 }
 
 /// The meaning of a GS1 code, and whose word it is; nothing where no application identifier says what it is.
@@ -52,9 +58,10 @@ pub(super) fn meaning(
         });
     }
     let thing = thing.map(|thing| (thing.meaning, thing.by));
-    Ok(thing
-        .or_else(|| destination(&found))
-        .or_else(|| details.alone(elements)))
+    match thing.or_else(|| destination(&found)) {
+        Some(thing) => Ok(Some(thing)),
+        None => details.alone(elements, context.known),
+    }
 }
 
 /// What the site's rules say of the elements that GS1's leave to it, in the order of the code.
@@ -192,8 +199,31 @@ impl Details {
             // (37) of a unit's content, or (30) of an item of variable count.
             quantity: (elements.count().or_else(|| elements.variable_count())).map(Decimal::from),
             weight_kg: elements.net_weight_kg(),
+            count: elements.count().map(Decimal::from),
             measures: Vec::new(),
+            printed: Measures::new(),
         };
+        for (kind, value) in elements.measures() {
+            details
+                .printed
+                .insert(kind.name.to_owned(), value.normalize());
+            let is_ruled = |found: &Found<'_>| {
+                let ai = found.ai.as_deref().unwrap_or_default();
+                ai.starts_with(kind.ai) && found.rule.uom.is_some()
+            };
+            if kind.is_quantity && !found.iter().any(is_ruled) {
+                details.measures.push(Measured::gs1(value, kind.unit));
+            }
+        }
+        // The count of (30) is of the items inside; (37) counts what the code stands for.
+        if let Some(count) = elements
+            .variable_count()
+            .filter(|_| details.count.is_none())
+        {
+            details
+                .measures
+                .push(Measured::gs1(count.into(), Unit::Piece));
+        }
         for found in found {
             let kind = found.rule.kind.as_str();
             let code = found.code.clone();
@@ -203,15 +233,7 @@ impl Details {
                     fill(&mut details.expiry, *date, found, elements)?;
                 }
                 ("weight" | "quantity", Value::Number(number)) => {
-                    let place = match found.rule.uom {
-                        Some(unit) => {
-                            details.measures.push((*number, unit));
-                            continue;
-                        }
-                        None if kind == "weight" => &mut details.weight_kg,
-                        None => &mut details.quantity,
-                    };
-                    fill(place, *number, found, elements)?;
+                    details.add_number(*number, found, elements)?;
                 }
                 _ => {}
             }
@@ -219,18 +241,54 @@ impl Details {
         Ok(details)
     }
 
+    /// What a rule of the site's reads as a weight or a quantity.
+    fn add_number(
+        &mut self,
+        number: Decimal,
+        found: &Found<'_>,
+        elements: &ElementString,
+    ) -> Result<(), Unclear> {
+        let unit = found.rule.uom.map(UnitOf::Id);
+        let is_weight = found.rule.kind == "weight";
+        if unit.is_none() && !is_weight {
+            fill(&mut self.quantity, number, found, elements)?;
+            self.count = Some(number);
+            return Ok(());
+        }
+        let unit = unit.unwrap_or(UnitOf::Gs1(found.rule.weight));
+        if unit == UnitOf::Gs1(Unit::Kilogram) {
+            fill(&mut self.weight_kg, number, found, elements)?;
+        }
+        let value = number;
+        self.measures.push(Measured { value, unit });
+        Ok(())
+    }
+
     /// What a code is that says no more than this, and whose word that is.
-    fn alone(self, elements: &ElementString) -> Option<(Meaning, By)> {
+    fn alone(
+        self,
+        elements: &ElementString,
+        known: &dyn Known,
+    ) -> Result<Option<(Meaning, By)>, Unclear> {
         let expiry = self.expiry;
         let (meaning, gs1s) = if let Some(name) = self.serial.or(self.lot) {
             (Meaning::Lot { name, expiry }, ["10", "21"])
         } else {
-            let quantity = self.quantity?;
+            let Some(quantity) = self.quantity else {
+                return Ok(None);
+            };
             (Meaning::Quantity { quantity }, ["30", "37"])
         };
         let is_gs1s = gs1s.iter().any(|ai| elements.get(ai).is_some());
+        if let Meaning::Quantity { quantity } = meaning
+            && is_gs1s
+            && let Some(product) = known.last_without_pieces()
+        {
+            let measure = Measured::gs1(quantity, Unit::Piece).describe();
+            return Err(Unclear::Measure { product, measure });
+        }
         let by = if is_gs1s { By::Gs1 } else { By::Nomenclature };
-        Some((meaning, by))
+        Ok(Some((meaning, by)))
     }
 
     /// A product by its code with all of this, and its id where it is known.
@@ -245,29 +303,30 @@ impl Details {
         let printed = forms.iter().find(|form| form.len() <= 13);
         let printed = printed.copied().unwrap_or(code);
         let product = found.as_ref().map(|(_, product)| product);
-        let item = Item {
+        let mut item = Item {
             code: found.as_ref().map_or(printed, |(form, _)| form).to_owned(),
             gtin: gtin.map(|gtin| gtin.to_string()),
             name: product.map(|product| product.name.clone()),
             lot: self.lot.clone(),
             serial: self.serial.clone(),
             expiry: self.expiry,
-            quantity: self.quantity.or_else(|| self.measured_of(product?)),
+            quantity: self.count,
             weight_kg: self.weight_kg,
+            measures: self.printed.clone(),
+            is_measured: self.measures.iter().any(|measured| !measured.is_count()),
             units: product
                 .map(|product| product.units)
                 .filter(|units| *units != Decimal::ONE),
             known: product.is_some(),
         };
+        if let Some(product) = product {
+            settle(&mut item, product, &self.measures, known)?;
+        } else {
+            // What its unit is nobody knows yet: items are counted in what the code stands for.
+            let items = self.measures.iter().find(|measured| measured.is_count());
+            item.quantity = item.quantity.or(items.map(|items| items.value));
+        }
         Ok((item, product.map(|product| product.id)))
-    }
-
-    /// In the product's own unit. Of a packaging it would be counted in packagings, so it says nothing there.
-    fn measured_of(&self, product: &KnownProduct) -> Option<Decimal> {
-        let unit = product.unit.filter(|_| product.units == Decimal::ONE)?;
-        let measures = self.measures.iter();
-        let mut own = measures.filter(|(_, own)| *own == unit);
-        own.next().map(|(number, _)| *number)
     }
 }
 

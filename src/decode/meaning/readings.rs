@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{By, Item, Known, KnownProduct, Meaning};
-use crate::decode::gs1::{Gtin, is_sscc};
+use super::measures::{Measured, settle};
+use super::{By, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
+use crate::decode::gs1::{Gtin, Unit, is_sscc};
 use crate::decode::nomenclature::{Found, Value};
 use crate::decode::profile::{Kind, Symbology};
 
@@ -13,6 +14,7 @@ use crate::decode::profile::{Kind, Symbology};
 struct Candidate {
     code: String,
     item: Item,
+    measured: Vec<Measured>,
 }
 
 /// The item number that a text is, if it is one.
@@ -33,20 +35,24 @@ pub(super) fn products(
     gtin: Option<Gtin>,
     found: Option<&Found<'_>>,
     known: &dyn Known,
-) -> Vec<(KnownProduct, Item)> {
+) -> Result<Vec<(KnownProduct, Item)>, Unclear> {
     let mut products = BTreeMap::new();
     for candidate in candidates(text, gtin, found) {
         for product in known.products(&candidate.code) {
-            let item = Item {
+            if products.contains_key(&product.id) {
+                continue;
+            }
+            let mut item = Item {
                 name: Some(product.name.clone()),
                 units: (product.units != Decimal::ONE).then_some(product.units),
                 known: true,
                 ..candidate.item.clone()
             };
-            products.entry(product.id).or_insert((product, item));
+            settle(&mut item, &product, &candidate.measured, known)?;
+            products.insert(product.id, (product, item));
         }
     }
-    products.into_values().collect()
+    Ok(products.into_values().collect())
 }
 
 fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<Candidate> {
@@ -57,6 +63,7 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
             gtin: gtin.map(|gtin| gtin.to_string()),
             ..Item::default()
         },
+        measured: Vec::new(),
     };
     let mut all = Vec::new();
     if let Some(found) = found.filter(|found| is_product(&found.rule.kind)) {
@@ -65,6 +72,7 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
             Value::Number(_) => Candidate {
                 code: found.base_code.clone(),
                 item: measured(found),
+                measured: weight(found).into_iter().collect(),
             },
             _ => plain(&found.base_code),
         });
@@ -76,15 +84,28 @@ fn candidates(text: &str, gtin: Option<Gtin>, found: Option<&Found<'_>>) -> Vec<
 
 /// What a rule for products says: its base code, with what is in the place of its number.
 pub(super) fn measured(found: &Found<'_>) -> Item {
-    let number = match &found.value {
-        Value::Number(number) => Some(*number),
-        _ => None,
-    };
+    let weight = weight(found);
+    let weight_kg = weight
+        .filter(|weight| weight.unit == UnitOf::Gs1(Unit::Kilogram))
+        .map(|weight| weight.value);
+    let name = weight_kg.map_or("net_lb", |_| "net_kg");
+    let net = weight.map(|weight| (name.to_owned(), weight.value));
     Item {
         code: found.base_code.clone(),
-        weight_kg: number.filter(|_| found.rule.kind == "weight"),
-        quantity: number.filter(|_| found.rule.kind == "quantity"),
+        weight_kg,
+        measures: net.into_iter().collect(),
+        is_measured: weight.is_some(),
         ..Item::default()
+    }
+}
+
+/// The number of a rule for weights.
+fn weight(found: &Found<'_>) -> Option<Measured> {
+    match &found.value {
+        Value::Number(number) if found.rule.kind == "weight" => {
+            Some(Measured::gs1(*number, found.rule.weight))
+        }
+        _ => None,
     }
 }
 

@@ -6,10 +6,13 @@ use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 use crate::decode::profile::Kind;
 
+mod measures;
 mod site;
 
-/// The id of the unit of all products.
+/// The id of the unit of all products but those of [`Copy::kept_in`].
 const UNIT: i64 = 1;
+const KILOGRAM: i64 = 8;
+const GRAM: i64 = 9;
 
 /// A copy of Odoo's data as plain maps.
 #[derive(Default)]
@@ -19,6 +22,8 @@ struct Copy {
     packages: Vec<&'static str>,
     orders: Vec<&'static str>,
     lots: Vec<&'static str>,
+    /// Products that are kept in another unit.
+    kept_in: BTreeMap<i64, i64>,
 }
 
 impl Known for Copy {
@@ -28,7 +33,7 @@ impl Known for Copy {
             id,
             name: name.to_owned(),
             units: units.into(),
-            unit: Some(UNIT),
+            unit: Some(self.kept_in.get(&id).copied().unwrap_or(UNIT)),
         })
         .collect()
     }
@@ -43,6 +48,32 @@ impl Known for Copy {
     }
     fn has_lot(&self, code: &str) -> bool {
         self.lots.contains(&code)
+    }
+    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+        let factor = |unit| match unit {
+            UnitOf::Gs1(Unit::Kilogram) | UnitOf::Id(KILOGRAM) => Some(1_000),
+            UnitOf::Id(GRAM) => Some(1),
+            _ => None,
+        };
+        match (unit, factor(unit), factor(UnitOf::Id(into))) {
+            (_, Some(from), Some(into)) => {
+                let exact = value * Decimal::from(from) / Decimal::from(into);
+                if exact.normalize().scale() > 3 {
+                    return Fit::Unfit;
+                }
+                Fit::Is(exact.normalize())
+            }
+            (UnitOf::Gs1(Unit::Piece), ..) if into == UNIT => Fit::Is(value),
+            (UnitOf::Id(id), ..) if id == into => Fit::Is(value),
+            _ => Fit::Foreign,
+        }
+    }
+    fn own_code(&self, product: i64) -> Option<String> {
+        let is_own =
+            |all: &&Vec<(i64, &str, u32)>| all.iter().any(|one| (one.0, one.2) == (product, 1));
+        let mut codes = self.products.iter();
+        let own = codes.find(|(_, all)| is_own(all));
+        own.map(|(code, _)| (*code).to_owned())
     }
 }
 
@@ -64,6 +95,7 @@ fn rule(sequence: i32, encoding: Encoding, kind: &str, pattern: &str) -> Rule {
         content: Content::Alpha,
         decimals: false,
         uom: None,
+        weight: crate::decode::gs1::Unit::Kilogram,
     }
 }
 
@@ -123,6 +155,7 @@ fn copy() -> Copy {
         packages: vec!["PACK0001"],
         orders: vec!["WH/OUT/00042"],
         lots: vec!["LOT-7"],
+        kept_in: BTreeMap::from([(3, KILOGRAM)]),
     }
 }
 

@@ -18,6 +18,7 @@ fn rule(encoding: Encoding, kind: &str, pattern: &str) -> Rule {
         content: Content::Alpha,
         decimals: false,
         uom: None,
+        weight: crate::decode::gs1::Unit::Kilogram,
     }
 }
 

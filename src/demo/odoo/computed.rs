@@ -19,6 +19,8 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
         }
         ("stock.move", "picked") => json!(is_picked(store, id)),
         ("uom.uom", "rounding") => json!(PRECISION),
+        ("product.product", "weight_uom_name") => json!("kg"),
+        ("uom.uom", "parent_path") => json!(unit_path(store, id)),
         ("stock.move.line", "state") => state(store, row),
         ("stock.move.line", "quantity_product_uom") => json!(store.in_own_unit(row)),
         ("stock.quant", "reserved_quantity") => json!(reserved(store, Place::of(row))),
@@ -71,6 +73,17 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
 }
 
 /// Ids from the topmost location down to this one, such as `4/5/34/`.
+/// The ids from the reference of a unit down to it.
+fn unit_path(store: &Store, unit: i64) -> String {
+    let above = store
+        .row("uom.uom", unit)
+        .map_or(0, |row| id_of(row, "relative_uom_id"));
+    match above {
+        0 => format!("{unit}/"),
+        above => format!("{}{unit}/", unit_path(store, above)),
+    }
+}
+
 fn parent_path(store: &Store, id: i64) -> String {
     let (mut path, mut at) = (String::new(), id);
     while at != 0 {

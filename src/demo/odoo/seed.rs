@@ -75,7 +75,11 @@ pub fn fill(store: &mut Store, seed: Seed) {
     let key = json!({"name": "gateway", "scope": "rpc", "user_id": 7, "expiration_date": "2099-01-01 00:00:00"});
     store.insert("res.users.apikeys", row(key));
     let units = store.insert("uom.uom", row(json!({"name": "Units", "factor": 1.0})));
-    store.insert("uom.uom", row(json!({"name": "Pack of 6", "factor": 6.0})));
+    store.insert(
+        "uom.uom",
+        row(json!({"name": "Pack of 6", "factor": 6.0, "relative_factor": 6.0, "relative_uom_id": units})),
+    );
+    measures(store);
     let mut outside = |name: &str, usage: &str| {
         let company = if usage == "inventory" {
             json!(1)
@@ -118,6 +122,29 @@ pub fn fill(store: &mut Store, seed: Seed) {
         }
     }
     store.commit();
+}
+
+/// Some of the units that Odoo brings, with their external ids: name, external id, factor, reference.
+fn measures(store: &mut Store) {
+    store.name_externally("uom", "product_uom_unit", "uom.uom", 1);
+    let units = [
+        ("g", "product_uom_gram", 1.0, 0),
+        ("kg", "product_uom_kgm", 1_000.0, 3),
+        ("Ton", "product_uom_ton", 1_000.0, 4),
+        ("oz", "product_uom_oz", 28.3495, 3),
+        ("lb", "product_uom_lb", 16.0, 6),
+        ("mm", "product_uom_millimeter", 1.0, 0),
+        ("cm", "product_uom_cm", 10.0, 8),
+        ("m", "product_uom_meter", 100.0, 9),
+        ("ml", "product_uom_milliliter", 1.0, 0),
+        ("L", "product_uom_litre", 1_000.0, 11),
+    ];
+    for (name, external, factor, reference) in units {
+        let values = json!({"name": name, "relative_factor": factor, "relative_uom_id": super::store::reference(reference)});
+        let values = complete(store, "uom.uom", row(values));
+        let id = store.insert("uom.uom", values);
+        store.name_externally("uom", external, "uom.uom", id);
+    }
 }
 
 /// The nomenclature that a new database has.

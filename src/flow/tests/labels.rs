@@ -364,6 +364,7 @@ fn rule(encoding: Encoding, kind: &str, pattern: &str) -> Rule {
         content: Content::Alpha,
         decimals: false,
         uom: None,
+        weight: Unit::Kilogram,
     }
 }
 

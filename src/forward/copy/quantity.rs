@@ -57,6 +57,33 @@ impl Measure {
         })
     }
 
+    /// The factors of the scanned unit and of the product's own.
+    #[must_use]
+    pub fn factors(&self) -> (Decimal, Decimal) {
+        (self.scanned, self.own)
+    }
+
+    /// By such factors; `None` where one is no number above zero.
+    #[must_use]
+    pub fn by_factors((scanned, own): (Decimal, Decimal)) -> Option<Self> {
+        let is_good = scanned > Decimal::ZERO && own > Decimal::ZERO;
+        is_good.then_some(Self {
+            scanned,
+            own,
+            precision: None,
+        })
+    }
+
+    /// The same quantity in the unit of another code of the product; `None` where that is no number
+    /// of six decimals.
+    #[must_use]
+    pub fn restate(&self, quantity: Decimal, other: &Self) -> Option<Decimal> {
+        let there = quantity.checked_mul(self.scanned)?.checked_mul(other.own)?;
+        let exact = there.checked_div(self.own.checked_mul(other.scanned)?)?;
+        let rounded = round_to(exact, DECIMALS_MAX);
+        ((exact - rounded).abs() <= exact.abs() * NOISE).then_some(rounded)
+    }
+
     /// With the smallest quantity that Odoo keeps.
     #[must_use]
     pub fn with_precision(self, precision: Option<Decimal>) -> Self {
@@ -230,6 +257,21 @@ mod tests {
         let gram = measure(1.0, 453.592);
         assert_eq!(converted(gram, "453.59").as_deref(), Some("1"));
         assert_eq!(converted(gram, "1"), None, "no gram is lost");
+    }
+
+    #[test]
+    fn cases_and_pieces_of_one_product_are_restated_exactly_or_not_at_all() {
+        let (piece, six, ten) = (Measure::OWN, measure(6.0, 1.0), measure(10.0, 1.0));
+        assert_eq!(six.restate(2.into(), &piece), Some(12.into()));
+        assert_eq!(piece.restate(12.into(), &six), Some(2.into()));
+        assert_eq!(piece.restate(5.into(), &six), None);
+        assert_eq!(six.restate(5.into(), &ten), Some(3.into()));
+        // Kept in dozens, by whichever factor Odoo has.
+        for piece in [measure(1.0, 12.0), measure(1.0 / 12.0, 1.0)] {
+            assert_eq!(Measure::OWN.restate(1.into(), &piece), Some(12.into()));
+            assert_eq!(piece.restate(6.into(), &Measure::OWN), Some(number("0.5")));
+            assert_eq!(piece.restate(5.into(), &Measure::OWN), None);
+        }
     }
 
     #[test]

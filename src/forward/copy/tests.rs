@@ -306,3 +306,111 @@ fn clones_are_the_same_copy_on_other_threads_too() {
     copy.claim("b").unwrap();
     assert_eq!(reader.product("402").unwrap(), Found::Nothing);
 }
+
+/// The units of a shop as Odoo 19 has them.
+fn measured() -> (tempfile::TempDir, Copy) {
+    let (dir, copy) = filled();
+    let unit = |id, factor, path: &str, name: &str| Row {
+        reference: path.split('/').next().map(str::to_owned),
+        external: Some(name.to_owned()),
+        name: Some(name.to_owned()),
+        ..unit(id, factor)
+    };
+    let units = [
+        unit(1, 1.0, "1/", "uom.product_uom_unit"),
+        unit(2, 6.0, "1/2/", ""),
+        unit(3, 1.0, "3/", "uom.product_uom_gram"),
+        unit(4, 1_000.0, "3/4/", "uom.product_uom_kgm"),
+        unit(5, 1_000_000.0, "3/4/5/", "uom.product_uom_ton"),
+        unit(6, 453.592, "3/6/", "uom.product_uom_lb"),
+        unit(7, 1.0, "7/", "uom.product_uom_milliliter"),
+        unit(8, 1_000.0, "7/8/", "uom.product_uom_litre"),
+        unit(9, 1_000_000.0, "7/8/9/", "uom.product_uom_cubic_meter"),
+        unit(10, 1.0, "10/", "uom.product_uom_square_meter"),
+    ];
+    copy.apply(Kind::Unit, &units).unwrap();
+    copy.set_digits(2).unwrap();
+    (dir, copy)
+}
+
+#[test]
+fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
+    use crate::decode::gs1::Unit;
+    use crate::decode::meaning::{Fit, UnitOf};
+    let (_dir, copy) = measured();
+    let is = |text: &str| Fit::Is(text.parse().unwrap());
+    for (value, unit, into, fit) in [
+        ("12.5", Unit::Kilogram, 1, Fit::Foreign),
+        ("12.5", Unit::Kilogram, 4, is("12.5")),
+        ("0.275", Unit::Kilogram, 4, Fit::Unfit),
+        ("0.27", Unit::Kilogram, 4, is("0.27")),
+        ("0.275", Unit::Kilogram, 3, is("275")),
+        ("12.5", Unit::Kilogram, 6, is("27.56")),
+        // A ton is kept in steps of ten kilograms.
+        ("12.5", Unit::Kilogram, 5, Fit::Unfit),
+        ("20", Unit::Kilogram, 5, is("0.02")),
+        ("1", Unit::Pound, 3, is("453.59")),
+        ("2", Unit::Ounce, 3, is("56.7")),
+        ("1", Unit::TroyOunce, 3, is("31.1")),
+        ("1.5", Unit::CubicMetre, 8, is("1500")),
+        ("2", Unit::Gallon, 8, is("7.57")),
+        ("10", Unit::SquareFoot, 10, Fit::Unfit),
+        ("100", Unit::SquareFoot, 10, is("9.29")),
+        ("8", Unit::Piece, 1, is("8")),
+        ("12", Unit::Piece, 2, is("2")),
+        ("5", Unit::Piece, 2, Fit::Unfit),
+        ("8", Unit::Piece, 4, Fit::Foreign),
+        ("4", Unit::Metre, 1, Fit::Unknown),
+        ("4", Unit::Kilogram, 99, Fit::Unknown),
+        ("4", Unit::KilogramPerSquareMetre, 4, Fit::Unknown),
+    ] {
+        let found = copy.convert(value.parse().unwrap(), UnitOf::Gs1(unit), into);
+        assert_eq!(found.unwrap(), fit, "{value} {unit:?} in {into}");
+    }
+    // By the unit of a rule of the site's.
+    let by_id = |id, into| copy.convert(2.into(), UnitOf::Id(id), into).unwrap();
+    assert_eq!(by_id(4, 3), is("2000"));
+    assert_eq!(by_id(4, 4), is("2"));
+    assert_eq!(by_id(4, 1), Fit::Foreign);
+    assert_eq!(by_id(99, 1), Fit::Unknown);
+}
+
+#[test]
+fn a_packaging_in_a_foreign_unit_holds_nobody_knows_how_many() {
+    let (_dir, copy) = measured();
+    let packaging = |id, uom_id, barcode: &str| Row {
+        product_id: Some(10),
+        uom_id: Some(uom_id),
+        ..row(id, Some(barcode))
+    };
+    copy.apply(
+        Kind::Packaging,
+        &[packaging(1, 2, "PACK6"), packaging(2, 4, "KILO")],
+    )
+    .unwrap();
+    assert_eq!(id(copy.product("PACK6").unwrap()), Some(10));
+    assert_eq!(copy.product("KILO").unwrap(), Found::Nothing);
+    assert_eq!(copy.foreign_packaging("PACK6").unwrap(), None);
+    let (product, unit) = copy.foreign_packaging("KILO").unwrap().unwrap();
+    assert_eq!(product, "Thing 10");
+    assert_eq!(unit, "Thing 4");
+}
+
+#[test]
+fn a_product_has_a_code_of_its_own_unit_or_none() {
+    let (_dir, copy) = measured();
+    let own = |id| copy.own_code(id).unwrap();
+    assert_eq!(own(10).as_deref(), Some("400"));
+    assert_eq!(own(99), None);
+    // Its barcode is a packaging's, too; its reference is another product's barcode.
+    let packaging = Row {
+        product_id: Some(11),
+        uom_id: Some(2),
+        ..row(1, Some("401"))
+    };
+    copy.apply(Kind::Packaging, &[packaging]).unwrap();
+    assert_eq!(own(11).as_deref(), Some("SKU11"));
+    copy.apply(Kind::Product, &[row(12, Some("SKU11"))])
+        .unwrap();
+    assert_eq!(own(11), None);
+}

@@ -10,8 +10,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use super::{Ledger, allows};
 use super::changes::recounted;
+use super::{Ledger, allows};
 use crate::book::{Book, Count, Doubt, End, Id, Place, Span};
 use crate::clock;
 use crate::document::{Document, Line, Purpose, State};

@@ -204,6 +204,7 @@ mod tests {
                 source: SourceKind::Listen,
                 at: time(at),
                 received: time(received),
+                measures: crate::event::Measures::new(),
                 operator: None,
                 flags: Vec::new(),
                 action,

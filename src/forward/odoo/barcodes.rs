@@ -20,6 +20,9 @@ pub struct Nomenclature {
     pub gs1: bool,
     /// Which of UPC-A and EAN-13 is taken for the other: `none`, `ean2upc`, `upc2ean` or `always`.
     pub conversion: Option<String>,
+    /// Odoo's unit of weight is the pound, and not the kilogram.
+    #[serde(default)]
+    pub pounds: bool,
     /// In their order.
     pub rules: Vec<Rule>,
 }
@@ -91,11 +94,24 @@ impl Client {
             .search("barcode.rule", &domain, &fields, RULES_MAX)
             .await?;
         rules.sort_by_key(|rule| rule.sequence);
+        let has_weights = rules.iter().any(|rule| rule.kind == "weight");
         Ok(Nomenclature {
+            pounds: has_weights && self.weighs_in_pounds().await?,
             gs1: head.is_gs1_nomenclature,
             conversion: head.upc_ean_conv,
             rules,
         })
+    }
+
+    /// Whether Odoo's unit of weight is the pound (`product.weight_in_lbs`, which only an administrator
+    /// may read; each product says its name).
+    async fn weighs_in_pounds(&mut self) -> Result<bool, Failure> {
+        let fields = ["weight_uom_name"];
+        let any: Vec<Value> = self
+            .search("product.product", &json!([]), &fields, 1)
+            .await?;
+        let unit = any.first().and_then(|row| row["weight_uom_name"].as_str());
+        Ok(unit.is_some_and(|unit| unit.trim().to_lowercase().starts_with("lb")))
     }
 
     async fn has_field(&mut self, model: &str, field: &str) -> Result<bool, Failure> {

@@ -56,6 +56,8 @@ impl Dialect {
         match (model, field) {
             // `factor` is there, but the other way round.
             ("uom.uom", "factor") => Some("factor_inv"),
+            // Units that can be converted into each other are of one category.
+            ("uom.uom", "parent_path") => Some("category_id"),
             ("stock.picking", "reference_ids") => Some("group_id"),
             // A packaging has no unit: it says how many of the product's own unit it holds.
             ("product.uom", "uom_id") => Some("qty"),
@@ -97,7 +99,10 @@ impl Dialect {
                 continue;
             };
             match model {
-                "uom.uom" => rename(row, "factor_inv", "factor"),
+                "uom.uom" => {
+                    rename(row, "factor_inv", "factor");
+                    rename(row, "category_id", "parent_path");
+                }
                 "stock.picking" => rename(row, "group_id", "reference_ids"),
                 "product.uom" => rename(row, "qty", "contained"),
                 "product.product" if self < Self::V18 => {
@@ -312,10 +317,10 @@ mod tests {
 
     #[test]
     fn answers_come_back_in_the_words_of_19() {
-        let answer = json!([{"id": 1, "factor_inv": 12.0}]);
+        let answer = json!([{"id": 1, "factor_inv": 12.0, "category_id": 2}]);
         assert_eq!(
             Dialect::V17.understood("uom.uom", answer),
-            json!([{"id": 1, "factor": 12.0}])
+            json!([{"id": 1, "factor": 12.0, "parent_path": 2}])
         );
         let answer = json!([{"id": 1, "group_id": 2}]);
         assert_eq!(

@@ -1,6 +1,6 @@
 //! Master data, as Odoo has it: what barcodes mean, lots and packages by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -87,6 +87,18 @@ pub struct Row {
     /// The smallest quantity of a unit that Odoo keeps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rounding: Option<f64>,
+    /// What units that can be converted into each other have in common: the first unit of their
+    /// path, before Odoo 19 their category.
+    #[serde(
+        default,
+        rename = "parent_path",
+        deserialize_with = "first_of_path",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub reference: Option<String>,
+    /// The external id of a unit, such as `uom.product_uom_kgm`; empty: it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<String>,
     /// Whether Odoo keeps stock of the product.
     #[serde(
         default,
@@ -195,6 +207,15 @@ pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
     })
 }
 
+/// The first id of a path such as `3/14/`, or an id.
+fn first_of_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(path) => path.split('/').next().map(str::to_owned),
+        Value::Number(id) => Some(id.to_string()),
+        _ => None,
+    })
+}
+
 /// Odoo writes `false` where there is nothing. (Of a flag, `false` is nothing as well.)
 pub(super) fn value_or_false<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     deserializer: D,
@@ -224,7 +245,14 @@ impl Kind {
 
     pub(super) fn fields(self) -> &'static [&'static str] {
         match self {
-            Self::Unit => &["write_date", "active", "factor", "rounding"],
+            Self::Unit => &[
+                "write_date",
+                "active",
+                "name",
+                "factor",
+                "rounding",
+                "parent_path",
+            ],
             Self::Product => &[
                 "write_date",
                 "active",
@@ -313,6 +341,19 @@ impl Client {
             PAGE_ROWS,
         )
         .await
+    }
+
+    /// The external ids of these units: they tell which unit is which, in any language.
+    pub async fn unit_names(&mut self, units: &[i64]) -> Result<BTreeMap<i64, String>, Failure> {
+        let body = json!({"ids": units});
+        let names: BTreeMap<String, Value> = self.call("uom.uom", "get_external_id", &body).await?;
+        let name = |(id, name): (String, Value)| {
+            Some((
+                id.parse().ok()?,
+                name.as_str().unwrap_or_default().to_owned(),
+            ))
+        };
+        Ok(names.into_iter().filter_map(name).collect())
     }
 
     /// How many decimals Odoo keeps of the quantities of movements. Only an administrator may read

@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::target::{self, Target};
 use super::{Call, Next, Reconciling, Seen, Shipment, posted, refuse};
 use crate::config::Under;
-use crate::forward::odoo::order::{Backorders, SeenPicking, odoo_time};
 use crate::document::answer;
+use crate::forward::odoo::order::{Backorders, SeenPicking, odoo_time};
 use crate::outcome::code;
 
 impl Reconciling {

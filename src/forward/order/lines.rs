@@ -3,13 +3,11 @@
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{
-    Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows,
-};
+use super::{Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows};
 use crate::config::Over;
+use crate::document::answer;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
-use crate::document::answer;
 use crate::outcome::{Outcome, code};
 
 impl Reconciling {
@@ -234,7 +232,8 @@ impl Reconciling {
             Way::Pick => (self.rules.pick_over, code::OVER_PICKED),
             Way::Receive => (self.rules.receive_over, code::OVER_RECEIVED),
         };
-        let allowed = over == Over::Allow || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
+        let allowed = over == Over::Allow
+            || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
         for product in products {
             let Some(ordered) = picking.ordered(product) else {
                 return Some(refuse(

@@ -38,6 +38,8 @@ const LOOKS_MAX: usize = 5;
 struct Wanted {
     of: Place,
     counted: Decimal,
+    /// The same as it was scanned: in the unit of the packaging.
+    scanned: Decimal,
     at: Timestamp,
     done: Done,
     /// The number of the count's document.
@@ -78,9 +80,10 @@ pub(super) async fn work_out(
             wanted(ground, documents[*place], line).map_err(unread)?,
         ));
     }
+    let scanned_of = |number| scanned_quantity(ground, number);
     let others: Vec<Wanted> = all.iter().map(|(_, wanted)| wanted.clone()).collect();
     all.retain(
-        |(place, wanted)| match judge(ground.book, wanted, &others) {
+        |(place, wanted)| match judge(ground.book, wanted, &others, &scanned_of) {
             Verdict::Compare => true,
             verdict => {
                 let slot = &mut resolved[*place];
@@ -184,6 +187,12 @@ pub(super) fn unread(error: JournalError) -> Failure {
     ))
 }
 
+/// What the document of a count counted, in the unit of the packaging that was scanned.
+fn scanned_quantity(ground: Ground<'_>, number: u64) -> Option<Decimal> {
+    let entry = ground.journal.document(number).ok()??;
+    entry.document.lines.first().map(|line| line.quantity)
+}
+
 fn wanted(
     ground: Ground<'_>,
     asked: Asked<'_>,
@@ -201,7 +210,10 @@ fn wanted(
         }
         // The count itself was compared: its time is settled, or a person settled it.
         let counted = ground.journal.document(count)?;
-        if let Some(of_count) = counted.as_ref().and_then(|of| of.progress.decision.as_ref()) {
+        if let Some(of_count) = counted
+            .as_ref()
+            .and_then(|of| of.progress.decision.as_ref())
+        {
             answers = format!("{answers} {of_count}");
         }
         let is_unknown = counted
@@ -215,6 +227,7 @@ fn wanted(
         let counted = counted.and_then(|kept| Plan::read(&kept).ok()?.count);
         position = counted.map(|counted| (counted.package, counted.owner));
     }
+    let scanned = document.lines.first().map(|line| line.quantity);
     Ok(Wanted {
         of: Place {
             product: line.product,
@@ -227,6 +240,7 @@ fn wanted(
             owner: line.owner,
         },
         counted: line.quantity,
+        scanned: scanned.unwrap_or(line.quantity),
         at: done.time.min(ground.now),
         done,
         number,

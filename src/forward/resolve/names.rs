@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Ground, Intent, Resolved, reason};
 use crate::clock;
 use crate::document::{Line, Purpose};
-use crate::forward::copy::{Coded, Copy, Found, Product};
+use crate::forward::copy::{Coded, Copy, CopyError, Found, Product};
 use crate::forward::odoo::{Client, Kind, NAMES_MAX};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
@@ -215,7 +215,20 @@ async fn ask_for_names(
     Ok(names)
 }
 
-pub(super) fn product(scanned: &str, found: Found<Product>) -> Resolved<Product> {
+pub(super) fn product(copy: &Copy, scanned: &str) -> Result<Resolved<Product>, CopyError> {
+    let found = copy.product(scanned)?;
+    if found == Found::Nothing
+        && let Some((product, unit)) = copy.foreign_packaging(scanned)?
+    {
+        let message = format!(
+            "{scanned:?} is a packaging of {product} in the unit {unit}, which Odoo cannot convert into the unit of the product: change it in Odoo, and this is sent by itself"
+        );
+        return Ok(Err(reason(code::UNIT_MISMATCH, message)));
+    }
+    Ok(found_product(scanned, found))
+}
+
+fn found_product(scanned: &str, found: Found<Product>) -> Resolved<Product> {
     match found {
         Found::One(product) => Ok(product),
         Found::Nothing => Err(reason(

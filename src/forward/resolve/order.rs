@@ -85,7 +85,7 @@ fn order_line(
     purpose: &Purpose,
     line: &Line,
 ) -> Result<Resolved<OrderLine>, Trouble> {
-    let product = product(&line.product, ground.copy.product(&line.product)?);
+    let product = product(ground.copy, &line.product)?;
     let place = |scanned: &Option<String>| {
         let scanned = scanned.as_deref();
         let found = scanned

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::package::Packages;
 use super::{Asked, Ground, Intent, Prepared, Resolved, count, fix, reason, returns, stock, undo};
 use crate::book::{End, Id};
 use crate::document::{Purpose, Reason};
@@ -25,6 +26,9 @@ pub(super) struct Plan {
     /// Whose goods each line moves; empty: nobody's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owners: Vec<Option<i64>>,
+    /// The packages of each line that are other than scanned; empty: all are as they were scanned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Option<Packages>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<Header>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -243,8 +247,10 @@ impl Plan {
     /// What of it is about one line alone.
     pub fn of_line(self, place: usize) -> Self {
         let owner = self.owners.get(place).copied();
+        let packages = self.packages.get(place).copied();
         Self {
             owners: owner.into_iter().collect(),
+            packages: packages.into_iter().collect(),
             lines: Vec::new(),
             ..self
         }
@@ -258,6 +264,11 @@ impl Plan {
         }
         for (line, owner) in transfer.lines.iter_mut().zip(&self.owners) {
             line.owner = *owner;
+        }
+        for (line, packages) in transfer.lines.iter_mut().zip(&self.packages) {
+            if let Some(packages) = packages {
+                packages.apply(line);
+            }
         }
         if let Some(header) = self.header {
             transfer.header = Some(header);
@@ -319,9 +330,14 @@ pub(super) async fn plan(
     let (mut counts, mut moves) = (Places::new(), Places::new());
     for (place, (asked, resolved)) in documents.iter().zip(resolved.iter_mut()).enumerate() {
         if let (Some(kept), Some(lines)) = (asked.plan, lines_of(resolved)) {
-            let owners = Plan::read(kept).unwrap_or_default().owners;
-            for (line, owner) in lines.iter_mut().zip(owners) {
+            let plan = Plan::read(kept).unwrap_or_default();
+            for (line, owner) in lines.iter_mut().zip(plan.owners) {
                 line.owner = owner;
+            }
+            for (line, packages) in lines.iter_mut().zip(plan.packages) {
+                if let Some(Packages(package, into)) = packages {
+                    (line.package, line.into) = (package, into);
+                }
             }
         } else if intent == Intent::Send {
             match asked.undoing {
@@ -400,6 +416,7 @@ mod tests {
                 inventory: Some(14),
             }),
             owners: vec![None, Some(3)],
+            packages: vec![None, Some(Packages(Some(8), None))],
             header: Some(Header {
                 picking_type: 1,
                 from: 2,

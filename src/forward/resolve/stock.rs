@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rust_decimal::Decimal;
 
 use super::coming::{Missing, on_its_way};
+use super::package::{choose_packages, describe_packages};
 use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
@@ -17,7 +18,7 @@ use crate::forward::refresh::Trouble;
 use crate::outcome::{Failure, code, flag};
 
 /// Bins that are named in one message.
-const SAID_MAX: usize = 3;
+pub(super) const SAID_MAX: usize = 3;
 
 /// What Odoo holds, less what is about to be taken out and with what is about to come in.
 pub(super) type Stock = BTreeMap<Place, Decimal>;
@@ -57,6 +58,13 @@ pub(super) async fn settle(
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
+        let packages = match choose_packages(odoo, ground, asked, &stock, transfer).await? {
+            Ok(packages) => packages,
+            Err(reason) => {
+                resolved[*place] = Err(reason);
+                continue;
+            }
+        };
         // What goes back is whose it was.
         let owners = match asked.undoing {
             Some(_) => Ok(transfer.lines.iter().map(|line| line.owner).collect()),
@@ -65,6 +73,7 @@ pub(super) async fn settle(
         let plan = match owners {
             Ok(owners) => Plan {
                 owners,
+                packages,
                 returned: transfer.returned.clone(),
                 ..Plan::default()
             },
@@ -75,6 +84,9 @@ pub(super) async fn settle(
             }
         };
         keep(&mut resolved[*place], &plan);
+        if let Ok(prepared) = &mut resolved[*place] {
+            prepared.note = describe_packages(ground, asked, &plan.packages)?;
+        }
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
@@ -200,11 +212,22 @@ pub(super) async fn settle_order(
     let mut transfer = as_transfer(asked.document, lines);
     let scanned = |line: &&TransferLine| line.from != NO_BIN;
     let stock = look(odoo, transfer.lines.iter().filter(scanned)).await?;
+    let packages = match choose_packages(odoo, ground, asked, &stock, &mut transfer).await? {
+        Ok(packages) => packages,
+        Err(reason) => {
+            *slot = Err(reason);
+            return Ok(());
+        }
+    };
+    for (line, said) in lines.iter_mut().zip(&transfer.lines) {
+        line.package = said.package;
+    }
     match owners(&stock, &transfer) {
         Ok(owners) => {
             // Whatever is seen now is seen once: a later send may find its own doing.
             let kept = Plan {
                 owners: owners.clone(),
+                packages,
                 ..Plan::default()
             };
             *plan = Some(kept.text());
@@ -259,9 +282,9 @@ fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
         to: NO_BIN,
         lot: line.lot.clone(),
         package: line.package,
+        into: line.into,
         owner: line.owner,
         quantity: line.quantity,
-        ..TransferLine::default()
     });
     Transfer {
         key: document.key,
@@ -296,7 +319,7 @@ fn in_words(asked: Asked<'_>, lacks: &[Lack]) -> String {
 }
 
 /// Where the line takes goods from, as it was scanned.
-fn bin_of(asked: Asked<'_>, line: usize) -> &str {
+pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     let line = asked.document.lines.get(line);
     let from = line.and_then(|line| match asked.undoing {
         Some(_) => line.to.as_deref().or(line.from.as_deref()),
@@ -360,7 +383,7 @@ fn lot(line: &TransferLine) -> Option<i64> {
 }
 
 /// Where the line takes its goods from.
-fn source(line: &TransferLine) -> Place {
+pub(super) fn source(line: &TransferLine) -> Place {
     Place {
         product: line.product,
         bin: line.from,
@@ -371,7 +394,7 @@ fn source(line: &TransferLine) -> Place {
 }
 
 /// What the transfer takes from each place, less what it brings there itself, and the first line that takes it.
-fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
+pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
     let mut taken = BTreeMap::<Place, (Option<usize>, Decimal)>::new();
     for (place, line) in transfer.lines.iter().enumerate() {
         let from = source(line);

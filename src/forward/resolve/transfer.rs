@@ -143,7 +143,7 @@ fn transfer_line(
     line: &Line,
 ) -> Result<Resolved<TransferLine>, Trouble> {
     let copy = ground.copy;
-    let product = product(&line.product, copy.product(&line.product)?);
+    let product = product(copy, &line.product)?;
     let place = |scanned: &Option<String>| {
         let scanned = scanned.as_deref();
         let found =

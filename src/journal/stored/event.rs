@@ -12,6 +12,12 @@ enum StoredEvent<'a> {
     V1(EventV1<'a>),
     /// With flags. An event without flags is written as version 1.
     V2(#[serde(borrow)] EventV1<'a>, Vec<FlagV2>),
+    /// With measures. An event without measures is written as version 1 or 2.
+    V3(
+        #[serde(borrow)] EventV1<'a>,
+        Vec<FlagV2>,
+        Vec<(&'a str, DecimalV1)>,
+    ),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -315,21 +321,28 @@ pub fn event_in(event: &Event) -> Result<Vec<u8>, BadRecord> {
         operator: event.operator.as_deref(),
         action: action_in(&event.action),
     };
-    if event.flags.is_empty() {
+    if event.flags.is_empty() && event.measures.is_empty() {
         return encode("event", &StoredEvent::V1(plain));
     }
     let flag = |flag: &EventFlag| match flag {
         EventFlag::PossibleRepeat => FlagV2::PossibleRepeat,
     };
     let flags = event.flags.iter().map(flag).collect();
-    encode("event", &StoredEvent::V2(plain, flags))
+    if event.measures.is_empty() {
+        return encode("event", &StoredEvent::V2(plain, flags));
+    }
+    let measures = event.measures.iter();
+    let measures = measures.map(|(name, value)| (name.as_str(), (*value).into()));
+    encode("event", &StoredEvent::V3(plain, flags, measures.collect()))
 }
 
 pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {
-    let (stored, flags) = match decode("event", bytes)? {
-        StoredEvent::V1(stored) => (stored, Vec::new()),
-        StoredEvent::V2(stored, flags) => (stored, flags),
+    let (stored, flags, measures) = match decode("event", bytes)? {
+        StoredEvent::V1(stored) => (stored, Vec::new(), Vec::new()),
+        StoredEvent::V2(stored, flags) => (stored, flags, Vec::new()),
+        StoredEvent::V3(stored, flags, measures) => (stored, flags, measures),
     };
+    let measure = |(name, value): (&str, DecimalV1)| Ok((name.to_owned(), value.try_into()?));
     let flag = |flag| match flag {
         FlagV2::PossibleRepeat => EventFlag::PossibleRepeat,
     };
@@ -346,6 +359,10 @@ pub fn event_out(bytes: &[u8]) -> Result<Event, BadRecord> {
         },
         at: time("event", stored.received_us.wrapping_add(stored.at_us_after))?,
         received: time("event", stored.received_us)?,
+        measures: measures
+            .into_iter()
+            .map(measure)
+            .collect::<Result<_, BadRecord>>()?,
         operator: own(stored.operator),
         flags: flags.into_iter().map(flag).collect(),
         action: action_out(stored.action)?,

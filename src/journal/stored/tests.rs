@@ -8,7 +8,7 @@ use super::*;
 use crate::book::{Count, Doubt, Span};
 use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
-use crate::event::{Action, Event, EventFlag, SourceKind};
+use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
 use crate::journal::AuditRecord;
 
 fn at(second: i64) -> Timestamp {
@@ -28,6 +28,7 @@ fn event(action: Action) -> Event {
         source: SourceKind::Listen,
         at: at(-3),
         received: at(0),
+        measures: Measures::new(),
         operator: text("anna"),
         flags: Vec::new(),
         action,
@@ -345,6 +346,13 @@ fn flagged() -> (Event, Kept) {
     (event, kept)
 }
 
+/// The same event with what its label says of its weight.
+fn measured() -> Event {
+    let mut event = flagged().0;
+    event.measures = Measures::from([("net_kg".to_owned(), Decimal::new(125, 1))]);
+    event
+}
+
 /// The book of places.
 fn book() -> (Vec<Count>, Vec<Span>) {
     let count = |number, recounts| Count {
@@ -444,6 +452,13 @@ fn flags_of_an_event_and_their_count_are_read_and_written_as_ever() {
     assert_eq!(event_in(&event).unwrap(), golden("transfer"));
     assert_eq!(kept_out(&golden("totals")).unwrap(), kept);
     assert_eq!(kept_in(&kept).unwrap(), golden("totals"));
+}
+
+#[test]
+fn measures_of_an_event_are_read_and_written_as_ever() {
+    let golden = golden_in(include_str!("event_v3.txt"), "transfer");
+    assert_eq!(event_out(&golden).unwrap(), measured());
+    assert_eq!(event_in(&measured()).unwrap(), golden);
 }
 
 #[test]
@@ -592,6 +607,7 @@ fn print_the_present_forms() {
     let (event, kept) = flagged();
     records.push(("transfer", event_in(&event).unwrap()));
     records.push(("totals", kept_in(&kept).unwrap()));
+    records.push(("transfer", event_in(&measured()).unwrap()));
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

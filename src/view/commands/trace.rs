@@ -90,6 +90,9 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
     if !event.flags.is_empty() {
         writeln!(out, "  note: {}", plain(&event.flags.join(", ")))?;
     }
+    for (name, value) in &event.measures {
+        writeln!(out, "  label: {} {}", plain(name), plain(value))?;
+    }
     Ok(())
 }
 

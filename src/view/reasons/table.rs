@@ -51,6 +51,15 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "unit-mismatch",
+        meaning: "the unit of the packaging has no common reference with that of its product, so nobody knows how many one holds",
+        choices: &[
+            (Retry, "the unit was changed in Odoo"),
+            (Edit, "name the product, and how many of it were moved"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "ambiguous-product",
         meaning: "more than one product has it; the message names them",
         choices: &AMBIGUOUS,
@@ -129,9 +138,12 @@ pub const PARKED: &[Code] = &[
     },
     Code {
         code: "package-required",
-        meaning: "less was counted than lies in the bin in several packages",
+        meaning: "less was counted than lies in the bin in several packages, or goods were taken out of it and nobody knows out of which package",
         choices: &[
-            (Edit, "say which package was counted"),
+            (
+                Edit,
+                "say which package was counted, or which one the goods were taken out of",
+            ),
             (Retry, "the packages were put right in Odoo"),
             NOT_AT_ALL,
         ],

@@ -10,7 +10,7 @@ use stockrelay::assemble::{Assembler, Now};
 use stockrelay::clock;
 use stockrelay::config::{self, Negative, Under};
 use stockrelay::document::{Purpose, State};
-use stockrelay::event::{Action, Event, Name, Recorded, SourceKind};
+use stockrelay::event::{Action, Event, Measures, Name, Recorded, SourceKind};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, keep_device_clock};
 use stockrelay::outcome::code;
@@ -375,6 +375,7 @@ impl Gateway {
             source: SourceKind::Listen,
             at,
             received: clock::now(),
+            measures: Measures::new(),
             operator: None,
             flags: Vec::new(),
             action,

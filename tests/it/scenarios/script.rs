@@ -66,6 +66,9 @@ pub struct Product {
     /// Units that hold so many of it, each with a barcode.
     #[serde(default)]
     pub packagings: BTreeMap<String, u32>,
+    /// It has a packaging whose unit is a kilogram, `kilo`.
+    #[serde(default)]
+    pub kilo: bool,
     /// It is kept in a unit of so many pieces, and a single one has a barcode of its own: the
     /// packaging `piece`.
     pub pieces: Option<u32>,

@@ -74,10 +74,11 @@ impl World {
                 .keys()
                 .map(|name| (name.clone(), fresh("C")));
             let piece = (product.pieces).map(|_| ("piece".to_owned(), fresh("C")));
+            let kilo = product.kilo.then(|| ("kilo".to_owned(), fresh("C")));
             let made = Product {
                 barcode: fresh("S"),
                 id: None,
-                packagings: packagings.chain(piece).collect(),
+                packagings: packagings.chain(piece).chain(kilo).collect(),
                 units: BTreeMap::new(),
             };
             world.products.insert(name.clone(), made);
@@ -148,6 +149,10 @@ impl World {
         if let Some(pieces) = written.pieces {
             let piece = target.keep_in(id, pieces).await;
             units.insert("piece".to_owned(), piece);
+        }
+        if written.kilo {
+            let kilo = target.find("uom.uom", json!([["name", "=", "kg"]])).await;
+            units.insert("kilo".to_owned(), kilo);
         }
         if written.expiry {
             let body = json!({"ids": [id], "vals": {"use_expiration_date": true}});

@@ -173,8 +173,12 @@ fn a_measure_counts_where_its_unit_is_the_products_own() {
         Some("12.5".parse().unwrap())
     );
     assert_eq!(item("(01)04006381333931(3151)000125").quantity, None);
-    // Twelve pens are counted in twelves.
-    assert_eq!(item("(01)14006381333938(3611)000125").quantity, None);
+    // Of a case of twelve pens it is a number of pens, and so is their code.
+    let pens = item("(01)14006381333938(3611)000125");
+    assert_eq!(
+        (pens.code.as_str(), pens.quantity, pens.units),
+        ("4006381333931", Some("12.5".parse().unwrap()), None)
+    );
     assert!(
         matches!(meaning("(3151)000125").0, Meaning::Unknown { .. }),
         "litres of nothing"

@@ -87,6 +87,7 @@ pub const MODELS: &[Model] = &[
             field("factor", Number, "Absolute Quantity"),
             field("relative_factor", Number, "Contains"),
             field("relative_uom_id", One("uom.uom"), "Reference Unit"),
+            field("parent_path", Text, "Parent Path"),
             field("rounding", Number, "Rounding Precision"),
             field("active", Flag, "Active"),
         ],
@@ -104,6 +105,7 @@ pub const MODELS: &[Model] = &[
             field("use_expiration_date", Flag, "Use Expiration Date"),
             field("expiration_time", Whole, "Expiration Date"),
             field("weight", Number, "Weight"),
+            field("weight_uom_name", Text, "Weight unit of measure label"),
             field("uom_id", One("uom.uom"), "Unit"),
             field(
                 "product_uom_ids",

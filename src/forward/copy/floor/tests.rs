@@ -205,6 +205,7 @@ fn a_nomenclature_is_kept_with_its_gs1_rules_and_an_older_copy_has_the_rules_alo
     }))
     .unwrap();
     let nomenclature = Nomenclature {
+        pounds: true,
         gs1: true,
         conversion: Some("ean2upc".to_owned()),
         rules: vec![rule.clone()],

@@ -7,6 +7,7 @@ use crate::document::Reason;
 use crate::forward::odoo::order::odoo_time;
 use crate::forward::resolve::reason;
 use crate::outcome::code;
+use rust_decimal::Decimal;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -19,8 +20,14 @@ pub(super) enum Verdict {
     Park(Reason),
 }
 
-/// `others`: all counts that are asked for together, this one included.
-pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> Verdict {
+/// `others`: all counts that are asked for together, this one included. `scanned_of`: what the document
+/// of a count counted, in the unit of the packaging that was scanned.
+pub(super) fn judge(
+    book: Option<&Book>,
+    wanted: &Wanted,
+    others: &[Wanted],
+    scanned_of: &dyn Fn(u64) -> Option<Decimal>,
+) -> Verdict {
     let Some(book) = book else {
         return Verdict::Compare;
     };
@@ -49,11 +56,10 @@ pub(super) fn judge(book: Option<&Book>, wanted: &Wanted, others: &[Wanted]) -> 
             };
         }
     } else {
-        match standing(book, wanted, others) {
+        match standing(book, wanted, others, scanned_of) {
             // A newer count holds whichever of its two times is right.
             Standing::Superseded(newer)
-                if wanted.allows(code::CLOCK_IN_DOUBT)
-                    || newer.time >= wanted.done.bounds().1 =>
+                if wanted.allows(code::CLOCK_IN_DOUBT) || newer.time >= wanted.done.bounds().1 =>
             {
                 return superseded(wanted, newer);
             }
@@ -89,15 +95,25 @@ fn is_in_doubt(wanted: &Wanted) -> bool {
 
 /// By the book, which has no count that is compared in the same go: two of one place and time
 /// contradict each other there, too. Of two of different times the newer one is corrected when the
-/// older one is posted.
-fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
+/// older one is posted. As much in cases as in pieces at one time is a contradiction, too: said twice,
+/// or half of what lies there.
+fn standing(
+    book: &Book,
+    wanted: &Wanted,
+    others: &[Wanted],
+    scanned_of: &dyn Fn(u64) -> Option<Decimal>,
+) -> Standing {
     let known = book.standing(&wanted.of, wanted.number, wanted.at, wanted.counted);
     let contradicts = |other: &&Wanted| {
         other.of == wanted.of
             && other.number != wanted.number
             && other.recount.is_none()
             && other.at == wanted.at
-            && other.counted != wanted.counted
+            && (other.counted, other.scanned) != (wanted.counted, wanted.scanned)
+    };
+    let is_another_packaging = |other: &Count| {
+        let scanned = scanned_of(other.number);
+        other.time == wanted.at && scanned.is_some_and(|scanned| scanned != wanted.scanned)
     };
     match others.iter().find(contradicts) {
         Some(other) if known == Standing::Newest => Standing::Contradicted(Count {
@@ -106,7 +122,12 @@ fn standing(book: &Book, wanted: &Wanted, others: &[Wanted]) -> Standing {
             counted: other.counted,
             recounts: 0,
         }),
-        _ => known,
+        _ => match known {
+            Standing::Superseded(other) if is_another_packaging(&other) => {
+                Standing::Contradicted(other)
+            }
+            known => known,
+        },
     }
 }
 
@@ -126,7 +147,7 @@ fn superseded(wanted: &Wanted, newer: Count) -> Verdict {
 
 fn contradicted(wanted: &Wanted, other: Count) -> Reason {
     let message = format!(
-        "{} were counted, and {} in document {} at the same time and place ({} UTC): discard the wrong count, or retry and allow the right one",
+        "{} were counted, and {} in document {} at the same time and place ({} UTC): discard the wrong count, or retry and allow the right one, edited to the sum if both lie there",
         wanted.counted.normalize(),
         other.counted.normalize(),
         other.number,

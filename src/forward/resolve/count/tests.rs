@@ -7,6 +7,7 @@ pub fn wanted(counted: i64) -> Wanted {
     Wanted {
         of: place(None, None, None),
         counted: counted.into(),
+        scanned: counted.into(),
         at: "2026-11-23T08:15:30Z".parse().unwrap(),
         done: Done {
             time: "2026-11-23T08:15:30Z".parse().unwrap(),

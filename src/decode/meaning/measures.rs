@@ -1,0 +1,107 @@
+//! Weights, dimensions and counts of items on labels become quantities in the product's own unit, or
+//! are not used as one.
+//!
+//! **Promise:** a measure is never taken as a bare number. Where its unit and the product's have a
+//! common reference, it is converted and takes the place of any other quantity: 9.8 kg of a case that
+//! holds 10 kg are 9.8 kg. Where they have none, such as a weight of a product kept in Units, it says
+//! nothing of the quantity.
+
+use rust_decimal::Decimal;
+
+use super::{Fit, Item, Known, KnownProduct, Unclear, UnitOf};
+use crate::decode::gs1::Unit;
+
+/// A label's measure that may be the quantity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Measured {
+    pub value: Decimal,
+    pub unit: UnitOf,
+}
+
+impl Measured {
+    pub fn gs1(value: Decimal, unit: Unit) -> Self {
+        let unit = UnitOf::Gs1(unit);
+        Self { value, unit }
+    }
+
+    pub fn is_count(&self) -> bool {
+        self.unit == UnitOf::Gs1(Unit::Piece)
+    }
+
+    /// In words.
+    pub fn describe(&self) -> String {
+        let value = self.value.normalize();
+        match self.unit {
+            UnitOf::Gs1(unit) => format!("{value} {}", unit.as_str()),
+            UnitOf::Id(_) => value.to_string(),
+        }
+    }
+}
+
+/// Gives the item the quantity that its label measures.
+pub(super) fn settle(
+    item: &mut Item,
+    product: &KnownProduct,
+    label: &[Measured],
+    known: &dyn Known,
+) -> Result<(), Unclear> {
+    let Some(own) = product.unit else {
+        let count = label.iter().find(|measured| measured.is_count());
+        item.quantity = item.quantity.or(count.map(|measured| measured.value));
+        return Ok(());
+    };
+    let mut refused = None;
+    let mut found: Option<(Decimal, &Measured)> = None;
+    for measured in label {
+        match known.convert(measured.value, measured.unit, own) {
+            Fit::Is(quantity) if quantity > Decimal::ZERO => {
+                // One that is in the product's own unit is as exact as it is printed.
+                if found.is_none() || quantity == measured.value {
+                    found = Some((quantity, measured));
+                }
+                if quantity == measured.value {
+                    break;
+                }
+            }
+            Fit::Is(_) | Fit::Unfit => refused = refused.or(Some(measured)),
+            // So many items of what is weighed are no quantity of it.
+            Fit::Foreign if measured.is_count() => refused = refused.or(Some(measured)),
+            // Nobody says what a piece is here: they are counted in what the code stands for.
+            Fit::Unknown if measured.is_count() && item.quantity.is_none() => {
+                item.quantity = Some(measured.value);
+            }
+            Fit::Foreign | Fit::Unknown => {}
+        }
+    }
+    let unfit = |measured: &Measured| Unclear::Measure {
+        product: product.name.clone(),
+        measure: measured.describe(),
+    };
+    match (found, refused) {
+        (Some((quantity, measured)), _) => {
+            let is_set = set(item, product, quantity, known);
+            is_set.ok_or_else(|| unfit(measured))
+        }
+        (None, Some(measured)) => Err(unfit(measured)),
+        (None, None) => Ok(()),
+    }
+}
+
+/// So many of the product's own unit. `None`: no code of the product stands for its own unit, and
+/// so many are no number of packagings.
+fn set(item: &mut Item, product: &KnownProduct, own: Decimal, known: &dyn Known) -> Option<()> {
+    if product.units == Decimal::ONE {
+        item.quantity = Some(own);
+    } else if let Some(code) = known.own_code(product.id) {
+        item.code = code;
+        item.units = None;
+        item.quantity = Some(own);
+    } else {
+        let packagings = own.checked_div(product.units)?.round_dp(6).normalize();
+        if packagings.checked_mul(product.units) != Some(own) {
+            return None;
+        }
+        item.quantity = Some(packagings);
+    }
+    Some(())
+}

@@ -1,0 +1,303 @@
+//! Out of which package goods are taken where the scan names none.
+//!
+//! The rule is that of a count: where enough lies loose, the goods are taken loose; where all lies in
+//! one package, out of that one. Anything else only a person knows.
+//!
+//! A document in which a person named the package takes a part of its content out of it; as it was
+//! scanned, a transfer that names a package moves the package as a whole.
+
+use std::collections::BTreeSet;
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+use super::coming::{Missing, on_its_way};
+use super::stock::{SAID_MAX, Stock, bin_of, source, taken};
+use super::{Asked, Ground, Resolved, reason};
+use crate::document::Reason;
+use crate::forward::machine::TOLERANCE;
+use crate::forward::odoo::stock::Place;
+use crate::forward::odoo::{Client, Kind, Transfer, TransferLine};
+use crate::forward::refresh::Trouble;
+use crate::outcome::code;
+
+/// The packages of a line: the one that its goods are taken out of, and the one that they are in
+/// afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Packages(pub Option<i64>, pub Option<i64>);
+
+/// Where a line takes its goods from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Source {
+    /// As the line says.
+    Given,
+    /// Out of this package, although the line does not name it.
+    Only { package: i64, missing: Decimal },
+    /// A part of the named package's content.
+    Part,
+    /// Out of one of several packages, or some loose and some out of a package.
+    Unclear,
+}
+
+impl Packages {
+    pub fn apply(self, line: &mut TransferLine) {
+        (line.package, line.into) = (self.0, self.1);
+    }
+}
+
+/// Makes each line take its goods out of the package that they lie in; answers the packages that were
+/// not scanned so. An error: only a person knows the package.
+pub(super) async fn choose_packages(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    stock: &Stock,
+    transfer: &mut Transfer,
+) -> Result<Resolved<Vec<Option<Packages>>>, Trouble> {
+    if asked.undoing.is_some() {
+        return Ok(Ok(Vec::new()));
+    }
+    let splits = asked.document.corrects.is_some();
+    let mut packages = vec![None; transfer.lines.len()];
+    for (place, source) in sources(stock, transfer, splits).into_iter().enumerate() {
+        let line = &transfer.lines[place];
+        let chosen = match source {
+            Source::Given => continue,
+            Source::Part => Packages(line.package, None),
+            Source::Only { package, missing } => {
+                // What is on its way there does not lie in the package.
+                let missing = Missing {
+                    line: place,
+                    product: line.product,
+                    bin: line.from,
+                    quantity: missing,
+                };
+                if on_its_way(odoo, ground, asked, &[missing]).await?.is_some() {
+                    continue;
+                }
+                Packages(Some(package), line.into)
+            }
+            Source::Unclear => return Ok(Err(unclear_package(asked, place))),
+        };
+        packages[place] = Some(chosen);
+    }
+    for (line, packages) in transfer.lines.iter_mut().zip(&packages) {
+        if let Some(packages) = packages {
+            packages.apply(line);
+        }
+    }
+    if packages.iter().all(Option::is_none) {
+        packages.clear();
+    }
+    Ok(Ok(packages))
+}
+
+/// Says in the ledger which packages goods are taken out of that no scan names.
+pub(super) fn describe_packages(
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    packages: &[Option<Packages>],
+) -> Result<Option<String>, Trouble> {
+    let mut parts = Vec::new();
+    for (place, packages) in packages.iter().enumerate() {
+        let Some(Packages(Some(package), _)) = packages else {
+            continue;
+        };
+        if parts.len() == SAID_MAX {
+            parts.push("more".to_owned());
+            break;
+        }
+        let line = asked.document.lines.get(place);
+        let product = line.map_or("?", |line| &line.product);
+        let called = ground.copy.called(Kind::Package, *package)?;
+        let name = called.map_or_else(|| format!("id {package}"), |called| called.name);
+        let bin = bin_of(asked, place);
+        parts.push(format!("{product} from bin {bin} out of package {name}"));
+    }
+    Ok((!parts.is_empty()).then(|| format!("takes {}", parts.join("; "))))
+}
+
+fn unclear_package(asked: Asked<'_>, place: usize) -> Reason {
+    let bin = bin_of(asked, place);
+    let line = asked.document.lines.get(place);
+    let product = line.map_or("?", |line| &line.product);
+    let message = format!(
+        "bin {bin} holds {product} in packages, and too little of it loose: edit in the package that it was taken out of, or put the packages right in Odoo and retry"
+    );
+    reason(code::PACKAGE_REQUIRED, message)
+}
+
+/// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken out of it.
+fn sources(stock: &Stock, transfer: &Transfer, splits: bool) -> Vec<Source> {
+    let taken = taken(transfer);
+    let needed = |line: &TransferLine| {
+        let quantity = taken.get(&source(line)).map(|(_, quantity)| *quantity);
+        quantity.unwrap_or_default()
+    };
+    (transfer.lines.iter())
+        .map(|line| source_of(stock, line, needed(line), splits))
+        .collect()
+}
+
+fn source_of(stock: &Stock, line: &TransferLine, needed: Decimal, splits: bool) -> Source {
+    let from = source(line);
+    let there: Vec<(&Place, Decimal)> = (stock.iter())
+        .filter(|(held, _)| {
+            let of_owner = from.owner.is_none() || held.owner == from.owner;
+            of_owner
+                && Place {
+                    package: None,
+                    owner: None,
+                    ..**held
+                } == Place {
+                    package: None,
+                    owner: None,
+                    ..from
+                }
+        })
+        .map(|(held, quantity)| (held, *quantity))
+        .collect();
+    let holds = |package: Option<i64>| -> Decimal {
+        let own = there.iter().filter(|(held, _)| held.package == package);
+        own.map(|(_, quantity)| *quantity).sum()
+    };
+    if line.package.is_some() {
+        let is_part = holds(line.package) - needed >= TOLERANCE;
+        let moves_whole = line.into == line.package;
+        return if splits && moves_whole && is_part {
+            Source::Part
+        } else {
+            Source::Given
+        };
+    }
+    let loose = holds(None);
+    if loose - needed > -TOLERANCE {
+        return Source::Given;
+    }
+    let packages: BTreeSet<i64> = (there.iter())
+        .filter(|(_, quantity)| *quantity >= TOLERANCE)
+        .filter_map(|(held, _)| held.package)
+        .collect();
+    match packages.first() {
+        None => Source::Given,
+        Some(package) if packages.len() == 1 && loose < TOLERANCE => Source::Only {
+            package: *package,
+            missing: needed - loose,
+        },
+        Some(_) => Source::Unclear,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::DocumentKey;
+    use crate::forward::order::LotRef;
+
+    fn stock(held: &[(Option<i64>, i64)]) -> Stock {
+        let place = |package| Place {
+            product: 1,
+            bin: 5,
+            lot: None,
+            package,
+            owner: None,
+        };
+        let held = held.iter();
+        held.map(|(package, quantity)| (place(*package), (*quantity).into()))
+            .collect()
+    }
+
+    fn transfer(quantities: &[i64], package: Option<i64>) -> Transfer {
+        let line = |quantity: &i64| TransferLine {
+            product: 1,
+            from: 5,
+            to: 6,
+            package,
+            into: package,
+            quantity: (*quantity).into(),
+            ..TransferLine::default()
+        };
+        Transfer {
+            key: DocumentKey([1; 16]),
+            group: "pda-07".to_owned(),
+            about: None,
+            header: None,
+            lines: quantities.iter().map(line).collect(),
+            returned: Vec::new(),
+            when: None,
+        }
+    }
+
+    fn first(held: &[(Option<i64>, i64)], quantity: i64) -> Source {
+        sources(&stock(held), &transfer(&[quantity], None), false).remove(0)
+    }
+
+    #[test]
+    fn goods_are_taken_out_of_the_only_package_of_the_bin() {
+        let only = |missing: i64| Source::Only {
+            package: 8,
+            missing: missing.into(),
+        };
+        assert_eq!(first(&[(Some(8), 24)], 6), only(6));
+        // Of an empty or a negative rest nobody takes anything.
+        assert_eq!(first(&[(None, 0), (Some(8), 24), (Some(9), 0)], 6), only(6));
+        // More than there is: the package lacks it, as after a count.
+        assert_eq!(first(&[(Some(8), 4)], 6), only(6));
+        let two = sources(&stock(&[(Some(8), 24)]), &transfer(&[6, 2], None), false);
+        assert_eq!(two, [only(8), only(8)]);
+    }
+
+    #[test]
+    fn what_lies_loose_is_taken_first_and_what_is_unclear_is_asked() {
+        assert_eq!(first(&[(None, 6), (Some(8), 24)], 6), Source::Given);
+        assert_eq!(first(&[(None, 4), (Some(8), 24)], 6), Source::Unclear);
+        assert_eq!(first(&[(Some(8), 24), (Some(9), 1)], 6), Source::Unclear);
+        // Nothing is there at all.
+        assert_eq!(first(&[], 6), Source::Given);
+        assert_eq!(first(&[(None, 2)], 6), Source::Given);
+    }
+
+    #[test]
+    fn only_a_package_with_the_very_goods_is_taken_from() {
+        let of = |lot, package, owner| Place {
+            product: 1,
+            bin: 5,
+            lot,
+            package,
+            owner,
+        };
+        let held = Stock::from([
+            (of(Some(1), Some(8), None), 24.into()),
+            (of(Some(2), Some(9), Some(3)), 24.into()),
+        ]);
+        let source_of = |lot: i64, owner| {
+            let mut transfer = transfer(&[6], None);
+            transfer.lines[0].lot = LotRef::Known {
+                id: lot,
+                name: String::new(),
+            };
+            transfer.lines[0].owner = owner;
+            sources(&held, &transfer, false).remove(0)
+        };
+        let only = |package| Source::Only {
+            package,
+            missing: 6.into(),
+        };
+        assert_eq!(source_of(1, None), only(8));
+        // Whoever's it is, where nobody says it; of another owner nothing is there.
+        assert_eq!(source_of(2, None), only(9));
+        assert_eq!(source_of(2, Some(3)), only(9));
+        assert_eq!(source_of(2, Some(4)), Source::Given);
+        assert_eq!(source_of(7, None), Source::Given);
+    }
+
+    #[test]
+    fn a_part_of_a_package_that_a_person_named_is_taken_out_of_it() {
+        let held = stock(&[(Some(8), 24), (Some(9), 5)]);
+        let named =
+            |quantity, splits| sources(&held, &transfer(&[quantity], Some(8)), splits).remove(0);
+        assert_eq!(named(6, true), Source::Part);
+        assert_eq!(named(24, true), Source::Given);
+        assert_eq!(named(6, false), Source::Given);
+    }
+}
