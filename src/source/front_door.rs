@@ -22,6 +22,7 @@ mod limits;
 mod message;
 mod packets;
 mod receptions;
+mod retained;
 mod session;
 mod shared;
 mod stored;
@@ -361,12 +362,17 @@ async fn deliver(
                 }
             }
             // Last, and `biased`: the queue was empty.
-            () = done.cancelled() => return,
+            () = done.cancelled() => {
+                for (device, will) in shared.hub.take_wills() {
+                    changes.extend(shared.will(&device, &will, None));
+                }
+                return shared.keep(changes).await;
+            }
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
-                for (device, payload) in wills {
-                    changes.extend(shared.will(&device, &payload, None));
+                for (device, will) in wills {
+                    changes.extend(shared.will(&device, &will, None));
                 }
             }
         }

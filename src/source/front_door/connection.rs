@@ -20,6 +20,7 @@ use super::batch::{BATCH_BYTES_MAX, Batch, Delivery, Outcome, Settled};
 use super::handshake::Client;
 use super::io::{Io, Moved};
 use super::limits::Bucket;
+use super::message::Content;
 use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
@@ -324,15 +325,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let hub = &self.shared.hub;
             hub.answer(device, receipts, displays, now, &mut changes);
             for (channel, payload) in words {
-                hub.publish(
-                    &device.name,
-                    &channel,
-                    payload,
-                    false,
-                    None,
-                    now,
-                    &mut changes,
-                );
+                let content = Content::plain(payload, false);
+                hub.publish(&device.name, &channel, content, now, &mut changes);
             }
             self.change(Batch::changes(changes, None));
         }
