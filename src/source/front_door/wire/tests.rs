@@ -109,3 +109,104 @@ proptest! {
         }
     }
 }
+
+/// Bytes of a string field.
+fn field(text: &[u8]) -> Vec<u8> {
+    let mut out = u16::try_from(text.len()).unwrap().to_be_bytes().to_vec();
+    out.extend(text);
+    out
+}
+
+fn framed(first: u8, body: &[u8]) -> Vec<u8> {
+    let mut out = vec![first];
+    let length = body.len();
+    if length < 128 {
+        out.push(u8::try_from(length).unwrap());
+    } else {
+        out.push(u8::try_from(length % 128).unwrap() | 0x80);
+        out.push(u8::try_from(length / 128).unwrap());
+    }
+    out.extend(body);
+    out
+}
+
+/// A property of PUBLISH, encoded; `true` for one that goes to the subscribers.
+fn property() -> impl Strategy<Value = (bool, Vec<u8>)> {
+    let text = "[a-z]{0,6}";
+    prop_oneof![
+        any::<bool>().prop_map(|text| (true, vec![0x01, u8::from(text)])),
+        any::<u32>().prop_map(|s| (false, [&[0x02][..], &s.to_be_bytes()].concat())),
+        text.prop_map(|t| (true, [&[0x03][..], &field(t.as_bytes())].concat())),
+        "[a-z/]{1,6}".prop_map(|t| (true, [&[0x08][..], &field(t.as_bytes())].concat())),
+        proptest::collection::vec(any::<u8>(), 0..6)
+            .prop_map(|t| (true, [&[0x09][..], &field(&t)].concat())),
+        (text, text).prop_map(|(a, b)| {
+            let pair = [&[0x26][..], &field(a.as_bytes()), &field(b.as_bytes())].concat();
+            (true, pair)
+        }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn properties_are_forwarded_in_their_order_and_each_at_most_once(
+        properties in proptest::collection::vec(property(), 0..6), payload in "[a-z]{0,9}",
+    ) {
+        let section: Vec<u8> = properties.iter().flat_map(|(_, bytes)| bytes.clone()).collect();
+        let mut body = field(b"a");
+        body.push(u8::try_from(section.len()).unwrap());
+        body.extend(&section);
+        body.extend(payload.as_bytes());
+        let read = read(&framed(0x30, &body), Version::V5);
+        let identifiers: Vec<_> = properties.iter().map(|(_, bytes)| bytes[0]).collect();
+        let is_repeated = (1..identifiers.len())
+            .any(|at| identifiers[at] != 0x26 && identifiers[..at].contains(&identifiers[at]));
+        if is_repeated {
+            prop_assert!(matches!(read, Err(Fault::Protocol(_))), "{read:?}");
+        } else {
+            let Ok(Some(Packet::Publish(publish))) = read else {
+                panic!("{read:?}");
+            };
+            let forwarded_ones = properties.iter().filter(|(is_forwarded, _)| *is_forwarded);
+            let wanted: Vec<u8> = forwarded_ones.flat_map(|(_, bytes)| bytes.clone()).collect();
+            prop_assert_eq!(forwarded(&publish.properties), wanted);
+            prop_assert_eq!(publish.payload, payload.as_bytes());
+            prop_assert_eq!(publish.message_expiry_s.is_some(), identifiers.contains(&0x02));
+        }
+    }
+
+    #[test]
+    fn a_connect_that_is_cut_anywhere_or_has_more_is_refused(
+        client_id in "[a-z]{0,9}", username in proptest::option::of("[a-z]{0,9}"),
+        password in proptest::collection::vec(any::<u8>(), 0..9), is_v5: bool, cut in 0_usize..99,
+    ) {
+        let mut body = field(b"MQTT");
+        body.extend([if is_v5 { 5 } else { 4 }, if username.is_some() { 0xC2 } else { 2 }, 0, 9]);
+        if is_v5 {
+            body.push(0);
+        }
+        body.extend(field(client_id.as_bytes()));
+        if let Some(username) = &username {
+            body.extend(field(username.as_bytes()));
+            body.extend(field(&password));
+        }
+        let is_taken = |body: &[u8]| {
+            let mut buffer = BytesMut::from(&framed(0x10, body)[..]);
+            let read = crate::source::front_door::connect::read(&mut buffer, 1_024);
+            matches!(read, Ok(Some(crate::source::front_door::connect::First::Connect(_))))
+        };
+        prop_assert!(is_taken(&body));
+        // The level says how the rest is read: before it, there is no CONNECT at all.
+        prop_assert!(!is_taken(&body[..cut % body.len()]));
+        body.push(0);
+        prop_assert!(!is_taken(&body));
+    }
+
+    #[test]
+    fn packets_are_the_same_however_they_are_cut(
+        bytes in proptest::collection::vec(prop_oneof![0_u8..12, any::<u8>()], 0..60), is_v5: bool, piece in 1_usize..9,
+    ) {
+        let count = crate::source::front_door::count_packets;
+        prop_assert_eq!(count(&bytes, is_v5, bytes.len()), count(&bytes, is_v5, piece));
+    }
+}

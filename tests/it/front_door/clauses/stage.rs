@@ -63,7 +63,8 @@ impl Stage {
                 }
                 line = rest;
             }
-            let played = tokio::time::timeout(PATIENCE, stage.line(line)).await;
+            // Sooner than the client gives up by itself, so that the row is named.
+            let played = tokio::time::timeout(PATIENCE / 2, stage.line(line)).await;
             let played = played.unwrap_or_else(|_| Err("nothing came in time".to_owned()));
             played.map_err(|fault| format!("{line}\n    {fault}"))?;
         }
