@@ -289,7 +289,7 @@ def test_unsubscribe(gateway):
 def test_session_expiry(gateway):
     def connected(expiry_s, clean, present):
         client = Client(gateway, f"a-{RUN}").connect(clean=clean, SessionExpiryInterval=expiry_s)
-        check(client.flags.session_present == present, f"session present: {present}")
+        check(client.flags.session_present == present, f"expiry {expiry_s} s: a session is {'missing' if present else 'there'}")
         return client
     connected(0, True, False).disconnect()
     connected(0, False, False).disconnect()

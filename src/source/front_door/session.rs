@@ -20,6 +20,7 @@ use super::receptions::{Received, Receptions};
 use super::stored::{self, SessionV1, SubscriptionV1};
 use super::topics::topic_matches;
 use super::wire::{Filter, Qos};
+use crate::clock;
 use crate::event::Name;
 use crate::journal::KeepChange;
 
@@ -168,11 +169,7 @@ impl Session {
 
     /// Whether its time without a connection is over.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        let state = self.state();
-        state.owner.is_none()
-            && state.ended.is_none_or(|ended| {
-                now.duration_since(ended).as_secs() >= i64::from(state.expiry_s)
-            })
+        self.state().is_over(now)
     }
 
     /// When its last connection ended; sessions that ended first make room first.
@@ -189,7 +186,9 @@ impl Session {
         changes: &mut Vec<KeepChange>,
     ) -> Attached {
         let mut state = self.state();
-        let present = !clean && (state.ended.is_some() || state.owner.is_some());
+        let present = !clean
+            && !state.is_over(clock::now())
+            && (state.ended.is_some() || state.owner.is_some());
         // A session that goes on takes its will back (MQTT 5, 3.1.3-9).
         let will = state.will.take().filter(|_| !present);
         if !present {
@@ -610,6 +609,13 @@ impl Session {
 }
 
 impl State {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.owner.is_none()
+            && self
+                .ended
+                .is_none_or(|ended| now.duration_since(ended).as_secs() >= i64::from(self.expiry_s))
+    }
+
     fn push(&mut self, message: Message) {
         self.queue_bytes += message.bytes();
         self.queue.push_back(message);
