@@ -243,6 +243,8 @@ mod tests {
         assert!(verify(&hash, b"tr0ub4dor"));
         assert!(!verify(&hash, b"tr0ub4dor "));
         assert_ne!(hash, hash_password("tr0ub4dor"));
+        let bytes = [0xFF, 0, 0x80];
+        assert!(verify(&hash_password(bytes), &bytes));
         let scrypt = scrypt::Scrypt
             .hash_password_customized(
                 b"pw",

@@ -460,16 +460,21 @@ impl Session {
             return false;
         }
         let start = out.len();
-        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT 3.1.1, 4.4).
+        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
+        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT 3.1.1, 4.4). This one may
+        // have a lower Receive Maximum (MQTT 5, 4.9.0-2).
+        let mut unacked = state.in_flight.iter().filter(|sent| sent.sent).count();
         state.in_flight.retain_mut(|sent| {
-            let fits = sent.sent || sent.message.write(writer, Some(sent.pkid), true, out);
-            sent.sent = true;
-            if !fits {
+            if sent.sent || unacked >= quota || out.len() - start >= room {
+                return true;
+            }
+            sent.sent = sent.message.write(writer, Some(sent.pkid), true, out);
+            unacked += usize::from(sent.sent);
+            if !sent.sent {
                 self.unkeep(&sent.message, changes);
             }
-            fits
+            sent.sent
         });
-        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
         while out.len() - start < room {
             match state.queue.front() {
                 Some(next) if next.qos == Qos::AtMostOnce || state.in_flight.len() < quota => {}
