@@ -1,4 +1,5 @@
-//! Any bytes from an MQTT client, cut anywhere: the same packets are read, and the same fault ends them.
+//! Any bytes from an MQTT client, cut anywhere: the same packets are read, and the same fault ends
+//! them.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -82,8 +82,8 @@ pub enum FrontDoorError {
     Tls(#[from] ServerTlsError),
 }
 
-/// Reads what a client sends, in pieces of `piece` bytes, as a connection does: how many packets there are up to the first
-/// fault, and whether there is one. For the fuzzer.
+/// Reads what a client sends, in pieces of `piece` bytes, as a connection does: how many packets
+/// there are up to the first fault, and whether there is one. For the fuzzer.
 #[must_use]
 pub fn count_packets(bytes: &[u8], is_v5: bool, piece: usize) -> (usize, bool) {
     let version = if is_v5 {

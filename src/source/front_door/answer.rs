@@ -1,4 +1,5 @@
-//! What the door sends: one vocabulary, written for the client's version; acknowledgements with rumqttc's codec.
+//! What the door sends: one vocabulary, written for the client's version; acknowledgements with
+//! rumqttc's codec.
 
 use bytes::{BufMut, BytesMut};
 use rumqttc::mqttbytes::v4;
@@ -229,7 +230,8 @@ impl Writer {
         written(v4::PingResp.write(out));
     }
 
-    /// Fails where the packet at the end of `out`, from `start` on, is larger than the client takes (MQTT 5, 3.1.2-24).
+    /// Fails where the packet at the end of `out`, from `start` on, is larger than the client takes
+    /// (MQTT 5, 3.1.2-24).
     fn check_size(&self, out: &mut BytesMut, start: usize) -> Result<(), Fault> {
         if out.len() - start > self.packet_bytes_max {
             out.truncate(start);
@@ -314,7 +316,8 @@ impl Writer {
         self.check_size(out, start)
     }
 
-    /// A message to the device. False: it is larger than the client takes, and was not written (MQTT 5, 3.1.2-24, -25).
+    /// A message to the device. False: it is larger than the client takes, and was not written
+    /// (MQTT 5, 3.1.2-24, -25).
     pub fn publish(&self, out: &mut BytesMut, message: &Sent<'_>) -> bool {
         let expiry = message.expiry_s.map(wire::message_expiry);
         let expiry = expiry.as_ref().map_or(&[][..], |expiry| &expiry[..]);

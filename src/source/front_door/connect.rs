@@ -51,7 +51,8 @@ pub enum First {
     Connect(Box<Connect>),
     /// A version this door does not speak: answered with CONNACK 0x01.
     OtherVersion,
-    /// An MQTT 5 CONNECT that breaks the standard: answered with a CONNACK that says how (MQTT 5, 3.1.4).
+    /// An MQTT 5 CONNECT that breaks the standard: answered with a CONNACK that says how (MQTT 5,
+    /// 3.1.4).
     Faulty(Fault),
 }
 

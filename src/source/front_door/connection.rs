@@ -158,8 +158,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Another connection has the session now. What the client sent before it connected again may still be in the socket: a
-    /// DISCONNECT there ends the session, or takes the will back.
+    /// Another connection has the session now. What the client sent before it connected again may
+    /// still be in the socket: a DISCONNECT there ends the session, or takes the will back.
     fn taken_over(&mut self) -> End {
         for _ in 0..LAST_READS_MAX {
             match self.io.exchange(self.may_read()).now_or_never() {

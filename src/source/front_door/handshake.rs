@@ -259,8 +259,8 @@ async fn open(
     }
 }
 
-/// A last will is the device's `state`; anything else would be a publish it may not make. That of a bridge's notifications is
-/// allowed and is not published.
+/// A last will is the device's `state`; anything else would be a publish it may not make. That of a
+/// bridge's notifications is allowed and is not published.
 fn check_will(shared: &Shared, name: &Name, connect: &Connect) -> Result<(), Refusal> {
     let Some(will) = &connect.will else {
         return Ok(());

@@ -301,8 +301,8 @@ impl Hub {
         self.publish(&device, &channel, content, now, changes);
     }
 
-    /// A message of the gateway's own, to the sessions of a device that subscribed. A retained one is what holds now: it
-    /// supersedes those that still wait.
+    /// A message of the gateway's own, to the sessions of a device that subscribed. A retained one
+    /// is what holds now: it supersedes those that still wait.
     pub fn publish(
         &self,
         device: &Name,
@@ -318,7 +318,8 @@ impl Hub {
         }
     }
 
-    /// What a device says of itself, to those of its sessions that subscribed; `from` is the session that published it.
+    /// What a device says of itself, to those of its sessions that subscribed; `from` is the
+    /// session that published it.
     pub fn forward(
         &self,
         device: &Name,

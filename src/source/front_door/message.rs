@@ -24,7 +24,8 @@ pub struct Content {
     pub expiry: Option<Expiry>,
 }
 
-/// When a message expires (MQTT 5, 3.3.2.3.3): by the monotonic clock, and by the wall clock for the disk.
+/// When a message expires (MQTT 5, 3.3.2.3.3): by the monotonic clock, and by the wall clock for
+/// the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
     at: Instant,
@@ -81,7 +82,8 @@ impl Content {
         }
     }
 
-    /// What a client published. In memory of its own: a slice would hold on to the whole buffer that it was read in.
+    /// What a client published. In memory of its own: a slice would hold on to the whole buffer
+    /// that it was read in.
     pub fn of(publish: &Publish) -> Self {
         Self {
             payload: Bytes::copy_from_slice(&publish.payload),

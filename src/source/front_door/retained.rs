@@ -1,4 +1,5 @@
-//! The retained messages of all devices: the last message of a topic, for those who subscribe later.
+//! The retained messages of all devices: the last message of a topic, for those who subscribe
+//! later.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -51,7 +52,8 @@ impl Retained {
         retained
     }
 
-    /// Makes a message the retained one of its topic; an empty payload removes it (MQTT 3.1.1, 3.3.1.3).
+    /// Makes a message the retained one of its topic; an empty payload removes it (MQTT 3.1.1,
+    /// 3.3.1.3).
     pub fn replace(
         &mut self,
         topic: String,

@@ -85,7 +85,8 @@ pub struct Owner {
 pub struct Offer {
     pub topic: Arc<str>,
     pub content: Content,
-    /// Earlier messages of the topic that still wait for the device say nothing any more: only the newest one goes out.
+    /// Earlier messages of the topic that still wait for the device say nothing any more: only the
+    /// newest one goes out.
     pub supersedes: bool,
     pub now: Instant,
 }
@@ -461,8 +462,8 @@ impl Session {
         }
         let start = out.len();
         let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
-        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT 3.1.1, 4.4). This one may
-        // have a lower Receive Maximum (MQTT 5, 4.9.0-2).
+        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT
+        // 3.1.1, 4.4). This one may have a lower Receive Maximum (MQTT 5, 4.9.0-2).
         let mut unacked = state.in_flight.iter().filter(|sent| sent.sent).count();
         state.in_flight.retain_mut(|sent| {
             if sent.sent || unacked >= quota || out.len() - start >= room {

@@ -5,7 +5,8 @@
 //!   client has not released yet;
 //! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
 //! - `retained/TOPIC`: the last `config/desired`, `state`, `config/reported`;
-//! - `properties/TOPIC`: what MQTT said of that message, where it is not a plain one: a QoS other than 1, MQTT 5 properties.
+//! - `properties/TOPIC`: what MQTT said of that message, where it is not a plain one: a QoS other
+//!   than 1, MQTT 5 properties.
 //!
 //! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may
 //! hold anything.

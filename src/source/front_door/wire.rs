@@ -1,8 +1,9 @@
 //! What clients send: MQTT 3.1.1 and 5, read strictly and made one vocabulary.
 //!
-//! Comes in: the bytes of a socket. Goes out: [`Connect`](super::connect::Connect), then [`Packet`]s, or a [`Fault`] that ends the
-//! connection. Nothing that the standards forbid gets past this module: `docs/mqtt.md` says why the reader is our own.
-//! [`fields`] reads strings and integers, [`properties`] the property sections of MQTT 5.
+//! Comes in: the bytes of a socket. Goes out: [`Connect`](super::connect::Connect), then
+//! [`Packet`]s, or a [`Fault`] that ends the connection. Nothing that the standards forbid gets
+//! past this module: `docs/mqtt.md` says why the reader is our own. [`fields`] reads strings and
+//! integers, [`properties`] the property sections of MQTT 5.
 
 mod fields;
 mod properties;

@@ -1,7 +1,8 @@
-//! The normative statements of MQTT 3.1.1 and 5, one after another, over a raw socket against the real front door.
+//! The normative statements of MQTT 3.1.1 and 5, one after another, over a raw socket against the
+//! real front door.
 //!
-//! `clauses/*.txt` has a row for each statement, or several: a heading with the statement of each protocol level and one plain
-//! sentence, then what the clients send and what they must get.
+//! `clauses/*.txt` has a row for each statement, or several: a heading with the statement of each
+//! protocol level and one plain sentence, then what the clients send and what they must get.
 //!
 //! ```text
 //! 4[MQTT-2.3.1-6] 5[MQTT-2.2.1-5] A PUBACK has the packet identifier of its PUBLISH.
@@ -23,9 +24,17 @@
 //! | `hold`, `release` | the journal answers nothing; it answers again |
 //! | `events N`, `rejected N` | so many events or rejected readings are in the journal |
 //!
-//! Bytes: hexadecimal digits (`?` is any in an expected packet); `"text"` with its length of two bytes; `'text'` without; `{ }` with
-//! the length of what is in it as a variable byte integer, `{! }` in more bytes than it needs; `( )`, `4:` and `5:` in one protocol
-//! level; `L` the level; `..` anything up to the end. `~` is the device's prefix. `5:` before a line: in this level alone.
+//! Bytes are hexadecimal digits; in an expected packet `?` is any digit. Besides:
+//!
+//! | bytes | |
+//! |---|---|
+//! | `"text"`, `'text'` | a text with its length in two bytes, and without |
+//! | `{ .. }`, `{! .. }` | what is in it behind its length, a variable byte integer; with a byte too many |
+//! | `( .. )`, `4:00`, `5:00` | in one protocol level alone: `( )` is in MQTT 5 |
+//! | `L` | the protocol level |
+//! | `..` at the end | anything more |
+//!
+//! In texts `~` is the device's prefix. `5:` before a line: in this level alone.
 
 mod bytes;
 mod stage;

@@ -2,7 +2,8 @@
 
 use super::Fault;
 
-/// Reads the fields of a packet one after another. Each method fails where the packet ends inside the field.
+/// Reads the fields of a packet one after another. Each method fails where the packet ends inside
+/// the field.
 #[derive(Debug, Clone, Copy)]
 pub struct Fields<'a> {
     rest: &'a [u8],

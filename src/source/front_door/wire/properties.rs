@@ -1,4 +1,5 @@
-//! The properties of MQTT 5 packets (MQTT 5, 2.2.2): which packet may have which, how often, with which value.
+//! The properties of MQTT 5 packets (MQTT 5, 2.2.2): which packet may have which, how often, with
+//! which value.
 
 use super::Fault;
 use super::fields::Fields;
@@ -16,7 +17,8 @@ pub enum Section {
     Disconnect,
 }
 
-/// The properties of a section that mean something to the gateway; `None` where the client did not set one.
+/// The properties of a section that mean something to the gateway; `None` where the client did not
+/// set one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Properties<'a> {
     /// The section as it is in the packet, without its length.
@@ -72,8 +74,8 @@ impl Section {
     }
 }
 
-/// Reads a property section with its length. A property that is not allowed here, comes twice or has a value that is not
-/// allowed is a fault.
+/// Reads a property section with its length. A property that is not allowed here, comes twice or
+/// has a value that is not allowed is a fault.
 pub fn read<'a>(fields: &mut Fields<'a>, place: Section) -> Result<Properties<'a>, Fault> {
     let length = fields.variable()?;
     let section = fields.bytes(length)?;
@@ -179,8 +181,9 @@ impl Properties<'_> {
     }
 }
 
-/// The properties that go to each subscriber, as the publisher encoded them (MQTT 5, 3.3.2.3): all but the message expiry, which is
-/// counted down, and the delay of a will. `section` is one that [`read`] returned.
+/// The properties that go to each subscriber, as the publisher encoded them (MQTT 5, 3.3.2.3): all
+/// but the message expiry, which is counted down, and the delay of a will. `section` is one that
+/// [`read`] returned.
 pub fn forwarded(section: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(section.len());
     let mut fields = Fields::new(section);

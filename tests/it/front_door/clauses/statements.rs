@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::{Level, rows};
 
-/// The statements that have no row: `4[MQTT-...] REASON`. `test NAME` names the test that shows the statement instead.
+/// The statements that have no row: `4[MQTT-...] REASON`. `test NAME` names the test that shows the
+/// statement instead.
 const WITHOUT: &str = include_str!("statements.txt");
 
 /// The statements of MQTT 3.1.1 (appendix B), by section.
