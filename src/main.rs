@@ -174,19 +174,22 @@ fn hash(device: &str) -> Result<u8, u8> {
         say(&error.to_string());
         EXIT_USAGE
     })?;
-    let mut password = String::new();
+    // Bytes: MQTT does not ask a password to be a text.
+    let mut password = Vec::new();
     // A password is shorter: what is not would fill the memory.
     let read = io::stdin()
         .lock()
         .take(PASSWORD_BYTES_MAX)
-        .read_line(&mut password);
+        .read_until(b'\n', &mut password);
     read.map_err(|error| {
         say(&format!(
             "cannot read the password from standard input: {error}"
         ));
         EXIT_FAILED
     })?;
-    let password = password.trim_end_matches(['\r', '\n']);
+    while password.ends_with(b"\n") || password.ends_with(b"\r") {
+        password.pop();
+    }
     if password.is_empty() {
         say("no password on standard input: write it there, on one line");
         return Err(EXIT_USAGE);

@@ -213,10 +213,10 @@ pub(super) fn verify(hash: &str, password: &[u8]) -> bool {
 
 /// Hashes a password for `devices.toml`: argon2id, m = 7 MiB, t = 5, p = 1 (OWASP Password Storage Cheat Sheet).
 #[must_use]
-pub fn hash_password(password: &str) -> String {
+pub fn hash_password(password: impl AsRef<[u8]>) -> String {
     let params = Params::new(7_168, 5, 1, None).unwrap_or_default();
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password(password.as_bytes(), &salt())
+        .hash_password(password.as_ref(), &salt())
         .map(|hash| hash.to_string())
         .unwrap_or_default()
 }
@@ -243,6 +243,8 @@ mod tests {
         assert!(verify(&hash, b"tr0ub4dor"));
         assert!(!verify(&hash, b"tr0ub4dor "));
         assert_ne!(hash, hash_password("tr0ub4dor"));
+        let bytes = [0xFF, 0, 0x80];
+        assert!(verify(&hash_password(bytes), &bytes));
         let scrypt = scrypt::Scrypt
             .hash_password_customized(
                 b"pw",

@@ -22,6 +22,7 @@ mod limits;
 mod message;
 mod packets;
 mod receptions;
+mod retained;
 mod session;
 mod shared;
 mod stored;
@@ -60,6 +61,8 @@ const OUTBOUND_MAX: usize = 1_024;
 const OVERFLOW_MAX: usize = 32;
 /// How long the end of all connections may take when the gateway stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
+/// The largest packet that [`count_packets`] takes.
+const FUZZED_BYTES_MAX: usize = 4_096;
 /// How often sessions are looked at for their end, and wills for their time.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
@@ -77,6 +80,36 @@ pub enum FrontDoorError {
     Devices(#[from] DevicesError),
     #[error(transparent)]
     Tls(#[from] ServerTlsError),
+}
+
+/// Reads what a client sends, in pieces of `piece` bytes, as a connection does: how many packets
+/// there are up to the first fault, and whether there is one. For the fuzzer.
+#[must_use]
+pub fn count_packets(bytes: &[u8], is_v5: bool, piece: usize) -> (usize, bool) {
+    let version = if is_v5 {
+        wire::Version::V5
+    } else {
+        wire::Version::V4
+    };
+    let (mut buffer, mut count) = (bytes::BytesMut::new(), 0);
+    for piece in bytes.chunks(piece.max(1)) {
+        buffer.extend_from_slice(piece);
+        if count == 0 && buffer[0] >> 4 == 1 {
+            match connect::read(&mut buffer, FUZZED_BYTES_MAX) {
+                Ok(Some(connect::First::Connect(_))) => count = 1,
+                Ok(None) => continue,
+                Ok(Some(_)) | Err(_) => return (0, true),
+            }
+        }
+        loop {
+            match wire::next(&mut buffer, version, FUZZED_BYTES_MAX) {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => break,
+                Err(_) => return (count, true),
+            }
+        }
+    }
+    (count, false)
 }
 
 /// The door, bound and not open yet.
@@ -361,12 +394,17 @@ async fn deliver(
                 }
             }
             // Last, and `biased`: the queue was empty.
-            () = done.cancelled() => return,
+            () = done.cancelled() => {
+                for (device, will) in shared.hub.take_wills() {
+                    changes.extend(shared.will(&device, &will, None));
+                }
+                return shared.keep(changes).await;
+            }
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
-                for (device, payload) in wills {
-                    changes.extend(shared.will(&device, &payload, None));
+                for (device, will) in wills {
+                    changes.extend(shared.will(&device, &will, None));
                 }
             }
         }

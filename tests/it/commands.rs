@@ -275,7 +275,8 @@ async fn a_reader_that_goes_away_is_no_panic() {
 async fn a_password_becomes_lines_for_the_list_of_devices() {
     let dir = tempfile::tempdir().unwrap();
     let password = dir.path().join("password");
-    std::fs::write(&password, "correct horse\n").unwrap();
+    // Bytes that are no text, and a line end that is not part of them.
+    std::fs::write(&password, b"correct\xFF\0horse\r\n").unwrap();
     let mut command = stockrelay();
     command.args(["devices", "hash", "dock-2.left"]);
     command.stdin(std::fs::File::open(&password).unwrap());
@@ -284,6 +285,9 @@ async fn a_password_becomes_lines_for_the_list_of_devices() {
     let list: toml::Table = lines.parse().unwrap();
     let hash = list["devices"]["dock-2.left"]["password"].as_str().unwrap();
     assert!(hash.starts_with("$argon2id$"), "{hash}");
+    let hash = argon2::PasswordHash::new(hash).unwrap();
+    let verified = hash.verify_password(&[&argon2::Argon2::default()], b"correct\xFF\0horse");
+    assert_eq!(verified, Ok(()));
     let mut command = stockrelay();
     command.args(["devices", "hash", "a/b"]);
     assert_eq!(run(command).await.0, 2);

@@ -2,6 +2,7 @@
 
 mod access;
 mod capture;
+mod clauses;
 mod clients;
 mod harness;
 mod hostile;

@@ -1,10 +1,16 @@
-//! What the door sends: one vocabulary, written with rumqttc's codec for the client's version.
+//! What the door sends: one vocabulary, written for the client's version; acknowledgements with
+//! rumqttc's codec.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use rumqttc::mqttbytes::v4;
 use rumqttc::v5::mqttbytes::v5::{self, DisconnectReasonCode};
 
-use super::wire::{Qos, Version};
+use super::wire::{self, Fault, Qos, Version};
+
+/// The identifier of the property (MQTT 5, table 2-4).
+const REASON_STRING: u8 = 0x1F;
+/// MQTT 5, 3.7.2.1.
+const PACKET_ID_NOT_FOUND: u8 = 0x92;
 
 /// How a publish ended, beyond the plain acknowledgement (MQTT 5, 3.4.2.1). 3.1.1 has no word for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +43,11 @@ pub enum Refusal {
     /// Too many failures from this address.
     TooOften,
     WillTopic,
+    /// MQTT 5: a QoS that the door does not support (3.2.2-12).
+    WillQos,
     TooLarge,
+    /// The answer is larger than the client takes.
+    AnswerTooLarge,
 }
 
 /// What an accepted client is told (MQTT 5, 3.2.2.3).
@@ -66,8 +76,22 @@ fn written<T, E: std::fmt::Display>(result: Result<T, E>) {
     }
 }
 
+fn refuse5(out: &mut BytesMut, code: v5::ConnectReturnCode) {
+    let properties = None;
+    let session_present = false;
+    written(
+        v5::ConnAck {
+            session_present,
+            code,
+            properties,
+        }
+        .write(out),
+    );
+}
+
 impl Writer {
-    pub fn accept(&self, out: &mut BytesMut, terms: Terms) {
+    pub fn accept(&self, out: &mut BytesMut, terms: &Terms) -> Result<(), Fault> {
+        let start = out.len();
         match self.version {
             Version::V4 => written(
                 v4::ConnAck::new(v4::ConnectReturnCode::Success, terms.session_present).write(out),
@@ -82,7 +106,7 @@ impl Writer {
                         max_qos: Some(1),
                         retain_available: Some(1),
                         max_packet_size: Some(terms.packet_bytes_max),
-                        assigned_client_identifier: terms.assigned_client_id,
+                        assigned_client_identifier: terms.assigned_client_id.clone(),
                         topic_alias_max: Some(0),
                         reason_string: None,
                         user_properties: Vec::new(),
@@ -99,6 +123,16 @@ impl Writer {
                 .write(out),
             ),
         }
+        self.check_size(out, start)
+    }
+
+    /// A CONNACK for a CONNECT that breaks the standard; 3.1.1 has none (MQTT 3.1.1, 3.1.4-1).
+    pub fn refuse_faulty(out: &mut BytesMut, fault: &Fault) {
+        let code = match fault {
+            Fault::Malformed(_) => v5::ConnectReturnCode::MalformedPacket,
+            _ => v5::ConnectReturnCode::ProtocolError,
+        };
+        refuse5(out, code);
     }
 
     pub fn refuse(version: Version, out: &mut BytesMut, refusal: Refusal) {
@@ -112,8 +146,8 @@ impl Writer {
                     Refusal::NotAuthorized | Refusal::AuthMethod | Refusal::WillTopic => {
                         Code::NotAuthorized
                     }
-                    // MQTT 3.1.1 has no code for it: the connection is closed without a CONNACK.
-                    Refusal::TooLarge => return,
+                    // MQTT 3.1.1 has no code for these: the connection is closed without a CONNACK.
+                    Refusal::TooLarge | Refusal::WillQos | Refusal::AnswerTooLarge => return,
                 };
                 written(v4::ConnAck::new(code, false).write(out));
             }
@@ -127,16 +161,10 @@ impl Writer {
                     Refusal::Busy => Code::ServerBusy,
                     Refusal::TooOften => Code::ConnectionRateExceeded,
                     Refusal::WillTopic => Code::TopicNameInvalid,
-                    Refusal::TooLarge => Code::PacketTooLarge,
+                    Refusal::WillQos => Code::QoSNotSupported,
+                    Refusal::TooLarge | Refusal::AnswerTooLarge => Code::PacketTooLarge,
                 };
-                written(
-                    v5::ConnAck {
-                        session_present: false,
-                        code,
-                        properties: None,
-                    }
-                    .write(out),
-                );
+                refuse5(out, code);
             }
         }
     }
@@ -185,15 +213,40 @@ impl Writer {
         }
     }
 
-    pub fn complete(out: &mut BytesMut, pkid: u16) {
-        written(v4::PubComp { pkid }.write(out));
+    /// PUBCOMP. `known`: the packet id was that of a QoS 2 publish (MQTT 5, 3.7.2-1).
+    pub fn complete(&self, out: &mut BytesMut, pkid: u16, known: bool) {
+        out.put_u8(0x70);
+        if self.version == Version::V5 && !known {
+            out.put_u8(3);
+            out.put_u16(pkid);
+            out.put_u8(PACKET_ID_NOT_FOUND);
+        } else {
+            out.put_u8(2);
+            out.put_u16(pkid);
+        }
     }
 
     pub fn pong(out: &mut BytesMut) {
         written(v4::PingResp.write(out));
     }
 
-    pub fn subscribed(&self, out: &mut BytesMut, pkid: u16, granted: &[Granted]) {
+    /// Fails where the packet at the end of `out`, from `start` on, is larger than the client takes
+    /// (MQTT 5, 3.1.2-24).
+    fn check_size(&self, out: &mut BytesMut, start: usize) -> Result<(), Fault> {
+        if out.len() - start > self.packet_bytes_max {
+            out.truncate(start);
+            return Err(Fault::AnswerTooLarge);
+        }
+        Ok(())
+    }
+
+    pub fn subscribed(
+        &self,
+        out: &mut BytesMut,
+        pkid: u16,
+        granted: &[Granted],
+    ) -> Result<(), Fault> {
+        let start = out.len();
         match self.version {
             Version::V4 => {
                 let return_codes = granted
@@ -233,9 +286,16 @@ impl Writer {
                 );
             }
         }
+        self.check_size(out, start)
     }
 
-    pub fn unsubscribed(&self, out: &mut BytesMut, pkid: u16, existed: &[bool]) {
+    pub fn unsubscribed(
+        &self,
+        out: &mut BytesMut,
+        pkid: u16,
+        existed: &[bool],
+    ) -> Result<(), Fault> {
+        let start = out.len();
         match self.version {
             Version::V4 => written(v4::UnsubAck::new(pkid).write(out)),
             Version::V5 => written(
@@ -253,66 +313,66 @@ impl Writer {
                 .write(out),
             ),
         }
+        self.check_size(out, start)
     }
 
-    /// A message to the device. False: it is larger than the client takes, and was not written (MQTT 5, 3.1.2.11.4).
+    /// A message to the device. False: it is larger than the client takes, and was not written
+    /// (MQTT 5, 3.1.2-24, -25).
     pub fn publish(&self, out: &mut BytesMut, message: &Sent<'_>) -> bool {
-        // Head, topic and its length, packet id, no properties.
-        let bytes = 5 + 2 + message.topic.len() + 2 + 1 + message.payload.len();
-        if bytes > self.packet_bytes_max {
+        let expiry = message.expiry_s.map(wire::message_expiry);
+        let expiry = expiry.as_ref().map_or(&[][..], |expiry| &expiry[..]);
+        let properties = message.properties.len() + expiry.len();
+        let id_bytes = message.pkid.map_or(0, |_| 2);
+        let mut remaining = 2 + message.topic.len() + id_bytes + message.payload.len();
+        if self.version == Version::V5 {
+            remaining += length_bytes(properties) + properties;
+        }
+        if 1 + length_bytes(remaining) + remaining > self.packet_bytes_max {
             return false;
         }
-        match self.version {
-            Version::V4 => written(
-                v4::Publish {
-                    dup: message.dup,
-                    qos: match message.pkid {
-                        None => rumqttc::mqttbytes::QoS::AtMostOnce,
-                        Some(_) => rumqttc::mqttbytes::QoS::AtLeastOnce,
-                    },
-                    retain: message.retain,
-                    topic: message.topic.to_owned(),
-                    pkid: message.pkid.unwrap_or(0),
-                    payload: message.payload.clone(),
-                }
-                .write(out),
-            ),
-            Version::V5 => written(
-                v5::Publish {
-                    dup: message.dup,
-                    qos: match message.pkid {
-                        None => rumqttc::v5::mqttbytes::QoS::AtMostOnce,
-                        Some(_) => rumqttc::v5::mqttbytes::QoS::AtLeastOnce,
-                    },
-                    retain: message.retain,
-                    topic: Bytes::copy_from_slice(message.topic.as_bytes()),
-                    pkid: message.pkid.unwrap_or(0),
-                    payload: message.payload.clone(),
-                    properties: None,
-                }
-                .write(out),
-            ),
+        let Ok(topic_bytes) = u16::try_from(message.topic.len()) else {
+            return false;
+        };
+        let qos = u8::from(message.pkid.is_some()) << 1;
+        out.put_u8(0x30 | u8::from(message.dup) << 3 | qos | u8::from(message.retain));
+        put_length(out, remaining);
+        out.put_u16(topic_bytes);
+        out.extend_from_slice(message.topic.as_bytes());
+        if let Some(pkid) = message.pkid {
+            out.put_u16(pkid);
         }
+        if self.version == Version::V5 {
+            put_length(out, properties);
+            out.extend_from_slice(expiry);
+            out.extend_from_slice(message.properties);
+        }
+        out.extend_from_slice(message.payload);
         true
     }
 
     /// DISCONNECT with a reason; 3.1.1 has none from the server.
     pub fn disconnect(&self, out: &mut BytesMut, reason: DisconnectReasonCode, text: &str) {
-        if self.version == Version::V5 {
-            let properties = v5::DisconnectProperties {
-                session_expiry_interval: None,
-                reason_string: Some(shortened(text)),
-                user_properties: Vec::new(),
-                server_reference: None,
-            };
-            written(
-                v5::Packet::Disconnect(v5::Disconnect {
-                    reason_code: reason,
-                    properties: Some(properties),
-                })
-                .write(out, None),
-            );
+        if self.version == Version::V4 {
+            return;
         }
+        let text = shortened(text);
+        let property = 3 + text.len();
+        let remaining = 1 + length_bytes(property) + property;
+        let Ok(text_bytes) = u16::try_from(text.len()) else {
+            return;
+        };
+        out.put_u8(0xE0);
+        if 1 + length_bytes(remaining) + remaining > self.packet_bytes_max {
+            // The reason string goes where it makes the packet too large (MQTT 5, 3.14.2-3).
+            out.put_slice(&[2, reason as u8, 0]);
+            return;
+        }
+        put_length(out, remaining);
+        out.put_u8(reason as u8);
+        put_length(out, property);
+        out.put_u8(REASON_STRING);
+        out.put_u16(text_bytes);
+        out.put_slice(text.as_bytes());
     }
 }
 
@@ -320,11 +380,34 @@ impl Writer {
 #[derive(Debug)]
 pub struct Sent<'a> {
     pub topic: &'a str,
-    pub payload: &'a Bytes,
+    pub payload: &'a [u8],
+    /// Encoded MQTT 5 properties, without the message expiry.
+    pub properties: &'a [u8],
+    pub expiry_s: Option<u32>,
     /// None for QoS 0.
     pub pkid: Option<u16>,
     pub dup: bool,
     pub retain: bool,
+}
+
+/// How many bytes a variable byte integer takes (MQTT 5, 1.5.5).
+fn length_bytes(value: usize) -> usize {
+    match value {
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
+        _ => 4,
+    }
+}
+
+fn put_length(out: &mut BytesMut, value: usize) {
+    let mut rest = value;
+    while rest >= 0x80 {
+        // The lowest seven bits, and the mark that more follow.
+        out.put_u8(u8::try_from(rest & 0x7F).unwrap_or(0) | 0x80);
+        rest >>= 7;
+    }
+    out.put_u8(u8::try_from(rest).unwrap_or(0));
 }
 
 /// Reason strings are for people: the start of a long one will do.

@@ -104,7 +104,7 @@ impl Auth {
         let tried = hash
             .clone()
             .or_else(|| list.values().find_map(|device| device.hash.clone()));
-        let right = self.verify(tried, password.to_owned()).await?;
+        let right = self.verify(tried, password.to_vec()).await?;
         match (name, hash) {
             (Some(name), Some(hash)) if right && device.is_some_and(|device| device.enabled) => {
                 let mut proved = self.proved();
@@ -136,18 +136,18 @@ impl Auth {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn verify(&self, hash: Option<String>, password: String) -> Result<bool, Refusal> {
+    async fn verify(&self, hash: Option<String>, password: Vec<u8>) -> Result<bool, Refusal> {
         let _place = self.queue.try_acquire().map_err(|_| Refusal::Busy)?;
         let permit = Arc::clone(&self.verifying)
             .acquire_owned()
             .await
             .map_err(|_| Refusal::Busy)?;
-        let password = secrecy::SecretString::from(password);
+        let password = secrecy::SecretSlice::from(password);
         tokio::task::spawn_blocking(move || {
             // Held by the work itself: a client that hangs up does not make room for a second hash beside it.
             let _permit = permit;
             let hash = hash.unwrap_or_else(decoy);
-            devices::verify(&hash, password.expose_secret().as_bytes())
+            devices::verify(&hash, password.expose_secret())
         })
         .await
         .map_err(|_| Refusal::Busy)
@@ -163,7 +163,7 @@ fn decoy() -> String {
 }
 
 /// Keyed with a secret of this process: worth nothing outside of it.
-fn digest(hash: &str, password: &str) -> [u8; 32] {
+fn digest(hash: &str, password: &[u8]) -> [u8; 32] {
     static KEY: OnceLock<[u8; 32]> = OnceLock::new();
     let key = KEY.get_or_init(|| {
         let mut key = [0; 32];
@@ -176,6 +176,6 @@ fn digest(hash: &str, password: &str) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(&u64::try_from(hash.len()).unwrap_or(u64::MAX).to_be_bytes());
     hasher.update(hash.as_bytes());
-    hasher.update(password.as_bytes());
+    hasher.update(password);
     *hasher.finalize().as_bytes()
 }

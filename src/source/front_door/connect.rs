@@ -1,11 +1,9 @@
 //! The first packet: CONNECT, in both versions' words.
 
 use bytes::{Bytes, BytesMut};
-use rumqttc::mqttbytes::v4;
-use rumqttc::v5::mqttbytes::v5;
-use secrecy::SecretString;
+use secrecy::SecretSlice;
 
-use super::wire::{Fault, Version, frame, variable};
+use super::wire::{self, Fault, Fields, Qos, Section, Version};
 
 /// What a client says of itself. The password does not show in `Debug`.
 #[derive(Debug)]
@@ -30,15 +28,21 @@ pub struct Connect {
 #[derive(Debug)]
 pub struct Login {
     pub username: String,
-    pub password: SecretString,
+    /// Bytes, not a text (MQTT 3.1.1, 3.1.3.5; MQTT 5, 3.1.3.6); empty where there is none.
+    pub password: SecretSlice<u8>,
 }
 
 /// The last will: what the door publishes when the connection ends without a DISCONNECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Will {
-    pub topic: Bytes,
+    pub topic: String,
     pub payload: Bytes,
+    pub qos: Qos,
+    pub retain: bool,
     pub delay_s: u32,
+    /// The MQTT 5 properties that go to the subscribers, encoded.
+    pub properties: Bytes,
+    pub message_expiry_s: Option<u32>,
 }
 
 /// What the first packet turned out to be.
@@ -47,6 +51,9 @@ pub enum First {
     Connect(Box<Connect>),
     /// A version this door does not speak: answered with CONNACK 0x01.
     OtherVersion,
+    /// An MQTT 5 CONNECT that breaks the standard: answered with a CONNACK that says how (MQTT 5,
+    /// 3.1.4).
+    Faulty(Fault),
 }
 
 /// Takes the CONNECT off the buffer, once all of it is there.
@@ -54,114 +61,133 @@ pub fn read(buffer: &mut BytesMut, packet_bytes_max: usize) -> Result<Option<Fir
     if buffer.first().is_some_and(|first| *first != 0x10) {
         return Err(Fault::Protocol("the first packet is not a CONNECT"));
     }
-    let Some(length) = frame(buffer, packet_bytes_max)? else {
+    let Some(head) = wire::head(buffer, packet_bytes_max)? else {
         return Ok(None);
     };
-    let mut frame = buffer.split_to(length);
-    let connect = match spoken(&frame).ok_or_else(|| Fault::malformed("CONNECT"))? {
-        Spoken::Other => return Ok(Some(First::OtherVersion)),
-        Spoken::V4 => read_v4(&mut frame)?,
-        Spoken::V5 => read_v5(&mut frame)?,
+    let body = head.take(buffer);
+    let mut fields = Fields::new(&body);
+    let version = match (fields.binary()?, fields.byte()?) {
+        (b"MQTT", 4) => Version::V4,
+        (b"MQTT", 5) => Version::V5,
+        (b"MQTT" | b"MQIsdp", _) => return Ok(Some(First::OtherVersion)),
+        _ => return Err(Fault::malformed("CONNECT without the name of the protocol")),
+    };
+    let connect = match version {
+        Version::V4 => read_body(fields, version)?,
+        Version::V5 => match head
+            .remaining
+            .check_shortest()
+            .and_then(|()| read_body(fields, version))
+        {
+            Ok(connect) => connect,
+            Err(fault) => return Ok(Some(First::Faulty(fault))),
+        },
     };
     Ok(Some(First::Connect(Box::new(connect))))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spoken {
-    V4,
-    V5,
-    Other,
-}
+/// The connect flags (MQTT 3.1.1, 3.1.2.3; MQTT 5, 3.1.2.3).
+#[derive(Debug, Clone, Copy)]
+struct Flags(u8);
 
-/// The version that the CONNECT names; `None` where it is no CONNECT at all.
-/// Looks at the flags as well, which the codec does not (MQTT 3.1.1, 3.1.2.3; MQTT 5, 3.1.2.3).
-fn spoken(frame: &[u8]) -> Option<Spoken> {
-    let body = frame.get(1 + variable(frame.get(1..)?)?.0..)?;
-    let name_bytes = usize::from(u16::from_be_bytes([*body.first()?, *body.get(1)?]));
-    let name = body.get(2..2 + name_bytes)?;
-    let level = *body.get(2 + name_bytes)?;
-    let flags = *body.get(3 + name_bytes)?;
-    let version = match (name, level) {
-        (b"MQTT", 4) => Spoken::V4,
-        (b"MQTT", 5) => Spoken::V5,
-        (b"MQTT" | b"MQIsdp", _) => return Some(Spoken::Other),
-        _ => return None,
-    };
-    let password_alone = flags & 0b1100_0000 == 0b0100_0000;
-    if flags & 1 != 0 || (version == Spoken::V4 && password_alone) {
-        return None;
+impl Flags {
+    const CLEAN: u8 = 0b0000_0010;
+    const WILL: u8 = 0b0000_0100;
+    const WILL_QOS: u8 = 0b0001_1000;
+    const WILL_RETAIN: u8 = 0b0010_0000;
+    const PASSWORD: u8 = 0b0100_0000;
+    const USERNAME: u8 = 0b1000_0000;
+
+    fn read(fields: &mut Fields<'_>, version: Version) -> Result<Self, Fault> {
+        let flags = Self(fields.byte()?);
+        if flags.has(1) {
+            return Err(Fault::malformed("the reserved connect flag"));
+        }
+        if !flags.has(Self::WILL) && flags.has(Self::WILL_QOS | Self::WILL_RETAIN) {
+            return Err(Fault::malformed("connect flags of a will without a will"));
+        }
+        if version == Version::V4 && flags.has(Self::PASSWORD) && !flags.has(Self::USERNAME) {
+            return Err(Fault::malformed("a password without a user name"));
+        }
+        flags.will_qos()?;
+        Ok(flags)
     }
-    Some(version)
+
+    fn has(self, bits: u8) -> bool {
+        self.0 & bits != 0
+    }
+
+    fn will_qos(self) -> Result<Qos, Fault> {
+        wire::qos((self.0 & Self::WILL_QOS) >> 3)
+    }
 }
 
-fn read_v4(frame: &mut BytesMut) -> Result<Connect, Fault> {
-    let packet = v4::Packet::read(frame, usize::MAX);
-    let Ok(v4::Packet::Connect(connect)) = packet else {
-        return Err(Fault::malformed("CONNECT"));
+/// All behind the protocol level.
+fn read_body(mut fields: Fields<'_>, version: Version) -> Result<Connect, Fault> {
+    let flags = Flags::read(&mut fields, version)?;
+    let keep_alive_s = fields.two()?;
+    let properties = wire::section(&mut fields, version, Section::Connect)?;
+    let client_id = fields.text()?.to_owned();
+    let will = if flags.has(Flags::WILL) {
+        Some(read_will(&mut fields, version, flags)?)
+    } else {
+        None
     };
+    let login = read_login(&mut fields, flags)?;
+    fields.end()?;
     Ok(Connect {
-        version: Version::V4,
-        client_id: client_id(connect.client_id)?,
-        clean: connect.clean_session,
-        keep_alive_s: connect.keep_alive,
-        will: connect.last_will.map(|will| Will {
-            topic: will.topic.into(),
-            payload: will.message,
-            delay_s: 0,
-        }),
-        login: connect.login.map(|login| Login {
-            username: login.username,
-            password: login.password.into(),
-        }),
-        session_expiry_s: None,
-        receive_maximum: u16::MAX,
-        packet_bytes_max: usize::MAX,
-        problem_info: false,
-        auth_method: false,
-    })
-}
-
-fn read_v5(frame: &mut BytesMut) -> Result<Connect, Fault> {
-    let packet = v5::Packet::read(frame, None);
-    let Ok(v5::Packet::Connect(connect, will, login)) = packet else {
-        return Err(Fault::malformed("CONNECT"));
-    };
-    let properties = connect.properties.unwrap_or_default();
-    if properties.receive_maximum == Some(0) {
-        return Err(Fault::Protocol("Receive Maximum 0"));
-    }
-    if properties.max_packet_size == Some(0) {
-        return Err(Fault::Protocol("Maximum Packet Size 0"));
-    }
-    Ok(Connect {
-        version: Version::V5,
-        client_id: client_id(connect.client_id)?,
-        clean: connect.clean_start,
-        keep_alive_s: connect.keep_alive,
-        will: will.map(|will| Will {
-            topic: will.topic,
-            payload: will.message,
-            delay_s: will.properties.and_then(|p| p.delay_interval).unwrap_or(0),
-        }),
-        login: login.map(|login| Login {
-            username: login.username,
-            password: login.password.into(),
-        }),
-        session_expiry_s: Some(properties.session_expiry_interval.unwrap_or(0)),
+        version,
+        client_id,
+        clean: flags.has(Flags::CLEAN),
+        keep_alive_s,
+        will,
+        login,
+        session_expiry_s: match version {
+            Version::V4 => None,
+            Version::V5 => Some(properties.session_expiry_s.unwrap_or(0)),
+        },
         receive_maximum: properties.receive_maximum.unwrap_or(u16::MAX),
         packet_bytes_max: properties
-            .max_packet_size
+            .packet_bytes_max
             .and_then(|size| usize::try_from(size).ok())
             .unwrap_or(usize::MAX),
-        problem_info: properties.request_problem_info != Some(0),
-        auth_method: properties.authentication_method.is_some(),
+        problem_info: version == Version::V5 && properties.problem_info != Some(false),
+        auth_method: properties.auth_method,
     })
 }
 
-/// U+0000 may stand in no MQTT string (MQTT 3.1.1, 1.5.3); the codec lets it through.
-fn client_id(id: String) -> Result<String, Fault> {
-    if id.contains('\0') {
-        return Err(Fault::malformed("client id with U+0000"));
+fn read_will(fields: &mut Fields<'_>, version: Version, flags: Flags) -> Result<Will, Fault> {
+    let properties = wire::section(fields, version, Section::Will)?;
+    let topic = fields.topic()?.to_owned();
+    Ok(Will {
+        topic,
+        // Memory of its own: it stays as long as the connection does.
+        payload: Bytes::copy_from_slice(fields.binary()?),
+        qos: flags.will_qos()?,
+        retain: flags.has(Flags::WILL_RETAIN),
+        delay_s: properties.will_delay_s.unwrap_or(0),
+        properties: wire::forwarded(properties.section).into(),
+        message_expiry_s: properties.message_expiry_s,
+    })
+}
+
+/// MQTT 5 allows a password without a user name, both a user name without a password.
+fn read_login(fields: &mut Fields<'_>, flags: Flags) -> Result<Option<Login>, Fault> {
+    if !flags.has(Flags::USERNAME | Flags::PASSWORD) {
+        return Ok(None);
     }
-    Ok(id)
+    let username = if flags.has(Flags::USERNAME) {
+        fields.text()?.to_owned()
+    } else {
+        String::new()
+    };
+    let password = if flags.has(Flags::PASSWORD) {
+        fields.binary()?.to_vec()
+    } else {
+        Vec::new()
+    };
+    Ok(Some(Login {
+        username,
+        password: password.into(),
+    }))
 }

@@ -20,6 +20,7 @@ use super::batch::{BATCH_BYTES_MAX, Batch, Delivery, Outcome, Settled};
 use super::handshake::Client;
 use super::io::{Io, Moved};
 use super::limits::Bucket;
+use super::message::Content;
 use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
@@ -39,6 +40,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
 const FINISH_MAX: Duration = Duration::from_secs(2);
+/// How often the socket of a connection that is taken over is read once more.
+const LAST_READS_MAX: usize = 16;
 /// How often messages that a client has not acknowledged are looked at.
 const UNACKED_EVERY: Duration = Duration::from_secs(1);
 
@@ -126,7 +129,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             tokio::select! {
                 biased;
                 () = &mut kicked => {
-                    return if self.shared.stop.is_cancelled() { End::ShuttingDown } else { End::TakenOver };
+                    return if self.shared.stop.is_cancelled() { End::ShuttingDown } else { self.taken_over() };
                 }
                 Some(settled) = self.publishes.next() => {
                     if let Err(end) = self.settled(settled) {
@@ -153,6 +156,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
+    }
+
+    /// Another connection has the session now. What the client sent before it connected again may
+    /// still be in the socket: a DISCONNECT there ends the session, or takes the will back.
+    fn taken_over(&mut self) -> End {
+        for _ in 0..LAST_READS_MAX {
+            match self.io.exchange(self.may_read()).now_or_never() {
+                Some(Ok(Moved {
+                    read: Some(1..), ..
+                })) => {}
+                _ => break,
+            }
+            match self.decode() {
+                Ok(()) => {}
+                Err(left @ End::Left { .. }) => return left,
+                Err(_) => break,
+            }
+        }
+        End::TakenOver
     }
 
     fn note(&mut self, moved: Moved) {
@@ -324,15 +346,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let hub = &self.shared.hub;
             hub.answer(device, receipts, displays, now, &mut changes);
             for (channel, payload) in words {
-                hub.publish(
-                    &device.name,
-                    &channel,
-                    payload,
-                    false,
-                    None,
-                    now,
-                    &mut changes,
-                );
+                let content = Content::plain(payload, false);
+                hub.publish(&device.name, &channel, content, now, &mut changes);
             }
             self.change(Batch::changes(changes, None));
         }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
@@ -14,8 +15,8 @@ use super::connect::{self, Connect, First};
 use super::hub::{Closed, Device, Opened, Wish};
 use super::io::Io;
 use super::session::{EXPIRY_MAX_S, Owner, Session};
-use super::topics::Target;
-use super::wire::{Fault, Version};
+use super::topics::{Target, Topics, is_bridge_notification};
+use super::wire::{Fault, Qos, Version};
 use crate::event::Name;
 
 /// How long a client may take from the TCP connection to the end of its CONNECT.
@@ -88,13 +89,21 @@ where
             Writer::refuse_version(&mut io.output);
             return Err(Rejected::Version);
         }
+        First::Faulty(fault) => {
+            Writer::refuse_faulty(&mut io.output, &fault);
+            return Err(fault.into());
+        }
     };
     let version = connect.version;
+    let packet_bytes_max = connect.packet_bytes_max;
     let client_id = connect.client_id.chars().take(64).collect::<String>();
     enter(io, shared, origin, connect, stop)
         .await
         .map_err(|refusal| {
             Writer::refuse(version, &mut io.output, refusal);
+            if io.output.len() > packet_bytes_max {
+                io.output.clear();
+            }
             Rejected::Refused {
                 reason: said(refusal).to_owned(),
                 client_id,
@@ -140,56 +149,74 @@ async fn enter<S>(
         .auth
         .who(&connect, origin.certified.as_deref(), origin.address)
         .await?;
+    check_will(shared, &name, &connect)?;
     shared.publish_configuration(&name).await;
     let assigned = connect
         .client_id
         .is_empty()
         .then(|| shared.next_client_id());
+    let writer = Writer {
+        version: connect.version,
+        problem_info: connect.problem_info,
+        packet_bytes_max: connect.packet_bytes_max,
+    };
+    let mut terms = terms(shared, &connect, assigned.clone());
+    // Before there is a session: its size does not depend on that.
+    let mut connack = BytesMut::new();
+    if writer.accept(&mut connack, &terms).is_err() {
+        return Err(Refusal::AnswerTooLarge);
+    }
     let opened = open(shared, &name, &connect, assigned.as_deref(), stop).await?;
     let (
         Opened {
             device,
             session,
             attached,
+            wills,
         },
         owner,
     ) = opened;
-
-    let keep_alive_s = match connect.keep_alive_s {
-        0 => KEEP_ALIVE_MAX_S,
-        wanted => wanted.min(KEEP_ALIVE_MAX_S),
-    };
-    let writer = Writer {
-        version: connect.version,
-        problem_info: connect.problem_info,
-        packet_bytes_max: connect.packet_bytes_max,
-    };
-    let expiry_s = expiry_s(&connect);
-    writer.accept(
-        &mut io.output,
-        Terms {
-            session_present: attached.present,
-            session_expiry_s: connect
-                .session_expiry_s
-                .filter(|wanted| *wanted != expiry_s)
-                .map(|_| expiry_s),
-            receive_maximum: shared.config.in_flight_max,
-            packet_bytes_max: u32::try_from(shared.config.packet_bytes_max).unwrap_or(u32::MAX),
-            assigned_client_id: assigned,
-            keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
-        },
-    );
+    for will in wills {
+        shared.keep(shared.will(&name, &will, None)).await;
+    }
+    terms.session_present = attached.present;
+    drop(writer.accept(&mut io.output, &terms));
     Ok(Client {
         writer,
         device,
         session,
         epoch: attached.epoch,
         owner,
-        silence_max: Duration::from_millis(u64::from(keep_alive_s) * 1_500),
+        silence_max: Duration::from_millis(u64::from(keep_alive_s(&connect)) * 1_500),
         receive_maximum: connect.receive_maximum,
-        session_expiry_s: expiry_s,
-        will: connect.will,
+        session_expiry_s: expiry_s(&connect),
+        will: connect
+            .will
+            .filter(|will| !is_bridge_notification(will.topic.as_bytes())),
     })
+}
+
+/// What the CONNACK says, but for a session that is there.
+fn terms(shared: &Shared, connect: &Connect, assigned_client_id: Option<String>) -> Terms {
+    let (expiry_s, keep_alive_s) = (expiry_s(connect), keep_alive_s(connect));
+    Terms {
+        session_present: false,
+        session_expiry_s: connect
+            .session_expiry_s
+            .filter(|wanted| *wanted != expiry_s)
+            .map(|_| expiry_s),
+        receive_maximum: shared.config.in_flight_max,
+        packet_bytes_max: u32::try_from(shared.config.packet_bytes_max).unwrap_or(u32::MAX),
+        assigned_client_id,
+        keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
+    }
+}
+
+fn keep_alive_s(connect: &Connect) -> u16 {
+    match connect.keep_alive_s {
+        0 => KEEP_ALIVE_MAX_S,
+        wanted => wanted.min(KEEP_ALIVE_MAX_S),
+    }
 }
 
 /// MQTT 3.1.1 has no expiry: a session that is not clean lives as long as one may.
@@ -211,7 +238,6 @@ async fn open(
     stop: &CancellationToken,
 ) -> Result<(Opened, Owner), Refusal> {
     let client_id = assigned.unwrap_or(&connect.client_id);
-    check_will(shared, name, connect.will.as_ref())?;
     let mut by_force = false;
     loop {
         let owner = Owner {
@@ -241,16 +267,23 @@ async fn open(
     }
 }
 
-/// A last will is the device's `state`; anything else would be a publish it may not make.
-fn check_will(shared: &Shared, name: &Name, will: Option<&Will>) -> Result<(), Refusal> {
-    let Some(will) = will else {
+/// A last will is the device's `state`; anything else would be a publish it may not make. That of a
+/// bridge's notifications is allowed and is not published.
+fn check_will(shared: &Shared, name: &Name, connect: &Connect) -> Result<(), Refusal> {
+    let Some(will) = &connect.will else {
         return Ok(());
     };
-    let topics = super::topics::Topics::new(&shared.site, name);
-    if topics.target(&will.topic) != Some(Target::State) {
+    if connect.version == Version::V5 && will.qos == Qos::ExactlyOnce {
+        return Err(Refusal::WillQos);
+    }
+    if is_bridge_notification(will.topic.as_bytes()) {
+        return Ok(());
+    }
+    let topics = Topics::new(&shared.site, name);
+    if topics.target(will.topic.as_bytes()) != Some(Target::State) {
         return Err(Refusal::WillTopic);
     }
-    if will.payload.len() > STATE_BYTES_MAX {
+    if will.payload.len() + will.properties.len() > STATE_BYTES_MAX {
         return Err(Refusal::TooLarge);
     }
     Ok(())
@@ -273,6 +306,8 @@ fn said(refusal: Refusal) -> &'static str {
         }
         Refusal::TooOften => "too many failed log-ins from this address: refused for a minute",
         Refusal::WillTopic => "the last will is not on the device's own state topic",
+        Refusal::WillQos => "the last will has QoS 2: at most QoS 1 is supported with MQTT 5",
         Refusal::TooLarge => "the last will is larger than 16 KiB",
+        Refusal::AnswerTooLarge => "the client's Maximum Packet Size is too small for the CONNACK",
     }
 }

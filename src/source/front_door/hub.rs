@@ -4,7 +4,7 @@
 //! [`KeepChange`]s that the caller hands to the journal. Connections meet here only when they come, go or
 //! subscribe; a publish touches its own device alone.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -12,6 +12,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::connect::Will;
+use super::message::Content;
+use super::retained::{Retained, RetainedFull};
 use super::session::{Attached, Offer, Owner, Session};
 use super::stored::{self, Kept};
 use super::topics::{Topics, topic_matches};
@@ -25,25 +28,12 @@ use crate::source::Outbound;
 pub const SESSIONS_MAX: usize = 8;
 /// Devices that are remembered with a session; above it, a new device is told to come back.
 pub const DEVICES_MAX: usize = 10_000;
-/// Retained messages, and their bytes, over all devices.
-const RETAINED_MAX: usize = 40_000;
-const RETAINED_BYTES_MAX: usize = 16 << 20;
-
-/// The channel of a device's open orders.
-const TASKS: &str = "tasks";
-
 #[derive(Debug)]
 pub struct Hub {
     site: Name,
     missed_max: usize,
     devices: Mutex<HashMap<Name, Arc<Device>>>,
     retained: Mutex<Retained>,
-}
-
-#[derive(Debug, Default)]
-struct Retained {
-    messages: BTreeMap<String, Bytes>,
-    bytes: usize,
 }
 
 /// A device that has at least one session.
@@ -81,6 +71,8 @@ pub struct Opened {
     pub device: Arc<Device>,
     pub session: Arc<Session>,
     pub attached: Attached,
+    /// The wills of sessions that ended because this one began.
+    pub wills: Vec<Will>,
 }
 
 /// Why there is no session to be had.
@@ -91,10 +83,6 @@ pub enum Closed {
     /// Too many devices, or too many connected clients of this one.
     TooMany,
 }
-
-/// What is retained does not fit any more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetainedFull;
 
 impl Hub {
     /// With what was kept before the last restart.
@@ -117,6 +105,7 @@ impl Hub {
         let (now, instant) = (clock::now(), clock::instant());
         let mut changes = Vec::new();
         let (mut missed, mut received) = (Vec::new(), Vec::new());
+        let (mut retained, mut properties) = (Vec::new(), Vec::new());
         for (key, value) in kept {
             match stored::read(&key, &value) {
                 Some(Kept::Session(device, client_id, session)) => {
@@ -130,10 +119,12 @@ impl Hub {
                 Some(Kept::Received(device, client_id, pkid)) => {
                     received.push((device, client_id, pkid, key));
                 }
-                Some(Kept::Retained(topic, payload)) => self.retained().set(topic, &payload.into()),
+                Some(Kept::Retained(topic, payload)) => retained.push((topic, payload)),
+                Some(Kept::Properties(topic, kept)) => properties.push((topic, kept)),
                 None => tracing::debug!(%key, "a kept value is not the door's, and left alone"),
             }
         }
+        *self.retained() = Retained::restore(retained, properties);
         missed.sort_by_key(|(_, _, number, ..)| *number);
         for (device, client_id, number, message, key) in missed {
             match self.session(&device, &client_id) {
@@ -197,6 +188,7 @@ impl Hub {
                 .entry(wish.device.clone())
                 .or_insert_with(|| Arc::new(Device::new(&self.site, wish.device.clone()))),
         );
+        let mut wills = Vec::new();
         let mut sessions = device.sessions();
         let known = sessions
             .iter()
@@ -210,7 +202,9 @@ impl Hub {
                     .filter(|at| !sessions[*at].is_online())
                     .min_by_key(|at| sessions[*at].ended())
                     .ok_or(Closed::TooMany)?;
-                sessions.swap_remove(oldest).clear(changes);
+                let oldest = sessions.swap_remove(oldest);
+                wills.extend(oldest.take_due_will(clock::instant(), true));
+                oldest.clear(changes);
             }
             let session = Session::new(wish.device.clone(), wish.client_id.to_owned());
             let session = Arc::new(session);
@@ -222,13 +216,15 @@ impl Hub {
             return Err(Closed::Taken(owner));
         }
         // Still under the lock of `devices`: `close` cannot take the session out before it has its owner.
-        let attached = session.attach(wish.owner, wish.clean, wish.expiry_s, changes);
+        let mut attached = session.attach(wish.owner, wish.clean, wish.expiry_s, changes);
+        wills.extend(attached.will.take());
         device.note_wanted();
         drop(devices);
         Ok(Opened {
             device,
             session,
             attached,
+            wills,
         })
     }
 
@@ -247,20 +243,33 @@ impl Hub {
         }
     }
 
+    /// The wills that still wait for their delay; the gateway stops and does not wait for it.
+    pub fn take_wills(&self) -> Vec<(Name, Will)> {
+        let mut wills = Vec::new();
+        for device in self.all() {
+            for session in device.sessions().iter() {
+                let will = session.take_due_will(clock::instant(), true);
+                wills.extend(will.map(|will| (device.name.clone(), will)));
+            }
+        }
+        wills
+    }
+
     /// Takes out what has lived its time, and publishes the wills that are due.
     pub fn tidy(
         &self,
         now: Timestamp,
         instant: Instant,
         changes: &mut Vec<KeepChange>,
-    ) -> Vec<(Name, Bytes)> {
+    ) -> Vec<(Name, Will)> {
+        self.retained().expire(instant, changes);
         let mut wills = Vec::new();
         for device in self.all() {
             let sessions = device.sessions().clone();
             for session in sessions {
                 let over = session.is_over(now);
-                if let Some(payload) = session.take_due_will(instant, over) {
-                    wills.push((device.name.clone(), payload));
+                if let Some(will) = session.take_due_will(instant, over) {
+                    wills.push((device.name.clone(), will));
                 }
                 if over {
                     session.clear(changes);
@@ -274,58 +283,67 @@ impl Hub {
     /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What is retained already is
     /// not sent again.
     pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<KeepChange>) {
-        if message.retain && self.is_retained(&message.device, &message.channel, &message.payload) {
-            return;
+        let Outbound {
+            device,
+            channel,
+            payload,
+            retain,
+        } = message;
+        let content = Content::plain(payload, retain);
+        if retain {
+            if self.is_retained(&device, &channel, &content.payload) {
+                return;
+            }
+            if self.retain(&device, &channel, &content, changes).is_err() {
+                tracing::warn!(%device, %channel, "no room to retain a message");
+            }
         }
-        if message.retain
-            && self
-                .retain(&message.device, &message.channel, &message.payload, changes)
-                .is_err()
-        {
-            tracing::warn!(device = %message.device, channel = %message.channel, "no room to retain a message");
-        }
-        self.publish(
-            &message.device,
-            &message.channel,
-            message.payload,
-            message.retain,
-            None,
-            now,
-            changes,
-        );
+        self.publish(&device, &channel, content, now, changes);
     }
 
-    /// To the sessions of a device that subscribed; `from` is the session that published it, if one did.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "a message, its way and its moment"
-    )]
+    /// A message of the gateway's own, to the sessions of a device that subscribed. A retained one
+    /// is what holds now: it supersedes those that still wait.
     pub fn publish(
         &self,
         device: &Name,
         channel: &str,
-        payload: Bytes,
-        retain: bool,
-        from: Option<&Arc<Session>>,
+        content: Content,
         now: Instant,
         changes: &mut Vec<KeepChange>,
     ) {
-        let Some(device) = self.find(device) else {
-            return;
-        };
-        let offer = Offer {
-            topic: if channel == "receipt" {
-                Arc::clone(&device.receipts.topic)
-            } else {
-                device.topics.topic(channel).into()
-            },
-            payload,
-            retain,
-            now,
-        };
+        let supersedes = content.retain;
+        if let Some(device) = self.find(device) {
+            let offer = device.offer(channel, content, supersedes, now);
+            self.offer(&device, &offer, None, changes);
+        }
+    }
+
+    /// What a device says of itself, to those of its sessions that subscribed; `from` is the
+    /// session that published it.
+    pub fn forward(
+        &self,
+        device: &Name,
+        channel: &str,
+        content: Content,
+        from: Option<&Arc<Session>>,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        if let Some(device) = self.find(device) {
+            let offer = device.offer(channel, content, false, clock::instant());
+            self.offer(&device, &offer, from, changes);
+        }
+    }
+
+    fn offer(
+        &self,
+        device: &Device,
+        offer: &Offer,
+        from: Option<&Arc<Session>>,
+        changes: &mut Vec<KeepChange>,
+    ) {
         for session in device.sessions().iter() {
             let own = from.is_some_and(|from| Arc::ptr_eq(from, session));
-            session.offer(&offer, own, self.missed_max, changes);
+            session.offer(offer, own, self.missed_max, changes);
         }
     }
 
@@ -348,8 +366,8 @@ impl Hub {
         for (answers, payload) in receipts.chain(displays) {
             let offer = Offer {
                 topic: Arc::clone(&answers.topic),
-                payload,
-                retain: false,
+                content: Content::plain(payload, false),
+                supersedes: false,
                 now,
             };
             for session in sessions.iter() {
@@ -360,7 +378,7 @@ impl Hub {
 
     pub fn is_retained(&self, device: &Name, channel: &str, payload: &Bytes) -> bool {
         let topic = Topics::new(&self.site, device).topic(channel);
-        self.retained().messages.get(&topic) == Some(payload)
+        self.retained().payload(&topic) == Some(payload)
     }
 
     /// Makes a message the retained one of its topic; an empty payload takes it away (MQTT 3.1.1, 3.3.1.3).
@@ -368,85 +386,29 @@ impl Hub {
         &self,
         device: &Name,
         channel: &str,
-        payload: &Bytes,
+        content: &Content,
         changes: &mut Vec<KeepChange>,
     ) -> Result<(), RetainedFull> {
         let topic = Topics::new(&self.site, device).topic(channel);
-        let mut retained = self.retained();
-        if !retained.fits(&topic, payload) {
-            return Err(RetainedFull);
-        }
-        // Tasks are worked out anew after a restart, and change too often for a disk.
-        if channel != TASKS {
-            let value = (!payload.is_empty()).then(|| payload.to_vec());
-            changes.push((stored::retained_key(&topic), value));
-        }
-        retained.set(topic, payload);
-        Ok(())
+        self.retained().replace(topic, content, changes)
     }
 
     /// Hands the retained messages that match a filter to a session that just subscribed.
     pub fn offer_retained(&self, device: &Device, session: &Session, filter: &Filter, qos: Qos) {
         let prefix = device.topics.topic("");
         let retained = self.retained();
-        let own = retained
-            .messages
-            .range(prefix.clone()..)
-            .take_while(|(topic, _)| topic.starts_with(&prefix));
-        for (topic, payload) in own {
+        for (topic, content) in retained.below(&prefix) {
             if topic_matches(topic, &filter.path) {
                 let offer = Offer {
-                    topic: topic.as_str().into(),
-                    payload: payload.clone(),
-                    retain: true,
+                    topic: topic.into(),
+                    content: content.clone(),
+                    supersedes: false,
                     now: clock::instant(),
                 };
                 session.offer_retained(&offer, qos);
             }
         }
     }
-}
-
-impl Retained {
-    fn fits(&self, topic: &str, payload: &Bytes) -> bool {
-        let new = weight(topic, payload);
-        let known = self.messages.get(topic).map(|known| weight(topic, known));
-        match known {
-            _ if payload.is_empty() => true,
-            Some(known) if new <= known => true,
-            Some(known) => self.bytes - known + new <= RETAINED_BYTES_MAX,
-            None => {
-                self.messages.len() < RETAINED_MAX
-                    && self.bytes + topic.len() + new <= RETAINED_BYTES_MAX
-            }
-        }
-    }
-
-    fn set(&mut self, topic: String, payload: &Bytes) {
-        if let Some(known) = self.messages.remove(&topic) {
-            let weight = topic.len() + weight(&topic, &known);
-            self.bytes = self.bytes.saturating_sub(weight);
-        }
-        if !payload.is_empty() {
-            self.bytes += topic.len() + weight(&topic, payload);
-            // A copy of its own: a slice would hold on to the whole buffer that it was read in.
-            let payload = if is_tasks(&topic) {
-                payload.clone()
-            } else {
-                Bytes::copy_from_slice(payload)
-            };
-            self.messages.insert(topic, payload);
-        }
-    }
-}
-
-/// What a retained message takes in memory. Of tasks there are few, which many devices share.
-fn weight(topic: &str, payload: &Bytes) -> usize {
-    if is_tasks(topic) { 0 } else { payload.len() }
-}
-
-fn is_tasks(topic: &str) -> bool {
-    topic.rsplit('/').next() == Some(TASKS)
 }
 
 impl Device {
@@ -458,6 +420,19 @@ impl Device {
             topics,
             name,
             sessions: Mutex::default(),
+        }
+    }
+
+    fn offer(&self, channel: &str, content: Content, supersedes: bool, now: Instant) -> Offer {
+        Offer {
+            topic: if channel == "receipt" {
+                Arc::clone(&self.receipts.topic)
+            } else {
+                self.topics.topic(channel).into()
+            },
+            content,
+            supersedes,
+            now,
         }
     }
 

@@ -10,8 +10,9 @@ use super::answer::{Granted, Reason, Writer};
 use super::batch::{Batch, Delivery};
 use super::connection::{Connection, End};
 use super::handshake::{Client, STATE_BYTES_MAX};
-use super::hub::RetainedFull;
-use super::topics::{FilterFault, Target};
+use super::message::Content;
+use super::retained::RetainedFull;
+use super::topics::{FilterFault, Target, is_bridge_notification};
 use super::wire::{Fault, Filter, Packet, Publish, Qos, RetainRule, Version};
 use crate::clock;
 
@@ -30,15 +31,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.change(Batch::changes(changes, None));
             }
             Packet::PubRel(pkid) => {
+                let (gone, known) = self.client.session.release(pkid);
                 let mut reply = BytesMut::new();
-                Writer::complete(&mut reply, pkid);
-                match self.client.session.release(pkid) {
+                self.client.writer.complete(&mut reply, pkid, known);
+                match gone {
                     None => self.io.output.extend_from_slice(&reply),
                     Some(gone) => self.change(Batch::changes(vec![gone], Some(reply.freeze()))),
                 }
             }
-            Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters),
-            Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters),
+            Packet::Subscribe { pkid, filters } => self.subscribe(pkid, &filters)?,
+            Packet::Unsubscribe { pkid, filters } => self.unsubscribe(pkid, &filters)?,
             Packet::PingReq => Writer::pong(&mut self.io.output),
             Packet::Disconnect {
                 with_will,
@@ -66,13 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         batch: &mut Batch,
         received: Timestamp,
     ) -> Result<(), Fault> {
-        let Publish {
-            dup,
-            qos,
-            pkid,
-            topic,
-            payload,
-        } = publish;
+        let Publish { dup, qos, pkid, .. } = publish;
         self.bucket.take();
         if qos != Qos::AtMostOnce {
             if self.waiting >= usize::from(self.shared.config.in_flight_max) {
@@ -83,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let before = batch.bytes;
         let (mut delivery, is_new) = self.receive(qos, pkid, dup);
         let device = Arc::clone(&self.client.device);
-        match device.topics.target(&topic) {
+        match device.topics.target(&publish.topic) {
             _ if !is_new => batch.again(delivery),
             Some(Target::Reading(channel)) => {
                 if qos == Qos::ExactlyOnce
@@ -92,16 +88,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     delivery.stored = true;
                     batch.receive(received);
                 }
-                batch.read(delivery, &device.name, channel, payload, received);
+                batch.read(delivery, &device.name, channel, publish.payload, received);
             }
-            Some(target) => self.state(delivery, target, &payload, batch, received),
+            Some(target) => self.state(delivery, target, &publish, batch, received),
+            None if is_bridge_notification(&publish.topic) => {
+                batch.done(
+                    delivery,
+                    Reason::Success,
+                    "a bridge's notification is not kept",
+                );
+            }
             None if qos == Qos::AtMostOnce || self.client.writer.version == Version::V5 => {
-                self.foreign(&topic);
+                self.foreign(&publish.topic);
                 batch.done(delivery, Reason::NotAuthorized, "not your topic");
             }
             None => {
-                self.foreign(&topic);
-                batch.reject(delivery, &device.name, &topic, &payload, received);
+                let Publish { topic, payload, .. } = &publish;
+                self.foreign(topic);
+                batch.reject(delivery, &device.name, topic, payload, received);
             }
         }
         self.waiting_bytes += batch.bytes - before;
@@ -138,23 +142,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &self,
         delivery: Delivery,
         target: Target,
-        payload: &bytes::Bytes,
+        publish: &Publish,
         batch: &mut Batch,
         received: Timestamp,
     ) {
         let name = &self.client.device.name;
-        if payload.len() > STATE_BYTES_MAX {
-            tracing::warn!(device = %name, channel = target.channel(), bytes = payload.len(), "larger than 16 KiB: not kept");
+        let bytes = publish.payload.len() + publish.properties.len();
+        if bytes > STATE_BYTES_MAX {
+            tracing::warn!(device = %name, channel = target.channel(), bytes, "larger than 16 KiB: not kept");
             batch.done(delivery, Reason::QuotaExceeded, "larger than 16 KiB");
             return;
         }
         if target == Target::State {
-            self.shared.intake.hear_state(name, payload, received);
+            self.shared
+                .intake
+                .hear_state(name, &publish.payload, received);
         }
         let from = Some(&self.client.session);
         match self
             .shared
-            .retain_state(name, target, payload, from, received)
+            .retain_state(name, target, Content::of(publish), from, received)
         {
             Ok(changes) => batch.keep(delivery, changes),
             Err(RetainedFull) => {
@@ -163,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn subscribe(&mut self, pkid: u16, filters: &[Filter]) {
+    fn subscribe(&mut self, pkid: u16, filters: &[Filter]) -> Result<(), Fault> {
         let Client {
             session, device, ..
         } = &self.client;
@@ -189,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         device.note_wanted();
         let mut reply = BytesMut::new();
-        self.client.writer.subscribed(&mut reply, pkid, &granted);
+        self.client.writer.subscribed(&mut reply, pkid, &granted)?;
         let changes: Vec<_> = session.keep().into_iter().collect();
         if changes.is_empty() {
             self.io.output.extend_from_slice(&reply);
@@ -200,9 +207,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 .offer_retained(device, session, filter, filter.qos);
         }
         self.change(Batch::changes(changes, Some(reply.freeze())));
+        Ok(())
     }
 
-    fn unsubscribe(&mut self, pkid: u16, filters: &[String]) {
+    fn unsubscribe(&mut self, pkid: u16, filters: &[String]) -> Result<(), Fault> {
         let Client {
             session, device, ..
         } = &self.client;
@@ -212,11 +220,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             .collect();
         device.note_wanted();
         let mut reply = BytesMut::new();
-        self.client.writer.unsubscribed(&mut reply, pkid, &existed);
+        self.client
+            .writer
+            .unsubscribed(&mut reply, pkid, &existed)?;
         let changes: Vec<_> = session.keep().into_iter().collect();
         if changes.is_empty() {
             self.io.output.extend_from_slice(&reply);
         }
         self.change(Batch::changes(changes, Some(reply.freeze())));
+        Ok(())
     }
 }

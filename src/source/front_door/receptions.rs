@@ -112,6 +112,11 @@ impl Receptions {
             .is_some_and(|known| known.number == number && known.stage != Stage::UnderWay)
     }
 
+    /// Whether the packet id is that of a publish that was not released yet.
+    pub fn knows(&self, pkid: u16) -> bool {
+        self.open.contains_key(&pkid)
+    }
+
     /// The client has its PUBREC. `true`: the packet id is on disk, and must go from there before
     /// the PUBCOMP.
     pub fn release(&mut self, pkid: u16) -> bool {

@@ -8,17 +8,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Writer;
-use super::message::{InFlight, Message};
+use super::connect::Will;
+use super::message::{Content, InFlight, Message};
 use super::receptions::{Received, Receptions};
-use super::stored::{self, MissedV1, SessionV1, SubscriptionV1};
+use super::stored::{self, SessionV1, SubscriptionV1};
 use super::topics::topic_matches;
 use super::wire::{Filter, Qos};
+use crate::clock;
 use crate::event::Name;
 use crate::journal::KeepChange;
 
@@ -59,7 +61,14 @@ struct State {
     receptions: Receptions,
     next_pkid: u16,
     next_number: u64,
-    will: Option<(Instant, Bytes)>,
+    will: Option<PendingWill>,
+}
+
+/// A last will that waits for its delay (MQTT 5, 3.1.3.2.2).
+#[derive(Debug, Clone)]
+pub struct PendingWill {
+    pub due: Instant,
+    pub will: Will,
 }
 
 /// The connection that has a session.
@@ -75,9 +84,10 @@ pub struct Owner {
 #[derive(Debug, Clone)]
 pub struct Offer {
     pub topic: Arc<str>,
-    pub payload: Bytes,
-    /// It goes out with the retain flag to those who asked to see it.
-    pub retain: bool,
+    pub content: Content,
+    /// Earlier messages of the topic that still wait for the device say nothing any more: only the
+    /// newest one goes out.
+    pub supersedes: bool,
     pub now: Instant,
 }
 
@@ -86,6 +96,8 @@ pub struct Offer {
 pub struct Attached {
     pub present: bool,
     pub epoch: u64,
+    /// The will of the session that a clean start ended: it is due now (MQTT 5, 3.1.2-8).
+    pub will: Option<Will>,
 }
 
 impl Session {
@@ -129,14 +141,14 @@ impl Session {
     }
 
     /// A missed message as it was on disk; they come in the order of their numbers.
-    pub fn restore_missed(&self, number: u64, kept: MissedV1, now: Instant) {
+    pub fn restore_missed(&self, number: u64, kept: stored::KeptMissed, now: Instant) {
         let mut state = self.state();
         state.next_number = state.next_number.max(number + 1);
         state.push(Message {
             topic: kept.topic.into(),
-            payload: kept.payload.into(),
+            retain: kept.content.retain,
+            content: kept.content,
             qos: Qos::AtLeastOnce,
-            retain: kept.retain,
             since: now,
             number: Some(number),
         });
@@ -158,11 +170,7 @@ impl Session {
 
     /// Whether its time without a connection is over.
     pub fn is_over(&self, now: Timestamp) -> bool {
-        let state = self.state();
-        state.owner.is_none()
-            && state.ended.is_none_or(|ended| {
-                now.duration_since(ended).as_secs() >= i64::from(state.expiry_s)
-            })
+        self.state().is_over(now)
     }
 
     /// When its last connection ended; sessions that ended first make room first.
@@ -179,7 +187,11 @@ impl Session {
         changes: &mut Vec<KeepChange>,
     ) -> Attached {
         let mut state = self.state();
-        let present = !clean && (state.ended.is_some() || state.owner.is_some());
+        let present = !clean
+            && !state.is_over(clock::now())
+            && (state.ended.is_some() || state.owner.is_some());
+        // A session that goes on takes its will back (MQTT 5, 3.1.3-9).
+        let will = state.will.take().filter(|_| !present);
         if !present {
             self.forget(&mut state, changes);
         }
@@ -187,7 +199,6 @@ impl Session {
         state.owner = Some(owner);
         state.ended = None;
         state.expiry_s = expiry_s;
-        state.will = None;
         // What an earlier connection was still writing to disk: it is not known whether that was
         // done. A message that must not be lost is taken again; where it has no id, it is flagged.
         let forgotten = state.receptions.forget_under_way();
@@ -204,6 +215,7 @@ impl Session {
         Attached {
             present,
             epoch: state.epoch,
+            will: will.map(|pending| pending.will),
         }
     }
 
@@ -213,7 +225,7 @@ impl Session {
         &self,
         epoch: u64,
         expiry_s: Option<u32>,
-        will: Option<(Instant, Bytes)>,
+        will: Option<PendingWill>,
         now: Timestamp,
         changes: &mut Vec<KeepChange>,
     ) -> bool {
@@ -237,12 +249,10 @@ impl Session {
     }
 
     /// A will that is due now, or because the session is over (MQTT 5, 3.1.3.2.2); once.
-    pub fn take_due_will(&self, now: Instant, over: bool) -> Option<Bytes> {
-        let mut state = self.state();
-        match &state.will {
-            Some((due, _)) if over || *due <= now => state.will.take().map(|(_, payload)| payload),
-            _ => None,
-        }
+    pub fn take_due_will(&self, now: Instant, over: bool) -> Option<Will> {
+        let due = |pending: &mut PendingWill| over || pending.due <= now;
+        let pending = self.state().will.take_if(due);
+        pending.map(|pending| pending.will)
     }
 
     /// Forgets everything, on disk as well.
@@ -340,25 +350,26 @@ impl Session {
         changes: &mut Vec<KeepChange>,
     ) {
         let mut state = self.state();
+        let published = offer.content.qos.min(Qos::AtLeastOnce);
         let matching = state
             .subscriptions
             .iter()
             .filter(|known| topic_matches(&offer.topic, &known.path) && !(own && known.no_local));
         let best = matching
-            .map(|known| (known.qos.min(Qos::AtLeastOnce), known.keep_retain))
+            .map(|known| (known.qos.min(published), known.keep_retain))
             .reduce(|a, b| (a.0.max(b.0), a.1 | b.1));
         let Some((qos, keep_retain)) = best else {
             return;
         };
         let message = Message {
             topic: Arc::clone(&offer.topic),
-            payload: offer.payload.clone(),
+            content: offer.content.clone(),
             qos,
-            retain: offer.retain && keep_retain,
+            retain: offer.content.retain && keep_retain,
             since: offer.now,
             number: None,
         };
-        if offer.retain {
+        if offer.supersedes {
             self.supersede(&mut state, &offer.topic, changes);
         }
         self.enqueue(&mut state, message, missed_max, changes);
@@ -384,8 +395,8 @@ impl Session {
     pub fn offer_retained(&self, offer: &Offer, qos: Qos) {
         let message = Message {
             topic: Arc::clone(&offer.topic),
-            payload: offer.payload.clone(),
-            qos: qos.min(Qos::AtLeastOnce),
+            content: offer.content.clone(),
+            qos: qos.min(offer.content.qos).min(Qos::AtLeastOnce),
             retain: true,
             since: offer.now,
             number: None,
@@ -429,11 +440,7 @@ impl Session {
         let number = message.number.unwrap_or_default();
         (
             stored::missed_key(&self.device, &self.client_id, number),
-            Some(stored::missed_value(MissedV1 {
-                topic: message.topic.as_ref().to_owned(),
-                payload: message.payload.to_vec(),
-                retain: message.retain,
-            })),
+            Some(stored::missed_value(message)),
         )
     }
 
@@ -454,22 +461,32 @@ impl Session {
             return false;
         }
         let start = out.len();
-        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT 3.1.1, 4.4).
+        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
+        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT
+        // 3.1.1, 4.4). This one may have a lower Receive Maximum (MQTT 5, 4.9.0-2).
+        let mut unacked = state.in_flight.iter().filter(|sent| sent.sent).count();
         state.in_flight.retain_mut(|sent| {
-            let fits = sent.sent || sent.message.write(writer, Some(sent.pkid), true, out);
-            sent.sent = true;
-            if !fits {
+            if sent.sent || unacked >= quota || out.len() - start >= room {
+                return true;
+            }
+            sent.sent = sent.message.write(writer, Some(sent.pkid), true, out);
+            unacked += usize::from(sent.sent);
+            if !sent.sent {
                 self.unkeep(&sent.message, changes);
             }
-            fits
+            sent.sent
         });
-        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
         while out.len() - start < room {
             match state.queue.front() {
                 Some(next) if next.qos == Qos::AtMostOnce || state.in_flight.len() < quota => {}
                 _ => break,
             }
             let Some(message) = state.pop() else { break };
+            if message.content.is_expired() {
+                // MQTT 5, 3.3.2-5: its delivery has not begun.
+                self.unkeep(&message, changes);
+                continue;
+            }
             if message.qos == Qos::AtMostOnce {
                 message.write(writer, None, false, out);
                 continue;
@@ -588,14 +605,23 @@ impl Session {
     }
 
     /// The packet id of a QoS 2 publish is free. What is to go from the disk before the client
-    /// hears of it.
-    pub fn release(&self, pkid: u16) -> Option<KeepChange> {
-        let stored = self.state().receptions.release(pkid);
-        stored.then(|| self.unreceived(pkid))
+    /// hears of it, and whether the packet id was known.
+    pub fn release(&self, pkid: u16) -> (Option<KeepChange>, bool) {
+        let mut state = self.state();
+        let known = state.receptions.knows(pkid);
+        let stored = state.receptions.release(pkid);
+        (stored.then(|| self.unreceived(pkid)), known)
     }
 }
 
 impl State {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.owner.is_none()
+            && self
+                .ended
+                .is_none_or(|ended| now.duration_since(ended).as_secs() >= i64::from(self.expiry_s))
+    }
+
     fn push(&mut self, message: Message) {
         self.queue_bytes += message.bytes();
         self.queue.push_back(message);

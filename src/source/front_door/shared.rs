@@ -11,11 +11,14 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Auth;
+use super::connect::Will;
 use super::connection::End;
 use super::handshake::{Client, Origin};
-use super::hub::{Hub, RetainedFull};
+use super::hub::Hub;
 use super::limits::Quiet;
-use super::session::Session;
+use super::message::{Content, Expiry};
+use super::retained::RetainedFull;
+use super::session::{PendingWill, Session};
 use super::topics::Target;
 use crate::clock;
 use crate::config::Listen;
@@ -101,43 +104,43 @@ impl Shared {
         &self,
         device: &Name,
         target: Target,
-        payload: &Bytes,
+        content: Content,
         from: Option<&Arc<Session>>,
         received: Timestamp,
     ) -> Result<Vec<KeepChange>, RetainedFull> {
         let mut changes = Vec::new();
-        // A copy of its own: a slice in a queue would hold on to the whole buffer that it was read in.
-        let payload = Bytes::copy_from_slice(payload);
         self.hub
-            .retain(device, target.channel(), &payload, &mut changes)?;
+            .retain(device, target.channel(), &content, &mut changes)?;
         if target == Target::State {
+            let payload = &content.payload;
             if let Some(capture) = self.intake.capture() {
-                capture.heard_state(device, &payload);
+                capture.heard_state(device, payload);
             }
-            let state = match serde_json::from_slice(&payload) {
+            let state = match serde_json::from_slice(payload) {
                 Ok(value) => Some(brief(value)),
                 Err(_) if payload.is_empty() => None,
-                Err(_) => Some(brief(String::from_utf8_lossy(&payload).into_owned().into())),
+                Err(_) => Some(brief(String::from_utf8_lossy(payload).into_owned().into())),
             };
             self.board.device(device, SourceKind::Listen, |view| {
                 view.state = state;
                 view.since = view.since.or(Some(received));
             });
         }
-        let now = clock::instant();
-        let channel = target.channel();
         self.hub
-            .publish(device, channel, payload, true, from, now, &mut changes);
+            .forward(device, target.channel(), content, from, &mut changes);
         Ok(changes)
     }
 
-    pub fn will(
-        &self,
-        device: &Name,
-        payload: &Bytes,
-        from: Option<&Arc<Session>>,
-    ) -> Vec<KeepChange> {
-        self.retain_state(device, Target::State, payload, from, clock::now())
+    pub fn will(&self, device: &Name, will: &Will, from: Option<&Arc<Session>>) -> Vec<KeepChange> {
+        let content = Content {
+            payload: will.payload.clone(),
+            qos: will.qos,
+            retain: will.retain,
+            properties: will.properties.clone(),
+            // It counts from now on (MQTT 5, 3.1.3.2.4).
+            expiry: will.message_expiry_s.and_then(Expiry::after),
+        };
+        self.retain_state(device, Target::State, content, from, clock::now())
             .unwrap_or_else(|RetainedFull| {
                 tracing::warn!(%device, "no room to retain a last will");
                 Vec::new()
@@ -190,10 +193,13 @@ impl Shared {
             let lives = expiry_s.unwrap_or(client.session_expiry_s) > 0;
             if will.delay_s > 0 && lives && !matches!(end, End::ShuttingDown) {
                 let delay = Duration::from_secs(u64::from(will.delay_s));
-                delayed = Some((clock::instant() + delay, will.payload.clone()));
+                delayed = Some(PendingWill {
+                    due: clock::instant() + delay,
+                    will: will.clone(),
+                });
             } else {
                 let from = Some(&client.session);
-                changes = self.will(&client.device.name, &will.payload, from);
+                changes = self.will(&client.device.name, will, from);
             }
         }
         let over =

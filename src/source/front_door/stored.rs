@@ -4,7 +4,9 @@
 //! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its
 //!   client has not released yet;
 //! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
-//! - `retained/TOPIC`: the last `tasks`, `config/desired`, `state`, `config/reported`.
+//! - `retained/TOPIC`: the last `config/desired`, `state`, `config/reported`;
+//! - `properties/TOPIC`: what MQTT said of that message, where it is not a plain one: a QoS other
+//!   than 1, MQTT 5 properties.
 //!
 //! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may
 //! hold anything.
@@ -12,6 +14,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::message::{Content, Expiry, Message};
+use super::wire::Qos;
 use crate::event::Name;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +44,7 @@ pub struct SubscriptionV1 {
 #[derive(Debug, Serialize, Deserialize)]
 enum Missed {
     V1(MissedV1),
+    V2(MissedV2),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +53,36 @@ pub struct MissedV1 {
     pub topic: String,
     pub payload: Vec<u8>,
     pub retain: bool,
+}
+
+/// One with MQTT 5 properties.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedV2 {
+    pub message: MissedV1,
+    pub properties: Vec<u8>,
+    /// Unix seconds at which it expires.
+    pub expires_s: Option<i64>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum Properties {
+    V1(PropertiesV1),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropertiesV1 {
+    /// QoS of the publish.
+    pub qos: u8,
+    pub properties: Vec<u8>,
+    /// Unix seconds at which the message expires.
+    pub expires_s: Option<i64>,
+}
+
+/// A missed message, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KeptMissed {
+    pub topic: String,
+    pub content: Content,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,9 +94,10 @@ enum Received {
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kept {
     Session(Name, String, SessionV1),
-    Missed(Name, String, u64, MissedV1),
+    Missed(Name, String, u64, KeptMissed),
     Received(Name, String, u16),
     Retained(String, Vec<u8>),
+    Properties(String, PropertiesV1),
 }
 
 pub fn session_key(device: &Name, client_id: &str) -> String {
@@ -85,8 +121,66 @@ pub fn session_value(session: SessionV1) -> Vec<u8> {
     postcard::to_stdvec(&Session::V1(session)).unwrap_or_default()
 }
 
-pub fn missed_value(missed: MissedV1) -> Vec<u8> {
-    postcard::to_stdvec(&Missed::V1(missed)).unwrap_or_default()
+/// In the first form where it says all.
+pub fn missed_value(message: &Message) -> Vec<u8> {
+    let content = &message.content;
+    let first = MissedV1 {
+        topic: message.topic.as_ref().to_owned(),
+        payload: content.payload.to_vec(),
+        retain: message.retain,
+    };
+    let missed = if content.properties.is_empty() && content.expiry.is_none() {
+        Missed::V1(first)
+    } else {
+        Missed::V2(MissedV2 {
+            message: first,
+            properties: content.properties.to_vec(),
+            expires_s: content.expiry.map(Expiry::second),
+        })
+    };
+    postcard::to_stdvec(&missed).unwrap_or_default()
+}
+
+pub fn properties_key(topic: &str) -> String {
+    format!("properties/{topic}")
+}
+
+/// `None` for a plain message.
+pub fn properties_value(content: &Content) -> Option<Vec<u8>> {
+    let plain = content.qos == Qos::AtLeastOnce
+        && content.properties.is_empty()
+        && content.expiry.is_none();
+    let properties = Properties::V1(PropertiesV1 {
+        qos: match content.qos {
+            Qos::AtMostOnce => 0,
+            Qos::AtLeastOnce => 1,
+            Qos::ExactlyOnce => 2,
+        },
+        properties: content.properties.to_vec(),
+        expires_s: content.expiry.map(Expiry::second),
+    });
+    (!plain).then(|| postcard::to_stdvec(&properties).unwrap_or_default())
+}
+
+impl From<Missed> for KeptMissed {
+    fn from(missed: Missed) -> Self {
+        let (message, properties, expires_s) = match missed {
+            Missed::V1(message) => (message, Vec::new(), None),
+            Missed::V2(MissedV2 {
+                message,
+                properties,
+                expires_s,
+            }) => (message, properties, expires_s),
+        };
+        Self {
+            topic: message.topic,
+            content: Content {
+                properties: properties.into(),
+                expiry: expires_s.and_then(Expiry::restore),
+                ..Content::plain(message.payload.into(), message.retain)
+            },
+        }
+    }
 }
 
 pub fn received_value() -> Vec<u8> {
@@ -99,6 +193,10 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
     if kind == "retained" {
         return Some(Kept::Retained(rest.to_owned(), value.to_vec()));
     }
+    if kind == "properties" {
+        let Properties::V1(properties) = postcard::from_bytes(value).ok()?;
+        return Some(Kept::Properties(rest.to_owned(), properties));
+    }
     let (device, rest) = rest.split_once('/')?;
     let device = Name::new(device).ok()?;
     match kind {
@@ -108,8 +206,9 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
         }
         "missed" => {
             let (client_id, number) = rest.split_once('/')?;
-            let Missed::V1(missed) = postcard::from_bytes(value).ok()?;
+            let missed: Missed = postcard::from_bytes(value).ok()?;
             let number = number.parse().ok()?;
+            let missed = missed.into();
             Some(Kept::Missed(device, unescape(client_id)?, number, missed))
         }
         "received" => {
@@ -191,11 +290,19 @@ mod tests {
         }
     }
 
-    fn missed() -> MissedV1 {
-        MissedV1 {
-            topic: "a/receipt".to_owned(),
-            payload: b"{}".to_vec(),
+    fn missed(properties: &'static [u8], expiry: Option<Expiry>) -> Message {
+        let content = Content {
+            properties: properties.into(),
+            expiry,
+            ..Content::plain(b"{}"[..].into(), false)
+        };
+        Message {
+            topic: "a/receipt".into(),
+            content,
+            qos: Qos::AtLeastOnce,
             retain: false,
+            since: crate::clock::instant(),
+            number: Some(1),
         }
     }
 
@@ -213,15 +320,18 @@ mod tests {
                 ))
             );
             let key = missed_key(&device, client_id, 123_456_789);
-            assert_eq!(
-                read(&key, &missed_value(missed())),
-                Some(Kept::Missed(
-                    device.clone(),
-                    client_id.to_owned(),
-                    123_456_789,
-                    missed()
-                ))
-            );
+            for properties in [&b""[..], &[1, 1]] {
+                let missed = missed(properties, None);
+                let kept = KeptMissed {
+                    topic: "a/receipt".to_owned(),
+                    content: missed.content.clone(),
+                };
+                let client_id = client_id.to_owned();
+                assert_eq!(
+                    read(&key, &missed_value(&missed)),
+                    Some(Kept::Missed(device.clone(), client_id, 123_456_789, kept))
+                );
+            }
         }
         let key = received_key(&device, "a/b c", 65_535);
         let received = Kept::Received(device.clone(), "a/b c".to_owned(), 65_535);
@@ -230,6 +340,8 @@ mod tests {
             read("retained/a/b", b"x"),
             Some(Kept::Retained("a/b".to_owned(), b"x".to_vec()))
         );
+        let plain = Content::plain(b"x"[..].into(), true);
+        assert_eq!(properties_value(&plain), None);
         for (key, value) in [
             ("session/pda-1/x", &b"\xff\xff"[..]),
             ("session/a b/x", b""),
@@ -237,6 +349,19 @@ mod tests {
         ] {
             assert_eq!(read(key, value), None, "{key}");
         }
+    }
+
+    #[test]
+    fn an_expiry_on_disk_is_counted_on() {
+        let expiry = Expiry::after(100).unwrap();
+        let value = missed_value(&missed(b"", Some(expiry)));
+        let Some(Kept::Missed(.., kept)) = read("missed/pda-1/x/1", &value) else {
+            panic!("not a missed message");
+        };
+        let left = kept.content.expiry.unwrap().second() - expiry.second();
+        assert!((-1..=1).contains(&left), "{left}");
+        assert!(!kept.content.is_expired());
+        assert!(Expiry::restore(1).unwrap().is_over());
     }
 
     #[test]
@@ -250,10 +375,27 @@ mod tests {
         );
         assert_eq!(received_value(), [0]);
         assert_eq!(
-            missed_value(missed()),
+            missed_value(&missed(b"", None)),
             [
                 0, 9, b'a', b'/', b'r', b'e', b'c', b'e', b'i', b'p', b't', 2, b'{', b'}', 0
             ]
         );
+        assert_eq!(
+            missed_value(&missed(&[1, 1], None)),
+            [
+                1, 9, b'a', b'/', b'r', b'e', b'c', b'e', b'i', b'p', b't', 2, b'{', b'}', 0, 2, 1,
+                1, 0
+            ]
+        );
+        let properties = PropertiesV1 {
+            qos: 2,
+            properties: vec![1, 1],
+            expires_s: Some(1_795_000_000),
+        };
+        let bytes = [0, 2, 2, 1, 1, 1, 128, 155, 236, 175, 13];
+        let kept = Kept::Properties("a/b".to_owned(), properties.clone());
+        assert_eq!(read("properties/a/b", &bytes), Some(kept));
+        let written = postcard::to_stdvec(&Properties::V1(properties));
+        assert_eq!(written.unwrap(), bytes);
     }
 }

@@ -42,6 +42,12 @@ pub enum FilterFault {
     Shared,
 }
 
+/// The topic of a mosquitto bridge's notifications: whether its connection is up. A stock bridge
+/// publishes there, also as its last will, and asks for nothing but the acknowledgement.
+pub fn is_bridge_notification(topic: &[u8]) -> bool {
+    topic.starts_with(b"$SYS/broker/connection/") && topic.ends_with(b"/state")
+}
+
 /// One device's topics.
 #[derive(Debug, Clone)]
 pub struct Topics {

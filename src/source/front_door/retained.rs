@@ -1,0 +1,159 @@
+//! The retained messages of all devices: the last message of a topic, for those who subscribe
+//! later.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::message::{Content, Expiry};
+use super::stored::{self, PropertiesV1};
+use super::wire::Qos;
+use crate::journal::KeepChange;
+
+/// Retained messages, and their bytes, over all devices.
+const RETAINED_MAX: usize = 40_000;
+const RETAINED_BYTES_MAX: usize = 16 << 20;
+
+/// The channel of a device's open orders.
+const TASKS: &str = "tasks";
+
+#[derive(Debug, Default)]
+pub struct Retained {
+    messages: BTreeMap<String, Content>,
+    bytes: usize,
+    /// No message expires before that.
+    next_expiry: Option<Instant>,
+}
+
+/// What is retained does not fit any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetainedFull;
+
+impl Retained {
+    /// What was kept before the last restart.
+    pub fn restore(kept: Vec<(String, Vec<u8>)>, properties: Vec<(String, PropertiesV1)>) -> Self {
+        let mut retained = Self::default();
+        for (topic, payload) in kept {
+            retained.set(topic, Content::plain(payload.into(), true));
+        }
+        for (topic, kept) in properties {
+            if let Some(mut content) = retained.messages.get(&topic).cloned() {
+                content.qos = match kept.qos {
+                    0 => Qos::AtMostOnce,
+                    1 => Qos::AtLeastOnce,
+                    _ => Qos::ExactlyOnce,
+                };
+                content.properties = kept.properties.into();
+                content.expiry = kept.expires_s.and_then(Expiry::restore);
+                retained.set(topic, content);
+            }
+        }
+        retained
+    }
+
+    /// Makes a message the retained one of its topic; an empty payload removes it (MQTT 3.1.1,
+    /// 3.3.1.3).
+    pub fn replace(
+        &mut self,
+        topic: String,
+        content: &Content,
+        changes: &mut Vec<KeepChange>,
+    ) -> Result<(), RetainedFull> {
+        if !self.fits(&topic, content) {
+            return Err(RetainedFull);
+        }
+        // Tasks are worked out anew after a restart, and change too often for a disk.
+        if !is_tasks(&topic) {
+            let properties =
+                stored::properties_value(content).filter(|_| !content.payload.is_empty());
+            let known = self.messages.get(&topic).and_then(stored::properties_value);
+            if properties.is_some() || known.is_some() {
+                changes.push((stored::properties_key(&topic), properties));
+            }
+            let value = (!content.payload.is_empty()).then(|| content.payload.to_vec());
+            changes.push((stored::retained_key(&topic), value));
+        }
+        self.set(topic, content.clone());
+        Ok(())
+    }
+
+    /// The payload that is retained for a topic.
+    pub fn payload(&self, topic: &str) -> Option<&Bytes> {
+        self.messages.get(topic).map(|content| &content.payload)
+    }
+
+    /// The messages of all topics that begin with `prefix`, without those that have expired.
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Content)> {
+        self.messages
+            .range(prefix.to_owned()..)
+            .take_while(move |(topic, _)| topic.starts_with(prefix))
+            .filter(|(_, content)| !content.is_expired())
+            .map(|(topic, content)| (topic.as_str(), content))
+    }
+
+    /// Removes the messages that have expired (MQTT 5, 3.3.2.3.3).
+    pub fn expire(&mut self, now: Instant, changes: &mut Vec<KeepChange>) {
+        if self.next_expiry.is_none_or(|next| now < next) {
+            return;
+        }
+        let over: Vec<_> = (self.messages.iter())
+            .filter(|(_, content)| content.is_expired())
+            .map(|(topic, _)| topic.clone())
+            .collect();
+        for topic in over {
+            changes.push((stored::properties_key(&topic), None));
+            changes.push((stored::retained_key(&topic), None));
+            self.remove(&topic);
+        }
+        let expiries = self.messages.values().filter_map(|content| content.expiry);
+        self.next_expiry = expiries.map(Expiry::at).min();
+    }
+
+    fn fits(&self, topic: &str, content: &Content) -> bool {
+        let new = weight(topic, content);
+        let known = self.messages.get(topic).map(|known| weight(topic, known));
+        match known {
+            _ if content.payload.is_empty() => true,
+            Some(known) if new <= known => true,
+            Some(known) => self.bytes - known + new <= RETAINED_BYTES_MAX,
+            None => {
+                self.messages.len() < RETAINED_MAX
+                    && self.bytes + topic.len() + new <= RETAINED_BYTES_MAX
+            }
+        }
+    }
+
+    fn remove(&mut self, topic: &str) {
+        if let Some(known) = self.messages.remove(topic) {
+            let weight = topic.len() + weight(topic, &known);
+            self.bytes = self.bytes.saturating_sub(weight);
+        }
+    }
+
+    fn set(&mut self, topic: String, mut content: Content) {
+        self.remove(&topic);
+        if content.payload.is_empty() {
+            return;
+        }
+        self.bytes += topic.len() + weight(&topic, &content);
+        // A copy of its own: a slice would hold on to the whole buffer that it was read in.
+        if !is_tasks(&topic) {
+            content.payload = Bytes::copy_from_slice(&content.payload);
+        }
+        if let Some(expiry) = content.expiry {
+            let next = self.next_expiry.unwrap_or(expiry.at());
+            self.next_expiry = Some(next.min(expiry.at()));
+        }
+        self.messages.insert(topic, content);
+    }
+}
+
+/// What a retained message takes in memory. Of tasks there are few, which many devices share.
+fn weight(topic: &str, content: &Content) -> usize {
+    if is_tasks(topic) { 0 } else { content.bytes() }
+}
+
+fn is_tasks(topic: &str) -> bool {
+    topic.rsplit('/').next() == Some(TASKS)
+}
