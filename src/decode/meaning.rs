@@ -126,7 +126,7 @@ pub enum Fit {
     Unfit,
     /// The units have no common reference.
     Foreign,
-    /// Odoo has no such unit, or it is not known which one that is.
+    /// It is not known which of Odoo's units that is, or what the other unit is.
     Unknown,
 }
 

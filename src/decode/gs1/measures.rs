@@ -1,7 +1,8 @@
 //! Weights and dimensions (310n to 369n): what each application identifier measures, and in which unit.
 //!
-//! *GS1 General Specifications*, 3.6: trade measures (3.6.2, 3.6.6) are of the item itself; logistic
-//! measures (3.6.3, 3.6.7) are of the unit with its packing, such as the gross weight.
+//! *GS1 General Specifications*: trade measures (3.6.2) are of the item itself; logistic measures
+//! (3.6.3) are of the unit with its packing, such as the gross weight. (30) counts the items of one
+//! of variable measure (3.6.1).
 
 use super::elements::ElementString;
 use rust_decimal::Decimal;

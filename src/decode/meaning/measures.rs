@@ -63,14 +63,16 @@ pub(super) fn settle(
                     break;
                 }
             }
-            Fit::Is(_) | Fit::Unfit => refused = refused.or(Some(measured)),
             // So many items of what is weighed are no quantity of it.
-            Fit::Foreign if measured.is_count() => refused = refused.or(Some(measured)),
-            // Nobody says what a piece is here: they are counted in what the code stands for.
-            Fit::Unknown if measured.is_count() && item.quantity.is_none() => {
+            Fit::Foreign if !measured.is_count() => {}
+            // Nobody knows what its unit is. What (37) counts is right all the same.
+            Fit::Unknown if item.quantity.is_some() => {}
+            Fit::Unknown if measured.is_count() && product.units == Decimal::ONE => {
                 item.quantity = Some(measured.value);
             }
-            Fit::Foreign | Fit::Unknown => {}
+            Fit::Is(_) | Fit::Unfit | Fit::Foreign | Fit::Unknown => {
+                refused = refused.or(Some(measured));
+            }
         }
     }
     let unfit = |measured: &Measured| Unclear::Measure {

@@ -13,6 +13,8 @@ mod site;
 const UNIT: i64 = 1;
 const KILOGRAM: i64 = 8;
 const GRAM: i64 = 9;
+/// A unit of the site's own.
+const OWN: i64 = 10;
 
 /// A copy of Odoo's data as plain maps.
 #[derive(Default)]
@@ -55,6 +57,9 @@ impl Known for Copy {
             UnitOf::Id(GRAM) => Some(1),
             _ => None,
         };
+        if into == OWN && unit != UnitOf::Id(OWN) {
+            return Fit::Unknown;
+        }
         match (unit, factor(unit), factor(UnitOf::Id(into))) {
             (_, Some(from), Some(into)) => {
                 let exact = value * Decimal::from(from) / Decimal::from(into);

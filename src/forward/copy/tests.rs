@@ -327,6 +327,7 @@ fn measured() -> (tempfile::TempDir, Copy) {
         unit(8, 1_000.0, "7/8/", "uom.product_uom_litre"),
         unit(9, 1_000_000.0, "7/8/9/", "uom.product_uom_cubic_meter"),
         unit(10, 1.0, "10/", "uom.product_uom_square_meter"),
+        unit(11, 1.0, "11/", ""),
     ];
     copy.apply(Kind::Unit, &units).unwrap();
     copy.set_digits(2).unwrap();
@@ -360,7 +361,12 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
         ("12", Unit::Piece, 2, is("2")),
         ("5", Unit::Piece, 2, Fit::Unfit),
         ("8", Unit::Piece, 4, Fit::Foreign),
-        ("4", Unit::Metre, 1, Fit::Unknown),
+        // No unit of Odoo's is a metre here, and it is none of pieces.
+        ("4", Unit::Metre, 1, Fit::Foreign),
+        ("4", Unit::Metre, 4, Fit::Unknown),
+        // A unit of the site's own: nobody knows what it is.
+        ("4", Unit::Kilogram, 11, Fit::Unknown),
+        ("4", Unit::Piece, 11, Fit::Unknown),
         ("4", Unit::Kilogram, 99, Fit::Unknown),
         ("4", Unit::KilogramPerSquareMetre, 4, Fit::Unknown),
     ] {

@@ -13,6 +13,7 @@ use crate::forward::odoo::{Kind, Row};
 
 /// The module of the units that Odoo brings.
 const MODULE: &str = "uom.";
+const PIECE: &str = "uom.product_uom_unit";
 
 /// Odoo's units in which a label's unit can be stated, by their names in the module `uom`, and how
 /// many of them one is. Some were called otherwise before Odoo 19, and some may be archived.
@@ -87,15 +88,13 @@ impl Copy {
             return Ok(Fit::Unknown);
         };
         let units = match unit {
-            UnitOf::Id(id) => {
-                let row = self.row(Kind::Unit, id)?;
-                row.map(|row| (row, 1.0)).into_iter().collect()
-            }
+            UnitOf::Id(id) => match self.row(Kind::Unit, id)? {
+                Some(row) => vec![(row, 1.0)],
+                None => return Ok(Fit::Unknown),
+            },
             UnitOf::Gs1(unit) => self.units_of(unit)?,
         };
-        if units.is_empty() {
-            return Ok(Fit::Unknown);
-        }
+        let is_there = !units.is_empty();
         for (unit, times) in units {
             if let Some(measure) = measure(&unit, &own, times) {
                 let measure = measure.with_precision(self.precision(into)?);
@@ -103,7 +102,21 @@ impl Copy {
                 return Ok(converted.map_or(Fit::Unfit, Fit::Is));
             }
         }
-        Ok(Fit::Foreign)
+        // A site's own unit without a relation to one of Odoo's may be a kilogram of its own.
+        let names = self.names_beside(&own)?;
+        let is_pieces = names.iter().any(|name| name == PIECE);
+        let is_told = is_pieces || is_there && !names.is_empty();
+        Ok(if is_told { Fit::Foreign } else { Fit::Unknown })
+    }
+
+    /// The units of Odoo's own that have a common reference with this one.
+    fn names_beside(&self, own: &Row) -> Result<Vec<String>, CopyError> {
+        let mut names = Vec::new();
+        self.each(Kind::Unit, |row| {
+            let name = row.external.filter(|name| name.starts_with(MODULE));
+            names.extend(name.filter(|_| row.reference == own.reference));
+        })?;
+        Ok(names)
     }
 
     /// The external id of a unit that is here; `None`: it was not asked for yet.

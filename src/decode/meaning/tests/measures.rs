@@ -12,11 +12,13 @@ fn shop() -> Copy {
             ("10614141000033", vec![(2, "Ham", 10)]),
             ("00614141000043", vec![(3, "Spice", 1)]),
             ("10614141000057", vec![(4, "Loaf", 6)]),
+            ("00614141000067", vec![(5, "Crate", 1)]),
+            ("10614141000064", vec![(5, "Crate", 4)]),
             ("2112345000008", vec![(2, "Ham", 1)]),
             ("2154321000008", vec![(1, "Tin", 1)]),
             ("2177777000002", vec![(3, "Spice", 1)]),
         ]),
-        kept_in: BTreeMap::from([(2, KILOGRAM), (3, GRAM), (4, KILOGRAM)]),
+        kept_in: BTreeMap::from([(2, KILOGRAM), (3, GRAM), (4, KILOGRAM), (5, OWN)]),
         ..Copy::default()
     }
 }
@@ -118,6 +120,19 @@ fn what_cannot_be_stated_in_the_products_unit_is_refused() {
         unclear.to_string(),
         "the label says 8 pieces, which is no quantity of Ham in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
     );
+}
+
+#[test]
+fn of_a_unit_that_nobody_knows_a_count_alone_is_taken() {
+    assert!(refused("(01)00614141000067(3103)012500"));
+    assert!(refused("(01)10614141000064(30)11"));
+    for (label, quantity) in [
+        ("(01)00614141000067", None),
+        ("(01)00614141000067(30)8", Some("8")),
+        ("(02)00614141000067(37)3(3103)012500", Some("3")),
+    ] {
+        assert_eq!(said(label).1.as_deref(), quantity, "{label}");
+    }
 }
 
 #[test]
