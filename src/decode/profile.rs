@@ -296,6 +296,9 @@ pub struct CodeRules {
     pub trim: bool,
     /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart. Default true.
     pub aim: bool,
+    /// Whether ISO/IEC 15434 messages of format 06 are read by their data identifiers. Default false:
+    /// such a code is looked up as a whole.
+    pub data_identifiers: bool,
     /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest prefix counts.
     pub means: Vec<Means>,
 }
@@ -310,6 +313,7 @@ impl Default for CodeRules {
             gs: None,
             trim: true,
             aim: true,
+            data_identifiers: false,
             means: Vec::new(),
         }
     }

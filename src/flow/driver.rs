@@ -21,7 +21,7 @@ use super::say::{Key, Say};
 use super::state::{State, Tracking};
 use crate::capture::Capture;
 use crate::clock;
-use crate::decode::meaning::{Context, Meaning, Unclear};
+use crate::decode::meaning::{Context, Label, Meaning, Unclear};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
 use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
@@ -260,13 +260,20 @@ impl Driver {
             means: &profile.code.means,
             nomenclature: nomenclature_of(&mut self.rules, copy),
             known: &in_copy,
+            data_identifiers: profile.code.data_identifiers,
             year: scan.received.to_zoned(jiff::tz::TimeZone::UTC).year(),
         };
         let symbology = symbology.as_deref().and_then(Symbology::of);
+        let mut label = Label::default();
         let read = match context.understand_text(code, symbology.as_ref()) {
-            Ok(understood) => Read::Means(understood.meaning),
+            Ok(understood) => {
+                label = understood.label;
+                Read::Means(understood.meaning)
+            }
             Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
-            Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
+            Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. } | Unclear::DataIdentifier { .. }) => {
+                Read::Damaged
+            }
         };
         let tracking = match &read {
             Read::Means(Meaning::Product(item)) => in_copy.tracking(&item.code),
@@ -284,6 +291,7 @@ impl Driver {
             read,
             operator: scan.operator.as_deref(),
             tracking,
+            label: &label,
             package: &package,
         };
         let (state, output) = engine.read(&before, &input);

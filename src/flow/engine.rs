@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
-use crate::decode::meaning::{CommandCode, Meaning};
+use crate::decode::meaning::{CommandCode, Label, Meaning};
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
 use crate::event::Action;
 
@@ -41,6 +41,8 @@ pub struct Input<'a> {
     pub operator: Option<&'a str>,
     /// Of the product that was read.
     pub tracking: Tracking,
+    /// What its label says besides.
+    pub label: &'a Label,
     /// The name of a package that this read may begin.
     pub package: &'a str,
 }

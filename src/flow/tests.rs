@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::config::Language;
-use crate::decode::meaning::{Context, Known, KnownProduct, Meaning};
+use crate::decode::meaning::{Context, Known, KnownProduct, Label, Meaning};
 use crate::decode::profile::FlowRules;
 use crate::event::Action;
 
@@ -90,10 +90,15 @@ impl Device {
             means: &[],
             nomenclature: None,
             known: &Floor,
+            data_identifiers: false,
             year: 2026,
         };
+        let mut label = Label::default();
         let read = match context.understand_text(code, None) {
-            Ok(understood) => Read::Means(understood.meaning),
+            Ok(understood) => {
+                label = understood.label;
+                Read::Means(understood.meaning)
+            }
             Err(crate::decode::meaning::Unclear::Ambiguous { .. }) => Read::Unclear,
             Err(_) => Read::Damaged,
         };
@@ -112,6 +117,7 @@ impl Device {
             read,
             operator: None,
             tracking,
+            label: &label,
             package: &package,
         };
         // As after a restart: what is kept is all there is.

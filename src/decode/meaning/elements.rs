@@ -252,6 +252,7 @@ impl Details {
             lot: self.lot.clone(),
             serial: self.serial.clone(),
             expiry: self.expiry,
+            best_before: None,
             quantity: self.quantity.or_else(|| self.measured_of(product?)),
             weight_kg: self.weight_kg,
             units: product
