@@ -196,6 +196,8 @@ pub enum Action {
         to: Option<String>,
         lot: Option<String>,
         expiry: Option<String>,
+        /// When the goods begin to deteriorate, as `expiry`.
+        best_before: Option<String>,
         package: Option<String>,
     },
     Count {

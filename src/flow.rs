@@ -21,6 +21,7 @@ mod driver;
 mod engine;
 pub mod known;
 mod make;
+mod notes;
 mod say;
 mod state;
 #[cfg(test)]

@@ -50,6 +50,8 @@ pub(super) struct Raw<'a> {
     #[serde(borrow)]
     pub expiry: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub best_before: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub package: Option<&'a RawValue>,
     #[serde(borrow)]
     pub order: Option<&'a RawValue>,

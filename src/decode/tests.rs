@@ -142,7 +142,7 @@ fn each_type_is_read_with_its_least_and_refused_with_less() {
 
 #[test]
 fn optional_fields_come_through_in_every_type() {
-    let extras = r#""quantity":"3","lot":"L","expiry":"2027-03-31","package":"K","from":"A","to":"B","reason":"R",
+    let extras = r#""quantity":"3","lot":"L","expiry":"2027-03-31","best_before":"2027-02-28","package":"K","from":"A","to":"B","reason":"R",
         "carrier_ref":"C","weight_kg":1.5,"parcels":2,"order":"O","product":"P","code":"X","symbology":"qr""#;
     let all = |kind: &str| {
         event(&format!(r#"{{"type":"{kind}",{extras}}}"#))
@@ -176,6 +176,7 @@ fn optional_fields_come_through_in_every_type() {
             to: text("B"),
             lot: text("L"),
             expiry: text("2027-03-31"),
+            best_before: text("2027-02-28"),
             package: text("K"),
         }
     );

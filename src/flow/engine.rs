@@ -11,6 +11,7 @@ use crate::event::Action;
 
 use super::acts;
 use super::make;
+use super::notes;
 use super::say::{Key, Say, Want};
 use super::state::{Did, Done, State, Step, Tracking};
 
@@ -343,10 +344,12 @@ impl<'a> Engine<'a> {
             return Ok(said);
         }
         let made = actions.len() > made_before;
+        let notes = notes::notes(state, flow.movement, meaning, input.label);
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),
-            Meaning::Product(item) => self.item(flow, state, item.known),
-            Meaning::Lot { .. } | Meaning::Quantity { .. } => self.item(flow, state, true),
+            Meaning::Product(item) => self.item(flow, state, item.known).noting(notes),
+            Meaning::Lot { .. } => self.item(flow, state, true).noting(notes),
+            Meaning::Quantity { .. } => self.item(flow, state, true),
             Meaning::Command { .. } => self.next(flow, state, input.package),
             _ => self.next(flow, state, input.code),
         })

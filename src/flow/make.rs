@@ -52,6 +52,7 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
             to: work.to.clone(),
             lot,
             expiry: item.expiry.clone(),
+            best_before: item.best_before.clone(),
             package: work.package.clone(),
         },
         Movement::Count => Action::Count {

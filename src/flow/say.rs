@@ -85,10 +85,17 @@ pub enum Key {
     UnknownFlow,
     NotHere,
     TooMuch,
+    /// Dates of a label that are not used.
+    NoteDates,
+    /// (37) beside (01) is taken as the quantity.
+    NoteCount,
+    /// The site takes (10) as the serial number, or (21) as the lot.
+    NoteLotAsSerial,
+    NoteSerialAsLot,
 }
 
 impl Key {
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 34] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
@@ -119,6 +126,10 @@ impl Key {
         Self::UnknownFlow,
         Self::NotHere,
         Self::TooMuch,
+        Self::NoteDates,
+        Self::NoteCount,
+        Self::NoteLotAsSerial,
+        Self::NoteSerialAsLot,
     ];
 
     #[must_use]
@@ -154,6 +165,10 @@ impl Key {
             Self::UnknownFlow => "unknown-flow",
             Self::NotHere => "not-here",
             Self::TooMuch => "too-much",
+            Self::NoteDates => "note-dates",
+            Self::NoteCount => "note-count",
+            Self::NoteLotAsSerial => "note-lot-as-serial",
+            Self::NoteSerialAsLot => "note-serial-as-lot",
         }
     }
 }
@@ -168,6 +183,15 @@ pub struct Say {
     pub wanted: Vec<Want>,
     /// What a pause ended before this.
     pub dropped: Option<String>,
+    /// What is told once about the label.
+    pub notes: Vec<Note>,
+}
+
+/// One line about a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub key: Key,
+    pub arguments: Vec<(&'static str, String)>,
 }
 
 impl Say {
@@ -179,6 +203,7 @@ impl Say {
             arguments: Vec::new(),
             wanted: Vec::new(),
             dropped: None,
+            notes: Vec::new(),
         }
     }
 
@@ -206,6 +231,12 @@ impl Say {
         self
     }
 
+    #[must_use]
+    pub fn noting(mut self, notes: Vec<Note>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
     /// In the person's language, cut to what a small screen shows.
     #[must_use]
     pub fn text(&self, language: Language) -> String {
@@ -224,7 +255,17 @@ impl Say {
             ) + "\n";
         }
         text += &fill(template(self.key.name(), language), &arguments);
-        cut(text.trim_end(), TEXT_CHARS_MAX)
+        let note = |note: &Note| fill(template(note.key.name(), language), &note.arguments);
+        let notes: Vec<_> = self.notes.iter().map(note).collect();
+        if notes.is_empty() {
+            return cut(text.trim_end(), TEXT_CHARS_MAX);
+        }
+        // The notes have their place, however long the names are.
+        let text = text.trim_end();
+        let least = text.chars().count().min(TEXT_CHARS_MAX / 2);
+        let notes = cut(&notes.join("\n"), TEXT_CHARS_MAX - 1 - least);
+        let room = TEXT_CHARS_MAX - 1 - notes.chars().count();
+        format!("{}\n{notes}", cut(text, room))
     }
 }
 

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const ITEMS_MAX: usize = 200;
 /// Reads that can be taken back one by one.
 pub const TRAIL_MAX: usize = 50;
+/// Notes about labels that are not repeated; the oldest are forgotten first.
+pub const NOTED_MAX: usize = 100;
 
 /// What one device has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,6 +28,8 @@ pub struct State {
     pub(super) operator: Option<String>,
     /// The next code is a quantity.
     pub(super) asks_quantity: bool,
+    /// What was told once of labels, the newest last.
+    pub(super) noted: Vec<String>,
     /// What a pause ended, until it is told.
     pub(super) dropped: Option<String>,
     /// The last scan that was read, when, and how many events it made.
@@ -64,6 +68,7 @@ pub struct Item {
     pub quantity: Decimal,
     pub lot: Option<String>,
     pub expiry: Option<String>,
+    pub best_before: Option<String>,
     pub tracking: Tracking,
 }
 

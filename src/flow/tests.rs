@@ -1,6 +1,7 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
+mod labels;
 mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,6 +10,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::config::Language;
 use crate::decode::meaning::{Context, Known, KnownProduct, Label, Meaning};
+use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::FlowRules;
 use crate::event::Action;
 
@@ -28,6 +30,7 @@ impl Known for Floor {
             "CHAIR" => vec![product("Chair")],
             "TABLE" => vec![product("Table")],
             "MILK" => vec![product("Milk")],
+            "00000000000017" => vec![product("Milk")],
             "PHONE" | "09506000134352" => vec![product("Phone")],
             "BOTH" => vec![product("Both")],
             _ => Vec::new(),
@@ -59,12 +62,35 @@ fn tracking(meaning: &Meaning) -> Tracking {
     }
 }
 
+/// What of Odoo's GS1 nomenclature matters here.
+fn odoo_gs1() -> Nomenclature {
+    let rule = |kind: &str, pattern: &str, content| Rule {
+        name: pattern.to_owned(),
+        sequence: 1,
+        encoding: Encoding::Gs1,
+        kind: kind.to_owned(),
+        pattern: pattern.to_owned(),
+        alias: String::new(),
+        content,
+        decimals: false,
+        uom: None,
+    };
+    let rules = vec![
+        rule("lot", r"(10)([!-z]{0,20})", Content::Alpha),
+        rule("lot", r"(21)([!-z]{0,20})", Content::Alpha),
+        rule("quantity", r"(37)(\d{0,8})", Content::Measure),
+    ];
+    Nomenclature::gs1("", rules).unwrap()
+}
+
 struct Device {
     rules: FlowRules,
     state: State,
     now: Timestamp,
     seq: u64,
     possible_repeat: bool,
+    /// The site has Odoo's GS1 nomenclature.
+    gs1: bool,
     events: Vec<Made>,
 }
 
@@ -79,6 +105,7 @@ impl Device {
             now: "2026-11-24T08:00:00Z".parse().unwrap(),
             seq: 100,
             possible_repeat: false,
+            gs1: false,
             events: Vec::new(),
         }
     }
@@ -86,9 +113,10 @@ impl Device {
     fn scan(&mut self, code: &str) -> Say {
         self.now += SignedDuration::from_secs(2);
         self.seq += 1;
+        let nomenclature = self.gs1.then(odoo_gs1);
         let context = Context {
             means: &[],
-            nomenclature: None,
+            nomenclature: nomenclature.as_ref(),
             known: &Floor,
             data_identifiers: false,
             year: 2026,
@@ -197,11 +225,13 @@ fn line(action: &Action) -> String {
             quantity,
             lot,
             expiry,
+            best_before,
             ..
         } => format!(
-            "receive{} {quantity} {product}{}{}",
+            "receive{} {quantity} {product}{}{}{}",
             some("for", order),
             some("lot", lot),
+            some("best", best_before),
             some("until", expiry)
         ),
         Action::Count {

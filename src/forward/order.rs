@@ -126,8 +126,20 @@ pub enum LotRef {
     /// A receipt makes it.
     New {
         name: String,
+        /// In Odoo's form, in UTC.
         expiry: Option<String>,
+        /// Where the label says a best before date. A lot with it is made before the document is sent.
+        dates: Option<LotDates>,
     },
+}
+
+/// The dates of a new lot besides its expiry, in Odoo's form, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LotDates {
+    pub best_before: String,
+    /// From when on it is to be removed from the stock, and a person to be alerted.
+    pub removal: String,
+    pub alert: String,
 }
 
 impl LotRef {

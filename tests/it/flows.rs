@@ -116,6 +116,7 @@ impl Stage {
         }
         std::fs::write(dir.path().join("odoo.key"), &target.api_key).unwrap();
         let config = Config {
+            time_zone: None,
             site: Name::new(&fresh("s")).unwrap(),
             data_dir: dir.path().join("data"),
             listen: None,

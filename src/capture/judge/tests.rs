@@ -53,6 +53,7 @@ fn receive(lot: Option<&str>) -> Event {
         to: None,
         lot: lot.map(str::to_owned),
         expiry: None,
+        best_before: None,
         package: None,
     })
 }

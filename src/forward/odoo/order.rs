@@ -29,7 +29,7 @@ use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
 /// The pause before a failed `load` is sent again; each further one is twice as long.
-const LOAD_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     /// These pickings with their moves and lines.
@@ -274,6 +274,13 @@ impl Client {
             self.shipping = Some(fields.into_keys().collect());
         }
         Ok(self.shipping.clone().unwrap_or_default())
+    }
+
+    /// The time zone of the key's user. `None`: Odoo names none that is known here.
+    pub async fn zone(&mut self) -> Result<Option<TimeZone>, Failure> {
+        let context: Value = self.call("res.users", "context_get", &json!({})).await?;
+        let name = context["tz"].as_str();
+        Ok(name.and_then(|name| TimeZone::get(name).ok()))
     }
 
     /// The id of the key's user.

@@ -473,6 +473,7 @@ mod tests {
         b.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),
             expiry: Some("2027-04-30".to_owned()),
+            dates: None,
         };
         let (fields, rows) = rows(&warehouse(), &[&a, &b]);
         assert_eq!(fields[5], "return_id/.id");

@@ -103,6 +103,9 @@ pub const MODELS: &[Model] = &[
             field("is_storable", Flag, "Track Inventory"),
             field("use_expiration_date", Flag, "Use Expiration Date"),
             field("expiration_time", Whole, "Expiration Date"),
+            field("use_time", Whole, "Best Before Date"),
+            field("removal_time", Whole, "Removal Date"),
+            field("alert_time", Whole, "Alert Date"),
             field("weight", Number, "Weight"),
             field("uom_id", One("uom.uom"), "Unit"),
             field(

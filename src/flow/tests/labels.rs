@@ -1,0 +1,128 @@
+//! What a label says besides what it is: dates, a batch that is no serial number, what is told once.
+
+use super::*;
+
+/// The item numbers of the floor's products.
+const MILK: &str = "(01)00000000000017";
+const PHONE: &str = "(01)09506000134352";
+
+fn receiving() -> Device {
+    let mut device = Device::new("receive");
+    device.scan_all(&["WH/IN/1"]);
+    device
+}
+
+#[test]
+fn a_best_before_date_goes_with_the_lot() {
+    let mut device = receiving();
+    device.scan_all(&[&format!("{MILK}(10)L1(15)270531")]);
+    device.scan_all(&[&format!("{MILK}(10)L2(15)270531(17)270615")]);
+    // On the second code of a label.
+    device.scan_all(&["MILK", "(10)L3(15)270601", "MILK", "LOT-4", "OBTVALI"]);
+    assert_eq!(
+        device.made(),
+        [
+            "receive for WH/IN/1 1 00000000000017 lot L1 best 2027-05-31",
+            "receive for WH/IN/1 1 00000000000017 lot L2 best 2027-05-31 until 2027-06-15",
+            "receive for WH/IN/1 1 MILK lot L3 best 2027-06-01",
+            "receive for WH/IN/1 1 MILK lot LOT-4",
+            "validate WH/IN/1"
+        ]
+    );
+}
+
+#[test]
+fn the_time_of_an_expiry_is_kept() {
+    let mut device = receiving();
+    device.scan_all(&[&format!("{MILK}(10)L1(7003)2705311430"), "OBTVALI"]);
+    assert_eq!(
+        device.made()[0],
+        "receive for WH/IN/1 1 00000000000017 lot L1 until 2027-05-31T14:30:00"
+    );
+}
+
+#[test]
+fn dates_that_are_not_used_are_told_once() {
+    let mut device = receiving();
+    let label = format!("{MILK}(10)L1(11)261101(17)270615");
+    let say = device.scan(&label);
+    assert_eq!(
+        say.text(Language::English),
+        "Milk\n1\nNot used: (11) 2026-11-01"
+    );
+    assert_eq!(device.scan(&label).text(Language::English), "Milk\n2");
+    device.scan_all(&["SR-UNDO", "OBTVALI", "WH/IN/2"]);
+    assert_eq!(device.scan(&label).text(Language::English), "Milk\n1");
+    // A long name leaves the note its place.
+    let mut say = device.scan(&format!("{PHONE}(21)S1(13)261101"));
+    say.arguments[0].1 = "x".repeat(200);
+    let text = say.text(Language::German);
+    assert!(
+        text.ends_with("\nNicht verwendet: (13) 2026-11-01"),
+        "{text}"
+    );
+    assert!(text.chars().count() <= 80, "{text}");
+    // Elsewhere the lot is there, with the dates that it has.
+    let mut device = Device::new("transfer");
+    device.scan_all(&["LOC-A"]);
+    assert_eq!(device.scan(&label).text(Language::English), "Milk\n1");
+}
+
+#[test]
+fn a_batch_is_no_serial_number_and_a_serial_number_no_lot() {
+    let mut device = receiving();
+    let say = device.scan(&format!("{PHONE}(10)BATCH-1"));
+    assert_eq!(say.text(Language::English), "Phone\nScan the serial number");
+    assert_eq!(
+        device.wrong("(10)BATCH-1"),
+        "Phone\nScan the serial number",
+        "on the second code of the label, too"
+    );
+    device.scan_all(&["(21)S1"]);
+    let say = device.scan(&format!("{MILK}(21)S2"));
+    assert_eq!(say.text(Language::English), "Milk\n1. Scan the lot");
+    assert_eq!(device.wrong("(21)S2"), "Milk\n1. Scan the lot");
+    // With both, each product has its own.
+    device.scan_all(&["(10)L1(21)S3", "OBTVALI"]);
+    assert_eq!(
+        device.made(),
+        [
+            "receive for WH/IN/1 1 09506000134352 lot S1",
+            "receive for WH/IN/1 1 00000000000017 lot L1",
+            "validate WH/IN/1"
+        ]
+    );
+}
+
+#[test]
+fn odoos_gs1_nomenclature_is_followed_and_that_is_told_once() {
+    let mut device = receiving();
+    device.gs1 = true;
+    let say = device.scan(&format!("{PHONE}(10)BATCH-1"));
+    assert_eq!(
+        say.text(Language::English),
+        "Phone\n1\nLot (10) is the serial number"
+    );
+    let say = device.scan(&format!("{MILK}(21)S2(37)6"));
+    assert_eq!(
+        say.text(Language::English),
+        "Milk\n6\n(37) beside (01) is the quantity\nSerial number (21) is the lot"
+    );
+    let say = device.scan(&format!("{MILK}(21)S2(37)6"));
+    assert_eq!(say.text(Language::English), "Milk\n12");
+    device.scan_all(&["OBTVALI"]);
+    assert_eq!(
+        device.made()[..2],
+        [
+            "receive for WH/IN/1 1 09506000134352 lot BATCH-1",
+            "receive for WH/IN/1 12 00000000000017 lot S2"
+        ]
+    );
+    // Without it such a label is refused.
+    let mut device = receiving();
+    assert!(
+        device
+            .wrong(&format!("{MILK}(10)L1(37)6"))
+            .contains("(37)6")
+    );
+}
