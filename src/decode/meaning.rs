@@ -366,10 +366,10 @@ impl Context<'_> {
             return Ok(None);
         };
         let said = envelope::by_data_identifiers(data, self.known)?;
-        Ok(said.map(|(meaning, label)| Understood {
+        Ok(said.map(|meaning| Understood {
             meaning,
             elements: None,
-            label,
+            label: Label::default(),
             by: By::DataIdentifiers,
         }))
     }

@@ -3,7 +3,7 @@
 
 use rust_decimal::Decimal;
 
-use crate::decode::meaning::{self, Label, Meaning};
+use crate::decode::meaning::{self, Meaning};
 use crate::decode::profile::{Act, Flow, Kind, Movement, On};
 
 use super::engine::Input;
@@ -28,16 +28,9 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         (Act::Package, Meaning::Command { .. }) => {
             Did::Package(work.package.replace(input.package.to_owned()))
         }
-        (Act::Product, Meaning::Product(item)) => {
-            let did = product(state, item, input)?;
-            take_dates(state, input.label);
-            return Ok(did);
-        }
+        (Act::Product, Meaning::Product(item)) => return product(state, item, input.tracking),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
-            let name = number(state, name, input.label)?;
-            let did = lot(state, &name, expiry.map(|date| date.to_string()))?;
-            take_dates(state, input.label);
-            return Ok(did);
+            return lot(state, name, expiry.map(|date| date.to_string()));
         }
         (Act::Quantity, Meaning::Quantity { quantity: number }) => {
             return quantity(state, *number);
@@ -48,22 +41,16 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
 }
 
 /// One more of a product, or as many as its code says.
-fn product(state: &mut State, read: &meaning::Item, input: &Input<'_>) -> Taken {
-    let tracking = match input.tracking {
+fn product(state: &mut State, read: &meaning::Item, tracking: Tracking) -> Taken {
+    let tracking = match tracking {
         Tracking::Unknown if read.serial.is_some() => Tracking::Serial,
         known => known,
     };
     let lot = match tracking {
         // Odoo takes no lot for what is not tracked, whatever the label says.
         Tracking::No => None,
-        // A batch is no serial number, and a serial number no batch, unless the site says so.
-        Tracking::Serial => {
-            (read.serial.clone()).or_else(|| read.lot.clone().filter(|_| input.label.is_either))
-        }
-        Tracking::Lot => {
-            (read.lot.clone()).or_else(|| read.serial.clone().filter(|_| input.label.is_either))
-        }
-        Tracking::Unknown => read.lot.clone().or_else(|| read.serial.clone()),
+        Tracking::Serial => read.serial.clone().or_else(|| read.lot.clone()),
+        Tracking::Lot | Tracking::Unknown => read.lot.clone().or_else(|| read.serial.clone()),
     };
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
     let quantity = read.quantity.or(read.weight_kg).filter(more);
@@ -80,43 +67,6 @@ fn product(state: &mut State, read: &meaning::Item, input: &Input<'_>) -> Taken 
         return Err(Some(say(Key::SerialQuantity, &item)));
     }
     add(state, item)
-}
-
-/// The number of a label that the last product goes by. Where the label has only the other kind of
-/// number, the person is asked for the right one.
-fn number(state: &State, name: &str, label: &Label) -> Result<String, Option<Say>> {
-    let Some(item) = state.work.last_item() else {
-        return Ok(name.to_owned());
-    };
-    let (own, other, key) = match item.tracking {
-        Tracking::Serial => (&label.serial, &label.lot, Key::SerialNext),
-        Tracking::Lot => (&label.lot, &label.serial, Key::LotNext),
-        Tracking::No | Tracking::Unknown => return Ok(name.to_owned()),
-    };
-    match (own, other) {
-        (Some(own), _) => Ok(own.clone()),
-        (None, Some(_)) if !label.is_either => {
-            let quantity = item.quantity.normalize().to_string();
-            Err(Some(say(key, item).with("quantity", &quantity)))
-        }
-        _ => Ok(name.to_owned()),
-    }
-}
-
-/// Takes the dates of a label that are no part of its meaning; the first that is said of a lot counts.
-fn take_dates(state: &mut State, label: &Label) {
-    let Some(item) = state.work.items.get_mut(state.work.last) else {
-        return;
-    };
-    if let Some(date) = label.best_before {
-        item.best_before.get_or_insert_with(|| date.to_string());
-    }
-    // To the minute, where the day is the one that counts already.
-    if let Some(time) = label.expiry_time
-        && item.expiry == Some(time.date().to_string())
-    {
-        item.expiry = Some(time.to_string());
-    }
 }
 
 /// Puts a product to those that are remembered.

@@ -344,6 +344,7 @@ impl<'a> Engine<'a> {
             return Ok(said);
         }
         let made = actions.len() > made_before;
+        notes::take_dates(state, meaning, input.label);
         let notes = notes::notes(state, flow.movement, meaning, input.label);
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),

@@ -1,12 +1,32 @@
-//! What a person is told once about a label: what of it is not used, and what the site's rules make of it.
+//! What a label says besides what it is: its dates go with the product that was scanned last, and the
+//! person is told once what of it is not used.
 
 use crate::decode::meaning::{Label, Meaning};
 use crate::decode::profile::Movement;
 
 use super::say::{Key, Note};
-use super::state::{Item, NOTED_MAX, State, Tracking};
+use super::state::{NOTED_MAX, State};
 
-/// The notes about a label that was just taken, but for those that the device was told before.
+/// Takes the dates of a label that was just read. The first date of a lot counts.
+pub(super) fn take_dates(state: &mut State, meaning: &Meaning, label: &Label) {
+    let Some(item) = state.work.items.get_mut(state.work.last) else {
+        return;
+    };
+    if !matches!(meaning, Meaning::Product(_) | Meaning::Lot { .. }) {
+        return;
+    }
+    if let Some(date) = label.best_before {
+        item.best_before.get_or_insert_with(|| date.to_string());
+    }
+    // To the minute, where the day is the one that counts already.
+    if let Some(time) = label.expiry_time
+        && item.expiry == Some(time.date().to_string())
+    {
+        item.expiry = Some(time.to_string());
+    }
+}
+
+/// The notes about a label that was just read, but for those that the device was told before.
 pub(super) fn notes(
     state: &mut State,
     movement: Movement,
@@ -17,7 +37,7 @@ pub(super) fn notes(
         return Vec::new();
     };
     let product = item.code.clone();
-    let mut notes = all(item, movement, meaning, label);
+    let mut notes = all(movement, meaning, label);
     notes.retain(|note| {
         let key = format!("{} {product}", note.key.name());
         let is_new = !state.noted.contains(&key);
@@ -32,11 +52,7 @@ pub(super) fn notes(
     notes
 }
 
-fn all(item: &Item, movement: Movement, meaning: &Meaning, label: &Label) -> Vec<Note> {
-    let plain = |key| Note {
-        key,
-        arguments: Vec::new(),
-    };
+fn all(movement: Movement, meaning: &Meaning, label: &Label) -> Vec<Note> {
     let mut notes = Vec::new();
     // Elsewhere the lot is there, with its dates.
     if movement == Movement::Receive && !label.unused.is_empty() {
@@ -47,16 +63,10 @@ fn all(item: &Item, movement: Movement, meaning: &Meaning, label: &Label) -> Vec
         });
     }
     if label.counts_item && matches!(meaning, Meaning::Product(_)) {
-        notes.push(plain(Key::NoteCount));
-    }
-    match (item.tracking, &label.lot, &label.serial) {
-        (Tracking::Serial, Some(_), None) if label.is_either => {
-            notes.push(plain(Key::NoteLotAsSerial));
-        }
-        (Tracking::Lot, None, Some(_)) if label.is_either => {
-            notes.push(plain(Key::NoteSerialAsLot));
-        }
-        _ => {}
+        notes.push(Note {
+            key: Key::NoteCount,
+            arguments: Vec::new(),
+        });
     }
     notes
 }

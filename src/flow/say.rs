@@ -89,13 +89,10 @@ pub enum Key {
     NoteDates,
     /// (37) beside (01) is taken as the quantity.
     NoteCount,
-    /// The site takes (10) as the serial number, or (21) as the lot.
-    NoteLotAsSerial,
-    NoteSerialAsLot,
 }
 
 impl Key {
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 32] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
@@ -128,8 +125,6 @@ impl Key {
         Self::TooMuch,
         Self::NoteDates,
         Self::NoteCount,
-        Self::NoteLotAsSerial,
-        Self::NoteSerialAsLot,
     ];
 
     #[must_use]
@@ -167,8 +162,6 @@ impl Key {
             Self::TooMuch => "too-much",
             Self::NoteDates => "note-dates",
             Self::NoteCount => "note-count",
-            Self::NoteLotAsSerial => "note-lot-as-serial",
-            Self::NoteSerialAsLot => "note-serial-as-lot",
         }
     }
 }

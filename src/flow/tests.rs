@@ -1,7 +1,7 @@
 //! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
 
 mod any;
-mod labels;
+mod dates;
 mod repeats;
 
 use jiff::{SignedDuration, Timestamp};
@@ -75,11 +75,7 @@ fn odoo_gs1() -> Nomenclature {
         decimals: false,
         uom: None,
     };
-    let rules = vec![
-        rule("lot", r"(10)([!-z]{0,20})", Content::Alpha),
-        rule("lot", r"(21)([!-z]{0,20})", Content::Alpha),
-        rule("quantity", r"(37)(\d{0,8})", Content::Measure),
-    ];
+    let rules = vec![rule("quantity", r"(37)(\d{0,8})", Content::Measure)];
     Nomenclature::gs1("", rules).unwrap()
 }
 

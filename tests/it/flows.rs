@@ -6,6 +6,7 @@
 
 mod broker;
 mod cuts;
+mod dated;
 mod dock;
 mod together;
 
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -38,6 +40,14 @@ struct Script {
     start: String,
     /// By name: how they are tracked.
     products: BTreeMap<String, String>,
+    /// Products whose lots have dates, with the days between best before and expiry.
+    #[serde(default)]
+    use_days: BTreeMap<String, u32>,
+    /// The site's; else UTC.
+    time_zone: Option<String>,
+    /// Lines of the profile's section `code`.
+    #[serde(default)]
+    code: String,
     /// What lies where before anything is read.
     #[serde(default)]
     before: Vec<Before>,
@@ -48,6 +58,8 @@ struct Script {
     events: Vec<String>,
     #[serde(default)]
     stock: Vec<Stock>,
+    #[serde(default)]
+    dates: Vec<dated::Dates>,
     /// Orders whose picking is done in the end.
     #[serde(default)]
     done: Vec<String>,
@@ -116,7 +128,7 @@ impl Stage {
         }
         std::fs::write(dir.path().join("odoo.key"), &target.api_key).unwrap();
         let config = Config {
-            time_zone: None,
+            time_zone: Some(TimeZone::UTC),
             site: Name::new(&fresh("s")).unwrap(),
             data_dir: dir.path().join("data"),
             listen: None,
@@ -293,6 +305,9 @@ impl Stage {
             let read = json!({"ids": [self.pickings[order]], "fields": ["state"]});
             let rows = self.target.ask("stock.picking", "read", read).await;
             assert_eq!(rows[0]["state"], "done", "{order}");
+        }
+        for dates in &script.dates {
+            self.check_dates(dates).await;
         }
         for stock in &script.stock {
             let bin = self
@@ -508,6 +523,7 @@ async fn play(name: &str, target: Target) {
     let mut stage = Stage::build(target, &script.products).await;
     stage.furnish(&script).await;
     stage.with_mqtt(&script.start);
+    stage.with_dates(&script).await;
     stage.start().await;
     let mut ring = Ring::on(&stage).await;
     for (number, step) in script.step.iter().enumerate() {
@@ -534,16 +550,13 @@ async fn play(name: &str, target: Target) {
         }
         let said = ring.display(&place).await;
         let (ok, wanted) = match (&step.good, &step.bad) {
-            (Some(good), None) => (true, good),
-            (None, Some(bad)) => (false, bad),
+            (Some(good), None) => (true, stage.text(good)),
+            (None, Some(bad)) => (false, stage.text(bad)),
             _ => panic!("{place}: one of good and bad is needed"),
         };
         assert_eq!(said["ok"], ok, "{place}: {said}");
         let text = said["text"].as_str().unwrap();
-        assert!(
-            text.contains(wanted.as_str()),
-            "{place}: {said}, not {wanted}"
-        );
+        assert!(text.contains(&wanted), "{place}: {said}, not {wanted}");
     }
     stage.check(&script).await;
     stage.stop().await;
@@ -574,7 +587,17 @@ macro_rules! flows {
     };
 }
 
-flows!(count, pack, pick, receive, r#return, scrap, transfer);
+flows!(
+    count,
+    pack,
+    pick,
+    receive,
+    receive_dates,
+    r#return,
+    scrap,
+    transfer,
+    transfer_formats,
+);
 
 #[test]
 fn every_sequence_is_played() {

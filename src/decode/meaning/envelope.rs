@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{Item, Known, Label, Meaning, Unclear};
+use super::{Item, Known, Meaning, Unclear};
 
 const GS: char = '\x1d';
 const RS: char = '\x1e';
@@ -59,7 +59,7 @@ struct Said<'a> {
 pub(super) fn by_data_identifiers(
     data: &str,
     known: &dyn Known,
-) -> Result<Option<(Meaning, Label)>, Unclear> {
+) -> Result<Option<Meaning>, Unclear> {
     let said = Said::of(data)?;
     let wrong = |identifier: &str, value: &str, accepted: &'static str| Unclear::DataIdentifier {
         identifier: identifier.to_owned(),
@@ -82,11 +82,6 @@ pub(super) fn by_data_identifiers(
         }
     };
     let owned = |text: Option<&str>| text.map(str::to_owned);
-    let label = Label {
-        lot: owned(said.lot),
-        serial: owned(said.serial),
-        ..Label::default()
-    };
     let meaning = if let Some(first) = said.products.first() {
         let (code, product) = match product(&said.products, known)? {
             Some((code, product)) => (code, Some(product)),
@@ -116,7 +111,7 @@ pub(super) fn by_data_identifiers(
     } else {
         return Ok(None);
     };
-    Ok(Some((meaning, label)))
+    Ok(Some(meaning))
 }
 
 impl<'a> Said<'a> {

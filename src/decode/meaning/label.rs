@@ -1,4 +1,4 @@
-//! What a label says besides what it is: dates, which of its numbers is a lot, and what is not used.
+//! What a label says besides what it is: dates, and what of it is not used.
 
 use std::fmt;
 
@@ -12,13 +12,6 @@ use crate::decode::nomenclature::Value;
 /// or data identifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Label {
-    /// (10)
-    pub lot: Option<String>,
-    /// (21)
-    pub serial: Option<String>,
-    /// Whether the site's GS1 nomenclature takes (10) and (21) for whatever number the product goes
-    /// by, as Odoo's own does.
-    pub is_either: bool,
     pub best_before: Option<Date>,
     /// (7003): the expiry to the minute, in the time of where the item is.
     pub expiry_time: Option<DateTime>,
@@ -53,14 +46,8 @@ impl Label {
     /// Of GS1 data.
     pub(super) fn of(elements: &ElementString, context: &Context<'_>) -> Self {
         let mut label = Self {
-            lot: elements.lot().map(ToOwned::to_owned),
-            serial: elements.serial().map(ToOwned::to_owned),
             expiry_time: elements.expiry_time(),
             counts_item: elements.gtin().is_some() && elements.count().is_some(),
-            is_either: ["10", "21"]
-                .iter()
-                .filter_map(|ai| Some((ai, elements.get(ai)?)))
-                .any(|(ai, value)| context.kind_of(ai, value) == Some("lot")),
             ..Self::default()
         };
         for (ai, date) in dates(elements) {

@@ -1,4 +1,4 @@
-//! What a label says besides what it is: dates, a batch that is no serial number, what is told once.
+//! What a label says besides what it is: its dates, and what is told once.
 
 use super::*;
 
@@ -69,60 +69,22 @@ fn dates_that_are_not_used_are_told_once() {
 }
 
 #[test]
-fn a_batch_is_no_serial_number_and_a_serial_number_no_lot() {
-    let mut device = receiving();
-    let say = device.scan(&format!("{PHONE}(10)BATCH-1"));
-    assert_eq!(say.text(Language::English), "Phone\nScan the serial number");
-    assert_eq!(
-        device.wrong("(10)BATCH-1"),
-        "Phone\nScan the serial number",
-        "on the second code of the label, too"
-    );
-    device.scan_all(&["(21)S1"]);
-    let say = device.scan(&format!("{MILK}(21)S2"));
-    assert_eq!(say.text(Language::English), "Milk\n1. Scan the lot");
-    assert_eq!(device.wrong("(21)S2"), "Milk\n1. Scan the lot");
-    // With both, each product has its own.
-    device.scan_all(&["(10)L1(21)S3", "OBTVALI"]);
-    assert_eq!(
-        device.made(),
-        [
-            "receive for WH/IN/1 1 09506000134352 lot S1",
-            "receive for WH/IN/1 1 00000000000017 lot L1",
-            "validate WH/IN/1"
-        ]
-    );
-}
-
-#[test]
-fn odoos_gs1_nomenclature_is_followed_and_that_is_told_once() {
+fn a_count_beside_an_item_number_is_told_once_where_odoos_rules_take_it() {
     let mut device = receiving();
     device.gs1 = true;
-    let say = device.scan(&format!("{PHONE}(10)BATCH-1"));
+    let label = format!("{MILK}(10)L1(37)6");
+    let say = device.scan(&label);
     assert_eq!(
         say.text(Language::English),
-        "Phone\n1\nLot (10) is the serial number"
+        "Milk\n6\n(37) beside (01) is the quantity"
     );
-    let say = device.scan(&format!("{MILK}(21)S2(37)6"));
-    assert_eq!(
-        say.text(Language::English),
-        "Milk\n6\n(37) beside (01) is the quantity\nSerial number (21) is the lot"
-    );
-    let say = device.scan(&format!("{MILK}(21)S2(37)6"));
-    assert_eq!(say.text(Language::English), "Milk\n12");
+    assert_eq!(device.scan(&label).text(Language::English), "Milk\n12");
     device.scan_all(&["OBTVALI"]);
     assert_eq!(
-        device.made()[..2],
-        [
-            "receive for WH/IN/1 1 09506000134352 lot BATCH-1",
-            "receive for WH/IN/1 12 00000000000017 lot S2"
-        ]
+        device.made()[0],
+        "receive for WH/IN/1 12 00000000000017 lot L1"
     );
-    // Without it such a label is refused.
+    // Without such rules the label is refused.
     let mut device = receiving();
-    assert!(
-        device
-            .wrong(&format!("{MILK}(10)L1(37)6"))
-            .contains("(37)6")
-    );
+    assert!(device.wrong(&label).contains("(37)6"));
 }
