@@ -29,8 +29,7 @@ impl Known for Floor {
         match code {
             "CHAIR" => vec![product("Chair")],
             "TABLE" => vec![product("Table")],
-            "MILK" => vec![product("Milk")],
-            "00000000000017" => vec![product("Milk")],
+            "MILK" | "00000000000017" => vec![product("Milk")],
             "PHONE" | "09506000134352" => vec![product("Phone")],
             "BOTH" => vec![product("Both")],
             _ => Vec::new(),

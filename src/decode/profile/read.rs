@@ -21,6 +21,7 @@ impl Profile {
     }
 
     /// Reads all codes of a frame or payload, in their order. Never empty.
+    #[must_use]
     pub fn read_all(&self, bytes: &[u8]) -> Vec<Result<Scan, Refusal>> {
         let mut reading = Reading::default();
         let parts = match self.parts(bytes, &mut reading) {

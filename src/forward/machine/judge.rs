@@ -238,7 +238,6 @@ mod tests {
         packed.lines[0].owner = Some(5);
         packed.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),
-            expiry: None,
             dates: None,
         };
         let mut held = line(1.0);

@@ -9,7 +9,7 @@ use super::client::Client;
 use super::order::LOAD_PAUSE;
 use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
 use crate::document::DocumentKey;
-use crate::forward::order::LotDates;
+use crate::forward::order::BestBefore;
 use crate::outcome::Failure;
 
 /// The fields of a product, of the app *Products Expiration Date*.
@@ -39,8 +39,8 @@ pub struct ExpiryRule {
 pub struct NewLot<'a> {
     pub product: i64,
     pub name: &'a str,
-    pub expiry: Option<&'a str>,
-    pub dates: &'a LotDates,
+    pub expiry: &'a str,
+    pub dates: &'a BestBefore,
 }
 
 impl Client {
@@ -92,7 +92,7 @@ impl Client {
             ("name", name.to_owned()),
             ("product_id/.id", product.to_string()),
             ("company_id/.id", company.to_string()),
-            ("expiration_date", expiry.unwrap_or_default().to_owned()),
+            ("expiration_date", expiry.to_owned()),
             ("use_date", dates.best_before.clone()),
             ("removal_date", dates.removal.clone()),
             ("alert_date", dates.alert.clone()),

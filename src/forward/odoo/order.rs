@@ -342,9 +342,8 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
             LotRef::New { name, .. } => Some(name.clone()),
             _ => None,
         }),
-        ("move_line_ids/expiration_date", |row| match &row.lot {
-            LotRef::New { expiry, .. } => expiry.clone(),
-            _ => None,
+        ("move_line_ids/expiration_date", |row| {
+            row.lot.expiry().map(str::to_owned)
         }),
         ("move_line_ids/package_id/.id", |row| {
             row.package.map(|id| id.to_string())

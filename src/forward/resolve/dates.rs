@@ -14,9 +14,8 @@ use super::{Ground, Prepared, Resolved};
 use crate::document::{DocumentKey, Line};
 use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::odoo::order::odoo_time;
 use crate::forward::odoo::{Client, ExpiryRule, NewLot};
-use crate::forward::order::{LotDates, LotRef, Task};
+use crate::forward::order::{BestBefore, LotDates, LotRef, Task};
 use crate::forward::refresh::Trouble;
 
 /// What Odoo does with dates of lots, by product. `None`: it has no dates of lots, because the app
@@ -33,38 +32,35 @@ pub(super) fn new_lot(
     let name = line.lot.clone().unwrap_or_default();
     let rule = rules.as_ref().and_then(|rules| rules.get(&product.id));
     let Some(rule) = rule else {
-        return LotRef::New {
-            name,
-            expiry: None,
-            dates: None,
-        };
+        return LotRef::New { name, dates: None };
     };
-    let time = |text: &String| Day::of(text)?.in_utc(zone);
+    let time = |text: &String| Some(Day::of(text)?.in_utc(zone));
     // Odoo clears the best before date of a product without dates.
     let best_before = line.best_before.as_ref().filter(|_| rule.is_used);
     let later = || {
-        Day::of(best_before?)?
-            .plus_days(rule.use_days)?
-            .in_utc(zone)
+        let later = Day::of(best_before?)?.plus_days(rule.use_days)?;
+        Some(later.in_utc(zone))
     };
     let expiry = line.expiry.as_ref().and_then(time).or_else(later);
-    let dates = || {
+    let dates = expiry.map(|expiry| {
         // As Odoo reckons them: so many times 24 hours.
         let before = |days: i64| {
             let span = SignedDuration::from_hours(days.checked_mul(24)?);
-            Some(odoo_time(expiry?.checked_sub(span).ok()?))
+            Some(written(expiry.checked_sub(span).ok()?))
         };
-        Some(LotDates {
-            best_before: odoo_time(time(best_before?)?),
-            removal: before(rule.removal_days)?,
-            alert: before(rule.alert_days)?,
+        let best_before = || {
+            Some(BestBefore {
+                best_before: written(time(best_before?)?),
+                removal: before(rule.removal_days)?,
+                alert: before(rule.alert_days)?,
+            })
+        };
+        Box::new(LotDates {
+            expiry: written(expiry),
+            best_before: best_before(),
         })
-    };
-    LotRef::New {
-        name,
-        expiry: expiry.map(odoo_time),
-        dates: dates(),
-    }
+    });
+    LotRef::New { name, dates }
 }
 
 /// A date of a label or of a device's event.
@@ -100,12 +96,23 @@ impl Day {
         }
     }
 
-    fn in_utc(self, zone: &TimeZone) -> Option<Timestamp> {
+    /// What clocks in UTC show. The last days of the year 9999, which stand for "never", are in no
+    /// time zone but that one.
+    fn in_utc(self, zone: &TimeZone) -> DateTime {
+        let utc = |at: Timestamp| at.to_zoned(TimeZone::UTC).datetime();
         match self {
-            Self::At(at) => Some(at),
-            Self::Local(local) => Some(local.to_zoned(zone.clone()).ok()?.timestamp()),
+            Self::At(at) => utc(at),
+            Self::Local(local) => {
+                let zoned = local.to_zoned(zone.clone());
+                zoned.map_or(local, |zoned| utc(zoned.timestamp()))
+            }
         }
     }
+}
+
+/// As the fields of Odoo hold it.
+fn written(at: DateTime) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// Makes the lots that have a best before date, so that the documents name lots that Odoo knows.
@@ -123,10 +130,12 @@ pub(super) async fn make_lots(
         for (product, lot) in lots {
             let LotRef::New {
                 name,
-                expiry,
                 dates: Some(dates),
             } = lot
             else {
+                continue;
+            };
+            let Some(best_before) = &dates.best_before else {
                 continue;
             };
             let key = (product, name.clone());
@@ -136,8 +145,8 @@ pub(super) async fn make_lots(
                 let new = NewLot {
                     product,
                     name,
-                    expiry: expiry.as_deref(),
-                    dates,
+                    expiry: &dates.expiry,
+                    dates: best_before,
                 };
                 odoo.make_lot(ground.warehouse.company, document, &new)
                     .await?
@@ -203,13 +212,19 @@ mod tests {
         };
         let rules = rule.map(|rule| BTreeMap::from([(PRODUCT, rule)]));
         match new_lot(&line, &product, zone, &rules) {
-            LotRef::New { expiry, dates, .. } => {
-                if let Some(dates) = &dates {
-                    let day = expiry.as_deref().map(|expiry| expiry[..10].to_owned());
-                    assert_eq!(Some(&dates.removal[..10]), day.as_deref(), "0 days before");
+            LotRef::New {
+                dates: Some(dates), ..
+            } => {
+                let LotDates {
+                    expiry,
+                    best_before,
+                } = *dates;
+                if let Some(best_before) = &best_before {
+                    assert_eq!(best_before.removal, expiry, "0 days before it");
                 }
-                [expiry, dates.map(|dates| dates.best_before)]
+                [Some(expiry), best_before.map(|dates| dates.best_before)]
             }
+            LotRef::New { dates: None, .. } => [None, None],
             other => panic!("{other:?}"),
         }
     }
@@ -221,6 +236,10 @@ mod tests {
         alert_days: 10,
     });
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "dates that may be missing are compared with it"
+    )]
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
     }
@@ -251,17 +270,12 @@ mod tests {
                 "2027-05-31 23:59:59",
             ),
             ("UTC", "2027-05-01 12:00:00+01", "2027-05-01 11:00:00"),
-            ("America/New_York", "9999-12-31", "9999-12-31 05:00:00"),
+            ("America/New_York", "9999-12-31", "9999-12-31 00:00:00"),
         ] {
             let zone_named = TimeZone::get(zone).unwrap();
             let found = dates(USED, &zone_named, Some(scanned), None);
             let found = found[0].as_deref().unwrap_or("none");
-            if scanned.starts_with("9999") {
-                // Beyond the last time that there is: Odoo's own date stands.
-                assert!(found == "none" || found == told, "{found}");
-            } else {
-                assert_eq!(found, told, "{scanned} in {zone}");
-            }
+            assert_eq!(found, told, "{scanned} in {zone}");
         }
     }
 
