@@ -279,6 +279,9 @@ impl Driver {
             Read::Means(Meaning::Product(item)) => in_copy.tracking(&item.code),
             _ => Tracking::Unknown,
         };
+        if let Read::Means(meaning) = &read {
+            note_unused(&mut label, meaning, &in_copy);
+        }
         let package = format!("{}-{}", scan.device, recorded.seq);
         let tag = blake3::hash(scan.id.as_bytes()).to_hex();
         let input = Input {
@@ -402,6 +405,19 @@ impl Driver {
     fn place(&self) -> KeepChange {
         let cursor = self.cursor.to_string().into_bytes();
         (CURSOR_KEY.to_owned(), Some(cursor))
+    }
+}
+
+/// Where Odoo has no dates of a product's lots, those of its label are not used.
+fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCopy<'_>) {
+    let (product, expiry) = match meaning {
+        Meaning::Product(item) => (Some(item.code.as_str()), item.expiry),
+        Meaning::Lot { expiry, .. } => (known.last, *expiry),
+        _ => return,
+    };
+    if product.is_some_and(|product| !known.has_dates(product)) {
+        label.note_unused("15", label.best_before);
+        label.note_unused("17", expiry);
     }
 }
 

@@ -34,7 +34,7 @@ use super::odoo::{Kind, Row};
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
 /// Raised when the stored form changes: older copies are then fetched again.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
 const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
@@ -78,6 +78,8 @@ pub struct Product {
     /// By serial number: one of each.
     pub serial: bool,
     pub measure: Measure,
+    /// Whether its lots have dates in Odoo.
+    pub has_dates: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -393,6 +395,7 @@ impl Copy {
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
                 serial: row.tracking.as_deref() == Some("serial"),
                 measure: measure.with_precision(precision),
+                has_dates: row.use_expiration_date == Some(true),
             };
             (product, name(row))
         }))

@@ -60,6 +60,7 @@ fn receive(lot: Option<&str>) -> Event {
 
 fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
+        has_dates: false,
         id: 10,
         unit: 1,
         name: "Chair".to_owned(),
@@ -393,6 +394,7 @@ fn raw_scans_are_told_what_they_are_and_never_refused() {
 #[test]
 fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
+        has_dates: false,
         id: 10,
         unit: 1,
         name: "Chair".to_owned(),

@@ -65,6 +65,14 @@ impl Label {
         label
     }
 
+    /// Notes a date that nobody keeps.
+    pub fn note_unused(&mut self, ai: &str, date: Option<Date>) {
+        self.unused.extend(date.map(|date| UnusedDate {
+            ai: ai.to_owned(),
+            date,
+        }));
+    }
+
     /// A site may keep a best before date under an application identifier of its own.
     fn take_own_dates(&mut self, elements: &ElementString, context: &Context<'_>) {
         let Some(nomenclature) = context.nomenclature else {

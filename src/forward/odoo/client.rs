@@ -55,6 +55,8 @@ pub struct Client {
     company: Option<i64>,
     pub(super) me: Option<i64>,
     pub(super) shipping: Option<Vec<String>>,
+    /// Whether products have a field for dates of lots; `None` before it was asked.
+    pub(super) has_dates: Option<bool>,
     /// Whether moves know the sales that they are for.
     pub(super) has_sales: Option<bool>,
 }
@@ -110,6 +112,7 @@ impl Client {
             company: None,
             me: None,
             shipping: None,
+            has_dates: None,
             has_sales: None,
         })
     }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::master::Kind;
 use super::order::LOAD_PAUSE;
 use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
 use crate::document::DocumentKey;
@@ -55,10 +56,7 @@ impl Client {
             #[serde(flatten)]
             rule: ExpiryRule,
         }
-        let body = json!({"allfields": FIELDS, "attributes": ["type"]});
-        let known: BTreeMap<String, Value> =
-            self.call("product.product", "fields_get", &body).await?;
-        if FIELDS.iter().any(|field| !known.contains_key(*field)) {
+        if !self.has_dates().await? {
             return Ok(None);
         }
         let body = json!({"ids": products, "fields": FIELDS, "context": self.context()});
@@ -68,6 +66,28 @@ impl Client {
             .map(|product| (product.id, product.rule))
             .collect();
         Ok(Some(rules))
+    }
+
+    /// Whether the app is installed that keeps dates of lots.
+    pub(super) async fn has_dates(&mut self) -> Result<bool, Failure> {
+        if let Some(has_dates) = self.has_dates {
+            return Ok(has_dates);
+        }
+        let body = json!({"allfields": FIELDS, "attributes": ["type"]});
+        let known: BTreeMap<String, Value> =
+            self.call("product.product", "fields_get", &body).await?;
+        let has_dates = FIELDS.iter().all(|field| known.contains_key(*field));
+        self.has_dates = Some(has_dates);
+        Ok(has_dates)
+    }
+
+    /// The fields of a kind, with those of that app where it is installed.
+    pub(super) async fn fields_of(&mut self, kind: Kind) -> Result<Vec<&'static str>, Failure> {
+        let mut fields = kind.fields().to_vec();
+        if kind == Kind::Product && self.has_dates().await? {
+            fields.push(FIELDS[0]);
+        }
+        Ok(fields)
     }
 
     /// Makes a lot with its dates and answers its id; what the document made before it finds again.

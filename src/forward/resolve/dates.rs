@@ -209,6 +209,7 @@ mod tests {
             tracked: true,
             serial: false,
             measure: Measure::OWN,
+            has_dates: true,
         };
         let rules = rule.map(|rule| BTreeMap::from([(PRODUCT, rule)]));
         match new_lot(&line, &product, zone, &rules) {
