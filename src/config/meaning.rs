@@ -26,7 +26,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     let data_dir = reader.path("data_dir").unwrap_or_else(|| DATA_DIR.into());
     let time_zone = reader.parsed(
         "time_zone",
-        "a name of the IANA time zone database, such as America/New_York",
+        "a name of the IANA time zone database (package tzdata), such as America/New_York",
         |text| TimeZone::get(text).ok(),
     );
     let listen = listen(reader, warnings);

@@ -333,10 +333,13 @@ impl Context<'_> {
         if !is_certain && carrier.is_none() {
             return Ok(None);
         }
+        // Others put a GS between their own fields as well.
+        let is_by_gs = !is_certain && carrier == Some(Carrier::ElementString);
+        if is_by_gs && parse(text, self.year).is_err() {
+            return Ok(None);
+        }
         match self.by_gs1(text) {
             Ok(gs1) => Ok(Some(gs1)),
-            // Others put a GS between their own fields as well.
-            Err(_) if !is_certain && carrier == Some(Carrier::ElementString) => Ok(None),
             // A bin may be named "(12) left".
             Err(_) if !is_certain && self.known_as(text, symbology)?.is_some() => Ok(None),
             // Some scanners send the small DataBar without its (01).

@@ -251,6 +251,11 @@ impl Client {
         self.manner.map(|manner| manner.wire.name())
     }
 
+    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has one.
+    pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
+        Ok(self.manner().await?.dialect < Dialect::V18)
+    }
+
     async fn manner(&mut self) -> Result<Manner, Failure> {
         if self.manner.is_none() && self.api == Api::Json2 {
             // No older version has it: nothing is to be asked.

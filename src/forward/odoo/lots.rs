@@ -107,16 +107,18 @@ impl Client {
             dates,
         } = *lot;
         let digest = blake3::hash(format!("{document} {product} {name}").as_bytes()).to_hex();
-        let row = [
+        let mut row = vec![
             ("id", format!("{MODULE}.lt_{}", &digest[..32])),
             ("name", name.to_owned()),
             ("product_id/.id", product.to_string()),
-            ("company_id/.id", company.to_string()),
             ("expiration_date", expiry.to_owned()),
             ("use_date", dates.best_before.clone()),
             ("removal_date", dates.removal.clone()),
             ("alert_date", dates.alert.clone()),
         ];
+        if self.needs_lot_company().await? {
+            row.push(("company_id/.id", company.to_string()));
+        }
         let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
         let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
         let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));

@@ -135,7 +135,9 @@ pub(super) async fn make_lots(
             else {
                 continue;
             };
-            let Some(best_before) = &dates.best_before else {
+            // Where the operation type makes no lots, the document is parked for that.
+            let is_off = || ground.warehouse.lots.refusal(name).is_some();
+            let Some(best_before) = dates.best_before.as_ref().filter(|_| !is_off()) else {
                 continue;
             };
             let key = (product, name.clone());

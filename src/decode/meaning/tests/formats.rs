@@ -134,7 +134,9 @@ fn a_gs_alone_makes_no_gs1_data() {
         assert_eq!(meaning(&copy, text), unknown(text), "{text:?}");
         assert!(ask(&copy, &[], text, Some("gs1-128")).is_err(), "{text:?}");
     }
-    // What is valid GS1 data is read as such.
+    // What is valid GS1 data is read as such, and held to its rules.
+    let text = "0104006381333931\x1d3712\x1d10A";
+    assert!(matches!(ask(&copy, &[], text, None), Err(Unclear::Gs1(_))));
     let item = item(&copy, "0104006381333931\x1d10A", None);
     assert_eq!(
         (item.code.as_str(), item.lot.as_deref()),
