@@ -14,6 +14,8 @@ use std::path::PathBuf;
 pub use lot_pattern::LotPattern;
 pub use read::{ConfigError, Fault, Loaded, known_keys, load};
 
+use jiff::tz::TimeZone;
+
 use crate::event::Name;
 
 /// All that a gateway needs to know. Defaults are those of `firmware-config/gateway-defaults.toml`.
@@ -21,6 +23,8 @@ use crate::event::Name;
 pub struct Config {
     pub site: Name,
     pub data_dir: PathBuf,
+    /// The zone of days without a time. Default: that of the key's user in Odoo, else the machine's.
+    pub time_zone: Option<TimeZone>,
     pub listen: Option<Listen>,
     pub broker: Option<Broker>,
     /// `scanners.toml`: the scanners on this gateway's own ports.

@@ -19,6 +19,7 @@ pub enum Field {
     Package,
     Owner,
     Expiry,
+    BestBefore,
 }
 
 impl Field {
@@ -33,6 +34,7 @@ impl Field {
             Self::Package => "package",
             Self::Owner => "owner",
             Self::Expiry => "expiry",
+            Self::BestBefore => "best_before",
         }
     }
 
@@ -45,6 +47,7 @@ impl Field {
             Self::Package => line.package.as_deref(),
             Self::Owner => line.owner.as_deref(),
             Self::Expiry => line.expiry.as_deref(),
+            Self::BestBefore => line.best_before.as_deref(),
         }
     }
 
@@ -58,6 +61,7 @@ impl Field {
             Self::Package => &mut line.package,
             Self::Owner => &mut line.owner,
             Self::Expiry => &mut line.expiry,
+            Self::BestBefore => &mut line.best_before,
         };
         *place = value;
     }
@@ -67,11 +71,11 @@ impl Field {
 /// package, too.
 #[must_use]
 pub fn fields(kind: &str) -> (&'static [Field], &'static [Field]) {
-    use Field::{Expiry, From, Lot, Owner, Package, Product, To};
+    use Field::{BestBefore, Expiry, From, Lot, Owner, Package, Product, To};
     match kind {
         "transfer" => (&[Product, From, To], &[Lot, Package, Owner]),
         "pick" => (&[Product], &[From, Lot, Package, Owner]),
-        "receive" => (&[Product], &[To, Lot, Package, Owner, Expiry]),
+        "receive" => (&[Product], &[To, Lot, Package, Owner, Expiry, BestBefore]),
         "count" | "scrap" => (&[Product, From], &[Lot, Package, Owner]),
         "return" => (&[Product, To], &[Lot, Owner]),
         "pack" => (&[Product, Package], &[From, Lot, Owner]),

@@ -135,6 +135,7 @@ impl Daemon {
                 orders: config.orders.clone(),
                 stock: config.stock.clone(),
                 retention_days: config.journal.retention_days,
+                time_zone: config.time_zone.clone(),
             },
             journal: journal.clone(),
             outlets,

@@ -12,6 +12,7 @@
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
 //! - `action`: which fields each event type needs and takes.
 //! - `correction`: what a person changes about a parked document, by the same rules.
+//! - `wrapping`: what scripts and scanners put around a payload.
 
 mod action;
 mod correction;
@@ -22,6 +23,7 @@ pub mod nomenclature;
 pub mod profile;
 #[cfg(test)]
 mod tests;
+mod wrapping;
 
 use serde_json::value::RawValue;
 
@@ -29,9 +31,10 @@ use crate::event::{Action, Event, EventFlag, Measures, Rejection};
 use crate::source::{Channel, Reading};
 
 pub use correction::correction;
-use profile::Profile;
+use profile::{Framing, Profile, Scan};
 
 use fields::{Raw, Reader, Refusal, check_text, elements};
+use wrapping::{Form, unwrap};
 
 /// Events in one payload at the most.
 pub const EVENTS_MAX: usize = 500;
@@ -54,11 +57,12 @@ pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
 /// The part of a payload that its entry at `index` was read from, cut as a rejected one is.
 #[must_use]
 pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
-    let text = std::str::from_utf8(&reading.payload).unwrap_or_default();
-    let parts = match (reading.channel, text.trim_ascii()) {
-        (Channel::Event, array) if array.starts_with('[') => elements(array, EVENTS_MAX).ok(),
-        _ => None,
+    let text = unwrap(std::str::from_utf8(&reading.payload).unwrap_or_default()).trim();
+    let is_array = match reading.channel {
+        Channel::Event => text.starts_with('['),
+        Channel::Scan => Form::of(text) == Form::Array,
     };
+    let parts = is_array.then(|| elements(text, EVENTS_MAX).ok()).flatten();
     let part = parts.and_then(|(parts, _)| parts.get(index).map(|part| part.get()));
     let part = part.map_or(&reading.payload[..], str::as_bytes);
     part[..part.len().min(REJECTED_BYTES_MAX)].to_vec()
@@ -85,22 +89,34 @@ fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
             ),
         )
     })?;
+    let text = unwrap(text);
     match reading.channel {
-        Channel::Scan => read_scan(reading, text).map(|entry| vec![entry]),
+        Channel::Scan => read_scans(reading, text),
         Channel::Event => read_events(reading, text),
     }
 }
 
-/// A scan: a JSON object, or else the bare text of the barcode.
-///
-/// The first character tells them apart. ISO 15434 barcodes start with `[)>`, so `[` is text.
-fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, Refusal> {
-    if text.trim_start().starts_with('{') {
-        let raw = whole(text)?;
-        return Ok(read_object(reading, 0, raw));
+/// Scans: the bare text of a barcode, the same in quotes, a JSON object, or a JSON array of 1 to
+/// [`EVENTS_MAX`] objects and quoted texts.
+fn read_scans(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+    match Form::of(text) {
+        Form::Text => read_code(reading, 0, text).map(|event| vec![Ok(event)]),
+        Form::Quoted | Form::Object => Ok(vec![read_read(reading, 0, whole(text)?)]),
+        Form::Array => read_array(reading, text.trim(), "reads", read_read),
     }
-    // Scanners end a code with what their suffix is set to: CR, LF or both.
-    let code = text.trim_end_matches(['\r', '\n']);
+}
+
+/// One element of a scan's payload: an object, or the text of a barcode in quotes.
+fn read_read(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, Rejection> {
+    let Some(code) = fields::string(raw) else {
+        return read_object(reading, index, raw);
+    };
+    read_code(reading, index, unwrap(&code))
+        .map_err(|refusal| reject(reading, None, refusal, raw.get().as_bytes()))
+}
+
+/// The bare text of a barcode.
+fn read_code(reading: &Reading, index: usize, code: &str) -> Result<Event, Refusal> {
     if code.is_empty() {
         return Err(Refusal::new(
             "empty",
@@ -109,9 +125,9 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
         ));
     }
     check_text("code", code, true)?;
-    Ok(Ok(Event {
+    Ok(Event {
         device: reading.device.clone(),
-        id: reading.id.event_id(0),
+        id: reading.id.event_id(index),
         id_derived: true,
         source: reading.source,
         at: reading.received,
@@ -123,20 +139,23 @@ fn read_scan(reading: &Reading, text: &str) -> Result<Result<Event, Rejection>, 
             code: code.to_owned(),
             symbology: None,
         },
-    }))
+    })
 }
 
-/// A scan by the profile of the scanner that it came from: one reading, one code; and the scanner's own number, where it says one.
-pub fn scanned(reading: &Reading, profile: &Profile) -> Result<(Event, Option<String>), Rejection> {
-    let read = || {
-        let scan = (profile.read(&reading.payload))
-            .map_err(|refusal| Refusal::new(refusal.code, refusal.message))?;
+/// Scans by the profile of the scanner that they came from, each with the scanner's own number,
+/// where it says one. Never empty.
+#[must_use]
+pub fn scanned(
+    reading: &Reading,
+    profile: &Profile,
+) -> Vec<Result<(Event, Option<String>), Rejection>> {
+    let event = |index: usize, scan: Scan| {
         check_text("code", &scan.text, true)?;
         let id_derived = scan.id.is_none();
         let event = Event {
             device: reading.device.clone(),
             id_derived,
-            id: (scan.id).unwrap_or_else(|| reading.id.event_id(0)),
+            id: (scan.id).unwrap_or_else(|| reading.id.event_id(index)),
             source: reading.source,
             at: scan.at.unwrap_or(reading.received),
             received: reading.received,
@@ -150,7 +169,21 @@ pub fn scanned(reading: &Reading, profile: &Profile) -> Result<(Event, Option<St
         };
         Ok((event, scan.device))
     };
-    read().map_err(|refusal| reject(reading, None, refusal, &reading.payload))
+    let reads = profile.read_all(&reading.payload).into_iter();
+    let entry = |(index, read): (usize, Result<Scan, profile::Refusal>)| {
+        read.map_err(|refusal| Refusal::new(refusal.code, refusal.message))
+            .and_then(|scan| event(index, scan))
+            .map_err(|refusal| reject(reading, None, refusal, &reading.payload))
+    };
+    reads.enumerate().map(entry).collect()
+}
+
+/// A reading whose end mark never came, with the remedy. Its payload is what came of it.
+#[must_use]
+pub fn unended(reading: &Reading, framing: &Framing) -> Rejection {
+    let payload = &reading.payload;
+    let refusal = Refusal::new("no-end", framing.explain_unended(payload));
+    reject(reading, None, refusal, payload)
 }
 
 /// Events: one JSON object, or an array of 1 to [`EVENTS_MAX`] of them.
@@ -161,33 +194,41 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
             "empty",
             "the payload is empty: send a JSON object, or an array of them".to_owned(),
         )),
-        Some(b'[') => {
-            let (elements, count) = elements(text, EVENTS_MAX).map_err(|e| Refusal::json(&e))?;
-            match count {
-                0 => Err(Refusal::new(
-                    "empty",
-                    format!("the array holds no event; 1 to {EVENTS_MAX} are taken"),
-                )),
-                1..=EVENTS_MAX => {
-                    let objects = elements.into_iter().enumerate();
-                    Ok(objects
-                        .map(|(index, raw)| read_object(reading, index, raw))
-                        .collect())
-                }
-                _ => Err(Refusal::new(
-                    "too-many-events",
-                    format!(
-                        "the array holds {count} events; at most {EVENTS_MAX} are taken: send more messages"
-                    ),
-                )),
-            }
-        }
+        Some(b'[') => read_array(reading, text, "events", read_object),
         Some(b'{') => Ok(vec![read_object(reading, 0, whole(text)?)]),
         Some(_) => {
             // Not JSON at all, or JSON of another kind: each has its own remedy.
             let raw = whole(text)?;
             Err(Refusal::not_an_object(raw))
         }
+    }
+}
+
+/// An array of 1 to [`EVENTS_MAX`] elements, each of which `read` makes an entry of.
+fn read_array(
+    reading: &Reading,
+    text: &str,
+    what: &str,
+    read: fn(&Reading, usize, &RawValue) -> Result<Event, Rejection>,
+) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
+    let (elements, count) = elements(text, EVENTS_MAX).map_err(|e| Refusal::json(&e))?;
+    match count {
+        0 => Err(Refusal::new(
+            "empty",
+            format!("the array holds no {what}; 1 to {EVENTS_MAX} are taken"),
+        )),
+        1..=EVENTS_MAX => {
+            let elements = elements.into_iter().enumerate();
+            Ok(elements
+                .map(|(index, raw)| read(reading, index, raw))
+                .collect())
+        }
+        _ => Err(Refusal::new(
+            "too-many-events",
+            format!(
+                "the array holds {count} {what}; at most {EVENTS_MAX} are taken: send more messages"
+            ),
+        )),
     }
 }
 

@@ -238,6 +238,7 @@ fn config(place: &Place, link: &Link, database: &str, key: PathBuf, devices: Pat
     let site = format!("demo-{:x}", clock::now().as_millisecond());
     Config {
         site: Name::new(&site).unwrap_or_else(|bad| unreachable!("{bad}")),
+        time_zone: None,
         data_dir: place.path.join("data"),
         listen: Some(config::Listen {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

@@ -137,6 +137,8 @@ pub struct Line {
     pub owner: Option<String>,
     /// The expiry date of a new lot, as `2026-12-31`.
     pub expiry: Option<String>,
+    /// The day until which a new lot is best, as `2026-12-31`.
+    pub best_before: Option<String>,
     pub quantity: Decimal,
     /// The `seq` of each event that made this line, rising.
     pub events: Vec<u64>,

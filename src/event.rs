@@ -22,6 +22,17 @@ pub const TEXT_BYTES_MAX: usize = 256;
 /// battery and without a network says 1970.
 pub const CLOCK_MIN: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
+/// Seconds since 1970 of every time that is taken: from 1970 on and before 2200. In nanoseconds
+/// they fit 64 bits.
+const TIME_SECONDS: std::ops::Range<i64> = 0..7_258_118_400;
+
+/// Whether a time is one that is taken, from 1970 to 2199. The limit is the same for all times that
+/// devices and scanners say.
+#[must_use]
+pub fn is_plausible(at: Timestamp) -> bool {
+    TIME_SECONDS.contains(&at.as_second())
+}
+
 /// A site's or device's name: `[A-Za-z0-9_.-]{1,64}`, as it stands in topics.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
@@ -191,6 +202,8 @@ pub enum Action {
         to: Option<String>,
         lot: Option<String>,
         expiry: Option<String>,
+        /// When the goods begin to deteriorate, as `expiry`.
+        best_before: Option<String>,
         package: Option<String>,
     },
     Count {

@@ -27,6 +27,7 @@ pub mod known;
 pub mod looks;
 mod lots;
 mod make;
+mod notes;
 mod say;
 mod state;
 #[cfg(test)]

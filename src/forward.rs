@@ -39,6 +39,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -167,6 +168,7 @@ struct Hands {
 /// What is known of Odoo since the last probe.
 struct Site {
     warehouse: Warehouse,
+    zone: TimeZone,
     copy: Copy,
 }
 
@@ -221,6 +223,7 @@ impl Hands {
             copy: &site.copy,
             warehouse: &site.warehouse,
             rules: &self.rules,
+            zone: &site.zone,
             journal: &self.journal,
             book: None,
             now: clock::now(),
@@ -274,11 +277,19 @@ impl Hands {
             view.api = api;
         });
         let warehouse = client.warehouse(&self.config.warehouse).await?;
+        let zone = match &self.rules.time_zone {
+            Some(zone) => zone.clone(),
+            None => client.zone().await?.unwrap_or_else(clock::zone),
+        };
         let copy = match self.site.take() {
             Some(site) if site.warehouse.company == warehouse.company => site.copy,
             _ => self.claim(warehouse.company)?,
         };
-        self.site = Some(Site { warehouse, copy });
+        self.site = Some(Site {
+            warehouse,
+            zone,
+            copy,
+        });
         Ok(Input::Probed)
     }
 

@@ -188,6 +188,12 @@ impl Intake {
         Ok(verdicts.pop().unwrap_or_default())
     }
 
+    /// Stores readings that no event can be made of.
+    pub async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), AppendError> {
+        let entries = rejections.into_iter().map(Err).collect();
+        self.inbox.append(entries).await.map(drop)
+    }
+
     /// Has an entry judged; one that is turned away becomes a rejection, with the payload that it came as.
     async fn judge(
         &self,

@@ -21,6 +21,10 @@ fuzz_target!(|input: (u8, u8, u8, [u8; 4], &[u8])| {
     for frame in &whole {
         match frame {
             Frame::Dropped(count) => out += count,
+            Frame::Unended(begun) => {
+                out += begun.len();
+                assert!(!begun.is_empty() && !matches!(framing.end, End::Silence { .. }));
+            }
             Frame::Whole(code) => {
                 out += code.len();
                 assert!(!code.is_empty() && code.len() <= framing.max_bytes, "{} bytes", code.len());

@@ -31,7 +31,9 @@ fuzz_target!(|payload: &[u8]| {
     }
     let reading = reading(Channel::Scan, payload);
     for profile in PROFILES.iter() {
-        if let Ok((event, _)) = scanned(&reading, profile) {
+        let entries = scanned(&reading, profile);
+        assert!((1..=EVENTS_MAX).contains(&entries.len()));
+        for (event, _) in entries.into_iter().flatten() {
             assert!(stored::event_in(&event).is_ok());
         }
     }

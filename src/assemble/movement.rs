@@ -24,6 +24,7 @@ pub(super) struct LineKey {
     pub from: Option<String>,
     pub to: Option<String>,
     pub expiry: Option<String>,
+    pub best_before: Option<String>,
 }
 
 impl LineKey {
@@ -35,6 +36,7 @@ impl LineKey {
             from,
             to,
             expiry,
+            best_before,
         } = self;
         Line {
             product,
@@ -43,6 +45,7 @@ impl LineKey {
             from,
             to,
             expiry,
+            best_before,
             owner: None,
             quantity,
             events: vec![event],
@@ -69,7 +72,7 @@ impl Movement {
                     package,
                     from: Some(from),
                     to: Some(to),
-                    expiry: None,
+                    ..LineKey::default()
                 };
                 Self::Line(Purpose::Transfer, key, quantity)
             }
@@ -97,6 +100,7 @@ impl Movement {
                 to,
                 lot,
                 expiry,
+                best_before,
                 package,
             } => {
                 let key = LineKey {
@@ -105,6 +109,7 @@ impl Movement {
                     package,
                     to,
                     expiry,
+                    best_before,
                     from: None,
                 };
                 Self::Line(Purpose::Receive { order }, key, quantity)

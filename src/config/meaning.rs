@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use reqwest::Url;
 use tracing_subscriber::filter::Targets;
 
@@ -23,6 +24,11 @@ const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
 pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Config> {
     let site = site(reader);
     let data_dir = reader.path("data_dir").unwrap_or_else(|| DATA_DIR.into());
+    let time_zone = reader.parsed(
+        "time_zone",
+        "a name of the IANA time zone database (package tzdata), such as America/New_York",
+        |text| TimeZone::get(text).ok(),
+    );
     let listen = listen(reader, warnings);
     let broker = broker(reader, warnings);
     let scanners = reader.path("scanners");
@@ -67,6 +73,7 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
     Some(Config {
         site: site?,
         data_dir,
+        time_zone,
         listen,
         broker,
         scanners,

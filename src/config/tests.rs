@@ -51,6 +51,7 @@ fn the_least_configuration_has_the_defaults() {
     assert_eq!(
         loaded.config,
         Config {
+            time_zone: None,
             site: Name::new("ams1").unwrap(),
             data_dir: "/var/lib/stockrelay".into(),
             listen: Some(Listen {

@@ -77,6 +77,7 @@ pub(super) fn read(reader: &Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
             to: reader.optional("to", raw.to)?,
             lot: reader.optional("lot", raw.lot)?,
             expiry: reader.date("expiry", raw.expiry)?,
+            best_before: reader.date("best_before", raw.best_before)?,
             package: reader.optional("package", raw.package)?,
         }),
         "count" => Ok(Action::Count {

@@ -42,6 +42,8 @@ struct RawLine<'a> {
     owner: Option<&'a RawValue>,
     #[serde(default, borrow, deserialize_with = "given")]
     expiry: Option<&'a RawValue>,
+    #[serde(default, borrow, deserialize_with = "given")]
+    best_before: Option<&'a RawValue>,
 }
 
 /// A field that is there, also as `null`: that takes a value away, and leaving the field out does not.
@@ -104,6 +106,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         (Field::Package, raw.package),
         (Field::Owner, raw.owner),
         (Field::Expiry, raw.expiry),
+        (Field::BestBefore, raw.best_before),
     ] {
         if let Some(value) = value(&reader, field.name(), raw).map_err(wrong)? {
             fields.push((field, value));
@@ -122,7 +125,7 @@ fn value(reader: &Reader, name: &str, raw: Option<&RawValue>) -> Result<Option<C
         return Ok(Some(Change::Away));
     }
     let value = match name {
-        "expiry" => reader.date(name, raw),
+        "expiry" | "best_before" => reader.date(name, raw),
         _ => reader.optional(name, raw),
     };
     Ok(value?.map(Change::To))

@@ -6,12 +6,14 @@
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
+use super::wrapping::unwrap_end;
+use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
 
 /// Quantities and weights stay below this.
 const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
@@ -21,8 +23,6 @@ const DECIMALS_MAX: u32 = 6;
 const NUMBER_BYTES_MAX: usize = 28;
 /// Parcels of one shipment at the most.
 const PARCELS_MAX: u32 = 10_000;
-/// Times from 1970 on and before 2200: seconds since 1970, and nanoseconds fit 64 bits.
-const AT_SECONDS: std::ops::Range<i64> = 0..7_258_118_400;
 
 /// The fields of all event types, as written. `null` counts as missing.
 #[derive(Deserialize)]
@@ -49,6 +49,8 @@ pub(super) struct Raw<'a> {
     pub lot: Option<&'a RawValue>,
     #[serde(borrow)]
     pub expiry: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub best_before: Option<&'a RawValue>,
     #[serde(borrow)]
     pub package: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -192,7 +194,7 @@ pub(super) fn elements(
 }
 
 /// The text of a JSON string; `None` where it is something else.
-fn string(raw: &RawValue) -> Option<std::borrow::Cow<'_, str>> {
+pub(super) fn string(raw: &RawValue) -> Option<std::borrow::Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
         serde_json::from_str::<String>(raw.get())
@@ -253,7 +255,7 @@ pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
     let Some(raw) = raw else { return Ok(None) };
     string(raw)
         .and_then(|text| Timestamp::from_str(&text).ok())
-        .filter(|at| AT_SECONDS.contains(&at.as_second()))
+        .filter(|at| is_plausible(*at))
         .map(Some)
         .ok_or_else(|| {
             Refusal::field(
@@ -291,25 +293,21 @@ impl Reader {
         let Some(raw) = raw else { return Ok(None) };
         let text = string(raw)
             .ok_or_else(|| Refusal::field(field, &describe(raw), "a text in double quotes"))?;
-        check_text(field, &text, field == "code")?;
-        Ok(Some(text.into_owned()))
+        let is_code = field == "code";
+        let text = if is_code { unwrap_end(&text) } else { &text };
+        check_text(field, text, is_code)?;
+        Ok(Some(text.to_owned()))
     }
 
     /// A date of the calendar, or a time with its offset, as the text that it is.
     pub fn date(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
         let text = self.optional(field, raw)?;
         match text {
-            // A time without an offset may be read as its day, and is any of two days.
-            Some(text)
-                if Timestamp::from_str(&text).is_err()
-                    && (text.contains(':') || jiff::civil::Date::from_str(&text).is_err()) =>
-            {
-                Err(Refusal::field(
-                    field,
-                    &format!("the text {}", shorten(&text)),
-                    "a date such as 2027-03-31, or an RFC 3339 time with its offset",
-                ))
-            }
+            Some(text) if !is_date(&text) => Err(Refusal::field(
+                field,
+                &format!("the text {}", shorten(&text)),
+                "a date such as 2027-03-31, or an RFC 3339 time with its offset",
+            )),
             text => Ok(text),
         }
     }
@@ -366,6 +364,13 @@ impl Reader {
             })?;
         Ok(Some(parcels))
     }
+}
+
+/// Whether a text is a date of the calendar, or a time with its offset.
+fn is_date(text: &str) -> bool {
+    // A time without an offset may be read as its day, and is any of two days.
+    let is_day = || !text.contains(':') && Date::from_str(text).is_ok();
+    Timestamp::from_str(text).is_ok() || is_day()
 }
 
 /// A decimal that is not negative, exactly as written, in its shortest form.

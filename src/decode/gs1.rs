@@ -26,7 +26,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use elements::{Ai, Element, ElementString};
+pub use elements::{Ai, Element, ElementString, dates};
 pub use error::{Gs1Error, Gs1ErrorKind};
 pub use gtin::{Gtin, is_sscc};
 pub use measures::{MEASURES, MeasureKind, Unit};
@@ -57,9 +57,16 @@ pub enum Carrier {
     DigitalLink,
 }
 
-/// How a text says that it is GS1 data; nothing where it does not.
+/// Whether a text begins with a symbology identifier that says GS1.
+#[must_use]
+pub fn is_marked(text: &str) -> bool {
+    strip_symbology(text).0
+}
+
+/// How a text may be GS1 data; `None` where it may not.
 ///
-/// A text of digits may be an element string, too, but says so only with a symbology identifier or a GS in it.
+/// A text of digits may be an element string, too, but says so only with a symbology identifier. A GS
+/// may be in a text of any other kind as well.
 #[must_use]
 pub fn carrier(text: &str) -> Option<Carrier> {
     let (gs1, data) = strip_symbology(text);

@@ -7,7 +7,9 @@
 
 mod command;
 mod elements;
+mod envelope;
 mod explain;
+mod label;
 mod lot_label;
 mod measures;
 mod readings;
@@ -19,13 +21,17 @@ use rust_decimal::Decimal;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::gs1::{Carrier, ElementString, Gs1Error, Gtin, Unit, carrier, parse};
+use self::envelope::Envelope;
+use super::gs1::{
+    Carrier, ElementString, Gs1Error, Gtin, Unit, carrier, is_marked, is_sscc, parse,
+};
 use super::nomenclature::{Found, Nomenclature};
 use super::profile::{Kind, Means, Scan, Symbology};
 use crate::event::Measures;
 
 pub use command::{CommandCode, FlowName};
 pub use explain::{Asked, Explained, Said};
+pub use label::{Label, UnusedDate};
 pub use lot_label::LotLabel;
 
 /// What a code means.
@@ -82,6 +88,8 @@ pub struct Item {
     pub serial: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expiry: Option<Date>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub best_before: Option<Date>,
     /// How many, in what the code stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quantity: Option<Decimal>,
@@ -187,6 +195,8 @@ pub struct Context<'a> {
     pub means: &'a [Means],
     pub nomenclature: Option<&'a Nomenclature>,
     pub known: &'a dyn Known,
+    /// Whether the profile has ISO/IEC 15434 messages of format 06 read by their data identifiers.
+    pub data_identifiers: bool,
     /// The present year, for the century of dates.
     pub year: i16,
 }
@@ -197,6 +207,8 @@ pub struct Understood {
     pub meaning: Meaning,
     /// The elements of a GS1 code.
     pub elements: Option<ElementString>,
+    /// What the label says besides.
+    pub label: Label,
     pub by: By,
 }
 
@@ -206,6 +218,8 @@ pub enum By {
     Command,
     Profile,
     Gs1,
+    /// The data identifiers of an ISO/IEC 15434 message.
+    DataIdentifiers,
     /// The copy of Odoo's data.
     Copy,
     Nomenclature,
@@ -223,6 +237,7 @@ impl By {
             Self::Command => "it is a command barcode",
             Self::Profile => "the profile's code.means says so",
             Self::Gs1 => "GS1's application identifiers say so",
+            Self::DataIdentifiers => "its data identifiers say so",
             Self::Copy => "the copy of Odoo's data has it",
             Self::Nomenclature => "Odoo's barcode nomenclature says so",
             Self::LotLabel => "it is written as Odoo prints its labels",
@@ -261,6 +276,13 @@ pub enum Unclear {
         "the label says {measure}, which is no quantity of {product} in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
     )]
     Measure { product: String, measure: String },
+    /// A field of an ISO/IEC 15434 message.
+    #[error("data identifier {identifier}: found {value}; accepted is {accepted}")]
+    DataIdentifier {
+        identifier: String,
+        value: String,
+        accepted: &'static str,
+    },
     /// The profile says that it is a quantity, and it is no number.
     #[error("{text} is no quantity, which code.means of the profile says it is")]
     NoQuantity { text: String },
@@ -291,6 +313,7 @@ impl Context<'_> {
         let understood = |meaning, by| Understood {
             meaning,
             elements: None,
+            label: Label::default(),
             by,
         };
         if let Some(command) = CommandCode::of(text) {
@@ -299,23 +322,31 @@ impl Context<'_> {
         if let Some(meaning) = self.by_profile(text, symbology)? {
             return Ok(understood(meaning, By::Profile));
         }
-        let said = symbology.is_some_and(Symbology::is_gs1)
-            || carrier(text) == Some(Carrier::ElementString);
-        if said || carrier(text).is_some() {
-            match self.by_gs1(text) {
-                Ok(gs1) => return Ok(gs1),
-                // A bin may be named "(12) left": only a scanner's word makes a text GS1's for certain.
-                Err(_) if !said && self.known_as(text, symbology)?.is_some() => {}
-                // Some scanners send the small DataBar without its (01).
-                Err(_) if symbology == Some(&Symbology::Known("databar")) && is_gtin_14(text) => {}
-                Err(unclear) => return Err(unclear),
-            }
+        let gs1 = match Envelope::of(text) {
+            Some(envelope) => self.by_envelope(text, &envelope, symbology),
+            None => self.by_mark(text, symbology),
+        };
+        if let Some(gs1) = gs1? {
+            return Ok(gs1);
         }
         if let Some(meaning) = self.known_as(text, symbology)? {
             return Ok(understood(meaning, By::Copy));
         }
         if let Some(meaning) = self.by_lot_label(text)? {
-            return Ok(understood(meaning, By::LotLabel));
+            let label = LotLabel::of(text, self.year).and_then(|label| label.elements);
+            let label = label.map(|elements| Label::of(&elements, self));
+            return Ok(Understood {
+                label: label.unwrap_or_default(),
+                ..understood(meaning, By::LotLabel)
+            });
+        }
+        if let Some(main) = self.main_symbol(text, symbology)? {
+            return self.understand_text(main, symbology);
+        }
+        // No rule is for a text with separators in it: what such a text is was asked above.
+        if text.contains(char::is_control) {
+            let text = text.to_owned();
+            return Ok(understood(Meaning::Unknown { text }, By::Nobody));
         }
         let found = self.rule_for(text);
         let gtin = readings::gtin(text, symbology);
@@ -355,17 +386,114 @@ impl Context<'_> {
         })
     }
 
+    /// What a text means as GS1 data. `None`: it is none.
+    fn by_mark(
+        &self,
+        text: &str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<Understood>, Unclear> {
+        // Only the scanner's word makes a text GS1's for certain.
+        let is_certain = symbology.is_some_and(Symbology::is_gs1) || is_marked(text);
+        let carrier = carrier(text);
+        if !is_certain && carrier.is_none() {
+            return Ok(None);
+        }
+        // Others put a GS between their own fields as well.
+        let is_by_gs = !is_certain && carrier == Some(Carrier::ElementString);
+        if is_by_gs && parse(text, self.year).is_err() {
+            return Ok(None);
+        }
+        match self.by_gs1(text) {
+            Ok(gs1) => Ok(Some(gs1)),
+            // A bin may be named "(12) left".
+            Err(_) if !is_certain && self.known_as(text, symbology)?.is_some() => Ok(None),
+            // Some scanners send the small DataBar without its (01).
+            Err(_) if symbology == Some(&Symbology::Known("databar")) && is_gtin_14(text) => {
+                Ok(None)
+            }
+            Err(unclear) => Err(unclear),
+        }
+    }
+
+    /// What an ISO/IEC 15434 message means. `None`: it is read neither as GS1 data nor by its data
+    /// identifiers, so it is looked up as a whole.
+    fn by_envelope(
+        &self,
+        text: &str,
+        envelope: &Envelope<'_>,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<Understood>, Unclear> {
+        if let Some(data) = envelope.format("05") {
+            return match self.by_gs1(data) {
+                Ok(gs1) => Ok(Some(gs1)),
+                Err(_) if self.known_as(text, symbology)?.is_some() => Ok(None),
+                Err(unclear) => Err(unclear),
+            };
+        }
+        let Some(data) = envelope.format("06").filter(|_| self.data_identifiers) else {
+            return Ok(None);
+        };
+        let said = envelope::by_data_identifiers(data, self.known)?;
+        Ok(said.map(|meaning| Understood {
+            meaning,
+            elements: None,
+            label: Label::default(),
+            by: By::DataIdentifiers,
+        }))
+    }
+
+    /// The EAN or UPC before an add-on symbol of two or five digits. `None`: there is no add-on.
+    ///
+    /// GS1 General Specifications 5.2.2: an add-on accompanies an EAN-13, a UPC-A or a UPC-E.
+    fn main_symbol<'t>(
+        &self,
+        text: &'t str,
+        symbology: Option<&Symbology>,
+    ) -> Result<Option<&'t str>, Unclear> {
+        let Some(main) = readings::main_symbol(text, symbology) else {
+            return Ok(None);
+        };
+        let other = if readings::gtin(text, symbology).is_some() {
+            "an item number of 14 digits"
+        } else if symbology.is_none() && is_sscc(text) {
+            "a package"
+        } else {
+            ""
+        };
+        // Without the scanner's word only what Odoo has under it says that it is one.
+        if symbology.is_none() && self.products(main, None, None)?.is_empty() {
+            return Ok(None);
+        }
+        if other.is_empty() {
+            return Ok(Some(main));
+        }
+        let readings = [format!("{main} with an add-on"), other.to_owned()];
+        Err(Unclear::ambiguous(text, readings))
+    }
+
     fn by_gs1(&self, text: &str) -> Result<Understood, Unclear> {
         let elements = parse(text, self.year)?;
         // What must stand beside it may be in another code of the label; what must not is wrong at once.
-        elements.check_exclusions()?;
+        // (37) beside (01) is printed all the same, and Odoo's GS1 nomenclature takes it.
+        let is_taken = |count| self.kind_of("37", count) == Some("quantity");
+        match elements.get("37") {
+            Some(count) if elements.gtin().is_some() && is_taken(count) => {
+                elements.check_exclusions_without("37")?;
+            }
+            _ => elements.check_exclusions()?,
+        }
         let unknown = || Meaning::Unknown {
             text: text.to_owned(),
         };
         let meaning = elements::meaning(&elements, self)?;
-        let (meaning, by) = meaning.unwrap_or_else(|| (unknown(), By::Gs1));
+        let (mut meaning, by) = meaning.unwrap_or_else(|| (unknown(), By::Gs1));
+        let label = Label::of(&elements, self);
+        if let Meaning::Product(item) = &mut meaning {
+            item.best_before = label.best_before;
+        }
         Ok(Understood {
             meaning,
+            label,
             elements: Some(elements),
             by,
         })

@@ -199,6 +199,9 @@ pub enum Key {
 pub struct Mqtt {
     /// Where such devices usually publish, to be shown to people; the gateway listens to the topics of `docs/mqtt.md`.
     pub topic: Option<String>,
+    /// Whether each line of a message is a read. Default false: a message is one payload.
+    #[serde(default)]
+    pub lines: bool,
     #[serde(default = "bytes_max")]
     pub max_bytes: usize,
 }
@@ -293,6 +296,9 @@ pub struct CodeRules {
     pub trim: bool,
     /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart. Default true.
     pub aim: bool,
+    /// Whether ISO/IEC 15434 messages of format 06 are read by their data identifiers. Default false:
+    /// such a code is looked up as a whole.
+    pub data_identifiers: bool,
     /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest prefix counts.
     pub means: Vec<Means>,
 }
@@ -307,6 +313,7 @@ impl Default for CodeRules {
             gs: None,
             trim: true,
             aim: true,
+            data_identifiers: false,
             means: Vec::new(),
         }
     }
@@ -370,6 +377,9 @@ impl Repeats {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
+    /// Where the array is whose elements are a read each; empty: the payload itself. The other places
+    /// are then in an element. `None`: a payload is one read.
+    pub each: Option<String>,
     pub code: String,
     /// The device's own id of the read: the same id again is the same event.
     pub id: Option<String>,
@@ -401,6 +411,9 @@ pub struct Sample {
     pub input: String,
     pub code: String,
     pub symbology: Option<String>,
+    /// The codes of the other reads in the same payload.
+    #[serde(default)]
+    pub more: Vec<String>,
 }
 
 /// What a scanner read, as the profile understands it.

@@ -8,6 +8,7 @@ mod computed;
 mod domain;
 mod json_rpc;
 mod load;
+mod lots;
 mod methods;
 mod orders;
 mod params;

@@ -93,6 +93,7 @@ fn product(
         is_new_lot: lot.is_some() && lot == input.lot.new,
         lot,
         expiry: read.expiry.map(|date| date.to_string()),
+        best_before: None,
         tracking,
         package: package.cloned(),
         lacks_package: package.is_none() && input.lot.is_content,
@@ -208,6 +209,7 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
         Some(_) if before.is_serial() => {
             // Another piece: the label of the one before says nothing of it.
             item.measures.clear();
+            item.best_before = None;
             add(state, item)
         }
         Some(_) => Err(None),

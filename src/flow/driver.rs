@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answers;
-use super::engine::{Engine, Input, Made};
+use super::engine::{Engine, Input, Made, Read};
 use super::hear::Scanned;
 use super::known::{InCopy, nomenclature, shapes};
 use super::looks::Shapes;
@@ -23,7 +23,7 @@ use super::say::{Key, Say};
 use super::state::State;
 use crate::capture::Capture;
 use crate::clock;
-use crate::decode::meaning::Context;
+use crate::decode::meaning::{Context, Label, Meaning};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
 use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
@@ -265,6 +265,7 @@ impl Driver {
             means: &profile.code.means,
             nomenclature: rules.nomenclature.as_ref(),
             known: &in_copy,
+            data_identifiers: profile.code.data_identifiers,
             year: scan.received.to_zoned(jiff::tz::TimeZone::UTC).year(),
         };
         let symbology = symbology.as_deref().and_then(Symbology::of);
@@ -276,8 +277,11 @@ impl Driver {
             look: &|text| rules.shapes.get_or_init(|| shapes(copy)).look(text),
         };
         let awaited = engine.awaits(&before, scan.received);
-        let heard = scanned.hear(awaited.as_ref());
+        let mut heard = scanned.hear(awaited.as_ref());
         let product = heard.item().and_then(|item| in_copy.coded(&item.code));
+        if let Read::Means(meaning) = &heard.read {
+            note_unused(&mut heard.label, meaning, &in_copy);
+        }
         let package = format!("{}-{}", scan.device, recorded.seq);
         let tag = blake3::hash(scan.id.as_bytes()).to_hex();
         let input = Input {
@@ -292,6 +296,7 @@ impl Driver {
             tracking: heard.tracking,
             lot: heard.lot,
             product,
+            label: &heard.label,
             package: &package,
         };
         let (state, output) = engine.read(&before, &input);
@@ -409,6 +414,23 @@ impl Driver {
     fn place(&self) -> KeepChange {
         let cursor = self.cursor.to_string().into_bytes();
         (CURSOR_KEY.to_owned(), Some(cursor))
+    }
+}
+
+/// Where Odoo has no dates of a product's lots, those of its label are not used.
+fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCopy<'_>) {
+    let (product, expiry) = match meaning {
+        Meaning::Product(item) => (Some(item.code.as_str()), item.expiry),
+        Meaning::Package {
+            content: Some(item),
+            ..
+        } => (Some(item.code.as_str()), item.expiry),
+        Meaning::Lot { expiry, .. } => (known.last, *expiry),
+        _ => return,
+    };
+    if product.is_some_and(|product| !known.has_dates(product)) {
+        label.note_unused("15", label.best_before);
+        label.note_unused("17", expiry);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use crate::config::LotPattern;
-use crate::decode::meaning::{CommandCode, Meaning};
+use crate::decode::meaning::{CommandCode, Label, Meaning};
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
 use crate::event::{Action, Measures};
 
@@ -14,6 +14,7 @@ use super::acts;
 use super::hear::LotRead;
 use super::lots::{note_asked, takes_new_lots};
 use super::make::{self, Draft};
+use super::notes;
 use super::say::{Key, Say, Want};
 use super::state::{Coded, Did, Done, State, Step, Tracking};
 
@@ -48,6 +49,8 @@ pub struct Input<'a> {
     pub lot: LotRead,
     /// Of the product that was read; `None`: the copy of Odoo's data does not have it.
     pub product: Option<Coded>,
+    /// What its label says besides.
+    pub label: &'a Label,
     /// The name of a package that this read may begin.
     pub package: &'a str,
 }
@@ -386,17 +389,20 @@ impl<'a> Engine<'a> {
             return Ok(said);
         }
         let made = actions.len() > made_before;
+        notes::take_dates(state, meaning, input.label);
+        let notes = notes::notes(state, flow.movement, meaning, input.label);
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),
-            Meaning::Product(item) => self.item(flow, state, item.known),
+            Meaning::Product(item) => self.item(flow, state, item.known).noting(notes),
             Meaning::Package {
                 content: Some(item),
                 ..
-            } => self.content(flow, state, item),
+            } => self.content(flow, state, item).noting(notes),
             Meaning::Package { .. } if transition.acts.contains(&Act::Product) => {
                 self.item(flow, state, true)
             }
-            Meaning::Lot { .. } | Meaning::Quantity { .. } => self.item(flow, state, true),
+            Meaning::Lot { .. } => self.item(flow, state, true).noting(notes),
+            Meaning::Quantity { .. } => self.item(flow, state, true),
             Meaning::Command { .. } => self.next(flow, state, input.package),
             _ => self.next(flow, state, input.code),
         })

@@ -6,7 +6,9 @@
 //! [`Look`].
 
 use crate::decode::gs1::ElementString;
-use crate::decode::meaning::{By, Context, Item, Known, LotLabel, Meaning, Unclear, Understood};
+use crate::decode::meaning::{
+    By, Context, Item, Known, Label, LotLabel, Meaning, Unclear, Understood,
+};
 use crate::decode::profile::Symbology;
 
 use super::acts;
@@ -56,6 +58,8 @@ pub struct Heard {
     /// Of the product that was read.
     pub tracking: Tracking,
     pub lot: LotRead,
+    /// What its label says besides.
+    pub label: Label,
 }
 
 /// What a code says of a lot or serial number besides its meaning.
@@ -98,6 +102,7 @@ impl Scanned<'_> {
     #[must_use]
     pub fn hear(&self, awaited: Option<&Awaited>) -> Heard {
         let understood = self.context.understand_text(self.code, self.symbology);
+        let label = understood.as_ref().ok().map(|own| own.label.clone());
         let elements = understood
             .as_ref()
             .ok()
@@ -127,6 +132,7 @@ impl Scanned<'_> {
             read,
             tracking,
             lot,
+            label: label.unwrap_or_default(),
         }
     }
 
@@ -297,6 +303,8 @@ fn plain(understood: Result<Understood, Unclear>) -> Read {
         Ok(understood) => Read::Means(understood.meaning),
         Err(Unclear::Ambiguous { .. } | Unclear::Contradiction { .. }) => Read::Unclear,
         Err(Unclear::Measure { product, measure }) => Read::Unfit { product, measure },
-        Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. }) => Read::Damaged,
+        Err(Unclear::Gs1(_) | Unclear::NoQuantity { .. } | Unclear::DataIdentifier { .. }) => {
+            Read::Damaged
+        }
     }
 }

@@ -57,6 +57,12 @@ impl InCopy<'_> {
         }
     }
 
+    /// Whether the lots of a product have dates in Odoo. `true` where the product is not known.
+    #[must_use]
+    pub fn has_dates(&self, code: &str) -> bool {
+        !matches!(self.copy.product(code), Ok(Found::One(product)) if !product.has_dates)
+    }
+
     /// The names of what was found, for people.
     fn names(&self, kind: Kind, code: &str, found: Result<Found<i64>, CopyError>) -> Vec<String> {
         match found {

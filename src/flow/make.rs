@@ -53,6 +53,7 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
             to: work.to.clone(),
             lot,
             expiry: item.expiry.clone(),
+            best_before: item.best_before.clone(),
             package: item.package.clone().or_else(|| work.package.clone()),
         },
         Movement::Count => Action::Count {
@@ -135,7 +136,9 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
 fn counted(items: &[Item]) -> Vec<Item> {
     let mut counted: Vec<Item> = Vec::new();
     for item in items {
-        let is_same = |own: &&mut Item| own.is_same_product(item) && own.lot == item.lot;
+        let is_same = |own: &&mut Item| {
+            own.is_same_product(item) && (&own.lot, &own.package) == (&item.lot, &item.package)
+        };
         let joined = counted.iter_mut().find(is_same).and_then(|own| {
             *own = join(own, item)?;
             Some(())

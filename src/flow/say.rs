@@ -112,10 +112,14 @@ pub enum Key {
     UnknownFlow,
     NotHere,
     TooMuch,
+    /// Dates of a label that are not used.
+    NoteDates,
+    /// (37) beside (01) is taken as the quantity.
+    NoteCount,
 }
 
 impl Key {
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
@@ -159,6 +163,8 @@ impl Key {
         Self::UnknownFlow,
         Self::NotHere,
         Self::TooMuch,
+        Self::NoteDates,
+        Self::NoteCount,
     ];
 
     #[must_use]
@@ -207,6 +213,8 @@ impl Key {
             Self::UnknownFlow => "unknown-flow",
             Self::NotHere => "not-here",
             Self::TooMuch => "too-much",
+            Self::NoteDates => "note-dates",
+            Self::NoteCount => "note-count",
         }
     }
 }
@@ -225,6 +233,15 @@ pub struct Say {
     pub look: Option<Look>,
     /// The package that goods go into.
     pub package: Option<String>,
+    /// What is told once about the label.
+    pub notes: Vec<Note>,
+}
+
+/// One line about a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    pub key: Key,
+    pub arguments: Vec<(&'static str, String)>,
 }
 
 impl Say {
@@ -238,6 +255,7 @@ impl Say {
             dropped: None,
             look: None,
             package: None,
+            notes: Vec::new(),
         }
     }
 
@@ -281,6 +299,12 @@ impl Say {
         }
     }
 
+    #[must_use]
+    pub fn noting(mut self, notes: Vec<Note>) -> Self {
+        self.notes.extend(notes);
+        self
+    }
+
     /// In the person's language, cut to what a small screen shows.
     #[must_use]
     pub fn text(&self, language: Language) -> String {
@@ -304,7 +328,17 @@ impl Say {
         if let Some(package) = &self.package {
             text = format!("{}\n→ {package}", text.trim_end());
         }
-        cut(text.trim_end(), TEXT_CHARS_MAX)
+        let note = |note: &Note| fill(template(note.key.name(), language), &note.arguments);
+        let notes: Vec<_> = self.notes.iter().map(note).collect();
+        if notes.is_empty() {
+            return cut(text.trim_end(), TEXT_CHARS_MAX);
+        }
+        // The notes have their place, however long the names are.
+        let text = text.trim_end();
+        let least = text.chars().count().min(TEXT_CHARS_MAX / 2);
+        let notes = cut(&notes.join("\n"), TEXT_CHARS_MAX - 1 - least);
+        let room = TEXT_CHARS_MAX - 1 - notes.chars().count();
+        format!("{}\n{notes}", cut(text, room))
     }
 }
 

@@ -10,6 +10,8 @@ use crate::event::Measures;
 pub const ITEMS_MAX: usize = 200;
 /// Reads that can be taken back one by one.
 pub const TRAIL_MAX: usize = 50;
+/// Notes about labels that are not repeated; the oldest are forgotten first.
+pub const NOTED_MAX: usize = 100;
 
 /// What one device has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -30,6 +32,8 @@ pub struct State {
     pub(super) asks_quantity: bool,
     /// The code before looked like something else than a lot: scanned again, it is a new lot.
     pub(super) doubted: Option<String>,
+    /// What was told once of labels, the newest last.
+    pub(super) noted: Vec<String>,
     /// What a pause ended, until it is told.
     pub(super) dropped: Option<String>,
     /// The last scan that was read, when, and how many events it made.
@@ -68,6 +72,7 @@ pub struct Item {
     pub quantity: Decimal,
     pub lot: Option<String>,
     pub expiry: Option<String>,
+    pub best_before: Option<String>,
     pub tracking: Tracking,
     /// Odoo did not have the lot when it was read.
     pub is_new_lot: bool,

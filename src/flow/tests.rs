@@ -2,6 +2,7 @@
 
 mod any;
 mod codes;
+mod dates;
 mod labels;
 mod repeats;
 
@@ -12,7 +13,7 @@ use super::*;
 use crate::config::{Language, LotPattern};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
-use crate::decode::nomenclature::Nomenclature;
+use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::{FlowRules, Symbology};
 use crate::event::Action;
 
@@ -31,7 +32,9 @@ impl Known for Floor {
         match code {
             "CHAIR" => vec![product("Chair")],
             "TABLE" => vec![product("Table")],
-            "MILK" | "04000000000501" | "4000000000501" | "14000000000508" => vec![product("Milk")],
+            "MILK" | "00000000000017" | "04000000000501" | "4000000000501" | "14000000000508" => {
+                vec![product("Milk")]
+            }
             "PHONE" | "09506000134352" => vec![product("Phone")],
             "BOTH" | "25" => vec![product("Both")],
             "NUT" | "NUT-6" | "NUT-7" => vec![KnownProduct {
@@ -95,6 +98,24 @@ impl hear::Floor for Floor {
     }
 }
 
+/// What of Odoo's GS1 nomenclature matters here.
+fn odoo_gs1() -> Nomenclature {
+    let rule = |kind: &str, pattern: &str, content| Rule {
+        name: pattern.to_owned(),
+        sequence: 1,
+        encoding: Encoding::Gs1,
+        kind: kind.to_owned(),
+        pattern: pattern.to_owned(),
+        alias: String::new(),
+        content,
+        decimals: false,
+        uom: None,
+        weight: Unit::Kilogram,
+    };
+    let rules = vec![rule("quantity", r"(37)(\d{0,8})", Content::Measure)];
+    Nomenclature::gs1("", rules).unwrap()
+}
+
 struct Device {
     rules: FlowRules,
     state: State,
@@ -132,6 +153,7 @@ impl Device {
             means: &[],
             nomenclature: self.nomenclature.as_ref(),
             known: &Floor,
+            data_identifiers: false,
             year: 2026,
         };
         let shapes = looks::Shapes::of([
@@ -162,6 +184,7 @@ impl Device {
             tracking: heard.tracking,
             lot: heard.lot,
             product,
+            label: &heard.label,
             package: &package,
         };
         // As after a restart: what is kept is all there is.
@@ -242,11 +265,13 @@ fn line(action: &Action) -> String {
             lot,
             expiry,
             package,
+            best_before,
             ..
         } => format!(
-            "receive{} {quantity} {product}{}{}{}",
+            "receive{} {quantity} {product}{}{}{}{}",
             some("for", order),
             some("lot", lot),
+            some("best", best_before),
             some("until", expiry),
             some("into", package)
         ),

@@ -79,6 +79,8 @@ pub struct Product {
     /// By serial number: one of each.
     pub serial: bool,
     pub measure: Measure,
+    /// Whether its lots have dates in Odoo.
+    pub has_dates: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -394,6 +396,7 @@ impl Copy {
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
                 serial: row.tracking.as_deref() == Some("serial"),
                 measure: measure.with_precision(precision),
+                has_dates: row.use_expiration_date == Some(true),
             };
             (product, name(row))
         }))

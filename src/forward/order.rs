@@ -126,11 +126,37 @@ pub enum LotRef {
     /// A receipt makes it.
     New {
         name: String,
-        expiry: Option<String>,
+        dates: Option<Box<LotDates>>,
     },
 }
 
+/// The dates of a new lot, in Odoo's form, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LotDates {
+    pub expiry: String,
+    /// A lot with it is made before the document is sent.
+    pub best_before: Option<BestBefore>,
+}
+
+/// Until when a lot is best, and the dates that Odoo computes together with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BestBefore {
+    pub best_before: String,
+    /// From when on it is to be removed from the stock, and a person to be alerted.
+    pub removal: String,
+    pub alert: String,
+}
+
 impl LotRef {
+    /// When a new lot expires.
+    #[must_use]
+    pub fn expiry(&self) -> Option<&str> {
+        match self {
+            Self::New { dates, .. } => dates.as_ref().map(|dates| dates.expiry.as_str()),
+            Self::None | Self::Known { .. } => None,
+        }
+    }
+
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         match self {

@@ -9,12 +9,14 @@
 //! - `package`: packages that goods are taken out of although no scan names them.
 //! - `serial`: serial numbers that come in although they are in stock.
 //! - `coming`: what brings the goods that a bin does not hold yet.
+//! - `dates`: when a new lot expires, and until when it is best.
 //! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is
 //!   about.
 //! - `undo`: the same backwards, for what takes another document back.
 
 mod coming;
 mod count;
+mod dates;
 mod fix;
 mod meaning;
 mod names;
@@ -99,6 +101,8 @@ pub struct Ground<'a> {
     pub copy: &'a Copy,
     pub warehouse: &'a Warehouse,
     pub rules: &'a Rules,
+    /// The zone of days without a time.
+    pub zone: &'a TimeZone,
     /// When what was scanned was done.
     pub journal: &'a Journal,
     /// What counts go by; `None` where documents are only looked at.
@@ -113,6 +117,8 @@ pub struct Rules {
     pub stock: config::Stock,
     /// What is kept of posted documents is kept so long: `journal.retention_days`.
     pub retention_days: u32,
+    /// The zone of days without a time, where the configuration names one.
+    pub time_zone: Option<TimeZone>,
 }
 
 /// Whether the documents are about to be sent, or only looked at.
@@ -196,6 +202,7 @@ async fn resolve_together(
     if intent == Intent::Send {
         meaning::check(ground, &names, documents, &mut resolved)?;
         serial::check(odoo, ground, &names, documents, &mut resolved).await?;
+        dates::make_lots(odoo, ground, &mut resolved).await?;
     }
     plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
     Ok(resolved)
@@ -249,7 +256,7 @@ fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&
     if occurred < CLOCK_MIN {
         return (None, Some(flag::TIME_UNKNOWN));
     }
-    let day = occurred.to_zoned(TimeZone::UTC).date();
+    let day = occurred.to_zoned(ground.zone.clone()).date();
     match ground.rules.stock.closed_until {
         Some(closed) if day <= closed => (None, Some(flag::CLOSED_PERIOD)),
         _ => (Some(occurred), None),

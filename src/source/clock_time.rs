@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use crate::event::Name;
+use crate::event::{Name, is_plausible};
 
 /// Times that wait for the assembler; of more, the newest are dropped: devices say the time again.
 pub const CLOCK_TIMES_MAX: usize = 1_024;
@@ -58,7 +58,8 @@ fn time_of(state: &[u8]) -> Option<Timestamp> {
         return None;
     }
     let State { at } = serde_json::from_slice(state).ok()?;
-    at?.as_str()?.parse().ok()
+    let at: Timestamp = at?.as_str()?.parse().ok()?;
+    is_plausible(at).then_some(at)
 }
 
 #[cfg(test)]
@@ -77,6 +78,7 @@ mod tests {
             r#"{"at": 1763885730}"#,
             r#"{"at": "08:15"}"#,
             r#"{"at": null}"#,
+            r#"{"at": "5138-11-16T09:46:39Z"}"#,
             "[]",
             "online",
             "",

@@ -93,7 +93,8 @@ async fn read(desk: &mut Desk, hid: &Hid, mut typing: impl Typing) -> Result<Inf
             () = tokio::time::sleep(silence), if hid.silence_ms > 0 && keyboard.is_inside() => keyboard.silence(),
         };
         match frame {
-            None => {}
+            // Silence ends a code of keys as its terminator does, so none is unended.
+            None | Some(Frame::Unended(_)) => {}
             Some(Frame::Dropped(count)) => desk.threw_away(count),
             // A keyboard takes no answer.
             Some(Frame::Whole(code)) => drop(desk.take(vec![code]).await.ok_or(Ended::Stopped)?),

@@ -142,8 +142,8 @@ impl Profiles {
     pub(super) fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {
             Some(rule) if reading.channel == Channel::Scan => {
-                let scanned = decode::scanned(reading, &rule.profile).map(|(mut event, number)| {
-                    event.operator = event.operator.take().or(rule.operator);
+                let take = |(mut event, number): (Event, Option<String>)| {
+                    event.operator = event.operator.take().or_else(|| rule.operator.clone());
                     // A message that is sent again is for a person to judge: see `possible-repeat`.
                     if !event.flags.contains(&EventFlag::PossibleRepeat) {
                         self.name_repeat(&mut event, &rule.profile);
@@ -152,8 +152,9 @@ impl Profiles {
                         self.known().numbers.insert(event.device.clone(), number);
                     }
                     event
-                });
-                vec![scanned]
+                };
+                let scanned = decode::scanned(reading, &rule.profile).into_iter();
+                scanned.map(|scanned| scanned.map(take)).collect()
             }
             _ => decode::decode(reading),
         }

@@ -128,6 +128,11 @@ async fn converse(
             match frame {
                 Frame::Whole(code) => codes.push(code),
                 Frame::Dropped(count) => desk.threw_away(count),
+                Frame::Unended(bytes) => {
+                    let refused = desk.refuse_unended(bytes, &serial.framing).await;
+                    refused.ok_or(Ended::Stopped)?;
+                    answers.say(false);
+                }
             }
         }
         if endless > serial.framing.max_bytes {

@@ -263,7 +263,7 @@ Examples:
     /// Put one right: a corrected document takes its place, and the old one is kept
     #[command(after_help = "\
 ID is the document's number, its key, or at least six digits of the key. `parked show ID` numbers the lines.
-The fields are product, quantity, from, to, lot, package, owner and expiry, as the type of the document has them.
+The fields are product, quantity, from, to, lot, package, owner, expiry and best_before, as the type of the document has them.
 FIELD= takes an optional one away; quantity=0 leaves the line out (of a count: nothing is there).
 
 Examples:

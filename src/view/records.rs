@@ -151,9 +151,10 @@ fn what(action: &Action) -> Map<String, Value> {
             to,
             lot,
             expiry,
+            best_before,
             package,
         } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "expiry": expiry, "package": package
+            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "expiry": expiry, "best_before": best_before, "package": package
         }),
         Action::Count {
             product,
@@ -274,6 +275,8 @@ pub struct LineView {
     pub owner: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_before: Option<String>,
     /// The `seq` of each event that made this line; lists leave them out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub seqs: Vec<u64>,
@@ -358,6 +361,7 @@ impl LineView {
             package: line.package.clone(),
             owner: line.owner.clone(),
             expiry: line.expiry.clone(),
+            best_before: line.best_before.clone(),
             seqs: if with_seqs {
                 line.events.clone()
             } else {

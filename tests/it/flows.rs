@@ -6,6 +6,7 @@
 
 mod broker;
 mod cuts;
+mod dated;
 mod dock;
 mod together;
 
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -51,6 +53,14 @@ struct Script {
     /// weight.
     #[serde(default)]
     weighed: BTreeMap<String, String>,
+    /// Products whose lots have dates, with the days between best before and expiry.
+    #[serde(default)]
+    use_days: BTreeMap<String, u32>,
+    /// The site's; else UTC.
+    time_zone: Option<String>,
+    /// Lines of the profile's section `code`.
+    #[serde(default)]
+    code: String,
     /// What lies where before anything is read.
     #[serde(default)]
     before: Vec<Before>,
@@ -67,6 +77,8 @@ struct Script {
     /// What there is of lots and serial numbers in the end.
     #[serde(default)]
     lots: Vec<LotStock>,
+    #[serde(default)]
+    dates: Vec<dated::Dates>,
     /// Orders whose picking is done in the end.
     #[serde(default)]
     done: Vec<String>,
@@ -144,6 +156,7 @@ impl Stage {
         }
         std::fs::write(dir.path().join("odoo.key"), &target.api_key).unwrap();
         let config = Config {
+            time_zone: Some(TimeZone::UTC),
             site: Name::new(&fresh("s")).unwrap(),
             data_dir: dir.path().join("data"),
             listen: None,
@@ -377,6 +390,9 @@ impl Stage {
             let read = json!({"ids": [self.pickings[order]], "fields": ["state"]});
             let rows = self.target.ask("stock.picking", "read", read).await;
             assert_eq!(rows[0]["state"], "done", "{order}");
+        }
+        for dates in &script.dates {
+            self.check_dates(dates).await;
         }
         for stock in &script.stock {
             let bin = self
@@ -638,6 +654,7 @@ async fn play(name: &str, target: Target) {
     stage.furnish(&script).await;
     stage.with_mqtt(&script.start);
     stage.with_lot_patterns(&script);
+    stage.with_dates(&script).await;
     stage.start().await;
     let mut ring = Ring::on(&stage).await;
     for (number, step) in script.step.iter().enumerate() {
@@ -709,6 +726,7 @@ flows!(
     pack,
     pick,
     receive,
+    receive_dates,
     receive_labels,
     receive_pallets,
     receive_pattern_of_profile,
@@ -717,6 +735,7 @@ flows!(
     r#return,
     scrap,
     transfer,
+    transfer_formats,
     transfer_labels,
 );
 

@@ -56,6 +56,7 @@ fn document(number: u64, state: &str) -> DocumentView {
                 package: None,
                 owner: None,
                 expiry: None,
+                best_before: None,
                 seqs: Vec::new(),
             };
             3

@@ -218,6 +218,8 @@ scenarios!(
     receive_answer_lost_after_lines,
     receive_answer_lost_after_true_time,
     receive_answer_lost_after_validate,
+    receive_best_before,
+    receive_best_before_answer_lost,
     receive_blind,
     receive_blind_answer_lost_after_load,
     receive_blind_answer_lost_after_true_time,

@@ -212,18 +212,62 @@ async fn silence_ends_a_code_where_the_profile_says_so() {
 }
 
 #[tokio::test]
-async fn half_a_code_is_not_glued_to_the_next() {
+async fn half_a_code_is_a_rejected_reading_and_is_not_glued_to_the_next() {
     let mut rig = Rig::new(&profile(CR, "G", 0));
     rig.plug.send(b"4006").await;
+    assert_eq!(rig.plug.answer(1).await, "B");
+    rig.plug.send(b"B-2\r").await;
+    assert_eq!(rig.codes(1).await, ["B-2"]);
+    let rejected = rig.journal.as_ref().unwrap().rejected(0, 10).unwrap();
+    assert_eq!(
+        (
+            rejected.len(),
+            rejected[0].code.as_str(),
+            rejected[0].payload.as_slice()
+        ),
+        (1, "no-end", b"4006".as_slice())
+    );
+    rig.stop().await;
+}
+
+/// The scanner's suffix is LF, and the profile waits for CR.
+#[tokio::test]
+async fn codes_without_the_profiles_end_mark_are_rejected_with_the_remedy() {
+    let mut rig = Rig::new(&profile(CR, "G", 0));
+    rig.plug.send(b"LOC-BIN-0001\n").await;
+    assert_eq!(rig.plug.answer(1).await, "B");
+    let rejected = rig.journal.as_ref().unwrap().rejected(0, 10).unwrap();
+    let (code, message) = (rejected[0].code.as_str(), rejected[0].message.as_str());
+    assert_eq!(code, "no-end");
+    assert!(
+        message.contains(r"connection.framing.terminator of the profile to \n, which it sent"),
+        "{message}"
+    );
     rig.until("reported", |source| {
         source
             .detail
             .as_ref()
-            .is_some_and(|detail| detail.contains("4 bytes"))
+            .is_some_and(|detail| detail == message)
     })
     .await;
-    rig.plug.send(b"B-2\r").await;
-    assert_eq!(rig.codes(1).await, ["B-2"]);
+    rig.stop().await;
+}
+
+/// A real loss is reported, and the LF behind each CR is not.
+#[tokio::test]
+async fn the_lf_of_cr_lf_is_silent() {
+    let mut rig = Rig::new(&profile(CR, "G", 0));
+    rig.plug.send(b"A-1\r\n").await;
+    assert_eq!(rig.plug.answer(1).await, "G");
+    rig.plug.send(b"B-2\r\n\0C-3\r\n").await;
+    assert_eq!(rig.plug.answer(2).await, "GG");
+    assert_eq!(rig.codes(3).await, ["A-1", "B-2", "C-3"]);
+    rig.plug.send(&[b'x'; 100]).await;
+    rig.plug.send(b"\r\n").await;
+    rig.until("reported", |source| {
+        (source.detail.as_ref()).is_some_and(|detail| detail.contains("threw away 100 bytes"))
+    })
+    .await;
     rig.stop().await;
 }
 

@@ -22,6 +22,7 @@ fn defaults() -> Config {
     Config {
         site: Name::new("site1").unwrap(),
         data_dir: "/var/lib/stockrelay".into(),
+        time_zone: None,
         listen: Some(Listen {
             devices: Some(root().join("firmware-config/devices.toml")),
             ..Listen::default()

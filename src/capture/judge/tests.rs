@@ -54,12 +54,14 @@ fn receive(lot: Option<&str>) -> Event {
         to: None,
         lot: lot.map(str::to_owned),
         expiry: None,
+        best_before: None,
         package: None,
     })
 }
 
 fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
+        has_dates: false,
         id: 10,
         unit: 1,
         name: "Chair".to_owned(),
@@ -393,6 +395,7 @@ fn raw_scans_are_told_what_they_are_and_never_refused() {
 #[test]
 fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
+        has_dates: false,
         id: 10,
         unit: 1,
         name: "Chair".to_owned(),

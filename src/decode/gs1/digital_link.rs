@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::elements::{Element, ElementString, unknown};
+use super::elements::{Ai, Element, ElementString, unknown};
 use super::error::{Gs1Error, Gs1ErrorKind, shorten};
 use super::table::{Spec, TABLE};
 
@@ -30,31 +30,33 @@ pub(super) fn read(link: &str, offset: usize, year: i16) -> Result<ElementString
     };
     check_order(&pairs, offset)?;
     let mut elements = ElementString::empty(year);
-    for pair in pairs {
-        let mut value = unescape(pair.value, offset + pair.at)?;
-        // Shorter item numbers may stand in a link, and mean the same as with their zeros.
-        if pair.ai == "01" && matches!(value.len(), 8 | 12 | 13) {
-            value = format!("{value:0>14}");
-        }
-        elements.add(pair.ai, &value, Some(offset + pair.at))?;
+    for pair in &pairs {
+        add(&mut elements, pair.ai, pair.value, offset + pair.at)?;
     }
-    for (ai, value) in query
-        .split(['&', ';'])
-        .filter_map(|pair| pair.split_once('='))
-    {
+    let qualifiers = pairs
+        .first()
+        .and_then(|key| key.spec.key)
+        .unwrap_or_default();
+    for (ai, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
         // Keys that are no digits are a web site's own.
         if ai.is_empty() || !ai.bytes().all(|byte| byte.is_ascii_digit()) {
             continue;
         }
-        let at = Some(offset + place(link, value));
+        let at = offset + place(link, value);
         match Spec::of(ai) {
             None => return Err(unknown(ai, Some(offset + place(link, ai)))),
-            Some(spec) if spec.attribute => {
-                elements.add(ai, &unescape(value, offset + place(link, value))?, at)?;
+            Some(_)
+                if qualifiers
+                    .split([',', '|'])
+                    .any(|qualifier| qualifier == ai) =>
+            {
+                let accepted = "a qualifier of the key in the path, behind the key";
+                return Err(refused(Some(at), ai, accepted));
             }
+            Some(spec) if spec.attribute => add(&mut elements, ai, value, at)?,
             Some(_) => {
                 return Err(refused(
-                    at,
+                    Some(at),
                     ai,
                     "an application identifier that may stand behind the ?",
                 ));
@@ -62,6 +64,25 @@ pub(super) fn read(link: &str, offset: usize, year: i16) -> Result<ElementString
         }
     }
     Ok(elements)
+}
+
+/// One more element of a link. Each application identifier stands in a link once, also where the
+/// value is the same.
+fn add(elements: &mut ElementString, ai: &str, escaped: &str, at: usize) -> Result<(), Gs1Error> {
+    let mut value = unescape(escaped, at)?;
+    // Shorter item numbers may stand in a link, and mean the same as with their zeros.
+    if matches!(ai, "01" | "02") && matches!(value.len(), 8 | 12 | 13) {
+        value = format!("{value:0>14}");
+    }
+    if elements.get(ai).is_some() {
+        let accepted = format!("({ai}) once in a link");
+        return Err(Gs1Error {
+            kind: Gs1ErrorKind::Repeated,
+            ai: Ai::new(ai),
+            ..refused(Some(at), &value, &accepted)
+        });
+    }
+    elements.add(ai, &value, Some(at))
 }
 
 impl ElementString {
@@ -107,6 +128,12 @@ impl ElementString {
                     .any(|qualifier| qualifier == ai.as_str())
             {
                 continue;
+            }
+            // A qualifier of the key does not stand behind the ?.
+            let is_qualifier = (Spec::of(key.ai.as_str()).and_then(|spec| spec.key))
+                .is_some_and(|all| all.split([',', '|']).any(|one| one == ai.as_str()));
+            if is_qualifier {
+                return None;
             }
             Spec::of(ai.as_str()).filter(|spec| spec.attribute)?;
             push(&mut link, mark, ai.as_str(), '=', value);

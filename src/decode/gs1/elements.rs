@@ -160,6 +160,16 @@ impl ElementString {
             .try_for_each(|(ai, spec)| self.exclusion(ai, spec))
     }
 
+    /// The same for all but one of the application identifiers.
+    pub fn check_exclusions_without(&self, ai: &str) -> Result<(), Gs1Error> {
+        let others = self.elements.iter().filter(|one| one.ai.as_str() != ai);
+        let others = Self {
+            elements: others.cloned().collect(),
+            year: self.year,
+        };
+        others.check_exclusions()
+    }
+
     fn specs(&self) -> impl Iterator<Item = (Ai, &'static Spec)> {
         let spec = |element: &Element| Some((element.ai, Spec::of(element.ai.as_str())?));
         self.elements.iter().filter_map(spec)
@@ -339,6 +349,15 @@ impl ElementString {
             |Element { ai, value }: &Element| format!("({ai}){}", value.replace('(', "\\("));
         self.elements.iter().map(bracketed).collect()
     }
+}
+
+/// The application identifiers of dates that are a day, with what they say in these elements: the
+/// days of production (11), payment (12), packing (13), best before (15), sell by (16) and expiry (17).
+#[must_use]
+pub fn dates(elements: &ElementString) -> Vec<(&'static str, Date)> {
+    let days = ["11", "12", "13", "15", "16", "17"];
+    let day = |ai: &'static str| Some((ai, elements.date(ai)?));
+    days.into_iter().filter_map(day).collect()
 }
 
 pub(super) fn unknown(ai: &str, offset: Option<usize>) -> Gs1Error {

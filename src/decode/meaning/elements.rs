@@ -310,6 +310,7 @@ impl Details {
             lot: self.lot.clone(),
             serial: self.serial.clone(),
             expiry: self.expiry,
+            best_before: None,
             quantity: self.count,
             weight_kg: self.weight_kg,
             measures: self.printed.clone(),

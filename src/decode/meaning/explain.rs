@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::envelope::Envelope;
 use super::{CommandCode, Context, Meaning, Understood, readings};
 use crate::decode::gs1::{ElementString, carrier};
 use crate::decode::profile::Symbology;
@@ -66,7 +67,11 @@ impl Context<'_> {
         let rule = self.rule_for(text);
         let is_gs1 = symbology.is_some_and(Symbology::is_gs1) || carrier(text).is_some();
         let command = CommandCode::of(text).map(|command| Meaning::Command { command });
-        let gs1 = is_gs1.then(|| self.by_gs1(text)).transpose();
+        let gs1 = match Envelope::of(text) {
+            Some(envelope) => self.by_envelope(text, &envelope, symbology),
+            None if is_gs1 => self.by_gs1(text).map(Some),
+            None => Ok(None),
+        };
         let gs1 = gs1.map(|understood| understood.map(|Understood { meaning, .. }| meaning));
         // A label that Odoo printed says something only where Odoo's data has its product.
         let known = match self.known_as(text, symbology) {

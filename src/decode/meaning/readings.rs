@@ -29,6 +29,29 @@ pub(super) fn gtin(text: &str, symbology: Option<&Symbology>) -> Option<Gtin> {
     }
 }
 
+/// The EAN or UPC before an add-on of two or five digits, by the length of a text and the check digit
+/// of what is before the add-on. Without a symbology only an EAN-13 is looked for.
+pub(super) fn main_symbol<'t>(text: &'t str, symbology: Option<&Symbology>) -> Option<&'t str> {
+    let lengths: &[usize] = match symbology.map(Symbology::as_str) {
+        Some("ean13" | "upca") => &[13, 12],
+        Some("upce") => &[13, 12, 8],
+        None => &[13],
+        _ => return None,
+    };
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let main = |length: &usize| {
+        let (main, add_on) = text.split_at_checked(*length)?;
+        let is_item = match length {
+            8 => Gtin::from_upc_e(main).is_some(),
+            _ => Gtin::new(main).is_some(),
+        };
+        (matches!(add_on.len(), 2 | 5) && is_item).then_some(main)
+    };
+    lengths.iter().find_map(main)
+}
+
 /// Every product that the copy knows under a text's forms, each once, with what the nomenclature says about it.
 pub(super) fn products(
     text: &str,
@@ -187,7 +210,7 @@ pub(super) fn by_form(
     if let Some(gtin) = gtin {
         return (item(gtin), By::Form);
     }
-    if is_sscc(text) {
+    if is_sscc(text) && !symbology.is_some_and(Symbology::is_item_number) {
         return (
             Meaning::Package {
                 code: text.to_owned(),

@@ -6,6 +6,7 @@ use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 use crate::decode::profile::Kind;
 
+mod formats;
 mod measures;
 mod site;
 
@@ -128,6 +129,7 @@ fn ask(
         means,
         nomenclature: Some(&nomenclature),
         known: copy,
+        data_identifiers: false,
         year: 2026,
     };
     context.understand_text(text, symbology.and_then(Symbology::of).as_ref())

@@ -1,16 +1,21 @@
 //! A vendor's JSON payload, by JSON pointers (RFC 6901).
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::read::Wrong;
+use super::read::{Part, Wrong};
 use super::{Payload, Symbology, TimeFormat};
-use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::decode::wrapping::Form;
+use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
 
 /// What a payload says besides its code.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub code: String,
+    /// Whether it was a field of JSON.
+    pub is_field: bool,
     pub id: Option<String>,
     pub at: Option<Timestamp>,
     pub symbology: Option<Symbology>,
@@ -20,16 +25,93 @@ pub(super) struct Found {
     pub device: Option<String>,
 }
 
+/// The payload that `docs/mqtt.md` describes, for devices whose profile describes none: an object
+/// with `code`, a quoted text, or an array of them. `None`: the text is the code itself.
+pub(super) fn of_contract(text: &str) -> Option<Vec<Part>> {
+    let form = Form::of(text);
+    if form == Form::Text {
+        return None;
+    }
+    let json: Value = serde_json::from_str(text).ok()?;
+    let payload = Payload::of_contract();
+    Some(match json {
+        Value::Array(elements) => elements
+            .iter()
+            .map(|one| payload.element(one, one))
+            .collect(),
+        // A barcode may hold a JSON object of somebody else's.
+        Value::Object(ref object) if !object.contains_key("code") => return None,
+        one => vec![payload.element(&one, &one)],
+    })
+}
+
 impl Payload {
-    pub(super) fn find(&self, bytes: &[u8]) -> Result<Found, Wrong> {
+    fn of_contract() -> Self {
+        let at = |name: &str| Some(format!("/{name}"));
+        Self {
+            each: Some(String::new()),
+            code: "/code".to_owned(),
+            id: at("id"),
+            time: at("at"),
+            time_format: TimeFormat::Rfc3339,
+            symbology: at("symbology"),
+            operator: at("operator"),
+            device: None,
+            only: BTreeMap::new(),
+        }
+    }
+
+    /// The reads of a payload, in their order.
+    pub(super) fn find(&self, bytes: &[u8]) -> Result<Vec<Part>, Wrong> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| {
             (
                 "bad-json",
                 format!("the payload is not JSON: {error}; the profile's [payload] wants it"),
             )
         })?;
+        let Some(each) = &self.each else {
+            if json.is_array() && self.code_of(&json)?.is_none() {
+                return Err((
+                    "no-code",
+                    format!(
+                        "the payload is an array, and there is no code at {}: set payload.each = \"\", where each element is a read",
+                        self.code
+                    ),
+                ));
+            }
+            return Ok(vec![self.element(&json, &json)]);
+        };
+        match json.pointer(each) {
+            Some(Value::Array(elements)) => Ok(elements
+                .iter()
+                .take(super::read::READS_MAX + 1)
+                .map(|element| self.element(element, &json))
+                .collect()),
+            // Some readers send a single read without an array around it.
+            Some(element @ Value::Object(_)) => Ok(vec![self.element(element, &json)]),
+            _ => {
+                self.is_read(&json, &json)?;
+                let found = if each.is_empty() { "the payload" } else { each };
+                Err((
+                    "no-code",
+                    format!("{found} is no array of reads, which the profile's payload.each says"),
+                ))
+            }
+        }
+    }
+
+    fn code_of(&self, json: &Value) -> Result<Option<String>, Wrong> {
+        match json {
+            // An array of codes alone.
+            Value::String(code) if self.each.is_some() => Ok(Some(code.clone())),
+            _ => text(json, &self.code),
+        }
+    }
+
+    /// Refuses a message that the profile's `only` says is no read.
+    fn is_read(&self, element: &Value, whole: &Value) -> Result<(), Wrong> {
         for (pointer, wanted) in &self.only {
-            let found = text(&json, pointer)?;
+            let found = either(element, whole, pointer)?;
             if found.as_ref() != Some(wanted) {
                 let found = found.unwrap_or_else(|| "nothing".to_owned());
                 return Err((
@@ -38,44 +120,58 @@ impl Payload {
                 ));
             }
         }
-        let code = text(&json, &self.code)?
+        Ok(())
+    }
+
+    /// One read. What the element does not say of itself, the message around it says; but for the
+    /// code and the id, which are each read's own.
+    fn element(&self, element: &Value, whole: &Value) -> Part {
+        self.is_read(element, whole)?;
+        let code = (self.code_of(element)?)
             .ok_or_else(|| ("no-code", format!("there is no code at {}", self.code)))?;
-        let get = |pointer: &Option<String>, max: usize| match pointer {
-            None => Ok(None),
-            Some(pointer) => match text(&json, pointer)? {
-                Some(text) if text.len() > max => Err((
-                    "bad-field",
-                    format!(
-                        "{pointer} has {} bytes; at most {max} are taken",
-                        text.len()
-                    ),
-                )),
-                found => Ok(found.filter(|text| !text.is_empty())),
-            },
+        let bounded = |pointer: &str, max: usize, found: Option<String>| match found {
+            Some(text) if text.len() > max => Err((
+                "bad-field",
+                format!(
+                    "{pointer} has {} bytes; at most {max} are taken",
+                    text.len()
+                ),
+            )),
+            found => Ok(found.filter(|text| !text.is_empty())),
         };
-        let name = get(&self.symbology, TEXT_BYTES_MAX)?;
+        let get = |pointer: &Option<String>| match pointer {
+            None => Ok(None),
+            Some(pointer) => bounded(pointer, TEXT_BYTES_MAX, either(element, whole, pointer)?),
+        };
+        let id = match &self.id {
+            None => None,
+            Some(pointer) => bounded(pointer, EVENT_ID_BYTES_MAX, text(element, pointer)?)?,
+        };
+        let name = get(&self.symbology)?;
         let aim = name
             .clone()
             .filter(|name| Symbology::of_aim(name).is_some());
+        let at = match &self.time {
+            None => None,
+            Some(pointer) => self.at(either(element, whole, pointer)?, pointer)?,
+        };
         Ok(Found {
             code,
-            id: get(&self.id, EVENT_ID_BYTES_MAX)?,
-            at: self
-                .time
-                .as_ref()
-                .map_or(Ok(None), |pointer| self.at(&json, pointer))?,
+            is_field: true,
+            id,
+            at,
             symbology: name
                 .as_deref()
                 .and_then(|name| Symbology::of_aim(name).or_else(|| Symbology::of(name))),
             aim,
-            operator: get(&self.operator, TEXT_BYTES_MAX)?,
-            device: get(&self.device, TEXT_BYTES_MAX)?,
+            operator: get(&self.operator)?,
+            device: get(&self.device)?,
         })
     }
 
     /// The device's time; one that is wrong is refused, since it would become the time of the movement.
-    fn at(&self, json: &Value, pointer: &str) -> Result<Option<Timestamp>, Wrong> {
-        let Some(text) = text(json, pointer)? else {
+    fn at(&self, text: Option<String>, pointer: &str) -> Result<Option<Timestamp>, Wrong> {
+        let Some(text) = text else {
             return Ok(None);
         };
         let number = || text.parse::<i64>().ok();
@@ -84,6 +180,7 @@ impl Payload {
             TimeFormat::UnixMs => number().and_then(|ms| Timestamp::from_millisecond(ms).ok()),
             TimeFormat::UnixS => number().and_then(|s| Timestamp::from_second(s).ok()),
         };
+        let at = at.filter(|at| is_plausible(*at));
         at.map(Some).ok_or_else(|| {
             let accepted = match self.time_format {
                 TimeFormat::Rfc3339 => "a time such as 2026-11-23T08:15:30Z",
@@ -92,9 +189,17 @@ impl Payload {
             };
             (
                 "bad-field",
-                format!("{pointer} is {text:.80}; accepted is {accepted}"),
+                format!("{pointer} is {text:.80}; accepted is {accepted}, of 1970 to 2199"),
             )
         })
+    }
+}
+
+/// The text or number at a place of an element, or else of the message around it.
+fn either(element: &Value, whole: &Value, pointer: &str) -> Result<Option<String>, Wrong> {
+    match text(element, pointer)? {
+        Some(text) => Ok(Some(text)),
+        None => text(whole, pointer),
     }
 }
 

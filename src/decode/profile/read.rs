@@ -1,45 +1,56 @@
 //! From what a scanner sent to a [`Scan`], step by step.
 
-use super::payload::Found;
+use super::payload::{self, Found};
 use super::text::{decoded, shown, visible};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 
 /// The longest code, in bytes: a QR code holds 4,296 characters.
 const CODE_BYTES_MAX: usize = 4 << 10;
 
+/// Reads in one message at the most.
+pub(super) const READS_MAX: usize = crate::decode::EVENTS_MAX;
+/// U+FEFF in UTF-8.
+const BOM: &[u8] = b"\xef\xbb\xbf";
+
 impl Profile {
-    /// What one frame or payload says. A frame may still have its end marks.
+    /// Reads a frame or payload that holds one code. A frame may still have its end marks.
+    ///
+    /// Of a payload that holds several, this is the first; [`Self::read_all`] reads them all.
     pub fn read(&self, bytes: &[u8]) -> Result<Scan, Refusal> {
-        let mut reading = Reading::default();
-        match self.scan(bytes, &mut reading) {
-            Ok((text, aim, found)) => {
-                let aim_symbology = aim.as_deref().and_then(Symbology::of_aim);
-                Ok(Scan {
-                    text,
-                    symbology: aim_symbology.or(found.symbology),
-                    aim,
-                    id: found.id,
-                    at: found.at,
-                    operator: found.operator,
-                    device: found.device,
-                    steps: reading.steps,
-                })
-            }
-            Err((code, message)) => Err(Refusal {
-                code,
-                message,
-                steps: reading.steps,
-            }),
-        }
+        self.read_all(bytes).swap_remove(0)
     }
 
-    fn scan(
-        &self,
-        bytes: &[u8],
-        reading: &mut Reading,
-    ) -> Result<(String, Option<String>, Found), Wrong> {
+    /// Reads all codes of a frame or payload, in their order. Never empty.
+    #[must_use]
+    pub fn read_all(&self, bytes: &[u8]) -> Vec<Result<Scan, Refusal>> {
+        let mut reading = Reading::default();
+        let parts = match self.parts(bytes, &mut reading) {
+            Ok(parts) => parts,
+            Err(wrong) => return vec![Err(reading.refuse(wrong))],
+        };
+        let scan = |part: Result<Found, Wrong>| {
+            let mut reading = reading.clone();
+            let scan = part.and_then(|found| {
+                if found.is_field {
+                    reading.step("payload", &shown(bytes), &found.code);
+                }
+                self.scan(found, &mut reading)
+            });
+            match scan {
+                Ok(scan) => Ok(Scan {
+                    steps: reading.steps,
+                    ..scan
+                }),
+                Err(wrong) => Err(reading.refuse(wrong)),
+            }
+        };
+        parts.into_iter().map(scan).collect()
+    }
+
+    /// The parts of a frame or payload that each hold one code. Never empty.
+    fn parts(&self, bytes: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
         let max = self.connection.max_bytes();
-        let frame = self.connection.unframed(bytes);
+        let frame = self.unwrapped(bytes);
         reading.step("framing", &shown(bytes), &shown(frame));
         if frame.len() > max {
             return Err((
@@ -53,18 +64,61 @@ impl Profile {
         if frame.is_empty() {
             return Err(("empty", "nothing came but end marks".to_owned()));
         }
-        let (text, found) = if let Some(payload) = &self.payload {
-            let found = payload.find(frame)?;
-            reading.step("payload", &shown(frame), &found.code);
-            (found.code.clone(), found)
+        let parts = if self.connection.has_lines() {
+            let lines = frame.split(|byte| matches!(byte, b'\r' | b'\n'));
+            let lines = lines.filter(|line| !line.trim_ascii().is_empty());
+            let read = |line| match self.part(line, reading) {
+                Ok(parts) => parts,
+                Err(wrong) => vec![Err(wrong)],
+            };
+            lines.take(READS_MAX + 1).flat_map(read).collect()
         } else {
-            let text = decoded(frame, self.code.encoding).map_err(|at| {
-                ("bad-encoding", format!("byte {at} is no UTF-8: set the scanner to UTF-8, or code.encoding to what it sends"))
-            })?;
-            reading.step("encoding", &shown(frame), &text);
-            (text, Found::default())
+            self.part(frame, reading)?
         };
-        let text = self.cleaned(&text, reading)?;
+        match parts.len() {
+            0 => Err(("empty", "the message holds no read".to_owned())),
+            1..=READS_MAX => Ok(parts),
+            _ => Err((
+                "too-many-events",
+                format!("the message holds more than {READS_MAX} reads; send more messages"),
+            )),
+        }
+    }
+
+    /// The codes of a frame, or of one of its lines.
+    fn part(&self, frame: &[u8], reading: &mut Reading) -> Result<Vec<Part>, Wrong> {
+        if let Some(payload) = &self.payload {
+            return payload.find(frame);
+        }
+        let text = decoded(frame, self.code.encoding).map_err(|at| {
+            ("bad-encoding", format!("byte {at} is no UTF-8: set the scanner to UTF-8, or code.encoding to what it sends"))
+        })?;
+        let of_contract = match &self.connection {
+            Connection::Mqtt(_) => payload::of_contract(&text),
+            Connection::Serial(_) | Connection::Hid(_) => None,
+        };
+        if let Some(parts) = of_contract {
+            return Ok(parts);
+        }
+        reading.step("encoding", &shown(frame), &text);
+        Ok(vec![Ok(Found {
+            code: text,
+            ..Found::default()
+        })])
+    }
+
+    /// A frame without its marks, and without what programs put around a text.
+    fn unwrapped<'b>(&self, bytes: &'b [u8]) -> &'b [u8] {
+        // A NUL may stand before or behind the mark that ends a frame.
+        let mut frame = without_nuls(self.connection.unframed(without_nuls(bytes)));
+        if self.payload.is_some() || self.code.encoding == super::Encoding::Utf8 {
+            frame = frame.strip_prefix(BOM).unwrap_or(frame);
+        }
+        frame
+    }
+
+    fn scan(&self, found: Found, reading: &mut Reading) -> Result<Scan, Wrong> {
+        let text = self.cleaned(&found.code, reading)?;
         let (text, aim) = self.without_aim(text, found.aim.as_deref(), reading);
         if text.is_empty() {
             return Err((
@@ -90,7 +144,23 @@ impl Profile {
                 ),
             ));
         }
-        Ok((text, aim, found))
+        if let Some("]E1" | "]E2") = aim.as_deref() {
+            return Err((
+                "not-a-scan",
+                "it is the add-on of an EAN or UPC alone, which names no product: set the scanner to read such codes without their add-ons".to_owned(),
+            ));
+        }
+        let aim_symbology = aim.as_deref().and_then(Symbology::of_aim);
+        Ok(Scan {
+            text,
+            symbology: aim_symbology.or(found.symbology),
+            aim,
+            id: found.id,
+            at: found.at,
+            operator: found.operator,
+            device: found.device,
+            steps: Vec::new(),
+        })
     }
 
     /// Without what the scanner puts around a code.
@@ -126,9 +196,9 @@ impl Profile {
             let with = text.replace(gs.as_str(), "\x1d");
             text = reading.part("gs", &text, &with);
         }
-        if rules.trim {
-            text = reading.part("trim", &text, text.trim());
-        }
+        let is_end = |c: char| c == '\0' || rules.trim && c.is_whitespace();
+        let trimmed = if rules.trim { text.trim_start() } else { &text };
+        text = reading.part("trim", &text, trimmed.trim_end_matches(is_end));
         Ok(text)
     }
 
@@ -159,7 +229,23 @@ impl Profile {
                     .as_ref()
                     .map(|symbology| symbology.as_str().to_owned())
             };
-            match self.read(&bytes) {
+            let mut reads = self.read_all(&bytes);
+            let codes: Vec<_> = std::iter::once(&sample.code).chain(&sample.more).collect();
+            if reads.len() != codes.len() {
+                let (found, wanted) = (reads.len(), codes.len());
+                return Some(format!("sample[{at}] holds {found} reads, not {wanted}"));
+            }
+            let others = reads.split_off(1);
+            if let Some((scan, code)) = (others.iter().zip(&sample.more))
+                .find(|(scan, code)| scan.as_ref().map_or(true, |scan| scan.text != **code))
+            {
+                let found = match scan {
+                    Ok(scan) => format!("{:?}", scan.text),
+                    Err(refusal) => refusal.to_string(),
+                };
+                return Some(format!("sample[{at}] has {found} in the place of {code:?}"));
+            }
+            match reads.swap_remove(0) {
                 Err(refusal) => Some(format!("sample[{at}] is refused: {refusal}")),
                 Ok(scan) if scan.text != sample.code => Some(format!(
                     "sample[{at}] is read as {:?}, not as {:?}",
@@ -187,15 +273,32 @@ impl Profile {
     }
 }
 
+/// Bytes without the NULs at their end.
+fn without_nuls(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte != 0);
+    &bytes[..end.map_or(0, |end| end + 1)]
+}
+
 /// A refusal's code and message.
 pub(super) type Wrong = (&'static str, String);
 
-#[derive(Default)]
+/// What one part of a message says.
+pub(super) type Part = Result<Found, Wrong>;
+
+#[derive(Clone, Default)]
 struct Reading {
     steps: Vec<Step>,
 }
 
 impl Reading {
+    fn refuse(self, (code, message): Wrong) -> Refusal {
+        Refusal {
+            code,
+            message,
+            steps: self.steps,
+        }
+    }
+
     /// Keeps what a step made; nothing where it changed nothing.
     fn step(&mut self, what: &'static str, before: &str, after: &str) {
         let (before, after) = (visible(before), visible(after));
@@ -227,6 +330,11 @@ impl Connection {
             Self::Hid(hid) => hid.max_bytes,
             Self::Mqtt(mqtt) => mqtt.max_bytes,
         }
+    }
+
+    /// Whether each line of a message is a read.
+    fn has_lines(&self) -> bool {
+        matches!(self, Self::Mqtt(mqtt) if mqtt.lines)
     }
 
     /// A frame without the marks that end it, be they there still or not.

@@ -8,6 +8,8 @@ use serde_json::Value as Json;
 
 use super::*;
 
+mod reads;
+
 const LEAST: &str = r#"
 [profile]
 name = "mine"

@@ -240,7 +240,7 @@ pub fn complete(store: &mut Store, model: &str, mut row: Row) -> Row {
             row.insert("name".into(), json!(format!("{letter}{number:05}")));
             row.insert("state".into(), json!("draft"));
         }
-        "stock.lot" => default(&mut row, "company_id", json!(1)),
+        "stock.lot" => super::lots::complete(store, &mut row),
         "res.users.apikeys" => default(&mut row, "expiration_date", json!(moment())),
         _ => {}
     }

@@ -444,9 +444,14 @@ fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal
         .find(|(_, lot)| id_of(lot, "product_id") == product && text_of(lot, "name") == name);
     let known = known.map(|(id, _)| id);
     let lot = known.unwrap_or_else(|| {
-        let expiry = values.get("expiration_date").cloned().unwrap_or(json!(false));
-        let values = json!({"name": name, "product_id": product, "expiration_date": expiry, "company_id": 1});
-        store.insert("stock.lot", row(values))
+        let expiry = values
+            .get("expiration_date")
+            .cloned()
+            .unwrap_or(json!(false));
+        let mut values =
+            row(json!({"name": name, "product_id": product, "expiration_date": expiry}));
+        super::lots::complete(store, &mut values);
+        store.insert("stock.lot", values)
     });
     store.set(LINE, line, "lot_id", json!(lot));
     Ok(())

@@ -238,7 +238,7 @@ mod tests {
         packed.lines[0].owner = Some(5);
         packed.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),
-            expiry: None,
+            dates: None,
         };
         let mut held = line(1.0);
         held["result_package_id"] = 4.into();

@@ -55,6 +55,8 @@ pub struct Client {
     company: Option<i64>,
     pub(super) me: Option<i64>,
     pub(super) shipping: Option<Vec<String>>,
+    /// Whether products have a field for dates of lots; `None` before it was asked.
+    pub(super) has_dates: Option<bool>,
     /// Whether moves know the sales that they are for.
     pub(super) has_sales: Option<bool>,
 }
@@ -110,6 +112,7 @@ impl Client {
             company: None,
             me: None,
             shipping: None,
+            has_dates: None,
             has_sales: None,
         })
     }
@@ -246,6 +249,11 @@ impl Client {
     #[must_use]
     pub fn api(&self) -> Option<&'static str> {
         self.manner.map(|manner| manner.wire.name())
+    }
+
+    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has one.
+    pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
+        Ok(self.manner().await?.dialect < Dialect::V18)
     }
 
     async fn manner(&mut self) -> Result<Manner, Failure> {

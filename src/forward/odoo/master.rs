@@ -106,6 +106,9 @@ pub struct Row {
         skip_serializing_if = "Option::is_none"
     )]
     pub is_storable: Option<bool>,
+    /// Whether the lots of the product have dates; missing where no app keeps any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_expiration_date: Option<bool>,
     /// `internal`, `customer`, `inventory`, ..., for locations.
     #[serde(
         default,
@@ -334,13 +337,9 @@ impl Client {
                 domain.push(written);
             }
         }
-        self.search(
-            kind.model(),
-            &Value::Array(domain),
-            kind.fields(),
-            PAGE_ROWS,
-        )
-        .await
+        let fields = self.fields_of(kind).await?;
+        let domain = Value::Array(domain);
+        self.search(kind.model(), &domain, &fields, PAGE_ROWS).await
     }
 
     /// The external ids of these units: they tell which unit is which, in any language.
@@ -391,8 +390,8 @@ impl Client {
         domain.extend(leaves);
         let mut found = Vec::new();
         let take = |row| found.push(row);
-        self.search_all(kind.model(), domain, kind.fields(), take)
-            .await?;
+        let fields = self.fields_of(kind).await?;
+        self.search_all(kind.model(), domain, &fields, take).await?;
         Ok(found)
     }
 

@@ -29,7 +29,7 @@ use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
 /// The pause before a failed `load` is sent again; each further one is twice as long.
-const LOAD_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     /// These pickings with their moves and lines.
@@ -276,6 +276,13 @@ impl Client {
         Ok(self.shipping.clone().unwrap_or_default())
     }
 
+    /// The time zone of the key's user. `None`: Odoo names none that is known here.
+    pub async fn zone(&mut self) -> Result<Option<TimeZone>, Failure> {
+        let context: Value = self.call("res.users", "context_get", &json!({})).await?;
+        let name = context["tz"].as_str();
+        Ok(name.and_then(|name| TimeZone::get(name).ok()))
+    }
+
     /// The id of the key's user.
     pub async fn me(&mut self) -> Result<i64, Failure> {
         if let Some(me) = self.me {
@@ -335,9 +342,8 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
             LotRef::New { name, .. } => Some(name.clone()),
             _ => None,
         }),
-        ("move_line_ids/expiration_date", |row| match &row.lot {
-            LotRef::New { expiry, .. } => expiry.clone(),
-            _ => None,
+        ("move_line_ids/expiration_date", |row| {
+            row.lot.expiry().map(str::to_owned)
         }),
         ("move_line_ids/package_id/.id", |row| {
             row.package.map(|id| id.to_string())

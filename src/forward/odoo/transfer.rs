@@ -275,9 +275,8 @@ const PERHAPS: [Cell; 6] = [
         LotRef::New { name, .. } => Some(name.clone()),
         _ => None,
     }),
-    ("move_line_ids/expiration_date", |line| match &line.lot {
-        LotRef::New { expiry, .. } => expiry.clone(),
-        _ => None,
+    ("move_line_ids/expiration_date", |line| {
+        line.lot.expiry().map(str::to_owned)
     }),
     ("move_line_ids/package_id/.id", |line| {
         line.package.map(|id| id.to_string())
@@ -407,6 +406,7 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
 mod tests {
     use super::*;
     use crate::forward::odoo::Lots;
+    use crate::forward::order::LotDates;
 
     fn transfer(key: u8, lines: usize) -> Transfer {
         let line = TransferLine {
@@ -472,7 +472,10 @@ mod tests {
         });
         b.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),
-            expiry: Some("2027-04-30".to_owned()),
+            dates: Some(Box::new(LotDates {
+                expiry: "2027-04-30".to_owned(),
+                best_before: None,
+            })),
         };
         let (fields, rows) = rows(&warehouse(), &[&a, &b]);
         assert_eq!(fields[5], "return_id/.id");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::dates::ExpiryRules;
 use super::{Asked, Ground, Intent, Resolved, reason};
 use crate::clock;
 use crate::document::{Line, Purpose};
@@ -17,6 +18,8 @@ pub(super) struct Names {
     pub packages: BTreeMap<String, Vec<i64>>,
     pub owners: BTreeMap<String, BTreeSet<i64>>,
     pub inventory: BTreeMap<i64, i64>,
+    /// Of products whose lines have dates.
+    pub expiry_rules: ExpiryRules,
 }
 
 impl Names {
@@ -48,6 +51,10 @@ impl Names {
         names.owners = ask_for_owners(odoo, &lines).await?;
         let products = written_off(ground.copy, documents)?;
         names.inventory = odoo.inventory_locations(&products).await?;
+        let products = dated(ground.copy, documents)?;
+        if !products.is_empty() {
+            names.expiry_rules = odoo.expiry_rules(&products).await?;
+        }
         Ok(names)
     }
 
@@ -79,6 +86,18 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
         }
     }
     filled
+}
+
+/// The products of received lines with dates.
+fn dated(copy: &Copy, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
+    let mut products = BTreeSet::new();
+    for line in documents.iter().flat_map(|asked| &asked.document.lines) {
+        let is_dated = line.expiry.is_some() || line.best_before.is_some();
+        if let (true, Found::One(product)) = (is_dated, copy.product(&line.product)?) {
+            products.insert(product.id);
+        }
+    }
+    Ok(products)
 }
 
 /// The products of counts and scraps.

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
+use super::dates::new_lot;
 use super::names::{Names, location, named_package, owner, package, product};
 use super::transfer::quantity;
 use super::{Asked, Ground, Prepared, Resolved};
 use crate::document::{Line, Purpose};
 use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::odoo::order::odoo_time;
 use crate::forward::order::{LotRef, OrderJob, OrderLine, Shipment, Task, Way};
 use crate::forward::refresh::Trouble;
 use crate::outcome::code;
@@ -99,7 +99,7 @@ fn order_line(
         let package = package(names, line)?;
         let put_into = is_receipt || matches!(purpose, Purpose::Pack { .. });
         Ok(OrderLine {
-            lot: lot(names, line, &product, is_receipt)?,
+            lot: lot(names, line, &product, is_receipt, ground.zone)?,
             package: package.filter(|_| !put_into),
             into: package.filter(|_| put_into),
             owner: owner(names, line)?,
@@ -118,6 +118,7 @@ pub(super) fn lot(
     line: &Line,
     product: &Product,
     may_be_new: bool,
+    zone: &TimeZone,
 ) -> Resolved<LotRef> {
     match super::names::lot(names, line, product) {
         Ok(None) => Ok(LotRef::None),
@@ -125,40 +126,9 @@ pub(super) fn lot(
             id,
             name: line.lot.clone().unwrap_or_default(),
         }),
-        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => Ok(LotRef::New {
-            name: line.lot.clone().unwrap_or_default(),
-            expiry: line.expiry.as_deref().map(expiry),
-        }),
-        Err(reason) => Err(reason),
-    }
-}
-
-/// An expiry date in Odoo's form: a day stays a day, a time with its offset becomes UTC.
-fn expiry(text: &str) -> String {
-    // A day is no time, and a time may be read as its day.
-    if let Ok(at) = text.parse() {
-        return odoo_time(at);
-    }
-    let day = text.parse::<Date>().ok().filter(|_| !text.contains(':'));
-    day.map_or_else(|| text.to_owned(), |day| day.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_expiry_with_an_offset_is_told_in_utc() {
-        for (scanned, told) in [
-            ("2027-05-01", "2027-05-01"),
-            ("20270501", "2027-05-01"),
-            ("2027-05-01T00:00:00+02:00", "2027-04-30 22:00:00"),
-            ("2027-05-01T00:00:00-05:30", "2027-05-01 05:30:00"),
-            ("2027-05-01T00:00:00Z", "2027-05-01 00:00:00"),
-            ("2027-05-01T23:59:59.999+00:00", "2027-05-01 23:59:59"),
-            ("2027-05-01 12:00:00+01", "2027-05-01 11:00:00"),
-        ] {
-            assert_eq!(expiry(scanned), told, "{scanned}");
+        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => {
+            Ok(new_lot(line, product, zone, &names.expiry_rules))
         }
+        Err(reason) => Err(reason),
     }
 }

@@ -187,6 +187,7 @@ fn transfer_line(
                 line,
                 &product,
                 matches!(purpose, Purpose::Receive { .. }),
+                ground.zone,
             )?,
             package: out_of,
             into,

@@ -18,6 +18,8 @@ enum StoredDocument {
     /// With the true times of events: `seq`, microseconds, and the other time while a clock is in
     /// doubt.
     V3(DocumentV2, Vec<(u64, i64, Option<i64>)>),
+    /// Besides, with the best before dates of lines, each by the line's place counted from 0.
+    V4(DocumentV2, Vec<(u64, i64, Option<i64>)>, Vec<(u32, String)>),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +129,7 @@ impl TryFrom<LineV2> for Line {
             to: stored.to,
             owner: stored.owner,
             expiry: stored.expiry,
+            best_before: None,
             quantity: stored.quantity.try_into()?,
             events: Vec::new(),
         })
@@ -289,9 +292,13 @@ fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
     let mut lines = Vec::with_capacity(document.lines.len());
     let (mut product, mut from, mut to) = ("", "", "");
     for line in &document.lines {
-        let (Some(line_from), Some(line_to), None, None) =
-            (&line.from, &line.to, &line.owner, &line.expiry)
-        else {
+        let (Some(line_from), Some(line_to), None, None, None) = (
+            &line.from,
+            &line.to,
+            &line.owner,
+            &line.expiry,
+            &line.best_before,
+        ) else {
             return None;
         };
         lines.push(LineV1 {
@@ -338,10 +345,11 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
             corrects: document.corrects,
             flags: document.flags.clone(),
         };
-        if document.times.is_empty() {
-            StoredDocument::V2(stored)
-        } else {
-            StoredDocument::V3(stored, times_in(&document.times))
+        let best_before = best_before_in(&document.lines);
+        match (document.times.is_empty(), best_before.is_empty()) {
+            (true, true) => StoredDocument::V2(stored),
+            (false, true) => StoredDocument::V3(stored, times_in(&document.times)),
+            (_, false) => StoredDocument::V4(stored, times_in(&document.times), best_before),
         }
     };
     encode("document", &stored)
@@ -352,7 +360,22 @@ pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
         StoredDocument::V1(stored) => document_v1(number, stored),
         StoredDocument::V2(stored) => document_v2(number, stored, Vec::new()),
         StoredDocument::V3(stored, times) => document_v2(number, stored, times_out(times)?),
+        StoredDocument::V4(stored, times, best_before) => {
+            let mut document = document_v2(number, stored, times_out(times)?)?;
+            for (place, date) in best_before {
+                let line = document.lines.get_mut(place as usize);
+                let line =
+                    line.ok_or_else(|| bad("document", "a date of a line that is not there"))?;
+                line.best_before = Some(date);
+            }
+            Ok(document)
+        }
     }
+}
+
+fn best_before_in(lines: &[Line]) -> Vec<(u32, String)> {
+    let dated = |(place, line): (u32, &Line)| Some((place, line.best_before.clone()?));
+    (0u32..).zip(lines).filter_map(dated).collect()
 }
 
 fn times_in(times: &[EventTime]) -> Vec<(u64, i64, Option<i64>)> {

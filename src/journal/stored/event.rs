@@ -72,6 +72,8 @@ enum ActionV1<'a> {
         event: &'a str,
         reason: Option<&'a str>,
     },
+    /// A receipt with a best before date. One without is written as `Receive`.
+    ReceiveBestBefore(GoodsV1<'a>, &'a str),
 }
 
 /// What the types that move goods share; which fields are filled is the type's own rule.
@@ -132,14 +134,21 @@ fn action_in(action: &Action) -> ActionV1<'_> {
             to,
             lot,
             expiry,
+            best_before,
             package,
-        } => ActionV1::Receive(GoodsV1 {
-            order: order.as_deref(),
-            to: to.as_deref(),
-            package: package.as_deref(),
-            more: expiry.as_deref(),
-            ..goods(Some(product), quantity, lot.as_deref())
-        }),
+        } => {
+            let goods = GoodsV1 {
+                order: order.as_deref(),
+                to: to.as_deref(),
+                package: package.as_deref(),
+                more: expiry.as_deref(),
+                ..goods(Some(product), quantity, lot.as_deref())
+            };
+            match best_before {
+                None => ActionV1::Receive(goods),
+                Some(best_before) => ActionV1::ReceiveBestBefore(goods, best_before),
+            }
+        }
         Action::Count {
             product,
             from,
@@ -243,15 +252,8 @@ fn action_out(action: ActionV1<'_>) -> Result<Action, BadRecord> {
             lot: own(g.lot),
             package: own(g.package),
         },
-        ActionV1::Receive(g) => Action::Receive {
-            order: own(g.order),
-            product: need(g.product, "product")?,
-            quantity: quantity(g.quantity)?,
-            to: own(g.to),
-            lot: own(g.lot),
-            expiry: own(g.more),
-            package: own(g.package),
-        },
+        ActionV1::Receive(g) => receive_out(g, None)?,
+        ActionV1::ReceiveBestBefore(g, best_before) => receive_out(g, Some(best_before))?,
         ActionV1::Count(g) => Action::Count {
             product: need(g.product, "product")?,
             from: need(g.from, "from")?,
@@ -300,6 +302,20 @@ fn action_out(action: ActionV1<'_>) -> Result<Action, BadRecord> {
             event: event.to_owned(),
             reason: own(reason),
         },
+    })
+}
+
+fn receive_out(goods: GoodsV1<'_>, best_before: Option<&str>) -> Result<Action, BadRecord> {
+    let quantity = goods.quantity.ok_or_else(|| bad("event", "no quantity"))?;
+    Ok(Action::Receive {
+        order: own(goods.order),
+        product: need(goods.product, "product")?,
+        quantity: quantity.try_into()?,
+        to: own(goods.to),
+        lot: own(goods.lot),
+        expiry: own(goods.more),
+        best_before: own(best_before),
+        package: own(goods.package),
     })
 }
 

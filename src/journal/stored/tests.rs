@@ -64,6 +64,7 @@ fn events() -> Vec<(&'static str, Event)> {
         to: text(&to),
         lot: lot.clone(),
         expiry: text("2027-01-31"),
+        best_before: None,
         package: package.clone(),
     };
     let count = Action::Count {
@@ -243,6 +244,7 @@ fn documents_v2() -> Vec<(&'static str, Document)> {
         to: None,
         owner: text("ACME"),
         expiry: text("2026-12-31"),
+        best_before: None,
         quantity: "3.5".parse().unwrap(),
         events: vec![300],
     };
@@ -444,6 +446,41 @@ fn documents_with_times_and_recounts_are_read_and_written_as_ever() {
     }
 }
 
+/// A receipt with a best before date, as an event and as a document.
+fn best_before() -> (Event, Document) {
+    let receive = event(Action::Receive {
+        order: None,
+        product: "4000000000020".to_owned(),
+        quantity: "2.5".parse().unwrap(),
+        to: text("B"),
+        lot: text("L1"),
+        expiry: text("2027-06-30"),
+        best_before: text("2027-05-31"),
+        package: None,
+    });
+    let (_, mut document) = documents_v2().swap_remove(1);
+    let plain = document.lines[0].clone();
+    document.lines[0].best_before = text("2027-05-31");
+    document.lines.insert(
+        0,
+        Line {
+            events: Vec::new(),
+            ..plain
+        },
+    );
+    (receive, document)
+}
+
+#[test]
+fn best_before_dates_are_read_and_written_as_ever() {
+    let golden = |name: &str| golden_in(include_str!("best_before.txt"), name);
+    let (event, document) = best_before();
+    assert_eq!(event_out(&golden("event")).unwrap(), event);
+    assert_eq!(event_in(&event).unwrap(), golden("event"));
+    assert_eq!(document_out(9, &golden("document")).unwrap(), document);
+    assert_eq!(document_in(&document).unwrap(), golden("document"));
+}
+
 #[test]
 fn flags_of_an_event_and_their_count_are_read_and_written_as_ever() {
     let golden = |name: &str| golden_in(include_str!("event_v2.txt"), name);
@@ -608,6 +645,9 @@ fn print_the_present_forms() {
     records.push(("transfer", event_in(&event).unwrap()));
     records.push(("totals", kept_in(&kept).unwrap()));
     records.push(("transfer", event_in(&measured()).unwrap()));
+    let (event, document) = best_before();
+    records.push(("event", event_in(&event).unwrap()));
+    records.push(("document", document_in(&document).unwrap()));
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

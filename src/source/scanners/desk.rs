@@ -9,6 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::is_good;
 use super::list::Scanner;
 use crate::clock;
+use crate::decode;
+use crate::decode::profile::Framing;
 use crate::event::SourceKind;
 use crate::journal::{Accepted, AppendError};
 use crate::source::identity::ReadingId;
@@ -147,14 +149,7 @@ impl Desk {
         let taken = loop {
             match self.intake.take_many(&readings, true).await {
                 Ok(verdicts) => break verdicts,
-                Err(AppendError::Stopped) => return None,
-                Err(full @ AppendError::Full) => {
-                    let detail = format!("not reading: {full}");
-                    self.board
-                        .scanner(&self.scanner.name, |view| view.detail = Some(detail));
-                    let wait = tokio::time::sleep(FULL_WAIT);
-                    self.cancel.run_until_cancelled(wait).await?;
-                }
+                Err(error) => self.wait_for_room(&error).await?,
             }
         };
         let verdicts: Vec<_> = taken.into_iter().flatten().collect();
@@ -167,6 +162,41 @@ impl Desk {
             (!flow || !good).then_some(good)
         });
         Some(answers.collect())
+    }
+
+    /// Stores what came of a code whose end mark never came as a rejected reading. `None`: the journal
+    /// has stopped, or the gateway does.
+    pub async fn refuse_unended(&mut self, bytes: Vec<u8>, framing: &Framing) -> Option<()> {
+        let reading = self.reading(bytes);
+        let rejection = decode::unended(&reading, framing);
+        let message = rejection.message.clone();
+        loop {
+            match self.intake.reject(vec![rejection.clone()]).await {
+                Ok(()) => break,
+                Err(error) => self.wait_for_room(&error).await?,
+            }
+        }
+        let last = self.last;
+        self.board.device(&self.scanner.name, self.kind, |view| {
+            view.last_event = Some(last);
+            view.rejected += 1;
+        });
+        self.report(&message);
+        Some(())
+    }
+
+    /// `None`: the journal has stopped, or the gateway does.
+    async fn wait_for_room(&self, error: &AppendError) -> Option<()> {
+        match error {
+            AppendError::Stopped => None,
+            AppendError::Full => {
+                let detail = format!("not reading: {error}");
+                self.board
+                    .scanner(&self.scanner.name, |view| view.detail = Some(detail));
+                let wait = tokio::time::sleep(FULL_WAIT);
+                self.cancel.run_until_cancelled(wait).await
+            }
+        }
     }
 
     fn reading(&mut self, frame: Vec<u8>) -> Reading {

@@ -158,13 +158,12 @@ async fn test(
     out: &mut dyn Write,
 ) -> Result<u8, CommandError> {
     if code != "-" {
-        let tried = test.code(code).await?;
-        test.write(&tried, out)?;
-        return Ok(if tried.refused().is_none() {
-            EXIT_DONE
-        } else {
-            EXIT_FAILED
-        });
+        let all = test.code(code).await?;
+        for tried in &all {
+            test.write(tried, out)?;
+        }
+        let is_refused = all.iter().any(|tried| tried.refused().is_some());
+        return Ok(if is_refused { EXIT_FAILED } else { EXIT_DONE });
     }
     loop {
         let mut line = Vec::new();
@@ -177,27 +176,33 @@ async fn test(
             return Ok(EXIT_DONE);
         }
         let line = String::from_utf8_lossy(&line);
-        let tried = test.code(line.trim_end_matches(['\r', '\n'])).await?;
-        test.write(&tried, out)?;
+        for tried in test.code(line.trim_end_matches(['\r', '\n'])).await? {
+            test.write(&tried, out)?;
+        }
     }
 }
 
 impl Test {
-    async fn code(&self, code: &str) -> Result<Tried, CommandError> {
+    /// Each read of what is typed.
+    async fn code(&self, code: &str) -> Result<Vec<Tried>, CommandError> {
         let mut bytes = unescaped(code);
         if let Some(payload) = &self.profile.payload
-            && !code.trim_start().starts_with('{')
+            && !code.trim_start().starts_with(['{', '['])
         {
             bytes = in_payload(payload, &String::from_utf8_lossy(&bytes));
         }
-        match self.profile.read(&bytes) {
-            Ok(scan) => self.scan(scan).await,
-            Err(refusal) => Ok(Tried {
-                symbology: None,
-                explained: Err(refusal.to_string()),
-                steps: refusal.steps,
-            }),
+        let mut all = Vec::new();
+        for read in self.profile.read_all(&bytes) {
+            all.push(match read {
+                Ok(scan) => self.scan(scan).await?,
+                Err(refusal) => Tried {
+                    symbology: None,
+                    explained: Err(refusal.to_string()),
+                    steps: refusal.steps,
+                },
+            });
         }
+        Ok(all)
     }
 
     async fn scan(&self, scan: Scan) -> Result<Tried, CommandError> {
@@ -208,6 +213,7 @@ impl Test {
                 means: &self.profile.code.means,
                 nomenclature: None,
                 known: &NothingKnown,
+                data_identifiers: self.profile.code.data_identifiers,
                 year: self.year,
             };
             context.explain(&scan.text, scan.symbology.as_ref())
@@ -224,6 +230,7 @@ impl Test {
             text: scan.text.clone(),
             symbology: scan.symbology.as_ref().map(ToString::to_string),
             means: self.profile.code.means.clone(),
+            data_identifiers: self.profile.code.data_identifiers,
             last: self.last.clone(),
         })
     }
@@ -345,7 +352,10 @@ fn in_payload(payload: &Payload, code: &str) -> Vec<u8> {
         .only
         .iter()
         .map(|(pointer, text)| (pointer, text.as_str()));
-    for (pointer, text) in others.chain([(&payload.code, code)]) {
+    // A read alone stands for an array of one.
+    let each = payload.each.as_deref().unwrap_or_default();
+    let at = format!("{each}{}", payload.code);
+    for (pointer, text) in others.chain([(&at, code)]) {
         let mut place = &mut json;
         for name in pointer.split('/').skip(1) {
             let name = name.replace("~1", "/").replace("~0", "~");

@@ -182,11 +182,13 @@ pub(super) fn write_document(
 fn write_lines(lines: &[LineView], out: &mut dyn Write) -> io::Result<()> {
     let owners = lines.iter().any(|line| line.owner.is_some());
     let expiries = lines.iter().any(|line| line.expiry.is_some());
+    let best_before = lines.iter().any(|line| line.best_before.is_some());
     let mut headings = vec![
         "", "LINE", "QUANTITY", "PRODUCT", "FROM", "TO", "LOT", "PACKAGE",
     ];
     headings.extend(owners.then_some("OWNER"));
     headings.extend(expiries.then_some("EXPIRY"));
+    headings.extend(best_before.then_some("BEST BEFORE"));
     let mut table = Table::new(&headings);
     for (place, line) in lines.iter().enumerate() {
         let mut cells = vec![
@@ -201,6 +203,7 @@ fn write_lines(lines: &[LineView], out: &mut dyn Write) -> io::Result<()> {
         ];
         cells.extend(owners.then(|| line.owner.clone().unwrap_or_default()));
         cells.extend(expiries.then(|| line.expiry.clone().unwrap_or_default()));
+        cells.extend(best_before.then(|| line.best_before.clone().unwrap_or_default()));
         table.row(cells);
     }
     table.write(&mut &mut *out, true)

@@ -23,6 +23,9 @@ pub struct Code {
     pub symbology: Option<String>,
     #[serde(default)]
     pub means: Vec<Means>,
+    /// The profile's `code.data_identifiers`.
+    #[serde(default)]
+    pub data_identifiers: bool,
     /// The product that was scanned before it, whose lots are known.
     #[serde(default)]
     pub last: Option<String>,
@@ -56,6 +59,7 @@ pub async fn meaning(
             means: &code.means,
             nomenclature: nomenclature.as_ref(),
             known: &known,
+            data_identifiers: code.data_identifiers,
             year: clock::now().to_zoned(TimeZone::UTC).year(),
         };
         let symbology = code.symbology.as_deref().and_then(Symbology::of);

@@ -575,6 +575,10 @@ pub const REJECTED: &[Code] = &[
         "by profile: the code does not end with what the scanner is set to send behind it",
     ),
     Code::plain(
+        "no-end",
+        "by profile: a serial scanner sent a code without the end mark that the profile names; the message says what to set",
+    ),
+    Code::plain(
         "too-long",
         "by profile: more bytes came than the profile's `max_bytes`, or than a barcode has",
     ),

@@ -202,5 +202,6 @@ fn value(line: &LineView, field: Field) -> Option<&str> {
         Field::Package => line.package.as_deref(),
         Field::Owner => line.owner.as_deref(),
         Field::Expiry => line.expiry.as_deref(),
+        Field::BestBefore => line.best_before.as_deref(),
     }
 }

@@ -1,5 +1,6 @@
 //! A gateway without doors whose time of sealing the test owns, and an Odoo to post to.
 
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -123,6 +124,7 @@ impl Gateway {
                     ..config::Stock::default()
                 },
                 retention_days: 90,
+                time_zone: Some(TimeZone::UTC),
             },
             config: config::Odoo {
                 refresh_s: 1,
@@ -325,6 +327,7 @@ impl Gateway {
                 to: Some(bin(to)),
                 lot,
                 expiry: None,
+                best_before: None,
                 package,
             },
             Deed::Scrap { from, quantity } => Action::Scrap {

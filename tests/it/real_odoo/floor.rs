@@ -1,5 +1,6 @@
 //! The copy of what the floor needs, as a real Odoo fills it and keeps it up to date.
 
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -59,6 +60,7 @@ async fn orders_lots_packages_and_rules_are_copied_and_follow_odoo() {
             orders: config::Orders::default(),
             stock: config::Stock::default(),
             retention_days: 90,
+            time_zone: Some(TimeZone::UTC),
         },
         journal,
         outlets: Outlets::default(),

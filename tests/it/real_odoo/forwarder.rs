@@ -1,5 +1,6 @@
 //! The forwarder with a real journal and a real Odoo: what was sealed is in Odoo, once.
 
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 use serde_json::json;
@@ -68,6 +69,7 @@ impl Gateway {
                 orders: config::Orders::default(),
                 stock: config::Stock::default(),
                 retention_days: 90,
+                time_zone: Some(TimeZone::UTC),
             },
             device,
             events: 0,

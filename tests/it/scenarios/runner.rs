@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, v5};
 use serde_json::{Value, json};
 use stockrelay::clock;
@@ -444,6 +445,8 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
         // Keys of documents depend on the site: each run has its own on an Odoo that stays.
         site: Name::new(&fresh("s")).expect("a good name"),
         data_dir: data.path().join("data"),
+        // The user's zone is another one on the stand-in than on the real Odoo.
+        time_zone: written.time_zone.or(Some(TimeZone::UTC)),
         listen: Some(listen),
         broker: None,
         scanners: None,
@@ -475,7 +478,10 @@ fn written(script: &Script, data: &TempDir) -> Config {
     let needed = "site = 's'\n[mqtt.listen]\naddress = '127.0.0.1:0'\nanonymous = true\n[odoo]\nurl = 'http://127.0.0.1:1'\ndatabase = 'd'\n\
                   api_key_file = 'odoo.key'\n";
     let path = data.path().join("config.toml");
-    let text = format!("{needed}{}", toml::to_string(&script.config).expect("TOML"));
+    let zone = script.time_zone.as_ref();
+    let zone = zone.map_or_else(String::new, |zone| format!("time_zone = '{zone}'\n"));
+    let sections = toml::to_string(&script.config).expect("TOML");
+    let text = format!("{zone}{needed}{sections}");
     std::fs::write(&path, text).expect("a file");
     let loaded = config::load(&path, &[]);
     loaded.unwrap_or_else(|error| panic!("{error}")).config

@@ -43,6 +43,8 @@ pub struct Script {
     /// The sections `orders`, `stock` and `capture` of the configuration, as a site writes them.
     #[serde(default)]
     pub config: toml::Table,
+    /// The site's `time_zone`; else UTC.
+    pub time_zone: Option<String>,
     #[serde(default)]
     pub documents: Documents,
     pub step: Vec<Step>,
@@ -63,6 +65,11 @@ pub struct Product {
     /// Its lots have expiry dates.
     #[serde(default)]
     pub expiry: bool,
+    /// So many days before its expiry a lot is best, and is to be removed. With `expiry`.
+    #[serde(default)]
+    pub use_days: u32,
+    #[serde(default)]
+    pub removal_days: u32,
     /// Units that hold so many of it, each with a barcode.
     #[serde(default)]
     pub packagings: BTreeMap<String, u32>,
@@ -484,6 +491,10 @@ pub struct Expiry {
     pub product: String,
     pub lot: String,
     pub day: String,
+    /// Until when it is best.
+    pub best_before: Option<String>,
+    /// When it is to be removed.
+    pub removal: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, PartialOrd, Deserialize)]

@@ -155,7 +155,9 @@ impl World {
             units.insert("kilo".to_owned(), kilo);
         }
         if written.expiry {
-            let body = json!({"ids": [id], "vals": {"use_expiration_date": true}});
+            let body = json!({"ids": [id], "vals": {
+                "use_expiration_date": true, "use_time": written.use_days, "removal_time": written.removal_days,
+            }});
             target.admin("product.product", "write", body).await;
         }
         for lot in &written.lots {

@@ -200,6 +200,7 @@ fn where_odoo_weighs_in_pounds_a_weight_barcode_does_too() {
         means: &[],
         nomenclature: Some(&nomenclature),
         known: &copy,
+        data_identifiers: false,
         year: 2026,
     };
     let understood = context.understand_text("2154321002750", None).unwrap();

@@ -46,6 +46,7 @@ fn ask(text: &str) -> Result<Understood, Unclear> {
         means: &[],
         nomenclature: Some(&nomenclature),
         known: &copy,
+        data_identifiers: false,
         year: 2026,
     };
     context.understand_text(text, None)
@@ -197,6 +198,7 @@ fn a_weight_with_a_unit_is_such_a_measure_too() {
             means: &[],
             nomenclature: Some(&nomenclature),
             known: &copy,
+            data_identifiers: false,
             year: 2026,
         };
         let understood = context.understand_text("(01)04006381333931(3201)000125", None);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stockrelay::clock;
 
 use super::{OrderKind, World};
-use crate::scenarios::script::{Bin, Carrier, Expect, Movement};
+use crate::scenarios::script::{Bin, Carrier, Expect, Expiry, Movement};
 use crate::scenarios::target::Target;
 
 impl World {
@@ -51,17 +51,25 @@ impl World {
             self.check_carrier(target, order, carrier, path).await;
         }
         for expiry in &expect.expiries {
-            let product = self.product(&expiry.product);
-            let body = json!({
-                "domain": [["product_id", "=", product], ["name", "=", expiry.lot]], "fields": ["expiration_date"],
-            });
-            let lots = target.ask("stock.lot", "search_read", body).await;
-            let found = lots[0]["expiration_date"].as_str().unwrap_or("none");
-            assert!(
-                found.starts_with(&expiry.day),
-                "{path}: lot {} expires {found}",
-                expiry.lot
-            );
+            self.check_dates(target, expiry, path).await;
+        }
+    }
+
+    async fn check_dates(&self, target: &Target, expected: &Expiry, path: &str) {
+        let (product, lot) = (self.product(&expected.product), &expected.lot);
+        let body = json!({
+            "domain": [["product_id", "=", product], ["name", "=", lot]],
+            "fields": ["expiration_date", "use_date", "removal_date"],
+        });
+        let lots = target.ask("stock.lot", "search_read", body).await;
+        for (field, wanted) in [
+            ("expiration_date", Some(&expected.day)),
+            ("use_date", expected.best_before.as_ref()),
+            ("removal_date", expected.removal.as_ref()),
+        ] {
+            let found = lots[0][field].as_str().unwrap_or("none");
+            let is_right = wanted.is_none_or(|wanted| found.starts_with(wanted));
+            assert!(is_right, "{path}: {field} of lot {lot} is {found}");
         }
     }
 

@@ -1,0 +1,96 @@
+//! What a label says besides what it is: its dates, and what is told once.
+
+use super::*;
+
+/// The item numbers of the floor's products.
+const MILK: &str = "(01)00000000000017";
+const PHONE: &str = "(01)09506000134352";
+
+fn receiving() -> Device {
+    let mut device = Device::new("receive");
+    device.scan_all(&["WH/IN/1"]);
+    device
+}
+
+#[test]
+fn a_best_before_date_goes_with_the_lot() {
+    let mut device = receiving();
+    device.scan_all(&[&format!("{MILK}(10)L1(15)270531")]);
+    device.scan_all(&[&format!("{MILK}(10)L2(15)270531(17)270615")]);
+    // On the second code of a label.
+    device.scan_all(&["MILK", "(10)L3(15)270601", "MILK", "LOT-4", "OBTVALI"]);
+    assert_eq!(
+        device.made(),
+        [
+            "receive for WH/IN/1 1 00000000000017 lot L1 best 2027-05-31",
+            "receive for WH/IN/1 1 00000000000017 lot L2 best 2027-05-31 until 2027-06-15",
+            "receive for WH/IN/1 1 MILK lot L3 best 2027-06-01",
+            "receive for WH/IN/1 1 MILK lot LOT-4",
+            "validate WH/IN/1"
+        ]
+    );
+}
+
+#[test]
+fn the_time_of_an_expiry_is_kept() {
+    let mut device = receiving();
+    device.scan_all(&[&format!("{MILK}(10)L1(7003)2705311430"), "OBTVALI"]);
+    assert_eq!(
+        device.made()[0],
+        "receive for WH/IN/1 1 00000000000017 lot L1 until 2027-05-31T14:30:00"
+    );
+}
+
+#[test]
+fn dates_that_are_not_used_are_told_once() {
+    let mut device = receiving();
+    let label = format!("{MILK}(10)L1(11)261101(17)270615");
+    let say = device.scan(&label);
+    assert_eq!(
+        say.text(Language::English),
+        "Milk\n1, new lot L1\nNot used: (11) 2026-11-01"
+    );
+    assert_eq!(
+        device.scan(&label).text(Language::English),
+        "Milk\n2, new lot L1"
+    );
+    device.scan_all(&["SR-UNDO", "OBTVALI", "WH/IN/2"]);
+    assert_eq!(device.scan(&label).text(Language::English), "Milk\n1");
+    // A long name leaves the note its place.
+    let mut say = device.scan(&format!("{PHONE}(21)S1(13)261101"));
+    say.arguments[0].1 = "x".repeat(200);
+    let text = say.text(Language::German);
+    assert!(
+        text.ends_with("\nNicht verwendet: (13) 2026-11-01"),
+        "{text}"
+    );
+    assert!(text.chars().count() <= 80, "{text}");
+    // Elsewhere the lot is there, with the dates that it has.
+    let mut device = Device::new("transfer");
+    device.scan_all(&["LOC-A"]);
+    assert_eq!(device.scan(&label).text(Language::English), "Milk\n1");
+}
+
+#[test]
+fn a_count_beside_an_item_number_is_told_once_where_odoos_rules_take_it() {
+    let mut device = receiving();
+    device.nomenclature = Some(odoo_gs1());
+    let label = format!("{MILK}(10)L1(37)6");
+    let say = device.scan(&label);
+    assert_eq!(
+        say.text(Language::English),
+        "Milk\n6, new lot L1\n(37) beside (01) is the quantity"
+    );
+    assert_eq!(
+        device.scan(&label).text(Language::English),
+        "Milk\n12, new lot L1"
+    );
+    device.scan_all(&["OBTVALI"]);
+    assert_eq!(
+        device.made()[0],
+        "receive for WH/IN/1 12 00000000000017 lot L1"
+    );
+    // Without such rules the label is refused.
+    let mut device = receiving();
+    assert!(device.wrong(&label).contains("(37)6"));
+}
