@@ -43,6 +43,9 @@ struct Script {
     /// Products whose lots have dates, with the days between best before and expiry.
     #[serde(default)]
     use_days: BTreeMap<String, u32>,
+    /// Whether the company has Odoo's GS1 nomenclature when the daemon starts.
+    #[serde(default)]
+    gs1: bool,
     /// The site's; else UTC.
     time_zone: Option<String>,
     /// Lines of the profile's section `code`.
@@ -524,7 +527,9 @@ async fn play(name: &str, target: Target) {
     stage.furnish(&script).await;
     stage.with_mqtt(&script.start);
     stage.with_dates(&script).await;
+    let nomenclature = stage.with_nomenclature(&script).await;
     stage.start().await;
+    stage.restore(nomenclature).await;
     let mut ring = Ring::on(&stage).await;
     for (number, step) in script.step.iter().enumerate() {
         match step.happens {
@@ -593,6 +598,7 @@ flows!(
     pick,
     receive,
     receive_dates,
+    receive_gs1,
     r#return,
     scrap,
     transfer,
