@@ -488,8 +488,13 @@ impl Context<'_> {
         let meaning = elements::meaning(&elements, self)?;
         let (mut meaning, by) = meaning.unwrap_or_else(|| (unknown(), By::Gs1));
         let label = Label::of(&elements, self);
-        if let Meaning::Product(item) = &mut meaning {
-            item.best_before = label.best_before;
+        match &mut meaning {
+            Meaning::Product(item) => item.best_before = label.best_before,
+            Meaning::Package {
+                content: Some(item),
+                ..
+            } => item.best_before = label.best_before,
+            _ => {}
         }
         Ok(Understood {
             meaning,

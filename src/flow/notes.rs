@@ -12,16 +12,15 @@ pub(super) fn take_dates(state: &mut State, meaning: &Meaning, label: &Label) {
     let Some(item) = state.work.items.get_mut(state.work.last) else {
         return;
     };
-    let has_goods = matches!(
-        meaning,
-        Meaning::Product(_)
-            | Meaning::Lot { .. }
-            | Meaning::Package {
-                content: Some(_),
-                ..
-            }
-    );
-    if !has_goods {
+    let is_of_item = match meaning {
+        Meaning::Product(_) | Meaning::Lot { .. } => true,
+        // A pallet whose label says what is in it.
+        Meaning::Package { content, .. } => content
+            .as_ref()
+            .is_some_and(|content| content.code == item.code),
+        _ => false,
+    };
+    if !is_of_item {
         return;
     }
     if let Some(date) = label.best_before {

@@ -56,6 +56,9 @@ struct Script {
     /// Products whose lots have dates, with the days between best before and expiry.
     #[serde(default)]
     use_days: BTreeMap<String, u32>,
+    /// Whether the company has Odoo's GS1 nomenclature when the daemon starts.
+    #[serde(default)]
+    gs1: bool,
     /// The site's; else UTC.
     time_zone: Option<String>,
     /// Lines of the profile's section `code`.
@@ -655,7 +658,9 @@ async fn play(name: &str, target: Target) {
     stage.with_mqtt(&script.start);
     stage.with_lot_patterns(&script);
     stage.with_dates(&script).await;
+    let nomenclature = stage.with_nomenclature(&script).await;
     stage.start().await;
+    stage.restore(nomenclature).await;
     let mut ring = Ring::on(&stage).await;
     for (number, step) in script.step.iter().enumerate() {
         match step.happens {
@@ -727,6 +732,7 @@ flows!(
     pick,
     receive,
     receive_dates,
+    receive_gs1,
     receive_labels,
     receive_pallets,
     receive_pattern_of_profile,

@@ -188,6 +188,11 @@ fn gs1_barcodes(store: &mut Store) {
         ("product", r"(01)(\d{14})".to_owned(), "identifier", 101),
         ("location", r"(414)(\d{13})".to_owned(), "identifier", 106),
         ("lot", format!("(10){text}"), "alpha", 107),
+        ("lot", format!("(21){text}"), "alpha", 126),
+        ("pack_date", r"(13)(\d{6})".to_owned(), "date", 137),
+        ("use_date", r"(15)(\d{6})".to_owned(), "date", 138),
+        ("expiration_date", r"(17)(\d{6})".to_owned(), "date", 139),
+        ("quantity", r"(37)(\d{0,8})".to_owned(), "measure", 305),
         ("package_type", format!("(91){text}"), "alpha", 500),
     ];
     for (kind, pattern, content, sequence) in rules {

@@ -2,9 +2,12 @@
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Script, Stage, profile};
+
+/// The id of the only company.
+const COMPANY: i64 = 1;
 
 /// As Odoo writes times, in UTC.
 #[derive(Deserialize)]
@@ -33,6 +36,31 @@ impl Stage {
             let body = json!({"ids": [product], "vals": values});
             self.target.admin("product.product", "write", body).await;
         }
+    }
+
+    /// Chooses Odoo's GS1 nomenclature where the script says so; answers what the company had.
+    pub async fn with_nomenclature(&self, script: &Script) -> Option<Value> {
+        if !script.gs1 {
+            return None;
+        }
+        let body = json!({"ids": [COMPANY], "fields": ["nomenclature_id"], "load": null});
+        let rows = self.target.ask("res.company", "read", body).await;
+        let gs1 = json!([["is_gs1_nomenclature", "=", true]]);
+        let gs1 = self.target.find("barcode.nomenclature", gs1).await;
+        self.choose(json!(gs1)).await;
+        Some(rows[0]["nomenclature_id"].clone())
+    }
+
+    /// Once the daemon has read it: other tests share this Odoo.
+    pub async fn restore(&self, nomenclature: Option<Value>) {
+        if let Some(nomenclature) = nomenclature {
+            self.choose(nomenclature).await;
+        }
+    }
+
+    async fn choose(&self, nomenclature: Value) {
+        let body = json!({"ids": [COMPANY], "vals": {"nomenclature_id": nomenclature}});
+        self.target.admin("res.company", "write", body).await;
     }
 
     pub async fn check_dates(&self, dates: &Dates) {
