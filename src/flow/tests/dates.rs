@@ -55,7 +55,10 @@ fn dates_that_are_not_used_are_told_once() {
         "Milk\n2, new lot L1"
     );
     device.scan_all(&["SR-UNDO", "OBTVALI", "WH/IN/2"]);
-    assert_eq!(device.scan(&label).text(Language::English), "Milk\n1");
+    assert_eq!(
+        device.scan(&label).text(Language::English),
+        "Milk\n1, new lot L1"
+    );
     // A long name leaves the note its place.
     let mut say = device.scan(&format!("{PHONE}(21)S1(13)261101"));
     say.arguments[0].1 = "x".repeat(200);

@@ -26,7 +26,7 @@ fn elements() -> impl Strategy<Value = ElementString> {
     })
 }
 
-/// A primary key with some of its qualifiers, and attributes.
+/// A primary key with some of its qualifiers, and attributes that are no qualifiers of it.
 fn link_elements() -> impl Strategy<Value = ElementString> {
     let keys: Vec<&Spec> = TABLE.iter().filter(|spec| spec.key.is_some()).collect();
     let attributes: Vec<&Spec> = TABLE.iter().filter(|spec| spec.attribute).collect();
@@ -51,8 +51,10 @@ fn link_elements() -> impl Strategy<Value = ElementString> {
             elements
         });
     (key, vec(attribute, 0..8)).prop_map(|(mut elements, attributes)| {
+        let qualifiers = Spec::of(elements[0].0).and_then(|spec| spec.key);
+        let qualifiers: Vec<_> = qualifiers.unwrap_or_default().split([',', '|']).collect();
         for (ai, value) in attributes {
-            if elements.iter().all(|(there, _)| *there != ai) {
+            if !qualifiers.contains(&ai) && elements.iter().all(|(there, _)| *there != ai) {
                 elements.push((ai, value));
             }
         }
