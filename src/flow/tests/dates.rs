@@ -71,7 +71,10 @@ fn dates_that_are_not_used_are_told_once() {
     // Elsewhere the lot is there, with the dates that it has.
     let mut device = Device::new("transfer");
     device.scan_all(&["LOC-A"]);
-    assert_eq!(device.scan(&label).text(Language::English), "Milk\n1");
+    assert_eq!(
+        device.scan(&label).text(Language::English),
+        "Milk\n1, lot L1, not known here yet"
+    );
 }
 
 #[test]
