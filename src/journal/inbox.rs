@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Change, KeepChange};
 use crate::document::Document;
 use crate::event::{Event, Rejection};
+use crate::fair::{Lane, Origin};
 
 /// Requests that wait for the writer at most; more wait in their senders (back-pressure).
 pub const REQUESTS_MAX: usize = 4_096;
@@ -46,6 +47,8 @@ pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 #[derive(Debug)]
 pub enum Request {
     Append {
+        /// Whose turn it takes.
+        lane: Lane,
         decoded: Vec<Result<Event, Rejection>>,
         /// What is kept in the same commit.
         keep: Vec<KeepChange>,
@@ -113,7 +116,19 @@ impl Inbox {
         decoded: Vec<Result<Event, Rejection>>,
         keep: Vec<KeepChange>,
     ) -> Result<Vec<Accepted>, AppendError> {
+        self.append_in(Lane::of(Origin::Gateway), decoded, keep)
+            .await
+    }
+
+    /// The same in the lane of a device: it waits for its turn and not for the backlog of others.
+    pub async fn append_in(
+        &self,
+        lane: Lane,
+        decoded: Vec<Result<Event, Rejection>>,
+        keep: Vec<KeepChange>,
+    ) -> Result<Vec<Accepted>, AppendError> {
         self.request(|reply| Request::Append {
+            lane,
             decoded,
             keep,
             reply,

@@ -4,6 +4,7 @@
 //! batches settle in order, and their acknowledgements leave in one write. Limits stop the reading, not the gateway:
 //! TCP then slows the client down.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,21 +17,27 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::batch::{BATCH_BYTES_MAX, Batch, Delivery, Outcome, Settled};
+use super::batch::{BATCH_BYTES_MAX, BATCH_ELEMENTS_MAX, Batch, Delivery, Outcome, Settled};
 use super::handshake::Client;
 use super::io::{Io, Moved};
 use super::limits::Bucket;
+use super::room::Share;
 use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
+use crate::fair::{Lane, Origin};
 use crate::journal::KeepChange;
 
 /// Changes of a session that wait for the disk; with more, nothing further is read.
-const CHANGES_MAX: usize = 64;
-/// Payload of a client that waits for the disk, in bytes; beyond it the door stops reading from this client.
-const WAITING_BYTES_MAX: usize = 1 << 20;
+const CHANGES_MAX: usize = 8;
+/// Batches of a client that wait for the disk; beyond it the door stops reading from this client.
+const BATCHES_MAX: usize = 4;
 /// What may wait in front of a client that does not read.
-const OUTPUT_BYTES_MAX: usize = 128 << 10;
+const OUTPUT_BYTES_MAX: usize = 16 << 10;
+/// How often a client that finds no room for its packet looks again.
+const ROOM_EVERY: Duration = Duration::from_millis(100);
+/// How long a packet that takes room from others may take from its first byte to its last.
+const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take none of what it is sent.
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
@@ -76,17 +83,25 @@ pub struct Connection<S> {
     pub(super) waiting: usize,
     pub(super) waiting_bytes: usize,
     pub(super) bucket: Bucket,
+    lane: Lane,
+    share: Share,
+    /// When the last whole packet came: bytes of an unfinished one keep nothing alive [MQTT-3.1.2-24].
     heard: Instant,
+    /// When the first byte of the packet that is not there yet came.
+    begun: Instant,
     moved: Instant,
     /// The device does not have all its messages yet.
     unacked: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub fn new(shared: Arc<Shared>, io: Io<S>, client: Client) -> Self {
+    pub fn new(shared: Arc<Shared>, io: Io<S>, client: Client, address: IpAddr) -> Self {
         let now = clock::instant();
         Self {
             bucket: Bucket::new(shared.config.rate_per_s, now),
+            lane: Lane::device(Origin::Address(address), &client.device.name),
+            share: Share::new(Arc::clone(&shared.room), address),
+            begun: now,
             shared,
             io,
             client,
@@ -117,9 +132,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return end;
             }
             self.send();
+            self.io.shrink();
             let now = clock::instant();
             let reading = self.may_read();
-            let next = tokio::time::Instant::from_std(self.next_tick(now, reading));
+            let room = if reading { self.read_room() } else { 0 };
+            let next = tokio::time::Instant::from_std(self.next_tick(now, reading, room));
             if next < timer.deadline() {
                 timer.as_mut().reset(next);
             }
@@ -139,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                 }
                 () = session.wake.notified() => {}
-                moved = self.io.exchange(reading) => match moved {
+                moved = self.io.exchange(room) => match moved {
                     Ok(Moved { read: Some(0), .. }) => return End::Gone("closed by the client".to_owned()),
                     Ok(moved) => self.note(moved),
                     Err(error) => return End::Gone(error.to_string()),
@@ -148,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if let Err(fault) = self.tick(reading) {
                         return fault.into();
                     }
-                    let next = self.next_tick(clock::instant(), reading);
+                    let next = self.next_tick(clock::instant(), reading, room);
                     timer.as_mut().reset(tokio::time::Instant::from_std(next));
                 }
             }
@@ -157,8 +174,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn note(&mut self, moved: Moved) {
         let now = clock::instant();
-        if moved.read.is_some() {
-            self.heard = now;
+        if moved.read == Some(self.io.input.len()) {
+            self.begun = now;
         }
         self.moved = now;
     }
@@ -168,9 +185,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
 
+    /// How many bytes may be read now: what is there and not decoded has a limit over all connections.
+    fn read_room(&mut self) -> usize {
+        let input = self.io.input.len();
+        let missing = wire::announced(&self.io.input).saturating_sub(input);
+        self.share.readable(self.waiting_bytes + input, missing)
+    }
+
     /// Whether publishes have to wait: for the disk, or for their rate.
     fn is_held(&self) -> bool {
-        self.waiting_bytes >= WAITING_BYTES_MAX
+        self.publishes.len() >= BATCHES_MAX
             || self.bucket.is_empty()
             || self.changes.len() >= CHANGES_MAX
             // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
@@ -178,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 && self.waiting >= usize::from(self.shared.config.in_flight_max))
     }
 
-    fn next_tick(&self, now: Instant, reading: bool) -> Instant {
+    fn next_tick(&self, now: Instant, reading: bool, room: usize) -> Instant {
         let mut next = if reading {
             self.heard + self.client.silence_max
         } else {
@@ -189,6 +213,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.unacked {
             next = next.min(now + UNACKED_EVERY);
+        }
+        if reading && room == 0 {
+            next = next.min(now + ROOM_EVERY);
+        }
+        if self.share.is_taken() && !self.io.input.is_empty() {
+            next = next.min(self.begun + UNFINISHED_MAX);
         }
         if !self.io.output.is_empty() {
             next = next.min(self.moved + STALL_MAX);
@@ -204,6 +234,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.heard = now;
         } else if now.saturating_duration_since(self.heard) >= self.client.silence_max {
             return Err(Fault::KeepAlive);
+        } else if self.share.is_taken()
+            && !self.io.input.is_empty()
+            && now.saturating_duration_since(self.begun) >= UNFINISHED_MAX
+        {
+            return Err(Fault::Unfinished);
         }
         if !self.io.output.is_empty() && now.saturating_duration_since(self.moved) >= STALL_MAX {
             return Err(Fault::Stalled);
@@ -252,14 +287,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.shared.config.packet_bytes_max,
             );
             result = match packet {
-                Ok(Some(packet)) => self.packet(packet, &mut batch, received),
+                Ok(Some(packet)) => {
+                    self.heard = clock::instant();
+                    self.begun = self.heard;
+                    self.packet(packet, &mut batch, received)
+                }
                 Ok(None) => break,
                 Err(fault) => Err(fault.into()),
             };
             if result.is_err() {
                 break;
             }
-            if batch.bytes >= BATCH_BYTES_MAX {
+            if batch.bytes >= BATCH_BYTES_MAX || batch.elements >= BATCH_ELEMENTS_MAX {
                 self.submit(std::mem::take(&mut batch));
             }
         }
@@ -287,6 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Box::pin(batch.settle(
             self.shared.intake.clone(),
             self.shared.inbox.clone(),
+            self.lane.clone(),
             Arc::clone(&self.client.device),
             patient,
         ))

@@ -22,6 +22,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         batch: &mut Batch,
         received: Timestamp,
     ) -> Result<(), End> {
+        // Acknowledgements are answers; all others a client may send as fast as it publishes.
+        if matches!(
+            packet,
+            Packet::Subscribe { .. } | Packet::Unsubscribe { .. } | Packet::PingReq
+        ) {
+            self.bucket.take(1);
+        }
         match packet {
             Packet::Publish(publish) => self.publish(publish, batch, received)?,
             Packet::PubAck(pkid) => {
@@ -73,14 +80,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             topic,
             payload,
         } = publish;
-        self.bucket.take();
         if qos != Qos::AtMostOnce {
             if self.waiting >= usize::from(self.shared.config.in_flight_max) {
                 return Err(Fault::ReceiveMaximum);
             }
             self.waiting += 1;
         }
-        let before = batch.bytes;
+        let before = (batch.bytes, batch.elements);
         let (mut delivery, is_new) = self.receive(qos, pkid, dup);
         let device = Arc::clone(&self.client.device);
         match device.topics.target(&topic) {
@@ -104,7 +110,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 batch.reject(delivery, &device.name, &topic, &payload, received);
             }
         }
-        self.waiting_bytes += batch.bytes - before;
+        self.waiting_bytes += batch.bytes - before.0;
+        // An array costs what it becomes.
+        let elements = u32::try_from(batch.elements - before.1).unwrap_or(u32::MAX);
+        self.bucket.take(elements.max(1));
         Ok(())
     }
 

@@ -12,9 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::Auth;
 use super::connection::End;
+use super::doorstep::Places;
 use super::handshake::{Client, Origin};
 use super::hub::{Hub, RetainedFull};
 use super::limits::Quiet;
+use super::room::Room;
 use super::session::Session;
 use super::topics::Target;
 use crate::clock;
@@ -41,6 +43,8 @@ pub struct Shared {
     pub auth: Auth,
     pub hub: Hub,
     pub quiet: Quiet,
+    pub places: Arc<Places>,
+    pub room: Arc<Room>,
     pub stop: CancellationToken,
     present: Mutex<HashMap<Name, u32>>,
     clients: AtomicU64,
@@ -57,6 +61,8 @@ impl Shared {
         hub: Hub,
     ) -> Self {
         Self {
+            places: Arc::new(Places::new(config.connections_max)),
+            room: Arc::new(Room::new(config.packet_bytes_max)),
             site,
             config,
             intake,

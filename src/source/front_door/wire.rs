@@ -39,6 +39,8 @@ pub enum Fault {
     KeepAlive,
     #[error("the client does not read what it is sent")]
     Stalled,
+    #[error("a large packet was not complete within 30 s")]
+    Unfinished,
     #[error("subscription identifiers are not supported")]
     SubscriptionIdentifier,
     #[error("a second CONNECT")]
@@ -60,7 +62,7 @@ impl Fault {
             Self::TopicAlias => DisconnectReasonCode::TopicAliasInvalid,
             Self::ReceiveMaximum => DisconnectReasonCode::ReceiveMaximumExceeded,
             Self::KeepAlive => DisconnectReasonCode::KeepAliveTimeout,
-            Self::Stalled => DisconnectReasonCode::QuotaExceeded,
+            Self::Stalled | Self::Unfinished => DisconnectReasonCode::QuotaExceeded,
             Self::SubscriptionIdentifier => {
                 DisconnectReasonCode::SubscriptionIdentifiersNotSupported
             }
@@ -123,6 +125,11 @@ pub enum Packet {
         with_will: bool,
         session_expiry_s: Option<u32>,
     },
+}
+
+/// How long the first packet in the buffer says that it is; 0 where not even that is there.
+pub fn announced(buffer: &[u8]) -> usize {
+    (buffer.get(1..).and_then(variable)).map_or(0, |(bytes, remaining)| 1 + bytes + remaining)
 }
 
 /// The length of the first packet in the buffer, once all of it is there.

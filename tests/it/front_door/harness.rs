@@ -75,6 +75,7 @@ impl Journal {
                         decoded,
                         keep,
                         reply,
+                        ..
                     } => {
                         arrivals.send_modify(|count| *count += decoded.len());
                         let released = modes.wait_for(|mode| *mode != Mode::Hold).await;
