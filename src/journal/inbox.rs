@@ -36,9 +36,22 @@ pub enum AppendError {
         "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
     )]
     Full,
+    /// The journal is nearly full, and the device holds more than its share of it. Recovers by itself.
+    #[error(
+        "the journal is nearly full and its last part (journal.reserve) is for devices that hold less than this one: restore the link to Odoo, or raise journal.budget"
+    )]
+    Share,
     /// The journal stopped after an I/O error, or the daemon is on its way out.
     #[error("the journal has stopped: the gateway is shutting down")]
     Stopped,
+}
+
+impl AppendError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full | Self::Share)
+    }
 }
 
 pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;

@@ -14,6 +14,7 @@ use redb::{Database, Durability};
 use tokio::sync::{mpsc, watch};
 
 use super::budget::Budget;
+use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request};
 use super::stored::{self, Kept};
@@ -31,6 +32,7 @@ pub(super) struct Writer {
     pub database: Arc<Database>,
     pub ids: Arc<RwLock<Ids>>,
     pub kept: Kept,
+    pub held: Held,
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     pub limits: Limits,
@@ -87,7 +89,7 @@ impl Writer {
             // Whoever is turned away finds the status saying why.
             self.publish();
         }
-        let Some(first) = self.next(waiting) else {
+        let Some(first) = next(waiting, &self.budget, &self.held) else {
             return Ok(());
         };
         let mut answers: Vec<Answer> = Vec::new();
@@ -101,18 +103,20 @@ impl Writer {
                 let ids = Arc::clone(&self.ids);
                 let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
                 let mut kept = std::mem::take(&mut self.kept);
-                let mut transaction = Transaction::open(&write, &mut ids, &mut kept, self.limits)?;
+                let mut held = std::mem::take(&mut self.held);
+                let mut transaction =
+                    Transaction::open(&write, &mut ids, &mut kept, &mut held, self.limits)?;
                 let begun = clock::instant();
                 let (mut next, mut weight) = (Some(first), 0);
                 while let Some(request) = next.take() {
                     weight += weigh(&request);
                     answers.push(apply(&mut transaction, request)?);
                     if weight < GROUP_EVENTS_MAX && begun.elapsed() < GROUP_TIME_MAX {
-                        next = self.next(waiting);
+                        next = self::next(waiting, &self.budget, transaction.held());
                     }
                 }
                 self.budget.wrote(transaction.close()?);
-                self.kept = kept;
+                (self.kept, self.held) = (kept, held);
             }
             {
                 let mut meta = write.open_table(tables::META)?;
@@ -126,20 +130,6 @@ impl Writer {
             answer(Ok(()));
         }
         Ok(())
-    }
-
-    /// The request that is next. At the limit readings are turned away; what takes documents further still gets
-    /// through, because it is the way out.
-    fn next(&self, waiting: &mut FairQueue<Request>) -> Option<Request> {
-        loop {
-            match waiting.pop()? {
-                Request::Append { reply, .. } if self.budget.is_full() => {
-                    // Whoever asked may have gone meanwhile.
-                    drop(reply.send(Err(AppendError::Full)));
-                }
-                request => return Some(request),
-            }
-        }
     }
 
     fn publish(&mut self) {
@@ -167,6 +157,31 @@ fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, re
         _ => Lane::of(Origin::Gateway),
     };
     waiting.push(lane, weigh(&request).max(1) as u64, request);
+}
+
+/// The request that is next. At the limit readings are turned away; what takes documents further still gets through,
+/// because it is the way out.
+fn next(waiting: &mut FairQueue<Request>, budget: &Budget, held: &Held) -> Option<Request> {
+    loop {
+        match waiting.pop()? {
+            Request::Append { lane, reply, .. }
+                if let Some(error) = refusal(budget, held, &lane) =>
+            {
+                // Whoever asked may have gone meanwhile.
+                drop(reply.send(Err(error)));
+            }
+            request => return Some(request),
+        }
+    }
+}
+
+fn refusal(budget: &Budget, held: &Held, lane: &Lane) -> Option<AppendError> {
+    if budget.is_full() {
+        return Some(AppendError::Full);
+    }
+    let is_over =
+        budget.is_scarce() && !held.is_modest(lane, budget.in_use_bytes(), budget.budget_bytes());
+    is_over.then_some(AppendError::Share)
 }
 
 /// Applies one request to the transaction and says how to answer it once that is on disk.

@@ -21,6 +21,7 @@ mod hub;
 mod io;
 mod limits;
 mod message;
+mod meter;
 mod packets;
 mod receptions;
 mod room;

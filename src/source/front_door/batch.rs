@@ -358,7 +358,7 @@ where
     let mut pause = RETRY_FIRST;
     loop {
         match (attempt().await, patient) {
-            (Err(AppendError::Full), Some(end)) => {
+            (Err(error), Some(end)) if error.is_full() => {
                 // Never in the middle of an attempt: the journal may have taken what was not answered yet.
                 if tokio::time::timeout(pause, end.cancelled()).await.is_ok() {
                     return Err(AppendError::Stopped);

@@ -5,7 +5,7 @@
 //! subscribe; a publish touches its own device alone.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -38,6 +38,8 @@ pub struct Hub {
     missed_max: usize,
     devices: Mutex<HashMap<Name, Arc<Device>>>,
     retained: Mutex<Retained>,
+    /// Bytes that wait in all sessions.
+    queued: Arc<AtomicUsize>,
 }
 
 #[derive(Debug, Default)]
@@ -108,6 +110,7 @@ impl Hub {
             missed_max,
             devices: Mutex::default(),
             retained: Mutex::default(),
+            queued: Arc::default(),
         };
         let changes = hub.restore(kept);
         (hub, changes)
@@ -120,7 +123,8 @@ impl Hub {
         for (key, value) in kept {
             match stored::read(&key, &value) {
                 Some(Kept::Session(device, client_id, session)) => {
-                    let session = Session::restore(device.clone(), client_id, session, now);
+                    let session = Session::restore(device.clone(), client_id, session, now)
+                        .metered(&self.queued);
                     let device = self.device(&device);
                     device.sessions().push(Arc::new(session));
                 }
@@ -213,7 +217,7 @@ impl Hub {
                 sessions.swap_remove(oldest).clear(changes);
             }
             let session = Session::new(wish.device.clone(), wish.client_id.to_owned());
-            let session = Arc::new(session);
+            let session = Arc::new(session.metered(&self.queued));
             sessions.push(Arc::clone(&session));
             session
         };
