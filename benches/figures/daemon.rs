@@ -234,8 +234,8 @@ fn spawn(dir: &Path) -> Answer<Child> {
         .create(true)
         .open(dir.join("log"))?;
     // An older version may be measured by the same program.
-    let program = std::env::var_os("STOCKRELAY_BENCH_BINARY")
-        .unwrap_or_else(|| env!("CARGO_BIN_EXE_stockrelay").into());
+    let program =
+        std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_stockrelay").into());
     Ok(Command::new(program)
         .args(["--config", "config.toml", "run"])
         .current_dir(dir)

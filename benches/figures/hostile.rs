@@ -23,7 +23,7 @@ use honest::{Answers, Seen, Target, watch};
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// The variable that makes this program the attacker.
-const ATTACKER: &str = "STOCKRELAY_BENCH_ATTACK";
+const ATTACKER: &str = "BENCH_ATTACK";
 /// Five devices publish 20 events a second each, so that a phase has more than 1,000 events.
 const QUIET: Duration = Duration::from_secs(11);
 const ATTACK: Duration = Duration::from_secs(11);

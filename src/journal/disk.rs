@@ -220,3 +220,42 @@ impl<B: StorageBackend> StorageBackend for Insisting<B> {
         self.storage.query_lock_range(start, end)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_that_has_begun_gets_the_room_that_was_reserved_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::beside(&dir.path().join("journal.redb"));
+        assert!(disk.reserve());
+        let ballast = dir.path().join(BALLAST);
+        let length = || std::fs::metadata(&ballast).unwrap().len();
+        assert_eq!(length(), BALLAST_BYTES);
+        // Another process takes the rest of the disk: there is what the ballast gives up.
+        let attempts = Cell::new(0);
+        let written = disk.insist(|| {
+            attempts.set(attempts.get() + 1);
+            if length() > 0 {
+                Err(io::ErrorKind::StorageFull.into())
+            } else {
+                Ok(())
+            }
+        });
+        written.unwrap();
+        assert_eq!(attempts.get(), 2);
+        assert!(!disk.is_waiting());
+        assert!(disk.reserve(), "for the next one");
+        assert_eq!(length(), BALLAST_BYTES);
+    }
+
+    #[test]
+    fn other_errors_are_not_waited_for() {
+        let disk = Disk::default();
+        let broken = disk.insist(|| Err(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!(broken.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

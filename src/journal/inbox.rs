@@ -115,6 +115,12 @@ impl Inbox {
         (Self(sender), receiver)
     }
 
+    /// Requests that the writer has not taken yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Answers one [`Accepted`] for each decoded thing, in order, after a durable commit.
     pub async fn append(
         &self,
