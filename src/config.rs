@@ -57,7 +57,7 @@ pub struct Listen {
     pub in_flight_max: u16,
     /// Topic filters one client may subscribe to. Default 16; 1 to 1,000.
     pub subscriptions_max: usize,
-    /// Publishes a second of one client; above it the gateway reads more slowly. Default 2,000; 1 to 1,000,000.
+    /// Events a second of one client, each element of an array counted; above it the gateway reads more slowly. Default 2,000; 1 to 1,000,000.
     pub rate_per_s: u32,
     /// Messages kept for a device that is away; the oldest go first. Default 1,000; 0 to 100,000.
     pub missed_max: usize,
