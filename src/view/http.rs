@@ -1,7 +1,7 @@
 //! HTTP/1.1 on a listener of either kind, with the limits that `axum::serve` leaves out.
 //!
 //! Takes connections until it is cancelled, at most [`CONNECTIONS_MAX`] at once (for more, one that stands still makes
-//! room), then lets the answers under way finish within [`DRAIN`].
+//! room), answers one request on each, then lets the answers under way finish within [`DRAIN`].
 
 mod guests;
 
@@ -27,7 +27,7 @@ use guests::{Guests, Seat, Watched};
 
 /// Connections of one listener at once.
 pub const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send a request's head, also the next one on a kept connection.
+/// How long a client may take to send its request's head.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 /// How long a client may read nothing of its answer.
 const STUCK_MAX: Duration = Duration::from_secs(10);
@@ -121,6 +121,8 @@ async fn connection(
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
+        // Requests that are sent ahead of their answers would keep a connection at work for ever.
+        .keep_alive(false)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(
             TokioIo::new(Watched::new(stream, seat.activity.clone())),

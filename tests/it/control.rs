@@ -915,7 +915,7 @@ async fn http(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn half_requests_and_answers_that_nobody_reads_keep_nobody_out() {
+async fn half_requests_keep_nobody_out() {
     let served = Served::start();
     let mut half = Vec::new();
     for _ in 0..64 {
@@ -926,14 +926,14 @@ async fn half_requests_and_answers_that_nobody_reads_keep_nobody_out() {
             .unwrap();
         half.push(stream);
     }
-    let mut unread = Vec::new();
+    let mut half_scrapes = Vec::new();
     for _ in 0..64 {
         let mut stream = TcpStream::connect(served.metrics).await.unwrap();
-        let requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n".repeat(500);
-        // As many of them as the socket takes.
-        let sent = tokio::time::timeout(Duration::from_millis(10), stream.write_all(&requests));
-        drop(sent.await);
-        unread.push(stream);
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\n")
+            .await
+            .unwrap();
+        half_scrapes.push(stream);
     }
     let client = Client::new(&served.socket());
     let answers = async {
