@@ -187,7 +187,11 @@ async fn one(round: usize, plan: &Plan) -> Answer<()> {
     let password = plan.with_passwords.then_some(PASSWORD);
     let round = round * 3;
     let quiet = watch(&target, round, QUIET, password).await;
-    println!("    quiet:  {}", describe(&quiet));
+    println!(
+        "    quiet:  {}; {:.1} MiB resident",
+        describe(&quiet),
+        gateway.resident_mib()?
+    );
     let memory = Memory::watch(&gateway);
     let order = Order {
         name: plan.attack().to_owned(),

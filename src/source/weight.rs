@@ -9,7 +9,7 @@ const ELEMENT_BYTES: usize = 1_536;
 /// Between decoding and commit: some commits' worth, so that the disk never waits for the decoder. A device whose
 /// address has fewer than 64 elements there does not wait for the others.
 pub(super) const GATE: Limits = Limits {
-    elements: 4_096,
+    elements: 2_048,
     bytes: 8 << 20,
     modest_elements: 64,
 };

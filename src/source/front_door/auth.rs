@@ -11,9 +11,9 @@ use secrecy::ExposeSecret;
 
 use super::answer::Refusal;
 use super::connect::Connect;
-use super::verify::{Turn, Turns};
+use super::verify::{Turns, Verifier};
 use crate::event::Name;
-use crate::source::devices::{self, Device, DeviceList};
+use crate::source::devices::{Device, DeviceList};
 
 pub struct Auth {
     list: DeviceList,
@@ -21,6 +21,7 @@ pub struct Auth {
     /// Passwords that were right before, as digests with their hashes: a floor that reconnects at once must not wait for argon2.
     proved: Mutex<BTreeMap<Name, [u8; 32]>>,
     turns: Turns,
+    verifier: Verifier,
 }
 
 impl std::fmt::Debug for Auth {
@@ -38,6 +39,7 @@ impl Auth {
             anonymous,
             proved: Mutex::default(),
             turns: Turns::default(),
+            verifier: Verifier::start(),
         }
     }
 
@@ -91,7 +93,8 @@ impl Auth {
         let tried = hash
             .clone()
             .or_else(|| list.values().find_map(|device| device.hash.clone()));
-        let (right, turn) = verify(turn, tried, password.to_owned()).await?;
+        let secret = password.to_owned().into();
+        let (right, turn) = self.verifier.verify(turn, tried, secret).await?;
         match (name, hash) {
             (Some(name), Some(hash)) if right && device.is_some_and(|device| device.enabled) => {
                 turn.forgive();
@@ -120,30 +123,6 @@ impl Auth {
     fn proved(&self) -> MutexGuard<'_, BTreeMap<Name, [u8; 32]>> {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn verify(
-    turn: Turn,
-    hash: Option<String>,
-    password: String,
-) -> Result<(bool, Turn), Refusal> {
-    let password = secrecy::SecretString::from(password);
-    tokio::task::spawn_blocking(move || {
-        let hash = hash.unwrap_or_else(decoy);
-        let right = devices::verify(&hash, password.expose_secret().as_bytes());
-        // The work itself has the turn: a client that hangs up does not make room for a second hash beside it.
-        (right, turn)
-    })
-    .await
-    .map_err(|_| Refusal::Busy)
-}
-
-/// A hash that nobody knows the password of, where the list has none.
-fn decoy() -> String {
-    static DECOY: OnceLock<String> = OnceLock::new();
-    DECOY
-        .get_or_init(|| devices::hash_password("nobody"))
-        .clone()
 }
 
 /// Keyed with a secret of this process: worth nothing outside of it.

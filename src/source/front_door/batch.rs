@@ -89,6 +89,7 @@ enum What {
 pub struct Settled {
     pub publishes: Vec<Outcome>,
     pub bytes: usize,
+    pub elements: usize,
     pub reply: Option<Bytes>,
     /// For the device, one for each event.
     pub receipts: Vec<Bytes>,
@@ -259,6 +260,7 @@ impl Batch {
         let mut settled = Settled {
             publishes: Vec::with_capacity(self.publishes.len()),
             bytes: self.bytes,
+            elements: self.elements,
             reply: self.reply,
             receipts: Vec::new(),
             displays: Vec::new(),

@@ -32,6 +32,8 @@ use crate::journal::KeepChange;
 const CHANGES_MAX: usize = 8;
 /// Batches of a client that wait for the disk; beyond it the door stops reading from this client.
 const BATCHES_MAX: usize = 4;
+/// And events that they may become: a payload of 1 KB may be 500 of them.
+const WAITING_ELEMENTS_MAX: usize = 1_000;
 /// What may wait in front of a client that does not read.
 const OUTPUT_BYTES_MAX: usize = 16 << 10;
 /// How often a client that finds no room for its packet looks again.
@@ -42,6 +44,8 @@ const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// And how long where the client is gone without a word: it sends again what is not acknowledged.
+const GONE_MAX: Duration = Duration::from_millis(500);
 /// And how long once the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
@@ -82,6 +86,9 @@ pub struct Connection<S> {
     /// QoS 1 and 2 publishes that wait for the disk, and all their bytes.
     pub(super) waiting: usize,
     pub(super) waiting_bytes: usize,
+    pub(super) waiting_elements: usize,
+    /// Those of QoS 2 among them.
+    pub(super) waiting_exactly_once: usize,
     pub(super) bucket: Bucket,
     lane: Lane,
     share: Share,
@@ -109,6 +116,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             changes: FuturesOrdered::new(),
             waiting: 0,
             waiting_bytes: 0,
+            waiting_elements: 0,
+            waiting_exactly_once: 0,
             heard: now,
             moved: now,
             unacked: false,
@@ -195,6 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Whether publishes have to wait: for the disk, or for their rate.
     fn is_held(&self) -> bool {
         self.publishes.len() >= BATCHES_MAX
+            || self.waiting_elements >= WAITING_ELEMENTS_MAX
             || self.bucket.is_empty()
             || self.changes.len() >= CHANGES_MAX
             // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
@@ -350,6 +360,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             displays.extend(settled.displays);
             words.extend(settled.words);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(settled.bytes);
+            self.waiting_elements = self.waiting_elements.saturating_sub(settled.elements);
             for outcome in &settled.publishes {
                 self.acknowledge(outcome, &mut changes);
             }
@@ -387,6 +398,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.waiting = self.waiting.saturating_sub(1);
         if qos == Qos::ExactlyOnce {
+            self.waiting_exactly_once = self.waiting_exactly_once.saturating_sub(1);
             let session = &self.client.session;
             if !outcome.is_again {
                 session.commit(pkid, delivery.reception, delivery.stored, changes);
@@ -420,7 +432,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen through to its end. A client
     /// that is back already waits for that: it sends again what it has no answer for, and a QoS 2 publish that is
     /// on its way to the disk must be known by then. It does not wait for room in a full journal: the kick ends that.
-    async fn settle_rest(&mut self) {
+    async fn settle_rest(&mut self, end: &End) {
+        let is_gone = matches!(end, End::Gone(_)) && self.waiting_exactly_once == 0;
+        let within = if is_gone { GONE_MAX } else { SETTLE_MAX };
         let stop = self.shared.stop.clone();
         let rest = async {
             while let Some(settled) = self.publishes.next().await {
@@ -435,7 +449,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         tokio::select! {
             biased;
-            _ = tokio::time::timeout(SETTLE_MAX, rest) => {}
+            _ = tokio::time::timeout(within, rest) => {}
             () = hurry => {}
         }
     }
@@ -449,7 +463,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::Left { .. } | End::Gone(_) => None,
         };
         if !matches!(end, End::Stopped) {
-            self.settle_rest().await;
+            self.settle_rest(end).await;
         }
         if let Some(reason) = reason {
             self.client

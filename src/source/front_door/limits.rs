@@ -43,10 +43,21 @@ impl Bucket {
         self.tokens -= f64::from(tokens);
     }
 
-    /// How long until there is a token.
+    /// What a packet costs that becomes no event: a hundred of them a second are plenty.
+    pub fn chore(&self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a hundredth of a u32"
+        )]
+        let hundredth = (self.per_s / 100.0) as u32;
+        hundredth.max(1)
+    }
+
+    /// How long until there is a token. Many clients above their rate must not wake for each token.
     pub fn wait(&self) -> Duration {
         Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / self.per_s)
-            .max(Duration::from_millis(1))
+            .max(Duration::from_millis(20))
     }
 }
 

@@ -27,7 +27,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             packet,
             Packet::Subscribe { .. } | Packet::Unsubscribe { .. } | Packet::PingReq
         ) {
-            self.bucket.take(1);
+            self.bucket.take(self.bucket.chore());
         }
         match packet {
             Packet::Publish(publish) => self.publish(publish, batch, received)?,
@@ -85,11 +85,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Err(Fault::ReceiveMaximum);
             }
             self.waiting += 1;
+            self.waiting_exactly_once += usize::from(qos == Qos::ExactlyOnce);
         }
         let before = (batch.bytes, batch.elements);
         let (mut delivery, is_new) = self.receive(qos, pkid, dup);
         let device = Arc::clone(&self.client.device);
-        match device.topics.target(&topic) {
+        let target = device.topics.target(&topic);
+        let is_foreign = target.is_none();
+        match target {
             _ if !is_new => batch.again(delivery),
             Some(Target::Reading(channel)) => {
                 if qos == Qos::ExactlyOnce
@@ -112,8 +115,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.waiting_bytes += batch.bytes - before.0;
         // An array costs what it becomes.
-        let elements = u32::try_from(batch.elements - before.1).unwrap_or(u32::MAX);
-        self.bucket.take(elements.max(1));
+        let elements = batch.elements - before.1;
+        self.waiting_elements += elements;
+        self.bucket.take(if is_foreign {
+            self.bucket.chore()
+        } else {
+            u32::try_from(elements).unwrap_or(u32::MAX).max(1)
+        });
         Ok(())
     }
 

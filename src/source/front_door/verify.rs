@@ -1,4 +1,5 @@
-//! Turns at verifying passwords: one hash at a time, which takes 7 MiB and a core.
+//! Turns at verifying passwords: one hash at a time, which takes 7 MiB and a core, on a thread of its own
+//! ([`Verifier`]) that gives way to the others.
 //!
 //! Whose address has failed least is next, and then whose address has the fewest clients waiting: an honest login
 //! waits for the hash that is being made and not for the guesses of an attacker. An address that has failed too often
@@ -6,15 +7,19 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::Instant;
 
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::oneshot;
 
 use super::answer::Refusal;
 use super::limits::Failures;
 use crate::clock;
+use crate::source::devices;
 
+/// How much the thread gives way to those that take and store events.
+const NICE: i32 = 5;
 /// Clients that wait for a turn, over all addresses and of one address; more are told to come back.
 const WAITING_MAX: usize = 1_024;
 const WAITING_OF_ADDRESS_MAX: usize = 256;
@@ -148,6 +153,76 @@ impl Drop for Turn {
         self.turns.state().is_busy = false;
         self.turns.pass_on();
     }
+}
+
+/// The thread that makes hashes. One thread, so that its memory is used again: the allocator keeps that of each thread.
+#[derive(Debug)]
+pub struct Verifier(mpsc::Sender<Job>);
+
+#[derive(Debug)]
+struct Job {
+    turn: Turn,
+    /// `None`: the list has no hash at all.
+    hash: Option<String>,
+    password: SecretString,
+    answer: oneshot::Sender<(bool, Turn)>,
+}
+
+impl Verifier {
+    pub fn start() -> Self {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let work = move || {
+            yield_to_others();
+            // Until the last sender has gone.
+            while let Ok(job) = queue.recv() {
+                let hash = job.hash.unwrap_or_else(decoy);
+                let right = devices::verify(&hash, job.password.expose_secret().as_bytes());
+                // The work itself has the turn: a client that hangs up does not make room for a second hash beside it.
+                drop(job.answer.send((right, job.turn)));
+            }
+        };
+        let thread = std::thread::Builder::new().name("passwords".to_owned());
+        if let Err(error) = thread.spawn(work) {
+            tracing::error!(%error, "cannot start the thread that verifies passwords: devices with passwords are refused");
+        }
+        Self(jobs)
+    }
+
+    /// Whether the password is the one of the hash.
+    pub async fn verify(
+        &self,
+        turn: Turn,
+        hash: Option<String>,
+        password: SecretString,
+    ) -> Result<(bool, Turn), Refusal> {
+        let (answer, verified) = oneshot::channel();
+        let job = Job {
+            turn,
+            hash,
+            password,
+            answer,
+        };
+        self.0.send(job).map_err(|_| Refusal::Busy)?;
+        verified.await.map_err(|_| Refusal::Busy)
+    }
+}
+
+/// Linux has a priority for each thread. Where it may not be changed, the thread works on as it is.
+fn yield_to_others() {
+    let thread = rustix::thread::gettid();
+    let changed = rustix::process::getpriority_process(Some(thread))
+        .and_then(|own| rustix::process::setpriority_process(Some(thread), (own + NICE).min(19)));
+    if let Err(error) = changed {
+        tracing::debug!(%error, "the thread that verifies passwords keeps its priority");
+    }
+}
+
+/// A hash that nobody knows the password of, where the list has none.
+fn decoy() -> String {
+    static DECOY: OnceLock<String> = OnceLock::new();
+    DECOY
+        .get_or_init(|| devices::hash_password("nobody"))
+        .clone()
 }
 
 #[cfg(test)]
