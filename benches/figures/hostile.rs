@@ -81,6 +81,15 @@ const PLANS: &[Plan] = &[
         )
     },
     Plan {
+        name: "flood200",
+        ..plan(
+            "flood",
+            200,
+            200,
+            "the same from 200 connections of 200 addresses",
+        )
+    },
+    Plan {
         config: "[journal]\nbudget = \"64 MiB\"\n",
         ..plan(
             "events",
@@ -150,7 +159,7 @@ const PLANS: &[Plan] = &[
 impl Plan {
     /// What the plan is called where two of them make the same attack.
     fn attack(&self) -> &'static str {
-        self.name.trim_end_matches("16")
+        self.name.trim_end_matches(char::is_numeric)
     }
 }
 

@@ -161,7 +161,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) {
         let name = &self.client.device.name;
         if payload.len() > STATE_BYTES_MAX {
-            tracing::warn!(device = %name, channel = target.channel(), bytes = payload.len(), "larger than 16 KiB: not kept");
+            if self.shared.quiet.allows(clock::instant()) {
+                tracing::warn!(device = %name, channel = target.channel(), bytes = payload.len(), "larger than 16 KiB: not kept");
+            }
             batch.done(delivery, Reason::QuotaExceeded, "larger than 16 KiB");
             return;
         }

@@ -145,7 +145,9 @@ impl Shared {
     ) -> Vec<KeepChange> {
         self.retain_state(device, Target::State, payload, from, clock::now())
             .unwrap_or_else(|RetainedFull| {
-                tracing::warn!(%device, "no room to retain a last will");
+                if self.quiet.allows(clock::instant()) {
+                    tracing::warn!(%device, "no room to retain a last will");
+                }
                 Vec::new()
             })
     }
