@@ -38,14 +38,26 @@ impl Bucket {
         self.tokens < 1.0
     }
 
-    pub fn take(&mut self) {
-        self.tokens -= 1.0;
+    /// More than there are: the client waits until they have come.
+    pub fn take(&mut self, tokens: u32) {
+        self.tokens -= f64::from(tokens);
     }
 
-    /// How long until there is a token.
+    /// What a packet costs that becomes no event: a hundred of them a second are plenty.
+    pub fn chore(&self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a hundredth of a u32"
+        )]
+        let hundredth = (self.per_s / 100.0) as u32;
+        hundredth.max(1)
+    }
+
+    /// How long until there is a token. Many clients above their rate must not wake for each token.
     pub fn wait(&self) -> Duration {
         Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / self.per_s)
-            .max(Duration::from_millis(1))
+            .max(Duration::from_millis(20))
     }
 }
 
@@ -55,10 +67,26 @@ pub struct Failures(Mutex<HashMap<IpAddr, (u32, Instant)>>);
 
 impl Failures {
     pub fn too_many(&self, address: IpAddr, now: Instant) -> bool {
+        self.of(address, now) >= FAILURES_MAX
+    }
+
+    /// Failed log-ins of an address within the window.
+    pub fn of(&self, address: IpAddr, now: Instant) -> u32 {
         let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.get(&address).is_some_and(|(count, since)| {
-            *count >= FAILURES_MAX && now.saturating_duration_since(*since) < FAILURES_WINDOW
-        })
+        map.get(&address)
+            .filter(|(_, since)| now.saturating_duration_since(*since) < FAILURES_WINDOW)
+            .map_or(0, |(count, _)| *count)
+    }
+
+    /// One that was counted was none.
+    pub fn forgive(&self, address: IpAddr) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, _)) = map.get_mut(&address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                map.remove(&address);
+            }
+        }
     }
 
     pub fn count(&self, address: IpAddr, now: Instant) {
@@ -117,7 +145,7 @@ mod tests {
         let mut bucket = Bucket::new(10, start);
         for _ in 0..10 {
             assert!(!bucket.is_empty());
-            bucket.take();
+            bucket.take(1);
         }
         assert!(bucket.is_empty());
         let wait = bucket.wait();
@@ -125,7 +153,7 @@ mod tests {
         bucket.refill(start + Duration::from_millis(500));
         let mut taken = 0;
         while !bucket.is_empty() {
-            bucket.take();
+            bucket.take(1);
             taken += 1;
         }
         assert_eq!(taken, 5);

@@ -148,7 +148,7 @@ impl Desk {
             match self.intake.take_many(&readings, true).await {
                 Ok(verdicts) => break verdicts,
                 Err(AppendError::Stopped) => return None,
-                Err(full @ AppendError::Full) => {
+                Err(full @ (AppendError::Full | AppendError::Share)) => {
                     let detail = format!("not reading: {full}");
                     self.board
                         .scanner(&self.scanner.name, |view| view.detail = Some(detail));
