@@ -91,8 +91,12 @@ impl Gateway {
         for (name, text) in &setup.files {
             fs::write(dir.path().join(name), text)?;
         }
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let metrics = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let (mqtt, scrapes) = (
+            TcpListener::bind("127.0.0.1:0")?,
+            TcpListener::bind("127.0.0.1:0")?,
+        );
+        let (address, metrics) = (mqtt.local_addr()?, scrapes.local_addr()?);
+        drop((mqtt, scrapes));
         fs::write(dir.path().join("odoo.key"), key.unwrap_or("none"))?;
         let named = |name: &str| setup.files.iter().any(|(file, _)| *file == name);
         let scanners = if named("scanners.toml") {

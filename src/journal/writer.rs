@@ -26,7 +26,7 @@ use crate::fair::{FairQueue, Lane, Origin};
 /// Events in one transaction at most: enough that the fsync is a small part, few enough that nobody waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
 /// How long a transaction takes further requests. Rejections and documents take longer than events.
-const GROUP_TIME_MAX: Duration = Duration::from_millis(8);
+const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 
 pub(super) struct Writer {
     pub database: Arc<Database>,

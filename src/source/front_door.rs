@@ -268,7 +268,10 @@ async fn accept(
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    let standing = doorstep.arrive(canonical(address.ip()));
+                    let from = canonical(address.ip());
+                    let Some(standing) = doorstep.arrive(from, clock::instant()) else {
+                        continue;
+                    };
                     let (shared, tls) = (Arc::clone(shared), tls.clone());
                     connections.spawn(connected(stream, address, tls, shared, standing));
                 }

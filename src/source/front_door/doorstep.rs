@@ -8,9 +8,18 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+use super::limits::Bucket;
+
+/// New connections of an address: so many at once, and so many a second from then on. More are closed as they come,
+/// because to hear and refuse each of them takes the time of the others.
+const ARRIVALS_MAX: u32 = 1_000;
+const ARRIVALS_PER_S: u32 = 200;
+/// Addresses whose arrivals are remembered.
+const ADDRESSES_MAX: usize = 4_096;
 /// Connections without a place, over all addresses and of one address.
 pub const WAITING_MAX: usize = 512;
 pub const WAITING_OF_ADDRESS_MAX: usize = 64;
@@ -26,6 +35,7 @@ struct Waiting {
     connections: HashMap<u64, CancellationToken>,
     /// By arrival.
     by_address: BTreeMap<IpAddr, VecDeque<u64>>,
+    arrivals: HashMap<IpAddr, Bucket>,
 }
 
 /// A connection at the doorstep; it leaves when this is dropped.
@@ -43,9 +53,12 @@ impl Doorstep {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection has come; another one may have to make room for it.
-    pub fn arrive(self: &Arc<Self>, address: IpAddr) -> Standing {
+    /// A connection has come; another one may have to make room for it. `None`: its address comes too often.
+    pub fn arrive(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Standing> {
         let mut waiting = self.waiting();
+        if !waiting.may_arrive(address, now) {
+            return None;
+        }
         let own = waiting.by_address.get(&address).map_or(0, VecDeque::len);
         if own >= WAITING_OF_ADDRESS_MAX {
             waiting.evict_oldest(address);
@@ -60,16 +73,39 @@ impl Doorstep {
         waiting.connections.insert(number, evicted.clone());
         let of_address = waiting.by_address.entry(address).or_default();
         of_address.push_back(number);
-        Standing {
+        Some(Standing {
             doorstep: Arc::clone(self),
             address,
             number,
             evicted,
-        }
+        })
     }
 }
 
 impl Waiting {
+    fn may_arrive(&mut self, address: IpAddr, now: Instant) -> bool {
+        if self.arrivals.len() >= ADDRESSES_MAX {
+            self.arrivals.retain(|_, bucket| {
+                bucket.refill(now);
+                !bucket.is_full()
+            });
+        }
+        if self.arrivals.len() >= ADDRESSES_MAX {
+            // More addresses than can be told apart.
+            return true;
+        }
+        let bucket = self
+            .arrivals
+            .entry(address)
+            .or_insert_with(|| Bucket::with_burst(ARRIVALS_PER_S, ARRIVALS_MAX, now));
+        bucket.refill(now);
+        let may_arrive = !bucket.is_empty();
+        if may_arrive {
+            bucket.take(1);
+        }
+        may_arrive
+    }
+
     fn greediest(&self) -> Option<IpAddr> {
         let most = self.by_address.iter().max_by_key(|(_, own)| own.len());
         most.map(|(address, _)| *address)
@@ -176,19 +212,40 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
 
     fn address(number: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, number])
+    }
+
+    fn arrive(doorstep: &Arc<Doorstep>, number: u8) -> Standing {
+        let standing = doorstep.arrive(address(number), clock::instant());
+        standing.expect("it does not come too often")
+    }
+
+    #[test]
+    fn an_address_that_connects_over_and_over_is_not_heard_for_a_while() {
+        let doorstep = Arc::new(Doorstep::default());
+        let now = clock::instant();
+        let heard = |now| {
+            (0..5_000)
+                .filter(|_| doorstep.arrive(address(1), now).is_some())
+                .count()
+        };
+        assert_eq!(heard(now), ARRIVALS_MAX as usize);
+        assert!(doorstep.arrive(address(2), now).is_some());
+        let later = now + std::time::Duration::from_secs(1);
+        assert_eq!(heard(later), ARRIVALS_PER_S as usize);
     }
 
     #[test]
     fn an_address_makes_room_for_its_own_newcomers() {
         let doorstep = Arc::new(Doorstep::default());
         let mut silent: Vec<_> = (0..WAITING_OF_ADDRESS_MAX)
-            .map(|_| doorstep.arrive(address(1)))
+            .map(|_| arrive(&doorstep, 1))
             .collect();
-        let other = doorstep.arrive(address(2));
-        let next = doorstep.arrive(address(1));
+        let other = arrive(&doorstep, 2);
+        let next = arrive(&doorstep, 1);
         assert!(silent[0].evicted.is_cancelled(), "the oldest");
         assert!(silent[1..].iter().all(|own| !own.evicted.is_cancelled()));
         assert!(!other.evicted.is_cancelled() && !next.evicted.is_cancelled());
@@ -201,12 +258,12 @@ mod tests {
     #[test]
     fn at_the_limit_the_greediest_address_makes_room() {
         let doorstep = Arc::new(Doorstep::default());
-        let modest = doorstep.arrive(address(200));
+        let modest = arrive(&doorstep, 200);
         let silent: Vec<_> = (0..1_100)
-            .map(|number| doorstep.arrive(address((number % 16) as u8)))
+            .map(|number| arrive(&doorstep, (number % 16) as u8))
             .collect();
         assert!(!modest.evicted.is_cancelled());
-        let late = doorstep.arrive(address(201));
+        let late = arrive(&doorstep, 201);
         assert!(!late.evicted.is_cancelled());
         let left = silent
             .iter()

@@ -11,26 +11,37 @@ pub const FAILURES_WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are remembered; when there are more, the oldest are forgotten.
 const ADDRESSES_MAX: usize = 4_096;
 
-/// A token bucket that holds one second's worth.
+/// A token bucket.
 #[derive(Debug)]
 pub struct Bucket {
     per_s: f64,
+    burst: f64,
     tokens: f64,
     filled: Instant,
 }
 
 impl Bucket {
+    /// With one second's worth.
     pub fn new(per_s: u32, now: Instant) -> Self {
+        Self::with_burst(per_s, per_s, now)
+    }
+
+    pub fn with_burst(per_s: u32, burst: u32, now: Instant) -> Self {
         Self {
             per_s: f64::from(per_s),
-            tokens: f64::from(per_s),
+            burst: f64::from(burst),
+            tokens: f64::from(burst),
             filled: now,
         }
     }
 
+    pub fn is_full(&self) -> bool {
+        self.tokens >= self.burst
+    }
+
     pub fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_s).min(self.per_s);
+        self.tokens = (self.tokens + passed * self.per_s).min(self.burst);
         self.filled = now;
     }
 
