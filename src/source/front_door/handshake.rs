@@ -164,27 +164,12 @@ async fn enter<S>(
         .client_id
         .is_empty()
         .then(|| shared.next_client_id());
-    let keep_alive_s = match connect.keep_alive_s {
-        0 => KEEP_ALIVE_MAX_S,
-        wanted => wanted.min(KEEP_ALIVE_MAX_S),
-    };
     let writer = Writer {
         version: connect.version,
         problem_info: connect.problem_info,
         packet_bytes_max: connect.packet_bytes_max,
     };
-    let expiry_s = expiry_s(&connect);
-    let mut terms = Terms {
-        session_present: false,
-        session_expiry_s: connect
-            .session_expiry_s
-            .filter(|wanted| *wanted != expiry_s)
-            .map(|_| expiry_s),
-        receive_maximum: shared.config.in_flight_max,
-        packet_bytes_max: u32::try_from(shared.config.packet_bytes_max).unwrap_or(u32::MAX),
-        assigned_client_id: assigned.clone(),
-        keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
-    };
+    let mut terms = terms(shared, &connect, assigned.clone());
     // Before there is a session: its size does not depend on that.
     let mut connack = BytesMut::new();
     if writer.accept(&mut connack, &terms).is_err() {
@@ -211,14 +196,37 @@ async fn enter<S>(
         session,
         epoch: attached.epoch,
         owner,
-        silence_max: Duration::from_millis(u64::from(keep_alive_s) * 1_500),
+        silence_max: Duration::from_millis(u64::from(keep_alive_s(&connect)) * 1_500),
         receive_maximum: connect.receive_maximum,
-        session_expiry_s: expiry_s,
+        session_expiry_s: expiry_s(&connect),
         will: connect
             .will
             .filter(|will| !is_bridge_notification(will.topic.as_bytes())),
         place,
     })
+}
+
+/// What the CONNACK says, but for a session that is there.
+fn terms(shared: &Shared, connect: &Connect, assigned_client_id: Option<String>) -> Terms {
+    let (expiry_s, keep_alive_s) = (expiry_s(connect), keep_alive_s(connect));
+    Terms {
+        session_present: false,
+        session_expiry_s: connect
+            .session_expiry_s
+            .filter(|wanted| *wanted != expiry_s)
+            .map(|_| expiry_s),
+        receive_maximum: shared.config.in_flight_max,
+        packet_bytes_max: u32::try_from(shared.config.packet_bytes_max).unwrap_or(u32::MAX),
+        assigned_client_id,
+        keep_alive_s: (keep_alive_s != connect.keep_alive_s).then_some(keep_alive_s),
+    }
+}
+
+fn keep_alive_s(connect: &Connect) -> u16 {
+    match connect.keep_alive_s {
+        0 => KEEP_ALIVE_MAX_S,
+        wanted => wanted.min(KEEP_ALIVE_MAX_S),
+    }
 }
 
 /// MQTT 3.1.1 has no expiry: a session that is not clean lives as long as one may.

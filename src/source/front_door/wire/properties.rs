@@ -94,8 +94,7 @@ pub fn read<'a>(fields: &mut Fields<'a>, place: Section) -> Result<Properties<'a
         }
         // Every identifier is below 64.
         let bit = 1 << identifier;
-        let repeats = matches!(identifier, USER_PROPERTY | SUBSCRIPTION_IDENTIFIER);
-        if known & bit != 0 && !repeats {
+        if known & bit != 0 && identifier != USER_PROPERTY {
             return Err(Fault::Protocol("the same property twice"));
         }
         known |= bit;
@@ -121,61 +120,42 @@ impl Properties<'_> {
             PAYLOAD_FORMAT => {
                 fields.flag("a Payload Format Indicator other than 0 and 1")?;
             }
-            MESSAGE_EXPIRY => self.message_expiry_s = Some(fields.four()?),
-            CONTENT_TYPE | REASON_STRING => {
-                fields.text()?;
-            }
-            RESPONSE_TOPIC => {
-                fields.topic()?;
-            }
-            CORRELATION_DATA | AUTH_DATA => {
-                fields.binary()?;
-            }
-            SUBSCRIPTION_IDENTIFIER => {
-                if fields.variable()? == 0 {
-                    return Err(Fault::Protocol("Subscription Identifier 0"));
-                }
-                self.subscription_identifier = true;
-            }
-            SESSION_EXPIRY => self.session_expiry_s = Some(fields.four()?),
-            AUTH_METHOD => {
-                fields.text()?;
-                self.auth_method = true;
+            RESPONSE_INFO => {
+                fields.flag("Request Response Information other than 0 and 1")?;
             }
             PROBLEM_INFO => {
                 let wanted = fields.flag("Request Problem Information other than 0 and 1")?;
                 self.problem_info = Some(wanted);
             }
+            CONTENT_TYPE | REASON_STRING => drop(fields.text()?),
+            USER_PROPERTY => drop((fields.text()?, fields.text()?)),
+            RESPONSE_TOPIC => drop(fields.topic()?),
+            CORRELATION_DATA | AUTH_DATA => drop(fields.binary()?),
+            AUTH_METHOD => {
+                fields.text()?;
+                self.auth_method = true;
+            }
+            MESSAGE_EXPIRY => self.message_expiry_s = Some(fields.four()?),
+            SESSION_EXPIRY => self.session_expiry_s = Some(fields.four()?),
             WILL_DELAY => self.will_delay_s = Some(fields.four()?),
-            RESPONSE_INFO => {
-                fields.flag("Request Response Information other than 0 and 1")?;
-            }
-            RECEIVE_MAXIMUM => {
-                let maximum = fields.two()?;
-                if maximum == 0 {
-                    return Err(Fault::Protocol("Receive Maximum 0"));
-                }
-                self.receive_maximum = Some(maximum);
-            }
-            TOPIC_ALIAS_MAXIMUM => {
-                fields.two()?;
-            }
+            SUBSCRIPTION_IDENTIFIER => match fields.variable()? {
+                0 => return Err(Fault::Protocol("Subscription Identifier 0")),
+                _ => self.subscription_identifier = true,
+            },
+            RECEIVE_MAXIMUM => match fields.two()? {
+                0 => return Err(Fault::Protocol("Receive Maximum 0")),
+                maximum => self.receive_maximum = Some(maximum),
+            },
+            TOPIC_ALIAS_MAXIMUM => drop(fields.bytes(2)?),
             TOPIC_ALIAS => {
                 fields.two()?;
                 self.topic_alias = true;
             }
-            USER_PROPERTY => {
-                fields.text()?;
-                fields.text()?;
-            }
             // `allows` knows no others but this one.
-            _ => {
-                let bytes = fields.four()?;
-                if bytes == 0 {
-                    return Err(Fault::Protocol("Maximum Packet Size 0"));
-                }
-                self.packet_bytes_max = Some(bytes);
-            }
+            _ => match fields.four()? {
+                0 => return Err(Fault::Protocol("Maximum Packet Size 0")),
+                bytes => self.packet_bytes_max = Some(bytes),
+            },
         }
         Ok(())
     }
