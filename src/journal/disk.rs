@@ -44,8 +44,15 @@ struct Ballast {
 impl Disk {
     pub(super) fn beside(journal: &Path) -> Self {
         let path = journal.with_file_name(BALLAST);
+        // Of an earlier run: opening the journal writes, too.
+        let file = File::options().write(true).open(&path).ok();
+        let is_whole = |file: &File| {
+            file.metadata()
+                .is_ok_and(|data| data.len() >= BALLAST_BYTES)
+        };
+        let file = file.filter(is_whole);
         Self(Arc::new(Inner {
-            ballast: Some(Mutex::new(Ballast { path, file: None })),
+            ballast: Some(Mutex::new(Ballast { path, file })),
             ..Inner::default()
         }))
     }
@@ -250,6 +257,10 @@ mod tests {
         assert!(!disk.is_waiting());
         assert!(disk.reserve(), "for the next one");
         assert_eq!(length(), BALLAST_BYTES);
+        // And after a restart, before anything is reserved anew.
+        let disk = Disk::beside(&dir.path().join("journal.redb"));
+        assert!(disk.release());
+        assert_eq!(length(), 0);
     }
 
     #[test]
