@@ -132,9 +132,9 @@ const PLANS: &[Plan] = &[
     ),
     plan(
         "deaf",
-        300,
+        900,
         16,
-        "300 devices send arrays and do not read their receipts",
+        "900 devices send arrays and do not read their receipts",
     ),
     plan(
         "small",

@@ -143,10 +143,11 @@ impl Budget {
             let now = clock::instant();
             // A little more than nothing was written, so that each count brings the next one much nearer to the truth.
             let due = self.added > part(1_024) || self.count_again.is_none_or(|at| at <= now);
-            let would_refuse = believed >= limit || believed >= scarce && !self.scarce;
+            let would_refuse = believed >= limit || (believed >= scarce && !self.scarce);
             let may_end =
                 self.scarce && self.removed > 0 && self.count_again.is_none_or(|at| at <= now);
-            if !much && !(would_refuse && due) && !may_end {
+            let must_count = much || may_end || (would_refuse && due);
+            if !must_count {
                 return Ok(believed);
             }
         }

@@ -153,12 +153,12 @@ impl Journal {
         disk: Disk,
     ) -> Self {
         Self {
-            disk,
             inbox,
             totals,
             database,
             ids,
             settled,
+            disk,
         }
     }
 

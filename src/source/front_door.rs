@@ -39,7 +39,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -62,6 +62,9 @@ use shared::Shared;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
 const OUTBOUND_MAX: usize = 1_024;
+/// Connections that the kernel holds until they are taken. With fewer, a client that connects while many others do waits
+/// a second for its next attempt.
+const BACKLOG_MAX: u32 = 4_096;
 /// How long the end of all connections may take when the gateway stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// The largest packet that [`count_packets`] takes.
@@ -221,9 +224,15 @@ impl FrontDoor {
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorError> {
     let failed = |error| FrontDoorError::Bind { address, error };
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(failed)?;
+    // As the standard library does: after a restart the port is free at once.
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    let listener = socket.listen(BACKLOG_MAX).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }

@@ -31,8 +31,16 @@ pub(crate) fn elements(channel: Channel, payload: &[u8]) -> usize {
         Channel::Event => 1,
         // Profiles read several codes of one payload: objects, or lines.
         Channel::Scan => {
-            let marks = |byte: u8| payload.iter().filter(|other| **other == byte).count();
-            marks(b'{').max(marks(b'\n')).max(marks(b'\r')) + 1
+            let mut marks = [0, 0, 0];
+            for byte in payload {
+                match byte {
+                    b'{' => marks[0] += 1,
+                    b'\n' => marks[1] += 1,
+                    b'\r' => marks[2] += 1,
+                    _ => {}
+                }
+            }
+            marks.into_iter().max().unwrap_or(0) + 1
         }
     };
     counted.min(EVENTS_MAX)

@@ -259,8 +259,10 @@ mod tests {
     fn at_the_limit_the_greediest_address_makes_room() {
         let doorstep = Arc::new(Doorstep::default());
         let modest = arrive(&doorstep, 200);
-        let silent: Vec<_> = (0..1_100)
-            .map(|number| arrive(&doorstep, (number % 16) as u8))
+        let silent: Vec<_> = (0..16)
+            .cycle()
+            .take(1_100)
+            .map(|number| arrive(&doorstep, number))
             .collect();
         assert!(!modest.evicted.is_cancelled());
         let late = arrive(&doorstep, 201);
@@ -289,8 +291,8 @@ mod tests {
     fn sixteen_greedy_addresses_leave_places() {
         let places = Arc::new(Places::new(1_000));
         let mut greedy = Vec::new();
-        for number in 0..1_600 {
-            greedy.extend(places.take(address((number % 16) as u8)));
+        for number in (0..16).cycle().take(1_600) {
+            greedy.extend(places.take(address(number)));
         }
         assert!(greedy.len() > 900);
         assert!(places.take(address(99)).is_some());

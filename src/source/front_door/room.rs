@@ -160,8 +160,8 @@ mod tests {
         let room = Arc::new(Room::new(PACKET));
         let mut greedy = Vec::new();
         let mut refused = 0;
-        for number in 0..1_600 {
-            let mut share = Share::new(Arc::clone(&room), address((number % 16) as u8));
+        for number in (0..16).cycle().take(1_600) {
+            let mut share = Share::new(Arc::clone(&room), address(number));
             if share.readable(4_096, 250_000) == 0 {
                 refused += 1;
             }

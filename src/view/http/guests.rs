@@ -277,13 +277,13 @@ mod tests {
 
     use super::*;
 
-    fn address(number: u8) -> Option<IpAddr> {
-        Some(IpAddr::from([10, 0, 0, number]))
+    fn address(number: u8) -> IpAddr {
+        IpAddr::from([10, 0, 0, number])
     }
 
     fn fill(guests: &Arc<Guests>, count: u8) -> Vec<Seat> {
         (0..count)
-            .map(|_| guests.admit(address(1)).now_or_never().unwrap())
+            .map(|_| guests.admit(Some(address(1))).now_or_never().unwrap())
             .collect()
     }
 
@@ -292,7 +292,7 @@ mod tests {
         let guests = Arc::new(Guests::new(3));
         let half = fill(&guests, 3);
         let begun = clock::instant();
-        let seat = guests.admit(address(1)).await;
+        let seat = guests.admit(Some(address(1))).await;
         assert!(begun.elapsed() >= STUCK_MAX);
         assert!(half[0].evicted.is_cancelled(), "the one that stood longest");
         assert!(!half[1].evicted.is_cancelled() && !half[2].evicted.is_cancelled());
@@ -303,10 +303,10 @@ mod tests {
     #[tokio::test]
     async fn an_address_with_many_connections_makes_room_first() {
         let guests = Arc::new(Guests::new(3));
-        let modest = guests.admit(address(2)).now_or_never().unwrap();
+        let modest = guests.admit(Some(address(2))).now_or_never().unwrap();
         let greedy = fill(&guests, 2);
         tokio::time::sleep(STUCK_MAX).await;
-        let _seat = guests.admit(address(3)).await;
+        let _seat = guests.admit(Some(address(3))).await;
         assert!(!modest.evicted.is_cancelled());
         assert!(greedy[0].evicted.is_cancelled());
     }
@@ -316,7 +316,7 @@ mod tests {
         let guests = Arc::new(Guests::new(2));
         let seats = fill(&guests, 2);
         let serving = seats[0].activity.serve();
-        let _next = guests.admit(address(1)).await;
+        let _next = guests.admit(Some(address(1))).await;
         assert!(!seats[0].evicted.is_cancelled());
         assert!(seats[1].evicted.is_cancelled());
         drop(serving);
