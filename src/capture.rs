@@ -77,9 +77,14 @@ struct Inner {
 struct Known {
     lookup: Lookup,
     memory: Memory,
-    /// How many documents were posted, parked and discarded, and the news of the copy, when what was taken back was looked at.
-    looked: Option<([u64; 3], Option<u64>)>,
+    /// When what was taken back was looked at.
+    looked: Option<News>,
+    /// When all that counts was held against the journal.
+    settled: Option<News>,
 }
+
+/// How many documents were posted, parked and discarded, and the news of the copy.
+type News = ([u64; 3], Option<u64>);
 
 /// A judgement that waits for what the journal says.
 #[derive(Debug)]
@@ -119,6 +124,7 @@ impl Capture {
                 lookup: Lookup::new(copy, fresh_for),
                 memory: Memory::default(),
                 looked: None,
+                settled: None,
             }),
             said: Mutex::default(),
             settings: Mutex::default(),

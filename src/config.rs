@@ -63,7 +63,7 @@ pub struct Listen {
     pub in_flight_max: u16,
     /// Topic filters one client may subscribe to. Default 16; 1 to 1,000.
     pub subscriptions_max: usize,
-    /// Publishes a second of one client; above it the gateway reads more slowly. Default 2,000; 1 to 1,000,000.
+    /// Events a second of one client, each element of an array counted; above it the gateway reads more slowly. Default 2,000; 1 to 1,000,000.
     pub rate_per_s: u32,
     /// Messages kept for a device that is away; the oldest go first. Default 1,000; 0 to 100,000.
     pub missed_max: usize,
@@ -304,6 +304,8 @@ pub enum Per {
 pub struct Journal {
     /// At this size of the file the gateway stops acknowledging, in bytes. Default 1,073,741,824; at least 16,777,216.
     pub budget_bytes: u64,
+    /// The last part of the budget, for devices that hold less than their share, in percent. Default 20 (`reserve = 0.2`); 0 to 90.
+    pub reserve_percent: u8,
     /// How long the same event id is the same event, in days. Default 90; 1 to 3,650.
     pub dedup_days: u32,
     /// How long what is posted is kept for `trace`, in days. Default 90; 1 to 3,650.
@@ -365,6 +367,7 @@ impl Default for Journal {
     fn default() -> Self {
         Self {
             budget_bytes: 1 << 30,
+            reserve_percent: 20,
             dedup_days: 90,
             retention_days: 90,
             cache_bytes: 4 << 20,

@@ -201,6 +201,7 @@ impl Daemon {
     /// again from their events at the next start. Within 10 s.
     pub async fn stop(mut self) -> Result<(), Fatal> {
         self.cancel.cancel();
+        self.journal.give_up_waiting();
         let ended = async { while self.parts.join_next().await.is_some() {} };
         if tokio::time::timeout(STOP_WITHIN, ended).await.is_err() {
             tracing::warn!("cut off what did not end within {STOP_WITHIN:?}");

@@ -5,6 +5,8 @@
 //! What goes out is read by [`Journal`]'s short read transactions.
 
 mod budget;
+mod disk;
+mod held;
 mod ids;
 mod inbox;
 mod open;

@@ -25,6 +25,7 @@ pub mod demo;
 pub mod device_clock;
 pub mod document;
 pub mod event;
+pub mod fair;
 pub mod flow;
 pub mod forward;
 pub mod journal;

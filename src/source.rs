@@ -13,6 +13,7 @@ pub mod profiles;
 pub mod receipt;
 pub mod scanners;
 mod serial;
+mod weight;
 
 use std::borrow::Cow;
 
@@ -23,11 +24,13 @@ use tokio::sync::mpsc;
 use crate::capture::{Capture, Judged};
 use crate::decode;
 use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
+use crate::fair::{Gate, Lane, Origin};
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 
 use clock_time::ClockTimes;
 use identity::ReadingId;
 use profiles::Profiles;
+pub(crate) use weight::elements;
 
 /// What a device publishes that becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +87,7 @@ pub struct Intake {
     capture: Option<Capture>,
     profiles: Profiles,
     clock_times: ClockTimes,
+    gate: Gate,
 }
 
 /// A decoded thing until the journal has answered.
@@ -105,6 +109,7 @@ impl Intake {
             capture: None,
             profiles: Profiles::default(),
             clock_times: ClockTimes::default(),
+            gate: Gate::new(weight::GATE),
         }
     }
 
@@ -115,6 +120,7 @@ impl Intake {
             capture: Some(capture),
             profiles: Profiles::default(),
             clock_times: ClockTimes::default(),
+            gate: Gate::new(weight::GATE),
         }
     }
 
@@ -153,16 +159,25 @@ impl Intake {
         readings: &[Reading],
         display: bool,
     ) -> Result<Vec<Vec<Verdict>>, AppendError> {
-        self.take_many_and_keep(readings, display, Vec::new()).await
+        let Some(first) = readings.first() else {
+            return Ok(Vec::new());
+        };
+        let lane = Lane::device(Origin::Source(first.source), &first.device);
+        self.take_many_and_keep(&lane, readings, display, Vec::new())
+            .await
     }
 
-    /// Besides keeps `keep`, in the same commit.
+    /// The same in a lane of the caller. Besides keeps `keep`, in the same commit.
+    ///
+    /// Nothing is decoded before the gate admits the readings: what they become is larger than they are.
     pub async fn take_many_and_keep(
         &self,
+        lane: &Lane,
         readings: &[Reading],
         display: bool,
         keep: Vec<KeepChange>,
     ) -> Result<Vec<Vec<Verdict>>, AppendError> {
+        let _admitted = self.gate.enter(lane.clone(), weight::cost(readings)).await;
         let mut entries = Vec::with_capacity(readings.len());
         let mut pending = Vec::with_capacity(readings.len());
         for reading in readings {
@@ -174,7 +189,7 @@ impl Intake {
             pending.push(waiting);
             entries.extend(decoded);
         }
-        let accepted = self.inbox.append_and_keep(entries, keep).await?;
+        let accepted = self.inbox.append_in(lane.clone(), entries, keep).await?;
         let mut accepted = accepted.into_iter();
         Ok(pending
             .into_iter()

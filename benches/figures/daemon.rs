@@ -25,6 +25,18 @@ pub struct Gateway {
     dir: TempDir,
     process: Child,
     address: SocketAddr,
+    metrics: SocketAddr,
+}
+
+/// How the gateway is configured.
+#[derive(Default)]
+pub struct Setup {
+    /// Files of the directory, by their names: scanners and devices.
+    pub files: Vec<(&'static str, String)>,
+    /// More of the configuration.
+    pub more: String,
+    /// A client publishes at most as fast as the defaults allow.
+    pub is_limited: bool,
 }
 
 /// A copy of Odoo's data that knows the barcodes of the load, so that what is captured is looked up.
@@ -54,28 +66,39 @@ impl Gateway {
     }
 
     /// Besides with scanners and devices; the files that say so, by their names.
-    pub fn start_with_files(files: &[(&str, String)]) -> Answer<Self> {
-        let dir = tempfile::tempdir_in(scratch()?)?;
-        for (name, text) in files {
-            fs::write(dir.path().join(name), text)?;
-        }
-        Self::start_in(dir, "http://127.0.0.1:9", "none", None, "")
+    pub fn start_with_files(files: &[(&'static str, String)]) -> Answer<Self> {
+        Self::start_as(&Setup {
+            files: files.to_vec(),
+            ..Setup::default()
+        })
+    }
+
+    /// With an Odoo that is not there.
+    pub fn start_as(setup: &Setup) -> Answer<Self> {
+        Self::start_in("http://127.0.0.1:9", "none", None, setup)
     }
 
     pub fn start_with(odoo: &str, database: &str, key: Option<&str>, more: &str) -> Answer<Self> {
-        Self::start_in(tempfile::tempdir_in(scratch()?)?, odoo, database, key, more)
+        let setup = Setup {
+            more: more.to_owned(),
+            ..Setup::default()
+        };
+        Self::start_in(odoo, database, key, &setup)
     }
 
-    fn start_in(
-        dir: TempDir,
-        odoo: &str,
-        database: &str,
-        key: Option<&str>,
-        more: &str,
-    ) -> Answer<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    fn start_in(odoo: &str, database: &str, key: Option<&str>, setup: &Setup) -> Answer<Self> {
+        let dir = tempfile::tempdir_in(scratch()?)?;
+        for (name, text) in &setup.files {
+            fs::write(dir.path().join(name), text)?;
+        }
+        let (mqtt, scrapes) = (
+            TcpListener::bind("127.0.0.1:0")?,
+            TcpListener::bind("127.0.0.1:0")?,
+        );
+        let (address, metrics) = (mqtt.local_addr()?, scrapes.local_addr()?);
+        drop((mqtt, scrapes));
         fs::write(dir.path().join("odoo.key"), key.unwrap_or("none"))?;
-        let named = |name: &str| dir.path().join(name).exists();
+        let named = |name: &str| setup.files.iter().any(|(file, _)| *file == name);
         let scanners = if named("scanners.toml") {
             "scanners = \"scanners.toml\"\n"
         } else {
@@ -86,11 +109,17 @@ impl Gateway {
         } else {
             ""
         };
+        let rate = if setup.is_limited {
+            ""
+        } else {
+            "rate_per_s = 1000000\n"
+        };
+        let more = &setup.more;
         let config = format!(
             "site = \"bench\"\ndata_dir = \"data\"\n{scanners}\
-             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\nrate_per_s = 1000000\n{devices}\
+             [mqtt.listen]\naddress = \"{address}\"\nanonymous = true\n{rate}{devices}\
              [odoo]\nurl = \"{odoo}\"\ndatabase = \"{database}\"\napi_key_file = \"odoo.key\"\n\
-             [control]\nsocket = \"control.sock\"\n[log]\nlevel = \"warn\"\n{more}"
+             [control]\nsocket = \"control.sock\"\nmetrics = \"{metrics}\"\n[log]\nlevel = \"warn\"\n{more}"
         );
         fs::write(dir.path().join("config.toml"), config)?;
         if key.is_none() {
@@ -101,6 +130,7 @@ impl Gateway {
             dir,
             process,
             address,
+            metrics,
         };
         gateway.wait_ready()?;
         Ok(gateway)
@@ -108,6 +138,14 @@ impl Gateway {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub fn metrics(&self) -> SocketAddr {
+        self.metrics
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.id()
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -160,13 +198,7 @@ impl Gateway {
     }
 
     fn memory_mib(&self, field: &str) -> Answer<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status
-            .lines()
-            .find(|line| line.starts_with(field))
-            .ok_or("no such field")?;
-        let kib: f64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
-        Ok(kib / 1024.0)
+        Ok(memory_kib(self.pid(), field)? as f64 / 1024.0)
     }
 
     pub fn resident_mib(&self) -> Answer<f64> {
@@ -182,6 +214,16 @@ impl Gateway {
     }
 }
 
+/// A field of `/proc/PID/status`, in KiB.
+pub fn memory_kib(pid: u32, field: &str) -> Answer<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(field))
+        .ok_or("no such field")?;
+    Ok(line.split_whitespace().nth(1).ok_or("no number")?.parse()?)
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         // It may have ended already.
@@ -195,7 +237,10 @@ fn spawn(dir: &Path) -> Answer<Child> {
         .append(true)
         .create(true)
         .open(dir.join("log"))?;
-    Ok(Command::new(env!("CARGO_BIN_EXE_stockrelay"))
+    // An older version may be measured by the same program.
+    let program =
+        std::env::var_os("BENCH_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_stockrelay").into());
+    Ok(Command::new(program)
         .args(["--config", "config.toml", "run"])
         .current_dir(dir)
         .stdin(Stdio::null())

@@ -1,7 +1,7 @@
 //! The figures of `docs/performance.md`, each measured against its baseline in the same run.
 //!
-//! `cargo bench` prints them all but the drain, which needs a real Odoo; `cargo bench -- NAME...` prints some:
-//! `ingest`, `latency`, `feedback`, `million`, `drain`. The daemon is the real binary in a process of its own; the load comes from this one.
+//! `cargo bench` prints them all but the drain, which needs a real Odoo, and the attacks; `cargo bench -- NAME...` prints some:
+//! `ingest`, `latency`, `feedback`, `million`, `drain`, `hostile`. The daemon is the real binary in a process of its own; the load comes from this one.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -12,6 +12,7 @@ mod baseline;
 mod daemon;
 mod drain;
 mod feedback;
+mod hostile;
 mod load;
 mod percentile;
 
@@ -33,11 +34,15 @@ fn main() -> Measured {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let wants = |name: &str| {
-        wanted.is_empty() && name != "drain" || wanted.iter().any(|wanted| wanted == name)
+        let alone = ["drain", "hostile"].contains(&name);
+        wanted.is_empty() && !alone || wanted.iter().any(|wanted| wanted == name)
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    if let Some(order) = hostile::attacker() {
+        return runtime.block_on(hostile::run(order?));
+    }
     if wants("ingest") {
         runtime.block_on(ingest())?;
     }
@@ -52,6 +57,12 @@ fn main() -> Measured {
     }
     if wants("drain") {
         runtime.block_on(drain::drain())?;
+    }
+    if wants("hostile") {
+        let attacks: Vec<_> = (wanted.into_iter())
+            .filter(|name| name != "hostile")
+            .collect();
+        runtime.block_on(hostile::hostile(&attacks))?;
     }
     Ok(())
 }

@@ -16,6 +16,8 @@ use crate::forward::odoo::Kind;
 
 /// Answers of each kind that are in memory; when there are more, all are forgotten.
 const ANSWERS_MAX: usize = 20_000;
+/// The longest code whose answer is in memory, in bytes: barcodes are shorter, and made-up codes must not fill it.
+const CODE_BYTES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub struct Lookup {
@@ -178,6 +180,9 @@ fn answer<T>(
         return Ok(Arc::clone(answer));
     }
     let answer = Arc::new(ask()?);
+    if code.len() > CODE_BYTES_MAX {
+        return Ok(answer);
+    }
     if answers.len() >= ANSWERS_MAX {
         answers.clear();
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::judge::Counts;
 use super::memory::{Counting, EventKey};
-use super::{Capture, PAGE_EVENTS, RECALLED_MAX};
+use super::{Capture, Known, News, PAGE_EVENTS, RECALLED_MAX};
 use crate::config::Check;
 use crate::document::{Progress, State};
 use crate::event::Recorded;
@@ -26,6 +26,8 @@ impl Capture {
     }
 
     fn recall_from(&self, journal: &Journal) -> Result<(), JournalError> {
+        // What is recalled may be in Odoo already.
+        self.state().settled = None;
         let mut after = journal.totals().last_seq.saturating_sub(RECALLED_MAX);
         loop {
             let page = journal.events(after, PAGE_EVENTS)?;
@@ -60,8 +62,21 @@ impl Capture {
     }
 
     pub(super) fn settle_with(&self, journal: &Journal) -> Result<(), JournalError> {
-        let counting = self.state().memory.counting();
-        self.settle_those(journal, counting)
+        let counting = {
+            let mut state = self.state();
+            // A device whose events are refused one after the other asks each time: without news there is no new answer.
+            let news = news(journal, &mut state);
+            if state.settled.as_ref() == Some(&news) {
+                return Ok(());
+            }
+            state.settled = Some(news);
+            state.memory.counting()
+        };
+        let settled = self.settle_those(journal, counting);
+        if settled.is_err() {
+            self.state().settled = None;
+        }
+        settled
     }
 
     /// What was taken back and is in Odoo by now must not let more through than was ordered: nobody looks again before that.
@@ -74,14 +89,11 @@ impl Capture {
             if !state.memory.has_back() {
                 return;
             }
-            // Without news of documents or of orders there is nothing to be found out.
-            let totals = journal.totals();
-            let ended = [totals.posted, totals.parked, totals.discarded].map(|of| of.documents);
-            let news = state.lookup.copy().map(|copy| *copy.news().borrow());
-            if state.looked == Some((ended, news)) {
+            let news = news(journal, &mut state);
+            if state.looked.as_ref() == Some(&news) {
                 return;
             }
-            state.looked = Some((ended, news));
+            state.looked = Some(news);
             state.memory.counting_back()
         };
         if let Err(error) = self.settle_those(journal, backs) {
@@ -124,6 +136,14 @@ impl Capture {
         self.state().memory.settle(&settled);
         Ok(())
     }
+}
+
+/// Without news of documents or of orders there is nothing to be found out.
+fn news(journal: &Journal, state: &mut Known) -> News {
+    let totals = journal.totals();
+    let ended = [totals.posted, totals.parked, totals.discarded].map(|of| of.documents);
+    let copy = state.lookup.copy();
+    (ended, copy.map(|copy| *copy.news().borrow()))
 }
 
 /// Whether a person decided that an event did not happen, or not as it says.

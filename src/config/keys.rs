@@ -132,6 +132,28 @@ impl Reader {
         .unwrap_or(default)
     }
 
+    /// A part of a whole, such as 0.2, as hundredths.
+    pub fn hundredths(&mut self, key: &'static str, range: RangeInclusive<u8>, default: u8) -> u8 {
+        let written = |hundredths: u8| f64::from(hundredths) / 100.0;
+        let accepted = format!(
+            "a number from {} to {}",
+            written(*range.start()),
+            written(*range.end())
+        );
+        self.take(key, &accepted, |written| {
+            let number: f64 = match (&written.origin, &written.value) {
+                (Origin::Variable(_), value) => value.as_str()?.parse().ok()?,
+                (Origin::File(_), Value::Integer(whole)) => i32::try_from(*whole).ok()?.into(),
+                (Origin::File(_), value) => value.as_float()?,
+            };
+            // Exact to a hundredth: what is finer is a typing error.
+            range
+                .clone()
+                .find(|hundredths| (number * 100.0 - f64::from(*hundredths)).abs() < 1e-6)
+        })
+        .unwrap_or(default)
+    }
+
     /// A size in bytes: a whole number, or a text with a unit.
     pub fn size<T: TryFrom<u64>>(
         &mut self,

@@ -371,6 +371,7 @@ fn journal(reader: &mut Reader) -> Journal {
     let default = Journal::default();
     Journal {
         budget_bytes: reader.size("journal.budget", 16 << 20..=1 << 50, default.budget_bytes),
+        reserve_percent: reader.hundredths("journal.reserve", 0..=90, default.reserve_percent),
         dedup_days: reader.integer("journal.dedup_days", 1..=3_650, default.dedup_days),
         retention_days: reader.integer("journal.retention_days", 1..=3_650, default.retention_days),
         cache_bytes: reader.size(

@@ -44,6 +44,10 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
             board.alarm(code::MOVED_UNSCANNED, alarm);
         }
+        // What follows writes: it would wait for the disk, and nobody would take the alarm back.
+        if journal.is_waiting() {
+            continue;
+        }
         let now = clock::now();
         let doubt = trust.doubt(now, started.elapsed());
         let clock_wrong = doubt.is_some();

@@ -385,7 +385,7 @@ impl Driver {
             let (entries, keep) = (entries.clone(), keep.clone());
             match self.journal.inbox().append_and_keep(entries, keep).await {
                 Ok(accepted) => break accepted,
-                Err(AppendError::Full) => tokio::time::sleep(FULL_WAIT).await,
+                Err(AppendError::Full | AppendError::Share) => tokio::time::sleep(FULL_WAIT).await,
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         };
@@ -402,7 +402,7 @@ impl Driver {
         loop {
             match self.journal.inbox().keep(changes.clone()).await {
                 Ok(()) => break,
-                Err(AppendError::Full) => tokio::time::sleep(FULL_WAIT).await,
+                Err(AppendError::Full | AppendError::Share) => tokio::time::sleep(FULL_WAIT).await,
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         }

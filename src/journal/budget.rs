@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use redb::Database;
 
 use super::Fatal;
+use super::disk::Disk;
 use crate::clock;
 
 /// Left free on the file system for everything else on the box, in bytes.
@@ -26,7 +27,10 @@ const COUNT_COST_FACTOR: u32 = 20;
 pub(super) struct Budget {
     /// None: not in a file (tests bring their own storage); then there is no limit.
     path: Option<PathBuf>,
+    disk: Disk,
     limit_bytes: u64,
+    /// From here on only devices that hold less than their share store more.
+    scarce_bytes: u64,
     file_bytes: u64,
     /// While the file is as long as it may get: bytes in use, by the last count.
     counted: Option<i64>,
@@ -37,6 +41,7 @@ pub(super) struct Budget {
     /// When it may be counted again without any other reason.
     count_again: Option<Instant>,
     disk_full: bool,
+    scarce: bool,
     full: bool,
 }
 
@@ -48,22 +53,42 @@ pub(super) struct Written {
 }
 
 impl Budget {
-    pub fn new(path: Option<PathBuf>, limit_bytes: u64) -> Self {
+    /// `reserve_percent`: the last part of the limit.
+    pub fn new(path: Option<PathBuf>, disk: Disk, limit_bytes: u64, reserve_percent: u8) -> Self {
+        let scarce_bytes = limit_bytes / 100 * (100 - u64::from(reserve_percent.min(100)));
         Self {
             path,
+            disk,
             limit_bytes,
+            scarce_bytes,
             file_bytes: 0,
             counted: None,
             added: 0,
             removed: 0,
             count_again: None,
             disk_full: false,
+            scarce: false,
             full: false,
         }
     }
 
     pub fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Whether the last part of the budget is in use.
+    pub fn is_scarce(&self) -> bool {
+        self.scarce
+    }
+
+    /// Bytes in use: counted where that matters, else the length of the file.
+    pub fn in_use_bytes(&self) -> u64 {
+        let believed = self
+            .counted
+            .map(|counted| counted.saturating_add(self.added));
+        believed
+            .and_then(|bytes| u64::try_from(bytes).ok())
+            .unwrap_or(self.file_bytes)
     }
 
     pub fn file_bytes(&self) -> u64 {
@@ -83,16 +108,22 @@ impl Budget {
             .map_err(redb::StorageError::from)?
             .len();
         self.disk_full = rustix::fs::statvfs(path.as_path())
-            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < DISK_RESERVE_BYTES);
+            .is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < DISK_RESERVE_BYTES)
+            || !self.disk.reserve();
         let was_full = self.full;
-        let over = if self.file_bytes < self.limit_bytes {
+        let over = if self.file_bytes < self.limit_bytes.min(self.scarce_bytes) {
             (self.counted, self.added, self.removed) = (None, 0, 0);
+            self.scarce = false;
             false
         } else {
             // Once full, it takes some room to be not full again, so that it does not flicker.
             let percent = if was_full { 90 } else { 97 };
-            let limit = i64::try_from(self.limit_bytes / 100 * percent).unwrap_or(i64::MAX);
-            self.in_use(database, limit)? >= limit
+            let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+            let limit = signed(self.limit_bytes / 100 * percent);
+            let scarce = signed(self.scarce_bytes);
+            let in_use = self.in_use(database, limit, scarce)?;
+            self.scarce = in_use >= scarce;
+            in_use >= limit
         };
         self.full = over || self.disk_full;
         if self.full && !was_full {
@@ -104,7 +135,7 @@ impl Budget {
     }
 
     /// Bytes in use: what is believed, or counted where that would say "full" or is long ago.
-    fn in_use(&mut self, database: &Database, limit: i64) -> Result<i64, Fatal> {
+    fn in_use(&mut self, database: &Database, limit: i64, scarce: i64) -> Result<i64, Fatal> {
         let part = |of: u64| i64::try_from(self.limit_bytes / of).unwrap_or(i64::MAX);
         if let Some(counted) = self.counted {
             let believed = counted.saturating_add(self.added);
@@ -112,7 +143,11 @@ impl Budget {
             let now = clock::instant();
             // A little more than nothing was written, so that each count brings the next one much nearer to the truth.
             let due = self.added > part(1_024) || self.count_again.is_none_or(|at| at <= now);
-            if !much && (believed < limit || !due) {
+            let would_refuse = believed >= limit || (believed >= scarce && !self.scarce);
+            let may_end =
+                self.scarce && self.removed > 0 && self.count_again.is_none_or(|at| at <= now);
+            let must_count = much || may_end || (would_refuse && due);
+            if !must_count {
                 return Ok(believed);
             }
         }
@@ -193,7 +228,8 @@ mod tests {
         // What a commit frees is free with the next ones.
         write(&database, 0..1);
         write(&database, 0..1);
-        (dir, database, Budget::new(Some(path), bytes))
+        let budget = Budget::new(Some(path), Disk::default(), bytes, 0);
+        (dir, database, budget)
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Change, KeepChange};
 use crate::document::Document;
 use crate::event::{Event, Rejection};
+use crate::fair::{Lane, Origin};
 
 /// Requests that wait for the writer at most; more wait in their senders (back-pressure).
 pub const REQUESTS_MAX: usize = 4_096;
@@ -35,9 +36,22 @@ pub enum AppendError {
         "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
     )]
     Full,
+    /// The journal is nearly full, and the device holds more than its share of it. Recovers by itself.
+    #[error(
+        "the journal is nearly full and its last part (journal.reserve) is for devices that hold less than this one: restore the link to Odoo, or raise journal.budget"
+    )]
+    Share,
     /// The journal stopped after an I/O error, or the daemon is on its way out.
     #[error("the journal has stopped: the gateway is shutting down")]
     Stopped,
+}
+
+impl AppendError {
+    /// Whether the same request may succeed later.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full | Self::Share)
+    }
 }
 
 pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
@@ -46,6 +60,8 @@ pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 #[derive(Debug)]
 pub enum Request {
     Append {
+        /// Whose turn it takes.
+        lane: Lane,
         decoded: Vec<Result<Event, Rejection>>,
         /// What is kept in the same commit.
         keep: Vec<KeepChange>,
@@ -99,6 +115,12 @@ impl Inbox {
         (Self(sender), receiver)
     }
 
+    /// Requests that the writer has not taken yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.max_capacity() - self.0.capacity()
+    }
+
     /// Answers one [`Accepted`] for each decoded thing, in order, after a durable commit.
     pub async fn append(
         &self,
@@ -113,7 +135,19 @@ impl Inbox {
         decoded: Vec<Result<Event, Rejection>>,
         keep: Vec<KeepChange>,
     ) -> Result<Vec<Accepted>, AppendError> {
+        self.append_in(Lane::of(Origin::Gateway), decoded, keep)
+            .await
+    }
+
+    /// The same in the lane of a device: it waits for its turn and not for the backlog of others.
+    pub async fn append_in(
+        &self,
+        lane: Lane,
+        decoded: Vec<Result<Event, Rejection>>,
+        keep: Vec<KeepChange>,
+    ) -> Result<Vec<Accepted>, AppendError> {
         self.request(|reply| Request::Append {
+            lane,
             decoded,
             keep,
             reply,

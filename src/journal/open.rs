@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 
+use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend};
 use thiserror::Error;
 use tokio::sync::watch;
 
 use super::budget::Budget;
+use super::disk::{Disk, Insisting};
+use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Inbox;
 use super::read::Journal;
@@ -66,14 +69,17 @@ impl Journal {
             path: path.clone(),
             source: Box::new(source),
         };
-        let database = builder(config).create(&path).map_err(|error| match error {
+        let disk = Disk::beside(&path);
+        let created = create(config, &path, &disk);
+        let database = created.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.clone(),
                 pid: "that does not say its number".to_owned(),
             },
             other => damaged(other.into()),
         })?;
-        Self::start(database, Some(path.clone()), Some(lock), config).map_err(|error| match error {
+        let file = (path.clone(), lock);
+        Self::start(database, Some(file), disk, config).map_err(|error| match error {
             Fatal::Format(found) => OpenError::Format {
                 path: path.clone(),
                 found,
@@ -87,23 +93,24 @@ impl Journal {
         storage: impl StorageBackend,
         config: &config::Journal,
     ) -> Result<(Self, WriterHandle), Fatal> {
-        Self::start(
-            builder(config).create_with_backend(storage)?,
-            None,
-            None,
-            config,
-        )
+        let disk = Disk::default();
+        let storage = Insisting::new(storage, disk.clone());
+        let database = builder(config).create_with_backend(storage)?;
+        Self::start(database, None, disk, config)
     }
 
     fn start(
         database: Database,
-        path: Option<PathBuf>,
-        lock: Option<Lock>,
+        file: Option<(PathBuf, Lock)>,
+        disk: Disk,
         config: &config::Journal,
     ) -> Result<(Self, WriterHandle), Fatal> {
         make_tables(&database)?;
         let (kept, ids) = read_back(&database)?;
-        let mut budget = Budget::new(path, config.budget_bytes);
+        let held = Held::open(&database, kept.totals.last_seq)?;
+        let (path, lock) = file.unzip();
+        let limit = config.budget_bytes;
+        let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent);
         budget.measure(&database)?;
         let mut totals = kept.totals.clone();
         totals.bytes = budget.file_bytes();
@@ -118,6 +125,7 @@ impl Journal {
             database: Arc::clone(&database),
             ids: Arc::clone(&ids),
             kept,
+            held,
             totals: sender,
             budget,
             limits: Limits {
@@ -137,10 +145,25 @@ impl Journal {
                 Fatal::Invariant(format!("cannot start the journal's thread: {error}"))
             })?;
         Ok((
-            Self::new(inbox, receiver, database, ids, settled),
+            Self::new(inbox, receiver, database, ids, settled, disk),
             WriterHandle(thread),
         ))
     }
+}
+
+fn create(
+    config: &config::Journal,
+    path: &Path,
+    disk: &Disk,
+) -> Result<Database, redb::DatabaseError> {
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let storage = Insisting::new(FileBackend::new(file)?, disk.clone());
+    builder(config).create_with_backend(storage)
 }
 
 fn builder(config: &config::Journal) -> Builder {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
+use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::stored::{self, BadRecord};
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
@@ -139,6 +140,7 @@ pub struct Journal {
     database: Arc<Database>,
     ids: Arc<RwLock<Ids>>,
     settled: u64,
+    disk: Disk,
 }
 
 impl Journal {
@@ -148,6 +150,7 @@ impl Journal {
         database: Arc<Database>,
         ids: Arc<RwLock<Ids>>,
         settled: u64,
+        disk: Disk,
     ) -> Self {
         Self {
             inbox,
@@ -155,6 +158,7 @@ impl Journal {
             database,
             ids,
             settled,
+            disk,
         }
     }
 
@@ -167,7 +171,20 @@ impl Journal {
     /// The counts as of the last commit.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.totals.borrow().clone()
+        let mut totals = self.totals.borrow().clone();
+        totals.full |= self.disk.is_waiting();
+        totals
+    }
+
+    /// Whether a commit waits for room on the disk.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.disk.is_waiting()
+    }
+
+    /// The gateway is about to stop: a commit that waits for room on the disk is not waited for.
+    pub fn give_up_waiting(&self) {
+        self.disk.give_up();
     }
 
     /// Wakes at each commit; closed when the writer has ended.

@@ -19,56 +19,73 @@ const BYTES: &str = "rejected_bytes";
 
 type Bytes = &'static [u8];
 
-/// Keeps one, and makes room for it.
-pub(super) fn append(
-    write: &WriteTransaction,
-    number: u64,
-    rejection: &Rejection,
-    bytes_max: u64,
-    written: &mut Written,
-) -> Result<(), Fatal> {
-    let mut table = write.open_table(tables::REJECTED)?;
-    let record = stored::rejection_in(rejection)?;
-    let mut bytes = bytes_of(write, &table)? + record.len() as u64;
-    written.added += record.len() as u64;
-    table.insert(number, record.as_slice())?;
-    for _ in 0..REMOVED_MAX {
-        if table.len()? <= REJECTED_MAX && bytes <= bytes_max {
-            break;
-        }
-        let Some((_, oldest)) = table.pop_first()? else {
-            break;
-        };
-        let gone = oldest.value().len() as u64;
-        bytes = bytes.saturating_sub(gone);
-        written.removed += gone;
-    }
-    note(write, bytes)
+/// The table within one transaction: a device that sends nonsense sends much of it.
+pub(super) struct Rejections<'a> {
+    table: Table<'a, u64, Bytes>,
+    /// Of all records.
+    bytes: u64,
 }
 
-/// Removes those that are past their time.
-pub(super) fn prune(
-    write: &WriteTransaction,
-    retained: Timestamp,
-    written: &mut Written,
-) -> Result<(), Fatal> {
-    let mut table = write.open_table(tables::REJECTED)?;
-    let mut bytes = bytes_of(write, &table)?;
-    for _ in 0..REMOVED_MAX {
-        let Some((number, record)) = table
-            .first()?
-            .map(|(number, record)| (number.value(), record.value().to_vec()))
-        else {
-            break;
-        };
-        if stored::rejection_out(number, &record)?.received >= retained {
-            break;
-        }
-        table.remove(number)?;
-        bytes = bytes.saturating_sub(record.len() as u64);
-        written.removed += record.len() as u64;
+impl<'a> Rejections<'a> {
+    pub fn open(write: &'a WriteTransaction) -> Result<Self, Fatal> {
+        let table = write.open_table(tables::REJECTED)?;
+        let bytes = bytes_of(write, &table)?;
+        Ok(Self { table, bytes })
     }
-    note(write, bytes)
+
+    /// Keeps one, and makes room for it.
+    pub fn append(
+        &mut self,
+        number: u64,
+        rejection: &Rejection,
+        bytes_max: u64,
+        written: &mut Written,
+    ) -> Result<(), Fatal> {
+        let record = stored::rejection_in(rejection)?;
+        self.bytes += record.len() as u64;
+        written.added += record.len() as u64;
+        self.table.insert(number, record.as_slice())?;
+        for _ in 0..REMOVED_MAX {
+            if self.table.len()? <= REJECTED_MAX && self.bytes <= bytes_max {
+                break;
+            }
+            let Some((_, oldest)) = self.table.pop_first()? else {
+                break;
+            };
+            let gone = oldest.value().len() as u64;
+            self.bytes = self.bytes.saturating_sub(gone);
+            written.removed += gone;
+        }
+        Ok(())
+    }
+
+    /// Removes those that are past their time.
+    pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
+        for _ in 0..REMOVED_MAX {
+            let Some((number, record)) = self
+                .table
+                .first()?
+                .map(|(number, record)| (number.value(), record.value().to_vec()))
+            else {
+                break;
+            };
+            if stored::rejection_out(number, &record)?.received >= retained {
+                break;
+            }
+            self.table.remove(number)?;
+            self.bytes = self.bytes.saturating_sub(record.len() as u64);
+            written.removed += record.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// Notes the bytes of all records. To be called once, at the end of the transaction.
+    pub fn close(self, write: &WriteTransaction) -> Result<(), Fatal> {
+        write
+            .open_table(tables::META)?
+            .insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
+        Ok(())
+    }
 }
 
 /// The bytes of all the records; added up once where they were not noted yet.
@@ -86,11 +103,4 @@ fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, 
         bytes += entry?.1.value().len() as u64;
     }
     Ok(bytes)
-}
-
-fn note(write: &WriteTransaction, bytes: u64) -> Result<(), Fatal> {
-    write
-        .open_table(tables::META)?
-        .insert(BYTES, bytes.to_le_bytes().as_slice())?;
-    Ok(())
 }

@@ -13,6 +13,9 @@ pub const REJECTED: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected
 /// Device → nothing: every device an event ever came from.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
 
+/// Device → bytes of its events; see `held.rs`.
+pub const HELD: TableDefinition<&str, u64> = TableDefinition::new("held");
+
 /// (segment, bucket) → sorted digests of event ids; see `ids.rs`.
 pub const ID_BUCKETS: TableDefinition<(u32, u16), &[u8]> = TableDefinition::new("id_buckets");
 /// Segment → its filter.

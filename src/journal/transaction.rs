@@ -6,11 +6,13 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::budget::Written;
+use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Accepted;
+use super::rejected::Rejections;
 use super::stored::{self, Kept};
 use super::writer::Limits;
-use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, rejected, tables};
+use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, tables};
 use crate::document::{Document, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, SourceKind};
 
@@ -27,11 +29,13 @@ pub(super) struct Transaction<'a> {
     write: &'a WriteTransaction,
     ids: &'a mut Ids,
     kept: &'a mut Kept,
+    held: &'a mut Held,
     limits: Limits,
     events: Table<'a, u64, Bytes>,
     event_document: Table<'a, u64, u64>,
     id_buckets: Table<'a, (u32, u16), Bytes>,
     repeats: HashMap<u64, Repeats>,
+    rejections: Option<Rejections<'a>>,
     written: Written,
 }
 
@@ -40,6 +44,7 @@ impl<'a> Transaction<'a> {
         write: &'a WriteTransaction,
         ids: &'a mut Ids,
         kept: &'a mut Kept,
+        held: &'a mut Held,
         limits: Limits,
     ) -> Result<Self, Fatal> {
         Ok(Self {
@@ -49,8 +54,10 @@ impl<'a> Transaction<'a> {
             write,
             ids,
             kept,
+            held,
             limits,
             repeats: HashMap::new(),
+            rejections: None,
             written: Written::default(),
         })
     }
@@ -75,7 +82,16 @@ impl<'a> Transaction<'a> {
         if self.ids.is_hot_full() {
             self.flush_ids()?;
         }
+        if let Some(rejections) = self.rejections.take() {
+            rejections.close(self.write)?;
+        }
+        self.held.write(self.write, self.kept.totals.last_seq)?;
         Ok(self.written)
+    }
+
+    /// What each device holds by now.
+    pub fn held(&self) -> &Held {
+        self.held
     }
 
     /// Numbers and keeps what is new; says of the rest what it repeats. **Invariants 2 and 3.**
@@ -111,6 +127,7 @@ impl<'a> Transaction<'a> {
         }
         let bytes = stored::event_in(event)?;
         self.written.added += bytes.len() as u64 + 48;
+        self.held.add(event, bytes.len());
         self.events.insert(seq, bytes.as_slice())?;
         self.ids.insert(digest, seq, event.received);
         if self.ids.know_device(event.device.as_str()) {
@@ -125,7 +142,11 @@ impl<'a> Transaction<'a> {
         self.kept.totals.rejected += 1;
         let number = self.kept.totals.rejected;
         let bytes_max = self.limits.rejected_bytes_max;
-        rejected::append(self.write, number, rejection, bytes_max, &mut self.written)?;
+        let rejections = match &mut self.rejections {
+            Some(rejections) => rejections,
+            none => none.insert(Rejections::open(self.write)?),
+        };
+        rejections.append(number, rejection, bytes_max, &mut self.written)?;
         Ok(Accepted::Rejected {
             code: rejection.code,
             message: rejection.message.clone(),
@@ -415,14 +436,19 @@ impl<'a> Transaction<'a> {
         }
         let mut repeats = self.write.open_table(tables::REPEATS)?;
         for seq in &events {
-            self.written.removed += self
-                .events
-                .remove(seq)?
-                .map_or(0, |bytes| bytes.value().len() as u64 + 48);
+            if let Some(bytes) = self.events.remove(seq)? {
+                let bytes = bytes.value();
+                self.written.removed += bytes.len() as u64 + 48;
+                self.held.remove(&stored::event_out(bytes)?, bytes.len());
+            }
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        rejected::prune(self.write, retained, &mut self.written)?;
+        let rejections = match &mut self.rejections {
+            Some(rejections) => rejections,
+            none => none.insert(Rejections::open(self.write)?),
+        };
+        rejections.prune(retained, &mut self.written)?;
         Ok(events.len() as u64)
     }
 

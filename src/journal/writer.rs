@@ -1,29 +1,38 @@
 //! The writer: one thread that turns what waits in the inbox into one durable transaction after another.
 //!
+//! Requests wait in a fair queue: each transaction takes some of every device that has requests, until it has taken
+//! [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`]. So a device waits for one commit, whatever others have sent.
+//!
 //! **Invariant 1:** a reply is sent only after `commit` returned with `Durability::Immediate`.
 //! **Invariant 11:** after an I/O error nothing more is written. The thread ends, every request is answered with
 //! [`AppendError::Stopped`], and the process exits so that redb recovers on the next start.
 
-use std::mem;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use redb::{Database, Durability};
 use tokio::sync::{mpsc, watch};
 
 use super::budget::Budget;
+use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request};
 use super::stored::{self, Kept};
 use super::transaction::Transaction;
 use super::{Fatal, Totals, tables};
+use crate::clock;
+use crate::fair::{FairQueue, Lane, Origin};
 
 /// Events in one transaction at most: enough that the fsync is a small part, few enough that nobody waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
+/// How long a transaction takes further requests. Rejections and documents take longer than events.
+const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 
 pub(super) struct Writer {
     pub database: Arc<Database>,
     pub ids: Arc<RwLock<Ids>>,
     pub kept: Kept,
+    pub held: Held,
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     pub limits: Limits,
@@ -43,26 +52,27 @@ type Answer = Box<dyn FnOnce(Result<(), AppendError>) + Send>;
 impl Writer {
     /// Works until the inbox is closed or something fails.
     pub fn run(mut self, mut inbox: mpsc::Receiver<Request>) -> Result<(), Fatal> {
-        let mut group = Vec::new();
+        let mut waiting = FairQueue::default();
         let mut closing = None;
-        while closing.is_none() {
-            let Some(first) = inbox.blocking_recv() else {
-                break;
-            };
-            let mut weight = weigh(&first);
-            group.push(first);
-            while weight < GROUP_EVENTS_MAX
+        loop {
+            if waiting.is_empty() {
+                if closing.is_some() {
+                    break;
+                }
+                match inbox.blocking_recv() {
+                    Some(first) => enqueue(&mut waiting, &mut closing, first),
+                    None => break,
+                }
+            }
+            // What comes after a request to close is dropped, so its senders hear `AppendError::Stopped`.
+            while closing.is_none()
                 && let Ok(next) = inbox.try_recv()
             {
-                weight += weigh(&next);
-                group.push(next);
+                enqueue(&mut waiting, &mut closing, next);
             }
-            let requests = mem::take(&mut group);
-            let (requests, close) = split_at_close(requests);
-            self.commit(requests).inspect_err(|error| {
+            self.commit(&mut waiting).inspect_err(|error| {
                 tracing::error!("the journal stops: {error}");
             })?;
-            closing = close;
         }
         // The file itself closes when the last reader has gone, too.
         drop(self);
@@ -72,23 +82,17 @@ impl Writer {
         Ok(())
     }
 
-    /// One transaction for all of them. A request that is turned away (full) is answered without a commit.
-    fn commit(&mut self, requests: Vec<Request>) -> Result<(), Fatal> {
-        if requests.is_empty() {
-            return Ok(());
-        }
+    /// One transaction for those that are next. A request that is turned away (full) is answered without a commit.
+    fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
         self.budget.measure(&self.database)?;
-        let requests = if self.budget.is_full() {
+        if self.budget.is_full() {
             // Whoever is turned away finds the status saying why.
             self.publish();
-            refuse(requests)
-        } else {
-            requests
-        };
-        if requests.is_empty() {
-            return Ok(());
         }
-        let mut answers: Vec<Answer> = Vec::with_capacity(requests.len());
+        let Some(first) = next(waiting, &self.budget, &self.held) else {
+            return Ok(());
+        };
+        let mut answers: Vec<Answer> = Vec::new();
         {
             let mut write = self.database.begin_write()?;
             write.set_durability(Durability::Immediate)?;
@@ -96,13 +100,23 @@ impl Writer {
             write.set_quick_repair(true);
             {
                 // Readers take this lock for a `trace` alone, and shortly.
-                let mut ids = self.ids.write().unwrap_or_else(PoisonError::into_inner);
+                let ids = Arc::clone(&self.ids);
+                let mut ids = ids.write().unwrap_or_else(PoisonError::into_inner);
+                let mut kept = std::mem::take(&mut self.kept);
+                let mut held = std::mem::take(&mut self.held);
                 let mut transaction =
-                    Transaction::open(&write, &mut ids, &mut self.kept, self.limits)?;
-                for request in requests {
+                    Transaction::open(&write, &mut ids, &mut kept, &mut held, self.limits)?;
+                let begun = clock::instant();
+                let (mut next, mut weight) = (Some(first), 0);
+                while let Some(request) = next.take() {
+                    weight += weigh(&request);
                     answers.push(apply(&mut transaction, request)?);
+                    if weight < GROUP_EVENTS_MAX && begun.elapsed() < GROUP_TIME_MAX {
+                        next = self::next(waiting, &self.budget, transaction.held());
+                    }
                 }
                 self.budget.wrote(transaction.close()?);
+                (self.kept, self.held) = (kept, held);
             }
             {
                 let mut meta = write.open_table(tables::META)?;
@@ -127,17 +141,47 @@ impl Writer {
     }
 }
 
-/// At the limit readings are turned away; what takes documents further still gets through, because it is the way out.
-fn refuse(requests: Vec<Request>) -> Vec<Request> {
-    let turn_away = |request| match request {
-        Request::Append { reply, .. } => {
-            // Whoever asked may have gone meanwhile.
-            drop(reply.send(Err(AppendError::Full)));
-            None
+/// Puts a request in its lane; what comes before a request to close is done first.
+fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, request: Request) {
+    let request = match request {
+        Request::Close { reply } => {
+            *closing = Some(reply);
+            return;
         }
-        other => Some(other),
+        other => other,
     };
-    requests.into_iter().filter_map(turn_away).collect()
+    let lane = match &request {
+        Request::Append { lane, .. } => lane.clone(),
+        Request::Keep { .. } => Lane::of(Origin::Kept),
+        Request::Prune { .. } => Lane::of(Origin::Prune),
+        _ => Lane::of(Origin::Gateway),
+    };
+    waiting.push(lane, weigh(&request).max(1) as u64, request);
+}
+
+/// The request that is next. At the limit readings are turned away; what takes documents further still gets through,
+/// because it is the way out.
+fn next(waiting: &mut FairQueue<Request>, budget: &Budget, held: &Held) -> Option<Request> {
+    loop {
+        match waiting.pop()? {
+            Request::Append { lane, reply, .. }
+                if let Some(error) = refusal(budget, held, &lane) =>
+            {
+                // Whoever asked may have gone meanwhile.
+                drop(reply.send(Err(error)));
+            }
+            request => return Some(request),
+        }
+    }
+}
+
+fn refusal(budget: &Budget, held: &Held, lane: &Lane) -> Option<AppendError> {
+    if budget.is_full() {
+        return Some(AppendError::Full);
+    }
+    let is_over =
+        budget.is_scarce() && !held.is_modest(lane, budget.in_use_bytes(), budget.budget_bytes());
+    is_over.then_some(AppendError::Share)
 }
 
 /// Applies one request to the transaction and says how to answer it once that is on disk.
@@ -147,6 +191,7 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             decoded,
             keep,
             reply,
+            ..
         } => {
             let accepted = transaction.append(&decoded)?;
             transaction.keep(keep)?;
@@ -208,17 +253,4 @@ fn weigh(request: &Request) -> usize {
         // Pruning is a good deal of work: let it end its group.
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,
     }
-}
-
-/// What comes before a request to close, and whom to tell. What comes after it is dropped, so its senders hear
-/// [`AppendError::Stopped`].
-fn split_at_close(requests: Vec<Request>) -> (Vec<Request>, Option<Reply<()>>) {
-    let mut before = Vec::with_capacity(requests.len());
-    for request in requests {
-        match request {
-            Request::Close { reply } => return (before, Some(reply)),
-            other => before.push(other),
-        }
-    }
-    (before, None)
 }

@@ -15,18 +15,22 @@ mod auth;
 mod batch;
 mod connect;
 mod connection;
+mod doorstep;
 mod handshake;
 mod hub;
 mod io;
 mod limits;
 mod message;
+mod meter;
 mod packets;
 mod receptions;
 mod retained;
+mod room;
 mod session;
 mod shared;
 mod stored;
 mod topics;
+mod verify;
 mod wire;
 
 use std::net::{IpAddr, SocketAddr};
@@ -35,8 +39,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -51,14 +55,16 @@ use crate::tls::{self, ServerTlsError};
 use crate::view::board::Board;
 use auth::Auth;
 use connection::{Connection, End};
+use doorstep::{Doorstep, Standing};
 use handshake::{Origin, Rejected};
 use hub::Hub;
 use shared::Shared;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
 const OUTBOUND_MAX: usize = 1_024;
-/// Clients above the limit that are told so at once; more are closed without a word.
-const OVERFLOW_MAX: usize = 32;
+/// Connections that the kernel holds until they are taken. With fewer, a client that connects while many others do waits
+/// a second for its next attempt.
+const BACKLOG_MAX: u32 = 4_096;
 /// How long the end of all connections may take when the gateway stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// The largest packet that [`count_packets`] takes.
@@ -218,9 +224,15 @@ impl FrontDoor {
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorError> {
     let failed = |error| FrontDoorError::Bind { address, error };
-    let listener = std::net::TcpListener::bind(address).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    let listener = TcpListener::from_std(listener).map_err(failed)?;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4(),
+        SocketAddr::V6(_) => TcpSocket::new_v6(),
+    };
+    let socket = socket.map_err(failed)?;
+    // As the standard library does: after a restart the port is free at once.
+    socket.set_reuseaddr(true).map_err(failed)?;
+    socket.bind(address).map_err(failed)?;
+    let listener = socket.listen(BACKLOG_MAX).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
@@ -252,8 +264,7 @@ async fn accept(
     shared: &Arc<Shared>,
     cancel: &CancellationToken,
 ) {
-    let places = Arc::new(Semaphore::new(shared.config.connections_max));
-    let overflow = Arc::new(Semaphore::new(OVERFLOW_MAX));
+    let doorstep = Arc::new(Doorstep::default());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -266,18 +277,12 @@ async fn accept(
             }
             accepted = listener.accept() => match accepted {
                 Ok((stream, address)) => {
-                    let (place, full) = match Arc::clone(&places).try_acquire_owned() {
-                        Ok(place) => (place, false),
-                        Err(_) => match Arc::clone(&overflow).try_acquire_owned() {
-                            Ok(place) => (place, true),
-                            Err(_) => continue,
-                        },
+                    let from = canonical(address.ip());
+                    let Some(standing) = doorstep.arrive(from, clock::instant()) else {
+                        continue;
                     };
                     let (shared, tls) = (Arc::clone(shared), tls.clone());
-                    connections.spawn(async move {
-                        connected(stream, address, tls, shared, full).await;
-                        drop(place);
-                    });
+                    connections.spawn(connected(stream, address, tls, shared, standing));
                 }
                 Err(error) => {
                     // Out of file descriptors, most likely: there will be some when connections end.
@@ -305,21 +310,21 @@ async fn connected(
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
-    full: bool,
+    standing: Standing,
 ) {
     // Acknowledgements are small and waited for: Nagle's algorithm would hold them back.
     drop(stream.set_nodelay(true));
     let mut origin = Origin {
         address: canonical(address.ip()),
         certified: None,
-        full,
     };
     let Some(tls) = tls else {
-        return talk(stream, &origin, shared).await;
+        return talk(stream, &origin, shared, standing).await;
     };
     let handshake = tokio::time::timeout(handshake::CONNECT_MAX, tls.accept(stream));
     let stream = tokio::select! {
         () = shared.stop.cancelled() => return,
+        () = standing.evicted.cancelled() => return,
         stream = handshake => stream,
     };
     match stream {
@@ -329,7 +334,7 @@ async fn connected(
                 // A certificate without a usable name is nobody's, rather than no certificate.
                 origin.certified = Some(tls::device_name(certificate).unwrap_or_default());
             }
-            talk(stream, &origin, shared).await;
+            talk(stream, &origin, shared, standing).await;
         }
         Ok(Err(error)) => shared.say(&origin, &format!("TLS: {error}")),
         Err(_) => shared.say(&origin, "no TLS handshake in time"),
@@ -341,20 +346,29 @@ fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: &Origin, shared: Arc<Shared>) {
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    origin: &Origin,
+    shared: Arc<Shared>,
+    standing: Standing,
+) {
     let mut io = io::Io::new(stream);
     let stop = shared.stop.clone();
     let admitted = tokio::select! {
         () = stop.cancelled() => return,
-        admitted = handshake::admit(&mut io, &shared, origin, &stop) => admitted,
+        () = standing.evicted.cancelled() => return,
+        admitted = handshake::admit(&mut io, &shared, origin, &standing, &stop) => admitted,
     };
     match admitted {
         Ok(client) => {
+            drop(standing);
             let device = client.device.name.clone();
             let client_id = client.session.client_id.clone();
             tracing::debug!(%device, client_id, address = %origin.address, "connected");
             shared.arrived(&device);
-            let end = Connection::new(Arc::clone(&shared), io, client).run().await;
+            let end = Connection::new(Arc::clone(&shared), io, client, origin.address)
+                .run()
+                .await;
             match &end {
                 End::Fault(fault) => {
                     shared.say(origin, &format!("device {device}: {fault}"));
@@ -363,7 +377,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(stream: S, origin: &Origin, sha
             }
         }
         Err(rejected) => {
-            drop(tokio::time::timeout(Duration::from_secs(2), io.finish()).await);
+            // It stands at the doorstep until it has heard why, so that such connections have a limit, too.
+            tokio::select! {
+                () = standing.evicted.cancelled() => {}
+                _ = tokio::time::timeout(Duration::from_secs(2), io.finish()) => {}
+            }
             if !matches!(rejected, Rejected::Closed) {
                 shared.say(origin, &rejected.to_string());
             }

@@ -26,11 +26,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
+use super::snapshot::Status;
 use super::{http, metrics};
 use crate::config;
 use crate::event::Name;
 use crate::forward::copy::Copy;
-use crate::journal::Journal;
+use crate::journal::{Journal, JournalError};
 pub use meaning::Code;
 use problem::Problem;
 
@@ -38,6 +39,10 @@ use problem::Problem;
 const BODY_BYTES_MAX: usize = 16_384;
 /// The same, where the words of a scanner profile come with it.
 const MEANING_BYTES_MAX: usize = 2 << 20;
+
+/// Answers that are made at once: each holds a thread and a page of records. A status does not wait for pages.
+const STATUSES_MAX: usize = 2;
+const PAGES_MAX: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -71,6 +76,9 @@ pub struct Gateway {
     copies: Option<watch::Receiver<Option<Copy>>>,
     /// One permit a stream that is open.
     streams: Arc<Semaphore>,
+    /// One permit a status, and one a page, that is being read.
+    statuses: Arc<Semaphore>,
+    pages: Arc<Semaphore>,
 }
 
 impl Gateway {
@@ -82,6 +90,8 @@ impl Gateway {
             board,
             copies: None,
             streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
+            statuses: Arc::new(Semaphore::new(STATUSES_MAX)),
+            pages: Arc::new(Semaphore::new(PAGES_MAX)),
         }
     }
 }
@@ -176,11 +186,36 @@ where
     T: Send + 'static,
     F: FnOnce(&Gateway) -> Result<T, Problem> + Send + 'static,
 {
-    let gateway = gateway.clone();
-    match tokio::task::spawn_blocking(move || read(&gateway)).await {
-        Ok(result) => result,
-        Err(_) => Err(Problem::internal("the answer could not be made")),
+    let (gateway, pages) = (gateway.clone(), Arc::clone(&gateway.pages));
+    match blocking(pages, move || read(&gateway)).await {
+        Some(result) => result,
+        None => Err(Problem::internal("the answer could not be made")),
     }
+}
+
+impl Gateway {
+    /// The status as it is now; `None` where it cannot be made.
+    pub(super) async fn status(&self) -> Option<Result<Status, JournalError>> {
+        let (gateway, statuses) = (self.clone(), Arc::clone(&self.statuses));
+        let take = move || Status::take(&gateway.site, &gateway.journal, &gateway.board);
+        blocking(statuses, take).await
+    }
+}
+
+/// Runs blocking work on a thread of its own, when there is a permit.
+async fn blocking<T, F>(permits: Arc<Semaphore>, work: F) -> Option<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let permit = permits.acquire_owned().await.ok()?;
+    let working = move || {
+        let done = work();
+        // Held by the work itself: a client that hangs up does not make room for a second one beside it.
+        drop(permit);
+        done
+    };
+    tokio::task::spawn_blocking(working).await.ok()
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ControlError> {

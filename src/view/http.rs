@@ -1,27 +1,38 @@
 //! HTTP/1.1 on a listener of either kind, with the limits that `axum::serve` leaves out.
 //!
-//! Takes connections until it is cancelled, at most [`CONNECTIONS_MAX`] at once (more wait in the kernel's queue),
-//! then lets the answers under way finish within [`DRAIN`].
+//! Takes connections until it is cancelled, at most [`CONNECTIONS_MAX`] at once (for more, one that stands still makes
+//! room), answers one request on each, then lets the answers under way finish within [`DRAIN`].
+
+mod guests;
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
 use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::clock;
+use guests::{Guests, Seat, Watched};
+
 /// Connections of one listener at once.
 pub const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send a request's head, also the next one on a kept connection.
+/// How long a client may take to send its request's head.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may read nothing of its answer.
+const STUCK_MAX: Duration = Duration::from_secs(10);
+/// What is buffered of requests and answers, in bytes.
+const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// How long answers under way may take at the end.
 const DRAIN: Duration = Duration::from_secs(2);
 /// After a failed accept (out of file descriptors, mostly), so that the loop does not spin.
@@ -33,22 +44,25 @@ pub struct Peer {
     pub uid: Option<u32>,
 }
 
+type Stream = Either<UnixStream, TcpStream>;
+
 pub enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
 }
 
 impl Listener {
-    async fn accept(&self) -> io::Result<(Either<UnixStream, TcpStream>, Peer)> {
+    async fn accept(&self) -> io::Result<(Stream, Peer, Option<IpAddr>)> {
         match self {
             Self::Unix(listener) => {
                 let (stream, _) = listener.accept().await?;
                 let uid = stream.peer_cred().ok().map(|cred| cred.uid());
-                Ok((Either::Left(stream), Peer { uid }))
+                Ok((Either::Left(stream), Peer { uid }, None))
             }
             Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await?;
-                Ok((Either::Right(stream), Peer { uid: None }))
+                let (stream, from) = listener.accept().await?;
+                let address = from.ip().to_canonical();
+                Ok((Either::Right(stream), Peer { uid: None }, Some(address)))
             }
         }
     }
@@ -61,11 +75,11 @@ pub async fn serve(
     lifetime: Option<Duration>,
     cancel: CancellationToken,
 ) {
-    let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let guests = Arc::new(Guests::new(CONNECTIONS_MAX));
     let mut connections = JoinSet::new();
-    while let Some(accepted) = cancel.run_until_cancelled(next(&listener, &permits)).await {
+    while let Some(accepted) = cancel.run_until_cancelled(listener.accept()).await {
         while connections.try_join_next().is_some() {}
-        let (stream, peer, permit) = match accepted {
+        let (stream, peer, address) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 warn!(%error, "cannot accept a connection");
@@ -73,12 +87,22 @@ pub async fn serve(
                 continue;
             }
         };
-        let router = router.clone().layer(Extension(peer));
+        let Some(seat) = cancel.run_until_cancelled(guests.admit(address)).await else {
+            break;
+        };
+        let activity = seat.activity.clone();
+        let router = router.clone().layer(Extension(peer)).layer(from_fn(
+            move |request: Request, next: Next| {
+                let serving = activity.serve();
+                async move {
+                    let response = next.run(request).await;
+                    drop(serving);
+                    response
+                }
+            },
+        ));
         let cancel = cancel.clone();
-        connections.spawn(async move {
-            connection(stream, router, lifetime, cancel).await;
-            drop(permit);
-        });
+        connections.spawn(connection(stream, seat, router, lifetime, cancel));
     }
     // What is not done by then is cut off when the set goes.
     let drained = async { while connections.join_next().await.is_some() {} };
@@ -87,21 +111,9 @@ pub async fn serve(
     }
 }
 
-async fn next(
-    listener: &Listener,
-    permits: &Arc<Semaphore>,
-) -> io::Result<(
-    Either<UnixStream, TcpStream>,
-    Peer,
-    tokio::sync::OwnedSemaphorePermit,
-)> {
-    let permit = (permits.clone().acquire_owned().await).map_err(io::Error::other)?;
-    let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, permit))
-}
-
 async fn connection(
-    stream: Either<UnixStream, TcpStream>,
+    stream: Stream,
+    seat: Seat,
     router: Router,
     lifetime: Option<Duration>,
     cancel: CancellationToken,
@@ -109,7 +121,13 @@ async fn connection(
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        // Requests that are sent ahead of their answers would keep a connection at work for ever.
+        .keep_alive(false)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(
+            TokioIo::new(Watched::new(stream, seat.activity.clone())),
+            TowerToHyperService::new(router),
+        );
     let mut serving = std::pin::pin!(serving);
     let end = async {
         match lifetime {
@@ -120,6 +138,8 @@ async fn connection(
     let result = tokio::select! {
         result = serving.as_mut() => result,
         () = end => return,
+        () = seat.evicted.cancelled() => return,
+        () = stuck(&seat) => return,
         () = cancel.cancelled() => {
             serving.as_mut().graceful_shutdown();
             serving.await
@@ -127,5 +147,16 @@ async fn connection(
     };
     if let Err(error) = result {
         debug!(%error, "a connection ended early");
+    }
+}
+
+/// Resolves when the client has read nothing of its answer for too long.
+async fn stuck(seat: &Seat) {
+    let mut look = tokio::time::interval(STUCK_MAX / 10);
+    loop {
+        look.tick().await;
+        if seat.activity.stuck_for(clock::instant()) >= STUCK_MAX {
+            return;
+        }
     }
 }

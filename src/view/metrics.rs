@@ -37,16 +37,13 @@ pub fn router(gateway: Gateway) -> Router {
 }
 
 async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
-    let taken = tokio::task::spawn_blocking(move || {
-        Status::take(&gateway.site, &gateway.journal, &gateway.board)
-    });
-    match taken.await {
-        Ok(Ok(status)) => {
+    match gateway.status().await {
+        Some(Ok(status)) => {
             let headers = [(header::CONTENT_TYPE, CONTENT_TYPE)];
             (StatusCode::OK, headers, text(status))
         }
-        Ok(Err(error)) => failed(format!("{error}\n")),
-        Err(_) => failed("the metrics could not be made\n".to_owned()),
+        Some(Err(error)) => failed(format!("{error}\n")),
+        None => failed("the metrics could not be made\n".to_owned()),
     }
 }
 

@@ -30,6 +30,12 @@ pub fn show(config: &Config) -> String {
     ];
     let journal = [
         ("budget", whole(config.journal.budget_bytes)),
+        (
+            "reserve",
+            Some(Value::Float(
+                f64::from(config.journal.reserve_percent) / 100.0,
+            )),
+        ),
         ("dedup_days", whole(config.journal.dedup_days.into())),
         (
             "retention_days",

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stockrelay::config;
@@ -911,4 +912,35 @@ async fn http(address: SocketAddr, path: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+#[tokio::test]
+async fn half_requests_keep_nobody_out() {
+    let served = Served::start();
+    let mut half = Vec::new();
+    for _ in 0..64 {
+        let mut stream = UnixStream::connect(served.socket()).await.unwrap();
+        stream
+            .write_all(b"GET /v1/status HTTP/1.1\r\n")
+            .await
+            .unwrap();
+        half.push(stream);
+    }
+    let mut half_scrapes = Vec::new();
+    for _ in 0..64 {
+        let mut stream = TcpStream::connect(served.metrics).await.unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\n")
+            .await
+            .unwrap();
+        half_scrapes.push(stream);
+    }
+    let client = Client::new(&served.socket());
+    let answers = async {
+        client.get::<Value>("/v1/status").await.unwrap();
+        http(served.metrics, "/healthz").await
+    };
+    let health = tokio::time::timeout(Duration::from_secs(10), answers).await;
+    let health = health.expect("both answer although all connections are taken");
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
 }

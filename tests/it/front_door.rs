@@ -9,5 +9,6 @@ mod hostile;
 mod identity;
 mod promise;
 mod sessions;
+mod shares;
 
 use harness::{Door, Hello, Mode, PATIENCE, PREFIX, Raw, anonymous, event, framed};

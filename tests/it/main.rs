@@ -20,5 +20,6 @@ mod process;
 mod real_odoo;
 mod scenarios;
 mod serial;
+mod shares;
 mod shipped;
 mod trial;

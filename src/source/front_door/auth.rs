@@ -5,31 +5,23 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use secrecy::ExposeSecret;
-use tokio::sync::Semaphore;
 
 use super::answer::Refusal;
 use super::connect::Connect;
-use super::limits::Failures;
-use crate::clock;
+use super::verify::{Turns, Verifier};
 use crate::event::Name;
-use crate::source::devices::{self, Device, DeviceList};
-
-/// Passwords that are verified at once: each takes 7 MiB and a core.
-const VERIFYING_MAX: usize = 1;
-/// Clients that wait for that; more are told to come back.
-const VERIFYING_QUEUE_MAX: usize = 1_024;
+use crate::source::devices::{Device, DeviceList};
 
 pub struct Auth {
     list: DeviceList,
     anonymous: bool,
     /// Passwords that were right before, as digests with their hashes: a floor that reconnects at once must not wait for argon2.
     proved: Mutex<BTreeMap<Name, [u8; 32]>>,
-    failures: Failures,
-    verifying: Arc<Semaphore>,
-    queue: Semaphore,
+    turns: Turns,
+    verifier: Verifier,
 }
 
 impl std::fmt::Debug for Auth {
@@ -46,9 +38,8 @@ impl Auth {
             list,
             anonymous,
             proved: Mutex::default(),
-            failures: Failures::default(),
-            verifying: Arc::new(Semaphore::new(VERIFYING_MAX)),
-            queue: Semaphore::new(VERIFYING_QUEUE_MAX),
+            turns: Turns::default(),
+            verifier: Verifier::start(),
         }
     }
 
@@ -97,26 +88,23 @@ impl Auth {
         {
             return Ok(name.clone());
         }
-        if self.failures.too_many(address, clock::instant()) {
-            return Err(Refusal::TooOften);
-        }
+        let turn = self.turns.wait(address).await?;
         // Someone who is not in the list costs the same as someone whose password is wrong.
         let tried = hash
             .clone()
             .or_else(|| list.values().find_map(|device| device.hash.clone()));
-        let right = self.verify(tried, password.to_vec()).await?;
+        let secret = password.to_vec().into();
+        let (right, turn) = self.verifier.verify(turn, tried, secret).await?;
         match (name, hash) {
             (Some(name), Some(hash)) if right && device.is_some_and(|device| device.enabled) => {
+                turn.forgive();
                 let mut proved = self.proved();
                 proved.retain(|name, _| list.contains_key(name));
                 proved.insert(name.clone(), digest(&hash, password));
                 drop(proved);
                 Ok(name)
             }
-            _ => {
-                self.failures.count(address, clock::instant());
-                Err(Refusal::BadCredentials)
-            }
+            _ => Err(Refusal::BadCredentials),
         }
     }
 
@@ -135,31 +123,6 @@ impl Auth {
     fn proved(&self) -> MutexGuard<'_, BTreeMap<Name, [u8; 32]>> {
         self.proved.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    async fn verify(&self, hash: Option<String>, password: Vec<u8>) -> Result<bool, Refusal> {
-        let _place = self.queue.try_acquire().map_err(|_| Refusal::Busy)?;
-        let permit = Arc::clone(&self.verifying)
-            .acquire_owned()
-            .await
-            .map_err(|_| Refusal::Busy)?;
-        let password = secrecy::SecretSlice::from(password);
-        tokio::task::spawn_blocking(move || {
-            // Held by the work itself: a client that hangs up does not make room for a second hash beside it.
-            let _permit = permit;
-            let hash = hash.unwrap_or_else(decoy);
-            devices::verify(&hash, password.expose_secret())
-        })
-        .await
-        .map_err(|_| Refusal::Busy)
-    }
-}
-
-/// A hash that nobody knows the password of, where the list has none.
-fn decoy() -> String {
-    static DECOY: OnceLock<String> = OnceLock::new();
-    DECOY
-        .get_or_init(|| devices::hash_password("nobody"))
-        .clone()
 }
 
 /// Keyed with a secret of this process: worth nothing outside of it.

@@ -15,16 +15,19 @@ use super::answer::Reason;
 use super::hub::Device;
 use super::wire::Qos;
 use crate::event::{Name, Rejection, SourceKind};
+use crate::fair::Lane;
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 use crate::source::identity::ReadingId;
 use crate::source::receipt::Receipt;
-use crate::source::{Channel, Intake, Reading, Verdict, Word};
+use crate::source::{Channel, Intake, Reading, Verdict, Word, elements};
 
 /// Between two tries while the journal is full.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Payload that one request to the journal carries; more starts another one.
 pub const BATCH_BYTES_MAX: usize = 512 << 10;
+/// And events that its payloads may become.
+pub const BATCH_ELEMENTS_MAX: usize = 500;
 /// What a publish costs besides its payload.
 const PUBLISH_BYTES: usize = 128;
 /// How much of a payload on a foreign topic is kept, in bytes.
@@ -36,6 +39,8 @@ pub struct Batch {
     pub publishes: Vec<Waiting>,
     /// What the publishes cost in memory, about.
     pub bytes: usize,
+    /// Events and rejections that the publishes may become.
+    pub elements: usize,
     readings: Vec<Reading>,
     /// What goes to disk in the same commit as the readings.
     received: Vec<KeepChange>,
@@ -84,6 +89,7 @@ enum What {
 pub struct Settled {
     pub publishes: Vec<Outcome>,
     pub bytes: usize,
+    pub elements: usize,
     pub reply: Option<Bytes>,
     /// For the device, one for each event.
     pub receipts: Vec<Bytes>,
@@ -120,6 +126,7 @@ impl Batch {
         received: Timestamp,
     ) {
         self.bytes += payload.len();
+        self.elements += elements(channel, &payload);
         self.push(delivery, What::Reading);
         self.readings.push(Reading {
             id: ReadingId::next(),
@@ -201,6 +208,7 @@ impl Batch {
         self,
         intake: Intake,
         inbox: Inbox,
+        lane: Lane,
         device: Arc<Device>,
         patient: Option<CancellationToken>,
     ) -> Settled {
@@ -212,7 +220,7 @@ impl Batch {
             }
             let display = device.wants_displays();
             patiently(patient, || {
-                intake.take_many_and_keep(&self.readings, display, self.received.clone())
+                intake.take_many_and_keep(&lane, &self.readings, display, self.received.clone())
             })
             .await
         };
@@ -221,7 +229,8 @@ impl Batch {
                 return Ok(Vec::new());
             }
             patiently(patient, || {
-                inbox.append(self.rejections.iter().cloned().map(Err).collect())
+                let rejections = self.rejections.iter().cloned().map(Err).collect();
+                inbox.append_in(lane.clone(), rejections, Vec::new())
             })
             .await
         };
@@ -251,6 +260,7 @@ impl Batch {
         let mut settled = Settled {
             publishes: Vec::with_capacity(self.publishes.len()),
             bytes: self.bytes,
+            elements: self.elements,
             reply: self.reply,
             receipts: Vec::new(),
             displays: Vec::new(),
@@ -260,7 +270,8 @@ impl Batch {
             stopped,
         };
         if let (Err(AppendError::Full), true) = (keeps, self.publishes.is_empty()) {
-            tracing::warn!("the journal is full: a session is kept in memory alone");
+            // The alarm says that it is full; a client that subscribes over and over must not fill the log.
+            tracing::debug!("the journal is full: a session is kept in memory alone");
         }
         let mut readings = readings.map(Vec::into_iter);
         let mut rejections = rejections.map(Vec::into_iter);
@@ -350,7 +361,7 @@ where
     let mut pause = RETRY_FIRST;
     loop {
         match (attempt().await, patient) {
-            (Err(AppendError::Full), Some(end)) => {
+            (Err(error), Some(end)) if error.is_full() => {
                 // Never in the middle of an attempt: the journal may have taken what was not answered yet.
                 if tokio::time::timeout(pause, end.cancelled()).await.is_ok() {
                     return Err(AppendError::Stopped);

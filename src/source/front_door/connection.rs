@@ -4,6 +4,7 @@
 //! batches settle in order, and their acknowledgements leave in one write. Limits stop the reading, not the gateway:
 //! TCP then slows the client down.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,26 +17,36 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use super::batch::{BATCH_BYTES_MAX, Batch, Delivery, Outcome, Settled};
+use super::batch::{BATCH_BYTES_MAX, BATCH_ELEMENTS_MAX, Batch, Delivery, Outcome, Settled};
 use super::handshake::Client;
 use super::io::{Io, Moved};
 use super::limits::Bucket;
 use super::message::Content;
+use super::room::Share;
 use super::wire::{self, Fault, Qos, Version};
 use crate::clock;
 use crate::event::SourceKind;
+use crate::fair::{Lane, Origin};
 use crate::journal::KeepChange;
 
 /// Changes of a session that wait for the disk; with more, nothing further is read.
-const CHANGES_MAX: usize = 64;
-/// Payload of a client that waits for the disk, in bytes; beyond it the door stops reading from this client.
-const WAITING_BYTES_MAX: usize = 1 << 20;
+const CHANGES_MAX: usize = 8;
+/// Batches of a client that wait for the disk; beyond it the door stops reading from this client.
+const BATCHES_MAX: usize = 4;
+/// And events that they may become: a payload of 1 KB may be 500 of them.
+const WAITING_ELEMENTS_MAX: usize = 1_000;
 /// What may wait in front of a client that does not read.
-const OUTPUT_BYTES_MAX: usize = 128 << 10;
+const OUTPUT_BYTES_MAX: usize = 16 << 10;
+/// How often a client that finds no room for its packet looks again.
+const ROOM_EVERY: Duration = Duration::from_millis(100);
+/// How long a packet that takes room from others may take from its first byte to its last.
+const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 /// How long a client may take none of what it is sent.
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
+/// And how long where the client is gone without a word: it sends again what is not acknowledged.
+const GONE_MAX: Duration = Duration::from_millis(500);
 /// And how long once the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
@@ -78,18 +89,29 @@ pub struct Connection<S> {
     /// QoS 1 and 2 publishes that wait for the disk, and all their bytes.
     pub(super) waiting: usize,
     pub(super) waiting_bytes: usize,
+    pub(super) waiting_elements: usize,
+    /// Those of QoS 2 among them.
+    pub(super) waiting_exactly_once: usize,
     pub(super) bucket: Bucket,
+    lane: Lane,
+    share: Share,
+    /// When the last whole packet came: bytes of an unfinished one keep nothing alive [MQTT-3.1.2-24].
     heard: Instant,
+    /// When the first byte of the packet that is not there yet came.
+    begun: Instant,
     moved: Instant,
     /// The device does not have all its messages yet.
     unacked: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub fn new(shared: Arc<Shared>, io: Io<S>, client: Client) -> Self {
+    pub fn new(shared: Arc<Shared>, io: Io<S>, client: Client, address: IpAddr) -> Self {
         let now = clock::instant();
         Self {
             bucket: Bucket::new(shared.config.rate_per_s, now),
+            lane: Lane::device(Origin::Address(address), &client.device.name),
+            share: Share::new(Arc::clone(&shared.room), address),
+            begun: now,
             shared,
             io,
             client,
@@ -97,6 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             changes: FuturesOrdered::new(),
             waiting: 0,
             waiting_bytes: 0,
+            waiting_elements: 0,
+            waiting_exactly_once: 0,
             heard: now,
             moved: now,
             unacked: false,
@@ -120,9 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return end;
             }
             self.send();
+            self.io.shrink();
             let now = clock::instant();
             let reading = self.may_read();
-            let next = tokio::time::Instant::from_std(self.next_tick(now, reading));
+            let room = if reading { self.read_room() } else { 0 };
+            let next = tokio::time::Instant::from_std(self.next_tick(now, reading, room));
             if next < timer.deadline() {
                 timer.as_mut().reset(next);
             }
@@ -142,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                 }
                 () = session.wake.notified() => {}
-                moved = self.io.exchange(reading) => match moved {
+                moved = self.io.exchange(room) => match moved {
                     Ok(Moved { read: Some(0), .. }) => return End::Gone("closed by the client".to_owned()),
                     Ok(moved) => self.note(moved),
                     Err(error) => return End::Gone(error.to_string()),
@@ -151,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     if let Err(fault) = self.tick(reading) {
                         return fault.into();
                     }
-                    let next = self.next_tick(clock::instant(), reading);
+                    let next = self.next_tick(clock::instant(), reading, room);
                     timer.as_mut().reset(tokio::time::Instant::from_std(next));
                 }
             }
@@ -162,7 +188,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// still be in the socket: a DISCONNECT there ends the session, or takes the will back.
     fn taken_over(&mut self) -> End {
         for _ in 0..LAST_READS_MAX {
-            match self.io.exchange(self.may_read()).now_or_never() {
+            let room = if self.may_read() { self.read_room() } else { 0 };
+            match self.io.exchange(room).now_or_never() {
                 Some(Ok(Moved {
                     read: Some(1..), ..
                 })) => {}
@@ -179,8 +206,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn note(&mut self, moved: Moved) {
         let now = clock::instant();
-        if moved.read.is_some() {
-            self.heard = now;
+        if moved.read == Some(self.io.input.len()) {
+            self.begun = now;
         }
         self.moved = now;
     }
@@ -190,9 +217,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
 
+    /// How many bytes may be read now: what is there and not decoded has a limit over all connections.
+    fn read_room(&mut self) -> usize {
+        let input = self.io.input.len();
+        let missing = wire::announced(&self.io.input).saturating_sub(input);
+        self.share.readable(self.waiting_bytes + input, missing)
+    }
+
     /// Whether publishes have to wait: for the disk, or for their rate.
     fn is_held(&self) -> bool {
-        self.waiting_bytes >= WAITING_BYTES_MAX
+        self.publishes.len() >= BATCHES_MAX
+            || self.waiting_elements >= WAITING_ELEMENTS_MAX
             || self.bucket.is_empty()
             || self.changes.len() >= CHANGES_MAX
             // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
@@ -200,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 && self.waiting >= usize::from(self.shared.config.in_flight_max))
     }
 
-    fn next_tick(&self, now: Instant, reading: bool) -> Instant {
+    fn next_tick(&self, now: Instant, reading: bool, room: usize) -> Instant {
         let mut next = if reading {
             self.heard + self.client.silence_max
         } else {
@@ -211,6 +246,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.unacked {
             next = next.min(now + UNACKED_EVERY);
+        }
+        if reading && room == 0 {
+            next = next.min(now + ROOM_EVERY);
+        }
+        if self.share.is_taken() && !self.io.input.is_empty() {
+            next = next.min(self.begun + UNFINISHED_MAX);
         }
         if !self.io.output.is_empty() {
             next = next.min(self.moved + STALL_MAX);
@@ -226,6 +267,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.heard = now;
         } else if now.saturating_duration_since(self.heard) >= self.client.silence_max {
             return Err(Fault::KeepAlive);
+        } else if self.share.is_taken()
+            && !self.io.input.is_empty()
+            && now.saturating_duration_since(self.begun) >= UNFINISHED_MAX
+        {
+            return Err(Fault::Unfinished);
         }
         if !self.io.output.is_empty() && now.saturating_duration_since(self.moved) >= STALL_MAX {
             return Err(Fault::Stalled);
@@ -274,14 +320,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.shared.config.packet_bytes_max,
             );
             result = match packet {
-                Ok(Some(packet)) => self.packet(packet, &mut batch, received),
+                Ok(Some(packet)) => {
+                    self.heard = clock::instant();
+                    self.begun = self.heard;
+                    self.packet(packet, &mut batch, received)
+                }
                 Ok(None) => break,
                 Err(fault) => Err(fault.into()),
             };
             if result.is_err() {
                 break;
             }
-            if batch.bytes >= BATCH_BYTES_MAX {
+            if batch.bytes >= BATCH_BYTES_MAX || batch.elements >= BATCH_ELEMENTS_MAX {
                 self.submit(std::mem::take(&mut batch));
             }
         }
@@ -309,6 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Box::pin(batch.settle(
             self.shared.intake.clone(),
             self.shared.inbox.clone(),
+            self.lane.clone(),
             Arc::clone(&self.client.device),
             patient,
         ))
@@ -332,6 +383,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             displays.extend(settled.displays);
             words.extend(settled.words);
             self.waiting_bytes = self.waiting_bytes.saturating_sub(settled.bytes);
+            self.waiting_elements = self.waiting_elements.saturating_sub(settled.elements);
             for outcome in &settled.publishes {
                 self.acknowledge(outcome, &mut changes);
             }
@@ -362,6 +414,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.waiting = self.waiting.saturating_sub(1);
         if qos == Qos::ExactlyOnce {
+            self.waiting_exactly_once = self.waiting_exactly_once.saturating_sub(1);
             let session = &self.client.session;
             if !outcome.is_again {
                 session.commit(pkid, delivery.reception, delivery.stored, changes);
@@ -395,7 +448,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen through to its end. A client
     /// that is back already waits for that: it sends again what it has no answer for, and a QoS 2 publish that is
     /// on its way to the disk must be known by then. It does not wait for room in a full journal: the kick ends that.
-    async fn settle_rest(&mut self) {
+    async fn settle_rest(&mut self, end: &End) {
+        let is_gone = matches!(end, End::Gone(_)) && self.waiting_exactly_once == 0;
+        let within = if is_gone { GONE_MAX } else { SETTLE_MAX };
         let stop = self.shared.stop.clone();
         let rest = async {
             while let Some(settled) = self.publishes.next().await {
@@ -410,7 +465,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         tokio::select! {
             biased;
-            _ = tokio::time::timeout(SETTLE_MAX, rest) => {}
+            _ = tokio::time::timeout(within, rest) => {}
             () = hurry => {}
         }
     }
@@ -424,7 +479,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             End::Left { .. } | End::Gone(_) => None,
         };
         if !matches!(end, End::Stopped) {
-            self.settle_rest().await;
+            self.settle_rest(end).await;
         }
         if let Some(reason) = reason {
             self.client

@@ -12,6 +12,7 @@ use super::Shared;
 use super::answer::{Refusal, Terms, Writer};
 use super::connect::Will;
 use super::connect::{self, Connect, First};
+use super::doorstep::{Place, Standing};
 use super::hub::{Closed, Device, Opened, Wish};
 use super::io::Io;
 use super::session::{EXPIRY_MAX_S, Owner, Session};
@@ -27,6 +28,8 @@ const TAKE_OVER_MAX: Duration = Duration::from_secs(5);
 pub const KEEP_ALIVE_MAX_S: u16 = 3_600;
 /// The longest client id that is taken, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
+/// The largest CONNECT, in bytes: a last will of 16 KiB, names and a password. Nobody has proved anything by then.
+const CONNECT_BYTES_MAX: usize = 32 << 10;
 /// The largest `state` and `config/reported`, also as a last will, in bytes.
 pub const STATE_BYTES_MAX: usize = 16 << 10;
 
@@ -43,6 +46,9 @@ pub struct Client {
     pub receive_maximum: u16,
     pub session_expiry_s: u32,
     pub will: Option<Will>,
+    /// Among `mqtt.listen.connections_max`.
+    #[expect(dead_code, reason = "it is free when the client is gone")]
+    pub place: Place,
 }
 
 /// Why a client was not let in; what it was told is in the output already.
@@ -68,8 +74,6 @@ pub struct Origin {
     pub address: IpAddr,
     /// The name in the client's certificate, which TLS has verified.
     pub certified: Option<String>,
-    /// There are as many connections as there may be: it is only told so.
-    pub full: bool,
 }
 
 /// Lets a client in, or tells it why not.
@@ -77,12 +81,14 @@ pub async fn admit<S>(
     io: &mut Io<S>,
     shared: &Shared,
     origin: &Origin,
+    standing: &Standing,
     stop: &CancellationToken,
 ) -> Result<Client, Rejected>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let first = tokio::time::timeout(CONNECT_MAX, first(io, shared.config.packet_bytes_max));
+    let connect_bytes_max = shared.config.packet_bytes_max.min(CONNECT_BYTES_MAX);
+    let first = tokio::time::timeout(CONNECT_MAX, first(io, connect_bytes_max));
     let connect = match first.await.map_err(|_| Rejected::TooSlow)?? {
         First::Connect(connect) => *connect,
         First::OtherVersion => {
@@ -97,7 +103,7 @@ where
     let version = connect.version;
     let packet_bytes_max = connect.packet_bytes_max;
     let client_id = connect.client_id.chars().take(64).collect::<String>();
-    enter(io, shared, origin, connect, stop)
+    enter(io, shared, origin, standing, connect, stop)
         .await
         .map_err(|refusal| {
             Writer::refuse(version, &mut io.output, refusal);
@@ -121,7 +127,7 @@ where
             Ok(None) => {}
             Err(fault) => return Err(fault.into()),
         }
-        if io.exchange(true).await?.read == Some(0) {
+        if io.exchange(CONNECT_BYTES_MAX).await?.read == Some(0) {
             return Err(Rejected::Closed);
         }
     }
@@ -131,10 +137,13 @@ async fn enter<S>(
     io: &mut Io<S>,
     shared: &Shared,
     origin: &Origin,
+    standing: &Standing,
     connect: Connect,
     stop: &CancellationToken,
 ) -> Result<Client, Refusal> {
-    if origin.full {
+    let place = (shared.places.take(origin.address)).ok_or(Refusal::Busy)?;
+    // From here on nobody else may end it: it may own a session soon.
+    if !standing.leave() {
         return Err(Refusal::Busy);
     }
     if connect.auth_method {
@@ -193,6 +202,7 @@ async fn enter<S>(
         will: connect
             .will
             .filter(|will| !is_bridge_notification(will.topic.as_bytes())),
+        place,
     })
 }
 

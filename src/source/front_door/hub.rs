@@ -5,7 +5,7 @@
 //! subscribe; a publish touches its own device alone.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -34,6 +34,8 @@ pub struct Hub {
     missed_max: usize,
     devices: Mutex<HashMap<Name, Arc<Device>>>,
     retained: Mutex<Retained>,
+    /// Bytes that wait in all sessions.
+    queued: Arc<AtomicUsize>,
 }
 
 /// A device that has at least one session.
@@ -96,6 +98,7 @@ impl Hub {
             missed_max,
             devices: Mutex::default(),
             retained: Mutex::default(),
+            queued: Arc::default(),
         };
         let changes = hub.restore(kept);
         (hub, changes)
@@ -109,7 +112,8 @@ impl Hub {
         for (key, value) in kept {
             match stored::read(&key, &value) {
                 Some(Kept::Session(device, client_id, session)) => {
-                    let session = Session::restore(device.clone(), client_id, session, now);
+                    let session = Session::restore(device.clone(), client_id, session, now)
+                        .metered(&self.queued);
                     let device = self.device(&device);
                     device.sessions().push(Arc::new(session));
                 }
@@ -207,7 +211,7 @@ impl Hub {
                 oldest.clear(changes);
             }
             let session = Session::new(wish.device.clone(), wish.client_id.to_owned());
-            let session = Arc::new(session);
+            let session = Arc::new(session.metered(&self.queued));
             sessions.push(Arc::clone(&session));
             session
         };

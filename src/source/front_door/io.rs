@@ -5,7 +5,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
 /// What a socket has room for before it is asked to read; grows with what comes.
@@ -38,9 +38,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         }
     }
 
-    /// Writes what there is to write and, if `reading`, reads what there is to read; resolves as soon as something moved.
+    /// Writes what there is to write and reads up to `room` bytes; resolves as soon as something moved.
     /// Dropping the future loses nothing.
-    pub async fn exchange(&mut self, reading: bool) -> io::Result<Moved> {
+    pub async fn exchange(&mut self, room: usize) -> io::Result<Moved> {
         poll_fn(|context| {
             let mut moved = Moved {
                 read: None,
@@ -65,12 +65,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
                     Poll::Pending => {}
                 }
             }
-            if reading {
+            if room > 0 {
                 if self.input.capacity() - self.input.len() < READ_BYTES / 4 {
                     // Twice what is waiting: a packet's own word for its length reserves nothing.
-                    self.input.reserve(READ_BYTES.max(self.input.len()));
+                    let more = READ_BYTES.max(self.input.len()).min(room);
+                    self.input.reserve(more);
                 }
-                let read = pin!(self.stream.read_buf(&mut self.input));
+                let mut input = (&mut self.input).limit(room);
+                let read = pin!(self.stream.read_buf(&mut input));
                 match read.poll(context) {
                     Poll::Ready(Ok(count)) => moved.read = Some(count),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
@@ -86,11 +88,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         .await
     }
 
+    /// Gives back what a burst has left in the buffers.
+    pub fn shrink(&mut self) {
+        if self.output.is_empty() && self.output.capacity() > READ_BYTES {
+            self.output = BytesMut::new();
+        }
+        if self.input.is_empty() && self.input.capacity() > READ_BYTES {
+            self.input = BytesMut::new();
+        }
+    }
+
     /// Writes all that is left and closes our side.
     pub async fn finish(&mut self) -> io::Result<()> {
         use tokio::io::AsyncWriteExt;
         while !self.output.is_empty() {
-            self.exchange(false).await?;
+            self.exchange(0).await?;
         }
         self.stream.shutdown().await
     }

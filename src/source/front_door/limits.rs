@@ -11,26 +11,37 @@ pub const FAILURES_WINDOW: Duration = Duration::from_mins(1);
 /// Addresses that are remembered; when there are more, the oldest are forgotten.
 const ADDRESSES_MAX: usize = 4_096;
 
-/// A token bucket that holds one second's worth.
+/// A token bucket.
 #[derive(Debug)]
 pub struct Bucket {
     per_s: f64,
+    burst: f64,
     tokens: f64,
     filled: Instant,
 }
 
 impl Bucket {
+    /// With one second's worth.
     pub fn new(per_s: u32, now: Instant) -> Self {
+        Self::with_burst(per_s, per_s, now)
+    }
+
+    pub fn with_burst(per_s: u32, burst: u32, now: Instant) -> Self {
         Self {
             per_s: f64::from(per_s),
-            tokens: f64::from(per_s),
+            burst: f64::from(burst),
+            tokens: f64::from(burst),
             filled: now,
         }
     }
 
+    pub fn is_full(&self) -> bool {
+        self.tokens >= self.burst
+    }
+
     pub fn refill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + passed * self.per_s).min(self.per_s);
+        self.tokens = (self.tokens + passed * self.per_s).min(self.burst);
         self.filled = now;
     }
 
@@ -38,14 +49,26 @@ impl Bucket {
         self.tokens < 1.0
     }
 
-    pub fn take(&mut self) {
-        self.tokens -= 1.0;
+    /// More than there are: the client waits until they have come.
+    pub fn take(&mut self, tokens: u32) {
+        self.tokens -= f64::from(tokens);
     }
 
-    /// How long until there is a token.
+    /// What a packet costs that becomes no event: a hundred of them a second are plenty.
+    pub fn chore(&self) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a hundredth of a u32"
+        )]
+        let hundredth = (self.per_s / 100.0) as u32;
+        hundredth.max(1)
+    }
+
+    /// How long until there is a token. Many clients above their rate must not wake for each token.
     pub fn wait(&self) -> Duration {
         Duration::from_secs_f64((1.0 - self.tokens).max(0.0) / self.per_s)
-            .max(Duration::from_millis(1))
+            .max(Duration::from_millis(20))
     }
 }
 
@@ -55,10 +78,26 @@ pub struct Failures(Mutex<HashMap<IpAddr, (u32, Instant)>>);
 
 impl Failures {
     pub fn too_many(&self, address: IpAddr, now: Instant) -> bool {
+        self.of(address, now) >= FAILURES_MAX
+    }
+
+    /// Failed log-ins of an address within the window.
+    pub fn of(&self, address: IpAddr, now: Instant) -> u32 {
         let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.get(&address).is_some_and(|(count, since)| {
-            *count >= FAILURES_MAX && now.saturating_duration_since(*since) < FAILURES_WINDOW
-        })
+        map.get(&address)
+            .filter(|(_, since)| now.saturating_duration_since(*since) < FAILURES_WINDOW)
+            .map_or(0, |(count, _)| *count)
+    }
+
+    /// One that was counted was none.
+    pub fn forgive(&self, address: IpAddr) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((count, _)) = map.get_mut(&address) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                map.remove(&address);
+            }
+        }
     }
 
     pub fn count(&self, address: IpAddr, now: Instant) {
@@ -117,7 +156,7 @@ mod tests {
         let mut bucket = Bucket::new(10, start);
         for _ in 0..10 {
             assert!(!bucket.is_empty());
-            bucket.take();
+            bucket.take(1);
         }
         assert!(bucket.is_empty());
         let wait = bucket.wait();
@@ -125,7 +164,7 @@ mod tests {
         bucket.refill(start + Duration::from_millis(500));
         let mut taken = 0;
         while !bucket.is_empty() {
-            bucket.take();
+            bucket.take(1);
             taken += 1;
         }
         assert_eq!(taken, 5);

@@ -23,6 +23,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         batch: &mut Batch,
         received: Timestamp,
     ) -> Result<(), End> {
+        // Acknowledgements are answers; all others a client may send as fast as it publishes.
+        if matches!(
+            packet,
+            Packet::Subscribe { .. } | Packet::Unsubscribe { .. } | Packet::PingReq
+        ) {
+            self.bucket.take(self.bucket.chore());
+        }
         match packet {
             Packet::Publish(publish) => self.publish(publish, batch, received)?,
             Packet::PubAck(pkid) => {
@@ -69,17 +76,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         received: Timestamp,
     ) -> Result<(), Fault> {
         let Publish { dup, qos, pkid, .. } = publish;
-        self.bucket.take();
         if qos != Qos::AtMostOnce {
             if self.waiting >= usize::from(self.shared.config.in_flight_max) {
                 return Err(Fault::ReceiveMaximum);
             }
             self.waiting += 1;
+            self.waiting_exactly_once += usize::from(qos == Qos::ExactlyOnce);
         }
-        let before = batch.bytes;
+        let before = (batch.bytes, batch.elements);
         let (mut delivery, is_new) = self.receive(qos, pkid, dup);
         let device = Arc::clone(&self.client.device);
-        match device.topics.target(&publish.topic) {
+        let target = device.topics.target(&publish.topic);
+        let is_foreign = target.is_none();
+        match target {
             _ if !is_new => batch.again(delivery),
             Some(Target::Reading(channel)) => {
                 if qos == Qos::ExactlyOnce
@@ -108,7 +117,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 batch.reject(delivery, &device.name, topic, payload, received);
             }
         }
-        self.waiting_bytes += batch.bytes - before;
+        self.waiting_bytes += batch.bytes - before.0;
+        // An array costs what it becomes.
+        let elements = batch.elements - before.1;
+        self.waiting_elements += elements;
+        self.bucket.take(if is_foreign {
+            self.bucket.chore()
+        } else {
+            u32::try_from(elements).unwrap_or(u32::MAX).max(1)
+        });
         Ok(())
     }
 
@@ -149,7 +166,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let name = &self.client.device.name;
         let bytes = publish.payload.len() + publish.properties.len();
         if bytes > STATE_BYTES_MAX {
-            tracing::warn!(device = %name, channel = target.channel(), bytes, "larger than 16 KiB: not kept");
+            if self.shared.quiet.allows(clock::instant()) {
+                tracing::warn!(device = %name, channel = target.channel(), bytes, "larger than 16 KiB: not kept");
+            }
             batch.done(delivery, Reason::QuotaExceeded, "larger than 16 KiB");
             return;
         }

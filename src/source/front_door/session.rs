@@ -5,6 +5,7 @@
 //! left it unacknowledged for [`UNACKED_MAX`]: a device that is there and answers costs no disk.
 
 use std::collections::VecDeque;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::answer::Writer;
 use super::connect::Will;
 use super::message::{Content, InFlight, Message};
+use super::meter::Meter;
 use super::receptions::{Received, Receptions};
 use super::stored::{self, SessionV1, SubscriptionV1};
 use super::topics::topic_matches;
@@ -56,7 +58,7 @@ struct State {
     stored: bool,
     subscriptions: Vec<Filter>,
     queue: VecDeque<Message>,
-    queue_bytes: usize,
+    queued: Meter,
     in_flight: VecDeque<InFlight>,
     receptions: Receptions,
     next_pkid: u16,
@@ -108,6 +110,13 @@ impl Session {
             wake: Notify::new(),
             state: Mutex::default(),
         }
+    }
+
+    /// Its messages count among those of all sessions that share `all`.
+    #[must_use]
+    pub fn metered(self, all: &Arc<AtomicUsize>) -> Self {
+        self.state().queued = Meter::new(Arc::clone(all));
+        self
     }
 
     /// A session as it was on disk: nobody is connected after a restart.
@@ -243,7 +252,8 @@ impl Session {
         }
         changes.push(self.kept(&mut state));
         state.queue.retain(|message| message.qos != Qos::AtMostOnce);
-        state.queue_bytes = state.queue.iter().map(Message::bytes).sum();
+        let left = state.queue.iter().map(Message::bytes).sum();
+        state.queued.set(left);
         self.store_unsaved(&mut state, None, changes);
         false
     }
@@ -275,7 +285,7 @@ impl Session {
         state.stored = false;
         state.subscriptions.clear();
         state.queue.clear();
-        state.queue_bytes = 0;
+        state.queued.set(0);
         state.in_flight.clear();
         let received = state.receptions.clear();
         changes.extend(received.into_iter().map(|pkid| self.unreceived(pkid)));
@@ -386,7 +396,7 @@ impl Session {
             .partition(|message| &*message.topic == topic);
         state.queue.extend(rest);
         for message in over {
-            state.queue_bytes = state.queue_bytes.saturating_sub(message.bytes());
+            state.queued.subtract(message.bytes());
             self.unkeep(&message, changes);
         }
     }
@@ -403,7 +413,10 @@ impl Session {
         };
         let mut state = self.state();
         // A client that subscribes over and over and acknowledges nothing has had enough.
-        if state.queue.len() < QUEUE_MAX && state.queue_bytes < QUEUE_BYTES_MAX {
+        if state.queue.len() < QUEUE_MAX
+            && state.queued.bytes() < QUEUE_BYTES_MAX
+            && !state.queued.is_over()
+        {
             state.push(message);
         }
         drop(state);
@@ -427,7 +440,10 @@ impl Session {
         }
         let max = if online { QUEUE_MAX } else { missed_max };
         state.push(message);
-        while state.queue.len() > max || state.queue_bytes > QUEUE_BYTES_MAX.max(max * 256) {
+        while state.queue.len() > max
+            || state.queued.bytes() > QUEUE_BYTES_MAX.max(max * 256)
+            || state.queued.is_over()
+        {
             let Some(oldest) = state.pop() else { break };
             self.unkeep(&oldest, changes);
         }
@@ -623,13 +639,13 @@ impl State {
     }
 
     fn push(&mut self, message: Message) {
-        self.queue_bytes += message.bytes();
+        self.queued.add(message.bytes());
         self.queue.push_back(message);
     }
 
     fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
-        self.queue_bytes = self.queue_bytes.saturating_sub(message.bytes());
+        self.queued.subtract(message.bytes());
         Some(message)
     }
 

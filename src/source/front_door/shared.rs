@@ -13,11 +13,13 @@ use tokio_util::sync::CancellationToken;
 use super::auth::Auth;
 use super::connect::Will;
 use super::connection::End;
+use super::doorstep::Places;
 use super::handshake::{Client, Origin};
 use super::hub::Hub;
 use super::limits::Quiet;
 use super::message::{Content, Expiry};
 use super::retained::RetainedFull;
+use super::room::Room;
 use super::session::{PendingWill, Session};
 use super::topics::Target;
 use crate::clock;
@@ -44,6 +46,8 @@ pub struct Shared {
     pub auth: Auth,
     pub hub: Hub,
     pub quiet: Quiet,
+    pub places: Arc<Places>,
+    pub room: Arc<Room>,
     pub stop: CancellationToken,
     present: Mutex<HashMap<Name, u32>>,
     clients: AtomicU64,
@@ -60,6 +64,8 @@ impl Shared {
         hub: Hub,
     ) -> Self {
         Self {
+            places: Arc::new(Places::new(config.connections_max)),
+            room: Arc::new(Room::new(config.packet_bytes_max)),
             site,
             config,
             intake,
@@ -142,7 +148,9 @@ impl Shared {
         };
         self.retain_state(device, Target::State, content, from, clock::now())
             .unwrap_or_else(|RetainedFull| {
-                tracing::warn!(%device, "no room to retain a last will");
+                if self.quiet.allows(clock::instant()) {
+                    tracing::warn!(%device, "no room to retain a last will");
+                }
                 Vec::new()
             })
     }

@@ -43,6 +43,8 @@ pub enum Fault {
     KeepAlive,
     #[error("the client does not read what it is sent")]
     Stalled,
+    #[error("a large packet was not complete within 30 s")]
+    Unfinished,
     #[error("subscription identifiers are not supported")]
     SubscriptionIdentifier,
     #[error("a second CONNECT")]
@@ -66,7 +68,7 @@ impl Fault {
             Self::TopicAlias => DisconnectReasonCode::TopicAliasInvalid,
             Self::ReceiveMaximum => DisconnectReasonCode::ReceiveMaximumExceeded,
             Self::KeepAlive => DisconnectReasonCode::KeepAliveTimeout,
-            Self::Stalled => DisconnectReasonCode::QuotaExceeded,
+            Self::Stalled | Self::Unfinished => DisconnectReasonCode::QuotaExceeded,
             Self::SubscriptionIdentifier => {
                 DisconnectReasonCode::SubscriptionIdentifiersNotSupported
             }
@@ -135,6 +137,13 @@ pub enum Packet {
         with_will: bool,
         session_expiry_s: Option<u32>,
     },
+}
+
+/// How long the first packet in the buffer says that it is; 0 where not even that is there.
+pub fn announced(buffer: &[u8]) -> usize {
+    let length = fields::variable(buffer.get(1..).unwrap_or_default());
+    let length = length.ok().flatten();
+    length.map_or(0, |length| 1 + length.bytes + length.value)
 }
 
 /// The first bytes of a packet: its type and flags, and how much follows.

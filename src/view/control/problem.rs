@@ -53,7 +53,9 @@ impl From<JournalError> for Problem {
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
         let remedy = match error {
-            AppendError::Full => "make room, then try again: nothing was changed",
+            AppendError::Full | AppendError::Share => {
+                "make room, then try again: nothing was changed"
+            }
             AppendError::Stopped => "try again when the daemon has started: nothing was changed",
         };
         Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), remedy)

@@ -41,10 +41,10 @@ pub async fn status(State(gateway): State<Gateway>) -> Answer<Status> {
 }
 
 pub async fn take_status(gateway: &Gateway) -> Result<Status, Problem> {
-    reading(gateway, |g| {
-        Ok(Status::take(&g.site, &g.journal, &g.board)?)
-    })
-    .await
+    match gateway.status().await {
+        Some(status) => Ok(status?),
+        None => Err(Problem::internal("the status could not be made")),
+    }
 }
 
 pub async fn events(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<EventPage> {

@@ -13,7 +13,7 @@ use stockrelay::source::front_door::FrontDoor;
 use stockrelay::source::{Intake, Outbound};
 use stockrelay::view::board::Board;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -75,6 +75,7 @@ impl Journal {
                         decoded,
                         keep,
                         reply,
+                        ..
                     } => {
                         arrivals.send_modify(|count| *count += decoded.len());
                         let released = modes.wait_for(|mode| *mode != Mode::Hold).await;
@@ -443,6 +444,16 @@ impl Raw {
 
     pub async fn plain(door: &Door, v5: bool) -> Self {
         let stream = TcpStream::connect(door.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, v5 }
+    }
+
+    /// From another address of this machine: 127.0.0.`last`.
+    pub async fn plain_from(door: &Door, last: u8, v5: bool) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        let own = SocketAddr::from(([127, 0, 0, last], 0));
+        socket.bind(own).unwrap();
+        let stream = socket.connect(door.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self { stream, v5 }
     }

@@ -1,0 +1,272 @@
+//! Room on the disk for a commit that has begun.
+//!
+//! redb cannot go on after a write that failed: the process would have to exit, and every device would lose its
+//! connection. So a commit begins only while a file of [`BALLAST_BYTES`] holds room for it ([`Disk::reserve`]). When
+//! another process takes the rest of the disk in the middle of a commit, the file gives its room to the commit. Where
+//! that is not enough, the write waits until there is room. Meanwhile nothing is acknowledged.
+
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redb::{BackendError, StorageBackend};
+
+/// What a commit writes at the most, with redb's own pages; on disk all the time, beside the journal.
+pub const BALLAST_BYTES: u64 = 16 << 20;
+/// The file with the room.
+const BALLAST: &str = "journal.ballast";
+/// How often a write that finds no room tries again.
+const RETRY_EVERY: Duration = Duration::from_millis(100);
+
+/// The room beside a journal's file. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub struct Disk(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    /// `None`: the journal is not in a file of ours (tests bring their own storage).
+    ballast: Option<Mutex<Ballast>>,
+    is_waiting: AtomicBool,
+    has_given_up: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Ballast {
+    path: PathBuf,
+    /// `None`: a commit used it, or there was no room for it yet.
+    file: Option<File>,
+}
+
+impl Disk {
+    pub(super) fn beside(journal: &Path) -> Self {
+        let path = journal.with_file_name(BALLAST);
+        // Of an earlier run: opening the journal writes, too.
+        let file = File::options().write(true).open(&path).ok();
+        let is_whole = |file: &File| {
+            file.metadata()
+                .is_ok_and(|data| data.len() >= BALLAST_BYTES)
+        };
+        let file = file.filter(is_whole);
+        Self(Arc::new(Inner {
+            ballast: Some(Mutex::new(Ballast { path, file })),
+            ..Inner::default()
+        }))
+    }
+
+    /// Whether a write waits for room.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.0.is_waiting.load(Ordering::Relaxed)
+    }
+
+    /// The gateway is about to stop: a write that waits fails, and redb recovers at the next start.
+    pub fn give_up(&self) {
+        self.0.has_given_up.store(true, Ordering::Relaxed);
+    }
+
+    fn ballast(&self) -> Option<MutexGuard<'_, Ballast>> {
+        let ballast = self.0.ballast.as_ref()?;
+        Some(ballast.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sees to it that the room is there. False: there is none, and no commit may begin.
+    pub(super) fn reserve(&self) -> bool {
+        let Some(mut ballast) = self.ballast() else {
+            return true;
+        };
+        if ballast.file.is_some() {
+            return true;
+        }
+        match allocate(&ballast.path) {
+            Ok(file) => {
+                ballast.file = Some(file);
+                true
+            }
+            Err(error) if is_no_room(&error) => false,
+            Err(error) => {
+                // A file system without allocation: a commit then waits in the middle, if it comes to that.
+                tracing::debug!(%error, "cannot reserve room for a commit");
+                true
+            }
+        }
+    }
+
+    /// Gives the room to the commit that has begun. False: it has it already.
+    fn release(&self) -> bool {
+        let Some(mut ballast) = self.ballast() else {
+            return false;
+        };
+        let Some(file) = ballast.file.take() else {
+            return false;
+        };
+        tracing::error!(
+            "the disk is full: the commit that has begun uses the room that was reserved for it"
+        );
+        file.set_len(0).is_ok()
+    }
+
+    /// Does it, however long there is no room for it.
+    fn insist(&self, write: impl Fn() -> io::Result<()>) -> io::Result<()> {
+        loop {
+            match write() {
+                Err(error) if is_no_room(&error) => {
+                    if self.release() {
+                        continue;
+                    }
+                    if self.0.has_given_up.load(Ordering::Relaxed) {
+                        return Err(error);
+                    }
+                    if !self.0.is_waiting.swap(true, Ordering::Relaxed) {
+                        tracing::error!(
+                            "the disk of the journal is full: nothing is acknowledged until there is room; remove files or enlarge the disk"
+                        );
+                    }
+                    std::thread::sleep(RETRY_EVERY);
+                }
+                done => {
+                    if self.0.is_waiting.swap(false, Ordering::Relaxed) {
+                        tracing::info!("the disk of the journal has room again");
+                    }
+                    return done;
+                }
+            }
+        }
+    }
+}
+
+fn allocate(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    let flags = rustix::fs::FallocateFlags::empty();
+    match rustix::fs::fallocate(&file, flags, 0, BALLAST_BYTES) {
+        Ok(()) => Ok(file),
+        Err(error) => {
+            // What it got so far is somebody else's.
+            drop(file.set_len(0));
+            Err(error.into())
+        }
+    }
+}
+
+fn is_no_room(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Storage on which a write waits for room instead of failing.
+#[derive(Debug)]
+pub(super) struct Insisting<B> {
+    storage: B,
+    disk: Disk,
+}
+
+impl<B> Insisting<B> {
+    pub fn new(storage: B, disk: Disk) -> Self {
+        Self { storage, disk }
+    }
+}
+
+type Range = Bound<u64>;
+
+impl<B: StorageBackend> StorageBackend for Insisting<B> {
+    fn len(&self) -> io::Result<u64> {
+        self.storage.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.storage.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.disk.insist(|| self.storage.set_len(len))
+    }
+
+    /// A sync that fails has lost what it should have written: that cannot be tried again.
+    fn sync_data(&self) -> io::Result<()> {
+        self.storage.sync_data()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.disk.insist(|| self.storage.write(offset, data))
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.storage.close()
+    }
+
+    fn try_lock_range(&self, start: Range, end: Range) -> Result<bool, BackendError> {
+        self.storage.try_lock_range(start, end)
+    }
+
+    fn try_lock_shared_range(&self, start: Range, end: Range) -> Result<bool, BackendError> {
+        self.storage.try_lock_shared_range(start, end)
+    }
+
+    fn lock_range(&self, start: Range, end: Range) -> Result<(), BackendError> {
+        self.storage.lock_range(start, end)
+    }
+
+    fn lock_shared_range(&self, start: Range, end: Range) -> Result<(), BackendError> {
+        self.storage.lock_shared_range(start, end)
+    }
+
+    fn unlock_range(&self, start: Range, end: Range) -> Result<(), BackendError> {
+        self.storage.unlock_range(start, end)
+    }
+
+    fn query_lock_range(&self, start: Range, end: Range) -> Result<bool, BackendError> {
+        self.storage.query_lock_range(start, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    #[test]
+    fn a_commit_that_has_begun_gets_the_room_that_was_reserved_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::beside(&dir.path().join("journal.redb"));
+        assert!(disk.reserve());
+        let ballast = dir.path().join(BALLAST);
+        let length = || std::fs::metadata(&ballast).unwrap().len();
+        assert_eq!(length(), BALLAST_BYTES);
+        // Another process takes the rest of the disk: there is what the ballast gives up.
+        let attempts = Cell::new(0);
+        let written = disk.insist(|| {
+            attempts.set(attempts.get() + 1);
+            if length() > 0 {
+                Err(io::ErrorKind::StorageFull.into())
+            } else {
+                Ok(())
+            }
+        });
+        written.unwrap();
+        assert_eq!(attempts.get(), 2);
+        assert!(!disk.is_waiting());
+        assert!(disk.reserve(), "for the next one");
+        assert_eq!(length(), BALLAST_BYTES);
+        // And after a restart, before anything is reserved anew.
+        let disk = Disk::beside(&dir.path().join("journal.redb"));
+        assert!(disk.release());
+        assert_eq!(length(), 0);
+    }
+
+    #[test]
+    fn other_errors_are_not_waited_for() {
+        let disk = Disk::default();
+        let broken = disk.insist(|| Err(io::ErrorKind::BrokenPipe.into()));
+        assert_eq!(broken.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
