@@ -39,6 +39,8 @@ struct Plan {
     addresses: usize,
     /// More of the gateway's configuration.
     config: &'static str,
+    /// A client publishes at most as fast as the defaults allow.
+    is_limited: bool,
     with_passwords: bool,
 }
 
@@ -54,6 +56,7 @@ const fn plan(
         connections,
         addresses,
         config: "",
+        is_limited: true,
         with_passwords: false,
     }
 }
@@ -90,12 +93,13 @@ const PLANS: &[Plan] = &[
         )
     },
     Plan {
-        config: "[journal]\nbudget = \"64 MiB\"\n",
+        config: "[journal]\nbudget = \"32 MiB\"\n",
+        is_limited: false,
         ..plan(
             "events",
             1,
             1,
-            "1 device sends arrays of events until its part of a 64 MiB journal is full",
+            "1 device sends arrays of events without a limit of its rate until its part of a 32 MiB journal is full",
         )
     },
     Plan {
@@ -238,7 +242,7 @@ async fn one(round: usize, plan: &Plan) -> Answer<()> {
 
 fn setup(plan: &Plan) -> Setup {
     let mut setup = Setup {
-        is_limited: true,
+        is_limited: plan.is_limited,
         more: plan.config.to_owned(),
         ..Setup::default()
     };

@@ -39,7 +39,10 @@ impl Receipt<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
         // Strings and numbers alone: serialising them cannot fail.
-        serde_json::to_vec(self).unwrap_or_default().into()
+        let mut bytes = serde_json::to_vec(self).unwrap_or_default();
+        // Thousands may wait for a client that does not read.
+        bytes.shrink_to_fit();
+        bytes.into()
     }
 
     /// The receipt for what the journal said of an event.

@@ -243,7 +243,7 @@ async fn small(order: &Order, number: usize) -> Answer<()> {
 
 /// Half requests on the control socket, and metrics that nobody reads.
 async fn control(order: &Order, number: usize) -> Answer<()> {
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let mut stream = UnixStream::connect(&order.socket).await?;
         stream.write_all(b"GET /v1/status HTTP/1.1\r\n").await?;
         while stream.read(&mut [0; 64]).await? > 0 {}

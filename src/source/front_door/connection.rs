@@ -34,9 +34,9 @@ const CHANGES_MAX: usize = 8;
 /// Batches of a client that wait for the disk; beyond it the door stops reading from this client.
 const BATCHES_MAX: usize = 4;
 /// And events that they may become: a payload of 1 KB may be 500 of them.
-const WAITING_ELEMENTS_MAX: usize = 1_000;
+const WAITING_ELEMENTS_MAX: usize = 500;
 /// What may wait in front of a client that does not read.
-const OUTPUT_BYTES_MAX: usize = 16 << 10;
+const OUTPUT_BYTES_MAX: usize = 8 << 10;
 /// How often a client that finds no room for its packet looks again.
 const ROOM_EVERY: Duration = Duration::from_millis(100);
 /// How long a packet that takes room from others may take from its first byte to its last.

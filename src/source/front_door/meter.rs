@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Messages of all sessions, in bytes; near it a session keeps at most half of what is free.
-const ALL_BYTES_MAX: usize = 16 << 20;
+const ALL_BYTES_MAX: usize = 8 << 20;
 /// What a session keeps in any case.
 const FREE_BYTES: usize = 4 << 10;
 
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn a_session_alone_keeps_megabytes() {
         let mut session = Meter::default();
-        session.add(4 << 20);
+        session.add(2 << 20);
         assert!(!session.is_over());
     }
 }
