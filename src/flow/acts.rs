@@ -97,6 +97,9 @@ fn product(
         tracking,
         package: package.cloned(),
         lacks_package: package.is_none() && input.lot.is_content,
+        lacks_quantity: (package.is_some() || input.lot.is_content)
+            && quantity.is_none()
+            && tracking != Tracking::Serial,
         product: input.product.clone(),
         measures: read.measures.clone(),
     };
@@ -112,29 +115,36 @@ fn product(
         return Err(Some(say(Key::SerialSeen, &item).with("lot", package)));
     }
     let awaiting = work.last_item().filter(|own| own.lacks_lot());
-    if let (Some(awaiting), Some(_)) = (awaiting, &item.lot)
-        && input.lot.is_of_awaited
-        && (read.quantity.is_none() || awaiting.code == item.code)
-    {
-        return complete(state, item, read.quantity);
+    if awaiting.is_some() && item.lot.is_some() && input.lot.is_of_awaited {
+        return complete(state, item, read.quantity.is_some());
     }
     add(state, item)
 }
 
 /// The product that was scanned last lacks a lot, and this label of the same product says it: it is
 /// no further piece.
-fn complete(state: &mut State, label: Item, quantity: Option<Decimal>) -> Taken {
+///
+/// `says_quantity`: the label's quantity, of the label's own code, takes the place of the running one.
+fn complete(state: &mut State, label: Item, says_quantity: bool) -> Taken {
     let Some(before) = state.work.last_item() else {
         return Err(None);
     };
-    let item = Item {
-        quantity: quantity.unwrap_or(before.quantity),
+    let is_its_piece = says_quantity || before.quantity == Decimal::ONE;
+    let mut item = Item {
         lot: label.lot,
         expiry: label.expiry.or_else(|| before.expiry.clone()),
         is_new_lot: label.is_new_lot,
         lacks_package: label.lacks_package,
         ..before.clone()
     };
+    if is_its_piece && !label.measures.is_empty() {
+        item.measures = label.measures;
+    }
+    if says_quantity {
+        item.code = label.code;
+        item.product = label.product;
+        item.quantity = label.quantity;
+    }
     settle(state, item)
 }
 
@@ -156,7 +166,8 @@ fn package(state: &mut State, code: &str) -> Taken {
 /// Puts a product to those that are remembered.
 fn add(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
-    let Some(place) = work.items.iter().position(|own| own.is_one_with(&item)) else {
+    let is_there = |own: &Item| !item.lacks_quantity && own.is_one_with(&item);
+    let Some(place) = work.items.iter().position(is_there) else {
         if work.items.len() >= ITEMS_MAX {
             return Err(Some(Say::bad(Key::TooMuch)));
         }
@@ -253,6 +264,7 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
         item.measures.clear();
     }
     item.quantity = quantity;
+    item.lacks_quantity = false;
     Ok(vec![Did::Changed(work.last, Box::new(before))])
 }
 

@@ -393,11 +393,11 @@ impl<'a> Engine<'a> {
         let notes = notes::notes(state, flow.movement, meaning, input.label);
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),
-            Meaning::Product(item) => self.item(flow, state, item.known).noting(notes),
+            Meaning::Product(item) => self.labelled(flow, state, item.known).noting(notes),
             Meaning::Package {
                 content: Some(item),
                 ..
-            } => self.content(flow, state, item).noting(notes),
+            } => self.labelled(flow, state, item.known).noting(notes),
             Meaning::Package { .. } if transition.acts.contains(&Act::Product) => {
                 self.item(flow, state, true)
             }

@@ -113,6 +113,9 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
         };
         return Err(Say::bad(key).with("product", &item.name));
     }
+    if let Some(item) = work.items.iter().find(|item| item.lacks_quantity) {
+        return Err(Say::bad(Key::QuantityFirst).with("product", &item.name));
+    }
     let items = match movement {
         Movement::Count => counted(&work.items),
         _ => work.items.clone(),

@@ -80,6 +80,8 @@ pub struct Item {
     pub package: Option<String>,
     /// Its label says that it is in a package, and the package has not been read yet.
     pub lacks_package: bool,
+    /// Its label says that it is in a package, and not how many there are.
+    pub lacks_quantity: bool,
     /// `None`: the copy of Odoo's data does not have the product.
     pub product: Option<Coded>,
     /// The sum of what the labels say, as far as all of them do.
