@@ -1,15 +1,16 @@
 //! What a code does to what is remembered. Each answers how to take it back, or a word for the person; no word where the code is
 //! merely wrong here.
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::decode::meaning::{self, Meaning};
+use crate::decode::meaning::{self, Label, Meaning};
 use crate::decode::profile::Act;
 
 use super::engine::Input;
 use super::hear::LotRead;
 use super::say::{Key, Say};
-use super::state::{Did, ITEMS_MAX, Item, State, Tracking};
+use super::state::{Dates, Did, ITEMS_MAX, Item, State, Tracking};
 
 type Taken = Result<Vec<Did>, Option<Say>>;
 
@@ -39,7 +40,7 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         ) => return product(state, item, input, Some(code)),
         (Act::Product, Meaning::Package { code, .. }) => return package(state, code),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
-            return lot(state, name, expiry.map(|date| date.to_string()), &input.lot);
+            return lot(state, name, dates(*expiry, input.label), &input.lot);
         }
         (Act::Quantity, Meaning::Quantity { quantity: number }) => {
             return quantity(state, *number);
@@ -47,6 +48,16 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         _ => return Err(None),
     };
     Ok(vec![did])
+}
+
+/// The dates that a label says; the expiry to the minute where it says the minute of its day.
+fn dates(expiry: Option<Date>, label: &Label) -> Dates {
+    let time = label.expiry_time.filter(|time| expiry == Some(time.date()));
+    let day = || expiry.map(|date| date.to_string());
+    Dates {
+        expiry: time.map(|time| time.to_string()).or_else(day),
+        best_before: label.best_before.map(|date| date.to_string()),
+    }
 }
 
 /// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21),
@@ -84,6 +95,7 @@ fn product(
     };
     let said = (read.lot.as_deref(), read.serial.as_deref());
     let lot = tracked_name(tracking, said, input.lot.is_serial_a_lot).map(str::to_owned);
+    let dates = dates(read.expiry, input.label);
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
     let quantity = read.quantity.filter(more);
     let item = Item {
@@ -91,9 +103,14 @@ fn product(
         name: read.name.clone().unwrap_or_else(|| read.code.clone()),
         quantity: quantity.unwrap_or(Decimal::ONE),
         is_new_lot: lot.is_some() && lot == input.lot.new,
+        of_each: if lot.is_none() {
+            dates.clone()
+        } else {
+            Dates::default()
+        },
         lot,
-        expiry: read.expiry.map(|date| date.to_string()),
-        best_before: None,
+        expiry: dates.expiry,
+        best_before: dates.best_before,
         tracking,
         package: package.cloned(),
         lacks_package: package.is_none() && input.lot.is_content,
@@ -133,6 +150,7 @@ fn complete(state: &mut State, label: Item, says_quantity: bool) -> Taken {
     let mut item = Item {
         lot: label.lot,
         expiry: label.expiry.or_else(|| before.expiry.clone()),
+        best_before: label.best_before.or_else(|| before.best_before.clone()),
         is_new_lot: label.is_new_lot,
         lacks_package: label.lacks_package,
         ..before.clone()
@@ -189,7 +207,7 @@ fn add(state: &mut State, item: Item) -> Taken {
 }
 
 /// The lot of the last product. After a serial number, the next one is one more of the same product.
-fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) -> Taken {
+fn lot(state: &mut State, name: &str, own: Dates, read: &LotRead) -> Taken {
     let before = state.work.last_item().cloned().ok_or(None)?;
     if before.tracking == Tracking::No {
         return Err(None);
@@ -210,9 +228,16 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
             return Err(Some(Say::bad(key).with("code", name)));
         }
     };
+    // The label of the product says the dates of its lot; that of another piece says nothing.
+    let (expiry, best_before) = if before.lot.is_none() {
+        (&before.expiry, &before.best_before)
+    } else {
+        (&before.of_each.expiry, &before.of_each.best_before)
+    };
     let mut item = Item {
         lot: Some(name.to_owned()),
-        expiry: expiry.or_else(|| before.expiry.clone()),
+        expiry: own.expiry.or_else(|| expiry.clone()),
+        best_before: own.best_before.or_else(|| best_before.clone()),
         is_new_lot: read.new.as_deref() == Some(name),
         ..before.clone()
     };
@@ -220,7 +245,6 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
         Some(_) if before.is_serial() => {
             // Another piece: the label of the one before says nothing of it.
             item.measures.clear();
-            item.best_before = None;
             add(state, item)
         }
         Some(_) => Err(None),

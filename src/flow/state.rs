@@ -73,6 +73,8 @@ pub struct Item {
     pub lot: Option<String>,
     pub expiry: Option<String>,
     pub best_before: Option<String>,
+    /// What the label of the product says of each of its pieces.
+    pub of_each: Dates,
     pub tracking: Tracking,
     /// Odoo did not have the lot when it was read.
     pub is_new_lot: bool,
@@ -86,6 +88,14 @@ pub struct Item {
     pub product: Option<Coded>,
     /// The sum of what the labels say, as far as all of them do.
     pub measures: Measures,
+}
+
+/// The dates of a label.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dates {
+    pub expiry: Option<String>,
+    pub best_before: Option<String>,
 }
 
 /// What a code of a product stands for.
