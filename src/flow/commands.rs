@@ -123,9 +123,9 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn undone(&self, flow: &Flow, state: &State) -> Say {
+    fn undone(&self, flow: &Flow, state: &mut State) -> Say {
         if state.work.last_item().is_some() {
-            return self.item(flow, state, true);
+            return self.labelled(flow, state, true);
         }
         Say::good(Key::Undone).wanting(self.wanted(flow, state))
     }

@@ -675,6 +675,26 @@ fn a_quantity_that_is_asked_for_is_never_one() {
     let mut device = begun();
     device.scan_all(&["SR-UNDO", "CHAIR"]);
     assert_eq!(device.validated(), ["receive for WH/IN/1 1 CHAIR"]);
+    // Or the quantity, and then the label.
+    let mut device = begun();
+    device.scan_all(&["7"]);
+    assert_eq!(device.said("SR-UNDO"), "Milk\nScan the quantity");
+    device.wrong("OBTVALI");
+    device.scan_all(&["SR-UNDO", "SR-UNDO", "WH/IN/1"]);
+    // The lot comes after it.
+    device.scan_all(&[&format!("]C100{sscc}02{MILK}")]);
+    assert_eq!(
+        device.wrong_of("OBTVALI"),
+        "Milk\nThe quantity is missing: scan it"
+    );
+    assert_eq!(device.said("9"), format!("Milk\n9. Scan the lot\n→ {sscc}"));
+    device.scan_all(&["LOT-1"]);
+    assert_eq!(
+        device.validated(),
+        [format!(
+            "receive for WH/IN/1 9 {MILK} lot LOT-1 into {sscc}"
+        )]
+    );
     // What is in a package, on a barcode without the package.
     let mut device = Device::new("receive");
     device.scan_all(&["WH/IN/1"]);
