@@ -184,7 +184,9 @@ fn package(state: &mut State, code: &str) -> Taken {
 /// Puts a product to those that are remembered.
 fn add(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
-    let is_there = |own: &Item| !item.lacks_quantity && own.is_one_with(&item);
+    // What is on a pallet, whose label comes next, is apart from what is not.
+    let is_beside = |own: &Item| own.lacks_package == item.lacks_package || item.is_serial();
+    let is_there = |own: &Item| !item.lacks_quantity && is_beside(own) && own.is_one_with(&item);
     let Some(place) = work.items.iter().position(is_there) else {
         if work.items.len() >= ITEMS_MAX {
             return Err(Some(Say::bad(Key::TooMuch)));

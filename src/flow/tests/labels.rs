@@ -723,3 +723,34 @@ fn a_weighed_label_of_the_awaited_product_is_no_further_piece() {
     assert_eq!(device.events[0].measures["net_kg"], "9.8".parse().unwrap());
     assert_eq!(device.made()[0], "receive for WH/IN/1 9.8 CHEESE lot LOT-1");
 }
+
+#[test]
+fn what_is_on_a_pallet_is_apart_from_what_lies_loose() {
+    let sscc = "106141412345678908";
+    let mut device = Device::new("receive");
+    let content = format!("]C102{MILK}3724\u{1d}10L-1");
+    device.scan_all(&["WH/IN/1", &format!("]C101{MILK}10L-1"), &content]);
+    device.scan_all(&["SR-UNDO", &content]);
+    assert_eq!(
+        device.said(&format!("]C100{sscc}")),
+        format!("Milk\n24, new lot L-1\n→ {sscc}")
+    );
+    // The lot in a barcode of its own.
+    device.scan_all(&[&format!("]C102{MILK}3712"), "]C110L-1"]);
+    assert_eq!(
+        device.said("]C100106141412345678915"),
+        "Milk\n12, new lot L-1\n→ 106141412345678915"
+    );
+    device.scan_all(&["SR-UNDO", "SR-UNDO", "]C110L-2"]);
+    assert_eq!(
+        device.validated(),
+        [
+            format!("receive for WH/IN/1 1 {MILK} lot L-1"),
+            format!("receive for WH/IN/1 24 {MILK} lot L-1 into {sscc}"),
+            format!("receive for WH/IN/1 12 {MILK} lot L-2"),
+        ]
+    );
+    // A serial number is there once.
+    let mut device = Device::receiving(&format!("]C101{PHONE}21SN-1"));
+    device.wrong(&format!("]C102{PHONE}3701\u{1d}21SN-1"));
+}
