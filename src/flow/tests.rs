@@ -2,6 +2,7 @@
 
 mod any;
 mod codes;
+mod crossed;
 mod dates;
 mod labels;
 mod repeats;
