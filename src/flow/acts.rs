@@ -152,7 +152,9 @@ fn complete(state: &mut State, label: Item, says_quantity: bool) -> Taken {
         expiry: label.expiry.or_else(|| before.expiry.clone()),
         best_before: label.best_before.or_else(|| before.best_before.clone()),
         is_new_lot: label.is_new_lot,
-        lacks_package: label.lacks_package,
+        lacks_package: before.package.is_none() && (before.lacks_package || label.lacks_package),
+        lacks_quantity: before.lacks_quantity
+            || label.lacks_quantity && before.quantity == Decimal::ONE,
         ..before.clone()
     };
     if is_its_piece && !label.measures.is_empty() {

@@ -168,3 +168,32 @@ fn what_is_on_a_pallet_is_apart_from_what_lies_loose() {
     let mut device = Device::receiving(&format!("]C101{PHONE}21SN-1"));
     device.wrong(&format!("]C102{PHONE}3701\u{1d}21SN-1"));
 }
+
+#[test]
+fn the_lot_of_a_pallets_content_may_be_on_the_label_of_a_piece() {
+    let sscc = "106141412345678908";
+    let mut device = Device::receiving(&format!("]C102{MILK}3724"));
+    assert_eq!(
+        device.said(&format!("]C101{MILK}10L-1")),
+        "Milk\n24, new lot L-1"
+    );
+    assert_eq!(
+        device.said(&format!("]C100{sscc}")),
+        format!("Milk\n24, new lot L-1\n→ {sscc}")
+    );
+    // What is in a package is asked for, also of a product that was scanned before.
+    device.scan_all(&["MILK"]);
+    assert_eq!(
+        device.said(&format!("]C102{MILK}10L-2")),
+        "Milk\nScan the quantity"
+    );
+    device.scan_all(&["12", "MILK", "SR-QTY-6", &format!("]C102{MILK}10L-3")]);
+    assert_eq!(
+        device.validated(),
+        [
+            format!("receive for WH/IN/1 24 {MILK} lot L-1 into {sscc}"),
+            "receive for WH/IN/1 12 MILK lot L-2".to_owned(),
+            "receive for WH/IN/1 6 MILK lot L-3".to_owned(),
+        ]
+    );
+}
