@@ -200,6 +200,14 @@ impl<'a> Engine<'a> {
         events
     }
 
+    /// What is left of what was begun, at this time.
+    #[must_use]
+    pub fn as_of(&self, state: &State, now: Timestamp) -> State {
+        let mut state = state.clone();
+        self.pass(&mut state, now);
+        state
+    }
+
     /// The event that the last product would be, if nothing else came: so that the person hears at once what is wrong with it.
     #[must_use]
     pub fn outlook(&self, state: &State) -> Option<Action> {

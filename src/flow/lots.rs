@@ -15,8 +15,7 @@ impl Engine<'_> {
     /// The lot or serial number that is awaited, at this time; `None`: none is.
     #[must_use]
     pub fn awaits(&self, state: &State, now: Timestamp) -> Option<Awaited> {
-        let mut state = state.clone();
-        self.pass(&mut state, now);
+        let state = self.as_of(state, now);
         let flow = self.flow(&state)?;
         let at = self.at(flow, &state);
         let mut here = flow.on.iter().filter(|on| on.state == at);

@@ -197,3 +197,17 @@ fn the_lot_of_a_pallets_content_may_be_on_the_label_of_a_piece() {
         ]
     );
 }
+
+#[test]
+fn a_lot_of_a_count_that_a_pause_ended_is_not_looked_for() {
+    let mut device = Device::new("count");
+    device.scan_all(&["LOC-A", "MILK"]);
+    let engine = Engine::new(&device.rules);
+    let last = |seconds| {
+        let later = device.now + SignedDuration::from_secs(seconds);
+        let state = engine.as_of(&device.state, later);
+        state.last_product().map(str::to_owned)
+    };
+    assert_eq!(last(599).as_deref(), Some("MILK"));
+    assert_eq!(last(601), None);
+}
