@@ -434,10 +434,10 @@ impl Context<'_> {
             return Ok(None);
         };
         let said = envelope::by_data_identifiers(data, self.known)?;
-        Ok(said.map(|meaning| Understood {
+        Ok(said.map(|(meaning, label)| Understood {
             meaning,
             elements: None,
-            label: Label::default(),
+            label,
             by: By::DataIdentifiers,
         }))
     }

@@ -1,15 +1,16 @@
 //! What a code does to what is remembered. Each answers how to take it back, or a word for the person; no word where the code is
 //! merely wrong here.
 
+use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use crate::decode::meaning::{self, Meaning};
+use crate::decode::meaning::{self, Label, Meaning};
 use crate::decode::profile::Act;
 
 use super::engine::Input;
 use super::hear::LotRead;
 use super::say::{Key, Say};
-use super::state::{Did, ITEMS_MAX, Item, State, Tracking};
+use super::state::{Dates, Did, ITEMS_MAX, Item, State, Tracking};
 
 type Taken = Result<Vec<Did>, Option<Say>>;
 
@@ -39,7 +40,7 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         ) => return product(state, item, input, Some(code)),
         (Act::Product, Meaning::Package { code, .. }) => return package(state, code),
         (Act::Lot, Meaning::Lot { name, expiry }) => {
-            return lot(state, name, expiry.map(|date| date.to_string()), &input.lot);
+            return lot(state, name, dates(*expiry, input.label), &input.lot);
         }
         (Act::Quantity, Meaning::Quantity { quantity: number }) => {
             return quantity(state, *number);
@@ -47,6 +48,16 @@ pub fn remember(act: Act, state: &mut State, meaning: &Meaning, input: &Input<'_
         _ => return Err(None),
     };
     Ok(vec![did])
+}
+
+/// The dates that a label says; the expiry to the minute where it says the minute of its day.
+fn dates(expiry: Option<Date>, label: &Label) -> Dates {
+    let time = label.expiry_time.filter(|time| expiry == Some(time.date()));
+    let day = || expiry.map(|date| date.to_string());
+    Dates {
+        expiry: time.map(|time| time.to_string()).or_else(day),
+        best_before: label.best_before.map(|date| date.to_string()),
+    }
 }
 
 /// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21),
@@ -84,6 +95,7 @@ fn product(
     };
     let said = (read.lot.as_deref(), read.serial.as_deref());
     let lot = tracked_name(tracking, said, input.lot.is_serial_a_lot).map(str::to_owned);
+    let dates = dates(read.expiry, input.label);
     let more = |quantity: &Decimal| *quantity > Decimal::ZERO;
     let quantity = read.quantity.filter(more);
     let item = Item {
@@ -91,12 +103,20 @@ fn product(
         name: read.name.clone().unwrap_or_else(|| read.code.clone()),
         quantity: quantity.unwrap_or(Decimal::ONE),
         is_new_lot: lot.is_some() && lot == input.lot.new,
+        of_each: if lot.is_none() {
+            dates.clone()
+        } else {
+            Dates::default()
+        },
         lot,
-        expiry: read.expiry.map(|date| date.to_string()),
-        best_before: None,
+        expiry: dates.expiry,
+        best_before: dates.best_before,
         tracking,
         package: package.cloned(),
         lacks_package: package.is_none() && input.lot.is_content,
+        lacks_quantity: (package.is_some() || input.lot.is_content)
+            && quantity.is_none()
+            && tracking != Tracking::Serial,
         product: input.product.clone(),
         measures: read.measures.clone(),
     };
@@ -112,29 +132,39 @@ fn product(
         return Err(Some(say(Key::SerialSeen, &item).with("lot", package)));
     }
     let awaiting = work.last_item().filter(|own| own.lacks_lot());
-    if let (Some(awaiting), Some(_)) = (awaiting, &item.lot)
-        && input.lot.is_of_awaited
-        && (read.quantity.is_none() || awaiting.code == item.code)
-    {
-        return complete(state, item, read.quantity);
+    if awaiting.is_some() && item.lot.is_some() && input.lot.is_of_awaited {
+        return complete(state, item, read.quantity.is_some());
     }
     add(state, item)
 }
 
 /// The product that was scanned last lacks a lot, and this label of the same product says it: it is
 /// no further piece.
-fn complete(state: &mut State, label: Item, quantity: Option<Decimal>) -> Taken {
+///
+/// `says_quantity`: the label's quantity, of the label's own code, takes the place of the running one.
+fn complete(state: &mut State, label: Item, says_quantity: bool) -> Taken {
     let Some(before) = state.work.last_item() else {
         return Err(None);
     };
-    let item = Item {
-        quantity: quantity.unwrap_or(before.quantity),
+    let is_its_piece = says_quantity || before.quantity == Decimal::ONE;
+    let mut item = Item {
         lot: label.lot,
         expiry: label.expiry.or_else(|| before.expiry.clone()),
+        best_before: label.best_before.or_else(|| before.best_before.clone()),
         is_new_lot: label.is_new_lot,
-        lacks_package: label.lacks_package,
+        lacks_package: before.package.is_none() && (before.lacks_package || label.lacks_package),
+        lacks_quantity: before.lacks_quantity
+            || label.lacks_quantity && before.quantity == Decimal::ONE,
         ..before.clone()
     };
+    if is_its_piece && !label.measures.is_empty() {
+        item.measures = label.measures;
+    }
+    if says_quantity {
+        item.code = label.code;
+        item.product = label.product;
+        item.quantity = label.quantity;
+    }
     settle(state, item)
 }
 
@@ -156,7 +186,10 @@ fn package(state: &mut State, code: &str) -> Taken {
 /// Puts a product to those that are remembered.
 fn add(state: &mut State, item: Item) -> Taken {
     let work = &mut state.work;
-    let Some(place) = work.items.iter().position(|own| own.is_one_with(&item)) else {
+    // What is on a pallet, whose label comes next, is apart from what is not.
+    let is_beside = |own: &Item| own.lacks_package == item.lacks_package || item.is_serial();
+    let is_there = |own: &Item| !item.lacks_quantity && is_beside(own) && own.is_one_with(&item);
+    let Some(place) = work.items.iter().position(is_there) else {
         if work.items.len() >= ITEMS_MAX {
             return Err(Some(Say::bad(Key::TooMuch)));
         }
@@ -178,7 +211,7 @@ fn add(state: &mut State, item: Item) -> Taken {
 }
 
 /// The lot of the last product. After a serial number, the next one is one more of the same product.
-fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) -> Taken {
+fn lot(state: &mut State, name: &str, own: Dates, read: &LotRead) -> Taken {
     let before = state.work.last_item().cloned().ok_or(None)?;
     if before.tracking == Tracking::No {
         return Err(None);
@@ -199,9 +232,16 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
             return Err(Some(Say::bad(key).with("code", name)));
         }
     };
+    // The label of the product says the dates of its lot; that of another piece says nothing.
+    let (expiry, best_before) = if before.lot.is_none() {
+        (&before.expiry, &before.best_before)
+    } else {
+        (&before.of_each.expiry, &before.of_each.best_before)
+    };
     let mut item = Item {
         lot: Some(name.to_owned()),
-        expiry: expiry.or_else(|| before.expiry.clone()),
+        expiry: own.expiry.or_else(|| expiry.clone()),
+        best_before: own.best_before.or_else(|| best_before.clone()),
         is_new_lot: read.new.as_deref() == Some(name),
         ..before.clone()
     };
@@ -209,7 +249,6 @@ fn lot(state: &mut State, name: &str, expiry: Option<String>, read: &LotRead) ->
         Some(_) if before.is_serial() => {
             // Another piece: the label of the one before says nothing of it.
             item.measures.clear();
-            item.best_before = None;
             add(state, item)
         }
         Some(_) => Err(None),
@@ -253,6 +292,7 @@ pub fn quantity(state: &mut State, quantity: Decimal) -> Taken {
         item.measures.clear();
     }
     item.quantity = quantity;
+    item.lacks_quantity = false;
     Ok(vec![Did::Changed(work.last, Box::new(before))])
 }
 

@@ -7,7 +7,7 @@ use crate::event::Action;
 use super::engine::{Engine, Input, emit};
 use super::make::Draft;
 use super::say::{Key, Say};
-use super::state::{Done, State};
+use super::state::{Done, Item, State};
 
 impl<'a> Engine<'a> {
     pub(super) fn command(
@@ -94,9 +94,12 @@ impl<'a> Engine<'a> {
         state: &mut State,
         actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
-        if state.asks_quantity {
-            state.asks_quantity = false;
-            return Ok(self.undone(flow, state));
+        if std::mem::take(&mut state.asks_quantity) {
+            // What says not how many it is goes with the question.
+            let lacks_quantity = |item: &Item| item.lacks_quantity;
+            if !state.work.last_item().is_some_and(lacks_quantity) {
+                return Ok(self.undone(flow, state));
+            }
         }
         if let Some(step) = state.trail.pop() {
             for did in step.did.into_iter().rev() {
@@ -120,9 +123,9 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn undone(&self, flow: &Flow, state: &State) -> Say {
+    fn undone(&self, flow: &Flow, state: &mut State) -> Say {
         if state.work.last_item().is_some() {
-            return self.item(flow, state, true);
+            return self.labelled(flow, state, true);
         }
         Say::good(Key::Undone).wanting(self.wanted(flow, state))
     }

@@ -256,9 +256,10 @@ impl Driver {
             .or_else(|| self.states.get(&scan.device));
         let before = known.cloned().unwrap_or_default();
         let engine = Engine::new(&profile.flow).with_lot_pattern(self.capture.lot_pattern());
+        let begun = engine.as_of(&before, scan.received);
         let in_copy = InCopy {
             copy,
-            last: before.last_product(),
+            last: begun.last_product(),
         };
         let rules = rules_of(&mut self.rules, copy);
         let context = Context {

@@ -200,6 +200,14 @@ impl<'a> Engine<'a> {
         events
     }
 
+    /// What is left of what was begun, at this time.
+    #[must_use]
+    pub fn as_of(&self, state: &State, now: Timestamp) -> State {
+        let mut state = state.clone();
+        self.pass(&mut state, now);
+        state
+    }
+
     /// The event that the last product would be, if nothing else came: so that the person hears at once what is wrong with it.
     #[must_use]
     pub fn outlook(&self, state: &State) -> Option<Action> {
@@ -393,11 +401,11 @@ impl<'a> Engine<'a> {
         let notes = notes::notes(state, flow.movement, meaning, input.label);
         Ok(match meaning {
             _ if made => self.made(flow, state, &what),
-            Meaning::Product(item) => self.item(flow, state, item.known).noting(notes),
+            Meaning::Product(item) => self.labelled(flow, state, item.known).noting(notes),
             Meaning::Package {
                 content: Some(item),
                 ..
-            } => self.content(flow, state, item).noting(notes),
+            } => self.labelled(flow, state, item.known).noting(notes),
             Meaning::Package { .. } if transition.acts.contains(&Act::Product) => {
                 self.item(flow, state, true)
             }

@@ -69,7 +69,7 @@ pub struct LotRead {
     pub new: Option<String>,
     /// What the text looks like that is taken for a new lot; `None` where it may well be one.
     pub looks_like: Option<Look>,
-    /// (10) and (21) of GS1 data that is a lot alone.
+    /// The batch and the serial number that a label says which is a lot alone.
     pub batch: Option<String>,
     pub serial: Option<String>,
     /// The site's GS1 nomenclature takes (21) for a lot.
@@ -126,7 +126,20 @@ impl Scanned<'_> {
             lot.is_of_awaited = is_product
                 && awaited.is_some_and(|own| self.floor.is_same(&own.product, &item.code));
         } else if let (Read::Means(Meaning::Lot { name, .. }), Some(awaited)) = (&read, awaited) {
-            self.look_up_alone(name, elements.as_ref(), awaited, &mut lot);
+            let own = label.as_ref();
+            let said = |element: Option<&str>, own: Option<&String>| {
+                element.map(str::to_owned).or(own.cloned())
+            };
+            let elements = elements.as_ref();
+            lot.batch = said(
+                elements.and_then(ElementString::lot),
+                own.and_then(|own| own.batch.as_ref()),
+            );
+            lot.serial = said(
+                elements.and_then(ElementString::serial),
+                own.and_then(|own| own.serial.as_ref()),
+            );
+            self.look_up_alone(name, awaited, &mut lot);
         }
         Heard {
             read,
@@ -148,16 +161,8 @@ impl Scanned<'_> {
         lot.new = name.filter(is_new).map(str::to_owned);
     }
 
-    /// Whether a lot that was read alone is new, and what its label says that it is.
-    fn look_up_alone(
-        &self,
-        name: &str,
-        elements: Option<&ElementString>,
-        awaited: &Awaited,
-        lot: &mut LotRead,
-    ) {
-        lot.batch = elements.and_then(|own| own.lot()).map(str::to_owned);
-        lot.serial = elements.and_then(|own| own.serial()).map(str::to_owned);
+    /// Whether a lot that was read alone is new.
+    fn look_up_alone(&self, name: &str, awaited: &Awaited, lot: &mut LotRead) {
         lot.is_serial_a_lot = self.takes_for_lot(lot.serial.as_deref());
         let tracking = if awaited.is_serial {
             Tracking::Serial
@@ -230,7 +235,7 @@ impl Scanned<'_> {
     /// What a text is that Odoo does not have, where a lot is awaited.
     fn unknown(&self, awaited: &Awaited, meaning: Meaning, by: By) -> (Read, Option<Look>) {
         let label = LotLabel::of(self.code, self.context.year).filter(|own| !own.has_product());
-        if let Some(label) = label
+        if let Some(label) = label.filter(|own| self.may_be_printed(own))
             && let Some(name) = label.name
             && self.floor.has_lot_of(&awaited.product, name)
         {
@@ -274,11 +279,29 @@ impl Scanned<'_> {
             Meaning::Order { .. } => Some(Look::Order),
             Meaning::Command { .. } => Some(Look::Command),
             Meaning::Unknown { .. } => Look::of(self.code, self.symbology, self.context.year)
-                .or_else(|| (self.look)(self.code)),
+                .or_else(|| (self.look)(self.code))
+                .or_else(|| self.ends_in_lot_of(awaited).then_some(Look::Gs1)),
         };
         let previous = awaited.previous.as_deref();
         let is_next = previous.is_some_and(|previous| is_of_one_row(previous, self.code));
         (lot_named(self.code), look.filter(|_| !is_next))
+    }
+
+    /// Whether Odoo may have printed a label without a product: Odoo prints a DataMatrix. Of digits
+    /// alone the scanner has to say that they are one, because `1047` may be a name of its own.
+    fn may_be_printed(&self, label: &LotLabel<'_>) -> bool {
+        match self.symbology {
+            Some(symbology) => matches!(symbology.as_str(), "datamatrix" | "qr"),
+            None => label.elements.is_some() || !is_digits(self.code),
+        }
+    }
+
+    /// Whether the digits are the label of a lot that Odoo has, or a name of their own.
+    fn ends_in_lot_of(&self, awaited: &Awaited) -> bool {
+        let label = LotLabel::of(self.code, self.context.year);
+        let name = label.and_then(|label| label.name);
+        let is_lot = name.is_some_and(|name| self.floor.has_lot_of(&awaited.product, name));
+        is_lot && self.symbology.is_none() && is_digits(self.code)
     }
 
     /// Whether the scanner says that the code is an item number: an EAN, a UPC, or the 14 digits of
@@ -289,6 +312,10 @@ impl Scanned<'_> {
             symbology.is_item_number() || is_carton
         })
     }
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn lot_named(name: &str) -> Read {

@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use crate::decode::meaning::{self, Meaning};
+use crate::decode::meaning::Meaning;
 use crate::decode::profile::{Flow, Kind, Movement, On};
 
 use super::engine::{Engine, Input, shown};
@@ -15,8 +15,7 @@ impl Engine<'_> {
     /// The lot or serial number that is awaited, at this time; `None`: none is.
     #[must_use]
     pub fn awaits(&self, state: &State, now: Timestamp) -> Option<Awaited> {
-        let mut state = state.clone();
-        self.pass(&mut state, now);
+        let state = self.as_of(state, now);
         let flow = self.flow(&state)?;
         let at = self.at(flow, &state);
         let mut here = flow.on.iter().filter(|on| on.state == at);
@@ -91,15 +90,11 @@ impl Engine<'_> {
             .into_package(item.package.as_deref())
     }
 
-    /// What the label of a package says is in it. How many there are is asked where the label does
-    /// not say it.
-    pub(super) fn content(&self, flow: &Flow, state: &mut State, content: &meaning::Item) -> Say {
-        let Some(item) = state
-            .work
-            .last_item()
-            .filter(|_| content.quantity.is_none())
-        else {
-            return self.item(flow, state, content.known);
+    /// The product of a label. How many there are is asked where it says that they are in a package,
+    /// and not how many.
+    pub(super) fn labelled(&self, flow: &Flow, state: &mut State, known: bool) -> Say {
+        let Some(item) = state.work.last_item().filter(|item| item.lacks_quantity) else {
+            return self.item(flow, state, known);
         };
         let say = Say::good(Key::QuantityNext).with("product", &item.name);
         state.asks_quantity = true;
@@ -112,13 +107,18 @@ pub(super) fn takes_new_lots(movement: Movement) -> bool {
     matches!(movement, Movement::Receive | Movement::Count)
 }
 
-/// What a refusal asks for is what comes next: the same code once more, or the lot of the product
-/// that lacks it.
+/// What a refusal asks for is what comes next: the same code once more, or the lot or the quantity of
+/// the product that lacks it.
 pub(super) fn note_asked(state: &mut State, say: &Say, code: &str) {
     match say.key {
         Key::LotAgain | Key::SerialAgain => state.doubted = Some(code.to_owned()),
         Key::LotFirst | Key::SerialFirst => {
             let lacking = state.work.items.iter().position(Item::lacks_lot);
+            state.work.last = lacking.unwrap_or(state.work.last);
+        }
+        Key::QuantityFirst => {
+            let lacking = state.work.items.iter().position(|item| item.lacks_quantity);
+            state.asks_quantity = lacking.is_some();
             state.work.last = lacking.unwrap_or(state.work.last);
         }
         _ => {}

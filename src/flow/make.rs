@@ -105,6 +105,9 @@ impl From<Action> for Draft {
 
 /// The events of all remembered products; what is still to be scanned where something is missing.
 pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
+    if let Some(item) = work.items.iter().find(|item| item.lacks_quantity) {
+        return Err(Say::bad(Key::QuantityFirst).with("product", &item.name));
+    }
     if let Some(item) = work.items.iter().find(|item| item.lacks_lot()) {
         let key = if item.is_serial() {
             Key::SerialFirst

@@ -103,6 +103,7 @@ pub enum Key {
     MeasureUnknown,
     Unfinished,
     LotFirst,
+    QuantityFirst,
     SerialFirst,
     SerialQuantity,
     SerialSeen,
@@ -119,7 +120,7 @@ pub enum Key {
 }
 
 impl Key {
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Next,
         Self::Item,
         Self::ItemUnknown,
@@ -154,6 +155,7 @@ impl Key {
         Self::MeasureUnknown,
         Self::Unfinished,
         Self::LotFirst,
+        Self::QuantityFirst,
         Self::SerialFirst,
         Self::SerialQuantity,
         Self::SerialSeen,
@@ -204,6 +206,7 @@ impl Key {
             Self::MeasureUnknown => "measure-unknown",
             Self::Unfinished => "unfinished",
             Self::LotFirst => "lot-first",
+            Self::QuantityFirst => "quantity-first",
             Self::SerialFirst => "serial-first",
             Self::SerialQuantity => "serial-quantity",
             Self::SerialSeen => "serial-seen",

@@ -73,6 +73,8 @@ pub struct Item {
     pub lot: Option<String>,
     pub expiry: Option<String>,
     pub best_before: Option<String>,
+    /// What the label of the product says of each of its pieces.
+    pub of_each: Dates,
     pub tracking: Tracking,
     /// Odoo did not have the lot when it was read.
     pub is_new_lot: bool,
@@ -80,10 +82,20 @@ pub struct Item {
     pub package: Option<String>,
     /// Its label says that it is in a package, and the package has not been read yet.
     pub lacks_package: bool,
+    /// Its label says that it is in a package, and not how many there are.
+    pub lacks_quantity: bool,
     /// `None`: the copy of Odoo's data does not have the product.
     pub product: Option<Coded>,
     /// The sum of what the labels say, as far as all of them do.
     pub measures: Measures,
+}
+
+/// The dates of a label.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dates {
+    pub expiry: Option<String>,
+    pub best_before: Option<String>,
 }
 
 /// What a code of a product stands for.

@@ -2,6 +2,7 @@
 
 mod any;
 mod codes;
+mod crossed;
 mod dates;
 mod labels;
 mod repeats;
@@ -49,6 +50,12 @@ impl Known for Floor {
                 unit: Some(codes::KILOGRAM),
                 name: "Ham".to_owned(),
             }],
+            "CHEESE" | "CHEESE-CASE" | "00614141000043" => vec![KnownProduct {
+                id: 4,
+                units: codes::factor(code),
+                unit: Some(codes::KILOGRAM),
+                name: "Cheese".to_owned(),
+            }],
             "00614141000029" => vec![product("Tin")],
             "00614141000036" => vec![KnownProduct {
                 unit: Some(codes::KILOGRAM),
@@ -70,7 +77,7 @@ impl Known for Floor {
         is.then(|| code.to_owned()).into_iter().collect()
     }
     fn has_lot(&self, code: &str) -> bool {
-        code.starts_with("LOT-") || code == "LOC-LOT"
+        code.starts_with("LOT-") || matches!(code, "LOC-LOT" | "47")
     }
     fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
         match unit {
@@ -78,12 +85,15 @@ impl Known for Floor {
             _ => Fit::Foreign,
         }
     }
+    fn own_code(&self, product: i64) -> Option<String> {
+        (product == 4).then(|| "CHEESE".to_owned())
+    }
 }
 
 impl hear::Floor for Floor {
     fn tracking(&self, code: &str) -> Tracking {
         match self.products(code).first().map(|own| own.name.as_str()) {
-            Some("Milk" | "Nut") => Tracking::Lot,
+            Some("Milk" | "Nut" | "Cheese") => Tracking::Lot,
             Some("Phone") => Tracking::Serial,
             Some(_) => Tracking::No,
             None => Tracking::Unknown,
@@ -124,6 +134,7 @@ struct Device {
     possible_repeat: bool,
     symbology: Option<Symbology>,
     nomenclature: Option<Nomenclature>,
+    data_identifiers: bool,
     site_pattern: Option<LotPattern>,
     events: Vec<Made>,
 }
@@ -141,6 +152,7 @@ impl Device {
             possible_repeat: false,
             symbology: None,
             nomenclature: None,
+            data_identifiers: false,
             site_pattern: None,
             events: Vec::new(),
         }
@@ -153,7 +165,7 @@ impl Device {
             means: &[],
             nomenclature: self.nomenclature.as_ref(),
             known: &Floor,
-            data_identifiers: false,
+            data_identifiers: self.data_identifiers,
             year: 2026,
         };
         let shapes = looks::Shapes::of([

@@ -731,6 +731,7 @@ flows!(
     pack,
     pick,
     receive,
+    receive_crossed,
     receive_dates,
     receive_gs1,
     receive_labels,

@@ -6,7 +6,7 @@
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 
-use super::{Item, Known, Meaning, Unclear};
+use super::{Item, Known, Label, Meaning, Unclear};
 
 const GS: char = '\x1d';
 const RS: char = '\x1e';
@@ -59,7 +59,7 @@ struct Said<'a> {
 pub(super) fn by_data_identifiers(
     data: &str,
     known: &dyn Known,
-) -> Result<Option<Meaning>, Unclear> {
+) -> Result<Option<(Meaning, Label)>, Unclear> {
     let said = Said::of(data)?;
     let wrong = |identifier: &str, value: &str, accepted: &'static str| Unclear::DataIdentifier {
         identifier: identifier.to_owned(),
@@ -111,7 +111,12 @@ pub(super) fn by_data_identifiers(
     } else {
         return Ok(None);
     };
-    Ok(Some(meaning))
+    let label = Label {
+        batch: owned(said.lot),
+        serial: owned(said.serial),
+        ..Label::default()
+    };
+    Ok(Some((meaning, label)))
 }
 
 impl<'a> Said<'a> {

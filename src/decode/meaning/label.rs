@@ -17,6 +17,9 @@ pub struct Label {
     pub expiry_time: Option<DateTime>,
     /// (37) beside (01), which GS1 does not allow and Odoo's nomenclature takes as the quantity.
     pub counts_item: bool,
+    /// The batch and the serial number that data identifiers say, 1T and S.
+    pub batch: Option<String>,
+    pub serial: Option<String>,
     /// Dates that no movement has a place for.
     pub unused: Vec<UnusedDate>,
 }

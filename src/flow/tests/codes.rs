@@ -9,7 +9,7 @@ pub fn factor(code: &str) -> Decimal {
     match code {
         "NUT-6" => 6.into(),
         "NUT-7" => 7.into(),
-        "HAM-CASE" => 10.into(),
+        "HAM-CASE" | "CHEESE-CASE" | "00614141000043" => 10.into(),
         _ => Decimal::ONE,
     }
 }
@@ -19,6 +19,7 @@ pub fn coded(code: &str) -> Option<Coded> {
     let (id, own_code) = match code {
         "NUT" | "NUT-6" | "NUT-7" => (1, None),
         "HAM" | "HAM-CASE" => (2, Some("HAM".to_owned())),
+        "CHEESE" | "CHEESE-CASE" | "00614141000043" => (4, Some("CHEESE".to_owned())),
         "PHONE" | "09506000134352" => (3, None),
         _ => return None,
     };

@@ -100,3 +100,91 @@ fn a_count_beside_an_item_number_is_told_once_where_odoos_rules_take_it() {
     let mut device = receiving();
     assert!(device.wrong(&label).contains("(37)6"));
 }
+
+#[test]
+fn the_dates_of_one_piece_are_not_those_of_the_next() {
+    // The label of a piece: its dates are its own.
+    let mut device = receiving();
+    device.scan_all(&[
+        &format!("{PHONE}(17)270615(15)270531(21)SN-1"),
+        "SN-2",
+        "(21)SN-3(17)280101(15)271231",
+        "SN-4",
+        "OBTVALI",
+    ]);
+    let receipt = |code: &str, rest: &str| format!("receive for WH/IN/1 1 {code} lot {rest}");
+    let code = "09506000134352";
+    assert_eq!(
+        device.made()[..4],
+        [
+            receipt(code, "SN-1 best 2027-05-31 until 2027-06-15"),
+            receipt(code, "SN-2"),
+            receipt(code, "SN-3 best 2027-12-31 until 2028-01-01"),
+            receipt(code, "SN-4"),
+        ]
+    );
+    // The label of the product: its dates are those of each, but where a piece says its own.
+    let mut device = receiving();
+    device.scan_all(&[
+        &format!("{PHONE}(7003)2706151430(15)270531"),
+        "SN-1",
+        "(21)SN-2(17)280101(15)271231",
+        "SN-3",
+        "SR-UNDO",
+        "SN-4",
+        "OBTVALI",
+    ]);
+    assert_eq!(
+        device.made()[..3],
+        [
+            receipt(code, "SN-1 best 2027-05-31 until 2027-06-15T14:30:00"),
+            receipt(code, "SN-2 best 2027-12-31 until 2028-01-01"),
+            receipt(code, "SN-4 best 2027-05-31 until 2027-06-15T14:30:00"),
+        ]
+    );
+    // The dates of the label that says the lot are the lot's.
+    let mut device = receiving();
+    device.scan_all(&[
+        &format!("{MILK}(17)270615(15)270531"),
+        "(10)L1(17)270701(15)270630",
+        "MILK",
+        "010000000000001715270901172710311027-3",
+        "OBTVALI",
+    ]);
+    assert_eq!(
+        device.made()[..2],
+        [
+            "receive for WH/IN/1 1 00000000000017 lot L1 best 2027-06-30 until 2027-07-01",
+            "receive for WH/IN/1 1 MILK lot 27-3 best 2027-09-01 until 2027-10-31",
+        ]
+    );
+}
+
+#[test]
+fn what_an_earlier_version_remembered_is_gone_on_with() {
+    let mut device = receiving();
+    device.state = serde_json::from_value(serde_json::json!({
+        "at": "more",
+        "work": {
+            "order": "WH/IN/1",
+            "items": [
+                {"code": "PHONE", "name": "Phone", "quantity": "1", "lot": null,
+                 "expiry": "2027-06-15", "tracking": "serial"}
+            ],
+            "last": 0,
+        },
+        "trail": [{"at": "first", "did": ["added"]}],
+        "done": "nothing",
+        "seq": 100,
+        "made": 0,
+    }))
+    .unwrap();
+    device.scan_all(&["SN-1", "SR-UNDO", "SN-2", "SN-3", "OBTVALI"]);
+    assert_eq!(
+        device.made()[..2],
+        [
+            "receive for WH/IN/1 1 PHONE lot SN-2 until 2027-06-15",
+            "receive for WH/IN/1 1 PHONE lot SN-3",
+        ]
+    );
+}

@@ -5,27 +5,27 @@ use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 
 /// The item number of Milk, which goes by lots; that of Phone, which goes by serial numbers, is
 /// 09506000134352.
-const MILK: &str = "04000000000501";
-const PHONE: &str = "09506000134352";
+pub(super) const MILK: &str = "04000000000501";
+pub(super) const PHONE: &str = "09506000134352";
 /// A valid item number that Odoo does not have.
 const OTHER: &str = "04006381333931";
 
 impl Device {
     /// A receipt whose last product is this.
-    fn receiving(product: &str) -> Self {
+    pub(super) fn receiving(product: &str) -> Self {
         let mut device = Self::new("receive");
         device.scan_all(&["WH/IN/1", product]);
         device
     }
 
-    fn said(&mut self, code: &str) -> String {
+    pub(super) fn said(&mut self, code: &str) -> String {
         let say = self.scan(code);
         assert!(say.ok, "{code}: {say:?}");
         say.text(Language::English)
     }
 
     /// The events without the validation, after it.
-    fn validated(&mut self) -> Vec<String> {
+    pub(super) fn validated(&mut self) -> Vec<String> {
         self.scan_all(&["OBTVALI"]);
         let mut made = self.made();
         assert_eq!(made.pop().as_deref(), Some("validate WH/IN/1"));
@@ -444,7 +444,7 @@ fn the_lot_that_is_asked_for_goes_to_the_product_that_lacks_it() {
 
 impl Device {
     /// A scan that must be wrong, and make nothing.
-    fn wrong_of(&mut self, code: &str) -> String {
+    pub(super) fn wrong_of(&mut self, code: &str) -> String {
         let made = self.events.len();
         let say = self.scan(code);
         assert!(!say.ok && self.events.len() == made, "{code}: {say:?}");
