@@ -311,6 +311,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.shared.inbox.clone(),
             Arc::clone(&self.client.device),
             patient,
+            Arc::clone(&self.shared),
         ))
     }
 

@@ -393,6 +393,12 @@ impl Hub {
         self.retained().replace(topic, content, changes)
     }
 
+    /// Changes that are to go to disk, with what is retained now.
+    pub fn update(&self, mut changes: Vec<KeepChange>) -> Vec<KeepChange> {
+        self.retained().update(&mut changes);
+        changes
+    }
+
     /// Hands the retained messages that match a filter to a session that just subscribed.
     pub fn offer_retained(&self, device: &Device, session: &Session, filter: &Filter, qos: Qos) {
         let prefix = device.topics.topic("");

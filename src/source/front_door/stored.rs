@@ -112,8 +112,12 @@ pub fn received_key(device: &Name, client_id: &str, pkid: u16) -> String {
     format!("received/{device}/{}/{pkid}", escape(client_id))
 }
 
+/// How the keys of retained messages begin, and those of their properties.
+pub const RETAINED: &str = "retained/";
+pub const PROPERTIES: &str = "properties/";
+
 pub fn retained_key(topic: &str) -> String {
-    format!("retained/{topic}")
+    format!("{RETAINED}{topic}")
 }
 
 pub fn session_value(session: SessionV1) -> Vec<u8> {
@@ -142,7 +146,7 @@ pub fn missed_value(message: &Message) -> Vec<u8> {
 }
 
 pub fn properties_key(topic: &str) -> String {
-    format!("properties/{topic}")
+    format!("{PROPERTIES}{topic}")
 }
 
 /// `None` for a plain message.
