@@ -244,12 +244,12 @@ impl Hub {
     }
 
     /// The wills that still wait for their delay; the gateway stops and does not wait for it.
-    pub fn take_wills(&self) -> Vec<(Name, Will)> {
+    pub fn take_wills(&self) -> Vec<(Arc<Session>, Will)> {
         let mut wills = Vec::new();
         for device in self.all() {
             for session in device.sessions().iter() {
                 let will = session.take_due_will(clock::instant(), true);
-                wills.extend(will.map(|will| (device.name.clone(), will)));
+                wills.extend(will.map(|will| (Arc::clone(session), will)));
             }
         }
         wills
@@ -261,7 +261,7 @@ impl Hub {
         now: Timestamp,
         instant: Instant,
         changes: &mut Vec<KeepChange>,
-    ) -> Vec<(Name, Will)> {
+    ) -> Vec<(Arc<Session>, Will)> {
         self.retained().expire(instant, changes);
         let mut wills = Vec::new();
         for device in self.all() {
@@ -269,7 +269,7 @@ impl Hub {
             for session in sessions {
                 let over = session.is_over(now);
                 if let Some(will) = session.take_due_will(instant, over) {
-                    wills.push((device.name.clone(), will));
+                    wills.push((Arc::clone(&session), will));
                 }
                 if over {
                     session.clear(changes);
