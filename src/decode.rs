@@ -108,11 +108,12 @@ fn read_scans(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Rejecti
 
 /// One element of a scan's payload: an object, or the text of a barcode in quotes.
 fn read_read(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, Rejection> {
-    let Some(code) = fields::string(raw) else {
-        return read_object(reading, index, raw);
-    };
-    read_code(reading, index, unwrap(&code))
-        .map_err(|refusal| reject(reading, None, refusal, raw.get().as_bytes()))
+    let refuse = |refusal| reject(reading, None, refusal, raw.get().as_bytes());
+    match fields::string(raw) {
+        Some(code) => read_code(reading, index, unwrap(&code)).map_err(refuse),
+        None if raw.get().starts_with('{') => read_object(reading, index, raw),
+        None => Err(refuse(Refusal::not_a_scan(raw))),
+    }
 }
 
 /// The bare text of a barcode.

@@ -85,7 +85,7 @@ impl Refusal {
         Self::new(
             "bad-json",
             format!(
-                "the payload is not JSON: {error}; a JSON object is taken, for events an array of them too"
+                "the payload is not JSON: {error}; a JSON object is taken, or an array of them"
             ),
         )
     }
@@ -103,6 +103,16 @@ impl Refusal {
             "bad-json",
             format!(
                 "an event is a JSON object such as {{\"type\": \"transfer\", ...}}; found {}",
+                describe(found)
+            ),
+        )
+    }
+
+    pub fn not_a_scan(found: &RawValue) -> Self {
+        Self::new(
+            "bad-json",
+            format!(
+                "a scan is the text of a barcode in double quotes, or a JSON object such as {{\"code\": ...}}; found {}",
                 describe(found)
             ),
         )

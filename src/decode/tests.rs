@@ -267,6 +267,14 @@ fn scans_are_json_or_the_bare_text() {
     assert_eq!(scan(&"9".repeat(257)).unwrap_err().code, "bad-field");
     assert_eq!(scan("{\"code\":\"1\"").unwrap_err().code, "bad-json");
     assert_eq!(scan("{}").unwrap_err().code, "missing-field");
+    let mixed = decode(&reading(Channel::Scan, br#"["40",7]"#));
+    let number = mixed[1].as_ref().unwrap_err();
+    assert_eq!(number.code, "bad-json");
+    assert!(
+        number.message.starts_with("a scan is"),
+        "{}",
+        number.message
+    );
     assert_eq!(
         one(decode(&reading(Channel::Scan, b"\xff1")))
             .unwrap_err()

@@ -413,16 +413,16 @@ async fn deliver(
             }
             // Last, and `biased`: the queue was empty.
             () = done.cancelled() => {
-                for (device, will) in shared.hub.take_wills() {
-                    changes.extend(shared.will(&device, &will, None));
+                for (session, will) in shared.hub.take_wills() {
+                    changes.extend(shared.will(&session.device, &will, Some(&session)));
                 }
                 return shared.keep(changes).await;
             }
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
-                for (device, will) in wills {
-                    changes.extend(shared.will(&device, &will, None));
+                for (session, will) in wills {
+                    changes.extend(shared.will(&session.device, &will, Some(&session)));
                 }
             }
         }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use super::Shared;
 use super::answer::Reason;
 use super::hub::Device;
 use super::wire::Qos;
@@ -211,6 +212,7 @@ impl Batch {
         lane: Lane,
         device: Arc<Device>,
         patient: Option<CancellationToken>,
+        shared: Arc<Shared>,
     ) -> Settled {
         let promised = (self.publishes.iter()).any(|p| p.delivery.qos != Qos::AtMostOnce);
         let patient = patient.as_ref().filter(|_| promised);
@@ -238,7 +240,9 @@ impl Batch {
             if self.keeps.is_empty() {
                 return Ok(());
             }
-            patiently(patient, || inbox.keep(self.keeps.clone())).await
+            // Each try with what is retained by then: a newer state may have overtaken this one.
+            let keep = || inbox.keep(shared.hub.update(self.keeps.clone()));
+            patiently(patient, keep).await
         };
         let (readings, rejections, keeps) = tokio::join!(readings, rejections, keeps);
         self.settled(readings, rejections, &keeps, device.wants_receipts())

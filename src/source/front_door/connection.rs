@@ -362,6 +362,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.lane.clone(),
             Arc::clone(&self.client.device),
             patient,
+            Arc::clone(&self.shared),
         ))
     }
 

@@ -248,12 +248,12 @@ impl Hub {
     }
 
     /// The wills that still wait for their delay; the gateway stops and does not wait for it.
-    pub fn take_wills(&self) -> Vec<(Name, Will)> {
+    pub fn take_wills(&self) -> Vec<(Arc<Session>, Will)> {
         let mut wills = Vec::new();
         for device in self.all() {
             for session in device.sessions().iter() {
                 let will = session.take_due_will(clock::instant(), true);
-                wills.extend(will.map(|will| (device.name.clone(), will)));
+                wills.extend(will.map(|will| (Arc::clone(session), will)));
             }
         }
         wills
@@ -265,7 +265,7 @@ impl Hub {
         now: Timestamp,
         instant: Instant,
         changes: &mut Vec<KeepChange>,
-    ) -> Vec<(Name, Will)> {
+    ) -> Vec<(Arc<Session>, Will)> {
         self.retained().expire(instant, changes);
         let mut wills = Vec::new();
         for device in self.all() {
@@ -273,7 +273,7 @@ impl Hub {
             for session in sessions {
                 let over = session.is_over(now);
                 if let Some(will) = session.take_due_will(instant, over) {
-                    wills.push((device.name.clone(), will));
+                    wills.push((Arc::clone(&session), will));
                 }
                 if over {
                     session.clear(changes);
@@ -395,6 +395,12 @@ impl Hub {
     ) -> Result<(), RetainedFull> {
         let topic = Topics::new(&self.site, device).topic(channel);
         self.retained().replace(topic, content, changes)
+    }
+
+    /// Changes that are to go to disk, with what is retained now.
+    pub fn update(&self, mut changes: Vec<KeepChange>) -> Vec<KeepChange> {
+        self.retained().update(&mut changes);
+        changes
     }
 
     /// Hands the retained messages that match a filter to a session that just subscribed.

@@ -123,6 +123,8 @@ pub struct InFlight {
     pub message: Message,
     /// Written to the connection that owns the session now.
     pub sent: bool,
+    /// The packet id is on disk with the message.
+    pub stored: bool,
 }
 
 impl Message {

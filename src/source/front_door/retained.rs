@@ -65,17 +65,29 @@ impl Retained {
         }
         // Tasks are worked out anew after a restart, and change too often for a disk.
         if !is_tasks(&topic) {
-            let properties =
-                stored::properties_value(content).filter(|_| !content.payload.is_empty());
-            let known = self.messages.get(&topic).and_then(stored::properties_value);
-            if properties.is_some() || known.is_some() {
-                changes.push((stored::properties_key(&topic), properties));
-            }
-            let value = (!content.payload.is_empty()).then(|| content.payload.to_vec());
-            changes.push((stored::retained_key(&topic), value));
+            let kept = Some(content).filter(|content| !content.payload.is_empty());
+            // The properties also where there are none: what is on disk may be those of a message
+            // whose successor found no room there.
+            let properties = kept.and_then(stored::properties_value);
+            changes.push((stored::properties_key(&topic), properties));
+            let payload = kept.map(|content| content.payload.to_vec());
+            changes.push((stored::retained_key(&topic), payload));
         }
         self.set(topic, content.clone());
         Ok(())
+    }
+
+    /// Makes changes that waited say what is retained now: in the meantime a newer message may have
+    /// gone to disk.
+    pub fn update(&self, changes: &mut [KeepChange]) {
+        for (key, value) in changes {
+            if let Some(topic) = key.strip_prefix(stored::RETAINED) {
+                let content = self.messages.get(topic);
+                *value = content.map(|content| content.payload.to_vec());
+            } else if let Some(topic) = key.strip_prefix(stored::PROPERTIES) {
+                *value = self.messages.get(topic).and_then(stored::properties_value);
+            }
+        }
     }
 
     /// The payload that is retained for a topic.

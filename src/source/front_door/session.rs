@@ -153,14 +153,24 @@ impl Session {
     pub fn restore_missed(&self, number: u64, kept: stored::KeptMissed, now: Instant) {
         let mut state = self.state();
         state.next_number = state.next_number.max(number + 1);
-        state.push(Message {
+        let message = Message {
             topic: kept.topic.into(),
             retain: kept.content.retain,
             content: kept.content,
             qos: Qos::AtLeastOnce,
             since: now,
             number: Some(number),
-        });
+        };
+        let is_free = |id: &u16| state.in_flight.iter().all(|sent| sent.pkid != *id);
+        match kept.pkid.filter(is_free) {
+            Some(pkid) => state.in_flight.push_back(InFlight {
+                pkid,
+                message,
+                sent: false,
+                stored: true,
+            }),
+            None => state.push(message),
+        }
     }
 
     /// Nothing in it panics half-way, and it is never held across an await.
@@ -436,7 +446,7 @@ impl Session {
                 return;
             }
             message.number = Some(state.number());
-            changes.push(self.missed(&message));
+            changes.push(self.missed(&message, None));
         }
         let max = if online { QUEUE_MAX } else { missed_max };
         state.push(message);
@@ -452,11 +462,11 @@ impl Session {
         }
     }
 
-    fn missed(&self, message: &Message) -> KeepChange {
+    fn missed(&self, message: &Message, pkid: Option<u16>) -> KeepChange {
         let number = message.number.unwrap_or_default();
         (
             stored::missed_key(&self.device, &self.client_id, number),
-            Some(stored::missed_value(message)),
+            Some(stored::missed_value(message, pkid)),
         )
     }
 
@@ -513,6 +523,7 @@ impl Session {
                     pkid,
                     message,
                     sent: true,
+                    stored: false,
                 });
             } else {
                 self.unkeep(&message, changes);
@@ -553,20 +564,28 @@ impl Session {
         changes: &mut Vec<KeepChange>,
     ) {
         let mut next = state.next_number;
-        let State {
-            in_flight, queue, ..
-        } = state;
-        let waiting = in_flight
-            .iter_mut()
-            .map(|sent| &mut sent.message)
-            .chain(queue.iter_mut());
-        for message in waiting {
-            let due =
-                older.is_none_or(|now| now.saturating_duration_since(message.since) >= UNACKED_MAX);
-            if due && message.number.is_none() && message.qos != Qos::AtMostOnce {
-                message.number = Some(next);
-                next += 1;
-                changes.push(self.missed(message));
+        let mut number = || {
+            next += 1;
+            next - 1
+        };
+        let due = |message: &Message| {
+            let age = |now: Instant| now.saturating_duration_since(message.since);
+            older.is_none_or(|now| age(now) >= UNACKED_MAX)
+        };
+        for sent in &mut state.in_flight {
+            // One that was missed is on disk without its packet id: that goes there once the
+            // connection has ended.
+            let is_new = sent.message.number.is_none() || older.is_none();
+            if !sent.stored && is_new && due(&sent.message) {
+                sent.message.number.get_or_insert_with(&mut number);
+                sent.stored = true;
+                changes.push(self.missed(&sent.message, Some(sent.pkid)));
+            }
+        }
+        for message in &mut state.queue {
+            if message.number.is_none() && message.qos != Qos::AtMostOnce && due(message) {
+                message.number = Some(number());
+                changes.push(self.missed(message, None));
             }
         }
         state.next_number = next;

@@ -97,6 +97,7 @@ impl Shared {
         if changes.is_empty() {
             return;
         }
+        let changes = self.hub.update(changes);
         match tokio::time::timeout(KEEP_MAX, self.inbox.keep(changes)).await {
             Ok(Ok(())) => {}
             Ok(Err(AppendError::Stopped)) => tracing::debug!("the journal has stopped: not kept"),

@@ -45,6 +45,7 @@ pub struct SubscriptionV1 {
 enum Missed {
     V1(MissedV1),
     V2(MissedV2),
+    V3(MissedV3),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,13 @@ pub struct MissedV2 {
     pub properties: Vec<u8>,
     /// Unix seconds at which it expires.
     pub expires_s: Option<i64>,
+}
+
+/// One that was sent and not acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissedV3 {
+    pub message: MissedV2,
+    pub pkid: u16,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,6 +91,8 @@ pub struct PropertiesV1 {
 pub struct KeptMissed {
     pub topic: String,
     pub content: Content,
+    /// The packet id with which it was sent.
+    pub pkid: Option<u16>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -112,8 +122,12 @@ pub fn received_key(device: &Name, client_id: &str, pkid: u16) -> String {
     format!("received/{device}/{}/{pkid}", escape(client_id))
 }
 
+/// How the keys of retained messages begin, and those of their properties.
+pub const RETAINED: &str = "retained/";
+pub const PROPERTIES: &str = "properties/";
+
 pub fn retained_key(topic: &str) -> String {
-    format!("retained/{topic}")
+    format!("{RETAINED}{topic}")
 }
 
 pub fn session_value(session: SessionV1) -> Vec<u8> {
@@ -121,28 +135,33 @@ pub fn session_value(session: SessionV1) -> Vec<u8> {
     postcard::to_stdvec(&Session::V1(session)).unwrap_or_default()
 }
 
-/// In the first form where it says all.
-pub fn missed_value(message: &Message) -> Vec<u8> {
+/// In the first form that says all. `pkid`: it was sent with this packet id.
+pub fn missed_value(message: &Message, pkid: Option<u16>) -> Vec<u8> {
     let content = &message.content;
     let first = MissedV1 {
         topic: message.topic.as_ref().to_owned(),
         payload: content.payload.to_vec(),
         retain: message.retain,
     };
-    let missed = if content.properties.is_empty() && content.expiry.is_none() {
-        Missed::V1(first)
-    } else {
-        Missed::V2(MissedV2 {
-            message: first,
-            properties: content.properties.to_vec(),
-            expires_s: content.expiry.map(Expiry::second),
-        })
+    let is_plain = content.properties.is_empty() && content.expiry.is_none();
+    let second = |message| MissedV2 {
+        message,
+        properties: content.properties.to_vec(),
+        expires_s: content.expiry.map(Expiry::second),
+    };
+    let missed = match pkid {
+        Some(pkid) => Missed::V3(MissedV3 {
+            message: second(first),
+            pkid,
+        }),
+        None if is_plain => Missed::V1(first),
+        None => Missed::V2(second(first)),
     };
     postcard::to_stdvec(&missed).unwrap_or_default()
 }
 
 pub fn properties_key(topic: &str) -> String {
-    format!("properties/{topic}")
+    format!("{PROPERTIES}{topic}")
 }
 
 /// `None` for a plain message.
@@ -164,14 +183,23 @@ pub fn properties_value(content: &Content) -> Option<Vec<u8>> {
 
 impl From<Missed> for KeptMissed {
     fn from(missed: Missed) -> Self {
-        let (message, properties, expires_s) = match missed {
-            Missed::V1(message) => (message, Vec::new(), None),
-            Missed::V2(MissedV2 {
-                message,
-                properties,
-                expires_s,
-            }) => (message, properties, expires_s),
+        let (second, pkid) = match missed {
+            Missed::V1(message) => {
+                let second = MissedV2 {
+                    message,
+                    properties: Vec::new(),
+                    expires_s: None,
+                };
+                (second, None)
+            }
+            Missed::V2(second) => (second, None),
+            Missed::V3(MissedV3 { message, pkid }) => (message, Some(pkid)),
         };
+        let MissedV2 {
+            message,
+            properties,
+            expires_s,
+        } = second;
         Self {
             topic: message.topic,
             content: Content {
@@ -179,6 +207,7 @@ impl From<Missed> for KeptMissed {
                 expiry: expires_s.and_then(Expiry::restore),
                 ..Content::plain(message.payload.into(), message.retain)
             },
+            pkid,
         }
     }
 }
@@ -322,15 +351,18 @@ mod tests {
             let key = missed_key(&device, client_id, 123_456_789);
             for properties in [&b""[..], &[1, 1]] {
                 let missed = missed(properties, None);
-                let kept = KeptMissed {
-                    topic: "a/receipt".to_owned(),
-                    content: missed.content.clone(),
-                };
-                let client_id = client_id.to_owned();
-                assert_eq!(
-                    read(&key, &missed_value(&missed)),
-                    Some(Kept::Missed(device.clone(), client_id, 123_456_789, kept))
-                );
+                for pkid in [None, Some(7)] {
+                    let kept = KeptMissed {
+                        topic: "a/receipt".to_owned(),
+                        content: missed.content.clone(),
+                        pkid,
+                    };
+                    let client_id = client_id.to_owned();
+                    assert_eq!(
+                        read(&key, &missed_value(&missed, pkid)),
+                        Some(Kept::Missed(device.clone(), client_id, 123_456_789, kept))
+                    );
+                }
             }
         }
         let key = received_key(&device, "a/b c", 65_535);
@@ -354,7 +386,7 @@ mod tests {
     #[test]
     fn an_expiry_on_disk_is_counted_on() {
         let expiry = Expiry::after(100).unwrap();
-        let value = missed_value(&missed(b"", Some(expiry)));
+        let value = missed_value(&missed(b"", Some(expiry)), None);
         let Some(Kept::Missed(.., kept)) = read("missed/pda-1/x/1", &value) else {
             panic!("not a missed message");
         };
@@ -375,16 +407,23 @@ mod tests {
         );
         assert_eq!(received_value(), [0]);
         assert_eq!(
-            missed_value(&missed(b"", None)),
+            missed_value(&missed(b"", None), None),
             [
                 0, 9, b'a', b'/', b'r', b'e', b'c', b'e', b'i', b'p', b't', 2, b'{', b'}', 0
             ]
         );
         assert_eq!(
-            missed_value(&missed(&[1, 1], None)),
+            missed_value(&missed(&[1, 1], None), None),
             [
                 1, 9, b'a', b'/', b'r', b'e', b'c', b'e', b'i', b'p', b't', 2, b'{', b'}', 0, 2, 1,
                 1, 0
+            ]
+        );
+        assert_eq!(
+            missed_value(&missed(&[1, 1], None), Some(7)),
+            [
+                2, 9, b'a', b'/', b'r', b'e', b'c', b'e', b'i', b'p', b't', 2, b'{', b'}', 0, 2, 1,
+                1, 0, 7
             ]
         );
         let properties = PropertiesV1 {

@@ -1,5 +1,6 @@
 //! The promise: PUBACK after the commit, in order, and what happens when the journal cannot take more.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::*;
@@ -395,4 +396,43 @@ async fn what_a_full_journal_refused_is_not_acknowledged_when_the_session_is_tak
     second.event(1, "e").await;
     second.acked(1).await;
     assert_eq!(door.journal.ids(), ["e"]);
+}
+
+#[tokio::test]
+async fn of_states_that_wait_for_room_the_newest_is_on_disk_in_the_end() {
+    let door = Door::anonymous().await;
+    door.journal.set(Mode::Full);
+    let mut device = Raw::v4(&door).await;
+    let mut bytes = device.publish_bytes(0x32, &format!("{PREFIX}event"), 1, &event("e"));
+    let state = format!("{PREFIX}state");
+    bytes.extend(device.publish_bytes(0x32, &state, 2, "old"));
+    device.send(&bytes).await;
+    // Both were refused some times: their next try comes later than the first one of a new state.
+    door.journal.arrived(4).await;
+    door.journal.set(Mode::Answer);
+    device.publish("state", 3, "new").await;
+    for pkid in 1..=3 {
+        device.acked(pkid).await;
+    }
+    let kept = door.journal.kept();
+    assert_eq!(kept[&format!("retained/{state}")], b"new");
+}
+
+#[tokio::test]
+async fn a_plain_state_removes_the_properties_of_one_before_a_state_without_room() {
+    let door = Door::anonymous().await;
+    let mut device = Raw::v5(&door).await;
+    let state = format!("{PREFIX}state");
+    let properties = format!("properties/{state}");
+    let at_most_once = device.publish_bytes(0x30, &state, 0, "first");
+    device.send(&at_most_once).await;
+    let stored = |kept: &BTreeMap<String, Vec<u8>>| kept.contains_key(&properties);
+    door.journal.until_kept("its QoS is kept", stored).await;
+    door.journal.set(Mode::Full);
+    device.publish("state", 1, "second").await;
+    device.nacked(1, 0x97).await;
+    door.journal.set(Mode::Answer);
+    device.publish("state", 2, "third").await;
+    device.acked(2).await;
+    assert!(!door.journal.kept().contains_key(&properties));
 }
