@@ -287,8 +287,8 @@ impl Capture {
             .unwrap_or(self.0.config.language)
     }
 
-    /// What flows accept as the name of a new lot or serial number, where the profile has no pattern
-    /// of its own.
+    /// What flows accept as the name of a new lot or serial number, where the profile has no
+    /// pattern of its own.
     #[must_use]
     pub fn lot_pattern(&self) -> Option<&LotPattern> {
         self.0.config.lot_pattern.as_ref()

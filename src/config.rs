@@ -23,7 +23,8 @@ use crate::event::Name;
 pub struct Config {
     pub site: Name,
     pub data_dir: PathBuf,
-    /// The zone of days without a time. Default: that of the key's user in Odoo, else the machine's.
+    /// The zone of days without a time. Default: that of the key's user in Odoo, else the
+    /// machine's.
     pub time_zone: Option<TimeZone>,
     pub listen: Option<Listen>,
     pub broker: Option<Broker>,
@@ -63,7 +64,8 @@ pub struct Listen {
     pub in_flight_max: u16,
     /// Topic filters one client may subscribe to. Default 16; 1 to 1,000.
     pub subscriptions_max: usize,
-    /// Events a second of one client, each element of an array counted; above it the gateway reads more slowly. Default 2,000; 1 to 1,000,000.
+    /// Events a second of one client, each element of an array counted; above it the gateway reads
+    /// more slowly. Default 2,000; 1 to 1,000,000.
     pub rate_per_s: u32,
     /// Messages kept for a device that is away; the oldest go first. Default 1,000; 0 to 100,000.
     pub missed_max: usize,
@@ -225,8 +227,8 @@ pub struct Capture {
     pub check: Check,
     /// What the texts on displays are written in, where the device has no language of its own. Default English.
     pub language: Language,
-    /// What flows accept as the name of a new lot or serial number, where the profile has no pattern
-    /// of its own. Default none: any name.
+    /// What flows accept as the name of a new lot or serial number, where the profile has no
+    /// pattern of its own. Default none: any name.
     pub lot_pattern: Option<LotPattern>,
 }
 
@@ -304,7 +306,8 @@ pub enum Per {
 pub struct Journal {
     /// At this size of the file the gateway stops acknowledging, in bytes. Default 1,073,741,824; at least 16,777,216.
     pub budget_bytes: u64,
-    /// The last part of the budget, for devices that hold less than their share, in percent. Default 20 (`reserve = 0.2`); 0 to 90.
+    /// The last part of the budget, for devices that hold less than their share, in percent.
+    /// Default 20 (`reserve = 0.2`); 0 to 90.
     pub reserve_percent: u8,
     /// How long the same event id is the same event, in days. Default 90; 1 to 3,650.
     pub dedup_days: u32,

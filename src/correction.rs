@@ -67,8 +67,8 @@ impl Field {
     }
 }
 
-/// The fields that lines of this event type need, then those that they may have: as at capture, and the owner; of a scrap the
-/// package, too.
+/// The fields that lines of this event type need, then those that they may have: as at capture, and
+/// the owner; of a scrap the package, too.
 #[must_use]
 pub fn fields(kind: &str) -> (&'static [Field], &'static [Field]) {
     use Field::{BestBefore, Expiry, From, Lot, Owner, Package, Product, To};

@@ -119,8 +119,8 @@ impl SourceKind {
     }
 }
 
-/// What a label says of weight and dimensions, by names such as `net_kg` (`docs/gs1.md`); the sum of all
-/// labels that were read. Mostly empty.
+/// What a label says of weight and dimensions, by names such as `net_kg` (`docs/gs1.md`); the sum
+/// of all labels that were read. Mostly empty.
 pub type Measures = BTreeMap<String, Decimal>;
 
 /// One thing that happened on the floor, before or after the journal has numbered it.

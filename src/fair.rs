@@ -1,9 +1,10 @@
 //! Fair shares: work of many devices, served so that none of them waits for the backlog of another.
 //!
-//! Comes in: work with its [`Lane`] (the origin it came from, the device it belongs to) and its cost. Goes out: the
-//! work, in the order of a two-level fair queue: origins take turns, and within an origin its devices take turns. A
-//! turn is paid for by cost (stride scheduling: each served member moves back by what it cost), so a device that
-//! sends arrays is served as many elements as one that sends single events. A lane that was idle is served next.
+//! Comes in: work with its [`Lane`] (the origin it came from, the device it belongs to) and its
+//! cost. Goes out: the work, in the order of a two-level fair queue: origins take turns, and within
+//! an origin its devices take turns. A turn is paid for by cost (stride scheduling: each served
+//! member moves back by what it cost), so a device that sends arrays is served as many elements as
+//! one that sends single events. A lane that was idle is served next.
 //!
 //! Pure: no clock, no socket.
 
@@ -24,7 +25,8 @@ pub enum Origin {
     Gateway,
     /// Removal of what is past its time.
     Prune,
-    /// Sessions and retained messages. One lane for all of them: their order matters across devices.
+    /// Sessions and retained messages. One lane for all of them: their order matters across
+    /// devices.
     Kept,
     /// A network address that connects to the front door.
     Address(IpAddr),

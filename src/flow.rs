@@ -1,21 +1,24 @@
 //! A device that only beeps makes movements by the order in which codes come.
 //!
-//! Comes in: the raw scans of devices whose profile names a flow, from the journal in `seq` order. Goes out: structured events of
-//! the same device, into the journal, and a word for the person. decode → journal → **flow** → journal → assemble.
+//! Comes in: the raw scans of devices whose profile names a flow, from the journal in `seq` order.
+//! Goes out: structured events of the same device, into the journal, and a word for the person.
+//! decode → journal → **flow** → journal → assemble.
 //!
-//! - `engine`: state, what was read, now → state, events, a word. Pure. `acts`, `commands`: what codes and command barcodes do;
-//!   `state`: what is begun; `make`: products that are remembered become events, or their correction.
+//! - `engine`: state, what was read, now → state, events, a word. Pure. `acts`, `commands`: what
+//!   codes and command barcodes do; `state`: what is begun; `make`: products that are remembered
+//!   become events, or their correction.
 //! - `builtin.toml`: the flows that every device has, written as profiles write theirs.
-//! - `hear`, `looks`: what a code is by what the flow awaits, and what a text looks like that nobody
-//!   knows. Pure.
+//! - `hear`, `looks`: what a code is by what the flow awaits, and what a text looks like that
+//!   nobody knows. Pure.
 //! - `lots`: which lot or serial number is awaited, and which new name is taken.
 //! - `say`, `texts.toml`: what the person is told.
 //! - `known`: what a code is by the copy of Odoo's data.
 //! - `driver`: the task that runs it.
 //!
-//! **Promises:** a code that is wrong here changes nothing, and what is wanted is said. An event names only what was scanned (and
-//! packages that were begun by command). Events are made when the step that they belong to is complete, and never change: what is
-//! taken back later is an event of its own. Whatever happens between two commits, each event is in the journal once: its id is
+//! **Promises:** a code that is wrong here changes nothing, and what is wanted is said. An event
+//! names only what was scanned (and packages that were begun by command). Events are made when the
+//! step that they belong to is complete, and never change: what is taken back later is an event of
+//! its own. Whatever happens between two commits, each event is in the journal once: its id is
 //! `flow-SEQ-N-TAG`, after the scan that it was made of.
 
 mod acts;

@@ -169,7 +169,8 @@ impl Intake {
 
     /// The same in a lane of the caller. Besides keeps `keep`, in the same commit.
     ///
-    /// Nothing is decoded before the gate admits the readings: what they become is larger than they are.
+    /// Nothing is decoded before the gate admits the readings: what they become is larger than they
+    /// are.
     pub async fn take_many_and_keep(
         &self,
         lane: &Lane,

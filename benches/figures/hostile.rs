@@ -1,4 +1,5 @@
-//! Honest devices while others attack, each attack against the quiet time before it on the same gateway.
+//! Honest devices while others attack, each attack against the quiet time before it on the same
+//! gateway.
 //!
 //! `cargo bench -- hostile` runs all attacks; `cargo bench -- hostile NAME...` some of them.
 

@@ -1,7 +1,8 @@
 //! The figures of `docs/performance.md`, each measured against its baseline in the same run.
 //!
-//! `cargo bench` prints them all but the drain, which needs a real Odoo, and the attacks; `cargo bench -- NAME...` prints some:
-//! `ingest`, `latency`, `feedback`, `million`, `drain`, `hostile`. The daemon is the real binary in a process of its own; the load comes from this one.
+//! `cargo bench` prints them all but the drain, which needs a real Odoo, and the attacks; `cargo
+//! bench -- NAME...` prints some: `ingest`, `latency`, `feedback`, `million`, `drain`, `hostile`.
+//! The daemon is the real binary in a process of its own; the load comes from this one.
 
 #![allow(
     clippy::cast_precision_loss,

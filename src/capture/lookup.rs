@@ -16,7 +16,8 @@ use crate::forward::odoo::Kind;
 
 /// Answers of each kind that are in memory; when there are more, all are forgotten.
 const ANSWERS_MAX: usize = 20_000;
-/// The longest code whose answer is in memory, in bytes: barcodes are shorter, and made-up codes must not fill it.
+/// The longest code whose answer is in memory, in bytes: barcodes are shorter, and made-up codes
+/// must not fill it.
 const CODE_BYTES_MAX: usize = 64;
 
 #[derive(Debug)]

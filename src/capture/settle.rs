@@ -64,7 +64,8 @@ impl Capture {
     pub(super) fn settle_with(&self, journal: &Journal) -> Result<(), JournalError> {
         let counting = {
             let mut state = self.state();
-            // A device whose events are refused one after the other asks each time: without news there is no new answer.
+            // A device whose events are refused one after the other asks each time: without news
+            // there is no new answer.
             let news = news(journal, &mut state);
             if state.settled.as_ref() == Some(&news) {
                 return Ok(());

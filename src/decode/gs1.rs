@@ -65,8 +65,8 @@ pub fn is_marked(text: &str) -> bool {
 
 /// How a text may be GS1 data; `None` where it may not.
 ///
-/// A text of digits may be an element string, too, but says so only with a symbology identifier. A GS
-/// may be in a text of any other kind as well.
+/// A text of digits may be an element string, too, but says so only with a symbology identifier. A
+/// GS may be in a text of any other kind as well.
 #[must_use]
 pub fn carrier(text: &str) -> Option<Carrier> {
     let (gs1, data) = strip_symbology(text);

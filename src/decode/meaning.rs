@@ -15,16 +15,14 @@ mod measures;
 mod readings;
 #[cfg(test)]
 mod tests;
+mod unclear;
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use thiserror::Error;
 
 use self::envelope::Envelope;
-use super::gs1::{
-    Carrier, ElementString, Gs1Error, Gtin, Unit, carrier, is_marked, is_sscc, parse,
-};
+use super::gs1::{Carrier, ElementString, Gtin, Unit, carrier, is_marked, is_sscc, parse};
 use super::nomenclature::{Found, Nomenclature};
 use super::profile::{Kind, Means, Scan, Symbology};
 use crate::event::Measures;
@@ -33,6 +31,7 @@ pub use command::{CommandCode, FlowName};
 pub use explain::{Asked, Explained, Said};
 pub use label::{Label, UnusedDate};
 pub use lot_label::LotLabel;
+pub use unclear::Unclear;
 
 /// What a code means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -155,8 +154,8 @@ pub trait Known {
             UnitOf::Gs1(_) => Fit::Unknown,
         }
     }
-    /// The name of the product that was scanned last, if its unit has no common reference with Units:
-    /// so many pieces are no quantity of it.
+    /// The name of the product that was scanned last, if its unit has no common reference with
+    /// Units: so many pieces are no quantity of it.
     fn last_without_pieces(&self) -> Option<String> {
         None
     }
@@ -243,57 +242,6 @@ impl By {
             Self::LotLabel => "it is written as Odoo prints its labels",
             Self::Form => "its form says so",
             Self::Nobody => "nobody knows it",
-        }
-    }
-}
-
-/// Why a code is given no meaning.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Unclear {
-    /// It says that it is GS1's, and is not valid.
-    #[error("the code is not valid GS1 data: {0}")]
-    Gs1(#[from] Gs1Error),
-    #[error(
-        "{text} means {one} and {other}; give one of them another barcode in Odoo, or say in code.means of the profile which it is"
-    )]
-    Ambiguous {
-        text: String,
-        one: String,
-        other: String,
-    },
-    /// What its elements say, by GS1's rules and by the site's own, does not go together.
-    #[error(
-        "{text} means {one} and {other}; change the rule in Odoo's barcode nomenclature, or the label"
-    )]
-    Contradiction {
-        text: String,
-        one: String,
-        other: String,
-    },
-    /// A label's measure has no common reference with the product's unit, or Odoo would round it to
-    /// another quantity.
-    #[error(
-        "the label says {measure}, which is no quantity of {product} in its unit in Odoo; scan the product by another code and enter the quantity, or change the unit in Odoo"
-    )]
-    Measure { product: String, measure: String },
-    /// A field of an ISO/IEC 15434 message.
-    #[error("data identifier {identifier}: found {value}; accepted is {accepted}")]
-    DataIdentifier {
-        identifier: String,
-        value: String,
-        accepted: &'static str,
-    },
-    /// The profile says that it is a quantity, and it is no number.
-    #[error("{text} is no quantity, which code.means of the profile says it is")]
-    NoQuantity { text: String },
-}
-
-impl Unclear {
-    fn ambiguous(text: &str, [one, other]: [String; 2]) -> Self {
-        Self::Ambiguous {
-            text: text.to_owned(),
-            one,
-            other,
         }
     }
 }
@@ -386,7 +334,7 @@ impl Context<'_> {
         })
     }
 
-    /// What a text means as GS1 data. `None`: it is none.
+    /// Reads a text as GS1 data. `None`: the text is no GS1 data.
     fn by_mark(
         &self,
         text: &str,

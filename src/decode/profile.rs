@@ -296,8 +296,8 @@ pub struct CodeRules {
     pub trim: bool,
     /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart. Default true.
     pub aim: bool,
-    /// Whether ISO/IEC 15434 messages of format 06 are read by their data identifiers. Default false:
-    /// such a code is looked up as a whole.
+    /// Whether ISO/IEC 15434 messages of format 06 are read by their data identifiers. Default
+    /// false: such a code is looked up as a whole.
     pub data_identifiers: bool,
     /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest prefix counts.
     pub means: Vec<Means>,
@@ -377,8 +377,8 @@ impl Repeats {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Payload {
-    /// Where the array is whose elements are a read each; empty: the payload itself. The other places
-    /// are then in an element. `None`: a payload is one read.
+    /// Where the array is whose elements are a read each; empty: the payload itself. The other
+    /// places are then in an element. `None`: a payload is one read.
     pub each: Option<String>,
     pub code: String,
     /// The device's own id of the read: the same id again is the same event.

@@ -32,9 +32,9 @@ pub(super) enum Form {
 impl Form {
     /// The form of an unwrapped payload, by its first characters.
     ///
-    /// A barcode may begin with a bracket or a quote: an ISO/IEC 15434 envelope begins with `[)>`. So
-    /// `[` begins an array only before an object, a quoted text or its end, and a quoted text has
-    /// quotes at both ends.
+    /// A barcode may begin with a bracket or a quote: an ISO/IEC 15434 envelope begins with `[)>`.
+    /// So `[` begins an array only before an object, a quoted text or its end, and a quoted text
+    /// has quotes at both ends.
     pub fn of(text: &str) -> Self {
         let text = text.trim();
         if text.starts_with('{') {

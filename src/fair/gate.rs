@@ -1,7 +1,9 @@
-//! The gate before decoding: how much work may be between its bytes and its commit, and who is next.
+//! The gate before decoding: how much work may be between its bytes and its commit, and who is
+//! next.
 //!
-//! An array of 1 KB becomes 500 events or rejections of 1 KB each, so a limit on packets limits nothing. The gate
-//! counts elements and the bytes of what they become. It admits waiting work in the order of the fair queue.
+//! An array of 1 KB becomes 500 events or rejections of 1 KB each, so a limit on packets limits
+//! nothing. The gate counts elements and the bytes of what they become. It admits waiting work in
+//! the order of the fair queue.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,8 +26,8 @@ pub struct Cost {
 pub struct Limits {
     pub elements: usize,
     pub bytes: usize,
-    /// An origin that holds no more than so many elements does not wait for those of others. Together such origins
-    /// may take as much again as `elements` and `bytes`.
+    /// An origin that holds no more than so many elements does not wait for those of others.
+    /// Together such origins may take as much again as `elements` and `bytes`.
     pub modest_elements: usize,
 }
 

@@ -229,7 +229,8 @@ mod tests {
             queue.push(lane(1, "steady"), 10, "steady");
         }
         let mut served = [0, 0];
-        // It always has one piece of work alone: each time the queue is asked, it has just come back.
+        // It always has one piece of work alone: each time the queue is asked, it has just come
+        // back.
         for _ in 0..40 {
             if !queue
                 .origins

@@ -141,7 +141,8 @@ fn product(
 /// The product that was scanned last lacks a lot, and this label of the same product says it: it is
 /// no further piece.
 ///
-/// `says_quantity`: the label's quantity, of the label's own code, takes the place of the running one.
+/// `says_quantity`: the label's quantity, of the label's own code, takes the place of the running
+/// one.
 fn complete(state: &mut State, label: Item, says_quantity: bool) -> Taken {
     let Some(before) = state.work.last_item() else {
         return Err(None);

@@ -200,7 +200,7 @@ impl<'a> Engine<'a> {
         events
     }
 
-    /// What is left of what was begun, at this time.
+    /// The device's state at `now`: a long pause has ended what the device left open.
     #[must_use]
     pub fn as_of(&self, state: &State, now: Timestamp) -> State {
         let mut state = state.clone();
@@ -416,8 +416,8 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// What may come next: the lot alone where one lacks, else all but what is only told of the last
-    /// product.
+    /// What may come next: the lot alone where one lacks, else all but what is only told of the
+    /// last product.
     pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
         match state.work.last_item().filter(|item| item.lacks_lot()) {
             Some(item) if item.is_serial() => return vec![Want::Serial],

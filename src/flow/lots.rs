@@ -90,8 +90,8 @@ impl Engine<'_> {
             .into_package(item.package.as_deref())
     }
 
-    /// The product of a label. How many there are is asked where it says that they are in a package,
-    /// and not how many.
+    /// The product of a label. How many there are is asked where it says that they are in a
+    /// package, and not how many.
     pub(super) fn labelled(&self, flow: &Flow, state: &mut State, known: bool) -> Say {
         let Some(item) = state.work.last_item().filter(|item| item.lacks_quantity) else {
             return self.item(flow, state, known);
@@ -107,8 +107,8 @@ pub(super) fn takes_new_lots(movement: Movement) -> bool {
     matches!(movement, Movement::Receive | Movement::Count)
 }
 
-/// What a refusal asks for is what comes next: the same code once more, or the lot or the quantity of
-/// the product that lacks it.
+/// What a refusal asks for is what comes next: the same code once more, or the lot or the quantity
+/// of the product that lacks it.
 pub(super) fn note_asked(state: &mut State, say: &Say, code: &str) {
     match say.key {
         Key::LotAgain | Key::SerialAgain => state.doubted = Some(code.to_owned()),

@@ -14,6 +14,8 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
     let lot = item.lot.clone();
     let from = || work.from.clone().ok_or(Want::Location);
     let to = || work.to.clone().ok_or(Want::Location);
+    // The package of the product's own label, or the one that was scanned for all of the products.
+    let package = || item.package.clone().or_else(|| work.package.clone());
     Ok(match movement {
         Movement::Transfer => Action::Transfer {
             product,
@@ -21,7 +23,7 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
             from: from()?,
             to: to()?,
             lot,
-            package: work.package.clone(),
+            package: package(),
         },
         Movement::Pick => {
             let order = work.order.clone().ok_or(Want::Order)?;
@@ -54,14 +56,14 @@ pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Wa
             lot,
             expiry: item.expiry.clone(),
             best_before: item.best_before.clone(),
-            package: item.package.clone().or_else(|| work.package.clone()),
+            package: package(),
         },
         Movement::Count => Action::Count {
             product,
             from: from()?,
             quantity,
             lot,
-            package: work.package.clone(),
+            package: package(),
         },
         Movement::Scrap => Action::Scrap {
             product,
@@ -134,8 +136,9 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
     })
 }
 
-/// One entry for each product and lot: what was scanned under several codes of a product is one count.
-/// Entries whose sum none of the codes can state stay apart; such counts of one time are for a person.
+/// One entry for each product and lot: what was scanned under several codes of a product is one
+/// count. Entries whose sum none of the codes can state stay apart; such counts of one time are for
+/// a person.
 fn counted(items: &[Item]) -> Vec<Item> {
     let mut counted: Vec<Item> = Vec::new();
     for item in items {
@@ -153,8 +156,8 @@ fn counted(items: &[Item]) -> Vec<Item> {
     counted
 }
 
-/// Both entries under one code, with the sum: in the product's own unit, or else in that of the code
-/// which can state it.
+/// Both entries under one code, with the sum: in the product's own unit, or else in that of the
+/// code which can state it.
 fn join(one: &Item, other: &Item) -> Option<Item> {
     let coded = |item: &Item| {
         let product = item.product.clone()?;
@@ -197,4 +200,37 @@ fn join(one: &Item, other: &Item) -> Option<Item> {
 /// back to count on.
 pub fn settles(movement: Movement, work: &Work) -> bool {
     movement != Movement::Count && !work.items.is_empty() && actions(movement, work).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_is_in_the_package_of_its_own_label_whatever_moves_it() {
+        let place = |name: &str| Some(name.to_owned());
+        let work = Work {
+            from: place("A"),
+            to: place("B"),
+            package: place("BOX"),
+            ..Work::default()
+        };
+        for (own, wanted) in [(place("PALLET"), "PALLET"), (None, "BOX")] {
+            let item = Item {
+                package: own,
+                ..Item::default()
+            };
+            for movement in [Movement::Transfer, Movement::Count, Movement::Receive] {
+                let package = match action(movement, &work, &item) {
+                    Ok(
+                        Action::Transfer { package, .. }
+                        | Action::Count { package, .. }
+                        | Action::Receive { package, .. },
+                    ) => package,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(package.as_deref(), Some(wanted), "{movement:?}");
+            }
+        }
+    }
 }

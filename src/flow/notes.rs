@@ -1,5 +1,5 @@
-//! What a label says besides what it is: its dates go with the product that was scanned last, and the
-//! person is told once what of it is not used.
+//! What a label says besides what it is: its dates go with the product that was scanned last, and
+//! the person is told once what of it is not used.
 
 use crate::decode::meaning::{Label, Meaning};
 use crate::decode::profile::Movement;

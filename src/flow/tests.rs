@@ -108,22 +108,28 @@ impl hear::Floor for Floor {
     }
 }
 
-/// What of Odoo's GS1 nomenclature matters here.
-fn odoo_gs1() -> Nomenclature {
-    let rule = |kind: &str, pattern: &str, content| Rule {
-        name: pattern.to_owned(),
+fn rule(encoding: Encoding, kind: &str, pattern: &str) -> Rule {
+    Rule {
+        name: kind.to_owned(),
         sequence: 1,
-        encoding: Encoding::Gs1,
+        encoding,
         kind: kind.to_owned(),
         pattern: pattern.to_owned(),
         alias: String::new(),
-        content,
+        content: Content::Alpha,
         decimals: false,
         uom: None,
         weight: Unit::Kilogram,
+    }
+}
+
+/// What of Odoo's GS1 nomenclature matters here.
+fn odoo_gs1() -> Nomenclature {
+    let quantity = Rule {
+        content: Content::Measure,
+        ..rule(Encoding::Gs1, "quantity", r"(37)(\d{0,8})")
     };
-    let rules = vec![rule("quantity", r"(37)(\d{0,8})", Content::Measure)];
-    Nomenclature::gs1("", rules).unwrap()
+    Nomenclature::gs1("", vec![quantity]).unwrap()
 }
 
 struct Device {
@@ -140,6 +146,20 @@ struct Device {
 }
 
 impl Device {
+    /// In a flow of the site's own that makes a receipt of each product at once.
+    fn receiving_blind() -> Self {
+        let rules = r#"
+            start = "blind"
+            [custom.blind]
+            movement = "receive"
+            start = "product"
+            on = [{ state = "product", code = "product", do = ["product", "emit"] }]
+        "#;
+        let mut device = Self::new("");
+        device.rules = toml::from_str(rules).unwrap();
+        device
+    }
+
     fn new(start: &str) -> Self {
         Self {
             rules: FlowRules {
@@ -713,15 +733,7 @@ fn a_pause_makes_what_is_complete_by_itself_and_drops_the_rest_and_says_so() {
 
 #[test]
 fn a_flow_of_the_site_s_own_takes_the_place_of_a_built_in_one() {
-    let rules = r#"
-        start = "blind"
-        [custom.blind]
-        movement = "receive"
-        start = "product"
-        on = [{ state = "product", code = "product", do = ["product", "emit"] }]
-    "#;
-    let mut device = Device::new("");
-    device.rules = toml::from_str(rules).unwrap();
+    let mut device = Device::receiving_blind();
     device.scan_all(&["CHAIR", "CHAIR"]);
     assert_eq!(device.made(), ["receive 1 CHAIR", "receive 1 CHAIR"]);
 }

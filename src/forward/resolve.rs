@@ -179,7 +179,9 @@ fn refusal(failure: Failure) -> Result<Reason, Trouble> {
     match failure {
         Failure::Person { message, .. } => Ok(reason(
             code::ODOO_REFUSED,
-            format!("Odoo does not look its barcodes up: {message}"),
+            format!(
+                "Odoo refused to look up its codes, or to make a package or lot for it: {message}"
+            ),
         )),
         failure => Err(failure.into()),
     }

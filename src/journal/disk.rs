@@ -1,9 +1,10 @@
 //! Room on the disk for a commit that has begun.
 //!
-//! redb cannot go on after a write that failed: the process would have to exit, and every device would lose its
-//! connection. So a commit begins only while a file of [`BALLAST_BYTES`] holds room for it ([`Disk::reserve`]). When
-//! another process takes the rest of the disk in the middle of a commit, the file gives its room to the commit. Where
-//! that is not enough, the write waits until there is room. Meanwhile nothing is acknowledged.
+//! redb cannot go on after a write that failed: the process would have to exit, and every device
+//! would lose its connection. So a commit begins only while a file of [`BALLAST_BYTES`] holds room
+//! for it ([`Disk::reserve`]). When another process takes the rest of the disk in the middle of a
+//! commit, the file gives its room to the commit. Where that is not enough, the write waits until
+//! there is room. Meanwhile nothing is acknowledged.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 use redb::{BackendError, StorageBackend};
 
-/// What a commit writes at the most, with redb's own pages; on disk all the time, beside the journal.
+/// What a commit writes at the most, with redb's own pages; on disk all the time, beside the
+/// journal.
 pub const BALLAST_BYTES: u64 = 16 << 20;
 /// The file with the room.
 const BALLAST: &str = "journal.ballast";
@@ -88,7 +90,8 @@ impl Disk {
             }
             Err(error) if is_no_room(&error) => false,
             Err(error) => {
-                // A file system without allocation: a commit then waits in the middle, if it comes to that.
+                // A file system without allocation: a commit then waits in the middle, if it comes
+                // to that.
                 tracing::debug!(%error, "cannot reserve room for a commit");
                 true
             }

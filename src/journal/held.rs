@@ -1,7 +1,9 @@
-//! What each device holds of the journal, so that the last part of it is for devices that hold less than their share.
+//! What each device holds of the journal, so that the last part of it is for devices that hold less
+//! than their share.
 //!
-//! Comes in: the bytes of events that were stored and pruned. Goes out: whether a device may store more while the
-//! journal is scarce. The counts are in a table of their own and change in the transaction that changes the events.
+//! Comes in: the bytes of events that were stored and pruned. Goes out: whether a device may store
+//! more while the journal is scarce. The counts are in a table of their own and change in the
+//! transaction that changes the events.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,10 +13,11 @@ use super::{Fatal, stored, tables};
 use crate::event::{Event, SourceKind};
 use crate::fair::{Lane, Origin};
 
-/// Devices behind a broker share one connection, whose acknowledgements come in the order of its messages: one of them
-/// that waits holds up all. So they are one holder. No device has this name.
+/// Devices behind a broker share one connection, whose acknowledgements come in the order of its
+/// messages: one of them that waits holds up all. So they are one holder. No device has this name.
 const BROKER: &str = "*broker";
-/// In the table, the `last_seq` of the journal when it was written. An older version of the gateway does not keep it.
+/// In the table, the `last_seq` of the journal when it was written. An older version of the gateway
+/// does not keep it.
 const AS_OF: &str = "";
 /// What an event takes besides its bytes.
 const EVENT_BYTES: u64 = 48;
@@ -113,9 +116,9 @@ impl Held {
         Ok(())
     }
 
-    /// Whether the device of a lane holds less than its share of the budget. `in_use`: bytes of the journal, of which
-    /// the device has as large a part as of the events. There is always a share left for a device that holds nothing
-    /// yet, so one device alone has at most half.
+    /// Whether the device of a lane holds less than its share of the budget. `in_use`: bytes of the
+    /// journal, of which the device has as large a part as of the events. There is always a share
+    /// left for a device that holds nothing yet, so one device alone has at most half.
     pub fn is_modest(&self, lane: &Lane, in_use: u64, budget_bytes: u64) -> bool {
         let holder = match (lane.origin, &lane.device) {
             // What is on its way already.

@@ -36,7 +36,8 @@ pub enum AppendError {
         "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
     )]
     Full,
-    /// The journal is nearly full, and the device holds more than its share of it. Recovers by itself.
+    /// The journal is nearly full, and the device holds more than its share of it. Recovers by
+    /// itself.
     #[error(
         "the journal is nearly full and its last part (journal.reserve) is for devices that hold less than this one: restore the link to Odoo, or raise journal.budget"
     )]

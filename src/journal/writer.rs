@@ -1,11 +1,14 @@
-//! The writer: one thread that turns what waits in the inbox into one durable transaction after another.
+//! The writer: one thread that turns what waits in the inbox into one durable transaction after
+//! another.
 //!
-//! Requests wait in a fair queue: each transaction takes some of every device that has requests, until it has taken
-//! [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`]. So a device waits for one commit, whatever others have sent.
+//! Requests wait in a fair queue: each transaction takes some of every device that has requests,
+//! until it has taken [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`]. So a device waits for one
+//! commit, whatever others have sent.
 //!
 //! **Invariant 1:** a reply is sent only after `commit` returned with `Durability::Immediate`.
-//! **Invariant 11:** after an I/O error nothing more is written. The thread ends, every request is answered with
-//! [`AppendError::Stopped`], and the process exits so that redb recovers on the next start.
+//! **Invariant 11:** after an I/O error nothing more is written. The thread ends, every request is
+//! answered with [`AppendError::Stopped`], and the process exits so that redb recovers on the next
+//! start.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -64,7 +67,8 @@ impl Writer {
                     None => break,
                 }
             }
-            // What comes after a request to close is dropped, so its senders hear `AppendError::Stopped`.
+            // What comes after a request to close is dropped, so its senders hear
+            // `AppendError::Stopped`.
             while closing.is_none()
                 && let Ok(next) = inbox.try_recv()
             {
@@ -82,7 +86,8 @@ impl Writer {
         Ok(())
     }
 
-    /// One transaction for those that are next. A request that is turned away (full) is answered without a commit.
+    /// One transaction for those that are next. A request that is turned away (full) is answered
+    /// without a commit.
     fn commit(&mut self, waiting: &mut FairQueue<Request>) -> Result<(), Fatal> {
         self.budget.measure(&self.database)?;
         if self.budget.is_full() {
@@ -159,8 +164,8 @@ fn enqueue(waiting: &mut FairQueue<Request>, closing: &mut Option<Reply<()>>, re
     waiting.push(lane, weigh(&request).max(1) as u64, request);
 }
 
-/// The request that is next. At the limit readings are turned away; what takes documents further still gets through,
-/// because it is the way out.
+/// The request that is next. At the limit readings are turned away; what takes documents further
+/// still gets through, because it is the way out.
 fn next(waiting: &mut FairQueue<Request>, budget: &Budget, held: &Held) -> Option<Request> {
     loop {
         match waiting.pop()? {

@@ -62,8 +62,8 @@ use shared::Shared;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
 const OUTBOUND_MAX: usize = 1_024;
-/// Connections that the kernel holds until they are taken. With fewer, a client that connects while many others do waits
-/// a second for its next attempt.
+/// Connections that the kernel holds until they are taken. With fewer, a client that connects while
+/// many others do waits a second for its next attempt.
 const BACKLOG_MAX: u32 = 4_096;
 /// How long the end of all connections may take when the gateway stops.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -377,7 +377,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
         Err(rejected) => {
-            // It stands at the doorstep until it has heard why, so that such connections have a limit, too.
+            // It stands at the doorstep until it has heard why, so that such connections have a
+            // limit, too.
             tokio::select! {
                 () = standing.evicted.cancelled() => {}
                 _ = tokio::time::timeout(Duration::from_secs(2), io.finish()) => {}

@@ -6,8 +6,8 @@ use crate::fair::{Cost, Limits};
 
 /// What an event or a rejection takes in memory until it is committed, with its answers, about.
 const ELEMENT_BYTES: usize = 1_536;
-/// Between decoding and commit: some commits' worth, so that the disk never waits for the decoder. A device whose
-/// address has fewer than 64 elements there does not wait for the others.
+/// Between decoding and commit: some commits' worth, so that the disk never waits for the decoder.
+/// A device whose address has fewer than 64 elements there does not wait for the others.
 pub(super) const GATE: Limits = Limits {
     elements: 2_048,
     bytes: 8 << 20,
@@ -24,7 +24,8 @@ pub(super) fn cost(readings: &[Reading]) -> Cost {
     cost
 }
 
-/// Events and rejections that a payload becomes, at the most. The decoder refuses a longer array as a whole.
+/// Events and rejections that a payload becomes, at the most. The decoder refuses a longer array as
+/// a whole.
 pub(crate) fn elements(channel: Channel, payload: &[u8]) -> usize {
     let counted = match channel {
         Channel::Event if payload.trim_ascii_start().starts_with(b"[") => commas(payload) + 1,

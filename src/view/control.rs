@@ -40,7 +40,8 @@ const BODY_BYTES_MAX: usize = 16_384;
 /// The same, where the words of a scanner profile come with it.
 const MEANING_BYTES_MAX: usize = 2 << 20;
 
-/// Answers that are made at once: each holds a thread and a page of records. A status does not wait for pages.
+/// Answers that are made at once: each holds a thread and a page of records. A status does not wait
+/// for pages.
 const STATUSES_MAX: usize = 2;
 const PAGES_MAX: usize = 4;
 
@@ -211,7 +212,8 @@ where
     let permit = permits.acquire_owned().await.ok()?;
     let working = move || {
         let done = work();
-        // Held by the work itself: a client that hangs up does not make room for a second one beside it.
+        // Held by the work itself: a client that hangs up does not make room for a second one
+        // beside it.
         drop(permit);
         done
     };

@@ -1,7 +1,8 @@
 //! HTTP/1.1 on a listener of either kind, with the limits that `axum::serve` leaves out.
 //!
-//! Takes connections until it is cancelled, at most [`CONNECTIONS_MAX`] at once (for more, one that stands still makes
-//! room), answers one request on each, then lets the answers under way finish within [`DRAIN`].
+//! Takes connections until it is cancelled, at most [`CONNECTIONS_MAX`] at once (for more, one that
+//! stands still makes room), answers one request on each, then lets the answers under way finish
+//! within [`DRAIN`].
 
 mod guests;
 

@@ -1,4 +1,5 @@
-//! Fair shares of the journal: of its commits, of its budget, and of a disk that another process fills.
+//! Fair shares of the journal: of its commits, of its budget, and of a disk that another process
+//! fills.
 
 use std::io;
 use std::net::IpAddr;
@@ -11,7 +12,8 @@ use redb::backends::InMemoryBackend;
 use stockrelay::config;
 use stockrelay::event::{Event, Rejection};
 use stockrelay::fair::{Lane, Origin};
-use stockrelay::journal::{Accepted, AppendError, Journal};
+use stockrelay::journal::{Accepted, AppendError, Journal, WriterHandle};
+use tokio::task::JoinHandle;
 
 use crate::floor::{name, transfer};
 
@@ -196,8 +198,10 @@ async fn the_last_part_of_the_budget_is_for_devices_with_less_than_their_share()
     writer.join().unwrap();
 }
 
-#[tokio::test]
-async fn a_disk_that_is_filled_in_the_middle_of_a_commit_is_waited_for() {
+type Appended = Result<Vec<Accepted>, AppendError>;
+
+/// A journal whose disk was filled after its commit had begun, and the append that waits for room.
+async fn filled_in_a_commit() -> (Disk, Journal, WriterHandle, JoinHandle<Appended>) {
     let disk = Disk::new();
     let config = config::Journal::default();
     let (journal, writer) = Journal::open_on(disk.clone(), &config).unwrap();
@@ -208,6 +212,12 @@ async fn a_disk_that_is_filled_in_the_middle_of_a_commit_is_waited_for() {
         kept.await
     });
     until("the commit finds no room", || disk.refused() > 1).await;
+    (disk, journal, writer, waiting)
+}
+
+#[tokio::test]
+async fn a_disk_that_is_filled_in_the_middle_of_a_commit_is_waited_for() {
+    let (disk, journal, writer, waiting) = filled_in_a_commit().await;
     assert!(!waiting.is_finished(), "acknowledged without room");
     assert!(journal.totals().full, "and the status says so");
     // What is on disk can be read meanwhile.
@@ -225,16 +235,7 @@ async fn a_disk_that_is_filled_in_the_middle_of_a_commit_is_waited_for() {
 
 #[tokio::test]
 async fn the_gateway_can_be_stopped_while_it_waits_for_the_disk() {
-    let disk = Disk::new();
-    let config = config::Journal::default();
-    let (journal, writer) = Journal::open_on(disk.clone(), &config).unwrap();
-    disk.set(|state| state.is_full = true);
-    let inbox = journal.inbox().clone();
-    let waiting = tokio::spawn(async move {
-        let kept = inbox.append_in(lane(1, "pda"), events("pda", 0, 1), Vec::new());
-        kept.await
-    });
-    until("the commit finds no room", || disk.refused() > 1).await;
+    let (_disk, journal, writer, waiting) = filled_in_a_commit().await;
     journal.give_up_waiting();
     let kept = tokio::time::timeout(PATIENCE, waiting).await;
     let kept = kept.expect("it ends").unwrap();

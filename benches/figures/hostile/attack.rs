@@ -1,4 +1,5 @@
-//! The attackers: a process of its own at nice 19, so that it takes the time that nobody else wants.
+//! The attackers: a process of its own at nice 19, so that it takes the time that nobody else
+//! wants.
 //!
 //! It prints `ready` when the attack has begun, and ends when its standard input is closed.
 
@@ -55,7 +56,8 @@ impl Order {
         })
     }
 
-    /// Between two attempts of one attacker. Guesses are many at once; without a pause the kernel runs out of ports.
+    /// Between two attempts of one attacker. Guesses are many at once; without a pause the kernel
+    /// runs out of ports.
     fn pause(&self) -> Duration {
         Duration::from_millis(if self.name == "passwords" { 1_000 } else { 20 })
     }

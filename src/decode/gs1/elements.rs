@@ -352,7 +352,8 @@ impl ElementString {
 }
 
 /// The application identifiers of dates that are a day, with what they say in these elements: the
-/// days of production (11), payment (12), packing (13), best before (15), sell by (16) and expiry (17).
+/// days of production (11), payment (12), packing (13), best before (15), sell by (16) and expiry
+/// (17).
 #[must_use]
 pub fn dates(elements: &ElementString) -> Vec<(&'static str, Date)> {
     let days = ["11", "12", "13", "15", "16", "17"];

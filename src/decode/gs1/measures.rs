@@ -1,4 +1,5 @@
-//! Weights and dimensions (310n to 369n): what each application identifier measures, and in which unit.
+//! Weights and dimensions (310n to 369n): what each application identifier measures, and in which
+//! unit.
 //!
 //! *GS1 General Specifications*: trade measures (3.6.2) are of the item itself; logistic measures
 //! (3.6.3) are of the unit with its packing, such as the gross weight. (30) counts the items of one
@@ -42,7 +43,8 @@ pub struct MeasureKind {
     /// What `measures` of an event calls it.
     pub name: &'static str,
     pub unit: Unit,
-    /// It says how much of the item there is. A width, a depth and what a unit weighs with its packing do not.
+    /// It says how much of the item there is. A width, a depth and what a unit weighs with its
+    /// packing do not.
     pub is_quantity: bool,
 }
 

@@ -32,7 +32,8 @@ struct Details {
     expiry: Option<Date>,
     quantity: Option<Decimal>,
     weight_kg: Option<Decimal>,
-    /// The count of (37), or what a rule of the site's says without a unit: in what the code stands for.
+    /// The count of (37), or what a rule of the site's says without a unit: in what the code stands
+    /// for.
     count: Option<Decimal>,
     /// What may be the product's quantity: GS1's measures first, then those of the site's rules.
     measures: Vec<Measured>,

@@ -1,7 +1,7 @@
 //! ISO/IEC 15434 messages: `[)>` RS, formats that each begin with two digits, EOT.
 //!
-//! Format 05 holds GS1's application identifiers. Format 06 holds data identifiers (ANSI MH10.8.2); they
-//! are read where the site's profile says so. Other formats are not read.
+//! Format 05 holds GS1's application identifiers. Format 06 holds data identifiers (ANSI MH10.8.2);
+//! they are read where the site's profile says so. Other formats are not read.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;

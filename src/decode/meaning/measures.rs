@@ -1,10 +1,10 @@
-//! Weights, dimensions and counts of items on labels become quantities in the product's own unit, or
-//! are not used as one.
+//! Weights, dimensions and counts of items on labels become quantities in the product's own unit,
+//! or are not used as one.
 //!
 //! **Promise:** a measure is never taken as a bare number. Where its unit and the product's have a
-//! common reference, it is converted and takes the place of any other quantity: 9.8 kg of a case that
-//! holds 10 kg are 9.8 kg. Where they have none, such as a weight of a product kept in Units, it says
-//! nothing of the quantity.
+//! common reference, it is converted and takes the place of any other quantity: 9.8 kg of a case
+//! that holds 10 kg are 9.8 kg. Where they have none, such as a weight of a product kept in Units,
+//! it says nothing of the quantity.
 
 use rust_decimal::Decimal;
 

@@ -29,8 +29,8 @@ pub(super) fn gtin(text: &str, symbology: Option<&Symbology>) -> Option<Gtin> {
     }
 }
 
-/// The EAN or UPC before an add-on of two or five digits, by the length of a text and the check digit
-/// of what is before the add-on. Without a symbology only an EAN-13 is looked for.
+/// The EAN or UPC before an add-on of two or five digits, by the length of a text and the check
+/// digit of what is before the add-on. Without a symbology only an EAN-13 is looked for.
 pub(super) fn main_symbol<'t>(text: &'t str, symbology: Option<&Symbology>) -> Option<&'t str> {
     let lengths: &[usize] = match symbology.map(Symbology::as_str) {
         Some("ean13" | "upca") => &[13, 12],

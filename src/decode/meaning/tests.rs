@@ -148,6 +148,18 @@ fn item(copy: &Copy, text: &str, symbology: Option<&str>) -> Item {
     }
 }
 
+/// What a text means where Odoo has this and the site's nomenclature is that.
+fn ask_of(copy: &Copy, nomenclature: &Nomenclature, text: &str) -> Result<Understood, Unclear> {
+    let context = Context {
+        means: &[],
+        nomenclature: Some(nomenclature),
+        known: copy,
+        data_identifiers: false,
+        year: 2026,
+    };
+    context.understand_text(text, None)
+}
+
 fn copy() -> Copy {
     Copy {
         products: BTreeMap::from([

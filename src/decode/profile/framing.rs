@@ -76,8 +76,8 @@ impl Framer {
         }
     }
 
-    /// Nothing came for a while: it ends a code where silence does, and elsewhere gives up a code that
-    /// has begun.
+    /// Nothing came for a while: it ends a code where silence does, and elsewhere gives up a code
+    /// that has begun.
     pub fn silence(&mut self) -> Option<Frame> {
         let held = std::mem::take(&mut self.held);
         let dropped = std::mem::take(&mut self.dropped) + held.len();

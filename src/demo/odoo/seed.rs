@@ -124,7 +124,8 @@ pub fn fill(store: &mut Store, seed: Seed) {
     store.commit();
 }
 
-/// Some of the units that Odoo brings, with their external ids: name, external id, factor, reference.
+/// Some of the units that Odoo brings, with their external ids: name, external id, factor,
+/// reference.
 fn measures(store: &mut Store) {
     store.name_externally("uom", "product_uom_unit", "uom.uom", 1);
     let units = [

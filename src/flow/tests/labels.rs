@@ -1,7 +1,7 @@
 //! What a label says where a lot or serial number is awaited.
 
 use super::*;
-use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
+use crate::decode::nomenclature::{Conversion, Encoding};
 
 /// The item number of Milk, which goes by lots; that of Phone, which goes by serial numbers, is
 /// 09506000134352.
@@ -353,21 +353,6 @@ fn a_batch_is_no_serial_number_and_a_serial_number_no_lot() {
     );
 }
 
-fn rule(encoding: Encoding, kind: &str, pattern: &str) -> Rule {
-    Rule {
-        name: kind.to_owned(),
-        sequence: 1,
-        encoding,
-        kind: kind.to_owned(),
-        pattern: pattern.to_owned(),
-        alias: String::new(),
-        content: Content::Alpha,
-        decimals: false,
-        uom: None,
-        weight: Unit::Kilogram,
-    }
-}
-
 #[test]
 fn what_a_rule_of_odoos_says_that_a_text_is_is_a_lot_only_the_second_time() {
     let kinds = [
@@ -574,15 +559,7 @@ fn odoos_own_label_of_a_package_is_that_package() {
 
 #[test]
 fn what_is_recorded_at_once_is_named_with_its_new_lot() {
-    let rules = r#"
-        start = "blind"
-        [custom.blind]
-        movement = "receive"
-        start = "product"
-        on = [{ state = "product", code = "product", do = ["product", "emit"] }]
-    "#;
-    let mut device = Device::new("");
-    device.rules = toml::from_str(rules).unwrap();
+    let mut device = Device::receiving_blind();
     assert_eq!(
         device.said(&format!("]C101{MILK}10L-1")),
         "Recorded: 1 × Milk (L-1)\nScan: product"

@@ -326,8 +326,8 @@ impl Copy {
         ))
     }
 
-    /// The barcodes of all bins, the names and origins of all orders, the names of all packages, and
-    /// all codes of products.
+    /// The barcodes of all bins, the names and origins of all orders, the names of all packages,
+    /// and all codes of products.
     pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CopyError> {
         let mut orders = self.all_codes(CodeOf::OrderName)?;
         orders.extend(self.all_codes(CodeOf::OrderOrigin)?);

@@ -103,8 +103,8 @@ impl Client {
         })
     }
 
-    /// Whether Odoo's unit of weight is the pound (`product.weight_in_lbs`, which only an administrator
-    /// may read; each product says its name).
+    /// Whether Odoo's unit of weight is the pound (`product.weight_in_lbs`, which only an
+    /// administrator may read; each product says its name).
     async fn weighs_in_pounds(&mut self) -> Result<bool, Failure> {
         let fields = ["weight_uom_name"];
         let any: Vec<Value> = self

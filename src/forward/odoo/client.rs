@@ -251,7 +251,8 @@ impl Client {
         self.manner.map(|manner| manner.wire.name())
     }
 
-    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has one.
+    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has
+    /// one.
     pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
         Ok(self.manner().await?.dialect < Dialect::V18)
     }

@@ -7,8 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::master::Kind;
-use super::order::LOAD_PAUSE;
-use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
+use super::transfer::MODULE;
 use crate::document::DocumentKey;
 use crate::forward::order::BestBefore;
 use crate::outcome::Failure;
@@ -119,17 +118,6 @@ impl Client {
         if self.needs_lot_company().await? {
             row.push(("company_id/.id", company.to_string()));
         }
-        let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
-        let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
-        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
-        loop {
-            let loaded: Loaded = self.call("stock.lot", "load", &body).await?;
-            let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
-            match (made, pauses.next()) {
-                (Some(id), _) => return Ok(id),
-                (None, Some(pause)) => tokio::time::sleep(pause).await,
-                (None, None) => return Err(Failure::person(first_message(&loaded.messages))),
-            }
-        }
+        self.load_one("stock.lot", row).await
     }
 }

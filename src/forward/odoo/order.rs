@@ -29,7 +29,7 @@ use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
 /// The pause before a failed `load` is sent again; each further one is twice as long.
-pub(super) const LOAD_PAUSE: Duration = Duration::from_secs(1);
+const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     /// These pickings with their moves and lines.
@@ -97,11 +97,22 @@ impl Client {
     pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
         let digest = blake3::hash(name.as_bytes()).to_hex();
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
-        let body =
-            json!({"fields": ["id", "name"], "data": [[id, name]], "context": self.load_context()});
+        let row = [("id", id), ("name", name.to_owned())];
+        self.load_one("stock.package", row).await
+    }
+
+    /// Creates one record, unless it is there under its external id, and answers Odoo's id of it.
+    /// `row` has a value for each field. A failed `load` is sent again before it counts as refused.
+    pub(super) async fn load_one(
+        &mut self,
+        model: &str,
+        row: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<i64, Failure> {
+        let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
         let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
         loop {
-            let loaded: Loaded = self.call("stock.package", "load", &body).await?;
+            let loaded: Loaded = self.call(model, "load", &body).await?;
             let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
             match (made, pauses.next()) {
                 (Some(id), _) => return Ok(id),

@@ -1,7 +1,7 @@
 //! When a new lot expires, and until when it is best: a label's dates as Odoo keeps them.
 //!
-//! Odoo keeps times, in UTC. A day without a time begins at midnight in the site's time zone. Where a
-//! label says both dates, or the best before date alone, the lot is made before the document is
+//! Odoo keeps times, in UTC. A day without a time begins at midnight in the site's time zone. Where
+//! a label says both dates, or the best before date alone, the lot is made before the document is
 //! sent: a line of a picking has a place for the expiry alone (`stock.move.line`).
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Out of which package goods are taken where the scan names none.
 //!
-//! The rule is that of a count: where enough lies loose, the goods are taken loose; where all lies in
-//! one package, out of that one. Anything else only a person knows.
+//! The rule is that of a count: where enough lies loose, the goods are taken loose; where all lies
+//! in one package, out of that one. Anything else only a person knows.
 //!
 //! A document in which a person named the package takes a part of its content out of it; as it was
 //! scanned, a transfer that names a package moves the package as a whole.
@@ -45,8 +45,8 @@ impl Packages {
     }
 }
 
-/// Makes each line take its goods out of the package that they lie in; answers the packages that were
-/// not scanned so. An error: only a person knows the package.
+/// Makes each line take its goods out of the package that they lie in; answers the packages that
+/// were not scanned so. An error: only a person knows the package.
 pub(super) async fn choose_packages(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -122,12 +122,13 @@ fn unclear_package(asked: Asked<'_>, place: usize) -> Reason {
     let line = asked.document.lines.get(place);
     let product = line.map_or("?", |line| &line.product);
     let message = format!(
-        "bin {bin} holds {product} in packages, and too little of it loose: edit in the package that it was taken out of, or put the packages right in Odoo and retry"
+        "bin {bin} holds {product} in packages, and too little of it loose: edit the document and name the package that it was taken out of, or put the packages right in Odoo and retry"
     );
     reason(code::PACKAGE_REQUIRED, message)
 }
 
-/// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken out of it.
+/// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken
+/// out of it.
 fn sources(stock: &Stock, transfer: &Transfer, splits: bool) -> Vec<Source> {
     let taken = taken(transfer);
     let needed = |line: &TransferLine| {

@@ -274,7 +274,8 @@ impl Batch {
             stopped,
         };
         if let (Err(AppendError::Full), true) = (keeps, self.publishes.is_empty()) {
-            // The alarm says that it is full; a client that subscribes over and over must not fill the log.
+            // The alarm says that it is full; a client that subscribes over and over must not fill
+            // the log.
             tracing::debug!("the journal is full: a session is kept in memory alone");
         }
         let mut readings = readings.map(Vec::into_iter);

@@ -95,7 +95,8 @@ pub struct Connection<S> {
     pub(super) bucket: Bucket,
     lane: Lane,
     share: Share,
-    /// When the last whole packet came: bytes of an unfinished one keep nothing alive [MQTT-3.1.2-24].
+    /// When the last whole packet came: bytes of an unfinished one keep nothing alive
+    /// [MQTT-3.1.2-24].
     heard: Instant,
     /// When the first byte of the packet that is not there yet came.
     begun: Instant,
@@ -217,7 +218,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
 
-    /// How many bytes may be read now: what is there and not decoded has a limit over all connections.
+    /// How many bytes may be read now: what is there and not decoded has a limit over all
+    /// connections.
     fn read_room(&mut self) -> usize {
         let input = self.io.input.len();
         let missing = wire::announced(&self.io.input).saturating_sub(input);

@@ -1,9 +1,10 @@
 //! Connections that have not said who they are, and the places of those that have.
 //!
-//! A connection without a CONNECT costs an attacker nothing, so it takes no place of a client. [`Doorstep`] holds a
-//! limited number of such connections; where there are too many, the oldest of the greediest address is closed. An
-//! honest client sends its CONNECT at once and is gone from there. [`Places`] then counts the clients. The last part
-//! of the places is for addresses that hold less than their share.
+//! A connection without a CONNECT costs an attacker nothing, so it takes no place of a client.
+//! [`Doorstep`] holds a limited number of such connections; where there are too many, the oldest of
+//! the greediest address is closed. An honest client sends its CONNECT at once and is gone from
+//! there. [`Places`] then counts the clients. The last part of the places is for addresses that
+//! hold less than their share.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::limits::Bucket;
 
-/// New connections of an address: so many at once, and so many a second from then on. More are closed as they come,
-/// because to hear and refuse each of them takes the time of the others.
+/// New connections of an address: so many at once, and so many a second from then on. More are
+/// closed as they come, because to hear and refuse each of them takes the time of the others.
 const ARRIVALS_MAX: u32 = 1_000;
 const ARRIVALS_PER_S: u32 = 200;
 /// Addresses whose arrivals are remembered.
@@ -53,7 +54,8 @@ impl Doorstep {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection has come; another one may have to make room for it. `None`: its address comes too often.
+    /// A connection has come; another one may have to make room for it. `None`: its address comes
+    /// too often.
     pub fn arrive(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Standing> {
         let mut waiting = self.waiting();
         if !waiting.may_arrive(address, now) {

@@ -28,7 +28,8 @@ const TAKE_OVER_MAX: Duration = Duration::from_secs(5);
 pub const KEEP_ALIVE_MAX_S: u16 = 3_600;
 /// The longest client id that is taken, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
-/// The largest CONNECT, in bytes: a last will of 16 KiB, names and a password. Nobody has proved anything by then.
+/// The largest CONNECT, in bytes: a last will of 16 KiB, names and a password. Nobody has proved
+/// anything by then.
 const CONNECT_BYTES_MAX: usize = 32 << 10;
 /// The largest `state` and `config/reported`, also as a last will, in bytes.
 pub const STATE_BYTES_MAX: usize = 16 << 10;

@@ -38,8 +38,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Io<S> {
         }
     }
 
-    /// Writes what there is to write and reads up to `room` bytes; resolves as soon as something moved.
-    /// Dropping the future loses nothing.
+    /// Writes what there is to write and reads up to `room` bytes; resolves as soon as something
+    /// moved. Dropping the future loses nothing.
     pub async fn exchange(&mut self, room: usize) -> io::Result<Moved> {
         poll_fn(|context| {
             let mut moved = Moved {

@@ -1,4 +1,5 @@
-//! How much waits for clients, over all sessions: what a client does not read must not fill the memory.
+//! How much waits for clients, over all sessions: what a client does not read must not fill the
+//! memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

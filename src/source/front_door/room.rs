@@ -1,8 +1,8 @@
 //! Room for what clients send: bytes that were read and are not decoded yet, over all connections.
 //!
-//! Each connection may hold [`FREE_BYTES`], which is plenty for scans and events. For more it takes a share of the
-//! room. An address gets at most half of what is free, so addresses that come later find some, too: 16 greedy ones
-//! leave a ninth of it.
+//! Each connection may hold [`FREE_BYTES`], which is plenty for scans and events. For more it takes
+//! a share of the room. An address gets at most half of what is free, so addresses that come later
+//! find some, too: 16 greedy ones leave a ninth of it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -90,8 +90,8 @@ impl Share {
         self.taken > 0
     }
 
-    /// How many bytes may be read now. `held`: bytes that the connection holds; `missing`: bytes to the end of the
-    /// packet that has begun. 0: there is no room now.
+    /// How many bytes may be read now. `held`: bytes that the connection holds; `missing`: bytes to
+    /// the end of the packet that has begun. 0: there is no room now.
     pub fn readable(&mut self, held: usize, missing: usize) -> usize {
         let allowed = FREE_BYTES + self.taken;
         let needed = held + missing;
@@ -102,7 +102,8 @@ impl Share {
             return FREE_BYTES + self.taken - held;
         }
         let wanted = needed.max((held + STEP_BYTES).min(AHEAD_BYTES));
-        // All of the packet, or none of it: two clients with half a packet each would wait for one another.
+        // All of the packet, or none of it: two clients with half a packet each would wait for one
+        // another.
         if !self.grow(wanted) {
             let is_enough = needed > held && self.grow(needed);
             // Without a packet to finish, what is held is decoded first.

@@ -1,9 +1,10 @@
-//! Turns at verifying passwords: one hash at a time, which takes 7 MiB and a core, on a thread of its own
-//! ([`Verifier`]) that gives way to the others.
+//! Turns at verifying passwords: one hash at a time, which takes 7 MiB and a core, on a thread of
+//! its own ([`Verifier`]) that gives way to the others.
 //!
-//! Whose address has failed least is next, and then whose address has the fewest clients waiting: an honest login
-//! waits for the hash that is being made and not for the guesses of an attacker. An address that has failed too often
-//! has no turn: the limit is looked at when a turn begins, because between the arrival and the turn others may fail.
+//! Whose address has failed least is next, and then whose address has the fewest clients waiting:
+//! an honest login waits for the hash that is being made and not for the guesses of an attacker. An
+//! address that has failed too often has no turn: the limit is looked at when a turn begins,
+//! because between the arrival and the turn others may fail.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -112,7 +113,8 @@ impl Turns {
             };
             match waiter.grant.send(Ok(turn)) {
                 Ok(()) => return,
-                // The client has gone, and has guessed nothing. The turn passes on when it is dropped.
+                // The client has gone, and has guessed nothing. The turn passes on when it is
+                // dropped.
                 Err(turn) => {
                     if let Ok(turn) = turn {
                         turn.forgive();
@@ -155,7 +157,8 @@ impl Drop for Turn {
     }
 }
 
-/// The thread that makes hashes. One thread, so that its memory is used again: the allocator keeps that of each thread.
+/// The thread that makes hashes. One thread, so that its memory is used again: the allocator keeps
+/// that of each thread.
 #[derive(Debug)]
 pub struct Verifier(mpsc::Sender<Job>);
 
@@ -177,7 +180,8 @@ impl Verifier {
             while let Ok(job) = queue.recv() {
                 let hash = job.hash.unwrap_or_else(decoy);
                 let right = devices::verify(&hash, job.password.expose_secret());
-                // The work itself has the turn: a client that hangs up does not make room for a second hash beside it.
+                // The work itself has the turn: a client that hangs up does not make room for a
+                // second hash beside it.
                 drop(job.answer.send((right, job.turn)));
             }
         };

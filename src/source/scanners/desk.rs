@@ -164,8 +164,8 @@ impl Desk {
         Some(answers.collect())
     }
 
-    /// Stores what came of a code whose end mark never came as a rejected reading. `None`: the journal
-    /// has stopped, or the gateway does.
+    /// Stores what came of a code whose end mark never came as a rejected reading. `None`: the
+    /// journal has stopped, or the gateway does.
     pub async fn refuse_unended(&mut self, bytes: Vec<u8>, framing: &Framing) -> Option<()> {
         let reading = self.reading(bytes);
         let rejection = decode::unended(&reading, framing);

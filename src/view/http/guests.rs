@@ -1,8 +1,9 @@
 //! Who is connected to a listener, and who has to make room.
 //!
-//! Half a request, or an answer that nobody reads, holds a connection and costs its client nothing. At the limit the
-//! connection that stands still the longest is closed for the next one: first those of the address that has the most.
-//! A connection whose answer is being made, or on which something moves, is left alone.
+//! Half a request, or an answer that nobody reads, holds a connection and costs its client nothing.
+//! At the limit the connection that stands still the longest is closed for the next one: first
+//! those of the address that has the most. A connection whose answer is being made, or on which
+//! something moves, is left alone.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 
-/// How long a connection may stand still before it has to make room: one without a whole request yet, or with an
-/// answer that nobody reads; and any other, which is longer than a stream takes from event to event.
+/// How long a connection may stand still before it has to make room: one without a whole request
+/// yet, or with an answer that nobody reads; and any other, which is longer than a stream takes
+/// from event to event.
 const STUCK_MAX: Duration = Duration::from_millis(500);
 const STILL_MAX: Duration = Duration::from_secs(2);
 

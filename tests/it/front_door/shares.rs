@@ -1,4 +1,5 @@
-//! One client must not block the others: what it may hold, how often it may try, and who makes room.
+//! One client must not block the others: what it may hold, how often it may try, and who makes
+//! room.
 
 use std::time::Duration;
 

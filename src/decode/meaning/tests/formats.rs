@@ -165,7 +165,8 @@ fn an_ean_with_an_add_on_is_the_ean() {
             .by,
         By::Nobody
     );
-    // Without the scanner's word a product that Odoo has says it, unless it may be a package's number.
+    // Without the scanner's word a product that Odoo has says it, unless it may be a package's
+    // number.
     let text = "400638133393112";
     assert_eq!(item(&copy, text, None).code, "4006381333931");
     assert_eq!(
@@ -237,15 +238,7 @@ fn odoo_gs1() -> Nomenclature {
 }
 
 fn by_odoo(text: &str) -> Result<Understood, Unclear> {
-    let (copy, nomenclature) = (copy(), odoo_gs1());
-    let context = Context {
-        means: &[],
-        nomenclature: Some(&nomenclature),
-        known: &copy,
-        data_identifiers: false,
-        year: 2026,
-    };
-    context.understand_text(text, None)
+    ask_of(&copy(), &odoo_gs1(), text)
 }
 
 #[test]

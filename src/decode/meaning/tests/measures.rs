@@ -195,15 +195,7 @@ fn where_odoo_weighs_in_pounds_a_weight_barcode_does_too() {
         ..rule(40, Encoding::Ean13, "weight", "21.....{NNDDD}")
     };
     let nomenclature = Nomenclature::new(Conversion::Always, vec![weight]).unwrap();
-    let copy = shop();
-    let context = Context {
-        means: &[],
-        nomenclature: Some(&nomenclature),
-        known: &copy,
-        data_identifiers: false,
-        year: 2026,
-    };
-    let understood = context.understand_text("2154321002750", None).unwrap();
+    let understood = ask_of(&shop(), &nomenclature, "2154321002750").unwrap();
     let Meaning::Product(tin) = understood.meaning else {
         panic!("it is a tin")
     };

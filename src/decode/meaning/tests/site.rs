@@ -41,15 +41,7 @@ fn site() -> Nomenclature {
 }
 
 fn ask(text: &str) -> Result<Understood, Unclear> {
-    let (copy, nomenclature) = (copy(), site());
-    let context = Context {
-        means: &[],
-        nomenclature: Some(&nomenclature),
-        known: &copy,
-        data_identifiers: false,
-        year: 2026,
-    };
-    context.understand_text(text, None)
+    ask_of(&copy(), &site(), text)
 }
 
 fn meaning(text: &str) -> (Meaning, By) {

@@ -213,15 +213,18 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
         pick_under: Under::Backorder,
         ..config::Orders::default()
     };
-    let other = SeenPicking {
-        id: 2,
+    let of_sale = |id| SeenPicking {
+        id,
+        name: format!("WH/OUT/{id}"),
+        origin: Some("S1".to_owned()),
         ..delivery(&[(1, 5)])
     };
-    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)]), other]);
+    let mut odoo = Odoo::with(vec![of_sale(1), of_sale(2)]);
     for picking in [1, 2] {
         odoo.picking(picking).lines[0].picked = true;
     }
     let mut validation = job(Task::Validate);
+    validation.order = "S1".to_owned();
     validation.fixed = Some(Box::new(Fixed {
         picking: Some(1),
         ..Fixed::default()

@@ -20,8 +20,8 @@ pub(super) enum Verdict {
     Park(Reason),
 }
 
-/// `others`: all counts that are asked for together, this one included. `scanned_of`: what the document
-/// of a count counted, in the unit of the packaging that was scanned.
+/// `others`: all counts that are asked for together, this one included. `scanned_of`: what the
+/// document of a count counted, in the unit of the packaging that was scanned.
 pub(super) fn judge(
     book: Option<&Book>,
     wanted: &Wanted,
@@ -95,8 +95,8 @@ fn is_in_doubt(wanted: &Wanted) -> bool {
 
 /// By the book, which has no count that is compared in the same go: two of one place and time
 /// contradict each other there, too. Of two of different times the newer one is corrected when the
-/// older one is posted. As much in cases as in pieces at one time is a contradiction, too: said twice,
-/// or half of what lies there.
+/// older one is posted. As much in cases as in pieces at one time is a contradiction, too: said
+/// twice, or half of what lies there.
 fn standing(
     book: &Book,
     wanted: &Wanted,

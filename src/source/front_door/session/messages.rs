@@ -1,0 +1,254 @@
+//! Messages on their way to a session's client: enqueued, sent, acknowledged, and written to disk
+//! where the client is away or does not acknowledge them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::BytesMut;
+
+use super::super::answer::Writer;
+use super::super::message::{InFlight, Message};
+use super::super::stored;
+use super::super::topics::topic_matches;
+use super::super::wire::Qos;
+use super::{IN_FLIGHT_MAX, Offer, QUEUE_BYTES_MAX, QUEUE_MAX, Session, State, UNACKED_MAX};
+use crate::journal::KeepChange;
+
+impl Session {
+    pub fn wants(&self, topic: &str) -> bool {
+        self.state()
+            .subscriptions
+            .iter()
+            .any(|known| topic_matches(topic, &known.path))
+    }
+
+    /// Takes a message if it subscribed to its topic; several matching filters get it once, with the highest QoS.
+    pub fn offer(
+        &self,
+        offer: &Offer,
+        own: bool,
+        missed_max: usize,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        let mut state = self.state();
+        let published = offer.content.qos.min(Qos::AtLeastOnce);
+        let matching = state
+            .subscriptions
+            .iter()
+            .filter(|known| topic_matches(&offer.topic, &known.path) && !(own && known.no_local));
+        let best = matching
+            .map(|known| (known.qos.min(published), known.keep_retain))
+            .reduce(|a, b| (a.0.max(b.0), a.1 | b.1));
+        let Some((qos, keep_retain)) = best else {
+            return;
+        };
+        let message = Message {
+            topic: Arc::clone(&offer.topic),
+            content: offer.content.clone(),
+            qos,
+            retain: offer.content.retain && keep_retain,
+            since: offer.now,
+            number: None,
+        };
+        if offer.supersedes {
+            self.supersede(&mut state, &offer.topic, changes);
+        }
+        self.enqueue(&mut state, message, missed_max, changes);
+    }
+
+    /// A retained message is what holds now: those of its topic that still wait for the device say nothing any more.
+    fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<KeepChange>) {
+        if !state.queue.iter().any(|message| &*message.topic == topic) {
+            return;
+        }
+        let (over, rest): (Vec<_>, Vec<_>) = state
+            .queue
+            .drain(..)
+            .partition(|message| &*message.topic == topic);
+        state.queue.extend(rest);
+        for message in over {
+            state.queued.subtract(message.bytes());
+            self.unkeep(&message, changes);
+        }
+    }
+
+    /// A retained message for a filter just subscribed to.
+    pub fn offer_retained(&self, offer: &Offer, qos: Qos) {
+        let message = Message {
+            topic: Arc::clone(&offer.topic),
+            content: offer.content.clone(),
+            qos: qos.min(offer.content.qos).min(Qos::AtLeastOnce),
+            retain: true,
+            since: offer.now,
+            number: None,
+        };
+        let mut state = self.state();
+        // A client that subscribes over and over and acknowledges nothing has had enough.
+        if state.queue.len() < QUEUE_MAX
+            && state.queued.bytes() < QUEUE_BYTES_MAX
+            && !state.queued.is_over()
+        {
+            state.push(message);
+        }
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    fn enqueue(
+        &self,
+        state: &mut State,
+        mut message: Message,
+        missed_max: usize,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        let online = state.owner.is_some();
+        if !online {
+            if message.qos == Qos::AtMostOnce || missed_max == 0 {
+                return;
+            }
+            message.number = Some(state.number());
+            changes.push(self.missed(&message, None));
+        }
+        let max = if online { QUEUE_MAX } else { missed_max };
+        state.push(message);
+        while state.queue.len() > max
+            || state.queued.bytes() > QUEUE_BYTES_MAX.max(max * 256)
+            || state.queued.is_over()
+        {
+            let Some(oldest) = state.pop() else { break };
+            self.unkeep(&oldest, changes);
+        }
+        if online {
+            self.wake.notify_one();
+        }
+    }
+
+    fn missed(&self, message: &Message, pkid: Option<u16>) -> KeepChange {
+        let number = message.number.unwrap_or_default();
+        (
+            stored::missed_key(&self.device, &self.client_id, number),
+            Some(stored::missed_value(message, pkid)),
+        )
+    }
+
+    /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room` bytes.
+    /// What is too large for this client is as good as delivered (MQTT 5, 3.1.2.11.4).
+    /// True: there are messages that the device does not have yet.
+    pub fn send(
+        &self,
+        epoch: u64,
+        writer: &Writer,
+        receive_maximum: u16,
+        room: usize,
+        out: &mut BytesMut,
+        changes: &mut Vec<KeepChange>,
+    ) -> bool {
+        let mut state = self.state();
+        if state.epoch != epoch {
+            return false;
+        }
+        let start = out.len();
+        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
+        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT
+        // 3.1.1, 4.4). This one may have a lower Receive Maximum (MQTT 5, 4.9.0-2).
+        let mut unacked = state.in_flight.iter().filter(|sent| sent.sent).count();
+        state.in_flight.retain_mut(|sent| {
+            if sent.sent || unacked >= quota || out.len() - start >= room {
+                return true;
+            }
+            sent.sent = sent.message.write(writer, Some(sent.pkid), true, out);
+            unacked += usize::from(sent.sent);
+            if !sent.sent {
+                self.unkeep(&sent.message, changes);
+            }
+            sent.sent
+        });
+        while out.len() - start < room {
+            match state.queue.front() {
+                Some(next) if next.qos == Qos::AtMostOnce || state.in_flight.len() < quota => {}
+                _ => break,
+            }
+            let Some(message) = state.pop() else { break };
+            if message.content.is_expired() {
+                // MQTT 5, 3.3.2-5: its delivery has not begun.
+                self.unkeep(&message, changes);
+                continue;
+            }
+            if message.qos == Qos::AtMostOnce {
+                message.write(writer, None, false, out);
+                continue;
+            }
+            let pkid = state.free_pkid();
+            if message.write(writer, Some(pkid), false, out) {
+                state.in_flight.push_back(InFlight {
+                    pkid,
+                    message,
+                    sent: true,
+                    stored: false,
+                });
+            } else {
+                self.unkeep(&message, changes);
+            }
+        }
+        !state.in_flight.is_empty() || !state.queue.is_empty()
+    }
+
+    /// A message that is on disk goes from there.
+    pub(super) fn unkeep(&self, message: &Message, changes: &mut Vec<KeepChange>) {
+        if let Some(number) = message.number {
+            let key = stored::missed_key(&self.device, &self.client_id, number);
+            changes.push((key, None));
+        }
+    }
+
+    /// The device has the message.
+    pub fn acknowledged(&self, pkid: u16, changes: &mut Vec<KeepChange>) {
+        let mut state = self.state();
+        let at = state.in_flight.iter().position(|sent| sent.pkid == pkid);
+        if let Some(sent) = at.and_then(|at| state.in_flight.remove(at)) {
+            self.unkeep(&sent.message, changes);
+        }
+    }
+
+    /// Messages that were left unacknowledged for too long go to disk.
+    pub fn store_unacked(&self, now: Instant, changes: &mut Vec<KeepChange>) {
+        let mut state = self.state();
+        if state.expiry_s > 0 {
+            self.store_unsaved(&mut state, Some(now), changes);
+        }
+    }
+
+    pub(super) fn store_unsaved(
+        &self,
+        state: &mut State,
+        older: Option<Instant>,
+        changes: &mut Vec<KeepChange>,
+    ) {
+        let mut next = state.next_number;
+        let mut number = || {
+            next += 1;
+            next - 1
+        };
+        let due = |message: &Message| {
+            let age = |now: Instant| now.saturating_duration_since(message.since);
+            older.is_none_or(|now| age(now) >= UNACKED_MAX)
+        };
+        for sent in &mut state.in_flight {
+            // One that was missed is on disk without its packet id: that goes there once the
+            // connection has ended.
+            let is_new = sent.message.number.is_none() || older.is_none();
+            if !sent.stored && is_new && due(&sent.message) {
+                sent.message.number.get_or_insert_with(&mut number);
+                sent.stored = true;
+                changes.push(self.missed(&sent.message, Some(sent.pkid)));
+            }
+        }
+        for message in &mut state.queue {
+            if message.number.is_none() && message.qos != Qos::AtMostOnce && due(message) {
+                message.number = Some(number());
+                changes.push(self.missed(message, None));
+            }
+        }
+        state.next_number = next;
+    }
+}
