@@ -11,7 +11,7 @@ use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
 use stockrelay::source::devices::hash_password;
-use stockrelay::view::check::{self, Finding, Level};
+use stockrelay::view::check::{self, Credentials, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
@@ -29,6 +29,15 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     stockrelay::tls::install_provider();
+    // Before there are threads: rights are given up by the thread.
+    let checker = match &cli.command {
+        Command::Check { user } => {
+            let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+            let credentials = Credentials::find(directory.as_deref());
+            Some((check::become_service(user), credentials))
+        }
+        _ => None,
+    };
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,7 +45,13 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    let code = runtime.block_on(run(&cli)).unwrap_or_else(|code| code);
+    let code = runtime.block_on(async {
+        match checker {
+            Some((whose, credentials)) => check(&cli, whose, &credentials).await,
+            None => run(&cli).await,
+        }
+    });
+    let code = code.unwrap_or_else(|code| code);
     // A read that hangs on a dying disk must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     ExitCode::from(code)
@@ -47,7 +62,6 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => life::run(load(&cli.config)?).await,
         Command::Demo(args) => life::demo(args).await,
-        Command::Check => check(cli).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
@@ -91,7 +105,8 @@ async fn top(socket: &Path) -> Result<u8, u8> {
     }
 }
 
-async fn check(cli: &Cli) -> Result<u8, u8> {
+async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u8, u8> {
+    print(&whose);
     let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -103,10 +118,12 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
                 }
                 missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
             }
+            print(&check::configuration_of_run());
             return Err(EXIT_CONFIG);
         }
     };
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let socket = socket(cli)?;
+    let running = check::running(&socket).await;
     let files: Vec<String> = loaded
         .files
         .iter()
@@ -121,11 +138,19 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
     );
     findings.extend(check::machine(
         &loaded.config,
-        credentials.as_deref(),
+        credentials,
+        running,
         clock::now(),
     ));
-    findings.extend(check::odoo(&loaded.config.odoo, &loaded.config.orders).await);
-    findings.extend(check::daemon(&socket(cli)?).await);
+    let mut odoo = loaded.config.odoo.clone();
+    odoo.api_key_file = odoo.api_key_file.or_else(|| credentials.readable());
+    if odoo.api_key_file.is_some() {
+        findings.extend(check::odoo(&odoo, &loaded.config.orders).await);
+    } else {
+        let remedy = "start the service, then run `stockrelay check` again";
+        findings.push(Finding::warn("Odoo is not asked: only the service sees the key", remedy));
+    }
+    findings.extend(check::daemon(&socket).await);
     findings.iter().for_each(print);
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
     Ok(if failed { EXIT_FAILED } else { EXIT_DONE })

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
@@ -24,6 +25,8 @@ use crate::config;
 
 /// The version of the tables' layout. A newer one is refused, never guessed at.
 const FORMAT: &[u8] = b"1";
+/// The journal is the daemon's alone, whatever the umask: members of its group may not write it.
+const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -161,6 +164,7 @@ fn create(
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(FILE_MODE)
         .open(path)?;
     let storage = Insisting::new(FileBackend::new(file)?, disk.clone());
     builder(config).create_with_backend(storage)
@@ -198,6 +202,7 @@ fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(FILE_MODE)
         .open(path)
         .map_err(unusable)?;
     match file.try_lock() {

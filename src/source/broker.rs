@@ -61,6 +61,11 @@ const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// Of messages that are ignored, one in so much time is logged.
 const IGNORED_LOG: Duration = Duration::from_secs(10);
 
+/// Whether the daemon can read the password and the certificates.
+pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
+    options::options(config, site).map(drop)
+}
+
 /// The client, before it runs.
 pub struct Broker {
     driver: Driver,

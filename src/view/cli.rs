@@ -96,9 +96,16 @@ Examples:
     },
     /// What is wrong with this gateway, and what to do: configuration, disk, clock, key, Odoo
     #[command(
-        after_help = "Exit code 0 without a FAIL, 1 with one, 64 if the configuration cannot be read."
+        after_help = "\
+It opens everything that the daemon opens, as the daemon's user if root starts it.
+
+Exit code 0 without a FAIL, 1 with one, 64 if the configuration cannot be read."
     )]
-    Check,
+    Check {
+        /// The user that the service runs as
+        #[arg(long, value_name = "NAME", default_value = "stockrelay")]
+        user: String,
+    },
     /// Decide about documents that Odoo or the gateway refused
     #[command(after_help = "\
 Each says why it is parked, what Odoo has, and what can be done: `parked show ID`.

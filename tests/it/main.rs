@@ -16,6 +16,7 @@ mod model;
 mod moves;
 mod odoo_tls;
 mod older_odoo;
+mod opens;
 mod process;
 mod real_odoo;
 mod scenarios;
