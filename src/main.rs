@@ -148,7 +148,10 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
         findings.extend(check::odoo(&odoo, &loaded.config.orders).await);
     } else {
         let remedy = "start the service, then run `stockrelay check` again";
-        findings.push(Finding::warn("Odoo is not asked: only the service sees the key", remedy));
+        findings.push(Finding::warn(
+            "Odoo is not asked: only the service sees the key",
+            remedy,
+        ));
     }
     findings.extend(check::daemon(&socket).await);
     findings.iter().for_each(print);

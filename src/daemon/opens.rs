@@ -39,7 +39,11 @@ pub struct Opened {
 #[must_use]
 pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
     let mut list = vec![
-        entry("data_dir", config.data_dir.display(), data_dir(config, running)),
+        entry(
+            "data_dir",
+            config.data_dir.display(),
+            data_dir(config, running),
+        ),
         entry(
             "control.socket",
             config.control.socket.display(),
@@ -128,7 +132,10 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), String> {
         };
     };
     if !metadata.is_dir() {
-        return Err(format!("{} is no directory; change data_dir", dir.display()));
+        return Err(format!(
+            "{} is no directory; change data_dir",
+            dir.display()
+        ));
     }
     may_write(dir).map_err(|error| failed(dir, error))?;
     for name in ["journal.redb", "lock"] {
@@ -169,11 +176,15 @@ fn socket(path: &Path, running: Option<i32>) -> Result<(), String> {
     }
     match std::fs::symlink_metadata(path) {
         Ok(found) if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {
-            Err(format!("control.socket {}: something that is no socket is there; remove it or choose another path", path.display()))
+            Err(format!(
+                "control.socket {}: something that is no socket is there; remove it or choose another path",
+                path.display()
+            ))
         }
-        Ok(_) if running.is_none() && UnixStream::connect(path).is_ok() => {
-            Err(format!("control.socket {}: another process answers there; stop it, or give this one a socket of its own", path.display()))
-        }
+        Ok(_) if running.is_none() && UnixStream::connect(path).is_ok() => Err(format!(
+            "control.socket {}: another process answers there; stop it, or give this one a socket of its own",
+            path.display()
+        )),
         _ => Ok(()),
     }
 }
@@ -203,14 +214,21 @@ fn is_held_by(pid: i32, port: u16) -> bool {
         .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
         .collect();
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
-    tables.iter().flatten().flat_map(|table| table.lines()).any(|line| {
-        let fields: Vec<_> = line.split_whitespace().collect();
-        // Local address, state (0A listens), inode: proc_pid_net(5).
-        let [local, state, inode] = [1, 3, 9].map(|field| fields.get(field).copied().unwrap_or(""));
-        local.ends_with(&format!(":{port:04X}"))
-            && state == "0A"
-            && links.iter().any(|link| link == Path::new(&format!("socket:[{inode}]")))
-    })
+    tables
+        .iter()
+        .flatten()
+        .flat_map(|table| table.lines())
+        .any(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            // Local address, state (0A listens), inode: proc_pid_net(5).
+            let [local, state, inode] =
+                [1, 3, 9].map(|field| fields.get(field).copied().unwrap_or(""));
+            local.ends_with(&format!(":{port:04X}"))
+                && state == "0A"
+                && links
+                    .iter()
+                    .any(|link| link == Path::new(&format!("socket:[{inode}]")))
+        })
 }
 
 fn odoo_key(config: &Config) -> Result<(), String> {

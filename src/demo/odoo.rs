@@ -47,6 +47,8 @@ pub const DATABASE: &str = "standin";
 pub const API_KEY: &str = "standin-user-key";
 /// The key of somebody who may write master data: for tests.
 pub const ADMIN_API_KEY: &str = "standin-admin-key";
+/// Of a user who may read, and has no right to change stock.
+pub const NO_RIGHTS_API_KEY: &str = "standin-reader-key";
 
 /// The time zone of the user's preferences, as Odoo's own demonstration data has it.
 const USER_ZONE: &str = "Europe/Brussels";
@@ -189,6 +191,7 @@ async fn call(
 enum Caller {
     User,
     Admin,
+    Reader,
 }
 
 impl Caller {
@@ -196,6 +199,7 @@ impl Caller {
         match self {
             Self::User => 7,
             Self::Admin => 2,
+            Self::Reader => 8,
         }
     }
 }
@@ -221,6 +225,7 @@ fn admit(verb: &Method, headers: &HeaderMap) -> Result<Caller, Refusal> {
     match key {
         Some(API_KEY) => Ok(Caller::User),
         Some(ADMIN_API_KEY) => Ok(Caller::Admin),
+        Some(NO_RIGHTS_API_KEY) => Ok(Caller::Reader),
         Some(_) => Err(Refusal::Key("Invalid apikey")),
         None => Err(Refusal::Key(
             "User not authenticated, use an API Key with a Bearer Authorization header.",

@@ -176,7 +176,9 @@ fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
     (mode & 0o077 != 0).then(|| {
         Finding::warn(
-            format!("Odoo API key {shown} has mode {mode:04o}: others than the daemon can reach it"),
+            format!(
+                "Odoo API key {shown} has mode {mode:04o}: others than the daemon can reach it"
+            ),
             format!("chown stockrelay {shown} && chmod 600 {shown}"),
         )
     })

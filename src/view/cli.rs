@@ -95,12 +95,10 @@ Examples:
         json: bool,
     },
     /// What is wrong with this gateway, and what to do: configuration, disk, clock, key, Odoo
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 It opens everything that the daemon opens, as the daemon's user if root starts it.
 
-Exit code 0 without a FAIL, 1 with one, 64 if the configuration cannot be read."
-    )]
+Exit code 0 without a FAIL, 1 with one, 64 if the configuration cannot be read.")]
     Check {
         /// The user that the service runs as
         #[arg(long, value_name = "NAME", default_value = "stockrelay")]

@@ -137,8 +137,16 @@ fn breakages() -> Vec<(&'static str, &'static str, Breakage)> {
         ),
         ("scanners", "scanners.toml", remove("scanners.toml")),
         ("scanners", "scanners.toml", write("scanners.toml", "[[")),
-        ("mqtt.listen.devices", "devices.toml", remove("devices.toml")),
-        ("mqtt.listen.devices", "devices.toml", write("devices.toml", "[[")),
+        (
+            "mqtt.listen.devices",
+            "devices.toml",
+            remove("devices.toml"),
+        ),
+        (
+            "mqtt.listen.devices",
+            "devices.toml",
+            write("devices.toml", "[["),
+        ),
         ("mqtt.listen.tls_cert", "cert.pem", write("cert.pem", "")),
         ("mqtt.listen.tls_cert", "key.pem", remove("key.pem")),
         (
@@ -164,7 +172,9 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
     let place = Place::new().await;
     let (code, said) = place.check().await;
     assert_eq!(code, Some(0), "all is in order: {said}");
-    place.run_until(|status| status["odoo"]["link"] == "up").await;
+    place
+        .run_until(|status| status["odoo"]["link"] == "up")
+        .await;
 
     let opened = opens::open_all(&place.config(), None);
     let keys: BTreeSet<_> = opened.iter().map(|opened| opened.key).collect();
@@ -175,7 +185,9 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
         let place = Place::new().await;
         let _held = breakage(&place);
         let found = find(&place.config(), key);
-        let fault = found.fault.unwrap_or_else(|| panic!("{key} is not found broken"));
+        let fault = found
+            .fault
+            .unwrap_or_else(|| panic!("{key} is not found broken"));
         assert!(fault.contains(word), "{key}: {fault}");
         let (code, said) = place.check().await;
         assert_eq!(code, Some(1), "{key}: {said}");
@@ -222,7 +234,11 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_without_stock_rights_is_an_alarm_before_anything_is_scanned() {
     let place = Place::new().await;
-    fs::write(place.path("odoo.key"), stockrelay::demo::odoo::NO_RIGHTS_API_KEY).unwrap();
+    fs::write(
+        place.path("odoo.key"),
+        stockrelay::demo::odoo::NO_RIGHTS_API_KEY,
+    )
+    .unwrap();
     let (code, said) = place.check().await;
     assert_eq!(code, Some(1), "{said}");
     place

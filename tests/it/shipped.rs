@@ -165,7 +165,11 @@ fn systemd_understands_the_unit() {
     let dir = tempfile::tempdir().unwrap();
     let unit = fs::read_to_string(root().join("systemd/stockrelay.service")).unwrap();
     let path = dir.path().join("stockrelay.service");
-    fs::write(&path, unit.replace("/usr/local/bin/stockrelay", "/bin/true")).unwrap();
+    fs::write(
+        &path,
+        unit.replace("/usr/local/bin/stockrelay", "/bin/true"),
+    )
+    .unwrap();
     let output = Command::new("systemd-analyze")
         .arg("verify")
         .arg(&path)

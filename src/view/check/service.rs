@@ -61,7 +61,9 @@ impl Credentials {
 
     pub(super) fn finding(&self) -> Finding {
         match (&self.found, self.is_hidden) {
-            (Some(path), _) => Finding::ok(format!("Odoo API key is the credential {}", path.display())),
+            (Some(path), _) => {
+                Finding::ok(format!("Odoo API key is the credential {}", path.display()))
+            }
             (None, true) => Finding::warn(
                 "only root sees whether there is a systemd credential odoo-api-key",
                 "run `stockrelay check` as root",
@@ -100,10 +102,14 @@ pub fn become_service(user: &str) -> Finding {
         .and_then(|()| rustix::thread::set_thread_res_gid(gid, gid, gid))
         .and_then(|()| rustix::thread::set_thread_res_uid(uid, uid, uid));
     match became {
-        Ok(()) => Finding::ok(format!("the answers are for user {user}, which the service runs as")),
+        Ok(()) => Finding::ok(format!(
+            "the answers are for user {user}, which the service runs as"
+        )),
         Err(error) => Finding::warn(
             format!("cannot become user {user} ({error}): the answers are for root"),
-            format!("run it as that user: setpriv --reuid {user} --regid {user} --init-groups stockrelay check"),
+            format!(
+                "run it as that user: setpriv --reuid {user} --regid {user} --init-groups stockrelay check"
+            ),
         ),
     }
 }
