@@ -41,30 +41,30 @@ pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
     let mut list = vec![
         entry(
             "data_dir",
-            config.data_dir.display(),
+            &config.data_dir.display(),
             data_dir(config, running),
         ),
         entry(
             "control.socket",
-            config.control.socket.display(),
+            &config.control.socket.display(),
             socket(&config.control.socket, running),
         ),
     ];
     if let Some(address) = config.control.metrics {
-        list.push(entry("control.metrics", address, bind(address, running)));
+        list.push(entry("control.metrics", &address, bind(address, running)));
     }
     if let Some(file) = &config.scanners {
         let read = scanners::list::read(file).map(drop);
-        list.push(entry("scanners", file.display(), shown(read)));
+        list.push(entry("scanners", &file.display(), shown(read)));
     }
     open_listen(config, running, &mut list);
     open_broker(config, &mut list);
     if let Some(file) = &config.odoo.ca {
         let read = tls::client_config(Some(file)).map(drop);
-        list.push(held("odoo.ca", file.display(), shown(read)));
+        list.push(held("odoo.ca", &file.display(), shown(read)));
     }
     if let Some(file) = &config.odoo.api_key_file {
-        list.push(held("odoo.api_key_file", file.display(), odoo_key(config)));
+        list.push(held("odoo.api_key_file", &file.display(), odoo_key(config)));
     }
     list
 }
@@ -73,14 +73,14 @@ fn open_listen(config: &Config, running: Option<i32>, list: &mut Vec<Opened>) {
     let Some(listen) = &config.listen else { return };
     if let Some(file) = &listen.devices {
         let read = devices::check(file);
-        list.push(entry("mqtt.listen.devices", file.display(), shown(read)));
+        list.push(entry("mqtt.listen.devices", &file.display(), shown(read)));
     }
     if let (Some(cert), Some(key)) = (&listen.tls_cert, &listen.tls_key) {
         let read = tls::server_config(cert, key, listen.client_ca.as_deref(), false).map(drop);
-        list.push(entry("mqtt.listen.tls_cert", cert.display(), shown(read)));
+        list.push(entry("mqtt.listen.tls_cert", &cert.display(), shown(read)));
     }
     let bound = bind(listen.address, running);
-    list.push(entry("mqtt.listen.address", listen.address, bound));
+    list.push(entry("mqtt.listen.address", &listen.address, bound));
 }
 
 fn open_broker(config: &Config, list: &mut Vec<Opened>) {
@@ -90,11 +90,11 @@ fn open_broker(config: &Config, list: &mut Vec<Opened>) {
     let is_listed = (config.listen.as_ref()).is_some_and(|listen| listen.devices == broker.devices);
     if let (Some(file), false) = (&broker.devices, is_listed) {
         let read = devices::check(file);
-        list.push(entry("mqtt.broker.devices", file.display(), shown(read)));
+        list.push(entry("mqtt.broker.devices", &file.display(), shown(read)));
     }
 }
 
-fn entry(key: &'static str, what: impl ToString, opened: Result<(), String>) -> Opened {
+fn entry(key: &'static str, what: &impl ToString, opened: Result<(), String>) -> Opened {
     Opened {
         key,
         what: what.to_string(),
@@ -103,7 +103,7 @@ fn entry(key: &'static str, what: impl ToString, opened: Result<(), String>) -> 
     }
 }
 
-fn held(key: &'static str, what: impl ToString, opened: Result<(), String>) -> Opened {
+fn held(key: &'static str, what: &impl ToString, opened: Result<(), String>) -> Opened {
     Opened {
         effect: Effect::LinkHeld,
         ..entry(key, what, opened)
@@ -144,9 +144,8 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), String> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(failed(&path, error));
             }
-            Ok(file) if name == "lock" && running.is_none() => match file.try_lock_shared() {
-                Ok(()) => drop(file.unlock()),
-                Err(_) => {
+            Ok(file) if name == "lock" && running.is_none() => {
+                if file.try_lock_shared().is_err() {
                     let pid = std::fs::read_to_string(&path).unwrap_or_default();
                     return Err(format!(
                         "journal in {} is in use by process {}: stop that one first, or give this one another data_dir",
@@ -154,7 +153,9 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), String> {
                         pid.trim()
                     ));
                 }
-            },
+                // A child process that is being started may have the file open, too.
+                drop(file.unlock());
+            }
             _ => {}
         }
     }
