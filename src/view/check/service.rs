@@ -8,7 +8,7 @@ use super::Finding;
 
 /// The systemd credential that holds the key where no file is named.
 const CREDENTIAL: &str = "odoo-api-key";
-/// What a running service has been handed, and where systemd looks for credentials (systemd.exec(5), `ImportCredential=`).
+/// What a running service has been handed, and where systemd looks for credentials (systemd.exec(5), `LoadCredential=`).
 const STORES: [&str; 8] = [
     "/run/credentials/stockrelay.service",
     "/etc/credstore",
