@@ -21,8 +21,8 @@ mod writer;
 pub use inbox::{Accepted, AppendError, Inbox, Request};
 
 pub use open::{OpenError, WriterHandle};
-pub use verify::{Verified, verify};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
+pub use verify::{Verified, verify};
 
 use jiff::Timestamp;
 

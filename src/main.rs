@@ -250,7 +250,8 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     if cli.config == Path::new(CONFIG_DEFAULT) && !cli.config.exists() {
         return Ok(PathBuf::from(SOCKET_DEFAULT));
     }
-    Ok(load(&cli.config)?.config.control.socket)
+    // A daemon that runs with the last configuration is asked about what is wrong with the new one.
+    Ok(load_or_last(&cli.config)?.0.config.control.socket)
 }
 
 /// To standard error; when nobody listens there, that is no reason to fail.

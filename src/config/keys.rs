@@ -85,9 +85,10 @@ impl Reader {
             (Origin::File(..), Value::String(text)) if !in_quotes && is_bare(text) => {
                 format!("{accepted}, without quotes: {name} = {text}")
             }
-            (Origin::File(..), value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)))
-                if in_quotes =>
-            {
+            (
+                Origin::File(..),
+                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)),
+            ) if in_quotes => {
                 format!("{accepted}, in quotes: {name} = \"{}\"", describe(value))
             }
             _ => accepted.to_owned(),

@@ -132,7 +132,9 @@ fn data_dirs(main: &Path, environment: &[(String, String)]) -> Vec<PathBuf> {
 
 /// The `data_dir` of a file that may be broken elsewhere: it stands before the first section.
 fn data_dir_in(text: &str) -> Option<String> {
-    let head = text.lines().take_while(|line| !line.trim_start().starts_with('['));
+    let head = text
+        .lines()
+        .take_while(|line| !line.trim_start().starts_with('['));
     head.filter(|line| line.trim_start().starts_with("data_dir"))
         .filter_map(|line| line.parse::<Table>().ok())
         .find_map(|table| match table.get("data_dir") {

@@ -61,12 +61,13 @@ impl OpenError {
 pub(super) const FILE: &str = "journal.redb";
 pub(super) const LOCK: &str = "lock";
 
-/// While this lives, a panic of the thread prints nothing: it is caught and told in our words. redb
-/// panics where a damaged page holds what it never writes.
+/// While this lives, a panic of redb on this thread prints nothing: it is caught and told in our
+/// words. redb panics where a damaged page holds what it never writes.
 pub(super) struct Quiet(());
 
 thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+    static WAS_REDB: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Quiet {
@@ -75,7 +76,11 @@ impl Quiet {
         HOOK.call_once(|| {
             let usual = panic::take_hook();
             panic::set_hook(Box::new(move |info| {
-                if !IS_QUIET.get() {
+                let is_redb = info
+                    .location()
+                    .is_some_and(|at| at.file().contains("/redb-"));
+                WAS_REDB.set(is_redb);
+                if !(is_redb && IS_QUIET.get()) {
                     usual(info);
                 }
             }));
@@ -89,6 +94,14 @@ impl Drop for Quiet {
     fn drop(&mut self) {
         IS_QUIET.set(false);
     }
+}
+
+/// Why the writer panicked: the file is damaged, or a fault of ours.
+fn panicked(panic: &(dyn Any + Send)) -> Fatal {
+    if WAS_REDB.get() {
+        return Fatal::Damage(words(panic));
+    }
+    Fatal::Invariant("the journal's writer panicked".to_owned())
 }
 
 /// What a panic of redb says, without "internal error".
@@ -211,7 +224,12 @@ impl Journal {
             .spawn(move || {
                 // Held as long as the file is open.
                 let _lock = lock;
-                writer.run(requests)
+                let _quiet = Quiet::begin();
+                catch_unwind(AssertUnwindSafe(|| writer.run(requests))).unwrap_or_else(|panic| {
+                    let fatal = panicked(&*panic);
+                    tracing::error!("the journal stops: {fatal}");
+                    Err(fatal)
+                })
             })
             .map_err(|error| {
                 Fatal::Invariant(format!("cannot start the journal's thread: {error}"))

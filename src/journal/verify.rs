@@ -28,7 +28,9 @@ pub enum Verified {
     /// A daemon has it open: it verified the file when it started.
     InUse,
     /// Every page in use is as it was written.
-    Sound { bytes: u64 },
+    Sound {
+        bytes: u64,
+    },
     Damaged(Fatal),
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod journal;
 mod odoo;
 
 use std::fmt;
@@ -87,6 +88,7 @@ impl fmt::Display for Finding {
 pub fn machine(config: &Config, credentials: Option<&Path>, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![data_dir(&config.data_dir)];
     findings.extend(disk(config));
+    findings.extend(journal::journal(&config.data_dir));
     findings.push(clock(now));
     findings.extend(key(&config.odoo, credentials));
     findings.extend(config.listen.as_ref().map(listen).unwrap_or_default());
