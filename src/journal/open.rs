@@ -201,6 +201,7 @@ impl Journal {
         totals.bytes = budget.file_bytes();
         totals.budget_bytes = budget.budget_bytes();
         totals.full = budget.is_full();
+        totals.disk_full = budget.is_disk_full();
         let (sender, receiver) = watch::channel(totals);
         let (inbox, requests) = Inbox::new();
         let database = Arc::new(database);

@@ -238,7 +238,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         span(status.uptime_s)
     );
     let mut findings = vec![Finding::ok(up)];
-    if status.journal.full {
+    if status.journal.disk_full {
+        findings.push(Finding::fail(
+            "the disk of the journal is full: nothing is acknowledged",
+            "remove files or enlarge the disk that data_dir is on",
+        ));
+    } else if status.journal.full {
         findings.push(Finding::fail(
             "the journal is full: nothing is acknowledged",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",

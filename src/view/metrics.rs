@@ -63,7 +63,8 @@ fn failed(why: String) -> (StatusCode, [(header::HeaderName, &'static str); 1], 
 async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
     // The writer holds the other end of the watch: when it is gone, so is the writer.
     let stopped = gateway.journal.watch().has_changed().is_err();
-    let reasons = reasons(gateway.journal.totals().full, stopped);
+    let totals = gateway.journal.totals();
+    let reasons = reasons(totals.full, totals.disk_full, stopped);
     if reasons.is_empty() {
         (StatusCode::OK, Json(serde_json::json!({"ok": true})))
     } else {
@@ -72,9 +73,11 @@ async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
     }
 }
 
-fn reasons(full: bool, stopped: bool) -> Vec<&'static str> {
+fn reasons(full: bool, disk_full: bool, stopped: bool) -> Vec<&'static str> {
     let mut reasons = Vec::new();
-    if full {
+    if disk_full {
+        reasons.push("the disk of the journal is full: nothing is acknowledged");
+    } else if full {
         reasons.push("the journal is full: nothing is acknowledged");
     }
     if stopped {
