@@ -387,7 +387,7 @@ impl Driver {
             match self.journal.inbox().append_and_keep(entries, keep).await {
                 Ok(accepted) => break accepted,
                 Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
-                    tokio::time::sleep(FULL_WAIT).await
+                    tokio::time::sleep(FULL_WAIT).await;
                 }
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
@@ -406,7 +406,7 @@ impl Driver {
             match self.journal.inbox().keep(changes.clone()).await {
                 Ok(()) => break,
                 Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
-                    tokio::time::sleep(FULL_WAIT).await
+                    tokio::time::sleep(FULL_WAIT).await;
                 }
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }

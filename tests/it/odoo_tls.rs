@@ -68,7 +68,7 @@ impl Odoo {
             }
         });
         Self {
-            stand_in: stand_in,
+            stand_in,
             address,
             acceptor,
             dir,

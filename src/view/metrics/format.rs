@@ -1,6 +1,6 @@
 //! The two forms of the metrics, and which of them a scraper asks for. Pure.
 
-/// [OpenMetrics 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/), or Prometheus' older
+/// [`OpenMetrics` 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/), or Prometheus' older
 /// [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) 0.0.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -17,7 +17,7 @@ impl Format {
         }
     }
 
-    /// The form that an `Accept` header prefers: OpenMetrics only where the header names it, with a
+    /// The form that an `Accept` header prefers: `OpenMetrics` only where the header names it, with a
     /// weight that is not below that of text/plain (RFC 9110, 12.5.1).
     #[must_use]
     pub fn of(accept: &str) -> Self {
@@ -45,7 +45,7 @@ impl Format {
     }
 }
 
-/// OpenMetrics in the older form. There a counter's help and type go by its full name, with `_total`;
+/// `OpenMetrics` in the older form. There a counter's help and type go by its full name, with `_total`;
 /// units and the end are not written.
 #[must_use]
 pub fn to_text(open_metrics: &str) -> String {
