@@ -2,6 +2,7 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod journal;
 mod odoo;
 
 use std::fmt;
@@ -87,6 +88,7 @@ impl fmt::Display for Finding {
 pub fn machine(config: &Config, credentials: Option<&Path>, now: Timestamp) -> Vec<Finding> {
     let mut findings = vec![data_dir(&config.data_dir)];
     findings.extend(disk(config));
+    findings.extend(journal::journal(&config.data_dir));
     findings.push(clock(now));
     findings.extend(key(&config.odoo, credentials));
     findings.extend(config.listen.as_ref().map(listen).unwrap_or_default());
@@ -236,7 +238,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         span(status.uptime_s)
     );
     let mut findings = vec![Finding::ok(up)];
-    if status.journal.full {
+    if status.journal.disk_full {
+        findings.push(Finding::fail(
+            "the disk of the journal is full: nothing is acknowledged",
+            "remove files or enlarge the disk that data_dir is on",
+        ));
+    } else if status.journal.full {
         findings.push(Finding::fail(
             "the journal is full: nothing is acknowledged",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
