@@ -57,6 +57,10 @@ impl OpenError {
     }
 }
 
+/// A journal up to this is verified at each start. A larger one would delay the start by seconds on
+/// a slow disk: `stockrelay check` verifies it.
+pub const VERIFIED_BYTES_MAX: u64 = 64 << 20;
+
 /// The journal's file in the data directory, and the file that is locked while a process has it.
 pub(super) const FILE: &str = "journal.redb";
 pub(super) const LOCK: &str = "lock";
@@ -253,11 +257,13 @@ fn create(
         .create(true)
         .truncate(false)
         .open(path)?;
+    let file_bytes = file.metadata()?.len();
     let storage = Insisting::new(FileBackend::new(file)?, disk.clone());
     // A page that the disk has changed must not become another quantity: all are read and held
-    // against their checksums.
+    // against their checksums, where that keeps no device waiting.
+    let is_quick = file_bytes <= VERIFIED_BYTES_MAX;
     builder(config)
-        .set_check_integrity_on_open(true)
+        .set_check_integrity_on_open(is_quick)
         .create_with_backend(storage)
 }
 

@@ -25,7 +25,7 @@ const CACHE_BYTES: usize = 4 << 20;
 pub enum Verified {
     /// There is no journal yet.
     Missing,
-    /// A daemon has it open: it verified the file when it started.
+    /// A daemon has it open.
     InUse,
     /// Every page in use is as it was written.
     Sound {

@@ -13,7 +13,7 @@ pub fn journal(data_dir: &Path) -> Option<Finding> {
     Some(match journal::verify(data_dir) {
         Ok(Verified::Missing) => return None,
         Ok(Verified::InUse) => Finding::ok(format!(
-            "journal {shown} is open in the daemon, which verified it when it started"
+            "journal {shown} is open in the daemon; to verify its pages, run the check while the daemon is stopped"
         )),
         Ok(Verified::Sound { bytes }) => Finding::ok(format!(
             "journal {shown} ({}) has no damaged page",
