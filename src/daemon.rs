@@ -62,6 +62,14 @@ pub enum StartError {
     Control(#[from] ControlError),
 }
 
+impl StartError {
+    /// Whether another start ends in the same way, because of the journal's file.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Journal(error) if error.is_damage())
+    }
+}
+
 /// A running gateway.
 #[derive(Debug)]
 pub struct Daemon {

@@ -60,7 +60,10 @@ fn main() -> ExitCode {
 /// Runs one command; either way the answer is an exit code, and what went wrong was said.
 async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
-        Command::Run => life::run(load(&cli.config)?).await,
+        Command::Run => {
+            let (loaded, fault) = load_or_last(&cli.config)?;
+            life::run(loaded, fault).await
+        }
         Command::Demo(args) => life::demo(args).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
@@ -118,7 +121,10 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
                 }
                 missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
             }
-            print(&check::configuration_of_run());
+            let last = config::last::find(&cli.config, &environment());
+            print(&check::configuration_of_run(
+                last.as_ref().map(|last| &*last.file),
+            ));
             return Err(EXIT_CONFIG);
         }
     };
@@ -238,6 +244,24 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
+/// The configuration, or, while that has a fault, the last one that ran, with the fault.
+fn load_or_last(path: &Path) -> Result<(Loaded, Option<life::ConfigFault>), u8> {
+    let environment = environment();
+    let error = match config::load(path, &environment) {
+        Ok(loaded) => return Ok((loaded, None)),
+        Err(error) => error,
+    };
+    let Some(last) = config::last::find(path, &environment) else {
+        say(&error.to_string());
+        return Err(EXIT_CONFIG);
+    };
+    let fault = life::ConfigFault {
+        error,
+        used: last.file,
+    };
+    Ok((last.loaded, Some(fault)))
+}
+
 /// The environment as the configuration sees it: without the variable that says where the configuration is.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -257,7 +281,8 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     if cli.config == Path::new(CONFIG_DEFAULT) && !cli.config.exists() {
         return Ok(PathBuf::from(SOCKET_DEFAULT));
     }
-    Ok(load(&cli.config)?.config.control.socket)
+    // A daemon that runs with the last configuration is asked about what is wrong with the new one.
+    Ok(load_or_last(&cli.config)?.0.config.control.socket)
 }
 
 /// To standard error; when nobody listens there, that is no reason to fail.

@@ -101,6 +101,7 @@ impl StandIn {
             .route("/web/version", get(version))
             .route("/json/2/{model}/{method}", any(call))
             .route("/jsonrpc", post(json_rpc::call))
+            .route("/web/database/list", post(databases))
             .fallback(async || Refusal::Database)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&shared));
@@ -202,6 +203,11 @@ impl Caller {
             Self::Reader => 8,
         }
     }
+}
+
+/// As Odoo with `list_db` does (`web.controllers.database.Database.list`).
+async fn databases() -> Response {
+    json(&json!({"jsonrpc": "2.0", "id": null, "result": [DATABASE]}))
 }
 
 /// Database, route, body and key, in the order in which Odoo looks at them.

@@ -2,6 +2,7 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod journal;
 mod odoo;
 mod service;
 
@@ -99,6 +100,7 @@ pub fn machine(
         })
         .collect();
     findings.extend(disk(config));
+    findings.extend(journal::journal(&config.data_dir));
     findings.push(clock(now));
     findings.extend(key(&config.odoo, credentials));
     findings.extend(config.listen.as_ref().map(listen).unwrap_or_default());
@@ -112,9 +114,18 @@ fn effect(effect: Effect) -> &'static str {
     }
 }
 
-/// Which configuration `run` uses while this one has a fault.
+/// Which configuration `run` uses while this one has a fault: the one in the file `last`, or none.
 #[must_use]
-pub fn configuration_of_run() -> Finding {
+pub fn configuration_of_run(last: Option<&Path>) -> Finding {
+    if let Some(last) = last {
+        return Finding::warn(
+            format!(
+                "`stockrelay run` uses the last configuration that ran, {}",
+                last.display()
+            ),
+            "correct the faults above and restart",
+        );
+    }
     Finding::fail(
         "`stockrelay run` uses no configuration: it ends with exit code 64",
         "correct the faults above",
@@ -216,7 +227,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         span(status.uptime_s)
     );
     let mut findings = vec![Finding::ok(up)];
-    if status.journal.full {
+    if status.journal.disk_full {
+        findings.push(Finding::fail(
+            "the disk of the journal is full: nothing is acknowledged",
+            "remove files or enlarge the disk that data_dir is on",
+        ));
+    } else if status.journal.full {
         findings.push(Finding::fail(
             "the journal is full: nothing is acknowledged",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",

@@ -21,7 +21,7 @@ Examples:
   stockrelay status                      where everything is, in one screen
   stockrelay trace pda-07/8c1f           what became of one scan
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration, 69 the daemon is not running.",
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration, 65 the journal is damaged, 69 the daemon is not running.",
     arg_required_else_help = true,
     max_term_width = 110
 )]

@@ -224,11 +224,30 @@ async fn check_beside_the_daemon_finds_its_own_ports_and_journal_in_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use() {
     let place = Place::new().await;
+    let right = fs::read(place.path("config.toml")).unwrap();
     fs::write(place.path("config.toml"), "site = \"a b\"\n").unwrap();
     let (code, said) = place.check().await;
     assert_eq!(code, Some(64), "{said}");
-    assert!(said.contains("`stockrelay run` uses"), "{said}");
+    assert!(
+        said.contains("`stockrelay run` uses no configuration"),
+        "{said}"
+    );
     assert_eq!(place.output(&["run"]).await.0, Some(64));
+    // A configuration that ran once is what `run` goes on with.
+    fs::write(place.path("config.toml"), right).unwrap();
+    let last = place.path("data").join(config::last::FILE);
+    place.run_until(|_| last.exists()).await;
+    fs::create_dir(place.path("config.d")).unwrap();
+    fs::write(place.path("config.d/x.toml"), "site = 12\n").unwrap();
+    let (code, said) = place.check().await;
+    assert_eq!(code, Some(64), "{said}");
+    assert!(
+        said.contains("uses the last configuration that ran"),
+        "{said}"
+    );
+    place
+        .run_until(|status| !status["alarms"]["configuration"].is_null())
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
