@@ -20,6 +20,7 @@ mod odoo_tls;
 mod older_odoo;
 mod opens;
 mod process;
+mod readme;
 mod real_odoo;
 mod scenarios;
 mod serial;
