@@ -13,6 +13,7 @@ pub mod link;
 pub mod odoo;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,16 +29,17 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
-use crate::event::Name;
-use crate::journal::Totals;
+use crate::document::State;
+use crate::event::{Action, Name, Recorded};
+use crate::journal::{Journal, JournalError, Totals};
 use crate::source::devices::hash_password;
 use crate::view::tui;
 use beepers::Line;
-use books::{Books, BooksError};
+use books::{Books, BooksError, Moves, Way};
 use devices::{Deeds, Floor};
 use link::{Fault, Link, What};
 use odoo::{Seed, StandIn};
-pub use summary::Summary;
+pub use summary::{End, Summary};
 
 /// How long draining may go on without anything getting done.
 const DRAIN_STALL: Duration = Duration::from_mins(1);
@@ -45,6 +47,10 @@ const DRAIN_STALL: Duration = Duration::from_mins(1);
 const FIRST_OUTAGE: (u64, u64) = (5, 9);
 /// Then so long up, and so long down, over and over.
 const LATER_OUTAGES: (u64, u64) = (25, 8);
+/// Events that are read from the journal at a time.
+const EVENTS_READ: usize = 1_000;
+/// How long Odoo may still work on a call when the demonstration is stopped.
+const CALL_END: Duration = Duration::from_secs(2);
 /// How long the gateway may take to open the serial line.
 const LINE_UP: Duration = Duration::from_secs(5);
 /// What a line of a transfer takes in the stand-in, so that batches are to be seen.
@@ -273,6 +279,7 @@ async fn perform(
     stage: &mut Stage,
     daemon: &mut Daemon,
 ) -> Result<Summary, DemoError> {
+    let mut signals = Signals::new()?;
     let address = daemon.mqtt_address();
     let address = address.ok_or_else(|| DemoError::Failed("no front door".to_owned()))?;
     let floor = Arc::new(stage.floor(options, address));
@@ -286,7 +293,7 @@ async fn perform(
     {
         working.spawn(beepers::scan(line, Arc::clone(&floor)));
     }
-    let (started, mut signals) = (clock::instant(), Signals::new()?);
+    let started = clock::instant();
     // What ends the show early must not keep the devices from handing in their lists.
     let ended = show(options, stage, daemon, started, &mut signals).await;
     floor.stop.store(true, Ordering::Relaxed);
@@ -297,9 +304,16 @@ async fn perform(
     ended?;
     stage.link.set_up(true);
     say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
-    drain(daemon, stage, &deeds, started, &mut signals).await?;
-    let comparison = stage.books.compare(&deeds.moves).await?;
+    let end = drain(daemon, stage, &deeds, started, &mut signals).await?;
+    let waiting = waiting(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
+    if !waiting.is_empty() {
+        // Nothing new reaches Odoo, and what it is doing comes to its end.
+        stage.link.set_up(false);
+        tokio::time::sleep(CALL_END).await;
+    }
+    let comparison = stage.books.compare(&deeds.moves, &waiting).await?;
     Ok(Summary {
+        end,
         totals: daemon.journal().totals(),
         deeds,
         comparison,
@@ -415,7 +429,7 @@ async fn drain(
     deeds: &Deeds,
     started: Instant,
     signals: &mut Signals,
-) -> Result<(), DemoError> {
+) -> Result<End, DemoError> {
     let mut totals = daemon.journal().watch();
     let (mut settled, mut since) = (0, clock::instant());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
@@ -423,7 +437,7 @@ async fn drain(
         let now = totals.borrow_and_update().clone();
         let done = now.posted.events + now.parked.events + now.discarded.events + now.no_document;
         if now.stored >= deeds.events && done == now.stored {
-            return Ok(());
+            return Ok(End::Drained);
         }
         if done != settled {
             (settled, since) = (done, clock::instant());
@@ -433,13 +447,56 @@ async fn drain(
             say(&format!(
                 "{waiting} events still wait, and nothing has got done for a minute"
             ));
-            return Ok(());
+            return Ok(End::Stalled);
         }
         tokio::select! {
             _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link),
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
-            () = signals.told_to_stop() => return Ok(()),
+            () = signals.told_to_stop() => return Ok(End::Stopped),
             why = daemon.failed() => return Err(DemoError::Failed(why)),
+        }
+    }
+}
+
+/// What the journal has and Odoo need not have yet: the movements of open, waiting, sending and
+/// parked documents.
+fn waiting(journal: &Journal) -> Result<Moves, JournalError> {
+    let totals = journal.totals();
+    let mut moves = Moves::new();
+    if totals.stored == totals.posted.events + totals.no_document {
+        return Ok(moves);
+    }
+    let (mut after, mut posted) = (0, BTreeMap::new());
+    loop {
+        let events = journal.events(after, EVENTS_READ)?;
+        let Some(last) = events.last() else {
+            return Ok(moves);
+        };
+        after = last.seq;
+        for Recorded { seq, event } in events {
+            let Action::Transfer {
+                product,
+                quantity,
+                from,
+                to,
+                ..
+            } = event.action
+            else {
+                continue;
+            };
+            if let Some(Some(number)) = journal.document_of(seq)? {
+                let is_posted = match posted.get(&number) {
+                    Some(is_posted) => *is_posted,
+                    None => (journal.document(number)?)
+                        .is_some_and(|entry| entry.progress.state == State::Posted),
+                };
+                posted.insert(number, is_posted);
+                if is_posted {
+                    continue;
+                }
+            }
+            let way = Way { product, from, to };
+            *moves.entry(way).or_default() += quantity;
         }
     }
 }
