@@ -33,6 +33,7 @@ use crate::document::State;
 use crate::event::{Action, Name, Recorded};
 use crate::journal::{Journal, JournalError, Totals};
 use crate::source::devices::hash_password;
+use crate::view::board::Board;
 use crate::view::tui;
 use beepers::Line;
 use books::{Books, BooksError, Moves, Way};
@@ -356,7 +357,7 @@ async fn show(
             tui::run(&socket).await
         }
     };
-    let journal = daemon.journal().clone();
+    let (journal, board) = (daemon.journal().clone(), daemon.board().clone());
     let play = async {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -367,7 +368,7 @@ async fn show(
             }
             direct(&stage.link, second);
             if options.headless && second > 0 {
-                progress(second, &journal.totals(), &stage.link);
+                progress(second, &journal.totals(), &stage.link, &board);
             }
         }
     };
@@ -409,10 +410,14 @@ fn direct(link: &Link, second: u64) {
     }
 }
 
-fn progress(second: u64, totals: &Totals, link: &Link) {
+fn progress(second: u64, totals: &Totals, link: &Link, board: &Board) {
     let waiting = totals.open_events() + totals.waiting.events + totals.sending.events;
+    let pause = board.snapshot().odoo.pause_s(clock::now());
+    let pause = pause.map_or(String::new(), |seconds| {
+        format!("  next try in {seconds} s")
+    });
     say(&format!(
-        "{second:>4} s  link {:<4}  stored {:>6}  duplicates {:>4}  posted {:>6}  waiting {:>6}  parked {:>3}",
+        "{second:>4} s  link {:<4}  stored {:>6}  duplicates {:>4}  posted {:>6}  waiting {:>6}  parked {:>3}{pause}",
         if link.is_up() { "up" } else { "DOWN" },
         totals.stored,
         totals.duplicates,
@@ -431,6 +436,7 @@ async fn drain(
     signals: &mut Signals,
 ) -> Result<End, DemoError> {
     let mut totals = daemon.journal().watch();
+    let board = daemon.board().clone();
     let (mut settled, mut since) = (0, clock::instant());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
@@ -450,7 +456,7 @@ async fn drain(
             return Ok(End::Stalled);
         }
         tokio::select! {
-            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link),
+            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link, &board),
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
             () = signals.told_to_stop() => return Ok(End::Stopped),
             why = daemon.failed() => return Err(DemoError::Failed(why)),

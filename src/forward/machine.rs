@@ -14,8 +14,9 @@
 //!   until one is left. The others go on (**invariant 8**). A *load* that is refused is sent again
 //!   three times, with growing pauses, before its document is parked: in its answer a conflict with
 //!   another transaction looks like a refusal. Meanwhile the others go on.
-//! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s. A pause that the
-//!   server asked for (`Retry-After`, 429) is not shortened.
+//! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s; a ping that it
+//!   answers after silence ends the pause. A pause that the server asked for (`Retry-After`, 429) is
+//!   not shortened.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
 //! **Promises:** a document is *posted* only when it was read back done with exactly its lines;
@@ -173,6 +174,9 @@ pub enum Link {
 struct Ping {
     paused_at: Duration,
     due: Duration,
+    /// The pause follows a probe or a ping without an answer: the next ping that Odoo answers shows
+    /// that the link is back, and ends the pause.
+    is_silent: bool,
 }
 
 #[derive(Debug)]
@@ -430,6 +434,7 @@ impl Machine {
                 self.ping = after.is_none().then_some(Ping {
                     paused_at: now,
                     due: now + PING_EVERY,
+                    is_silent: !self.probed,
                 });
                 self.doubt_link(slow.then(|| message.clone()));
                 self.link = Link::Down { why: message };
@@ -459,13 +464,14 @@ impl Machine {
         };
         ping.due = now + PING_EVERY;
         match answer {
-            Err(Failure::Wait { after: None, .. }) => {}
+            Err(Failure::Wait { after: None, .. }) => ping.is_silent = true,
             Err(Failure::Wait {
                 after: Some(after), ..
             }) => {
                 self.ping = None;
                 self.pause_until = self.pause_until.max(now + after);
             }
+            Ok(()) | Err(_) if ping.is_silent => self.pause_until = now,
             Ok(()) | Err(_) => {
                 let soon = ping.paused_at + PAUSE_ANSWERED_MAX;
                 self.pause_until = self.pause_until.min(soon);

@@ -540,8 +540,10 @@ fn back_off_doubles_up_to_a_minute_and_minds_retry_after() {
 
 #[test]
 fn a_pause_is_15_s_at_most_while_odoo_answers_a_ping() {
-    // Each call fails, and each ping is answered: 1, 1.5, 3, 6 and 12 s, then 15 s each time.
-    let mut rig = Rig::new(1).fail([Fault::LostBefore; 7]);
+    // Each load fails, and each ping is answered: 1, 1.5, 3, 6 and 12 s, then 15 s each time.
+    let calls = [Fault::None; 2].into_iter().chain([Fault::LostBefore; 7]);
+    let mut rig = Rig::new(1);
+    rig.peer.faults = calls.collect();
     rig.peer.answers_pings = true;
     rig.run();
     assert_eq!(rig.now, Duration::from_millis(23_500 + 2 * 15_000));
@@ -570,6 +572,14 @@ fn a_link_that_is_back_in_a_long_pause_is_used_at_the_next_ping() {
     machine.answer(Input::Probed, at(125), Duration::ZERO, 0.5);
     machine.answer(Input::Failed(lost()), at(125), Duration::ZERO, 0.5);
     assert_eq!(machine.pause_left(at(125)), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn while_probes_fail_and_pings_are_answered_a_pause_is_5_s_at_most() {
+    let mut rig = Rig::new(1).fail([Fault::LostBefore; 7]);
+    rig.peer.answers_pings = true;
+    rig.run();
+    assert_eq!(rig.now, Duration::from_millis(5_500 + 4 * 5_000));
 }
 
 #[test]
