@@ -303,7 +303,12 @@ impl Machine {
                 self.idle = true;
                 return;
             }
-            Input::Taken(Some(jobs)) => return self.taken(jobs),
+            Input::Taken(Some(jobs)) => {
+                // What is sent next has failed at nothing yet.
+                self.failures = 0;
+                self.ping = None;
+                return self.taken(jobs);
+            }
             Input::Probed => {
                 self.probed = true;
                 self.refresh_at = now;

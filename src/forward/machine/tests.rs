@@ -583,6 +583,24 @@ fn while_probes_fail_and_pings_are_answered_a_pause_is_5_s_at_most() {
 }
 
 #[test]
+fn failures_before_documents_were_taken_do_not_lengthen_the_pause_of_their_call() {
+    let mut machine = Rig::new(1).machine;
+    let failed = || Input::Failed(Failure::wait("no answer"));
+    for input in [Input::Probed, Input::Refreshed] {
+        machine.answer(input, Duration::ZERO, Duration::ZERO, 0.5);
+    }
+    for _ in 0..9 {
+        machine.answer(failed(), Duration::ZERO, Duration::ZERO, 0.5);
+    }
+    let now = Duration::from_secs(45);
+    assert!(matches!(machine.next(now), Command::Take { .. }));
+    machine.answer(Input::Taken(Some(vec![job(1)])), now, Duration::ZERO, 0.5);
+    assert!(matches!(machine.next(now), Command::Load(_)));
+    machine.answer(failed(), now, Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(now), Some(Duration::from_secs(1)));
+}
+
+#[test]
 fn a_server_that_asks_for_time_gets_it_whatever_a_ping_answers() {
     let wait = |after| {
         Input::Failed(Failure::Wait {
