@@ -50,12 +50,22 @@ const FIRST_OUTAGE: (u64, u64) = (5, 9);
 const LATER_OUTAGES: (u64, u64) = (25, 8);
 /// Events that are read from the journal at a time.
 const EVENTS_READ: usize = 1_000;
+/// Bins and products that devices use: places are few, so that a stock of hours is no larger than
+/// one of minutes.
+const BINS_MAX: usize = 40;
+const PRODUCTS_MAX: usize = 100;
 /// How long Odoo may still work on a call when the demonstration is stopped.
 const CALL_END: Duration = Duration::from_secs(2);
 /// How long the gateway may take to open the serial line.
 const LINE_UP: Duration = Duration::from_secs(5);
 /// What a line of a transfer takes in the stand-in, so that batches are to be seen.
 const STAND_IN_DELAY: Duration = Duration::from_millis(2);
+
+/// The first of them.
+fn few(mut barcodes: Vec<String>, max: usize) -> Vec<String> {
+    barcodes.truncate(max);
+    barcodes
+}
 
 /// What the demonstration is to be.
 #[derive(Debug, Clone)]
@@ -231,8 +241,8 @@ impl Stage {
             site: self.config.site.to_string(),
             address,
             password: self.password.clone(),
-            bins: self.books.bins(),
-            products: self.books.products(),
+            bins: few(self.books.bins(), BINS_MAX),
+            products: few(self.books.products(), PRODUCTS_MAX),
             rate: options.rate,
             stop: AtomicBool::new(false),
         }
