@@ -1,6 +1,7 @@
 //! Configuration as meant. How it is written, and every fault in it at once: `config/read.rs`.
 
 mod keys;
+pub mod last;
 mod lot_pattern;
 mod meaning;
 mod read;

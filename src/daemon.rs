@@ -4,6 +4,7 @@
 
 mod assembling;
 mod housekeeping;
+pub mod opens;
 mod trust;
 
 use std::net::SocketAddr;
@@ -41,6 +42,9 @@ const FRESH_REFRESHES: u32 = 10;
 /// Why the daemon did not start; each names the thing and the remedy.
 #[derive(Debug, Error)]
 pub enum StartError {
+    /// Every fault of [`opens`] that prevents the start.
+    #[error("{}", .0.join("\n"))]
+    Opens(Vec<String>),
     /// A fault of ours.
     #[error("opening the files in data_dir broke off: {0}")]
     Broke(String),
@@ -56,6 +60,14 @@ pub enum StartError {
     Scanners(#[from] ScannersError),
     #[error(transparent)]
     Control(#[from] ControlError),
+}
+
+impl StartError {
+    /// Whether another start ends in the same way, because of the journal's file.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Journal(error) if error.is_damage())
+    }
 }
 
 /// A running gateway.
@@ -75,6 +87,14 @@ impl Daemon {
     /// Opens and binds everything, in the order in which it is cheap to fail, and starts it.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         tls::install_provider();
+        // Opening reads files: not on a thread that serves.
+        let looked_at = config.clone();
+        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at))
+            .await
+            .map_err(|error| StartError::Broke(error.to_string()))?;
+        if !faults.is_empty() {
+            return Err(StartError::Opens(faults));
+        }
         let board = Board::new();
         let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
         // Opening reads, and after a crash repairs: not on a thread that serves.

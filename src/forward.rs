@@ -92,6 +92,7 @@ impl Forwarder {
             site: None,
             client: None,
             refresh: Refresh::default(),
+            has_rights: false,
             board: self.board,
             config: self.config,
             rules: self.rules,
@@ -161,6 +162,8 @@ struct Hands {
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
+    /// Whether Odoo has confirmed since the start that the key's user has the rights that sending needs.
+    has_rights: bool,
     board: Board,
     started: Instant,
 }
@@ -290,6 +293,16 @@ impl Hands {
             view.api = api;
         });
         let warehouse = client.warehouse(&self.config.warehouse).await?;
+        if !self.has_rights {
+            // At the start, and not only when the first document is refused.
+            let missing = client.missing_rights().await?;
+            if !missing.is_empty() {
+                let message = format!("the key's user may not: {}", missing.join(", "));
+                let remedy = "give the key's user the right Inventory / User in Odoo";
+                return Err(Failure::stop(message, remedy).into());
+            }
+            self.has_rights = true;
+        }
         let zone = match &self.rules.time_zone {
             Some(zone) => zone.clone(),
             None => client.zone().await?.unwrap_or_else(clock::zone),

@@ -15,12 +15,14 @@ mod rejected;
 pub mod stored;
 mod tables;
 mod transaction;
+mod verify;
 mod writer;
 
 pub use inbox::{Accepted, AppendError, Inbox, Request};
 
 pub use open::{OpenError, WriterHandle};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
+pub use verify::{Verified, verify};
 
 use jiff::Timestamp;
 
@@ -88,9 +90,32 @@ pub enum Fatal {
     Record(#[from] stored::BadRecord),
     #[error("format {0} of the journal is not known")]
     Format(String),
+    /// redb found what it never writes.
+    #[error("storage: {0}")]
+    Damage(String),
     /// A fault of ours, found before it was written.
     #[error("broken invariant: {0}")]
     Invariant(String),
+}
+
+impl Fatal {
+    /// Whether the file itself is damaged, so that another start ends in the same way.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Record(_) | Self::Damage(_) => true,
+            Self::Storage(error) => match &**error {
+                redb::Error::Corrupted(_) => true,
+                // Not a file of redb: it tells by the first bytes.
+                redb::Error::Io(error) => matches!(
+                    error.kind(),
+                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
+                ),
+                _ => false,
+            },
+            Self::Format(_) | Self::Invariant(_) => false,
+        }
+    }
 }
 
 macro_rules! from_redb {

@@ -1,14 +1,15 @@
 //! The daemon's life: log, build, say that it is ready, run, drain with a deadline.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use stockrelay::config::{Loaded, Log};
+use stockrelay::config::{ConfigError, Loaded, Log, last};
 use stockrelay::daemon::Daemon;
 use stockrelay::demo;
 use stockrelay::view::cli::DemoArgs;
-use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DONE, EXIT_FAILED};
+use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
@@ -17,20 +18,62 @@ use tracing_subscriber::prelude::*;
 /// How long draining may take. What is not done by then is done after the next start: nothing is lost by it.
 const DRAIN: Duration = Duration::from_millis(8_500);
 
-pub async fn run(loaded: Loaded) -> Result<u8, u8> {
+/// The code of the alarm while the gateway runs with the last configuration that ran.
+const CONFIG_ALARM: &str = "configuration";
+
+/// A configuration that has a fault, and the file of the last one that ran, which is used instead.
+pub struct ConfigFault {
+    pub error: ConfigError,
+    pub used: PathBuf,
+}
+
+impl ConfigFault {
+    /// For people who see the status: file, line and fault, and what to do.
+    fn alarm(&self) -> String {
+        let what = match &self.error {
+            ConfigError::Missing(path) => {
+                format!("There is no configuration file {}", path.display())
+            }
+            ConfigError::Faults(faults) => {
+                let more = match faults.len() {
+                    0 | 1 => String::new(),
+                    many => format!(" (and {} more faults)", many - 1),
+                };
+                let first = faults.first().map(ToString::to_string);
+                format!(
+                    "The configuration has a fault: {}{more}",
+                    first.unwrap_or_default()
+                )
+            }
+        };
+        format!(
+            "{what}. The gateway runs with the last configuration that ran ({}): correct the fault, see that stockrelay config check accepts it, and restart the gateway.",
+            self.used.display()
+        )
+    }
+}
+
+/// Runs the daemon until a signal or a failure. `fault`: why `loaded` is the last configuration that
+/// ran, and not the one that is written.
+pub async fn run(loaded: Loaded, fault: Option<ConfigFault>) -> Result<u8, u8> {
     start_log(&loaded.config.log)?;
     let mut signals = Signals::new().map_err(|error| {
         error!(%error, "cannot listen for signals");
         EXIT_FAILED
     })?;
     info!(version = env!("CARGO_PKG_VERSION"), site = %loaded.config.site, "stockrelay starts");
+    if let Some(fault) = &fault {
+        error!("{}", fault.error);
+        error!("{}", fault.alarm());
+    }
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
-    let mut daemon = Daemon::start(loaded.config).await.map_err(|error| {
-        error!("{error:#}");
-        EXIT_FAILED
-    })?;
+    let mut daemon = start(&loaded).await?;
+    match &fault {
+        Some(fault) => daemon.board().alarm(CONFIG_ALARM, Some(fault.alarm())),
+        None => keep(loaded).await,
+    }
     tell(NotifyState::Ready);
 
     let failure = tokio::select! {
@@ -46,19 +89,50 @@ pub async fn run(loaded: Loaded) -> Result<u8, u8> {
         drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.ok(),
         () = signals.until_told_to_stop() => None,
     };
+    let mut is_damaged = false;
     match drained {
         Some(Ok(())) => {}
-        Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
+        Some(Err(fatal)) => {
+            is_damaged = fatal.is_damage();
+            error!("the journal did not end well: {fatal}");
+        }
         None => {
             warn!("stopped before all was drained: the journal has it, and the next start goes on");
         }
     }
     info!("stockrelay has stopped");
-    Ok(if failure.is_some() {
-        EXIT_FAILED
-    } else {
-        EXIT_DONE
+    Ok(match failure {
+        Some(_) if is_damaged => EXIT_DAMAGED,
+        Some(_) => EXIT_FAILED,
+        None => EXIT_DONE,
     })
+}
+
+async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
+    Daemon::start(loaded.config.clone()).await.map_err(|error| {
+        error!("{error:#}");
+        if error.is_damage() {
+            EXIT_DAMAGED
+        } else {
+            EXIT_FAILED
+        }
+    })
+}
+
+/// Keeps the configuration for a start at which the written one has a fault. That it cannot be kept
+/// is no reason to stop.
+async fn keep(loaded: Loaded) {
+    let data_dir = loaded.config.data_dir.clone();
+    let kept = tokio::task::spawn_blocking(move || last::keep(&loaded)).await;
+    let error = match kept {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    warn!(
+        "cannot write {}: {error}; without it, a fault in the configuration stops the gateway at its next start",
+        data_dir.join(last::FILE).display()
+    );
 }
 
 /// Exit code 0 only if it adds up.

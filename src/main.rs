@@ -11,7 +11,7 @@ use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
 use stockrelay::source::devices::hash_password;
-use stockrelay::view::check::{self, Finding, Level};
+use stockrelay::view::check::{self, Credentials, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
@@ -29,6 +29,15 @@ const PASSWORD_BYTES_MAX: u64 = 1_024;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     stockrelay::tls::install_provider();
+    // Before there are threads: rights are given up by the thread.
+    let checker = match &cli.command {
+        Command::Check { user } => {
+            let directory = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+            let credentials = Credentials::find(directory.as_deref());
+            Some((check::become_service(user), credentials))
+        }
+        _ => None,
+    };
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -36,7 +45,13 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_FAILED);
         }
     };
-    let code = runtime.block_on(run(&cli)).unwrap_or_else(|code| code);
+    let code = runtime.block_on(async {
+        match checker {
+            Some((whose, credentials)) => check(&cli, whose, &credentials).await,
+            None => run(&cli).await,
+        }
+    });
+    let code = code.unwrap_or_else(|code| code);
     // A read that hangs on a dying disk must not keep the process.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     ExitCode::from(code)
@@ -45,9 +60,11 @@ fn main() -> ExitCode {
 /// Runs one command; either way the answer is an exit code, and what went wrong was said.
 async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
-        Command::Run => life::run(load(&cli.config)?).await,
+        Command::Run => {
+            let (loaded, fault) = load_or_last(&cli.config)?;
+            life::run(loaded, fault).await
+        }
         Command::Demo(args) => life::demo(args).await,
-        Command::Check => check(cli).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
@@ -91,7 +108,8 @@ async fn top(socket: &Path) -> Result<u8, u8> {
     }
 }
 
-async fn check(cli: &Cli) -> Result<u8, u8> {
+async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u8, u8> {
+    print(&whose);
     let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -103,10 +121,15 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
                 }
                 missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
             }
+            let last = config::last::find(&cli.config, &environment());
+            print(&check::configuration_of_run(
+                last.as_ref().map(|last| &*last.file),
+            ));
             return Err(EXIT_CONFIG);
         }
     };
-    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let socket = socket(cli)?;
+    let running = check::running(&socket).await;
     let files: Vec<String> = loaded
         .files
         .iter()
@@ -121,11 +144,22 @@ async fn check(cli: &Cli) -> Result<u8, u8> {
     );
     findings.extend(check::machine(
         &loaded.config,
-        credentials.as_deref(),
+        credentials,
+        running,
         clock::now(),
     ));
-    findings.extend(check::odoo(&loaded.config.odoo, &loaded.config.orders).await);
-    findings.extend(check::daemon(&socket(cli)?).await);
+    let mut odoo = loaded.config.odoo.clone();
+    odoo.api_key_file = odoo.api_key_file.or_else(|| credentials.readable());
+    if odoo.api_key_file.is_some() {
+        findings.extend(check::odoo(&odoo, &loaded.config.orders).await);
+    } else {
+        let remedy = "start the service, then run `stockrelay check` again";
+        findings.push(Finding::warn(
+            "Odoo is not asked: only the service sees the key",
+            remedy,
+        ));
+    }
+    findings.extend(check::daemon(&socket).await);
     findings.iter().for_each(print);
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
     Ok(if failed { EXIT_FAILED } else { EXIT_DONE })
@@ -210,6 +244,24 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
+/// The configuration, or, while that has a fault, the last one that ran, with the fault.
+fn load_or_last(path: &Path) -> Result<(Loaded, Option<life::ConfigFault>), u8> {
+    let environment = environment();
+    let error = match config::load(path, &environment) {
+        Ok(loaded) => return Ok((loaded, None)),
+        Err(error) => error,
+    };
+    let Some(last) = config::last::find(path, &environment) else {
+        say(&error.to_string());
+        return Err(EXIT_CONFIG);
+    };
+    let fault = life::ConfigFault {
+        error,
+        used: last.file,
+    };
+    Ok((last.loaded, Some(fault)))
+}
+
 /// The environment as the configuration sees it: without the variable that says where the configuration is.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -229,7 +281,8 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     if cli.config == Path::new(CONFIG_DEFAULT) && !cli.config.exists() {
         return Ok(PathBuf::from(SOCKET_DEFAULT));
     }
-    Ok(load(&cli.config)?.config.control.socket)
+    // A daemon that runs with the last configuration is asked about what is wrong with the new one.
+    Ok(load_or_last(&cli.config)?.0.config.control.socket)
 }
 
 /// To standard error; when nobody listens there, that is no reason to fail.

@@ -74,6 +74,27 @@ impl Reader {
         value
     }
 
+    /// What is accepted, with a word on the quotes where they are what is wrong in a file: a text
+    /// without them, or (`in_quotes` false) a number or boolean with them.
+    fn mind_quotes(&self, key: &str, accepted: &str, in_quotes: bool) -> String {
+        let Some(written) = self.written.get(key) else {
+            return accepted.to_owned();
+        };
+        let name = key.rsplit('.').next().unwrap_or(key);
+        match (&written.origin, &written.value) {
+            (Origin::File(..), Value::String(text)) if !in_quotes && is_bare(text) => {
+                format!("{accepted}, without quotes: {name} = {text}")
+            }
+            (
+                Origin::File(..),
+                value @ (Value::Integer(_) | Value::Float(_) | Value::Boolean(_)),
+            ) if in_quotes => {
+                format!("{accepted}, in quotes: {name} = \"{}\"", describe(value))
+            }
+            _ => accepted.to_owned(),
+        }
+    }
+
     /// A text that `read` understands.
     pub fn parsed<T>(
         &mut self,
@@ -81,7 +102,8 @@ impl Reader {
         accepted: &str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Option<T> {
-        self.take(key, accepted, |written| {
+        let accepted = self.mind_quotes(key, accepted, true);
+        self.take(key, &accepted, |written| {
             written.value.as_str().and_then(read)
         })
     }
@@ -110,9 +132,10 @@ impl Reader {
     pub fn boolean(&mut self, key: &'static str, default: bool) -> bool {
         let read = |written: &Written| match &written.origin {
             Origin::Variable(_) => written.value.as_str()?.parse().ok(),
-            Origin::File(_) => written.value.as_bool(),
+            Origin::File(..) => written.value.as_bool(),
         };
-        self.take(key, "true or false", read).unwrap_or(default)
+        let accepted = self.mind_quotes(key, "true or false", false);
+        self.take(key, &accepted, read).unwrap_or(default)
     }
 
     pub fn integer<T: TryFrom<i64>>(
@@ -122,10 +145,11 @@ impl Reader {
         default: T,
     ) -> T {
         let accepted = format!("a whole number from {} to {}", range.start(), range.end());
+        let accepted = self.mind_quotes(key, &accepted, false);
         self.take(key, &accepted, |written| {
             let number = match &written.origin {
                 Origin::Variable(_) => written.value.as_str()?.parse().ok()?,
-                Origin::File(_) => written.value.as_integer()?,
+                Origin::File(..) => written.value.as_integer()?,
             };
             range.contains(&number).then(|| number.try_into().ok())?
         })
@@ -140,11 +164,12 @@ impl Reader {
             written(*range.start()),
             written(*range.end())
         );
+        let accepted = self.mind_quotes(key, &accepted, false);
         self.take(key, &accepted, |written| {
             let number: f64 = match (&written.origin, &written.value) {
                 (Origin::Variable(_), value) => value.as_str()?.parse().ok()?,
-                (Origin::File(_), Value::Integer(whole)) => i32::try_from(*whole).ok()?.into(),
-                (Origin::File(_), value) => value.as_float()?,
+                (Origin::File(..), Value::Integer(whole)) => i32::try_from(*whole).ok()?.into(),
+                (Origin::File(..), value) => value.as_float()?,
             };
             // Exact to a hundredth: what is finer is a typing error.
             range
@@ -209,6 +234,11 @@ impl Reader {
         }
         self.faults.extend(faults);
     }
+}
+
+/// Whether a text is a number or boolean that TOML takes without quotes.
+fn is_bare(text: &str) -> bool {
+    text.parse::<bool>().is_ok() || text.parse::<f64>().is_ok()
 }
 
 fn is_text(text: &str, bytes_max: usize) -> bool {

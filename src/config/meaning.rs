@@ -13,7 +13,7 @@ use super::{
 };
 use crate::event::Name;
 
-const DATA_DIR: &str = "/var/lib/stockrelay";
+pub(super) const DATA_DIR: &str = "/var/lib/stockrelay";
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
 /// `sockaddr_un` holds 108 bytes with the one that ends the path (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;

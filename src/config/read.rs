@@ -66,6 +66,9 @@ pub struct Loaded {
     pub config: Config,
     pub warnings: Vec<String>,
     pub files: Vec<PathBuf>,
+    /// The absolute path of the main file.
+    pub(super) main: PathBuf,
+    pub(super) written: written::Map,
 }
 
 /// Reads the configuration at `path`. `environment` is all of the process's: what does not start with
@@ -73,7 +76,16 @@ pub struct Loaded {
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
     let (files, mut written) = written::read_files(path)?;
     written::read_environment(environment, &mut written);
-    let mut reader = keys::Reader::new(written::directory(path), written);
+    understand(written::absolute(path), written, files)
+}
+
+/// What the keys and values mean, which `files` and the environment have.
+pub(super) fn understand(
+    main: PathBuf,
+    written: written::Map,
+    files: Vec<PathBuf>,
+) -> Result<Loaded, ConfigError> {
+    let mut reader = keys::Reader::new(written::directory(&main), written.clone());
     let mut warnings = Vec::new();
     let config = meaning::read(&mut reader, &mut warnings);
     reader.refuse_unknown();
@@ -82,6 +94,8 @@ pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, Con
             config,
             warnings,
             files,
+            main,
+            written,
         }),
         _ => Err(ConfigError::Faults(reader.faults)),
     }

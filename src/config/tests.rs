@@ -107,6 +107,7 @@ fn what_is_read_later_wins_down_to_the_single_key() {
         config,
         files,
         warnings,
+        ..
     } = loaded.unwrap();
     assert_eq!(config.site.as_str(), "ams2");
     assert_eq!(config.data_dir, dir.path().join("data"));
@@ -236,6 +237,17 @@ fn wrong_configurations_are_refused_with_the_remedy() {
         writeln!(all, "{}\n=> {text}\n", content.trim()).unwrap();
     }
     insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_typo_names_its_line_and_missing_or_needless_quotes() {
+    let main = format!(
+        "# the site\n{}[journal]\ndedup_days = \"30\"\nreserve = \"0.1\"\nbudgett = 1\n[log]\njson = \"true\"",
+        LEAST.replace("\"ams1\"", "12").replace("\"prod\"", "true")
+    );
+    insta::assert_snapshot!(faults(&[("config.toml", &main)], &[]));
+    let bare = LEAST.replace("\"ams1\"", "ams1");
+    insta::assert_snapshot!(faults(&[("config.toml", &bare)], &[]));
 }
 
 #[test]

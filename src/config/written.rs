@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
 use super::read::{ConfigError, Fault};
@@ -22,7 +23,8 @@ pub(super) struct Written {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
-    File(PathBuf),
+    /// The line is that of the key; `None` where it is not known.
+    File(PathBuf, Option<usize>),
     /// Its values are always texts, whatever the key wants.
     Variable(String),
 }
@@ -30,7 +32,8 @@ pub(super) enum Origin {
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::File(path) => write!(f, "{}", path.display()),
+            Self::File(path, Some(line)) => write!(f, "{}:{line}", path.display()),
+            Self::File(path, None) => write!(f, "{}", path.display()),
             Self::Variable(name) => write!(f, "variable {name}"),
         }
     }
@@ -41,8 +44,28 @@ pub(super) type Map = BTreeMap<String, Written>;
 
 /// What relative paths are relative to, wherever they are written.
 pub(super) fn directory(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let absolute = absolute(path);
     absolute.parent().unwrap_or(Path::new("/")).to_owned()
+}
+
+pub(super) fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The files that there are, readable or not, in the order in which they are read.
+pub(super) fn list_files(path: &Path) -> Vec<PathBuf> {
+    let mut files = vec![path.to_owned()];
+    files.extend(read_parts(&directory(path).join("config.d")).unwrap_or_default());
+    files
+}
+
+/// The text of a file, cut one byte after `bytes_max`.
+pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+    let mut text = String::new();
+    fs::File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// The file at `path`, then those of `config.d` beside it.
@@ -65,7 +88,7 @@ pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError
     let mut map = Map::new();
     for file in &files {
         match read_file(file) {
-            Ok(table) => flatten("", table, &Origin::File(file.clone()), &mut map),
+            Ok((table, lines)) => flatten("", table, (file, &lines), &mut map),
             Err(fault) => faults.push(fault),
         }
     }
@@ -99,15 +122,9 @@ fn read_parts(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read_file(path: &Path) -> Result<Table, Fault> {
-    let read = || -> io::Result<String> {
-        let mut text = String::new();
-        fs::File::open(path)?
-            .take(FILE_BYTES_MAX + 1)
-            .read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let text = read()
+/// The values of a file, and the line of each key.
+fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
+    let text = read_text(path, FILE_BYTES_MAX)
         .map_err(|error| fault_of_file(path.display().to_string(), format!("an error: {error}")))?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(fault_of_file(
@@ -115,7 +132,7 @@ fn read_file(path: &Path) -> Result<Table, Fault> {
             format!("more than {FILE_BYTES_MAX} bytes"),
         ));
     }
-    text.parse::<Table>().map_err(|error| {
+    let table = text.parse::<Table>().map_err(|error| {
         // The error's own text shows the line, which may hold a secret: only its place and kind are told.
         let before = &text[..error.span().map_or(0, |span| floor(&text, span.start))];
         let line = before.matches('\n').count() + 1;
@@ -130,7 +147,34 @@ fn read_file(path: &Path) -> Result<Table, Fault> {
             format!("{}:{line}:{column}", path.display()),
             format!("a fault of syntax: {}", error.message().replace('\n', ", ")),
         )
-    })
+    })?;
+    let mut lines = Lines::new();
+    if let Ok(spanned) = DeTable::parse(&text) {
+        note_lines("", spanned.get_ref(), &text, &mut lines);
+    }
+    Ok((table, lines))
+}
+
+/// From dotted key to the line on which it is written, counted from 1.
+type Lines = BTreeMap<String, usize>;
+
+fn note_lines(prefix: &str, table: &DeTable<'_>, text: &str, lines: &mut Lines) {
+    for (name, value) in table {
+        let key = join(prefix, name.get_ref());
+        let before = &text[..floor(text, name.span().start)];
+        lines.insert(key.clone(), before.matches('\n').count() + 1);
+        if let DeValue::Table(table) = value.get_ref() {
+            note_lines(&key, table, text, lines);
+        }
+    }
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
 }
 
 /// The last boundary between characters that is not after `index`.
@@ -150,17 +194,14 @@ fn fault_of_file(origin: String, found: String) -> Fault {
     }
 }
 
-fn flatten(prefix: &str, table: Table, origin: &Origin, map: &mut Map) {
+fn flatten(prefix: &str, table: Table, file: (&Path, &Lines), map: &mut Map) {
     for (name, value) in table {
-        let key = if prefix.is_empty() {
-            name
-        } else {
-            format!("{prefix}.{name}")
-        };
+        let key = join(prefix, &name);
         match value {
-            Value::Table(table) if !table.is_empty() => flatten(&key, table, origin, map),
+            Value::Table(table) if !table.is_empty() => flatten(&key, table, file, map),
             value => {
-                let origin = origin.clone();
+                let (path, lines) = file;
+                let origin = Origin::File(path.to_owned(), lines.get(&key).copied());
                 map.insert(key, Written { value, origin });
             }
         }

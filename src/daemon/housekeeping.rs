@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::trust::Trust;
 use crate::clock;
 use crate::document::State;
-use crate::journal::Journal;
+use crate::journal::{Journal, Totals};
 use crate::outcome::code;
 use crate::view::board::{self, Board};
 
@@ -35,10 +35,7 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             () = cancel.cancelled() => return,
             _ = look.tick() => {}
         }
-        let full = journal.totals().full;
-        board.alarm("journal-full", full.then(|| {
-            "The journal is full: nothing more is taken. Restore the link to Odoo, free disk space, or raise journal.budget.".to_owned()
-        }));
+        board.alarm("journal-full", why_full(&journal.totals()));
         if is_due(&mut looked, ALARM_EVERY) {
             let is_on = is_any_unscanned(&journal);
             let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
@@ -75,6 +72,16 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             {}
         }
     }
+}
+
+/// Why nothing is taken, and what to do about it; `None` while readings are taken.
+fn why_full(totals: &Totals) -> Option<String> {
+    let text = if totals.disk_full {
+        "The disk of the journal is full: nothing more is taken. Remove files or enlarge the disk that data_dir is on; journal.budget does not help."
+    } else {
+        "The journal is full: nothing more is taken. Restore the link to Odoo, so that what is posted can be pruned, or raise journal.budget."
+    };
+    totals.full.then(|| text.to_owned())
 }
 
 /// Whether a document is parked because Odoo moved more than was scanned.
@@ -155,6 +162,23 @@ mod tests {
         };
         journal.inbox().append(vec![Err(old)]).await.unwrap();
         journal
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such_and_the_budget_is_not_blamed() {
+        let totals = |full, disk_full| Totals {
+            full,
+            disk_full,
+            ..Totals::default()
+        };
+        assert_eq!(why_full(&totals(false, false)), None);
+        let disk = why_full(&totals(true, true)).unwrap();
+        assert!(
+            disk.starts_with("The disk of the journal is full"),
+            "{disk}"
+        );
+        let budget = why_full(&totals(true, false)).unwrap();
+        assert!(budget.contains("raise journal.budget"), "{budget}");
     }
 
     #[tokio::test]

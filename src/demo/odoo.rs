@@ -49,6 +49,8 @@ pub const DATABASE: &str = "standin";
 pub const API_KEY: &str = "standin-user-key";
 /// The key of somebody who may write master data: for tests.
 pub const ADMIN_API_KEY: &str = "standin-admin-key";
+/// Of a user who may read, and has no right to change stock.
+pub const NO_RIGHTS_API_KEY: &str = "standin-reader-key";
 
 /// The time zone of the user's preferences, as Odoo's own demonstration data has it.
 const USER_ZONE: &str = "Europe/Brussels";
@@ -101,6 +103,7 @@ impl StandIn {
             .route("/web/version", get(version))
             .route("/json/2/{model}/{method}", any(call))
             .route("/jsonrpc", post(json_rpc::call))
+            .route("/web/database/list", post(databases))
             .fallback(async || Refusal::Database)
             .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
             .with_state(Arc::clone(&shared));
@@ -197,6 +200,7 @@ async fn call(
 enum Caller {
     User,
     Admin,
+    Reader,
 }
 
 impl Caller {
@@ -204,8 +208,14 @@ impl Caller {
         match self {
             Self::User => 7,
             Self::Admin => 2,
+            Self::Reader => 8,
         }
     }
+}
+
+/// As Odoo with `list_db` does (`web.controllers.database.Database.list`).
+async fn databases() -> Response {
+    json(&json!({"jsonrpc": "2.0", "id": null, "result": [DATABASE]}))
 }
 
 /// Database, route, body and key, in the order in which Odoo looks at them.
@@ -229,6 +239,7 @@ fn admit(verb: &Method, headers: &HeaderMap) -> Result<Caller, Refusal> {
     match key {
         Some(API_KEY) => Ok(Caller::User),
         Some(ADMIN_API_KEY) => Ok(Caller::Admin),
+        Some(NO_RIGHTS_API_KEY) => Ok(Caller::Reader),
         Some(_) => Err(Refusal::Key("Invalid apikey")),
         None => Err(Refusal::Key(
             "User not authenticated, use an API Key with a Bearer Authorization header.",

@@ -386,7 +386,9 @@ impl Driver {
             let (entries, keep) = (entries.clone(), keep.clone());
             match self.journal.inbox().append_and_keep(entries, keep).await {
                 Ok(accepted) => break accepted,
-                Err(AppendError::Full | AppendError::Share) => tokio::time::sleep(FULL_WAIT).await,
+                Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
+                    tokio::time::sleep(FULL_WAIT).await;
+                }
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         };
@@ -403,7 +405,9 @@ impl Driver {
         loop {
             match self.journal.inbox().keep(changes.clone()).await {
                 Ok(()) => break,
-                Err(AppendError::Full | AppendError::Share) => tokio::time::sleep(FULL_WAIT).await,
+                Err(AppendError::Full | AppendError::Disk | AppendError::Share) => {
+                    tokio::time::sleep(FULL_WAIT).await;
+                }
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         }

@@ -487,7 +487,11 @@ impl Copy {
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    builder.set_cache_size(CACHE_BYTES);
+    // A page that the disk has changed is found here, and the copy is fetched again: redb would panic
+    // when it reads that page, at each start anew.
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true);
     builder
 }
 

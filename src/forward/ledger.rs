@@ -450,7 +450,7 @@ impl Ledger {
             match ask().await {
                 Ok(answer) => return Ok(answer),
                 Err(AppendError::Stopped) => return Err(Ended::JournalStopped),
-                Err(AppendError::Full | AppendError::Share) => tokio::select! {
+                Err(AppendError::Full | AppendError::Disk | AppendError::Share) => tokio::select! {
                     () = self.cancel.cancelled() => return Err(Ended::Cancelled),
                     () = tokio::time::sleep(FULL_PAUSE) => {}
                 },

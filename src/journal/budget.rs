@@ -76,6 +76,11 @@ impl Budget {
         self.full
     }
 
+    /// Whether it is the disk that is full, and not the budget.
+    pub fn is_disk_full(&self) -> bool {
+        self.disk_full
+    }
+
     /// Whether the last part of the budget is in use.
     pub fn is_scarce(&self) -> bool {
         self.scarce

@@ -31,11 +31,16 @@ pub enum Accepted {
 /// Why nothing was kept. The source must not acknowledge.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AppendError {
-    /// The disk budget or the disk is used up. Recovers by itself; the device keeps the message and sends it again.
+    /// The disk budget is used up. Recovers by itself; the device keeps the message and sends it again.
     #[error(
         "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
     )]
     Full,
+    /// The file system has no room, whatever the budget is. Recovers by itself.
+    #[error(
+        "the disk of the journal is full: remove files or enlarge the disk that data_dir is on"
+    )]
+    Disk,
     /// The journal is nearly full, and the device holds more than its share of it. Recovers by
     /// itself.
     #[error(
@@ -51,7 +56,7 @@ impl AppendError {
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full | Self::Share)
+        matches!(self, Self::Full | Self::Disk | Self::Share)
     }
 }
 

@@ -1,9 +1,13 @@
 //! Opening the journal: one process, a file that is a journal, and what is in memory read back.
 
+use std::any::Any;
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Once, RwLock};
 use std::thread::JoinHandle;
 
 use redb::backends::FileBackend;
@@ -24,6 +28,8 @@ use crate::config;
 
 /// The version of the tables' layout. A newer one is refused, never guessed at.
 const FORMAT: &[u8] = b"1";
+/// The journal is the daemon's alone, whatever the umask: members of its group may not write it.
+const FILE_MODE: u32 = 0o600;
 
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -36,8 +42,85 @@ pub enum OpenError {
     InUse { path: PathBuf, pid: String },
     #[error("journal {path} has format {found}, and this version knows only {known}: run the version that wrote it, or a newer one", path = .path.display(), known = String::from_utf8_lossy(FORMAT))]
     Format { path: PathBuf, found: String },
-    #[error("journal {path} cannot be opened ({source}): keep a copy of the file for support; the gateway starts empty once it is moved away", path = .path.display())]
+    /// Whatever the file holds: its rights, or the disk below it.
+    #[error("journal {path} cannot be opened ({source}): give this user the right to read and write it, and see that the disk is well", path = .path.display())]
+    Unusable { path: PathBuf, source: Box<Fatal> },
+    #[error(
+        "journal {path} is damaged ({source}): what Odoo has is safe there and devices still have what was not acknowledged, but what waits for Odoo is in this file alone. Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again",
+        path = .path.display()
+    )]
     Damaged { path: PathBuf, source: Box<Fatal> },
+}
+
+impl OpenError {
+    /// Whether another start ends in the same way, until a person has done something.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. } | Self::Format { .. })
+    }
+}
+
+/// A journal up to this is verified at each start. A larger one would delay the start by seconds on
+/// a slow disk: `stockrelay check` verifies it.
+pub const VERIFIED_BYTES_MAX: u64 = 64 << 20;
+
+/// The journal's file in the data directory, and the file that is locked while a process has it.
+pub(super) const FILE: &str = "journal.redb";
+pub(super) const LOCK: &str = "lock";
+
+/// While this lives, a panic of redb on this thread prints nothing: it is caught and told in our
+/// words. redb panics where a damaged page holds what it never writes.
+pub(super) struct Quiet(());
+
+thread_local! {
+    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
+    static WAS_REDB: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Quiet {
+    pub(super) fn begin() -> Self {
+        static HOOK: Once = Once::new();
+        HOOK.call_once(|| {
+            let usual = panic::take_hook();
+            panic::set_hook(Box::new(move |info| {
+                let is_redb = info
+                    .location()
+                    .is_some_and(|at| at.file().contains("/redb-"));
+                WAS_REDB.set(is_redb);
+                if !(is_redb && IS_QUIET.get()) {
+                    usual(info);
+                }
+            }));
+        });
+        IS_QUIET.set(true);
+        Self(())
+    }
+}
+
+impl Drop for Quiet {
+    fn drop(&mut self) {
+        IS_QUIET.set(false);
+    }
+}
+
+/// Why the writer panicked: the file is damaged, or a fault of ours.
+fn panicked(panic: &(dyn Any + Send)) -> Fatal {
+    if WAS_REDB.get() {
+        return Fatal::Damage(words(panic));
+    }
+    Fatal::Invariant("the journal's writer panicked".to_owned())
+}
+
+/// What a panic of redb says, without "internal error".
+pub(super) fn words(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    match text {
+        Some(text) if !text.contains("unreachable code") => {
+            format!("a page holds what the gateway never wrote ({text})")
+        }
+        _ => "a page holds what the gateway never wrote".to_owned(),
+    }
 }
 
 /// The writer's thread: wait for it to be sure that the file is closed.
@@ -64,14 +147,20 @@ impl Journal {
             source,
         })?;
         let lock = lock(data_dir)?;
-        let path = data_dir.join("journal.redb");
-        let damaged = |source: Fatal| OpenError::Damaged {
-            path: path.clone(),
-            source: Box::new(source),
+        let path = data_dir.join(FILE);
+        let damaged = |source: Fatal| {
+            let (path, source) = (path.clone(), Box::new(source));
+            if source.is_damage() {
+                OpenError::Damaged { path, source }
+            } else {
+                OpenError::Unusable { path, source }
+            }
         };
+        let _quiet = Quiet::begin();
+        let caught = |panic: Box<dyn Any + Send>| damaged(Fatal::Damage(words(&*panic)));
         let disk = Disk::beside(&path);
-        let created = create(config, &path, &disk);
-        let database = created.map_err(|error| match error {
+        let created = catch_unwind(AssertUnwindSafe(|| create(config, &path, &disk)));
+        let database = created.map_err(caught)?.map_err(|error| match error {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse {
                 path: path.clone(),
                 pid: "that does not say its number".to_owned(),
@@ -79,7 +168,10 @@ impl Journal {
             other => damaged(other.into()),
         })?;
         let file = (path.clone(), lock);
-        Self::start(database, Some(file), disk, config).map_err(|error| match error {
+        let started = catch_unwind(AssertUnwindSafe(|| {
+            Self::start(database, Some(file), disk, config)
+        }));
+        started.map_err(caught)?.map_err(|error| match error {
             Fatal::Format(found) => OpenError::Format {
                 path: path.clone(),
                 found,
@@ -116,6 +208,7 @@ impl Journal {
         totals.bytes = budget.file_bytes();
         totals.budget_bytes = budget.budget_bytes();
         totals.full = budget.is_full();
+        totals.disk_full = budget.is_disk_full();
         let (sender, receiver) = watch::channel(totals);
         let (inbox, requests) = Inbox::new();
         let database = Arc::new(database);
@@ -139,7 +232,12 @@ impl Journal {
             .spawn(move || {
                 // Held as long as the file is open.
                 let _lock = lock;
-                writer.run(requests)
+                let _quiet = Quiet::begin();
+                catch_unwind(AssertUnwindSafe(|| writer.run(requests))).unwrap_or_else(|panic| {
+                    let fatal = panicked(&*panic);
+                    tracing::error!("the journal stops: {fatal}");
+                    Err(fatal)
+                })
             })
             .map_err(|error| {
                 Fatal::Invariant(format!("cannot start the journal's thread: {error}"))
@@ -161,9 +259,16 @@ fn create(
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(FILE_MODE)
         .open(path)?;
+    let file_bytes = file.metadata()?.len();
     let storage = Insisting::new(FileBackend::new(file)?, disk.clone());
-    builder(config).create_with_backend(storage)
+    // A page that the disk has changed must not become another quantity: all are read and held
+    // against their checksums, where that keeps no device waiting.
+    let is_quick = file_bytes <= VERIFIED_BYTES_MAX;
+    builder(config)
+        .set_check_integrity_on_open(is_quick)
+        .create_with_backend(storage)
 }
 
 fn builder(config: &config::Journal) -> Builder {
@@ -192,12 +297,13 @@ fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
         path: data_dir.to_owned(),
         source,
     };
-    let path = data_dir.join("lock");
+    let path = data_dir.join(LOCK);
     let mut file = File::options()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(FILE_MODE)
         .open(path)
         .map_err(unusable)?;
     match file.try_lock() {
@@ -247,6 +353,15 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::KEPT)?;
     write.open_table(tables::META)?.insert("format", FORMAT)?;
     write.commit()?;
+    Ok(())
+}
+
+/// Reads what an opening reads, for a verification: fails where the records are damaged, and where
+/// the format is not known.
+pub(super) fn read_all(database: &Database) -> Result<(), Fatal> {
+    make_tables(database)?;
+    let (kept, _) = read_back(database)?;
+    Held::open(database, kept.totals.last_seq)?;
     Ok(())
 }
 

@@ -62,6 +62,8 @@ pub struct Totals {
     pub budget_bytes: u64,
     /// At the limit: nothing is acknowledged.
     pub full: bool,
+    /// It is the disk that is full, and not the budget.
+    pub disk_full: bool,
     /// Rises with each commit of this process.
     pub commits: u64,
     /// Rises with each device clock that this process has kept.
@@ -173,6 +175,7 @@ impl Journal {
     pub fn totals(&self) -> Totals {
         let mut totals = self.totals.borrow().clone();
         totals.full |= self.disk.is_waiting();
+        totals.disk_full |= self.disk.is_waiting();
         totals
     }
 

@@ -12,7 +12,7 @@ use crate::event::Rejection;
 pub const REJECTED_MAX: u64 = 100_000;
 /// What their records may take is the budget divided by this; on disk it is up to twice as much: a tenth.
 pub const BUDGET_DIVISOR: u64 = 20;
-/// What goes at once at the most, in front of a new one or past its time.
+/// What goes at once at the most because it is past its time.
 const REMOVED_MAX: usize = 2_000;
 /// Where `META` has the bytes of all the records, so that opening need not read them.
 const BYTES: &str = "rejected_bytes";
@@ -33,28 +33,38 @@ impl<'a> Rejections<'a> {
         Ok(Self { table, bytes })
     }
 
-    /// Keeps one, and makes room for it.
+    /// Keeps one.
     pub fn append(
         &mut self,
         number: u64,
         rejection: &Rejection,
-        bytes_max: u64,
         written: &mut Written,
     ) -> Result<(), Fatal> {
         let record = stored::rejection_in(rejection)?;
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
         self.table.insert(number, record.as_slice())?;
-        for _ in 0..REMOVED_MAX {
-            if self.table.len()? <= REJECTED_MAX && self.bytes <= bytes_max {
+        Ok(())
+    }
+
+    /// Removes the oldest beyond the limits: all at once, since one by one costs as much as to
+    /// write them.
+    fn trim(&mut self, bytes_max: u64, written: &mut Written) -> Result<(), Fatal> {
+        let surplus = self.table.len()?.saturating_sub(REJECTED_MAX);
+        let bytes_surplus = self.bytes.saturating_sub(bytes_max);
+        let (mut count, mut bytes, mut last) = (0, 0, None);
+        for entry in self.table.iter()? {
+            if count >= surplus && bytes >= bytes_surplus {
                 break;
             }
-            let Some((_, oldest)) = self.table.pop_first()? else {
-                break;
-            };
-            let gone = oldest.value().len() as u64;
-            self.bytes = self.bytes.saturating_sub(gone);
-            written.removed += gone;
+            let (number, record) = entry?;
+            (count, bytes) = (count + 1, bytes + record.value().len() as u64);
+            last = Some(number.value());
+        }
+        if let Some(last) = last {
+            self.table.retain_in(..=last, |_, _| false)?;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            written.removed += bytes;
         }
         Ok(())
     }
@@ -79,8 +89,15 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// Notes the bytes of all records. To be called once, at the end of the transaction.
-    pub fn close(self, write: &WriteTransaction) -> Result<(), Fatal> {
+    /// Makes room and notes the bytes of all records. To be called once, at the end of the
+    /// transaction.
+    pub fn close(
+        mut self,
+        write: &WriteTransaction,
+        bytes_max: u64,
+        written: &mut Written,
+    ) -> Result<(), Fatal> {
+        self.trim(bytes_max, written)?;
         write
             .open_table(tables::META)?
             .insert(BYTES, self.bytes.to_le_bytes().as_slice())?;

@@ -83,7 +83,11 @@ impl<'a> Transaction<'a> {
             self.flush_ids()?;
         }
         if let Some(rejections) = self.rejections.take() {
-            rejections.close(self.write)?;
+            rejections.close(
+                self.write,
+                self.limits.rejected_bytes_max,
+                &mut self.written,
+            )?;
         }
         self.held.write(self.write, self.kept.totals.last_seq)?;
         Ok(self.written)
@@ -141,12 +145,11 @@ impl<'a> Transaction<'a> {
     fn append_rejection(&mut self, rejection: &Rejection) -> Result<Accepted, Fatal> {
         self.kept.totals.rejected += 1;
         let number = self.kept.totals.rejected;
-        let bytes_max = self.limits.rejected_bytes_max;
         let rejections = match &mut self.rejections {
             Some(rejections) => rejections,
             none => none.insert(Rejections::open(self.write)?),
         };
-        rejections.append(number, rejection, bytes_max, &mut self.written)?;
+        rejections.append(number, rejection, &mut self.written)?;
         Ok(Accepted::Rejected {
             code: rejection.code,
             message: rejection.message.clone(),

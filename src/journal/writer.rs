@@ -142,6 +142,7 @@ impl Writer {
         totals.bytes = self.budget.file_bytes();
         totals.budget_bytes = self.budget.budget_bytes();
         totals.full = self.budget.is_full();
+        totals.disk_full = self.budget.is_disk_full();
         self.totals.send_replace(totals.clone());
     }
 }
@@ -181,6 +182,9 @@ fn next(waiting: &mut FairQueue<Request>, budget: &Budget, held: &Held) -> Optio
 }
 
 fn refusal(budget: &Budget, held: &Held, lane: &Lane) -> Option<AppendError> {
+    if budget.is_disk_full() {
+        return Some(AppendError::Disk);
+    }
     if budget.is_full() {
         return Some(AppendError::Full);
     }

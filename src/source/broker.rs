@@ -61,6 +61,11 @@ const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// Of messages that are ignored, one in so much time is logged.
 const IGNORED_LOG: Duration = Duration::from_secs(10);
 
+/// Whether the daemon can read the password and the certificates.
+pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
+    options::options(config, site).map(drop)
+}
+
 /// The client, before it runs.
 pub struct Broker {
     driver: Driver,
@@ -343,7 +348,8 @@ impl Driver {
         //   never sent them under these packet ids.
         self.eventloop.state.events.clear();
 
-        let why = describe(error);
+        let (host, port) = self.eventloop.mqtt_options.broker_address();
+        let why = describe(error, &format!("{host}:{port}"));
         let held = self
             .connected
             .take()
@@ -376,7 +382,14 @@ fn is_malformed(error: &ConnectionError) -> bool {
 }
 
 /// What is wrong and what to do, for a person.
-fn describe(error: &ConnectionError) -> String {
+fn describe(error: &ConnectionError, broker: &str) -> String {
+    let text = error.to_string();
+    if text.contains("InvalidContentType") {
+        // In rustls' words: the first bytes are of no TLS record.
+        return format!(
+            "what answers at {broker} does not speak TLS: set mqtt.broker.url to mqtt://..., or to the port on which the broker speaks TLS"
+        );
+    }
     match error {
         ConnectionError::MqttState(StateError::Deserialization(
             PacketError::PayloadSizeLimitExceeded(bytes),
@@ -388,19 +401,25 @@ fn describe(error: &ConnectionError) -> String {
         ConnectionError::ConnectionRefused(
             ConnectReturnCode::BadUserNamePassword | ConnectReturnCode::NotAuthorized,
         ) => {
-            "the broker refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
-                .to_owned()
+            format!(
+                "the broker {broker} refuses the gateway: check mqtt.broker.username and mqtt.broker.password_file"
+            )
         }
         ConnectionError::MqttState(StateError::Deserialization(PacketError::Io(error))) => {
-            format!("the connection to the broker broke: {error}")
+            format!("the connection to the broker {broker} broke: {error}")
         }
         ConnectionError::Tls(error) => {
-            format!("TLS with the broker failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca")
+            format!(
+                "TLS with the broker {broker} failed: {error}; check the host in mqtt.broker.url and mqtt.broker.ca"
+            )
         }
         ConnectionError::NetworkTimeout => format!(
-            "the broker did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
+            "the broker {broker} did not answer within {CONNECT_TIMEOUT_S} s: check mqtt.broker.url and the network"
         ),
-        error => error.to_string(),
+        ConnectionError::Io(error) => format!(
+            "cannot connect to the broker {broker}: {error}; see that it runs, and that host and port in mqtt.broker.url are right"
+        ),
+        _ => format!("broker {broker}: {text}"),
     }
 }
 

@@ -102,6 +102,11 @@ pub(super) fn stamp(file: &Path) -> Option<Stamp> {
     })
 }
 
+/// Whether the daemon can read the list.
+pub fn check(file: &Path) -> Result<(), DevicesError> {
+    read(file).map(drop)
+}
+
 /// Reads the list; every hash in it is one that can be verified here.
 pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     let unreadable = |reason: String| DevicesError::Unreadable {

@@ -2,14 +2,16 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod journal;
 mod odoo;
+mod service;
 
 use std::fmt;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use odoo::odoo;
+pub use service::{Credentials, become_service, running};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,13 +20,12 @@ use super::client::{Client, ClientError};
 use super::snapshot::Status;
 use super::table::{plain, size, span};
 use crate::config::{self, Config};
+use crate::daemon::opens::{self, Effect};
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;
 /// Below so much free disk, in bytes, nothing works for long.
 const FREE_BYTES_MIN: u64 = 64 << 20;
-/// The name of the systemd credential that holds the key where no file is named.
-const CREDENTIAL: &str = "odoo-api-key";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -83,39 +84,52 @@ impl fmt::Display for Finding {
 }
 
 /// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo`].
+/// `running` is the process of the daemon that answers, if one does.
 #[must_use]
-pub fn machine(config: &Config, credentials: Option<&Path>, now: Timestamp) -> Vec<Finding> {
-    let mut findings = vec![data_dir(&config.data_dir)];
+pub fn machine(
+    config: &Config,
+    credentials: &Credentials,
+    running: Option<i32>,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let mut findings: Vec<_> = opens::open_all(config, running)
+        .into_iter()
+        .map(|opened| match opened.fault {
+            None => Finding::ok(format!("{} {}", opened.key, opened.what)),
+            Some(fault) => Finding::fail(fault, effect(opened.effect)),
+        })
+        .collect();
     findings.extend(disk(config));
+    findings.extend(journal::journal(&config.data_dir));
     findings.push(clock(now));
     findings.extend(key(&config.odoo, credentials));
     findings.extend(config.listen.as_ref().map(listen).unwrap_or_default());
-    if config.listen.is_none() && config.broker.is_none() {
-        findings.push(Finding::fail(
-            "no source: neither mqtt.listen nor mqtt.broker is configured",
-            "add [mqtt.listen] or [mqtt.broker]",
-        ));
-    }
     findings
 }
 
-fn data_dir(path: &Path) -> Finding {
-    let shown = path.display();
-    let probe = path.join(format!(".check-{}", std::process::id()));
-    match std::fs::File::create_new(&probe) {
-        Ok(_) => {
-            drop(std::fs::remove_file(&probe));
-            Finding::ok(format!("data directory {shown} can be written"))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Finding::warn(
-            format!("data directory {shown} is not there yet"),
-            "`stockrelay run` makes it if it may; under systemd StateDirectory= does",
-        ),
-        Err(error) => Finding::fail(
-            format!("data directory {shown} cannot be written by this user: {error}"),
-            "run the check as the daemon's user, or give it the directory, or change data_dir",
-        ),
+fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::NoStart => "`stockrelay run` does not start with this",
+        Effect::LinkHeld => "`stockrelay run` starts, and sends nothing to Odoo",
     }
+}
+
+/// Which configuration `run` uses while this one has a fault: the one in the file `last`, or none.
+#[must_use]
+pub fn configuration_of_run(last: Option<&Path>) -> Finding {
+    if let Some(last) = last {
+        return Finding::warn(
+            format!(
+                "`stockrelay run` uses the last configuration that ran, {}",
+                last.display()
+            ),
+            "correct the faults above and restart",
+        );
+    }
+    Finding::fail(
+        "`stockrelay run` uses no configuration: it ends with exit code 64",
+        "correct the faults above",
+    )
 }
 
 /// Whether the disk has room for what the journal may still grow.
@@ -163,45 +177,22 @@ fn clock(now: Timestamp) -> Finding {
     }
 }
 
-fn key(odoo: &config::Odoo, credentials: Option<&Path>) -> Vec<Finding> {
-    let path: PathBuf = match (&odoo.api_key_file, credentials) {
-        (Some(path), _) => path.clone(),
-        (None, Some(directory)) => directory.join(CREDENTIAL),
-        (None, None) => {
-            return vec![Finding::fail(
-                "no Odoo API key: odoo.api_key_file is not set, and there is no systemd credential odoo-api-key here",
-                "name the file in odoo.api_key_file; a credential is seen by the service alone",
-            )];
-        }
+/// The key where no file is named, and who may read a file that is named. Whether that file can be
+/// read is in the list of [`opens`].
+fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
+    let Some(path) = &odoo.api_key_file else {
+        return Some(credentials.finding());
     };
     let shown = path.display();
-    let content = match std::fs::read_to_string(&path) {
-        Ok(content) => content,
-        Err(error) => {
-            return vec![Finding::fail(
-                format!("Odoo API key {shown} cannot be read: {error}"),
-                "make one in Odoo (Preferences, Account Security) and put it there, alone, readable for the daemon's user",
-            )];
-        }
-    };
-    let key = content.trim();
-    if key.is_empty() || key.contains(char::is_whitespace) {
-        return vec![Finding::fail(
-            format!("Odoo API key {shown} is empty or holds more than the key"),
-            "the file holds the key alone",
-        )];
-    }
-    let mut findings = vec![Finding::ok(format!("Odoo API key {shown} can be read"))];
-    let mode = std::fs::metadata(&path).map_or(0, |file| file.permissions().mode() & 0o777);
-    if mode & 0o037 != 0 {
-        findings.push(Finding::warn(
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then(|| {
+        Finding::warn(
             format!(
                 "Odoo API key {shown} has mode {mode:04o}: others than the daemon can reach it"
             ),
-            format!("chmod 0600 {shown}"),
-        ));
-    }
-    findings
+            format!("chown stockrelay {shown} && chmod 600 {shown}"),
+        )
+    })
 }
 
 fn listen(listen: &config::Listen) -> Vec<Finding> {
@@ -236,7 +227,12 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         span(status.uptime_s)
     );
     let mut findings = vec![Finding::ok(up)];
-    if status.journal.full {
+    if status.journal.disk_full {
+        findings.push(Finding::fail(
+            "the disk of the journal is full: nothing is acknowledged",
+            "remove files or enlarge the disk that data_dir is on",
+        ));
+    } else if status.journal.full {
         findings.push(Finding::fail(
             "the journal is full: nothing is acknowledged",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
@@ -279,33 +275,17 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_there_alone_and_for_few_eyes() {
+    fn a_key_that_others_can_reach_is_warned_about() {
         let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("odoo-api-key");
-        let levels = |odoo: &config::Odoo| -> Vec<Level> {
-            key(odoo, Some(directory.path()))
-                .iter()
-                .map(|f| f.level)
-                .collect()
-        };
-        let odoo = config::Odoo::new("http://127.0.0.1:8069", "db");
-        assert_eq!(levels(&odoo), [Level::Fail], "missing");
-        std::fs::write(&path, "key and more\n").unwrap();
-        assert_eq!(levels(&odoo), [Level::Fail], "more than the key");
+        let path = directory.path().join("odoo.key");
         std::fs::write(&path, "0123abcd\n").unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
-        assert_eq!(levels(&odoo), [Level::Ok]);
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
-        assert_eq!(levels(&odoo), [Level::Ok, Level::Warn]);
-        assert_eq!(key(&odoo, None)[0].level, Level::Fail);
-    }
-
-    #[test]
-    fn the_check_leaves_nothing_behind() {
-        let directory = tempfile::tempdir().unwrap();
-        assert_eq!(data_dir(directory.path()).level, Level::Ok);
-        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
-        assert_eq!(data_dir(&directory.path().join("no")).level, Level::Warn);
+        let mut odoo = config::Odoo::new("http://127.0.0.1:8069", "db");
+        odoo.api_key_file = Some(path.clone());
+        for (mode, is_warned) in [(0o400, false), (0o600, false), (0o640, true), (0o644, true)] {
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+            let finding = key(&odoo, &Credentials::default());
+            assert_eq!(finding.is_some(), is_warned, "{mode:o}");
+        }
     }
 
     #[test]

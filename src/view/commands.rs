@@ -24,6 +24,8 @@ pub const EXIT_FAILED: u8 = 1;
 /// The arguments or the configuration are wrong.
 pub const EXIT_USAGE: u8 = 2;
 pub const EXIT_CONFIG: u8 = 64;
+/// The journal is damaged, or of a version that this one does not know.
+pub const EXIT_DAMAGED: u8 = 65;
 /// The daemon is not running.
 pub const EXIT_NO_DAEMON: u8 = 69;
 

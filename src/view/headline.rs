@@ -26,14 +26,18 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
         _ => format!("{} safe here", be(waiting, "scan")),
     };
     let (mood, mut sentence) = if status.journal.full {
-        let sentence =
-            format!("The journal is full: nothing more is taken until there is room; {safe}");
+        let what = if status.journal.disk_full {
+            "The disk is full"
+        } else {
+            "The journal is full"
+        };
+        let sentence = format!("{what}: nothing more is taken until there is room; {safe}");
         (Mood::Bad, sentence)
     } else {
         match status.odoo.link {
             Link::Held => (
                 Mood::Bad,
-                format!("Odoo does not let the gateway in; {safe}"),
+                format!("Nothing goes to Odoo until a person puts the link right; {safe}"),
             ),
             Link::Down => {
                 let down = status.odoo.since.map_or(String::new(), |since| {

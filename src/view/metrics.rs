@@ -1,8 +1,10 @@
-//! `/metrics` in Prometheus' text format and `/healthz`, on `control.metrics`.
+//! `/metrics` in the form that the scraper asks for, and `/healthz`, on `control.metrics`.
 //!
 //! Both are made from one [`Status`] at the time of asking, so they add up as it does. `docs/metrics.md` lists the names.
 //! Healthy means that the gateway takes what is scanned: a link to Odoo that is down is what it is built to
 //! outlast, and no reason to restart it.
+
+mod format;
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use prometheus_client::collector::Collector;
@@ -20,14 +22,13 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::format::Format;
 use super::board::Link;
 use super::control::Gateway;
 use super::snapshot::Status;
 
 /// A scrape is short: a connection that lasts longer is of no use to anyone.
 pub const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);
-
-const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 pub fn router(gateway: Gateway) -> Router {
     Router::new()
@@ -36,11 +37,18 @@ pub fn router(gateway: Gateway) -> Router {
         .with_state(gateway)
 }
 
-async fn metrics(State(gateway): State<Gateway>) -> impl IntoResponse {
+async fn metrics(State(gateway): State<Gateway>, asked: HeaderMap) -> impl IntoResponse {
+    // A header may come in several lines, which are one list (RFC 9110, 5.3).
+    let accept: Vec<&str> = asked
+        .get_all(header::ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .collect();
+    let format = Format::of(&accept.join(","));
     match gateway.status().await {
         Some(Ok(status)) => {
-            let headers = [(header::CONTENT_TYPE, CONTENT_TYPE)];
-            (StatusCode::OK, headers, text(status))
+            let headers = [(header::CONTENT_TYPE, format.content_type())];
+            (StatusCode::OK, headers, text(status, format))
         }
         Some(Err(error)) => failed(format!("{error}\n")),
         None => failed("the metrics could not be made\n".to_owned()),
@@ -55,7 +63,8 @@ fn failed(why: String) -> (StatusCode, [(header::HeaderName, &'static str); 1], 
 async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
     // The writer holds the other end of the watch: when it is gone, so is the writer.
     let stopped = gateway.journal.watch().has_changed().is_err();
-    let reasons = reasons(gateway.journal.totals().full, stopped);
+    let totals = gateway.journal.totals();
+    let reasons = reasons(totals.full, totals.disk_full, stopped);
     if reasons.is_empty() {
         (StatusCode::OK, Json(serde_json::json!({"ok": true})))
     } else {
@@ -64,9 +73,11 @@ async fn healthz(State(gateway): State<Gateway>) -> impl IntoResponse {
     }
 }
 
-fn reasons(full: bool, stopped: bool) -> Vec<&'static str> {
+fn reasons(full: bool, disk_full: bool, stopped: bool) -> Vec<&'static str> {
     let mut reasons = Vec::new();
-    if full {
+    if disk_full {
+        reasons.push("the disk of the journal is full: nothing is acknowledged");
+    } else if full {
         reasons.push("the journal is full: nothing is acknowledged");
     }
     if stopped {
@@ -76,7 +87,7 @@ fn reasons(full: bool, stopped: bool) -> Vec<&'static str> {
 }
 
 /// All metrics of one status.
-fn text(status: Status) -> String {
+fn text(status: Status, format: Format) -> String {
     let mut registry = Registry::with_prefix("stockrelay");
     registry.register_collector(Box::new(Metrics(status)));
     let mut text = String::new();
@@ -84,7 +95,10 @@ fn text(status: Status) -> String {
     if encode(&mut text, &registry).is_err() {
         text.clear();
     }
-    text
+    match format {
+        Format::OpenMetrics => text,
+        Format::Text => format::to_text(&text),
+    }
 }
 
 #[derive(Debug)]

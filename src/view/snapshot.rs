@@ -92,6 +92,9 @@ pub struct JournalSize {
     pub budget_bytes: u64,
     /// At the limit: nothing is acknowledged.
     pub full: bool,
+    /// It is the disk that is full, and not the budget.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disk_full: bool,
     /// Durable commits since the daemon started.
     pub commits: u64,
     /// The `seq` of the newest event; 0 before the first.
@@ -173,6 +176,7 @@ impl Status {
                 bytes: totals.bytes,
                 budget_bytes: totals.budget_bytes,
                 full: totals.full,
+                disk_full: totals.disk_full,
                 commits: totals.commits,
                 last_seq: totals.last_seq,
             },

@@ -493,7 +493,7 @@ fn a_file_that_is_no_journal_is_named_with_the_remedy() {
         .unwrap_err()
         .to_string();
     assert!(
-        error.contains("journal.redb") && error.contains("moved away"),
+        error.contains("journal.redb is damaged") && error.contains("`mv "),
         "{error}"
     );
 }

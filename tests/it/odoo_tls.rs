@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 
 /// A stand-in, and what takes TLS off in front of it.
 struct Odoo {
-    _stand_in: StandIn,
+    stand_in: StandIn,
     address: SocketAddr,
     acceptor: JoinHandle<()>,
     dir: tempfile::TempDir,
@@ -68,7 +68,7 @@ impl Odoo {
             }
         });
         Self {
-            _stand_in: stand_in,
+            stand_in,
             address,
             acceptor,
             dir,
@@ -158,4 +158,85 @@ async fn an_odoo_ca_that_is_no_certificate_is_named() {
         said.contains("odoo.key") && said.contains("correct odoo.ca"),
         "{said}"
     );
+}
+
+/// What a person reads in the status.
+async fn words(url: &str) -> String {
+    let failure = Client::new(&config::Odoo::new(url, DATABASE))
+        .unwrap()
+        .version()
+        .await
+        .unwrap_err();
+    assert!(matches!(failure, Failure::Wait { .. }), "{failure:?}");
+    failure.to_string()
+}
+
+#[tokio::test]
+async fn an_odoo_that_is_away_or_unknown_to_the_name_server_is_named_with_url_and_host() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let text = words(&url).await;
+    assert!(
+        text.contains(&format!("cannot connect to Odoo at {url}")),
+        "{text}"
+    );
+    assert!(text.contains("see that Odoo runs there"), "{text}");
+    let text = words("https://odoo.invalid").await;
+    for part in [
+        "the host odoo.invalid",
+        "https://odoo.invalid",
+        "name server",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn https_against_an_http_port_and_the_reverse_name_the_scheme_to_set() {
+    let odoo = Odoo::start().await;
+    let plain = odoo.stand_in.url().replace("http:", "https:");
+    let text = words(&plain).await;
+    assert!(
+        text.contains("does not speak https: set odoo.url to http://"),
+        "{text}"
+    );
+    assert!(text.contains(&plain) && !text.contains("corrupt"), "{text}");
+    let text = words(&format!("http://127.0.0.1:{}", odoo.address.port())).await;
+    assert!(text.contains("https"), "{text}");
+}
+
+#[tokio::test]
+async fn a_wrong_database_or_warehouse_is_named_with_those_that_there_are() {
+    let odoo = Odoo::start().await;
+    let stopped = async |database: &str, api: config::Api| {
+        let config = config::Odoo {
+            api_key_file: Some(odoo.file("odoo.key")),
+            api,
+            user: Some("gateway".to_owned()),
+            ..config::Odoo::new(&odoo.stand_in.url(), database)
+        };
+        let failure = Client::new(&config).unwrap().warehouse("W9").await;
+        let failure = failure.unwrap_err();
+        assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
+        failure.to_string()
+    };
+    for api in [config::Api::Json2, config::Api::JsonRpc] {
+        let text = stopped("prodd", api).await;
+        for part in [
+            &odoo.stand_in.url(),
+            "no database \"prodd\"",
+            &format!("it has {DATABASE}"),
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let text = stopped(DATABASE, api).await;
+        for part in [
+            "no warehouse with the code \"W9\"",
+            "\"WH\" (",
+            "set odoo.warehouse",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
 }

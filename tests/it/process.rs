@@ -296,3 +296,44 @@ async fn a_second_process_is_told_the_first_ones_number() {
     );
     process.publish("1").await;
 }
+
+/// Typed while the terminal starts, before anything is on the screen.
+#[tokio::test]
+#[ignore = "needs tmux"]
+async fn top_takes_the_keys_that_are_typed_at_once() {
+    let process = Process::start().await;
+    let server = format!("stockrelay-{}", std::process::id());
+    let tmux = |arguments: &[&str]| {
+        let done = Command::new("tmux")
+            .args(["-L", &server])
+            .args(arguments)
+            .status();
+        assert!(done.expect("tmux is installed").success(), "{arguments:?}");
+    };
+    let binary = env!("CARGO_BIN_EXE_stockrelay");
+    for start in 0..10 {
+        let ended = process.dir.path().join(format!("ended-{start}"));
+        let top = format!(
+            "{binary} --socket {} top && touch {}",
+            process.socket().display(),
+            ended.display()
+        );
+        tmux(&["new-session", "-d", "-s", "top", &top]);
+        tmux(&["send-keys", "-t", "top", "?", "?", "q"]);
+        let begun = clock::instant();
+        while !ended.exists() {
+            assert!(begun.elapsed() < SOON, "start {start}: it ignores the keys");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // The session has the same name each time.
+        while Command::new("tmux")
+            .args(["-L", &server, "has-session", "-t", "top"])
+            .stderr(Stdio::null())
+            .status()
+            .unwrap()
+            .success()
+        {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use rust_decimal::Decimal;
 
 use super::measures::{Measured, settle};
-use super::{By, Context, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
+use super::{By, Context, Fit, Item, Known, KnownProduct, Meaning, Unclear, UnitOf};
 use crate::decode::gs1::{Element, ElementString, Gtin, Unit};
 use crate::decode::nomenclature::{Found, Value};
 use crate::event::Measures;
@@ -35,6 +35,8 @@ struct Details {
     /// The count of (37), or what a rule of the site's says without a unit: in what the code stands
     /// for.
     count: Option<Decimal>,
+    /// The count of (37) alone.
+    items: Option<Decimal>,
     /// What may be the product's quantity: GS1's measures first, then those of the site's rules.
     measures: Vec<Measured>,
     /// Weights and dimensions as they are printed.
@@ -201,6 +203,7 @@ impl Details {
             quantity: (elements.count().or_else(|| elements.variable_count())).map(Decimal::from),
             weight_kg: elements.net_weight_kg(),
             count: elements.count().map(Decimal::from),
+            items: elements.count().map(Decimal::from),
             measures: Vec::new(),
             printed: Measures::new(),
         };
@@ -323,12 +326,39 @@ impl Details {
         };
         if let Some(product) = product {
             settle(&mut item, product, &self.measures, known)?;
+            self.check_items(&item, product, known)?;
         } else {
             // What its unit is nobody knows yet: items are counted in what the code stands for.
             let items = self.measures.iter().find(|measured| measured.is_count());
             item.quantity = item.quantity.or(items.map(|items| items.value));
         }
         Ok((item, product.map(|product| product.id)))
+    }
+
+    /// (37) counts items. Of a code that stands for a product's own unit, such as kilograms, so
+    /// many items are no quantity.
+    fn check_items(
+        &self,
+        item: &Item,
+        product: &KnownProduct,
+        known: &dyn Known,
+    ) -> Result<(), Unclear> {
+        let (Some(items), Some(own)) = (self.items, product.unit) else {
+            return Ok(());
+        };
+        let measured = Measured::gs1(items, Unit::Piece);
+        let is_quantity = product.units == Decimal::ONE && item.quantity == Some(items);
+        let is_measured = |other: &Measured| matches!(known.convert(other.value, other.unit, own), Fit::Is(value) if value == items);
+        if is_quantity
+            && known.convert(items, measured.unit, own) == Fit::Foreign
+            && !self.measures.iter().any(is_measured)
+        {
+            return Err(Unclear::Measure {
+                product: product.name.clone(),
+                measure: measured.describe(),
+            });
+        }
+        Ok(())
     }
 }
 

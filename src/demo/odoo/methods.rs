@@ -31,7 +31,7 @@ pub fn rights(caller: Caller, model: &str, method: &str) -> Result<(), Refusal> 
         _ if caller == Caller::Admin => true,
         "delete" => model == picking::LINE,
         "access" => model != "ir.model.data" && !confirms,
-        _ => works_with,
+        _ => works_with && caller != Caller::Reader,
     };
     if allowed {
         Ok(())

@@ -270,6 +270,29 @@ fn a_damaged_copy_is_thrown_away() {
 }
 
 #[test]
+fn a_copy_with_a_damaged_page_is_thrown_away_or_right() {
+    use std::os::unix::fs::FileExt as _;
+    let (dir, copy) = filled();
+    drop(copy);
+    let path = dir.path().join(FILE);
+    let bytes = std::fs::read(&path).unwrap();
+    let mut thrown_away = 0;
+    for page in 0..bytes.len() / 4_096 {
+        std::fs::write(&path, &bytes).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        let at = page as u64 * 4_096;
+        file.write_all_at(&[0xa5; 4_096], at).unwrap();
+        drop(Copy::open_last(dir.path(), "http://odoo", "prod"));
+        let copy = Copy::open(dir.path(), "a").unwrap();
+        match copy.product("400").unwrap() {
+            Found::Nothing => thrown_away += 1,
+            found => assert_eq!(id(found), Some(10), "page {page}"),
+        }
+    }
+    assert!(thrown_away > 3, "{thrown_away}");
+}
+
+#[test]
 fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
     let dir = tempfile::tempdir().unwrap();
     let last = |url, database| Copy::open_last(dir.path(), url, database).unwrap();

@@ -82,20 +82,35 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
             cut(answer.location.unwrap_or_default())
         )),
         (401, _) => key_refused("HTTP 401"),
-        (404, None) => Failure::stop(
-            "Odoo does not know the database (HTTP 404, no JSON)",
-            "correct odoo.database or odoo.url",
-        ),
+        (404, None) => unknown_database(),
         (404, Some(error)) if error.name != "odoo.exceptions.MissingError" => {
             lacking(&cut(&error.message))
         }
         (_, Some(error)) => of_document(&error),
+        (400, None) if is_https_port(answer.body) => Failure::wait(
+            "what answers at odoo.url speaks https on this port: set odoo.url to https://...",
+        ),
         // Bisected, so that one document that is too large or that a proxy dislikes is found and parked.
         (400..500, None) => Failure::person(format!("HTTP {} without Odoo's words", answer.status)),
         (status, None) => Failure::wait(format!(
             "HTTP {status} without Odoo's words: Odoo or a proxy before it is in trouble"
         )),
     }
+}
+
+/// What nginx and Apache answer where https is spoken (HTTP 400, in English in every language).
+fn is_https_port(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    text.contains("plain HTTP request was sent to HTTPS port")
+        || text.contains("speaking plain HTTP to an SSL-enabled server port")
+}
+
+/// The client names the database.
+pub(super) fn unknown_database() -> Failure {
+    Failure::stop(
+        "Odoo does not know the database (HTTP 404, no JSON)",
+        "correct odoo.database or odoo.url",
+    )
 }
 
 /// The same of an answer of `/jsonrpc`, where Odoo's own errors come with the status 200.

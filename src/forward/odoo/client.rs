@@ -15,7 +15,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::answer::{Answer, CallError, understand, understand_rpc};
+use super::answer::{self, Answer, CallError, understand, understand_rpc};
+use super::away::{self, lost, words};
 use super::dialect::Dialect;
 use super::wire::{self, Login, Wire};
 use crate::clock;
@@ -291,7 +292,38 @@ impl Client {
         }
         let sent = request.send().await;
         self.note_time(&sent);
-        receive(sent, understand).await
+        match receive(sent, understand).await {
+            Err(CallError::Failed(failure)) if failure == answer::unknown_database() => {
+                Err(self.unknown_database().await.unwrap_or(failure).into())
+            }
+            answered => answered,
+        }
+    }
+
+    /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`: Odoo
+    /// has the database.
+    async fn unknown_database(&self) -> Option<Failure> {
+        let database = self.database.to_str().unwrap_or_default();
+        let has = match self.databases().await {
+            Some(names) if names.iter().any(|name| name == database) => return None,
+            Some(names) => format!("it has {}", away::list(&names)),
+            None => "it does not tell which it has".to_owned(),
+        };
+        Some(Failure::stop(
+            format!("Odoo at {} has no database {database:?}; {has}", self.base),
+            "set odoo.database to the name of the database, or correct odoo.url",
+        ))
+    }
+
+    /// The databases that there are; `None` where Odoo does not tell them.
+    async fn databases(&self) -> Option<Vec<String>> {
+        let request = self
+            .http
+            .post(format!("{}/web/database/list", self.base))
+            .json(&json!({"jsonrpc": "2.0", "id": 1, "params": {}}));
+        let told = receive(request.send().await, understand_rpc).await.ok()?;
+        let names: Vec<String> = serde_json::from_value(told).ok()?;
+        (!names.is_empty()).then_some(names)
     }
 
     /// A question of `/jsonrpc` that is about no records.
@@ -333,7 +365,16 @@ impl Client {
         };
         let login = self.login(0);
         let args = json!([login.database, user, login.key, {}]);
-        let answer = self.service("common", "authenticate", &args).await?;
+        let answer = match self.service("common", "authenticate", &args).await {
+            // Odoo answers the same when its database server is away: the list tells which it is.
+            Err(failure @ Failure::Wait { .. }) => {
+                if self.databases().await.is_none() {
+                    return Err(failure);
+                }
+                return Err(self.unknown_database().await.unwrap_or(failure));
+            }
+            answer => answer?,
+        };
         let uid = answer.as_i64().ok_or_else(|| {
             Failure::stop(
                 format!("Odoo does not accept the API key for the user {user:?}"),
@@ -465,38 +506,4 @@ async fn receive(
         retry_after: header(&response, &RETRY_AFTER),
         body: &body,
     })
-}
-
-/// No answer: whether Odoo did it is unknown.
-fn lost(error: &reqwest::Error) -> Failure {
-    Failure::Wait {
-        message: words(error),
-        after: None,
-        // Once connected, a large call may be what Odoo or a proxy gave up on.
-        slow: !error.is_connect(),
-    }
-}
-
-/// An error with its causes, which say what happened; the URL holds nothing secret but helps nobody.
-fn words(error: &reqwest::Error) -> String {
-    let what = if error.is_connect() {
-        "cannot connect to Odoo"
-    } else if error.is_timeout() {
-        "Odoo did not answer in time (odoo.timeout_s)"
-    } else {
-        "the link to Odoo broke"
-    };
-    let mut text = what.to_owned();
-    let mut cause = std::error::Error::source(error);
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    // In rustls' words. People see this in the status, without a `check`.
-    if text.contains("UnknownIssuer") {
-        text.push_str(
-            "; set odoo.ca to the PEM file of the authority that signed the server's certificate",
-        );
-    }
-    text
 }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::away;
 use super::client::Client;
 use super::master::{PAGE_ROWS, text_or_false, yes};
 use super::order::Backorders;
@@ -117,10 +118,7 @@ impl Client {
             )
             .await?;
         let [warehouse] = found.as_slice() else {
-            return Err(Failure::stop(
-                format!("Odoo has {} warehouses with the code {code:?}", found.len()),
-                "set odoo.warehouse to the short name of one that the key's user may see",
-            ));
+            return Err(self.no_such_warehouse(code, found.len()).await?);
         };
         let kinds = [
             &warehouse.int_type_id,
@@ -181,6 +179,35 @@ impl Client {
                 "turn on Storage Locations in the settings of Odoo's Inventory",
             )
         })
+    }
+
+    /// Names the warehouses that the key's user sees.
+    async fn no_such_warehouse(&mut self, code: &str, found: usize) -> Result<Failure, Failure> {
+        #[derive(Deserialize)]
+        struct Row {
+            code: String,
+            name: String,
+        }
+        let fields = ["code", "name"];
+        let rows: Vec<Row> = self
+            .search("stock.warehouse", &json!([]), &fields, PAGE_ROWS)
+            .await?;
+        let names: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{:?} ({})", row.code, row.name))
+            .collect();
+        let count = match found {
+            0 => "no warehouse",
+            _ => "more than one warehouse",
+        };
+        let has = match names.as_slice() {
+            [] => "the key's user sees none".to_owned(),
+            names => format!("the key's user sees {}", away::list(names)),
+        };
+        Ok(Failure::stop(
+            format!("Odoo has {count} with the code {code:?}; {has}"),
+            "set odoo.warehouse to the code (in Odoo: Short Name) of the warehouse that this site is",
+        ))
     }
 
     /// The operation types of the warehouse that are in use.

@@ -79,7 +79,7 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
                 return Settled::Kept(delivery, verdicts);
             }
             Err(AppendError::Stopped) => return Settled::Stopped,
-            Err(full @ (AppendError::Full | AppendError::Share)) => {
+            Err(full @ (AppendError::Full | AppendError::Disk | AppendError::Share)) => {
                 // After a reconnect the broker has sent it again: this copy is not the one to wait with.
                 // Without QoS there is no promise, and nobody would send it again.
                 if delivery.publish.qos == QoS::AtMostOnce

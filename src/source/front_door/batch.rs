@@ -273,7 +273,9 @@ impl Batch {
             rejected: 0,
             stopped,
         };
-        if let (Err(AppendError::Full), true) = (keeps, self.publishes.is_empty()) {
+        if let (Err(AppendError::Full | AppendError::Disk), true) =
+            (keeps, self.publishes.is_empty())
+        {
             // The alarm says that it is full; a client that subscribes over and over must not fill
             // the log.
             tracing::debug!("the journal is full: a session is kept in memory alone");

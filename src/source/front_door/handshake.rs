@@ -63,8 +63,12 @@ pub enum Rejected {
     Fault(#[from] Fault),
     #[error("MQTT version: 3.1.1 and 5 are spoken here")]
     Version,
-    #[error("{reason} (client id {client_id:?})")]
-    Refused { reason: String, client_id: String },
+    #[error("{reason} ({who})")]
+    Refused {
+        reason: String,
+        /// What the client calls itself.
+        who: String,
+    },
     #[error("closed without a CONNECT")]
     Closed,
 }
@@ -103,7 +107,8 @@ where
     };
     let version = connect.version;
     let packet_bytes_max = connect.packet_bytes_max;
-    let client_id = connect.client_id.chars().take(64).collect::<String>();
+    let user = connect.login.as_ref().map(|login| login.username.as_str());
+    let who = who(origin.certified.as_deref(), user, &connect.client_id);
     enter(io, shared, origin, standing, connect, stop)
         .await
         .map_err(|refusal| {
@@ -113,9 +118,31 @@ where
             }
             Rejected::Refused {
                 reason: said(refusal).to_owned(),
-                client_id,
+                who,
             }
         })
+}
+
+/// The names that a client gives itself, for the log: the certificate's, the user name, and the client
+/// id. An empty one names nobody and is left out.
+fn who(certified: Option<&str>, user: Option<&str>, client_id: &str) -> String {
+    let names = [
+        ("certificate", certified),
+        ("user name", user),
+        ("client id", Some(client_id)),
+    ];
+    let given: Vec<String> = names
+        .into_iter()
+        .filter_map(|(what, name)| Some((what, name.filter(|name| !name.is_empty())?)))
+        .map(|(what, name)| {
+            let name: String = name.chars().take(64).collect();
+            format!("{what} {name:?}")
+        })
+        .collect();
+    if given.is_empty() {
+        return "neither a user name nor a client id".to_owned();
+    }
+    given.join(", ")
 }
 
 async fn first<S>(io: &mut Io<S>, packet_bytes_max: usize) -> Result<First, Rejected>
@@ -320,5 +347,22 @@ fn said(refusal: Refusal) -> &'static str {
         Refusal::WillQos => "the last will has QoS 2: at most QoS 1 is supported with MQTT 5",
         Refusal::TooLarge => "the last will is larger than 16 KiB",
         Refusal::AnswerTooLarge => "the client's Maximum Packet Size is too small for the CONNACK",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_login_is_logged_with_the_names_that_the_client_gave() {
+        assert_eq!(who(None, Some("pda-07"), ""), "user name \"pda-07\"");
+        assert_eq!(
+            who(None, Some("pda-07"), "x"),
+            "user name \"pda-07\", client id \"x\""
+        );
+        assert_eq!(who(None, Some(""), "pda-07"), "client id \"pda-07\"");
+        assert_eq!(who(Some("pda-07"), None, ""), "certificate \"pda-07\"");
+        assert_eq!(who(None, None, ""), "neither a user name nor a client id");
     }
 }

@@ -42,6 +42,11 @@ impl Meter {
         self.bytes
     }
 
+    /// Whether so much waits in all sessions that none should send further ahead of its client.
+    pub fn is_scarce(&self) -> bool {
+        self.all.load(Ordering::Relaxed) > ALL_BYTES_MAX / 2
+    }
+
     /// Whether the oldest messages have to go, so that other sessions find room.
     pub fn is_over(&self) -> bool {
         let all = self.all.load(Ordering::Relaxed);

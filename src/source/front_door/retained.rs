@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::message::{Content, Expiry};
-use super::stored::{self, PropertiesV1};
+use super::stored::{self, KeptProperties};
 use super::wire::Qos;
 use crate::journal::KeepChange;
 
@@ -32,13 +32,18 @@ pub struct RetainedFull;
 
 impl Retained {
     /// What was kept before the last restart.
-    pub fn restore(kept: Vec<(String, Vec<u8>)>, properties: Vec<(String, PropertiesV1)>) -> Self {
+    pub fn restore(
+        kept: Vec<(String, Vec<u8>)>,
+        properties: Vec<(String, KeptProperties)>,
+    ) -> Self {
         let mut retained = Self::default();
         for (topic, payload) in kept {
             retained.set(topic, Content::plain(payload.into(), true));
         }
         for (topic, kept) in properties {
-            if let Some(mut content) = retained.messages.get(&topic).cloned() {
+            let content = retained.messages.get(&topic).cloned();
+            if let Some(mut content) = content.filter(|content| kept.belong_to(&content.payload)) {
+                let kept = kept.properties;
                 content.qos = match kept.qos {
                     0 => Qos::AtMostOnce,
                     1 => Qos::AtLeastOnce,
@@ -168,4 +173,32 @@ fn weight(topic: &str, content: &Content) -> usize {
 
 fn is_tasks(topic: &str) -> bool {
     topic.rsplit('/').next() == Some(TASKS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::front_door::stored::Kept;
+
+    #[test]
+    fn properties_of_a_payload_that_an_older_version_replaced_are_ignored() {
+        let content = Content {
+            qos: Qos::AtMostOnce,
+            properties: vec![1, 1].into(),
+            ..Content::plain("first".into(), true)
+        };
+        let value = stored::properties_value(&content).unwrap();
+        for (payload, properties) in [("first", &[1, 1][..]), ("second", &[])] {
+            let Some(Kept::Properties(topic, kept)) = stored::read("properties/a", &value) else {
+                panic!("no properties");
+            };
+            let payloads = vec![("a".to_owned(), payload.as_bytes().to_vec())];
+            let retained = Retained::restore(payloads, vec![(topic, kept)]);
+            let (_, found) = retained.below("a").next().unwrap();
+            assert_eq!(&found.payload, payload.as_bytes());
+            assert_eq!(&found.properties, properties);
+            let is_plain = found.qos == Qos::AtLeastOnce;
+            assert_eq!(is_plain, properties.is_empty());
+        }
+    }
 }

@@ -30,8 +30,12 @@ use crate::journal::KeepChange;
 const QUEUE_MAX: usize = 10_000;
 /// And their bytes.
 const QUEUE_BYTES_MAX: usize = 2 << 20;
+/// Messages for which an empty queue keeps room.
+const QUEUE_KEPT: usize = 16;
 /// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum may be lower.
 pub const IN_FLIGHT_MAX: u16 = 64;
+/// And where clients that do not acknowledge hold much of the memory for messages.
+const IN_FLIGHT_SCARCE: u16 = 8;
 /// After this a message that was not acknowledged is written to disk.
 const UNACKED_MAX: Duration = Duration::from_secs(5);
 /// The longest that a session lives without a connection, in seconds: 7 days. MQTT 3.1.1 sessions live as long.
@@ -58,7 +62,8 @@ struct State {
     stored: bool,
     subscriptions: Vec<Filter>,
     queue: VecDeque<Message>,
-    queued: Meter,
+    /// The bytes of both: what waits, and what is in flight.
+    held: Meter,
     in_flight: VecDeque<InFlight>,
     receptions: Receptions,
     next_pkid: u16,
@@ -115,7 +120,7 @@ impl Session {
     /// Its messages count among those of all sessions that share `all`.
     #[must_use]
     pub fn metered(self, all: &Arc<AtomicUsize>) -> Self {
-        self.state().queued = Meter::new(Arc::clone(all));
+        self.state().held = Meter::new(Arc::clone(all));
         self
     }
 
@@ -163,7 +168,7 @@ impl Session {
         };
         let is_free = |id: &u16| state.in_flight.iter().all(|sent| sent.pkid != *id);
         match kept.pkid.filter(is_free) {
-            Some(pkid) => state.in_flight.push_back(InFlight {
+            Some(pkid) => state.push_in_flight(InFlight {
                 pkid,
                 message,
                 sent: false,
@@ -262,8 +267,10 @@ impl Session {
         }
         changes.push(self.kept(&mut state));
         state.queue.retain(|message| message.qos != Qos::AtMostOnce);
-        let left = state.queue.iter().map(Message::bytes).sum();
-        state.queued.set(left);
+        let in_flight = state.in_flight.iter().map(|sent| sent.message.bytes());
+        let left = state.queue.iter().map(Message::bytes).chain(in_flight);
+        let left = left.sum();
+        state.held.set(left);
         self.store_unsaved(&mut state, None, changes);
         false
     }
@@ -295,7 +302,7 @@ impl Session {
         state.stored = false;
         state.subscriptions.clear();
         state.queue.clear();
-        state.queued.set(0);
+        state.held.set(0);
         state.in_flight.clear();
         let received = state.receptions.clear();
         changes.extend(received.into_iter().map(|pkid| self.unreceived(pkid)));
@@ -364,14 +371,23 @@ impl State {
     }
 
     fn push(&mut self, message: Message) {
-        self.queued.add(message.bytes());
+        self.held.add(message.bytes());
         self.queue.push_back(message);
     }
 
     fn pop(&mut self) -> Option<Message> {
         let message = self.queue.pop_front()?;
-        self.queued.subtract(message.bytes());
+        self.held.subtract(message.bytes());
+        // A queue that was long once gives its memory back.
+        if self.queue.capacity() > QUEUE_KEPT && self.queue.len() < self.queue.capacity() / 4 {
+            self.queue.shrink_to(QUEUE_KEPT.max(self.queue.len() * 2));
+        }
         Some(message)
+    }
+
+    fn push_in_flight(&mut self, sent: InFlight) {
+        self.held.add(sent.message.bytes());
+        self.in_flight.push_back(sent);
     }
 
     fn number(&mut self) -> u64 {

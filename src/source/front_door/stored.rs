@@ -75,6 +75,7 @@ pub struct MissedV3 {
 #[derive(Debug, Serialize, Deserialize)]
 enum Properties {
     V1(PropertiesV1),
+    V2(PropertiesV2),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +85,36 @@ pub struct PropertiesV1 {
     pub properties: Vec<u8>,
     /// Unix seconds at which the message expires.
     pub expires_s: Option<i64>,
+}
+
+/// An older version writes the payload of a retained message and not its properties: these belong
+/// to the payload with this hash only.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PropertiesV2 {
+    pub properties: PropertiesV1,
+    /// The first bytes of the payload's BLAKE3 hash.
+    pub payload_hash: [u8; 8],
+}
+
+/// The properties of a retained message, understood.
+#[derive(Debug, PartialEq, Eq)]
+pub struct KeptProperties {
+    pub properties: PropertiesV1,
+    payload_hash: Option<[u8; 8]>,
+}
+
+impl KeptProperties {
+    /// Whether they were written with this payload, as far as that is known.
+    pub fn belong_to(&self, payload: &[u8]) -> bool {
+        self.payload_hash
+            .is_none_or(|hash| hash == payload_hash(payload))
+    }
+}
+
+fn payload_hash(payload: &[u8]) -> [u8; 8] {
+    let mut first = [0; 8];
+    first.copy_from_slice(&blake3::hash(payload).as_bytes()[..8]);
+    first
 }
 
 /// A missed message, understood.
@@ -107,7 +138,7 @@ pub enum Kept {
     Missed(Name, String, u64, KeptMissed),
     Received(Name, String, u16),
     Retained(String, Vec<u8>),
-    Properties(String, PropertiesV1),
+    Properties(String, KeptProperties),
 }
 
 pub fn session_key(device: &Name, client_id: &str) -> String {
@@ -169,7 +200,7 @@ pub fn properties_value(content: &Content) -> Option<Vec<u8>> {
     let plain = content.qos == Qos::AtLeastOnce
         && content.properties.is_empty()
         && content.expiry.is_none();
-    let properties = Properties::V1(PropertiesV1 {
+    let properties = PropertiesV1 {
         qos: match content.qos {
             Qos::AtMostOnce => 0,
             Qos::AtLeastOnce => 1,
@@ -177,6 +208,10 @@ pub fn properties_value(content: &Content) -> Option<Vec<u8>> {
         },
         properties: content.properties.to_vec(),
         expires_s: content.expiry.map(Expiry::second),
+    };
+    let properties = Properties::V2(PropertiesV2 {
+        properties,
+        payload_hash: payload_hash(&content.payload),
     });
     (!plain).then(|| postcard::to_stdvec(&properties).unwrap_or_default())
 }
@@ -223,7 +258,16 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
         return Some(Kept::Retained(rest.to_owned(), value.to_vec()));
     }
     if kind == "properties" {
-        let Properties::V1(properties) = postcard::from_bytes(value).ok()?;
+        let properties = match postcard::from_bytes(value).ok()? {
+            Properties::V1(properties) => KeptProperties {
+                properties,
+                payload_hash: None,
+            },
+            Properties::V2(kept) => KeptProperties {
+                properties: kept.properties,
+                payload_hash: Some(kept.payload_hash),
+            },
+        };
         return Some(Kept::Properties(rest.to_owned(), properties));
     }
     let (device, rest) = rest.split_once('/')?;
@@ -432,9 +476,26 @@ mod tests {
             expires_s: Some(1_795_000_000),
         };
         let bytes = [0, 2, 2, 1, 1, 1, 128, 155, 236, 175, 13];
-        let kept = Kept::Properties("a/b".to_owned(), properties.clone());
-        assert_eq!(read("properties/a/b", &bytes), Some(kept));
-        let written = postcard::to_stdvec(&Properties::V1(properties));
+        let kept = |payload_hash| {
+            let properties = properties.clone();
+            let kept = KeptProperties {
+                properties,
+                payload_hash,
+            };
+            Some(Kept::Properties("a/b".to_owned(), kept))
+        };
+        assert_eq!(read("properties/a/b", &bytes), kept(None));
+        let second = [
+            1, 2, 2, 1, 1, 1, 128, 155, 236, 175, 13, 8, 7, 6, 5, 4, 3, 2, 1,
+        ];
+        let hash = [8, 7, 6, 5, 4, 3, 2, 1];
+        assert_eq!(read("properties/a/b", &second), kept(Some(hash)));
+        let written = postcard::to_stdvec(&Properties::V1(properties.clone()));
         assert_eq!(written.unwrap(), bytes);
+        let written = postcard::to_stdvec(&Properties::V2(PropertiesV2 {
+            properties,
+            payload_hash: hash,
+        }));
+        assert_eq!(written.unwrap(), second);
     }
 }

@@ -189,7 +189,7 @@ impl Desk {
     async fn wait_for_room(&self, error: &AppendError) -> Option<()> {
         match error {
             AppendError::Stopped => None,
-            AppendError::Full | AppendError::Share => {
+            AppendError::Full | AppendError::Disk | AppendError::Share => {
                 let detail = format!("not reading: {error}");
                 self.board
                     .scanner(&self.scanner.name, |view| view.detail = Some(detail));

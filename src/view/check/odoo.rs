@@ -8,6 +8,7 @@ use crate::config::{self, Under};
 use crate::forward::odoo::order::Backorders;
 use crate::forward::odoo::{Client, Kind, OperationType, Warehouse};
 use crate::outcome::Failure;
+use crate::view::table::counted;
 
 /// So much between the two clocks is the network; more shows in the movements' times.
 const SKEW_S_MAX: i64 = 30;
@@ -100,13 +101,33 @@ fn failed(failure: &Failure) -> Finding {
 fn skew(now: Timestamp, server: Timestamp) -> Finding {
     let seconds = now.duration_since(server).as_secs();
     if seconds.abs() > SKEW_S_MAX {
+        let side = if seconds > 0 { "ahead of" } else { "behind" };
+        let much = human(seconds.unsigned_abs());
         Finding::warn(
-            format!("this clock differs from Odoo's by {seconds} s"),
+            format!("this clock is {much} {side} Odoo's"),
             "keep both with NTP: movements carry the time at which they were done",
         )
     } else {
         Finding::ok("this clock and Odoo's agree")
     }
+}
+
+/// A span in its two largest units: `3 minutes 20 seconds`, `2 hours`, `12 days 4 hours`.
+fn human(seconds: u64) -> String {
+    let units = [
+        (seconds / 86_400, "day"),
+        (seconds / 3_600 % 24, "hour"),
+        (seconds / 60 % 60, "minute"),
+        (seconds % 60, "second"),
+    ];
+    let first = units.iter().position(|(count, _)| *count > 0).unwrap_or(3);
+    let shown = units.iter().skip(first).take(2);
+    let parts: Vec<String> = shown
+        .enumerate()
+        .filter(|(place, (count, _))| *place == 0 || *count > 0)
+        .map(|(_, (count, unit))| counted(*count, unit))
+        .collect();
+    parts.join(" ")
 }
 
 fn rights(missing: &[String]) -> Finding {
@@ -173,5 +194,16 @@ mod tests {
         assert_eq!(skew(at(1_000), at(1_020)).level, Level::Ok);
         assert_eq!(skew(at(1_000), at(900)).level, Level::Warn);
         assert_eq!(skew(at(900), at(1_000)).level, Level::Warn);
+        let what = |now, server| skew(at(now), at(server)).what;
+        assert_eq!(
+            what(200, 0),
+            "this clock is 3 minutes 20 seconds ahead of Odoo's"
+        );
+        assert_eq!(what(0, 7_200), "this clock is 2 hours behind Odoo's");
+        assert_eq!(what(0, 90_001), "this clock is 1 day 1 hour behind Odoo's");
+        assert_eq!(
+            what(0, 86_400 * 9_000),
+            "this clock is 9,000 days behind Odoo's"
+        );
     }
 }

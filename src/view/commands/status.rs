@@ -76,7 +76,9 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     }
     odoo(status, now, out)?;
     let journal = &status.journal;
-    let full = if journal.full {
+    let full = if journal.disk_full {
+        ", the disk is FULL: nothing is acknowledged until it has room"
+    } else if journal.full {
         ", FULL: nothing is acknowledged"
     } else {
         ""

@@ -53,7 +53,7 @@ impl From<JournalError> for Problem {
 impl From<AppendError> for Problem {
     fn from(error: AppendError) -> Self {
         let remedy = match error {
-            AppendError::Full | AppendError::Share => {
+            AppendError::Full | AppendError::Disk | AppendError::Share => {
                 "make room, then try again: nothing was changed"
             }
             AppendError::Stopped => "try again when the daemon has started: nothing was changed",

@@ -100,7 +100,9 @@ fn journal<'a>(status: &Status) -> Line<'a> {
         .checked_div(journal.budget_bytes)
         .unwrap_or(0);
     let (bytes, budget) = (size(journal.bytes), size(journal.budget_bytes));
-    Line::from(if journal.full {
+    Line::from(if journal.disk_full {
+        format!("journal  {bytes} of {budget}; the DISK is FULL")
+    } else if journal.full {
         format!("journal  FULL: {bytes} of {budget}")
     } else {
         format!("journal  {percent} %, {bytes} of {budget}")

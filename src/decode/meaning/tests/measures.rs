@@ -202,3 +202,25 @@ fn where_odoo_weighs_in_pounds_a_weight_barcode_does_too() {
     assert_eq!((tin.quantity, tin.weight_kg), (None, None));
     assert_eq!(tin.measures.get("net_lb"), Some(&Decimal::new(275, 3)));
 }
+
+#[test]
+fn a_count_of_items_is_no_weight() {
+    assert!(refused("(02)00614141000036(37)8"));
+    // Two cases of ten kilograms; eight pieces that weigh 2.5 kg, or one kilogram each.
+    for (label, code, quantity) in [
+        ("(02)10614141000033(37)2", "10614141000033", "2"),
+        (
+            "(02)00614141000036(3103)002500(37)8",
+            "00614141000036",
+            "2.5",
+        ),
+        ("(02)00614141000036(3103)008000(37)8", "00614141000036", "8"),
+        ("(02)00614141000029(37)8", "00614141000029", "8"),
+        // Nobody knows what the crate's unit is.
+        ("(02)00614141000067(37)8", "00614141000067", "8"),
+    ] {
+        let (found, counted, _) = said(label);
+        let counted = counted.as_deref();
+        assert_eq!((found.as_str(), counted), (code, Some(quantity)), "{label}");
+    }
+}

@@ -11,7 +11,9 @@ use super::super::message::{InFlight, Message};
 use super::super::stored;
 use super::super::topics::topic_matches;
 use super::super::wire::Qos;
-use super::{IN_FLIGHT_MAX, Offer, QUEUE_BYTES_MAX, QUEUE_MAX, Session, State, UNACKED_MAX};
+use super::{
+    IN_FLIGHT_MAX, IN_FLIGHT_SCARCE, Offer, QUEUE_BYTES_MAX, QUEUE_MAX, Session, State, UNACKED_MAX,
+};
 use crate::journal::KeepChange;
 
 impl Session {
@@ -67,7 +69,7 @@ impl Session {
             .partition(|message| &*message.topic == topic);
         state.queue.extend(rest);
         for message in over {
-            state.queued.subtract(message.bytes());
+            state.held.subtract(message.bytes());
             self.unkeep(&message, changes);
         }
     }
@@ -85,8 +87,8 @@ impl Session {
         let mut state = self.state();
         // A client that subscribes over and over and acknowledges nothing has had enough.
         if state.queue.len() < QUEUE_MAX
-            && state.queued.bytes() < QUEUE_BYTES_MAX
-            && !state.queued.is_over()
+            && state.held.bytes() < QUEUE_BYTES_MAX
+            && !state.held.is_over()
         {
             state.push(message);
         }
@@ -112,8 +114,8 @@ impl Session {
         let max = if online { QUEUE_MAX } else { missed_max };
         state.push(message);
         while state.queue.len() > max
-            || state.queued.bytes() > QUEUE_BYTES_MAX.max(max * 256)
-            || state.queued.is_over()
+            || state.held.bytes() > QUEUE_BYTES_MAX.max(max * 256)
+            || state.held.is_over()
         {
             let Some(oldest) = state.pop() else { break };
             self.unkeep(&oldest, changes);
@@ -148,10 +150,16 @@ impl Session {
             return false;
         }
         let start = out.len();
-        let quota = usize::from(receive_maximum.min(IN_FLIGHT_MAX));
+        let allowed = if state.held.is_scarce() {
+            IN_FLIGHT_SCARCE
+        } else {
+            IN_FLIGHT_MAX
+        };
+        let quota = usize::from(receive_maximum.min(allowed));
         // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT
         // 3.1.1, 4.4). This one may have a lower Receive Maximum (MQTT 5, 4.9.0-2).
         let mut unacked = state.in_flight.iter().filter(|sent| sent.sent).count();
+        let mut given_up = 0;
         state.in_flight.retain_mut(|sent| {
             if sent.sent || unacked >= quota || out.len() - start >= room {
                 return true;
@@ -159,10 +167,12 @@ impl Session {
             sent.sent = sent.message.write(writer, Some(sent.pkid), true, out);
             unacked += usize::from(sent.sent);
             if !sent.sent {
+                given_up += sent.message.bytes();
                 self.unkeep(&sent.message, changes);
             }
             sent.sent
         });
+        state.held.subtract(given_up);
         while out.len() - start < room {
             match state.queue.front() {
                 Some(next) if next.qos == Qos::AtMostOnce || state.in_flight.len() < quota => {}
@@ -180,7 +190,7 @@ impl Session {
             }
             let pkid = state.free_pkid();
             if message.write(writer, Some(pkid), false, out) {
-                state.in_flight.push_back(InFlight {
+                state.push_in_flight(InFlight {
                     pkid,
                     message,
                     sent: true,
@@ -206,6 +216,7 @@ impl Session {
         let mut state = self.state();
         let at = state.in_flight.iter().position(|sent| sent.pkid == pkid);
         if let Some(sent) = at.and_then(|at| state.in_flight.remove(at)) {
+            state.held.subtract(sent.message.bytes());
             self.unkeep(&sent.message, changes);
         }
     }

@@ -1,0 +1,182 @@
+//! Verifies the pages of a journal against their checksums, and changes nothing.
+//!
+//! Comes in: a data directory. Goes out: [`Verified`]. redb repairs a file when it opens it, so what
+//! it writes stays in memory here.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redb::{Database, StorageBackend};
+
+use super::Fatal;
+use super::open::{FILE, LOCK, Quiet};
+
+/// Bytes that the memory is divided in.
+const BLOCK_BYTES: u64 = 4_096;
+const CACHE_BYTES: usize = 4 << 20;
+
+/// What became of a verification.
+#[derive(Debug)]
+pub enum Verified {
+    /// There is no journal yet.
+    Missing,
+    /// A daemon has it open.
+    InUse,
+    /// Every page in use is as it was written.
+    Sound {
+        bytes: u64,
+    },
+    Damaged(Fatal),
+}
+
+/// Reads all pages of the journal in `data_dir`: takes as long as the disk takes to read the file.
+pub fn verify(data_dir: &Path) -> io::Result<Verified> {
+    let file = match File::open(data_dir.join(FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verified::Missing),
+        Err(error) => return Err(error),
+    };
+    let bytes = file.metadata()?.len();
+    // Held until the end, so that no daemon starts to write meanwhile.
+    let lock = match File::open(data_dir.join(LOCK)) {
+        Ok(lock) => Some(lock),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    if let Some(lock) = &lock {
+        match lock.try_lock_shared() {
+            Ok(()) => {}
+            Err(std::fs::TryLockError::WouldBlock) => return Ok(Verified::InUse),
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    if bytes == 0 {
+        // A daemon was killed while it made the file.
+        return Ok(Verified::Missing);
+    }
+    Ok(match open(file, bytes) {
+        Ok(()) => Verified::Sound { bytes },
+        Err(fatal) if fatal.is_damage() => Verified::Damaged(fatal),
+        Err(Fatal::Storage(error)) => return Err(io::Error::other(error)),
+        Err(other) => Verified::Damaged(other),
+    })
+}
+
+fn open(file: File, bytes: u64) -> Result<(), Fatal> {
+    let storage = Overlay {
+        file,
+        file_bytes: bytes,
+        written: Mutex::new(Memory {
+            blocks: BTreeMap::new(),
+            len: bytes,
+        }),
+    };
+    let _quiet = Quiet::begin();
+    let verified = catch_unwind(AssertUnwindSafe(|| {
+        let mut builder = Database::builder();
+        builder
+            .set_cache_size(CACHE_BYTES)
+            .set_check_integrity_on_open(true);
+        let database = builder.create_with_backend(storage)?;
+        super::open::read_all(&database)
+    }));
+    verified.unwrap_or_else(|panic| Err(Fatal::Damage(super::open::words(&*panic))))
+}
+
+/// The file for reading, and memory for writing.
+#[derive(Debug)]
+struct Overlay {
+    file: File,
+    file_bytes: u64,
+    written: Mutex<Memory>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    blocks: BTreeMap<u64, Vec<u8>>,
+    len: u64,
+}
+
+impl Overlay {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block as the file has it; zeros behind its end.
+    fn block(&self, number: u64) -> io::Result<Vec<u8>> {
+        let mut block = vec![0; usize::try_from(BLOCK_BYTES).unwrap_or_default()];
+        let begin = number * BLOCK_BYTES;
+        let there = self.file_bytes.saturating_sub(begin).min(BLOCK_BYTES);
+        let there = usize::try_from(there).unwrap_or_default();
+        self.file.read_exact_at(&mut block[..there], begin)?;
+        Ok(block)
+    }
+}
+
+/// The parts of a range that lie in one block each: block, first byte in it, and count of bytes.
+fn parts(offset: u64, length: usize) -> impl Iterator<Item = (u64, usize, usize)> {
+    let end = offset + length as u64;
+    let mut at = offset;
+    std::iter::from_fn(move || {
+        (at < end).then(|| {
+            let (number, first) = (at / BLOCK_BYTES, at % BLOCK_BYTES);
+            let count = (BLOCK_BYTES - first).min(end - at);
+            at += count;
+            let size = |bytes: u64| usize::try_from(bytes).unwrap_or_default();
+            (number, size(first), size(count))
+        })
+    })
+}
+
+impl StorageBackend for Overlay {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.memory().len)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let memory = self.memory();
+        if offset.saturating_add(out.len() as u64) > memory.len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let mut done = 0;
+        for (number, first, count) in parts(offset, out.len()) {
+            let target = &mut out[done..done + count];
+            match memory.blocks.get(&number) {
+                Some(block) => target.copy_from_slice(&block[first..first + count]),
+                None => target.copy_from_slice(&self.block(number)?[first..first + count]),
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.memory().len = len;
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut memory = self.memory();
+        let mut done = 0;
+        for (number, first, count) in parts(offset, data.len()) {
+            let block = match memory.blocks.entry(number) {
+                std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(self.block(number)?)
+                }
+            };
+            block[first..first + count].copy_from_slice(&data[done..done + count]);
+            done += count;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,166 @@
+//! Whom `check` answers for: the user that the service runs as, with the credentials that systemd hands it.
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::{Gid, Uid};
+
+use super::Finding;
+
+/// The systemd credential that holds the key where no file is named.
+const CREDENTIAL: &str = "odoo-api-key";
+/// What a running service has been handed, and where systemd looks for credentials (systemd.exec(5), `LoadCredential=`).
+const STORES: [&str; 8] = [
+    "/run/credentials/stockrelay.service",
+    "/etc/credstore",
+    "/run/credstore",
+    "/usr/local/lib/credstore",
+    "/usr/lib/credstore",
+    "/etc/credstore.encrypted",
+    "/run/credstore.encrypted",
+    "/usr/lib/credstore.encrypted",
+];
+
+/// Where the API key is as a systemd credential. Look before [`become_service`]: only root sees the stores.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Credentials {
+    found: Option<PathBuf>,
+    /// Whether a store exists that this user may not read.
+    is_hidden: bool,
+}
+
+impl Credentials {
+    #[must_use]
+    pub fn find(directory: Option<&Path>) -> Self {
+        let stores = STORES.iter().map(Path::new);
+        Self::find_in(directory.into_iter().chain(stores))
+    }
+
+    fn find_in<'a>(stores: impl Iterator<Item = &'a Path>) -> Self {
+        let mut credentials = Self::default();
+        for store in stores {
+            let path = store.join(CREDENTIAL);
+            match std::fs::metadata(&path) {
+                Ok(_) => {
+                    credentials.found.get_or_insert(path);
+                }
+                Err(error) => {
+                    credentials.is_hidden |= error.kind() == std::io::ErrorKind::PermissionDenied;
+                }
+            }
+        }
+        credentials
+    }
+
+    /// The key's file, if the present user may read it.
+    #[must_use]
+    pub fn readable(&self) -> Option<PathBuf> {
+        let path = self.found.clone()?;
+        let is_encrypted = path.to_string_lossy().contains("credstore.encrypted");
+        (!is_encrypted && std::fs::File::open(&path).is_ok()).then_some(path)
+    }
+
+    pub(super) fn finding(&self) -> Finding {
+        match (&self.found, self.is_hidden) {
+            (Some(path), _) => {
+                Finding::ok(format!("Odoo API key is the credential {}", path.display()))
+            }
+            (None, true) => Finding::warn(
+                "only root sees whether there is a systemd credential odoo-api-key",
+                "run `stockrelay check` as root",
+            ),
+            (None, false) => Finding::fail(
+                "no Odoo API key: odoo.api_key_file is not set, and there is no systemd credential odoo-api-key",
+                "name the file in odoo.api_key_file, or write the key into /etc/credstore/odoo-api-key",
+            ),
+        }
+    }
+}
+
+/// Gives up root's rights for those of the service's user. Call it while the process has one thread.
+#[must_use]
+pub fn become_service(user: &str) -> Finding {
+    let me = rustix::process::geteuid();
+    let text = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let Some((uid, gid)) = find_user(&text("/etc/passwd"), user) else {
+        return Finding::warn(
+            format!("there is no user {user} here: the answers are for the present user"),
+            "run systemd-sysusers with stockrelay.sysusers, or name the service's user with --user",
+        );
+    };
+    if me.as_raw() == uid {
+        return Finding::ok(format!("the answers are for user {user}"));
+    }
+    if !me.is_root() {
+        return Finding::warn(
+            format!("the answers are for the present user, not for the service's user {user}"),
+            "run `stockrelay check` as root",
+        );
+    }
+    let groups = find_groups(&text("/etc/group"), user, gid);
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    let became = rustix::thread::set_thread_groups(&groups)
+        .and_then(|()| rustix::thread::set_thread_res_gid(gid, gid, gid))
+        .and_then(|()| rustix::thread::set_thread_res_uid(uid, uid, uid));
+    match became {
+        Ok(()) => Finding::ok(format!(
+            "the answers are for user {user}, which the service runs as"
+        )),
+        Err(error) => Finding::warn(
+            format!("cannot become user {user} ({error}): the answers are for root"),
+            format!(
+                "run it as that user: setpriv --reuid {user} --regid {user} --init-groups stockrelay check"
+            ),
+        ),
+    }
+}
+
+/// The user's number and group in the text of `/etc/passwd`.
+fn find_user(passwd: &str, user: &str) -> Option<(u32, u32)> {
+    let mut fields = passwd.lines().map(|line| line.split(':'));
+    fields.find_map(|mut fields| {
+        (fields.next()? == user).then_some(())?;
+        Some((fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+    })
+}
+
+/// The user's groups in the text of `/etc/group`, with its own.
+fn find_groups(group: &str, user: &str, own: u32) -> Vec<Gid> {
+    let member = |line: &str| {
+        let fields: Vec<_> = line.split(':').collect();
+        let is_member = fields.get(3)?.split(',').any(|name| name == user);
+        is_member.then(|| fields[2].parse::<u32>().ok()).flatten()
+    };
+    let mut groups = vec![own];
+    groups.extend(group.lines().filter_map(member));
+    groups.into_iter().map(Gid::from_raw).collect()
+}
+
+/// The process that answers on the control socket.
+pub async fn running(socket: &Path) -> Option<i32> {
+    let stream = tokio::net::UnixStream::connect(socket).await.ok()?;
+    stream.peer_cred().ok()?.pid()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credential_that_systemd_would_hand_over_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let find = || Credentials::find_in([dir.path()].into_iter());
+        assert_eq!(find().finding().level, super::super::Level::Fail);
+        std::fs::write(dir.path().join(CREDENTIAL), "key").unwrap();
+        assert_eq!(find().finding().level, super::super::Level::Ok);
+        assert_eq!(find().readable(), Some(dir.path().join(CREDENTIAL)));
+    }
+
+    #[test]
+    fn the_services_user_and_its_groups_are_found() {
+        let passwd = "root:x:0:0::/:/bin/sh\nstockrelay:x:998:997:g:/:/no\n";
+        assert_eq!(find_user(passwd, "stockrelay"), Some((998, 997)));
+        assert_eq!(find_user(passwd, "stock"), None);
+        let groups = find_groups("a:x:5:x,stockrelay\nb:x:6:stock\n", "stockrelay", 997);
+        assert_eq!(groups, [997, 5].map(Gid::from_raw));
+    }
+}

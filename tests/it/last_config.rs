@@ -1,0 +1,177 @@
+//! A configuration with a fault does not stop the site: the last one that ran is used, and everybody
+//! hears of it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use stockrelay::clock;
+use stockrelay::view::client::Client;
+
+use crate::process::command;
+
+const SOON: Duration = Duration::from_secs(20);
+
+struct Site {
+    dir: tempfile::TempDir,
+}
+
+impl Site {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let site = Self { dir };
+        site.write(
+            "config.toml",
+            "site = \"ams1\"\ndata_dir = \"data\"\n\
+             [mqtt.listen]\naddress = \"127.0.0.1:0\"\nanonymous = true\n\
+             [odoo]\nurl = \"http://127.0.0.1:9\"\ndatabase = \"none\"\napi_key_file = \"odoo.key\"\n\
+             [control]\nsocket = \"control.sock\"\n",
+        );
+        site.write("odoo.key", "0123456789abcdef-the-key");
+        fs::create_dir(site.path("config.d")).unwrap();
+        site
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Starts the daemon, asks for its status and stops it; also what it wrote to its log.
+    async fn run(&self) -> (Value, String) {
+        let mut child = command(self.dir.path())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let status = self.status(&mut child).await;
+        // People see it by the commands, which read the same configuration.
+        let shown = Command::new(env!("CARGO_BIN_EXE_stockrelay"))
+            .args(["--config", "config.toml", "status"])
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        assert!(shown.status.success(), "{shown:?}");
+        // It keeps the configuration as soon as it runs.
+        let kept = self.path("data/last-config.toml");
+        let begun = clock::instant();
+        while !kept.exists() {
+            assert!(begun.elapsed() < SOON, "no {}", kept.display());
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        let ended = tokio::task::block_in_place(|| child.wait_with_output()).unwrap();
+        let log = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.success(), "{log}");
+        (status, log)
+    }
+
+    async fn status(&self, child: &mut Child) -> Value {
+        let client = Client::new(&self.path("control.sock"));
+        let begun = clock::instant();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("it has ended: {status}");
+            }
+            if let Ok(status) = client.get::<Value>("/v1/status").await {
+                return status;
+            }
+            assert!(begun.elapsed() < SOON, "no status");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    fn ends(&self) -> Output {
+        command(self.dir.path())
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_file_in_config_d_does_not_stop_the_site_at_the_next_restart() {
+    let site = Site::new();
+    site.write("config.d/10-orders.toml", "orders.blind_receipts = true\n");
+    let (status, _) = site.run().await;
+    assert!(status["alarms"]["configuration"].is_null(), "{status}");
+    let kept = fs::read_to_string(site.path("data/last-config.toml")).unwrap();
+    assert!(!kept.contains("0123456789abcdef"), "{kept}");
+
+    // A typo, a wrong value, broken syntax, a file that nobody can read as text.
+    let faults: [(&[u8], &str, &str); 4] = [
+        (
+            b"# rules\norders.blind_recepts = true\n",
+            ":2: ",
+            "orders.blind_recepts",
+        ),
+        (b"site = 12\n", ":1: ", "in quotes: site = \"12\""),
+        (
+            b"[orders]\nblind_receipts = yes\n",
+            ":2:18: ",
+            "a fault of syntax",
+        ),
+        (b"site = \"\xff\"\n", ": ", "UTF-8"),
+    ];
+    for (content, line, fault) in faults {
+        fs::write(site.path("config.d/10-orders.toml"), content).unwrap();
+        let (status, log) = site.run().await;
+        assert_eq!(status["site"], "ams1");
+        let alarm = status["alarms"]["configuration"].as_str();
+        let alarm = alarm.unwrap_or_else(|| panic!("no alarm: {status}"));
+        for text in [alarm, &log] {
+            let place = format!("config.d/10-orders.toml{line}");
+            assert!(text.contains(&place), "{place} in {text}");
+            assert!(text.contains(fault), "{text}");
+            assert!(text.contains("last-config.toml"), "{text}");
+        }
+    }
+
+    site.write("config.d/10-orders.toml", "orders.blind_receipts = false\n");
+    let (status, _) = site.run().await;
+    assert!(status["alarms"]["configuration"].is_null(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_main_file_does_not_stop_the_site_either() {
+    let site = Site::new();
+    site.run().await;
+    let main = fs::read_to_string(site.path("config.toml")).unwrap();
+    site.write("config.toml", &main.replace("[odoo]", "[odoo"));
+    let (status, _) = site.run().await;
+    let alarm = status["alarms"]["configuration"].as_str().unwrap();
+    assert!(alarm.contains("config.toml:6:6: "), "{alarm}");
+}
+
+#[test]
+fn a_fault_at_the_first_start_ends_with_64() {
+    let site = Site::new();
+    site.write("config.d/10.toml", "odoo.urll = 1\n");
+    let ended = site.ends();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{said}");
+    assert!(said.contains("config.d/10.toml:1: odoo.urll"), "{said}");
+}
+
+#[test]
+fn systemd_does_not_start_it_for_ever_when_only_a_person_can_help() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = fs::read_to_string(root.join("systemd/stockrelay.service")).unwrap();
+    assert!(
+        unit.lines()
+            .any(|line| line == "RestartPreventExitStatus=64 65"),
+        "{unit}"
+    );
+    let help = Command::new(env!("CARGO_BIN_EXE_stockrelay"))
+        .arg("--help")
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    assert!(help.contains("65 the journal is damaged"), "{help}");
+}
