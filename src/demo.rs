@@ -13,6 +13,7 @@ pub mod link;
 pub mod odoo;
 mod summary;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,16 +29,18 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
-use crate::event::Name;
-use crate::journal::Totals;
+use crate::document::State;
+use crate::event::{Action, Name, Recorded};
+use crate::journal::{Journal, JournalError, Totals};
 use crate::source::devices::hash_password;
+use crate::view::board::Board;
 use crate::view::tui;
 use beepers::Line;
-use books::{Books, BooksError};
+use books::{Books, BooksError, Moves, Way};
 use devices::{Deeds, Floor};
 use link::{Fault, Link, What};
 use odoo::{Seed, StandIn};
-pub use summary::Summary;
+pub use summary::{End, Summary};
 
 /// How long draining may go on without anything getting done.
 const DRAIN_STALL: Duration = Duration::from_mins(1);
@@ -45,10 +48,24 @@ const DRAIN_STALL: Duration = Duration::from_mins(1);
 const FIRST_OUTAGE: (u64, u64) = (5, 9);
 /// Then so long up, and so long down, over and over.
 const LATER_OUTAGES: (u64, u64) = (25, 8);
+/// Events that are read from the journal at a time.
+const EVENTS_READ: usize = 1_000;
+/// Bins and products that devices use: places are few, so that a stock of hours is no larger than
+/// one of minutes.
+const BINS_MAX: usize = 40;
+const PRODUCTS_MAX: usize = 100;
+/// How long Odoo may still work on a call when the demonstration is stopped.
+const CALL_END: Duration = Duration::from_secs(2);
 /// How long the gateway may take to open the serial line.
 const LINE_UP: Duration = Duration::from_secs(5);
 /// What a line of a transfer takes in the stand-in, so that batches are to be seen.
 const STAND_IN_DELAY: Duration = Duration::from_millis(2);
+
+/// The first of them.
+fn few(mut barcodes: Vec<String>, max: usize) -> Vec<String> {
+    barcodes.truncate(max);
+    barcodes
+}
 
 /// What the demonstration is to be.
 #[derive(Debug, Clone)]
@@ -224,8 +241,8 @@ impl Stage {
             site: self.config.site.to_string(),
             address,
             password: self.password.clone(),
-            bins: self.books.bins(),
-            products: self.books.products(),
+            bins: few(self.books.bins(), BINS_MAX),
+            products: few(self.books.products(), PRODUCTS_MAX),
             rate: options.rate,
             stop: AtomicBool::new(false),
         }
@@ -273,6 +290,7 @@ async fn perform(
     stage: &mut Stage,
     daemon: &mut Daemon,
 ) -> Result<Summary, DemoError> {
+    let mut signals = Signals::new()?;
     let address = daemon.mqtt_address();
     let address = address.ok_or_else(|| DemoError::Failed("no front door".to_owned()))?;
     let floor = Arc::new(stage.floor(options, address));
@@ -286,7 +304,7 @@ async fn perform(
     {
         working.spawn(beepers::scan(line, Arc::clone(&floor)));
     }
-    let (started, mut signals) = (clock::instant(), Signals::new()?);
+    let started = clock::instant();
     // What ends the show early must not keep the devices from handing in their lists.
     let ended = show(options, stage, daemon, started, &mut signals).await;
     floor.stop.store(true, Ordering::Relaxed);
@@ -297,9 +315,16 @@ async fn perform(
     ended?;
     stage.link.set_up(true);
     say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
-    drain(daemon, stage, &deeds, started, &mut signals).await?;
-    let comparison = stage.books.compare(&deeds.moves).await?;
+    let end = drain(daemon, stage, &deeds, started, &mut signals).await?;
+    let waiting = waiting(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
+    if !waiting.is_empty() {
+        // Nothing new reaches Odoo, and what it is doing comes to its end.
+        stage.link.set_up(false);
+        tokio::time::sleep(CALL_END).await;
+    }
+    let comparison = stage.books.compare(&deeds.moves, &waiting).await?;
     Ok(Summary {
+        end,
         totals: daemon.journal().totals(),
         deeds,
         comparison,
@@ -342,7 +367,7 @@ async fn show(
             tui::run(&socket).await
         }
     };
-    let journal = daemon.journal().clone();
+    let (journal, board) = (daemon.journal().clone(), daemon.board().clone());
     let play = async {
         let mut tick = tokio::time::interval(Duration::from_secs(1));
         loop {
@@ -353,7 +378,7 @@ async fn show(
             }
             direct(&stage.link, second);
             if options.headless && second > 0 {
-                progress(second, &journal.totals(), &stage.link);
+                progress(second, &journal.totals(), &stage.link, &board);
             }
         }
     };
@@ -395,10 +420,14 @@ fn direct(link: &Link, second: u64) {
     }
 }
 
-fn progress(second: u64, totals: &Totals, link: &Link) {
+fn progress(second: u64, totals: &Totals, link: &Link, board: &Board) {
     let waiting = totals.open_events() + totals.waiting.events + totals.sending.events;
+    let pause = board.snapshot().odoo.pause_s(clock::now());
+    let pause = pause.map_or(String::new(), |seconds| {
+        format!("  next try in {seconds} s")
+    });
     say(&format!(
-        "{second:>4} s  link {:<4}  stored {:>6}  duplicates {:>4}  posted {:>6}  waiting {:>6}  parked {:>3}",
+        "{second:>4} s  link {:<4}  stored {:>6}  duplicates {:>4}  posted {:>6}  waiting {:>6}  parked {:>3}{pause}",
         if link.is_up() { "up" } else { "DOWN" },
         totals.stored,
         totals.duplicates,
@@ -415,15 +444,16 @@ async fn drain(
     deeds: &Deeds,
     started: Instant,
     signals: &mut Signals,
-) -> Result<(), DemoError> {
+) -> Result<End, DemoError> {
     let mut totals = daemon.journal().watch();
+    let board = daemon.board().clone();
     let (mut settled, mut since) = (0, clock::instant());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         let now = totals.borrow_and_update().clone();
         let done = now.posted.events + now.parked.events + now.discarded.events + now.no_document;
         if now.stored >= deeds.events && done == now.stored {
-            return Ok(());
+            return Ok(End::Drained);
         }
         if done != settled {
             (settled, since) = (done, clock::instant());
@@ -433,13 +463,56 @@ async fn drain(
             say(&format!(
                 "{waiting} events still wait, and nothing has got done for a minute"
             ));
-            return Ok(());
+            return Ok(End::Stalled);
         }
         tokio::select! {
-            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link),
+            _ = tick.tick() => progress(clock::instant().duration_since(started).as_secs(), &now, &stage.link, &board),
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
-            () = signals.told_to_stop() => return Ok(()),
+            () = signals.told_to_stop() => return Ok(End::Stopped),
             why = daemon.failed() => return Err(DemoError::Failed(why)),
+        }
+    }
+}
+
+/// What the journal has and Odoo need not have yet: the movements of open, waiting, sending and
+/// parked documents.
+fn waiting(journal: &Journal) -> Result<Moves, JournalError> {
+    let totals = journal.totals();
+    let mut moves = Moves::new();
+    if totals.stored == totals.posted.events + totals.no_document {
+        return Ok(moves);
+    }
+    let (mut after, mut posted) = (0, BTreeMap::new());
+    loop {
+        let events = journal.events(after, EVENTS_READ)?;
+        let Some(last) = events.last() else {
+            return Ok(moves);
+        };
+        after = last.seq;
+        for Recorded { seq, event } in events {
+            let Action::Transfer {
+                product,
+                quantity,
+                from,
+                to,
+                ..
+            } = event.action
+            else {
+                continue;
+            };
+            if let Some(Some(number)) = journal.document_of(seq)? {
+                let is_posted = match posted.get(&number) {
+                    Some(is_posted) => *is_posted,
+                    None => (journal.document(number)?)
+                        .is_some_and(|entry| entry.progress.state == State::Posted),
+                };
+                posted.insert(number, is_posted);
+                if is_posted {
+                    continue;
+                }
+            }
+            let way = Way { product, from, to };
+            *moves.entry(way).or_default() += quantity;
         }
     }
 }

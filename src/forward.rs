@@ -215,8 +215,10 @@ impl Hands {
     }
 
     async fn call(&mut self, command: &Command<'_>) -> Result<Input, Interrupted> {
-        if matches!(command, Command::Probe) {
-            return Ok(self.probe().await?);
+        match command {
+            Command::Probe => return Ok(self.probe().await?),
+            Command::Ping => return Ok(Input::Ping(self.ping().await)),
+            _ => {}
         }
         let now = self.now();
         let (Some(client), Some(site)) = (&mut self.client, &self.site) else {
@@ -263,8 +265,19 @@ impl Hands {
             }
             Command::SetDone(done) => Input::Pickings(client.set_done(done).await?),
             Command::Order(job, next) => step(client, &site.warehouse, job, next).await?,
-            Command::Probe | Command::Settle(_) | Command::Sleep { .. } => Input::Woken,
+            Command::Probe | Command::Ping | Command::Settle(_) | Command::Sleep { .. } => {
+                Input::Woken
+            }
         })
+    }
+
+    /// Whether Odoo answers at all: the version, which it tells without a key.
+    async fn ping(&mut self) -> Result<(), Failure> {
+        let client = match &mut self.client {
+            Some(client) => client,
+            none => none.insert(Client::new(&self.config)?),
+        };
+        client.version().await.map(drop)
     }
 
     /// Whether this is the Odoo we want: its version, the key, the warehouse; and the copy that belongs to it.
@@ -339,7 +352,7 @@ impl Hands {
     fn note(&self, command: &Command<'_>, input: &Input, took: Duration) {
         let local = matches!(
             command,
-            Command::Settle(_) | Command::Sleep { .. } | Command::Take { .. }
+            Command::Settle(_) | Command::Sleep { .. } | Command::Take { .. } | Command::Ping
         );
         if !local && !matches!(input, Input::Failed(_)) {
             self.board.odoo(|view| {
@@ -357,8 +370,11 @@ impl Hands {
             Link::Down { why } => (board::Link::Down, Some(why.clone())),
             Link::Held { why } => (board::Link::Held, Some(why.clone())),
         };
+        let left = machine.pause_left(self.now());
+        let retry_at = left.and_then(|left| clock::now().checked_add(left).ok());
         let mut changed = false;
         self.board.odoo(|view| {
+            view.retry_at = retry_at;
             changed = view.link != link || view.since.is_none();
             if changed {
                 view.since = Some(clock::now());

@@ -191,7 +191,8 @@ pub enum Failure {
     #[error("{message}")]
     Wait {
         message: String,
-        /// The server asked for so much time.
+        /// The server asked for so much time; zero: for fewer requests, without naming a time
+        /// (429). `None`: it asked for nothing.
         after: Option<Duration>,
         /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare better.
         slow: bool,

@@ -11,6 +11,8 @@ use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio_serial::{SerialPort as _, SerialStream};
 
 use super::books::Way;
@@ -80,14 +82,16 @@ impl Line {
     }
 }
 
-/// A MARK scanner behind its gateway's MQTT integration.
+/// A MARK scanner behind its gateway's MQTT integration. The client turns in a task of its own: if
+/// nobody turned it while it publishes, its queue would fill up and stay full.
 struct Glove {
     client: AsyncClient,
-    events: EventLoop,
+    screens: mpsc::UnboundedReceiver<Value>,
+    /// Acknowledged messages, and broken connections.
+    heard: watch::Receiver<(u64, u64)>,
+    turning: JoinHandle<()>,
     topic: String,
     published: u64,
-    acknowledged: u64,
-    reconnects: u64,
 }
 
 impl Glove {
@@ -99,6 +103,9 @@ impl Glove {
             .set_clean_session(false)
             .set_keep_alive(Duration::from_secs(30));
         let (client, events) = AsyncClient::new(options, 10);
+        let (screen, screens) = mpsc::unbounded_channel();
+        let (sender, heard) = watch::channel((0, 0));
+        let turning = tokio::spawn(turn(events, screen, sender));
         let topic = format!("stockrelay/v1/{}/{GLOVE}", floor.site);
         // A client that has ended hears nothing, which the list shows.
         drop(
@@ -108,11 +115,11 @@ impl Glove {
         );
         Self {
             client,
-            events,
+            screens,
+            heard,
+            turning,
             topic,
             published: 0,
-            acknowledged: 0,
-            reconnects: 0,
         }
     }
 
@@ -122,49 +129,49 @@ impl Glove {
         drop(self.client.publish(topic, qos, false, payload).await);
     }
 
-    /// The next message on the screen; meanwhile the client is turned.
-    async fn heard(&mut self) -> Value {
-        loop {
-            if let Some(screen) = self.turn().await {
-                return screen;
-            }
-        }
-    }
-
-    async fn turn(&mut self) -> Option<Value> {
-        match self.events.poll().await {
-            Ok(Event::Incoming(Packet::PubAck(_))) => self.acknowledged += 1,
-            Ok(Event::Incoming(Packet::Publish(said))) => {
-                return serde_json::from_slice(&said.payload).ok();
-            }
-            Ok(_) => {}
-            Err(_) => {
-                self.reconnects += 1;
-                tokio::time::sleep(Duration::from_millis(200)).await;
-            }
-        }
-        None
-    }
-
     /// Whether the read was right, by the head of the screen.
     async fn beep(&mut self, payload: &str) -> Option<bool> {
+        // A message that is sent twice may be answered twice: an old answer is none to this code.
+        while self.screens.try_recv().is_ok() {}
         self.publish(payload).await;
-        let screen = self.heard().await;
+        let screen = self.screens.recv().await?;
         Some(screen["display_fields"][0]["display_field_header"] == "OK")
     }
 
     async fn end(mut self, deeds: &mut Deeds) {
-        let all = async {
-            while self.acknowledged < self.published {
-                self.turn().await;
-            }
-        };
+        let published = self.published;
+        let all = self.heard.wait_for(|(acked, _)| *acked >= published);
         drop(tokio::time::timeout(ANSWER, all).await);
-        deeds.reconnects += self.reconnects;
-        deeds.unacknowledged += self.published.saturating_sub(self.acknowledged);
+        let (acked, reconnects) = *self.heard.borrow();
+        deeds.reconnects += reconnects;
+        deeds.unacknowledged += published.saturating_sub(acked);
         drop(self.client.disconnect().await);
-        // The goodbye goes out with the next turn, and ends it.
-        drop(tokio::time::timeout(Duration::from_secs(1), self.events.poll()).await);
+        drop(tokio::time::timeout(Duration::from_secs(1), &mut self.turning).await);
+        self.turning.abort();
+    }
+}
+
+async fn turn(
+    mut events: EventLoop,
+    screens: mpsc::UnboundedSender<Value>,
+    heard: watch::Sender<(u64, u64)>,
+) {
+    loop {
+        match events.poll().await {
+            Ok(Event::Incoming(Packet::PubAck(_))) => heard.send_modify(|(acked, _)| *acked += 1),
+            Ok(Event::Incoming(Packet::Publish(shown))) => {
+                if let Ok(screen) = serde_json::from_slice(&shown.payload) {
+                    // Nobody looks any more: the scanner is about to end.
+                    drop(screens.send(screen));
+                }
+            }
+            Ok(Event::Outgoing(rumqttc::Outgoing::Disconnect)) => return,
+            Ok(_) => {}
+            Err(_) => {
+                heard.send_modify(|(_, broken)| *broken += 1);
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
     }
 }
 

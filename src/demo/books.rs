@@ -56,6 +56,8 @@ pub struct Books {
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Comparison {
     pub moved: Decimal,
+    /// Moved by a device, and safe in the gateway's journal.
+    pub waiting: Decimal,
     /// Moved by a device, and not in Odoo.
     pub lost: Decimal,
     /// In Odoo, and moved by no device.
@@ -127,16 +129,22 @@ impl Books {
     }
 
     /// Compares what devices moved with all that was posted meanwhile, and with what lies where now.
-    pub async fn compare(&self, moved: &Moves) -> Result<Comparison, BooksError> {
+    /// What waits in the gateway may be in Odoo or not: it is neither lost nor doubled.
+    pub async fn compare(&self, moved: &Moves, waiting: &Moves) -> Result<Comparison, BooksError> {
         let mut comparison = Comparison::default();
+        let mut delivered = BTreeMap::new();
         let posted = self.posted().await?;
         let ways: BTreeSet<&Way> = moved.keys().chain(posted.keys()).collect();
         for way in ways {
             let meant = moved.get(way).copied().unwrap_or_default();
             let found = posted.get(way).copied().unwrap_or_default();
+            let open = waiting.get(way).copied().unwrap_or_default();
+            let wanted = found.min(meant).max(meant - open);
             comparison.moved += found;
-            comparison.lost += (meant - found).max(Decimal::ZERO);
-            comparison.doubled += (found - meant).max(Decimal::ZERO);
+            comparison.waiting += meant - wanted;
+            comparison.lost += (wanted - found).max(Decimal::ZERO);
+            comparison.doubled += (found - wanted).max(Decimal::ZERO);
+            delivered.insert(way, wanted);
         }
         let mut expected = self.before.clone();
         let id_of = |map: &BTreeMap<i64, String>, code: &str| {
@@ -144,7 +152,7 @@ impl Books {
                 .find(|(_, barcode)| *barcode == code)
                 .map(|(id, _)| *id)
         };
-        for (way, quantity) in moved {
+        for (way, quantity) in delivered {
             let product = id_of(&self.products, &way.product);
             for (bin, sign) in [(&way.from, Decimal::NEGATIVE_ONE), (&way.to, Decimal::ONE)] {
                 if let (Some(product), Some(bin)) = (product, id_of(&self.bins, bin)) {

@@ -10,6 +10,7 @@ mod json_rpc;
 mod load;
 mod lots;
 mod methods;
+mod narrow;
 mod orders;
 mod params;
 mod picking;
@@ -23,6 +24,7 @@ mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -133,6 +135,12 @@ impl StandIn {
             Some(message) => store.refused_products.insert(product, message.to_owned()),
             None => store.refused_products.remove(&product),
         };
+    }
+
+    /// Rows that calls looked at since the start: their work, whatever the machine and its load.
+    #[must_use]
+    pub fn rows_looked_at(&self) -> u64 {
+        self.shared.store().looked_at.load(Ordering::Relaxed)
     }
 
     /// Pickings by state.

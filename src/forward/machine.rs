@@ -14,6 +14,9 @@
 //!   until one is left. The others go on (**invariant 8**). A *load* that is refused is sent again
 //!   three times, with growing pauses, before its document is parked: in its answer a conflict with
 //!   another transaction looks like a refusal. Meanwhile the others go on.
+//! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s; a ping that it
+//!   answers after silence ends the pause. A pause that the server asked for (`Retry-After`, 429) is
+//!   not shortened.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
 //! **Promises:** a document is *posted* only when it was read back done with exactly its lines;
@@ -45,6 +48,10 @@ const CALL_SLOW: Duration = Duration::from_secs(4);
 const CALL_TARGET_S: f64 = 3.0;
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+/// The longest pause while Odoo answers a ping: a link that is back is used soon.
+const PAUSE_ANSWERED_MAX: Duration = Duration::from_secs(15);
+/// Between two pings of a pause.
+const PING_EVERY: Duration = Duration::from_secs(5);
 /// A document is set aside when so many calls in a row about it alone came to no answer, and a probe after each did.
 const UNANSWERED_MAX: u32 = 3;
 /// While the link is held, somebody may have put it right: look once a minute.
@@ -89,6 +96,8 @@ struct Alone {
 pub enum Command<'a> {
     /// Ask for the version and the warehouse: [`Input::Probed`].
     Probe,
+    /// In a pause: ask for the version alone, which Odoo tells without a key: [`Input::Ping`].
+    Ping,
     /// Bring the copy of master data up to date: [`Input::Refreshed`].
     Refresh,
     /// Take waiting documents with about so many lines, at least one: [`Input::Taken`].
@@ -138,6 +147,8 @@ pub enum Input {
     Reserved {
         is_bin: bool,
     },
+    /// Whether Odoo answered a ping.
+    Ping(Result<(), Failure>),
     Failed(Failure),
     Settled,
     Woken,
@@ -158,6 +169,16 @@ pub enum Link {
     },
 }
 
+/// The pings of a pause.
+#[derive(Debug, Clone, Copy)]
+struct Ping {
+    paused_at: Duration,
+    due: Duration,
+    /// The pause follows a probe or a ping without an answer: the next ping that Odoo answers shows
+    /// that the link is back, and ends the pause.
+    is_silent: bool,
+}
+
 #[derive(Debug)]
 pub struct Machine {
     limits: Limits,
@@ -176,6 +197,9 @@ pub struct Machine {
     failures: u32,
     /// Nothing is sent before.
     pause_until: Duration,
+    /// When the present pause began, and when its next ping is due. `None`: the server asked for
+    /// the pause, or there is none, and nothing shortens it.
+    ping: Option<Ping>,
     refresh_at: Duration,
     /// Nothing was waiting.
     idle: bool,
@@ -195,6 +219,7 @@ impl Machine {
             doubt: None,
             failures: 0,
             pause_until: Duration::ZERO,
+            ping: None,
             refresh_at: Duration::ZERO,
             idle: false,
         }
@@ -203,6 +228,13 @@ impl Machine {
     #[must_use]
     pub fn link(&self) -> &Link {
         &self.link
+    }
+
+    /// How long nothing is sent from `now` on; `None` when there is no pause.
+    #[must_use]
+    pub fn pause_left(&self, now: Duration) -> Option<Duration> {
+        let left = self.pause_until.checked_sub(now)?;
+        Some(left).filter(|left| !left.is_zero())
     }
 
     /// Lines that the next batch may hold.
@@ -228,8 +260,12 @@ impl Machine {
             return Command::Settle(&self.settled);
         }
         if now < self.pause_until {
-            return Command::Sleep {
-                until: self.pause_until,
+            let ping = self.ping.map(|ping| ping.due);
+            return match ping.filter(|due| *due < self.pause_until) {
+                Some(due) if due <= now => Command::Ping,
+                due => Command::Sleep {
+                    until: due.unwrap_or(self.pause_until),
+                },
             };
         }
         if !self.probed {
@@ -254,6 +290,7 @@ impl Machine {
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
             Input::Failed(failure) => return self.failed(failure, now, jitter),
+            Input::Ping(answer) => return self.pinged(answer, now),
             Input::Settled => {
                 self.settled.clear();
                 return self.turn(now);
@@ -266,7 +303,12 @@ impl Machine {
                 self.idle = true;
                 return;
             }
-            Input::Taken(Some(jobs)) => return self.taken(jobs),
+            Input::Taken(Some(jobs)) => {
+                // What is sent next has failed at nothing yet.
+                self.failures = 0;
+                self.ping = None;
+                return self.taken(jobs);
+            }
             Input::Probed => {
                 self.probed = true;
                 self.refresh_at = now;
@@ -291,6 +333,7 @@ impl Machine {
             Input::Reserved { is_bin } => self.reconcile(|order| order.reserved(is_bin)),
         }
         self.failures = 0;
+        self.ping = None;
         self.link = Link::Up;
     }
 
@@ -390,9 +433,14 @@ impl Machine {
                 after,
                 slow,
             } => {
-                let pause = backoff(self.failures, jitter).max(after.unwrap_or_default());
+                let pause = pause(self.failures, after, jitter);
                 self.failures = self.failures.saturating_add(1);
                 self.pause_until = now + pause;
+                self.ping = after.is_none().then_some(Ping {
+                    paused_at: now,
+                    due: now + PING_EVERY,
+                    is_silent: !self.probed,
+                });
                 self.doubt_link(slow.then(|| message.clone()));
                 self.link = Link::Down { why: message };
                 self.begin_again();
@@ -400,6 +448,7 @@ impl Machine {
             // A probe is not about the documents that wait for it.
             Failure::Person { message, documents } if self.probed && self.is_busy() => {
                 self.failures = 0;
+                self.ping = None;
                 self.link = Link::Up;
                 if self.order.is_some() {
                     self.order_refused(&message, now, jitter);
@@ -410,6 +459,28 @@ impl Machine {
             // Not about a document: this Odoo does not do what it should.
             Failure::Person { message, .. } => self.hold(message, now),
             stop @ Failure::Stop { .. } => self.hold(stop.to_string(), now),
+        }
+    }
+
+    /// A ping that Odoo answers shortens the pause; a server that asks for time lengthens it.
+    fn pinged(&mut self, answer: Result<(), Failure>, now: Duration) {
+        let Some(ping) = &mut self.ping else {
+            return;
+        };
+        ping.due = now + PING_EVERY;
+        match answer {
+            Err(Failure::Wait { after: None, .. }) => ping.is_silent = true,
+            Err(Failure::Wait {
+                after: Some(after), ..
+            }) => {
+                self.ping = None;
+                self.pause_until = self.pause_until.max(now + after);
+            }
+            Ok(()) | Err(_) if ping.is_silent => self.pause_until = now,
+            Ok(()) | Err(_) => {
+                let soon = ping.paused_at + PAUSE_ANSWERED_MAX;
+                self.pause_until = self.pause_until.min(soon);
+            }
         }
     }
 
@@ -475,6 +546,7 @@ impl Machine {
         self.probed = false;
         self.doubt = None;
         self.pause_until = now + HELD_PROBE;
+        self.ping = None;
         self.begin_again();
     }
 
@@ -486,6 +558,14 @@ impl Machine {
         if let Some(order) = &mut self.order {
             order.reconciling.answer_lost();
         }
+    }
+}
+
+/// The pause after a failure. The time that a server asked for wins over the back-off.
+fn pause(failures: u32, after: Option<Duration>, jitter: f64) -> Duration {
+    match after {
+        Some(after) if !after.is_zero() => after.max(BACKOFF_MIN),
+        _ => backoff(failures, jitter),
     }
 }
 

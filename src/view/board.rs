@@ -93,8 +93,21 @@ pub struct OdooView {
     /// What is wrong and what to do, while it is not up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// When the next call is made, in a pause after a failure; `None` when there is no pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
     /// When the copy of master data was last brought up to date.
     pub copy_refreshed: Option<Timestamp>,
+}
+
+impl OdooView {
+    /// Whole seconds until the next call, in a pause.
+    #[must_use]
+    pub fn pause_s(&self, now: Timestamp) -> Option<i64> {
+        let left = self.retry_at?.duration_since(now);
+        let seconds = (left.as_millis() + 999) / 1_000;
+        i64::try_from(seconds).ok().filter(|seconds| *seconds > 0)
+    }
 }
 
 impl Default for Board {

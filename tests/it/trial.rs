@@ -17,7 +17,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 use serde_json::Value;
 use stockrelay::clock;
-use stockrelay::demo::books::Books;
+use stockrelay::demo::books::{Books, Moves};
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::view::client::Client;
 use tokio::sync::Mutex;
@@ -70,7 +70,7 @@ async fn every_movement_is_in_odoo_exactly_once_whatever_breaks() {
         device.unwrap();
     }
     let status = drained(&socket).await;
-    let comparison = books.compare(&moved).await.unwrap();
+    let comparison = books.compare(&moved, &Moves::new()).await.unwrap();
     let repeats = EVENTS / REPEATED_EVERY;
     println!(
         "trial: {DEVICES} devices, {EVENTS} events and {repeats} of them twice, {KILLS} kills, {ODOO_RESTARTS} restarts of Odoo, {CUTS} cuts \

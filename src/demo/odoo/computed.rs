@@ -123,7 +123,7 @@ fn state(store: &Store, line: &Row) -> Value {
 /// What open lines take from a place, whether anything is there or not.
 #[must_use]
 pub fn reserved(store: &Store, place: Place) -> f64 {
-    let lines = store.of("stock.move.line", "product_id", place.product);
+    let lines = store.open_lines(place.product);
     let taken = lines.filter(|(_, line)| {
         let state = store.through(line, "move_id", "stock.move", "state");
         !matches!(state, "done" | "cancel" | "draft")

@@ -301,11 +301,7 @@ fn make(store: &mut Store, model: &'static str, mut values: Row) -> Result<i64, 
 fn place(store: &mut Store, values: &Row) -> i64 {
     let place = Place::of(values);
     store.add_quant(place, 0.0);
-    let id = {
-        let mut quants = store.of("stock.quant", "product_id", place.product);
-        let found = quants.find(|(_, quant)| Place::of(quant) == place);
-        found.map_or(0, |(id, _)| id)
-    };
+    let id = store.quant(place).unwrap_or(0);
     let counted = json!(number_of(values, "inventory_quantity"));
     store.set("stock.quant", id, "inventory_quantity", counted);
     id

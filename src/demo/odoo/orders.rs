@@ -165,7 +165,8 @@ pub fn next_step(store: &mut Store, picking: i64, posted: &[i64]) {
 }
 
 fn open_step(store: &Store, header: &Row, kind: i64) -> Option<i64> {
-    let mut pickings = store.table(PICKING);
+    let open: Vec<i64> = store.open(PICKING).into_iter().flatten().copied().collect();
+    let mut pickings = store.rows(PICKING, &open);
     let found = pickings.find(|(_, row)| {
         id_of(row, "picking_type_id") == kind
             && row["reference_ids"] == header["reference_ids"]

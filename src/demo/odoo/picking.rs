@@ -302,10 +302,8 @@ fn reserve(store: &mut Store, id: i64, m: &Row, mut missing: f64) {
 }
 
 fn on_hand(store: &Store, place: Place) -> f64 {
-    let mut quants = store.of("stock.quant", "product_id", place.product);
-    quants
-        .find(|(_, quant)| Place::of(quant) == place)
-        .map_or(0.0, |(_, quant)| number_of(quant, "quantity"))
+    let quant = (store.quant(place)).and_then(|id| store.row("stock.quant", id));
+    quant.map_or(0.0, |quant| number_of(quant, "quantity"))
 }
 
 /// Whether a location is another one, or in it.

@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 use serde_json::{Value, json};
 
 use super::domain::{Domain, order};
+use super::narrow::candidates;
 use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
@@ -20,8 +21,12 @@ pub fn search(store: &Store, model: &'static str, params: &Params) -> Result<Vec
     let archived = schema::lookup(model, "active").is_none()
         || domain.names("active")
         || params.context("active_test") == Some(&json!(false));
-    let mut found: Vec<(i64, &Row)> = store
-        .table(model)
+    let rows: Vec<(i64, &Row)> = match candidates(store, model, &domain) {
+        Some(ids) => store.rows(model, &ids).collect(),
+        None => store.table(model).collect(),
+    };
+    let mut found: Vec<(i64, &Row)> = rows
+        .into_iter()
         .filter(|(_, row)| archived || row.get("active") != Some(&json!(false)))
         .filter(|(_, row)| domain.holds(store, model, row))
         .collect();

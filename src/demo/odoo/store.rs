@@ -3,6 +3,8 @@
 //! Each call is a transaction: what it wrote is taken back when it is refused.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 
@@ -47,6 +49,8 @@ type Before = (&'static str, i64, Option<Row>);
 
 #[derive(Debug, Default)]
 pub struct Store {
+    /// Rows that were looked at: what a call costs, whatever the machine.
+    pub looked_at: AtomicU64,
     tables: HashMap<&'static str, Table>,
     /// The records that refer to one by an indexed field.
     children: HashMap<(&'static str, &'static str, i64), BTreeSet<i64>>,
@@ -54,6 +58,12 @@ pub struct Store {
     external: HashMap<(String, String), (&'static str, i64)>,
     names: HashMap<(&'static str, i64), Vec<i64>>,
     quants: HashMap<Place, i64>,
+    /// Pickings and moves that are neither done nor cancelled.
+    open: HashMap<&'static str, BTreeSet<i64>>,
+    /// Lines of open moves by their product.
+    open_lines: HashMap<i64, BTreeSet<i64>>,
+    /// Rows by the time of their last change.
+    written: HashMap<&'static str, BTreeSet<(String, i64)>>,
     /// The last number of each picking type's sequence, and of each kind of order. Like Odoo's, they never go back.
     sequences: HashMap<(&'static str, i64), u64>,
     undo: Vec<Before>,
@@ -137,12 +147,41 @@ impl Store {
         let before = table.rows.remove(&id);
         if let Some(row) = &before {
             self.index(model, id, row, false);
+            self.index_lines(model, id, row, false);
         }
         if let Some(row) = after {
             self.index(model, id, &row, true);
+            let lines = row.clone();
             self.tables.entry(model).or_default().rows.insert(id, row);
+            self.index_lines(model, id, &lines, true);
         }
         self.undo.push((model, id, before));
+    }
+
+    /// A line is open as long as its move is.
+    fn index_lines(&mut self, model: &'static str, id: i64, row: &Row, add: bool) {
+        let lines: Vec<(i64, i64)> = match model {
+            "stock.move.line" => vec![(id, id_of(row, "product_id"))],
+            "stock.move" => self
+                .of("stock.move.line", "move_id", id)
+                .map(|(line, row)| (line, id_of(row, "product_id")))
+                .collect(),
+            _ => return,
+        };
+        let of = if model == "stock.move" {
+            id
+        } else {
+            id_of(row, "move_id")
+        };
+        let is_open = add && self.open.get("stock.move").is_some_and(|m| m.contains(&of));
+        for (line, product) in lines {
+            let open = self.open_lines.entry(product).or_default();
+            if is_open {
+                open.insert(line);
+            } else {
+                open.remove(&line);
+            }
+        }
     }
 
     fn index(&mut self, model: &'static str, id: i64, row: &Row, add: bool) {
@@ -155,6 +194,21 @@ impl Store {
                 } else {
                     children.remove(&id);
                 }
+            }
+        }
+        let written = self.written.entry(model).or_default();
+        let change = (text_of(row, "write_date").to_owned(), id);
+        if add {
+            written.insert(change);
+        } else {
+            written.remove(&change);
+        }
+        if matches!(model, "stock.picking" | "stock.move") {
+            let open = self.open.entry(model).or_default();
+            if add && !matches!(text_of(row, "state"), "done" | "cancel") {
+                open.insert(id);
+            } else {
+                open.remove(&id);
             }
         }
         if model == "stock.quant" {
@@ -181,11 +235,73 @@ impl Store {
         }
     }
 
+    fn look(&self) {
+        self.looked_at.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn table(&self, model: &str) -> impl Iterator<Item = (i64, &Row)> {
         self.tables
             .get(model)
             .into_iter()
             .flat_map(|table| table.rows.iter().map(|(id, row)| (*id, row)))
+            .inspect(|_| self.look())
+    }
+
+    /// The rows with these ids; one that is gone is left out.
+    pub fn rows(&self, model: &str, ids: &[i64]) -> impl Iterator<Item = (i64, &Row)> {
+        let rows = ids
+            .iter()
+            .filter_map(move |id| Some((*id, self.row(model, *id)?)));
+        rows.inspect(|_| self.look())
+    }
+
+    #[must_use]
+    pub fn ids_after(&self, model: &str, id: i64) -> Vec<i64> {
+        let rows = self.tables.get(model).map(|table| &table.rows);
+        let after = (Bound::Excluded(id), Bound::Unbounded);
+        rows.into_iter()
+            .flat_map(|rows| rows.range(after).map(|(id, _)| *id))
+            .collect()
+    }
+
+    /// Pickings or moves that are neither done nor cancelled; `None` for other models.
+    #[must_use]
+    pub fn open(&self, model: &str) -> Option<&BTreeSet<i64>> {
+        self.open.get(model)
+    }
+
+    /// The lines of a product whose moves are neither done nor cancelled.
+    pub fn open_lines(&self, product: i64) -> impl Iterator<Item = (i64, &Row)> {
+        let lines = self.open_lines.get(&product).into_iter().flatten();
+        lines
+            .filter_map(|id| Some((*id, self.row("stock.move.line", *id)?)))
+            .inspect(|_| self.look())
+    }
+
+    /// The rows that were last changed at this time or later.
+    #[must_use]
+    pub fn written_since(&self, model: &str, time: &str) -> BTreeSet<i64> {
+        let rows = self.written.get(model).into_iter();
+        rows.flat_map(|rows| rows.range((time.to_owned(), 0)..))
+            .map(|(_, id)| *id)
+            .collect()
+    }
+
+    /// The rows of a model that refer to a record by an indexed field, by their ids.
+    pub fn children(
+        &self,
+        model: &'static str,
+        by: &'static str,
+        id: i64,
+    ) -> impl Iterator<Item = i64> {
+        let children = self.children.get(&(model, by, id));
+        children.into_iter().flatten().copied()
+    }
+
+    /// The quant of a place.
+    #[must_use]
+    pub fn quant(&self, place: Place) -> Option<i64> {
+        self.quants.get(&place).copied()
     }
 
     #[must_use]
@@ -298,6 +414,7 @@ impl Store {
         let children = self.children.get(&(model, by, id));
         let rows = children.into_iter().flatten();
         rows.filter_map(move |id| Some((*id, self.row(model, *id)?)))
+            .inspect(|_| self.look())
     }
 
     /// A name with a dot brings its own module.

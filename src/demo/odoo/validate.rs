@@ -440,8 +440,8 @@ fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal
         return Err(Refusal::User(text));
     }
     let known = store
-        .table("stock.lot")
-        .find(|(_, lot)| id_of(lot, "product_id") == product && text_of(lot, "name") == name);
+        .of("stock.lot", "product_id", product)
+        .find(|(_, lot)| text_of(lot, "name") == name);
     let known = known.map(|(id, _)| id);
     let lot = known.unwrap_or_else(|| {
         let expiry = values
@@ -472,6 +472,9 @@ pub fn move_stock(store: &mut Store, line: i64, sign: f64) -> Result<(), Refusal
     store.add_quant(from, -quantity);
     store.add_quant(to, quantity);
     let serial = store.through(&values, "product_id", "product.product", "tracking") == "serial";
+    if !serial {
+        return Ok(());
+    }
     for place in [from, to] {
         let there: f64 = store
             .of("stock.quant", "product_id", place.product)
@@ -483,7 +486,7 @@ pub fn move_stock(store: &mut Store, line: i64, sign: f64) -> Result<(), Refusal
         let usage = store
             .row("stock.location", place.location)
             .map_or("", |row| text_of(row, "usage"));
-        if serial && place.lot != 0 && usage != "inventory" && there.abs() > 1.0 {
+        if place.lot != 0 && usage != "inventory" && there.abs() > 1.0 {
             let name = store
                 .row("stock.lot", place.lot)
                 .map_or("", |lot| text_of(lot, "name"));

@@ -63,6 +63,7 @@ struct Peer {
     calls: u32,
     /// Calls that found no answer because of a document in them.
     silent: u32,
+    answers_pings: bool,
 }
 
 fn number_of(key: DocumentKey) -> u64 {
@@ -227,6 +228,10 @@ impl Peer {
 
     /// One call with the next fault.
     fn call(&mut self, command: &Command<'_>) -> Input {
+        if *command == Command::Ping {
+            let lost = || Err(Failure::wait("no answer"));
+            return Input::Ping(self.answers_pings.then_some(()).map_or_else(lost, Ok));
+        }
         self.calls += 1;
         let slow = |slow| {
             Input::Failed(Failure::Wait {
@@ -531,6 +536,99 @@ fn back_off_doubles_up_to_a_minute_and_minds_retry_after() {
     let mut rig = Rig::new(1).fail([Fault::Busy]);
     rig.run();
     assert_eq!(rig.now, Duration::from_mins(5));
+}
+
+#[test]
+fn a_pause_is_15_s_at_most_while_odoo_answers_a_ping() {
+    // Each load fails, and each ping is answered: 1, 1.5, 3, 6 and 12 s, then 15 s each time.
+    let calls = [Fault::None; 2].into_iter().chain([Fault::LostBefore; 7]);
+    let mut rig = Rig::new(1);
+    rig.peer.faults = calls.collect();
+    rig.peer.answers_pings = true;
+    rig.run();
+    assert_eq!(rig.now, Duration::from_millis(23_500 + 2 * 15_000));
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_link_that_is_back_in_a_long_pause_is_used_at_the_next_ping() {
+    let mut machine = Rig::new(1).machine;
+    let lost = || Failure::wait("no answer");
+    let at = Duration::from_secs;
+    machine.failures = 9;
+    machine.answer(Input::Failed(lost()), at(100), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(100)), Some(at(45)));
+    for ping in [105, 110, 115, 120] {
+        assert_eq!(
+            machine.next(at(ping - 5)),
+            Command::Sleep { until: at(ping) }
+        );
+        assert_eq!(machine.next(at(ping)), Command::Ping);
+        machine.answer(Input::Ping(Err(lost())), at(ping), Duration::ZERO, 0.5);
+    }
+    machine.answer(Input::Ping(Ok(())), at(125), Duration::ZERO, 0.5);
+    assert_eq!(machine.next(at(125)), Command::Probe);
+    // Any success is the end of it.
+    machine.answer(Input::Probed, at(125), Duration::ZERO, 0.5);
+    machine.answer(Input::Failed(lost()), at(125), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(125)), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn while_probes_fail_and_pings_are_answered_a_pause_is_5_s_at_most() {
+    let mut rig = Rig::new(1).fail([Fault::LostBefore; 7]);
+    rig.peer.answers_pings = true;
+    rig.run();
+    assert_eq!(rig.now, Duration::from_millis(5_500 + 4 * 5_000));
+}
+
+#[test]
+fn failures_before_documents_were_taken_do_not_lengthen_the_pause_of_their_call() {
+    let mut machine = Rig::new(1).machine;
+    let failed = || Input::Failed(Failure::wait("no answer"));
+    for input in [Input::Probed, Input::Refreshed] {
+        machine.answer(input, Duration::ZERO, Duration::ZERO, 0.5);
+    }
+    for _ in 0..9 {
+        machine.answer(failed(), Duration::ZERO, Duration::ZERO, 0.5);
+    }
+    let now = Duration::from_secs(45);
+    assert!(matches!(machine.next(now), Command::Take { .. }));
+    machine.answer(Input::Taken(Some(vec![job(1)])), now, Duration::ZERO, 0.5);
+    assert!(matches!(machine.next(now), Command::Load(_)));
+    machine.answer(failed(), now, Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(now), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it_whatever_a_ping_answers() {
+    let wait = |after| {
+        Input::Failed(Failure::Wait {
+            message: "HTTP 429".to_owned(),
+            after: Some(Duration::from_secs(after)),
+            slow: false,
+        })
+    };
+    let mut machine = Rig::new(1).machine;
+    for failures in 0..6 {
+        machine.failures = failures;
+        for (after, pause) in [(2, 2), (40, 40)] {
+            machine.answer(wait(after), Duration::ZERO, Duration::ZERO, 0.5);
+            let until = Duration::from_secs(pause);
+            assert_eq!(machine.next(Duration::ZERO), Command::Sleep { until });
+            machine.failures = failures;
+        }
+    }
+    // Fewer requests, and no time: the whole back-off, and no ping.
+    machine.failures = 9;
+    machine.answer(wait(0), Duration::ZERO, Duration::ZERO, 0.5);
+    let until = Duration::from_secs(45);
+    assert_eq!(machine.next(Duration::ZERO), Command::Sleep { until });
+    assert_eq!(
+        machine.pause_left(Duration::from_secs(40)),
+        Some(Duration::from_secs(5))
+    );
+    assert_eq!(machine.pause_left(until), None);
 }
 
 #[test]

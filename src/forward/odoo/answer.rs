@@ -67,10 +67,12 @@ pub fn understand(answer: &Answer<'_>) -> Result<Value, CallError> {
 
 /// What an answer means that holds no value and forbids nothing.
 fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
+    // A server that answers and wants fewer requests: that it answers a probe says nothing.
+    let fewer = (answer.status == 429).then_some(Duration::ZERO);
     match (answer.status, error) {
         (408 | 425 | 429 | 502.., _) => Failure::Wait {
             message: format!("Odoo is busy or not there: HTTP {}", answer.status),
-            after: retry_after(answer.retry_after),
+            after: retry_after(answer.retry_after).or(fewer),
             // What a proxy says that gave up on a call, or whose Odoo died of it.
             slow: (502..=504).contains(&answer.status),
         },
@@ -447,8 +449,10 @@ mod tests {
         };
         assert_eq!(after(Some("7")), Some(Duration::from_secs(7)));
         assert_eq!(after(Some("86400")), Some(RETRY_AFTER_MAX));
-        assert_eq!(after(Some("Fri, 31 Dec 2027 23:59:59 GMT")), None);
-        assert_eq!(after(None), None);
+        // No time that we can read, but fewer requests all the same.
+        let fewer = Some(Duration::ZERO);
+        assert_eq!(after(Some("Fri, 31 Dec 2027 23:59:59 GMT")), fewer);
+        assert_eq!(after(None), fewer);
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             status.oldest_waiting_s
         )?;
     }
-    odoo(status, out)?;
+    odoo(status, now, out)?;
     let journal = &status.journal;
     let full = if journal.disk_full {
         ", the disk is FULL: nothing is acknowledged until it has room"
@@ -114,7 +114,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
-fn odoo(status: &Status, out: &mut dyn Write) -> io::Result<()> {
+fn odoo(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()> {
     let odoo = &status.odoo;
     let link = match odoo.link {
         Link::Starting => "connecting",
@@ -123,6 +123,10 @@ fn odoo(status: &Status, out: &mut dyn Write) -> io::Result<()> {
         Link::Held => "held until somebody mends it",
     };
     let mut parts = vec![link.to_owned()];
+    parts.extend(
+        odoo.pause_s(now)
+            .map(|seconds| format!("next try in {seconds} s")),
+    );
     parts.extend(
         odoo.version
             .as_ref()
@@ -169,6 +173,7 @@ mod tests {
         status.odoo.link = Link::Down;
         status.odoo.version = Some("18.0".to_owned());
         status.odoo.api = Some("JSON-RPC".to_owned());
+        status.odoo.retry_at = "2026-11-23T08:15:41.2Z".parse().ok();
         status.odoo.since = "2026-11-23T08:13:16Z".parse().ok();
         status.odoo.detail = Some("connection refused\x1b[0m".to_owned());
         status.journal.budget_bytes = 1 << 30;
@@ -193,7 +198,7 @@ mod tests {
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
-        odoo       down, trying again by itself, version 18.0, by JSON-RPC, 0 lines a call
+        odoo       down, trying again by itself, next try in 12 s, version 18.0, by JSON-RPC, 0 lines a call
                    connection refused·[0m
         journal    0 B of 1.0 GiB
         source     mqtt.listen up, 3 devices
