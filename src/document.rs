@@ -260,6 +260,23 @@ pub struct Document {
     pub times: Vec<EventTime>,
 }
 
+impl Document {
+    /// How many of its events a person left out: a correction took their lines away, so nothing of
+    /// them goes to Odoo.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        if self.corrects.is_none() || self.lines.is_empty() {
+            return 0;
+        }
+        let mut moved: Vec<u64> = (self.lines.iter())
+            .flat_map(|line| line.events.iter().copied())
+            .collect();
+        moved.sort_unstable();
+        let is_left_out = |seq: &&u64| moved.binary_search(seq).is_err();
+        self.events.iter().filter(is_left_out).count()
+    }
+}
+
 /// When an event was done, where that is not the time that its device gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime {

@@ -117,6 +117,19 @@ impl SourceKind {
             Self::Flow => "flow",
         }
     }
+
+    /// The source with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let all = [
+            Self::Listen,
+            Self::Broker,
+            Self::Serial,
+            Self::Hid,
+            Self::Flow,
+        ];
+        all.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// What a label says of weight and dimensions, by names such as `net_kg` (`docs/gs1.md`); the sum

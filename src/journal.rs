@@ -18,7 +18,7 @@ mod transaction;
 mod verify;
 mod writer;
 
-pub use inbox::{Accepted, AppendError, Inbox, Request};
+pub use inbox::{Accepted, AppendError, Inbox, Request, Settled, Settlement};
 
 pub use open::{OpenError, WriterHandle};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};

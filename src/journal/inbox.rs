@@ -3,7 +3,7 @@
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Change, KeepChange};
+use super::{AuditRecord, Change, KeepChange};
 use crate::document::Document;
 use crate::event::{Event, Rejection};
 use crate::fair::{Lane, Origin};
@@ -62,6 +62,24 @@ impl AppendError {
 
 pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 
+/// What a person decided about an open rejected reading.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub number: u64,
+    pub record: AuditRecord,
+    /// What is stored in its place, in the same commit; empty where it is dismissed.
+    pub events: Vec<Event>,
+}
+
+/// What became of settlements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// One for each settlement: what its events became, or `None` where the reading was not open.
+    pub readings: Vec<Option<Vec<Accepted>>>,
+    /// Dismissed ones that were removed for room before.
+    pub dropped: u64,
+}
+
 /// What the writer does, each durable before its reply is sent.
 #[derive(Debug)]
 pub enum Request {
@@ -95,6 +113,13 @@ pub enum Request {
         change: Box<Change>,
         document: Box<Document>,
         reply: Reply<Option<u64>>,
+    },
+    /// Settles rejected readings as a person decided.
+    Settle {
+        readings: Vec<Settlement>,
+        /// Dismisses, besides, those that were removed for room: who, and why.
+        dropped: Option<AuditRecord>,
+        reply: Reply<Settled>,
     },
     Keep {
         changes: Vec<KeepChange>,
@@ -219,6 +244,20 @@ impl Inbox {
         self.request(|reply| Request::Replace {
             change,
             document,
+            reply,
+        })
+        .await
+    }
+
+    /// Settles those of the readings that are open.
+    pub async fn settle(
+        &self,
+        readings: Vec<Settlement>,
+        dropped: Option<AuditRecord>,
+    ) -> Result<Settled, AppendError> {
+        self.request(|reply| Request::Settle {
+            readings,
+            dropped,
             reply,
         })
         .await

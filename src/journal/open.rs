@@ -332,7 +332,7 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
         Err(error) => return Err(error.into()),
     };
     match format {
-        Some(format) if format == FORMAT => return Ok(()),
+        Some(format) if format == FORMAT => return complete_tables(database),
         Some(format) => return Err(Fatal::Format(String::from_utf8_lossy(&format).into_owned())),
         None => {}
     }
@@ -351,7 +351,22 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::BY_STATE)?;
     write.open_table(tables::AUDIT)?;
     write.open_table(tables::KEPT)?;
+    rejected::make_tables(&write)?;
     write.open_table(tables::META)?.insert("format", FORMAT)?;
+    write.commit()?;
+    Ok(())
+}
+
+/// Makes the tables that a journal of an older version lacks.
+fn complete_tables(database: &Database) -> Result<(), Fatal> {
+    match database.begin_read()?.open_table(tables::REJECTED_OPEN) {
+        Ok(_) => return Ok(()),
+        Err(redb::TableError::TableDoesNotExist(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut write = database.begin_write()?;
+    write.set_quick_repair(true);
+    rejected::make_tables(&write)?;
     write.commit()?;
     Ok(())
 }
@@ -368,10 +383,11 @@ pub(super) fn read_all(database: &Database) -> Result<(), Fatal> {
 /// The counters, and the index of event ids.
 fn read_back(database: &Database) -> Result<(Kept, Ids), Fatal> {
     let read = database.begin_read()?;
-    let kept = match read.open_table(tables::META)?.get("totals")? {
+    let mut kept = match read.open_table(tables::META)?.get("totals")? {
         Some(bytes) => stored::kept_out(bytes.value())?,
         None => Kept::default(),
     };
+    kept.totals.rejected_open = rejected::count_open(&read)?;
     let mut ids = Ids::default();
     for entry in read.open_table(tables::ID_FILTERS)?.iter()? {
         let (number, bytes) = entry?;

@@ -48,6 +48,10 @@ pub struct Totals {
     pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
+    /// Rejected readings that no person has settled yet, with those that were removed for room.
+    pub rejected_open: u64,
+    /// Events of posted documents that a person left out of them: their movements are not in Odoo.
+    pub left_out: u64,
     /// Events that need no document.
     pub no_document: u64,
     /// All events up to this `seq` are in a sealed document or need none; the next one is not.
@@ -116,6 +120,8 @@ impl Totals {
 /// A rejected reading, as kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejected {
+    /// Who settled it, how and why; `None` for an open one, which waits for a person.
+    pub settled: Option<AuditRecord>,
     pub number: u64,
     pub device: Name,
     pub source: String,
@@ -339,13 +345,38 @@ impl Journal {
     }
 
     pub fn rejected(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
-        let table = self.read()?.open_table(tables::REJECTED)?;
+        let read = self.read()?;
+        let table = read.open_table(tables::REJECTED)?;
         let mut rejected = Vec::new();
         for entry in table.range(after.saturating_add(1)..)?.take(limit) {
             let (number, bytes) = entry?;
-            rejected.push(stored::rejection_out(number.value(), bytes.value())?);
+            rejected.push(with_audit(&read, number.value(), bytes.value())?);
         }
         Ok(rejected)
+    }
+
+    /// Rejected readings that no person has settled yet, with a number above `after`, oldest first.
+    pub fn rejected_open(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
+        let read = self.read()?;
+        let table = read.open_table(tables::REJECTED)?;
+        let open = read.open_table(tables::REJECTED_OPEN)?;
+        let mut rejected = Vec::new();
+        for entry in open.range(after.saturating_add(1)..)?.take(limit) {
+            let number = entry?.0.value();
+            if let Some(bytes) = table.get(number)? {
+                rejected.push(with_audit(&read, number, bytes.value())?);
+            }
+        }
+        Ok(rejected)
+    }
+
+    pub fn rejected_one(&self, number: u64) -> Result<Option<Rejected>, JournalError> {
+        let read = self.read()?;
+        let table = read.open_table(tables::REJECTED)?;
+        let Some(bytes) = table.get(number)? else {
+            return Ok(None);
+        };
+        Ok(Some(with_audit(&read, number, bytes.value())?))
     }
 
     /// When the oldest event that is on its way was received: in no sealed document yet, or waiting, or being sent.
@@ -393,6 +424,15 @@ impl Journal {
         }
         Ok(clocks)
     }
+}
+
+/// A rejected reading, with what a person decided about it.
+fn with_audit(read: &ReadTransaction, number: u64, bytes: &[u8]) -> Result<Rejected, JournalError> {
+    let mut rejected = stored::rejection_out(number, bytes)?;
+    let record = read.open_table(tables::REJECTED_AUDIT)?.get(number)?;
+    let record = record.map(|bytes| stored::audit_out(bytes.value()));
+    rejected.settled = record.transpose()?;
+    Ok(rejected)
 }
 
 fn entry(read: &ReadTransaction, number: u64) -> Result<Option<Entry>, JournalError> {

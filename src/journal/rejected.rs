@@ -1,11 +1,12 @@
 //! Rejected readings on disk: the newest of them, bounded in number and in bytes, so that a device which sends nonsense
-//! does not take the room of the events.
+//! does not take the room of the events. Each is *open* until a person settles it: dismisses it, or
+//! sends it again.
 
 use jiff::Timestamp;
-use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::budget::Written;
-use super::{Fatal, stored, tables};
+use super::{AuditRecord, Fatal, stored, tables};
 use crate::event::Rejection;
 
 /// Rejected readings that are kept; the oldest go first.
@@ -14,23 +15,40 @@ pub const REJECTED_MAX: u64 = 100_000;
 pub const BUDGET_DIVISOR: u64 = 20;
 /// What goes at once at the most because it is past its time.
 const REMOVED_MAX: usize = 2_000;
+/// Records that one request to prune looks at.
+const LOOKED_AT_MAX: usize = 50_000;
 /// Where `META` has the bytes of all the records, so that opening need not read them.
 const BYTES: &str = "rejected_bytes";
+/// Where `META` has how many were removed for room before a person had settled them.
+const DROPPED: &str = "rejected_dropped";
+/// The number in the audit that stands for the removed ones.
+const AUDIT_OF_DROPPED: u64 = 0;
 
 type Bytes = &'static [u8];
 
 /// The table within one transaction: a device that sends nonsense sends much of it.
 pub(super) struct Rejections<'a> {
     table: Table<'a, u64, Bytes>,
+    open: Table<'a, u64, ()>,
+    audit: Table<'a, u64, Bytes>,
     /// Of all records.
     bytes: u64,
+    /// Removed for room before a person had settled them.
+    dropped: u64,
 }
 
 impl<'a> Rejections<'a> {
     pub fn open(write: &'a WriteTransaction) -> Result<Self, Fatal> {
         let table = write.open_table(tables::REJECTED)?;
         let bytes = bytes_of(write, &table)?;
-        Ok(Self { table, bytes })
+        let dropped = number_in(&write.open_table(tables::META)?, DROPPED)?.unwrap_or(0);
+        Ok(Self {
+            table,
+            open: write.open_table(tables::REJECTED_OPEN)?,
+            audit: write.open_table(tables::REJECTED_AUDIT)?,
+            bytes,
+            dropped,
+        })
     }
 
     /// Keeps one.
@@ -44,7 +62,52 @@ impl<'a> Rejections<'a> {
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
         self.table.insert(number, record.as_slice())?;
+        self.open.insert(number, ())?;
         Ok(())
+    }
+
+    /// A person settles an open one. False: it is not open, and nothing was changed.
+    pub fn settle(
+        &mut self,
+        number: u64,
+        record: &AuditRecord,
+        written: &mut Written,
+    ) -> Result<bool, Fatal> {
+        if self.open.remove(number)?.is_none() {
+            return Ok(false);
+        }
+        self.put_audit(number, record, written)?;
+        Ok(true)
+    }
+
+    /// A person dismisses those that were removed for room. Answers how many.
+    pub fn settle_dropped(
+        &mut self,
+        record: &AuditRecord,
+        written: &mut Written,
+    ) -> Result<u64, Fatal> {
+        let dropped = std::mem::take(&mut self.dropped);
+        if dropped > 0 {
+            self.put_audit(AUDIT_OF_DROPPED, record, written)?;
+        }
+        Ok(dropped)
+    }
+
+    fn put_audit(
+        &mut self,
+        number: u64,
+        record: &AuditRecord,
+        written: &mut Written,
+    ) -> Result<(), Fatal> {
+        let bytes = stored::audit_in(record)?;
+        written.added += bytes.len() as u64;
+        self.audit.insert(number, bytes.as_slice())?;
+        Ok(())
+    }
+
+    /// How many are open, with those that were removed for room.
+    fn count_open(&self) -> Result<u64, Fatal> {
+        Ok(self.open.len()? + self.dropped)
     }
 
     /// Removes the oldest beyond the limits: all at once, since one by one costs as much as to
@@ -63,55 +126,87 @@ impl<'a> Rejections<'a> {
         }
         if let Some(last) = last {
             self.table.retain_in(..=last, |_, _| false)?;
+            let open = self.open.len()?;
+            self.open.retain_in(..=last, |_, ()| false)?;
+            self.dropped += open - self.open.len()?;
+            self.audit
+                .retain_in(AUDIT_OF_DROPPED + 1..=last, |_, _| false)?;
             self.bytes = self.bytes.saturating_sub(bytes);
             written.removed += bytes;
         }
         Ok(())
     }
 
-    /// Removes those that are past their time.
+    /// Removes those that are past their time. An open one stays until a person settles it.
     pub fn prune(&mut self, retained: Timestamp, written: &mut Written) -> Result<(), Fatal> {
-        for _ in 0..REMOVED_MAX {
-            let Some((number, record)) = self
-                .table
-                .first()?
-                .map(|(number, record)| (number.value(), record.value().to_vec()))
-            else {
-                break;
-            };
-            if stored::rejection_out(number, &record)?.received >= retained {
+        let mut past = Vec::new();
+        for entry in self.table.iter()?.take(LOOKED_AT_MAX) {
+            let (number, record) = entry?;
+            let number = number.value();
+            if self.open.get(number)?.is_some() {
+                continue;
+            }
+            if past.len() == REMOVED_MAX
+                || stored::rejection_out(number, record.value())?.received >= retained
+            {
                 break;
             }
+            past.push((number, record.value().len() as u64));
+        }
+        for (number, bytes) in past {
             self.table.remove(number)?;
-            self.bytes = self.bytes.saturating_sub(record.len() as u64);
-            written.removed += record.len() as u64;
+            self.audit.remove(number)?;
+            self.bytes = self.bytes.saturating_sub(bytes);
+            written.removed += bytes;
         }
         Ok(())
     }
 
     /// Makes room and notes the bytes of all records. To be called once, at the end of the
-    /// transaction.
+    /// transaction. Answers how many are open.
     pub fn close(
         mut self,
         write: &WriteTransaction,
         bytes_max: u64,
         written: &mut Written,
-    ) -> Result<(), Fatal> {
+    ) -> Result<u64, Fatal> {
         self.trim(bytes_max, written)?;
-        write
-            .open_table(tables::META)?
-            .insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
-        Ok(())
+        let mut meta = write.open_table(tables::META)?;
+        meta.insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
+        meta.insert(DROPPED, self.dropped.to_le_bytes().as_slice())?;
+        self.count_open()
     }
+}
+
+/// Makes the tables of open and settled ones. In the journal of an older version, which has none,
+/// all that are stored are open.
+pub(super) fn make_tables(write: &WriteTransaction) -> Result<(), Fatal> {
+    write.open_table(tables::REJECTED_AUDIT)?;
+    let mut open = write.open_table(tables::REJECTED_OPEN)?;
+    for entry in write.open_table(tables::REJECTED)?.iter()? {
+        open.insert(entry?.0.value(), ())?;
+    }
+    Ok(())
+}
+
+/// How many are open, with those that were removed for room.
+pub(super) fn count_open(read: &ReadTransaction) -> Result<u64, Fatal> {
+    let meta = read.open_table(tables::META)?;
+    let dropped = number_in(&meta, DROPPED)?.unwrap_or(0);
+    Ok(read.open_table(tables::REJECTED_OPEN)?.len()? + dropped)
+}
+
+fn number_in(
+    meta: &impl ReadableTable<&'static str, Bytes>,
+    key: &str,
+) -> Result<Option<u64>, Fatal> {
+    let bytes = meta.get(key)?;
+    Ok(bytes.and_then(|bytes| Some(u64::from_le_bytes(bytes.value().try_into().ok()?))))
 }
 
 /// The bytes of all the records; added up once where they were not noted yet.
 fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, Fatal> {
-    let noted = write
-        .open_table(tables::META)?
-        .get(BYTES)?
-        .and_then(|bytes| bytes.value().try_into().ok())
-        .map(u64::from_le_bytes);
+    let noted = number_in(&write.open_table(tables::META)?, BYTES)?;
     if let Some(bytes) = noted {
         return Ok(bytes);
     }

@@ -109,6 +109,7 @@ pub fn rejection_out(number: u64, bytes: &[u8]) -> Result<Rejected, BadRecord> {
         payload,
     } = decode("rejected reading", bytes)?;
     Ok(Rejected {
+        settled: None,
         number,
         device: Name::new(&device).map_err(|error| bad("rejected reading", error))?,
         source,
@@ -160,6 +161,9 @@ enum StoredTotals {
     V1(TotalsV1),
     /// With the number of events that may be repeats. While there is none, version 1 is written.
     V2(TotalsV1, u64),
+    /// With the events that people left out of posted documents besides. While there is none, an
+    /// older version is written.
+    V3(TotalsV1, u64, u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -203,22 +207,27 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
         last_document: kept.last_document,
         settled: totals.settled,
     };
-    let stored = match totals.possible_repeats {
-        0 => StoredTotals::V1(plain),
-        count => StoredTotals::V2(plain, count),
+    let stored = match (totals.possible_repeats, totals.left_out) {
+        (0, 0) => StoredTotals::V1(plain),
+        (repeats, 0) => StoredTotals::V2(plain, repeats),
+        (repeats, left_out) => StoredTotals::V3(plain, repeats, left_out),
     };
     encode("totals", &stored)
 }
 
 pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
-    let (stored, possible_repeats) = match decode("totals", bytes)? {
-        StoredTotals::V1(stored) => (stored, 0),
-        StoredTotals::V2(stored, possible_repeats) => (stored, possible_repeats),
+    let (stored, possible_repeats, left_out) = match decode("totals", bytes)? {
+        StoredTotals::V1(stored) => (stored, 0, 0),
+        StoredTotals::V2(stored, possible_repeats) => (stored, possible_repeats, 0),
+        StoredTotals::V3(stored, possible_repeats, left_out) => {
+            (stored, possible_repeats, left_out)
+        }
     };
     let mut totals = Totals {
         last_seq: stored.last_seq,
         stored: stored.stored,
         possible_repeats,
+        left_out,
         duplicates: stored.duplicates,
         rejected: stored.rejected,
         no_document: stored.no_document,

@@ -10,6 +10,11 @@ pub const EVENT_DOCUMENT: TableDefinition<u64, u64> = TableDefinition::new("even
 pub const REPEATS: TableDefinition<u64, &[u8]> = TableDefinition::new("repeats");
 /// Rising number → rejected reading.
 pub const REJECTED: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected");
+/// Rejected reading that no person has settled yet → nothing.
+pub const REJECTED_OPEN: TableDefinition<u64, ()> = TableDefinition::new("rejected_open");
+/// Rejected reading → audit record: who dismissed it or sent it again, and why. 0 stands for those
+/// that were removed for room before a person had settled them.
+pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected_audit");
 /// Device → nothing: every device an event ever came from.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
 
@@ -34,7 +39,7 @@ pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audi
 
 /// Path → bytes: sessions, retained messages, missed receipts.
 pub const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
-/// `totals`, `rejected_bytes`, and `format` with the version of this layout.
+/// `totals`, `rejected_bytes`, `rejected_dropped`, and `format` with the version of this layout.
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.

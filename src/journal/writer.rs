@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 use super::budget::Budget;
 use super::held::Held;
 use super::ids::Ids;
-use super::inbox::{AppendError, Reply, Request};
+use super::inbox::{AppendError, Reply, Request, Settlement};
 use super::stored::{self, Kept};
 use super::transaction::Transaction;
 use super::{Fatal, Totals, tables};
@@ -231,6 +231,11 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             document,
             reply,
         } => answer(reply, transaction.replace(&change, *document)?),
+        Request::Settle {
+            readings,
+            dropped,
+            reply,
+        } => answer(reply, transaction.settle(readings, dropped.as_ref())?),
         Request::Keep { changes, reply } => answer(reply, transaction.keep(changes)?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::Close { reply } => answer(reply, ()),
@@ -258,6 +263,10 @@ fn weigh(request: &Request) -> usize {
             ..
         } => changes.len() + keep.len() + documents.len(),
         Request::Replace { document, .. } => document.events.len(),
+        Request::Settle { readings, .. } => {
+            let events = |settlement: &Settlement| settlement.events.len().max(1);
+            readings.iter().map(events).sum()
+        }
         Request::Keep { changes, .. } => changes.len(),
         // Pruning is a good deal of work: let it end its group.
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,

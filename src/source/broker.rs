@@ -38,9 +38,9 @@ pub use options::BrokerError;
 use super::devices::{DeviceList, Told};
 use super::identity::ReadingId;
 use super::{Intake, Outbound, Reading};
-use crate::event::{Name, SourceKind};
+use crate::event::{Name, Rejection, SourceKind};
 use crate::view::board::Board;
-use crate::{clock, config};
+use crate::{clock, config, decode};
 use link::Link;
 use topic::Topic;
 use worker::{Delivery, Presence};
@@ -322,14 +322,18 @@ impl Driver {
                 None
             }
             None => {
-                self.ignored.log(&publish.topic, "a message of another site, or of a device whose name is not 1 to 64 characters of A-Z a-z 0-9 _ . -");
+                self.ignored.log(&publish.topic, "a device whose name is not 1 to 64 characters of A-Z a-z 0-9 _ . -: its scans and events are kept as rejected readings");
                 None
             }
         };
+        let rejection = topic::unnamed(&self.site, &publish.topic)
+            .filter(|_| !publish.retain)
+            .map(|device| bad_device(device, &publish));
         Delivery {
             generation: self.link.generation(),
             publish,
             reading,
+            rejection,
         }
     }
 
@@ -379,6 +383,23 @@ fn is_malformed(error: &ConnectionError) -> bool {
         error,
         ConnectionError::MqttState(StateError::Deserialization(inner)) if !matches!(inner, PacketError::Io(_))
     )
+}
+
+/// What is stored of a scan or an event whose device has no valid name.
+fn bad_device(device: Name, publish: &Publish) -> Rejection {
+    let topic: String = publish.topic.chars().take(256).collect();
+    let bytes = publish.payload.len().min(decode::REJECTED_BYTES_MAX);
+    Rejection {
+        device,
+        source: SourceKind::Broker,
+        received: clock::now(),
+        id: None,
+        code: "not-your-topic",
+        message: format!(
+            "{topic:?} names no device: use stockrelay/v1/SITE/DEVICE/scan or /event, with a DEVICE of 1 to 64 characters of A-Z a-z 0-9 _ . -"
+        ),
+        payload: publish.payload[..bytes].to_vec(),
+    }
 }
 
 /// What is wrong and what to do, for a person.

@@ -118,6 +118,20 @@ Examples:
         #[command(subcommand)]
         command: ParkedCommand,
     },
+    /// Decide about readings that no event could be made of
+    #[command(after_help = "\
+An open one stays on the first screen until somebody dismisses it or sends it again.
+
+Examples:
+  stockrelay rejected list                                     what is open
+  stockrelay rejected resend 4                                 as it came, after the fault is mended
+  stockrelay rejected resend 4 --payload 4006381333931 --reason \"read from the label\"
+  stockrelay rejected dismiss 4 --reason \"test of a new scanner\"
+  stockrelay rejected dismiss --code not-your-topic --upto 90 --reason \"site name corrected\"")]
+    Rejected {
+        #[command(subcommand)]
+        command: RejectedCommand,
+    },
     /// Help with devices.toml
     Devices {
         #[command(subcommand)]
@@ -296,6 +310,55 @@ Example:
     Discard {
         id: String,
         /// Why; it is kept with the document
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RejectedCommand {
+    /// List the open ones, oldest first
+    List {
+        #[command(flatten)]
+        page: PageArgs,
+        /// The dismissed ones and those that were sent again, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// One of them: what came, why no event could be made of it, and who settled it
+    Show {
+        number: u64,
+        /// As the control API answers it
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send one again: it becomes an event with the time at which it was received
+    Resend {
+        number: u64,
+        /// What to send in its place: a barcode, or a JSON event
+        #[arg(long)]
+        payload: Option<String>,
+        /// What it is: event or scan; without it, JSON with a type is an event
+        #[arg(long)]
+        channel: Option<String>,
+        /// Why; it is stored with the reading
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Dismiss one, or all up to a number: nothing is made of them
+    Dismiss {
+        #[arg(required_unless_present = "upto", conflicts_with_all = ["upto", "code", "device"])]
+        number: Option<u64>,
+        /// All open ones up to this number
+        #[arg(long, value_name = "NUMBER")]
+        upto: Option<u64>,
+        /// With --upto: only those with this reason code
+        #[arg(long, requires = "upto")]
+        code: Option<String>,
+        /// With --upto: only this device's
+        #[arg(long, value_name = "NAME", requires = "upto")]
+        device: Option<String>,
+        /// Why; it is stored with the reading
         #[arg(long)]
         reason: String,
     },

@@ -3,6 +3,7 @@
 mod lists;
 mod parked;
 mod profile;
+mod rejected;
 mod status;
 mod trace;
 
@@ -14,6 +15,7 @@ pub use lists::{documents, events};
 pub use parked::parked;
 pub(super) use parked::retry_all;
 pub use profile::profile;
+pub use rejected::rejected;
 pub use status::status;
 pub use trace::trace;
 

@@ -1,7 +1,7 @@
 //! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
 //!
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it reads short
-//! transactions of the journal, the board and the copy of Odoo's data; only [`decide`] and [`edit`] change anything, through the journal's inbox.
+//! transactions of the journal, the board and the copy of Odoo's data; only [`decide`], [`edit`] and [`settle`] change anything, through the journal's inbox.
 //! `docs/control-api.md` is its reference.
 
 mod decide;
@@ -10,6 +10,7 @@ mod meaning;
 mod problem;
 mod query;
 mod read;
+mod settle;
 mod stream;
 
 use std::io;
@@ -161,6 +162,10 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/status", get(read::status))
         .route("/v1/events", get(read::events))
         .route("/v1/rejected", get(read::rejected))
+        .route("/v1/rejected/dismiss", post(settle::dismiss_many))
+        .route("/v1/rejected/{id}", get(settle::one))
+        .route("/v1/rejected/{id}/dismiss", post(settle::dismiss))
+        .route("/v1/rejected/{id}/resend", post(settle::resend))
         .route("/v1/documents", get(read::documents))
         .route("/v1/parked", get(read::parked))
         .route("/v1/parked/retry", post(decide::retry_all))

@@ -49,8 +49,8 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
             Link::Up => return with_link(status),
         }
     };
-    if status.documents.parked > 0 {
-        sentence = format!("{sentence}; {}", need(status.documents.parked));
+    if let Some(need) = need(status) {
+        sentence = format!("{sentence}; {need}");
     }
     (mood, sentence)
 }
@@ -58,22 +58,53 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
 fn with_link(status: &Status) -> (Mood, String) {
     let waiting = status.events.on_the_way();
     let on_the_way = format!("{} on the way to Odoo", be(waiting, "movement"));
-    match (status.documents.parked, waiting) {
-        (0, 0) if status.events.posted == 0 => (Mood::Good, "Nothing was scanned yet".to_owned()),
-        (0, 0) if status.events.posted == 1 => (Mood::Good, "The movement is in Odoo".to_owned()),
-        (0, 0) => {
-            let posted = grouped(status.events.posted);
-            (Mood::Good, format!("All {posted} movements are in Odoo"))
-        }
-        (0, _) => (Mood::Good, on_the_way),
-        (parked, 0) => (Mood::Watch, need(parked)),
-        (parked, _) => (Mood::Watch, format!("{}; {on_the_way}", need(parked))),
+    match (need(status), waiting) {
+        (None, 0) => (Mood::Good, all_settled(status)),
+        (None, _) => (Mood::Good, on_the_way),
+        (Some(need), 0) => (Mood::Watch, need),
+        (Some(need), _) => (Mood::Watch, format!("{need}; {on_the_way}")),
     }
 }
 
-fn need(parked: u64) -> String {
-    let needs = if parked == 1 { "needs" } else { "need" };
-    format!("{} {needs} you", counted(parked, "document"))
+/// Nothing waits, for Odoo or for a person: what is in Odoo, and what people decided is not to be.
+fn all_settled(status: &Status) -> String {
+    let events = &status.events;
+    let posted = events.posted.saturating_sub(events.left_out);
+    let given_up = events.discarded + events.left_out;
+    let sentence = match (posted, given_up) {
+        (0, 0) if events.stored > 0 => "No scan has made a movement yet".to_owned(),
+        (0, 0) => "Nothing was scanned yet".to_owned(),
+        (0, _) => "No movement is in Odoo".to_owned(),
+        (1, 0) => "The movement is in Odoo".to_owned(),
+        (_, 0) => format!("All {} movements are in Odoo", grouped(posted)),
+        (_, _) => format!("{} in Odoo", be(posted, "movement")),
+    };
+    match given_up {
+        0 => sentence,
+        _ => format!(
+            "{sentence}; {} discarded by a person",
+            be_past(given_up, "movement")
+        ),
+    }
+}
+
+/// What waits for a person: parked documents, and readings that no event could be made of.
+fn need(status: &Status) -> Option<String> {
+    let parked = (status.documents.parked, "document");
+    let rejected = (status.events.rejected_open, "rejected reading");
+    let things: Vec<String> = [parked, rejected]
+        .into_iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, thing)| counted(number, thing))
+        .collect();
+    let is_one = parked.0 + rejected.0 == 1;
+    let needs = if is_one { "needs" } else { "need" };
+    (!things.is_empty()).then(|| format!("{} {needs} you", things.join(" and ")))
+}
+
+fn be_past(number: u64, thing: &str) -> String {
+    let be = if number == 1 { "was" } else { "were" };
+    format!("{} {be}", counted(number, thing))
 }
 
 fn be(number: u64, thing: &str) -> String {
@@ -123,5 +154,37 @@ mod tests {
             "1 movement is on the way to Odoo"
         );
         assert_eq!(told(|_| ()).1, "Nothing was scanned yet");
+    }
+
+    #[test]
+    fn all_is_well_only_when_each_scan_is_in_odoo_or_a_person_has_settled_it() {
+        let one = told(|s| {
+            (s.events.posted, s.events.stored, s.events.rejected_open) = (6, 6, 1);
+        });
+        assert_eq!(
+            one,
+            (Mood::Watch, "1 rejected reading needs you".to_owned())
+        );
+        let both = told(|s| {
+            (s.documents.parked, s.events.rejected_open, s.events.open) = (1, 2, 1);
+        });
+        let text = "1 document and 2 rejected readings need you; 1 movement is on the way to Odoo";
+        assert_eq!(both, (Mood::Watch, text.to_owned()));
+        let down = told(|s| {
+            (s.odoo.link, s.events.rejected_open) = (Link::Down, 1);
+        });
+        let text = "Link to Odoo is down; nothing waits here; 1 rejected reading needs you";
+        assert_eq!(down, (Mood::Watch, text.to_owned()));
+        // A person has settled the rest, and it is not called posted.
+        let settled = told(|s| {
+            (s.events.posted, s.events.left_out, s.events.discarded) = (6, 1, 1);
+        });
+        let text = "5 movements are in Odoo; 2 movements were discarded by a person";
+        assert_eq!(settled, (Mood::Good, text.to_owned()));
+        let none = told(|s| s.events.discarded = 1);
+        let text = "No movement is in Odoo; 1 movement was discarded by a person";
+        assert_eq!(none, (Mood::Good, text.to_owned()));
+        let scans = told(|s| s.events.stored = 3);
+        assert_eq!(scans.1, "No scan has made a movement yet");
     }
 }

@@ -139,6 +139,12 @@ impl Out<'_> {
             "Readings that no event could be made of",
             events.rejected,
         )?;
+        self.gauge(
+            "rejected_open",
+            "Rejected readings that no person has dismissed or sent again",
+            None,
+            events.rejected_open,
+        )?;
         let counts = [
             ("open", events.open),
             ("waiting", events.waiting),

@@ -16,7 +16,10 @@ use crate::document::{Line, Purpose, Reason};
 use crate::event::{Action, Name, Recorded};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
-pub use answers::{DocumentDetail, DocumentPage, EventPage, Refusal, RejectedPage, Retried, Trace};
+pub use answers::{
+    Dismissed, DocumentDetail, DocumentPage, EventPage, Refusal, RejectedPage, Resent, Retried,
+    Trace,
+};
 
 /// Of a rejected reading's payload, so much is shown, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
@@ -383,6 +386,12 @@ pub struct RejectedView {
     pub message: String,
     /// What came, cut to a limit; bytes that are no text are replaced.
     pub payload: String,
+    /// `open`, `dismissed` or `resent`.
+    #[serde(default)]
+    pub state: String,
+    /// Who settled it, when and why; `None` while it is open.
+    #[serde(default)]
+    pub settled: Option<StepView>,
 }
 
 impl RejectedView {
@@ -398,6 +407,11 @@ impl RejectedView {
             code: rejected.code.clone(),
             message: rejected.message.clone(),
             payload: String::from_utf8_lossy(&rejected.payload[..shown]).into_owned(),
+            state: match &rejected.settled {
+                Some(record) => record.state.clone(),
+                None => "open".to_owned(),
+            },
+            settled: rejected.settled.clone().map(Into::into),
         }
     }
 }

@@ -47,6 +47,15 @@ pub struct EventCounts {
     pub possible_repeats: u64,
     pub duplicates: u64,
     pub rejected: u64,
+    /// Rejected readings that no person has dismissed or sent again yet.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected_open: u64,
+    /// Events of posted documents whose movements a person edited out: they are not in Odoo.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+    /// Events of discarded documents; `no_document` has them, too.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub discarded: u64,
     /// Not in a sealed document yet.
     pub open: u64,
     pub waiting: u64,
@@ -201,6 +210,9 @@ impl EventCounts {
             possible_repeats: totals.possible_repeats,
             duplicates: totals.duplicates,
             rejected: totals.rejected,
+            rejected_open: totals.rejected_open,
+            left_out: totals.left_out,
+            discarded: totals.discarded.events,
             open: totals.open_events(),
             waiting: totals.waiting.events,
             sending: totals.sending.events,

@@ -117,6 +117,26 @@ async fn the_daemon_is_asked_and_decisions_are_made() {
             .await
             .contains("pda-3")
     );
+    let status = done(&socket, &["status"]).await;
+    assert!(
+        status.contains("2 documents and 1 rejected reading need you"),
+        "{status}"
+    );
+    assert!(done(&socket, &["rejected", "list"]).await.contains("open"));
+    let shown = done(&socket, &["rejected", "show", "1"]).await;
+    assert!(
+        shown.contains("{nonsense") && shown.contains("rejected dismiss 1"),
+        "{shown}"
+    );
+    let said = done(
+        &socket,
+        &["rejected", "dismiss", "--upto", "1", "--reason", "a test"],
+    )
+    .await;
+    assert_eq!(said, "1 rejected reading dismissed\n");
+    assert!(!done(&socket, &["rejected", "list"]).await.contains("pda-3"));
+    let all = done(&socket, &["rejected", "list", "--all"]).await;
+    assert!(all.contains("dismissed"), "{all}");
     assert!(
         done(&socket, &["documents", "--state", "posted"])
             .await

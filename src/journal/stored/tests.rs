@@ -348,6 +348,13 @@ fn flagged() -> (Event, Kept) {
     (event, kept)
 }
 
+/// The same totals with events that a person left out of documents.
+fn left_out() -> Kept {
+    let mut kept = flagged().1;
+    kept.totals.left_out = 3;
+    kept
+}
+
 /// The same event with what its label says of its weight.
 fn measured() -> Event {
     let mut event = flagged().0;
@@ -489,6 +496,13 @@ fn flags_of_an_event_and_their_count_are_read_and_written_as_ever() {
     assert_eq!(event_in(&event).unwrap(), golden("transfer"));
     assert_eq!(kept_out(&golden("totals")).unwrap(), kept);
     assert_eq!(kept_in(&kept).unwrap(), golden("totals"));
+}
+
+#[test]
+fn totals_with_events_that_were_left_out_are_read_and_written_as_ever() {
+    let golden = golden_in(include_str!("totals_v3.txt"), "totals");
+    assert_eq!(kept_out(&golden).unwrap(), left_out());
+    assert_eq!(kept_in(&left_out()).unwrap(), golden);
 }
 
 #[test]
@@ -648,6 +662,7 @@ fn print_the_present_forms() {
     let (event, document) = best_before();
     records.push(("event", event_in(&event).unwrap()));
     records.push(("document", document_in(&document).unwrap()));
+    records.push(("totals", kept_in(&left_out()).unwrap()));
     for (name, bytes) in records {
         print!("{name} ");
         for byte in bytes {

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use super::link::Link;
 use crate::clock;
-use crate::event::{Name, SourceKind};
+use crate::event::{Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError};
 use crate::source::receipt::Receipt;
 use crate::source::{Intake, Outbound, Reading, Verdict};
@@ -30,6 +30,8 @@ pub(super) struct Delivery {
     pub publish: Publish,
     /// What to journal; none for what only has to be acknowledged, in its turn.
     pub reading: Option<Reading>,
+    /// What is stored of a scan or an event whose device has no valid name.
+    pub rejection: Option<Rejection>,
 }
 
 /// What became of a delivery.
@@ -66,12 +68,17 @@ pub(super) async fn work(
 }
 
 async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board) -> Settled {
-    let Some(reading) = &delivery.reading else {
-        return Settled::Kept(delivery, Vec::new());
-    };
     let mut was_full = false;
     loop {
-        match intake.take(reading.clone()).await {
+        let taken = match (&delivery.reading, &delivery.rejection) {
+            (Some(reading), _) => intake.take(reading.clone()).await,
+            (None, Some(rejection)) => {
+                let stored = intake.reject(vec![rejection.clone()]).await;
+                stored.map(|()| Vec::new())
+            }
+            (None, None) => Ok(Vec::new()),
+        };
+        match taken {
             Ok(verdicts) => {
                 if was_full {
                     board.source(SourceKind::Broker, |view| view.detail = None);

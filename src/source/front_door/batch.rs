@@ -171,8 +171,8 @@ impl Batch {
         self.push(delivery, What::Again);
     }
 
-    /// A publish to a topic that is not the device's, from a client that cannot be told so: it is kept as a rejected
-    /// reading and then acknowledged, so that it is neither lost in silence nor sent for ever.
+    /// A publish to a topic that is not the device's: it is kept as a rejected reading and then acknowledged, so that it is
+    /// neither lost in silence nor sent for ever. MQTT 5 is told that it was not authorized; devices may drop it then.
     pub fn reject(
         &mut self,
         delivery: Delivery,
@@ -303,7 +303,8 @@ impl Batch {
                             words: Vec::new(),
                         });
                         settled.verdicts(verdicts.into_iter().collect(), receipts);
-                        (Reason::Success, None)
+                        let text = Some("not your topic".to_owned());
+                        (Reason::NotAuthorized, text)
                     }
                     Err(error) => plain(Some(error)),
                 },

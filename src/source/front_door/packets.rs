@@ -13,7 +13,7 @@ use super::handshake::{Client, STATE_BYTES_MAX};
 use super::message::Content;
 use super::retained::RetainedFull;
 use super::topics::{FilterFault, Target, is_bridge_notification};
-use super::wire::{Fault, Filter, Packet, Publish, Qos, RetainRule, Version};
+use super::wire::{Fault, Filter, Packet, Publish, Qos, RetainRule};
 use crate::clock;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -106,10 +106,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     Reason::Success,
                     "a bridge's notification is not kept",
                 );
-            }
-            None if qos == Qos::AtMostOnce || self.client.writer.version == Version::V5 => {
-                self.foreign(&publish.topic);
-                batch.done(delivery, Reason::NotAuthorized, "not your topic");
             }
             None => {
                 let Publish { topic, payload, .. } = &publish;

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
+use super::rejected::list_rejected;
 use super::{Client, CommandError, Done, PAGE, json_line, path};
 use crate::view::cli::{DocumentsArgs, EventsArgs, PageArgs};
-use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView, RejectedPage};
+use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView};
 use crate::view::snapshot::Status;
 use crate::view::table::{Table, time};
 
@@ -14,7 +15,7 @@ const FOLLOW_EACH: Duration = Duration::from_millis(500);
 
 pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> Done {
     if args.rejected {
-        return rejected(client, &args.page, out).await;
+        return list_rejected(client, &args.page, true, out).await;
     }
     let mut left = if args.follow {
         u64::MAX
@@ -56,7 +57,7 @@ pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> 
     Ok(())
 }
 
-fn borrow<'a, const N: usize>(
+pub(super) fn borrow<'a, const N: usize>(
     owned: &'a [(&'a str, Option<String>); N],
 ) -> [(&'a str, Option<&'a str>); N] {
     owned
@@ -125,44 +126,6 @@ pub(super) fn what(event: &EventView) -> String {
         words.extend(field(key).map(|value| format!("{word} {value}")));
     }
     words.join(" ")
-}
-
-async fn rejected(client: &Client, args: &PageArgs, out: &mut dyn Write) -> Done {
-    let mut left = args.limit;
-    let mut after = args.after.unwrap_or(0);
-    let mut table = Table::new(&["NUMBER", "RECEIVED", "DEVICE", "ID", "CODE", "MESSAGE"]);
-    while left > 0 {
-        let parameters = [
-            ("after", Some(after.to_string())),
-            ("limit", Some(left.min(PAGE).to_string())),
-        ];
-        let page: RejectedPage = client
-            .get(&path("/v1/rejected", &borrow(&parameters)))
-            .await?;
-        after = page.next;
-        left = left.saturating_sub(page.rejected.len() as u64);
-        for rejected in page.rejected {
-            if args.json {
-                json_line(out, &rejected)?;
-            } else {
-                table.row([
-                    rejected.number.to_string(),
-                    time(rejected.received),
-                    rejected.device,
-                    rejected.id.unwrap_or_default(),
-                    rejected.code,
-                    rejected.message,
-                ]);
-            }
-        }
-        if !page.more {
-            break;
-        }
-    }
-    if !args.json {
-        table.write(&mut &mut *out, true)?;
-    }
-    Ok(())
 }
 
 pub async fn documents(client: &Client, args: &DocumentsArgs, out: &mut dyn Write) -> Done {

@@ -49,6 +49,20 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     )?;
     let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
     writeln!(out, "           besides {}", list(&aside, ", "))?;
+    if e.rejected_open > 0 {
+        writeln!(
+            out,
+            "           {} open: see `stockrelay rejected list`",
+            counted(e.rejected_open, "rejected reading")
+        )?;
+    }
+    if e.left_out > 0 {
+        writeln!(
+            out,
+            "           {} of the posted edited out by a person: not in Odoo",
+            grouped(e.left_out)
+        )?;
+    }
     if e.possible_repeats > 0 {
         let count = grouped(e.possible_repeats);
         writeln!(

@@ -96,7 +96,7 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
         "rejected reading {} of {}",
@@ -115,7 +115,21 @@ fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()
         plain(&rejected.code),
         plain(&rejected.message)
     )?;
-    writeln!(out, "  {}", plain(&rejected.payload))
+    writeln!(out, "  {}", plain(&rejected.payload))?;
+    match &rejected.settled {
+        Some(step) => writeln!(
+            out,
+            "  {} by {}: {}",
+            step.at,
+            plain(&step.by),
+            plain(&step.note)
+        ),
+        None => writeln!(
+            out,
+            "  open: `stockrelay rejected resend {0}` or `stockrelay rejected dismiss {0} --reason TEXT`",
+            rejected.number
+        ),
+    }
 }
 
 /// A document with its lines and its life so far.

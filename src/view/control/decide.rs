@@ -273,18 +273,24 @@ impl Decision {
         self.change(entry, progress, what.unwrap_or_else(|| code.to_owned()))
     }
 
-    fn change(&self, entry: &Entry, progress: Progress, mut note: String) -> Change {
+    /// Who decided, and a note with the reason, for an audit record.
+    pub fn signed(&self, mut note: String) -> (String, String) {
         if let Some(reason) = &self.reason {
             note = format!("{note}: {reason}");
         }
         if let Some(over) = &self.over {
             note = format!("{note} (sent by user {over})");
         }
+        (format!("user:{}", self.by), note)
+    }
+
+    fn change(&self, entry: &Entry, progress: Progress, note: String) -> Change {
+        let (by, note) = self.signed(note);
         Change {
             number: entry.document.number,
             expect: document::State::Parked,
             progress,
-            by: format!("user:{}", self.by),
+            by,
             note,
         }
     }

@@ -75,6 +75,6 @@ pub async fn wrong_method(method: Method, uri: Uri) -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         format!("{method} is not for {path:?}"),
-        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry, and /v1/meaning",
+        "GET reads; POST is for /v1/parked/ID/retry, /edit and /discard, /v1/parked/retry, /v1/rejected/NUMBER/dismiss and /resend, /v1/rejected/dismiss, and /v1/meaning",
     )
 }

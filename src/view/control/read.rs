@@ -7,6 +7,7 @@ use axum::extract::State;
 
 use super::problem::Problem;
 use super::query::{Asked, EVENT_STATES, Id, Query, cut};
+use super::settle::STATES;
 use super::{Gateway, reading};
 use crate::assemble;
 use crate::document::{self, DocumentKey, Purpose};
@@ -132,10 +133,13 @@ impl<'a> Places<'a> {
 }
 
 pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<RejectedPage> {
-    let query = Query::parse(pairs, &[], &[])?;
+    let query = Query::parse(pairs, &["state"], &STATES[..1])?;
     let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
         // One more than asked for tells whether there is more.
-        let mut found = g.journal.rejected(query.after, query.limit + 1)?;
+        let mut found = match query.state {
+            Some(_) => g.journal.rejected_open(query.after, query.limit + 1)?,
+            None => g.journal.rejected(query.after, query.limit + 1)?,
+        };
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         Ok(RejectedPage {

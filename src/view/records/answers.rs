@@ -54,6 +54,25 @@ pub struct RejectedPage {
     pub more: bool,
 }
 
+/// What became of a request to dismiss rejected readings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dismissed {
+    pub dismissed: u64,
+    /// Whether there are more: send the request again.
+    pub more: bool,
+}
+
+/// What a rejected reading became that a person sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resent {
+    /// The rejected reading.
+    pub number: u64,
+    /// The `seq`s of the events that were stored.
+    pub events: Vec<u64>,
+    /// The `seq`s of events that were stored before with the same id.
+    pub duplicates: Vec<u64>,
+}
+
 /// A document with all that is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentDetail {

@@ -181,11 +181,15 @@ async fn a_foreign_topic_is_not_authorized() {
         v5.send(&bytes).await;
         v5.nacked(pkid, 0x87).await;
     }
+    // Without an answer, with QoS 0, it is kept all the same.
+    let bytes = v5.publish_bytes(0x30, "stockrelay/v1/other/pda-1/event", 0, &event("x"));
+    v5.send(&bytes).await;
     v5.quiet().await;
     v5.leave().await;
-    assert_eq!(door.journal.log.lock().unwrap().rejected, []);
+    let kept = std::mem::take(&mut door.journal.log.lock().unwrap().rejected);
+    assert_eq!(kept, vec![("not-your-topic", "pda-1".to_owned()); 5]);
 
-    // 3.1.1 has no word for it: kept as a rejected reading, acknowledged, and the receipt says why.
+    // 3.1.1 has no word for it: acknowledged, and the receipt says why.
     let mut v4 = Raw::v4(&door).await;
     v4.subscribe_to("receipt").await;
     let bytes = v4.publish_bytes(0x32, "stockrelay/v1/ams1/pda-2/event", 9, &event("x"));

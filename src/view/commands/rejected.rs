@@ -1,0 +1,135 @@
+//! `stockrelay rejected`: readings that no event could be made of, and a person's decision about them.
+
+use std::io::Write;
+
+use serde_json::json;
+
+use super::lists::borrow;
+use super::trace::write_rejected;
+use super::{Client, Done, PAGE, json_line, path};
+use crate::view::cli::{PageArgs, RejectedCommand};
+use crate::view::client::ClientError;
+use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
+use crate::view::table::{Table, counted, time};
+
+pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn Write) -> Done {
+    match command {
+        RejectedCommand::List { page, all } => list_rejected(client, page, *all, out).await?,
+        RejectedCommand::Show { number, json } => {
+            let found: RejectedView = client.get(&format!("/v1/rejected/{number}")).await?;
+            if *json {
+                json_line(out, &found)?;
+            } else {
+                write_rejected(&found, out)?;
+            }
+        }
+        RejectedCommand::Resend {
+            number,
+            payload,
+            channel,
+            reason,
+        } => {
+            let body = json!({ "payload": payload, "channel": channel, "reason": reason });
+            let path = format!("/v1/rejected/{number}/resend");
+            let resent: Resent = client.post(&path, &body).await?;
+            writeln!(out, "{}", describe(&resent))?;
+        }
+        RejectedCommand::Dismiss {
+            number: Some(number),
+            reason,
+            ..
+        } => {
+            let path = format!("/v1/rejected/{number}/dismiss");
+            let _: RejectedView = client.post(&path, &json!({ "reason": reason })).await?;
+            writeln!(out, "rejected reading {number} is dismissed")?;
+        }
+        RejectedCommand::Dismiss {
+            upto,
+            code,
+            device,
+            reason,
+            ..
+        } => {
+            let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
+            let dismissed = dismiss_many(client, &body).await?;
+            writeln!(out, "{} dismissed", counted(dismissed, "rejected reading"))?;
+        }
+    }
+    Ok(())
+}
+
+/// What a reading became that was sent again.
+pub(in crate::view) fn describe(resent: &Resent) -> String {
+    let number = resent.number;
+    match (resent.events.as_slice(), resent.duplicates.as_slice()) {
+        ([seq], []) => format!("rejected reading {number} is event {seq} now"),
+        ([], [seq]) => format!("rejected reading {number} was stored before, as event {seq}"),
+        (events, duplicates) => format!(
+            "rejected reading {number} is {} now; {} stored before",
+            counted(events.len() as u64, "event"),
+            counted(duplicates.len() as u64, "event")
+        ),
+    }
+}
+
+/// A bounded number at a time. Answers how many.
+pub(in crate::view) async fn dismiss_many(
+    client: &Client,
+    body: &serde_json::Value,
+) -> Result<u64, ClientError> {
+    let mut dismissed = 0;
+    loop {
+        let done: Dismissed = client.post("/v1/rejected/dismiss", body).await?;
+        dismissed += done.dismissed;
+        if !done.more {
+            return Ok(dismissed);
+        }
+    }
+}
+
+pub(super) async fn list_rejected(
+    client: &Client,
+    args: &PageArgs,
+    all: bool,
+    out: &mut dyn Write,
+) -> Done {
+    let mut left = args.limit;
+    let mut after = args.after.unwrap_or(0);
+    let mut table = Table::new(&[
+        "NUMBER", "RECEIVED", "DEVICE", "ID", "CODE", "STATE", "MESSAGE",
+    ]);
+    while left > 0 {
+        let parameters = [
+            ("after", Some(after.to_string())),
+            ("limit", Some(left.min(PAGE).to_string())),
+            ("state", (!all).then(|| "open".to_owned())),
+        ];
+        let page: RejectedPage = client
+            .get(&path("/v1/rejected", &borrow(&parameters)))
+            .await?;
+        after = page.next;
+        left = left.saturating_sub(page.rejected.len() as u64);
+        for rejected in page.rejected {
+            if args.json {
+                json_line(out, &rejected)?;
+            } else {
+                table.row([
+                    rejected.number.to_string(),
+                    time(rejected.received),
+                    rejected.device,
+                    rejected.id.unwrap_or_default(),
+                    rejected.code,
+                    rejected.state,
+                    rejected.message,
+                ]);
+            }
+        }
+        if !page.more {
+            break;
+        }
+    }
+    if !args.json {
+        table.write(&mut &mut *out, true)?;
+    }
+    Ok(())
+}

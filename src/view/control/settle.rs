@@ -1,0 +1,335 @@
+//! What a person decides about rejected readings: to dismiss them, or to send one again, as it is or
+//! corrected.
+//!
+//! In one transaction the reading is settled, with its audit record, and what was sent again is
+//! stored: nobody can send it twice.
+
+use std::collections::VecDeque;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::decide::{Decision, Taken, bytes};
+use super::problem::Problem;
+use super::query::Id;
+use super::{Gateway, reading};
+use crate::clock;
+use crate::decode::{self, REJECTED_BYTES_MAX};
+use crate::event::{Event, SourceKind};
+use crate::journal::{Accepted, AuditRecord, Rejected, Settlement};
+use crate::source::identity::ReadingId;
+use crate::source::{Channel, Reading};
+use crate::view::http::Peer;
+use crate::view::records::{Dismissed, RejectedView, Resent};
+
+/// Readings that one request dismisses at most.
+const DISMISSED_MAX: usize = 1_000;
+/// Open readings that one request reads at a time.
+const READ_AT_ONCE: usize = 256;
+
+/// The states that a rejected reading can be in.
+pub const STATES: [&str; 3] = ["open", DISMISSED, RESENT];
+const DISMISSED: &str = "dismissed";
+const RESENT: &str = "resent";
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct One {
+    by: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Again {
+    by: Option<String>,
+    reason: Option<String>,
+    payload: Option<String>,
+    channel: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Many {
+    by: Option<String>,
+    reason: Option<String>,
+    /// The number of the newest reading that the person has seen.
+    upto: Option<u64>,
+    code: Option<String>,
+    device: Option<String>,
+}
+
+pub async fn one(
+    State(gateway): State<Gateway>,
+    Id(id): Id,
+) -> Result<Json<RejectedView>, Problem> {
+    Ok(Json(RejectedView::of(&find(&gateway, &id).await?)))
+}
+
+pub async fn dismiss(
+    State(gateway): State<Gateway>,
+    Extension(peer): Extension<Peer>,
+    Id(id): Id,
+    body: Taken,
+) -> Result<Json<RejectedView>, Problem> {
+    let body: One = read(body, r#"send {"reason": "TEXT"}"#)?;
+    let decision = Decision::of(body.by, body.reason, peer)?;
+    let reason = needed(&decision)?;
+    let found = open(&gateway, &id).await?;
+    let settlement = Settlement {
+        number: found.number,
+        record: record(&decision, DISMISSED, reason),
+        events: Vec::new(),
+    };
+    let settled = gateway
+        .journal
+        .inbox()
+        .settle(vec![settlement], None)
+        .await?;
+    match settled.readings.as_slice() {
+        [Some(_)] => one(State(gateway), Id(id)).await,
+        _ => Err(not_open(&find(&gateway, &id).await?)),
+    }
+}
+
+/// Dismisses all open ones up to a number, of one code or device where the request names it; and,
+/// where it names none, those that were removed for room.
+pub async fn dismiss_many(
+    State(gateway): State<Gateway>,
+    Extension(peer): Extension<Peer>,
+    body: Taken,
+) -> Result<Json<Dismissed>, Problem> {
+    let remedy = r#"send {"upto": NUMBER, "reason": "TEXT"}, and "code" or "device""#;
+    let body: Many = read(body, remedy)?;
+    let decision = Decision::of(body.by.clone(), body.reason.clone(), peer)?;
+    let reason = needed(&decision)?;
+    let Some(upto) = body.upto else {
+        return Err(Problem::bad(
+            "upto is missing",
+            "give the number of the newest rejected reading that you have looked at",
+        ));
+    };
+    let is_all = body.code.is_none() && body.device.is_none();
+    let record = record(&decision, DISMISSED, reason);
+    let (numbers, more) = reading(&gateway, move |g| chosen(g, &body, upto)).await?;
+    let settlement = |number| Settlement {
+        number,
+        record: record.clone(),
+        events: Vec::new(),
+    };
+    let settlements = numbers.into_iter().map(settlement).collect();
+    let dropped = is_all.then(|| record.clone());
+    let settled = gateway.journal.inbox().settle(settlements, dropped).await?;
+    let readings = settled.readings.iter().flatten().count() as u64;
+    Ok(Json(Dismissed {
+        dismissed: readings + settled.dropped,
+        more,
+    }))
+}
+
+/// The numbers of the open readings that a request means, and whether there are more.
+fn chosen(gateway: &Gateway, body: &Many, upto: u64) -> Result<(Vec<u64>, bool), Problem> {
+    let (mut numbers, mut after) = (Vec::new(), 0);
+    loop {
+        let mut page: VecDeque<Rejected> =
+            gateway.journal.rejected_open(after, READ_AT_ONCE)?.into();
+        if page.is_empty() {
+            return Ok((numbers, false));
+        }
+        while let Some(rejected) = page.pop_front() {
+            after = rejected.number;
+            if after > upto {
+                return Ok((numbers, false));
+            }
+            let is_meant = |wanted: &Option<String>, found: &str| {
+                wanted.as_ref().is_none_or(|wanted| wanted == found)
+            };
+            if is_meant(&body.code, &rejected.code)
+                && is_meant(&body.device, rejected.device.as_str())
+            {
+                if numbers.len() == DISMISSED_MAX {
+                    return Ok((numbers, true));
+                }
+                numbers.push(after);
+            }
+        }
+    }
+}
+
+/// Sends one again: what came, or what the person gives in its place.
+pub async fn resend(
+    State(gateway): State<Gateway>,
+    Extension(peer): Extension<Peer>,
+    Id(id): Id,
+    body: Taken,
+) -> Result<Json<Resent>, Problem> {
+    let remedy = r#"send {"reason": "TEXT", "payload": "TEXT", "channel": "event" or "scan"}"#;
+    let body: Again = read(body, remedy)?;
+    let decision = Decision::of(body.by, body.reason, peer)?;
+    let found = open(&gateway, &id).await?;
+    let payload = match body.payload {
+        Some(payload) => Bytes::from(payload),
+        None if found.payload.len() >= REJECTED_BYTES_MAX => {
+            return Err(Problem::bad(
+                format!("only the first {REJECTED_BYTES_MAX} bytes of it are stored"),
+                "give all of it in \"payload\"; nothing was changed",
+            ));
+        }
+        None => Bytes::from(found.payload.clone()),
+    };
+    let channel = match body.channel.as_deref() {
+        Some("event") => Channel::Event,
+        Some("scan") => Channel::Scan,
+        None => channel_of(&payload),
+        Some(_) => {
+            return Err(Problem::bad(
+                "channel is neither event nor scan",
+                "say \"event\" for a JSON object with a type, \"scan\" for a barcode",
+            ));
+        }
+    };
+    let what = match payload == found.payload {
+        true => "sent again as it was",
+        false => "sent again, corrected",
+    };
+    let settlement = Settlement {
+        number: found.number,
+        record: record(&decision, RESENT, what.to_owned()),
+        events: decoded(&found, channel, payload)?,
+    };
+    let settled = gateway
+        .journal
+        .inbox()
+        .settle(vec![settlement], None)
+        .await?;
+    let Some(Some(accepted)) = settled.readings.into_iter().next() else {
+        return Err(not_open(&find(&gateway, &id).await?));
+    };
+    let (mut events, mut duplicates) = (Vec::new(), Vec::new());
+    for accepted in accepted {
+        match accepted {
+            Accepted::Stored { seq } => events.push(seq),
+            Accepted::Duplicate { original } => duplicates.push(original),
+            Accepted::Rejected { .. } => {}
+        }
+    }
+    Ok(Json(Resent {
+        number: found.number,
+        events,
+        duplicates,
+    }))
+}
+
+/// The events of what is sent again, done when the rejected reading was received; a fault refuses
+/// all of it.
+fn decoded(found: &Rejected, channel: Channel, payload: Bytes) -> Result<Vec<Event>, Problem> {
+    let reading = Reading {
+        id: ReadingId::next(),
+        redelivered: false,
+        source: SourceKind::named(&found.source).unwrap_or(SourceKind::Listen),
+        device: found.device.clone(),
+        channel,
+        payload,
+        received: found.received,
+    };
+    let entries = decode::decode(&reading).into_iter();
+    entries.collect::<Result<_, _>>().map_err(|rejection| {
+        Problem::bad(
+            format!("{}: {}", rejection.code, rejection.message),
+            "correct \"payload\" (and \"channel\"); nothing was changed",
+        )
+    })
+}
+
+/// An event is a JSON object (or several) that names its type; all else is a scan.
+fn channel_of(payload: &[u8]) -> Channel {
+    let value: Option<serde_json::Value> = serde_json::from_slice(payload).ok();
+    let first = match &value {
+        Some(serde_json::Value::Array(values)) => values.first(),
+        other => other.as_ref(),
+    };
+    match first.and_then(|first| first.get("type")) {
+        Some(_) => Channel::Event,
+        None => Channel::Scan,
+    }
+}
+
+fn record(decision: &Decision, state: &str, note: String) -> AuditRecord {
+    let (by, note) = decision.signed(note);
+    AuditRecord {
+        at: clock::now(),
+        state: state.to_owned(),
+        by,
+        note,
+    }
+}
+
+fn needed(decision: &Decision) -> Result<String, Problem> {
+    if decision.reason.is_none() {
+        return Err(Problem::bad(
+            "dismissing needs a reason",
+            "say why in \"reason\": it is stored with the reading for whoever asks later",
+        ));
+    }
+    Ok(DISMISSED.to_owned())
+}
+
+async fn open(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
+    let found = find(gateway, id).await?;
+    match found.settled {
+        None => Ok(found),
+        Some(_) => Err(not_open(&found)),
+    }
+}
+
+async fn find(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
+    let missing = || {
+        Problem::missing(
+            format!("there is no rejected reading {:?}", super::query::cut(id)),
+            "give the number of one, as /v1/rejected lists them",
+        )
+    };
+    let Ok(number) = id.parse::<u64>() else {
+        return Err(missing());
+    };
+    let found = reading(gateway, move |g| Ok(g.journal.rejected_one(number)?)).await?;
+    found.ok_or_else(missing)
+}
+
+fn not_open(found: &Rejected) -> Problem {
+    let by = found.settled.as_ref().map_or(String::new(), |record| {
+        format!(" but {} by {}", record.state, record.by)
+    });
+    Problem::new(
+        StatusCode::CONFLICT,
+        format!("rejected reading {} is not open{by}", found.number),
+        "nothing was changed; only an open one waits for a decision",
+    )
+}
+
+fn read<T: Default + for<'a> Deserialize<'a>>(body: Taken, remedy: &str) -> Result<T, Problem> {
+    let bytes = bytes(body)?;
+    if bytes.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::bad(format!("the body is not understood: {error}"), remedy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_names_a_type_is_an_event_and_all_else_a_scan() {
+        for event in [r#"{"type": "count"}"#, r#"[{"type": "count"}]"#] {
+            assert_eq!(channel_of(event.as_bytes()), Channel::Event, "{event}");
+        }
+        for scan in ["4006381333931", r#"{"code": "A"}"#, "[]", "{", ""] {
+            assert_eq!(channel_of(scan.as_bytes()), Channel::Scan, "{scan}");
+        }
+    }
+}
