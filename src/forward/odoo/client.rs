@@ -142,6 +142,7 @@ impl Client {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
+        let body = &in_english(body);
         match self.manner().await?.dialect {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,
@@ -359,6 +360,16 @@ impl Client {
                 .map(|date| date.timestamp());
         }
     }
+}
+
+/// The body with a language in its context. Without one Odoo 17 refuses calls in the language of
+/// the key's user.
+fn in_english(body: &Value) -> Value {
+    let mut body = body.clone();
+    if body["context"]["lang"].is_null() {
+        body["context"]["lang"] = json!(LANGUAGE);
+    }
+    body
 }
 
 fn manner(api: Api, version: &str) -> Result<Manner, Failure> {

@@ -71,8 +71,12 @@ impl Dialect {
     fn said(self, model: &str, method: &str, body: &Value) -> (String, String, Value) {
         let mut body = body.clone();
         let method = match method {
-            "has_access" => {
+            "has_access" if self < Self::V18 => {
+                let context = body["context"].take();
                 body = json!({"operation": body["operation"], "raise_exception": false});
+                if !context.is_null() {
+                    body["context"] = context;
+                }
                 "check_access_rights"
             }
             same => same,
@@ -87,9 +91,25 @@ impl Dialect {
                 .collect();
         }
         if let Some(domain) = body.get_mut("domain") {
-            domain_said(domain);
+            self.translate_domain(model, domain);
         }
         (Self::model(model).to_owned(), method.to_owned(), body)
+    }
+
+    /// Gives each condition the version's own field. Orders that belong together have a common
+    /// group, where 19 has references; Odoo 17 has a product's `type` where 19 has `is_storable`.
+    fn translate_domain(self, model: &str, domain: &mut Value) {
+        for leaf in domain.as_array_mut().into_iter().flatten() {
+            let Some(field) = leaf.get(0).and_then(Value::as_str) else {
+                continue;
+            };
+            if self < Self::V18 && (model, field) == ("product.product", "is_storable") {
+                let is_wanted = (leaf[1] == "=") == (leaf[2] == Value::Bool(true));
+                *leaf = json!(["type", if is_wanted { "=" } else { "!=" }, "product"]);
+                continue;
+            }
+            leaf[0] = json!(field.replace("reference_ids", "group_id"));
+        }
     }
 
     /// An answer in the words of 19.
@@ -114,15 +134,6 @@ impl Dialect {
             }
         }
         answer
-    }
-}
-
-/// Orders that belong together have a common group, where 19 has references.
-fn domain_said(domain: &mut Value) {
-    for leaf in domain.as_array_mut().into_iter().flatten() {
-        if let Some(Value::String(path)) = leaf.get_mut(0) {
-            *path = path.replace("reference_ids", "group_id");
-        }
     }
 }
 
@@ -294,9 +305,16 @@ mod tests {
             said(Dialect::V18, "stock.package", "load", &body),
             json!(["stock.quant.package", "load", body])
         );
-        let body = json!({"ids": [], "operation": "create"});
+        let body = json!({"domain": [["id", "in", [4]], ["is_storable", "=", true]]});
         assert_eq!(
-            said(Dialect::V18, "stock.picking", "has_access", &body),
+            said(Dialect::V17, "product.product", "search_read", &body)[2],
+            json!({"domain": [["id", "in", [4]], ["type", "=", "product"]]})
+        );
+        let body = json!({"ids": [], "operation": "create"});
+        let eighteen = said(Dialect::V18, "stock.picking", "has_access", &body);
+        assert_eq!(eighteen[1], "has_access");
+        assert_eq!(
+            said(Dialect::V17, "stock.picking", "has_access", &body),
             json!(["stock.picking", "check_access_rights",
                 {"operation": "create", "raise_exception": false}])
         );

@@ -226,7 +226,7 @@ impl Client {
             json!(["is_storable", "=", true]),
         ];
         let take = |product: Id| _ = stored.insert(product.id);
-        self.search_all("product.product", domain, &[], take)
+        self.search_all("product.product", domain, &["id"], take)
             .await?;
         let mut inside = BTreeSet::new();
         let domain = vec![
@@ -234,7 +234,8 @@ impl Client {
             json!(["usage", "in", ["internal", "transit"]]),
         ];
         let take = |bin: Id| _ = inside.insert(bin.id);
-        self.search_all("stock.location", domain, &[], take).await?;
+        self.search_all("stock.location", domain, &["id"], take)
+            .await?;
         Ok((stored, inside))
     }
 
