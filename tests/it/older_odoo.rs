@@ -180,7 +180,7 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     assert_eq!(
         calls[5],
         json!(["stock.picking", "check_access_rights", [],
-            {"operation": "create", "raise_exception": false}])
+            {"operation": "create", "raise_exception": false, "context": {"lang": "en_US"}}])
     );
     assert!(!calls[2..].contains(&json!(["authenticate"])), "{calls:?}");
 }
