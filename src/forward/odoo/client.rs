@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Response, redirect};
+use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -142,7 +142,6 @@ impl Client {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
-        let body = &in_english(body);
         match self.manner().await?.dialect {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,
@@ -221,7 +220,12 @@ impl Client {
     pub async fn version(&mut self) -> Result<String, Failure> {
         let told = match self.api {
             Api::JsonRpc => self.service("common", "version", &json!([])).await?,
-            Api::Json2 => self.web_version().await.map_err(outright)?,
+            Api::Json2 => match self.web_version().await.map_err(outright) {
+                Err(refusal @ Failure::Stop { .. }) => {
+                    return Err(self.without_json_2(refusal).await);
+                }
+                told => told?,
+            },
             // 17 and 18 have no such page. What else may refuse it says so to the second question, too.
             Api::Auto => match self.web_version().await {
                 Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. })) => {
@@ -277,6 +281,7 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
+        let body = &in_english(body);
         if self.manner().await?.wire == Wire::JsonRpc {
             let uid = self.log_in().await?;
             let args = wire::execute(self.login(uid), model, method, body);
@@ -292,7 +297,24 @@ impl Client {
         }
         let sent = request.send().await;
         self.note_time(&sent);
-        receive(sent, understand).await
+        let is_unknown = self.api == Api::Json2
+            && matches!(&sent, Ok(response) if response.status() == StatusCode::NOT_FOUND);
+        match receive(sent, understand).await {
+            Err(CallError::Failed(refusal @ Failure::Stop { .. })) if is_unknown => {
+                Err(self.without_json_2(refusal).await.into())
+            }
+            answer => answer,
+        }
+    }
+
+    /// Why JSON-2 does not answer: 17 and 18 do not have it, which `/jsonrpc` tells. Else it is
+    /// what the refusal says.
+    async fn without_json_2(&mut self, refusal: Failure) -> Failure {
+        let Ok(told) = self.service("common", "version", &json!([])).await else {
+            return refusal;
+        };
+        let version = told["server_version"].as_str().unwrap_or_default();
+        manner(self.api, version).err().unwrap_or(refusal)
     }
 
     /// A question of `/jsonrpc` that is about no records.
@@ -382,7 +404,7 @@ fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     let wire = match api {
         Api::Json2 if dialect < Dialect::V19 => {
             return Err(Failure::stop(
-                format!("Odoo {version} has no JSON-2"),
+                format!("Odoo {version} is too old for JSON-2"),
                 "set odoo.api to auto, and odoo.user to the login name of the key's user",
             ));
         }

@@ -69,8 +69,8 @@ pub struct Partner {
 }
 
 #[derive(Debug, Deserialize)]
-struct Id {
-    id: i64,
+pub(super) struct Id {
+    pub id: i64,
 }
 
 records!(Moved, Quant, Partner, Id);

@@ -130,7 +130,7 @@ fn blind(allowed: bool, what: &str) -> Resolved<()> {
 
 fn known(header: Option<Header>) -> Resolved<Header> {
     header.ok_or_else(|| {
-        let message = "the warehouse has no active operation types for receipts and deliveries: turn them on in Odoo, and retry";
+        let message = "the warehouse has no active operation type for this, or the type has no location: set its default locations in Odoo, and retry";
         reason(code::ODOO_REFUSED, message)
     })
 }
