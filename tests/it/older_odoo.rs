@@ -328,6 +328,21 @@ async fn where_the_types_name_no_location_goods_come_from_suppliers_and_customer
     assert_eq!(usages, ["supplier", "customer"]);
 }
 
+fn scrap(model: &str, method: &str) -> Value {
+    assert_eq!((model, method), ("stock.location", "search_read"));
+    json!([{"id": 16}])
+}
+
+#[tokio::test]
+async fn scrap_goes_to_the_location_that_the_company_has_for_it() {
+    let odoo = Older::start("17.0", scrap).await;
+    let found = odoo.client().scrap_location(1).await.unwrap();
+    assert_eq!(found, Some(16));
+    let calls = odoo.calls();
+    let domain = &calls[2][3]["domain"];
+    assert_eq!(domain[0], json!(["scrap_location", "=", true]));
+}
+
 const FINISHED: &str = "You cannot change the Scheduled Date on a done or cancelled transfer.";
 
 fn finished(model: &str, method: &str) -> Value {

@@ -262,6 +262,11 @@ impl Client {
         Ok(self.manner().await?.dialect < Dialect::V18)
     }
 
+    /// Whether this Odoo has a location for scrap that is not the one for counts.
+    pub(super) async fn has_scrap_location(&mut self) -> Result<bool, Failure> {
+        Ok(self.manner().await?.dialect < Dialect::V19)
+    }
+
     async fn manner(&mut self) -> Result<Manner, Failure> {
         if self.manner.is_none() && self.api == Api::Json2 {
             // No older version has it: nothing is to be asked.

@@ -262,6 +262,20 @@ impl Client {
             .collect())
     }
 
+    /// The company's location for scrap; none from 19 on, where scrap has no location of its own.
+    pub async fn scrap_location(&mut self, company: i64) -> Result<Option<i64>, Failure> {
+        if !self.has_scrap_location().await? {
+            return Ok(None);
+        }
+        let domain = json!([
+            ["scrap_location", "=", true],
+            ["active", "=", true],
+            ["company_id", "in", [company, false]],
+        ]);
+        let found: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+        Ok(found.first().map(|location| location.id))
+    }
+
     /// The partners with one of these names or references.
     pub async fn partners(&mut self, names: &[String]) -> Result<Vec<Partner>, Failure> {
         let domain = vec![
