@@ -191,7 +191,7 @@ fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
 
 /// Rows of [`TIMES`]: each done picking with its done moves and lines. What is not done has no
 /// true time.
-fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<[String; 6]> {
+fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for picking in held.as_array().into_iter().flatten() {
         let id = picking["id"].as_i64().unwrap_or_default();
@@ -214,9 +214,7 @@ fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<[String; 6]> {
                 0 => [id.to_string(), time.clone()],
                 _ => [String::new(), String::new()],
             };
-            let ([id, date], [moved, moved_at], [line, line_at]) =
-                (first, cells(&moves), cells(&lines));
-            rows.push([id, date, moved, moved_at, line, line_at]);
+            rows.push([first, cells(&moves), cells(&lines)].concat());
         }
     }
     rows
