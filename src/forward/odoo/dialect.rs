@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{CallError, cut};
 use super::client::Client;
+use super::order::LOAD_PAUSE;
+use super::transfer::LOADS_AGAIN;
 use crate::outcome::Failure;
 
 /// By the year's version; what Odoo's own servers run in between is taken for the one before.
@@ -279,16 +281,27 @@ impl Client {
             let held = self.send(PICKING, "web_read", &read).await?;
             let rows = time_rows(&held, &times);
             let load = json!({"fields": TIMES, "data": rows, "context": body["context"]});
-            let answer = self.send(PICKING, "load", &load).await?;
-            if !answer["ids"].is_array() {
-                let why = answer["messages"][0]["message"]
-                    .as_str()
-                    .unwrap_or_default();
-                return Err(Failure::person(cut(why)).into());
-            }
+            self.load_times(&load).await?;
         }
         let read = json!({"ids": body["ids"], "specification": body["specification"]});
         self.send(PICKING, "web_read", &read).await
+    }
+
+    /// Sends a `load` of true times. One that failed is sent again before it counts as refused,
+    /// because `load` answers a conflict with another transaction as it answers a refusal.
+    async fn load_times(&mut self, load: &Value) -> Result<(), CallError> {
+        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
+        loop {
+            let answer = self.send(PICKING, "load", load).await?;
+            if answer["ids"].is_array() {
+                return Ok(());
+            }
+            let Some(pause) = pauses.next() else {
+                let why = answer["messages"][0]["message"].as_str();
+                return Err(Failure::person(cut(why.unwrap_or_default())).into());
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The scheduled date of each picking in these rows, by its id as it is written there.
