@@ -2,6 +2,7 @@
 //! of Odoo 17 and 18.
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
@@ -289,6 +290,27 @@ async fn the_true_time_is_set_on_picking_moves_and_lines_in_one_call() {
     assert_eq!(calls[4][1], "web_read");
     assert_eq!(calls[4][2], json!([[5, 6]]));
     assert_eq!(calls.len(), 5);
+}
+
+fn conflict_once(model: &str, method: &str) -> Value {
+    static LOADS: AtomicU32 = AtomicU32::new(0);
+    if method == "load" && LOADS.fetch_add(1, Ordering::Relaxed) == 0 {
+        return json!({"ids": false, "messages": [
+            {"type": "error", "message": "could not serialize access due to concurrent update"},
+        ]});
+    }
+    done(model, method)
+}
+
+#[tokio::test]
+async fn a_conflict_does_not_cost_the_true_time() {
+    let odoo = Older::start("17.0", conflict_once).await;
+    let at = "2026-11-24T07:00:00Z".parse().unwrap();
+    odoo.client().set_done(&[(5, Some(at))]).await.unwrap();
+    let calls = odoo.calls();
+    let loads: Vec<_> = calls.iter().filter(|call| call[1] == "load").collect();
+    assert_eq!(loads.len(), 2);
+    assert_eq!(loads[0], loads[1]);
 }
 
 fn without_defaults(model: &str, method: &str) -> Value {

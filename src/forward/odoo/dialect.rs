@@ -9,6 +9,8 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{CallError, cut};
 use super::client::Client;
+use super::order::LOAD_PAUSE;
+use super::transfer::LOADS_AGAIN;
 use crate::outcome::Failure;
 
 /// By the year's version; what Odoo's own servers run in between is taken for the one before.
@@ -191,7 +193,7 @@ fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
 
 /// Rows of [`TIMES`]: each done picking with its done moves and lines. What is not done has no
 /// true time.
-fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<[String; 6]> {
+fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for picking in held.as_array().into_iter().flatten() {
         let id = picking["id"].as_i64().unwrap_or_default();
@@ -214,9 +216,7 @@ fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<[String; 6]> {
                 0 => [id.to_string(), time.clone()],
                 _ => [String::new(), String::new()],
             };
-            let ([id, date], [of_move, move_date], [of_line, line_date]) =
-                (first, cells(&moves), cells(&lines));
-            rows.push([id, date, of_move, move_date, of_line, line_date]);
+            rows.push([first, cells(&moves), cells(&lines)].concat());
         }
     }
     rows
@@ -281,16 +281,27 @@ impl Client {
             let held = self.send(PICKING, "web_read", &read).await?;
             let rows = time_rows(&held, &times);
             let load = json!({"fields": TIMES, "data": rows, "context": body["context"]});
-            let answer = self.send(PICKING, "load", &load).await?;
-            if !answer["ids"].is_array() {
-                let why = answer["messages"][0]["message"]
-                    .as_str()
-                    .unwrap_or_default();
-                return Err(Failure::person(cut(why)).into());
-            }
+            self.load_times(&load).await?;
         }
         let read = json!({"ids": body["ids"], "specification": body["specification"]});
         self.send(PICKING, "web_read", &read).await
+    }
+
+    /// Sends a `load` of true times. One that failed is sent again before it counts as refused,
+    /// because `load` answers a conflict with another transaction as it answers a refusal.
+    async fn load_times(&mut self, load: &Value) -> Result<(), CallError> {
+        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
+        loop {
+            let answer = self.send(PICKING, "load", load).await?;
+            if answer["ids"].is_array() {
+                return Ok(());
+            }
+            let Some(pause) = pauses.next() else {
+                let why = answer["messages"][0]["message"].as_str();
+                return Err(Failure::person(cut(why.unwrap_or_default())).into());
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The scheduled date of each picking in these rows, by its id as it is written there.
