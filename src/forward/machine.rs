@@ -290,7 +290,7 @@ impl Machine {
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
             Input::Failed(failure) => return self.failed(failure, now, jitter),
-            Input::Ping(answer) => return self.pinged(answer, now),
+            Input::Ping(answer) => return self.pinged(&answer, now),
             Input::Settled => {
                 self.settled.clear();
                 return self.turn(now);
@@ -463,7 +463,7 @@ impl Machine {
     }
 
     /// A ping that Odoo answers shortens the pause; a server that asks for time lengthens it.
-    fn pinged(&mut self, answer: Result<(), Failure>, now: Duration) {
+    fn pinged(&mut self, answer: &Result<(), Failure>, now: Duration) {
         let Some(ping) = &mut self.ping else {
             return;
         };
@@ -474,7 +474,7 @@ impl Machine {
                 after: Some(after), ..
             }) => {
                 self.ping = None;
-                self.pause_until = self.pause_until.max(now + after);
+                self.pause_until = self.pause_until.max(now + *after);
             }
             Ok(()) | Err(_) if ping.is_silent => self.pause_until = now,
             Ok(()) | Err(_) => {

@@ -88,9 +88,8 @@ pub fn indexed(model: &str) -> &'static [&'static str] {
         ],
         "stock.move.line" => &["picking_id", "move_id", "product_id"],
         "stock.quant" => &["product_id", "location_id", "package_id", "lot_id"],
-        "stock.lot" => &["product_id"],
         "sale.order.line" | "purchase.order.line" => &["order_id"],
-        "product.uom" => &["product_id"],
+        "product.uom" | "stock.lot" => &["product_id"],
         "barcode.rule" => &["barcode_nomenclature_id"],
         _ => &[],
     }
