@@ -17,6 +17,7 @@
 mod coming;
 mod count;
 mod dates;
+mod faults;
 mod fix;
 mod meaning;
 mod names;
@@ -225,10 +226,13 @@ fn prepared(
         Some(undoing) => resolved.and_then(|prepared| undo::back(prepared, undoing)),
         None => resolved,
     };
-    Ok(resolved.map(|mut prepared| {
-        prepared.flags.extend(flag);
-        prepared
-    }))
+    Ok(match resolved {
+        Ok(mut prepared) => {
+            prepared.flags.extend(flag);
+            Ok(prepared)
+        }
+        Err(first) => Err(faults::with_others(ground, names, asked.document, first)?),
+    })
 }
 
 /// Documents about an order that Odoo has are sent one at a time.

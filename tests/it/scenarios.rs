@@ -117,6 +117,7 @@ scenarios!(
     discard_over_picked,
     documents_per_device,
     duplicates,
+    edit_all_faults_at_once,
     edit_bin,
     edit_lot,
     edit_order,

@@ -202,6 +202,10 @@ impl Stage {
         let [document] = meant[..] else {
             panic!("{place}: one document is meant, of {list:?}");
         };
+        let message = document["reason"]["message"].as_str().expect("a message");
+        for part in &parked.says {
+            assert!(message.contains(part), "{place}: {message}");
+        }
         let (verb, body) = match (&parked.retry, &parked.edit, &parked.discard) {
             (Some(with), None, None) if with.is_empty() => ("retry", json!({"by": "anna"})),
             (Some(with), None, None) => ("retry", json!({"with": with, "by": "anna"})),

@@ -309,6 +309,9 @@ pub enum Operation {
 #[serde(deny_unknown_fields)]
 pub struct Parked {
     pub code: Option<String>,
+    /// Parts of the reason's message.
+    #[serde(default)]
+    pub says: Vec<String>,
     /// With `backorder`, `no-backorder` or `allow`, or with nothing.
     pub retry: Option<String>,
     #[serde(default)]
