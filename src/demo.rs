@@ -12,8 +12,8 @@ pub mod devices;
 pub mod link;
 pub mod odoo;
 mod summary;
+mod waiting;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -29,14 +29,13 @@ use tokio::task::JoinSet;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
-use crate::document::State;
-use crate::event::{Action, Name, Recorded};
-use crate::journal::{Journal, JournalError, Totals};
+use crate::event::Name;
+use crate::journal::Totals;
 use crate::source::devices::hash_password;
 use crate::view::board::Board;
 use crate::view::tui;
 use beepers::Line;
-use books::{Books, BooksError, Moves, Way};
+use books::{Books, BooksError};
 use devices::{Deeds, Floor};
 use link::{Fault, Link, What};
 use odoo::{Seed, StandIn};
@@ -48,8 +47,6 @@ const DRAIN_STALL: Duration = Duration::from_mins(1);
 const FIRST_OUTAGE: (u64, u64) = (5, 9);
 /// Then so long up, and so long down, over and over.
 const LATER_OUTAGES: (u64, u64) = (25, 8);
-/// Events that are read from the journal at a time.
-const EVENTS_READ: usize = 1_000;
 /// Bins and products that devices use: places are few, so that a stock of hours is no larger than
 /// one of minutes.
 const BINS_MAX: usize = 40;
@@ -123,10 +120,12 @@ pub enum DemoError {
 
 /// Runs the demonstration to its end, and says whether it adds up.
 pub async fn run(options: Options) -> Result<Summary, DemoError> {
+    // First of all, so that it may be stopped at any moment.
+    let mut signals = Signals::new()?;
     let place = Place::new(options.keep.clone())?;
     let mut stage = Stage::build(&options, &place).await?;
     let mut daemon = Daemon::start(stage.config.clone()).await?;
-    let outcome = perform(&options, &mut stage, &mut daemon).await;
+    let outcome = perform(&options, &mut stage, &mut daemon, &mut signals).await;
     let stopped = daemon.stop().await;
     let summary = outcome?;
     stopped.map_err(|fatal| DemoError::Failed(fatal.to_string()))?;
@@ -289,8 +288,8 @@ async fn perform(
     options: &Options,
     stage: &mut Stage,
     daemon: &mut Daemon,
+    signals: &mut Signals,
 ) -> Result<Summary, DemoError> {
-    let mut signals = Signals::new()?;
     let address = daemon.mqtt_address();
     let address = address.ok_or_else(|| DemoError::Failed("no front door".to_owned()))?;
     let floor = Arc::new(stage.floor(options, address));
@@ -306,7 +305,7 @@ async fn perform(
     }
     let started = clock::instant();
     // What ends the show early must not keep the devices from handing in their lists.
-    let ended = show(options, stage, daemon, started, &mut signals).await;
+    let ended = show(options, stage, daemon, started, signals).await;
     floor.stop.store(true, Ordering::Relaxed);
     let mut deeds = Deeds::default();
     while let Some(one) = working.join_next().await {
@@ -315,8 +314,8 @@ async fn perform(
     ended?;
     stage.link.set_up(true);
     say("the devices have stopped and the link is up: waiting until all of it is in Odoo");
-    let end = drain(daemon, stage, &deeds, started, &mut signals).await?;
-    let waiting = waiting(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
+    let end = drain(daemon, stage, &deeds, started, signals).await?;
+    let waiting = waiting::moves(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
     if !waiting.is_empty() {
         // Nothing new reaches Odoo, and what it is doing comes to its end.
         stage.link.set_up(false);
@@ -470,49 +469,6 @@ async fn drain(
             _ = totals.changed() => tokio::time::sleep(Duration::from_millis(50)).await,
             () = signals.told_to_stop() => return Ok(End::Stopped),
             why = daemon.failed() => return Err(DemoError::Failed(why)),
-        }
-    }
-}
-
-/// What the journal has and Odoo need not have yet: the movements of open, waiting, sending and
-/// parked documents.
-fn waiting(journal: &Journal) -> Result<Moves, JournalError> {
-    let totals = journal.totals();
-    let mut moves = Moves::new();
-    if totals.stored == totals.posted.events + totals.no_document {
-        return Ok(moves);
-    }
-    let (mut after, mut posted) = (0, BTreeMap::new());
-    loop {
-        let events = journal.events(after, EVENTS_READ)?;
-        let Some(last) = events.last() else {
-            return Ok(moves);
-        };
-        after = last.seq;
-        for Recorded { seq, event } in events {
-            let Action::Transfer {
-                product,
-                quantity,
-                from,
-                to,
-                ..
-            } = event.action
-            else {
-                continue;
-            };
-            if let Some(Some(number)) = journal.document_of(seq)? {
-                let is_posted = match posted.get(&number) {
-                    Some(is_posted) => *is_posted,
-                    None => (journal.document(number)?)
-                        .is_some_and(|entry| entry.progress.state == State::Posted),
-                };
-                posted.insert(number, is_posted);
-                if is_posted {
-                    continue;
-                }
-            }
-            let way = Way { product, from, to };
-            *moves.entry(way).or_default() += quantity;
         }
     }
 }

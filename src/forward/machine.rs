@@ -24,6 +24,7 @@
 
 mod batch;
 mod judge;
+mod pause;
 mod refused;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ use jiff::Timestamp;
 pub use self::judge::TOLERANCE;
 
 use self::batch::{Batch, Step};
+use self::pause::{Ping, backoff, pause};
 use super::odoo::{Picking, Transfer};
 use super::order::{Next, OrderJob, Reconciling, Seen};
 use crate::config;
@@ -46,12 +48,6 @@ const BATCH_LINES_START: usize = 50;
 const CALL_FAST: Duration = Duration::from_secs(2);
 const CALL_SLOW: Duration = Duration::from_secs(4);
 const CALL_TARGET_S: f64 = 3.0;
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// The longest pause while Odoo answers a ping: a link that is back is used soon.
-const PAUSE_ANSWERED_MAX: Duration = Duration::from_secs(15);
-/// Between two pings of a pause.
-const PING_EVERY: Duration = Duration::from_secs(5);
 /// A document is set aside when so many calls in a row about it alone came to no answer, and a probe after each did.
 const UNANSWERED_MAX: u32 = 3;
 /// While the link is held, somebody may have put it right: look once a minute.
@@ -167,16 +163,6 @@ pub enum Link {
     Held {
         why: String,
     },
-}
-
-/// The pings of a pause.
-#[derive(Debug, Clone, Copy)]
-struct Ping {
-    paused_at: Duration,
-    due: Duration,
-    /// The pause follows a probe or a ping without an answer: the next ping that Odoo answers shows
-    /// that the link is back, and ends the pause.
-    is_silent: bool,
 }
 
 #[derive(Debug)]
@@ -436,11 +422,7 @@ impl Machine {
                 let pause = pause(self.failures, after, jitter);
                 self.failures = self.failures.saturating_add(1);
                 self.pause_until = now + pause;
-                self.ping = after.is_none().then_some(Ping {
-                    paused_at: now,
-                    due: now + PING_EVERY,
-                    is_silent: !self.probed,
-                });
+                self.ping = after.is_none().then(|| Ping::new(now, !self.probed));
                 self.doubt_link(slow.then(|| message.clone()));
                 self.link = Link::Down { why: message };
                 self.begin_again();
@@ -459,28 +441,6 @@ impl Machine {
             // Not about a document: this Odoo does not do what it should.
             Failure::Person { message, .. } => self.hold(message, now),
             stop @ Failure::Stop { .. } => self.hold(stop.to_string(), now),
-        }
-    }
-
-    /// A ping that Odoo answers shortens the pause; a server that asks for time lengthens it.
-    fn pinged(&mut self, answer: &Result<(), Failure>, now: Duration) {
-        let Some(ping) = &mut self.ping else {
-            return;
-        };
-        ping.due = now + PING_EVERY;
-        match answer {
-            Err(Failure::Wait { after: None, .. }) => ping.is_silent = true,
-            Err(Failure::Wait {
-                after: Some(after), ..
-            }) => {
-                self.ping = None;
-                self.pause_until = self.pause_until.max(now + *after);
-            }
-            Ok(()) | Err(_) if ping.is_silent => self.pause_until = now,
-            Ok(()) | Err(_) => {
-                let soon = ping.paused_at + PAUSE_ANSWERED_MAX;
-                self.pause_until = self.pause_until.min(soon);
-            }
         }
     }
 
@@ -559,21 +519,4 @@ impl Machine {
             order.reconciling.answer_lost();
         }
     }
-}
-
-/// The pause after a failure. The time that a server asked for wins over the back-off.
-fn pause(failures: u32, after: Option<Duration>, jitter: f64) -> Duration {
-    match after {
-        Some(after) if !after.is_zero() => after.max(BACKOFF_MIN),
-        _ => backoff(failures, jitter),
-    }
-}
-
-/// Half of the doubled delay is fixed and half is chance, so that many gateways do not come back at
-/// once.
-fn backoff(failures: u32, jitter: f64) -> Duration {
-    let full = BACKOFF_MIN
-        .saturating_mul(1 << failures.min(6))
-        .min(BACKOFF_MAX);
-    (full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))).max(BACKOFF_MIN)
 }

@@ -193,6 +193,26 @@ fn the_link_is_down() {
 }
 
 #[test]
+fn what_is_left_of_a_pause_stands_beside_the_link() {
+    for (link, word) in [(Link::Up, "up"), (Link::Down, "down")] {
+        let mut snapshot = well();
+        let odoo = &mut snapshot.status.odoo;
+        odoo.link = link;
+        odoo.retry_at = Some(at("08:15:41"));
+        let mut app = app(snapshot);
+        let mut terminal = Terminal::new(TestBackend::new(120, 40)).unwrap();
+        terminal.draw(|frame| draw(frame, &mut app)).unwrap();
+        let shown = terminal.backend().to_string();
+        let line = shown.lines().find(|line| line.contains("odoo     "));
+        let line = line.unwrap();
+        assert!(
+            line.contains(word) && line.contains("next try in 11 s"),
+            "{shown}"
+        );
+    }
+}
+
+#[test]
 fn documents_are_parked() {
     let mut app = app(parked());
     press(&mut app, "\t\tj");

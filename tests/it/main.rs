@@ -5,6 +5,7 @@ mod commands;
 mod control;
 mod crash;
 mod damage;
+mod demo;
 mod floor;
 mod flows;
 mod forbidden;

@@ -2,6 +2,7 @@
 //! of Odoo 17 and 18.
 
 use std::fs;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::extract::{Request, State};
@@ -180,7 +181,7 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     assert_eq!(
         calls[5],
         json!(["stock.picking", "check_access_rights", [],
-            {"operation": "create", "raise_exception": false}])
+            {"operation": "create", "raise_exception": false, "context": {"lang": "en_US"}}])
     );
     assert!(!calls[2..].contains(&json!(["authenticate"])), "{calls:?}");
 }
@@ -220,7 +221,18 @@ async fn what_is_lacking_to_speak_to_it_is_named() {
         ..odoo.config.clone()
     };
     let mut client = Client::new(&json_2).unwrap();
-    stop(&client.version().await.unwrap_err());
+    let failure = client.version().await.unwrap_err();
+    assert!(
+        stop(&failure).contains("Odoo 18.0 is too old for JSON-2"),
+        "{failure}"
+    );
+    let mut client = Client::new(&json_2).unwrap();
+    let failure = client.page(Kind::Unit, 1, None, 0).await.unwrap_err();
+    assert!(
+        stop(&failure).contains("Odoo 18.0 is too old for JSON-2"),
+        "{failure}"
+    );
+    assert!(stop(&failure).contains("odoo.user"), "{failure}");
 
     let odoo = Older::start("16.0", masters).await;
     let failure = odoo.client().version().await.unwrap_err();
@@ -229,46 +241,128 @@ async fn what_is_lacking_to_speak_to_it_is_named() {
 
 fn done(model: &str, method: &str) -> Value {
     match (model, method) {
-        (_, "write") => json!(true),
-        ("stock.move", "search") => json!([31, 32]),
-        ("stock.move.line", "search") => json!([41]),
+        ("stock.picking", "load") => json!({"ids": [5], "messages": []}),
         ("stock.picking", "web_read") => json!([
-            {"id": 5, "name": "WH/INT/1", "state": "done", "move_line_ids": []},
-            {"id": 6, "name": "WH/INT/2", "state": "done", "move_line_ids": []},
+            {"id": 5, "name": "WH/INT/1", "state": "done",
+             "move_ids": [{"id": 31, "state": "done"}, {"id": 32, "state": "done"},
+                          {"id": 33, "state": "cancel"}],
+             "move_line_ids": [
+                {"id": 41, "state": "done", "product_id": 1, "location_id": 8,
+                 "location_dest_id": 9, "lot_id": false, "package_id": false,
+                 "result_package_id": false, "quantity_product_uom": 3.0},
+             ]},
         ]),
         other => panic!("{other:?}"),
     }
 }
 
 #[tokio::test]
-async fn the_true_time_is_written_to_moves_and_lines_as_well_and_all_is_read_back() {
+async fn the_true_time_is_set_on_picking_moves_and_lines_in_one_call() {
     let odoo = Older::start("18.0", done).await;
     let at = "2026-11-24T07:00:00Z".parse().unwrap();
     let mut client = odoo.client();
     let read = client.set_done(&[(5, Some(at)), (6, None)]).await.unwrap();
-    assert_eq!(read.len(), 2);
+    assert_eq!(read.len(), 1);
     let time = "2026-11-24 07:00:00";
     let calls = odoo.calls();
+    assert_eq!(calls[2][2], json!([[5]]));
     assert_eq!(
-        calls[2],
-        json!(["stock.picking", "write", [[5], {"date_done": time}], {}])
+        (&calls[3][0], &calls[3][1]),
+        (&json!("stock.picking"), &json!("load"))
     );
-    let domain = json!([["picking_id", "in", [5]], ["state", "=", "done"]]);
+    let columns = [
+        ".id",
+        "date_done",
+        "move_ids/.id",
+        "move_ids/date",
+        "move_line_ids/.id",
+        "move_line_ids/date",
+    ];
+    let rows = json!([
+        ["5", time, "31", time, "41", time],
+        ["", "", "32", time, "", ""],
+    ]);
+    assert_eq!(calls[3][2], json!([columns, rows]));
     assert_eq!(
-        calls[3],
-        json!(["stock.move", "search", [], {"domain": domain}])
+        calls[3][3]["context"],
+        json!({"lang": "en_US", "tz": "UTC"})
     );
+    assert_eq!(calls[4][1], "web_read");
+    assert_eq!(calls[4][2], json!([[5, 6]]));
+    assert_eq!(calls.len(), 5);
+}
+
+fn conflict_once(model: &str, method: &str) -> Value {
+    static LOADS: AtomicU32 = AtomicU32::new(0);
+    if method == "load" && LOADS.fetch_add(1, Ordering::Relaxed) == 0 {
+        return json!({"ids": false, "messages": [
+            {"type": "error", "message": "could not serialize access due to concurrent update"},
+        ]});
+    }
+    done(model, method)
+}
+
+#[tokio::test]
+async fn a_conflict_does_not_cost_the_true_time() {
+    let odoo = Older::start("17.0", conflict_once).await;
+    let at = "2026-11-24T07:00:00Z".parse().unwrap();
+    odoo.client().set_done(&[(5, Some(at))]).await.unwrap();
+    let calls = odoo.calls();
+    let loads: Vec<_> = calls.iter().filter(|call| call[1] == "load").collect();
+    assert_eq!(loads.len(), 2);
+    assert_eq!(loads[0], loads[1]);
+}
+
+fn without_defaults(model: &str, method: &str) -> Value {
+    let kind = |id: i64, from: Value, to: Value| {
+        json!({"id": id, "active": true, "default_location_src_id": from,
+               "default_location_dest_id": to})
+    };
+    match (model, method) {
+        ("stock.warehouse", "search_read") => json!([
+            {"id": 1, "company_id": 1, "int_type_id": 3, "in_type_id": 1, "out_type_id": 2},
+        ]),
+        ("stock.picking.type", "search_read") => json!([
+            kind(1, json!(false), json!(8)),
+            kind(2, json!(8), json!(false)),
+            kind(3, json!(8), json!(8)),
+        ]),
+        ("stock.location", "search_read") => json!([{"id": 4}]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn where_the_types_name_no_location_goods_come_from_suppliers_and_customers() {
+    let odoo = Older::start("17.0", without_defaults).await;
+    let warehouse = odoo.client().warehouse("WH").await.unwrap();
+    let (receipts, returns) = (warehouse.receipts.unwrap(), warehouse.returns.unwrap());
     assert_eq!(
-        calls[4],
-        json!(["stock.move", "write", [[31, 32], {"date": time}], {}])
+        (receipts.picking_type, receipts.from, receipts.to),
+        (1, 4, 8)
     );
-    assert_eq!(
-        calls[6],
-        json!(["stock.move.line", "write", [[41], {"date": time}], {}])
-    );
-    assert_eq!(calls[7][1], "web_read");
-    assert_eq!(calls[7][2], json!([[5, 6]]));
-    assert_eq!(calls.len(), 8);
+    assert_eq!((returns.picking_type, returns.from, returns.to), (1, 4, 8));
+    let calls = odoo.calls();
+    let usages: Vec<_> = (calls.iter())
+        .filter(|call| call[0] == "stock.location")
+        .map(|call| call[3]["domain"][0][2].clone())
+        .collect();
+    assert_eq!(usages, ["supplier", "customer"]);
+}
+
+fn scrap(model: &str, method: &str) -> Value {
+    assert_eq!((model, method), ("stock.location", "search_read"));
+    json!([{"id": 16}])
+}
+
+#[tokio::test]
+async fn scrap_goes_to_the_location_that_the_company_has_for_it() {
+    let odoo = Older::start("17.0", scrap).await;
+    let found = odoo.client().scrap_location(1).await.unwrap();
+    assert_eq!(found, Some(16));
+    let calls = odoo.calls();
+    let domain = &calls[2][3]["domain"];
+    assert_eq!(domain[0], json!(["scrap_location", "=", true]));
 }
 
 const FINISHED: &str = "You cannot change the Scheduled Date on a done or cancelled transfer.";
@@ -316,7 +410,8 @@ async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version()
     let calls = seventeen.calls();
     assert_eq!(
         calls[2],
-        json!(["stock.picking", "read", [[5]], {"fields": ["scheduled_date"]}])
+        json!(["stock.picking", "read", [[5]],
+            {"fields": ["scheduled_date"], "context": {"lang": "en_US"}}])
     );
     let (columns, row_sent) = (&calls[3][2][0], &calls[3][2][1][0]);
     assert_eq!(columns[0], ".id");

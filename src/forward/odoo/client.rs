@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
-use reqwest::{Response, redirect};
+use reqwest::{Response, StatusCode, redirect};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -221,7 +221,12 @@ impl Client {
     pub async fn version(&mut self) -> Result<String, Failure> {
         let told = match self.api {
             Api::JsonRpc => self.service("common", "version", &json!([])).await?,
-            Api::Json2 => self.web_version().await.map_err(outright)?,
+            Api::Json2 => match self.web_version().await.map_err(outright) {
+                Err(refusal @ Failure::Stop { .. }) => {
+                    return Err(self.without_json_2(refusal).await);
+                }
+                told => told?,
+            },
             // 17 and 18 have no such page. What else may refuse it says so to the second question, too.
             Api::Auto => match self.web_version().await {
                 Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. })) => {
@@ -258,6 +263,11 @@ impl Client {
         Ok(self.manner().await?.dialect < Dialect::V18)
     }
 
+    /// Whether this Odoo has a location for scrap that is not the one for counts.
+    pub(super) async fn has_scrap_location(&mut self) -> Result<bool, Failure> {
+        Ok(self.manner().await?.dialect < Dialect::V19)
+    }
+
     async fn manner(&mut self) -> Result<Manner, Failure> {
         if self.manner.is_none() && self.api == Api::Json2 {
             // No older version has it: nothing is to be asked.
@@ -277,6 +287,7 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
+        let body = &in_english(body);
         if self.manner().await?.wire == Wire::JsonRpc {
             let uid = self.log_in().await?;
             let args = wire::execute(self.login(uid), model, method, body);
@@ -292,12 +303,29 @@ impl Client {
         }
         let sent = request.send().await;
         self.note_time(&sent);
-        match receive(sent, understand).await {
-            Err(CallError::Failed(failure)) if failure == answer::unknown_database() => {
-                Err(self.unknown_database().await.unwrap_or(failure).into())
-            }
-            answered => answered,
+        let is_unknown = self.api == Api::Json2
+            && matches!(&sent, Ok(response) if response.status() == StatusCode::NOT_FOUND);
+        let mut refusal = match receive(sent, understand).await {
+            Err(CallError::Failed(refusal @ Failure::Stop { .. })) => refusal,
+            answered => return answered,
+        };
+        if is_unknown {
+            refusal = self.without_json_2(refusal).await;
         }
+        if refusal == answer::unknown_database() {
+            refusal = self.unknown_database().await.unwrap_or(refusal);
+        }
+        Err(refusal.into())
+    }
+
+    /// Why JSON-2 does not answer: 17 and 18 do not have it, which `/jsonrpc` tells. Else it is
+    /// what the refusal says.
+    async fn without_json_2(&mut self, refusal: Failure) -> Failure {
+        let Ok(told) = self.service("common", "version", &json!([])).await else {
+            return refusal;
+        };
+        let version = told["server_version"].as_str().unwrap_or_default();
+        manner(self.api, version).err().unwrap_or(refusal)
     }
 
     /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`: Odoo
@@ -402,6 +430,16 @@ impl Client {
     }
 }
 
+/// The body with a language in its context. Without one Odoo 17 refuses calls in the language of
+/// the key's user.
+fn in_english(body: &Value) -> Value {
+    let mut body = body.clone();
+    if body["context"]["lang"].is_null() {
+        body["context"]["lang"] = json!(LANGUAGE);
+    }
+    body
+}
+
 fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     let dialect = Dialect::of(version).ok_or_else(|| {
         Failure::stop(
@@ -412,7 +450,7 @@ fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
     let wire = match api {
         Api::Json2 if dialect < Dialect::V19 => {
             return Err(Failure::stop(
-                format!("Odoo {version} has no JSON-2"),
+                format!("Odoo {version} is too old for JSON-2"),
                 "set odoo.api to auto, and odoo.user to the login name of the key's user",
             ));
         }

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::answer::CallError;
+use super::answer::{CallError, cut};
 use super::client::Client;
+use super::order::LOAD_PAUSE;
+use super::transfer::LOADS_AGAIN;
+use crate::outcome::Failure;
 
 /// By the year's version; what Odoo's own servers run in between is taken for the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +21,18 @@ pub(super) enum Dialect {
     /// And later.
     V19,
 }
+
+const PICKING: &str = "stock.picking";
+
+/// The columns that carry the true time of a picking, of its moves and of their lines.
+const TIMES: [&str; 6] = [
+    ".id",
+    "date_done",
+    "move_ids/.id",
+    "move_ids/date",
+    "move_line_ids/.id",
+    "move_line_ids/date",
+];
 
 /// The columns by which lines are added to an order that is not finished, as Odoo 19 and 18 check them.
 const GUARD: [&str; 4] = [
@@ -71,8 +86,12 @@ impl Dialect {
     fn said(self, model: &str, method: &str, body: &Value) -> (String, String, Value) {
         let mut body = body.clone();
         let method = match method {
-            "has_access" => {
+            "has_access" if self < Self::V18 => {
+                let context = body["context"].take();
                 body = json!({"operation": body["operation"], "raise_exception": false});
+                if !context.is_null() {
+                    body["context"] = context;
+                }
                 "check_access_rights"
             }
             same => same,
@@ -87,9 +106,25 @@ impl Dialect {
                 .collect();
         }
         if let Some(domain) = body.get_mut("domain") {
-            domain_said(domain);
+            self.translate_domain(model, domain);
         }
         (Self::model(model).to_owned(), method.to_owned(), body)
+    }
+
+    /// Gives each condition the version's own field. Orders that belong together have a common
+    /// group, where 19 has references; Odoo 17 has a product's `type` where 19 has `is_storable`.
+    fn translate_domain(self, model: &str, domain: &mut Value) {
+        for leaf in domain.as_array_mut().into_iter().flatten() {
+            let Some(field) = leaf.get(0).and_then(Value::as_str) else {
+                continue;
+            };
+            if self < Self::V18 && (model, field) == ("product.product", "is_storable") {
+                let is_wanted = (leaf[1] == "=") == (leaf[2] == Value::Bool(true));
+                *leaf = json!(["type", if is_wanted { "=" } else { "!=" }, "product"]);
+                continue;
+            }
+            leaf[0] = json!(field.replace("reference_ids", "group_id"));
+        }
     }
 
     /// An answer in the words of 19.
@@ -114,15 +149,6 @@ impl Dialect {
             }
         }
         answer
-    }
-}
-
-/// Orders that belong together have a common group, where 19 has references.
-fn domain_said(domain: &mut Value) {
-    for leaf in domain.as_array_mut().into_iter().flatten() {
-        if let Some(Value::String(path)) = leaf.get_mut(0) {
-            *path = path.replace("reference_ids", "group_id");
-        }
     }
 }
 
@@ -165,6 +191,37 @@ fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     body
 }
 
+/// Rows of [`TIMES`]: each done picking with its done moves and lines. What is not done has no
+/// true time.
+fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    for picking in held.as_array().into_iter().flatten() {
+        let id = picking["id"].as_i64().unwrap_or_default();
+        let Some(time) = times.get(&id) else {
+            continue;
+        };
+        let done = |key: &str| {
+            let all = picking[key].as_array().map_or(&[][..], Vec::as_slice);
+            let done = all.iter().filter(|record| record["state"] == "done");
+            done.map(|record| record["id"].to_string())
+                .collect::<Vec<_>>()
+        };
+        let (moves, lines) = (done("move_ids"), done("move_line_ids"));
+        for place in 0..moves.len().max(lines.len()).max(1) {
+            let cells = |ids: &[String]| match ids.get(place) {
+                Some(id) => [id.clone(), time.clone()],
+                None => [String::new(), String::new()],
+            };
+            let first = match place {
+                0 => [id.to_string(), time.clone()],
+                _ => [String::new(), String::new()],
+            };
+            rows.push([first, cells(&moves), cells(&lines)].concat());
+        }
+    }
+    rows
+}
+
 fn is_guarded_write(model: &str, method: &str, body: &Value) -> bool {
     let values = &body["vals"];
     (model, method) == ("stock.picking", "write")
@@ -192,7 +249,7 @@ impl Client {
         body: &Value,
     ) -> Result<Value, CallError> {
         if method == "web_save_multi" {
-            return self.save_each(model, body).await;
+            return self.save_each(body).await;
         }
         let (said_model, said_method, mut said) = dialect.said(model, method, body);
         if dialect == Dialect::V17 && is_guarded(model, method, body) {
@@ -209,35 +266,42 @@ impl Client {
         Ok(dialect.understood(model, answer))
     }
 
-    /// What `web_save_multi` does in one transaction, in several, of which each may be repeated. The true time of a picking is
-    /// written to its moves and lines as well, which 17 and 18 do not do by themselves.
-    async fn save_each(&mut self, model: &str, body: &Value) -> Result<Value, CallError> {
+    /// What `web_save_multi` does. 17 and 18 do not set the true time on a picking's moves and
+    /// lines by themselves: one `load` sets all, in one transaction.
+    async fn save_each(&mut self, body: &Value) -> Result<Value, CallError> {
         let list = |key: &str| body[key].as_array().cloned().unwrap_or_default();
-        let mut done: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for (id, vals) in list("ids").into_iter().zip(list("vals_list")) {
-            if vals.as_object().is_none_or(Map::is_empty) {
-                continue;
-            }
-            if let Some(date) = vals["date_done"].as_str() {
-                done.entry(date.to_owned()).or_default().push(id.clone());
-            }
-            let write = json!({"ids": [id], "vals": vals});
-            self.send(model, "write", &write).await?;
-        }
-        for (date, pickings) in done {
-            for moved in ["stock.move", "stock.move.line"] {
-                let domain = json!([["picking_id", "in", pickings], ["state", "=", "done"]]);
-                let ids = self
-                    .send(moved, "search", &json!({"domain": domain}))
-                    .await?;
-                if ids.as_array().is_some_and(|ids| !ids.is_empty()) {
-                    let write = json!({"ids": ids, "vals": {"date": date}});
-                    self.send(moved, "write", &write).await?;
-                }
-            }
+        let times: BTreeMap<i64, String> = (list("ids").iter().zip(list("vals_list")))
+            .filter_map(|(id, vals)| Some((id.as_i64()?, vals["date_done"].as_str()?.to_owned())))
+            .collect();
+        if !times.is_empty() {
+            let pickings: Vec<_> = times.keys().collect();
+            let read = json!({"ids": pickings, "specification": {
+                "move_ids": {"fields": {"state": {}}}, "move_line_ids": {"fields": {"state": {}}},
+            }});
+            let held = self.send(PICKING, "web_read", &read).await?;
+            let rows = time_rows(&held, &times);
+            let load = json!({"fields": TIMES, "data": rows, "context": body["context"]});
+            self.load_times(&load).await?;
         }
         let read = json!({"ids": body["ids"], "specification": body["specification"]});
-        self.send(model, "web_read", &read).await
+        self.send(PICKING, "web_read", &read).await
+    }
+
+    /// Sends a `load` of true times. One that failed is sent again before it counts as refused,
+    /// because `load` answers a conflict with another transaction as it answers a refusal.
+    async fn load_times(&mut self, load: &Value) -> Result<(), CallError> {
+        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
+        loop {
+            let answer = self.send(PICKING, "load", load).await?;
+            if answer["ids"].is_array() {
+                return Ok(());
+            }
+            let Some(pause) = pauses.next() else {
+                let why = answer["messages"][0]["message"].as_str();
+                return Err(Failure::person(cut(why.unwrap_or_default())).into());
+            };
+            tokio::time::sleep(pause).await;
+        }
     }
 
     /// The scheduled date of each picking in these rows, by its id as it is written there.
@@ -294,9 +358,16 @@ mod tests {
             said(Dialect::V18, "stock.package", "load", &body),
             json!(["stock.quant.package", "load", body])
         );
-        let body = json!({"ids": [], "operation": "create"});
+        let body = json!({"domain": [["id", "in", [4]], ["is_storable", "=", true]]});
         assert_eq!(
-            said(Dialect::V18, "stock.picking", "has_access", &body),
+            said(Dialect::V17, "product.product", "search_read", &body)[2],
+            json!({"domain": [["id", "in", [4]], ["type", "=", "product"]]})
+        );
+        let body = json!({"ids": [], "operation": "create"});
+        let eighteen = said(Dialect::V18, "stock.picking", "has_access", &body);
+        assert_eq!(eighteen[1], "has_access");
+        assert_eq!(
+            said(Dialect::V17, "stock.picking", "has_access", &body),
             json!(["stock.picking", "check_access_rights",
                 {"operation": "create", "raise_exception": false}])
         );

@@ -29,7 +29,7 @@ use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
 /// The pause before a failed `load` is sent again; each further one is twice as long.
-const LOAD_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LOAD_PAUSE: Duration = Duration::from_secs(1);
 
 impl Client {
     /// These pickings with their moves and lines.

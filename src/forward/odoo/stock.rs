@@ -69,8 +69,8 @@ pub struct Partner {
 }
 
 #[derive(Debug, Deserialize)]
-struct Id {
-    id: i64,
+pub(super) struct Id {
+    pub id: i64,
 }
 
 records!(Moved, Quant, Partner, Id);
@@ -226,7 +226,7 @@ impl Client {
             json!(["is_storable", "=", true]),
         ];
         let take = |product: Id| _ = stored.insert(product.id);
-        self.search_all("product.product", domain, &[], take)
+        self.search_all("product.product", domain, &["id"], take)
             .await?;
         let mut inside = BTreeSet::new();
         let domain = vec![
@@ -234,7 +234,8 @@ impl Client {
             json!(["usage", "in", ["internal", "transit"]]),
         ];
         let take = |bin: Id| _ = inside.insert(bin.id);
-        self.search_all("stock.location", domain, &[], take).await?;
+        self.search_all("stock.location", domain, &["id"], take)
+            .await?;
         Ok((stored, inside))
     }
 
@@ -259,6 +260,20 @@ impl Client {
             .into_iter()
             .filter_map(|product| Some((product.id, product.property_stock_inventory.as_i64()?)))
             .collect())
+    }
+
+    /// The company's location for scrap; none from 19 on, where scrap has no location of its own.
+    pub async fn scrap_location(&mut self, company: i64) -> Result<Option<i64>, Failure> {
+        if !self.has_scrap_location().await? {
+            return Ok(None);
+        }
+        let domain = json!([
+            ["scrap_location", "=", true],
+            ["active", "=", true],
+            ["company_id", "in", [company, false]],
+        ]);
+        let found: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+        Ok(found.first().map(|location| location.id))
     }
 
     /// The partners with one of these names or references.

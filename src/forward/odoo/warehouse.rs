@@ -7,6 +7,7 @@ use super::away;
 use super::client::Client;
 use super::master::{PAGE_ROWS, text_or_false, yes};
 use super::order::Backorders;
+use super::stock::Id;
 use super::transfer::Header;
 use crate::outcome::Failure;
 
@@ -139,25 +140,26 @@ impl Client {
                 kinds.len(),
             )
             .await?;
-        let header = |kind: &Value| {
+        let [suppliers, customers] = self.partner_locations(warehouse, &types).await?;
+        let header = |kind: &Value, from: Option<i64>, to: Option<i64>| {
             let mut types = types.iter();
             let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
             Some(Header {
                 picking_type: kind.id,
-                from: kind.default_location_src_id.as_i64()?,
-                to: kind.default_location_dest_id.as_i64()?,
+                from: kind.default_location_src_id.as_i64().or(from)?,
+                to: kind.default_location_dest_id.as_i64().or(to)?,
                 return_of: None,
             })
         };
-        let receipts = header(&warehouse.in_type_id);
+        let receipts = header(&warehouse.in_type_id, suppliers, None);
         let receive = types
             .iter()
             .find(|t| Some(t.id) == warehouse.in_type_id.as_i64());
         let lots = receive.map_or(Lots::Made, |t| {
             Lots::of(t.use_create_lots, t.use_existing_lots)
         });
-        let deliveries = header(&warehouse.out_type_id);
-        let usable = header(&warehouse.int_type_id).map(|internal| Warehouse {
+        let deliveries = header(&warehouse.out_type_id, None, customers);
+        let usable = header(&warehouse.int_type_id, None, None).map(|internal| Warehouse {
             id: warehouse.id,
             picking_type: internal.picking_type,
             from: internal.from,
@@ -208,6 +210,34 @@ impl Client {
             format!("Odoo has {count} with the code {code:?}; {has}"),
             "set odoo.warehouse to the code (in Odoo: Short Name) of the warehouse that this site is",
         ))
+    }
+
+    /// Where goods come from and go to by the operation types for receipts and deliveries that name
+    /// no such location, as in Odoo 17: the oldest location of suppliers and that of customers.
+    async fn partner_locations(
+        &mut self,
+        warehouse: &WarehouseRow,
+        types: &[PickingType],
+    ) -> Result<[Option<i64>; 2], Failure> {
+        let find = |id: &Value| types.iter().find(|t| Some(t.id) == id.as_i64());
+        let receipts = find(&warehouse.in_type_id).map(|t| &t.default_location_src_id);
+        let deliveries = find(&warehouse.out_type_id).map(|t| &t.default_location_dest_id);
+        let mut found = [None, None];
+        for (place, (default, usage)) in [(receipts, "supplier"), (deliveries, "customer")]
+            .into_iter()
+            .enumerate()
+        {
+            if default.is_some_and(|location| !location.is_i64()) {
+                let domain = json!([
+                    ["usage", "=", usage],
+                    ["active", "=", true],
+                    ["company_id", "in", [false, warehouse.company_id]],
+                ]);
+                let locations: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+                found[place] = locations.first().map(|location| location.id);
+            }
+        }
+        Ok(found)
     }
 
     /// The operation types of the warehouse that are in use.

@@ -18,6 +18,8 @@ pub(super) struct Names {
     pub packages: BTreeMap<String, Vec<i64>>,
     pub owners: BTreeMap<String, BTreeSet<i64>>,
     pub inventory: BTreeMap<i64, i64>,
+    /// Where scrap goes, in an Odoo that has a location for it.
+    pub scrap: Option<i64>,
     /// Of products whose lines have dates.
     pub expiry_rules: ExpiryRules,
 }
@@ -51,6 +53,10 @@ impl Names {
         names.owners = ask_for_owners(odoo, &lines).await?;
         let products = written_off(ground.copy, documents)?;
         names.inventory = odoo.inventory_locations(&products).await?;
+        let is_scrap = |asked: &Asked<'_>| matches!(asked.document.purpose, Purpose::Scrap { .. });
+        if documents.iter().any(is_scrap) {
+            names.scrap = odoo.scrap_location(company).await?;
+        }
         let products = dated(ground.copy, documents)?;
         if !products.is_empty() {
             names.expiry_rules = odoo.expiry_rules(&products).await?;
@@ -58,7 +64,7 @@ impl Names {
         Ok(names)
     }
 
-    /// Where what is scrapped goes, and what a count finds missing.
+    /// Where what a count finds missing goes, and scrap where Odoo has no location for it.
     pub fn inventory(&self, line: &Line, product: &Product) -> Resolved<i64> {
         self.inventory.get(&product.id).copied().ok_or_else(|| {
             let message = format!(

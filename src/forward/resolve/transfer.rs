@@ -130,7 +130,7 @@ fn blind(allowed: bool, what: &str) -> Resolved<()> {
 
 fn known(header: Option<Header>) -> Resolved<Header> {
     header.ok_or_else(|| {
-        let message = "the warehouse has no active operation types for receipts and deliveries: turn them on in Odoo, and retry";
+        let message = "the warehouse has no active operation type for this, or the type has no location: set its default locations in Odoo, and retry";
         reason(code::ODOO_REFUSED, message)
     })
 }
@@ -162,9 +162,13 @@ fn transfer_line(
         };
         let nowhere = || reason(code::BIN_REQUIRED, "where does it go? Edit the bin in");
         let (from, to) = match purpose {
-            Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. } => {
-                (bin()?, names.inventory(line, &product)?)
+            Purpose::Scrap { .. } => {
+                let scrap = names
+                    .scrap
+                    .map_or_else(|| names.inventory(line, &product), Ok);
+                (bin()?, scrap?)
             }
+            Purpose::Count | Purpose::Recount { .. } => (bin()?, names.inventory(line, &product)?),
             Purpose::Pack { .. } => (bin()?, bin()?),
             Purpose::Receive { .. } | Purpose::Return { .. } => {
                 let header = header.ok_or_else(nowhere)?;

@@ -1,0 +1,54 @@
+//! What still waits in the gateway when a demonstration is stopped: it is neither in Odoo nor lost.
+
+use std::collections::BTreeMap;
+
+use super::books::{Moves, Way};
+use crate::document::State;
+use crate::event::{Action, Recorded};
+use crate::journal::{Journal, JournalError};
+
+/// Events that are read from the journal at a time.
+const EVENTS_READ: usize = 1_000;
+
+/// What the journal has and Odoo need not have yet: the movements of open, waiting, sending and
+/// parked documents.
+pub fn moves(journal: &Journal) -> Result<Moves, JournalError> {
+    let totals = journal.totals();
+    let mut moves = Moves::new();
+    if totals.stored == totals.posted.events + totals.no_document {
+        return Ok(moves);
+    }
+    let (mut after, mut posted) = (0, BTreeMap::new());
+    loop {
+        let events = journal.events(after, EVENTS_READ)?;
+        let Some(last) = events.last() else {
+            return Ok(moves);
+        };
+        after = last.seq;
+        for Recorded { seq, event } in events {
+            let Action::Transfer {
+                product,
+                quantity,
+                from,
+                to,
+                ..
+            } = event.action
+            else {
+                continue;
+            };
+            if let Some(Some(number)) = journal.document_of(seq)? {
+                let is_posted = match posted.get(&number) {
+                    Some(is_posted) => *is_posted,
+                    None => (journal.document(number)?)
+                        .is_some_and(|entry| entry.progress.state == State::Posted),
+                };
+                posted.insert(number, is_posted);
+                if is_posted {
+                    continue;
+                }
+            }
+            let way = Way { product, from, to };
+            *moves.entry(way).or_default() += quantity;
+        }
+    }
+}
