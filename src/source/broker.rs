@@ -328,7 +328,7 @@ impl Driver {
         };
         let rejection = topic::unnamed(&self.site, &publish.topic)
             .filter(|_| !publish.retain)
-            .map(|device| bad_device(device, &publish));
+            .map(|device| Box::new(bad_device(device, &publish)));
         Delivery {
             generation: self.link.generation(),
             publish,

@@ -16,6 +16,7 @@ pub use parked::parked;
 pub(super) use parked::retry_all;
 pub use profile::profile;
 pub use rejected::rejected;
+pub(super) use rejected::{describe as describe_resent, dismiss_many};
 pub use status::status;
 pub use trace::trace;
 

@@ -21,6 +21,7 @@ mod parked;
 mod rates;
 mod retry;
 mod screen;
+mod settle;
 mod theme;
 
 use std::io::{self, IsTerminal};
@@ -39,8 +40,8 @@ pub use app::{App, Panel, Seen, Snapshot, Wish};
 pub use screen::draw;
 
 use super::client::{Client, ClientError, path_part};
-use super::commands::retry_all;
-use super::records::DocumentDetail;
+use super::commands::{describe_resent, dismiss_many, retry_all};
+use super::records::{DocumentDetail, RejectedView, Resent};
 use super::table::counted;
 use crate::clock;
 
@@ -122,6 +123,24 @@ async fn send(client: &Client, wish: Wish) -> Result<String, ClientError> {
             let retried = retry_all(client, json!({ "code": code, "with": with })).await?;
             let documents = counted(retried, "document");
             return Ok(format!("{documents} to be sent again"));
+        }
+        Wish::Resend { number, payload } => {
+            let path = format!("/v1/rejected/{number}/resend");
+            let resent: Resent = client.post(&path, &json!({ "payload": payload })).await?;
+            return Ok(describe_resent(&resent));
+        }
+        Wish::Dismiss { number, reason } => {
+            let path = format!("/v1/rejected/{number}/dismiss");
+            let _: RejectedView = client.post(&path, &json!({ "reason": reason })).await?;
+            return Ok(format!("Rejected reading {number} is dismissed"));
+        }
+        Wish::DismissAll { upto, code, reason } => {
+            let body = json!({ "upto": upto, "code": code, "reason": reason });
+            let dismissed = dismiss_many(client, &body).await?;
+            return Ok(format!(
+                "{} dismissed",
+                counted(dismissed, "rejected reading")
+            ));
         }
         Wish::Retry { key, with } => (key, "retry", json!({ "with": with })),
         Wish::Edit { key, body } => (key, "edit", body),

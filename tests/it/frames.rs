@@ -9,7 +9,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use stockrelay::document::Reason;
 use stockrelay::event::Name;
 use stockrelay::view::board::{DeviceView, Link, SourceView};
-use stockrelay::view::records::{DocumentView, LineView};
+use stockrelay::view::records::{DocumentView, LineView, RejectedView};
 use stockrelay::view::snapshot::{Device, Source};
 use stockrelay::view::tui::{App, Seen, Snapshot, Wish, draw};
 
@@ -173,6 +173,30 @@ fn both(name: &str, app: &mut App) {
 #[test]
 fn all_well() {
     both("all_well", &mut app(well()));
+}
+
+#[test]
+fn a_rejected_reading_needs_a_person() {
+    let mut snapshot = well();
+    let status = &mut snapshot.status;
+    status.events.rejected = 1;
+    status.events.rejected_open = 1;
+    snapshot.rejected = vec![RejectedView {
+        number: 1,
+        device: "pda-09".to_owned(),
+        source: "mqtt.listen".to_owned(),
+        received: at("08:14:30"),
+        id: None,
+        code: "not-your-topic".to_owned(),
+        message: "\"stockrelay/v1/ams2/pda-09/scan\" is not a topic that pda-09 may publish to"
+            .to_owned(),
+        payload: "4006381333931".to_owned(),
+        state: "open".to_owned(),
+        settled: None,
+    }];
+    let mut app = app(snapshot);
+    press(&mut app, "\t\t");
+    both("rejected", &mut app);
 }
 
 #[test]

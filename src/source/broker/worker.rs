@@ -31,7 +31,7 @@ pub(super) struct Delivery {
     /// What to journal; none for what only has to be acknowledged, in its turn.
     pub reading: Option<Reading>,
     /// What is stored of a scan or an event whose device has no valid name.
-    pub rejection: Option<Rejection>,
+    pub rejection: Option<Box<Rejection>>,
 }
 
 /// What became of a delivery.
@@ -73,7 +73,7 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
         let taken = match (&delivery.reading, &delivery.rejection) {
             (Some(reading), _) => intake.take(reading.clone()).await,
             (None, Some(rejection)) => {
-                let stored = intake.reject(vec![rejection.clone()]).await;
+                let stored = intake.reject(vec![Rejection::clone(rejection)]).await;
                 stored.map(|()| Vec::new())
             }
             (None, None) => Ok(Vec::new()),

@@ -8,7 +8,7 @@ use super::{Client, Done, json_line};
 use crate::clock;
 use crate::view::board::Link;
 use crate::view::headline::headline;
-use crate::view::snapshot::Status;
+use crate::view::snapshot::{EventCounts, Status};
 use crate::view::table::{counted, grouped, plain, size, span, time};
 
 pub async fn status(client: &Client, json: bool, out: &mut dyn Write) -> Done {
@@ -47,29 +47,7 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         grouped(e.stored),
         list(&parts, " + ")
     )?;
-    let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
-    writeln!(out, "           besides {}", list(&aside, ", "))?;
-    if e.rejected_open > 0 {
-        writeln!(
-            out,
-            "           {} open: see `stockrelay rejected list`",
-            counted(e.rejected_open, "rejected reading")
-        )?;
-    }
-    if e.left_out > 0 {
-        writeln!(
-            out,
-            "           {} of the posted edited out by a person: not in Odoo",
-            grouped(e.left_out)
-        )?;
-    }
-    if e.possible_repeats > 0 {
-        let count = grouped(e.possible_repeats);
-        writeln!(
-            out,
-            "           {count} of the stored may have been sent twice: see `possible-repeat`"
-        )?;
-    }
+    beside(e, out)?;
     let d = &status.documents;
     let parts = [
         (d.open, "open"),
@@ -124,6 +102,34 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
     )?;
     for sentence in status.alarms.values() {
         writeln!(out, "ALARM      {}", plain(sentence))?;
+    }
+    Ok(())
+}
+
+/// What the sum of the stored events does not show.
+fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
+    let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
+    writeln!(out, "           besides {}", list(&aside, ", "))?;
+    if e.rejected_open > 0 {
+        writeln!(
+            out,
+            "           {} open: see `stockrelay rejected list`",
+            counted(e.rejected_open, "rejected reading")
+        )?;
+    }
+    if e.left_out > 0 {
+        writeln!(
+            out,
+            "           {} of the posted edited out by a person: not in Odoo",
+            grouped(e.left_out)
+        )?;
+    }
+    if e.possible_repeats > 0 {
+        let count = grouped(e.possible_repeats);
+        writeln!(
+            out,
+            "           {count} of the stored may have been sent twice: see `possible-repeat`"
+        )?;
     }
     Ok(())
 }

@@ -191,9 +191,10 @@ pub async fn resend(
             ));
         }
     };
-    let what = match payload == found.payload {
-        true => "sent again as it was",
-        false => "sent again, corrected",
+    let what = if payload == found.payload {
+        "sent again as it was"
+    } else {
+        "sent again, corrected"
     };
     let settlement = Settlement {
         number: found.number,

@@ -11,8 +11,9 @@ use super::dialog::{Dialog, Discard, Step};
 use super::edit::Edit;
 use super::keys::{self, Act};
 use super::retry::Retry;
+use super::settle::{Correct, Dismiss};
 use super::theme::Theme;
-use crate::view::records::DocumentView;
+use crate::view::records::{DocumentView, RejectedView};
 use crate::view::snapshot::Status;
 
 /// Seconds of rates that are kept for the curve.
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub documents: Vec<DocumentView>,
     /// The oldest first.
     pub parked: Vec<DocumentView>,
+    /// Open rejected readings, the oldest first. The panel of the parked ones lists them below those.
+    pub rejected: Vec<RejectedView>,
 }
 
 /// The panels that a selection can be in.
@@ -73,6 +76,21 @@ pub enum Wish {
     },
     Discard {
         key: String,
+        reason: String,
+    },
+    /// Sends a rejected reading again; without a payload as it came.
+    Resend {
+        number: u64,
+        payload: Option<String>,
+    },
+    Dismiss {
+        number: u64,
+        reason: String,
+    },
+    /// All open rejected readings up to this number that have this reason code.
+    DismissAll {
+        upto: u64,
+        code: String,
         reason: String,
     },
 }
@@ -153,8 +171,15 @@ impl App {
                 self.rates.take(&snapshot.status, now);
                 self.away = None;
                 let chosen = self.selected_parked().map(|document| document.key.clone());
+                let reading = self.selected_rejected().map(|rejected| rejected.number);
+                let parked = snapshot.parked.len();
                 let row = (snapshot.parked.iter())
                     .position(|document| Some(&document.key) == chosen.as_ref());
+                let row = row.or_else(|| {
+                    let mut rejected = snapshot.rejected.iter();
+                    let place = rejected.position(|other| Some(other.number) == reading);
+                    place.map(|place| parked + place)
+                });
                 self.snapshot = Some((*snapshot, now));
                 // A decision is about the document that was chosen, wherever it stands by now.
                 if row.is_some() {
@@ -218,7 +243,7 @@ impl App {
             .map_or(0, |(snapshot, _)| match panel {
                 Panel::Devices => snapshot.status.devices.listed.len(),
                 Panel::Documents => snapshot.documents.len(),
-                Panel::Parked => snapshot.parked.len(),
+                Panel::Parked => snapshot.parked.len() + snapshot.rejected.len(),
             })
     }
 
@@ -243,11 +268,23 @@ impl App {
             .get(self.rows[Panel::Parked as usize].selected()?)
     }
 
+    /// The rejected reading that a decision would be about.
+    #[must_use]
+    pub fn selected_rejected(&self) -> Option<&RejectedView> {
+        let (snapshot, _) = self.snapshot.as_ref()?;
+        let row = self.rows[Panel::Parked as usize].selected()?;
+        let row = row.checked_sub(snapshot.parked.len())?;
+        snapshot.rejected.get(row)
+    }
+
     fn decide(&mut self, act: Act) -> Option<Wish> {
         if self.panel != Panel::Parked {
             self.panel = Panel::Parked;
             self.notice = Some("Choose a parked document, then press it again".to_owned());
             return None;
+        }
+        if let Some(rejected) = self.selected_rejected().cloned() {
+            return self.settle(act, &rejected);
         }
         let Some(document) = self.selected_parked() else {
             self.notice = Some("No document is parked".to_owned());
@@ -262,6 +299,29 @@ impl App {
             },
         };
         self.dialog = Some(dialog);
+        None
+    }
+
+    /// A decision about a rejected reading.
+    fn settle(&mut self, act: Act, rejected: &RejectedView) -> Option<Wish> {
+        match act {
+            Act::Edit => self.dialog = Some(Dialog::Correct(Correct::new(rejected))),
+            Act::Discard => {
+                let shown = self.snapshot.as_ref().map(|(snapshot, _)| snapshot);
+                let newest = shown.and_then(|shown| shown.rejected.last());
+                let newest = newest.map_or(rejected.number, |newest| newest.number);
+                self.dialog = Some(Dialog::Dismiss(Dismiss::new(rejected, newest)));
+            }
+            Act::RetryAll => {
+                self.notice = Some("r sends this reading again, d dismisses it".to_owned());
+            }
+            _ => {
+                return Some(Wish::Resend {
+                    number: rejected.number,
+                    payload: None,
+                });
+            }
+        }
         None
     }
 }
@@ -390,6 +450,55 @@ mod tests {
         snapshot.parked.remove(0);
         app.see(Seen::Gateway(Box::new(snapshot)), now);
         assert_eq!(app.selected_parked().unwrap().number, 2);
+    }
+
+    #[test]
+    fn a_rejected_reading_is_dismissed_corrected_or_sent_again() {
+        let mut app = app_with_parked(1);
+        let (mut snapshot, now) = app.snapshot.clone().unwrap();
+        snapshot.rejected = [4, 7].map(rejected).to_vec();
+        app.see(Seen::Gateway(Box::new(snapshot.clone())), now);
+        assert_eq!(press(&mut app, "jj").as_ref(), None);
+        assert_eq!(app.selected_rejected().unwrap().number, 7);
+        // The selection follows its reading.
+        snapshot.parked.clear();
+        app.see(Seen::Gateway(Box::new(snapshot)), now);
+        assert_eq!(app.selected_rejected().unwrap().number, 7);
+        assert_eq!(app.selected_parked(), None);
+
+        let number = 7;
+        let payload = None;
+        assert_eq!(press(&mut app, "r"), Some(Wish::Resend { number, payload }));
+        let payload = Some("A1B2".to_owned());
+        let corrected = press(&mut app, "eB2\n");
+        assert_eq!(corrected, Some(Wish::Resend { number, payload }));
+        assert_eq!(press(&mut app, "d\n"), None, "a reason is needed");
+        let reason = "test".to_owned();
+        let dismissed = press(&mut app, "test\ny");
+        assert_eq!(dismissed, Some(Wish::Dismiss { number, reason }));
+        let all = Wish::DismissAll {
+            upto: 7,
+            code: "not-your-topic".to_owned(),
+            reason: "site".to_owned(),
+        };
+        assert_eq!(press(&mut app, "kdsite\na"), Some(all));
+        assert_eq!(press(&mut app, "R"), None);
+        assert!(app.notice.is_some());
+    }
+
+    fn rejected(number: u64) -> RejectedView {
+        RejectedView {
+            number,
+            device: "pda-09".to_owned(),
+            source: "mqtt.listen".to_owned(),
+            received: Timestamp::UNIX_EPOCH,
+            id: None,
+            code: "not-your-topic".to_owned(),
+            message: "\"stockrelay/v1/other/pda-09/scan\" is not a topic".to_owned(),
+            payload: "A1".to_owned(),
+            state: "open".to_owned(),
+            settled: None,
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::app::{App, Wish};
 use super::edit::Edit;
 use super::help::centred;
 use super::retry::Retry;
+use super::settle::{Correct, Dismiss};
 use super::theme::HEADING;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
@@ -23,6 +24,8 @@ pub enum Dialog {
     Discard(Discard),
     Retry(Retry),
     Edit(Edit),
+    Dismiss(Dismiss),
+    Correct(Correct),
 }
 
 /// What a key made of a dialog.
@@ -40,6 +43,8 @@ impl Dialog {
             Self::Discard(discard) => discard.press(key),
             Self::Retry(retry) => retry.press(key),
             Self::Edit(edit) => edit.press(key),
+            Self::Dismiss(dismiss) => dismiss.press(key),
+            Self::Correct(correct) => correct.press(key),
         }
     }
 }
@@ -53,6 +58,8 @@ pub fn draw(frame: &mut Frame, app: &App) {
         Dialog::Discard(discard) => discard.lines(),
         Dialog::Retry(retry) => retry.lines(),
         Dialog::Edit(edit) => edit.lines(rows),
+        Dialog::Dismiss(dismiss) => dismiss.lines(),
+        Dialog::Correct(correct) => correct.lines(),
     };
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let area = centred(frame.area(), WIDTH, height);

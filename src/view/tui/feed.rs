@@ -8,13 +8,15 @@ use tokio::time::MissedTickBehavior;
 use super::Message;
 use super::app::{Seen, Snapshot};
 use crate::view::client::{Client, ClientError};
-use crate::view::records::DocumentPage;
+use crate::view::records::{DocumentPage, RejectedPage};
 use crate::view::snapshot::Status;
 
 const EACH: Duration = Duration::from_secs(1);
 /// The newest documents, and the oldest parked ones, that are shown.
 const DOCUMENTS: u64 = 50;
 const PARKED: u64 = 100;
+/// The oldest open rejected readings that are shown.
+const REJECTED: u64 = 100;
 
 pub(super) async fn feed(client: Client, sender: mpsc::Sender<Message>) {
     let mut tick = tokio::time::interval(EACH);
@@ -41,9 +43,13 @@ async fn take(client: &Client) -> Result<Snapshot, ClientError> {
         .await?;
     documents.documents.reverse();
     let parked: DocumentPage = client.get(&format!("/v1/parked?limit={PARKED}")).await?;
+    let rejected: RejectedPage = client
+        .get(&format!("/v1/rejected?state=open&limit={REJECTED}"))
+        .await?;
     Ok(Snapshot {
         status,
         documents: documents.documents,
         parked: parked.documents,
+        rejected: rejected.rejected,
     })
 }

@@ -91,7 +91,7 @@ pub const KEYS: &[Binding] = &[
     Binding {
         keys: &[KeyCode::Char('r')],
         shown: "r",
-        what: "parked: try the document again",
+        what: "parked: try the document, or the rejected reading, again",
         act: Act::Retry,
         hint: Some("retry"),
     },
@@ -105,14 +105,14 @@ pub const KEYS: &[Binding] = &[
     Binding {
         keys: &[KeyCode::Char('e')],
         shown: "e",
-        what: "parked: put the document right",
+        what: "parked: put the document, or the reading, right",
         act: Act::Edit,
         hint: Some("edit"),
     },
     Binding {
         keys: &[KeyCode::Char('d')],
         shown: "d",
-        what: "parked: discard the document, with a reason",
+        what: "parked: discard the document, or dismiss the reading",
         act: Act::Discard,
         hint: Some("discard"),
     },

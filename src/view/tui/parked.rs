@@ -1,4 +1,5 @@
-//! What was refused and waits for a person, with all that is known of the selected one.
+//! What waits for a person: refused documents, then rejected readings; with all that is known of the
+//! selected one.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -9,7 +10,7 @@ use super::app::{App, Panel};
 use super::devices::ago;
 use super::theme::{FAINT, HEADING, SELECTED};
 use crate::view::reasons::choices;
-use crate::view::records::DocumentView;
+use crate::view::records::{DocumentView, RejectedView};
 use crate::view::table::{counted, plain};
 
 /// Rows for the selected document, below the list.
@@ -23,8 +24,11 @@ const WIDTHS: [Constraint; 5] = [
 ];
 
 pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
-    let parked = app.snapshot.as_ref().map_or(&[][..], |(s, _)| &s.parked);
-    if parked.is_empty() {
+    let shown = app.snapshot.as_ref();
+    let (parked, rejected) = shown.map_or((&[][..], &[][..]), |(snapshot, _)| {
+        (&snapshot.parked[..], &snapshot.rejected[..])
+    });
+    if parked.is_empty() && rejected.is_empty() {
         frame.render_widget(super::help::empty("Nothing needs you").block(block), area);
         return;
     }
@@ -32,17 +36,43 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
     frame.render_widget(block, area);
     let [list, detail] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(DETAIL_ROWS)]).areas(inner);
-    let rows: Vec<Row> = parked.iter().map(|document| row(document, app)).collect();
+    let mut rows: Vec<Row> = parked.iter().map(|document| row(document, app)).collect();
+    rows.extend(rejected.iter().map(|rejected| rejected_row(rejected, app)));
     let headings = ["NUMBER", "REASON", "GROUP", "LINES", "SINCE"];
     let table = Table::new(rows, WIDTHS)
         .header(Row::new(headings).style(HEADING))
         .row_highlight_style(SELECTED)
         .highlight_symbol("> ");
     frame.render_stateful_widget(table, list, &mut app.rows[Panel::Parked as usize]);
-    if let Some(document) = app.selected_parked() {
-        let text = Paragraph::new(about(document)).wrap(Wrap { trim: true });
-        frame.render_widget(text, detail);
-    }
+    let text = match (app.selected_parked(), app.selected_rejected()) {
+        (Some(document), _) => about(document),
+        (None, Some(rejected)) => about_rejected(rejected),
+        (None, None) => return,
+    };
+    let text = Paragraph::new(text).wrap(Wrap { trim: true });
+    frame.render_widget(text, detail);
+}
+
+fn rejected_row(rejected: &RejectedView, app: &App) -> Row<'static> {
+    Row::new(vec![
+        format!("read {}", rejected.number),
+        plain(&rejected.code),
+        plain(&rejected.device),
+        String::new(),
+        ago(Some(rejected.received), app.now),
+    ])
+}
+
+/// Why no event could be made of a reading, what came, and what can be done.
+fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
+    vec![
+        Line::from(plain(&rejected.message)),
+        Line::from(plain(&rejected.payload)),
+        Line::styled(
+            "choices: r send again, e correct and send, d dismiss",
+            FAINT,
+        ),
+    ]
 }
 
 fn row(document: &DocumentView, app: &App) -> Row<'static> {

@@ -158,7 +158,10 @@ fn name(app: &App, panel: Panel) -> String {
     match panel {
         Panel::Devices => format!("Devices {}/{}", status.devices.online, status.devices.known),
         Panel::Documents => format!("Documents {}", status.documents.sealed()),
-        Panel::Parked => format!("Parked {}", status.documents.parked),
+        Panel::Parked => match status.events.rejected_open {
+            0 => format!("Parked {}", status.documents.parked),
+            open => format!("Parked {}, rejected {open}", status.documents.parked),
+        },
     }
 }
 

@@ -1,0 +1,115 @@
+//! The boxes that settle a rejected reading: dismiss it with a reason, or correct it and send it again.
+
+use ratatui::crossterm::event::KeyCode;
+use ratatui::text::Line;
+
+use super::app::Wish;
+use super::dialog::{Step, typed, write};
+use super::theme::HEADING;
+use crate::view::records::RejectedView;
+use crate::view::table::plain;
+
+/// Asking for the reason of a dismissal, then how many readings it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dismiss {
+    number: u64,
+    code: String,
+    /// The newest open reading that the screen shows.
+    newest: u64,
+    reason: String,
+    confirming: bool,
+}
+
+impl Dismiss {
+    pub fn new(rejected: &RejectedView, newest: u64) -> Self {
+        Self {
+            number: rejected.number,
+            code: rejected.code.clone(),
+            newest,
+            reason: String::new(),
+            confirming: false,
+        }
+    }
+
+    pub fn press(&mut self, key: KeyCode) -> Step {
+        let reason = || self.reason.trim().to_owned();
+        match (self.confirming, key) {
+            (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
+            (true, KeyCode::Char('y' | 'Y')) => {
+                return Step::Done(Wish::Dismiss {
+                    number: self.number,
+                    reason: reason(),
+                });
+            }
+            (true, KeyCode::Char('a' | 'A')) => {
+                return Step::Done(Wish::DismissAll {
+                    upto: self.newest,
+                    code: self.code.clone(),
+                    reason: reason(),
+                });
+            }
+            (false, KeyCode::Enter) => self.confirming = !self.reason.trim().is_empty(),
+            (false, key) => write(&mut self.reason, key),
+            (true, _) => {}
+        }
+        Step::Stay
+    }
+
+    pub fn lines(&self) -> (String, Vec<Line<'static>>) {
+        let keys = if self.confirming {
+            let code = plain(&self.code);
+            format!(" Dismiss it?  y yes   a all shown as {code}   n no")
+        } else {
+            " Enter go on   Esc leave it open".to_owned()
+        };
+        let lines = vec![
+            Line::from(" No movement is made of it. Why? This is stored with it."),
+            Line::default(),
+            typed(&self.reason, !self.confirming),
+            Line::default(),
+            Line::styled(keys, HEADING),
+        ];
+        (format!(" Dismiss rejected reading {} ", self.number), lines)
+    }
+}
+
+/// Correcting what came before it is sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correct {
+    number: u64,
+    payload: String,
+}
+
+impl Correct {
+    pub fn new(rejected: &RejectedView) -> Self {
+        Self {
+            number: rejected.number,
+            payload: rejected.payload.clone(),
+        }
+    }
+
+    pub fn press(&mut self, key: KeyCode) -> Step {
+        match key {
+            KeyCode::Esc => return Step::Close,
+            KeyCode::Enter if !self.payload.trim().is_empty() => {
+                return Step::Done(Wish::Resend {
+                    number: self.number,
+                    payload: Some(self.payload.clone()),
+                });
+            }
+            key => write(&mut self.payload, key),
+        }
+        Step::Stay
+    }
+
+    pub fn lines(&self) -> (String, Vec<Line<'static>>) {
+        let lines = vec![
+            Line::from(" A barcode, or an event in JSON. It keeps its device and its time."),
+            Line::default(),
+            typed(&self.payload, true),
+            Line::default(),
+            Line::styled(" Enter send it again   Esc leave it open", HEADING),
+        ];
+        (format!(" Correct rejected reading {} ", self.number), lines)
+    }
+}
