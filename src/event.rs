@@ -333,6 +333,16 @@ pub struct Rejection {
     pub payload: Vec<u8>,
 }
 
+/// Codes of readings in which nothing was scanned: a scanner that read nothing, or that said
+/// something else than a read.
+const NO_FAULT: [&str; 2] = ["no-read", "not-a-scan"];
+
+/// Whether a person has to settle a rejected reading with this code: something was scanned.
+#[must_use]
+pub fn needs_person(code: &str) -> bool {
+    !NO_FAULT.contains(&code)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

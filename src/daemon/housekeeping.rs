@@ -156,7 +156,7 @@ mod tests {
             source: SourceKind::Listen,
             received: days_ago(100),
             id: None,
-            code: "bad-json",
+            code: "no-read",
             message: String::new(),
             payload: Vec::new(),
         };

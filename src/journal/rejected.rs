@@ -7,7 +7,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, Wr
 
 use super::budget::Written;
 use super::{AuditRecord, Fatal, stored, tables};
-use crate::event::Rejection;
+use crate::event::{Rejection, needs_person};
 
 /// Rejected readings that are kept; the oldest go first.
 pub const REJECTED_MAX: u64 = 100_000;
@@ -62,7 +62,9 @@ impl<'a> Rejections<'a> {
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
         self.table.insert(number, record.as_slice())?;
-        self.open.insert(number, ())?;
+        if needs_person(rejection.code) {
+            self.open.insert(number, ())?;
+        }
         Ok(())
     }
 
@@ -179,12 +181,15 @@ impl<'a> Rejections<'a> {
 }
 
 /// Makes the tables of open and settled ones. In the journal of an older version, which has none,
-/// all that are stored are open.
+/// all that are stored are open in which something was scanned.
 pub(super) fn make_tables(write: &WriteTransaction) -> Result<(), Fatal> {
     write.open_table(tables::REJECTED_AUDIT)?;
     let mut open = write.open_table(tables::REJECTED_OPEN)?;
     for entry in write.open_table(tables::REJECTED)?.iter()? {
-        open.insert(entry?.0.value(), ())?;
+        let (number, record) = entry?;
+        if needs_person(&stored::rejection_out(number.value(), record.value())?.code) {
+            open.insert(number.value(), ())?;
+        }
     }
     Ok(())
 }

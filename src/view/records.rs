@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::document::{Line, Purpose, Reason};
-use crate::event::{Action, Name, Recorded};
+use crate::event::{Action, Name, Recorded, needs_person};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
@@ -386,7 +386,7 @@ pub struct RejectedView {
     pub message: String,
     /// What came, cut to a limit; bytes that are no text are replaced.
     pub payload: String,
-    /// `open`, `dismissed` or `resent`.
+    /// `open`, `dismissed`, `resent`; `no-fault` where nothing was scanned.
     #[serde(default)]
     pub state: String,
     /// Who settled it, when and why; `None` while it is open.
@@ -409,7 +409,8 @@ impl RejectedView {
             payload: String::from_utf8_lossy(&rejected.payload[..shown]).into_owned(),
             state: match &rejected.settled {
                 Some(record) => record.state.clone(),
-                None => "open".to_owned(),
+                None if needs_person(&rejected.code) => "open".to_owned(),
+                None => "no-fault".to_owned(),
             },
             settled: rejected.settled.clone().map(Into::into),
         }

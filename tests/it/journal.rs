@@ -6,7 +6,7 @@ use stockrelay::config;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::Recorded;
+use stockrelay::event::{Recorded, Rejection};
 use stockrelay::journal::{
     Accepted, AppendError, AuditRecord, Change, Journal, OpenError, Settlement, WriterHandle,
 };
@@ -495,6 +495,24 @@ async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_sam
     close(journal, writer).await;
     let (journal, writer) = self::open(dir.path());
     assert_eq!(journal.totals().rejected_open, 1);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_reading_in_which_nothing_was_scanned_waits_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let nothing = ["no-read", "not-a-scan"].map(|code| {
+        Err(Rejection {
+            code,
+            ..rejection("pda", b"NR", 1)
+        })
+    });
+    journal.inbox().append(nothing.to_vec()).await.unwrap();
+    let totals = journal.totals();
+    assert_eq!((totals.rejected, totals.rejected_open), (2, 0));
+    let settled = journal.inbox().settle(vec![dismissal(1)], None).await;
+    assert_eq!(settled.unwrap().readings, [None]);
     close(journal, writer).await;
 }
 

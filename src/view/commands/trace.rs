@@ -124,6 +124,7 @@ pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io
             plain(&step.by),
             plain(&step.note)
         ),
+        None if rejected.state != "open" => Ok(()),
         None => writeln!(
             out,
             "  open: `stockrelay rejected resend {0}` or `stockrelay rejected dismiss {0} --reason TEXT`",

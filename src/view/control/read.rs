@@ -133,7 +133,7 @@ impl<'a> Places<'a> {
 }
 
 pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<RejectedPage> {
-    let query = Query::parse(pairs, &["state"], &STATES[..1])?;
+    let query = Query::parse(pairs, &["state"], &STATES)?;
     let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
         // One more than asked for tells whether there is more.
         let mut found = match query.state {

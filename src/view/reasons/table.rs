@@ -552,7 +552,7 @@ pub const REJECTED: &[Code] = &[
     ),
     Code::plain(
         "not-your-topic",
-        "a client of MQTT 3.1.1 published to a topic that is not its own; MQTT 5 is told 0x87 and nothing is kept",
+        "the message names the topic, which is not the device's own: another site, another device or an unknown channel",
     ),
     Code::plain(
         "no-read",
