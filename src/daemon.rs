@@ -4,7 +4,6 @@
 
 mod assembling;
 mod housekeeping;
-pub mod opens;
 mod trust;
 
 use std::net::SocketAddr;
@@ -22,6 +21,7 @@ use crate::flow;
 use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::opens;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};

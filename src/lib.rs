@@ -11,7 +11,7 @@
 //! 6. [`forward`]: sealed documents go to Odoo, each once, and are read back.
 //! 7. [`view`]: what people and programs see of all that. It only reads, but for what people decide; a [`correction`] is one of it.
 //!
-//! [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
+//! [`opens`] lists all that the daemon opens; [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
 
 pub mod assemble;
 pub mod book;
@@ -29,6 +29,7 @@ pub mod fair;
 pub mod flow;
 pub mod forward;
 pub mod journal;
+pub mod opens;
 pub mod outcome;
 pub mod source;
 pub mod tls;

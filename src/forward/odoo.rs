@@ -14,7 +14,6 @@
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
-mod away;
 mod barcodes;
 mod client;
 mod dialect;

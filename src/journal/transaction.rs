@@ -1,5 +1,7 @@
 //! What each request does to the tables, within the writer's transaction.
 
+mod rejected;
+
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,7 +10,7 @@ use redb::{ReadableTable, Table, WriteTransaction};
 use super::budget::Written;
 use super::held::Held;
 use super::ids::{self, Ids};
-use super::inbox::{Accepted, Settled, Settlement};
+use super::inbox::Accepted;
 use super::rejected::Rejections;
 use super::stored::{self, Kept};
 use super::writer::Limits;
@@ -140,51 +142,6 @@ impl<'a> Transaction<'a> {
                 .insert(event.device.as_str(), ())?;
         }
         Ok(Accepted::Stored { seq })
-    }
-
-    fn append_rejection(&mut self, rejection: &Rejection) -> Result<Accepted, Fatal> {
-        self.kept.totals.rejected += 1;
-        let number = self.kept.totals.rejected;
-        rejections(&mut self.rejections, self.write)?.append(
-            number,
-            rejection,
-            &mut self.written,
-        )?;
-        Ok(Accepted::Rejected {
-            code: rejection.code,
-            message: rejection.message.clone(),
-        })
-    }
-
-    /// Settles those of the readings that are open; stores the events of those that are sent again
-    /// in the same commit, so that each is stored once.
-    pub fn settle(
-        &mut self,
-        readings: Vec<Settlement>,
-        dropped: Option<&AuditRecord>,
-    ) -> Result<Settled, Fatal> {
-        let mut settled = Settled {
-            readings: Vec::with_capacity(readings.len()),
-            dropped: 0,
-        };
-        for settlement in readings {
-            let Settlement { number, record, .. } = &settlement;
-            let open = rejections(&mut self.rejections, self.write)?;
-            if !open.settle(*number, record, &mut self.written)? {
-                settled.readings.push(None);
-                continue;
-            }
-            let events = settlement.events.iter();
-            let accepted = events.map(|event| self.append_event(event));
-            settled
-                .readings
-                .push(Some(accepted.collect::<Result<_, _>>()?));
-        }
-        if let Some(record) = dropped {
-            let open = rejections(&mut self.rejections, self.write)?;
-            settled.dropped = open.settle_dropped(record, &mut self.written)?;
-        }
-        Ok(settled)
     }
 
     /// Keeps sealed documents. **Invariant 4:** none of their events is in another one.
@@ -487,7 +444,7 @@ impl<'a> Transaction<'a> {
             self.event_document.remove(seq)?;
             repeats.remove(seq)?;
         }
-        rejections(&mut self.rejections, self.write)?.prune(retained, &mut self.written)?;
+        rejected::open(&mut self.rejections, self.write)?.prune(retained, &mut self.written)?;
         Ok(events.len() as u64)
     }
 
@@ -568,17 +525,6 @@ impl<'a> Transaction<'a> {
             .insert(flush.number, flush.filter.as_slice())?;
         Ok(())
     }
-}
-
-/// The rejected readings within a transaction, opened where they are needed first.
-fn rejections<'a, 'b>(
-    opened: &'b mut Option<Rejections<'a>>,
-    write: &'a WriteTransaction,
-) -> Result<&'b mut Rejections<'a>, Fatal> {
-    Ok(match opened {
-        Some(rejections) => rejections,
-        none => none.insert(Rejections::open(write)?),
-    })
 }
 
 fn counted(number: usize, thing: &str) -> String {

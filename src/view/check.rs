@@ -20,7 +20,7 @@ use super::client::{Client, ClientError};
 use super::snapshot::Status;
 use super::table::{plain, size, span};
 use crate::config::{self, Config};
-use crate::daemon::opens::{self, Effect};
+use crate::opens::{self, Effect};
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;

@@ -10,7 +10,7 @@ use stockrelay::forward::odoo::{Kind, Nomenclature, Row};
 use crate::control::Served;
 use crate::floor::transfer;
 
-fn stockrelay() -> Command {
+pub fn stockrelay() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("stockrelay"));
     command.env_remove("STOCKRELAY_CONFIG").stdin(Stdio::null());
     command
@@ -23,7 +23,7 @@ fn on(socket: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs it beside the runtime that serves the socket.
-async fn run(mut command: Command) -> (i32, String, String) {
+pub async fn run(mut command: Command) -> (i32, String, String) {
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let Output {
         status,

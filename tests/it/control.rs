@@ -1,7 +1,10 @@
 //! The control socket and the metrics: what they answer, what they refuse, and that decisions hold.
 
+mod metrics;
+mod rejected;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,19 +12,20 @@ use stockrelay::config;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::{Action, Event, Rejection, SourceKind};
+use stockrelay::event::{Action, Event, SourceKind};
 use stockrelay::forward::copy::Copy;
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
 use stockrelay::view::snapshot::Status;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::metrics::http;
 use crate::floor::{at, name, rejection, scan, transfer};
 
 /// A journal with its control socket and metrics, as the daemon has them.
@@ -333,107 +337,6 @@ async fn documents_parked_and_rejected_are_listed() {
     let rejected = served.get("/v1/rejected").await;
     assert_eq!(rejected["rejected"][0]["device"], "pda-3");
     assert_eq!(rejected["rejected"][0]["payload"], "{nonsense");
-    served.stop().await;
-}
-
-#[tokio::test]
-async fn a_person_settles_rejected_readings() {
-    let served = Served::start();
-    let event =
-        br#"{"id":"7","type":"transfer","product":"P","quantity":"2x","from":"A","to":"B"}"#;
-    let foreign = Rejection {
-        code: "not-your-topic",
-        ..rejection("pda-9", b"4006381333931", 4)
-    };
-    let batch = vec![
-        Err(rejection("pda-3", b"{nonsense", 1)),
-        Err(rejection("pda-3", event, 2)),
-        Err(rejection("pda-4", b"[]", 3)),
-        Err(foreign),
-    ];
-    served.journal.inbox().append(batch).await.unwrap();
-    assert_eq!(served.get("/v1/status").await["events"]["rejected_open"], 4);
-
-    // Dismissing needs a reason, and is recorded.
-    let why = json!({"reason": "a test of the scanner", "by": "anna"});
-    let refused_bare = refused(served.post("/v1/rejected/1/dismiss", json!({})).await);
-    assert_eq!(refused_bare.0, 400);
-    let one = served
-        .post("/v1/rejected/1/dismiss", why.clone())
-        .await
-        .unwrap();
-    assert_eq!(one["state"], "dismissed");
-    assert_eq!(one["settled"]["by"], "user:anna");
-    assert!(
-        one["settled"]["note"]
-            .as_str()
-            .unwrap()
-            .starts_with("dismissed: a test of the scanner")
-    );
-    let twice = refused(served.post("/v1/rejected/1/dismiss", why.clone()).await);
-    assert_eq!(twice.0, 409);
-    assert_eq!(
-        refused(served.post("/v1/rejected/99/dismiss", why.clone()).await).0,
-        404
-    );
-
-    // As it came it is refused again, and nothing is changed; corrected it is stored.
-    let as_it_was = refused(served.post("/v1/rejected/2/resend", json!({})).await);
-    assert_eq!(as_it_was.0, 400);
-    assert!(
-        as_it_was.1["error"].as_str().unwrap().contains("quantity"),
-        "{as_it_was:?}"
-    );
-    assert_eq!(served.get("/v1/rejected/2").await["state"], "open");
-    let right = std::str::from_utf8(event).unwrap().replace("\"2x\"", "2");
-    let sent = served
-        .post("/v1/rejected/2/resend", json!({"payload": right}))
-        .await
-        .unwrap();
-    assert_eq!(
-        (&sent["events"], &sent["duplicates"]),
-        (&json!([1]), &json!([]))
-    );
-    let stored = served.journal.event(1).unwrap().unwrap().event;
-    assert_eq!((stored.id.as_str(), stored.device.as_str()), ("7", "pda-3"));
-    assert_eq!(stored.at, at(2), "the time at which it was received");
-    assert_eq!(served.get("/v1/rejected/2").await["state"], "resent");
-    let twice = refused(served.post("/v1/rejected/2/resend", json!({})).await);
-    assert_eq!(twice.0, 409);
-
-    // A scan under a wrong topic is sent again as it was.
-    let sent = served
-        .post("/v1/rejected/4/resend", json!({}))
-        .await
-        .unwrap();
-    assert_eq!(sent["events"], json!([2]));
-    assert_eq!(
-        served
-            .journal
-            .event(2)
-            .unwrap()
-            .unwrap()
-            .event
-            .action
-            .kind(),
-        "scan"
-    );
-
-    // What is left goes together.
-    let open = served.get("/v1/rejected?state=open").await;
-    assert_eq!(open["rejected"].as_array().unwrap().len(), 1);
-    let all = json!({"upto": 2, "reason": "old"});
-    let none = served.post("/v1/rejected/dismiss", all).await.unwrap();
-    assert_eq!(
-        none["dismissed"], 0,
-        "number 3 came later than what was looked at"
-    );
-    let all = json!({"upto": 4, "device": "pda-4", "reason": "old"});
-    let done = served.post("/v1/rejected/dismiss", all).await.unwrap();
-    assert_eq!(done, json!({"dismissed": 1, "more": false}));
-    let status = served.get("/v1/status").await;
-    assert_eq!(status["events"].get("rejected_open"), None);
-    assert_eq!(status["events"]["rejected"], 4);
     served.stop().await;
 }
 
@@ -952,129 +855,6 @@ async fn the_stream_tells_each_change() {
     while stored().await < 6 {}
     // An open stream does not hold up the end.
     served.stop().await;
-}
-
-#[tokio::test]
-async fn metrics_add_up_and_health_is_about_taking_what_is_scanned() {
-    let served = Served::start();
-    served.fill().await;
-    served.board.odoo(|odoo| odoo.link = Link::Down);
-    served.board.source(SourceKind::Broker, |source| {
-        source.state = "down".to_owned();
-    });
-    let metrics = http(served.metrics, "/metrics").await;
-    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
-    assert!(
-        metrics.contains("content-type: text/plain; version=0.0.4"),
-        "{metrics}"
-    );
-    let accept = "application/openmetrics-text;version=1.0.0,text/plain;q=0.5";
-    let open = http_as(served.metrics, "/metrics", accept).await;
-    assert!(
-        open.contains("content-type: application/openmetrics-text; version=1.0.0"),
-        "{open}"
-    );
-    assert!(open.ends_with("# EOF\n"), "{open}");
-    // Each family has its help in both forms; a counter's is of its full name in the older one.
-    assert!(open.contains("# HELP stockrelay_events_stored "), "{open}");
-    assert!(
-        metrics.contains("# HELP stockrelay_events_stored_total "),
-        "{metrics}"
-    );
-    for text in [&metrics, &open] {
-        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
-            let name = line.split(' ').next().unwrap();
-            assert!(
-                text.contains(&format!("# HELP {name} ")),
-                "{name} in {text}"
-            );
-        }
-    }
-    for line in [
-        "stockrelay_events_stored_total 6",
-        "stockrelay_events{state=\"parked\"} 2",
-        "stockrelay_documents{state=\"posted\"} 1",
-        "stockrelay_odoo_link{state=\"down\"} 1",
-        "stockrelay_source_up{source=\"mqtt.broker\"} 0",
-        "stockrelay_journal_budget_bytes 1073741824",
-    ] {
-        assert!(
-            metrics.lines().any(|found| found == line),
-            "{line} in\n{metrics}"
-        );
-    }
-    let documented =
-        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md"))
-            .unwrap();
-    for name in metrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-    {
-        assert!(
-            documented.contains(name),
-            "{name} is not in docs/metrics.md"
-        );
-    }
-    let health = http(served.metrics, "/healthz").await;
-    assert!(
-        health.starts_with("HTTP/1.1 200") && health.ends_with(r#"{"ok":true}"#),
-        "{health}"
-    );
-
-    served.journal.inbox().close().await.unwrap();
-    let mut watch = served.journal.watch();
-    while watch.changed().await.is_ok() {}
-    let health = http(served.metrics, "/healthz").await;
-    assert!(
-        health.starts_with("HTTP/1.1 503") && health.contains("writer has stopped"),
-        "{health}"
-    );
-}
-
-/// What Prometheus' own checker says of the older form, which is the one that it reads.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs promtool (Debian's package prometheus)"]
-async fn promtool_finds_nothing_wrong_with_the_metrics() {
-    let served = Served::start();
-    served.fill().await;
-    let now = stockrelay::clock::now();
-    served.board.odoo(|odoo| {
-        odoo.link = Link::Up;
-        (odoo.last_success, odoo.copy_refreshed) = (Some(now), Some(now));
-        odoo.latency_ms = Some(12);
-    });
-    served.board.alarm("anonymous", Some("Look.".to_owned()));
-    let answer = http(served.metrics, "/metrics").await;
-    let (_, metrics) = answer.split_once("\r\n\r\n").unwrap();
-    let mut promtool = std::process::Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("promtool is installed");
-    let mut stdin = promtool.stdin.take().unwrap();
-    std::io::Write::write_all(&mut stdin, metrics.as_bytes()).unwrap();
-    drop(stdin);
-    let said = promtool.wait_with_output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (out, err) = (text(&said.stdout), text(&said.stderr));
-    assert!(said.status.success(), "{out}{err}");
-    assert_eq!((out.as_str(), err.as_str()), ("", ""), "{metrics}");
-}
-
-async fn http(address: SocketAddr, path: &str) -> String {
-    http_as(address, path, "*/*").await
-}
-
-async fn http_as(address: SocketAddr, path: &str, accept: &str) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let request =
-        format!("GET {path} HTTP/1.1\r\nhost: x\r\naccept: {accept}\r\nconnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
 }
 
 #[tokio::test]

@@ -4,17 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use stockrelay::clock;
 use stockrelay::config;
-use stockrelay::daemon::opens::{self, Effect};
 use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
+use stockrelay::opens::{self, Effect};
 use stockrelay::view::client::Client;
 
-use crate::process;
+use crate::{commands, process};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -68,25 +67,18 @@ impl Place {
         config::load(&self.path("config.toml"), &[]).unwrap().config
     }
 
-    async fn output(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stockrelay"));
+    async fn output(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = commands::stockrelay();
         command
             .args(["--config", "config.toml"])
             .args(arguments)
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null());
-        let output = tokio::task::spawn_blocking(move || command.output()).await;
-        let Output {
-            status,
-            stdout,
-            stderr,
-        } = output.unwrap().unwrap();
-        let text = String::from_utf8(stdout).unwrap() + &String::from_utf8(stderr).unwrap();
-        (status.code(), text)
+            .current_dir(self.dir.path());
+        let (code, stdout, stderr) = commands::run(command).await;
+        (code, stdout + &stderr)
     }
 
     /// What `check` says for the user that runs this test.
-    async fn check(&self) -> (Option<i32>, String) {
+    async fn check(&self) -> (i32, String) {
         self.output(&["check", "--user", "root"]).await
     }
 
@@ -171,7 +163,7 @@ fn find(config: &config::Config, key: &str) -> opens::Opened {
 async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens() {
     let place = Place::new().await;
     let (code, said) = place.check().await;
-    assert_eq!(code, Some(0), "all is in order: {said}");
+    assert_eq!(code, 0, "all is in order: {said}");
     place
         .run_until(|status| status["odoo"]["link"] == "up")
         .await;
@@ -190,12 +182,12 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
             .unwrap_or_else(|| panic!("{key} is not found broken"));
         assert!(fault.contains(word), "{key}: {fault}");
         let (code, said) = place.check().await;
-        assert_eq!(code, Some(1), "{key}: {said}");
+        assert_eq!(code, 1, "{key}: {said}");
         let is_told = |line: &str| line.starts_with("FAIL") && line.contains(word);
         assert!(said.lines().any(is_told), "{key}: {said}");
         if found.effect == Effect::NoStart {
             let (code, said) = place.output(&["run"]).await;
-            assert_eq!(code, Some(1), "{key}: {said}");
+            assert_eq!(code, 1, "{key}: {said}");
             assert!(said.contains(word), "{key}: {said}");
         } else {
             place
@@ -218,7 +210,7 @@ async fn check_beside_the_daemon_finds_its_own_ports_and_journal_in_order() {
     let (code, said) = place.check().await;
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(code, 0, "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -227,12 +219,12 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     let right = fs::read(place.path("config.toml")).unwrap();
     fs::write(place.path("config.toml"), "site = \"a b\"\n").unwrap();
     let (code, said) = place.check().await;
-    assert_eq!(code, Some(64), "{said}");
+    assert_eq!(code, 64, "{said}");
     assert!(
         said.contains("`stockrelay run` uses no configuration"),
         "{said}"
     );
-    assert_eq!(place.output(&["run"]).await.0, Some(64));
+    assert_eq!(place.output(&["run"]).await.0, 64);
     // A configuration that ran once is what `run` goes on with.
     fs::write(place.path("config.toml"), right).unwrap();
     let last = place.path("data").join(config::last::FILE);
@@ -240,7 +232,7 @@ async fn a_wrong_configuration_is_64_for_both_and_check_says_what_run_would_use(
     fs::create_dir(place.path("config.d")).unwrap();
     fs::write(place.path("config.d/x.toml"), "site = 12\n").unwrap();
     let (code, said) = place.check().await;
-    assert_eq!(code, Some(64), "{said}");
+    assert_eq!(code, 64, "{said}");
     assert!(
         said.contains("uses the last configuration that ran"),
         "{said}"
@@ -259,7 +251,7 @@ async fn a_key_without_stock_rights_is_an_alarm_before_anything_is_scanned() {
     )
     .unwrap();
     let (code, said) = place.check().await;
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, 1, "{said}");
     place
         .run_until(|status| !status["alarms"]["odoo-held"].is_null())
         .await;

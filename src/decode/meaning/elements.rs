@@ -348,10 +348,11 @@ impl Details {
         };
         let measured = Measured::gs1(items, Unit::Piece);
         let is_quantity = product.units == Decimal::ONE && item.quantity == Some(items);
-        let is_measured = |other: &Measured| matches!(known.convert(other.value, other.unit, own), Fit::Is(value) if value == items);
+        let convert = |one: &Measured| known.convert(one.value, one.unit, own);
+        let is_weighed = |other: &Measured| convert(other) == Fit::Is(items);
         if is_quantity
-            && known.convert(items, measured.unit, own) == Fit::Foreign
-            && !self.measures.iter().any(is_measured)
+            && convert(&measured) == Fit::Foreign
+            && !self.measures.iter().any(is_weighed)
         {
             return Err(Unclear::Measure {
                 product: product.name.clone(),

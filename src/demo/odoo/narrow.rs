@@ -106,6 +106,21 @@ mod tests {
         found.unwrap().0
     }
 
+    /// A product, where it is moved from and to, and the operation type for it.
+    fn way(store: &Store) -> [i64; 4] {
+        [
+            first(
+                store,
+                "product.product",
+                "barcode",
+                &seed::product_barcode(2),
+            ),
+            first(store, "stock.location", "barcode", &seed::bin_barcode(1)),
+            first(store, "stock.location", "barcode", &seed::bin_barcode(2)),
+            first(store, "stock.picking.type", "code", "internal"),
+        ]
+    }
+
     fn run(store: &mut Store, model: &'static str, method: &str, body: Value) -> Value {
         methods::run(store, Caller::User, model, method, &params(body)).unwrap()
     }
@@ -174,17 +189,7 @@ mod tests {
             products: 4,
         };
         seed::fill(&mut store, size);
-        let ids = [
-            first(
-                &store,
-                "product.product",
-                "barcode",
-                &seed::product_barcode(2),
-            ),
-            first(&store, "stock.location", "barcode", &seed::bin_barcode(1)),
-            first(&store, "stock.location", "barcode", &seed::bin_barcode(2)),
-            first(&store, "stock.picking.type", "code", "internal"),
-        ];
+        let ids = way(&store);
         let mut work = |number| {
             let before = store.looked_at.load(Ordering::Relaxed);
             transfer(&mut store, number, ids);
@@ -205,17 +210,7 @@ mod tests {
                 products: 4,
             },
         );
-        let ids = [
-            first(
-                &store,
-                "product.product",
-                "barcode",
-                &seed::product_barcode(2),
-            ),
-            first(&store, "stock.location", "barcode", &seed::bin_barcode(1)),
-            first(&store, "stock.location", "barcode", &seed::bin_barcode(2)),
-            first(&store, "stock.picking.type", "code", "internal"),
-        ];
+        let ids = way(&store);
         for number in 0..5 {
             transfer(&mut store, number, ids);
         }

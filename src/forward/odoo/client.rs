@@ -5,6 +5,8 @@
 //! shares the connections that are kept open.
 //! The key is read again when Odoo does not accept it, so a new one needs no restart.
 
+pub(super) mod away;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::away::{lost, words};
 use super::answer::{self, Answer, CallError, understand, understand_rpc};
-use super::away::{self, lost, words};
 use super::dialect::Dialect;
 use super::wire::{self, Login, Wire};
 use crate::clock;
@@ -33,8 +35,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECTIONS: usize = 2;
 /// A connection that was idle for longer may be gone without a word.
 const IDLE_MAX: Duration = Duration::from_secs(50);
-/// Every Odoo has it, whatever else is installed.
-const LANGUAGE: &str = "en_US";
 const DATABASE: HeaderName = HeaderName::from_static("x-odoo-database");
 
 /// The way to one database of one Odoo.
@@ -211,9 +211,9 @@ impl Client {
     pub(super) fn context(&self) -> Value {
         match self.company {
             Some(company) => {
-                json!({"lang": LANGUAGE, "tz": "UTC", "allowed_company_ids": [company]})
+                json!({"lang": wire::LANGUAGE, "tz": "UTC", "allowed_company_ids": [company]})
             }
-            None => json!({"lang": LANGUAGE, "tz": "UTC"}),
+            None => json!({"lang": wire::LANGUAGE, "tz": "UTC"}),
         }
     }
 
@@ -287,7 +287,7 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
-        let body = &in_english(body);
+        let body = &wire::in_english(body);
         if self.manner().await?.wire == Wire::JsonRpc {
             let uid = self.log_in().await?;
             let args = wire::execute(self.login(uid), model, method, body);
@@ -316,42 +316,6 @@ impl Client {
             refusal = self.unknown_database().await.unwrap_or(refusal);
         }
         Err(refusal.into())
-    }
-
-    /// Why JSON-2 does not answer: 17 and 18 do not have it, which `/jsonrpc` tells. Else it is
-    /// what the refusal says.
-    async fn without_json_2(&mut self, refusal: Failure) -> Failure {
-        let Ok(told) = self.service("common", "version", &json!([])).await else {
-            return refusal;
-        };
-        let version = told["server_version"].as_str().unwrap_or_default();
-        manner(self.api, version).err().unwrap_or(refusal)
-    }
-
-    /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`: Odoo
-    /// has the database.
-    async fn unknown_database(&self) -> Option<Failure> {
-        let database = self.database.to_str().unwrap_or_default();
-        let has = match self.databases().await {
-            Some(names) if names.iter().any(|name| name == database) => return None,
-            Some(names) => format!("it has {}", away::list(&names)),
-            None => "it does not tell which it has".to_owned(),
-        };
-        Some(Failure::stop(
-            format!("Odoo at {} has no database {database:?}; {has}", self.base),
-            "set odoo.database to the name of the database, or correct odoo.url",
-        ))
-    }
-
-    /// The databases that there are; `None` where Odoo does not tell them.
-    async fn databases(&self) -> Option<Vec<String>> {
-        let request = self
-            .http
-            .post(format!("{}/web/database/list", self.base))
-            .json(&json!({"jsonrpc": "2.0", "id": 1, "params": {}}));
-        let told = receive(request.send().await, understand_rpc).await.ok()?;
-        let names: Vec<String> = serde_json::from_value(told).ok()?;
-        (!names.is_empty()).then_some(names)
     }
 
     /// A question of `/jsonrpc` that is about no records.
@@ -428,16 +392,6 @@ impl Client {
                 .map(|date| date.timestamp());
         }
     }
-}
-
-/// The body with a language in its context. Without one Odoo 17 refuses calls in the language of
-/// the key's user.
-fn in_english(body: &Value) -> Value {
-    let mut body = body.clone();
-    if body["context"]["lang"].is_null() {
-        body["context"]["lang"] = json!(LANGUAGE);
-    }
-    body
 }
 
 fn manner(api: Api, version: &str) -> Result<Manner, Failure> {

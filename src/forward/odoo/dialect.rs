@@ -1,7 +1,8 @@
-//! What older versions call otherwise. All other modules speak of Odoo 19; here, and nowhere else, their calls are put into the
-//! words of 17 and 18, and the answers back.
+//! What older versions call otherwise. All other modules call Odoo 19; here, and nowhere else, their
+//! calls are translated for 17 and 18, and the answers back.
 //!
-//! It was read in the sources of 17 and 18 and never tried on them: `docs/odoo.md`, "Odoo 17 and 18".
+//! What was tried on 17 and 18, and what was only read in their sources: `docs/odoo.md`, "Odoo 17
+//! and 18".
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{CallError, cut};
 use super::client::Client;
-use super::order::LOAD_PAUSE;
-use super::transfer::LOADS_AGAIN;
+use super::order::load_pauses;
 use crate::outcome::Failure;
 
 /// By the year's version; what Odoo's own servers run in between is taken for the one before.
@@ -287,10 +287,9 @@ impl Client {
         self.send(PICKING, "web_read", &read).await
     }
 
-    /// Sends a `load` of true times. One that failed is sent again before it counts as refused,
-    /// because `load` answers a conflict with another transaction as it answers a refusal.
+    /// Sends a `load` of true times. One that failed is sent again before it counts as refused.
     async fn load_times(&mut self, load: &Value) -> Result<(), CallError> {
-        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
+        let mut pauses = load_pauses();
         loop {
             let answer = self.send(PICKING, "load", load).await?;
             if answer["ids"].is_array() {

@@ -29,7 +29,13 @@ use crate::forward::order::{LotRef, Row, Shipment};
 use crate::outcome::Failure;
 
 /// The pause before a failed `load` is sent again; each further one is twice as long.
-pub(super) const LOAD_PAUSE: Duration = Duration::from_secs(1);
+const LOAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pauses before a failed `load` is sent again: `load` answers a conflict with another
+/// transaction as it answers a refusal.
+pub(super) fn load_pauses() -> impl Iterator<Item = Duration> {
+    (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again))
+}
 
 impl Client {
     /// These pickings with their moves and lines.
@@ -110,7 +116,7 @@ impl Client {
     ) -> Result<i64, Failure> {
         let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
         let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
-        let mut pauses = (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again));
+        let mut pauses = load_pauses();
         loop {
             let loaded: Loaded = self.call(model, "load", &body).await?;
             let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());

@@ -239,7 +239,8 @@ impl Client {
         Ok((stored, inside))
     }
 
-    /// Where the difference of a count comes from or goes to, and what is scrapped goes: by product and company.
+    /// Where the difference of a count comes from or goes to, and scrap where Odoo has no location for it
+    /// ([`Self::scrap_location`]): by product and company.
     pub async fn inventory_locations(
         &mut self,
         products: &BTreeSet<i64>,

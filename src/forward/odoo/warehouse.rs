@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::away;
-use super::client::Client;
+use super::client::{Client, away};
 use super::master::{PAGE_ROWS, text_or_false, yes};
 use super::order::Backorders;
 use super::stock::Id;

@@ -3,6 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
+/// The language of all calls. Every Odoo has it, whatever else is installed.
+pub(super) const LANGUAGE: &str = "en_US";
 /// Parameters that are given by their place: overriding methods of other modules call them differently.
 const BY_PLACE: [(&str, &[&str]); 3] = [
     ("create", &["vals_list"]),
@@ -40,6 +42,16 @@ pub(super) fn envelope(service: &str, method: &str, args: &Value) -> Value {
         "jsonrpc": "2.0", "method": "call", "id": 1,
         "params": {"service": service, "method": method, "args": args},
     })
+}
+
+/// The body with a language in its context. Without one Odoo 17 refuses calls in the language of
+/// the key's user.
+pub(super) fn in_english(body: &Value) -> Value {
+    let mut body = body.clone();
+    if body["context"]["lang"].is_null() {
+        body["context"]["lang"] = json!(LANGUAGE);
+    }
+    body
 }
 
 /// The arguments of `execute_kw` for a call whose body is as JSON-2 has it: `ids` go before all others.

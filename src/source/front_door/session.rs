@@ -267,9 +267,9 @@ impl Session {
         }
         changes.push(self.kept(&mut state));
         state.queue.retain(|message| message.qos != Qos::AtMostOnce);
-        let in_flight = state.in_flight.iter().map(|sent| sent.message.bytes());
-        let left = state.queue.iter().map(Message::bytes).chain(in_flight);
-        let left = left.sum();
+        let in_flight = state.in_flight.iter().map(|sent| &sent.message);
+        let left = state.queue.iter().chain(in_flight);
+        let left = left.map(Message::bytes).sum();
         state.held.set(left);
         self.store_unsaved(&mut state, None, changes);
         false

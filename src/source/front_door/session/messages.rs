@@ -263,3 +263,95 @@ impl Session {
         state.next_number = next;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use bytes::Bytes;
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::{Filter, Owner};
+    use super::*;
+    use crate::clock;
+    use crate::event::Name;
+    use crate::source::front_door::message::Content;
+    use crate::source::front_door::wire::{RetainRule, Version};
+
+    /// A connected session that subscribed to everything, among those that share `all`.
+    fn session(all: &Arc<AtomicUsize>) -> Session {
+        let name = Name::new("pda-1").unwrap();
+        let session = Session::new(name, "pda-1".to_owned()).metered(all);
+        let owner = Owner {
+            kick: CancellationToken::new(),
+            ended: CancellationToken::new(),
+        };
+        session.attach(owner, false, 60, &mut Vec::new());
+        let filter = Filter {
+            path: "#".to_owned(),
+            qos: Qos::AtLeastOnce,
+            no_local: false,
+            keep_retain: false,
+            retain: RetainRule::Always,
+        };
+        assert_eq!(session.subscribe(&filter, 10), Some(true));
+        session
+    }
+
+    fn offer(session: &Session, count: usize) {
+        for _ in 0..count {
+            let offer = Offer {
+                topic: "a/receipt".into(),
+                content: Content::plain(Bytes::from_static(b"{}"), false),
+                supersedes: false,
+                now: clock::instant(),
+            };
+            session.offer(&offer, false, 10, &mut Vec::new());
+        }
+    }
+
+    fn send(session: &Session) {
+        let writer = Writer {
+            version: Version::V4,
+            problem_info: true,
+            packet_bytes_max: 1_024,
+        };
+        let (mut out, mut changes) = (BytesMut::new(), Vec::new());
+        session.send(1, &writer, u16::MAX, 64 << 10, &mut out, &mut changes);
+    }
+
+    #[test]
+    fn what_is_in_flight_is_counted_until_it_is_acknowledged() {
+        let all = Arc::default();
+        let session = session(&all);
+        offer(&session, 3);
+        let queued = all.load(Ordering::Relaxed);
+        assert!(queued > 0);
+        send(&session);
+        assert_eq!(session.state().in_flight.len(), 3);
+        assert_eq!(all.load(Ordering::Relaxed), queued);
+        for pkid in 1..=3 {
+            session.acknowledged(pkid, &mut Vec::new());
+        }
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn where_memory_is_scarce_few_messages_go_ahead_of_their_acknowledgement() {
+        for (others, in_flight) in [(0, IN_FLIGHT_MAX), (5 << 20, IN_FLIGHT_SCARCE)] {
+            let session = session(&Arc::new(AtomicUsize::new(others)));
+            offer(&session, 100);
+            send(&session);
+            assert_eq!(session.state().in_flight.len(), usize::from(in_flight));
+        }
+    }
+
+    #[test]
+    fn a_queue_that_was_long_gives_its_memory_back() {
+        let session = session(&Arc::default());
+        offer(&session, 5_000);
+        assert!(session.state().queue.capacity() >= 5_000);
+        while session.state().pop().is_some() {}
+        assert!(session.state().queue.capacity() <= 64);
+    }
+}

@@ -1,5 +1,10 @@
-//! Why a request to Odoo has no answer, in the words of the person who must act.
+//! Why Odoo does not answer as it should, in the words of the person who must act: nobody is there, the
+//! version is too old, or there is no such database.
 
+use serde_json::json;
+
+use super::{Client, manner, receive};
+use crate::forward::odoo::answer::understand_rpc;
 use crate::outcome::Failure;
 
 /// No answer: whether Odoo did it is unknown.
@@ -76,8 +81,46 @@ fn explain(stage: Stage, origin: &str, host: &str, causes: &str) -> String {
     format!("{what}: {causes}{hint}")
 }
 
-/// The databases that there are, for a message: at the most so many names.
-pub(super) fn list(names: &[String]) -> String {
+impl Client {
+    /// Why JSON-2 does not answer: 17 and 18 do not have it, which `/jsonrpc` tells. Else it is
+    /// what the refusal says.
+    pub(super) async fn without_json_2(&mut self, refusal: Failure) -> Failure {
+        let Ok(told) = self.service("common", "version", &json!([])).await else {
+            return refusal;
+        };
+        let version = told["server_version"].as_str().unwrap_or_default();
+        manner(self.api, version).err().unwrap_or(refusal)
+    }
+
+    /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`: Odoo
+    /// has the database.
+    pub(super) async fn unknown_database(&self) -> Option<Failure> {
+        let database = self.database.to_str().unwrap_or_default();
+        let has = match self.databases().await {
+            Some(names) if names.iter().any(|name| name == database) => return None,
+            Some(names) => format!("it has {}", list(&names)),
+            None => "it does not tell which it has".to_owned(),
+        };
+        Some(Failure::stop(
+            format!("Odoo at {} has no database {database:?}; {has}", self.base),
+            "set odoo.database to the name of the database, or correct odoo.url",
+        ))
+    }
+
+    /// The databases that there are; `None` where Odoo does not tell them.
+    pub(super) async fn databases(&self) -> Option<Vec<String>> {
+        let request = self
+            .http
+            .post(format!("{}/web/database/list", self.base))
+            .json(&json!({"jsonrpc": "2.0", "id": 1, "params": {}}));
+        let told = receive(request.send().await, understand_rpc).await.ok()?;
+        let names: Vec<String> = serde_json::from_value(told).ok()?;
+        (!names.is_empty()).then_some(names)
+    }
+}
+
+/// Names for a message: at the most so many.
+pub(in crate::forward::odoo) fn list(names: &[String]) -> String {
     const NAMES_MAX: usize = 20;
     let mut shown: Vec<String> = names.iter().take(NAMES_MAX).cloned().collect();
     if names.len() > NAMES_MAX {

@@ -1,0 +1,142 @@
+//! Rejected readings in the journal: open until a person settles them, and bounded.
+
+use stockrelay::config;
+use stockrelay::event::Rejection;
+use stockrelay::journal::{Accepted, AuditRecord, Journal, Settlement};
+
+use super::{close, open};
+use crate::floor::{at, rejection, transfer};
+
+pub(super) fn dismissal(number: u64) -> Settlement {
+    Settlement {
+        number,
+        record: AuditRecord {
+            at: at(0),
+            state: "dismissed".to_owned(),
+            by: "user:anna".to_owned(),
+            note: "a test".to_owned(),
+        },
+        events: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_same_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let batch = vec![
+        Err(rejection("pda", b"{", 1)),
+        Err(rejection("pda", b"[", 2)),
+    ];
+    journal.inbox().append(batch).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, 2);
+    close(journal, writer).await;
+
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().rejected_open, 2);
+    let again = Settlement {
+        events: vec![transfer("pda", "1", "P", "A", "B", 1)],
+        ..dismissal(2)
+    };
+    let settled = journal.inbox().settle(vec![again.clone()], None).await;
+    let stored = Some(vec![Accepted::Stored { seq: 1 }]);
+    assert_eq!(settled.unwrap().readings, [stored]);
+    let settled = journal.inbox().settle(vec![again], None).await.unwrap();
+    assert_eq!(settled.readings, [None], "two people at once");
+    assert_eq!(
+        (journal.totals().rejected_open, journal.totals().stored),
+        (1, 1)
+    );
+    let open_ones = journal.rejected_open(0, 10).unwrap();
+    assert_eq!((open_ones.len(), open_ones[0].number), (1, 1));
+    let all = journal.rejected(0, 10).unwrap();
+    assert_eq!(all[0].settled, None);
+    assert_eq!(all[1].settled, Some(dismissal(2).record));
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().rejected_open, 1);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_reading_in_which_nothing_was_scanned_waits_for_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let nothing = ["no-read", "not-a-scan"].map(|code| {
+        Err(Rejection {
+            code,
+            ..rejection("pda", b"NR", 1)
+        })
+    });
+    journal.inbox().append(nothing.to_vec()).await.unwrap();
+    let totals = journal.totals();
+    assert_eq!((totals.rejected, totals.rejected_open), (2, 0));
+    let settled = journal.inbox().settle(vec![dismissal(1)], None).await;
+    assert_eq!(settled.unwrap().readings, [None]);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn rejected_readings_of_an_older_versions_journal_are_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let batch = vec![Err(rejection("pda", b"{", 1))];
+    journal.inbox().append(batch).await.unwrap();
+    close(journal, writer).await;
+    {
+        // As an older version left it.
+        let database = redb::Database::create(dir.path().join("journal.redb")).unwrap();
+        let write = database.begin_write().unwrap();
+        let open = redb::TableDefinition::<u64, ()>::new("rejected_open");
+        let audit = redb::TableDefinition::<u64, &[u8]>::new("rejected_audit");
+        assert!(write.delete_table(open).unwrap() && write.delete_table(audit).unwrap());
+        write.commit().unwrap();
+    }
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().rejected_open, 1);
+    assert_eq!(journal.rejected_open(0, 10).unwrap()[0].payload, b"{");
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = config::Journal {
+        budget_bytes: 16 << 20,
+        ..config::Journal::default()
+    };
+    let (mut journal, mut writer) = Journal::open(dir.path(), &small).unwrap();
+    let nonsense = vec![b'x'; 4_096];
+    for round in 0..10 {
+        let batch = (0..500).map(|n| Err(rejection("pda", &nonsense, round * 500 + n)));
+        let taken = journal.inbox().append(batch.collect()).await;
+        assert!(taken.is_ok(), "{taken:?} in round {round}");
+        // What they take is known again after a restart.
+        close(journal, writer).await;
+        (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    }
+    assert_eq!(journal.totals().rejected, 5_000);
+    let kept = journal.rejected(0, 10_000).unwrap();
+    let bytes: usize = kept.iter().map(|kept| kept.payload.len()).sum();
+    assert!((700_000..=(16 << 20) / 20).contains(&bytes), "{bytes}");
+    let numbers: Vec<_> = kept.iter().map(|kept| kept.number).collect();
+    let newest = 5_001 - numbers.len() as u64..=5_000;
+    assert_eq!(numbers, newest.collect::<Vec<_>>());
+    // Those that were removed for room are open all the same, until a person dismisses them.
+    assert_eq!(journal.totals().rejected_open, 5_000);
+    let all = numbers.iter().copied().map(dismissal).collect();
+    let record = Some(dismissal(0).record);
+    let settled = journal.inbox().settle(all, record).await.unwrap();
+    assert_eq!(settled.dropped, 5_000 - numbers.len() as u64);
+    assert_eq!(journal.totals().rejected_open, 0);
+    close(journal, writer).await;
+    (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    assert_eq!(journal.totals().rejected_open, 0);
+    // Those that are past their time make room in the share.
+    journal.inbox().prune(at(200 * 86_400)).await.unwrap();
+    assert!(journal.rejected(0, 10).unwrap().is_empty());
+    let again = (0..100).map(|n| Err(rejection("pda", &nonsense, 200 * 86_400 + n)));
+    journal.inbox().append(again.collect()).await.unwrap();
+    assert_eq!(journal.rejected(0, 1_000).unwrap().len(), 100);
+    close(journal, writer).await;
+}
