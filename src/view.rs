@@ -13,7 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod control;
-mod headline;
+pub mod headline;
 mod http;
 pub mod metrics;
 pub mod reasons;

@@ -6,6 +6,7 @@ mod ear;
 mod protocol;
 mod runner;
 pub mod script;
+mod settle;
 pub mod target;
 mod world;
 
@@ -247,6 +248,7 @@ scenarios!(
     receive_under_refused,
     recount_retried,
     rejected_and_scans,
+    rejected_needs_a_person,
     request_cut_on_its_way,
     restart_while_odoo_is_down,
     restart_while_the_outcome_is_unknown,

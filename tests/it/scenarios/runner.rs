@@ -23,7 +23,7 @@ use super::target::{Target, fresh};
 use super::world::World;
 
 /// Every wait ends by then, and the test with it.
-const DEADLINE: Duration = Duration::from_mins(1);
+pub const DEADLINE: Duration = Duration::from_mins(1);
 
 fn path(name: &str) -> String {
     format!("{}/{name}.toml", super::DIRECTORY)
@@ -46,12 +46,12 @@ pub async fn play(name: &str, target: Target) {
     stage.stop().await;
 }
 
-struct Stage {
-    target: Target,
+pub struct Stage {
+    pub target: Target,
     link: Link,
-    config: Config,
+    pub config: Config,
     daemon: Option<Daemon>,
-    world: World,
+    pub world: World,
     /// Devices that go on listening, and what they were told.
     ears: BTreeMap<String, Ear>,
     _data: TempDir,
@@ -161,6 +161,8 @@ impl Stage {
             }
             Step::Odoo(deed) => self.world.somebody(&self.target, deed).await,
             Step::Parked(decision) => self.decide(decision, place).await,
+            Step::Rejected(rejected) => self.settle(rejected, place).await,
+            Step::Headline(wanted) => self.wait_for_headline(wanted, place).await,
             Step::Told(told) => {
                 let ear = self.ears.get_mut(&told.device);
                 let ear = ear.unwrap_or_else(|| panic!("{place}: the device does not listen"));
@@ -222,10 +224,9 @@ impl Stage {
     /// Topics and payloads, with Odoo's names in the place of the scenario's.
     async fn messages(&self, publish: &Publish) -> Vec<(String, Vec<u8>)> {
         let topic = |channel: &str| {
-            format!(
-                "stockrelay/v1/{}/{}/{channel}",
-                self.config.site, publish.device
-            )
+            let site = publish.site.as_deref();
+            let site = site.unwrap_or(self.config.site.as_str());
+            format!("stockrelay/v1/{site}/{}/{channel}", publish.device)
         };
         let mut events = Vec::new();
         for event in &publish.events {

@@ -188,6 +188,10 @@ pub enum Step {
     Odoo(Somebody),
     /// What a person decides of a parked document.
     Parked(Parked),
+    /// What a person decides of a rejected reading.
+    Rejected(Rejected),
+    /// Until this is the sentence on the first screen.
+    Headline(String),
     /// Until a device was told this, on `display` or `receipt`. It must have published with `listens` before.
     Told(Told),
     /// Until the ledger says so.
@@ -322,6 +326,16 @@ pub struct Parked {
     pub discard: Option<String>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    pub number: u64,
+    /// The reason.
+    pub dismiss: Option<String>,
+    /// Sent again: the event that was meant, or as it came.
+    pub resend: Option<toml::Table>,
+}
+
 /// Each is a part of the message that was sent.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -338,6 +352,8 @@ pub struct Publish {
     /// Speaks MQTT 5 rather than 3.1.1.
     #[serde(default)]
     pub v5: bool,
+    /// Publishes under another site's name.
+    pub site: Option<String>,
     /// As the device writes them: one JSON array, or a message each with `separately`.
     #[serde(default)]
     pub events: Vec<toml::Table>,
