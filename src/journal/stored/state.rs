@@ -27,6 +27,7 @@ impl StateV1 {
         Self::Discarded,
     ];
 
+    #[must_use]
     pub const fn number(self) -> u8 {
         self as u8
     }
