@@ -214,6 +214,15 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "serial-quantity",
+        meaning: "more than one was scanned of a serial number, which stands for one thing",
+        choices: &[
+            (Edit, "it was one, or each has a number of its own"),
+            (Retry, "the product's tracking was changed in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "serial-seen",
         meaning: "the serial number that came in is in stock already, or is being received; the message says where",
         choices: &[
