@@ -250,6 +250,7 @@ scenarios!(
     receive_under_refused,
     recount_retried,
     rejected_and_scans,
+    rejected_and_sent_again_right,
     rejected_needs_a_person,
     request_cut_on_its_way,
     restart_while_odoo_is_down,
