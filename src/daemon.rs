@@ -25,6 +25,7 @@ use crate::opens;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
+use crate::source::profiles::Profiles;
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
 use crate::source::{Intake, Outlets};
@@ -113,6 +114,8 @@ impl Daemon {
         )?;
         let copy = watch::Sender::new(copy);
         let control = control.with_copies(copy.subscribe());
+        let profiles = Profiles::default();
+        let control = control.with_profiles(profiles.clone());
         let capture = Capture::new(
             config.capture.clone(),
             &config.orders,
@@ -126,7 +129,8 @@ impl Daemon {
             .map_err(|error| StartError::Broke(error.to_string()))?;
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
-            .with_clock_times(clock_times);
+            .with_clock_times(clock_times)
+            .with_profiles(profiles);
         let mut parts = JoinSet::new();
         let sources = Sources {
             config: &config,
@@ -136,8 +140,13 @@ impl Daemon {
             cancel: &cancel,
         };
         let (outlets, mqtt_address) = sources.start(&mut parts)?;
-        let assembling =
-            assembling::Assembling::new(&config, journal.clone(), board.clone(), heard)?;
+        let assembling = assembling::Assembling::new(
+            &config,
+            journal.clone(),
+            board.clone(),
+            heard,
+            intake.profiles().clone(),
+        )?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let tasks = capture::tasks::run(
             capture.clone(),

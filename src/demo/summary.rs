@@ -5,6 +5,9 @@ use std::fmt;
 use super::books::Comparison;
 use super::devices::Deeds;
 use crate::journal::Totals;
+use crate::view::headline;
+use crate::view::snapshot::{EventCounts, Status};
+use crate::view::table::counted;
 
 /// How the waiting at the end of a demonstration came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,26 @@ impl Summary {
     pub fn waiting(&self) -> u64 {
         let totals = &self.totals;
         totals.open_events() + totals.waiting.events + totals.sending.events
+    }
+
+    /// What is in Odoo, and what the first screen says of all else, in its words.
+    fn closing(&self) -> String {
+        let in_odoo = self
+            .totals
+            .posted
+            .events
+            .saturating_sub(self.totals.left_out);
+        let mut status = Status {
+            events: EventCounts::of(&self.totals),
+            ..Status::default()
+        };
+        status.documents.parked = self.totals.parked.documents;
+        format!(
+            "{} {} in Odoo exactly once. {}",
+            counted(in_odoo, "movement"),
+            if in_odoo == 1 { "is" } else { "are" },
+            headline::with_link(&status).1
+        )
     }
 
     /// Each thing that does not add up, in a sentence; empty if all does.
@@ -141,15 +164,8 @@ impl fmt::Display for Summary {
             odoo.moved, odoo.waiting, odoo.lost, odoo.doubled, odoo.places, odoo.places_wrong
         )?;
         let faults = self.faults();
-        if faults.is_empty() && self.waiting() > 0 {
-            return write!(
-                f,
-                "It adds up: {} events wait safely in the journal, every other movement is in Odoo exactly once.",
-                self.waiting()
-            );
-        }
         if faults.is_empty() {
-            return write!(f, "It adds up: every movement is in Odoo exactly once.");
+            return write!(f, "It adds up: {}.", self.closing());
         }
         write!(f, "It does NOT add up:")?;
         faults

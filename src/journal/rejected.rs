@@ -8,7 +8,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, Wr
 use super::budget::Written;
 use super::ids::{self, Digest};
 use super::{AuditRecord, Fatal, stored, tables};
-use crate::event::{Rejection, needs_person};
+use crate::event::{RETAINED, Rejection, needs_person};
 
 /// Rejected readings that are kept; the oldest go first.
 pub const REJECTED_MAX: u64 = 100_000;
@@ -24,6 +24,8 @@ const BYTES: &str = "rejected_bytes";
 const DROPPED: &str = "rejected_dropped";
 /// The number in the audit that stands for the removed ones.
 const AUDIT_OF_DROPPED: u64 = 0;
+/// The number in the audit that stands for unused scans.
+pub(super) const AUDIT_OF_SCANS: u64 = u64::MAX;
 /// What the ids of one open reading take in the journal, in bytes.
 const ID_BYTES: u64 = 64;
 /// The ids of open readings may take their share of the room divided by this.
@@ -37,7 +39,8 @@ pub(super) struct Rejections<'a> {
     open: Table<'a, u64, ()>,
     audit: Table<'a, u64, Bytes>,
     by_id: Table<'a, (Digest, u64), ()>,
-    /// Of readings that are open, or were removed for room while they were.
+    /// Of readings that are open, or were removed for room while they were; and of settled ones that
+    /// a broker may hand out again.
     id_of: Table<'a, u64, Digest>,
     /// Of all records.
     bytes: u64,
@@ -84,6 +87,17 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
+    /// Whether a reading with this id is open, was removed for room, or is a settled copy.
+    pub fn is_known(&self, device: &str, id: &str) -> Result<bool, Fatal> {
+        for digest in [ids::digest(device, id), copy_digest(device, id)] {
+            let mut numbers = self.by_id.range((digest, 0)..=(digest, u64::MAX))?;
+            if numbers.next().transpose()?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     pub fn is_open(&self, number: u64) -> Result<bool, Fatal> {
         Ok(self.open.get(number)?.is_some())
     }
@@ -99,8 +113,23 @@ impl<'a> Rejections<'a> {
             return Ok(false);
         }
         self.forget_id(number, written)?;
+        if let Some(copy) = self.copy_of(number)? {
+            self.by_id.insert((copy, number), ())?;
+            self.id_of.insert(number, copy)?;
+            written.added += ID_BYTES;
+        }
         self.put_audit(number, record, written)?;
         Ok(true)
+    }
+
+    /// What a settled reading is known by that a broker may hand out again.
+    fn copy_of(&self, number: u64) -> Result<Option<Digest>, Fatal> {
+        let Some(record) = self.table.get(number)? else {
+            return Ok(None);
+        };
+        let rejected = stored::rejection_out(number, record.value())?;
+        let id = rejected.id.filter(|_| rejected.code == RETAINED);
+        Ok(id.map(|id| copy_digest(rejected.device.as_str(), &id)))
     }
 
     /// An event with this id was stored: settles the readings that gave it before.
@@ -164,7 +193,7 @@ impl<'a> Rejections<'a> {
         Ok(dropped)
     }
 
-    fn put_audit(
+    pub fn put_audit(
         &mut self,
         number: u64,
         record: &AuditRecord,
@@ -227,6 +256,7 @@ impl<'a> Rejections<'a> {
         for (number, bytes) in past {
             self.table.remove(number)?;
             self.audit.remove(number)?;
+            self.forget_id(number, written)?;
             self.bytes = self.bytes.saturating_sub(bytes);
             written.removed += bytes;
         }
@@ -249,6 +279,11 @@ impl<'a> Rejections<'a> {
         meta.insert(DROPPED, self.dropped.to_le_bytes().as_slice())?;
         self.count_open()
     }
+}
+
+/// No event has this digest: a NUL is in no id.
+fn copy_digest(device: &str, id: &str) -> Digest {
+    ids::digest(device, &format!("\0{id}"))
 }
 
 /// Makes the tables of open and settled ones. In the journal of an older version, which has none,

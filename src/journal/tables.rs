@@ -19,7 +19,8 @@ pub const REJECTED_BY_ID: TableDefinition<([u8; 16], u64), ()> =
 /// The same backwards.
 pub const REJECTED_ID: TableDefinition<u64, [u8; 16]> = TableDefinition::new("rejected_id");
 /// Rejected reading → audit record: who dismissed it or sent it again, and why. 0 stands for those
-/// that were removed for room before a person had settled them.
+/// that were removed for room before a person had settled them, the highest number for raw scans
+/// that nothing was made of.
 pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected_audit");
 /// Device → nothing: every device an event ever came from.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");

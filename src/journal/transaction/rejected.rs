@@ -3,10 +3,10 @@
 use redb::WriteTransaction;
 
 use super::Transaction;
-use crate::event::{Event, Rejection};
+use crate::event::{Event, RETAINED, Rejection};
 use crate::journal::ids;
 use crate::journal::inbox::{Accepted, Settled, Settlement};
-use crate::journal::rejected::Rejections;
+use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections};
 use crate::journal::{AuditRecord, Fatal};
 
 /// The state of a reading that was sent again.
@@ -14,13 +14,24 @@ const RESENT: &str = "resent";
 
 impl Transaction<'_> {
     pub(super) fn append_rejection(&mut self, rejection: &Rejection) -> Result<Accepted, Fatal> {
+        let rejected = || Accepted::Rejected {
+            code: rejection.code,
+            message: rejection.message.clone(),
+        };
+        if let (RETAINED, Some(id)) = (rejection.code, &rejection.id) {
+            let digest = ids::digest(rejection.device.as_str(), id);
+            if let Some(original) = self.ids.find(&digest, &self.id_buckets)? {
+                return Ok(Accepted::Duplicate { original });
+            }
+            let rejections = open(&mut self.rejections, self.write)?;
+            if rejections.is_known(rejection.device.as_str(), id)? {
+                return Ok(rejected());
+            }
+        }
         self.kept.totals.rejected += 1;
         let number = self.kept.totals.rejected;
         open(&mut self.rejections, self.write)?.append(number, rejection, &mut self.written)?;
-        Ok(Accepted::Rejected {
-            code: rejection.code,
-            message: rejection.message.clone(),
-        })
+        Ok(rejected())
     }
 
     /// A device has sent an event that was rejected before, and it is stored now.
@@ -40,6 +51,21 @@ impl Transaction<'_> {
         };
         let record = with_events(record, std::slice::from_ref(accepted));
         self.settle_earlier(event, accepted, &record)
+    }
+
+    /// Raw scans that no flow makes anything of were skipped.
+    pub fn count_unused(&mut self, scans: u64) {
+        self.kept.totals.unused_scans += scans;
+    }
+
+    /// A person dismisses the unused scans. Answers how many.
+    pub fn dismiss_scans(&mut self, record: &AuditRecord) -> Result<u64, Fatal> {
+        let scans = std::mem::take(&mut self.kept.totals.unused_scans);
+        if scans > 0 {
+            let rejections = open(&mut self.rejections, self.write)?;
+            rejections.put_audit(AUDIT_OF_SCANS, record, &mut self.written)?;
+        }
+        Ok(scans)
     }
 
     /// Whether a reading with the id of an event may be open. An id that the gateway gave to an event

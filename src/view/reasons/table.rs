@@ -564,6 +564,10 @@ pub const REJECTED: &[Code] = &[
         "the message names the topic, which is not the device's own: another site, another device or an unknown channel",
     ),
     Code::plain(
+        "retained",
+        "a broker handed out a retained scan or event, and nobody can tell whether it is a copy of one that is stored",
+    ),
+    Code::plain(
         "no-read",
         "by profile: the scanner says that it could not read. No fault",
     ),

@@ -261,3 +261,73 @@ async fn the_ids_of_open_readings_are_found_in_a_journal_of_an_older_version() {
     );
     close(journal, writer).await;
 }
+
+#[tokio::test]
+async fn a_retained_message_is_a_rejected_reading_once_however_often_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let retained = |id: &str| {
+        let code = stockrelay::event::RETAINED;
+        vec![Err(Rejection {
+            code,
+            ..with_id("pda", id, 1)
+        })]
+    };
+    let stored = vec![Ok(transfer("pda", "6", "P", "A", "B", 8))];
+    journal.inbox().append(stored).await.unwrap();
+    let copy = journal.inbox().append(retained("6")).await.unwrap();
+    assert_eq!(copy, [Accepted::Duplicate { original: 1 }], "it is stored");
+    for _ in 0..2 {
+        journal.inbox().append(retained("7")).await.unwrap();
+        journal.inbox().append(retained("8")).await.unwrap();
+    }
+    assert_eq!(
+        (journal.totals().rejected, journal.totals().rejected_open),
+        (2, 2)
+    );
+    close(journal, writer).await;
+
+    // After a restart, and after a person has dismissed it, the broker hands it out again.
+    let (journal, writer) = open(dir.path());
+    let settled = journal.inbox().settle(vec![dismissal(2)], None).await;
+    assert!(settled.unwrap().readings[0].is_some());
+    journal.inbox().append(retained("7")).await.unwrap();
+    journal.inbox().append(retained("8")).await.unwrap();
+    assert_eq!(
+        (journal.totals().rejected, journal.totals().rejected_open),
+        (2, 1)
+    );
+    // Its device sends it without retain.
+    let again = ["7", "8"].map(|id| Ok(transfer("pda", id, "P", "A", "B", 8)));
+    journal.inbox().append(again.to_vec()).await.unwrap();
+    assert_eq!(
+        (journal.totals().stored, journal.totals().rejected_open),
+        (3, 0)
+    );
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let inbox = journal.inbox();
+    let scans = (1..=3).map(|n| Ok(crate::floor::scan("ring", &n.to_string(), "X", n)));
+    inbox.append(scans.collect()).await.unwrap();
+    // One of them is of a device with a flow.
+    let keep = Vec::new();
+    inbox
+        .seal_and_keep(Vec::new(), vec![1, 2, 3], 2, 3, keep)
+        .await
+        .unwrap();
+    assert_eq!(journal.totals().unused_scans, 2);
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().unused_scans, 2);
+    let record = dismissal(0).record;
+    let dismissed = journal.inbox().dismiss_scans(record.clone()).await;
+    assert_eq!(dismissed.unwrap(), 2);
+    let dismissed = journal.inbox().dismiss_scans(record).await;
+    assert_eq!((dismissed.unwrap(), journal.totals().unused_scans), (0, 0));
+    close(journal, writer).await;
+}
