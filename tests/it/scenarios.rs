@@ -127,6 +127,7 @@ scenarios!(
     edit_quantity,
     equal_lines_sum,
     equal_without_id,
+    faults_put_right_in_part,
     late_lines_of_a_discarded_pick,
     late_lines_of_an_undone_pick,
     late_transfer_is_cancelled,
