@@ -97,12 +97,7 @@ impl Daemon {
             return Err(StartError::Opens(faults));
         }
         let board = Board::new();
-        let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
-        // Opening reads, and after a crash repairs: not on a thread that serves.
-        let (journal, writer) =
-            tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
-                .await
-                .map_err(|error| StartError::Broke(error.to_string()))??;
+        let (journal, writer) = open_journal(&config).await?;
         flow::Driver::begin(&journal).await?;
         let copy = last_copy(&config).await?;
         let cancel = CancellationToken::new();
@@ -291,6 +286,16 @@ impl Sources<'_> {
         }
         Ok((outlets, mqtt_address))
     }
+}
+
+/// Opening reads, and after a crash repairs: not on a thread that serves.
+async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartError> {
+    let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
+    let opening = tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits));
+    let opened = opening
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    Ok(opened?)
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.

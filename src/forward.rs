@@ -21,7 +21,7 @@ mod aside;
 mod begun;
 mod claims;
 pub mod copy;
-pub mod faults;
+mod faults;
 mod lanes;
 mod late;
 mod ledger;

@@ -173,3 +173,53 @@ impl fmt::Display for Summary {
             .try_for_each(|fault| write!(f, "\n  - {fault}"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::StateTotals;
+
+    fn closing(change: impl FnOnce(&mut Totals)) -> String {
+        let mut totals = Totals::default();
+        change(&mut totals);
+        let deeds = Deeds::default();
+        let comparison = Comparison::default();
+        let end = End::Drained;
+        Summary {
+            end,
+            deeds,
+            totals,
+            comparison,
+        }
+        .closing()
+    }
+
+    #[test]
+    fn it_closes_in_the_words_of_the_first_screen() {
+        let of = |events| StateTotals {
+            documents: events,
+            lines: events,
+            events,
+        };
+        let all = closing(|t| {
+            t.posted = of(6);
+            t.stored = 6;
+        });
+        let text = "6 movements are in Odoo exactly once. All 6 movements are in Odoo";
+        assert_eq!(all, text);
+        // Neither what waits nor what is left for a person is called posted.
+        let rest = closing(|t| {
+            (t.posted, t.waiting, t.parked, t.discarded) = (of(6), of(2), of(1), of(1));
+            (t.stored, t.left_out, t.rejected_open) = (13, 1, 4);
+            t.unused_scans = 2;
+            t.no_document = 3;
+        });
+        let text = "5 movements are in Odoo exactly once. 1 document, 4 rejected readings and 2 scans without a flow need you; 2 movements are on the way to Odoo";
+        assert_eq!(rest, text);
+        let given_up = closing(|t| {
+            (t.posted, t.discarded, t.stored, t.left_out) = (of(6), of(1), 7, 1);
+        });
+        let text = "5 movements are in Odoo exactly once. 5 movements are in Odoo; 2 movements were discarded by a person";
+        assert_eq!(given_up, text);
+    }
+}

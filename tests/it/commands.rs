@@ -490,7 +490,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     let served = with_a_rejected_scan().await;
     let socket = served.socket();
     let (code, _, stderr) = run(on(&socket, &["rejected", "resend", "1"])).await;
-    assert_eq!(code, 1, "as it was it is refused again: {stderr}");
+    assert_eq!(code, 2, "as it was it is refused again: {stderr}");
     assert!(stderr.contains("nothing was changed"), "{stderr}");
     let shown = done(&socket, &["rejected", "show", "1"]).await;
     assert!(shown.contains("open: "), "{shown}");

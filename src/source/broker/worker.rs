@@ -37,7 +37,7 @@ pub(super) struct Delivery {
 
 /// What became of a delivery.
 enum Settled {
-    Kept(Delivery, Vec<Verdict>),
+    Kept(Box<Delivery>, Vec<Verdict>),
     /// Not kept and not to be acknowledged: the broker sends it again.
     Left,
     /// The journal has stopped: so does the source.
@@ -84,7 +84,7 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
                 if was_full {
                     board.source(SourceKind::Broker, |view| view.detail = None);
                 }
-                return Settled::Kept(delivery, verdicts);
+                return Settled::Kept(Box::new(delivery), verdicts);
             }
             Err(AppendError::Stopped) => return Settled::Stopped,
             Err(full @ (AppendError::Full | AppendError::Disk | AppendError::Share)) => {
