@@ -151,7 +151,7 @@ impl Client {
 
     /// What a 403 was about: the rights of the key's user, which holds the link, or the records of
     /// this one call.
-    async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
+    pub(super) async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
         let remedy =
             "give the key's user the right Inventory / User and the company of odoo.warehouse";
         let hold =
@@ -456,7 +456,11 @@ async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     }
 }
 
-fn read<T: DeserializeOwned>(model: &str, method: &str, answer: Value) -> Result<T, Failure> {
+pub(super) fn read<T: DeserializeOwned>(
+    model: &str,
+    method: &str,
+    answer: Value,
+) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|e| {
         Failure::wait(format!(
             "cannot read what Odoo answered to {model}.{method}: {e}"
