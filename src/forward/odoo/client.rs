@@ -143,7 +143,7 @@ impl Client {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
-        match self.manner().await?.dialect {
+        match self.dialect().await? {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,
         }
@@ -257,15 +257,8 @@ impl Client {
         self.manner.map(|manner| manner.wire.name())
     }
 
-    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has
-    /// one.
-    pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
-        Ok(self.manner().await?.dialect < Dialect::V18)
-    }
-
-    /// Whether this Odoo has a location for scrap that is not the one for counts.
-    pub(super) async fn has_scrap_location(&mut self) -> Result<bool, Failure> {
-        Ok(self.manner().await?.dialect < Dialect::V19)
+    pub(super) async fn dialect(&mut self) -> Result<Dialect, Failure> {
+        Ok(self.manner().await?.dialect)
     }
 
     async fn manner(&mut self) -> Result<Manner, Failure> {

@@ -53,6 +53,10 @@ impl Client {
             .map(|line| line.id)
             .collect();
         let externals = self.external_ids("stock.move.line", &lines).await?;
+        let forgets_weight = self.forgets_weight().await?;
+        for picking in &mut pickings {
+            picking.forgets_weight = forgets_weight;
+        }
         for line in pickings.iter_mut().flat_map(|p| &mut p.lines) {
             line.external = externals.get(&line.id).cloned();
         }
@@ -314,7 +318,11 @@ impl Client {
     /// The fields for the carrier, which come with the module *Delivery*.
     async fn shipping_fields(&mut self) -> Result<Vec<String>, Failure> {
         if self.shipping.is_none() {
-            let body = json!({"allfields": ["carrier_tracking_ref", "shipping_weight"], "attributes": ["type"]});
+            let fields: &[&str] = match self.forgets_weight().await? {
+                true => &["carrier_tracking_ref"],
+                false => &["carrier_tracking_ref", "shipping_weight"],
+            };
+            let body = json!({"allfields": fields, "attributes": ["type"]});
             let fields: BTreeMap<String, Value> =
                 self.call("stock.picking", "fields_get", &body).await?;
             self.shipping = Some(fields.into_keys().collect());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stockrelay::forward::odoo::order::SeenPicking;
-use stockrelay::forward::order::{LotRef, Row};
+use stockrelay::forward::order::{LotRef, Row, Shipment};
 use stockrelay::outcome::Failure;
 
 use super::server::{Older, refused};
@@ -140,4 +140,48 @@ async fn on_an_open_picking_a_forbidden_call_is_about_rights() {
     let reduced = client.reduce_lines(&picking, &[(41, 2.into())]).await;
     let forbidden = Failure::person(format!("Odoo forbids it: {FORBIDDEN}"));
     assert_eq!(reduced, Err(forbidden));
+}
+
+/// Odoo 17 and 18 compute the weight of a shipment, and forget one that is written.
+fn delivery(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("stock.picking", "fields_get") => json!({"carrier_tracking_ref": {"type": "char"}}),
+        ("stock.picking", "web_read") => json!([
+            {"id": 5, "name": "WH/OUT/5", "state": "done", "carrier_tracking_ref": "1Z9",
+             "note": "<p>Parcels: 2</p><p>Weight: 2.5 kg</p>", "move_ids": [], "move_line_ids": []},
+        ]),
+        ("stock.picking", "write") => json!(true),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_weight_of_a_shipment_is_told_in_the_note() {
+    let odoo = Older::start("18.0", delivery).await;
+    let mut client = odoo.client();
+    let shipment = Shipment {
+        carrier_ref: Some("1Z9".to_owned()),
+        weight_kg: Some("2.5".parse().unwrap()),
+        parcels: Some(2),
+    };
+    let note = picking_to_ship().note_with(&shipment).unwrap();
+    client.ship(5, &shipment, Some(&note)).await.unwrap();
+    let calls = odoo.calls();
+    let asked = &calls[2][3]["allfields"];
+    assert_eq!(asked, &json!(["carrier_tracking_ref"]));
+    let written = json!([[5], {"note": note, "carrier_tracking_ref": "1Z9"}]);
+    assert_eq!(calls[3][2], written);
+    // As after a lost answer.
+    let seen = client.seen(&[5]).await.unwrap();
+    assert!(seen[0].says(&shipment), "{seen:?}");
+    assert_eq!(seen[0].note_with(&shipment), None);
+    let read = odoo.calls()[0][3]["specification"].to_string();
+    assert!(!read.contains("shipping_weight"), "{read}");
+}
+
+fn picking_to_ship() -> SeenPicking {
+    SeenPicking {
+        forgets_weight: true,
+        ..picking()
+    }
 }
