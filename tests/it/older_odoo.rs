@@ -280,3 +280,58 @@ async fn without_the_module_for_gs1_none_of_its_fields_is_asked_for() {
         assert!(!fields.contains("gs1") && !fields.contains("uom"), "{call}");
     }
 }
+
+/// Moves that 17 made of bare lines: they have no demand.
+fn bare(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("stock.move", "search_read") => json!([
+            {"id": 31, "quantity": 3.0},
+            {"id": 32, "quantity": 0.25},
+            {"id": 33, "quantity": 0.0},
+        ]),
+        ("stock.move", "load") => json!({"ids": [31, 32], "messages": []}),
+        ("stock.picking", "button_validate") => json!(true),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn in_17_moves_without_a_demand_are_given_it_in_one_call_before_they_are_validated() {
+    let odoo = Older::start("17.0", bare).await;
+    odoo.client().validate(&[5, 6]).await.unwrap();
+    let calls = odoo.calls();
+    let asked: Vec<_> = calls[2..].iter().map(|call| (&call[0], &call[1])).collect();
+    let [moves, picking] = [json!("stock.move"), json!("stock.picking")];
+    let [read, load, validate] = ["search_read", "load", "button_validate"].map(|name| json!(name));
+    assert_eq!(
+        asked,
+        [(&moves, &read), (&moves, &load), (&picking, &validate)]
+    );
+    // What an order or a person demands stays.
+    let domain = calls[2][3]["domain"].as_array().unwrap();
+    assert!(domain.contains(&json!(["picking_id", "in", [5, 6]])));
+    assert!(domain.contains(&json!(["product_uom_qty", "=", 0])));
+    let columns = [".id", "product_uom_qty"];
+    assert_eq!(calls[3][2], json!([columns, [["31", "3"], ["32", "0.25"]]]));
+
+    let eighteen = Older::start("18.0", bare).await;
+    eighteen.client().validate(&[5]).await.unwrap();
+    assert_eq!(eighteen.calls().len(), 3);
+}
+
+fn without_a_load(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("stock.move", "load") => json!({"ids": false, "messages": [
+            {"type": "error", "message": "could not serialize access due to concurrent update"},
+        ]}),
+        _ => bare(model, method),
+    }
+}
+
+#[tokio::test]
+async fn where_the_demand_cannot_be_set_the_transfer_is_validated_all_the_same() {
+    let odoo = Older::start("17.0", without_a_load).await;
+    odoo.client().validate(&[5]).await.unwrap();
+    let calls = odoo.calls();
+    assert_eq!(calls.last().unwrap()[1], "button_validate");
+}

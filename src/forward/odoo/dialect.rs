@@ -4,6 +4,8 @@
 //! What was tried on 17 and 18, and what was only read in their sources: `docs/odoo.md`, "Odoo 17
 //! and 18".
 
+mod demand;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
