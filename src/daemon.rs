@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::{self, Capture};
+use crate::choice::Unusable;
 use crate::config::Config;
 use crate::flow;
 use crate::forward::copy::Copy;
@@ -43,8 +44,8 @@ const FRESH_REFRESHES: u32 = 10;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// Every fault of [`opens`] that prevents the start.
-    #[error("{}", .0.join("\n"))]
-    Opens(Vec<String>),
+    #[error("{0}")]
+    Opens(Unusable),
     /// A fault of ours.
     #[error("opening the files in data_dir broke off: {0}")]
     Broke(String),
@@ -93,7 +94,7 @@ impl Daemon {
             .await
             .map_err(|error| StartError::Broke(error.to_string()))?;
         if !faults.is_empty() {
-            return Err(StartError::Opens(faults));
+            return Err(StartError::Opens(Unusable::Opens(faults)));
         }
         let board = Board::new();
         let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());

@@ -19,8 +19,9 @@ use jiff::tz::TimeZone;
 use super::client::{Client, ClientError};
 use super::snapshot::Status;
 use super::table::{plain, size, span};
+use crate::choice::Otherwise;
 use crate::config::{self, Config};
-use crate::opens::{self, Effect};
+use crate::opens::{Effect, Opened};
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;
@@ -84,19 +85,23 @@ impl fmt::Display for Finding {
 }
 
 /// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo`].
-/// `running` is the process of the daemon that answers, if one does.
+/// `opened` is the list of [`crate::opens`].
 #[must_use]
 pub fn machine(
     config: &Config,
+    opened: Vec<Opened>,
     credentials: &Credentials,
-    running: Option<i32>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let mut findings: Vec<_> = opens::open_all(config, running)
+    let mut findings: Vec<_> = opened
         .into_iter()
         .map(|opened| match opened.fault {
             None => Finding::ok(format!("{} {}", opened.key, opened.what)),
-            Some(fault) => Finding::fail(fault, effect(opened.effect)),
+            Some(fault) => Finding {
+                level: level(opened.effect),
+                what: fault.text,
+                remedy: effect(opened.effect).to_owned(),
+            },
         })
         .collect();
     findings.extend(disk(config));
@@ -107,29 +112,41 @@ pub fn machine(
     findings
 }
 
+fn level(effect: Effect) -> Level {
+    match effect {
+        Effect::NoStart | Effect::LinkHeld => Level::Fail,
+        Effect::Without => Level::Warn,
+    }
+}
+
 fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::NoStart => "`stockrelay run` does not start with this",
         Effect::LinkHeld => "`stockrelay run` starts, and sends nothing to Odoo",
+        Effect::Without => "`stockrelay run` starts without it, and tries again",
     }
 }
 
-/// Which configuration `run` uses while this one has a fault: the one in the file `last`, or none.
+/// What `run` does while this configuration cannot be used.
 #[must_use]
-pub fn configuration_of_run(last: Option<&Path>) -> Finding {
-    if let Some(last) = last {
-        return Finding::warn(
+pub fn otherwise(of_run: &Otherwise) -> Finding {
+    match of_run {
+        Otherwise::Last(last) => Finding::warn(
             format!(
                 "`stockrelay run` uses the last configuration that ran, {}",
-                last.display()
+                last.file.display()
             ),
             "correct the faults above and restart",
-        );
+        ),
+        Otherwise::Retry => Finding::fail(
+            "`stockrelay run` ends with exit code 1, and systemd starts it again until it can open everything",
+            "correct the faults above",
+        ),
+        Otherwise::Person => Finding::fail(
+            "`stockrelay run` uses no configuration: it ends with exit code 64, and systemd does not start it again",
+            "correct the faults above, then run `systemctl start stockrelay`",
+        ),
     }
-    Finding::fail(
-        "`stockrelay run` uses no configuration: it ends with exit code 64",
-        "correct the faults above",
-    )
 }
 
 /// Whether the disk has room for what the journal may still grow.
