@@ -83,12 +83,13 @@ pub enum Otherwise {
     Person,
 }
 
-/// Decides what `run` does where the configuration is in order and what it names is not.
+/// Decides what `run` does where the configuration is in order and what it names is not. `running`
+/// is the process of the daemon that runs already, whose ports count as free.
 #[must_use]
-pub fn otherwise(written: &Loaded, faults: &[Fault]) -> Otherwise {
+pub fn otherwise(written: &Loaded, faults: &[Fault], running: Option<i32>) -> Otherwise {
     match last::find_of(written) {
         Some(last) if last.loaded.config != written.config => {
-            if opens::faults(&last.loaded.config).is_empty() {
+            if opens::faults(&last.loaded.config, running).is_empty() {
                 Otherwise::Last(Box::new(last))
             } else {
                 Otherwise::Retry
@@ -120,11 +121,11 @@ pub fn choose(
             };
         }
     };
-    let faults = opens::faults(&written.config);
+    let faults = opens::faults(&written.config, None);
     if faults.is_empty() {
         return Ok((written, None));
     }
-    match otherwise(&written, &faults) {
+    match otherwise(&written, &faults, None) {
         Otherwise::Last(last) => use_last(Unusable::Opens(faults), *last),
         Otherwise::Retry => Err((Unusable::Opens(faults), true)),
         Otherwise::Person => Err((Unusable::Opens(faults), false)),

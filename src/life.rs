@@ -53,26 +53,28 @@ pub async fn run(loaded: Loaded, instead: Option<Instead>) -> Result<u8, u8> {
     if let Some(why) = &failure {
         error!("a part has stopped by itself, so all of it stops: {why}");
     }
+    let damage = daemon.damage();
     let drained = tokio::select! {
         drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.ok(),
         () = signals.until_told_to_stop() => None,
     };
-    let mut is_damaged = false;
     match drained {
         Some(Ok(())) => {}
-        Some(Err(fatal)) => {
-            is_damaged = fatal.is_damage();
-            error!("the journal did not end well: {fatal}");
-        }
+        Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
         None => {
             warn!("stopped before all was drained: the journal has it, and the next start goes on");
         }
     }
     info!("stockrelay has stopped");
-    Ok(match failure {
-        Some(_) if is_damaged => EXIT_DAMAGED,
-        Some(_) => EXIT_FAILED,
-        None => EXIT_DONE,
+    let damage = damage.borrow().clone();
+    if let Some(damage) = damage {
+        error!("{damage}");
+        return Ok(EXIT_DAMAGED);
+    }
+    Ok(if failure.is_some() {
+        EXIT_FAILED
+    } else {
+        EXIT_DONE
     })
 }
 

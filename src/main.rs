@@ -12,15 +12,14 @@ use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
-use stockrelay::opens;
 use stockrelay::source::devices::hash_password;
-use stockrelay::view::check::{self, Credentials, Finding, Level};
+use stockrelay::view::check::{self, Credentials, Finding};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
-    self, CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
+    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
 };
 use stockrelay::view::show::show;
 use stockrelay::view::tui;
@@ -67,7 +66,11 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             let chosen = choice::choose(&cli.config, &environment());
             let (loaded, instead) = chosen.map_err(|(why, may_end_better)| {
                 say(&why.to_string());
-                if may_end_better { EXIT_FAILED } else { EXIT_CONFIG }
+                if may_end_better {
+                    EXIT_FAILED
+                } else {
+                    EXIT_CONFIG
+                }
             })?;
             life::run(loaded, instead).await
         }
@@ -135,43 +138,12 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
             return Err(EXIT_CONFIG);
         }
     };
-    let socket = socket(cli)?;
-    let running = check::running(&socket).await;
-    let files: Vec<String> = loaded
-        .files
-        .iter()
-        .map(|f| f.display().to_string())
-        .collect();
-    let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
-    findings.extend(
-        loaded
-            .warnings
-            .iter()
-            .map(|warning| Finding::warn(warning, "")),
-    );
-    let opened = opens::open_all(&loaded.config, running);
-    let faults = opens::preventing(&opened);
-    let config = &loaded.config;
-    findings.extend(check::machine(config, opened, credentials, clock::now()));
-    let of_run = (!faults.is_empty()).then(|| choice::otherwise(&loaded, &faults));
-    findings.extend(of_run.as_ref().map(check::otherwise));
-    let mut odoo = loaded.config.odoo.clone();
-    odoo.api_key_file = odoo.api_key_file.or_else(|| credentials.readable());
-    if odoo.api_key_file.is_some() {
-        findings.extend(check::odoo(&odoo, &loaded.config.orders).await);
-    } else {
-        let remedy = "start the service, then run `stockrelay check` again";
-        findings.push(Finding::warn(
-            "Odoo is not asked: only the service sees the key",
-            remedy,
-        ));
-    }
-    findings.extend(check::daemon(&socket).await);
-    findings.iter().for_each(print);
-    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
-    Ok(match of_run {
+    let report = check::gateway(&loaded, credentials, &socket(cli)?).await;
+    report.findings.iter().for_each(print);
+    Ok(match report.of_run {
+        _ if report.is_damaged => EXIT_DAMAGED,
         Some(Otherwise::Person) => EXIT_CONFIG,
-        _ if failed => EXIT_FAILED,
+        _ if report.has_failed() => EXIT_FAILED,
         _ => EXIT_DONE,
     })
 }
@@ -275,7 +247,8 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
         return Ok(PathBuf::from(SOCKET_DEFAULT));
     }
     let environment = environment();
-    let written = config::load(&cli.config, &environment).map(|loaded| loaded.config.control.socket);
+    let written =
+        config::load(&cli.config, &environment).map(|loaded| loaded.config.control.socket);
     if let Ok(socket) = &written
         && UnixStream::connect(socket).is_ok()
     {

@@ -83,7 +83,10 @@ pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
         list.push(without(opened));
     }
     let file = config.scanners.as_deref();
-    for scanner in file.and_then(|file| scanners::list::read(file).ok()).unwrap_or_default() {
+    for scanner in file
+        .and_then(|file| scanners::list::read(file).ok())
+        .unwrap_or_default()
+    {
         let opened = entry("scanners", &of_scanner(&scanner), port(&scanner, running));
         list.push(without(opened));
     }
@@ -196,7 +199,10 @@ fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fau
     let may_be_mounted_later = |file: &&Path| {
         let is_empty = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut files| files.next().is_none());
         let is_missing = |dir: &Path| !dir.exists();
-        is_missing(file) && file.parent().is_some_and(|dir| is_missing(dir) || is_empty(dir))
+        is_missing(file)
+            && file
+                .parent()
+                .is_some_and(|dir| is_missing(dir) || is_empty(dir))
     };
     read.map_err(|error| Fault {
         text: error.to_string(),
@@ -204,8 +210,9 @@ fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fau
     })
 }
 
+/// As the status names it.
 fn of_scanner(scanner: &Scanner) -> String {
-    format!("scanner {}", scanner.name)
+    format!("scanner:{}", scanner.name)
 }
 
 /// A scanner's port, opened as the daemon opens it.
@@ -218,7 +225,7 @@ fn port(scanner: &Scanner, running: Option<i32>) -> Result<(), Fault> {
     }
     found
         .and_then(|path| scanners::open(scanner, &path))
-        .map_err(|why| Fault::passing(format!("{}: {why}", of_scanner(scanner))))
+        .map_err(|why| Fault::passing(format!("{} is down: {why}", of_scanner(scanner))))
 }
 
 /// Whether the process has the device file open, by /proc. If /proc does not show the process's
@@ -301,12 +308,10 @@ fn socket(path: &Path, running: Option<i32>) -> Result<(), Fault> {
                 path.display()
             )))
         }
-        Ok(_) if running.is_none() && is_answered(path) => {
-            Err(Fault::passing(format!(
-                "control.socket {}: another process answers there; stop it, or give this one a socket of its own",
-                path.display()
-            )))
-        }
+        Ok(_) if running.is_none() && is_answered(path) => Err(Fault::passing(format!(
+            "control.socket {}: another process answers there; stop it, or give this one a socket of its own",
+            path.display()
+        ))),
         _ => Ok(()),
     }
 }
@@ -388,8 +393,8 @@ fn odoo_key(config: &Config) -> Result<(), String> {
 
 /// Why `run` does not start: every fault of the list that prevents it.
 #[must_use]
-pub fn faults(config: &Config) -> Vec<Fault> {
-    preventing(&open_needed(config, None))
+pub fn faults(config: &Config, running: Option<i32>) -> Vec<Fault> {
+    preventing(&open_needed(config, running))
 }
 
 /// The faults in a list that prevent the start.

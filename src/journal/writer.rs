@@ -74,9 +74,7 @@ impl Writer {
             {
                 enqueue(&mut waiting, &mut closing, next);
             }
-            self.commit(&mut waiting).inspect_err(|error| {
-                tracing::error!("the journal stops: {error}");
-            })?;
+            self.commit(&mut waiting)?;
         }
         // The file itself closes when the last reader has gone, too.
         drop(self);

@@ -2,6 +2,7 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod gateway;
 mod journal;
 mod odoo;
 mod service;
@@ -10,6 +11,8 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+pub use gateway::{Report, gateway};
+use journal::journal;
 pub use odoo::odoo;
 pub use service::{Credentials, become_service, running};
 
@@ -17,11 +20,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::client::{Client, ClientError};
-use super::snapshot::Status;
+use super::snapshot::{Source, Status};
 use super::table::{plain, size, span};
 use crate::choice::Otherwise;
 use crate::config::{self, Config};
+use crate::event::Name;
 use crate::opens::{Effect, Opened};
+use crate::source::broker;
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;
@@ -105,7 +110,6 @@ pub fn machine(
         })
         .collect();
     findings.extend(disk(config));
-    findings.extend(journal::journal(&config.data_dir));
     findings.push(clock(now));
     findings.extend(key(&config.odoo, credentials));
     findings.extend(config.listen.as_ref().map(listen).unwrap_or_default());
@@ -226,6 +230,14 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
     findings
 }
 
+/// Whether the MQTT broker takes the gateway.
+pub async fn broker(config: &config::Broker, site: &Name) -> Finding {
+    match broker::log_in(config, site).await {
+        Ok(()) => Finding::ok(format!("the broker {} takes the gateway", config.url)),
+        Err(why) => Finding::warn(why, effect(Effect::Without)),
+    }
+}
+
 /// Whether a daemon is running, and what it says of itself.
 pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let status = match Client::new(socket).get::<Status>("/v1/status").await {
@@ -255,6 +267,16 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
         ));
     }
+    let is_down = |source: &&Source| source.view.state == "down";
+    findings.extend(status.sources.iter().filter(is_down).map(|source| {
+        let detail = source
+            .view
+            .detail
+            .as_deref()
+            .unwrap_or("no reason is known");
+        let what = format!("{} is down: {detail}", source.name);
+        Finding::warn(what, "the daemon tries again")
+    }));
     // What the configuration says by itself was said above.
     let alarms = status
         .alarms

@@ -43,7 +43,10 @@ pub fn check(dir: &Path) -> Result<(), String> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(fault)? {
         let file = entry.map_err(fault)?.path();
-        if file.extension().is_some_and(|extension| extension == "json") {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
             files.push(file);
         }
     }
