@@ -6,9 +6,11 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use redb::Database;
 use tokio::sync::watch;
 
 use super::open::{Quiet, words};
@@ -52,6 +54,37 @@ impl Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}. {}", self.what(), self.remedy())
+    }
+}
+
+/// The open file. Closing it reads pages too, and is no reason to panic.
+#[derive(Debug)]
+pub(super) struct OpenFile(Option<Database>);
+
+impl OpenFile {
+    pub fn new(database: Database) -> Self {
+        Self(Some(database))
+    }
+}
+
+impl Deref for OpenFile {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        let Self(Some(database)) = self else {
+            unreachable!("only `drop` takes it")
+        };
+        database
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let _quiet = Quiet::begin();
+        let database = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!("a damaged page keeps the journal from being closed in order");
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::budget::Budget;
-use super::damage::{Alarm, Damage};
+use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::{Disk, Insisting};
 use super::held::Held;
 use super::ids::{self, Ids};
@@ -214,7 +214,7 @@ impl Journal {
         totals.disk_full = budget.is_disk_full();
         let (sender, receiver) = watch::channel(totals);
         let (inbox, requests) = Inbox::new();
-        let database = Arc::new(database);
+        let database = Arc::new(OpenFile::new(database));
         let ids = Arc::new(RwLock::new(ids));
         let settled = kept.totals.settled;
         let writer = Writer {

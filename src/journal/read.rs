@@ -5,10 +5,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
+use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
-use super::damage::{Alarm, Damage};
+use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::stored::{self, BadRecord};
@@ -149,7 +149,7 @@ pub struct Repeats {
 pub struct Journal {
     inbox: Inbox,
     totals: watch::Receiver<Totals>,
-    database: Arc<Database>,
+    database: Arc<OpenFile>,
     ids: Arc<RwLock<Ids>>,
     settled: u64,
     disk: Disk,
@@ -160,7 +160,7 @@ impl Journal {
     pub(super) fn new(
         inbox: Inbox,
         totals: watch::Receiver<Totals>,
-        database: Arc<Database>,
+        database: Arc<OpenFile>,
         ids: Arc<RwLock<Ids>>,
         settled: u64,
         disk: Disk,
