@@ -13,12 +13,13 @@ use std::path::Path;
 
 pub use gateway::{Report, gateway};
 use journal::journal;
-pub use odoo::odoo;
+pub use odoo::{odoo, odoo_with_key};
 pub use service::{Credentials, become_service, running};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::board::Link;
 use super::client::{Client, ClientError};
 use super::snapshot::{Source, Status};
 use super::table::{plain, size, span};
@@ -277,6 +278,9 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
         let what = format!("{} is down: {detail}", source.name);
         Finding::warn(what, "the daemon tries again")
     }));
+    if let (Link::Down | Link::Held, Some(detail)) = (&status.odoo.link, &status.odoo.detail) {
+        findings.push(Finding::warn(detail, "see `stockrelay status`"));
+    }
     // What the configuration says by itself was said above.
     let alarms = status
         .alarms

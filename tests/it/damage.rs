@@ -334,7 +334,6 @@ async fn a_command_whose_answer_is_on_a_damaged_page_ends_with_65_and_says_the_s
         &["events"][..],
         &["trace", "pda/17"],
         &["rejected", "list"],
-        &["documents"],
         &["status"],
     ] {
         let site = Site::new(&base);

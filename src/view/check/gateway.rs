@@ -49,18 +49,20 @@ pub async fn gateway(loaded: &Loaded, credentials: &Credentials, socket: &Path) 
     let journal = super::journal(&config.data_dir);
     let is_damaged = matches!(journal, Some((_, true)));
     findings.extend(journal.map(|(finding, _)| finding));
-    let mut odoo = config.odoo.clone();
-    odoo.api_key_file = odoo.api_key_file.or_else(|| credentials.readable());
-    if odoo.api_key_file.is_some() {
-        findings.extend(super::odoo(&odoo, &config.orders).await);
+    let odoo = &config.odoo;
+    let key = credentials.key().filter(|_| odoo.api_key_file.is_none());
+    if odoo.api_key_file.is_some() || key.is_some() {
+        findings.extend(super::odoo_with_key(odoo, key, &config.orders).await);
     } else {
-        let remedy = "start the service, then run `stockrelay check` again";
-        let what = "Odoo is not asked: only the service sees the key";
-        findings.push(Finding::warn(what, remedy));
+        findings.push(Finding::warn(
+            "Odoo is not asked: only the service sees the key",
+            "run `stockrelay status` while the service runs: it says whether the link to Odoo is up",
+        ));
     }
     for finding in super::daemon(socket).await {
         // The daemon's words are those of the findings above.
-        let is_new = (findings.iter()).all(|other| !finding.what.ends_with(&other.what));
+        let (what, mut others) = (&finding.what, findings.iter().map(|other| &other.what));
+        let is_new = others.all(|other| !what.ends_with(other) && !other.ends_with(what));
         findings.extend(is_new.then_some(finding));
     }
     Report {
