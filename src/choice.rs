@@ -95,9 +95,9 @@ pub fn otherwise(written: &Loaded, faults: &[Fault], running: Option<i32>) -> Ot
                 Otherwise::Retry
             }
         }
-        Some(_) => Otherwise::Retry,
         None if faults.iter().any(|fault| fault.is_lasting) => Otherwise::Person,
-        None => Otherwise::Retry,
+        // This configuration has run before, or only time is needed.
+        Some(_) | None => Otherwise::Retry,
     }
 }
 
