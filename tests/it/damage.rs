@@ -297,16 +297,14 @@ async fn large(readings: i64) -> Base {
     Base { bytes, events }
 }
 
-/// Writes noise over each page but the first, and over none of which `is_spared`.
+/// Fills each page but the first, and those that `is_spared`, with one byte.
 fn wreck(path: &Path, is_spared: impl Fn(u64) -> bool) {
     let mut seeded = Seeded(0x5eed);
     let file = OpenOptions::new().write(true).open(path).unwrap();
     let pages = file.metadata().unwrap().len() / PAGE_BYTES;
     for page in (1..pages).filter(|page| !is_spared(*page)) {
         let noise = u8::try_from(seeded.next(256)).unwrap();
-        let bytes: Vec<_> = (0..PAGE_BYTES)
-            .map(|at| noise.wrapping_mul(31).wrapping_add(at as u8) | 1)
-            .collect();
+        let bytes: Vec<u8> = (0..PAGE_BYTES).map(|_| noise).collect();
         file.write_all_at(&bytes, page * PAGE_BYTES).unwrap();
     }
 }

@@ -11,7 +11,7 @@ use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
 use crate::readme::{bridge, copy_dir, root};
 
 /// systemd starts, and the steps are done, within this time.
-const WITHIN: Duration = Duration::from_secs(120);
+const WITHIN: Duration = Duration::from_mins(2);
 
 /// Each step prints one line; a state is what `systemctl show` says of the unit.
 const STEPS: &str = r#"

@@ -96,7 +96,7 @@ fn both(one: Break, other: Break) -> Break {
 fn no_right(name: &'static str) -> Break {
     change(move |place| {
         let path = place.path(name).canonicalize().unwrap();
-        fs::set_permissions(path, PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(path, PermissionsExt::from_mode(0o000)).unwrap();
     })
 }
 
