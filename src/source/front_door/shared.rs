@@ -231,10 +231,9 @@ impl Shared {
         for file in [dir.join(format!("{device}.json")), dir.join("default.json")] {
             let payload = match configuration(&file).await {
                 Ok(Some(payload)) => payload,
-                Ok(None) => continue,
                 // The device keeps the configuration that it has; without one it gets the default.
                 Err(()) if self.hub.has_retained(device, "config/desired") => return,
-                Err(()) => continue,
+                Ok(None) | Err(()) => continue,
             };
             if !self.hub.is_retained(device, "config/desired", &payload) {
                 let message = Outbound {

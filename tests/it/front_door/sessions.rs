@@ -669,10 +669,10 @@ async fn device_configurations_are_published_from_their_files() {
             if let Some(alarm) = alarm() {
                 return alarm;
             }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let alarm = tokio::time::timeout(SOON, told).await.expect("an alarm");
+    let alarm = tokio::time::timeout(PATIENCE, told).await.expect("an alarm");
     assert!(alarm.contains("pda-3.json"), "{alarm}");
 }
 
