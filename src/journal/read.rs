@@ -326,7 +326,7 @@ impl Journal {
             let numbers: Vec<u64> = match state {
                 Some(state) => read
                     .open_table(tables::BY_STATE)?
-                    .range((state as u8, from)..=(state as u8, u64::MAX))?
+                    .range(tables::in_state(state, from))?
                     .take(limit)
                     .map(|entry| Ok(entry?.0.value().1))
                     .collect::<Result<_, JournalError>>()?,
