@@ -1,6 +1,7 @@
 //! The daemon's life: log, build, say that it is ready, run, drain with a deadline.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -23,7 +24,12 @@ const CONFIG_ALARM: &str = "configuration";
 
 /// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration that
 /// ran, and not the one that is written.
-pub async fn run(loaded: Loaded, instead: Option<Instead>) -> Result<u8, u8> {
+/// `state_directory` is that of systemd.
+pub async fn run(
+    loaded: Loaded,
+    instead: Option<Instead>,
+    state_directory: Option<PathBuf>,
+) -> Result<u8, u8> {
     start_log(&loaded.config.log)?;
     let mut signals = Signals::new().map_err(|error| {
         error!(%error, "cannot listen for signals");
@@ -40,7 +46,7 @@ pub async fn run(loaded: Loaded, instead: Option<Instead>) -> Result<u8, u8> {
     let mut daemon = start(&loaded).await?;
     match &instead {
         Some(instead) => daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm())),
-        None => keep(loaded).await,
+        None => keep(loaded, state_directory).await,
     }
     tell(NotifyState::Ready);
 
@@ -91,9 +97,10 @@ async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
 
 /// Keeps the configuration for a start at which the written one has a fault. That it cannot be kept
 /// is no reason to stop.
-async fn keep(loaded: Loaded) {
+async fn keep(loaded: Loaded, state_directory: Option<PathBuf>) {
     let data_dir = loaded.config.data_dir.clone();
-    let kept = tokio::task::spawn_blocking(move || last::keep(&loaded)).await;
+    let kept =
+        tokio::task::spawn_blocking(move || last::keep(&loaded, state_directory.as_deref())).await;
     let error = match kept {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),

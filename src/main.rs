@@ -64,15 +64,16 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => {
             let chosen = choice::choose(&cli.config, &environment());
-            let (loaded, instead) = chosen.map_err(|(why, may_end_better)| {
-                say(&why.to_string());
-                if may_end_better {
+            let (loaded, instead) = chosen.map_err(|none| {
+                say(&none.to_string());
+                if none.may_end_better {
                     EXIT_FAILED
                 } else {
                     EXIT_CONFIG
                 }
             })?;
-            life::run(loaded, instead).await
+            let state_directory = config::last::state_directory(&environment());
+            life::run(loaded, instead, state_directory).await
         }
         Command::Demo(args) => life::demo(args).await,
         Command::Config { command } => configuration(command, &cli.config),
@@ -133,8 +134,11 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
                 missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
             }
             let last = config::last::find(&cli.config, &environment());
-            let of_run = last.map_or(Otherwise::Person, |last| Otherwise::Last(Box::new(last)));
-            print(&check::otherwise(&of_run));
+            let of_run = match last {
+                Ok(last) => Otherwise::Last(Box::new(last)),
+                Err(none) => Otherwise::Person(none),
+            };
+            check::otherwise(&of_run).iter().for_each(print);
             return Err(EXIT_CONFIG);
         }
     };
@@ -142,7 +146,7 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
     report.findings.iter().for_each(print);
     Ok(match report.of_run {
         _ if report.is_damaged => EXIT_DAMAGED,
-        Some(Otherwise::Person) => EXIT_CONFIG,
+        Some(Otherwise::Person(_)) => EXIT_CONFIG,
         _ if report.has_failed() => EXIT_FAILED,
         _ => EXIT_DONE,
     })
@@ -256,7 +260,7 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     }
     // A daemon that runs with the last configuration is asked what is wrong with the new one.
     let last = config::last::find(&cli.config, &environment);
-    let last = last.map(|last| last.loaded.config.control.socket);
+    let last = last.ok().map(|last| last.loaded.config.control.socket);
     match (written, last) {
         (_, Some(last)) if UnixStream::connect(&last).is_ok() => Ok(last),
         (Ok(socket), _) | (Err(_), Some(socket)) => Ok(socket),

@@ -68,6 +68,15 @@ pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     Ok(text)
 }
 
+/// The bytes of a file, cut one byte after `bytes_max`.
+pub(super) fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The file at `path`, then those of `config.d` beside it.
 pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError> {
     if let Err(error) = fs::metadata(path)

@@ -134,8 +134,12 @@ fn effect(effect: Effect) -> &'static str {
 
 /// What `run` does while this configuration cannot be used.
 #[must_use]
-pub fn otherwise(of_run: &Otherwise) -> Finding {
-    match of_run {
+pub fn otherwise(of_run: &Otherwise) -> Vec<Finding> {
+    let no_last = match of_run {
+        Otherwise::Person(no_last) => no_last.text(),
+        _ => None,
+    };
+    let then = match of_run {
         Otherwise::Last(last) => Finding::warn(
             format!(
                 "`stockrelay run` uses the last configuration that ran, {}",
@@ -147,11 +151,13 @@ pub fn otherwise(of_run: &Otherwise) -> Finding {
             "`stockrelay run` ends with exit code 1, and systemd starts it again until it can open everything",
             "correct the faults above",
         ),
-        Otherwise::Person => Finding::fail(
+        Otherwise::Person(_) => Finding::fail(
             "`stockrelay run` uses no configuration: it ends with exit code 64, and systemd does not start it again",
             "correct the faults above, then run `systemctl start stockrelay`",
         ),
-    }
+    };
+    let no_last = no_last.map(|text| Finding::warn(text, ""));
+    no_last.into_iter().chain([then]).collect()
 }
 
 /// Whether the disk has room for what the journal may still grow.

@@ -42,7 +42,7 @@ pub async fn gateway(loaded: &Loaded, credentials: &Credentials, socket: &Path) 
         .all(|opened| opened.key != "mqtt.broker" || opened.fault.is_none());
     findings.extend(super::machine(config, opened, credentials, clock::now()));
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
-    findings.extend(of_run.as_ref().map(super::otherwise));
+    findings.extend(of_run.iter().flat_map(super::otherwise));
     if let (Some(broker), true) = (&config.broker, reads_broker) {
         findings.push(super::broker(broker, &config.site).await);
     }
