@@ -12,14 +12,15 @@ use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
-use stockrelay::source::devices::hash_password;
-use stockrelay::view::check::{self, Credentials, Finding};
+use stockrelay::source::devices::{find_line, hash_password};
+use stockrelay::view::check::{self, Credentials, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
-    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
+    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_NO_RIGHT,
+    EXIT_USAGE,
 };
 use stockrelay::view::show::show;
 use stockrelay::view::tui;
@@ -80,7 +81,7 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
             command: DevicesCommand::Hash { device },
-        } => hash(device),
+        } => hash(device, &cli.config),
         Command::Top => top(&socket(cli)?).await,
         _ => ask(cli).await,
     }
@@ -122,6 +123,15 @@ async fn top(socket: &Path) -> Result<u8, u8> {
 
 async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u8, u8> {
     print(&whose);
+    let is_denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    if whose.level != Level::Ok && std::fs::File::open(&cli.config).is_err_and(is_denied) {
+        let what = format!("this user may not read {}", cli.config.display());
+        print(&Finding::fail(
+            what,
+            "nothing was checked: run `stockrelay check` as root",
+        ));
+        return Err(EXIT_NO_RIGHT);
+    }
     let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -190,7 +200,9 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
     }
 }
 
-fn hash(device: &str) -> Result<u8, u8> {
+/// Prints the entry of a device; where the list has one already, its new line alone, to standard
+/// error: a second entry would make the list invalid.
+fn hash(device: &str, config: &Path) -> Result<u8, u8> {
     let name = Name::new(device).map_err(|error| {
         say(&error.to_string());
         EXIT_USAGE
@@ -214,6 +226,23 @@ fn hash(device: &str) -> Result<u8, u8> {
     if password.is_empty() {
         say("no password on standard input: write it there, on one line");
         return Err(EXIT_USAGE);
+    }
+    let listed = config::load(config, &environment())
+        .ok()
+        .and_then(|loaded| {
+            let of_broker = loaded.config.broker.and_then(|broker| broker.devices);
+            let of_listen = loaded.config.listen.and_then(|listen| listen.devices);
+            let file = of_listen.or(of_broker)?;
+            let line = find_line(&file, &name)?;
+            Some((file, line))
+        });
+    if let Some((file, line)) = listed {
+        say(&format!(
+            "device {name} is in {} already, from line {line}: replace its password there by this line, and append nothing\npassword = \"{}\"",
+            file.display(),
+            hash_password(password)
+        ));
+        return Err(EXIT_FAILED);
     }
     // Quoted, because a name may hold dots, which would make it two keys.
     print(&format!(

@@ -31,8 +31,12 @@ const KEYS: &str = "profile, port, usb, operator, flow";
 
 #[derive(Debug, Error)]
 pub enum ScannersError {
-    #[error("cannot read {}: {reason}; make it readable to the gateway's user", file.display())]
-    Unreadable { file: PathBuf, reason: String },
+    #[error("scanners: the list of scanners {}: {reason}; {remedy}", file.display())]
+    Unreadable {
+        file: PathBuf,
+        reason: String,
+        remedy: &'static str,
+    },
     /// Every fault at once, a line each.
     #[error("{}: {}", file.display(), shown(faults))]
     Invalid { file: PathBuf, faults: Vec<Fault> },
@@ -62,6 +66,13 @@ pub fn read(file: &Path) -> Result<Vec<Scanner>, ScannersError> {
         .map_err(|error| ScannersError::Unreadable {
             file: file.to_owned(),
             reason: error.to_string(),
+            remedy: match error.kind() {
+                std::io::ErrorKind::NotFound => "write it, or correct the key scanners",
+                std::io::ErrorKind::PermissionDenied => {
+                    "make it readable to the gateway's user: chgrp stockrelay, chmod 640"
+                }
+                _ => "see that it is a text file in UTF-8 and that the disk is well",
+            },
         })?;
     let directory = file.parent().unwrap_or(Path::new(""));
     parse(&text, directory).map_err(|faults| ScannersError::Invalid {
