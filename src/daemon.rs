@@ -29,7 +29,7 @@ use crate::source::front_door::{FrontDoor, FrontDoorError};
 use crate::source::profiles::Profiles;
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
-use crate::source::{Intake, Outlets};
+use crate::source::{Intake, LastLists, Outlets};
 use crate::tls;
 use crate::view::board::Board;
 use crate::view::control::{Control, ControlError};
@@ -130,6 +130,7 @@ impl Daemon {
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
             .with_clock_times(clock_times)
+            .with_last_lists(LastLists::new(&config.data_dir))
             .with_profiles(profiles);
         let mut parts = JoinSet::new();
         let sources = Sources {

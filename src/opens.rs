@@ -12,7 +12,7 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::source::scanners::list::Scanner;
-use crate::source::{broker, devices, front_door, scanners};
+use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
 
 /// What a fault in an entry does to the daemon.
@@ -24,6 +24,8 @@ pub enum Effect {
     LinkHeld,
     /// `run` starts without it, says the same in the status, and tries again.
     Without,
+    /// `run` starts with the list that was in order last, and raises an alarm.
+    LastList,
 }
 
 /// One thing that the daemon opens.
@@ -115,7 +117,9 @@ fn open_needed(config: &Config, running: Option<i32>) -> Vec<Opened> {
     }
     if let Some(file) = &config.scanners {
         let read = scanners::list::read(file).map(drop);
-        list.push(entry("scanners", &file.display(), of_files(&[file], read)));
+        let opened = entry("scanners", &file.display(), of_files(&[file], read));
+        let has_last = scanners::list::has_last(file, &LastLists::new(&config.data_dir));
+        list.push(listed(opened, has_last));
     }
     open_listen(config, running, &mut bound, &mut list);
     open_broker(config, &mut list);
@@ -138,8 +142,7 @@ fn open_listen(
 ) {
     let Some(listen) = &config.listen else { return };
     if let Some(file) = &listen.devices {
-        let read = of_files(&[file], devices::check(file));
-        list.push(entry("mqtt.listen.devices", &file.display(), read));
+        list.push(device_list("mqtt.listen.devices", file, config));
     }
     if let (Some(cert), Some(key)) = (&listen.tls_cert, &listen.tls_key) {
         let read = tls::server_config(cert, key, listen.client_ca.as_deref(), false).map(drop);
@@ -166,8 +169,7 @@ fn open_broker(config: &Config, list: &mut Vec<Opened>) {
     list.push(entry("mqtt.broker", &broker.url, read));
     let is_listed = (config.listen.as_ref()).is_some_and(|listen| listen.devices == broker.devices);
     if let (Some(file), false) = (&broker.devices, is_listed) {
-        let read = of_files(&[file], devices::check(file));
-        list.push(entry("mqtt.broker.devices", &file.display(), read));
+        list.push(device_list("mqtt.broker.devices", file, config));
     }
 }
 
@@ -178,6 +180,25 @@ fn entry(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> 
         effect: Effect::NoStart,
         fault: opened.err(),
     }
+}
+
+fn device_list(key: &'static str, file: &Path, config: &Config) -> Opened {
+    let read = of_files(
+        &[file],
+        devices::check(file).map_err(|why| format!("{key}: {why}")),
+    );
+    let has_last = devices::has_last(file, &LastLists::new(&config.data_dir));
+    listed(entry(key, &file.display(), read), has_last)
+}
+
+/// A list of devices or scanners.
+fn listed(opened: Opened, has_last: bool) -> Opened {
+    let effect = if has_last {
+        Effect::LastList
+    } else {
+        Effect::NoStart
+    };
+    Opened { effect, ..opened }
 }
 
 fn held(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {

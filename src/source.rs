@@ -9,11 +9,14 @@ pub mod devices;
 pub mod front_door;
 mod hid;
 pub mod identity;
+mod last_lists;
 pub mod profiles;
 pub mod receipt;
 pub mod scanners;
 mod serial;
 mod weight;
+
+pub use last_lists::LastLists;
 
 use std::borrow::Cow;
 
@@ -88,6 +91,7 @@ pub struct Intake {
     profiles: Profiles,
     clock_times: ClockTimes,
     gate: Gate,
+    last_lists: LastLists,
 }
 
 /// A decoded thing until the journal has answered.
@@ -110,6 +114,7 @@ impl Intake {
             profiles: Profiles::default(),
             clock_times: ClockTimes::default(),
             gate: Gate::new(weight::GATE),
+            last_lists: LastLists::default(),
         }
     }
 
@@ -121,6 +126,7 @@ impl Intake {
             profiles: Profiles::default(),
             clock_times: ClockTimes::default(),
             gate: Gate::new(weight::GATE),
+            last_lists: LastLists::default(),
         }
     }
 
@@ -129,6 +135,18 @@ impl Intake {
     pub fn with_clock_times(mut self, clock_times: ClockTimes) -> Self {
         self.clock_times = clock_times;
         self
+    }
+
+    /// Where the lists of devices and scanners are kept for a start at which they have a fault.
+    #[must_use]
+    pub fn with_last_lists(mut self, last_lists: LastLists) -> Self {
+        self.last_lists = last_lists;
+        self
+    }
+
+    #[must_use]
+    pub fn last_lists(&self) -> &LastLists {
+        &self.last_lists
     }
 
     /// By which codes of devices are read.

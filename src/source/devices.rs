@@ -26,9 +26,11 @@ use crate::capture::Settings;
 use crate::config::Language;
 use crate::decode::profile::Profile;
 use crate::event::Name;
-use crate::source::profiles;
+use crate::source::{LastLists, profiles};
 pub use list::{DeviceList, Devices, Told};
 
+/// The name of its copy.
+const KIND: &str = "devices";
 /// The largest `devices.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
@@ -117,8 +119,34 @@ pub fn check(file: &Path) -> Result<(), DevicesError> {
     read(file).map(drop)
 }
 
-/// Reads the list; every hash in it is one that can be verified here.
-pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+/// Whether the list was in order at an earlier start: then the daemon starts while it has a fault.
+#[must_use]
+pub fn has_last(file: &Path, last_lists: &LastLists) -> bool {
+    find_last(file, last_lists).is_some()
+}
+
+/// The list as it was last in order.
+fn find_last(file: &Path, last_lists: &LastLists) -> Option<BTreeMap<Name, Device>> {
+    let text = last_lists.find(KIND, file)?;
+    parse(&text, file).ok()
+}
+
+/// Reads the list and keeps it for a start at which it has a fault.
+pub(super) fn read_and_keep(
+    file: &Path,
+    last_lists: &LastLists,
+) -> Result<BTreeMap<Name, Device>, DevicesError> {
+    let text = read_text(file)?;
+    let devices = parse(&text, file)?;
+    last_lists.keep(KIND, file, &text);
+    Ok(devices)
+}
+
+fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+    parse(&read_text(file)?, file)
+}
+
+fn read_text(file: &Path) -> Result<String, DevicesError> {
     let unreadable = |reason: String, remedy: &'static str| DevicesError::Unreadable {
         file: file.to_owned(),
         reason,
@@ -136,10 +164,6 @@ pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> 
         };
         unreadable(error.to_string(), remedy)
     };
-    let invalid = |reason: String| DevicesError::Invalid {
-        file: file.to_owned(),
-        reason,
-    };
     let bytes = std::fs::metadata(file).map_err(failed)?.len();
     if bytes > FILE_BYTES_MAX {
         return Err(unreadable(
@@ -147,13 +171,21 @@ pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> 
             "name the list of devices in the key devices",
         ));
     }
-    let text = std::fs::read_to_string(file).map_err(failed)?;
+    std::fs::read_to_string(file).map_err(failed)
+}
+
+/// What the text of the list at `file` says; every hash in it is one that can be verified here.
+fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+    let invalid = |reason: String| DevicesError::Invalid {
+        file: file.to_owned(),
+        reason,
+    };
     // The parser's message quotes lines of the file, hashes among them: only the place may leave this function.
-    let parsed: File = toml::from_str(&text).map_err(|error| {
+    let parsed: File = toml::from_str(text).map_err(|error| {
         let line = error
             .span()
             .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        if let Some((device, first)) = section_before(&text, line) {
+        if let Some((device, first)) = section_before(text, line) {
             return DevicesError::Twice {
                 file: file.to_owned(),
                 device: device.to_owned(),

@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub use gateway::{Report, gateway};
-use journal::journal;
+pub use journal::journal;
 pub use odoo::{odoo, odoo_with_key};
 pub use service::{Credentials, become_service, running};
 
@@ -119,7 +119,7 @@ pub fn machine(
 
 fn level(effect: Effect) -> Level {
     match effect {
-        Effect::NoStart | Effect::LinkHeld => Level::Fail,
+        Effect::NoStart | Effect::LinkHeld | Effect::LastList => Level::Fail,
         Effect::Without => Level::Warn,
     }
 }
@@ -128,6 +128,9 @@ fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::NoStart => "`stockrelay run` does not start with this",
         Effect::LinkHeld => "`stockrelay run` starts, and sends nothing to Odoo",
+        Effect::LastList => {
+            "`stockrelay run` starts with the list that was in order last, and raises an alarm"
+        }
         Effect::Without => "`stockrelay run` starts without it, and tries again",
     }
 }

@@ -176,7 +176,7 @@ impl Batch {
     pub fn reject(
         &mut self,
         delivery: Delivery,
-        device: &Name,
+        device: &Device,
         topic: &[u8],
         payload: &Bytes,
         received: Timestamp,
@@ -185,13 +185,15 @@ impl Batch {
         self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
         self.rejections.push(Rejection {
-            device: device.clone(),
+            device: device.name.clone(),
             source: SourceKind::Listen,
             received,
             id: None,
             code: "not-your-topic",
             message: format!(
-                "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below stockrelay/v1/SITE/{device}/"
+                "{topic:?} is not a topic that {} may publish to: use scan, event, state or config/reported below {}",
+                device.name,
+                device.topics.topic("")
             ),
             payload: payload[..payload.len().min(FOREIGN_BYTES_MAX)].to_vec(),
         });

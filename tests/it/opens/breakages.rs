@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tokio_serial::SerialStream;
 
@@ -144,6 +144,34 @@ fn of_the_gateway() -> Vec<Breakage> {
             Ends64,
             write("control.sock", ""),
         ),
+        of(
+            "control.socket",
+            "a path of data_dir",
+            Ends64,
+            configure("\"control.sock\"", "\"data\""),
+        ),
+        of(
+            "data_dir",
+            "is a link to",
+            Ends1,
+            change(|place| {
+                fs::create_dir(place.path("data")).unwrap();
+                symlink("/nowhere/journal.redb", place.path("data/journal.redb")).unwrap();
+            }),
+        ),
+        by_user(of(
+            "data_dir",
+            "does not exist",
+            Ends1,
+            both(
+                configure("data_dir = \"data\"", "data_dir = \"shut/data\""),
+                change(|place| {
+                    fs::create_dir(place.path("shut")).unwrap();
+                    fs::set_permissions(place.path("shut"), PermissionsExt::from_mode(0o500))
+                        .unwrap();
+                }),
+            ),
+        )),
         by_user(of(
             "control.socket",
             "cannot create a file",
@@ -161,8 +189,8 @@ fn of_the_gateway() -> Vec<Breakage> {
         ),
         of(
             "control.metrics",
-            "cannot listen",
-            Ends1,
+            "the port of mqtt.listen.address",
+            Ends64,
             change(|place| {
                 let config = place.config();
                 let metrics = format!("metrics = \"{}\"", config.control.metrics.unwrap());
