@@ -15,21 +15,22 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
 use crate::capture::{self, Capture};
+use crate::channel::Outlets;
 use crate::config::Config;
 use crate::flow;
 use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
+use crate::source::Intake;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
-use crate::source::{Intake, Outlets};
 use crate::tls;
-use crate::view::board::Board;
 use crate::view::control::{Control, ControlError};
 
 /// How long the parts may take to end, before they are cut off. Together with the journal's last commit

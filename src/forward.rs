@@ -51,10 +51,10 @@ use self::order::{Next, OrderJob};
 use self::refresh::{Refresh, Trouble};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
+use crate::board::{self, Board};
+use crate::channel::Outlets;
 use crate::journal::Journal;
 use crate::outcome::{Failure, Outcome, code};
-use crate::source::Outlets;
-use crate::view::board::{self, Board};
 use crate::{clock, config};
 
 /// How long a call that is under way at the stop may still take.

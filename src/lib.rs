@@ -14,8 +14,10 @@
 //! [`opens`] lists all that the daemon opens; [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
 
 pub mod assemble;
+pub mod board;
 pub mod book;
 pub mod capture;
+pub mod channel;
 pub mod clock;
 pub mod config;
 pub mod correction;

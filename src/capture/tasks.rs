@@ -14,11 +14,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Capture;
+use crate::board::Board;
+use crate::channel::{Outbound, Outlets};
 use crate::event::{Name, SourceKind};
 use crate::forward::copy::{Copy, CopyError, Planned, PlannedLine};
 use crate::forward::odoo::Kind;
-use crate::source::{Outbound, Outlets};
-use crate::view::board::Board;
 
 /// Orders that one device is told of; those due first.
 const ORDERS_MAX: usize = 50;

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::assemble::{Assembler, Now};
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading, Verdict};
 use crate::clock;
 use crate::document::{Progress, State};
 use crate::event::SourceKind;
 use crate::forward::odoo::{Kind, Order, OrderLine, Row};
 use crate::journal::{Change, WriterHandle};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Intake, Reading, Verdict};
+use crate::source::Intake;
 
 pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
     Row {

@@ -22,6 +22,7 @@ use super::looks::Shapes;
 use super::say::{Key, Say};
 use super::state::State;
 use crate::capture::Capture;
+use crate::channel::Outlets;
 use crate::clock;
 use crate::decode::meaning::{Context, Label, Meaning};
 use crate::decode::nomenclature::Nomenclature;
@@ -29,7 +30,6 @@ use crate::decode::profile::{Profile, Symbology};
 use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
 use crate::forward::copy::Copy;
 use crate::journal::{AppendError, Journal, JournalError, KeepChange};
-use crate::source::Outlets;
 use crate::source::profiles::Profiles;
 
 /// Events read from the journal at once.

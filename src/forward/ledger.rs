@@ -48,11 +48,11 @@ use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, resolve};
 use super::sequence::Sequence;
 use crate::book::Book;
+use crate::channel::Outlets;
 use crate::clock;
 use crate::document::{Purpose, Reason, answer};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 use crate::outcome::Outcome;
-use crate::source::Outlets;
 
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 16;

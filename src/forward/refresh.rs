@@ -17,9 +17,9 @@ use thiserror::Error;
 
 use super::copy::{Copy, CopyError};
 use super::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
+use crate::board::Board;
 use crate::clock;
 use crate::outcome::Failure;
-use crate::view::board::Board;
 use floor::Floor;
 
 /// A record has the time at which its transaction began, and is seen when that ended: ask for so much more.

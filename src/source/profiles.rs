@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
-use super::{Channel, Reading, Word};
+use crate::channel::{Channel, Reading, Word};
 use crate::clock;
 use crate::decode;
 use crate::decode::profile::{Fault, Message, Profile, SHIPPED, Values};
@@ -229,7 +229,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::source::identity::ReadingId;
+    use crate::channel::identity::ReadingId;
 
     fn profiles(text: &str) -> Profiles {
         let rule = Rule {

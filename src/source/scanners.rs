@@ -21,10 +21,11 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::profiles::Rule;
-use super::{Intake, Outbound, hid, serial};
+use super::{Intake, hid, serial};
+use crate::board::Board;
+use crate::channel::Outbound;
 use crate::decode::profile::Connection;
 use crate::event::{Name, SourceKind};
-use crate::view::board::Board;
 
 use desk::Desk;
 use list::{Scanner, ScannersError};

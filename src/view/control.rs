@@ -26,9 +26,9 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
 use super::snapshot::Status;
 use super::{http, metrics};
+use crate::board::Board;
 use crate::config;
 use crate::event::Name;
 use crate::forward::copy::Copy;

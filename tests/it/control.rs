@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stockrelay::board::{Board, Link};
 use stockrelay::config;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
@@ -15,7 +16,6 @@ use stockrelay::document::{
 use stockrelay::event::{Action, Event, SourceKind};
 use stockrelay::forward::copy::Copy;
 use stockrelay::journal::{Change, Journal, WriterHandle};
-use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
 use stockrelay::view::snapshot::Status;

@@ -8,7 +8,7 @@ use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbolog
 const CODE_BYTES_MAX: usize = 4 << 10;
 
 /// Reads in one message at the most.
-pub(super) const READS_MAX: usize = crate::decode::EVENTS_MAX;
+pub(super) const READS_MAX: usize = crate::channel::EVENTS_MAX;
 /// U+FEFF in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 

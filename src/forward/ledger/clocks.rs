@@ -149,11 +149,11 @@ mod tests {
 
     use super::*;
     use crate::assemble::{Assembler, Now};
+    use crate::channel::Outlets;
     use crate::config;
     use crate::document::{EventTime, Purpose};
     use crate::event::{Action, Event, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
-    use crate::source::Outlets;
 
     const HOUR: i64 = 3_600;
 

@@ -12,13 +12,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{FULL_EVERY, Trouble, before};
+use crate::board::Board;
 use crate::clock;
 use crate::forward::copy::Copy;
 use crate::forward::odoo::{
     ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, Warehouse, Which,
 };
 use crate::outcome::Failure;
-use crate::view::board::Board;
 
 /// After a refusal.
 const AGAIN_AFTER: Duration = Duration::from_hours(1);

@@ -9,7 +9,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::board::Board;
 use crate::capture::Capture;
+use crate::channel::{Outbound, Outlets};
 use crate::config;
 use crate::decode::profile::{Connection, Layout};
 use crate::event::{Action, SourceKind};
@@ -17,10 +19,9 @@ use crate::flow::Driver;
 use crate::forward::copy::Copy;
 use crate::forward::odoo::{Kind, Row};
 use crate::journal::Journal;
+use crate::source::Intake;
 use crate::source::profiles::Rule;
 use crate::source::scanners::{is_good, list};
-use crate::source::{Intake, Outbound, Outlets};
-use crate::view::board::Board;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 const SHIFT: u16 = 42;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use stockrelay::capture::Capture;
+use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::decode::profile::Profile;
@@ -19,7 +20,6 @@ use stockrelay::forward::copy::Copy;
 use stockrelay::forward::odoo::{Kind, Order, OrderLine, Row};
 use stockrelay::journal::{Accepted, Journal, WriterHandle};
 use stockrelay::source::profiles::{Profiles, Rule};
-use stockrelay::source::{Outbound, Outlets};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

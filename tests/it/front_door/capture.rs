@@ -7,10 +7,10 @@ use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use serde_json::{Value, json};
 use stockrelay::capture::Capture;
+use stockrelay::channel::Outlets;
 use stockrelay::config::{self, Check};
 use stockrelay::forward::copy::Copy;
 use stockrelay::forward::odoo::{Kind, Order, OrderLine, Row};
-use stockrelay::source::Outlets;
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

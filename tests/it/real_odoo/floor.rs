@@ -4,12 +4,12 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stockrelay::board::Board;
+use stockrelay::channel::Outlets;
 use stockrelay::config;
 use stockrelay::forward::Forwarder;
 use stockrelay::forward::copy::{Copy, Found, OrderFound, Planned};
 use stockrelay::journal::Journal;
-use stockrelay::source::Outlets;
-use stockrelay::view::board::Board;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

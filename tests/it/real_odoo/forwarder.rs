@@ -4,6 +4,8 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 use serde_json::json;
+use stockrelay::board::{self, Board};
+use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::config;
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
@@ -12,8 +14,6 @@ use stockrelay::forward::odoo::Transfer;
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::outcome::code;
-use stockrelay::source::{Outbound, Outlets};
-use stockrelay::view::board::{self, Board};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;

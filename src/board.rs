@@ -16,6 +16,10 @@ pub const MOVED_UNSCANNED: &str = "Odoo moved goods that nobody scanned, because
 /// Devices that are remembered; the ones seen longest ago go first.
 pub const DEVICES_MAX: usize = 10_000;
 
+/// Fields of what a device says of itself that a status carries, and the longest text among them, in characters.
+const STATE_FIELDS_MAX: usize = 16;
+pub const STATE_TEXT_CHARS_MAX: usize = 64;
+
 /// Shared by all parts: each writes its own section, the views copy it out.
 #[derive(Debug, Clone)]
 pub struct Board(Arc<Inner>);
@@ -191,5 +195,27 @@ impl Board {
             Some(sentence) => live.alarms.insert(code.to_owned(), sentence),
             None => live.alarms.remove(code),
         };
+    }
+}
+
+/// What a device says of itself may be as large as a packet: a status carries the first plain values of it.
+#[must_use]
+pub fn brief(state: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    let cut = |text: String| text.chars().take(STATE_TEXT_CHARS_MAX).collect::<String>();
+    match state {
+        Value::Object(fields) => fields
+            .into_iter()
+            .filter_map(|(key, value)| match value {
+                Value::String(text) => Some((cut(key), Value::String(cut(text)))),
+                Value::Number(_) | Value::Bool(_) => Some((cut(key), value)),
+                _ => None,
+            })
+            .take(STATE_FIELDS_MAX)
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
+        Value::String(text) => Value::String(cut(text)),
+        Value::Array(_) => Value::Null,
+        plain => plain,
     }
 }

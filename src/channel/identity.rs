@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use argon2::password_hash::rand_core::{OsRng, RngCore as _};
 
-use crate::decode::EVENTS_MAX;
+use crate::channel::EVENTS_MAX;
 
 /// Event ids that one reading reserves: one for each event that a payload can hold.
 const RESERVED: u64 = EVENTS_MAX as u64;
