@@ -4,7 +4,7 @@
 //! to the journal first and then as receipts to the devices. What is said to Odoo, and when, is
 //! decided by [`machine`]; this driver does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where
+//! - [`crate::odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where
 //!   nothing is in both.
 //! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data;
 //!   `begun`: what became of a document when they mean nothing any more.
@@ -25,7 +25,6 @@ mod lanes;
 mod late;
 mod ledger;
 pub mod machine;
-pub mod odoo;
 pub mod order;
 mod refresh;
 mod resolve;
@@ -46,7 +45,6 @@ use tokio_util::sync::CancellationToken;
 use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger, Standings};
 use self::machine::{Command, Input, Limits, Link, Machine};
-use self::odoo::{Client, Warehouse};
 use self::order::{Next, OrderJob};
 use self::refresh::{Refresh, Trouble};
 use self::resolve::Ground;
@@ -54,6 +52,7 @@ pub use self::resolve::Rules;
 use crate::board::{self, Board};
 use crate::channel::Outlets;
 use crate::journal::Journal;
+use crate::odoo::{Client, Warehouse};
 use crate::outcome::{Failure, Outcome, code};
 use crate::{clock, config};
 

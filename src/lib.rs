@@ -31,6 +31,7 @@ pub mod fair;
 pub mod flow;
 pub mod forward;
 pub mod journal;
+pub mod odoo;
 pub mod opens;
 pub mod outcome;
 pub mod source;

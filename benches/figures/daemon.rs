@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use stockrelay::clock;
 use stockrelay::forward::copy::{self, Copy};
-use stockrelay::forward::odoo::{Kind, Row};
+use stockrelay::odoo::{Kind, Row};
 use tempfile::TempDir;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

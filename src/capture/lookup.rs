@@ -12,7 +12,7 @@ use super::memory::Way;
 use crate::clock;
 use crate::event::{Action, Event};
 use crate::forward::copy::{Copy, CopyError, Found, OrderFound, Product};
-use crate::forward::odoo::Kind;
+use crate::odoo::Kind;
 
 /// Answers of each kind that are in memory; when there are more, all are forgotten.
 const ANSWERS_MAX: usize = 20_000;

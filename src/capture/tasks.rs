@@ -18,7 +18,7 @@ use crate::board::Board;
 use crate::channel::{Outbound, Outlets};
 use crate::event::{Name, SourceKind};
 use crate::forward::copy::{Copy, CopyError, Planned, PlannedLine};
-use crate::forward::odoo::Kind;
+use crate::odoo::Kind;
 
 /// Orders that one device is told of; those due first.
 const ORDERS_MAX: usize = 50;

@@ -10,8 +10,8 @@ use crate::channel::{Channel, Reading, Verdict};
 use crate::clock;
 use crate::document::{Progress, State};
 use crate::event::SourceKind;
-use crate::forward::odoo::{Kind, Order, OrderLine, Row};
 use crate::journal::{Change, WriterHandle};
+use crate::odoo::{Kind, Order, OrderLine, Row};
 use crate::source::Intake;
 
 pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {

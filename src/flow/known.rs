@@ -4,7 +4,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::forward::copy::{Copy, CopyError, Found, OrderFound};
-use crate::forward::odoo::{self, Kind};
+use crate::odoo::{self, Kind};
 use rust_decimal::Decimal;
 
 use super::hear::Floor;
@@ -218,7 +218,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::forward::odoo::Row;
+    use crate::odoo::Row;
 
     fn copy_with(gs1: bool, rules: serde_json::Value) -> (tempfile::TempDir, Copy) {
         let dir = tempfile::tempdir().unwrap();

@@ -30,7 +30,7 @@ pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
 pub use meaning::{Coded, Meaning};
 pub use quantity::{Measure, Unfit};
 
-use super::odoo::{Kind, Row};
+use crate::odoo::{Kind, Row};
 
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;

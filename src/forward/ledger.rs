@@ -44,7 +44,6 @@ use super::claims;
 use super::copy::Copy;
 use super::late::Late;
 use super::machine::Job;
-use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, resolve};
 use super::sequence::Sequence;
 use crate::book::Book;
@@ -52,6 +51,7 @@ use crate::channel::Outlets;
 use crate::clock;
 use crate::document::{Purpose, Reason, answer};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
+use crate::odoo::Client;
 use crate::outcome::Outcome;
 
 /// Documents that are read from the journal at once.

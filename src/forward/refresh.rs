@@ -16,9 +16,9 @@ use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
 use super::copy::{Copy, CopyError};
-use super::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
 use crate::board::Board;
 use crate::clock;
+use crate::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
 use crate::outcome::Failure;
 use floor::Floor;
 

@@ -38,8 +38,6 @@ use self::names::Names;
 pub use self::plan::{Moves, moves};
 use super::copy::Copy;
 use super::machine::Work;
-use super::odoo::stock::Place;
-use super::odoo::{Client, Transfer, Warehouse};
 use super::refresh::Trouble;
 use super::undo::Undoing;
 use crate::book::Book;
@@ -47,6 +45,8 @@ use crate::config;
 use crate::document::{Document, Purpose, Reason, answer};
 use crate::event::CLOCK_MIN;
 use crate::journal::Journal;
+use crate::odoo::stock::Place;
+use crate::odoo::{Client, Transfer, Warehouse};
 use crate::outcome::{Failure, code, flag};
 
 type Resolved<T> = Result<T, Reason>;

@@ -388,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_same_serial_number_is_not_received_by_two_at_once() {
-        use crate::forward::odoo::{Kind, Row};
+        use crate::odoo::{Kind, Row};
         let dir = tempfile::tempdir().unwrap();
         let copy = Copy::open(dir.path(), "a").unwrap();
         let product = |id, code: &str, tracking: &str| Row {

@@ -3,9 +3,9 @@
 //! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns out to be posted stays
 //! posted, and that is said: it is for a person to reverse it in Odoo.
 
-use super::odoo::{Client, Warehouse};
 use super::resolve::is_about_order;
 use crate::document::{Document, OdooRef};
+use crate::odoo::{Client, Warehouse};
 use crate::outcome::Failure;
 
 /// What became of it.

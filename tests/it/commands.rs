@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use stockrelay::forward::copy::Copy;
-use stockrelay::forward::odoo::{Kind, Nomenclature, Row};
+use stockrelay::odoo::{Kind, Nomenclature, Row};
 
 use crate::control::Served;
 use crate::floor::transfer;

@@ -11,7 +11,7 @@ use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
 
 use super::{CODES, CodeOf, Copy, CopyError, Found, lot_code, name, one_of};
-use crate::forward::odoo::{Kind, Nomenclature, Order, Rule};
+use crate::odoo::{Kind, Nomenclature, Order, Rule};
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CODES, CodeOf, Copy, CopyError, Found, codes, name};
 use crate::clock;
-use crate::forward::odoo::{Kind, Row};
+use crate::odoo::{Kind, Row};
 
 /// Kind of code, code, and until when it had the meaning (µs) → the meaning as JSON.
 pub(super) const MEANT: TableDefinition<(u8, &str, i64), &[u8]> = TableDefinition::new("meant");

@@ -9,7 +9,7 @@ use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
 use super::{Copy, CopyError, META, since_key};
-use crate::forward::odoo::{Kind, Order};
+use crate::odoo::{Kind, Order};
 
 /// As of when the orders are as Odoo had them.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use super::{CodeOf, Copy, CopyError, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
-use crate::forward::odoo::{Kind, Row};
+use crate::odoo::{Kind, Row};
 
 /// The module of the units that Odoo brings.
 const MODULE: &str = "uom.";

@@ -6,9 +6,9 @@ use super::{Ledger, PAGE_DOCUMENTS, asked};
 use crate::document::{Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::copy::{Copy, OrderFound};
-use crate::forward::odoo::Client;
 use crate::forward::resolve::{Ground, Intent, Prepared, resolve};
 use crate::journal::Entry;
+use crate::odoo::Client;
 use crate::outcome::code;
 
 /// Parked documents that are looked at again at one refresh without news; all get their turn.

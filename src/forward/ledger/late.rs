@@ -17,14 +17,14 @@ use crate::document::{Purpose, State};
 use crate::forward::Interrupted;
 use crate::forward::late::Late;
 use crate::forward::machine::Work;
-use crate::forward::odoo::Client;
-use crate::forward::odoo::order::odoo_time;
 use crate::forward::order::{Next, OrderJob, Reconciling};
 use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Asked, Ground, Intent, is_about_order, resolve};
 use crate::forward::undo::Undoing;
 use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::{Entry, JournalError};
+use crate::odoo::Client;
+use crate::odoo::order::odoo_time;
 use crate::outcome::{Failure, Outcome, flag};
 
 impl Ledger {

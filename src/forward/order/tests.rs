@@ -6,7 +6,7 @@ mod undo;
 
 use super::*;
 use crate::config::{Over, Under};
-use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
+use crate::odoo::order::{SeenLine, SeenMove, odoo_time};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 

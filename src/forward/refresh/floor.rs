@@ -15,9 +15,7 @@ use super::{FULL_EVERY, Trouble, before};
 use crate::board::Board;
 use crate::clock;
 use crate::forward::copy::Copy;
-use crate::forward::odoo::{
-    ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, Warehouse, Which,
-};
+use crate::odoo::{ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, Warehouse, Which};
 use crate::outcome::Failure;
 
 /// After a refusal.

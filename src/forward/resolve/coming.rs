@@ -15,10 +15,10 @@ use super::{Asked, Ground};
 use crate::document::{Document, Line, Purpose, State};
 use crate::event::{Action, Event};
 use crate::forward::copy::{Copy, CopyError, Found};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::Client;
 use crate::forward::refresh::Trouble;
 use crate::journal::{Entry, Journal, JournalError};
+use crate::odoo::Client;
+use crate::odoo::TOLERANCE;
 use crate::outcome::code;
 
 /// Events, and documents, that are looked through. What is beyond is not waited for.

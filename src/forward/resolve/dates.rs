@@ -14,9 +14,10 @@ use super::{Ground, Prepared, Resolved};
 use crate::document::{DocumentKey, Line};
 use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Client, ExpiryRule, NewLot};
-use crate::forward::order::{BestBefore, LotDates, LotRef, Task};
+use crate::forward::order::Task;
 use crate::forward::refresh::Trouble;
+use crate::odoo::{BestBefore, LotDates, LotRef};
+use crate::odoo::{Client, ExpiryRule, NewLot};
 
 /// What Odoo does with dates of lots, by product. `None`: it has no dates of lots, because the app
 /// *Products Expiration Date* is not installed.

@@ -7,8 +7,8 @@ use super::{Asked, Ground, Intent, Resolved, reason};
 use crate::clock;
 use crate::document::{Line, Purpose};
 use crate::forward::copy::{Coded, Copy, CopyError, Found, Product};
-use crate::forward::odoo::{Client, Kind, NAMES_MAX};
 use crate::forward::refresh::Trouble;
+use crate::odoo::{Client, Kind, NAMES_MAX};
 use crate::outcome::code;
 
 /// Lots by product and name; packages and owners by name; by product, where what is not there any more goes.

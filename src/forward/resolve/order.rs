@@ -12,8 +12,10 @@ use super::{Asked, Ground, Prepared, Resolved};
 use crate::document::{Line, Purpose};
 use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::order::{LotRef, OrderJob, OrderLine, Shipment, Task, Way};
+use crate::forward::order::{OrderJob, OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
+use crate::odoo::LotRef;
+use crate::odoo::order::Shipment;
 use crate::outcome::code;
 
 pub(super) fn order(

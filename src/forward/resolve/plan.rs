@@ -13,9 +13,10 @@ use super::{Asked, Ground, Intent, Prepared, Resolved, count, fix, reason, retur
 use crate::book::{End, Id};
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::forward::order::{LotRef, OrderJob, OrderLine, Task};
+use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::forward::refresh::Trouble;
+use crate::odoo::LotRef;
+use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
 use crate::outcome::code;
 
 /// Kept with the document as JSON.

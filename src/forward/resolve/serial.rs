@@ -13,9 +13,9 @@ use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, is_about_order, reason};
 use crate::document::{Line, Purpose, Reason};
 use crate::forward::copy::Found;
-use crate::forward::odoo::serial::SerialLine;
-use crate::forward::odoo::{Client, Kind};
 use crate::forward::refresh::Trouble;
+use crate::odoo::serial::SerialLine;
+use crate::odoo::{Client, Kind};
 use crate::outcome::{Failure, code};
 
 /// A serial number that a document brings in.

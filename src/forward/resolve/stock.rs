@@ -10,11 +10,13 @@ use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
 use crate::document::{Document, Reason};
-use crate::forward::machine::{TOLERANCE, Work};
-use crate::forward::odoo::stock::Place;
-use crate::forward::odoo::{Client, Transfer, TransferLine};
-use crate::forward::order::{LotRef, OrderLine, Task, Way};
+use crate::forward::machine::Work;
+use crate::forward::order::{OrderLine, Task, Way};
 use crate::forward::refresh::Trouble;
+use crate::odoo::LotRef;
+use crate::odoo::TOLERANCE;
+use crate::odoo::stock::Place;
+use crate::odoo::{Client, Transfer, TransferLine};
 use crate::outcome::{Failure, code, flag};
 
 /// Bins that are named in one message.

@@ -10,9 +10,9 @@ use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::document::{Line, Purpose, Reason};
 use crate::forward::copy::{Product, Unfit};
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Header, Lots, Transfer, TransferLine};
-use crate::forward::order::LotRef;
 use crate::forward::refresh::Trouble;
+use crate::odoo::LotRef;
+use crate::odoo::{Header, Lots, Transfer, TransferLine};
 use crate::outcome::code;
 
 /// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.

@@ -10,7 +10,7 @@ use stockrelay::capture::Capture;
 use stockrelay::channel::Outlets;
 use stockrelay::config::{self, Check};
 use stockrelay::forward::copy::Copy;
-use stockrelay::forward::odoo::{Kind, Order, OrderLine, Row};
+use stockrelay::odoo::{Kind, Order, OrderLine, Row};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 

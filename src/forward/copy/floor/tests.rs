@@ -1,7 +1,7 @@
 //! Orders, lots and packages in the copy on disk.
 
 use super::*;
-use crate::forward::odoo::{OrderLine, Row};
+use crate::odoo::{OrderLine, Row};
 
 fn order(id: i64, name: &str, state: &str) -> Order {
     Order {

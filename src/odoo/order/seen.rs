@@ -9,9 +9,9 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::document::{DocumentKey, OdooRef};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::Lots;
-use crate::forward::order::Shipment;
+use crate::odoo::Lots;
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::Shipment;
 
 /// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
 /// follows it whatever a call says.

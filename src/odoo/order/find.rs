@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::Client;
 use super::seen::id;
-use crate::forward::odoo::warehouse::Warehouse;
-use crate::forward::order::Seen;
+use crate::odoo::order::Seen;
+use crate::odoo::warehouse::Warehouse;
 use crate::outcome::Failure;
 
 /// Pickings of one order that are read in full.

@@ -25,8 +25,45 @@ pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::client::Client;
 use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
-use crate::forward::order::{LotRef, Row, Shipment};
+use crate::odoo::lots::LotRef;
 use crate::outcome::Failure;
+
+/// What the carrier is told. What is none is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shipment {
+    pub carrier_ref: Option<String>,
+    pub weight_kg: Option<Decimal>,
+    pub parcels: Option<u32>,
+}
+
+/// One move line as Odoo is to have it, under its external id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub external_id: String,
+    pub product: i64,
+    pub unit: i64,
+    pub quantity: Decimal,
+    pub from: i64,
+    pub to: i64,
+    /// None only where the picking has no move of the product.
+    pub move_id: Option<i64>,
+    pub lot: LotRef,
+    pub package: Option<i64>,
+    pub into: Option<i64>,
+    pub owner: Option<i64>,
+}
+
+/// All that Odoo has of the order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// In the order in which they were made.
+    pub pickings: Vec<SeenPicking>,
+    /// The id of the key's user.
+    pub me: i64,
+    /// So many open pickings have this name as their origin: no order can be meant, and not all of
+    /// them were read.
+    pub too_many: Option<usize>,
+}
 
 /// The pause before a failed `load` is sent again; each further one is twice as long.
 const LOAD_PAUSE: Duration = Duration::from_secs(1);

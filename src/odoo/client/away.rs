@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{Client, manner, receive};
-use crate::forward::odoo::answer::understand_rpc;
+use crate::odoo::answer::understand_rpc;
 use crate::outcome::Failure;
 
 /// No answer: whether Odoo did it is unknown.
@@ -120,7 +120,7 @@ impl Client {
 }
 
 /// Names for a message: at the most so many.
-pub(in crate::forward::odoo) fn list(names: &[String]) -> String {
+pub(in crate::odoo) fn list(names: &[String]) -> String {
     const NAMES_MAX: usize = 20;
     let mut shown: Vec<String> = names.iter().take(NAMES_MAX).cloned().collect();
     if names.len() > NAMES_MAX {

@@ -31,7 +31,11 @@ mod wire;
 pub use barcodes::{Nomenclature, Rule};
 pub use client::Client;
 pub use floor::{ApiKey, ORDERS_MAX, Order, OrderLine, QUANTS_MAX, Which};
-pub use lots::{ExpiryRule, NewLot};
+pub use lots::{BestBefore, ExpiryRule, LotDates, LotRef, NewLot};
 pub use master::{Kind, Lot, NAMES_MAX, PAGE_ROWS, Row, Version};
+use rust_decimal::Decimal;
 pub use transfer::{Header, LOADS_AGAIN, Picking, PickingLine, Returned, Transfer, TransferLine};
 pub use warehouse::{Lots, OperationType, Warehouse};
+
+/// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to six at the most.
+pub const TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);

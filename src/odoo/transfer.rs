@@ -16,7 +16,7 @@ use super::master::text_or_false;
 use super::order::odoo_time;
 use super::warehouse::Warehouse;
 use crate::document::DocumentKey;
-use crate::forward::order::LotRef;
+use crate::odoo::lots::LotRef;
 use crate::outcome::Failure;
 
 /// The module part of the external ids; with it `load` is create-if-absent.
@@ -405,8 +405,8 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::odoo::Lots;
-    use crate::forward::order::LotDates;
+    use crate::odoo::Lots;
+    use crate::odoo::lots::LotDates;
 
     fn transfer(key: u8, lines: usize) -> Transfer {
         let line = TransferLine {

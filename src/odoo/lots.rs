@@ -9,8 +9,58 @@ use super::client::Client;
 use super::master::Kind;
 use super::transfer::MODULE;
 use crate::document::DocumentKey;
-use crate::forward::order::BestBefore;
 use crate::outcome::Failure;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LotRef {
+    #[default]
+    None,
+    Known {
+        id: i64,
+        name: String,
+    },
+    /// A receipt makes it.
+    New {
+        name: String,
+        dates: Option<Box<LotDates>>,
+    },
+}
+
+/// The dates of a new lot, in Odoo's form, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LotDates {
+    pub expiry: String,
+    /// A lot with it is made before the document is sent.
+    pub best_before: Option<BestBefore>,
+}
+
+/// Until when a lot is best, and the dates that Odoo computes together with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BestBefore {
+    pub best_before: String,
+    /// From when on it is to be removed from the stock, and a person to be alerted.
+    pub removal: String,
+    pub alert: String,
+}
+
+impl LotRef {
+    /// When a new lot expires.
+    #[must_use]
+    pub fn expiry(&self) -> Option<&str> {
+        match self {
+            Self::New { dates, .. } => dates.as_ref().map(|dates| dates.expiry.as_str()),
+            Self::None | Self::Known { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Known { name, .. } | Self::New { name, .. } => Some(name),
+        }
+    }
+}
 
 /// The fields of a product, of the app *Products Expiration Date*.
 const FIELDS: [&str; 4] = [
