@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::capture::{self, Capture};
+use crate::catalog::Catalog;
 use crate::channel::Outlets;
 use crate::config::Config;
 use crate::flow;
-use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
@@ -286,9 +286,9 @@ impl Sources<'_> {
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.
-async fn last_copy(config: &Config) -> Result<Option<Copy>, StartError> {
+async fn last_copy(config: &Config) -> Result<Option<Catalog>, StartError> {
     let (data_dir, odoo) = (config.data_dir.clone(), config.odoo.clone());
-    let open = move || Copy::open_last(&data_dir, &odoo.url, &odoo.database);
+    let open = move || Catalog::open_last(&data_dir, &odoo.url, &odoo.database);
     let opened = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| StartError::Broke(error.to_string()))?;

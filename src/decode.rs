@@ -21,6 +21,7 @@ pub mod gs1;
 pub mod meaning;
 pub mod nomenclature;
 pub mod profile;
+pub mod profiles;
 #[cfg(test)]
 mod tests;
 mod wrapping;

@@ -17,6 +17,7 @@ pub mod assemble;
 pub mod board;
 pub mod book;
 pub mod capture;
+pub mod catalog;
 pub mod channel;
 pub mod clock;
 pub mod config;

@@ -8,7 +8,6 @@ pub mod clock_time;
 pub mod devices;
 pub mod front_door;
 mod hid;
-pub mod profiles;
 pub mod scanners;
 mod serial;
 mod weight;
@@ -21,8 +20,8 @@ use crate::fair::{Gate, Lane, Origin};
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 use jiff::Timestamp;
 
+use crate::decode::profiles::Profiles;
 use clock_time::ClockTimes;
-use profiles::Profiles;
 pub(crate) use weight::elements;
 
 /// What is meant for displays, as far as templates need it.

@@ -8,8 +8,8 @@ use rust_decimal::Decimal;
 
 use super::memory::{Memory, Way};
 use super::texts::Key;
+use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event};
-use crate::forward::copy::{Found, OrderFound, Planned, Product};
 use crate::outcome::code;
 
 /// What the copy says of an event's codes; none where the event names no such thing.

@@ -41,12 +41,12 @@ use self::wait::Waits;
 use super::Interrupted;
 use super::aside::Aside;
 use super::claims;
-use super::copy::Copy;
 use super::late::Late;
 use super::machine::Job;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, resolve};
 use super::sequence::Sequence;
 use crate::book::Book;
+use crate::catalog::Catalog;
 use crate::channel::Outlets;
 use crate::clock;
 use crate::document::{Purpose, Reason, answer};
@@ -336,7 +336,7 @@ impl Ledger {
     pub async fn settle(
         &mut self,
         outcomes: &[(u64, Outcome)],
-        copy: Option<&Copy>,
+        copy: Option<&Catalog>,
         rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {

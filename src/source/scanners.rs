@@ -20,11 +20,11 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::profiles::Rule;
 use super::{Intake, hid, serial};
 use crate::board::Board;
 use crate::channel::Outbound;
 use crate::decode::profile::Connection;
+use crate::decode::profiles::Rule;
 use crate::event::{Name, SourceKind};
 
 use desk::Desk;

@@ -29,9 +29,9 @@ use tokio_util::sync::CancellationToken;
 use super::snapshot::Status;
 use super::{http, metrics};
 use crate::board::Board;
+use crate::catalog::Catalog;
 use crate::config;
 use crate::event::Name;
-use crate::forward::copy::Copy;
 use crate::journal::{Journal, JournalError};
 pub use meaning::Code;
 use problem::Problem;
@@ -75,7 +75,7 @@ pub struct Gateway {
     pub journal: Journal,
     pub board: Board,
     /// The copy of Odoo's data, once there is one.
-    copies: Option<watch::Receiver<Option<Copy>>>,
+    copies: Option<watch::Receiver<Option<Catalog>>>,
     /// One permit a stream that is open.
     streams: Arc<Semaphore>,
     /// One permit a status, and one a page, that is being read.
@@ -126,7 +126,7 @@ impl Control {
 
     /// Codes are explained by these.
     #[must_use]
-    pub fn with_copies(mut self, copies: watch::Receiver<Option<Copy>>) -> Self {
+    pub fn with_copies(mut self, copies: watch::Receiver<Option<Catalog>>) -> Self {
         self.gateway.copies = Some(copies);
         self
     }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use stockrelay::forward::copy::Copy;
+use stockrelay::catalog::Catalog;
 use stockrelay::odoo::{Kind, Nomenclature, Row};
 
 use crate::control::Served;
@@ -424,8 +424,8 @@ meaning               {"kind":"location","code":"B12"}: Odoo's barcode nomenclat
 }
 
 /// A bin and a lot of one name, and a GS1 nomenclature with a rule for bins.
-fn site(dir: &Path) -> Copy {
-    let copy = Copy::open(dir, "x").unwrap();
+fn site(dir: &Path) -> Catalog {
+    let copy = Catalog::open(dir, "x").unwrap();
     let row = |id, name: &str| Row {
         id,
         active: true,

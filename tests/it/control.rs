@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stockrelay::board::{Board, Link};
+use stockrelay::catalog::Catalog;
 use stockrelay::config;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
 use stockrelay::event::{Action, Event, SourceKind};
-use stockrelay::forward::copy::Copy;
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
@@ -45,7 +45,7 @@ impl Served {
     }
 
     /// Codes are explained by this copy of Odoo's data.
-    pub fn with_copy(copy: Option<Copy>) -> Self {
+    pub fn with_copy(copy: Option<Catalog>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();

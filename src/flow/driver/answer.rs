@@ -7,8 +7,8 @@ use serde_json::json;
 
 use crate::channel::{Outbound, Outlets};
 use crate::clock;
+use crate::decode::profiles::Profiles;
 use crate::event::Event;
-use crate::source::profiles::Profiles;
 
 /// How long a queue may be full before a word is not worth waiting for.
 const WAIT: Duration = Duration::from_millis(200);

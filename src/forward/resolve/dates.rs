@@ -11,11 +11,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use super::{Ground, Prepared, Resolved};
+use crate::catalog::Product;
+use crate::catalog::refresh::Trouble;
 use crate::document::{DocumentKey, Line};
-use crate::forward::copy::Product;
 use crate::forward::machine::Work;
 use crate::forward::order::Task;
-use crate::forward::refresh::Trouble;
 use crate::odoo::{BestBefore, LotDates, LotRef};
 use crate::odoo::{Client, ExpiryRule, NewLot};
 
@@ -183,7 +183,7 @@ fn lots_of(prepared: &mut Prepared) -> Option<(DocumentKey, Vec<(i64, &mut LotRe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::copy::Measure;
+    use crate::catalog::Measure;
 
     const PRODUCT: i64 = 7;
 

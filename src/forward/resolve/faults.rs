@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::Ground;
 use super::names::{self, Names};
 use super::transfer::quantity;
+use crate::catalog::refresh::Trouble;
 use crate::document::{Document, Line, Purpose, Reason};
-use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
 /// Faults that a message names; a document has at most a few thousand lines.

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Coded, Found, Meaning, lot_code};
 use crate::document::{Line, Purpose, Reason};
 use crate::event::CLOCK_MIN;
-use crate::forward::copy::{Coded, Found, Meaning, lot_code};
-use crate::forward::refresh::Trouble;
 use crate::forward::times::parts;
 use crate::odoo::{Client, Kind, Which};
 use crate::outcome::{Failure, code};

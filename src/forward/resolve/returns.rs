@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::plan::Plan;
 use super::{Asked, Ground, Resolved, reason};
-use crate::forward::refresh::Trouble;
+use crate::catalog::refresh::Trouble;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Header, Returned, Transfer};

@@ -11,9 +11,9 @@ use rust_decimal::Decimal;
 
 use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, is_about_order, reason};
+use crate::catalog::Found;
+use crate::catalog::refresh::Trouble;
 use crate::document::{Line, Purpose, Reason};
-use crate::forward::copy::Found;
-use crate::forward::refresh::Trouble;
 use crate::odoo::serial::SerialLine;
 use crate::odoo::{Client, Kind};
 use crate::outcome::{Failure, code};

@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 use crate::board::Board;
 use crate::capture::Capture;
+use crate::catalog::Catalog;
 use crate::channel::{Outbound, Outlets};
 use crate::config;
 use crate::decode::profile::{Connection, Layout};
+use crate::decode::profiles::Rule;
 use crate::event::{Action, SourceKind};
 use crate::flow::Driver;
-use crate::forward::copy::Copy;
 use crate::journal::Journal;
 use crate::odoo::{Kind, Row};
 use crate::source::Intake;
-use crate::source::profiles::Rule;
 use crate::source::scanners::{is_good, list};
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -90,8 +90,8 @@ fn row(id: i64, barcode: &str) -> Row {
 }
 
 /// Odoo's data, as far as it matters here.
-fn floor(dir: &Path) -> Copy {
-    let copy = Copy::open(dir, "a").unwrap();
+fn floor(dir: &Path) -> Catalog {
+    let copy = Catalog::open(dir, "a").unwrap();
     copy.apply(Kind::Unit, &[row(1, "UNIT")]).unwrap();
     copy.apply(Kind::Product, &[row(10, "CHAIR")]).unwrap();
     let bins = [row(5, "LOC-A"), row(6, "LOC-B")];

@@ -6,8 +6,8 @@ use rust_decimal::Decimal;
 
 use super::Wanted;
 use super::ours::{Dated, date};
+use crate::catalog::refresh::Trouble;
 use crate::document::Reason;
-use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Ground, reason};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;

@@ -8,9 +8,9 @@ use rust_decimal::Decimal;
 
 use super::unread;
 use crate::book::Id;
+use crate::catalog::refresh::Trouble;
 use crate::document::{DocumentKey, Purpose};
 use crate::forward::claims::claimants;
-use crate::forward::refresh::Trouble;
 use crate::forward::resolve::Ground;
 use crate::forward::resolve::plan::{Moves, moves};
 use crate::forward::times::{self, parts};

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use redb::{ReadableDatabase, ReadableTable};
 use tokio::sync::watch;
 
-use super::{Copy, CopyError, META, since_key};
+use super::{Catalog, CatalogError, META, since_key};
 use crate::odoo::{Kind, Order};
 
 /// As of when the orders are as Odoo had them.
@@ -20,7 +20,7 @@ pub(super) struct AsOf {
     each: HashMap<i64, Timestamp>,
 }
 
-impl Copy {
+impl Catalog {
     /// Wakes when what is looked up here has changed; the number rises.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<u64> {
@@ -90,23 +90,23 @@ impl Copy {
     }
 
     /// The newest `write_date` that the copy knows of this kind; none before it was complete once.
-    pub fn since(&self, kind: Kind) -> Result<Option<String>, CopyError> {
+    pub fn since(&self, kind: Kind) -> Result<Option<String>, CatalogError> {
         self.meta(&since_key(kind))
     }
 
-    pub fn set_since(&self, kind: Kind, since: &str) -> Result<(), CopyError> {
+    pub fn set_since(&self, kind: Kind, since: &str) -> Result<(), CatalogError> {
         self.set_meta(&since_key(kind), since)?;
         Ok(())
     }
 
-    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, CopyError> {
+    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let meta = read.open_table(META).map_err(|e| self.broken(&e))?;
         let value = meta.get(key).map_err(|e| self.broken(&e))?;
         Ok(value.map(|v| v.value().to_owned()))
     }
 
-    pub(super) fn set_meta(&self, key: &str, value: &str) -> Result<bool, CopyError> {
+    pub(super) fn set_meta(&self, key: &str, value: &str) -> Result<bool, CatalogError> {
         self.write(|write| {
             let mut meta = write.open_table(META)?;
             let known = meta.get(key)?.is_some_and(|v| v.value() == value);

@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{FULL_EVERY, Trouble, before};
 use crate::board::Board;
+use crate::catalog::Catalog;
 use crate::clock;
-use crate::forward::copy::Copy;
 use crate::odoo::{ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, Warehouse, Which};
 use crate::outcome::Failure;
 
@@ -81,7 +81,7 @@ impl Floor {
     pub async fn run(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
+        copy: &Catalog,
         warehouse: &Warehouse,
         board: &Board,
         now: Duration,
@@ -129,7 +129,7 @@ impl Floor {
     async fn stock(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
+        copy: &Catalog,
         warehouse: &Warehouse,
         now: Duration,
     ) -> Result<(), Trouble> {
@@ -180,7 +180,7 @@ impl Floor {
     async fn orders(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
+        copy: &Catalog,
         warehouse: &Warehouse,
         now: Duration,
     ) -> Result<(), Trouble> {
@@ -229,7 +229,7 @@ impl Floor {
     async fn names(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
+        copy: &Catalog,
         warehouse: &Warehouse,
         kind: Kind,
     ) -> Result<(), Trouble> {
@@ -345,7 +345,7 @@ mod tests {
         let body = json!({"vals_list": [values]});
         let old: Value = (admin.call("res.users.apikeys", "create", &body).await).unwrap();
         let warehouse = odoo.warehouse("WH").await.unwrap();
-        let copy = Copy::open(dir.path(), "a test").unwrap();
+        let copy = Catalog::open(dir.path(), "a test").unwrap();
         let board = Board::new();
         let mut floor = Floor::default();
         let mut warned = async |hours: u64| {

@@ -23,9 +23,9 @@ fn unit(id: i64, factor: f64) -> Row {
     }
 }
 
-fn filled() -> (tempfile::TempDir, Copy) {
+fn filled() -> (tempfile::TempDir, Catalog) {
     let dir = tempfile::tempdir().unwrap();
-    let copy = Copy::open(dir.path(), "a").unwrap();
+    let copy = Catalog::open(dir.path(), "a").unwrap();
     copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 6.0)])
         .unwrap();
     copy.apply(Kind::Product, &[row(10, Some("400")), row(11, Some("401"))])
@@ -180,11 +180,11 @@ fn what_a_code_meant_before_is_known_until_odoo_wrote_the_change() {
 #[test]
 fn the_coarser_of_rounding_and_digits_holds() {
     let (_dir, copy) = filled();
-    let half = |copy: &Copy| match copy.product("400").unwrap() {
+    let half = |copy: &Catalog| match copy.product("400").unwrap() {
         Found::One(product) => product.measure.convert("0.5".parse().unwrap()).is_ok(),
         other => panic!("{other:?}"),
     };
-    let fine = |copy: &Copy| match copy.product("400").unwrap() {
+    let fine = |copy: &Catalog| match copy.product("400").unwrap() {
         Found::One(product) => product.measure.convert("0.005".parse().unwrap()).is_ok(),
         other => panic!("{other:?}"),
     };
@@ -251,11 +251,11 @@ fn the_copy_outlives_a_restart_but_not_a_change_of_database() {
     copy.set_since(Kind::Product, "2026-11-23 08:00:00")
         .unwrap();
     drop(copy);
-    let copy = Copy::open(dir.path(), "a").unwrap();
+    let copy = Catalog::open(dir.path(), "a").unwrap();
     assert_eq!(id(copy.product("400").unwrap()), Some(10));
     assert!(copy.since(Kind::Product).unwrap().is_some());
     drop(copy);
-    let copy = Copy::open(dir.path(), "b").unwrap();
+    let copy = Catalog::open(dir.path(), "b").unwrap();
     assert_eq!(copy.product("400").unwrap(), Found::Nothing);
     assert_eq!(copy.since(Kind::Product).unwrap(), None);
 }
@@ -265,7 +265,7 @@ fn a_damaged_copy_is_thrown_away() {
     let (dir, copy) = filled();
     drop(copy);
     std::fs::write(dir.path().join(FILE), b"not a database at all").unwrap();
-    let copy = Copy::open(dir.path(), "a").unwrap();
+    let copy = Catalog::open(dir.path(), "a").unwrap();
     assert_eq!(copy.product("400").unwrap(), Found::Nothing);
 }
 
@@ -282,8 +282,8 @@ fn a_copy_with_a_damaged_page_is_thrown_away_or_right() {
         let file = std::fs::File::options().write(true).open(&path).unwrap();
         let at = page as u64 * 4_096;
         file.write_all_at(&[0xa5; 4_096], at).unwrap();
-        drop(Copy::open_last(dir.path(), "http://odoo", "prod"));
-        let copy = Copy::open(dir.path(), "a").unwrap();
+        drop(Catalog::open_last(dir.path(), "http://odoo", "prod"));
+        let copy = Catalog::open(dir.path(), "a").unwrap();
         match copy.product("400").unwrap() {
             Found::Nothing => thrown_away += 1,
             found => assert_eq!(id(found), Some(10), "page {page}"),
@@ -295,9 +295,9 @@ fn a_copy_with_a_damaged_page_is_thrown_away_or_right() {
 #[test]
 fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
     let dir = tempfile::tempdir().unwrap();
-    let last = |url, database| Copy::open_last(dir.path(), url, database).unwrap();
+    let last = |url, database| Catalog::open_last(dir.path(), url, database).unwrap();
     assert!(last("http://odoo", "prod").is_none(), "there is none yet");
-    let copy = Copy::open(dir.path(), &identity("http://odoo", "prod", 12)).unwrap();
+    let copy = Catalog::open(dir.path(), &identity("http://odoo", "prod", 12)).unwrap();
     copy.apply(Kind::Product, &[row(10, Some("400"))]).unwrap();
     drop(copy);
     assert!(last("http://odoo", "test").is_none());
@@ -312,7 +312,7 @@ fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
     assert!(copy.is_complete().unwrap());
     drop(copy);
     std::fs::write(dir.path().join(FILE), b"not a database at all").unwrap();
-    assert!(Copy::open_last(dir.path(), "http://odoo", "prod").is_err());
+    assert!(Catalog::open_last(dir.path(), "http://odoo", "prod").is_err());
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn clones_are_the_same_copy_on_other_threads_too() {
 }
 
 /// The units of a shop as Odoo 19 has them.
-fn measured() -> (tempfile::TempDir, Copy) {
+fn measured() -> (tempfile::TempDir, Catalog) {
     let (dir, copy) = filled();
     let unit = |id, factor, path: &str, name: &str| Row {
         reference: path.split('/').next().map(str::to_owned),

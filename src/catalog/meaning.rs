@@ -1,8 +1,8 @@
 //! What codes meant before: where a code comes to mean something else, the copy notes what it
 //! meant, and until when by Odoo's clock.
 //!
-//! Comes in: each change that [`Copy::apply`] makes to a row with a code. Goes out:
-//! [`Copy::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be of
+//! Comes in: each change that [`Catalog::apply`] makes to a row with a code. Goes out:
+//! [`Catalog::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be of
 //! no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 
-use super::{CODES, CodeOf, Copy, CopyError, Found, codes, name};
+use super::{CODES, Catalog, CatalogError, CodeOf, Found, codes, name};
 use crate::clock;
 use crate::odoo::{Kind, Row};
 
@@ -83,9 +83,9 @@ pub(super) struct LookedUp {
 /// A note to be written: what a code means before a change, and until when it does.
 pub(super) type Note = (Coded, String, Meaning, Timestamp);
 
-impl Copy {
+impl Catalog {
     /// What a code means by the copy; `None` where it means nothing, or several things.
-    pub fn meaning(&self, coded: Coded, code: &str) -> Result<Option<Meaning>, CopyError> {
+    pub fn meaning(&self, coded: Coded, code: &str) -> Result<Option<Meaning>, CatalogError> {
         Ok(match coded {
             Coded::Product => match self.product(code)? {
                 Found::One(product) => Some(Meaning {
@@ -109,7 +109,7 @@ impl Copy {
         })
     }
 
-    fn named(&self, kind: Kind, id: i64) -> Result<Option<Meaning>, CopyError> {
+    fn named(&self, kind: Kind, id: i64) -> Result<Option<Meaning>, CatalogError> {
         let row = self.row(kind, id)?;
         Ok(row.map(|row| Meaning {
             id,
@@ -128,7 +128,7 @@ impl Copy {
         coded: Coded,
         code: &str,
         at: Timestamp,
-    ) -> Result<Option<Meaning>, CopyError> {
+    ) -> Result<Option<Meaning>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let meant = match read.open_table(MEANT) {
             // The copy of an earlier version, to which nothing has happened yet.
@@ -154,7 +154,7 @@ impl Copy {
 
     /// What these rows may change the meaning of, as it is before. A kind that was never complete
     /// has no meanings yet.
-    pub(super) fn notes(&self, kind: Kind, rows: &[Row]) -> Result<Vec<Note>, CopyError> {
+    pub(super) fn notes(&self, kind: Kind, rows: &[Row]) -> Result<Vec<Note>, CatalogError> {
         let has_codes = matches!(
             kind,
             Kind::Product | Kind::Packaging | Kind::Location | Kind::Lot
@@ -264,7 +264,7 @@ impl Copy {
         &self,
         kind: Kind,
         wanted: &BTreeSet<String>,
-    ) -> Result<BTreeSet<i64>, CopyError> {
+    ) -> Result<BTreeSet<i64>, CatalogError> {
         let fields: &[CodeOf] = match kind {
             Kind::Product => &[CodeOf::ProductBarcode, CodeOf::ProductReference],
             Kind::Packaging => &[CodeOf::Packaging],
@@ -296,7 +296,7 @@ impl Copy {
         kind: Kind,
         asked: &BTreeSet<i64>,
         rows: Vec<Row>,
-    ) -> Result<bool, CopyError> {
+    ) -> Result<bool, CatalogError> {
         let answered: BTreeSet<i64> = rows.iter().map(|row| row.id).collect();
         let gone = asked.difference(&answered).map(|id| gone(*id));
         let rows: Vec<Row> = rows.into_iter().chain(gone).collect();

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
 
-use super::{CODES, CodeOf, Copy, CopyError, Found, lot_code, name, one_of};
+use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
 use crate::odoo::{Kind, Nomenclature, Order, Rule};
 
 /// Id → the order as JSON.
@@ -101,9 +101,9 @@ fn exact(quantity: f64) -> Decimal {
         .normalize()
 }
 
-impl Copy {
+impl Catalog {
     /// Takes orders in, whatever their state; answers whether any was news.
-    pub fn put_orders(&self, orders: &[Order]) -> Result<bool, CopyError> {
+    pub fn put_orders(&self, orders: &[Order]) -> Result<bool, CatalogError> {
         let news = self.write(|write| {
             let mut stored = write.open_table(ORDERS)?;
             let mut index = write.open_multimap_table(CODES)?;
@@ -143,7 +143,7 @@ impl Copy {
     }
 
     /// Drops orders that Odoo has no more, and of those that are over all but the newest.
-    pub fn drop_orders(&self, gone: &BTreeSet<i64>) -> Result<bool, CopyError> {
+    pub fn drop_orders(&self, gone: &BTreeSet<i64>) -> Result<bool, CatalogError> {
         let mut drop = Vec::new();
         let mut over = Vec::new();
         for order in self.all_orders()? {
@@ -172,7 +172,7 @@ impl Copy {
         Ok(news)
     }
 
-    fn all_orders(&self) -> Result<Vec<Order>, CopyError> {
+    fn all_orders(&self) -> Result<Vec<Order>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let table = read.open_table(ORDERS).map_err(|e| self.broken(&e))?;
         let mut orders = Vec::new();
@@ -184,13 +184,13 @@ impl Copy {
     }
 
     /// The ids of all orders that are open here.
-    pub fn open_order_ids(&self) -> Result<BTreeSet<i64>, CopyError> {
+    pub fn open_order_ids(&self) -> Result<BTreeSet<i64>, CatalogError> {
         let orders = self.all_orders()?;
         Ok(orders.iter().filter(|o| is_open(o)).map(|o| o.id).collect())
     }
 
     /// All open orders, those due first first.
-    pub fn open_orders(&self) -> Result<Vec<Planned>, CopyError> {
+    pub fn open_orders(&self) -> Result<Vec<Planned>, CatalogError> {
         let mut orders = self.all_orders()?;
         orders.retain(is_open);
         orders.sort_by(|a, b| (&a.scheduled, a.id).cmp(&(&b.scheduled, b.id)));
@@ -198,7 +198,7 @@ impl Copy {
     }
 
     /// The open orders of this name, barcode or origin; what is left of one that is over, where something is.
-    pub fn order(&self, code: &str) -> Result<OrderFound, CopyError> {
+    pub fn order(&self, code: &str) -> Result<OrderFound, CatalogError> {
         let mut open = Vec::new();
         let mut over = None;
         let mut name = code.to_owned();
@@ -238,7 +238,7 @@ impl Copy {
         })
     }
 
-    fn orders_by(&self, of: CodeOf, code: &str) -> Result<Vec<Order>, CopyError> {
+    fn orders_by(&self, of: CodeOf, code: &str) -> Result<Vec<Order>, CatalogError> {
         let ids = self.ids_by(of, code)?;
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let table = read.open_table(ORDERS).map_err(|e| self.broken(&e))?;
@@ -251,7 +251,7 @@ impl Copy {
         Ok(orders)
     }
 
-    fn planned(&self, order: &Order) -> Result<Planned, CopyError> {
+    fn planned(&self, order: &Order) -> Result<Planned, CatalogError> {
         let mut lines = Vec::with_capacity(order.lines.len());
         for line in &order.lines {
             let own = self
@@ -288,24 +288,24 @@ impl Copy {
     }
 
     /// Up to when orders are known; none before they were read once, or where they may not be read.
-    pub fn orders_since(&self) -> Result<Option<String>, CopyError> {
+    pub fn orders_since(&self) -> Result<Option<String>, CatalogError> {
         Ok(self.meta(ORDERS_SINCE)?.filter(|since| !since.is_empty()))
     }
 
-    pub fn set_orders_since(&self, since: &str, cut: bool) -> Result<(), CopyError> {
+    pub fn set_orders_since(&self, since: &str, cut: bool) -> Result<(), CatalogError> {
         self.set_meta(ORDERS_CUT, if cut { "yes" } else { "" })?;
         self.set_meta(ORDERS_SINCE, since)?;
         Ok(())
     }
 
     /// Whether all open orders are here, so that what is not is not open.
-    pub fn knows_all_orders(&self) -> Result<bool, CopyError> {
+    pub fn knows_all_orders(&self) -> Result<bool, CatalogError> {
         let cut = self.meta(ORDERS_CUT)?.is_some_and(|cut| !cut.is_empty());
         Ok(!cut && self.orders_since()?.is_some())
     }
 
     /// A lot or serial number of a product that is on hand, or that an order names.
-    pub fn lot(&self, product: i64, lot: &str) -> Result<Found<Lot>, CopyError> {
+    pub fn lot(&self, product: i64, lot: &str) -> Result<Found<Lot>, CatalogError> {
         let rows = self.rows(Kind::Lot, CodeOf::Lot, &lot_code(product, lot))?;
         let lots = rows.into_iter().map(|row| {
             let called = name(&row);
@@ -319,7 +319,7 @@ impl Copy {
     }
 
     /// How much of a lot lies in the warehouse.
-    pub fn on_hand(&self, lot: i64) -> Result<Decimal, CopyError> {
+    pub fn on_hand(&self, lot: i64) -> Result<Decimal, CatalogError> {
         let quants = self.rows(Kind::Quant, CodeOf::QuantOfLot, &lot.to_string())?;
         Ok(exact(
             quants.iter().filter_map(|quant| quant.quantity).sum(),
@@ -328,7 +328,7 @@ impl Copy {
 
     /// The barcodes of all bins, the names and origins of all orders, the names of all packages,
     /// and all codes of products.
-    pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CopyError> {
+    pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CatalogError> {
         let mut orders = self.all_codes(CodeOf::OrderName)?;
         orders.extend(self.all_codes(CodeOf::OrderOrigin)?);
         let mut products = self.all_codes(CodeOf::ProductReference)?;
@@ -342,7 +342,7 @@ impl Copy {
         ])
     }
 
-    fn all_codes(&self, of: CodeOf) -> Result<Vec<String>, CopyError> {
+    fn all_codes(&self, of: CodeOf) -> Result<Vec<String>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let index = read
             .open_multimap_table(CODES)
@@ -356,13 +356,13 @@ impl Copy {
         found.map(code).collect()
     }
 
-    pub fn package(&self, code: &str) -> Result<Found<i64>, CopyError> {
+    pub fn package(&self, code: &str) -> Result<Found<i64>, CatalogError> {
         let rows = self.rows(Kind::Package, CodeOf::Package, code)?;
         Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
     }
 
     /// What people call a record, and what they scan for it.
-    pub fn called(&self, kind: Kind, id: i64) -> Result<Option<Called>, CopyError> {
+    pub fn called(&self, kind: Kind, id: i64) -> Result<Option<Called>, CatalogError> {
         Ok(self.row(kind, id)?.map(|row| Called {
             name: row.display_name.or(row.name).unwrap_or_default(),
             code: row.barcode.or(row.default_code),
@@ -370,7 +370,7 @@ impl Copy {
     }
 
     /// The ids of lots, packages and partners that quants and orders name.
-    pub fn referred(&self, kind: Kind) -> Result<BTreeSet<i64>, CopyError> {
+    pub fn referred(&self, kind: Kind) -> Result<BTreeSet<i64>, CatalogError> {
         let mut ids = BTreeSet::new();
         self.each(Kind::Quant, |row| {
             ids.extend(match kind {
@@ -388,7 +388,7 @@ impl Copy {
     }
 
     /// The ids that are here of a kind.
-    pub fn ids(&self, kind: Kind) -> Result<BTreeSet<i64>, CopyError> {
+    pub fn ids(&self, kind: Kind) -> Result<BTreeSet<i64>, CatalogError> {
         let mut ids = BTreeSet::new();
         self.each(kind, |row| {
             ids.insert(row.id);
@@ -396,7 +396,7 @@ impl Copy {
         Ok(ids)
     }
 
-    pub fn set_nomenclature(&self, nomenclature: &Nomenclature) -> Result<(), CopyError> {
+    pub fn set_nomenclature(&self, nomenclature: &Nomenclature) -> Result<(), CatalogError> {
         let text = serde_json::to_string(nomenclature).map_err(|e| self.broken(&e))?;
         if self.set_meta(NOMENCLATURE, &text)? {
             self.changed();
@@ -405,7 +405,7 @@ impl Copy {
     }
 
     /// Notes whether the operation type of receipts knows no lots.
-    pub fn set_lots_off(&self, is_off: bool) -> Result<(), CopyError> {
+    pub fn set_lots_off(&self, is_off: bool) -> Result<(), CatalogError> {
         if self.set_meta(LOTS_OFF, if is_off { "1" } else { "0" })? {
             self.changed();
         }
@@ -413,12 +413,12 @@ impl Copy {
     }
 
     /// Whether the operation type of receipts knows no lots, so that a new one would be lost.
-    pub fn lots_off(&self) -> Result<bool, CopyError> {
+    pub fn lots_off(&self) -> Result<bool, CatalogError> {
         Ok(self.meta(LOTS_OFF)?.as_deref() == Some("1"))
     }
 
     /// The rules by which the company reads barcodes, in their order.
-    pub fn nomenclature(&self) -> Result<Nomenclature, CopyError> {
+    pub fn nomenclature(&self) -> Result<Nomenclature, CatalogError> {
         let stored = match self.meta(NOMENCLATURE)? {
             Some(text) => serde_json::from_str(&text).map_err(|e| self.broken(&e))?,
             None => return Ok(Nomenclature::default()),

@@ -5,8 +5,10 @@
 //! emptied and fetched again. What is archived in Odoo is dropped here.
 
 mod floor;
+pub mod known;
 mod meaning;
 mod quantity;
+pub mod refresh;
 mod state;
 mod units;
 
@@ -48,12 +50,12 @@ const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition:
 /// `identity`, and `since/KIND`: the newest `write_date` that was seen.
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 
-/// The copy cannot be used as it is; [`Copy::open`] makes a new one.
+/// The copy cannot be used as it is; [`Catalog::open`] makes a new one.
 #[derive(Debug, Error)]
 #[error(
     "the copy of master data {path}: {why}; it is fetched again by itself, unless the disk is full or broken"
 )]
-pub struct CopyError {
+pub struct CatalogError {
     path: PathBuf,
     why: String,
 }
@@ -150,7 +152,7 @@ pub(super) fn lot_code(product: i64, name: &str) -> String {
 
 /// The copy of one database's master data; clones are the same copy.
 #[derive(Debug, Clone)]
-pub struct Copy {
+pub struct Catalog {
     path: Arc<Path>,
     db: Arc<Database>,
     /// Rises with each change of what is looked up here.
@@ -170,17 +172,17 @@ fn site(url: &str, database: &str) -> String {
     format!("{url} {database} ")
 }
 
-impl Copy {
+impl Catalog {
     /// Opens the copy in `data_dir`. One that is damaged, or not of `identity` (server, database, company),
     /// is thrown away.
-    pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CopyError> {
+    pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CatalogError> {
         let path = data_dir.join(FILE);
         let open = || {
             let copy = Self::over(&path, builder().create(&path))?;
             copy.claim(identity)?;
             Ok(copy)
         };
-        open().or_else(|first: CopyError| {
+        open().or_else(|first: CatalogError| {
             tracing::warn!(error = %first, "throwing the copy of Odoo's master data away: it is fetched again");
             std::fs::remove_file(&path).map_err(|e| error(&path, &e))?;
             open()
@@ -188,12 +190,12 @@ impl Copy {
     }
 
     /// The copy in `data_dir` as it was left, if it is of this server and database, of whichever company: for the time until
-    /// Odoo answers. An error means that it is damaged; [`Copy::open`] makes a new one.
+    /// Odoo answers. An error means that it is damaged; [`Catalog::open`] makes a new one.
     pub fn open_last(
         data_dir: &Path,
         url: &str,
         database: &str,
-    ) -> Result<Option<Self>, CopyError> {
+    ) -> Result<Option<Self>, CatalogError> {
         let path = data_dir.join(FILE);
         if !path.try_exists().map_err(|e| error(&path, &e))? {
             return Ok(None);
@@ -207,7 +209,7 @@ impl Copy {
             .then_some(copy))
     }
 
-    fn over(path: &Path, db: Result<Database, redb::DatabaseError>) -> Result<Self, CopyError> {
+    fn over(path: &Path, db: Result<Database, redb::DatabaseError>) -> Result<Self, CatalogError> {
         Ok(Self {
             db: Arc::new(db.map_err(|e| error(path, &e))?),
             path: path.into(),
@@ -219,11 +221,11 @@ impl Copy {
     }
 
     /// Removes the copy from the disk. Clones read on in what is left of it.
-    pub fn discard(self) -> Result<(), CopyError> {
+    pub fn discard(self) -> Result<(), CatalogError> {
         std::fs::remove_file(&self.path).map_err(|e| error(&self.path, &e))
     }
 
-    fn identity(&self) -> Result<Option<String>, CopyError> {
+    fn identity(&self) -> Result<Option<String>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         match read.open_table(META) {
             Ok(meta) => {
@@ -236,7 +238,7 @@ impl Copy {
     }
 
     /// Empties the copy, for all who read it, unless it is `identity`'s.
-    pub fn claim(&self, identity: &str) -> Result<(), CopyError> {
+    pub fn claim(&self, identity: &str) -> Result<(), CatalogError> {
         let identity = format!("{FORMAT} {identity}");
         let own = self.identity()?.as_ref() == Some(&identity);
         self.write(|write| {
@@ -263,7 +265,7 @@ impl Copy {
     }
 
     /// Whether it was filled once: before that, what it does not know says nothing.
-    pub fn is_complete(&self) -> Result<bool, CopyError> {
+    pub fn is_complete(&self) -> Result<bool, CatalogError> {
         for kind in Kind::ALL {
             if self.since(kind)?.is_none() {
                 return Ok(false);
@@ -273,7 +275,7 @@ impl Copy {
     }
 
     /// Takes rows in; answers whether any was news.
-    pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CopyError> {
+    pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CatalogError> {
         let notes = self.notes(kind, rows)?;
         let news = self.write(|write| {
             if !notes.is_empty() {
@@ -313,7 +315,7 @@ impl Copy {
     }
 
     /// Drops what is not among `ids`: deleted in Odoo without a trace.
-    pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CopyError> {
+    pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CatalogError> {
         let mut gone = Vec::new();
         self.each(kind, |row| {
             if !ids.contains(&row.id) {
@@ -324,7 +326,7 @@ impl Copy {
     }
 
     /// Hands out all rows of a kind.
-    fn each(&self, kind: Kind, mut take: impl FnMut(Row)) -> Result<(), CopyError> {
+    fn each(&self, kind: Kind, mut take: impl FnMut(Row)) -> Result<(), CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
         let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
@@ -335,7 +337,7 @@ impl Copy {
         Ok(())
     }
 
-    pub fn count(&self, kind: Kind) -> Result<u64, CopyError> {
+    pub fn count(&self, kind: Kind) -> Result<u64, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
         if rows.is_empty().map_err(|e| self.broken(&e))? {
@@ -351,7 +353,7 @@ impl Copy {
     }
 
     /// What a product code means: a barcode, of the product or of a packaging of it; else an internal reference.
-    pub fn product(&self, code: &str) -> Result<Found<Product>, CopyError> {
+    pub fn product(&self, code: &str) -> Result<Found<Product>, CatalogError> {
         let mut found = BTreeMap::new();
         for row in self.rows(Kind::Product, CodeOf::ProductBarcode, code)? {
             found.insert((row.id, 0), self.product_of(&row, None)?);
@@ -372,7 +374,7 @@ impl Copy {
         Ok(one_of(found.into_values().flatten().collect()))
     }
 
-    pub fn location(&self, code: &str) -> Result<Found<i64>, CopyError> {
+    pub fn location(&self, code: &str) -> Result<Found<i64>, CatalogError> {
         let rows = self.rows(Kind::Location, CodeOf::Location, code)?;
         Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
     }
@@ -382,7 +384,7 @@ impl Copy {
         &self,
         row: &Row,
         packaging: Option<&Row>,
-    ) -> Result<Option<(Product, String)>, CopyError> {
+    ) -> Result<Option<(Product, String)>, CatalogError> {
         let measure = match packaging {
             None => Some(Measure::OWN),
             Some(packaging) => self.contained(row, packaging)?,
@@ -402,7 +404,7 @@ impl Copy {
         }))
     }
 
-    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<Measure>, CopyError> {
+    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<Measure>, CatalogError> {
         if let Some(contained) = packaging.contained {
             return Ok(Measure::of(contained, 1.0));
         }
@@ -412,12 +414,12 @@ impl Copy {
         Ok(units.and_then(|(packed, own)| units::measure(&packed, &own, 1.0)))
     }
 
-    fn factor(&self, unit: i64) -> Result<Option<f64>, CopyError> {
+    fn factor(&self, unit: i64) -> Result<Option<f64>, CatalogError> {
         Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
     }
 
     /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
-    pub fn set_digits(&self, digits: u32) -> Result<(), CopyError> {
+    pub fn set_digits(&self, digits: u32) -> Result<(), CatalogError> {
         if self.set_meta(DIGITS, &digits.to_string())? {
             self.changed();
         }
@@ -425,7 +427,7 @@ impl Copy {
     }
 
     /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
-    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CopyError> {
+    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CatalogError> {
         let rounding = self.row(Kind::Unit, unit)?.and_then(|row| row.rounding);
         // 0.01 of floating point is 0.01.
         let rounding = rounding.and_then(Decimal::from_f64);
@@ -434,7 +436,7 @@ impl Copy {
         Ok(rounding.max(digits))
     }
 
-    fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CopyError> {
+    fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
         match rows.get((number(kind), id)).map_err(|e| self.broken(&e))? {
@@ -445,7 +447,7 @@ impl Copy {
         }
     }
 
-    fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CopyError> {
+    fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CatalogError> {
         let mut rows = Vec::new();
         for id in self.ids_by(of, code)? {
             rows.extend(self.row(kind, id)?);
@@ -453,7 +455,7 @@ impl Copy {
         Ok(rows)
     }
 
-    fn ids_by(&self, of: CodeOf, code: &str) -> Result<Vec<i64>, CopyError> {
+    fn ids_by(&self, of: CodeOf, code: &str) -> Result<Vec<i64>, CatalogError> {
         let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
         let index = read
             .open_multimap_table(CODES)
@@ -469,7 +471,7 @@ impl Copy {
     fn write(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<bool, Box<dyn std::error::Error>>,
-    ) -> Result<bool, CopyError> {
+    ) -> Result<bool, CatalogError> {
         let write = self.db.begin_write().map_err(|e| self.broken(&e))?;
         let changed = change(&write).map_err(|e| self.broken(&e))?;
         if changed {
@@ -480,7 +482,7 @@ impl Copy {
         Ok(changed)
     }
 
-    fn broken(&self, why: &impl ToString) -> CopyError {
+    fn broken(&self, why: &impl ToString) -> CatalogError {
         error(&self.path, why)
     }
 }
@@ -495,8 +497,8 @@ fn builder() -> redb::Builder {
     builder
 }
 
-fn error(path: &Path, why: &impl ToString) -> CopyError {
-    CopyError {
+fn error(path: &Path, why: &impl ToString) -> CatalogError {
+    CatalogError {
         path: path.to_owned(),
         why: why.to_string(),
     }

@@ -41,9 +41,9 @@ fn row(id: i64) -> Row {
     }
 }
 
-fn filled() -> (tempfile::TempDir, Copy) {
+fn filled() -> (tempfile::TempDir, Catalog) {
     let dir = tempfile::tempdir().unwrap();
-    let copy = Copy::open(dir.path(), "x").unwrap();
+    let copy = Catalog::open(dir.path(), "x").unwrap();
     let unit = |id, factor| Row {
         factor: Some(factor),
         ..row(id)

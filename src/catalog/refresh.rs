@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use thiserror::Error;
 
-use super::copy::{Copy, CopyError};
+use super::{Catalog, CatalogError};
 use crate::board::Board;
 use crate::clock;
 use crate::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
@@ -32,7 +32,7 @@ pub enum Trouble {
     #[error(transparent)]
     Odoo(#[from] Failure),
     #[error(transparent)]
-    Copy(#[from] CopyError),
+    Catalog(#[from] CatalogError),
 }
 
 #[derive(Debug, Default)]
@@ -49,7 +49,7 @@ impl Refresh {
     pub async fn run(
         &mut self,
         odoo: &mut Client,
-        copy: &Copy,
+        copy: &Catalog,
         warehouse: &Warehouse,
         board: &Board,
         now: Duration,
@@ -91,7 +91,7 @@ impl Refresh {
 /// Fetches what was written since, or everything, page by page.
 async fn fetch(
     odoo: &mut Client,
-    copy: &Copy,
+    copy: &Catalog,
     kind: Kind,
     company: i64,
     since: Option<String>,
@@ -126,7 +126,7 @@ async fn fetch(
 }
 
 /// Gives units their external ids, which never change: only those of new units are asked for.
-async fn name_units(odoo: &mut Client, copy: &Copy, units: &mut [Row]) -> Result<(), Trouble> {
+async fn name_units(odoo: &mut Client, copy: &Catalog, units: &mut [Row]) -> Result<(), Trouble> {
     let mut new = Vec::new();
     for unit in units.iter_mut() {
         unit.external = copy.unit_name(unit.id)?;

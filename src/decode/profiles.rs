@@ -139,7 +139,7 @@ impl Profiles {
     }
 
     /// As [`decode::decode`], by the device's profile where it has one.
-    pub(super) fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
+    pub fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {
             Some(rule) if reading.channel == Channel::Scan => {
                 let take = |(mut event, number): (Event, Option<String>)| {

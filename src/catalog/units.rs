@@ -6,7 +6,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{CodeOf, Copy, CopyError, Found, Measure};
+use super::{Catalog, CatalogError, CodeOf, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
 use crate::odoo::{Kind, Row};
@@ -81,9 +81,9 @@ pub(super) fn measure(unit: &Row, own: &Row, times: f64) -> Option<Measure> {
     Measure::of(unit.factor? * times, own.factor?)
 }
 
-impl Copy {
+impl Catalog {
     /// A measure in one of Odoo's units, converted as Odoo does.
-    pub fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Result<Fit, CopyError> {
+    pub fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Result<Fit, CatalogError> {
         let Some(own) = self.row(Kind::Unit, into)? else {
             return Ok(Fit::Unknown);
         };
@@ -110,7 +110,7 @@ impl Copy {
     }
 
     /// The units of Odoo's own that have a common reference with this one.
-    fn names_beside(&self, own: &Row) -> Result<Vec<String>, CopyError> {
+    fn names_beside(&self, own: &Row) -> Result<Vec<String>, CatalogError> {
         let mut names = Vec::new();
         self.each(Kind::Unit, |row| {
             let name = row.external.filter(|name| name.starts_with(MODULE));
@@ -120,12 +120,12 @@ impl Copy {
     }
 
     /// The external id of a unit that is here; `None`: it was not asked for yet.
-    pub fn unit_name(&self, unit: i64) -> Result<Option<String>, CopyError> {
+    pub fn unit_name(&self, unit: i64) -> Result<Option<String>, CatalogError> {
         Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.external))
     }
 
     /// The units that Odoo has of those in which a label's unit can be stated.
-    fn units_of(&self, unit: Unit) -> Result<Vec<(Row, f64)>, CopyError> {
+    fn units_of(&self, unit: Unit) -> Result<Vec<(Row, f64)>, CatalogError> {
         let mut found = Vec::new();
         self.each(Kind::Unit, |row| {
             let name = row.external.as_deref();
@@ -141,7 +141,7 @@ impl Copy {
     }
 
     /// The product and the unit of a packaging whose unit cannot be converted into the product's.
-    pub fn foreign_packaging(&self, code: &str) -> Result<Option<(String, String)>, CopyError> {
+    pub fn foreign_packaging(&self, code: &str) -> Result<Option<(String, String)>, CatalogError> {
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
             let product = self.row(Kind::Product, packaging.product_id.unwrap_or_default())?;
             let Some(product) = product else { continue };
@@ -158,7 +158,7 @@ impl Copy {
     }
 
     /// A code that stands for one of the product's own unit.
-    pub fn own_code(&self, product: i64) -> Result<Option<String>, CopyError> {
+    pub fn own_code(&self, product: i64) -> Result<Option<String>, CatalogError> {
         let Some(row) = self.row(Kind::Product, product)? else {
             return Ok(None);
         };
