@@ -33,9 +33,9 @@ use crate::catalog::Catalog;
 use crate::config::{self, Check, Language, LotPattern, Over};
 use crate::event::{Action, Event, Name};
 use crate::journal::{Accepted, Journal, JournalError};
-use judge::{Counts, Facts, Judgement, Say, judge, take_back};
+use judge::{Facts, Judgement, Say, judge, take_back};
 use lookup::Lookup;
-use memory::{EventKey, Memory};
+use memory::{Counts, EventKey, Memory};
 use texts::{Key, text};
 
 /// Devices whose language is remembered as they said it.

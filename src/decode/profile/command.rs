@@ -5,7 +5,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use crate::decode::profile::Movement;
+use super::Movement;
 
 /// What a command barcode asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
