@@ -7,9 +7,7 @@ pub mod broker;
 pub mod clock_time;
 pub mod devices;
 pub mod front_door;
-mod hid;
 pub mod scanners;
-mod serial;
 mod weight;
 
 use crate::capture::{Capture, Judged};

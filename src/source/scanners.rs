@@ -8,7 +8,9 @@
 
 pub(super) mod desk;
 pub(super) mod find;
+mod hid;
 pub mod list;
+mod serial;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{Intake, hid, serial};
+use super::Intake;
 use crate::board::Board;
 use crate::channel::Outbound;
 use crate::decode::profile::Connection;

@@ -40,7 +40,79 @@ const ORDER: [&str; 28] = [
 ];
 
 /// Modules of one folder that import one another in a circle, and why they may.
-const CIRCLES: [(&str, &[&str], &str); 0] = [];
+const CIRCLES: [(&str, &[&str], &str); 12] = [
+    (
+        "config",
+        &["keys", "meaning", "read", "written"],
+        "the errors belong to the reader",
+    ),
+    (
+        "demo/odoo",
+        &["computed", "store"],
+        "computed fields are written with the rows they come from",
+    ),
+    (
+        "demo/odoo",
+        &["orders", "picking", "validate"],
+        "a validation makes the next step of its order",
+    ),
+    (
+        "flow",
+        &["acts", "engine", "hear", "lots"],
+        "one state machine, in a file for each thing it hears",
+    ),
+    (
+        "forward",
+        &["resolve", "undo"],
+        "an undo is resolved from the other document",
+    ),
+    (
+        "forward/resolve",
+        &[
+            "count", "fix", "package", "plan", "returns", "stock", "undo",
+        ],
+        "a plan is worked out for each kind of document, and kept by each",
+    ),
+    (
+        "forward/resolve",
+        &["order", "transfer"],
+        "both resolve lots and packages of lines",
+    ),
+    (
+        "odoo",
+        &[
+            "client",
+            "dialect",
+            "lots",
+            "master",
+            "order",
+            "stock",
+            "transfer",
+            "warehouse",
+        ],
+        "small readers of values are shared by all calls",
+    ),
+    (
+        "view",
+        &["control", "metrics"],
+        "metrics are served by the control API's gateway",
+    ),
+    (
+        "view/commands",
+        &["lists", "parked", "rejected", "trace"],
+        "lists and details write one another's parts",
+    ),
+    (
+        "view/control",
+        &["decide", "read", "settle"],
+        "a decision answers with the record it changed",
+    ),
+    (
+        "view/tui",
+        &["app", "dialog", "edit", "help", "retry", "settle"],
+        "the screen and its dialogs hand keys to one another",
+    ),
+];
 
 /// The path of a module: `["forward", "ledger"]`.
 type Module = Vec<String>;

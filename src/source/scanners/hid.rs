@@ -13,8 +13,8 @@ use std::time::Duration;
 use evdev::raw_stream::{EventStream, RawDevice};
 use evdev::{EventSummary, InputEvent, KeyCode, SynchronizationCode};
 
-use super::scanners::desk::{Desk, Ended};
-use super::scanners::find::{self, Class};
+use super::desk::{Desk, Ended};
+use super::find::{self, Class};
 use crate::decode::profile::{Frame, Hid};
 
 use keys::Keyboard;

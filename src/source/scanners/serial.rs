@@ -14,8 +14,8 @@ use tokio_serial::{
     StopBits,
 };
 
-use super::scanners::desk::{Desk, Ended};
-use super::scanners::find::{self, Class};
+use super::desk::{Desk, Ended};
+use super::find::{self, Class};
 use crate::decode::profile::{self, End, Feedback, Frame, Framer, Message, Serial};
 
 /// Bytes of one read; the codes in it share a commit.
