@@ -20,6 +20,7 @@
 mod aside;
 mod begun;
 mod claims;
+mod faults;
 mod lanes;
 mod late;
 mod ledger;

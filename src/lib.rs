@@ -19,6 +19,7 @@ pub mod book;
 pub mod capture;
 pub mod catalog;
 pub mod channel;
+pub mod choice;
 pub mod clock;
 pub mod config;
 pub mod correction;

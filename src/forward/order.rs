@@ -26,11 +26,11 @@ use rust_decimal::Decimal;
 pub use self::fixed::Fixed;
 pub use self::target::{Parents, holder};
 pub use self::undo::{Part, comes_back};
+use super::faults::describe_refusal;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
-use crate::odoo::LOADS_AGAIN;
-use crate::odoo::LotRef;
 use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
+use crate::odoo::{LOADS_AGAIN, LotRef};
 use crate::outcome::{Outcome, code};
 
 /// A document about an order, with Odoo's ids in the place of barcodes.
@@ -370,7 +370,16 @@ impl Reconciling {
             _ => return None,
         };
         let last = self.refused.get(LOADS_AGAIN as usize..)?.last()?;
-        Some(refuse(code::ODOO_REFUSED, last.clone(), odoo))
+        Some(refuse(code::ODOO_REFUSED, self.said(last), odoo))
+    }
+
+    /// What Odoo said when it refused a call about the document's lines.
+    fn said(&self, message: &str) -> String {
+        let lines = match &self.job.task {
+            Task::Lines { lines, .. } => lines.len(),
+            _ => 1,
+        };
+        describe_refusal(message.to_owned(), lines)
     }
 
     /// What was read says what is next.

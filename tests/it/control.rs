@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use stockrelay::board::{Board, Link};
 use stockrelay::catalog::Catalog;
 use stockrelay::config;
+use stockrelay::decode::profiles::Profiles;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
@@ -46,6 +47,15 @@ impl Served {
 
     /// Codes are explained by this copy of Odoo's data.
     pub fn with_copy(copy: Option<Catalog>) -> Self {
+        Self::with(copy, Profiles::default())
+    }
+
+    /// What people send again is read by these profiles.
+    pub fn with_profiles(profiles: Profiles) -> Self {
+        Self::with(None, profiles)
+    }
+
+    fn with(copy: Option<Catalog>, profiles: Profiles) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();
@@ -55,6 +65,7 @@ impl Served {
         };
         let control = Control::bind(&config, name("ams1"), journal.clone(), board.clone()).unwrap();
         let control = control.with_copies(watch::Sender::new(copy).subscribe());
+        let control = control.with_profiles(profiles);
         let metrics = control.metrics_address().unwrap();
         let cancel = CancellationToken::new();
         let running = tokio::spawn(control.run(cancel.clone()));

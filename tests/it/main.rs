@@ -27,5 +27,6 @@ mod scenarios;
 mod serial;
 mod shares;
 mod shipped;
+mod systemd;
 mod tidy;
 mod trial;

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 29] = [
     "clock",
     "tls",
     "event",
@@ -31,6 +31,7 @@ const ORDER: [&str; 28] = [
     "forward",
     "source",
     "opens",
+    "choice",
     "view",
     "daemon",
     "demo",
