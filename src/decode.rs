@@ -68,6 +68,15 @@ pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
     part[..part.len().min(REJECTED_BYTES_MAX)].to_vec()
 }
 
+/// The id that a device gave the event in a payload; `None` where that is no single event, or has no
+/// id.
+#[must_use]
+pub fn id_of(payload: &[u8]) -> Option<String> {
+    let text = unwrap(std::str::from_utf8(payload).ok()?).trim_ascii();
+    let raw: Raw<'_> = serde_json::from_str(text).ok()?;
+    fields::id(raw.id).ok().flatten()
+}
+
 /// The entries of a payload; an error where not even its parts can be told apart.
 fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     let payload = &reading.payload[..];
