@@ -73,7 +73,15 @@ pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
 #[must_use]
 pub fn id_of(payload: &[u8]) -> Option<String> {
     let text = unwrap(std::str::from_utf8(payload).ok()?).trim_ascii();
-    let raw: Raw<'_> = serde_json::from_str(text).ok()?;
+    let event = if text.starts_with('[') {
+        match elements(text, 1).ok()? {
+            (events, 1) => events.first()?.get(),
+            _ => return None,
+        }
+    } else {
+        text
+    };
+    let raw: Raw<'_> = serde_json::from_str(event).ok()?;
     fields::id(raw.id).ok().flatten()
 }
 
