@@ -26,6 +26,7 @@ use crate::opens;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
+use crate::source::profiles::Profiles;
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
 use crate::source::{Intake, Outlets};
@@ -101,12 +102,7 @@ impl Daemon {
             return Err(StartError::Opens(Unusable::Opens(faults)));
         }
         let board = Board::new();
-        let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
-        // Opening reads, and after a crash repairs: not on a thread that serves.
-        let (journal, writer) =
-            tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
-                .await
-                .map_err(|error| StartError::Broke(error.to_string()))??;
+        let (journal, writer) = open_journal(&config).await?;
         flow::Driver::begin(&journal).await?;
         let copy = last_copy(&config).await?;
         let cancel = CancellationToken::new();
@@ -118,6 +114,8 @@ impl Daemon {
         )?;
         let copy = watch::Sender::new(copy);
         let control = control.with_copies(copy.subscribe());
+        let profiles = Profiles::default();
+        let control = control.with_profiles(profiles.clone());
         let capture = Capture::new(
             config.capture.clone(),
             &config.orders,
@@ -131,7 +129,8 @@ impl Daemon {
             .map_err(|error| StartError::Broke(error.to_string()))?;
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
-            .with_clock_times(clock_times);
+            .with_clock_times(clock_times)
+            .with_profiles(profiles);
         let mut parts = JoinSet::new();
         let sources = Sources {
             config: &config,
@@ -141,8 +140,13 @@ impl Daemon {
             cancel: &cancel,
         };
         let (outlets, mqtt_address) = sources.start(&mut parts)?;
-        let assembling =
-            assembling::Assembling::new(&config, journal.clone(), board.clone(), heard)?;
+        let assembling = assembling::Assembling::new(
+            &config,
+            journal.clone(),
+            board.clone(),
+            heard,
+            intake.profiles().clone(),
+        )?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let tasks = capture::tasks::run(
             capture.clone(),
@@ -297,6 +301,16 @@ impl Sources<'_> {
         }
         Ok((outlets, mqtt_address))
     }
+}
+
+/// Opening reads, and after a crash repairs: not on a thread that serves.
+async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartError> {
+    let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
+    let opening = tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits));
+    let opened = opening
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    Ok(opened?)
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.

@@ -357,7 +357,7 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::BY_STATE)?;
     write.open_table(tables::AUDIT)?;
     write.open_table(tables::KEPT)?;
-    rejected::make_tables(&write)?;
+    rejected::make_tables(&write, false)?;
     write.open_table(tables::META)?.insert("format", FORMAT)?;
     write.commit()?;
     Ok(())
@@ -365,14 +365,20 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
 
 /// Makes the tables that a journal of an older version lacks.
 fn complete_tables(database: &Database) -> Result<(), Fatal> {
-    match database.begin_read()?.open_table(tables::REJECTED_OPEN) {
-        Ok(_) => return Ok(()),
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
+    let read = database.begin_read()?;
+    let is_missing = |opened: Option<redb::TableError>| match opened {
+        None => Ok(false),
+        Some(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+        Some(error) => Err(error),
+    };
+    let lacks_open = is_missing(read.open_table(tables::REJECTED_OPEN).err())?;
+    if !lacks_open && !is_missing(read.open_table(tables::REJECTED_ID).err())? {
+        return Ok(());
     }
+    drop(read);
     let mut write = database.begin_write()?;
     write.set_quick_repair(true);
-    rejected::make_tables(&write)?;
+    rejected::make_tables(&write, !lacks_open)?;
     write.commit()?;
     Ok(())
 }

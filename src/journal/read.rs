@@ -56,6 +56,8 @@ pub struct Totals {
     pub rejected_open: u64,
     /// Events of posted documents that a person left out of them: their movements are not in Odoo.
     pub left_out: u64,
+    /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
+    pub unused_scans: u64,
     /// Events that need no document.
     pub no_document: u64,
     /// All events up to this `seq` are in a sealed document or need none; the next one is not.

@@ -208,11 +208,13 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::Seal {
             documents,
             skipped,
+            unused_scans,
             settled,
             keep,
             reply,
         } => {
             transaction.keep(keep)?;
+            transaction.count_unused(unused_scans);
             answer(reply, transaction.seal(documents, &skipped, settled)?)
         }
         Request::Change {
@@ -235,6 +237,9 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             dropped,
             reply,
         } => answer(reply, transaction.settle(readings, dropped.as_ref())?),
+        Request::DismissScans { record, reply } => {
+            answer(reply, transaction.dismiss_scans(&record)?)
+        }
         Request::Keep { changes, reply } => answer(reply, transaction.keep(changes)?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::Close { reply } => answer(reply, ()),
@@ -268,6 +273,7 @@ fn weigh(request: &Request) -> usize {
         }
         Request::Keep { changes, .. } => changes.len(),
         // Pruning is a good deal of work: let it end its group.
+        Request::DismissScans { .. } => 1,
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,
     }
 }

@@ -9,6 +9,7 @@
 //! a duplicate by its id. An event without an id is stored again, flagged as `possible-repeat`.
 //!
 //! - `options`: from the configuration to what rumqttc wants.
+//! - `retained`: scans and events that the broker has retained.
 //! - `topic`: the topics of `docs/mqtt.md`.
 //! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
 //! - `link`, `outbox`: what goes out, and into which connection.
@@ -18,6 +19,7 @@
 mod link;
 mod options;
 mod outbox;
+mod retained;
 mod topic;
 mod worker;
 
@@ -309,6 +311,7 @@ impl Driver {
 
     /// A message, with what is to be journaled of it.
     fn delivery(&mut self, publish: Publish) -> Delivery {
+        let mut rejections = Vec::new();
         let reading = match Topic::parse(&self.site, &publish.topic) {
             Some(Topic::Reading(device, channel)) if !publish.retain => {
                 self.presence.heard(&self.board, &device);
@@ -322,12 +325,14 @@ impl Driver {
                     received: clock::now(),
                 })
             }
-            // A broker hands out a retained message at every subscription: without an id, each would be a new event.
-            Some(Topic::Reading(device, _)) => {
+            // A broker hands out a retained message at every subscription: each would be a new event.
+            Some(Topic::Reading(device, channel)) => {
                 self.ignored.log(
                     device.as_str(),
-                    "a retained scan or event: its device must publish without retain",
+                    "a retained scan or event is kept as a rejected reading: its device must publish without retain",
                 );
+                let now = clock::now();
+                rejections = retained::reject(&device, channel, &publish, now);
                 None
             }
             Some(Topic::State(device)) => {
@@ -351,14 +356,19 @@ impl Driver {
                 None
             }
         };
-        let rejection = topic::unnamed(&self.site, &publish.topic)
-            .filter(|_| !publish.retain)
-            .map(|device| Box::new(bad_device(device, &publish)));
+        if let Some((device, channel)) = topic::unnamed(&self.site, &publish.topic) {
+            if publish.retain {
+                let now = clock::now();
+                rejections = retained::reject(&device, channel, &publish, now);
+            } else {
+                rejections.push(bad_device(device, &publish));
+            }
+        }
         Delivery {
             generation: self.link.generation(),
             publish,
             reading,
-            rejection,
+            rejections,
         }
     }
 

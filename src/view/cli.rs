@@ -347,7 +347,7 @@ pub enum RejectedCommand {
     },
     /// Dismiss one, or all up to a number: nothing is made of them
     Dismiss {
-        #[arg(required_unless_present = "upto", conflicts_with_all = ["upto", "code", "device"])]
+        #[arg(required_unless_present_any = ["upto", "scans"], conflicts_with_all = ["upto", "code", "device", "scans"])]
         number: Option<u64>,
         /// All open ones up to this number
         #[arg(long, value_name = "NUMBER")]
@@ -358,6 +358,9 @@ pub enum RejectedCommand {
         /// With --upto: only this device's
         #[arg(long, value_name = "NAME", requires = "upto")]
         device: Option<String>,
+        /// Raw scans that nothing was made of, because their devices have no flow
+        #[arg(long, conflicts_with = "upto")]
+        scans: bool,
         /// Why; it is stored with the reading
         #[arg(long)]
         reason: String,
