@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use script::{Script, Step};
 use stockrelay::demo;
+use stockrelay::demo::odoo::Version;
 use stockrelay::outcome::code;
 use target::Target;
 
@@ -29,6 +30,20 @@ macro_rules! scenarios {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 let target = super::Target::stand_in(super::Duration::ZERO).await;
+                super::runner::play(stringify!($name), target).await;
+            })*
+        }
+        mod stand_in_18 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let target = super::Target::stand_in_as(super::Version::V18, super::Duration::ZERO).await;
+                super::runner::play(stringify!($name), target).await;
+            })*
+        }
+        mod stand_in_17 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let target = super::Target::stand_in_as(super::Version::V17, super::Duration::ZERO).await;
                 super::runner::play(stringify!($name), target).await;
             })*
         }

@@ -8,6 +8,7 @@ use super::store::{
     Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
 };
 use super::validate::move_stock;
+use super::version::Version;
 
 pub const PICKING: &str = "stock.picking";
 pub const MOVE: &str = "stock.move";
@@ -332,9 +333,12 @@ pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<
             }
         }
     }
-    if values.contains_key("picking_type_id")
-        && matches!(text_of(before, "state"), "done" | "cancel")
-    {
+    let state = text_of(before, "state");
+    let keeps_type = match store.version {
+        Version::V17 => state != "draft",
+        _ => matches!(state, "done" | "cancel"),
+    };
+    if values.contains_key("picking_type_id") && keeps_type {
         return Err(Refusal::User(
             "Changing the operation type of this record is forbidden at this point.".to_owned(),
         ));
@@ -345,28 +349,51 @@ pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<
             return Err(Refusal::Value(format!("unconverted data remains: {text}")));
         }
     }
-    if values.contains_key("date_done") || values.contains_key("scheduled_date") {
-        let locked = |name: &str| {
-            let text = if values.contains_key(name) {
-                text_of(values, name)
-            } else {
-                text_of(before, name)
-            };
-            let day = text.get(..10).unwrap_or("");
-            let mut companies = store.table("res.company");
-            !day.is_empty()
-                && companies.any(|(_, company)| {
-                    ["fiscalyear_lock_date", "hard_lock_date"]
-                        .iter()
-                        .any(|lock| day <= text_of(company, lock))
-                })
+    if store.version == Version::V17 && values.contains_key("scheduled_date") {
+        may_schedule_in_17(state)?;
+    }
+    check_locked(store, before, values)
+}
+
+/// In 17 a finished transfer takes no scheduled date, and a done one refuses it with another text.
+fn may_schedule_in_17(state: &str) -> Result<(), Refusal> {
+    match state {
+        "done" => Err(Refusal::Access(
+            "You are not allowed to access 'Journal Entry' (account.move) records.".to_owned(),
+        )),
+        "cancel" => Err(Refusal::User(
+            "You cannot change the Scheduled Date on a done or cancelled transfer.".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Since 19 no transfer gets a date in a closed period.
+fn check_locked(store: &Store, before: &Row, values: &Row) -> Result<(), Refusal> {
+    let is_dated = values.contains_key("date_done") || values.contains_key("scheduled_date");
+    if store.version < Version::V19 || !is_dated {
+        return Ok(());
+    }
+    let is_locked = |name: &str| {
+        let text = if values.contains_key(name) {
+            text_of(values, name)
+        } else {
+            text_of(before, name)
         };
-        if locked("date_done") || locked("scheduled_date") {
-            return Err(Refusal::Validation(
-                "You cannot modify the scheduled date of this operation because it falls within a locked fiscal period."
-                    .to_owned(),
-            ));
-        }
+        let day = text.get(..10).unwrap_or("");
+        let mut companies = store.table("res.company");
+        !day.is_empty()
+            && companies.any(|(_, company)| {
+                ["fiscalyear_lock_date", "hard_lock_date"]
+                    .iter()
+                    .any(|lock| day <= text_of(company, lock))
+            })
+    };
+    if is_locked("date_done") || is_locked("scheduled_date") {
+        return Err(Refusal::Validation(
+            "You cannot modify the scheduled date of this operation because it falls within a locked fiscal period."
+                .to_owned(),
+        ));
     }
     Ok(())
 }
@@ -428,13 +455,27 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
     }
 }
 
-/// A transfer's true time carries over to its moves and lines; another operation type brings its own locations.
+/// The time of a picking's moves and lines.
+pub fn date_parts(store: &mut Store, picking: i64, date: &Value) {
+    for (model, field) in [(MOVE, "move_ids"), (LINE, "move_line_ids")] {
+        for part in store.many(PICKING, picking, field) {
+            store.set(model, part, "date", date.clone());
+        }
+    }
+}
+
+/// Since 19 a transfer's true time carries over to its moves and lines. Another operation type brings its own locations.
 fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
-    if let Some(date) = values.get("date_done").cloned() {
-        for (model, field) in [(MOVE, "move_ids"), (LINE, "move_line_ids")] {
-            for part in store.many(PICKING, id, field) {
-                store.set(model, part, "date", date.clone());
-            }
+    if let Some(date) = values.get("date_done").cloned()
+        && store.version >= Version::V19
+    {
+        date_parts(store, id, &date);
+    }
+    if let Some(date) = values.get("scheduled_date").cloned()
+        && store.version == Version::V17
+    {
+        for of in store.many(PICKING, id, "move_ids") {
+            store.set(MOVE, of, "date", date.clone());
         }
     }
     if let Some(kind) = store.row(KIND, id_of(values, "picking_type_id")).cloned() {

@@ -11,14 +11,23 @@ use super::refusal::Refusal;
 use super::store::{
     Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
 };
+use super::version::Version;
 use super::{Caller, computed};
 
 pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Value, Refusal> {
     let mut open = Vec::new();
-    for id in params.ids() {
-        if text_of(store.existing(PICKING, id)?, "state") != "done" {
-            open.push(id);
+    let ids = params.ids();
+    for id in &ids {
+        if text_of(store.existing(PICKING, *id)?, "state") != "done" {
+            open.push(*id);
         }
+    }
+    // 17 looks at done ones as well, and finds nothing that is left to move.
+    if let (Version::V17, [_], []) = (store.version, &ids[..], &open[..]) {
+        return Err(Refusal::User(
+            "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities."
+                .to_owned(),
+        ));
     }
     for id in &open {
         fill_draft(store, *id);
@@ -288,6 +297,10 @@ fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Res
             rest.push(split(store, &m, round(wanted - done)));
             store.set(MOVE, id, "product_uom_qty", json!(done));
         }
+        if done > wanted && store.version == Version::V17 {
+            // `_create_extra_move`.
+            store.set(MOVE, id, "product_uom_qty", json!(done));
+        }
         posted.push((id, m));
     }
     for (id, m) in &posted {
@@ -300,11 +313,14 @@ fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Res
     }
     packages_are_in_one_place(store, &posted)?;
     if !rest.is_empty() {
+        may_send_messages(store)?;
         backorder(store, picking, &header, &rest);
     }
     let moves: Vec<i64> = posted.iter().map(|(id, _)| *id).collect();
     store.set(PICKING, picking, "state", json!("done"));
-    picking::write(store, PICKING, picking, row(json!({"date_done": moment()})));
+    let now = json!(moment());
+    picking::date_parts(store, picking, &now);
+    picking::write(store, PICKING, picking, row(json!({"date_done": now})));
     orders::next_step(store, picking, &moves);
     Ok(())
 }
@@ -373,6 +389,18 @@ fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
     let mut values = m.clone();
     values.insert("product_uom_qty".into(), json!(quantity));
     picking::add_move(store, values, "confirmed")
+}
+
+/// Before 19 a backorder is told of in a message, whose sender needs an address.
+fn may_send_messages(store: &Store) -> Result<(), Refusal> {
+    let user = store.row("res.users", store.user);
+    let has_address = user.is_some_and(|user| !text_of(user, "email").is_empty());
+    if store.version >= Version::V19 || has_address {
+        return Ok(());
+    }
+    Err(Refusal::User(
+        "Unable to send message, please configure the sender's email address.".to_owned(),
+    ))
 }
 
 /// Moves that nobody picked of keep their ids and what they had reserved; the rest of the others is reserved anew.

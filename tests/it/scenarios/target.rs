@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stockrelay::clock;
-use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
+use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn, Version};
 
 pub struct Target {
+    /// Where the gateway finds it.
     pub url: String,
+    /// Where a test finds it, which speaks to it in the words of Odoo 19.
+    own_url: String,
+    pub version: Version,
     pub database: String,
     pub api_key: String,
     pub admin_api_key: String,
@@ -75,10 +79,17 @@ pub fn fresh(prefix: &str) -> String {
 
 impl Target {
     pub async fn stand_in(delay_per_line: Duration) -> Self {
-        let stand_in = StandIn::start(Seed::default(), delay_per_line).await;
+        Self::stand_in_as(Version::V19, delay_per_line).await
+    }
+
+    /// The stand-in as an Odoo of this version.
+    pub async fn stand_in_as(version: Version, delay_per_line: Duration) -> Self {
+        let stand_in = StandIn::start_as(version, Seed::default(), delay_per_line).await;
         let stand_in = stand_in.expect("a port on loopback");
         Self {
             url: stand_in.url(),
+            own_url: stand_in.own_url(),
+            version,
             database: DATABASE.into(),
             api_key: API_KEY.into(),
             admin_api_key: ADMIN_API_KEY.into(),
@@ -95,6 +106,8 @@ impl Target {
         };
         Self {
             url: read("ODOO_URL"),
+            own_url: read("ODOO_URL"),
+            version: Version::V19,
             database: read("ODOO_DB"),
             api_key: read("ODOO_API_KEY"),
             admin_api_key: read("ODOO_ADMIN_API_KEY"),
@@ -106,7 +119,7 @@ impl Target {
     pub async fn send(&self, key: &str, database: &str, path: &str, body: &str) -> Answer {
         let request = self
             .client
-            .post(format!("{}{path}", self.url))
+            .post(format!("{}{path}", self.own_url))
             .header("Content-Type", "application/json")
             .header("Authorization", format!("bearer {key}"))
             .header("X-Odoo-Database", database)
