@@ -34,6 +34,11 @@ impl Machine {
             batch.step = Step::ReadBack;
             return;
         }
+        if batch.step == Step::Validate && batch.documents.len() == 1 {
+            batch.refusal = Some(message.to_owned());
+            batch.step = Step::Refused;
+            return;
+        }
         if named.is_empty() && batch.documents.len() == 1 {
             named.push((0, message.to_owned()));
         }
@@ -85,7 +90,12 @@ impl Machine {
         if first.documents.len() > 1 {
             first.part = true;
             let documents = first.documents.split_off(first.documents.len().div_ceil(2));
-            self.work.push(Batch { documents, ..first }.skipping());
+            let second = Batch {
+                documents,
+                refusal: None,
+                ..first
+            };
+            self.work.push(second.skipping());
         }
         self.work.push(first.skipping());
     }

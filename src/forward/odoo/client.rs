@@ -143,7 +143,7 @@ impl Client {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
-        match self.manner().await?.dialect {
+        match self.dialect().await? {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,
         }
@@ -151,7 +151,7 @@ impl Client {
 
     /// What a 403 was about: the rights of the key's user, which holds the link, or the records of
     /// this one call.
-    async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
+    pub(super) async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
         let remedy =
             "give the key's user the right Inventory / User and the company of odoo.warehouse";
         let hold =
@@ -257,15 +257,8 @@ impl Client {
         self.manner.map(|manner| manner.wire.name())
     }
 
-    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has
-    /// one.
-    pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
-        Ok(self.manner().await?.dialect < Dialect::V18)
-    }
-
-    /// Whether this Odoo has a location for scrap that is not the one for counts.
-    pub(super) async fn has_scrap_location(&mut self) -> Result<bool, Failure> {
-        Ok(self.manner().await?.dialect < Dialect::V19)
+    pub(super) async fn dialect(&mut self) -> Result<Dialect, Failure> {
+        Ok(self.manner().await?.dialect)
     }
 
     async fn manner(&mut self) -> Result<Manner, Failure> {
@@ -456,7 +449,11 @@ async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     }
 }
 
-fn read<T: DeserializeOwned>(model: &str, method: &str, answer: Value) -> Result<T, Failure> {
+pub(super) fn read<T: DeserializeOwned>(
+    model: &str,
+    method: &str,
+    answer: Value,
+) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|e| {
         Failure::wait(format!(
             "cannot read what Odoo answered to {model}.{method}: {e}"

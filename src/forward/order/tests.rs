@@ -261,7 +261,9 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 if shipment.carrier_ref.is_some() {
                     picking.carrier_ref.clone_from(&shipment.carrier_ref);
                 }
-                picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
+                if !picking.forgets_weight {
+                    picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
+                }
                 if note.is_some() {
                     picking.note.clone_from(note);
                 }
@@ -612,10 +614,15 @@ fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
         weight_kg: Some("2.5".parse().unwrap()),
         parcels: Some(2),
     };
-    for state in ["assigned", "done"] {
+    let note = |forgets_weight| match forgets_weight {
+        true => "<p>Parcels: 2</p><p>Weight: 2.5 kg</p>",
+        false => "<p>Parcels: 2</p>",
+    };
+    for (state, forgets_weight) in [("assigned", false), ("done", false), ("done", true)] {
         for lost in 0..4 {
             let mut picking = delivery(&[(1, 5)]);
             picking.state = state.to_owned();
+            picking.forgets_weight = forgets_weight;
             let mut odoo = Odoo::with(vec![picking]);
             let outcome = run(
                 &mut odoo,
@@ -629,9 +636,31 @@ fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
             );
             let picking = odoo.picking(1);
             assert_eq!(picking.carrier_ref.as_deref(), Some("1Z9"));
-            assert_eq!(picking.note.as_deref(), Some("<p>Parcels: 2</p>"));
+            assert_eq!(picking.note.as_deref(), Some(note(forgets_weight)));
         }
     }
+}
+
+#[test]
+fn in_the_note_the_weight_that_was_told_last_stands_alone() {
+    let rules = config::Orders::default();
+    let mut picking = delivery(&[(1, 5)]);
+    picking.forgets_weight = true;
+    picking.note = Some("<p>Fragile</p>".to_owned());
+    let mut odoo = Odoo::with(vec![picking]);
+    for kg in ["2.5", "3", "2.50"] {
+        let shipment = Shipment {
+            weight_kg: Some(kg.parse().unwrap()),
+            ..Shipment::default()
+        };
+        for already in [false, true] {
+            let outcome = run(&mut odoo, job(Task::Ship(shipment.clone())), &rules, &[]);
+            let is_posted = matches!(outcome, Outcome::Posted { already: a, .. } if a == already);
+            assert!(is_posted, "{kg}: {outcome:?}");
+        }
+    }
+    let note = odoo.picking(1).note.as_deref();
+    assert_eq!(note, Some("<p>Fragile</p><p>Weight: 2.5 kg</p>"));
 }
 
 #[test]

@@ -43,6 +43,14 @@ async fn ask(
     // Right after an answer, so that its age is not taken for a difference.
     findings.push(skew(clock::now(), client.server_time()));
     findings.push(rights(&client.missing_rights().await?));
+    if client.lacks_email().await? {
+        findings.push(Finding::warn(
+            format!(
+                "the key's user has no e-mail address, and Odoo {version} then refuses each validation that makes a backorder"
+            ),
+            "give the user an e-mail address in Odoo",
+        ));
+    }
     findings.extend(barcodes(&mut client, &warehouse).await?);
     let types = client.operation_types(&warehouse).await?;
     findings.extend(types.iter().filter_map(|of| backorders(of, orders)));
