@@ -4,6 +4,7 @@
 //! refusals in Odoo's own words. What it answers was compared with a real Odoo 19; the tests that hold it to
 //! that run against both. Faults of the link are not its business.
 
+mod chain;
 mod computed;
 mod dialect;
 mod domain;

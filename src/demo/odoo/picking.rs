@@ -179,7 +179,7 @@ pub fn refresh(store: &mut Store, picking: i64) {
     if matches!(old.as_str(), "done" | "cancel") {
         return;
     }
-    let (mut ready, mut confirmed, mut all_cancelled) = (false, false, true);
+    let (mut ready, mut confirmed, mut waiting, mut all_cancelled) = (false, false, false, true);
     for id in store.many(PICKING, picking, "move_ids") {
         let Some(m) = store.row(MOVE, id) else {
             continue;
@@ -196,12 +196,14 @@ pub fn refresh(store: &mut Store, picking: i64) {
         let state = match before.as_str() {
             "done" => "done",
             "draft" if there == 0.0 => "draft",
+            "waiting" if there == 0.0 => "waiting",
             _ if there == 0.0 => "confirmed",
             _ if there < wanted => "partially_available",
             _ => "assigned",
         };
         ready |= matches!(state, "assigned" | "partially_available");
         confirmed |= state == "confirmed";
+        waiting |= state == "waiting";
         if state != before {
             store.set(MOVE, id, "state", json!(state));
         }
@@ -210,6 +212,7 @@ pub fn refresh(store: &mut Store, picking: i64) {
     let state = match () {
         () if ready => "assigned",
         () if confirmed => "confirmed",
+        () if waiting => "waiting",
         () if all_cancelled && !empty => "cancel",
         () => "draft",
     };
@@ -247,7 +250,7 @@ pub fn assign(store: &mut Store, picking: i64) {
             continue;
         };
         let missing = round(number_of(&m, "product_uom_qty") - computed::quantity(store, id));
-        let closed = matches!(text_of(&m, "state"), "done" | "cancel" | "draft");
+        let closed = matches!(text_of(&m, "state"), "done" | "cancel" | "draft" | "waiting");
         if closed || missing <= 0.0 || computed::is_picked(store, id) {
             continue;
         }

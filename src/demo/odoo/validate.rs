@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::chain;
 use super::orders;
 use super::params::Params;
 use super::picking::{self, KIND, LINE, MOVE, PICKING};
@@ -388,7 +389,9 @@ pub fn split_transfer(store: &mut Store, picking: i64) -> Result<(), Refusal> {
 fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
     let mut values = m.clone();
     values.insert("product_uom_qty".into(), json!(quantity));
-    picking::add_move(store, values, "confirmed")
+    let rest = picking::add_move(store, values, "confirmed");
+    chain::split(store, id_of(m, "id"), rest);
+    rest
 }
 
 /// Before 19 a backorder is told of in a message, whose sender needs an address.

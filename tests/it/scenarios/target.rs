@@ -280,9 +280,23 @@ impl Target {
         self.admin(model, button, json!({"ids": [order]})).await;
         let body = json!({"ids": [order], "fields": ["name", "picking_ids"]});
         let rows = self.admin(model, "read", body).await;
-        let picking = rows[0]["picking_ids"][0].as_i64();
         let name = rows[0]["name"].as_str().unwrap().to_owned();
+        // 17 makes all steps at once, and the last one first: the others wait for the first.
+        let domain = json!([["id", "in", rows[0]["picking_ids"]], ["state", "!=", "waiting"]]);
+        let body = json!({"domain": domain, "order": "id", "limit": 1});
+        let found = self.ask("stock.picking", "search", body).await;
+        let picking = found[0].as_i64();
         (name, picking.unwrap_or_else(|| panic!("{rows}")))
+    }
+
+    /// Dates what a done picking moved. Since 19 Odoo does it by itself where the picking is dated.
+    pub async fn date_parts(&self, picking: i64, at: &str) {
+        for model in ["stock.move", "stock.move.line"] {
+            let domain = json!([["picking_id", "=", picking]]);
+            let parts = self.ask(model, "search", json!({"domain": domain})).await;
+            let body = json!({"ids": parts, "vals": {"date": at}});
+            self.admin(model, "write", body).await;
+        }
     }
 
     pub async fn partner(&self, name: &str) -> i64 {
