@@ -12,7 +12,6 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use script::{Script, Step};
 use stockrelay::demo;
@@ -88,8 +87,7 @@ const fn reason(given: &[&'static str]) -> Option<&'static str> {
 }
 
 async fn on_stand_in(version: Version, name: &str) {
-    let target = Target::stand_in_as(version, Duration::ZERO).await;
-    runner::play(name, target).await;
+    runner::play(name, Target::small_stand_in(version).await).await;
 }
 
 scenarios!(
@@ -444,9 +442,8 @@ fn scenario_table() {
     println!("{:<60} {v17:<3} {v18:<3} {v19:<3}", "run");
     assert_eq!(v19, SCENARIOS.len());
     // A reason that holds for both versions is said once.
-    let twice = |scenario: &&Scenario| {
-        scenario.not_before_19.is_some() && scenario.not_before_18.is_some()
-    };
+    let twice =
+        |scenario: &&Scenario| scenario.not_before_19.is_some() && scenario.not_before_18.is_some();
     assert_eq!(SCENARIOS.iter().filter(twice).count(), 0);
 }
 

@@ -250,7 +250,10 @@ pub fn assign(store: &mut Store, picking: i64) {
             continue;
         };
         let missing = round(number_of(&m, "product_uom_qty") - computed::quantity(store, id));
-        let closed = matches!(text_of(&m, "state"), "done" | "cancel" | "draft" | "waiting");
+        let closed = matches!(
+            text_of(&m, "state"),
+            "done" | "cancel" | "draft" | "waiting"
+        );
         if closed || missing <= 0.0 || computed::is_picked(store, id) {
             continue;
         }

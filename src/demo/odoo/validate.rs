@@ -46,8 +46,14 @@ pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Va
         .map_or(Vec::new(), |ids| {
             ids.iter().filter_map(Value::as_i64).collect()
         });
-    for id in open {
-        post(store, caller, id, drop.contains(&id))?;
+    for id in &open {
+        post(store, caller, *id, drop.contains(id))?;
+    }
+    if store.version == Version::V17 {
+        // It dates those again that were done before.
+        for id in ids.iter().filter(|id| !open.contains(id)) {
+            store.set(PICKING, *id, "date_done", json!(moment()));
+        }
     }
     Ok(json!(true))
 }

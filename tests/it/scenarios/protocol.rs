@@ -29,6 +29,7 @@ mod floor;
 mod goods;
 mod json_rpc;
 mod load;
+mod older;
 mod orders;
 mod validate;
 

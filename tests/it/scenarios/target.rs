@@ -84,7 +84,21 @@ impl Target {
 
     /// The stand-in as an Odoo of this version.
     pub async fn stand_in_as(version: Version, delay_per_line: Duration) -> Self {
-        let stand_in = StandIn::start_as(version, Seed::default(), delay_per_line).await;
+        Self::with_site(version, Seed::default(), delay_per_line).await
+    }
+
+    /// The same with a few bins and products: what makes its own products needs no more, and is
+    /// faster.
+    pub async fn small_stand_in(version: Version) -> Self {
+        let seed = Seed {
+            bins: 10,
+            products: 10,
+        };
+        Self::with_site(version, seed, Duration::ZERO).await
+    }
+
+    async fn with_site(version: Version, seed: Seed, delay_per_line: Duration) -> Self {
+        let stand_in = StandIn::start_as(version, seed, delay_per_line).await;
         let stand_in = stand_in.expect("a port on loopback");
         Self {
             url: stand_in.url(),
@@ -117,9 +131,21 @@ impl Target {
     }
 
     pub async fn send(&self, key: &str, database: &str, path: &str, body: &str) -> Answer {
+        self.send_to(&self.own_url, key, database, path, body).await
+    }
+
+    /// The same where the gateway finds it, or elsewhere.
+    pub async fn send_to(
+        &self,
+        base: &str,
+        key: &str,
+        database: &str,
+        path: &str,
+        body: &str,
+    ) -> Answer {
         let request = self
             .client
-            .post(format!("{}{path}", self.own_url))
+            .post(format!("{base}{path}"))
             .header("Content-Type", "application/json")
             .header("Authorization", format!("bearer {key}"))
             .header("X-Odoo-Database", database)
@@ -282,7 +308,10 @@ impl Target {
         let rows = self.admin(model, "read", body).await;
         let name = rows[0]["name"].as_str().unwrap().to_owned();
         // 17 makes all steps at once, and the last one first: the others wait for the first.
-        let domain = json!([["id", "in", rows[0]["picking_ids"]], ["state", "!=", "waiting"]]);
+        let domain = json!([
+            ["id", "in", rows[0]["picking_ids"]],
+            ["state", "!=", "waiting"]
+        ]);
         let body = json!({"domain": domain, "order": "id", "limit": 1});
         let found = self.ask("stock.picking", "search", body).await;
         let picking = found[0].as_i64();

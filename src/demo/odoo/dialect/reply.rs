@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::computed;
 use super::super::schema::Kind;
-use super::words::{self, Meaning};
 use super::Door;
+use super::words::{self, Meaning};
 use crate::demo::odoo::store::{Row, flag_of, id_of, number_of, reference, round, text_of};
 
 impl Door<'_> {

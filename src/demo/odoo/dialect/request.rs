@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::super::domain::python;
 use super::super::refusal::Refusal;
 use super::super::schema::Kind;
-use super::words::{self, Meaning};
 use super::Door;
+use super::words::{self, Meaning};
 use crate::demo::odoo::store::{flag_of, text_of};
 use crate::demo::odoo::version::Version;
 
@@ -60,11 +60,7 @@ impl Door<'_> {
         })
     }
 
-    fn read_fields(
-        self,
-        model: &'static str,
-        body: &Map<String, Value>,
-    ) -> Result<Value, Refusal> {
+    fn read_fields(self, model: &'static str, body: &Map<String, Value>) -> Result<Value, Refusal> {
         let asked = body.get("fields").and_then(Value::as_array);
         let names: Vec<&str> = match asked.filter(|list| !list.is_empty()) {
             Some(list) => list.iter().filter_map(Value::as_str).collect(),
@@ -131,7 +127,10 @@ impl Door<'_> {
         let columns = body.get("fields").and_then(Value::as_array);
         for column in columns.into_iter().flatten().filter_map(Value::as_str) {
             let mut model = model;
-            for name in column.split('/').filter(|name| !matches!(*name, "id" | ".id")) {
+            for name in column
+                .split('/')
+                .filter(|name| !matches!(*name, "id" | ".id"))
+            {
                 let meaning = words::field(self.version, model, name)
                     .ok_or_else(|| Refusal::Value(format!("Invalid field name '{name}'")))?;
                 if let Kind::One(to) | Kind::Many(to, _) = meaning.kind() {

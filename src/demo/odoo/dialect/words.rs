@@ -102,8 +102,7 @@ pub fn field(version: Version, model: &str, name: &str) -> Option<Meaning> {
         }
         _ => {}
     }
-    let is_new =
-        SINCE_19.contains(&here) || (version < Version::V18 && SINCE_18.contains(&here));
+    let is_new = SINCE_19.contains(&here) || (version < Version::V18 && SINCE_18.contains(&here));
     if is_new {
         return None;
     }
