@@ -47,7 +47,7 @@ pub async fn withdraw(
         .map(|picking| picking.id)
         .collect();
     if !open.is_empty() {
-        let refusal = refusal(odoo.cancel(&open).await)?;
+        let refusal = take_refusal(odoo.cancel(&open).await)?;
         // Somebody may have validated it meanwhile, and then Odoo refuses as well.
         let after = odoo.pickings(&open).await?;
         if let Some(done) = after.iter().find(|picking| picking.state == "done") {
@@ -64,7 +64,7 @@ pub async fn withdraw(
 
 /// Odoo's words where it refused a call. What the call was about is looked at again before they are
 /// believed.
-fn refusal(called: Result<(), Failure>) -> Result<Option<String>, Failure> {
+fn take_refusal(called: Result<(), Failure>) -> Result<Option<String>, Failure> {
     match called {
         Ok(()) => Ok(None),
         Err(Failure::Person { message, .. }) => Ok(Some(message)),
@@ -85,19 +85,19 @@ async fn lines(
     if let Some(known) = missing {
         seen.pickings.extend(odoo.seen(&[known.id]).await?);
     }
-    let OnOrders {
+    let FoundLines {
         posted,
         open,
         mut changed,
-    } = on_orders(&seen.pickings, document.key);
+    } = find_lines(&seen.pickings, document.key);
     if let Some(name) = posted {
         return Ok(Withdrawn::Posted(name));
     }
     if !open.is_empty()
-        && let Some(message) = refusal(odoo.remove_lines(&open).await)?
+        && let Some(message) = take_refusal(odoo.remove_lines(&open).await)?
     {
         let now = odoo.seen(&changed).await?;
-        let left = on_orders(&now, document.key);
+        let left = find_lines(&now, document.key);
         if let Some(name) = left.posted {
             return Ok(Withdrawn::Posted(name));
         }
@@ -118,7 +118,7 @@ async fn lines(
 }
 
 /// The lines of a document on the pickings of an order.
-struct OnOrders {
+struct FoundLines {
     /// The done picking that has some.
     posted: Option<String>,
     /// Those on open pickings.
@@ -127,13 +127,13 @@ struct OnOrders {
     changed: Vec<i64>,
 }
 
-fn on_orders(pickings: &[SeenPicking], key: DocumentKey) -> OnOrders {
+fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
     let has_ours = |picking: &&SeenPicking| picking.lines.iter().any(|line| line.is_of(key));
     let with_ours: Vec<&SeenPicking> = pickings.iter().filter(has_ours).collect();
     let open = || with_ours.iter().filter(|picking| picking.is_open());
     let done = with_ours.iter().find(|picking| picking.state == "done");
     let lines = open().flat_map(|picking| &picking.lines);
-    OnOrders {
+    FoundLines {
         posted: done.map(|picking| picking.name.clone()),
         open: lines
             .filter(|line| line.is_of(key))

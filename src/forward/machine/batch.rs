@@ -179,7 +179,7 @@ impl Batch {
 
     /// Odoo refused to validate the only document. It is refused if it is still open; if it is done,
     /// somebody else validated it, or an earlier call of ours did.
-    pub fn after_refusal(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+    pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
         let message = self.refusal.take().unwrap_or_default();
         let mut settled = self.before_validation(pickings);
         if self.step == Step::Validate {

@@ -280,6 +280,10 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
+        debug_assert!(
+            wire::names_fields(method, body),
+            "{model}.{method} names no fields: {body}"
+        );
         let body = &wire::in_english(body);
         if self.manner().await?.wire == Wire::JsonRpc {
             let uid = self.log_in().await?;

@@ -87,7 +87,7 @@ impl Client {
     pub async fn add_lines(&mut self, picking: &SeenPicking, rows: &[Row]) -> Result<(), Failure> {
         let (fields, data) = table(picking, rows);
         let body = json!({"fields": fields, "data": data, "context": self.load_context()});
-        let answer = self.change_open(picking.id, "load", &body).await?;
+        let answer = self.call_unless_finished(picking.id, "load", &body).await?;
         let loaded: Loaded = read("stock.picking", "load", answer)?;
         if loaded.ids.is_array() {
             return Ok(());
@@ -219,13 +219,14 @@ impl Client {
         values["location_id"] = json!(picking.from);
         values["location_dest_id"] = json!(picking.to);
         let body = json!({"ids": [picking.id], "vals": values, "context": self.context()});
-        self.change_open(picking.id, "write", &body).await?;
+        self.call_unless_finished(picking.id, "write", &body)
+            .await?;
         Ok(())
     }
 
     /// A call that Odoo refuses on a finished picking. Where Odoo forbids it, the picking's state is
     /// read before the user's rights: a finished picking refuses everybody.
-    async fn change_open(
+    async fn call_unless_finished(
         &mut self,
         picking: i64,
         method: &str,
@@ -318,10 +319,10 @@ impl Client {
     /// The fields for the carrier, which come with the module *Delivery*.
     async fn shipping_fields(&mut self) -> Result<Vec<String>, Failure> {
         if self.shipping.is_none() {
-            let fields: &[&str] = match self.forgets_weight().await? {
-                true => &["carrier_tracking_ref"],
-                false => &["carrier_tracking_ref", "shipping_weight"],
-            };
+            let mut fields = vec!["carrier_tracking_ref"];
+            if !self.forgets_weight().await? {
+                fields.push("shipping_weight");
+            }
             let body = json!({"allfields": fields, "attributes": ["type"]});
             let fields: BTreeMap<String, Value> =
                 self.call("stock.picking", "fields_get", &body).await?;

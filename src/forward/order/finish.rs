@@ -222,7 +222,7 @@ impl Reconciling {
         if picking.state == "cancel" {
             return Self::cancelled(picking);
         }
-        let note = picking.note_with(shipment);
+        let note = picking.extend_note(shipment);
         if note.is_none() && picking.says(shipment) {
             return posted(picking.named(), !self.did(Call::Wrote));
         }

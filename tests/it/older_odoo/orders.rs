@@ -164,7 +164,7 @@ async fn the_weight_of_a_shipment_is_told_in_the_note() {
         weight_kg: Some("2.5".parse().unwrap()),
         parcels: Some(2),
     };
-    let note = picking_to_ship().note_with(&shipment).unwrap();
+    let note = picking_to_ship().extend_note(&shipment).unwrap();
     client.ship(5, &shipment, Some(&note)).await.unwrap();
     let calls = odoo.calls();
     let asked = &calls[2][3]["allfields"];
@@ -174,7 +174,7 @@ async fn the_weight_of_a_shipment_is_told_in_the_note() {
     // As after a lost answer.
     let seen = client.seen(&[5]).await.unwrap();
     assert!(seen[0].says(&shipment), "{seen:?}");
-    assert_eq!(seen[0].note_with(&shipment), None);
+    assert_eq!(seen[0].extend_note(&shipment), None);
     let read = odoo.calls()[0][3]["specification"].to_string();
     assert!(!read.contains("shipping_weight"), "{read}");
 }

@@ -111,6 +111,11 @@ async fn serve(State(script): State<Arc<Script>>, request: Request) -> Response 
         ("object", "execute_kw") => {
             let (model, method) = (args[3].as_str().unwrap(), args[4].as_str().unwrap());
             let call = json!([model, method, args[5], args[6]]);
+            // Without them Odoo reads all fields, which an ordinary user may not.
+            if matches!(method, "read" | "search_read") {
+                let fields = args[6]["fields"].as_array();
+                assert!(fields.is_some_and(|named| !named.is_empty()), "{call}");
+            }
             let answer = if args[1] == 7 && args[2] == key {
                 answered((script.answers)(model, method))
             } else {

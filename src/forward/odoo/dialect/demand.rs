@@ -13,7 +13,7 @@ const MOVE: &str = "stock.move";
 impl Client {
     /// Before pickings of the gateway's own documents are validated: gives their moves that have no
     /// demand the one that is moved, all in one call. What a person or an order demanded stays.
-    pub(in crate::forward::odoo) async fn demand_what_moves(
+    pub(in crate::forward::odoo) async fn set_missing_demands(
         &mut self,
         pickings: &[i64],
     ) -> Result<(), Failure> {

@@ -273,7 +273,7 @@ impl SeenPicking {
     /// The note with what Odoo has no field for: the number of parcels, and the weight where Odoo
     /// forgets it. None if it says so already.
     #[must_use]
-    pub fn note_with(&self, shipment: &Shipment) -> Option<String> {
+    pub fn extend_note(&self, shipment: &Shipment) -> Option<String> {
         let mut note = self.note.clone().unwrap_or_default();
         if let Some(parcels) = shipment.parcels {
             let said = format!("<p>Parcels: {parcels}</p>");
