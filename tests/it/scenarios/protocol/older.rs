@@ -27,6 +27,7 @@ on_older!(
     units_are_of_a_category,
     a_packaging_says_how_many_it_holds,
     a_weight_is_forgotten,
+    one_record_is_saved_and_read_back,
     scrap_has_a_location,
     the_true_time_does_not_carry_over,
     one_load_sets_all_true_times,
@@ -214,6 +215,17 @@ async fn a_weight_is_forgotten(odoo: Target) {
     .await;
     assert_eq!(read[0]["shipping_weight"], 0.0);
     assert_eq!(read[0]["carrier_tracking_ref"], "T1");
+}
+
+async fn one_record_is_saved_and_read_back(odoo: Target) {
+    let site = Site::new(odoo).await;
+    let product = site.product("none").await;
+    let picking = transfer(&site, product, "1").await;
+    let args = json!([[picking], {"note": "x"}, {"note": {}, "group_id": {}}]);
+    let saved = result(&site.odoo, "stock.picking", "web_save", args, json!({})).await;
+    assert_eq!(saved[0]["id"], picking);
+    assert!(saved[0]["note"].as_str().unwrap().contains('x'), "{saved}");
+    assert_eq!(saved[0]["group_id"], false);
 }
 
 async fn scrap_has_a_location(odoo: Target) {
