@@ -87,9 +87,8 @@ struct Door<'s> {
 
 fn may(caller: Caller, model: &str, body: &Map<String, Value>) -> Result<Value, Refusal> {
     let operation = body.get("operation").and_then(Value::as_str);
-    let method = match operation {
-        Some(method @ ("create" | "write" | "unlink" | "read")) => method,
-        _ => return Err(Refusal::Value(format!("Invalid operation {operation:?}"))),
+    let Some(method @ ("create" | "write" | "unlink" | "read")) = operation else {
+        return Err(Refusal::Value(format!("Invalid operation {operation:?}")));
     };
     let allowed = rights(caller, model, method);
     match body.get("raise_exception") {

@@ -126,10 +126,8 @@ impl Door<'_> {
             }
             ("stock.picking", "shipping_weight") => json!(self.weight(id)),
             ("stock.location", "scrap_location") => json!(flag_of(row, "scrap_location")),
-            ("product.product", "type") => match flag_of(row, "is_storable") {
-                true => json!("product"),
-                false => json!(text_of(row, "type")),
-            },
+            ("product.product", "type") if flag_of(row, "is_storable") => json!("product"),
+            ("product.product", "type") => json!(text_of(row, "type")),
             ("stock.picking.type", end) if !self.names_no_end(id, end) => {
                 reference(id_of(row, end))
             }
