@@ -1,9 +1,12 @@
 //! `load`: rows of text become records, created if absent by external id; all of a call, or nothing.
 
+mod cells;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use self::cells::{Cell, value};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Field, Kind};
@@ -33,14 +36,6 @@ struct Nested {
     external: String,
     database: Option<i64>,
     values: Row,
-}
-
-/// A field's column, and whether it holds a database id (`field/.id`).
-#[derive(Debug)]
-struct Cell {
-    model: &'static str,
-    field: &'static Field,
-    by_id: bool,
 }
 
 /// One record of the call, converted.
@@ -302,71 +297,6 @@ fn at_field(
         });
     }
     out
-}
-
-/// `load` takes times in the caller's zone: the context's `tz`, or else the user's. `write` takes UTC.
-fn utc(text: &str, zone: &str) -> Option<String> {
-    // A day, or a day and a time with a space between: no T, no Z, no fractions.
-    let plain = text
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b' '));
-    let local: jiff::civil::DateTime = text.parse().ok().filter(|_| plain)?;
-    let zoned = local.in_tz(zone).ok()?;
-    let utc = zoned.timestamp().strftime("%Y-%m-%d %H:%M:%S");
-    Some(utc.to_string())
-}
-
-/// A cell's text as the field's kind, or what is wrong with it.
-fn value(
-    store: &Store,
-    zone: &str,
-    cell: &Cell,
-    text: &str,
-    parent: Option<&str>,
-) -> Result<Value, String> {
-    let label = parent.map_or_else(
-        || cell.field.label.to_owned(),
-        |parent| format!("{parent}/{}", cell.field.label),
-    );
-    match cell.field.kind {
-        Kind::Text | Kind::Day => Ok(json!(text)),
-        Kind::Moment => utc(text, zone).map(|moment| json!(moment)).ok_or_else(|| {
-            format!("'{text}' does not seem to be a valid datetime for field '{label}'")
-        }),
-        Kind::Flag => Ok(json!(!matches!(
-            text.to_lowercase().as_str(),
-            "0" | "false" | "no"
-        ))),
-        Kind::Number => text
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite())
-            .map(|number| json!(super::store::round(number)))
-            .ok_or_else(|| format!("'{text}' does not seem to be a number for field '{label}'")),
-        Kind::Whole => text
-            .parse::<i64>()
-            .map(|number| json!(number))
-            .map_err(|_| format!("'{text}' does not seem to be an integer for field '{label}'")),
-        Kind::One(to) if cell.by_id => {
-            let id: i64 = text
-                .parse()
-                .map_err(|_| format!("Invalid database id '{text}' for the field '{label}'"))?;
-            match store.row(to, id) {
-                Some(_) => Ok(json!(id)),
-                None => Err(format!(
-                    "No matching record found for database id '{text}' in field '{label}'"
-                )),
-            }
-        }
-        Kind::One(to) => store
-            .table(to)
-            .find(|(id, _)| store.display_name(to, *id) == text)
-            .map(|(id, _)| json!(id))
-            .ok_or_else(|| {
-                format!("No matching record found for name '{text}' in field '{label}'")
-            }),
-        Kind::Many(..) => Err(format!("'{text}' is not understood in {}", cell.model)),
-    }
 }
 
 /// What a record comes to, decided before anything is written.
