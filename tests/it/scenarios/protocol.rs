@@ -30,6 +30,7 @@ mod goods;
 mod json_rpc;
 mod load;
 mod older;
+mod older_rows;
 mod orders;
 mod validate;
 

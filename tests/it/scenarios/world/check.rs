@@ -135,11 +135,13 @@ impl World {
         assert_eq!(pickings.len(), expect.pickings, "{path}: done pickings");
         let body = json!({"ids": pickings, "fields": ["date_done"]});
         let rows = target.ask("stock.picking", "read", body).await;
-        let rows = rows.as_array().expect("pickings").iter();
-        let mut found: Vec<&str> = rows.filter_map(|row| row["date_done"].as_str()).collect();
+        let rows = rows.as_array().expect("pickings");
+        let times = rows.iter().filter_map(|row| row["date_done"].as_str());
+        let mut found: Vec<&str> = times.collect();
         found.sort_unstable();
         if let Some(done) = &expect.done {
             assert_eq!(&found, done, "{path}: true times");
+            check_parts(target, rows.as_slice(), path).await;
         }
         if expect.done_now {
             let past = |time: SignedDuration| {
@@ -245,6 +247,21 @@ impl World {
             quantity: line["quantity_product_uom"].as_f64().unwrap_or_default(),
             lot: line["lot_id"][1].as_str().unwrap_or_default().to_owned(),
             package: named.map_or(package, |(name, _)| name.as_str()).to_owned(),
+        }
+    }
+}
+
+/// What a picking moved has its time: what reads stock as of a time looks at the moves and the lines.
+async fn check_parts(target: &Target, pickings: &[Value], path: &str) {
+    for picking in pickings {
+        for model in ["stock.move", "stock.move.line"] {
+            let domain = json!([["picking_id", "=", picking["id"]], ["state", "=", "done"]]);
+            let body = json!({"domain": domain, "fields": ["date"]});
+            let parts = target.ask(model, "search_read", body).await;
+            for part in parts.as_array().expect("parts") {
+                let (found, wanted) = (&part["date"], &picking["date_done"]);
+                assert_eq!(found, wanted, "{path}: the time of a {model}");
+            }
         }
     }
 }
