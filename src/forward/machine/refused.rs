@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Step};
 use super::{Machine, backoff};
+use crate::forward::faults::describe_refusal;
 use crate::outcome::{Outcome, code};
 
 impl Machine {
@@ -40,7 +41,8 @@ impl Machine {
             return;
         }
         if named.is_empty() && batch.documents.len() == 1 {
-            named.push((0, message.to_owned()));
+            let lines = batch.documents[0].transfer.lines.len();
+            named.push((0, describe_refusal(message.to_owned(), lines)));
         }
         if named.is_empty() {
             return self.halve();

@@ -49,6 +49,7 @@ pub struct Client {
     manner: Option<Manner>,
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
+    is_key_given: bool,
     /// The id of the key's user, which `/jsonrpc` wants.
     uid: Option<i64>,
     server_time: Option<Timestamp>,
@@ -108,6 +109,7 @@ impl Client {
             manner: None,
             key_file: config.api_key_file.clone(),
             key: None,
+            is_key_given: false,
             uid: None,
             server_time: None,
             company: None,
@@ -116,6 +118,14 @@ impl Client {
             has_dates: None,
             has_sales: None,
         })
+    }
+
+    /// With a key that was read already: no file is read.
+    #[must_use]
+    pub fn with_key(mut self, key: SecretString) -> Self {
+        self.key = Some(key);
+        self.is_key_given = true;
+        self
     }
 
     /// Calls `model.method` with the named parameters in `body`, and reads the answer as `T`.
@@ -187,7 +197,7 @@ impl Client {
             answer,
             Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. }))
         );
-        if !refused {
+        if !refused || self.is_key_given {
             return answer;
         }
         // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.

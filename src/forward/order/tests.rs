@@ -7,6 +7,7 @@ mod undo;
 
 use super::*;
 use crate::config::{Over, Under};
+use crate::forward::odoo::Lots;
 use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
@@ -410,6 +411,70 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
     assert_eq!(
         (decided(Over::Ask).as_str(), decided(Over::Refuse).as_str()),
         ("posted", code::OVER_PICKED)
+    );
+}
+
+#[test]
+fn the_faults_of_all_lines_are_named_at_once() {
+    let refused = |rules: &config::Orders, picking, lines| {
+        let mut odoo = Odoo::with(vec![picking]);
+        match run(&mut odoo, pick(lines), rules, &[]) {
+            Outcome::Refused { reason, .. } => (reason.code, reason.message),
+            other => panic!("{other:?}"),
+        }
+    };
+    let ask = config::Orders::default();
+    let lines = vec![line(3, 1), line(1, 6), line(2, 1), line(3, 2), line(1, 1)];
+    let (first, message) = refused(&ask, delivery(&[(1, 5)]), lines);
+    assert_eq!(first, code::NOT_ON_ORDER);
+    assert!(
+        message.starts_with("WH/OUT/1 has no line for product id 3: "),
+        "{message}"
+    );
+    assert!(
+        message.contains(
+            "; also line 2: WH/OUT/1 asks for 5 of Product 1, 0 are there already, and here are 7: "
+        ),
+        "{message}"
+    );
+    assert!(
+        message.contains("; also line 3: WH/OUT/1 has no line for product id 2"),
+        "{message}"
+    );
+
+    // Odoo has reserved two of each.
+    let mut little = delivery(&[(1, 5), (2, 5)]);
+    for reserved in &mut little.lines {
+        reserved.quantity = 2.into();
+    }
+    let (first, message) = refused(&ask, little, vec![line(1, 3), line(2, 2), line(2, 1)]);
+    assert_eq!(first, code::BIN_REQUIRED);
+    assert!(
+        message.starts_with("in which bin did Product 1 lie?"),
+        "{message}"
+    );
+    assert!(
+        message.contains("; also line 3: in which bin did Product 2 lie?"),
+        "{message}"
+    );
+
+    let new = |name: &str| OrderLine {
+        lot: LotRef::New {
+            name: name.to_owned(),
+            dates: None,
+        },
+        from: Some(10),
+        ..line(1, 1)
+    };
+    let off = SeenPicking {
+        lots: Lots::Off,
+        ..delivery(&[(1, 5)])
+    };
+    let (first, message) = refused(&ask, off, vec![new("L1"), new("L2")]);
+    assert_eq!(first, code::LOTS_OFF);
+    assert!(
+        message.contains("\"L1\"") && message.contains("also line 2: "),
+        "{message}"
     );
 }
 
