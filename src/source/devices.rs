@@ -25,8 +25,9 @@ use thiserror::Error;
 use crate::capture::Settings;
 use crate::config::Language;
 use crate::decode::profile::Profile;
+use crate::decode::profiles;
 use crate::event::Name;
-use crate::source::{LastLists, profiles};
+use crate::source::LastLists;
 pub use list::{DeviceList, Devices, Told};
 
 /// The name of its copy.

@@ -20,8 +20,9 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use crate::decode::profile::{Connection, Fault, Profile, Usb};
+use crate::decode::profiles;
 use crate::event::{Name, TEXT_BYTES_MAX};
-use crate::source::{LastLists, profiles};
+use crate::source::LastLists;
 
 /// The name of its copy.
 const KIND: &str = "scanners";
