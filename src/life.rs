@@ -22,6 +22,9 @@ const DRAIN: Duration = Duration::from_millis(8_500);
 /// The code of the alarm while the gateway runs with the last configuration that ran.
 const CONFIG_ALARM: &str = "configuration";
 
+/// The code of the alarm from the first start with another site to the next start.
+const SITE_ALARM: &str = "site-changed";
+
 /// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration that
 /// ran, and not the one that is written.
 /// `state_directory` is that of systemd.
@@ -46,7 +49,14 @@ pub async fn run(
     let mut daemon = start(&loaded).await?;
     match &instead {
         Some(instead) => daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm())),
-        None => keep(loaded, state_directory).await,
+        None => {
+            let change = last::site_change(&loaded);
+            if let Some(change) = &change {
+                warn!("{change}");
+            }
+            daemon.board().alarm(SITE_ALARM, change);
+            keep(loaded, state_directory).await;
+        }
     }
     tell(NotifyState::Ready);
 

@@ -171,6 +171,18 @@ pub fn find_of(loaded: &Loaded) -> Result<Last, NoLast> {
     open(&loaded.config.data_dir.join(FILE), &loaded.main)
 }
 
+/// What people are to know where the site is another one than at the last start.
+#[must_use]
+pub fn site_change(loaded: &Loaded) -> Option<String> {
+    let last = find_of(loaded).ok()?;
+    let (before, now) = (&last.loaded.config.site, &loaded.config.site);
+    (before != now).then(|| {
+        format!(
+            "site was {before} at the last start and is {now} now: documents that wait were made for {before}, and what devices publish under {before} is rejected. Set site back to {before}, or have the devices publish under {now}"
+        )
+    })
+}
+
 fn open(file: &Path, main: &Path) -> Result<Last, NoLast> {
     let unusable = |why: String| NoLast::Unusable {
         file: file.to_owned(),
@@ -349,6 +361,21 @@ mod tests {
         // Another gateway's copy is another file.
         let other = dir.path().join("other.toml");
         assert!(matches!(find(&other, &variables), Err(NoLast::Never)));
+    }
+
+    #[test]
+    fn another_site_than_at_the_last_start_is_told() {
+        let (_dir, main) = directory();
+        let ran = load(&main, &[]).unwrap();
+        assert_eq!(site_change(&ran), None);
+        keep(&ran, None).unwrap();
+        assert_eq!(site_change(&ran), None);
+        fs::write(&main, MAIN.replace("ams1", "ams2")).unwrap();
+        let text = site_change(&load(&main, &[]).unwrap()).unwrap();
+        assert!(
+            text.contains("was ams1") && text.contains("is ams2"),
+            "{text}"
+        );
     }
 
     #[test]

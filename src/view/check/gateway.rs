@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{Credentials, Finding, Level};
 use crate::choice::{self, Otherwise};
 use crate::clock;
-use crate::config::Loaded;
+use crate::config::{Loaded, last};
 use crate::opens;
 
 /// What `check` has found.
@@ -35,6 +35,7 @@ pub async fn gateway(loaded: &Loaded, credentials: &Credentials, socket: &Path) 
     let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
     let warnings = loaded.warnings.iter();
     findings.extend(warnings.map(|warning| Finding::warn(warning, "")));
+    findings.extend(last::site_change(loaded).map(|what| Finding::warn(what, "")));
     let opened = opens::open_all(config, running);
     let faults = opens::preventing(&opened);
     let reads_broker = opened
