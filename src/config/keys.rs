@@ -139,7 +139,13 @@ impl Reader {
             "an address and port such as 127.0.0.1:9464, 0.0.0.0:1883 or [::]:1883".to_owned();
         if let Some(Value::Integer(port)) = self.written.get(key).map(|it| &it.value) {
             let name = key.rsplit('.').next().unwrap_or(key);
-            accepted.push_str(&format!(", in quotes: {name} = \"0.0.0.0:{port}\""));
+            // Anyone who reaches the metrics can read them.
+            let host = if name == "metrics" {
+                "127.0.0.1"
+            } else {
+                "0.0.0.0"
+            };
+            accepted.push_str(&format!(", in quotes: {name} = \"{host}:{port}\""));
         }
         self.parsed(key, &accepted, |text| SocketAddr::from_str(text).ok())
     }
