@@ -145,7 +145,7 @@ impl Reader {
             } else {
                 "0.0.0.0"
             };
-            accepted.push_str(&format!(", in quotes: {name} = \"{host}:{port}\""));
+            accepted = format!("{accepted}, in quotes: {name} = \"{host}:{port}\"");
         }
         self.parsed(key, &accepted, |text| SocketAddr::from_str(text).ok())
     }

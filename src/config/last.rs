@@ -99,6 +99,7 @@ fn identity(main: &Path) -> PathBuf {
 }
 
 /// The state directory that systemd has made for the service (systemd.exec(5), `StateDirectory=`).
+#[must_use]
 pub fn state_directory(environment: &[(String, String)]) -> Option<PathBuf> {
     let (_, paths) = environment
         .iter()

@@ -115,8 +115,8 @@ fn share_port(one: SocketAddr, other: SocketAddr) -> bool {
 
 /// Whether the socket would lie where `data_dir`, a directory above it or a file in it is.
 fn takes_path_of_data(socket: &Path, data_dir: &Path) -> bool {
-    let is_file = |name: &&str| socket == data_dir.join(name);
-    data_dir.starts_with(socket) || DATA_FILES.iter().any(|name| is_file(&name))
+    let is_file = |name: &str| socket == data_dir.join(name);
+    data_dir.starts_with(socket) || DATA_FILES.iter().any(|name| is_file(name))
 }
 
 fn site(reader: &mut Reader) -> Option<Name> {

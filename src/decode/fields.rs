@@ -96,7 +96,7 @@ pub(super) struct Raw<'a> {
 /// The first field of an object that seems to be a quantity under another name: `qty`, `Quantity`,
 /// `quanity`. It would be ignored as unknown, and the quantity would be 1.
 pub(super) fn quantity_under_another_name(object: &str) -> Option<String> {
-    let fields: BTreeMap<Cow<'_, str>, IgnoredAny> = serde_json::from_str(object).ok()?;
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
     let seems = |name: &str| {
         let name = name.to_ascii_lowercase();
         name == "qty" || name == "quantity" || is_typo(&name, "quantity")
