@@ -47,16 +47,15 @@ pub async fn run(
         warn!("{warning}");
     }
     let mut daemon = start(&loaded).await?;
-    match &instead {
-        Some(instead) => daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm())),
-        None => {
-            let change = last::site_change(&loaded);
-            if let Some(change) = &change {
-                warn!("{change}");
-            }
-            daemon.board().alarm(SITE_ALARM, change);
-            keep(loaded, state_directory).await;
+    if let Some(instead) = &instead {
+        daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm()));
+    } else {
+        let change = last::site_change(&loaded);
+        if let Some(change) = &change {
+            warn!("{change}");
         }
+        daemon.board().alarm(SITE_ALARM, change);
+        keep(loaded, state_directory).await;
     }
     tell(NotifyState::Ready);
 

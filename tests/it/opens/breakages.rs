@@ -113,6 +113,7 @@ const HAND: &str = "[scanners.hand]\nprofile = \"generic-hid\"\nport = \"keys\"\
 
 pub fn all() -> Vec<Breakage> {
     let mut all = of_the_gateway();
+    all.extend(of_odoo());
     all.extend(of_listen());
     all.extend(of_the_broker());
     all.extend(of_scanners());
@@ -202,6 +203,11 @@ fn of_the_gateway() -> Vec<Breakage> {
                 fs::write(place.path("config.toml"), text.replace(&metrics, &same)).unwrap();
             }),
         ),
+    ]
+}
+
+fn of_odoo() -> Vec<Breakage> {
+    vec![
         of("odoo.ca", "ca.pem", Holds, remove("ca.pem")),
         of("odoo.ca", "ca.pem", Holds, write("ca.pem", "no PEM")),
         of("odoo.api_key_file", "odoo.key", Holds, remove("odoo.key")),
