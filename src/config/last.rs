@@ -18,7 +18,7 @@ use super::read::{Loaded, understand};
 use super::written::{self, Map, Origin, Written};
 
 /// In `data_dir`.
-pub const FILE: &str = "last-config.toml";
+pub const FILE: &str = super::meaning::LAST_CONFIG;
 /// A file of another version is not used.
 const VERSION: u32 = 1;
 const FILE_BYTES_MAX: u64 = 4 << 20;

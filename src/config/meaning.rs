@@ -15,13 +15,17 @@ use super::{
 use crate::event::Name;
 
 pub(super) const DATA_DIR: &str = "/var/lib/stockrelay";
+/// The last configuration that ran, in `data_dir`.
+pub(super) const LAST_CONFIG: &str = "last-config.toml";
 /// What the gateway makes in `data_dir`.
-const DATA_FILES: [&str; 5] = [
+const DATA_FILES: [&str; 7] = [
     "journal.redb",
     "journal.ballast",
     "lock",
     "odoo-copy.redb",
-    super::last::FILE,
+    "last-devices.toml",
+    "last-scanners.toml",
+    LAST_CONFIG,
 ];
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
 /// `sockaddr_un` holds 108 bytes with the one that ends the path (unix(7)).
