@@ -18,6 +18,7 @@ impl Fault {
         let reason = Reason {
             code: code.to_owned(),
             message: message.into(),
+            lines: Vec::new(),
         };
         Self { line, reason }
     }
@@ -27,12 +28,21 @@ impl Fault {
 pub fn join(mut faults: Vec<Fault>) -> Option<Reason> {
     faults.sort_by_key(|fault| fault.line);
     let mut faults = faults.into_iter();
-    let first = faults.next()?.reason;
-    Some(extend(first, faults.collect()))
+    let Fault { line, reason } = faults.next()?;
+    Some(extend(reason.at(line), faults.collect()))
 }
 
-/// Adds faults of other lines to a reason.
-pub fn extend(first: Reason, others: Vec<Fault>) -> Reason {
+/// Adds faults of other lines to a reason. Without an other one it stays as it is.
+pub fn extend(mut first: Reason, others: Vec<Fault>) -> Reason {
+    if !others.is_empty() && first.lines.is_empty() {
+        first.lines.push(first.of(None));
+    }
+    for Fault { line, reason } in &others {
+        let fault = reason.of(Some(*line));
+        if !first.lines.contains(&fault) {
+            first.lines.push(fault);
+        }
+    }
     let mut same = Vec::new();
     let mut messages: Vec<(String, Vec<usize>)> = Vec::new();
     for Fault { line, reason } in others {

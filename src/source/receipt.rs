@@ -1,11 +1,15 @@
 //! Receipts: what became of an event, told to its device. `docs/mqtt.md` has the fields.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Verdict;
 use crate::event::EventFlag;
 use crate::journal::Accepted;
+
+/// Characters of a text for people: devices with small buffers refuse larger messages, and a client
+/// of MQTT 5 with a Maximum Packet Size never gets them.
+const TEXT_CHARS_MAX: usize = 300;
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
@@ -25,12 +29,13 @@ pub enum Receipt<'a> {
         /// None: it was so in Odoo already, and no picking was needed.
         odoo: Option<&'a str>,
         /// What Odoo did with what was missing of an order.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cut_some")]
         note: Option<&'a str>,
     },
     Refused {
         id: Option<&'a str>,
         code: &'a str,
+        #[serde(serialize_with = "cut")]
         message: &'a str,
     },
 }
@@ -69,6 +74,49 @@ impl Receipt<'_> {
             Accepted::Rejected { code, message } => {
                 Receipt::Refused { id, code, message }.to_bytes()
             }
+        }
+    }
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn cut<S: Serializer>(text: &&str, serializer: S) -> Result<S::Ok, S::Error> {
+    if text.chars().nth(TEXT_CHARS_MAX).is_none() {
+        return serializer.serialize_str(text);
+    }
+    let kept = text.chars().take(TEXT_CHARS_MAX - 1);
+    serializer.collect_str(&kept.chain(['…']).collect::<String>())
+}
+
+#[expect(clippy::ref_option, reason = "serde asks for a reference")]
+fn cut_some<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
+    match text {
+        Some(text) => cut(text, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_so_that_a_device_takes_its_receipt() {
+        for (chars, kept) in [(300, 300), (301, 300), (9_000, 300)] {
+            let message = "\u{1}".repeat(chars);
+            let receipt = Receipt::Refused {
+                id: Some("e1"),
+                code: "unknown-product",
+                message: &message,
+            };
+            let bytes = receipt.to_bytes();
+            assert!(bytes.len() < 2_000, "{}", bytes.len());
+            let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            let told = read["message"].as_str().unwrap();
+            assert_eq!(told.chars().count(), kept);
+            assert_eq!(told.ends_with('…'), chars > kept);
         }
     }
 }

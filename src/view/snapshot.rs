@@ -242,11 +242,9 @@ impl Devices {
             .map(|(name, view)| Device { name, view })
             .collect();
         let online = listed.iter().filter(|device| device.view.online).count() as u64;
-        // Stable, so that devices which are alike stay in the order of their names.
-        listed.sort_by_key(|device| {
-            let heard = device.view.last_event.max(device.view.since);
-            std::cmp::Reverse((device.view.online, heard))
-        });
+        // They come by name, and the sort is stable: a row moves when its device comes or goes, not
+        // with each event.
+        listed.sort_by_key(|device| !device.view.online);
         listed.truncate(DEVICES_LISTED_MAX);
         for device in &mut listed {
             device.view.state = device.view.state.take().map(brief);

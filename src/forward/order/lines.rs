@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::target::{self, Target};
 use super::{Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows};
 use crate::config::Over;
-use crate::document::{Reason, answer};
+use crate::document::answer;
 use crate::forward::faults::{self, Fault};
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
@@ -230,10 +230,10 @@ impl Reconciling {
         way: Way,
         lines: &[OrderLine],
     ) -> Vec<Fault> {
-        // Each product with the first line of it.
-        let mut products = BTreeMap::new();
+        // Each product with its lines.
+        let mut products = BTreeMap::<i64, Vec<usize>>::new();
         for (place, line) in lines.iter().enumerate() {
-            products.entry(line.product).or_insert(place);
+            products.entry(line.product).or_default().push(place);
         }
         let mut faults = Vec::new();
         let (over, over_code) = match way {
@@ -242,14 +242,18 @@ impl Reconciling {
         };
         let allowed = over == Over::Allow
             || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
-        for (product, place) in products {
+        for (product, places) in products {
+            let fault = |code: &'static str, message: String| {
+                let places = places.iter();
+                places.map(move |place| Fault::new(*place, code, message.clone()))
+            };
             let Some(ordered) = picking.ordered(product) else {
                 let message = format!(
                     "{} has no line for product id {product}: it has {}",
                     picking.name,
                     rows::said_of(picking)
                 );
-                faults.push(Fault::new(place, code::NOT_ON_ORDER, message));
+                faults.extend(fault(code::NOT_ON_ORDER, message));
                 continue;
             };
             let ours: Decimal = lines
@@ -272,7 +276,7 @@ impl Reconciling {
                     picked.normalize(),
                     ours.normalize()
                 );
-                faults.push(Fault::new(place, over_code, message));
+                faults.extend(fault(over_code, message));
             }
         }
         faults
@@ -281,8 +285,9 @@ impl Reconciling {
 
 /// Parks the document where there are faults.
 fn park(picking: &SeenPicking, faults: Vec<Fault>) -> Option<Next> {
-    let Reason { code, message } = faults::join(faults)?;
-    Some(refuse(&code, message, Some(picking.named())))
+    let reason = faults::join(faults)?;
+    let odoo = Some(picking.named());
+    Some(Next::Finish(Outcome::Refused { reason, odoo }))
 }
 
 /// New lots that the operation type does not make.

@@ -58,6 +58,13 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         (d.discarded, "discarded"),
     ];
     writeln!(out, "documents  {}", list(&parts, ", "))?;
+    if d.parked > 0 {
+        let parked = grouped(d.parked);
+        writeln!(
+            out,
+            "           {parked} parked: see `stockrelay parked list`"
+        )?;
+    }
     writeln!(out, "lines      {} posted", grouped(status.lines.posted))?;
     if status.oldest_waiting_s > 0.0 {
         writeln!(
@@ -108,8 +115,8 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
 
 /// What the sum of the stored events does not show.
 fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
-    let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
-    writeln!(out, "           besides {}", list(&aside, ", "))?;
+    let (again, rejected) = (counted(e.duplicates, "duplicate"), grouped(e.rejected));
+    writeln!(out, "           besides {again}, {rejected} rejected")?;
     if e.rejected_open > 0 {
         writeln!(
             out,

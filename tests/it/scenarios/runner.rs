@@ -208,6 +208,9 @@ impl Stage {
         for part in &parked.says {
             assert!(message.contains(part), "{place}: {message}");
         }
+        for part in &parked.says_not {
+            assert!(!message.contains(part), "{place}: {message}");
+        }
         let (verb, body) = match (&parked.retry, &parked.edit, &parked.discard) {
             (Some(with), None, None) if with.is_empty() => ("retry", json!({"by": "anna"})),
             (Some(with), None, None) => ("retry", json!({"with": with, "by": "anna"})),
