@@ -594,7 +594,10 @@ fn help_alarms_and_notices_are_read_to_their_end() {
         press(&mut app, "»");
         screens += &shown(&mut app, 40, 10);
     }
-    assert!(app.help && screens.contains("daemon goes on"), "{screens}");
+    assert!(
+        app.help && screens.contains("quit; the daemon"),
+        "{screens}"
+    );
     press(&mut app, "x");
 
     let alarm = "The clock of pda-07 is 3 minutes ahead of the gateway's: set it right on the device, or give it a time server";

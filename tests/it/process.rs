@@ -372,7 +372,15 @@ async fn top_asks_before_it_sends_a_reading_again() {
     let (binary, socket) = (env!("CARGO_BIN_EXE_stockrelay"), process.socket());
     let top = format!("{binary} --socket {} top", socket.display());
     tmux(&[
-        "new-session", "-d", "-x", "40", "-y", "10", "-s", "asks", &top,
+        "new-session",
+        "-d",
+        "-x",
+        "40",
+        "-y",
+        "10",
+        "-s",
+        "asks",
+        &top,
     ]);
     let steps: [(&[&str], &str); 5] = [
         (&[], "rejected reading"),

@@ -316,7 +316,7 @@ pub struct Parked {
     /// Parts of the reason's message.
     #[serde(default)]
     pub says: Vec<String>,
-    /// What is not in it.
+    /// Until none of these is in it.
     #[serde(default)]
     pub says_not: Vec<String>,
     /// With `backorder`, `no-backorder` or `allow`, or with nothing.
