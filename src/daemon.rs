@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::{self, Capture};
+use crate::choice::Unusable;
 use crate::config::Config;
 use crate::flow;
 use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
-use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::journal::{Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
@@ -44,8 +45,8 @@ const FRESH_REFRESHES: u32 = 10;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// Every fault of [`opens`] that prevents the start.
-    #[error("{}", .0.join("\n"))]
-    Opens(Vec<String>),
+    #[error("{0}")]
+    Opens(Unusable),
     /// A fault of ours.
     #[error("opening the files in data_dir broke off: {0}")]
     Broke(String),
@@ -67,7 +68,11 @@ impl StartError {
     /// Whether another start ends in the same way, because of the journal's file.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Journal(error) if error.is_damage())
+        match self {
+            Self::Journal(error) => error.is_damage(),
+            Self::Read(error) => matches!(error, JournalError::Damaged(_)),
+            _ => false,
+        }
     }
 }
 
@@ -90,11 +95,11 @@ impl Daemon {
         tls::install_provider();
         // Opening reads files: not on a thread that serves.
         let looked_at = config.clone();
-        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at))
+        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at, None))
             .await
             .map_err(|error| StartError::Broke(error.to_string()))?;
         if !faults.is_empty() {
-            return Err(StartError::Opens(faults));
+            return Err(StartError::Opens(Unusable::Opens(faults)));
         }
         let board = Board::new();
         let (journal, writer) = open_journal(&config).await?;
@@ -209,10 +214,20 @@ impl Daemon {
         &self.board
     }
 
-    /// Resolves when the daemon cannot go on: its journal has stopped, or a part ended that must not.
+    /// The damage of the journal's file that a part met first; `None` while no part met any.
+    #[must_use]
+    pub fn damage(&self) -> watch::Receiver<Option<Damage>> {
+        self.journal.damage()
+    }
+
+    /// Resolves when the daemon cannot go on: its journal is damaged or has stopped, or a part ended that must not.
     /// The process is to exit then, so that it is started anew.
     pub async fn failed(&mut self) -> String {
+        let mut damage = self.damage();
         tokio::select! {
+            // A part that meets damage may end because of it.
+            biased;
+            Ok(_) = damage.wait_for(Option::is_some) => "the journal is damaged".to_owned(),
             () = async { while self.totals.changed().await.is_ok() {} } => "the journal has stopped".to_owned(),
             Some(ended) = self.parts.join_next() => match ended {
                 Ok(part) => format!("{part} has ended"),

@@ -391,7 +391,7 @@ impl Reason {
 }
 
 /// The picking that Odoo was seen to hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OdooRef {
     pub id: i64,
     /// Its name, such as `WH/INT/00042`.

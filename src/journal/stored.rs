@@ -8,6 +8,7 @@ mod book;
 mod device_clock;
 mod document;
 mod event;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -21,9 +22,9 @@ pub use book::{counts_in, counts_out, spans_in, spans_out};
 pub use device_clock::{device_clock_in, device_clock_out};
 pub use document::{audit_in, audit_out, document_in, document_out, progress_in, progress_out};
 pub use event::{event_in, event_out};
+pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
-use crate::document::State;
 use crate::event::{Name, Rejection};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
@@ -192,12 +193,12 @@ pub struct Kept {
 
 pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
     let totals = &kept.totals;
-    let states = State::COUNTED.map(|state| {
+    let states = StateV1::COUNTED.map(|state| {
         let StateTotals {
             documents,
             lines,
             events,
-        } = totals.of(state);
+        } = totals.of(state.into());
         (documents, lines, events)
     });
     let plain = TotalsV1 {
@@ -239,8 +240,8 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
         settled: stored.settled,
         ..Totals::default()
     };
-    for (state, (documents, lines, events)) in State::COUNTED.into_iter().zip(stored.states) {
-        if let Some(place) = totals.of_mut(state) {
+    for (state, (documents, lines, events)) in StateV1::COUNTED.into_iter().zip(stored.states) {
+        if let Some(place) = totals.of_mut(state.into()) {
             *place = StateTotals {
                 documents,
                 lines,

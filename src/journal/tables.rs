@@ -1,6 +1,11 @@
 //! The tables of the journal's file, `journal.redb`. Values are the stored forms of `stored.rs`.
 
+use std::ops::RangeInclusive;
+
 use redb::TableDefinition;
+
+use super::stored::StateV1;
+use crate::document::State;
 
 /// `seq` → event. Only ever appended to, and pruned from the front.
 pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
@@ -39,7 +44,7 @@ pub const DOCUMENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("documen
 pub const PROGRESS: TableDefinition<u64, &[u8]> = TableDefinition::new("progress");
 /// Key → number.
 pub const DOCUMENT_KEYS: TableDefinition<[u8; 16], u64> = TableDefinition::new("document_keys");
-/// (state, number) → nothing: the queues.
+/// (number of the [`StateV1`], number of the document) → nothing: the queues.
 pub const BY_STATE: TableDefinition<(u8, u64), ()> = TableDefinition::new("by_state");
 /// (number, step) → audit record.
 pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audit");
@@ -51,3 +56,13 @@ pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.
 pub const NO_DOCUMENT: u64 = 0;
+
+/// The key of a document in [`BY_STATE`].
+pub fn by_state_key(state: State, number: u64) -> (u8, u64) {
+    (StateV1::from(state).number(), number)
+}
+
+/// The keys in [`BY_STATE`] of all documents in this state, from a number on.
+pub fn in_state(state: State, from: u64) -> RangeInclusive<(u8, u64)> {
+    by_state_key(state, from)..=by_state_key(state, u64::MAX)
+}

@@ -367,9 +367,9 @@ impl<'a> Transaction<'a> {
             .insert(number, stored::progress_in(progress)?.as_slice())?;
         let mut by_state = self.write.open_table(tables::BY_STATE)?;
         if let Some(before) = before {
-            by_state.remove((before as u8, number))?;
+            by_state.remove(tables::by_state_key(before, number))?;
         }
-        by_state.insert((progress.state as u8, number), ())?;
+        by_state.insert(tables::by_state_key(progress.state, number), ())?;
         let mut audit = self.write.open_table(tables::AUDIT)?;
         let last = audit
             .range((number, 0)..=(number, u32::MAX))?
@@ -454,9 +454,7 @@ impl<'a> Transaction<'a> {
 
     fn in_state(&self, state: State, limit: usize) -> Result<Vec<u64>, Fatal> {
         let by_state = self.write.open_table(tables::BY_STATE)?;
-        let numbers = by_state
-            .range((state as u8, 0)..=(state as u8, u64::MAX))?
-            .take(limit);
+        let numbers = by_state.range(tables::in_state(state, 0))?.take(limit);
         numbers.map(|entry| Ok(entry?.0.value().1)).collect()
     }
 
@@ -490,7 +488,7 @@ impl<'a> Transaction<'a> {
         }
         self.write
             .open_table(tables::BY_STATE)?
-            .remove((state as u8, number))?;
+            .remove(tables::by_state_key(state, number))?;
         self.write
             .open_table(tables::AUDIT)?
             .retain_in((number, 0)..=(number, u32::MAX), |_, _| false)?;

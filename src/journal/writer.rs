@@ -13,10 +13,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use redb::{Database, Durability};
+use redb::Durability;
 use tokio::sync::{mpsc, watch};
 
 use super::budget::Budget;
+use super::damage::OpenFile;
 use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
@@ -32,7 +33,7 @@ pub const GROUP_EVENTS_MAX: usize = 4_096;
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 
 pub(super) struct Writer {
-    pub database: Arc<Database>,
+    pub database: Arc<OpenFile>,
     pub ids: Arc<RwLock<Ids>>,
     pub kept: Kept,
     pub held: Held,
@@ -74,9 +75,7 @@ impl Writer {
             {
                 enqueue(&mut waiting, &mut closing, next);
             }
-            self.commit(&mut waiting).inspect_err(|error| {
-                tracing::error!("the journal stops: {error}");
-            })?;
+            self.commit(&mut waiting)?;
         }
         // The file itself closes when the last reader has gone, too.
         drop(self);

@@ -68,6 +68,31 @@ pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
     options::options(config, site).map(drop)
 }
 
+/// Logs in at the broker once, with a client id of its own: the session of a gateway that runs stays
+/// as it is. The error is in the words of the source's status.
+pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> {
+    let mut options = options::options(config, site).map_err(|error| error.to_string())?;
+    options
+        .set_client_id(format!("{}-check", options.client_id()))
+        .set_clean_session(true);
+    let (host, port) = options.broker_address();
+    let (client, mut eventloop) = AsyncClient::new(options, 1);
+    eventloop
+        .network_options
+        .set_connection_timeout(CONNECT_TIMEOUT_S);
+    loop {
+        match eventloop.poll().await {
+            Ok(Event::Incoming(Incoming::ConnAck(_))) => break,
+            Ok(_) => {}
+            Err(error) => return Err(describe(&error, &format!("{host}:{port}"))),
+        }
+    }
+    // Says goodbye, where the broker still listens.
+    drop(client.try_disconnect());
+    drop(eventloop.poll().await);
+    Ok(())
+}
+
 /// The client, before it runs.
 pub struct Broker {
     driver: Driver,

@@ -27,4 +27,5 @@ mod scenarios;
 mod serial;
 mod shares;
 mod shipped;
+mod systemd;
 mod trial;

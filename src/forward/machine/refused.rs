@@ -35,6 +35,11 @@ impl Machine {
             batch.step = Step::ReadBack;
             return;
         }
+        if batch.step == Step::Validate && batch.documents.len() == 1 {
+            batch.refusal = Some(message.to_owned());
+            batch.step = Step::Refused;
+            return;
+        }
         if named.is_empty() && batch.documents.len() == 1 {
             let lines = batch.documents[0].transfer.lines.len();
             named.push((0, describe_refusal(message.to_owned(), lines)));
@@ -87,7 +92,12 @@ impl Machine {
         if first.documents.len() > 1 {
             first.part = true;
             let documents = first.documents.split_off(first.documents.len().div_ceil(2));
-            self.work.push(Batch { documents, ..first }.skipping());
+            let second = Batch {
+                documents,
+                refusal: None,
+                ..first
+            };
+            self.work.push(second.skipping());
         }
         self.work.push(first.skipping());
     }

@@ -181,6 +181,7 @@ impl Client {
 
     /// Posts them. Whether it did is for [`Client::set_done`] to read back.
     pub async fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+        self.set_missing_demands(ids).await?;
         let body = json!({"ids": ids, "context": self.validate_context()});
         let _: Value = self.call("stock.picking", "button_validate", &body).await?;
         Ok(())

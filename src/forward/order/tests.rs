@@ -2,6 +2,7 @@
 
 mod identity;
 mod interleaved;
+mod ship;
 mod undo;
 
 use super::*;
@@ -178,6 +179,18 @@ impl Odoo {
     }
 }
 
+fn write_shipment(picking: &mut SeenPicking, shipment: &Shipment, note: Option<&String>) {
+    if shipment.carrier_ref.is_some() {
+        picking.carrier_ref.clone_from(&shipment.carrier_ref);
+    }
+    if !picking.forgets_weight {
+        picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
+    }
+    if let Some(note) = note {
+        picking.note = Some(note.clone());
+    }
+}
+
 /// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were done.
 fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
     if !job.again {
@@ -258,14 +271,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 shipment,
                 note,
             } => {
-                let picking = odoo.picking(*picking);
-                if shipment.carrier_ref.is_some() {
-                    picking.carrier_ref.clone_from(&shipment.carrier_ref);
-                }
-                picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
-                if note.is_some() {
-                    picking.note.clone_from(note);
-                }
+                write_shipment(odoo.picking(*picking), shipment, note.as_ref());
             }
         }
         if lost.contains(&call) {
@@ -670,36 +676,6 @@ fn all_that_was_picked_goes_into_one_package_once() {
 }
 
 #[test]
-fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
-    let rules = config::Orders::default();
-    let shipment = Shipment {
-        carrier_ref: Some("1Z9".to_owned()),
-        weight_kg: Some("2.5".parse().unwrap()),
-        parcels: Some(2),
-    };
-    for state in ["assigned", "done"] {
-        for lost in 0..4 {
-            let mut picking = delivery(&[(1, 5)]);
-            picking.state = state.to_owned();
-            let mut odoo = Odoo::with(vec![picking]);
-            let outcome = run(
-                &mut odoo,
-                job(Task::Ship(shipment.clone())),
-                &rules,
-                &[lost],
-            );
-            assert!(
-                matches!(outcome, Outcome::Posted { .. }),
-                "{state} {lost}: {outcome:?}"
-            );
-            let picking = odoo.picking(1);
-            assert_eq!(picking.carrier_ref.as_deref(), Some("1Z9"));
-            assert_eq!(picking.note.as_deref(), Some("<p>Parcels: 2</p>"));
-        }
-    }
-}
-
-#[test]
 fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
     let rules = config::Orders::default();
     let step = |id, kind: &str, state: &str, product| SeenPicking {
@@ -721,28 +697,6 @@ fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
         panic!()
     };
     assert_eq!(on.id, 3);
-}
-
-#[test]
-fn a_weight_that_was_told_before_the_goods_stays() {
-    let rules = config::Orders::default();
-    let told = Shipment {
-        weight_kg: Some("2.5".parse().unwrap()),
-        ..Shipment::default()
-    };
-    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
-    run(&mut odoo, job(Task::Ship(told.clone())), &rules, &[]);
-    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    run(&mut odoo, job(Task::PackAll { package: 33 }), &rules, &[]);
-    let rest = OrderJob {
-        key: DocumentKey([8; 16]),
-        ..pick(vec![line(1, 3)])
-    };
-    run(&mut odoo, rest, &rules, &[]);
-    assert_eq!(
-        (odoo.picking(1).weight_kg, odoo.picking(1).state.as_str()),
-        (told.weight_kg, "done")
-    );
 }
 
 #[test]

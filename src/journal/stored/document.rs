@@ -5,10 +5,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::document::{
-    Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
-};
+use super::{BadRecord, DecimalV1, StateV1, bad, decode, encode, time};
+use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
 use crate::journal::AuditRecord;
 
 #[derive(Serialize, Deserialize)]
@@ -463,11 +461,24 @@ enum StoredProgress {
 
 #[derive(Serialize, Deserialize)]
 struct ProgressV1 {
-    state: State,
+    /// Of [`StateV1`].
+    state: u8,
     attempts: u32,
-    reason: Option<Reason>,
-    odoo: Option<OdooRef>,
+    reason: Option<ReasonV1>,
+    odoo: Option<OdooRefV1>,
     since_us: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReasonV1 {
+    code: String,
+    message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OdooRefV1 {
+    id: i64,
+    name: String,
 }
 
 #[derive(Default, PartialEq, Serialize, Deserialize)]
@@ -479,10 +490,16 @@ struct ProgressMoreV2 {
 
 pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
     let first = ProgressV1 {
-        state: progress.state,
+        state: StateV1::from(progress.state).number(),
         attempts: progress.attempts,
-        reason: progress.reason.clone(),
-        odoo: progress.odoo.clone(),
+        reason: progress.reason.clone().map(|reason| ReasonV1 {
+            code: reason.code,
+            message: reason.message,
+        }),
+        odoo: progress.odoo.clone().map(|odoo| OdooRefV1 {
+            id: odoo.id,
+            name: odoo.name,
+        }),
         since_us: progress.since.as_microsecond(),
     };
     let more = ProgressMoreV2 {
@@ -507,10 +524,16 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
         StoredProgress::V3(stored, more, undone) => (stored, more, undone),
     };
     Ok(Progress {
-        state: stored.state,
+        state: StateV1::try_from(stored.state)?.into(),
         attempts: stored.attempts,
-        reason: stored.reason,
-        odoo: stored.odoo,
+        reason: stored.reason.map(|reason| Reason {
+            code: reason.code,
+            message: reason.message,
+        }),
+        odoo: stored.odoo.map(|odoo| OdooRef {
+            id: odoo.id,
+            name: odoo.name,
+        }),
         since: time("progress", stored.since_us)?,
         plan: more.plan,
         decision: more.decision,
