@@ -1,7 +1,7 @@
 //! Receipts: what became of an event, told to its device. `docs/mqtt.md` has the fields.
 
 use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::Verdict;
 use crate::event::EventFlag;
@@ -29,13 +29,12 @@ pub enum Receipt<'a> {
         /// None: it was so in Odoo already, and no picking was needed.
         odoo: Option<&'a str>,
         /// What Odoo did with what was missing of an order.
-        #[serde(skip_serializing_if = "Option::is_none", serialize_with = "cut_some")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<&'a str>,
     },
     Refused {
         id: Option<&'a str>,
         code: &'a str,
-        #[serde(serialize_with = "cut")]
         message: &'a str,
     },
 }
@@ -43,6 +42,35 @@ pub enum Receipt<'a> {
 impl Receipt<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
+        let text = match self {
+            Self::Refused { message, .. } => cut(message),
+            Self::Posted { note, .. } => note.and_then(cut),
+            Self::Stored { .. } => None,
+        };
+        match (self, &text) {
+            (Self::Refused { id, code, .. }, Some(message)) => Receipt::Refused {
+                id: *id,
+                code,
+                message,
+            }
+            .written(),
+            (
+                Self::Posted {
+                    id, document, odoo, ..
+                },
+                Some(note),
+            ) => Receipt::Posted {
+                id,
+                document: document.clone(),
+                odoo: *odoo,
+                note: Some(note),
+            }
+            .written(),
+            _ => self.written(),
+        }
+    }
+
+    fn written(&self) -> Bytes {
         // Strings and numbers alone: serialising them cannot fail.
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         // Thousands may wait for a client that does not read.
@@ -78,24 +106,11 @@ impl Receipt<'_> {
     }
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for a reference"
-)]
-fn cut<S: Serializer>(text: &&str, serializer: S) -> Result<S::Ok, S::Error> {
-    if text.chars().nth(TEXT_CHARS_MAX).is_none() {
-        return serializer.serialize_str(text);
-    }
+/// The text as a receipt has it; `None`: as it is.
+fn cut(text: &str) -> Option<String> {
+    text.chars().nth(TEXT_CHARS_MAX)?;
     let kept = text.chars().take(TEXT_CHARS_MAX - 1);
-    serializer.collect_str(&kept.chain(['…']).collect::<String>())
-}
-
-#[expect(clippy::ref_option, reason = "serde asks for a reference")]
-fn cut_some<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    match text {
-        Some(text) => cut(text, serializer),
-        None => serializer.serialize_none(),
-    }
+    Some(kept.chain(['…']).collect())
 }
 
 #[cfg(test)]

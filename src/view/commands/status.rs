@@ -193,6 +193,21 @@ mod tests {
     use crate::view::snapshot::Source;
 
     #[test]
+    fn one_is_no_plural_and_what_is_parked_has_its_command() {
+        let mut status = Status::default();
+        status.events.duplicates = 1;
+        status.documents.parked = 3;
+        let mut out = Vec::new();
+        write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("besides 1 duplicate, 0 rejected"), "{out}");
+        assert!(
+            out.contains("3 parked: see `stockrelay parked list`"),
+            "{out}"
+        );
+    }
+
+    #[test]
     fn one_screen_says_it_all_and_adds_up() {
         let mut status = Status {
             site: "ams1".to_owned(),
