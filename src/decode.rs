@@ -68,6 +68,23 @@ pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
     part[..part.len().min(REJECTED_BYTES_MAX)].to_vec()
 }
 
+/// The id that a device gave the event in a payload; `None` where that is no single event, or has no
+/// id.
+#[must_use]
+pub fn id_of(payload: &[u8]) -> Option<String> {
+    let text = unwrap(std::str::from_utf8(payload).ok()?).trim_ascii();
+    let event = if text.starts_with('[') {
+        match elements(text, 1).ok()? {
+            (events, 1) => events.first()?.get(),
+            _ => return None,
+        }
+    } else {
+        text
+    };
+    let raw: Raw<'_> = serde_json::from_str(event).ok()?;
+    fields::id(raw.id).ok().flatten()
+}
+
 /// The entries of a payload; an error where not even its parts can be told apart.
 fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     let payload = &reading.payload[..];
