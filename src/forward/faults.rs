@@ -159,6 +159,20 @@ mod tests {
     }
 
     #[test]
+    fn each_line_has_its_own_faults_and_the_document_those_of_all() {
+        let line = |line, reason: &Reason| reason.of(line);
+        let (a, b) = (unknown(0, "A").reason, unknown(2, "B").reason);
+        let joined = join(vec![unknown(0, "A"), unknown(1, "A"), unknown(2, "B")]).unwrap();
+        let own = [line(Some(0), &a), line(Some(1), &a), line(Some(2), &b)];
+        assert_eq!(joined.lines, own);
+        // What is wrong with the order is no line's own.
+        let order = Fault::new(0, "unknown-order", "Odoo has no order O").reason;
+        let both = extend(order.clone(), vec![unknown(2, "B")]);
+        assert_eq!(both.lines, [line(None, &order), line(Some(2), &b)]);
+        assert!(extend(order, Vec::new()).lines.is_empty());
+    }
+
+    #[test]
     fn each_line_with_one_fault_is_named() {
         let first = unknown(0, "A").reason.message;
         let faults = vec![

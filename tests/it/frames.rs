@@ -526,6 +526,11 @@ fn a_large_payload_hides_no_choice() {
     press(&mut app, "G");
     let end = shown(&mut app, 80, 24);
     assert!(end.contains("xEND") && end.contains("Esc close"), "{end}");
+    // The list cuts long payloads. To send what is left of one would lose the rest.
+    assert!(end.contains("More may have come"), "{end}");
+    press(&mut app, "e");
+    assert!(app.dialog.is_none());
+    assert!(shown(&mut app, 80, 24).contains("resend 1 --payload TEXT"));
 }
 
 #[test]

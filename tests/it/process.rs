@@ -385,7 +385,7 @@ async fn top_asks_before_it_sends_a_reading_again() {
     let steps: [(&[&str], &str); 5] = [
         (&[], "rejected reading"),
         (&["Tab", "Tab", "Enter"], "Rejected reading"),
-        (&["End"], "END"),
+        (&["End"], "More may have come"),
         (&["r", "t", "y", "p", "o", "Enter"], "y yes"),
         (&["r", "r", "C-u", "y"], "missing-field: "),
     ];

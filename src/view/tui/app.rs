@@ -327,6 +327,13 @@ impl App {
     /// A decision about a rejected reading.
     fn settle(&mut self, act: Act, rejected: &RejectedView) -> Option<Wish> {
         match act {
+            // What is not shown would be lost.
+            Act::Edit if rejected.may_be_cut() => {
+                let number = rejected.number;
+                self.notice = Some(format!(
+                    "Only the first bytes of it are here. Correct it with `stockrelay rejected resend {number} --payload TEXT`"
+                ));
+            }
             Act::Edit => self.dialog = Some(Dialog::Correct(Correct::new(rejected))),
             Act::Discard => {
                 let shown = self.snapshot.as_ref().map(|(snapshot, _)| snapshot);

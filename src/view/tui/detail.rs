@@ -131,7 +131,7 @@ fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
         plain(&rejected.source),
         rejected.received
     );
-    vec![
+    let mut lines = vec![
         choices_of_rejected(),
         Line::default(),
         Line::styled(plain(&rejected.code), HEADING),
@@ -139,5 +139,9 @@ fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
         Line::styled(from, FAINT),
         Line::default(),
         Line::from(plain(&rejected.payload)),
-    ]
+    ];
+    if rejected.may_be_cut() {
+        lines.push(Line::styled("More may have come than is shown here", FAINT));
+    }
+    lines
 }

@@ -22,7 +22,8 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         .collect();
     let keys = Line::styled(" ↑↓ scroll, any other key closes this.", FAINT);
     let columns = frame.area().width.min(WIDTH).saturating_sub(2);
-    let rows = wrap_all(&lines, columns).len() + wrap_all(&[keys.clone()], columns).len();
+    let rows =
+        wrap_all(&lines, columns).len() + wrap_all(std::slice::from_ref(&keys), columns).len();
     let height = u16::try_from(rows + 2).unwrap_or(u16::MAX);
     let area = centred(frame.area(), WIDTH, height);
     let block = Block::bordered()

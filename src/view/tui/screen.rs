@@ -200,7 +200,9 @@ fn bottom_lines(app: &App, width: u16) -> Vec<Line<'static>> {
             _ => rows.push(Line::default()),
         }
         let last = rows.len() - 1;
-        hint.into_iter().for_each(|span| rows[last].push_span(span));
+        for span in hint {
+            rows[last].push_span(span);
+        }
     }
     rows
 }
