@@ -438,15 +438,13 @@ fn shown(app: &mut App, columns: u16, rows: u16) -> String {
 /// Parked for 25 barcodes, each of them named.
 fn many_faults() -> Snapshot {
     let mut snapshot = parked();
-    let mut message =
-        "no product in Odoo has the barcode UNK-00: enter it there, and this is sent by itself"
-            .to_owned();
-    for line in 1..25 {
-        message += &format!(
-            "; also line {}: no product in Odoo has the barcode UNK-{line:02}",
-            line + 1
-        );
-    }
+    let first =
+        "no product in Odoo has the barcode UNK-00: enter it there, and this is sent by itself";
+    let others = (1..25).map(|line| {
+        let number = line + 1;
+        format!("; also line {number}: no product in Odoo has the barcode UNK-{line:02}")
+    });
+    let message = std::iter::once(first.to_owned()).chain(others).collect();
     snapshot.parked[0].reason.as_mut().unwrap().message = message;
     snapshot
 }
