@@ -21,14 +21,15 @@ pub mod gs1;
 pub mod meaning;
 pub mod nomenclature;
 pub mod profile;
+pub mod profiles;
 #[cfg(test)]
 mod tests;
 mod wrapping;
 
 use serde_json::value::RawValue;
 
+use crate::channel::{Channel, EVENTS_MAX, Reading};
 use crate::event::{Action, Event, EventFlag, Measures, Rejection};
-use crate::source::{Channel, Reading};
 
 pub use correction::correction;
 use profile::{Framing, Profile, Scan};
@@ -36,8 +37,6 @@ use profile::{Framing, Profile, Scan};
 use fields::{Raw, Reader, Refusal, check_text, elements};
 use wrapping::{Form, unwrap};
 
-/// Events in one payload at the most.
-pub const EVENTS_MAX: usize = 500;
 /// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// How much of a rejected payload is kept, in bytes.

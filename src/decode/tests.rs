@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::channel::identity::ReadingId;
 use crate::event::{Name, SourceKind};
-use crate::source::identity::ReadingId;
 
 mod wrapped;
 

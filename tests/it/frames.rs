@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
+use stockrelay::board::{DeviceView, Link, SourceView};
 use stockrelay::document::Reason;
 use stockrelay::event::Name;
-use stockrelay::view::board::{DeviceView, Link, SourceView};
 use stockrelay::view::records::{DocumentView, LineView, RejectedView};
 use stockrelay::view::snapshot::{Device, Source};
 use stockrelay::view::tui::{App, Seen, Snapshot, Wish, draw};
@@ -528,7 +528,7 @@ fn a_large_payload_hides_no_choice() {
     assert!(end.contains("More may have come"), "{end}");
     press(&mut app, "e");
     assert!(app.dialog.is_none());
-    assert!(shown(&mut app, 80, 24).contains("resend 1 --payload TEXT"));
+    assert!(shown(&mut app, 80, 24).contains("--payload TEXT"));
 }
 
 #[test]

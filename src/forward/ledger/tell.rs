@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::{Ended, Ledger};
+use crate::channel::Outbound;
+use crate::channel::receipt::Receipt;
 use crate::document::{Document, LineReason, OdooRef, Reason};
 use crate::outcome::told;
-use crate::source::Outbound;
-use crate::source::receipt::Receipt;
 
 impl Ledger {
     pub(super) async fn tell_posted(

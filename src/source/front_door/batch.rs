@@ -15,13 +15,14 @@ use super::Shared;
 use super::answer::Reason;
 use super::hub::Device;
 use super::wire::Qos;
+use crate::channel::identity::ReadingId;
+use crate::channel::receipt::Receipt;
+use crate::channel::{Channel, Reading, Verdict, Word};
 use crate::decode;
 use crate::event::{Name, Rejection, SourceKind};
 use crate::fair::Lane;
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
-use crate::source::identity::ReadingId;
-use crate::source::receipt::Receipt;
-use crate::source::{Channel, Intake, Reading, Verdict, Word, elements};
+use crate::source::{Intake, elements};
 
 /// Between two tries while the journal is full.
 const RETRY_FIRST: Duration = Duration::from_millis(100);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use stockrelay::config;
 use stockrelay::demo::odoo::Version;
-use stockrelay::forward::odoo::{Client, Kind};
+use stockrelay::odoo::{Client, Kind};
 
 use crate::scenarios::target::Target;
 
