@@ -307,6 +307,7 @@ async fn perform(
     // What ends the show early must not keep the devices from handing in their lists.
     let ended = show(options, stage, daemon, started, signals).await;
     floor.stop.store(true, Ordering::Relaxed);
+    say("the demonstration ends: waiting for each device to send what it still holds");
     let mut deeds = Deeds::default();
     while let Some(one) = working.join_next().await {
         deeds.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);

@@ -239,12 +239,18 @@ impl Devices {
             .map(|(name, view)| Device { name, view })
             .collect();
         let online = listed.iter().filter(|device| device.view.online).count() as u64;
-        // Stable, so that devices which are alike stay in the order of their names.
-        listed.sort_by_key(|device| {
-            let heard = device.view.last_event.max(device.view.since);
-            std::cmp::Reverse((device.view.online, heard))
+        if listed.len() > DEVICES_LISTED_MAX {
+            listed.sort_by_key(|device| {
+                let heard = device.view.last_event.max(device.view.since);
+                std::cmp::Reverse((device.view.online, heard))
+            });
+            listed.truncate(DEVICES_LISTED_MAX);
+        }
+        // A row moves when its device comes or goes, not with each event.
+        listed.sort_by(|one, other| {
+            let key = |device: &Device| !device.view.online;
+            (key(one), &one.name).cmp(&(key(other), &other.name))
         });
-        listed.truncate(DEVICES_LISTED_MAX);
         for device in &mut listed {
             device.view.state = device.view.state.take().map(crate::board::brief);
         }
@@ -350,7 +356,7 @@ mod tests {
         for n in 0..DEVICES_LISTED_MAX + 5 {
             let view = DeviceView {
                 online: n == 204,
-                last_event: (n == 7).then(|| at("2026-11-23T08:00:00Z")),
+                last_event: (n == 203).then(|| at("2026-11-23T08:00:00Z")),
                 ..DeviceView::default()
             };
             live.devices
@@ -360,7 +366,9 @@ mod tests {
         assert_eq!((devices.known, devices.online), (205, 1));
         assert_eq!(devices.listed.len(), DEVICES_LISTED_MAX);
         let names: Vec<_> = devices.listed.iter().map(|d| d.name.as_str()).collect();
-        assert_eq!(names[..3], ["pda-204", "pda-007", "pda-000"]);
+        // The one that was heard of last is kept, in the order of the names.
+        assert_eq!(names[..3], ["pda-204", "pda-000", "pda-001"]);
+        assert_eq!(names.last(), Some(&"pda-203"));
     }
 
     #[test]

@@ -58,6 +58,13 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         (d.discarded, "discarded"),
     ];
     writeln!(out, "documents  {}", list(&parts, ", "))?;
+    if d.parked > 0 {
+        let parked = grouped(d.parked);
+        writeln!(
+            out,
+            "           {parked} parked: see `stockrelay parked list`"
+        )?;
+    }
     writeln!(out, "lines      {} posted", grouped(status.lines.posted))?;
     if status.oldest_waiting_s > 0.0 {
         writeln!(
@@ -108,8 +115,8 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
 
 /// What the sum of the stored events does not show.
 fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
-    let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
-    writeln!(out, "           besides {}", list(&aside, ", "))?;
+    let (again, rejected) = (counted(e.duplicates, "duplicate"), grouped(e.rejected));
+    writeln!(out, "           besides {again}, {rejected} rejected")?;
     if e.rejected_open > 0 {
         writeln!(
             out,
@@ -184,6 +191,21 @@ fn list(parts: &[(u64, &str)], between: &str) -> String {
 mod tests {
     use super::*;
     use crate::view::snapshot::Source;
+
+    #[test]
+    fn one_is_no_plural_and_what_is_parked_has_its_command() {
+        let mut status = Status::default();
+        status.events.duplicates = 1;
+        status.documents.parked = 3;
+        let mut out = Vec::new();
+        write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("besides 1 duplicate, 0 rejected"), "{out}");
+        assert!(
+            out.contains("3 parked: see `stockrelay parked list`"),
+            "{out}"
+        );
+    }
 
     #[test]
     fn one_screen_says_it_all_and_adds_up() {

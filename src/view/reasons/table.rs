@@ -475,6 +475,12 @@ pub const WAITING: &[Code] = &[Code {
     choices: &[],
 }];
 
+/// Events without a fault, in a document that is parked for other lines: receipts alone have it.
+pub const TOLD: &[Code] = &[Code::plain(
+    "document-parked",
+    "the document of the event is parked for another line, and nothing of it is posted before a person decided: do not send the event again",
+)];
+
 /// Notes on documents that are not refused.
 pub const FLAGS: &[Code] = &[
     Code::plain(
