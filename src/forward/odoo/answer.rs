@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -14,13 +15,15 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// An HTTP answer as far as it matters here.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer<'a> {
     pub status: u16,
     /// Where a redirect points.
     pub location: Option<&'a str>,
     /// The `Retry-After` header.
     pub retry_after: Option<&'a str>,
+    /// The server's clock, which a date in `Retry-After` is by; ours if the answer has none.
+    pub now: Timestamp,
     pub body: &'a [u8],
 }
 
@@ -72,7 +75,7 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
     match (answer.status, error) {
         (408 | 425 | 429 | 502.., _) => Failure::Wait {
             message: format!("Odoo is busy or not there: HTTP {}", answer.status),
-            after: retry_after(answer.retry_after).or(fewer),
+            after: retry_after(answer).or(fewer),
             // What a proxy says that gave up on a call, or whose Odoo died of it.
             slow: (502..=504).contains(&answer.status),
         },
@@ -227,10 +230,19 @@ fn said(error: Option<OdooError>) -> String {
     error.map_or_else(|| "no reason given".to_owned(), |e| cut(&e.message))
 }
 
-/// Seconds; a date (the other form) is not worth a parser: the usual back-off serves.
-fn retry_after(header: Option<&str>) -> Option<Duration> {
-    let seconds = header?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+/// The time that the server asks for: seconds, or a date by its clock (RFC 9110, 10.2.3). `None`:
+/// no time, or one that has passed.
+fn retry_after(answer: &Answer<'_>) -> Option<Duration> {
+    let header = answer.retry_after?.trim();
+    let is_number = !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit());
+    let asked = if is_number {
+        // A number beyond all numbers is long enough.
+        Duration::from_secs(header.parse().unwrap_or(u64::MAX))
+    } else {
+        let date = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
+        Duration::try_from(date.duration_since(answer.now)).ok()?
+    };
+    Some(asked.min(RETRY_AFTER_MAX)).filter(|asked| !asked.is_zero())
 }
 
 /// A message of Odoo's, on one line and not endless.
@@ -250,9 +262,9 @@ mod tests {
     fn of(status: u16, body: &str) -> Result<Value, CallError> {
         understand(&Answer {
             status,
-            location: None,
             retry_after: Some("7"),
             body: body.as_bytes(),
+            ..Answer::default()
         })
     }
 
@@ -338,9 +350,8 @@ mod tests {
     fn of_rpc(status: u16, body: &str) -> Result<Value, CallError> {
         understand_rpc(&Answer {
             status,
-            location: None,
-            retry_after: None,
             body: body.as_bytes(),
+            ..Answer::default()
         })
     }
 
@@ -438,21 +449,40 @@ mod tests {
 
     #[test]
     fn retry_after_is_honoured_up_to_ten_minutes() {
-        let after = |header| match understand(&Answer {
-            status: 429,
-            location: None,
+        let after = |status, header| match understand(&Answer {
+            status,
             retry_after: header,
-            body: b"",
+            now: "2026-11-29T12:00:00Z".parse().unwrap(),
+            ..Answer::default()
         }) {
             Err(CallError::Failed(Failure::Wait { after, .. })) => after,
             other => panic!("{other:?}"),
         };
-        assert_eq!(after(Some("7")), Some(Duration::from_secs(7)));
-        assert_eq!(after(Some("86400")), Some(RETRY_AFTER_MAX));
-        // No time that we can read, but fewer requests all the same.
-        let fewer = Some(Duration::ZERO);
-        assert_eq!(after(Some("Fri, 31 Dec 2027 23:59:59 GMT")), fewer);
-        assert_eq!(after(None), fewer);
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (header, expected) in [
+            ("7", seconds(7)),
+            (" 7 ", seconds(7)),
+            ("86400", Some(RETRY_AFTER_MAX)),
+            ("99999999999999999999999", Some(RETRY_AFTER_MAX)),
+            ("Sun, 29 Nov 2026 12:02:00 GMT", seconds(120)),
+            ("Fri, 31 Dec 2027 23:59:59 GMT", Some(RETRY_AFTER_MAX)),
+        ] {
+            assert_eq!(after(503, Some(header)), expected, "{header}");
+            assert_eq!(after(429, Some(header)), expected, "{header}");
+        }
+        // No time, or none that anybody can read: the usual back-off; after 429 without pings.
+        let none = [
+            "0",
+            "-1",
+            "",
+            "soon",
+            "Sun, 29 Nov 2026 12:00:00 GMT",
+            "Sun, 29 Nov 2026 11:00:00 GMT",
+        ];
+        for header in none.map(Some).into_iter().chain([None]) {
+            assert_eq!(after(503, header), None, "{header:?}");
+            assert_eq!(after(429, header), Some(Duration::ZERO), "{header:?}");
+        }
     }
 
     #[test]

@@ -387,9 +387,7 @@ impl Client {
 
     fn note_time(&mut self, sent: &Result<Response, reqwest::Error>) {
         if let Ok(response) = sent {
-            self.server_time = header(response, &DATE)
-                .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-                .map(|date| date.timestamp());
+            self.server_time = date(response);
         }
     }
 }
@@ -417,6 +415,12 @@ fn manner(api: Api, version: &str) -> Result<Manner, Failure> {
 
 fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
     response.headers().get(name).and_then(|v| v.to_str().ok())
+}
+
+/// The server's clock.
+fn date(response: &Response) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(header(response, &DATE)?).ok()?;
+    Some(date.timestamp())
 }
 
 fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
@@ -496,6 +500,7 @@ async fn receive(
         status: response.status().as_u16(),
         location: header(&response, &LOCATION),
         retry_after: header(&response, &RETRY_AFTER),
+        now: date(&response).unwrap_or_else(clock::now),
         body: &body,
     })
 }
