@@ -151,18 +151,30 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
     ));
     let mut odoo = loaded.config.odoo.clone();
     odoo.api_key_file = odoo.api_key_file.or_else(|| credentials.readable());
+    findings.iter().for_each(print);
+    let mut findings_of_odoo = Vec::new();
     if odoo.api_key_file.is_some() {
-        findings.extend(check::odoo(&odoo, &loaded.config.orders).await);
+        say(&format!(
+            "asking Odoo at {}: each answer may take {} s",
+            odoo.url,
+            odoo.timeout_s.min(check::ANSWER_S_MAX)
+        ));
+        findings_of_odoo.extend(check::odoo(&odoo, &loaded.config.orders).await);
     } else {
         let remedy = "start the service, then run `stockrelay check` again";
-        findings.push(Finding::warn(
+        findings_of_odoo.push(Finding::warn(
             "Odoo is not asked: only the service sees the key",
             remedy,
         ));
     }
-    findings.extend(check::daemon(&socket).await);
-    findings.iter().for_each(print);
-    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    findings_of_odoo.iter().for_each(print);
+    let findings_of_daemon = check::daemon(&socket).await;
+    findings_of_daemon.iter().for_each(print);
+    let mut findings = findings
+        .iter()
+        .chain(&findings_of_odoo)
+        .chain(&findings_of_daemon);
+    let failed = findings.any(|finding| finding.level == Level::Fail);
     Ok(if failed { EXIT_FAILED } else { EXIT_DONE })
 }
 

@@ -10,8 +10,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::forward::odoo::key;
 use crate::source::{broker, devices, scanners};
 use crate::tls;
+
+/// The entry of the API key's file.
+pub const ODOO_KEY: &str = "odoo.api_key_file";
 
 /// What a fault in an entry does to the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +68,8 @@ pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
         list.push(held("odoo.ca", &file.display(), shown(read)));
     }
     if let Some(file) = &config.odoo.api_key_file {
-        list.push(held("odoo.api_key_file", &file.display(), odoo_key(config)));
+        let read = key::read(Some(file)).map(drop);
+        list.push(held(ODOO_KEY, &file.display(), shown(read)));
     }
     list
 }
@@ -230,25 +235,6 @@ fn is_held_by(pid: i32, port: u16) -> bool {
                     .iter()
                     .any(|link| link == Path::new(&format!("socket:[{inode}]")))
         })
-}
-
-fn odoo_key(config: &Config) -> Result<(), String> {
-    let file = config.odoo.api_key_file.as_deref().unwrap_or(Path::new(""));
-    let shown = file.display();
-    let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "Odoo API key {shown} cannot be read: {error}; give it to the daemon's user: chown stockrelay {shown} && chmod 600 {shown}"
-        ),
-        _ => format!(
-            "Odoo API key {shown} cannot be read: {error}; make a key in Odoo (Preferences, Account Security) and write it there, alone"
-        ),
-    })?;
-    if text.trim().is_empty() || text.trim().contains(char::is_whitespace) {
-        return Err(format!(
-            "Odoo API key {shown} is empty or holds more than the key; the file holds the key alone"
-        ));
-    }
-    Ok(())
 }
 
 /// Why `run` does not start: every fault of the list that prevents it.

@@ -164,6 +164,11 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
     let place = Place::new().await;
     let (code, said) = place.check().await;
     assert_eq!(code, 0, "all is in order: {said}");
+    let asks = format!(
+        "asking Odoo at {}: each answer may take 10 s",
+        place.odoo.url()
+    );
+    assert!(said.contains(&asks), "{said}");
     place
         .run_until(|status| status["odoo"]["link"] == "up")
         .await;
@@ -185,6 +190,10 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
         assert_eq!(code, 1, "{key}: {said}");
         let is_told = |line: &str| line.starts_with("FAIL") && line.contains(word);
         assert!(said.lines().any(is_told), "{key}: {said}");
+        if found.effect == Effect::LinkHeld {
+            let faults = said.lines().filter(|line| line.starts_with("FAIL"));
+            assert_eq!(faults.count(), 1, "{key}: {said}");
+        }
         if found.effect == Effect::NoStart {
             let (code, said) = place.output(&["run"]).await;
             assert_eq!(code, 1, "{key}: {said}");

@@ -17,6 +17,8 @@ const MESSAGE_CHARS_MAX: usize = 1_000;
 /// An HTTP answer as far as it matters here.
 #[derive(Debug, Default)]
 pub struct Answer<'a> {
+    /// The server that was asked: scheme, host and port.
+    pub origin: &'a str,
     pub status: u16,
     /// Where a redirect points.
     pub location: Option<&'a str>,
@@ -74,13 +76,23 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
     let fewer = (answer.status == 429).then_some(Duration::ZERO);
     match (answer.status, error) {
         (408 | 425 | 429 | 502.., _) => Failure::Wait {
-            message: format!("Odoo is busy or not there: HTTP {}", answer.status),
+            message: format!(
+                "Odoo at {} is busy or not there: HTTP {}{}",
+                answer.origin,
+                answer.status,
+                if answer.status == 429 {
+                    ""
+                } else {
+                    "; see that Odoo runs there, and correct odoo.url if another server answers"
+                }
+            ),
             after: retry_after(answer).or(fewer),
             // What a proxy says that gave up on a call, or whose Odoo died of it.
             slow: (502..=504).contains(&answer.status),
         },
         (300..400, _) => Failure::wait(format!(
-            "HTTP {} sends us to {:?}: a captive portal, or odoo.url is not Odoo's own address",
+            "{} answers HTTP {} and sends the gateway to {:?}: a captive portal, or odoo.url is not Odoo's own address; correct odoo.url",
+            answer.origin,
             answer.status,
             cut(answer.location.unwrap_or_default())
         )),
@@ -90,13 +102,18 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
             lacking(&cut(&error.message))
         }
         (_, Some(error)) => of_document(&error),
-        (400, None) if is_https_port(answer.body) => Failure::wait(
-            "what answers at odoo.url speaks https on this port: set odoo.url to https://...",
-        ),
+        (400, None) if is_https_port(answer.body) => Failure::wait(format!(
+            "what answers at {} speaks https on this port: set odoo.url to https://...",
+            answer.origin
+        )),
         // Bisected, so that one document that is too large or that a proxy dislikes is found and parked.
-        (400..500, None) => Failure::person(format!("HTTP {} without Odoo's words", answer.status)),
+        (400..500, None) => Failure::person(format!(
+            "{} answers HTTP {} without Odoo's words",
+            answer.origin, answer.status
+        )),
         (status, None) => Failure::wait(format!(
-            "HTTP {status} without Odoo's words: Odoo or a proxy before it is in trouble"
+            "{} answers HTTP {status} without Odoo's words; see that Odoo and the proxy before it run, and correct odoo.url if another server answers",
+            answer.origin
         )),
     }
 }
@@ -134,7 +151,7 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
     }
     if answer.status == 404 {
         return Err(Failure::stop(
-            "nothing answers at /jsonrpc (HTTP 404)",
+            format!("nothing answers at {}/jsonrpc (HTTP 404)", answer.origin),
             "correct odoo.url; Odoo 19 and later need the module rpc for it, or odoo.api = \"json-2\"",
         )
         .into());
@@ -220,7 +237,8 @@ fn not_odoo(answer: &Answer<'_>) -> Failure {
     let text = String::from_utf8_lossy(answer.body);
     let html = text.trim_start().starts_with('<');
     Failure::wait(format!(
-        "HTTP {} with {} instead of JSON: a captive portal or a proxy answers in Odoo's place",
+        "{} answers HTTP {} with {} instead of JSON: a captive portal, a proxy or another server is in Odoo's place; correct odoo.url",
+        answer.origin,
         answer.status,
         if html { "a web page" } else { "something" }
     ))
