@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use lot_pattern::LotPattern;
-pub use read::{ConfigError, Fault, Loaded, known_keys, load};
+pub use read::{ConfigError, Fault, Loaded, known_keys, known_places, load};
 
 use jiff::tz::TimeZone;
 

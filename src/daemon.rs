@@ -16,15 +16,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::capture::{self, Capture};
+use crate::choice::Unusable;
 use crate::config::Config;
 use crate::flow;
 use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
-use crate::journal::{Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::journal::{Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
+use crate::source::profiles::Profiles;
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
 use crate::source::{Intake, Outlets};
@@ -43,8 +45,8 @@ const FRESH_REFRESHES: u32 = 10;
 #[derive(Debug, Error)]
 pub enum StartError {
     /// Every fault of [`opens`] that prevents the start.
-    #[error("{}", .0.join("\n"))]
-    Opens(Vec<String>),
+    #[error("{0}")]
+    Opens(Unusable),
     /// A fault of ours.
     #[error("opening the files in data_dir broke off: {0}")]
     Broke(String),
@@ -66,7 +68,11 @@ impl StartError {
     /// Whether another start ends in the same way, because of the journal's file.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        matches!(self, Self::Journal(error) if error.is_damage())
+        match self {
+            Self::Journal(error) => error.is_damage(),
+            Self::Read(error) => matches!(error, JournalError::Damaged(_)),
+            _ => false,
+        }
     }
 }
 
@@ -89,19 +95,14 @@ impl Daemon {
         tls::install_provider();
         // Opening reads files: not on a thread that serves.
         let looked_at = config.clone();
-        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at))
+        let faults = tokio::task::spawn_blocking(move || opens::faults(&looked_at, None))
             .await
             .map_err(|error| StartError::Broke(error.to_string()))?;
         if !faults.is_empty() {
-            return Err(StartError::Opens(faults));
+            return Err(StartError::Opens(Unusable::Opens(faults)));
         }
         let board = Board::new();
-        let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
-        // Opening reads, and after a crash repairs: not on a thread that serves.
-        let (journal, writer) =
-            tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits))
-                .await
-                .map_err(|error| StartError::Broke(error.to_string()))??;
+        let (journal, writer) = open_journal(&config).await?;
         flow::Driver::begin(&journal).await?;
         let copy = last_copy(&config).await?;
         let cancel = CancellationToken::new();
@@ -113,6 +114,8 @@ impl Daemon {
         )?;
         let copy = watch::Sender::new(copy);
         let control = control.with_copies(copy.subscribe());
+        let profiles = Profiles::default();
+        let control = control.with_profiles(profiles.clone());
         let capture = Capture::new(
             config.capture.clone(),
             &config.orders,
@@ -126,7 +129,8 @@ impl Daemon {
             .map_err(|error| StartError::Broke(error.to_string()))?;
         let (clock_times, heard) = ClockTimes::new();
         let intake = Intake::with_capture(journal.inbox().clone(), capture.clone())
-            .with_clock_times(clock_times);
+            .with_clock_times(clock_times)
+            .with_profiles(profiles);
         let mut parts = JoinSet::new();
         let sources = Sources {
             config: &config,
@@ -136,8 +140,13 @@ impl Daemon {
             cancel: &cancel,
         };
         let (outlets, mqtt_address) = sources.start(&mut parts)?;
-        let assembling =
-            assembling::Assembling::new(&config, journal.clone(), board.clone(), heard)?;
+        let assembling = assembling::Assembling::new(
+            &config,
+            journal.clone(),
+            board.clone(),
+            heard,
+            intake.profiles().clone(),
+        )?;
         run(&mut parts, "assemble", assembling.run(cancel.clone()));
         let tasks = capture::tasks::run(
             capture.clone(),
@@ -205,10 +214,20 @@ impl Daemon {
         &self.board
     }
 
-    /// Resolves when the daemon cannot go on: its journal has stopped, or a part ended that must not.
+    /// The damage of the journal's file that a part met first; `None` while no part met any.
+    #[must_use]
+    pub fn damage(&self) -> watch::Receiver<Option<Damage>> {
+        self.journal.damage()
+    }
+
+    /// Resolves when the daemon cannot go on: its journal is damaged or has stopped, or a part ended that must not.
     /// The process is to exit then, so that it is started anew.
     pub async fn failed(&mut self) -> String {
+        let mut damage = self.damage();
         tokio::select! {
+            // A part that meets damage may end because of it.
+            biased;
+            Ok(_) = damage.wait_for(Option::is_some) => "the journal is damaged".to_owned(),
             () = async { while self.totals.changed().await.is_ok() {} } => "the journal has stopped".to_owned(),
             Some(ended) = self.parts.join_next() => match ended {
                 Ok(part) => format!("{part} has ended"),
@@ -282,6 +301,16 @@ impl Sources<'_> {
         }
         Ok((outlets, mqtt_address))
     }
+}
+
+/// Opening reads, and after a crash repairs: not on a thread that serves.
+async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartError> {
+    let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
+    let opening = tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits));
+    let opened = opening
+        .await
+        .map_err(|error| StartError::Broke(error.to_string()))?;
+    Ok(opened?)
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.

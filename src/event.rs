@@ -333,6 +333,9 @@ pub struct Rejection {
     pub payload: Vec<u8>,
 }
 
+/// The code of a scan or an event that a broker has retained: the same message may come again.
+pub const RETAINED: &str = "retained";
+
 /// Codes of readings in which nothing was scanned: a scanner that read nothing, or that said
 /// something else than a read.
 const NO_FAULT: [&str; 2] = ["no-read", "not-a-scan"];

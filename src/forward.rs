@@ -21,6 +21,7 @@ mod aside;
 mod begun;
 mod claims;
 pub mod copy;
+mod faults;
 mod lanes;
 mod late;
 mod ledger;

@@ -5,6 +5,7 @@
 //! What goes out is read by [`Journal`]'s short read transactions.
 
 mod budget;
+mod damage;
 mod disk;
 mod held;
 mod ids;
@@ -20,7 +21,8 @@ mod writer;
 
 pub use inbox::{Accepted, AppendError, Inbox, Request, Settled, Settlement};
 
-pub use open::{OpenError, WriterHandle};
+pub use damage::Damage;
+pub use open::{OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
 pub use verify::{Verified, verify};
 
@@ -104,15 +106,7 @@ impl Fatal {
     pub fn is_damage(&self) -> bool {
         match self {
             Self::Record(_) | Self::Damage(_) => true,
-            Self::Storage(error) => match &**error {
-                redb::Error::Corrupted(_) => true,
-                // Not a file of redb: it tells by the first bytes.
-                redb::Error::Io(error) => matches!(
-                    error.kind(),
-                    std::io::ErrorKind::InvalidData | std::io::ErrorKind::UnexpectedEof
-                ),
-                _ => false,
-            },
+            Self::Storage(error) => damage::is_damage(error),
             Self::Format(_) | Self::Invariant(_) => false,
         }
     }

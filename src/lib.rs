@@ -16,6 +16,7 @@
 pub mod assemble;
 pub mod book;
 pub mod capture;
+pub mod choice;
 pub mod clock;
 pub mod config;
 pub mod correction;

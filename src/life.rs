@@ -1,11 +1,11 @@
 //! The daemon's life: log, build, say that it is ready, run, drain with a deadline.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
-use stockrelay::config::{ConfigError, Loaded, Log, last};
+use stockrelay::choice::Instead;
+use stockrelay::config::{Loaded, Log, last};
 use stockrelay::daemon::Daemon;
 use stockrelay::demo;
 use stockrelay::view::cli::DemoArgs;
@@ -21,57 +21,25 @@ const DRAIN: Duration = Duration::from_millis(8_500);
 /// The code of the alarm while the gateway runs with the last configuration that ran.
 const CONFIG_ALARM: &str = "configuration";
 
-/// A configuration that has a fault, and the file of the last one that ran, which is used instead.
-pub struct ConfigFault {
-    pub error: ConfigError,
-    pub used: PathBuf,
-}
-
-impl ConfigFault {
-    /// For people who see the status: file, line and fault, and what to do.
-    fn alarm(&self) -> String {
-        let what = match &self.error {
-            ConfigError::Missing(path) => {
-                format!("There is no configuration file {}", path.display())
-            }
-            ConfigError::Faults(faults) => {
-                let more = match faults.len() {
-                    0 | 1 => String::new(),
-                    many => format!(" (and {} more faults)", many - 1),
-                };
-                let first = faults.first().map(ToString::to_string);
-                format!(
-                    "The configuration has a fault: {}{more}",
-                    first.unwrap_or_default()
-                )
-            }
-        };
-        format!(
-            "{what}. The gateway runs with the last configuration that ran ({}): correct the fault, see that stockrelay config check accepts it, and restart the gateway.",
-            self.used.display()
-        )
-    }
-}
-
-/// Runs the daemon until a signal or a failure. `fault`: why `loaded` is the last configuration that
+/// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration that
 /// ran, and not the one that is written.
-pub async fn run(loaded: Loaded, fault: Option<ConfigFault>) -> Result<u8, u8> {
+pub async fn run(loaded: Loaded, instead: Option<Instead>) -> Result<u8, u8> {
     start_log(&loaded.config.log)?;
     let mut signals = Signals::new().map_err(|error| {
         error!(%error, "cannot listen for signals");
         EXIT_FAILED
     })?;
     info!(version = env!("CARGO_PKG_VERSION"), site = %loaded.config.site, "stockrelay starts");
-    if let Some(fault) = &fault {
-        error!("{}", fault.error);
-        error!("{}", fault.alarm());
+    if let Some(instead) = &instead {
+        error!("{}", instead.why);
+        error!("{}", instead.alarm());
     }
     for warning in &loaded.warnings {
         warn!("{warning}");
     }
     let mut daemon = start(&loaded).await?;
-    match &fault {
-        Some(fault) => daemon.board().alarm(CONFIG_ALARM, Some(fault.alarm())),
+    match &instead {
+        Some(instead) => daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm())),
         None => keep(loaded).await,
     }
     tell(NotifyState::Ready);
@@ -85,26 +53,28 @@ pub async fn run(loaded: Loaded, fault: Option<ConfigFault>) -> Result<u8, u8> {
     if let Some(why) = &failure {
         error!("a part has stopped by itself, so all of it stops: {why}");
     }
+    let damage = daemon.damage();
     let drained = tokio::select! {
         drained = tokio::time::timeout(DRAIN, daemon.stop()) => drained.ok(),
         () = signals.until_told_to_stop() => None,
     };
-    let mut is_damaged = false;
     match drained {
         Some(Ok(())) => {}
-        Some(Err(fatal)) => {
-            is_damaged = fatal.is_damage();
-            error!("the journal did not end well: {fatal}");
-        }
+        Some(Err(fatal)) => error!("the journal did not end well: {fatal}"),
         None => {
             warn!("stopped before all was drained: the journal has it, and the next start goes on");
         }
     }
     info!("stockrelay has stopped");
-    Ok(match failure {
-        Some(_) if is_damaged => EXIT_DAMAGED,
-        Some(_) => EXIT_FAILED,
-        None => EXIT_DONE,
+    let damage = damage.borrow().clone();
+    if let Some(damage) = damage {
+        error!("{damage}");
+        return Ok(EXIT_DAMAGED);
+    }
+    Ok(if failure.is_some() {
+        EXIT_FAILED
+    } else {
+        EXIT_DONE
     })
 }
 

@@ -3,21 +3,23 @@
 mod life;
 
 use std::io::{self, BufRead, BufWriter, Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
 use stockrelay::source::devices::hash_password;
-use stockrelay::view::check::{self, Credentials, Finding, Level};
+use stockrelay::view::check::{self, Credentials, Finding};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
-    self, CommandError, EXIT_CONFIG, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
+    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
 };
 use stockrelay::view::show::show;
 use stockrelay::view::tui;
@@ -61,8 +63,16 @@ fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => {
-            let (loaded, fault) = load_or_last(&cli.config)?;
-            life::run(loaded, fault).await
+            let chosen = choice::choose(&cli.config, &environment());
+            let (loaded, instead) = chosen.map_err(|(why, may_end_better)| {
+                say(&why.to_string());
+                if may_end_better {
+                    EXIT_FAILED
+                } else {
+                    EXIT_CONFIG
+                }
+            })?;
+            life::run(loaded, instead).await
         }
         Command::Demo(args) => life::demo(args).await,
         Command::Config { command } => configuration(command, &cli.config),
@@ -123,59 +133,19 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
                 missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
             }
             let last = config::last::find(&cli.config, &environment());
-            print(&check::configuration_of_run(
-                last.as_ref().map(|last| &*last.file),
-            ));
+            let of_run = last.map_or(Otherwise::Person, |last| Otherwise::Last(Box::new(last)));
+            print(&check::otherwise(&of_run));
             return Err(EXIT_CONFIG);
         }
     };
-    let socket = socket(cli)?;
-    let running = check::running(&socket).await;
-    let files: Vec<String> = loaded
-        .files
-        .iter()
-        .map(|f| f.display().to_string())
-        .collect();
-    let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
-    findings.extend(
-        loaded
-            .warnings
-            .iter()
-            .map(|warning| Finding::warn(warning, "")),
-    );
-    findings.extend(check::machine(
-        &loaded.config,
-        credentials,
-        running,
-        clock::now(),
-    ));
-    let mut odoo = loaded.config.odoo.clone();
-    odoo.api_key_file = odoo.api_key_file.or_else(|| credentials.readable());
-    findings.iter().for_each(print);
-    let mut findings_of_odoo = Vec::new();
-    if odoo.api_key_file.is_some() {
-        say(&format!(
-            "asking Odoo at {}: each answer may take {} s",
-            odoo.url,
-            odoo.timeout_s.min(check::ANSWER_S_MAX)
-        ));
-        findings_of_odoo.extend(check::odoo(&odoo, &loaded.config.orders).await);
-    } else {
-        let remedy = "start the service, then run `stockrelay check` again";
-        findings_of_odoo.push(Finding::warn(
-            "Odoo is not asked: only the service sees the key",
-            remedy,
-        ));
-    }
-    findings_of_odoo.iter().for_each(print);
-    let findings_of_daemon = check::daemon(&socket).await;
-    findings_of_daemon.iter().for_each(print);
-    let mut findings = findings
-        .iter()
-        .chain(&findings_of_odoo)
-        .chain(&findings_of_daemon);
-    let failed = findings.any(|finding| finding.level == Level::Fail);
-    Ok(if failed { EXIT_FAILED } else { EXIT_DONE })
+    let report = check::gateway(&loaded, credentials, &socket(cli)?, say).await;
+    report.findings.iter().for_each(print);
+    Ok(match report.of_run {
+        _ if report.is_damaged => EXIT_DAMAGED,
+        Some(Otherwise::Person) => EXIT_CONFIG,
+        _ if report.has_failed() => EXIT_FAILED,
+        _ => EXIT_DONE,
+    })
 }
 
 fn configuration(command: &ConfigCommand, path: &Path) -> Result<u8, u8> {
@@ -257,24 +227,6 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
-/// The configuration, or, while that has a fault, the last one that ran, with the fault.
-fn load_or_last(path: &Path) -> Result<(Loaded, Option<life::ConfigFault>), u8> {
-    let environment = environment();
-    let error = match config::load(path, &environment) {
-        Ok(loaded) => return Ok((loaded, None)),
-        Err(error) => error,
-    };
-    let Some(last) = config::last::find(path, &environment) else {
-        say(&error.to_string());
-        return Err(EXIT_CONFIG);
-    };
-    let fault = life::ConfigFault {
-        error,
-        used: last.file,
-    };
-    Ok((last.loaded, Some(fault)))
-}
-
 /// The environment as the configuration sees it: without the variable that says where the configuration is.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
@@ -294,8 +246,25 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     if cli.config == Path::new(CONFIG_DEFAULT) && !cli.config.exists() {
         return Ok(PathBuf::from(SOCKET_DEFAULT));
     }
-    // A daemon that runs with the last configuration is asked about what is wrong with the new one.
-    Ok(load_or_last(&cli.config)?.0.config.control.socket)
+    let environment = environment();
+    let written =
+        config::load(&cli.config, &environment).map(|loaded| loaded.config.control.socket);
+    if let Ok(socket) = &written
+        && UnixStream::connect(socket).is_ok()
+    {
+        return Ok(socket.clone());
+    }
+    // A daemon that runs with the last configuration is asked what is wrong with the new one.
+    let last = config::last::find(&cli.config, &environment);
+    let last = last.map(|last| last.loaded.config.control.socket);
+    match (written, last) {
+        (_, Some(last)) if UnixStream::connect(&last).is_ok() => Ok(last),
+        (Ok(socket), _) | (Err(_), Some(socket)) => Ok(socket),
+        (Err(error), None) => {
+            say(&error.to_string());
+            Err(EXIT_CONFIG)
+        }
+    }
 }
 
 /// To standard error; when nobody listens there, that is no reason to fail.

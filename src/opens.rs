@@ -1,9 +1,10 @@
 //! Everything that the daemon opens, in one list: `run` goes through it before it starts, and
 //! `stockrelay check` shows it. So both find the same faults.
 //!
-//! Each entry opens its file or binds its address, and lets go of it. Nothing is created or changed.
+//! Each entry opens its file or port or binds its address, and closes it again. Nothing is created.
+//! Odoo and the MQTT broker are asked over the network: see [`crate::view::check`].
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixStream;
@@ -11,19 +12,19 @@ use std::path::Path;
 
 use crate::config::Config;
 use crate::forward::odoo::key;
-use crate::source::{broker, devices, scanners};
+use crate::source::scanners::list::Scanner;
+use crate::source::{broker, devices, front_door, scanners};
 use crate::tls;
-
-/// The entry of the API key's file.
-pub const ODOO_KEY: &str = "odoo.api_key_file";
 
 /// What a fault in an entry does to the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// `run` ends with exit code 1.
+    /// `run` does not start with this configuration.
     NoStart,
     /// `run` starts, sends nothing to Odoo and raises the alarm `odoo-held`.
     LinkHeld,
+    /// `run` starts without it, says the same in the status, and tries again.
+    Without,
 }
 
 /// One thing that the daemon opens.
@@ -35,13 +36,66 @@ pub struct Opened {
     pub what: String,
     pub effect: Effect,
     /// What is wrong and what to do; `None` if it can be opened.
-    pub fault: Option<String>,
+    pub fault: Option<Fault>,
 }
 
-/// Opens everything that `config` names. An address that process `running` holds is in order: it is
-/// the daemon that `check` looks at.
+/// What is wrong with an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// What is wrong and what to do.
+    pub text: String,
+    /// Whether another start ends in the same way until a person has done something. A port in use
+    /// gets free, a disk gets room, and a file system may be mounted later.
+    pub is_lasting: bool,
+}
+
+impl Fault {
+    fn lasting(text: String) -> Self {
+        Self {
+            text,
+            is_lasting: true,
+        }
+    }
+
+    fn passing(text: String) -> Self {
+        Self {
+            text,
+            is_lasting: false,
+        }
+    }
+}
+
+/// Opens everything that `config` names. An address, journal or port that process `running` has is
+/// in order: that process is the daemon beside which `check` runs.
 #[must_use]
 pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
+    let mut list = open_needed(config, running);
+    if let Some(dir) = config
+        .listen
+        .as_ref()
+        .and_then(|listen| listen.device_config_dir.as_ref())
+    {
+        let read = front_door::check_device_configs(dir);
+        let opened = entry(
+            "mqtt.listen.device_config_dir",
+            &dir.display(),
+            of_files(&[dir], read),
+        );
+        list.push(without(opened));
+    }
+    let file = config.scanners.as_deref();
+    for scanner in file
+        .and_then(|file| scanners::list::read(file).ok())
+        .unwrap_or_default()
+    {
+        let opened = entry("scanners", &of_scanner(&scanner), port(&scanner, running));
+        list.push(without(opened));
+    }
+    list
+}
+
+/// Opens what the daemon cannot start or send without.
+fn open_needed(config: &Config, running: Option<i32>) -> Vec<Opened> {
     let mut list = vec![
         entry(
             "data_dir",
@@ -54,52 +108,70 @@ pub fn open_all(config: &Config, running: Option<i32>) -> Vec<Opened> {
             socket(&config.control.socket, running),
         ),
     ];
+    // Held to the end: two keys that name the same port leave none for the second.
+    let mut bound = Vec::new();
     if let Some(address) = config.control.metrics {
-        list.push(entry("control.metrics", &address, bind(address, running)));
+        let opened = bind(address, running, &mut bound);
+        list.push(entry("control.metrics", &address, opened));
     }
     if let Some(file) = &config.scanners {
         let read = scanners::list::read(file).map(drop);
-        list.push(entry("scanners", &file.display(), shown(read)));
+        list.push(entry("scanners", &file.display(), of_files(&[file], read)));
     }
-    open_listen(config, running, &mut list);
+    open_listen(config, running, &mut bound, &mut list);
     open_broker(config, &mut list);
     if let Some(file) = &config.odoo.ca {
         let read = tls::client_config(Some(file)).map(drop);
-        list.push(held("odoo.ca", &file.display(), shown(read)));
+        list.push(held("odoo.ca", &file.display(), of_files(&[file], read)));
     }
     if let Some(file) = &config.odoo.api_key_file {
-        let read = key::read(Some(file)).map(drop);
-        list.push(held(ODOO_KEY, &file.display(), shown(read)));
+        let read = of_files(&[file], key::read(Some(file)).map(drop));
+        list.push(held("odoo.api_key_file", &file.display(), read));
     }
     list
 }
 
-fn open_listen(config: &Config, running: Option<i32>, list: &mut Vec<Opened>) {
+fn open_listen(
+    config: &Config,
+    running: Option<i32>,
+    bound: &mut Vec<TcpListener>,
+    list: &mut Vec<Opened>,
+) {
     let Some(listen) = &config.listen else { return };
     if let Some(file) = &listen.devices {
-        let read = devices::check(file);
-        list.push(entry("mqtt.listen.devices", &file.display(), shown(read)));
+        let read = of_files(&[file], devices::check(file));
+        list.push(entry("mqtt.listen.devices", &file.display(), read));
     }
     if let (Some(cert), Some(key)) = (&listen.tls_cert, &listen.tls_key) {
         let read = tls::server_config(cert, key, listen.client_ca.as_deref(), false).map(drop);
-        list.push(entry("mqtt.listen.tls_cert", &cert.display(), shown(read)));
+        let mut files: Vec<&Path> = vec![cert, key];
+        files.extend(listen.client_ca.as_deref());
+        let read = of_files(&files, read);
+        list.push(entry("mqtt.listen.tls_cert", &cert.display(), read));
     }
-    let bound = bind(listen.address, running);
-    list.push(entry("mqtt.listen.address", &listen.address, bound));
+    let opened = bind(listen.address, running, bound);
+    list.push(entry("mqtt.listen.address", &listen.address, opened));
 }
 
 fn open_broker(config: &Config, list: &mut Vec<Opened>) {
     let Some(broker) = &config.broker else { return };
-    let read = broker::check(broker, &config.site);
-    list.push(entry("mqtt.broker", &broker.url, shown(read)));
+    let files = [
+        &broker.password_file,
+        &broker.ca,
+        &broker.client_cert,
+        &broker.client_key,
+    ];
+    let files: Vec<&Path> = files.into_iter().flatten().map(AsRef::as_ref).collect();
+    let read = of_files(&files, broker::check(broker, &config.site));
+    list.push(entry("mqtt.broker", &broker.url, read));
     let is_listed = (config.listen.as_ref()).is_some_and(|listen| listen.devices == broker.devices);
     if let (Some(file), false) = (&broker.devices, is_listed) {
-        let read = devices::check(file);
-        list.push(entry("mqtt.broker.devices", &file.display(), shown(read)));
+        let read = of_files(&[file], devices::check(file));
+        list.push(entry("mqtt.broker.devices", &file.display(), read));
     }
 }
 
-fn entry(key: &'static str, what: &impl ToString, opened: Result<(), String>) -> Opened {
+fn entry(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {
     Opened {
         key,
         what: what.to_string(),
@@ -108,27 +180,77 @@ fn entry(key: &'static str, what: &impl ToString, opened: Result<(), String>) ->
     }
 }
 
-fn held(key: &'static str, what: &impl ToString, opened: Result<(), String>) -> Opened {
+fn held(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {
     Opened {
         effect: Effect::LinkHeld,
         ..entry(key, what, opened)
     }
 }
 
-fn shown<E: ToString>(result: Result<(), E>) -> Result<(), String> {
-    result.map_err(|error| error.to_string())
+fn without(opened: Opened) -> Opened {
+    Opened {
+        effect: Effect::Without,
+        ..opened
+    }
+}
+
+/// The fault of an entry that reads files. It lasts, unless a file may be on a file system that is
+/// not mounted yet: its directory is missing or empty.
+fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fault> {
+    let may_be_mounted_later = |file: &&Path| {
+        let is_empty = |dir: &Path| fs::read_dir(dir).is_ok_and(|mut files| files.next().is_none());
+        let is_missing = |dir: &Path| !dir.exists();
+        is_missing(file)
+            && file
+                .parent()
+                .is_some_and(|dir| is_missing(dir) || is_empty(dir))
+    };
+    read.map_err(|error| Fault {
+        text: error.to_string(),
+        is_lasting: !files.iter().any(may_be_mounted_later),
+    })
+}
+
+/// As the status names it.
+fn of_scanner(scanner: &Scanner) -> String {
+    format!("scanner:{}", scanner.name)
+}
+
+/// A scanner's port, opened as the daemon opens it.
+fn port(scanner: &Scanner, running: Option<i32>) -> Result<(), Fault> {
+    let found = scanners::find(scanner);
+    if let (Some(pid), Ok(path)) = (running, &found)
+        && has_open(pid, path)
+    {
+        return Ok(());
+    }
+    found
+        .and_then(|path| scanners::open(scanner, &path))
+        .map_err(|why| Fault::passing(format!("{} is down: {why}", of_scanner(scanner))))
+}
+
+/// Whether the process has the device file open, by /proc. If /proc does not show the process's
+/// files to this user, the daemon that answers is taken to have it: its status says otherwise.
+fn has_open(pid: i32, path: &Path) -> bool {
+    let (Ok(files), Ok(path)) = (fs::read_dir(format!("/proc/{pid}/fd")), path.canonicalize())
+    else {
+        return true;
+    };
+    files
+        .flatten()
+        .any(|file| fs::read_link(file.path()).is_ok_and(|open| open == path))
 }
 
 /// The directory, the lock and the files in it.
-fn data_dir(config: &Config, running: Option<i32>) -> Result<(), String> {
+fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
     let dir = &config.data_dir;
     let failed = |path: &Path, error: io::Error| {
-        format!(
+        Fault::passing(format!(
             "{} cannot be written by this user: {error}; give the daemon's user the file, or change data_dir",
             path.display()
-        )
+        ))
     };
-    let Ok(metadata) = std::fs::metadata(dir) else {
+    let Ok(metadata) = fs::metadata(dir) else {
         // `run` creates the directory: the nearest parent that exists must let it.
         let parent = dir.ancestors().skip(1).find(|path| path.exists());
         return match parent {
@@ -137,10 +259,10 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), String> {
         };
     };
     if !metadata.is_dir() {
-        return Err(format!(
+        return Err(Fault::lasting(format!(
             "{} is no directory; change data_dir",
             dir.display()
-        ));
+        )));
     }
     may_write(dir).map_err(|error| failed(dir, error))?;
     for name in ["journal.redb", "lock"] {
@@ -151,12 +273,12 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), String> {
             }
             Ok(file) if name == "lock" && running.is_none() => {
                 if file.try_lock_shared().is_err() {
-                    let pid = std::fs::read_to_string(&path).unwrap_or_default();
-                    return Err(format!(
+                    let pid = fs::read_to_string(&path).unwrap_or_default();
+                    return Err(Fault::passing(format!(
                         "journal in {} is in use by process {}: stop that one first, or give this one another data_dir",
                         dir.display(),
                         pid.trim()
-                    ));
+                    )));
                 }
                 // A child process that is being started may have the file open, too.
                 drop(file.unlock());
@@ -173,53 +295,67 @@ fn may_write(dir: &Path) -> io::Result<()> {
 }
 
 /// The socket's directory, and that nobody else answers there.
-fn socket(path: &Path, running: Option<i32>) -> Result<(), String> {
+fn socket(path: &Path, running: Option<i32>) -> Result<(), Fault> {
     let there = path.ancestors().skip(1).find(|parent| parent.exists());
     if let Some(parent) = there {
         may_write(parent).map_err(|error| {
-            format!("control.socket {}: this user cannot create a file in {}: {error}; give the daemon's user the directory", path.display(), parent.display())
+            Fault::passing(format!("control.socket {}: this user cannot create a file in {}: {error}; give the daemon's user the directory", path.display(), parent.display()))
         })?;
     }
-    match std::fs::symlink_metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(found) if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {
-            Err(format!(
+            Err(Fault::lasting(format!(
                 "control.socket {}: something that is no socket is there; remove it or choose another path",
                 path.display()
-            ))
+            )))
         }
-        Ok(_) if running.is_none() && UnixStream::connect(path).is_ok() => Err(format!(
+        Ok(_) if running.is_none() && is_answered(path) => Err(Fault::passing(format!(
             "control.socket {}: another process answers there; stop it, or give this one a socket of its own",
             path.display()
-        )),
+        ))),
         _ => Ok(()),
     }
 }
 
-fn bind(address: SocketAddr, running: Option<i32>) -> Result<(), String> {
+/// Whether somebody has the socket: also where its queue is full, or this user may not connect.
+fn is_answered(socket: &Path) -> bool {
+    use io::ErrorKind::{ConnectionRefused, NotFound};
+    let connected = UnixStream::connect(socket);
+    !connected.is_err_and(|error| matches!(error.kind(), ConnectionRefused | NotFound))
+}
+
+fn bind(
+    address: SocketAddr,
+    running: Option<i32>,
+    bound: &mut Vec<TcpListener>,
+) -> Result<(), Fault> {
     match TcpListener::bind(address) {
-        Ok(_) => Ok(()),
+        Ok(listener) => {
+            bound.push(listener);
+            Ok(())
+        }
         Err(error)
             if error.kind() == io::ErrorKind::AddrInUse
                 && running.is_some_and(|pid| is_held_by(pid, address.port())) =>
         {
             Ok(())
         }
-        Err(error) => Err(format!(
+        Err(error) => Err(Fault::passing(format!(
             "cannot listen on {address}: {error}; choose a free address, or stop the process that has it"
-        )),
+        ))),
     }
 }
 
 /// Whether the process has a listening socket on this port, by /proc. If /proc does not show the
 /// process's files to this user, the daemon that answers is taken to have it.
 fn is_held_by(pid: i32, port: u16) -> bool {
-    let Ok(files) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+    let Ok(files) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return true;
     };
     let links: Vec<_> = files
-        .filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+        .filter_map(|file| fs::read_link(file.ok()?.path()).ok())
         .collect();
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(std::fs::read_to_string);
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     tables
         .iter()
         .flatten()
@@ -239,10 +375,15 @@ fn is_held_by(pid: i32, port: u16) -> bool {
 
 /// Why `run` does not start: every fault of the list that prevents it.
 #[must_use]
-pub fn faults(config: &Config) -> Vec<String> {
-    open_all(config, None)
-        .into_iter()
+pub fn faults(config: &Config, running: Option<i32>) -> Vec<Fault> {
+    preventing(&open_needed(config, running))
+}
+
+/// The faults in a list that prevent the start.
+#[must_use]
+pub fn preventing(list: &[Opened]) -> Vec<Fault> {
+    list.iter()
         .filter(|opened| opened.effect == Effect::NoStart)
-        .filter_map(|opened| opened.fault)
+        .filter_map(|opened| opened.fault.clone())
         .collect()
 }

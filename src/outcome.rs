@@ -119,7 +119,7 @@ pub mod code {
     ];
 
     /// Codes of what was captured alone: no document is parked for them.
-    pub const CAPTURED: [&str; 2] = [SERIAL_QUANTITY, MORE_THAN_ORDERED];
+    pub const CAPTURED: [&str; 1] = [MORE_THAN_ORDERED];
 
     /// Codes of validations that more goods for the order may cure.
     pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];

@@ -131,6 +131,13 @@ impl Intake {
         self
     }
 
+    /// By which codes of devices are read.
+    #[must_use]
+    pub fn with_profiles(mut self, profiles: Profiles) -> Self {
+        self.profiles = profiles;
+        self
+    }
+
     /// A device published its state just now.
     pub fn hear_state(&self, device: &Name, state: &[u8], received: Timestamp) {
         self.clock_times.hear(device, state, received);

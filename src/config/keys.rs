@@ -19,6 +19,8 @@ pub(super) struct Reader {
     directory: PathBuf,
     written: Map,
     pub known: Vec<&'static str>,
+    /// The keys that name a file, a directory, a port or a host.
+    pub places: Vec<&'static str>,
     pub faults: Vec<Fault>,
 }
 
@@ -28,6 +30,7 @@ impl Reader {
             directory,
             written,
             known: Vec::new(),
+            places: Vec::new(),
             faults: Vec::new(),
         }
     }
@@ -118,6 +121,7 @@ impl Reader {
 
     /// A path; a relative one starts at the configuration file's directory.
     pub fn path(&mut self, key: &'static str) -> Option<PathBuf> {
+        self.places.push(key);
         let directory = self.directory.clone();
         self.parsed(key, "a path", |text| {
             is_text(text, TEXT_BYTES_MAX).then(|| directory.join(text))
@@ -125,6 +129,7 @@ impl Reader {
     }
 
     pub fn address(&mut self, key: &'static str) -> Option<SocketAddr> {
+        self.places.push(key);
         let accepted = "an address and port such as 127.0.0.1:9464, 0.0.0.0:1883 or [::]:1883";
         self.parsed(key, accepted, |text| SocketAddr::from_str(text).ok())
     }

@@ -90,6 +90,12 @@ pub fn find(path: &Path, environment: &[(String, String)]) -> Option<Last> {
         .find_map(|data_dir| open(&data_dir.join(FILE), &main))
 }
 
+/// The last configuration that ran in the `data_dir` of one that is in order.
+#[must_use]
+pub fn find_of(loaded: &Loaded) -> Option<Last> {
+    open(&loaded.config.data_dir.join(FILE), &loaded.main)
+}
+
 fn open(file: &Path, main: &Path) -> Option<Last> {
     let text = written::read_text(file, FILE_BYTES_MAX).ok()?;
     let stored: Stored = toml::from_str(&text).ok()?;

@@ -424,6 +424,7 @@ fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> 
         schemes[schemes.len() - 1]
     );
     let faults = reader.faults.len();
+    reader.places.push(key);
     let Some(url) = reader.parsed(key, &accepted, |text| Url::parse(text).ok()) else {
         let needed = key == "odoo.url" || reader.has("mqtt.broker");
         if needed && reader.faults.len() == faults {

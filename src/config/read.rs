@@ -104,7 +104,17 @@ pub(super) fn understand(
 /// Every key that there is, in the order of the reference.
 #[must_use]
 pub fn known_keys() -> Vec<&'static str> {
+    read_nothing().known
+}
+
+/// The keys that name a file, a directory, a port or a host.
+#[must_use]
+pub fn known_places() -> Vec<&'static str> {
+    read_nothing().places
+}
+
+fn read_nothing() -> keys::Reader {
     let mut reader = keys::Reader::new(PathBuf::new(), BTreeMap::new());
     let _ = meaning::read(&mut reader, &mut Vec::new());
-    reader.known
+    reader
 }

@@ -1,5 +1,6 @@
 //! Drives the assembler: events come from the journal, sealed documents go back to it.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -11,6 +12,7 @@ use crate::config::Config;
 use crate::event::{Action, Recorded};
 use crate::journal::{AppendError, Journal, JournalError, keep_device_clock};
 use crate::source::clock_time::ClockTime;
+use crate::source::profiles::Profiles;
 use crate::view::board::Board;
 
 /// Events read from the journal at once.
@@ -21,6 +23,9 @@ pub struct Assembling {
     journal: Journal,
     board: Board,
     clock_times: mpsc::Receiver<ClockTime>,
+    profiles: Profiles,
+    /// Raw scans of devices without a flow, as long as they are not known to be skipped.
+    unused: BTreeSet<u64>,
     started: Instant,
     /// The last event that was read.
     cursor: u64,
@@ -34,12 +39,15 @@ impl Assembling {
         journal: Journal,
         board: Board,
         clock_times: mpsc::Receiver<ClockTime>,
+        profiles: Profiles,
     ) -> Result<Self, JournalError> {
         let settled = journal.settled_at_open();
         let assembler = Assembler::new(config.site.clone(), config.documents.clone(), settled);
         Ok(Self {
             assembler: assembler.with_clocks(journal.device_clocks()?),
             clock_times,
+            profiles,
+            unused: BTreeSet::new(),
             maybe_settled: journal.totals().last_seq,
             cursor: settled,
             started: clock::instant(),
@@ -81,7 +89,7 @@ impl Assembling {
     }
 
     /// Writes what was sealed, and the clocks that were seen with it, in one commit.
-    async fn write(&self, sealed: Sealed) -> Result<(), AppendError> {
+    async fn write(&mut self, sealed: Sealed) -> Result<(), AppendError> {
         let mut keep = Vec::with_capacity(sealed.clocks.len());
         for (device, clock) in &sealed.clocks {
             match keep_device_clock(device, clock.as_ref()) {
@@ -90,9 +98,10 @@ impl Assembling {
             }
         }
         let (documents, skipped) = (sealed.documents, sealed.skipped);
+        let unused = skipped.iter().filter(|seq| self.unused.remove(seq)).count() as u64;
         let inbox = self.journal.inbox();
         inbox
-            .seal_and_keep(documents, skipped, sealed.settled, keep)
+            .seal_and_keep(documents, skipped, unused, sealed.settled, keep)
             .await
     }
 
@@ -130,6 +139,10 @@ impl Assembling {
             .iter()
             .filter(|event| settled.binary_search(&event.seq).is_err())
         {
+            let is_scan = matches!(event.event.action, Action::Scan { .. });
+            if is_scan && !self.profiles.has_flow(&event.event.device) {
+                self.unused.insert(event.seq);
+            }
             match self.undone_by(event)? {
                 Some(undone) => self.assembler.take_back(event, &undone, self.now()),
                 None => self.assembler.take(event, self.now()),

@@ -5,6 +5,9 @@ use std::fmt;
 use super::books::Comparison;
 use super::devices::Deeds;
 use crate::journal::Totals;
+use crate::view::headline;
+use crate::view::snapshot::{EventCounts, Status};
+use crate::view::table::counted;
 
 /// How the waiting at the end of a demonstration came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,26 @@ impl Summary {
     pub fn waiting(&self) -> u64 {
         let totals = &self.totals;
         totals.open_events() + totals.waiting.events + totals.sending.events
+    }
+
+    /// What is in Odoo, and what the first screen says of all else, in its words.
+    fn closing(&self) -> String {
+        let in_odoo = self
+            .totals
+            .posted
+            .events
+            .saturating_sub(self.totals.left_out);
+        let mut status = Status {
+            events: EventCounts::of(&self.totals),
+            ..Status::default()
+        };
+        status.documents.parked = self.totals.parked.documents;
+        format!(
+            "{} {} in Odoo exactly once. {}",
+            counted(in_odoo, "movement"),
+            if in_odoo == 1 { "is" } else { "are" },
+            headline::with_link(&status).1
+        )
     }
 
     /// Each thing that does not add up, in a sentence; empty if all does.
@@ -141,19 +164,62 @@ impl fmt::Display for Summary {
             odoo.moved, odoo.waiting, odoo.lost, odoo.doubled, odoo.places, odoo.places_wrong
         )?;
         let faults = self.faults();
-        if faults.is_empty() && self.waiting() > 0 {
-            return write!(
-                f,
-                "It adds up: {} events wait safely in the journal, every other movement is in Odoo exactly once.",
-                self.waiting()
-            );
-        }
         if faults.is_empty() {
-            return write!(f, "It adds up: every movement is in Odoo exactly once.");
+            return write!(f, "It adds up: {}.", self.closing());
         }
         write!(f, "It does NOT add up:")?;
         faults
             .iter()
             .try_for_each(|fault| write!(f, "\n  - {fault}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::StateTotals;
+
+    fn closing(change: impl FnOnce(&mut Totals)) -> String {
+        let mut totals = Totals::default();
+        change(&mut totals);
+        let deeds = Deeds::default();
+        let comparison = Comparison::default();
+        let end = End::Drained;
+        Summary {
+            end,
+            deeds,
+            totals,
+            comparison,
+        }
+        .closing()
+    }
+
+    #[test]
+    fn it_closes_in_the_words_of_the_first_screen() {
+        let of = |events| StateTotals {
+            documents: events,
+            lines: events,
+            events,
+        };
+        let all = closing(|t| {
+            t.posted = of(6);
+            t.stored = 6;
+        });
+        let text = "6 movements are in Odoo exactly once. All 6 movements are in Odoo";
+        assert_eq!(all, text);
+        // Neither what waits nor what is left for a person is called posted.
+        let rest = closing(|t| {
+            (t.posted, t.waiting, t.parked, t.discarded) = (of(6), of(2), of(1), of(1));
+            (t.stored, t.left_out, t.rejected_open) = (13, 1, 4);
+            t.unused_scans = 2;
+            t.no_document = 3;
+        });
+        let text = "5 movements are in Odoo exactly once. 1 document, 4 rejected readings and 2 scans without a flow need you; 2 movements are on the way to Odoo";
+        assert_eq!(rest, text);
+        let given_up = closing(|t| {
+            (t.posted, t.discarded, t.stored, t.left_out) = (of(6), of(1), 7, 1);
+        });
+        let text = "5 movements are in Odoo exactly once. 5 movements are in Odoo; 2 movements were discarded by a person";
+        assert_eq!(given_up, text);
     }
 }

@@ -375,6 +375,7 @@ impl Machine {
     fn pickings(&mut self, pickings: &[Picking], took: Duration) {
         match self.work.last().map(|batch| batch.step) {
             Some(Step::Read) => self.advance(took, |batch| batch.before_validation(pickings)),
+            Some(Step::Refused) => self.advance(took, |batch| batch.judge_refusal(pickings)),
             Some(Step::SetDone | Step::ReadBack) => {
                 self.fit_size(took);
                 self.advance(took, |batch| batch.read_back(pickings));

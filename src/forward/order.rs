@@ -27,6 +27,7 @@ pub use self::fixed::Fixed;
 pub use self::rows::Row;
 pub use self::target::{Parents, holder};
 pub use self::undo::{Part, comes_back};
+use super::faults::describe_refusal;
 use super::odoo::LOADS_AGAIN;
 use super::odoo::order::SeenPicking;
 use crate::config;
@@ -441,7 +442,16 @@ impl Reconciling {
             _ => return None,
         };
         let last = self.refused.get(LOADS_AGAIN as usize..)?.last()?;
-        Some(refuse(code::ODOO_REFUSED, last.clone(), odoo))
+        Some(refuse(code::ODOO_REFUSED, self.said(last), odoo))
+    }
+
+    /// What Odoo said when it refused a call about the document's lines.
+    fn said(&self, message: &str) -> String {
+        let lines = match &self.job.task {
+            Task::Lines { lines, .. } => lines.len(),
+            _ => 1,
+        };
+        describe_refusal(message.to_owned(), lines)
     }
 
     /// What was read says what is next.

@@ -95,6 +95,8 @@ pub enum Request {
     Seal {
         documents: Vec<Document>,
         skipped: Vec<u64>,
+        /// So many of the skipped ones are raw scans that no flow makes anything of.
+        unused_scans: u64,
         /// All events up to here are in a sealed document or need none.
         settled: u64,
         /// What is kept in the same commit.
@@ -120,6 +122,11 @@ pub enum Request {
         /// Dismisses, besides, those that were removed for room: who, and why.
         dropped: Option<AuditRecord>,
         reply: Reply<Settled>,
+    },
+    /// Dismisses the unused scans: who, and why. Answers how many.
+    DismissScans {
+        record: Box<AuditRecord>,
+        reply: Reply<u64>,
     },
     Keep {
         changes: Vec<KeepChange>,
@@ -192,21 +199,24 @@ impl Inbox {
         skipped: Vec<u64>,
         settled: u64,
     ) -> Result<(), AppendError> {
-        self.seal_and_keep(documents, skipped, settled, Vec::new())
+        self.seal_and_keep(documents, skipped, 0, settled, Vec::new())
             .await
     }
 
-    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is.
+    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is. `unused_scans`: so
+    /// many of `skipped` are raw scans that no flow makes anything of.
     pub async fn seal_and_keep(
         &self,
         documents: Vec<Document>,
         skipped: Vec<u64>,
+        unused_scans: u64,
         settled: u64,
         keep: Vec<KeepChange>,
     ) -> Result<(), AppendError> {
         self.request(|reply| Request::Seal {
             documents,
             skipped,
+            unused_scans,
             settled,
             keep,
             reply,
@@ -261,6 +271,13 @@ impl Inbox {
             reply,
         })
         .await
+    }
+
+    /// A person dismisses the unused scans. Answers how many there were.
+    pub async fn dismiss_scans(&self, record: AuditRecord) -> Result<u64, AppendError> {
+        let record = Box::new(record);
+        self.request(|reply| Request::DismissScans { record, reply })
+            .await
     }
 
     pub async fn keep(&self, changes: Vec<KeepChange>) -> Result<(), AppendError> {

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::sync::watch;
 
 use super::budget::Budget;
+use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::{Disk, Insisting};
 use super::held::Held;
 use super::ids::{self, Ids};
@@ -45,10 +46,7 @@ pub enum OpenError {
     /// Whatever the file holds: its rights, or the disk below it.
     #[error("journal {path} cannot be opened ({source}): give this user the right to read and write it, and see that the disk is well", path = .path.display())]
     Unusable { path: PathBuf, source: Box<Fatal> },
-    #[error(
-        "journal {path} is damaged ({source}): what Odoo has is safe there and devices still have what was not acknowledged, but what waits for Odoo is in this file alone. Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again",
-        path = .path.display()
-    )]
+    #[error("{}", Damage::new(path, source.to_string()))]
     Damaged { path: PathBuf, source: Box<Fatal> },
 }
 
@@ -70,7 +68,9 @@ pub(super) const LOCK: &str = "lock";
 
 /// While this lives, a panic of redb on this thread prints nothing: it is caught and told in our
 /// words. redb panics where a damaged page holds what it never writes.
-pub(super) struct Quiet(());
+pub(super) struct Quiet {
+    was_quiet: bool,
+}
 
 thread_local! {
     static IS_QUIET: Cell<bool> = const { Cell::new(false) };
@@ -92,14 +92,15 @@ impl Quiet {
                 }
             }));
         });
-        IS_QUIET.set(true);
-        Self(())
+        Self {
+            was_quiet: IS_QUIET.replace(true),
+        }
     }
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
-        IS_QUIET.set(false);
+        IS_QUIET.set(self.was_quiet);
     }
 }
 
@@ -201,6 +202,8 @@ impl Journal {
         let (kept, ids) = read_back(&database)?;
         let held = Held::open(&database, kept.totals.last_seq)?;
         let (path, lock) = file.unzip();
+        let alarm = Alarm::new(path.as_deref().unwrap_or(Path::new(FILE)));
+        let writers = alarm.clone();
         let limit = config.budget_bytes;
         let mut budget = Budget::new(path, disk.clone(), limit, config.reserve_percent);
         budget.measure(&database)?;
@@ -211,7 +214,7 @@ impl Journal {
         totals.disk_full = budget.is_disk_full();
         let (sender, receiver) = watch::channel(totals);
         let (inbox, requests) = Inbox::new();
-        let database = Arc::new(database);
+        let database = Arc::new(OpenFile::new(database));
         let ids = Arc::new(RwLock::new(ids));
         let settled = kept.totals.settled;
         let writer = Writer {
@@ -233,17 +236,20 @@ impl Journal {
                 // Held as long as the file is open.
                 let _lock = lock;
                 let _quiet = Quiet::begin();
-                catch_unwind(AssertUnwindSafe(|| writer.run(requests))).unwrap_or_else(|panic| {
-                    let fatal = panicked(&*panic);
-                    tracing::error!("the journal stops: {fatal}");
-                    Err(fatal)
-                })
+                let ran = catch_unwind(AssertUnwindSafe(|| writer.run(requests)));
+                ran.unwrap_or_else(|panic| Err(panicked(&*panic)))
+                    .inspect_err(|fatal| {
+                        tracing::error!("the journal stops: {fatal}");
+                        if fatal.is_damage() {
+                            writers.raise(fatal.to_string());
+                        }
+                    })
             })
             .map_err(|error| {
                 Fatal::Invariant(format!("cannot start the journal's thread: {error}"))
             })?;
         Ok((
-            Self::new(inbox, receiver, database, ids, settled, disk),
+            Self::new(inbox, receiver, database, ids, settled, disk, alarm),
             WriterHandle(thread),
         ))
     }
@@ -351,7 +357,7 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
     write.open_table(tables::BY_STATE)?;
     write.open_table(tables::AUDIT)?;
     write.open_table(tables::KEPT)?;
-    rejected::make_tables(&write)?;
+    rejected::make_tables(&write, false)?;
     write.open_table(tables::META)?.insert("format", FORMAT)?;
     write.commit()?;
     Ok(())
@@ -359,14 +365,20 @@ fn make_tables(database: &Database) -> Result<(), Fatal> {
 
 /// Makes the tables that a journal of an older version lacks.
 fn complete_tables(database: &Database) -> Result<(), Fatal> {
-    match database.begin_read()?.open_table(tables::REJECTED_OPEN) {
-        Ok(_) => return Ok(()),
-        Err(redb::TableError::TableDoesNotExist(_)) => {}
-        Err(error) => return Err(error.into()),
+    let read = database.begin_read()?;
+    let is_missing = |opened: Option<redb::TableError>| match opened {
+        None => Ok(false),
+        Some(redb::TableError::TableDoesNotExist(_)) => Ok(true),
+        Some(error) => Err(error),
+    };
+    let lacks_open = is_missing(read.open_table(tables::REJECTED_OPEN).err())?;
+    if !lacks_open && !is_missing(read.open_table(tables::REJECTED_ID).err())? {
+        return Ok(());
     }
+    drop(read);
     let mut write = database.begin_write()?;
     write.set_quick_repair(true);
-    rejected::make_tables(&write)?;
+    rejected::make_tables(&write, !lacks_open)?;
     write.commit()?;
     Ok(())
 }

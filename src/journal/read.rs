@@ -5,9 +5,10 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
-use redb::{Database, ReadTransaction, ReadableDatabase as _, ReadableTable as _};
+use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
+use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::stored::{self, BadRecord};
@@ -22,6 +23,9 @@ pub enum JournalError {
     Storage(Box<redb::Error>),
     #[error("cannot read the journal: {0}")]
     Record(#[from] BadRecord),
+    /// The daemon is about to end with exit code 65.
+    #[error("{0}")]
+    Damaged(Damage),
 }
 
 /// Boxed: redb's errors are large, and this one is in every answer.
@@ -52,6 +56,8 @@ pub struct Totals {
     pub rejected_open: u64,
     /// Events of posted documents that a person left out of them: their movements are not in Odoo.
     pub left_out: u64,
+    /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
+    pub unused_scans: u64,
     /// Events that need no document.
     pub no_document: u64,
     /// All events up to this `seq` are in a sealed document or need none; the next one is not.
@@ -145,20 +151,22 @@ pub struct Repeats {
 pub struct Journal {
     inbox: Inbox,
     totals: watch::Receiver<Totals>,
-    database: Arc<Database>,
+    database: Arc<OpenFile>,
     ids: Arc<RwLock<Ids>>,
     settled: u64,
     disk: Disk,
+    alarm: Alarm,
 }
 
 impl Journal {
     pub(super) fn new(
         inbox: Inbox,
         totals: watch::Receiver<Totals>,
-        database: Arc<Database>,
+        database: Arc<OpenFile>,
         ids: Arc<RwLock<Ids>>,
         settled: u64,
         disk: Disk,
+        alarm: Alarm,
     ) -> Self {
         Self {
             inbox,
@@ -167,6 +175,7 @@ impl Journal {
             ids,
             settled,
             disk,
+            alarm,
         }
     }
 
@@ -208,82 +217,102 @@ impl Journal {
         self.settled
     }
 
+    /// The damage of the file that a reader or the writer met first; `None` while nobody met any.
+    #[must_use]
+    pub fn damage(&self) -> watch::Receiver<Option<Damage>> {
+        self.alarm.watch()
+    }
+
     fn read(&self) -> Result<ReadTransaction, JournalError> {
         Ok(self.database.begin_read()?)
     }
 
     /// Events with a `seq` above `after`, oldest first.
     pub fn events(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, JournalError> {
-        let table = self.read()?.open_table(tables::EVENTS)?;
-        let mut events = Vec::new();
-        for entry in table.range(after.saturating_add(1)..)?.take(limit) {
-            let (seq, bytes) = entry?;
-            events.push(Recorded {
-                seq: seq.value(),
-                event: stored::event_out(bytes.value())?,
-            });
-        }
-        Ok(events)
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::EVENTS)?;
+            let mut events = Vec::new();
+            for entry in table.range(after.saturating_add(1)..)?.take(limit) {
+                let (seq, bytes) = entry?;
+                events.push(Recorded {
+                    seq: seq.value(),
+                    event: stored::event_out(bytes.value())?,
+                });
+            }
+            Ok(events)
+        })
     }
 
     pub fn event(&self, seq: u64) -> Result<Option<Recorded>, JournalError> {
-        let table = self.read()?.open_table(tables::EVENTS)?;
-        let Some(bytes) = table.get(seq)? else {
-            return Ok(None);
-        };
-        Ok(Some(Recorded {
-            seq,
-            event: stored::event_out(bytes.value())?,
-        }))
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::EVENTS)?;
+            let Some(bytes) = table.get(seq)? else {
+                return Ok(None);
+            };
+            Ok(Some(Recorded {
+                seq,
+                event: stored::event_out(bytes.value())?,
+            }))
+        })
     }
 
     /// The event that this device gave this id.
     pub fn event_of(&self, device: &str, id: &str) -> Result<Option<Recorded>, JournalError> {
-        let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
-        let seq = self
-            .ids
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .find(&ids::digest(device, id), &buckets)?;
-        seq.map_or(Ok(None), |seq| self.event(seq))
+        self.alarm.look(|| {
+            let buckets = self.read()?.open_table(tables::ID_BUCKETS)?;
+            let seq = self
+                .ids
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .find(&ids::digest(device, id), &buckets)?;
+            seq.map_or(Ok(None), |seq| self.event(seq))
+        })
     }
 
     /// The events of any device with this id: none, one, or (the same id from several devices) more.
     pub fn events_by_id(&self, id: &str) -> Result<Vec<Recorded>, JournalError> {
-        let devices: Vec<String> = self
-            .ids
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .devices()
-            .map(str::to_owned)
-            .collect();
-        let mut events = Vec::new();
-        for device in devices {
-            events.extend(self.event_of(&device, id)?);
-        }
-        Ok(events)
+        self.alarm.look(|| {
+            let devices: Vec<String> = self
+                .ids
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .devices()
+                .map(str::to_owned)
+                .collect();
+            let mut events = Vec::new();
+            for device in devices {
+                events.extend(self.event_of(&device, id)?);
+            }
+            Ok(events)
+        })
     }
 
     /// The number of the document that an event is in; `Some(None)`: it needs none; `None`: not assembled yet.
     pub fn document_of(&self, seq: u64) -> Result<Option<Option<u64>>, JournalError> {
-        let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
-        let number = table.get(seq)?.map(|number| number.value());
-        Ok(number.map(|number| (number != tables::NO_DOCUMENT).then_some(number)))
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
+            let number = table.get(seq)?.map(|number| number.value());
+            Ok(number.map(|number| (number != tables::NO_DOCUMENT).then_some(number)))
+        })
     }
 
     /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or in need of none.
     pub fn settled_between(&self, after: u64, upto: u64) -> Result<Vec<u64>, JournalError> {
-        let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
-        let seqs = table.range(after.saturating_add(1)..=upto.max(after.saturating_add(1)))?;
-        seqs.map(|entry| Ok(entry?.0.value())).collect()
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
+            let seqs = table.range(after.saturating_add(1)..=upto.max(after.saturating_add(1)))?;
+            seqs.map(|entry| Ok(entry?.0.value())).collect()
+        })
     }
 
     pub fn repeats(&self, seq: u64) -> Result<Option<Repeats>, JournalError> {
-        let table = self.read()?.open_table(tables::REPEATS)?;
-        Ok(table
-            .get(seq)?
-            .map(|bytes| stored::repeats_out(bytes.value()))
-            .transpose()?)
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::REPEATS)?;
+            Ok(table
+                .get(seq)?
+                .map(|bytes| stored::repeats_out(bytes.value()))
+                .transpose()?)
+        })
     }
 
     /// Documents with a number above `after`, in this state (or any), oldest first.
@@ -293,136 +322,158 @@ impl Journal {
         after: u64,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
-        let read = self.read()?;
-        let from = after.saturating_add(1);
-        let numbers: Vec<u64> = match state {
-            Some(state) => read
-                .open_table(tables::BY_STATE)?
-                .range(tables::in_state(state, from))?
-                .take(limit)
-                .map(|entry| Ok(entry?.0.value().1))
-                .collect::<Result<_, JournalError>>()?,
-            None => read
-                .open_table(tables::PROGRESS)?
-                .range(from..)?
-                .take(limit)
-                .map(|entry| Ok(entry?.0.value()))
-                .collect::<Result<_, JournalError>>()?,
-        };
-        let mut entries = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            entries.extend(entry(&read, number)?);
-        }
-        Ok(entries)
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let from = after.saturating_add(1);
+            let numbers: Vec<u64> = match state {
+                Some(state) => read
+                    .open_table(tables::BY_STATE)?
+                    .range(tables::in_state(state, from))?
+                    .take(limit)
+                    .map(|entry| Ok(entry?.0.value().1))
+                    .collect::<Result<_, JournalError>>()?,
+                None => read
+                    .open_table(tables::PROGRESS)?
+                    .range(from..)?
+                    .take(limit)
+                    .map(|entry| Ok(entry?.0.value()))
+                    .collect::<Result<_, JournalError>>()?,
+            };
+            let mut entries = Vec::with_capacity(numbers.len());
+            for number in numbers {
+                entries.extend(entry(&read, number)?);
+            }
+            Ok(entries)
+        })
     }
 
     pub fn document(&self, number: u64) -> Result<Option<Entry>, JournalError> {
-        entry(&self.read()?, number)
+        self.alarm.look(|| entry(&self.read()?, number))
     }
 
     pub fn document_by_key(&self, key: DocumentKey) -> Result<Option<Entry>, JournalError> {
-        let read = self.read()?;
-        let number = read
-            .open_table(tables::DOCUMENT_KEYS)?
-            .get(key.0)?
-            .map(|number| number.value());
-        number.map_or(Ok(None), |number| entry(&read, number))
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let number = read
+                .open_table(tables::DOCUMENT_KEYS)?
+                .get(key.0)?
+                .map(|number| number.value());
+            number.map_or(Ok(None), |number| entry(&read, number))
+        })
     }
 
     /// The number of the newest document that is there; 0 without one.
     pub fn newest_document(&self) -> Result<u64, JournalError> {
-        let table = self.read()?.open_table(tables::PROGRESS)?;
-        Ok(table.last()?.map_or(0, |(number, _)| number.value()))
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::PROGRESS)?;
+            Ok(table.last()?.map_or(0, |(number, _)| number.value()))
+        })
     }
 
     /// A document's life so far, oldest first.
     pub fn audit(&self, number: u64) -> Result<Vec<AuditRecord>, JournalError> {
-        let table = self.read()?.open_table(tables::AUDIT)?;
-        table
-            .range((number, 0)..=(number, u32::MAX))?
-            .map(|entry| Ok(stored::audit_out(entry?.1.value())?))
-            .collect()
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::AUDIT)?;
+            table
+                .range((number, 0)..=(number, u32::MAX))?
+                .map(|entry| Ok(stored::audit_out(entry?.1.value())?))
+                .collect()
+        })
     }
 
     pub fn rejected(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
-        let read = self.read()?;
-        let table = read.open_table(tables::REJECTED)?;
-        let mut rejected = Vec::new();
-        for entry in table.range(after.saturating_add(1)..)?.take(limit) {
-            let (number, bytes) = entry?;
-            rejected.push(with_audit(&read, number.value(), bytes.value())?);
-        }
-        Ok(rejected)
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let table = read.open_table(tables::REJECTED)?;
+            let mut rejected = Vec::new();
+            for entry in table.range(after.saturating_add(1)..)?.take(limit) {
+                let (number, bytes) = entry?;
+                rejected.push(with_audit(&read, number.value(), bytes.value())?);
+            }
+            Ok(rejected)
+        })
     }
 
     /// Rejected readings that no person has settled yet, with a number above `after`, oldest first.
     pub fn rejected_open(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
-        let read = self.read()?;
-        let table = read.open_table(tables::REJECTED)?;
-        let open = read.open_table(tables::REJECTED_OPEN)?;
-        let mut rejected = Vec::new();
-        for entry in open.range(after.saturating_add(1)..)?.take(limit) {
-            let number = entry?.0.value();
-            if let Some(bytes) = table.get(number)? {
-                rejected.push(with_audit(&read, number, bytes.value())?);
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let table = read.open_table(tables::REJECTED)?;
+            let open = read.open_table(tables::REJECTED_OPEN)?;
+            let mut rejected = Vec::new();
+            for entry in open.range(after.saturating_add(1)..)?.take(limit) {
+                let number = entry?.0.value();
+                if let Some(bytes) = table.get(number)? {
+                    rejected.push(with_audit(&read, number, bytes.value())?);
+                }
             }
-        }
-        Ok(rejected)
+            Ok(rejected)
+        })
     }
 
     pub fn rejected_one(&self, number: u64) -> Result<Option<Rejected>, JournalError> {
-        let read = self.read()?;
-        let table = read.open_table(tables::REJECTED)?;
-        let Some(bytes) = table.get(number)? else {
-            return Ok(None);
-        };
-        Ok(Some(with_audit(&read, number, bytes.value())?))
+        self.alarm.look(|| {
+            let read = self.read()?;
+            let table = read.open_table(tables::REJECTED)?;
+            let Some(bytes) = table.get(number)? else {
+                return Ok(None);
+            };
+            Ok(Some(with_audit(&read, number, bytes.value())?))
+        })
     }
 
     /// When the oldest event that is on its way was received: in no sealed document yet, or waiting, or being sent.
     pub fn oldest_waiting(&self) -> Result<Option<Timestamp>, JournalError> {
-        let mut oldest = self.events(self.totals().settled, 1)?;
-        for state in [State::Waiting, State::Sending] {
-            for entry in self.documents(Some(state), 0, 1)? {
-                if let Some(first) = entry.document.events.first() {
-                    oldest.extend(self.event(*first)?);
+        self.alarm.look(|| {
+            let mut oldest = self.events(self.totals().settled, 1)?;
+            for state in [State::Waiting, State::Sending] {
+                for entry in self.documents(Some(state), 0, 1)? {
+                    if let Some(first) = entry.document.events.first() {
+                        oldest.extend(self.event(*first)?);
+                    }
                 }
             }
-        }
-        Ok(oldest.iter().map(|recorded| recorded.event.received).min())
+            Ok(oldest.iter().map(|recorded| recorded.event.received).min())
+        })
     }
 
     /// What was kept under keys that start with `prefix`, in key order.
     pub fn kept(&self, prefix: &str) -> Result<Vec<(String, Vec<u8>)>, JournalError> {
-        let table = self.read()?.open_table(tables::KEPT)?;
-        let mut kept = Vec::new();
-        for entry in table.range(prefix..)? {
-            let (key, value) = entry?;
-            if !key.value().starts_with(prefix) {
-                break;
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::KEPT)?;
+            let mut kept = Vec::new();
+            for entry in table.range(prefix..)? {
+                let (key, value) = entry?;
+                if !key.value().starts_with(prefix) {
+                    break;
+                }
+                kept.push((key.value().to_owned(), value.value().to_vec()));
             }
-            kept.push((key.value().to_owned(), value.value().to_vec()));
-        }
-        Ok(kept)
+            Ok(kept)
+        })
     }
 
     /// What is known of the clock of a device; `None`: it was never seen to be wrong.
     pub fn device_clock(&self, device: &Name) -> Result<Option<DeviceClock>, JournalError> {
-        let table = self.read()?.open_table(tables::KEPT)?;
-        let kept = table.get(device_clock_key(device).as_str())?;
-        let clock = kept.map(|bytes| stored::device_clock_out(bytes.value()));
-        Ok(clock.transpose()?)
+        self.alarm.look(|| {
+            let table = self.read()?.open_table(tables::KEPT)?;
+            let kept = table.get(device_clock_key(device).as_str())?;
+            let clock = kept.map(|bytes| stored::device_clock_out(bytes.value()));
+            Ok(clock.transpose()?)
+        })
     }
 
     /// The clocks of all devices whose clock was seen to be wrong.
     pub fn device_clocks(&self) -> Result<Vec<(Name, DeviceClock)>, JournalError> {
-        let mut clocks = Vec::new();
-        for (key, bytes) in self.kept(DEVICE_CLOCK)? {
-            if let Ok(device) = Name::new(&key[DEVICE_CLOCK.len()..]) {
-                clocks.push((device, stored::device_clock_out(&bytes)?));
+        self.alarm.look(|| {
+            let mut clocks = Vec::new();
+            for (key, bytes) in self.kept(DEVICE_CLOCK)? {
+                if let Ok(device) = Name::new(&key[DEVICE_CLOCK.len()..]) {
+                    clocks.push((device, stored::device_clock_out(&bytes)?));
+                }
             }
-        }
-        Ok(clocks)
+            Ok(clocks)
+        })
     }
 }
 

@@ -1,13 +1,14 @@
 //! Rejected readings on disk: the newest of them, bounded in number and in bytes, so that a device which sends nonsense
-//! does not take the room of the events. Each is *open* until a person settles it: dismisses it, or
-//! sends it again.
+//! does not take the room of the events. Each is *open* until a person settles it (dismisses it, or
+//! sends it again), or until its device sends an event with the same id that is stored.
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
 
 use super::budget::Written;
+use super::ids::{self, Digest};
 use super::{AuditRecord, Fatal, stored, tables};
-use crate::event::{Rejection, needs_person};
+use crate::event::{RETAINED, Rejection, needs_person};
 
 /// Rejected readings that are kept; the oldest go first.
 pub const REJECTED_MAX: u64 = 100_000;
@@ -23,6 +24,12 @@ const BYTES: &str = "rejected_bytes";
 const DROPPED: &str = "rejected_dropped";
 /// The number in the audit that stands for the removed ones.
 const AUDIT_OF_DROPPED: u64 = 0;
+/// The number in the audit that stands for unused scans.
+pub(super) const AUDIT_OF_SCANS: u64 = u64::MAX;
+/// What the ids of one open reading take in the journal, in bytes.
+const ID_BYTES: u64 = 64;
+/// The ids of open readings may take their share of the room divided by this.
+const IDS_DIVISOR: u64 = 4;
 
 type Bytes = &'static [u8];
 
@@ -31,6 +38,10 @@ pub(super) struct Rejections<'a> {
     table: Table<'a, u64, Bytes>,
     open: Table<'a, u64, ()>,
     audit: Table<'a, u64, Bytes>,
+    by_id: Table<'a, (Digest, u64), ()>,
+    /// Of readings that are open, or were removed for room while they were; and of settled ones that
+    /// a broker may hand out again.
+    id_of: Table<'a, u64, Digest>,
     /// Of all records.
     bytes: u64,
     /// Removed for room before a person had settled them.
@@ -46,6 +57,8 @@ impl<'a> Rejections<'a> {
             table,
             open: write.open_table(tables::REJECTED_OPEN)?,
             audit: write.open_table(tables::REJECTED_AUDIT)?,
+            by_id: write.open_table(tables::REJECTED_BY_ID)?,
+            id_of: write.open_table(tables::REJECTED_ID)?,
             bytes,
             dropped,
         })
@@ -64,8 +77,29 @@ impl<'a> Rejections<'a> {
         self.table.insert(number, record.as_slice())?;
         if needs_person(rejection.code) {
             self.open.insert(number, ())?;
+            if let Some(id) = &rejection.id {
+                let digest = ids::digest(rejection.device.as_str(), id);
+                self.by_id.insert((digest, number), ())?;
+                self.id_of.insert(number, digest)?;
+                written.added += ID_BYTES;
+            }
         }
         Ok(())
+    }
+
+    /// Whether a reading with this id is open, was removed for room, or is a settled copy.
+    pub fn is_known(&self, device: &str, id: &str) -> Result<bool, Fatal> {
+        for digest in [ids::digest(device, id), copy_digest(device, id)] {
+            let mut numbers = self.by_id.range((digest, 0)..=(digest, u64::MAX))?;
+            if numbers.next().transpose()?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub fn is_open(&self, number: u64) -> Result<bool, Fatal> {
+        Ok(self.open.get(number)?.is_some())
     }
 
     /// A person settles an open one. False: it is not open, and nothing was changed.
@@ -78,8 +112,69 @@ impl<'a> Rejections<'a> {
         if self.open.remove(number)?.is_none() {
             return Ok(false);
         }
+        self.forget_id(number, written)?;
+        if let Some(copy) = self.copy_of(number)? {
+            self.by_id.insert((copy, number), ())?;
+            self.id_of.insert(number, copy)?;
+            written.added += ID_BYTES;
+        }
         self.put_audit(number, record, written)?;
         Ok(true)
+    }
+
+    /// What a settled reading is known by that a broker may hand out again.
+    fn copy_of(&self, number: u64) -> Result<Option<Digest>, Fatal> {
+        let Some(record) = self.table.get(number)? else {
+            return Ok(None);
+        };
+        let rejected = stored::rejection_out(number, record.value())?;
+        let id = rejected.id.filter(|_| rejected.code == RETAINED);
+        Ok(id.map(|id| copy_digest(rejected.device.as_str(), &id)))
+    }
+
+    /// An event with this id was stored: settles the readings that gave it before.
+    pub fn settle_id(
+        &mut self,
+        digest: Digest,
+        record: &AuditRecord,
+        written: &mut Written,
+    ) -> Result<(), Fatal> {
+        let mut numbers = Vec::new();
+        for entry in self.by_id.range((digest, 0)..=(digest, u64::MAX))? {
+            numbers.push(entry?.0.value().1);
+        }
+        for number in numbers {
+            if !self.settle(number, record, written)? {
+                // It was removed for room.
+                self.dropped = self.dropped.saturating_sub(1);
+                self.forget_id(number, written)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_id(&mut self, number: u64, written: &mut Written) -> Result<(), Fatal> {
+        let digest = self.id_of.remove(number)?.map(|digest| digest.value());
+        if let Some(digest) = digest {
+            self.by_id.remove((digest, number))?;
+            written.removed += ID_BYTES;
+        }
+        Ok(())
+    }
+
+    /// Forgets the ids of the oldest readings, up to a number and as long as there are more than so
+    /// many.
+    fn forget_ids(&mut self, upto: u64, ids_max: u64, written: &mut Written) -> Result<(), Fatal> {
+        let surplus = self.id_of.len()?.saturating_sub(ids_max);
+        let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
+        let mut numbers = Vec::new();
+        for entry in self.id_of.range(..=upto)?.take(surplus) {
+            numbers.push(entry?.0.value());
+        }
+        for number in numbers {
+            self.forget_id(number, written)?;
+        }
+        Ok(())
     }
 
     /// A person dismisses those that were removed for room. Answers how many.
@@ -91,11 +186,14 @@ impl<'a> Rejections<'a> {
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
             self.put_audit(AUDIT_OF_DROPPED, record, written)?;
+            let oldest = self.table.first()?.map(|(number, _)| number.value());
+            let last = oldest.unwrap_or(u64::MAX).saturating_sub(1);
+            self.forget_ids(last, 0, written)?;
         }
         Ok(dropped)
     }
 
-    fn put_audit(
+    pub fn put_audit(
         &mut self,
         number: u64,
         record: &AuditRecord,
@@ -158,6 +256,7 @@ impl<'a> Rejections<'a> {
         for (number, bytes) in past {
             self.table.remove(number)?;
             self.audit.remove(number)?;
+            self.forget_id(number, written)?;
             self.bytes = self.bytes.saturating_sub(bytes);
             written.removed += bytes;
         }
@@ -173,6 +272,8 @@ impl<'a> Rejections<'a> {
         written: &mut Written,
     ) -> Result<u64, Fatal> {
         self.trim(bytes_max, written)?;
+        let ids_max = REJECTED_MAX.min(bytes_max / ID_BYTES / IDS_DIVISOR);
+        self.forget_ids(u64::MAX, ids_max, written)?;
         let mut meta = write.open_table(tables::META)?;
         meta.insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
         meta.insert(DROPPED, self.dropped.to_le_bytes().as_slice())?;
@@ -180,15 +281,31 @@ impl<'a> Rejections<'a> {
     }
 }
 
+/// No event has this digest: a NUL is in no id.
+fn copy_digest(device: &str, id: &str) -> Digest {
+    ids::digest(device, &format!("\0{id}"))
+}
+
 /// Makes the tables of open and settled ones. In the journal of an older version, which has none,
-/// all that are stored are open in which something was scanned.
-pub(super) fn make_tables(write: &WriteTransaction) -> Result<(), Fatal> {
+/// all that are stored are open in which something was scanned. `knows_open`: it lacks only the ids
+/// of open ones.
+pub(super) fn make_tables(write: &WriteTransaction, knows_open: bool) -> Result<(), Fatal> {
     write.open_table(tables::REJECTED_AUDIT)?;
     let mut open = write.open_table(tables::REJECTED_OPEN)?;
+    let mut by_id = write.open_table(tables::REJECTED_BY_ID)?;
+    let mut id_of = write.open_table(tables::REJECTED_ID)?;
     for entry in write.open_table(tables::REJECTED)?.iter()? {
         let (number, record) = entry?;
-        if needs_person(&stored::rejection_out(number.value(), record.value())?.code) {
-            open.insert(number.value(), ())?;
+        let number = number.value();
+        let rejected = stored::rejection_out(number, record.value())?;
+        if !needs_person(&rejected.code) || knows_open && open.get(number)?.is_none() {
+            continue;
+        }
+        open.insert(number, ())?;
+        if let Some(id) = &rejected.id {
+            let digest = ids::digest(rejected.device.as_str(), id);
+            by_id.insert((digest, number), ())?;
+            id_of.insert(number, digest)?;
         }
     }
     Ok(())

@@ -165,6 +165,9 @@ enum StoredTotals {
     /// With the events that people left out of posted documents besides. While there is none, an
     /// older version is written.
     V3(TotalsV1, u64, u64),
+    /// With the raw scans that nothing was made of besides. While there is none, an older version is
+    /// written.
+    V4(TotalsV1, u64, u64, u64),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -208,27 +211,29 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
         last_document: kept.last_document,
         settled: totals.settled,
     };
-    let stored = match (totals.possible_repeats, totals.left_out) {
-        (0, 0) => StoredTotals::V1(plain),
-        (repeats, 0) => StoredTotals::V2(plain, repeats),
-        (repeats, left_out) => StoredTotals::V3(plain, repeats, left_out),
+    let (repeats, left_out) = (totals.possible_repeats, totals.left_out);
+    let stored = match (repeats, left_out, totals.unused_scans) {
+        (0, 0, 0) => StoredTotals::V1(plain),
+        (_, 0, 0) => StoredTotals::V2(plain, repeats),
+        (.., 0) => StoredTotals::V3(plain, repeats, left_out),
+        (.., unused_scans) => StoredTotals::V4(plain, repeats, left_out, unused_scans),
     };
     encode("totals", &stored)
 }
 
 pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
-    let (stored, possible_repeats, left_out) = match decode("totals", bytes)? {
-        StoredTotals::V1(stored) => (stored, 0, 0),
-        StoredTotals::V2(stored, possible_repeats) => (stored, possible_repeats, 0),
-        StoredTotals::V3(stored, possible_repeats, left_out) => {
-            (stored, possible_repeats, left_out)
-        }
+    let (stored, possible_repeats, left_out, unused_scans) = match decode("totals", bytes)? {
+        StoredTotals::V1(stored) => (stored, 0, 0, 0),
+        StoredTotals::V2(stored, repeats) => (stored, repeats, 0, 0),
+        StoredTotals::V3(stored, repeats, left_out) => (stored, repeats, left_out, 0),
+        StoredTotals::V4(stored, repeats, left_out, unused) => (stored, repeats, left_out, unused),
     };
     let mut totals = Totals {
         last_seq: stored.last_seq,
         stored: stored.stored,
         possible_repeats,
         left_out,
+        unused_scans,
         duplicates: stored.duplicates,
         rejected: stored.rejected,
         no_document: stored.no_document,

@@ -17,8 +17,15 @@ pub const REPEATS: TableDefinition<u64, &[u8]> = TableDefinition::new("repeats")
 pub const REJECTED: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected");
 /// Rejected reading that no person has settled yet → nothing.
 pub const REJECTED_OPEN: TableDefinition<u64, ()> = TableDefinition::new("rejected_open");
+/// (digest of device and event id, rejected reading) → nothing: of readings that no person has
+/// settled yet, also of those that were removed for room; see `ids.rs`.
+pub const REJECTED_BY_ID: TableDefinition<([u8; 16], u64), ()> =
+    TableDefinition::new("rejected_by_id");
+/// The same backwards.
+pub const REJECTED_ID: TableDefinition<u64, [u8; 16]> = TableDefinition::new("rejected_id");
 /// Rejected reading → audit record: who dismissed it or sent it again, and why. 0 stands for those
-/// that were removed for room before a person had settled them.
+/// that were removed for room before a person had settled them, the highest number for raw scans
+/// that nothing was made of.
 pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected_audit");
 /// Device → nothing: every device an event ever came from.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");

@@ -105,7 +105,11 @@ impl<'a> Transaction<'a> {
         decoded
             .iter()
             .map(|decoded| match decoded {
-                Ok(event) => self.append_event(event),
+                Ok(event) => {
+                    let accepted = self.append_event(event)?;
+                    self.settle_by_device(event, &accepted)?;
+                    Ok(accepted)
+                }
                 Err(rejection) => self.append_rejection(rejection),
             })
             .collect()

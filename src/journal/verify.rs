@@ -13,8 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, StorageBackend};
 
-use super::Fatal;
 use super::open::{FILE, LOCK, Quiet};
+use super::{Damage, Fatal, damage};
 
 /// Bytes that the memory is divided in.
 const BLOCK_BYTES: u64 = 4_096;
@@ -31,12 +31,13 @@ pub enum Verified {
     Sound {
         bytes: u64,
     },
-    Damaged(Fatal),
+    Damaged(Damage),
 }
 
 /// Reads all pages of the journal in `data_dir`: takes as long as the disk takes to read the file.
 pub fn verify(data_dir: &Path) -> io::Result<Verified> {
-    let file = match File::open(data_dir.join(FILE)) {
+    let path = data_dir.join(FILE);
+    let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verified::Missing),
         Err(error) => return Err(error),
@@ -61,9 +62,10 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
     }
     Ok(match open(file, bytes) {
         Ok(()) => Verified::Sound { bytes },
-        Err(fatal) if fatal.is_damage() => Verified::Damaged(fatal),
-        Err(Fatal::Storage(error)) => return Err(io::Error::other(error)),
-        Err(other) => Verified::Damaged(other),
+        Err(Fatal::Storage(error)) if !damage::is_damage(&error) => {
+            return Err(io::Error::other(error));
+        }
+        Err(fatal) => Verified::Damaged(Damage::new(&path, fatal.to_string())),
     })
 }
 

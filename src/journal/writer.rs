@@ -13,10 +13,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use redb::{Database, Durability};
+use redb::Durability;
 use tokio::sync::{mpsc, watch};
 
 use super::budget::Budget;
+use super::damage::OpenFile;
 use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
@@ -32,7 +33,7 @@ pub const GROUP_EVENTS_MAX: usize = 4_096;
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
 
 pub(super) struct Writer {
-    pub database: Arc<Database>,
+    pub database: Arc<OpenFile>,
     pub ids: Arc<RwLock<Ids>>,
     pub kept: Kept,
     pub held: Held,
@@ -74,9 +75,7 @@ impl Writer {
             {
                 enqueue(&mut waiting, &mut closing, next);
             }
-            self.commit(&mut waiting).inspect_err(|error| {
-                tracing::error!("the journal stops: {error}");
-            })?;
+            self.commit(&mut waiting)?;
         }
         // The file itself closes when the last reader has gone, too.
         drop(self);
@@ -209,11 +208,13 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
         Request::Seal {
             documents,
             skipped,
+            unused_scans,
             settled,
             keep,
             reply,
         } => {
             transaction.keep(keep)?;
+            transaction.count_unused(unused_scans);
             answer(reply, transaction.seal(documents, &skipped, settled)?)
         }
         Request::Change {
@@ -236,6 +237,9 @@ fn apply(transaction: &mut Transaction, request: Request) -> Result<Answer, Fata
             dropped,
             reply,
         } => answer(reply, transaction.settle(readings, dropped.as_ref())?),
+        Request::DismissScans { record, reply } => {
+            answer(reply, transaction.dismiss_scans(&record)?)
+        }
         Request::Keep { changes, reply } => answer(reply, transaction.keep(changes)?),
         Request::Prune { now, reply } => answer(reply, transaction.prune(now)?),
         Request::Close { reply } => answer(reply, ()),
@@ -269,6 +273,7 @@ fn weigh(request: &Request) -> usize {
         }
         Request::Keep { changes, .. } => changes.len(),
         // Pruning is a good deal of work: let it end its group.
+        Request::DismissScans { .. } => 1,
         Request::Prune { .. } | Request::Close { .. } => GROUP_EVENTS_MAX,
     }
 }

@@ -9,6 +9,7 @@
 //! a duplicate by its id. An event without an id is stored again, flagged as `possible-repeat`.
 //!
 //! - `options`: from the configuration to what rumqttc wants.
+//! - `retained`: scans and events that the broker has retained.
 //! - `topic`: the topics of `docs/mqtt.md`.
 //! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
 //! - `link`, `outbox`: what goes out, and into which connection.
@@ -18,6 +19,7 @@
 mod link;
 mod options;
 mod outbox;
+mod retained;
 mod topic;
 mod worker;
 
@@ -64,6 +66,31 @@ const IGNORED_LOG: Duration = Duration::from_secs(10);
 /// Whether the daemon can read the password and the certificates.
 pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
     options::options(config, site).map(drop)
+}
+
+/// Logs in at the broker once, with a client id of its own: the session of a gateway that runs stays
+/// as it is. The error is in the words of the source's status.
+pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> {
+    let mut options = options::options(config, site).map_err(|error| error.to_string())?;
+    options
+        .set_client_id(format!("{}-check", options.client_id()))
+        .set_clean_session(true);
+    let (host, port) = options.broker_address();
+    let (client, mut eventloop) = AsyncClient::new(options, 1);
+    eventloop
+        .network_options
+        .set_connection_timeout(CONNECT_TIMEOUT_S);
+    loop {
+        match eventloop.poll().await {
+            Ok(Event::Incoming(Incoming::ConnAck(_))) => break,
+            Ok(_) => {}
+            Err(error) => return Err(describe(&error, &format!("{host}:{port}"))),
+        }
+    }
+    // Says goodbye, where the broker still listens.
+    drop(client.try_disconnect());
+    drop(eventloop.poll().await);
+    Ok(())
 }
 
 /// The client, before it runs.
@@ -284,6 +311,7 @@ impl Driver {
 
     /// A message, with what is to be journaled of it.
     fn delivery(&mut self, publish: Publish) -> Delivery {
+        let mut rejections = Vec::new();
         let reading = match Topic::parse(&self.site, &publish.topic) {
             Some(Topic::Reading(device, channel)) if !publish.retain => {
                 self.presence.heard(&self.board, &device);
@@ -297,12 +325,14 @@ impl Driver {
                     received: clock::now(),
                 })
             }
-            // A broker hands out a retained message at every subscription: without an id, each would be a new event.
-            Some(Topic::Reading(device, _)) => {
+            // A broker hands out a retained message at every subscription: each would be a new event.
+            Some(Topic::Reading(device, channel)) => {
                 self.ignored.log(
                     device.as_str(),
-                    "a retained scan or event: its device must publish without retain",
+                    "a retained scan or event is kept as a rejected reading: its device must publish without retain",
                 );
+                let now = clock::now();
+                rejections = retained::reject(&device, channel, &publish, now);
                 None
             }
             Some(Topic::State(device)) => {
@@ -326,14 +356,19 @@ impl Driver {
                 None
             }
         };
-        let rejection = topic::unnamed(&self.site, &publish.topic)
-            .filter(|_| !publish.retain)
-            .map(|device| Box::new(bad_device(device, &publish)));
+        if let Some((device, channel)) = topic::unnamed(&self.site, &publish.topic) {
+            if publish.retain {
+                let now = clock::now();
+                rejections = retained::reject(&device, channel, &publish, now);
+            } else {
+                rejections.push(bad_device(device, &publish));
+            }
+        }
         Delivery {
             generation: self.link.generation(),
             publish,
             reading,
-            rejection,
+            rejections,
         }
     }
 

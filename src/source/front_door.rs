@@ -15,6 +15,7 @@ mod auth;
 mod batch;
 mod connect;
 mod connection;
+mod device_configs;
 mod doorstep;
 mod handshake;
 mod hub;
@@ -55,6 +56,7 @@ use crate::tls::{self, ServerTlsError};
 use crate::view::board::Board;
 use auth::Auth;
 use connection::{Connection, End};
+pub use device_configs::check as check_device_configs;
 use doorstep::{Doorstep, Standing};
 use handshake::{Origin, Rejected};
 use hub::Hub;
@@ -211,7 +213,10 @@ impl FrontDoor {
         shared.auth.list().tell(&mut known, &shared.intake);
         let delivery = deliver(Arc::clone(&shared), outbound, known, done.clone());
         let delivery = tokio::spawn(delivery);
+        let watcher = Arc::clone(&shared);
+        let watching = tokio::spawn(async move { watcher.watch_configurations().await });
         accept(&listener, tls, &shared, &cancel).await;
+        watching.abort();
         // Nobody is connected any more: the last messages go to disk for those whose sessions live on.
         done.cancel();
         drop(delivery.await);

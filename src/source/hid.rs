@@ -7,14 +7,13 @@ mod layout;
 
 use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use evdev::raw_stream::{EventStream, RawDevice};
 use evdev::{EventSummary, InputEvent, KeyCode, SynchronizationCode};
 
 use super::scanners::desk::{Desk, Ended};
-use super::scanners::find::{self, Class};
 use crate::decode::profile::{Frame, Hid};
 
 use keys::Keyboard;
@@ -42,21 +41,17 @@ pub(super) async fn run(mut desk: Desk, hid: Hid) {
 
 /// From grabbing the device to its end.
 async fn session(desk: &mut Desk, hid: &Hid) -> Result<Infallible, Ended> {
-    let path = find::device(&desk.scanner.place, Class::Input, Path::new("/")).map_err(|why| {
-        Ended::Gone {
-            heard: false,
-            absent: true,
-            why,
-        }
+    let path = super::scanners::find(&desk.scanner).map_err(|why| Ended::Gone {
+        heard: false,
+        absent: true,
+        why,
     })?;
     let place = path.display().to_string();
-    let events = tokio::task::spawn_blocking(move || grab(&path))
+    let opened = move || open(&path).and_then(|device| stream(device, &path));
+    let events = tokio::task::spawn_blocking(opened)
         .await
         .map_err(|error| gone(false, error.to_string()))?
-        .map_err(|error| {
-            let remedy = "let the group stockrelay read it (99-stockrelay-scanners.rules), and no other program grab it";
-            gone(false, format!("cannot grab {place}: {error}; {remedy}"))
-        })?;
+        .map_err(|why| gone(false, why))?;
     desk.up(&place);
     read(desk, hid, events).await
 }
@@ -102,17 +97,34 @@ async fn read(desk: &mut Desk, hid: &Hid, mut typing: impl Typing) -> Result<Inf
     }
 }
 
-fn grab(path: &PathBuf) -> io::Result<EventStream> {
-    let mut device = RawDevice::open(path)?;
-    let is_keyboard =
-        (device.supported_keys()).is_some_and(|keys| keys.contains(KeyCode::KEY_ENTER));
-    if !is_keyboard {
-        return Err(io::Error::other(
-            "it has no Enter key, so it is no keyboard",
-        ));
-    }
-    device.grab()?;
-    device.into_event_stream()
+/// The device, grabbed until it is closed.
+pub(super) fn open(path: &Path) -> Result<RawDevice, String> {
+    let grab = || {
+        let mut device = RawDevice::open(path)?;
+        let is_keyboard =
+            (device.supported_keys()).is_some_and(|keys| keys.contains(KeyCode::KEY_ENTER));
+        if !is_keyboard {
+            return Err(io::Error::other(
+                "it has no Enter key, so it is no keyboard",
+            ));
+        }
+        device.grab()?;
+        Ok(device)
+    };
+    grab().map_err(|error| cannot_grab(path, &error))
+}
+
+/// Call it inside the runtime that will read from the device.
+fn stream(device: RawDevice, path: &Path) -> Result<EventStream, String> {
+    let stream = device.into_event_stream();
+    stream.map_err(|error| cannot_grab(path, &error))
+}
+
+fn cannot_grab(path: &Path, error: &io::Error) -> String {
+    format!(
+        "cannot grab {}: {error}; let the group stockrelay read it (99-stockrelay-scanners.rules), and no other program grab it",
+        path.display()
+    )
 }
 
 #[cfg(test)]

@@ -138,6 +138,23 @@ impl Profiles {
             .collect()
     }
 
+    /// As [`Self::decode`] for what a person sends again: it is no repeat, and says nothing of the
+    /// device's repeats.
+    #[must_use]
+    pub fn decode_again(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
+        match self.rule(&reading.device) {
+            Some(rule) if reading.channel == Channel::Scan => {
+                let scanned = decode::scanned(reading, &rule.profile).into_iter();
+                let take = |(mut event, _): (Event, _)| {
+                    event.operator = event.operator.take().or_else(|| rule.operator.clone());
+                    event
+                };
+                scanned.map(|scanned| scanned.map(take)).collect()
+            }
+            _ => decode::decode(reading),
+        }
+    }
+
     /// As [`decode::decode`], by the device's profile where it has one.
     pub(super) fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
         match self.rule(&reading.device) {

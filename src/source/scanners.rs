@@ -11,7 +11,7 @@ pub(super) mod find;
 pub mod list;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ use crate::event::{Name, SourceKind};
 use crate::view::board::Board;
 
 use desk::Desk;
+use find::Class;
 use list::{Scanner, ScannersError};
 
 /// Messages to scanners that wait, of all and of one.
@@ -107,6 +108,24 @@ impl Scanners {
         }
         // What was read is being stored: that may end.
         while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// The device file of a scanner, or why there is none.
+pub fn find(scanner: &Scanner) -> Result<PathBuf, String> {
+    let class = match &scanner.profile.connection {
+        Connection::Hid(_) => Class::Input,
+        _ => Class::Tty,
+    };
+    find::device(&scanner.place, class, Path::new("/"))
+}
+
+/// Opens a scanner's device file as its task does, and closes it again.
+pub fn open(scanner: &Scanner, path: &Path) -> Result<(), String> {
+    match &scanner.profile.connection {
+        Connection::Serial(settings) => serial::check(settings, path),
+        Connection::Hid(_) => hid::open(path).map(drop),
+        Connection::Mqtt(_) => Ok(()),
     }
 }
 

@@ -15,7 +15,6 @@ use tokio_serial::{
 };
 
 use super::scanners::desk::{Desk, Ended};
-use super::scanners::find::{self, Class};
 use crate::decode::profile::{self, End, Feedback, Frame, Framer, Message, Serial};
 
 /// Bytes of one read; the codes in it share a commit.
@@ -48,23 +47,18 @@ async fn session(
     serial: &Serial,
     told: &mut mpsc::Receiver<bool>,
 ) -> Result<Infallible, Ended> {
-    let path = find::device(&desk.scanner.place, Class::Tty, Path::new("/")).map_err(|why| {
-        Ended::Gone {
-            heard: false,
-            absent: true,
-            why,
-        }
+    let path = super::scanners::find(&desk.scanner).map_err(|why| Ended::Gone {
+        heard: false,
+        absent: true,
+        why,
     })?;
     let place = path.display().to_string();
-    let builder = builder(serial, &place);
+    let settings = serial.clone();
     // To set up an adapter takes some turns on its bus.
-    let port = tokio::task::spawn_blocking(move || SerialStream::open(&builder))
+    let port = tokio::task::spawn_blocking(move || open(&settings, &path))
         .await
         .map_err(|error| gone(false, error.to_string()))?
-        .map_err(|error| {
-            let remedy = "let the group stockrelay use it (99-stockrelay-scanners.rules), and no other program";
-            gone(false, format!("cannot open {place}: {error}; {remedy}"))
-        })?;
+        .map_err(|why| gone(false, why))?;
     desk.up(&place);
     // What was to be said before it came back is of no use.
     while told.try_recv().is_ok() {}
@@ -176,6 +170,25 @@ impl Answers {
             self.pending.extend_from_slice(bytes);
         }
     }
+}
+
+/// Call it inside the runtime that will read from the port.
+fn open(serial: &Serial, path: &Path) -> Result<SerialStream, String> {
+    let opened = SerialStream::open(&builder(serial, &path.display().to_string()));
+    opened.map_err(|error| cannot_open(path, &error))
+}
+
+/// Opens the port as [`run`] does, and closes it again.
+pub(super) fn check(serial: &Serial, path: &Path) -> Result<(), String> {
+    let opened = builder(serial, &path.display().to_string()).open();
+    opened.map(drop).map_err(|error| cannot_open(path, &error))
+}
+
+fn cannot_open(path: &Path, error: &tokio_serial::Error) -> String {
+    format!(
+        "cannot open {}: {error}; let the group stockrelay use it (99-stockrelay-scanners.rules), and no other program",
+        path.display()
+    )
 }
 
 fn builder(serial: &Serial, place: &str) -> SerialPortBuilder {

@@ -2,6 +2,7 @@
 //!
 //! Each finding is one line: `ok`, `warn` or `FAIL`, what was looked at, and the remedy.
 
+mod gateway;
 mod journal;
 mod odoo;
 mod service;
@@ -10,17 +11,23 @@ use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use odoo::{ANSWER_S_MAX, odoo};
+pub use gateway::{Report, gateway};
+use journal::journal;
+pub use odoo::{odoo, odoo_with_key};
 pub use service::{Credentials, become_service, running};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use super::board::Link;
 use super::client::{Client, ClientError};
-use super::snapshot::Status;
+use super::snapshot::{Source, Status};
 use super::table::{plain, size, span};
+use crate::choice::Otherwise;
 use crate::config::{self, Config};
-use crate::opens::{self, Effect};
+use crate::event::Name;
+use crate::opens::{Effect, Opened};
+use crate::source::broker;
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;
@@ -84,54 +91,67 @@ impl fmt::Display for Finding {
 }
 
 /// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo`].
-/// `running` is the process of the daemon that answers, if one does.
+/// `opened` is the list of [`crate::opens`].
 #[must_use]
 pub fn machine(
     config: &Config,
+    opened: Vec<Opened>,
     credentials: &Credentials,
-    running: Option<i32>,
     now: Timestamp,
 ) -> Vec<Finding> {
-    let mut findings: Vec<_> = opens::open_all(config, running)
+    let mut findings: Vec<_> = opened
         .into_iter()
-        // The part that asks Odoo needs the key, and tells its fault.
-        .filter(|opened| opened.key != opens::ODOO_KEY || opened.fault.is_none())
         .map(|opened| match opened.fault {
             None => Finding::ok(format!("{} {}", opened.key, opened.what)),
-            Some(fault) => Finding::fail(fault, effect(opened.effect)),
+            Some(fault) => Finding {
+                level: level(opened.effect),
+                what: fault.text,
+                remedy: effect(opened.effect).to_owned(),
+            },
         })
         .collect();
     findings.extend(disk(config));
-    findings.extend(journal::journal(&config.data_dir));
     findings.push(clock(now));
     findings.extend(key(&config.odoo, credentials));
     findings.extend(config.listen.as_ref().map(listen).unwrap_or_default());
     findings
 }
 
+fn level(effect: Effect) -> Level {
+    match effect {
+        Effect::NoStart | Effect::LinkHeld => Level::Fail,
+        Effect::Without => Level::Warn,
+    }
+}
+
 fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::NoStart => "`stockrelay run` does not start with this",
         Effect::LinkHeld => "`stockrelay run` starts, and sends nothing to Odoo",
+        Effect::Without => "`stockrelay run` starts without it, and tries again",
     }
 }
 
-/// Which configuration `run` uses while this one has a fault: the one in the file `last`, or none.
+/// What `run` does while this configuration cannot be used.
 #[must_use]
-pub fn configuration_of_run(last: Option<&Path>) -> Finding {
-    if let Some(last) = last {
-        return Finding::warn(
+pub fn otherwise(of_run: &Otherwise) -> Finding {
+    match of_run {
+        Otherwise::Last(last) => Finding::warn(
             format!(
                 "`stockrelay run` uses the last configuration that ran, {}",
-                last.display()
+                last.file.display()
             ),
             "correct the faults above and restart",
-        );
+        ),
+        Otherwise::Retry => Finding::fail(
+            "`stockrelay run` ends with exit code 1, and systemd starts it again until it can open everything",
+            "correct the faults above",
+        ),
+        Otherwise::Person => Finding::fail(
+            "`stockrelay run` uses no configuration: it ends with exit code 64, and systemd does not start it again",
+            "correct the faults above, then run `systemctl start stockrelay`",
+        ),
     }
-    Finding::fail(
-        "`stockrelay run` uses no configuration: it ends with exit code 64",
-        "correct the faults above",
-    )
 }
 
 /// Whether the disk has room for what the journal may still grow.
@@ -211,6 +231,14 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
     findings
 }
 
+/// Whether the MQTT broker takes the gateway.
+pub async fn broker(config: &config::Broker, site: &Name) -> Finding {
+    match broker::log_in(config, site).await {
+        Ok(()) => Finding::ok(format!("the broker {} takes the gateway", config.url)),
+        Err(why) => Finding::warn(why, effect(Effect::Without)),
+    }
+}
+
 /// Whether a daemon is running, and what it says of itself.
 pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let status = match Client::new(socket).get::<Status>("/v1/status").await {
@@ -239,6 +267,19 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
             "the journal is full: nothing is acknowledged",
             "raise journal.budget, or restore the link to Odoo, so that posted events can be pruned",
         ));
+    }
+    let is_down = |source: &&Source| source.view.state == "down";
+    findings.extend(status.sources.iter().filter(is_down).map(|source| {
+        let detail = source
+            .view
+            .detail
+            .as_deref()
+            .unwrap_or("no reason is known");
+        let what = format!("{} is down: {detail}", source.name);
+        Finding::warn(what, "the daemon tries again")
+    }));
+    if let (Link::Down | Link::Held, Some(detail)) = (&status.odoo.link, &status.odoo.detail) {
+        findings.push(Finding::warn(detail, "see `stockrelay status`"));
     }
     // What the configuration says by itself was said above.
     let alarms = status

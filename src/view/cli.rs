@@ -21,7 +21,7 @@ Examples:
   stockrelay status                      where everything is, in one screen
   stockrelay trace pda-07/8c1f           what became of one scan
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 wrong configuration, 65 the journal is damaged, 69 the daemon is not running.",
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running.",
     arg_required_else_help = true,
     max_term_width = 110
 )]
@@ -98,7 +98,7 @@ Examples:
     #[command(after_help = "\
 It opens everything that the daemon opens, as the daemon's user if root starts it.
 
-Exit code 0 without a FAIL, 1 with one, 64 if the configuration cannot be read.")]
+Exit code 0 without a FAIL, 1 with one, 64 if the configuration has a fault or `run` would end with 64, 65 if the journal is damaged.")]
     Check {
         /// The user that the service runs as
         #[arg(long, value_name = "NAME", default_value = "stockrelay")]
@@ -347,7 +347,7 @@ pub enum RejectedCommand {
     },
     /// Dismiss one, or all up to a number: nothing is made of them
     Dismiss {
-        #[arg(required_unless_present = "upto", conflicts_with_all = ["upto", "code", "device"])]
+        #[arg(required_unless_present_any = ["upto", "scans"], conflicts_with_all = ["upto", "code", "device", "scans"])]
         number: Option<u64>,
         /// All open ones up to this number
         #[arg(long, value_name = "NUMBER")]
@@ -358,6 +358,9 @@ pub enum RejectedCommand {
         /// With --upto: only this device's
         #[arg(long, value_name = "NAME", requires = "upto")]
         device: Option<String>,
+        /// Raw scans that nothing was made of, because their devices have no flow
+        #[arg(long, conflicts_with = "upto")]
+        scans: bool,
         /// Why; it is stored with the reading
         #[arg(long)]
         reason: String,

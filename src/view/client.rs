@@ -84,6 +84,7 @@ impl Client {
             let refusal = serde_json::from_slice(&bytes).unwrap_or_else(|_| Refusal {
                 error: format!("the daemon answered {status}"),
                 remedy: "look into its log".to_owned(),
+                journal_damaged: false,
             });
             return Err(ClientError::Refused { status, refusal });
         }

@@ -52,6 +52,9 @@ impl CommandError {
         match self {
             Self::Client(ClientError::NotRunning { .. }) => EXIT_NO_DAEMON,
             Self::Usage(_) => EXIT_USAGE,
+            Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {
+                EXIT_DAMAGED
+            }
             // A parameter that the daemon does not take was an argument here.
             Self::Client(ClientError::Refused { status, .. }) if status.as_u16() == 400 => {
                 EXIT_USAGE

@@ -33,6 +33,7 @@ use crate::config;
 use crate::event::Name;
 use crate::forward::copy::Copy;
 use crate::journal::{Journal, JournalError};
+use crate::source::profiles::Profiles;
 pub use meaning::Code;
 use problem::Problem;
 
@@ -74,6 +75,8 @@ pub struct Gateway {
     pub site: Name,
     pub journal: Journal,
     pub board: Board,
+    /// By which scans are read that people send again.
+    profiles: Profiles,
     /// The copy of Odoo's data, once there is one.
     copies: Option<watch::Receiver<Option<Copy>>>,
     /// One permit a stream that is open.
@@ -90,6 +93,7 @@ impl Gateway {
             site,
             journal,
             board,
+            profiles: Profiles::default(),
             copies: None,
             streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
             statuses: Arc::new(Semaphore::new(STATUSES_MAX)),
@@ -128,6 +132,13 @@ impl Control {
     #[must_use]
     pub fn with_copies(mut self, copies: watch::Receiver<Option<Copy>>) -> Self {
         self.gateway.copies = Some(copies);
+        self
+    }
+
+    /// Scans that people send again are read by these, as their device's own.
+    #[must_use]
+    pub fn with_profiles(mut self, profiles: Profiles) -> Self {
+        self.gateway.profiles = profiles;
         self
     }
 

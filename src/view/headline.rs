@@ -55,7 +55,9 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
     (mood, sentence)
 }
 
-fn with_link(status: &Status) -> (Mood, String) {
+/// The same while the link to Odoo is up.
+#[must_use]
+pub fn with_link(status: &Status) -> (Mood, String) {
     let waiting = status.events.on_the_way();
     let on_the_way = format!("{} on the way to Odoo", be(waiting, "movement"));
     match (need(status), waiting) {
@@ -88,18 +90,28 @@ fn all_settled(status: &Status) -> String {
     }
 }
 
-/// What waits for a person: parked documents, and readings that no event could be made of.
+/// What waits for a person: parked documents, readings that no event could be made of, and scans
+/// that no movement was made of.
 fn need(status: &Status) -> Option<String> {
-    let parked = (status.documents.parked, "document");
-    let rejected = (status.events.rejected_open, "rejected reading");
-    let things: Vec<String> = [parked, rejected]
+    let scans = status.events.unused_scans;
+    let things = [
+        (status.documents.parked, "document", ""),
+        (status.events.rejected_open, "rejected reading", ""),
+        (scans, "scan", " without a flow"),
+    ];
+    let is_one = things.iter().map(|(number, ..)| number).sum::<u64>() == 1;
+    let things: Vec<String> = things
         .into_iter()
-        .filter(|(number, _)| *number > 0)
-        .map(|(number, thing)| counted(number, thing))
+        .filter(|(number, ..)| *number > 0)
+        .map(|(number, thing, more)| format!("{}{more}", counted(number, thing)))
         .collect();
-    let is_one = parked.0 + rejected.0 == 1;
+    let (last, before) = things.split_last()?;
+    let all = match before {
+        [] => last.clone(),
+        before => format!("{} and {last}", before.join(", ")),
+    };
     let needs = if is_one { "needs" } else { "need" };
-    (!things.is_empty()).then(|| format!("{} {needs} you", things.join(" and ")))
+    Some(format!("{all} {needs} you"))
 }
 
 fn be_past(number: u64, thing: &str) -> String {
@@ -186,5 +198,25 @@ mod tests {
         assert_eq!(none, (Mood::Good, text.to_owned()));
         let scans = told(|s| s.events.stored = 3);
         assert_eq!(scans.1, "No scan has made a movement yet");
+    }
+
+    #[test]
+    fn scans_that_became_nothing_are_not_called_movements_in_odoo() {
+        let five = told(|s| {
+            (s.events.stored, s.events.posted, s.events.unused_scans) = (11, 6, 5);
+        });
+        let text = "5 scans without a flow need you";
+        assert_eq!(five, (Mood::Watch, text.to_owned()));
+        let all = told(|s| {
+            (
+                s.documents.parked,
+                s.events.rejected_open,
+                s.events.unused_scans,
+            ) = (1, 2, 1);
+        });
+        let text = "1 document, 2 rejected readings and 1 scan without a flow need you";
+        assert_eq!(all.1, text);
+        let one = told(|s| s.events.unused_scans = 1);
+        assert_eq!(one.1, "1 scan without a flow needs you");
     }
 }

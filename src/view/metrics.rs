@@ -145,6 +145,12 @@ impl Out<'_> {
             None,
             events.rejected_open,
         )?;
+        self.gauge(
+            "unused_scans",
+            "Raw scans of devices without a flow that no person has dismissed",
+            None,
+            events.unused_scans,
+        )?;
         let counts = [
             ("open", events.open),
             ("waiting", events.waiting),

@@ -50,6 +50,9 @@ pub struct EventCounts {
     /// Rejected readings that no person has dismissed or sent again yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_open: u64,
+    /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unused_scans: u64,
     /// Events of posted documents whose movements a person edited out: they are not in Odoo.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
@@ -204,13 +207,15 @@ fn is_zero(count: &u64) -> bool {
 }
 
 impl EventCounts {
-    fn of(totals: &Totals) -> Self {
+    #[must_use]
+    pub fn of(totals: &Totals) -> Self {
         Self {
             stored: totals.stored,
             possible_repeats: totals.possible_repeats,
             duplicates: totals.duplicates,
             rejected: totals.rejected,
             rejected_open: totals.rejected_open,
+            unused_scans: totals.unused_scans,
             left_out: totals.left_out,
             discarded: totals.discarded.events,
             open: totals.open_events(),

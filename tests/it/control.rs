@@ -15,6 +15,7 @@ use stockrelay::document::{
 use stockrelay::event::{Action, Event, SourceKind};
 use stockrelay::forward::copy::Copy;
 use stockrelay::journal::{Change, Journal, WriterHandle};
+use stockrelay::source::profiles::Profiles;
 use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
@@ -46,6 +47,15 @@ impl Served {
 
     /// Codes are explained by this copy of Odoo's data.
     pub fn with_copy(copy: Option<Copy>) -> Self {
+        Self::with(copy, Profiles::default())
+    }
+
+    /// What people send again is read by these profiles.
+    pub fn with_profiles(profiles: Profiles) -> Self {
+        Self::with(None, profiles)
+    }
+
+    fn with(copy: Option<Copy>, profiles: Profiles) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();
@@ -55,6 +65,7 @@ impl Served {
         };
         let control = Control::bind(&config, name("ams1"), journal.clone(), board.clone()).unwrap();
         let control = control.with_copies(watch::Sender::new(copy).subscribe());
+        let control = control.with_profiles(profiles);
         let metrics = control.metrics_address().unwrap();
         let cancel = CancellationToken::new();
         let running = tokio::spawn(control.run(cancel.clone()));

@@ -10,11 +10,15 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stockrelay::event::Recorded;
-use stockrelay::journal::{Journal, OpenError, Verified, verify};
+use stockrelay::journal::{Journal, OpenError, VERIFIED_BYTES_MAX, Verified, verify};
+use stockrelay::view::board::Board;
 use stockrelay::view::client::Client;
+use stockrelay::view::control::Control;
 use stockrelay::{clock, config};
+use tokio_util::sync::CancellationToken;
 
-use crate::floor::{rejection, scan, transfer};
+use crate::commands;
+use crate::floor::{name, rejection, scan, transfer};
 use crate::process::command;
 
 const PAGE_BYTES: u64 = 4_096;
@@ -252,10 +256,166 @@ async fn the_daemon_ends_with_65_and_names_file_and_remedy_and_check_notices() {
             !said.contains("panicked") && !said.contains("unreachable"),
             "{said}"
         );
-        assert_eq!(checked.status.code(), Some(1), "{found}");
+        assert_eq!(checked.status.code(), Some(65), "{found}");
         let line = found.lines().find(|line| line.contains("is damaged"));
         let line = line.unwrap_or_else(|| panic!("seed {seed}, {what}: {found}"));
         assert!(line.starts_with("FAIL") && line.contains(file), "{line}");
     }
     assert!(told > 8, "only {told} of 24 hit a page in use");
+}
+
+/// So many of the large readings make a journal that is too large to be verified at each start.
+const UNVERIFIED: i64 = 1_100;
+/// So many do not fit into the cache.
+const UNCACHED: i64 = 150;
+const LARGE_READING_BYTES: usize = 60_000;
+
+/// A journal with so many large rejected readings, and an event for each.
+async fn large(readings: i64) -> Base {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
+    for number in 0..readings {
+        let payload = vec![b'x'; LARGE_READING_BYTES];
+        let readings = vec![
+            Err(rejection("pda", &payload, number)),
+            Ok(transfer(
+                "pda",
+                &number.to_string(),
+                "4000000000006",
+                "A-01",
+                "B-02",
+                number,
+            )),
+        ];
+        journal.inbox().append(readings).await.unwrap();
+    }
+    let events = all(&journal);
+    journal.inbox().close().await.unwrap();
+    drop(journal);
+    writer.join().unwrap();
+    let bytes = fs::read(dir.path().join("journal.redb")).unwrap();
+    Base { bytes, events }
+}
+
+/// Fills each page but the first, and those that `is_spared`, with one byte.
+fn wreck(path: &Path, is_spared: impl Fn(u64) -> bool) {
+    let mut seeded = Seeded(0x5eed);
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    let pages = file.metadata().unwrap().len() / PAGE_BYTES;
+    for page in (1..pages).filter(|page| !is_spared(*page)) {
+        let noise = u8::try_from(seeded.next(256)).unwrap();
+        let bytes: Vec<u8> = (0..PAGE_BYTES).map(|_| noise).collect();
+        file.write_all_at(&bytes, page * PAGE_BYTES).unwrap();
+    }
+}
+
+fn tells_the_damage(said: &str) {
+    for part in [
+        "data/journal.redb",
+        "is damaged",
+        "mv ",
+        "is safe",
+        "Copy the file",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    assert!(
+        !said.contains("panicked") && !said.contains("unreachable"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_answer_is_on_a_damaged_page_ends_with_65_and_says_the_same() {
+    let base = large(UNCACHED).await;
+    for arguments in [
+        &["events"][..],
+        &["trace", "pda/17"],
+        &["rejected", "list"],
+        &["status"],
+    ] {
+        let site = Site::new(&base);
+        let data_dir = site.dir.path().join("data");
+        let small = config::Journal {
+            cache_bytes: 1 << 20,
+            ..config::Journal::default()
+        };
+        let (journal, _writer) = Journal::open(&data_dir, &small).unwrap();
+        let served = config::Control {
+            socket: site.dir.path().join("control.sock"),
+            metrics: None,
+        };
+        let control = Control::bind(&served, name("ams1"), journal.clone(), Board::new()).unwrap();
+        let cancel = CancellationToken::new();
+        let serving = tokio::spawn(control.run(cancel.clone()));
+        // The cache has room for few of these: no other page stays in it.
+        journal.rejected(0, usize::MAX).unwrap();
+        wreck(&site.journal(), |_| false);
+        let mut command = commands::stockrelay();
+        command.args(["--config", "config.toml"]).args(arguments);
+        command.current_dir(site.dir.path());
+        let (code, _, said) = commands::run(command).await;
+        assert_eq!(code, 65, "{arguments:?}: {said}");
+        tells_the_damage(&said);
+        assert!(journal.damage().borrow().is_some());
+        cancel.cancel();
+        serving.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_that_runs_ends_with_65_at_once_whatever_part_meets_the_damage() {
+    let base = large(UNCACHED).await;
+    let site = Site::new(&base);
+    let mut child = command(site.dir.path())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let client = Client::new(&site.dir.path().join("control.sock"));
+    let begun = clock::instant();
+    while client.get::<Value>("/v1/status").await.is_err() {
+        assert!(begun.elapsed() < SOON, "it does not answer");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    wreck(&site.journal(), |_| false);
+    // A part of the daemon may have been faster.
+    drop(client.get::<Value>("/v1/events").await);
+    let begun = clock::instant();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < SOON, "it goes on");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let ended = child.wait_with_output().unwrap();
+    let log = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(65), "{log}");
+    tells_the_damage(&log);
+    let again = site.run(0).await.expect("it does not start");
+    assert_eq!(again.status.code(), Some(65));
+    tells_the_damage(&String::from_utf8(again.stderr).unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_verifies_no_page_ends_with_65_whatever_part_meets_the_damage() {
+    let base = large(UNVERIFIED).await;
+    assert!(base.bytes.len() as u64 > VERIFIED_BYTES_MAX);
+    let mut told = 0;
+    for seed in 1..=8 {
+        let site = Site::new(&base);
+        let mut seeded = Seeded(seed);
+        // One page in so many is damaged.
+        let chance = 1 << (seed + 1);
+        let damaged: Vec<_> = (0..base.bytes.len() as u64 / PAGE_BYTES)
+            .filter(|_| seeded.next(chance) == 0)
+            .collect();
+        wreck(&site.journal(), |page| {
+            damaged.binary_search(&page).is_err()
+        });
+        if let Some(ended) = site.run(base.events.len()).await {
+            told += 1;
+            let said = String::from_utf8(ended.stderr).unwrap();
+            assert_eq!(ended.status.code(), Some(65), "seed {seed}: {said}");
+            tells_the_damage(&said);
+        }
+    }
+    assert!(told > 2, "only {told} of 8 met the damage");
 }

@@ -4,6 +4,7 @@
 //! power goes while flows run. `dock`: a serial scanner, and the daemon as a process that is killed. `broker`: a device on a broker
 //! that was there already.
 
+mod again;
 mod broker;
 mod cuts;
 mod dated;

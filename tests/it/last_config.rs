@@ -2,6 +2,7 @@
 //! hears of it.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -147,6 +148,88 @@ async fn a_broken_main_file_does_not_stop_the_site_either() {
     let (status, _) = site.run().await;
     let alarm = status["alarms"]["configuration"].as_str().unwrap();
     assert!(alarm.contains("config.toml:6:6: "), "{alarm}");
+}
+
+/// Files and addresses that a new configuration names and the daemon cannot open.
+const UNUSABLE: [(&str, &str); 4] = [
+    ("mqtt.listen.devices = \"gone.toml\"\n", "gone.toml"),
+    (
+        "mqtt.listen.tls_cert = \"gone.pem\"\nmqtt.listen.tls_key = \"gone.key\"\n",
+        "gone.pem",
+    ),
+    ("scanners = \"gone.toml\"\n", "gone.toml"),
+    ("mqtt.listen.address = \"TAKEN\"\n", "cannot listen on"),
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_file_in_config_d_with_which_the_gateway_cannot_start_does_not_stop_the_site() {
+    let site = Site::new();
+    site.run().await;
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    for (content, fault) in UNUSABLE {
+        site.write("config.d/10-new.toml", &content.replace("TAKEN", &taken));
+        let (status, log) = site.run().await;
+        let alarm = status["alarms"]["configuration"].as_str();
+        let alarm = alarm.unwrap_or_else(|| panic!("no alarm: {status}"));
+        for text in [alarm, &log] {
+            assert!(text.contains(fault), "{text}");
+            assert!(text.contains("last-config.toml"), "{text}");
+            assert!(text.contains("correct the fault"), "{text}");
+        }
+    }
+    // What is mended is used.
+    site.write("gone.toml", "");
+    site.write("config.d/10-new.toml", UNUSABLE[0].0);
+    let (status, _) = site.run().await;
+    assert!(status["alarms"]["configuration"].is_null(), "{status}");
+    let kept = fs::read_to_string(site.path("data/last-config.toml")).unwrap();
+    assert!(kept.contains("gone.toml"), "{kept}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_commands_ask_the_daemon_that_runs_with_the_last_configuration() {
+    let site = Site::new();
+    site.run().await;
+    let new = format!("{}control.socket = \"other.sock\"\n", UNUSABLE[0].0);
+    site.write("config.d/10-new.toml", &new);
+    // It asks for the status by the command.
+    let (status, _) = site.run().await;
+    assert!(!status["alarms"]["configuration"].is_null(), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_run_before_is_tried_again_and_what_never_ran_waits_for_a_person() {
+    let site = Site::new();
+    site.write("config.d/10-new.toml", UNUSABLE[0].0);
+    let ended = site.ends();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(64), "{said}");
+    assert!(said.contains("gone.toml"), "{said}");
+
+    site.write("gone.toml", "");
+    site.run().await;
+    // As while the file system with the list is not mounted.
+    fs::remove_file(site.path("gone.toml")).unwrap();
+    let ended = site.ends();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("gone.toml"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_port_in_use_is_tried_again_also_at_the_first_start() {
+    let site = Site::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    site.write(
+        "config.d/10-new.toml",
+        &format!("mqtt.listen.address = \"{address}\"\n"),
+    );
+    let ended = site.ends();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot listen on"), "{said}");
 }
 
 #[test]

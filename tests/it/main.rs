@@ -28,4 +28,5 @@ mod scenarios;
 mod serial;
 mod shares;
 mod shipped;
+mod systemd;
 mod trial;

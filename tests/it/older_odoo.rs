@@ -1,130 +1,20 @@
 //! An Odoo that is older than JSON-2: what is asked of it, and in which words. Its answers are written here, after the sources
 //! of Odoo 17 and 18.
 
+mod email;
+mod orders;
+mod server;
+
 use std::fs;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Json, Response};
-use axum::routing::post;
-use axum::{Router, body};
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
-use stockrelay::forward::odoo::order::SeenPicking;
 use stockrelay::forward::odoo::{Client, Kind};
-use stockrelay::forward::order::{LotRef, Row};
 use stockrelay::outcome::Failure;
 use stockrelay::view::check;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
 
-const KEY: &str = "the-key";
-
-/// What a method answers.
-type Answers = fn(model: &str, method: &str) -> Value;
-
-struct Script {
-    version: &'static str,
-    answers: Answers,
-    /// `[service.method]`, or `[model, method, args, kwargs]`.
-    calls: Mutex<Vec<Value>>,
-    key: Mutex<String>,
-}
-
-struct Older {
-    script: Arc<Script>,
-    config: config::Odoo,
-    dir: tempfile::TempDir,
-    server: JoinHandle<()>,
-}
-
-impl Older {
-    async fn start(version: &'static str, answers: Answers) -> Self {
-        let script = Arc::new(Script {
-            version,
-            answers,
-            calls: Mutex::default(),
-            key: Mutex::new(KEY.to_owned()),
-        });
-        // It has no `/web/version`: what is not known is answered with a page.
-        let router = Router::new()
-            .route("/jsonrpc", post(serve))
-            .fallback(|| async { (StatusCode::NOT_FOUND, "<!DOCTYPE html>Not Found") })
-            .with_state(script.clone());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("key"), KEY).unwrap();
-        let config = config::Odoo {
-            api_key_file: Some(dir.path().join("key")),
-            user: Some("gateway".to_owned()),
-            ..config::Odoo::new(&format!("http://{address}"), "db")
-        };
-        Self {
-            script,
-            config,
-            dir,
-            server,
-        }
-    }
-
-    fn client(&self) -> Client {
-        Client::new(&self.config).unwrap()
-    }
-
-    fn calls(&self) -> Vec<Value> {
-        std::mem::take(&mut self.script.calls.lock().unwrap())
-    }
-}
-
-impl Drop for Older {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn serve(State(script): State<Arc<Script>>, request: Request) -> Response {
-    let body = body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-    let asked: Value = serde_json::from_slice(&body).unwrap();
-    let (service, method) = (&asked["params"]["service"], &asked["params"]["method"]);
-    let args = &asked["params"]["args"];
-    let key = script.key.lock().unwrap().clone();
-    let (call, answer) = match (service.as_str().unwrap(), method.as_str().unwrap()) {
-        ("common", "version") => (
-            json!(["version"]),
-            Ok(json!({"server_version": script.version})),
-        ),
-        ("common", "authenticate") => {
-            let good = args[0] == "db" && args[1] == "gateway" && args[2] == key;
-            let uid = if good { json!(7) } else { json!(false) };
-            (json!(["authenticate"]), Ok(uid))
-        }
-        ("object", "execute_kw") => {
-            let (model, method) = (args[3].as_str().unwrap(), args[4].as_str().unwrap());
-            let call = json!([model, method, args[5], args[6]]);
-            let answer = if args[1] == 7 && args[2] == key {
-                Ok((script.answers)(model, method))
-            } else {
-                Err(("odoo.exceptions.AccessDenied", "Access Denied"))
-            };
-            (call, answer)
-        }
-        other => panic!("{other:?}"),
-    };
-    script.calls.lock().unwrap().push(call);
-    let mut response = json!({"jsonrpc": "2.0", "id": asked["id"]});
-    match answer {
-        Ok(result) => response["result"] = result,
-        Err((name, message)) => {
-            let data = json!({"name": name, "message": message, "debug": "Traceback"});
-            response["error"] = json!({"code": 200, "message": "Odoo Server Error", "data": data});
-        }
-    }
-    Json(response).into_response()
-}
+use self::server::Older;
 
 fn stop(failure: &Failure) -> String {
     assert!(matches!(failure, Failure::Stop { .. }), "{failure:?}");
@@ -365,68 +255,6 @@ async fn scrap_goes_to_the_location_that_the_company_has_for_it() {
     assert_eq!(domain[0], json!(["scrap_location", "=", true]));
 }
 
-const FINISHED: &str = "You cannot change the Scheduled Date on a done or cancelled transfer.";
-
-fn finished(model: &str, method: &str) -> Value {
-    match (model, method) {
-        ("stock.picking", "read") => {
-            json!([{"id": 5, "scheduled_date": "2026-11-24 06:00:00"}])
-        }
-        ("stock.picking", "load") => json!({"ids": false, "messages": [
-            {"type": "error", "message": FINISHED, "rows": {"from": 0, "to": 0}, "record": 0},
-        ]}),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version() {
-    let picking = SeenPicking {
-        id: 5,
-        picking_type: 2,
-        from: 8,
-        to: 9,
-        ..SeenPicking::default()
-    };
-    let row = Row {
-        external_id: "ml_x_0".to_owned(),
-        product: 1,
-        unit: 1,
-        quantity: 3.into(),
-        from: 8,
-        to: 9,
-        move_id: Some(31),
-        lot: LotRef::None,
-        package: None,
-        into: None,
-        owner: None,
-    };
-    let seventeen = Older::start("17.0", finished).await;
-    let taken = seventeen
-        .client()
-        .add_lines(&picking, std::slice::from_ref(&row))
-        .await;
-    assert_eq!(taken, Err(Failure::person(FINISHED)));
-    let calls = seventeen.calls();
-    assert_eq!(
-        calls[2],
-        json!(["stock.picking", "read", [[5]],
-            {"fields": ["scheduled_date"], "context": {"lang": "en_US"}}])
-    );
-    let (columns, row_sent) = (&calls[3][2][0], &calls[3][2][1][0]);
-    assert_eq!(columns[0], ".id");
-    assert_eq!(columns[1], "scheduled_date");
-    assert_eq!(columns[2], "move_line_ids/id");
-    assert_eq!(row_sent[1], "2026-11-24 06:00:00");
-    assert_eq!(row_sent[2], "stockrelay.ml_x_0");
-    assert_eq!(calls[3][3]["context"]["tz"], "UTC");
-
-    let eighteen = Older::start("18.0", finished).await;
-    let taken = eighteen.client().add_lines(&picking, &[row]).await;
-    assert_eq!(taken, Err(Failure::person(FINISHED)));
-    assert_eq!(eighteen.calls()[2][2][0][1], "picking_type_id/.id");
-}
-
 fn barcodes(model: &str, method: &str) -> Value {
     match (model, method) {
         ("res.company", "search_read") => json!([{"id": 1, "nomenclature_id": 3}]),
@@ -452,4 +280,59 @@ async fn without_the_module_for_gs1_none_of_its_fields_is_asked_for() {
         let fields = call[3]["fields"].to_string();
         assert!(!fields.contains("gs1") && !fields.contains("uom"), "{call}");
     }
+}
+
+/// Moves that 17 made of bare lines: they have no demand.
+fn bare(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("stock.move", "search_read") => json!([
+            {"id": 31, "quantity": 3.0},
+            {"id": 32, "quantity": 0.25},
+            {"id": 33, "quantity": 0.0},
+        ]),
+        ("stock.move", "load") => json!({"ids": [31, 32], "messages": []}),
+        ("stock.picking", "button_validate") => json!(true),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn in_17_moves_without_a_demand_are_given_it_in_one_call_before_they_are_validated() {
+    let odoo = Older::start("17.0", bare).await;
+    odoo.client().validate(&[5, 6]).await.unwrap();
+    let calls = odoo.calls();
+    let asked: Vec<_> = calls[2..].iter().map(|call| (&call[0], &call[1])).collect();
+    let [moves, picking] = [json!("stock.move"), json!("stock.picking")];
+    let [read, load, validate] = ["search_read", "load", "button_validate"].map(|name| json!(name));
+    assert_eq!(
+        asked,
+        [(&moves, &read), (&moves, &load), (&picking, &validate)]
+    );
+    // What an order or a person demands stays.
+    let domain = calls[2][3]["domain"].as_array().unwrap();
+    assert!(domain.contains(&json!(["picking_id", "in", [5, 6]])));
+    assert!(domain.contains(&json!(["product_uom_qty", "=", 0])));
+    let columns = [".id", "product_uom_qty"];
+    assert_eq!(calls[3][2], json!([columns, [["31", "3"], ["32", "0.25"]]]));
+
+    let eighteen = Older::start("18.0", bare).await;
+    eighteen.client().validate(&[5]).await.unwrap();
+    assert_eq!(eighteen.calls().len(), 3);
+}
+
+fn without_a_load(model: &str, method: &str) -> Value {
+    match (model, method) {
+        ("stock.move", "load") => json!({"ids": false, "messages": [
+            {"type": "error", "message": "could not serialize access due to concurrent update"},
+        ]}),
+        _ => bare(model, method),
+    }
+}
+
+#[tokio::test]
+async fn where_the_demand_cannot_be_set_the_transfer_is_validated_all_the_same() {
+    let odoo = Older::start("17.0", without_a_load).await;
+    odoo.client().validate(&[5]).await.unwrap();
+    let calls = odoo.calls();
+    assert_eq!(calls.last().unwrap()[1], "button_validate");
 }

@@ -3,23 +3,38 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
-use stockrelay::opens::{self, Effect};
 use stockrelay::view::client::Client;
+use tokio_serial::{SerialPort as _, SerialStream};
 
 use crate::{commands, process};
 
+mod breakages;
+
+use breakages::{Breakage, Run};
+
 const SOON: Duration = Duration::from_secs(20);
+/// A user without rights of its own, `nobody`.
+const NOBODY: u32 = 65_534;
+
+const PROFILE: &str = "[profile]\nname = \"own\"\nfamily = \"f\"\nabout = \"a\"\nbuilt_from = [\"x\"]\n\
+    [connection]\nkind = \"serial\"\nbaud = 115200\n";
 
 struct Place {
     dir: tempfile::TempDir,
     odoo: StandIn,
+    /// Both ends of the scanner's line, so that it stays.
+    _line: (SerialStream, SerialStream),
+    /// The user that the commands run as; `None`: the one that runs this test.
+    user: Option<u32>,
 }
 
 impl Place {
@@ -36,7 +51,9 @@ impl Place {
         let config = format!(
             "site = \"ams1\"\ndata_dir = \"data\"\nscanners = \"scanners.toml\"\n\
              [mqtt.listen]\naddress = \"{}\"\ndevices = \"devices.toml\"\ntls_cert = \"cert.pem\"\ntls_key = \"key.pem\"\n\
-             [mqtt.broker]\nurl = \"mqtts://127.0.0.1:9\"\nusername = \"u\"\npassword_file = \"password\"\nca = \"cert.pem\"\n\
+             client_ca = \"clients.pem\"\ndevice_config_dir = \"configs\"\n\
+             [mqtt.broker]\nurl = \"mqtts://127.0.0.1:9\"\nusername = \"u\"\npassword_file = \"password\"\nca = \"broker.pem\"\n\
+             client_cert = \"me.pem\"\nclient_key = \"me.key\"\n\
              [odoo]\nurl = \"{}\"\ndatabase = \"{DATABASE}\"\napi_key_file = \"odoo.key\"\nca = \"ca.pem\"\n\
              [control]\nsocket = \"control.sock\"\nmetrics = \"{}\"\n",
             mqtt.local_addr().unwrap(),
@@ -44,19 +61,39 @@ impl Place {
             metrics.local_addr().unwrap(),
         );
         let key = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let (cert, private) = (&key.cert.pem(), &key.signing_key.serialize_pem());
+        fs::create_dir(dir.path().join("configs")).unwrap();
         for (name, text) in [
             ("config.toml", config.as_str()),
             ("devices.toml", ""),
-            ("scanners.toml", ""),
-            ("cert.pem", &key.cert.pem()),
-            ("ca.pem", &key.cert.pem()),
-            ("key.pem", &key.signing_key.serialize_pem()),
+            (
+                "scanners.toml",
+                "[scanners.dock]\nprofile = \"own.toml\"\nport = \"PORT\"\n",
+            ),
+            ("own.toml", PROFILE),
+            ("cert.pem", cert),
+            ("clients.pem", cert),
+            ("broker.pem", cert),
+            ("me.pem", cert),
+            ("ca.pem", cert),
+            ("key.pem", private),
+            ("me.key", private),
             ("password", "secret"),
             ("odoo.key", API_KEY),
+            ("configs/default.json", "{}"),
         ] {
+            let port = dir.path().join("port");
+            let text = text.replace("PORT", &port.to_string_lossy());
             fs::write(dir.path().join(name), text).unwrap();
         }
-        Self { dir, odoo }
+        let line = SerialStream::pair().unwrap();
+        symlink(line.1.name().unwrap(), dir.path().join("port")).unwrap();
+        Self {
+            dir,
+            odoo,
+            _line: line,
+            user: None,
+        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -67,25 +104,63 @@ impl Place {
         config::load(&self.path("config.toml"), &[]).unwrap().config
     }
 
-    async fn output(&self, arguments: &[&str]) -> (i32, String) {
-        let mut command = commands::stockrelay();
+    /// Gives all files to a user without root's rights, who the commands run as from now on.
+    /// Without them, this test's own user does.
+    fn give_to_nobody(&mut self) {
+        if rustix::process::geteuid().is_root() {
+            let port = self.path("port").canonicalize();
+            let paths = port.iter().map(PathBuf::as_path).chain([self.dir.path()]);
+            let mut chown = Command::new("chown");
+            chown.arg("-R").arg(NOBODY.to_string()).args(paths);
+            assert!(chown.status().unwrap().success());
+            self.user = Some(NOBODY);
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let program = env!("CARGO_BIN_EXE_stockrelay");
+        let mut command = match self.user {
+            None => Command::new(program),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                let user = user.to_string();
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups"]);
+                command.arg("--").arg(program);
+                command
+            }
+        };
         command
             .args(["--config", "config.toml"])
             .args(arguments)
+            .env_remove("STOCKRELAY_CONFIG")
+            .stdin(Stdio::null())
             .current_dir(self.dir.path());
-        let (code, stdout, stderr) = commands::run(command).await;
+        command
+    }
+
+    async fn output(&self, arguments: &[&str]) -> (i32, String) {
+        let (code, stdout, stderr) = commands::run(self.command(arguments)).await;
         (code, stdout + &stderr)
     }
 
-    /// What `check` says for the user that runs this test.
+    /// What `check` says for the user that runs the commands.
     async fn check(&self) -> (i32, String) {
-        self.output(&["check", "--user", "root"]).await
+        let user = if self.user.is_some() {
+            "nobody"
+        } else {
+            "root"
+        };
+        self.output(&["check", "--user", user]).await
     }
 
     /// The status of a daemon as soon as it fits.
     async fn run_until(&self, fits: impl Fn(&Value) -> bool) {
-        let mut child = process::command(self.dir.path()).spawn().unwrap();
-        let client = Client::new(&self.path("control.sock"));
+        let mut command = self.command(&["run"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let written = config::load(&self.path("config.toml"), &[]);
+        let socket = written.map_or(self.path("control.sock"), |it| it.config.control.socket);
+        let client = Client::new(&socket);
         let begun = clock::instant();
         loop {
             let status: Option<Value> = client.get("/v1/status").await.ok();
@@ -101,66 +176,29 @@ impl Place {
     }
 }
 
-/// What keeps a thing broken, such as a bound port.
-type Breakage = Box<dyn Fn(&Place) -> Option<TcpListener>>;
-
-fn remove(name: &'static str) -> Breakage {
-    Box::new(move |place| {
-        fs::remove_file(place.path(name)).unwrap();
-        None
-    })
+/// What the daemon says of what it does without: alarms, sources that are down, and Odoo.
+fn complaints(status: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let alarms = status["alarms"].as_object().into_iter().flatten();
+    let mut said: Vec<_> = alarms.filter_map(|(_, alarm)| text(alarm)).collect();
+    for source in status["sources"].as_array().into_iter().flatten() {
+        if let (Some(name), Some(detail)) = (text(&source["name"]), text(&source["detail"])) {
+            said.extend([format!("{name} is down: {detail}"), detail]);
+        }
+    }
+    said.extend(text(&status["odoo"]["detail"]));
+    said
 }
 
-fn write(name: &'static str, text: &'static str) -> Breakage {
-    Box::new(move |place| {
-        fs::write(place.path(name), text).unwrap();
-        None
-    })
-}
-
-fn breakages() -> Vec<(&'static str, &'static str, Breakage)> {
-    vec![
-        ("data_dir", "no directory", write("data", "")),
-        ("control.socket", "no socket", write("control.sock", "")),
-        (
-            "control.metrics",
-            "cannot listen",
-            Box::new(|place| TcpListener::bind(place.config().control.metrics.unwrap()).ok()),
-        ),
-        ("scanners", "scanners.toml", remove("scanners.toml")),
-        ("scanners", "scanners.toml", write("scanners.toml", "[[")),
-        (
-            "mqtt.listen.devices",
-            "devices.toml",
-            remove("devices.toml"),
-        ),
-        (
-            "mqtt.listen.devices",
-            "devices.toml",
-            write("devices.toml", "[["),
-        ),
-        ("mqtt.listen.tls_cert", "cert.pem", write("cert.pem", "")),
-        ("mqtt.listen.tls_cert", "key.pem", remove("key.pem")),
-        (
-            "mqtt.listen.address",
-            "cannot listen",
-            Box::new(|place| TcpListener::bind(place.config().listen.unwrap().address).ok()),
-        ),
-        ("mqtt.broker", "password", remove("password")),
-        ("mqtt.broker", "mqtt.broker.ca", write("cert.pem", "")),
-        ("odoo.ca", "ca.pem", remove("ca.pem")),
-        ("odoo.api_key_file", "odoo.key", remove("odoo.key")),
-        ("odoo.api_key_file", "odoo.key", write("odoo.key", "\n")),
-    ]
-}
-
-fn find(config: &config::Config, key: &str) -> opens::Opened {
-    let mut list = opens::open_all(config, None).into_iter();
-    list.find(|opened| opened.key == key).unwrap()
+/// What a line of `check` says, without its level and remedy.
+fn what(line: &str) -> &str {
+    let line = line.get(6..).unwrap_or_default();
+    let line = line.strip_prefix("Odoo: ").unwrap_or(line);
+    line.split(" — ").next().unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens() {
+async fn check_and_run_are_content_with_a_gateway_that_is_in_order() {
     let place = Place::new().await;
     let (code, said) = place.check().await;
     assert_eq!(code, 0, "all is in order: {said}");
@@ -170,38 +208,62 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
     );
     assert!(said.contains(&asks), "{said}");
     place
-        .run_until(|status| status["odoo"]["link"] == "up")
+        .run_until(|status| {
+            let mut sources = status["sources"].as_array().into_iter().flatten();
+            let is_up =
+                |source: &Value| source["name"] == "scanner:dock" && source["state"] == "up";
+            status["odoo"]["link"] == "up" && sources.any(is_up)
+        })
         .await;
+}
 
-    let opened = opens::open_all(&place.config(), None);
-    let keys: BTreeSet<_> = opened.iter().map(|opened| opened.key).collect();
-    let broken: BTreeSet<_> = breakages().iter().map(|(key, ..)| *key).collect();
-    assert_eq!(keys, broken, "each entry of the list is broken here");
+#[test]
+fn each_key_that_names_a_file_a_directory_a_port_or_a_host_is_broken_here() {
+    let broken: BTreeSet<_> = breakages::all().iter().map(|of| of.key).collect();
+    let places: BTreeSet<_> = config::known_places().into_iter().collect();
+    assert_eq!(broken, places);
+}
 
-    for (key, word, breakage) in breakages() {
-        let place = Place::new().await;
-        let _held = breakage(&place);
-        let found = find(&place.config(), key);
-        let fault = found
-            .fault
-            .unwrap_or_else(|| panic!("{key} is not found broken"));
-        assert!(fault.contains(word), "{key}: {fault}");
-        let (code, said) = place.check().await;
-        assert_eq!(code, 1, "{key}: {said}");
-        let is_told = |line: &str| line.starts_with("FAIL") && line.contains(word);
-        assert!(said.lines().any(is_told), "{key}: {said}");
-        if found.effect == Effect::LinkHeld {
-            let faults = said.lines().filter(|line| line.starts_with("FAIL"));
-            assert_eq!(faults.count(), 1, "{key}: {said}");
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens() {
+    for breakage in breakages::all() {
+        let Breakage { key, word, run, .. } = breakage;
+        let mut place = Place::new().await;
+        if breakage.is_unprivileged {
+            place.give_to_nobody();
         }
-        if found.effect == Effect::NoStart {
-            let (code, said) = place.output(&["run"]).await;
-            assert_eq!(code, 1, "{key}: {said}");
-            assert!(said.contains(word), "{key}: {said}");
-        } else {
-            place
-                .run_until(|status| !status["alarms"]["odoo-held"].is_null())
-                .await;
+        let _held = (breakage.break_it)(&place);
+        let (code, said) = place.check().await;
+        let (level, expected) = match run {
+            Run::Ends64 => ("FAIL", 64),
+            Run::Ends1 | Run::Holds | Run::Fails => ("FAIL", 1),
+            Run::Warns => ("warn", 0),
+        };
+        assert_eq!(code, expected, "{key} {word}: {said}");
+        let is_told = |line: &&str| line.starts_with(level) && line.contains(word);
+        let line = said.lines().find(is_told);
+        let line = line.unwrap_or_else(|| panic!("{key} {word}: {said}"));
+        match run {
+            Run::Ends64 | Run::Ends1 => {
+                let (code, ran) = place.output(&["run"]).await;
+                assert_eq!(code, expected, "{key} {word}: {ran}");
+                let ran = ran.replace('\n', "·");
+                assert!(ran.contains(what(line)), "{key}: {line} in {ran}");
+            }
+            Run::Holds => {
+                let faults = said.lines().filter(|line| line.starts_with("FAIL"));
+                assert_eq!(faults.count(), 1, "{key} {word}: {said}");
+                place
+                    .run_until(|status| !status["alarms"]["odoo-held"].is_null())
+                    .await;
+            }
+            Run::Warns | Run::Fails => {
+                let says_so = |status: &Value| {
+                    let said = complaints(status);
+                    said.iter().any(|said| said == what(line))
+                };
+                place.run_until(says_so).await;
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ operator 'ls /var/lib/stockrelay' 2>/dev/null && echo operator lists the journal
 echo end
 "#;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -43,7 +43,7 @@ fn steps() -> String {
     commands.join("\n")
 }
 
-fn copy_dir(from: &Path, to: &Path) {
+pub fn copy_dir(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -57,7 +57,7 @@ fn copy_dir(from: &Path, to: &Path) {
 }
 
 /// Connects the socket in the directory, which the namespaces share, with the stand-in.
-fn bridge(dir: &Path, odoo: &StandIn) -> tokio::task::JoinHandle<()> {
+pub fn bridge(dir: &Path, odoo: &StandIn) -> tokio::task::JoinHandle<()> {
     let listener = UnixListener::bind(dir.join("odoo.sock")).unwrap();
     let address = odoo.url().trim_start_matches("http://").to_owned();
     tokio::spawn(async move {

@@ -58,6 +58,18 @@ pub(super) fn sending(entry: &Entry, prepared: &Prepared) -> Change {
     change
 }
 
+/// A part of what a parked document is parked for was put right in Odoo.
+pub(super) fn parked_for(entry: &Entry, reason: &Reason) -> Change {
+    let note = format!(
+        "Odoo's master data resolves a part of it; {}",
+        reason.message
+    );
+    let mut change = change(entry, State::Parked, note);
+    change.progress.since = entry.progress.since;
+    change.progress.reason = Some(reason.clone());
+    change
+}
+
 /// What Odoo held of a discarded or replaced document is taken back, or cannot be.
 pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {

@@ -227,7 +227,7 @@ mod tests {
             let keep = keep.collect::<Result<_, _>>().unwrap();
             let inbox = self.journal.inbox();
             let sealing =
-                inbox.seal_and_keep(sealed.documents, sealed.skipped, sealed.settled, keep);
+                inbox.seal_and_keep(sealed.documents, sealed.skipped, 0, sealed.settled, keep);
             sealing.await.unwrap();
         }
 

@@ -1,9 +1,9 @@
 //! Parked documents that Odoo's master data resolves by now, and counts whose picks are validated
 //! by now.
 
-use super::changes::{is_curable, waiting};
+use super::changes::{is_curable, parked_for, waiting};
 use super::{Ledger, PAGE_DOCUMENTS, asked};
-use crate::document::{Reason, State};
+use crate::document::{Purpose, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::copy::{Copy, OrderFound};
 use crate::forward::odoo::Client;
@@ -46,10 +46,14 @@ impl Ledger {
             let cured = |(entry, resolved): &(&&Entry, Result<Prepared, Reason>)| {
                 resolved.is_ok() && is_order_there(ground.copy, entry)
             };
-            let changes = curable.iter().zip(resolved).filter(cured);
-            let changes: Vec<_> = changes
+            let (cured, other): (Vec<_>, Vec<_>) = (curable.iter().zip(resolved)).partition(cured);
+            let mut changes: Vec<_> = (cured.into_iter())
                 .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
                 .collect();
+            changes.extend(other.iter().filter_map(|(entry, resolved)| {
+                let reason = resolved.as_ref().err()?;
+                is_news(entry, reason).then(|| parked_for(entry, reason))
+            }));
             if !changes.is_empty() {
                 self.change(changes).await?;
             }
@@ -110,6 +114,15 @@ impl Ledger {
         }
         Ok(looked)
     }
+}
+
+/// Whether a document has other faults than those for which it is parked: a part of them was put
+/// right in Odoo. A send may have found more than is looked for here.
+fn is_news(entry: &Entry, found: &Reason) -> bool {
+    let is_undo = matches!(entry.document.purpose, Purpose::Undo { .. });
+    let known = entry.progress.reason.as_ref().filter(|_| !is_undo);
+    known
+        .is_some_and(|known| known.code != found.code || !known.message.starts_with(&found.message))
 }
 
 /// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.

@@ -13,6 +13,9 @@ pub enum Step {
     Load,
     Read,
     Validate,
+    /// Odoo refused to validate its only document: what it holds of it says whether somebody else
+    /// did meanwhile.
+    Refused,
     SetDone,
     /// Odoo posted it, but refuses the true time (a closed period): only read it back.
     ReadBack,
@@ -30,6 +33,8 @@ pub struct Batch {
     pub unanswered_at: Option<Step>,
     /// Its only document was validated in a call of its own: what came of that is about it alone.
     pub validated_alone: bool,
+    /// Why Odoo refused to validate its only document.
+    pub refusal: Option<String>,
     /// So often Odoo refused to load its only document.
     pub loads_refused: u32,
     /// It is not sent before.
@@ -83,6 +88,7 @@ impl Batch {
             unanswered,
             unanswered_at: None,
             validated_alone: false,
+            refusal: None,
             loads_refused: 0,
             not_before: Duration::ZERO,
         }
@@ -93,6 +99,7 @@ impl Batch {
         Self {
             documents: vec![self.documents.remove(place)],
             part: true,
+            refusal: None,
             ..*self
         }
     }
@@ -124,7 +131,7 @@ impl Batch {
         let ids = || self.documents.iter().map(|s| s.picking).collect();
         match self.step {
             Step::Load => Command::Load(self.documents.iter().map(|s| &s.transfer).collect()),
-            Step::Read | Step::ReadBack => Command::Read(ids()),
+            Step::Read | Step::Refused | Step::ReadBack => Command::Read(ids()),
             Step::Validate => Command::Validate(
                 self.documents
                     .iter()
@@ -166,6 +173,22 @@ impl Batch {
             }
             sent.odoo = odoo;
             self.documents.push(sent);
+        }
+        settled
+    }
+
+    /// Odoo refused to validate the only document. It is refused if it is still open; if it is done,
+    /// somebody else validated it, or an earlier call of ours did.
+    pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        let message = self.refusal.take().unwrap_or_default();
+        let mut settled = self.before_validation(pickings);
+        if self.step == Step::Validate {
+            let refused = |sent: Sent| {
+                let number = sent.number;
+                let outcome = Outcome::refused(code::ODOO_REFUSED, message.clone(), sent.named());
+                (number, outcome)
+            };
+            settled.extend(self.documents.drain(..).map(refused));
         }
         settled
     }

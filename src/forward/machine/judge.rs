@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use crate::document::OdooRef;
+use crate::forward::faults;
 use crate::forward::odoo::{Picking, PickingLine, Transfer};
 use crate::forward::order::LotRef;
 use crate::outcome::code;
@@ -61,7 +62,7 @@ pub fn judge(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, Op
     (verdict, Some(OdooRef { id, name }))
 }
 
-/// What Odoo holds otherwise than the document says, in words.
+/// All that Odoo holds otherwise than the document says, in words.
 fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     let mut meant = BTreeMap::<Way, Decimal>::new();
     for line in &transfer.lines {
@@ -82,32 +83,32 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         *meant.entry(way).or_default() += line.quantity;
     }
     let mut held = BTreeMap::<Way, Decimal>::new();
+    let mut differences = Vec::new();
     for line in &picking.lines {
-        let Some((way, quantity)) = way_of(line, transfer, picking.state == "done") else {
-            return Some("it has a line that the gateway did not send".to_owned());
-        };
-        *held.entry(way).or_default() += quantity;
+        match way_of(line, transfer, picking.state == "done") {
+            Some((way, quantity)) => *held.entry(way).or_default() += quantity,
+            None => differences.push("it has a line that the gateway did not send".to_owned()),
+        }
     }
     for (way, quantity) in &held {
         let sent = meant.remove(way).unwrap_or_default();
         if (sent - quantity).abs() >= TOLERANCE {
             let (product, from, to, ..) = way;
-            return Some(format!(
+            differences.push(format!(
                 "it moves {} of product id {product} from location id {from} to {to} where the gateway sent {}",
                 quantity.normalize(),
                 sent.normalize()
             ));
         }
     }
-    meant
-        .into_iter()
-        .find(|(_, sent)| *sent >= TOLERANCE)
-        .map(|((product, from, to, ..), sent)| {
-            format!(
-                "it lacks {} of product id {product} from location id {from} to {to}",
-                sent.normalize()
-            )
-        })
+    let lacking = meant.into_iter().filter(|(_, sent)| *sent >= TOLERANCE);
+    differences.extend(lacking.map(|((product, from, to, ..), sent)| {
+        format!(
+            "it lacks {} of product id {product} from location id {from} to {to}",
+            sent.normalize()
+        )
+    }));
+    faults::list(differences)
 }
 
 fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way, Decimal)> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::batch::{Batch, Step};
 use super::{Machine, backoff};
+use crate::forward::faults::describe_refusal;
 use crate::outcome::{Outcome, code};
 
 impl Machine {
@@ -34,8 +35,14 @@ impl Machine {
             batch.step = Step::ReadBack;
             return;
         }
+        if batch.step == Step::Validate && batch.documents.len() == 1 {
+            batch.refusal = Some(message.to_owned());
+            batch.step = Step::Refused;
+            return;
+        }
         if named.is_empty() && batch.documents.len() == 1 {
-            named.push((0, message.to_owned()));
+            let lines = batch.documents[0].transfer.lines.len();
+            named.push((0, describe_refusal(message.to_owned(), lines)));
         }
         if named.is_empty() {
             return self.halve();
@@ -85,7 +92,12 @@ impl Machine {
         if first.documents.len() > 1 {
             first.part = true;
             let documents = first.documents.split_off(first.documents.len().div_ceil(2));
-            self.work.push(Batch { documents, ..first }.skipping());
+            let second = Batch {
+                documents,
+                refusal: None,
+                ..first
+            };
+            self.work.push(second.skipping());
         }
         self.work.push(first.skipping());
     }

@@ -37,6 +37,8 @@ enum Nature {
     ConflictsInLoad(u32),
     /// `button_validate` refuses the whole call.
     RefusedByValidate,
+    /// Somebody validates it before our `button_validate`, which Odoo 17 then refuses.
+    ValidatedByOther,
     /// `button_validate` answers a wizard and posts nothing of the call.
     Wizard,
     /// The true time may not be written.
@@ -182,6 +184,15 @@ impl Peer {
             .any(|id| self.nature(*id) == Nature::RefusedByValidate)
         {
             return Err(Failure::person("you need to supply a lot"));
+        }
+        let other = |id: &&i64| self.nature(**id) == Nature::ValidatedByOther;
+        if let Some(id) = ids.iter().find(other) {
+            let picking = self.pickings.get_mut(id).unwrap();
+            if picking.state == "assigned" {
+                picking.state = "done".to_owned();
+                *self.moved.entry(*id).or_default() += 1;
+            }
+            return Err(Failure::person("it is done"));
         }
         if open.iter().any(|id| self.nature(*id) == Nature::Wizard) {
             return Ok(());
@@ -461,6 +472,18 @@ fn a_batch_is_halved_to_the_one_that_validation_refuses() {
     // It is loaded once: halving begins where it was refused.
     assert_eq!(rig.peer.loads, [32]);
     assert!(rig.peer.calls < 30, "{} calls", rig.peer.calls);
+}
+
+#[test]
+fn one_that_somebody_validated_before_odoo_refused_us_is_posted() {
+    let mut rig = Rig::new(4).with(3, Nature::ValidatedByOther);
+    rig.run();
+    rig.assert_exactly_once(4);
+    assert_eq!([rig.code(3), rig.code(4)], ["already", "posted"]);
+    let mut alone = Rig::new(1).with(1, Nature::ValidatedByOther);
+    alone.run();
+    alone.assert_exactly_once(1);
+    assert_eq!(alone.code(1), "already");
 }
 
 #[test]
@@ -757,6 +780,7 @@ fn nature() -> impl Strategy<Value = Nature> {
         20 => Just(Nature::Good),
         1 => Just(Nature::RefusedByLoad),
         1 => Just(Nature::RefusedByValidate),
+        1 => Just(Nature::ValidatedByOther),
         1 => Just(Nature::Wizard),
         1 => Just(Nature::Closed),
         1 => Just(Nature::Rounded),
@@ -791,7 +815,7 @@ proptest! {
             }
             let expected: &[&str] = match nature {
                 Nature::ConflictsInLoad(_) => unreachable!("none has this nature here"),
-                Nature::Good | Nature::Closed => &["posted", "already"],
+                Nature::Good | Nature::Closed | Nature::ValidatedByOther => &["posted", "already"],
                 Nature::RefusedByLoad | Nature::RefusedByValidate => &[code::ODOO_REFUSED],
                 Nature::Wizard => &[code::NOT_VALIDATED],
                 Nature::Rounded => &[code::DIFFERS_IN_ODOO],

@@ -48,6 +48,7 @@ pub struct Client {
     manner: Option<Manner>,
     key_file: Option<PathBuf>,
     key: Option<SecretString>,
+    is_key_given: bool,
     /// The id of the key's user, which `/jsonrpc` wants.
     uid: Option<i64>,
     server_time: Option<Timestamp>,
@@ -107,6 +108,7 @@ impl Client {
             manner: None,
             key_file: config.api_key_file.clone(),
             key: None,
+            is_key_given: false,
             uid: None,
             server_time: None,
             company: None,
@@ -115,6 +117,14 @@ impl Client {
             has_dates: None,
             has_sales: None,
         })
+    }
+
+    /// With a key that was read already: no file is read.
+    #[must_use]
+    pub fn with_key(mut self, key: SecretString) -> Self {
+        self.key = Some(key);
+        self.is_key_given = true;
+        self
     }
 
     /// Calls `model.method` with the named parameters in `body`, and reads the answer as `T`.
@@ -142,7 +152,7 @@ impl Client {
         if self.key.is_none() {
             self.key = Some(read_key(self.key_file.clone()).await?);
         }
-        match self.manner().await?.dialect {
+        match self.dialect().await? {
             Dialect::V19 => self.send(model, method, body).await,
             older => self.call_older(older, model, method, body).await,
         }
@@ -150,7 +160,7 @@ impl Client {
 
     /// What a 403 was about: the rights of the key's user, which holds the link, or the records of
     /// this one call.
-    async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
+    pub(super) async fn forbidden(&mut self, message: &str) -> Result<Failure, Failure> {
         let remedy =
             "give the key's user the right Inventory / User and the company of odoo.warehouse";
         let hold =
@@ -186,7 +196,7 @@ impl Client {
             answer,
             Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. }))
         );
-        if !refused {
+        if !refused || self.is_key_given {
             return answer;
         }
         // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.
@@ -266,15 +276,8 @@ impl Client {
         self.manner.map(|manner| manner.wire.name())
     }
 
-    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has
-    /// one.
-    pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
-        Ok(self.manner().await?.dialect < Dialect::V18)
-    }
-
-    /// Whether this Odoo has a location for scrap that is not the one for counts.
-    pub(super) async fn has_scrap_location(&mut self) -> Result<bool, Failure> {
-        Ok(self.manner().await?.dialect < Dialect::V19)
+    pub(super) async fn dialect(&mut self) -> Result<Dialect, Failure> {
+        Ok(self.manner().await?.dialect)
     }
 
     async fn manner(&mut self) -> Result<Manner, Failure> {
@@ -296,6 +299,10 @@ impl Client {
     }
 
     async fn post(&mut self, model: &str, method: &str, body: &Value) -> Result<Value, CallError> {
+        debug_assert!(
+            wire::names_fields(method, body),
+            "{model}.{method} names no fields: {body}"
+        );
         let body = &wire::in_english(body);
         if self.manner().await?.wire == Wire::JsonRpc {
             let uid = self.log_in().await?;
@@ -452,7 +459,11 @@ async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
         .unwrap_or_else(|_| Err(Failure::wait("the API key of Odoo was not read")))
 }
 
-fn read<T: DeserializeOwned>(model: &str, method: &str, answer: Value) -> Result<T, Failure> {
+pub(super) fn read<T: DeserializeOwned>(
+    model: &str,
+    method: &str,
+    answer: Value,
+) -> Result<T, Failure> {
     serde_json::from_value(answer).map_err(|e| {
         Failure::wait(format!(
             "cannot read what Odoo answered to {model}.{method}: {e}"

@@ -1,10 +1,11 @@
-//! Whether the key's user may do what sending does: `check` asks beforehand, and the client after a
-//! 403.
+//! Whether the key's user may do what sending does, and has what it needs: `check` asks beforehand,
+//! and the client after a 403.
 
 use serde_json::{Value, json};
 
 use super::Client;
 use super::answer::CallError;
+use super::dialect::Dialect;
 use crate::outcome::Failure;
 
 /// What sending does to which records. An ordinary *Inventory / User* may do all of it.
@@ -36,5 +37,19 @@ impl Client {
             }
         }
         Ok(missing)
+    }
+
+    /// Whether the key's user lacks an e-mail address where Odoo needs one: before 19 it refuses a
+    /// validation that makes a backorder, because it posts a message about it
+    /// (`mail.thread._message_compute_author`).
+    pub async fn lacks_email(&mut self) -> Result<bool, Failure> {
+        if self.dialect().await? >= Dialect::V19 {
+            return Ok(false);
+        }
+        let me = self.me().await?;
+        let body = json!({"ids": [me], "fields": ["email"]});
+        let users: Vec<Value> = self.call("res.users", "read", &body).await?;
+        let email = users.first().and_then(|user| user["email"].as_str());
+        Ok(email.unwrap_or_default().trim().is_empty())
     }
 }

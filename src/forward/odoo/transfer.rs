@@ -181,6 +181,7 @@ impl Client {
 
     /// Posts them. Whether it did is for [`Client::set_done`] to read back.
     pub async fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+        self.set_missing_demands(ids).await?;
         let body = json!({"ids": ids, "context": self.validate_context()});
         let _: Value = self.call("stock.picking", "button_validate", &body).await?;
         Ok(())
@@ -377,6 +378,9 @@ pub(super) fn first_message(messages: &[LoadMessage]) -> String {
     )
 }
 
+/// What Odoo says of the rows of one document that it could not read, at about the most.
+const MESSAGES_BYTES_MAX: usize = 8 << 10;
+
 /// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
 /// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
 /// then nobody is named, and the caller has to halve.
@@ -390,10 +394,12 @@ fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
             before += transfer.lines.len();
             rows.from < before
         });
-        if let Some(place) = place
-            && documents.iter().all(|(known, _)| *known != place)
-        {
-            documents.push((place, cut(&message.message)));
+        let Some(place) = place else { continue };
+        let text = cut(&message.message);
+        match documents.iter_mut().find(|(known, _)| *known == place) {
+            None => documents.push((place, text)),
+            Some((_, known)) if known.contains(&text) || known.len() > MESSAGES_BYTES_MAX => {}
+            Some((_, known)) => *known = format!("{known}; {text}"),
         }
     }
     Failure::Person {
@@ -506,7 +512,8 @@ mod tests {
         let Failure::Person { documents, .. } = failure else {
             panic!("{failure:?}")
         };
-        assert_eq!(documents, [(1, "No matching record".to_owned())]);
+        let both = "No matching record; And again".to_owned();
+        assert_eq!(documents, [(1, both)]);
     }
 
     #[test]

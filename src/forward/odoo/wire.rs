@@ -54,6 +54,24 @@ pub(super) fn in_english(body: &Value) -> Value {
     body
 }
 
+/// Whether a call that reads records names the fields that it wants. Without them Odoo reads all:
+/// that takes long, and an ordinary user may not read all fields of a product or a picking.
+pub(super) fn names_fields(method: &str, body: &Value) -> bool {
+    let is_named = |named: &Value| match named {
+        Value::Array(fields) => !fields.is_empty(),
+        Value::Object(fields) => !fields.is_empty(),
+        _ => false,
+    };
+    match method {
+        "read" | "search_read" => is_named(&body["fields"]),
+        "web_read" | "web_search_read" | "web_save" | "web_save_multi" => {
+            is_named(&body["specification"])
+        }
+        "fields_get" => is_named(&body["allfields"]),
+        _ => true,
+    }
+}
+
 /// The arguments of `execute_kw` for a call whose body is as JSON-2 has it: `ids` go before all others.
 pub(super) fn execute(login: Login<'_>, model: &str, method: &str, body: &Value) -> Value {
     let mut named: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
@@ -99,6 +117,28 @@ mod tests {
             ]
         );
         json!([args[5], args[6]])
+    }
+
+    #[test]
+    fn a_read_names_its_fields() {
+        for (method, body, named) in [
+            ("search_read", json!({"domain": []}), false),
+            ("search_read", json!({"domain": [], "fields": []}), false),
+            ("search_read", json!({"domain": [], "fields": ["id"]}), true),
+            ("read", json!({"ids": [1]}), false),
+            ("read", json!({"ids": [1], "fields": ["name"]}), true),
+            ("web_read", json!({"ids": [1], "specification": {}}), false),
+            (
+                "web_read",
+                json!({"ids": [1], "specification": {"name": {}}}),
+                true,
+            ),
+            ("fields_get", json!({"attributes": ["type"]}), false),
+            ("fields_get", json!({"allfields": ["name"]}), true),
+            ("search", json!({"domain": []}), true),
+        ] {
+            assert_eq!(names_fields(method, &body), named, "{method} {body}");
+        }
     }
 
     #[test]

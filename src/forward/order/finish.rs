@@ -222,9 +222,7 @@ impl Reconciling {
         if picking.state == "cancel" {
             return Self::cancelled(picking);
         }
-        let note = shipment
-            .parcels
-            .and_then(|parcels| picking.note_with_parcels(parcels));
+        let note = picking.extend_note(shipment);
         if note.is_none() && picking.says(shipment) {
             return posted(picking.named(), !self.did(Call::Wrote));
         }

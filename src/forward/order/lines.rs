@@ -1,11 +1,14 @@
 //! Lines on an order: where they go, and whether that is right.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
 use super::{Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows};
 use crate::config::Over;
-use crate::document::answer;
+use crate::document::{Reason, answer};
+use crate::forward::faults::{self, Fault};
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
 use crate::outcome::{Outcome, code};
@@ -16,7 +19,7 @@ impl Reconciling {
             return self.lines_on(seen, picking, lines);
         }
         if let Some(message) = self.refusal.clone().filter(|_| self.did(Call::Removed)) {
-            return refuse(code::ODOO_REFUSED, message, None);
+            return refuse(code::ODOO_REFUSED, self.said(&message), None);
         }
         if self.did(Call::Added) || self.refusal.is_some() {
             return refuse(
@@ -39,10 +42,9 @@ impl Reconciling {
             Target::Several(steps) => return self.several(&steps),
             Target::Nothing => return self.unknown(),
         };
-        if let Some(refusal) = self.not_ordered(picking, way, lines) {
-            return refusal;
-        }
-        if let Some(refusal) = lots_off(picking, lines) {
+        let mut found = self.not_ordered(picking, way, lines);
+        found.extend(lots_off(picking, lines));
+        if let Some(refusal) = park(picking, found) {
             return refusal;
         }
         if let Some(next) = self.without_bin(picking, way, lines) {
@@ -61,7 +63,10 @@ impl Reconciling {
         if way != Way::Pick || picking.kind == "incoming" {
             return None;
         }
-        let product = rows::without_bin(picking, lines)?;
+        let lacking = rows::without_bin(picking, lines);
+        if lacking.is_empty() {
+            return None;
+        }
         if !self.did(Call::Reserved) {
             return Some(Next::Reserve {
                 picking: picking.id,
@@ -71,15 +76,15 @@ impl Reconciling {
         if self.did(Call::FromBin) {
             return None;
         }
-        let name = picking.product_name(product);
-        Some(refuse(
-            code::BIN_REQUIRED,
-            format!(
-                "in which bin did {name} lie? Odoo has not reserved so much of it for {}: edit the bin in",
+        let fault = |place: usize| {
+            let message = format!(
+                "in which bin did {} lie? Odoo has not reserved so much of it for {}: edit the bin in",
+                picking.product_name(lines[place].product),
                 picking.name
-            ),
-            Some(picking.named()),
-        ))
+            );
+            Fault::new(place, code::BIN_REQUIRED, message)
+        };
+        park(picking, lacking.into_iter().map(fault).collect())
     }
 
     /// Our lines are there: on what, and is that all?
@@ -224,27 +229,28 @@ impl Reconciling {
         picking: &SeenPicking,
         way: Way,
         lines: &[OrderLine],
-    ) -> Option<Next> {
-        let mut products: Vec<i64> = lines.iter().map(|line| line.product).collect();
-        products.sort_unstable();
-        products.dedup();
+    ) -> Vec<Fault> {
+        // Each product with the first line of it.
+        let mut products = BTreeMap::new();
+        for (place, line) in lines.iter().enumerate() {
+            products.entry(line.product).or_insert(place);
+        }
+        let mut faults = Vec::new();
         let (over, over_code) = match way {
             Way::Pick => (self.rules.pick_over, code::OVER_PICKED),
             Way::Receive => (self.rules.receive_over, code::OVER_RECEIVED),
         };
         let allowed = over == Over::Allow
             || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
-        for product in products {
+        for (product, place) in products {
             let Some(ordered) = picking.ordered(product) else {
-                return Some(refuse(
-                    code::NOT_ON_ORDER,
-                    format!(
-                        "{} has no line for product id {product}: it has {}",
-                        picking.name,
-                        rows::said_of(picking)
-                    ),
-                    Some(picking.named()),
-                ));
+                let message = format!(
+                    "{} has no line for product id {product}: it has {}",
+                    picking.name,
+                    rows::said_of(picking)
+                );
+                faults.push(Fault::new(place, code::NOT_ON_ORDER, message));
+                continue;
             };
             let ours: Decimal = lines
                 .iter()
@@ -258,35 +264,35 @@ impl Reconciling {
                 } else {
                     "allow it, or correct the quantity"
                 };
-                return Some(refuse(
-                    over_code,
-                    format!(
-                        "{} asks for {} of {}, {} are there already, and here are {}: {choice}",
-                        picking.name,
-                        ordered.normalize(),
-                        picking.product_name(product),
-                        picked.normalize(),
-                        ours.normalize()
-                    ),
-                    Some(picking.named()),
-                ));
+                let message = format!(
+                    "{} asks for {} of {}, {} are there already, and here are {}: {choice}",
+                    picking.name,
+                    ordered.normalize(),
+                    picking.product_name(product),
+                    picked.normalize(),
+                    ours.normalize()
+                );
+                faults.push(Fault::new(place, over_code, message));
             }
         }
-        None
+        faults
     }
 }
 
-/// A new lot that the operation type does not make.
-fn lots_off(picking: &SeenPicking, lines: &[OrderLine]) -> Option<Next> {
-    let mut names = lines.iter().filter_map(|line| match &line.lot {
-        LotRef::New { name, .. } => Some(name),
-        _ => None,
+/// Parks the document where there are faults.
+fn park(picking: &SeenPicking, faults: Vec<Fault>) -> Option<Next> {
+    let Reason { code, message } = faults::join(faults)?;
+    Some(refuse(&code, message, Some(picking.named())))
+}
+
+/// New lots that the operation type does not make.
+fn lots_off(picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Fault> {
+    let faults = lines.iter().enumerate().filter_map(|(place, line)| {
+        let LotRef::New { name, .. } = &line.lot else {
+            return None;
+        };
+        let message = format!("{}: {}", picking.name, picking.lots.refusal(name)?);
+        Some(Fault::new(place, code::LOTS_OFF, message))
     });
-    let message = picking.lots.refusal(names.next()?)?;
-    let odoo = Some(picking.named());
-    Some(refuse(
-        code::LOTS_OFF,
-        format!("{}: {message}", picking.name),
-        odoo,
-    ))
+    faults.collect()
 }

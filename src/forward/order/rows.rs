@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{LotRef, OrderLine};
 use crate::document::DocumentKey;
+use crate::forward::faults;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::{SeenLine, SeenMove, SeenPicking};
 
@@ -71,15 +72,17 @@ pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine])
     rows
 }
 
-/// The product of a line that says no bin, and of which Odoo has not reserved so much; `None` where
-/// there is none.
-pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Option<i64> {
+/// The lines that say no bin, and of whose product Odoo has not reserved so much.
+pub(super) fn without_bin(picking: &SeenPicking, lines: &[OrderLine]) -> Vec<usize> {
     let mut reserved = reserved(picking);
-    let lacks = |line: &&OrderLine| {
+    let mut lacks = |line: &OrderLine| {
         let places = places(line, &mut reserved);
         line.from.is_none() && places.iter().any(|(place, _)| place.is_none())
     };
-    lines.iter().find(lacks).map(|line| line.product)
+    let lines = lines.iter().enumerate();
+    lines
+        .filter_map(|(at, line)| lacks(line).then_some(at))
+        .collect()
 }
 
 /// What is reserved and was not picked yet. A line that the gateway puts on a picking does not
@@ -222,7 +225,7 @@ fn sum<T: Ord>(parts: impl IntoIterator<Item = (T, Decimal)>) -> BTreeMap<T, Dec
     sums
 }
 
-/// What of our lines Odoo has otherwise than we sent it, in words. A package that was put on them later is no difference.
+/// All that Odoo has of our lines otherwise than we sent it, in words. A package that was put on them later is no difference.
 pub(super) fn difference(
     key: DocumentKey,
     picking: &SeenPicking,
@@ -253,7 +256,7 @@ pub(super) fn difference(
         (place, line.quantity)
     }));
     let things: BTreeSet<_> = held.keys().chain(sent.keys()).cloned().collect();
-    things.into_iter().find_map(|thing| {
+    let differences = things.into_iter().filter_map(|thing| {
         let (has, had) = (
             held.get(&thing).copied().unwrap_or_default(),
             sent.get(&thing).copied().unwrap_or_default(),
@@ -273,7 +276,8 @@ pub(super) fn difference(
                 had.normalize()
             )
         })
-    })
+    });
+    faults::list(differences.collect())
 }
 
 /// The lines with which somebody posted exactly what these lines say, without us: of each thing all

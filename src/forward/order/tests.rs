@@ -2,10 +2,12 @@
 
 mod identity;
 mod interleaved;
+mod ship;
 mod undo;
 
 use super::*;
 use crate::config::{Over, Under};
+use crate::forward::odoo::Lots;
 use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
@@ -177,6 +179,18 @@ impl Odoo {
     }
 }
 
+fn write_shipment(picking: &mut SeenPicking, shipment: &Shipment, note: Option<&String>) {
+    if shipment.carrier_ref.is_some() {
+        picking.carrier_ref.clone_from(&shipment.carrier_ref);
+    }
+    if !picking.forgets_weight {
+        picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
+    }
+    if let Some(note) = note {
+        picking.note = Some(note.clone());
+    }
+}
+
 /// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were done.
 fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
     if !job.again {
@@ -257,14 +271,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 shipment,
                 note,
             } => {
-                let picking = odoo.picking(*picking);
-                if shipment.carrier_ref.is_some() {
-                    picking.carrier_ref.clone_from(&shipment.carrier_ref);
-                }
-                picking.weight_kg = shipment.weight_kg.or(picking.weight_kg);
-                if note.is_some() {
-                    picking.note.clone_from(note);
-                }
+                write_shipment(odoo.picking(*picking), shipment, note.as_ref());
             }
         }
         if lost.contains(&call) {
@@ -404,6 +411,70 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
     assert_eq!(
         (decided(Over::Ask).as_str(), decided(Over::Refuse).as_str()),
         ("posted", code::OVER_PICKED)
+    );
+}
+
+#[test]
+fn the_faults_of_all_lines_are_named_at_once() {
+    let refused = |rules: &config::Orders, picking, lines| {
+        let mut odoo = Odoo::with(vec![picking]);
+        match run(&mut odoo, pick(lines), rules, &[]) {
+            Outcome::Refused { reason, .. } => (reason.code, reason.message),
+            other => panic!("{other:?}"),
+        }
+    };
+    let ask = config::Orders::default();
+    let lines = vec![line(3, 1), line(1, 6), line(2, 1), line(3, 2), line(1, 1)];
+    let (first, message) = refused(&ask, delivery(&[(1, 5)]), lines);
+    assert_eq!(first, code::NOT_ON_ORDER);
+    assert!(
+        message.starts_with("WH/OUT/1 has no line for product id 3: "),
+        "{message}"
+    );
+    assert!(
+        message.contains(
+            "; also line 2: WH/OUT/1 asks for 5 of Product 1, 0 are there already, and here are 7: "
+        ),
+        "{message}"
+    );
+    assert!(
+        message.contains("; also line 3: WH/OUT/1 has no line for product id 2"),
+        "{message}"
+    );
+
+    // Odoo has reserved two of each.
+    let mut little = delivery(&[(1, 5), (2, 5)]);
+    for reserved in &mut little.lines {
+        reserved.quantity = 2.into();
+    }
+    let (first, message) = refused(&ask, little, vec![line(1, 3), line(2, 2), line(2, 1)]);
+    assert_eq!(first, code::BIN_REQUIRED);
+    assert!(
+        message.starts_with("in which bin did Product 1 lie?"),
+        "{message}"
+    );
+    assert!(
+        message.contains("; also line 3: in which bin did Product 2 lie?"),
+        "{message}"
+    );
+
+    let new = |name: &str| OrderLine {
+        lot: LotRef::New {
+            name: name.to_owned(),
+            dates: None,
+        },
+        from: Some(10),
+        ..line(1, 1)
+    };
+    let off = SeenPicking {
+        lots: Lots::Off,
+        ..delivery(&[(1, 5)])
+    };
+    let (first, message) = refused(&ask, off, vec![new("L1"), new("L2")]);
+    assert_eq!(first, code::LOTS_OFF);
+    assert!(
+        message.contains("\"L1\"") && message.contains("also line 2: "),
+        "{message}"
     );
 }
 
@@ -605,36 +676,6 @@ fn all_that_was_picked_goes_into_one_package_once() {
 }
 
 #[test]
-fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
-    let rules = config::Orders::default();
-    let shipment = Shipment {
-        carrier_ref: Some("1Z9".to_owned()),
-        weight_kg: Some("2.5".parse().unwrap()),
-        parcels: Some(2),
-    };
-    for state in ["assigned", "done"] {
-        for lost in 0..4 {
-            let mut picking = delivery(&[(1, 5)]);
-            picking.state = state.to_owned();
-            let mut odoo = Odoo::with(vec![picking]);
-            let outcome = run(
-                &mut odoo,
-                job(Task::Ship(shipment.clone())),
-                &rules,
-                &[lost],
-            );
-            assert!(
-                matches!(outcome, Outcome::Posted { .. }),
-                "{state} {lost}: {outcome:?}"
-            );
-            let picking = odoo.picking(1);
-            assert_eq!(picking.carrier_ref.as_deref(), Some("1Z9"));
-            assert_eq!(picking.note.as_deref(), Some("<p>Parcels: 2</p>"));
-        }
-    }
-}
-
-#[test]
 fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
     let rules = config::Orders::default();
     let step = |id, kind: &str, state: &str, product| SeenPicking {
@@ -656,28 +697,6 @@ fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
         panic!()
     };
     assert_eq!(on.id, 3);
-}
-
-#[test]
-fn a_weight_that_was_told_before_the_goods_stays() {
-    let rules = config::Orders::default();
-    let told = Shipment {
-        weight_kg: Some("2.5".parse().unwrap()),
-        ..Shipment::default()
-    };
-    let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
-    run(&mut odoo, job(Task::Ship(told.clone())), &rules, &[]);
-    run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    run(&mut odoo, job(Task::PackAll { package: 33 }), &rules, &[]);
-    let rest = OrderJob {
-        key: DocumentKey([8; 16]),
-        ..pick(vec![line(1, 3)])
-    };
-    run(&mut odoo, rest, &rules, &[]);
-    assert_eq!(
-        (odoo.picking(1).weight_kg, odoo.picking(1).state.as_str()),
-        (told.weight_kg, "done")
-    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! What the floor needs besides barcodes, kept up to date: stock on hand, open orders, names, the rules of barcodes; and a
-//! look at when the key expires.
+//! look at when the key expires, and whether its user has an e-mail address where Odoo needs one.
 //!
 //! Odoo may refuse any of it (a right, an app, a version): that is said once, and tried again after an hour. Until then
 //! the copy does not claim to know it.
@@ -26,6 +26,8 @@ const KEYS_EVERY: Duration = Duration::from_hours(24);
 /// A key that expires so soon is a person's business now.
 const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
 const ALARM_KEY: &str = "odoo-key-expires";
+const ALARM_EMAIL: &str = "odoo-user-email";
+const NO_EMAIL: &str = "The gateway's user in Odoo has no e-mail address, so this version of Odoo refuses each validation that makes a backorder. Give the user one in Odoo, then retry what is parked.";
 
 /// A part that Odoo may refuse.
 #[derive(Debug, Default)]
@@ -42,6 +44,7 @@ pub struct Floor {
     names: Part,
     rules: Part,
     keys: Part,
+    email: Part,
     /// Kinds of which Odoo lacks a field that an app would bring.
     plain: BTreeSet<Kind>,
 }
@@ -124,6 +127,15 @@ impl Floor {
                 Err(failure) => Err(failure.into()),
             };
             self.keys.note("when its API key expires", done, now)?;
+        }
+        if self.email.is_full_due(now, KEYS_EVERY) {
+            self.email.full = Some(now);
+            let done = odoo.lacks_email().await.map(|lacks_email| {
+                board.alarm(ALARM_EMAIL, lacks_email.then(|| NO_EMAIL.to_owned()));
+            });
+            let done = done.map_err(Trouble::from);
+            self.email
+                .note("the e-mail address of its user", done, now)?;
         }
         Ok(())
     }
@@ -314,11 +326,17 @@ fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::extract::State;
+    use axum::routing::post;
+    use axum::{Json, Router};
     use serde_json::{Value, json};
 
     use super::*;
     use crate::config;
     use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
+    use crate::forward::odoo::Lots;
 
     /// A client with this key.
     fn client(stand_in: &StandIn, dir: &tempfile::TempDir, key: &str) -> Client {
@@ -361,6 +379,71 @@ mod tests {
         let _: Value = (admin.call("res.users.apikeys", "unlink", &body).await).unwrap();
         assert!(warned(24).await, "it is asked after once a day");
         assert!(!warned(25).await);
+    }
+
+    /// An Odoo 18 that tells its user's e-mail address, and refuses all else.
+    async fn older(
+        State(email): State<Arc<Mutex<Value>>>,
+        Json(asked): Json<Value>,
+    ) -> Json<Value> {
+        let args = &asked["params"]["args"];
+        let result = match (asked["params"]["method"].as_str(), args[4].as_str()) {
+            (Some("version"), _) => json!({"server_version": "18.0"}),
+            (Some("authenticate"), _) => json!(7),
+            (_, Some("context_get")) => json!({"uid": 7}),
+            (_, Some("read")) => json!([{"id": 7, "email": *email.lock().unwrap()}]),
+            _ => {
+                let data = json!({"name": "odoo.exceptions.UserError", "message": "no"});
+                let error = json!({"message": "Odoo Server Error", "data": data});
+                return Json(json!({"jsonrpc": "2.0", "error": error}));
+            }
+        };
+        Json(json!({"jsonrpc": "2.0", "result": result}))
+    }
+
+    #[tokio::test]
+    async fn before_19_a_user_without_an_e_mail_address_is_an_alarm_until_there_is_one() {
+        let email = Arc::new(Mutex::new(json!(false)));
+        let router = Router::new()
+            .route("/jsonrpc", post(older))
+            .with_state(email.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key"), "key").unwrap();
+        let config = config::Odoo {
+            api_key_file: Some(dir.path().join("key")),
+            user: Some("gateway".to_owned()),
+            ..config::Odoo::new(&url, DATABASE)
+        };
+        let mut odoo = Client::new(&config).unwrap();
+        let warehouse = Warehouse {
+            id: 1,
+            picking_type: 7,
+            from: 8,
+            to: 9,
+            company: 1,
+            receipts: None,
+            lots: Lots::Made,
+            returns: None,
+        };
+        let copy = Copy::open(dir.path(), "a test").unwrap();
+        let board = Board::new();
+        let mut floor = Floor::default();
+        for (hours, address, warns) in [
+            (0, json!(false), true),
+            (24, json!("gateway@example.com"), false),
+            (48, json!(" "), true),
+        ] {
+            *email.lock().unwrap() = address;
+            let now = Duration::from_hours(hours);
+            let done = floor.run(&mut odoo, &copy, &warehouse, &board, now).await;
+            done.unwrap();
+            let alarms = board.snapshot().alarms;
+            assert_eq!(alarms.contains_key(ALARM_EMAIL), warns, "{hours}");
+        }
+        server.abort();
     }
 
     #[test]

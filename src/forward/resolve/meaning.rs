@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use super::faults::add;
 use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::document::{Line, Purpose, Reason};
 use crate::event::CLOCK_MIN;
 use crate::forward::copy::{Coded, Found, Meaning, lot_code};
+use crate::forward::faults::Fault;
 use crate::forward::odoo::{Client, Kind, Which};
 use crate::forward::refresh::Trouble;
 use crate::forward::times::parts;
@@ -28,20 +30,25 @@ pub(super) fn check(
         if is_recount || asked.allows(code::MEANING_CHANGED) {
             continue;
         }
-        for line in &asked.document.lines {
-            let Some(changed) = changed(ground, names, *asked, line)? else {
-                continue;
-            };
-            match slot {
-                Ok(_) => *slot = Err(changed.reason()),
-                // It names what is there no more.
-                Err(why) if why.code == changed.unknown && changed.now.is_none() => {
-                    why.message = format!("{}; {}", why.message, changed.before());
+        let mut others = Vec::new();
+        for (at, line) in asked.document.lines.iter().enumerate() {
+            for changed in changed(ground, names, *asked, line)? {
+                match slot {
+                    // It names what is there no more.
+                    Err(why) if changed.now.is_none() => {
+                        let before = changed.before();
+                        if !why.message.contains(&before) {
+                            why.message = format!("{}; {before}", why.message);
+                        }
+                    }
+                    _ => others.push(Fault {
+                        line: at,
+                        reason: changed.reason(),
+                    }),
                 }
-                Err(_) => {}
             }
-            break;
         }
+        add(slot, others);
     }
     Ok(())
 }
@@ -51,8 +58,6 @@ struct Changed {
     code: String,
     meant: Meaning,
     now: Option<Meaning>,
-    /// The reason code where it means nothing.
-    unknown: &'static str,
 }
 
 impl Changed {
@@ -89,25 +94,19 @@ fn changed(
     names: &Names,
     asked: Asked<'_>,
     line: &Line,
-) -> Result<Option<Changed>, Trouble> {
+) -> Result<Vec<Changed>, Trouble> {
     let copy = ground.copy;
-    let mut when = None;
+    let (mut when, mut found) = (None, Vec::new());
     let locations = [&line.from, &line.to].into_iter().flatten();
-    let locations = locations.map(|code| (Coded::Location, code, code::UNKNOWN_LOCATION));
-    let product = (Coded::Product, &line.product, code::UNKNOWN_PRODUCT);
-    for (coded, scanned, unknown) in std::iter::once(product).chain(locations) {
+    let locations = locations.map(|code| (Coded::Location, code));
+    for (coded, scanned) in std::iter::once((Coded::Product, &line.product)).chain(locations) {
         let Some(meant) = meant_at(ground, asked, line, coded, scanned, &mut when)? else {
             continue;
         };
         let now = copy.meaning(coded, scanned)?;
         if now.as_ref().is_none_or(|now| !now.is(&meant)) {
             let code = scanned.clone();
-            return Ok(Some(Changed {
-                code,
-                meant,
-                now,
-                unknown,
-            }));
+            found.push(Changed { code, meant, now });
         }
     }
     if let (Some(lot), Found::One(product)) = (&line.lot, copy.product(&line.product)?) {
@@ -128,18 +127,12 @@ fn changed(
                     name: format!("the lot that is called {name:?} now (id {})", meant.id),
                     ..meant
                 };
-                let unknown = code::UNKNOWN_LOT;
                 let code = lot.clone();
-                return Ok(Some(Changed {
-                    code,
-                    meant,
-                    now,
-                    unknown,
-                }));
+                found.push(Changed { code, meant, now });
             }
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 /// What a code meant when the line was scanned, if it may mean something else by now. The time is

@@ -356,7 +356,6 @@ pub(super) fn named_package(names: &Names, package: &str) -> Resolved<i64> {
     }
 }
 
-/// How a reason ends: what puts it right.
-pub(super) const REMEDIES: [&str; 2] = [WHEN_THERE, MAKE_UNIQUE];
+// How a reason ends: what puts it right.
 const WHEN_THERE: &str = "enter it there, and this is sent by itself";
 const MAKE_UNIQUE: &str = "make them different in Odoo, and this is sent by itself";

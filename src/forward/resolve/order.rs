@@ -105,7 +105,7 @@ fn order_line(
             owner: owner(names, line)?,
             from: from?,
             to: to?,
-            quantity: quantity(line, &product)?,
+            quantity: quantity(purpose, line, &product)?,
             product: product.id,
             unit: product.unit,
         })

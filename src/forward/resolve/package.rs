@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::coming::{Missing, on_its_way};
 use super::stock::{SAID_MAX, Stock, bin_of, source, taken};
-use super::{Asked, Ground, Resolved, reason};
-use crate::document::Reason;
+use super::{Asked, Ground};
+use crate::forward::faults::Fault;
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::stock::Place;
 use crate::forward::odoo::{Client, Kind, Transfer, TransferLine};
@@ -46,16 +46,17 @@ impl Packages {
 }
 
 /// Makes each line take its goods out of the package that they lie in; answers the packages that
-/// were not scanned so. An error: only a person knows the package.
+/// were not scanned so, and the lines whose package only a person knows.
 pub(super) async fn choose_packages(
     odoo: &mut Client,
     ground: Ground<'_>,
     asked: Asked<'_>,
     stock: &Stock,
     transfer: &mut Transfer,
-) -> Result<Resolved<Vec<Option<Packages>>>, Trouble> {
+) -> Result<(Vec<Option<Packages>>, Vec<Fault>), Trouble> {
+    let mut faults = Vec::new();
     if asked.undoing.is_some() {
-        return Ok(Ok(Vec::new()));
+        return Ok((Vec::new(), faults));
     }
     let splits = asked.document.corrects.is_some();
     let mut packages = vec![None; transfer.lines.len()];
@@ -77,7 +78,10 @@ pub(super) async fn choose_packages(
                 }
                 Packages(Some(package), line.into)
             }
-            Source::Unclear => return Ok(Err(unclear_package(asked, place))),
+            Source::Unclear => {
+                faults.push(unclear_package(asked, place));
+                continue;
+            }
         };
         packages[place] = Some(chosen);
     }
@@ -89,7 +93,7 @@ pub(super) async fn choose_packages(
     if packages.iter().all(Option::is_none) {
         packages.clear();
     }
-    Ok(Ok(packages))
+    Ok((packages, faults))
 }
 
 /// Says in the ledger which packages goods are taken out of that no scan names.
@@ -117,14 +121,14 @@ pub(super) fn describe_packages(
     Ok((!parts.is_empty()).then(|| format!("takes {}", parts.join("; "))))
 }
 
-fn unclear_package(asked: Asked<'_>, place: usize) -> Reason {
+fn unclear_package(asked: Asked<'_>, place: usize) -> Fault {
     let bin = bin_of(asked, place);
     let line = asked.document.lines.get(place);
     let product = line.map_or("?", |line| &line.product);
     let message = format!(
         "bin {bin} holds {product} in packages, and too little of it loose: edit the document and name the package that it was taken out of, or put the packages right in Odoo and retry"
     );
-    reason(code::PACKAGE_REQUIRED, message)
+    Fault::new(place, code::PACKAGE_REQUIRED, message)
 }
 
 /// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken

@@ -6,6 +6,7 @@ use rust_decimal::Decimal;
 
 use super::plan::Plan;
 use super::{Asked, Ground, Resolved, reason};
+use crate::forward::faults::{self, Fault};
 use crate::forward::machine::TOLERANCE;
 use crate::forward::odoo::order::SeenPicking;
 use crate::forward::odoo::{Client, Header, Returned, Transfer};
@@ -37,15 +38,19 @@ pub(super) async fn find(
     for line in &transfer.lines {
         *ours.entry(line.product).or_default() += line.quantity;
     }
-    let mut delivered = BTreeMap::new();
+    let (mut delivered, mut faults) = (BTreeMap::new(), Vec::new());
     for (place, line) in transfer.lines.iter().enumerate() {
         let moves = moves(&seen.pickings, line.product);
         if moves.is_empty() {
             let scanned = &asked.document.lines[place].product;
-            let why = not_there(&seen.pickings, order, scanned, line.product);
-            return Ok(Err(why));
+            let reason = not_there(&seen.pickings, order, scanned, line.product);
+            faults.push(Fault {
+                line: place,
+                reason,
+            });
+        } else {
+            delivered.insert(line.product, moves);
         }
-        delivered.insert(line.product, moves);
     }
     let ids: Vec<i64> = delivered.values().flatten().map(|of| of.id).collect();
     let back = odoo.returned(&ids).await?;
@@ -63,13 +68,19 @@ pub(super) async fn find(
                 already.normalize(),
                 now.normalize()
             );
-            return Ok(Err(reason(code::OVER_RETURNED, message)));
+            let lines = &transfer.lines;
+            let line = lines.iter().position(|line| line.product == *product);
+            let line = line.unwrap_or_default();
+            faults.push(Fault::new(line, code::OVER_RETURNED, message));
         }
         // The one that most can still come back of; of several the newest.
         let of = moves
             .iter()
             .max_by_key(|of| (of.quantity - back(of), of.id));
         chosen.extend(of.map(|of| (*product, *of)));
+    }
+    if let Some(reason) = faults::join(faults) {
+        return Ok(Err(reason));
     }
     Ok(Ok(plan(odoo, ground, transfer, &chosen).await?))
 }

@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
+use super::faults::add;
 use super::names::Names;
-use super::{Asked, Ground, Prepared, Resolved, is_about_order, reason};
-use crate::document::{Line, Purpose, Reason};
+use super::{Asked, Ground, Prepared, Resolved, is_about_order};
+use crate::document::{Line, Purpose};
 use crate::forward::copy::Found;
+use crate::forward::faults::Fault;
 use crate::forward::odoo::serial::SerialLine;
 use crate::forward::odoo::{Client, Kind};
 use crate::forward::refresh::Trouble;
@@ -21,8 +23,9 @@ use crate::outcome::{Failure, code};
 /// A serial number that a document brings in.
 #[derive(Debug)]
 struct Incoming {
-    /// The document's place among those that are asked for.
+    /// The document's place among those that are asked for, and the line's in the document.
     place: usize,
+    line: usize,
     product: i64,
     name: String,
     serial: String,
@@ -36,12 +39,12 @@ impl Incoming {
         line.product == self.product && (by_lot || by_name)
     }
 
-    fn refusal(&self, where_it_is: &str) -> Reason {
+    fn fault(&self, where_it_is: &str) -> Fault {
         let message = format!(
             "serial number {} of {} {where_it_is}: correct the number, or discard this if it was received before",
             self.serial, self.name
         );
-        reason(code::SERIAL_SEEN, message)
+        Fault::new(self.line, code::SERIAL_SEEN, message)
     }
 }
 
@@ -68,27 +71,32 @@ pub(super) async fn check(
             asked.document.purpose,
             Purpose::Receive { .. } | Purpose::Return { .. }
         );
-        if !comes_in || slot.is_err() {
+        if !comes_in {
             continue;
         }
         let own = serials(ground, names, place, &asked.document.lines)?;
-        match twice(&own, &asked.document.lines) {
-            Some(reason) => *slot = Err(reason),
-            None => incoming.extend(own),
-        }
+        let (twice, once) = split_repeated(own, &asked.document.lines);
+        add(slot, twice);
+        incoming.extend(once);
     }
     if incoming.is_empty() {
         return Ok(());
     }
     let known = whereabouts(odoo, &incoming).await?;
+    let mut seen = BTreeMap::<usize, Vec<Fault>>::new();
     for serial in &incoming {
         let Some(where_it_is) = place_of(odoo, ground, &known, serial).await? else {
             continue;
         };
         let asked = documents[serial.place];
-        let is_ours = asked.again && came_by(odoo, asked, serial).await?;
-        if !is_ours && !is_over(odoo, ground, asked).await? {
-            resolved[serial.place] = Err(serial.refusal(&where_it_is));
+        if !(asked.again && came_by(odoo, asked, serial).await?) {
+            let fault = serial.fault(&where_it_is);
+            seen.entry(serial.place).or_default().push(fault);
+        }
+    }
+    for (place, faults) in seen {
+        if !is_over(odoo, ground, documents[place]).await? {
+            add(&mut resolved[place], faults);
         }
     }
     Ok(())
@@ -101,7 +109,7 @@ fn serials(
     lines: &[Line],
 ) -> Result<Vec<Incoming>, Trouble> {
     let mut serials = Vec::new();
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         if let (Some(serial), Found::One(product)) =
             (&line.lot, ground.copy.product(&line.product)?)
             && product.serial
@@ -109,6 +117,7 @@ fn serials(
             let known = names.lots.get(&(product.id, serial.clone()));
             serials.push(Incoming {
                 place,
+                line: at,
                 product: product.id,
                 name: product.name,
                 serial: serial.clone(),
@@ -119,18 +128,21 @@ fn serials(
     Ok(serials)
 }
 
-/// A number that one document brings in more than once.
-fn twice(serials: &[Incoming], lines: &[Line]) -> Option<Reason> {
+/// The faults of numbers that one document brings in more than once, and all other numbers.
+fn split_repeated(serials: Vec<Incoming>, lines: &[Line]) -> (Vec<Fault>, Vec<Incoming>) {
     let mut seen = BTreeSet::new();
+    let (mut repeated, mut once) = (Vec::new(), Vec::new());
     for serial in serials {
-        let scans_of = |line: &&Line| line.lot.as_ref() == Some(&serial.serial);
-        let summed = |line: &Line| line.quantity > Decimal::ONE && line.events.len() > 1;
-        let is_new = seen.insert((serial.product, &serial.serial));
-        if !is_new || lines.iter().filter(scans_of).any(summed) {
-            return Some(serial.refusal("was scanned more than once"));
+        let line = &lines[serial.line];
+        let is_summed = line.quantity > Decimal::ONE && line.events.len() > 1;
+        let is_new = seen.insert((serial.product, serial.serial.clone()));
+        if !is_new || is_summed {
+            repeated.push(serial.fault("was scanned more than once"));
+        } else {
+            once.push(serial);
         }
     }
-    None
+    (repeated, once)
 }
 
 async fn whereabouts(odoo: &mut Client, incoming: &[Incoming]) -> Result<Whereabouts, Failure> {

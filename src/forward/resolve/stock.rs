@@ -1,5 +1,8 @@
 //! What bins hold, looked at before goods are taken out of them: whose they are, and whether there are so many.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
@@ -10,6 +13,7 @@ use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::config::Negative;
 use crate::document::{Document, Reason};
+use crate::forward::faults::{self, Fault};
 use crate::forward::machine::{TOLERANCE, Work};
 use crate::forward::odoo::stock::Place;
 use crate::forward::odoo::{Client, Transfer, TransferLine};
@@ -58,30 +62,18 @@ pub(super) async fn settle(
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
-        let packages = match choose_packages(odoo, ground, asked, &stock, transfer).await? {
-            Ok(packages) => packages,
-            Err(reason) => {
-                resolved[*place] = Err(reason);
-                continue;
-            }
-        };
+        let (packages, mut faults) = choose_packages(odoo, ground, asked, &stock, transfer).await?;
         // What goes back is whose it was.
-        let owners = match asked.undoing {
-            Some(_) => Ok(transfer.lines.iter().map(|line| line.owner).collect()),
+        let (owners, shared) = match asked.undoing {
+            Some(_) => (transfer.lines.iter().map(|l| l.owner).collect(), Vec::new()),
             None => owners(&stock, transfer),
         };
-        let plan = match owners {
-            Ok(owners) => Plan {
-                owners,
-                packages,
-                returned: transfer.returned.clone(),
-                ..Plan::default()
-            },
-            Err((line, owners)) => {
-                let bin = bin_of(asked, line);
-                resolved[*place] = Err(ambiguous_owner(odoo, bin, &owners).await?);
-                continue;
-            }
+        faults.extend(ambiguous_owners(odoo, asked, &shared).await?);
+        let plan = Plan {
+            owners,
+            packages,
+            returned: transfer.returned.clone(),
+            ..Plan::default()
         };
         keep(&mut resolved[*place], &plan);
         if let Ok(prepared) = &mut resolved[*place] {
@@ -90,17 +82,33 @@ pub(super) async fn settle(
         let Some(transfer) = transfer_of(&mut resolved[*place]) else {
             continue;
         };
-        let lacks = lacking(&stock, transfer);
+        let lacks = lacking(&stock, transfer, &faults);
         let refuses = ground.rules.stock.negative == Negative::Refuse;
         let parks = refuses && !asked.allows(code::NEGATIVE_STOCK) && !lacks.is_empty();
-        if !parks {
+        if !parks && faults.is_empty() {
             take(&mut stock, transfer);
         }
-        if !lacks.is_empty() && ground.rules.stock.negative != Negative::Allow {
-            short.push((*place, lacks, parks));
+        let is_told = !lacks.is_empty() && ground.rules.stock.negative != Negative::Allow;
+        if is_told || !faults.is_empty() {
+            short.push(Short {
+                place: *place,
+                lacks,
+                refused: parks,
+                faults,
+            });
         }
     }
     say(odoo, ground, documents, resolved, short).await
+}
+
+/// A document that takes more than there is, or from where only a person knows.
+struct Short {
+    place: usize,
+    lacks: Vec<Lack>,
+    /// Of what it lacks.
+    refused: bool,
+    /// For which it is parked in any case.
+    faults: Vec<Fault>,
 }
 
 /// The place in the document of a line that takes more than there is, what there is, and what all such lines take.
@@ -111,13 +119,13 @@ async fn say(
     ground: Ground<'_>,
     documents: &[Asked<'_>],
     resolved: &mut [Resolved<Prepared>],
-    mut short: Vec<(usize, Vec<Lack>, bool)>,
+    mut short: Vec<Short>,
 ) -> Result<(), Trouble> {
     if short.is_empty() {
         return Ok(());
     }
     let (mut products, mut bins) = (BTreeSet::new(), BTreeSet::new());
-    for (place, lacks, _) in &short {
+    for Short { place, lacks, .. } in &short {
         let transfer = resolved[*place].as_ref().ok().and_then(Prepared::transfer);
         for line in lacks.iter().filter_map(|lack| transfer?.lines.get(lack.0)) {
             products.insert(line.product);
@@ -126,8 +134,9 @@ async fn say(
     }
     // Of what Odoo keeps no stock, and outside the warehouse, there is never enough, and that means nothing.
     let (stored, inside) = odoo.counted(&products, &bins).await?;
-    for (place, lacks, refused) in &mut short {
-        let slot = &mut resolved[*place];
+    for short in &mut short {
+        let (lacks, refused) = (&mut short.lacks, short.refused);
+        let slot = &mut resolved[short.place];
         let Some(transfer) = transfer_of(slot) else {
             continue;
         };
@@ -135,16 +144,26 @@ async fn say(
             let line = &transfer.lines[*line];
             stored.contains(&line.product) && inside.contains(&line.from)
         });
-        if lacks.is_empty() {
+        let asked = documents[short.place];
+        if lacks.is_empty() && short.faults.is_empty() {
             continue;
         }
-        let asked = documents[*place];
+        if !short.faults.is_empty() {
+            park(
+                slot,
+                asked,
+                lacks,
+                refused,
+                std::mem::take(&mut short.faults),
+            );
+            continue;
+        }
         let missing = missing(transfer, lacks);
-        if *refused && let Some(reason) = waits(odoo, ground, asked, &missing).await? {
+        if refused && let Some(reason) = waits(odoo, ground, asked, &missing).await? {
             *slot = Err(reason);
             continue;
         }
-        tell(slot, asked, lacks, *refused);
+        tell(slot, asked, lacks, refused);
     }
     Ok(())
 }
@@ -175,15 +194,32 @@ async fn waits(
 
 /// A document that takes more than there is: flagged, or refused.
 fn tell(slot: &mut Resolved<Prepared>, asked: Asked<'_>, lacks: &[Lack], refused: bool) {
-    let said = in_words(asked, lacks);
     if refused {
-        let message = format!(
-            "{said}: count the bin or bring in what is missing and retry, or retry and allow it"
-        );
-        *slot = Err(reason(code::NEGATIVE_STOCK, message));
+        park(slot, asked, lacks, true, Vec::new());
     } else if let Ok(prepared) = slot {
         prepared.flags.push(flag::NEGATIVE_STOCK);
-        prepared.note = Some(said);
+        prepared.note = Some(in_words(asked, lacks));
+    }
+}
+
+/// Parks a document for the faults of its lines; `refused`: and for what they lack.
+fn park(
+    slot: &mut Resolved<Prepared>,
+    asked: Asked<'_>,
+    lacks: &[Lack],
+    refused: bool,
+    mut faults: Vec<Fault>,
+) {
+    let refused = lacks.iter().filter(|_| refused);
+    faults.extend(refused.map(|lack| {
+        let message = format!(
+            "{}: count the bin or bring in what is missing and retry, or retry and allow it",
+            describe_lack(asked, lack)
+        );
+        Fault::new(lack.0, code::NEGATIVE_STOCK, message)
+    }));
+    if let Some(reason) = faults::join(faults) {
+        *slot = Err(reason);
     }
 }
 
@@ -212,38 +248,27 @@ pub(super) async fn settle_order(
     let mut transfer = as_transfer(asked.document, lines);
     let scanned = |line: &&TransferLine| line.from != NO_BIN;
     let stock = look(odoo, transfer.lines.iter().filter(scanned)).await?;
-    let packages = match choose_packages(odoo, ground, asked, &stock, &mut transfer).await? {
-        Ok(packages) => packages,
-        Err(reason) => {
-            *slot = Err(reason);
-            return Ok(());
-        }
-    };
+    let (packages, mut faults) =
+        choose_packages(odoo, ground, asked, &stock, &mut transfer).await?;
     for (line, said) in lines.iter_mut().zip(&transfer.lines) {
         line.package = said.package;
     }
-    match owners(&stock, &transfer) {
-        Ok(owners) => {
-            // Whatever is seen now is seen once: a later send may find its own doing.
-            let kept = Plan {
-                owners: owners.clone(),
-                packages,
-                ..Plan::default()
-            };
-            *plan = Some(kept.text());
-            for ((line, said), owner) in lines.iter_mut().zip(&mut transfer.lines).zip(owners) {
-                (line.owner, said.owner) = (owner, owner);
-            }
-        }
-        Err((line, owners)) => {
-            let bin = bin_of(asked, line);
-            *slot = Err(ambiguous_owner(odoo, bin, &owners).await?);
-            return Ok(());
-        }
+    let (owners, shared) = owners(&stock, &transfer);
+    faults.extend(ambiguous_owners(odoo, asked, &shared).await?);
+    // Whatever is seen now is seen once: a later send may find its own doing.
+    let kept = Plan {
+        owners: owners.clone(),
+        packages,
+        ..Plan::default()
+    };
+    *plan = Some(kept.text());
+    for ((line, said), owner) in lines.iter_mut().zip(&mut transfer.lines).zip(owners) {
+        (line.owner, said.owner) = (owner, owner);
     }
-    let mut lacks = lacking(&stock, &transfer);
+    let mut lacks = lacking(&stock, &transfer, &faults);
     lacks.retain(|(line, ..)| transfer.lines[*line].from != NO_BIN);
     if lacks.is_empty() || ground.rules.stock.negative == Negative::Allow {
+        park(slot, asked, &[], false, faults);
         return Ok(());
     }
     let of = |which: fn(&TransferLine) -> i64| {
@@ -258,9 +283,11 @@ pub(super) async fn settle_order(
         let line = &transfer.lines[*line];
         stored.contains(&line.product) && inside.contains(&line.from)
     });
-    if !lacks.is_empty() {
-        let by_rule = ground.rules.stock.negative == Negative::Refuse;
-        let refused = by_rule && !asked.allows(code::NEGATIVE_STOCK);
+    let by_rule = ground.rules.stock.negative == Negative::Refuse;
+    let refused = by_rule && !asked.allows(code::NEGATIVE_STOCK);
+    if !faults.is_empty() {
+        park(slot, asked, &lacks, refused, faults);
+    } else if !lacks.is_empty() {
         let missing = missing(&transfer, &lacks);
         if refused && let Some(reason) = waits(odoo, ground, asked, &missing).await? {
             *slot = Err(reason);
@@ -299,16 +326,7 @@ fn as_transfer(document: &Document, lines: &[OrderLine]) -> Transfer {
 
 fn in_words(asked: Asked<'_>, lacks: &[Lack]) -> String {
     let parts: Vec<String> = (lacks.iter().take(SAID_MAX))
-        .map(|(place, held, taken)| {
-            let line = &asked.document.lines[*place];
-            format!(
-                "bin {} holds {} of {}, and {} are taken out",
-                bin_of(asked, *place),
-                held.round_dp(6).normalize(),
-                line.product,
-                taken.normalize()
-            )
-        })
+        .map(|lack| describe_lack(asked, lack))
         .collect();
     let more = if lacks.len() > SAID_MAX {
         "; and more"
@@ -316,6 +334,17 @@ fn in_words(asked: Asked<'_>, lacks: &[Lack]) -> String {
         ""
     };
     format!("{}{more}", parts.join("; "))
+}
+
+fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
+    let line = &asked.document.lines[*place];
+    format!(
+        "bin {} holds {} of {}, and {} are taken out",
+        bin_of(asked, *place),
+        held.round_dp(6).normalize(),
+        line.product,
+        taken.normalize()
+    )
 }
 
 /// Where the line takes goods from, as it was scanned.
@@ -328,10 +357,13 @@ pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     from.unwrap_or("?")
 }
 
+/// A line, and the owners of whose goods it may take.
+type Shared = (usize, BTreeSet<i64>);
+
 /// Whose goods each line takes: nobody's where some there are nobody's, as Odoo does; else those of the one owner. Empty
-/// where it is nobody's everywhere. An error names a line and the several owners.
-fn owners(stock: &Stock, transfer: &Transfer) -> Result<Vec<Option<i64>>, (usize, BTreeSet<i64>)> {
-    let mut owners = Vec::new();
+/// where it is nobody's everywhere. Besides, the lines where only a person knows it.
+fn owners(stock: &Stock, transfer: &Transfer) -> (Vec<Option<i64>>, Vec<Shared>) {
+    let (mut owners, mut shared) = (Vec::new(), Vec::new());
     for (place, line) in transfer.lines.iter().enumerate() {
         if line.owner.is_some() {
             owners.push(line.owner);
@@ -353,13 +385,30 @@ fn owners(stock: &Stock, transfer: &Transfer) -> Result<Vec<Option<i64>>, (usize
         } else if there.len() == 1 {
             owners.extend(there);
         } else {
-            return Err((place, there.into_iter().flatten().collect()));
+            shared.push((place, there.into_iter().flatten().collect()));
+            owners.push(None);
         }
     }
     if owners.iter().all(Option::is_none) {
         owners.clear();
     }
-    Ok(owners)
+    (owners, shared)
+}
+
+async fn ambiguous_owners(
+    odoo: &mut Client,
+    asked: Asked<'_>,
+    shared: &[Shared],
+) -> Result<Vec<Fault>, Failure> {
+    let mut faults = Vec::new();
+    for (line, owners) in shared {
+        let reason = ambiguous_owner(odoo, bin_of(asked, *line), owners).await?;
+        faults.push(Fault {
+            line: *line,
+            reason,
+        });
+    }
+    Ok(faults)
 }
 
 pub(super) async fn ambiguous_owner(
@@ -411,93 +460,21 @@ pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Deci
     taken
 }
 
-/// The places that would hold less than nothing.
-fn lacking(stock: &Stock, transfer: &Transfer) -> Vec<Lack> {
+/// The places that would hold less than nothing. Lines with `faults` are left out: nobody knows
+/// where they take from.
+fn lacking(stock: &Stock, transfer: &Transfer, faults: &[Fault]) -> Vec<Lack> {
     let lack = |(place, (line, quantity)): (Place, (Option<usize>, Decimal))| {
         let held = stock.get(&place).copied().unwrap_or_default();
         let short = quantity >= TOLERANCE && held - quantity <= -TOLERANCE;
         Some((line.filter(|_| short)?, held, quantity))
     };
-    taken(transfer).into_iter().filter_map(lack).collect()
+    let mut lacks: Vec<Lack> = taken(transfer).into_iter().filter_map(lack).collect();
+    lacks.retain(|(line, ..)| faults.iter().all(|fault| fault.line != *line));
+    lacks
 }
 
 fn take(stock: &mut Stock, transfer: &Transfer) {
     for (place, (_, quantity)) in taken(transfer) {
         *stock.entry(place).or_default() -= quantity;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::document::DocumentKey;
-
-    fn transfer(lines: &[(i64, i64, i64)]) -> Transfer {
-        let line = |(from, to, quantity): &(i64, i64, i64)| TransferLine {
-            product: 1,
-            from: *from,
-            to: *to,
-            quantity: (*quantity).into(),
-            ..TransferLine::default()
-        };
-        Transfer {
-            key: DocumentKey([1; 16]),
-            group: "PDA-07".to_owned(),
-            about: None,
-            header: None,
-            lines: lines.iter().map(line).collect(),
-            returned: Vec::new(),
-            when: None,
-        }
-    }
-
-    fn stock(held: &[(Option<i64>, i64)]) -> Stock {
-        let place = |owner| Place {
-            product: 1,
-            bin: 5,
-            lot: None,
-            package: None,
-            owner,
-        };
-        held.iter()
-            .map(|(owner, n)| (place(*owner), (*n).into()))
-            .collect()
-    }
-
-    fn short(stock: &Stock, transfer: &Transfer) -> Vec<usize> {
-        lacking(stock, transfer)
-            .into_iter()
-            .map(|lack| lack.0)
-            .collect()
-    }
-
-    #[test]
-    fn lines_of_one_place_add_up_and_what_comes_in_counts() {
-        let mut held = stock(&[(None, 5)]);
-        assert!(short(&held, &transfer(&[(5, 6, 3), (5, 7, 2)])).is_empty());
-        assert_eq!(short(&held, &transfer(&[(5, 6, 3), (5, 7, 3)])), [0]);
-        // Through a bin within one document, and out of it by the next.
-        assert!(short(&held, &transfer(&[(6, 7, 2), (5, 6, 2)])).is_empty());
-        take(&mut held, &transfer(&[(5, 6, 4)]));
-        assert!(short(&held, &transfer(&[(6, 7, 4)])).is_empty());
-        assert_eq!(short(&held, &transfer(&[(6, 7, 5), (5, 7, 1)])), [0]);
-    }
-
-    #[test]
-    fn an_owner_is_taken_only_where_there_is_no_other() {
-        let moved = transfer(&[(5, 6, 1), (7, 6, 1)]);
-        assert_eq!(owners(&stock(&[(None, 5)]), &moved), Ok(vec![]));
-        assert_eq!(
-            owners(&stock(&[(None, 5), (Some(3), 1)]), &moved),
-            Ok(vec![])
-        );
-        // One of whom nothing is left is none.
-        let one = stock(&[(Some(3), 5), (Some(4), 0)]);
-        assert_eq!(owners(&one, &moved), Ok(vec![Some(3), None]));
-        let two = stock(&[(Some(3), 5), (Some(4), 1)]);
-        assert_eq!(owners(&two, &moved), Err((0, BTreeSet::from([3, 4]))));
-        let mut said = moved;
-        said.lines[0].owner = Some(4);
-        assert_eq!(owners(&two, &said), Ok(vec![Some(4), None]));
     }
 }

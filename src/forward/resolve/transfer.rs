@@ -9,6 +9,7 @@ use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::document::{Line, Purpose, Reason};
 use crate::forward::copy::{Product, Unfit};
+use crate::forward::faults::{self, Fault};
 use crate::forward::machine::Work;
 use crate::forward::odoo::{Header, Lots, Transfer, TransferLine};
 use crate::forward::order::LotRef;
@@ -49,7 +50,7 @@ pub(super) fn transfer(
         }
     }
     if let Purpose::Receive { .. } = document.purpose
-        && let Some(reason) = lots_off(ground.warehouse.lots, &transfer)
+        && let Some(reason) = faults::join(lots_off(ground.warehouse.lots, &transfer))
     {
         return Ok(Err(reason));
     }
@@ -70,13 +71,35 @@ fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
 }
 
 /// Why the lots of a receipt would not come about.
-fn lots_off(lots: Lots, transfer: &Transfer) -> Option<Reason> {
-    let mut names = transfer.lines.iter().filter_map(|line| match &line.lot {
-        LotRef::New { name, .. } => Some(name),
+fn lots_off(lots: Lots, transfer: &Transfer) -> Vec<Fault> {
+    let lines = transfer.lines.iter().enumerate();
+    let faults = lines.filter_map(|(place, line)| match &line.lot {
+        LotRef::New { name, .. } => Some(Fault::new(place, code::LOTS_OFF, lots.refusal(name)?)),
         _ => None,
     });
-    let message = lots.refusal(names.next()?)?;
-    Some(reason(code::LOTS_OFF, message))
+    faults.collect()
+}
+
+/// The bins that a line of a transfer lacks.
+pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
+    let needs_from = matches!(
+        purpose,
+        Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. } | Purpose::Count
+    );
+    let needs_to = matches!(purpose, Purpose::Transfer);
+    let from = (needs_from && line.from.is_none()).then(|| from_required(line));
+    let to = (needs_to && line.to.is_none()).then(|| to_required(line));
+    from.into_iter().chain(to).collect()
+}
+
+fn from_required(line: &Line) -> Reason {
+    let message = format!("in which bin does {:?} lie? Edit it in", line.product);
+    reason(code::BIN_REQUIRED, message)
+}
+
+fn to_required(line: &Line) -> Reason {
+    let message = format!("where does {:?} go? Edit the bin in", line.product);
+    reason(code::BIN_REQUIRED, message)
 }
 
 /// The kind of picking, and what its origin says.
@@ -154,13 +177,8 @@ fn transfer_line(
     Ok((|| {
         let product = product?;
         let (from, to) = (from?, to?);
-        let bin = || {
-            from.ok_or_else(|| {
-                let message = format!("in which bin does {:?} lie? Edit it in", line.product);
-                reason(code::BIN_REQUIRED, message)
-            })
-        };
-        let nowhere = || reason(code::BIN_REQUIRED, "where does it go? Edit the bin in");
+        let bin = || from.ok_or_else(|| from_required(line));
+        let nowhere = || to_required(line);
         let (from, to) = match purpose {
             Purpose::Scrap { .. } => {
                 let scrap = names
@@ -196,16 +214,17 @@ fn transfer_line(
             package: out_of,
             into,
             owner: owner(names, line)?,
-            quantity: quantity(line, &product)?,
+            quantity: quantity(purpose, line, &product)?,
             product: product.id,
         })
     })())
 }
 
-/// The quantity in the product's own unit, with no more digits than Odoo keeps.
-pub(super) fn quantity(line: &Line, product: &Product) -> Resolved<Decimal> {
+/// The quantity in the product's own unit, with no more digits than Odoo keeps, and 1 of a serial
+/// number.
+pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Resolved<Decimal> {
     let (quantity, code) = (line.quantity.normalize(), &line.product);
-    product
+    let converted = product
         .measure
         .convert(line.quantity)
         .map_err(|unfit| match unfit {
@@ -220,5 +239,31 @@ pub(super) fn quantity(line: &Line, product: &Product) -> Resolved<Decimal> {
                 );
                 reason(code::QUANTITY_PRECISION, message)
             }
-        })
+        })?;
+    match serial_quantity(purpose, line, product, converted) {
+        Some(reason) => Err(reason),
+        None => Ok(converted),
+    }
+}
+
+/// Odoo refuses more than one of a serial number, one line at a time, after it made the picking; a
+/// scrap of two it even takes.
+fn serial_quantity(
+    purpose: &Purpose,
+    line: &Line,
+    product: &Product,
+    quantity: Decimal,
+) -> Option<Reason> {
+    let serial = line.lot.as_ref().filter(|_| product.serial)?;
+    // A number that came in twice is another fault: `serial`.
+    let is_incoming = matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. });
+    if quantity <= Decimal::ONE || is_incoming && line.events.len() > 1 {
+        return None;
+    }
+    let message = format!(
+        "serial number {serial} of {} is one thing, and {} were scanned: edit the quantity",
+        product.name,
+        quantity.normalize()
+    );
+    Some(reason(code::SERIAL_QUANTITY, message))
 }

@@ -372,6 +372,13 @@ fn left_out() -> Kept {
     kept
 }
 
+/// With raw scans that nothing was made of.
+fn unused_scans() -> Kept {
+    let mut kept = left_out();
+    kept.totals.unused_scans = 4;
+    kept
+}
+
 /// The same event with what its label says of its weight.
 fn measured() -> Event {
     let mut event = flagged().0;
@@ -529,6 +536,13 @@ fn totals_with_events_that_were_left_out_are_read_and_written_as_ever() {
     let golden = golden_in(include_str!("totals_v3.txt"), "totals");
     assert_eq!(kept_out(&golden).unwrap(), left_out());
     assert_eq!(kept_in(&left_out()).unwrap(), golden);
+}
+
+#[test]
+fn totals_with_unused_scans_are_read_and_written_as_ever() {
+    let golden = golden_in(include_str!("totals_v4.txt"), "totals");
+    assert_eq!(kept_out(&golden).unwrap(), unused_scans());
+    assert_eq!(kept_in(&unused_scans()).unwrap(), golden);
 }
 
 #[test]

@@ -33,18 +33,24 @@ impl Topic {
 
 /// For a scan or an event of this site whose device has no valid name: a name made of the topic's,
 /// with `_` in the place of what names cannot have.
-pub fn unnamed(site: &Name, topic: &str) -> Option<Name> {
+pub fn unnamed(site: &Name, topic: &str) -> Option<(Name, Channel)> {
     let rest = topic.strip_prefix("stockrelay/v1/")?;
     let (found, rest) = rest.split_once('/')?;
     let (device, channel) = rest.split_once('/')?;
-    if found != site.as_str() || !matches!(channel, "scan" | "event") || Name::new(device).is_ok() {
+    let channel = match channel {
+        "scan" => Channel::Scan,
+        "event" => Channel::Event,
+        _ => return None,
+    };
+    if found != site.as_str() || Name::new(device).is_ok() {
         return None;
     }
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let made: String = (device.chars().take(64))
         .map(|c| if fits(&c) { c } else { '_' })
         .collect();
-    Name::new(if made.is_empty() { "_" } else { &made }).ok()
+    let name = Name::new(if made.is_empty() { "_" } else { &made }).ok()?;
+    Some((name, channel))
 }
 
 /// What the gateway listens to: every device of its site.
@@ -102,13 +108,16 @@ mod tests {
             assert_eq!(parse(other), None, "{other}");
         }
         for (topic, made) in [
-            ("stockrelay/v1/ams1/pda 1/scan", Some("pda_1")),
-            ("stockrelay/v1/ams1//event", Some("_")),
+            (
+                "stockrelay/v1/ams1/pda 1/scan",
+                Some(("pda_1", Channel::Scan)),
+            ),
+            ("stockrelay/v1/ams1//event", Some(("_", Channel::Event))),
             ("stockrelay/v1/ams1/pda 1/state", None),
             ("stockrelay/v1/ams1/pda.1/scan", None),
             ("stockrelay/v1/ams2/pda 1/scan", None),
         ] {
-            let made = made.map(|name| Name::new(name).unwrap());
+            let made = made.map(|(name, channel)| (Name::new(name).unwrap(), channel));
             assert_eq!(unnamed(&site, topic), made, "{topic}");
         }
     }

@@ -30,13 +30,14 @@ pub(super) struct Delivery {
     pub publish: Publish,
     /// What to journal; none for what only has to be acknowledged, in its turn.
     pub reading: Option<Reading>,
-    /// What is stored of a scan or an event whose device has no valid name.
-    pub rejection: Option<Box<Rejection>>,
+    /// What is stored of a scan or an event whose device has no valid name, or that the broker has
+    /// retained.
+    pub rejections: Vec<Rejection>,
 }
 
 /// What became of a delivery.
 enum Settled {
-    Kept(Delivery, Vec<Verdict>),
+    Kept(Box<Delivery>, Vec<Verdict>),
     /// Not kept and not to be acknowledged: the broker sends it again.
     Left,
     /// The journal has stopped: so does the source.
@@ -70,20 +71,20 @@ pub(super) async fn work(
 async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board) -> Settled {
     let mut was_full = false;
     loop {
-        let taken = match (&delivery.reading, &delivery.rejection) {
-            (Some(reading), _) => intake.take(reading.clone()).await,
-            (None, Some(rejection)) => {
-                let stored = intake.reject(vec![Rejection::clone(rejection)]).await;
+        let taken = match &delivery.reading {
+            Some(reading) => intake.take(reading.clone()).await,
+            None if delivery.rejections.is_empty() => Ok(Vec::new()),
+            None => {
+                let stored = intake.reject(delivery.rejections.clone()).await;
                 stored.map(|()| Vec::new())
             }
-            (None, None) => Ok(Vec::new()),
         };
         match taken {
             Ok(verdicts) => {
                 if was_full {
                     board.source(SourceKind::Broker, |view| view.detail = None);
                 }
-                return Settled::Kept(delivery, verdicts);
+                return Settled::Kept(Box::new(delivery), verdicts);
             }
             Err(AppendError::Stopped) => return Settled::Stopped,
             Err(full @ (AppendError::Full | AppendError::Disk | AppendError::Share)) => {

@@ -385,6 +385,11 @@ impl Hub {
         self.retained().payload(&topic) == Some(payload)
     }
 
+    pub fn has_retained(&self, device: &Name, channel: &str) -> bool {
+        let topic = Topics::new(&self.site, device).topic(channel);
+        self.retained().payload(&topic).is_some()
+    }
+
     /// Makes a message the retained one of its topic; an empty payload takes it away (MQTT 3.1.1, 3.3.1.3).
     pub fn retain(
         &self,

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::auth::Auth;
 use super::connect::Will;
 use super::connection::End;
+use super::device_configs;
 use super::doorstep::Places;
 use super::handshake::{Client, Origin};
 use super::hub::Hub;
@@ -32,8 +33,8 @@ use crate::view::snapshot::brief;
 
 /// How long a session's change may take to reach the disk before its client goes on without.
 const KEEP_MAX: Duration = Duration::from_secs(5);
-/// The largest configuration for a device, in bytes.
-const CONFIGURATION_BYTES_MAX: u64 = 64 << 10;
+/// How often the files of `mqtt.listen.device_config_dir` are looked at for faults.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// What all connections share.
 #[derive(Debug)]
@@ -228,8 +229,11 @@ impl Shared {
             return;
         };
         for file in [dir.join(format!("{device}.json")), dir.join("default.json")] {
-            let Some(payload) = configuration(&file).await else {
-                continue;
+            let payload = match configuration(&file).await {
+                Ok(Some(payload)) => payload,
+                // The device keeps the configuration that it has; without one it gets the default.
+                Err(()) if self.hub.has_retained(device, "config/desired") => return,
+                Ok(None) | Err(()) => continue,
             };
             if !self.hub.is_retained(device, "config/desired", &payload) {
                 let message = Outbound {
@@ -246,17 +250,30 @@ impl Shared {
         }
     }
 
+    /// Raises the alarm `device-config` while the directory or a file in it cannot be used. Runs until it is dropped.
+    pub async fn watch_configurations(&self) {
+        let Some(dir) = self.config.device_config_dir.clone() else {
+            return;
+        };
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        loop {
+            look.tick().await;
+            let dir = dir.clone();
+            let checked = tokio::task::spawn_blocking(move || device_configs::check(&dir));
+            if let Ok(checked) = checked.await {
+                self.board.alarm("device-config", checked.err());
+            }
+        }
+    }
+
     /// At the start: every device that has a file of its own.
     pub async fn publish_configurations(&self) {
         let Some(dir) = &self.config.device_config_dir else {
             return;
         };
-        let mut entries = match tokio::fs::read_dir(dir).await {
-            Ok(entries) => entries,
-            Err(error) => {
-                tracing::error!(dir = %dir.display(), %error, "cannot read mqtt.listen.device_config_dir");
-                return;
-            }
+        // The alarm says why: see `watch_configurations`.
+        let Ok(mut entries) = tokio::fs::read_dir(dir).await else {
+            return;
         };
         while let Ok(Some(entry)) = entries.next_entry().await {
             let name = entry.file_name();
@@ -268,20 +285,10 @@ impl Shared {
     }
 }
 
-/// A file's content, if it is there and is JSON.
-async fn configuration(file: &Path) -> Option<Bytes> {
-    let bytes = tokio::fs::metadata(file).await.ok()?.len();
-    let fault = if bytes > CONFIGURATION_BYTES_MAX {
-        format!("it has {bytes} bytes, more than {CONFIGURATION_BYTES_MAX}")
-    } else {
-        match tokio::fs::read(file).await {
-            Ok(text) => match serde_json::from_slice::<serde::de::IgnoredAny>(&text) {
-                Ok(_) => return Some(text.into()),
-                Err(error) => error.to_string(),
-            },
-            Err(error) => error.to_string(),
-        }
-    };
-    tracing::error!(file = %file.display(), fault, "a device's configuration cannot be used: it keeps the old one");
-    None
+/// The content of a device's file. Of a file with a fault, the alarm of [`Shared::watch_configurations`] tells, too.
+async fn configuration(file: &Path) -> Result<Option<Bytes>, ()> {
+    let file = file.to_owned();
+    let read = tokio::task::spawn_blocking(move || device_configs::read(&file));
+    let content = read.await.map_err(drop)?;
+    content.map_err(|fault| tracing::error!("{fault}"))
 }

@@ -1,6 +1,7 @@
 //! Odoo, as far as `check` may go: it asks, and changes nothing.
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
 use super::Finding;
 use crate::clock;
@@ -14,43 +15,58 @@ use crate::view::table::counted;
 /// So much between the two clocks is the network; more shows in the movements' times.
 const SKEW_S_MAX: i64 = 30;
 /// How long `check` waits for one answer of Odoo.
-pub const ANSWER_S_MAX: u64 = 10;
+pub(super) const ANSWER_S_MAX: u64 = 10;
 
 /// Reachable, the right version, database and key, rights, warehouse, clock, barcodes: in the order in which
 /// each needs the one before.
 pub async fn odoo(config: &config::Odoo, orders: &config::Orders) -> Vec<Finding> {
+    odoo_with_key(config, None, orders).await
+}
+
+/// The same with the key of a systemd credential, where no file is named.
+pub async fn odoo_with_key(
+    config: &config::Odoo,
+    key: Option<SecretString>,
+    orders: &config::Orders,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if tls::client_config(config.ca.as_deref()).is_err() {
+        // What the daemon opens tells this fault.
+        return findings;
+    }
     let config = &config::Odoo {
         timeout_s: config.timeout_s.min(ANSWER_S_MAX),
         ..config.clone()
     };
-    if let Err(failure) = ask(config, orders, &mut findings).await {
+    let client = Client::new(config).map(|client| match key {
+        Some(key) => client.with_key(key),
+        None => client,
+    });
+    let asked = match client {
+        Ok(client) => ask(client, config, orders, &mut findings).await,
+        Err(failure) => Err(failure),
+    };
+    if let Err(failure) = asked {
         findings.push(failed(&failure));
     }
     findings
 }
 
 async fn ask(
+    mut client: Client,
     config: &config::Odoo,
     orders: &config::Orders,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let key = key::read(config.api_key_file.as_deref());
-    if let Err(failure) = &key {
-        findings.push(failed(failure));
-    }
-    if tls::client_config(config.ca.as_deref()).is_err() {
-        // Among what the daemon opens, this fault is told already.
-        return Ok(());
-    }
-    let mut client = Client::new(config)?;
     let version = client.version().await?;
     findings.push(Finding::ok(format!(
         "Odoo {version} answers at {}, and is spoken to by {}",
         config.url,
         client.api().unwrap_or_default()
     )));
-    if key.is_err() {
+    let file = config.api_key_file.as_deref();
+    if file.is_some_and(|file| key::read(Some(file)).is_err()) {
+        // What the daemon opens tells this fault.
         return Ok(());
     }
     let warehouse = client.warehouse(&config.warehouse).await?;
@@ -61,6 +77,14 @@ async fn ask(
     // Right after an answer, so that its age is not taken for a difference.
     findings.push(skew(clock::now(), client.server_time()));
     findings.push(rights(&client.missing_rights().await?));
+    if client.lacks_email().await? {
+        findings.push(Finding::warn(
+            format!(
+                "the key's user has no e-mail address, and Odoo {version} then refuses each validation that makes a backorder"
+            ),
+            "give the user an e-mail address in Odoo",
+        ));
+    }
     findings.extend(barcodes(&mut client, &warehouse).await?);
     let types = client.operation_types(&warehouse).await?;
     findings.extend(types.iter().filter_map(|of| backorders(of, orders)));

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::process::{Gid, Uid};
+use secrecy::SecretString;
 
 use super::Finding;
 
@@ -21,9 +22,11 @@ const STORES: [&str; 8] = [
 ];
 
 /// Where the API key is as a systemd credential. Look before [`become_service`]: only root sees the stores.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Credentials {
     found: Option<PathBuf>,
+    /// The key, unless it is encrypted: the service's user may not read it, and systemd hands it over.
+    key: Option<SecretString>,
     /// Whether a store exists that this user may not read.
     is_hidden: bool,
 }
@@ -40,8 +43,10 @@ impl Credentials {
         for store in stores {
             let path = store.join(CREDENTIAL);
             match std::fs::metadata(&path) {
+                Ok(_) if credentials.found.is_some() => {}
                 Ok(_) => {
-                    credentials.found.get_or_insert(path);
+                    credentials.key = read_key(&path);
+                    credentials.found = Some(path);
                 }
                 Err(error) => {
                     credentials.is_hidden |= error.kind() == std::io::ErrorKind::PermissionDenied;
@@ -51,12 +56,10 @@ impl Credentials {
         credentials
     }
 
-    /// The key's file, if the present user may read it.
+    /// The key, if [`Self::find`] could read it.
     #[must_use]
-    pub fn readable(&self) -> Option<PathBuf> {
-        let path = self.found.clone()?;
-        let is_encrypted = path.to_string_lossy().contains("credstore.encrypted");
-        (!is_encrypted && std::fs::File::open(&path).is_ok()).then_some(path)
+    pub fn key(&self) -> Option<SecretString> {
+        self.key.clone()
     }
 
     pub(super) fn finding(&self) -> Finding {
@@ -74,6 +77,15 @@ impl Credentials {
             ),
         }
     }
+}
+
+/// The text of a credential that is not encrypted.
+fn read_key(path: &Path) -> Option<SecretString> {
+    if path.to_string_lossy().contains("credstore.encrypted") {
+        return None;
+    }
+    let text = std::fs::read_to_string(path).ok()?;
+    Some(SecretString::from(text.trim()))
 }
 
 /// Gives up root's rights for those of the service's user. Call it while the process has one thread.
@@ -143,6 +155,8 @@ pub async fn running(socket: &Path) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     #[test]
@@ -152,7 +166,7 @@ mod tests {
         assert_eq!(find().finding().level, super::super::Level::Fail);
         std::fs::write(dir.path().join(CREDENTIAL), "key").unwrap();
         assert_eq!(find().finding().level, super::super::Level::Ok);
-        assert_eq!(find().readable(), Some(dir.path().join(CREDENTIAL)));
+        assert_eq!(find().key().unwrap().expose_secret(), "key");
     }
 
     #[test]

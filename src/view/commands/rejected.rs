@@ -44,6 +44,15 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             writeln!(out, "rejected reading {number} is dismissed")?;
         }
         RejectedCommand::Dismiss {
+            scans: true,
+            reason,
+            ..
+        } => {
+            let body = json!({ "scans": true, "reason": reason });
+            let dismissed = dismiss_many(client, &body).await?;
+            writeln!(out, "{} dismissed", counted(dismissed, "scan"))?;
+        }
+        RejectedCommand::Dismiss {
             upto,
             code,
             device,

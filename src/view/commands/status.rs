@@ -117,6 +117,13 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
             counted(e.rejected_open, "rejected reading")
         )?;
     }
+    if e.unused_scans > 0 {
+        writeln!(
+            out,
+            "           {} of devices without a flow: give them one, or `stockrelay rejected dismiss --scans`",
+            counted(e.unused_scans, "scan")
+        )?;
+    }
     if e.left_out > 0 {
         writeln!(
             out,

@@ -20,6 +20,7 @@ impl Problem {
             refusal: Refusal {
                 error: error.into(),
                 remedy: remedy.into(),
+                journal_damaged: false,
             },
         }
     }
@@ -46,7 +47,13 @@ impl IntoResponse for Problem {
 
 impl From<JournalError> for Problem {
     fn from(error: JournalError) -> Self {
-        Self::internal(error.to_string())
+        let JournalError::Damaged(damage) = &error else {
+            return Self::internal(error.to_string());
+        };
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        let mut problem = Self::new(status, damage.what(), damage.remedy());
+        problem.refusal.journal_damaged = true;
+        problem
     }
 }
 

@@ -17,7 +17,7 @@ use super::problem::Problem;
 use super::query::Id;
 use super::{Gateway, reading};
 use crate::clock;
-use crate::decode::{self, REJECTED_BYTES_MAX};
+use crate::decode::REJECTED_BYTES_MAX;
 use crate::event::{Event, SourceKind};
 use crate::journal::{Accepted, AuditRecord, Rejected, Settlement};
 use crate::source::identity::ReadingId;
@@ -58,6 +58,9 @@ struct Many {
     reason: Option<String>,
     /// The number of the newest reading that the person has seen.
     upto: Option<u64>,
+    /// Dismisses the raw scans that nothing was made of, and no reading.
+    #[serde(default)]
+    scans: bool,
     code: Option<String>,
     device: Option<String>,
 }
@@ -106,6 +109,14 @@ pub async fn dismiss_many(
     let body: Many = read(body, remedy)?;
     let decision = Decision::of(body.by.clone(), body.reason.clone(), peer)?;
     let reason = needed(&decision)?;
+    if body.scans {
+        let record = record(&decision, DISMISSED, reason);
+        let dismissed = gateway.journal.inbox().dismiss_scans(record).await?;
+        return Ok(Json(Dismissed {
+            dismissed,
+            more: false,
+        }));
+    }
     let Some(upto) = body.upto else {
         return Err(Problem::bad(
             "upto is missing",
@@ -199,7 +210,7 @@ pub async fn resend(
     let settlement = Settlement {
         number: found.number,
         record: record(&decision, RESENT, what.to_owned()),
-        events: decoded(&found, channel, payload)?,
+        events: decoded(&gateway, &found, channel, payload)?,
     };
     let settled = gateway
         .journal
@@ -224,9 +235,14 @@ pub async fn resend(
     }))
 }
 
-/// The events of what is sent again, done when the rejected reading was received; a fault refuses
-/// all of it.
-fn decoded(found: &Rejected, channel: Channel, payload: Bytes) -> Result<Vec<Event>, Problem> {
+/// The events of what is sent again, read as its device's own and done when the rejected reading was
+/// received; a fault refuses all of it.
+fn decoded(
+    gateway: &Gateway,
+    found: &Rejected,
+    channel: Channel,
+    payload: Bytes,
+) -> Result<Vec<Event>, Problem> {
     let reading = Reading {
         id: ReadingId::next(),
         redelivered: false,
@@ -236,7 +252,7 @@ fn decoded(found: &Rejected, channel: Channel, payload: Bytes) -> Result<Vec<Eve
         payload,
         received: found.received,
     };
-    let entries = decode::decode(&reading).into_iter();
+    let entries = gateway.profiles.decode_again(&reading).into_iter();
     entries.collect::<Result<_, _>>().map_err(|rejection| {
         Problem::bad(
             format!("{}: {}", rejection.code, rejection.message),

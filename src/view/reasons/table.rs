@@ -214,6 +214,15 @@ pub const PARKED: &[Code] = &[
         ],
     },
     Code {
+        code: "serial-quantity",
+        meaning: "more than one was scanned of a serial number, which stands for one thing",
+        choices: &[
+            (Edit, "it was one, or each has a number of its own"),
+            (Retry, "the product's tracking was changed in Odoo"),
+            NOT_AT_ALL,
+        ],
+    },
+    Code {
         code: "serial-seen",
         meaning: "the serial number that came in is in stock already, or is being received; the message says where",
         choices: &[
@@ -553,6 +562,10 @@ pub const REJECTED: &[Code] = &[
     Code::plain(
         "not-your-topic",
         "the message names the topic, which is not the device's own: another site, another device or an unknown channel",
+    ),
+    Code::plain(
+        "retained",
+        "a broker handed out a retained scan or event, and nobody can tell whether it is a copy of one that is stored",
     ),
     Code::plain(
         "no-read",

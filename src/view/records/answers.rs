@@ -128,4 +128,7 @@ pub struct Retried {
 pub struct Refusal {
     pub error: String,
     pub remedy: String,
+    /// A page of the journal is damaged: the daemon ends with exit code 65.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub journal_damaged: bool,
 }

@@ -104,7 +104,7 @@ impl Correct {
 
     pub fn lines(&self) -> (String, Vec<Line<'static>>) {
         let lines = vec![
-            Line::from(" A barcode, or an event in JSON. It keeps its device and its time."),
+            Line::from(" What its device should have sent: a code, or an event in JSON."),
             Line::default(),
             typed(&self.payload, true),
             Line::default(),

@@ -122,6 +122,7 @@ pub struct Journal {
     pub refused: Arc<AtomicUsize>,
     pub duplicates: Arc<AtomicUsize>,
     flagged: Arc<AtomicUsize>,
+    rejected: Arc<Mutex<Vec<(&'static str, String)>>>,
 }
 
 impl Journal {
@@ -153,6 +154,8 @@ impl Journal {
             let event = match entry {
                 Ok(event) => event,
                 Err(rejection) => {
+                    let id = rejection.id.clone().unwrap_or_default();
+                    self.rejected.lock().unwrap().push((rejection.code, id));
                     return Accepted::Rejected {
                         code: rejection.code,
                         message: rejection.message.clone(),
@@ -180,6 +183,11 @@ impl Journal {
     pub fn ids(&self) -> BTreeSet<String> {
         let events = self.events.lock().unwrap();
         events.keys().map(|(_, id)| id.clone()).collect()
+    }
+
+    /// The codes and ids of what was rejected, each once.
+    pub fn rejected(&self) -> BTreeSet<(&'static str, String)> {
+        self.rejected.lock().unwrap().iter().cloned().collect()
     }
 
     /// Events that may be repeats.

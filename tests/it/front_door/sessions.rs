@@ -658,6 +658,24 @@ async fn device_configurations_are_published_from_their_files() {
     let mut client = Raw::v4(&door).await;
     client.subscribe_to("config/desired").await;
     assert_eq!(client.message(true).await.2, r#"{"beep":2}"#);
+    // Not the default: it has a configuration.
+    std::fs::write(dir.path().join("pda-1.json"), "{broken").unwrap();
+    let mut client = Raw::v4(&door).await;
+    client.subscribe_to("config/desired").await;
+    assert_eq!(client.message(true).await.2, r#"{"beep":2}"#);
+    let alarm = || door.board.snapshot().alarms.remove("device-config");
+    let told = async {
+        loop {
+            if let Some(alarm) = alarm() {
+                return alarm;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let alarm = tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("an alarm");
+    assert!(alarm.contains("pda-3.json"), "{alarm}");
 }
 
 #[tokio::test]

@@ -424,7 +424,7 @@ impl Gateway {
             let clocks = clocks.map(|(device, clock)| keep_device_clock(device, clock.as_ref()));
             let keep = clocks.map(Result::unwrap).collect();
             inbox
-                .seal_and_keep(sealed.documents, sealed.skipped, sealed.settled, keep)
+                .seal_and_keep(sealed.documents, sealed.skipped, 0, sealed.settled, keep)
                 .await
                 .unwrap();
         }

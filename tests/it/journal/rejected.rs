@@ -51,7 +51,11 @@ async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_sam
     assert_eq!((open_ones.len(), open_ones[0].number), (1, 1));
     let all = journal.rejected(0, 10).unwrap();
     assert_eq!(all[0].settled, None);
-    assert_eq!(all[1].settled, Some(dismissal(2).record));
+    let record = AuditRecord {
+        note: "a test: event 1".to_owned(),
+        ..dismissal(2).record
+    };
+    assert_eq!(all[1].settled, Some(record));
     close(journal, writer).await;
     let (journal, writer) = open(dir.path());
     assert_eq!(journal.totals().rejected_open, 1);
@@ -138,5 +142,196 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
     let again = (0..100).map(|n| Err(rejection("pda", &nonsense, 200 * 86_400 + n)));
     journal.inbox().append(again.collect()).await.unwrap();
     assert_eq!(journal.rejected(0, 1_000).unwrap().len(), 100);
+    close(journal, writer).await;
+}
+
+fn with_id(device: &str, id: &str, seconds: i64) -> Rejection {
+    Rejection {
+        id: Some(id.to_owned()),
+        ..rejection(device, b"{\"id\":", seconds)
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_sends_the_event_again_settles_its_rejected_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let batch = vec![
+        Err(with_id("pda", "7", 1)),
+        Err(with_id("pda", "7", 2)),
+        Err(with_id("other", "7", 3)),
+        Err(with_id("pda", "8", 4)),
+        Err(rejection("pda", b"{", 5)),
+        // In the same commit.
+        Err(with_id("pda", "9", 6)),
+        Ok(transfer("pda", "9", "P", "A", "B", 7)),
+    ];
+    journal.inbox().append(batch).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, 5);
+    close(journal, writer).await;
+
+    // Also after a restart; and one that a person has dismissed stays dismissed.
+    let (journal, writer) = open(dir.path());
+    let settled = journal.inbox().settle(vec![dismissal(4)], None).await;
+    assert!(settled.unwrap().readings[0].is_some());
+    let again = ["7", "8"].map(|id| Ok(transfer("pda", id, "P", "A", "B", 8)));
+    journal.inbox().append(again.to_vec()).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, 2);
+    let all = journal.rejected(0, 10).unwrap();
+    let record = |at: usize| all[at].settled.clone();
+    for (at, seq) in [(0, 2), (1, 2), (5, 1)] {
+        let record = record(at).expect("it is settled");
+        assert_eq!(
+            (record.state.as_str(), record.by.as_str()),
+            ("resent", "device:pda")
+        );
+        assert_eq!(
+            record.note,
+            format!("sent again by its device: event {seq}")
+        );
+    }
+    assert_eq!(record(3), Some(dismissal(4).record));
+    assert_eq!(
+        (record(2), record(4)),
+        (None, None),
+        "of another device, and without an id"
+    );
+    // A second copy of it changes nothing.
+    let copy = vec![Ok(transfer("other", "8", "P", "A", "B", 8))];
+    journal.inbox().append(copy).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, 2);
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().rejected_open, 2);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_reading_that_was_removed_for_room_is_settled_by_its_device_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = config::Journal {
+        budget_bytes: 16 << 20,
+        ..config::Journal::default()
+    };
+    let (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    let first = ["7", "8", "9"].map(|id| Err(with_id("pda", id, 1)));
+    journal.inbox().append(first.to_vec()).await.unwrap();
+    let nonsense = (0..500).map(|n| Err(rejection("pda", &[b'x'; 4_096], n)));
+    journal.inbox().append(nonsense.collect()).await.unwrap();
+    assert!(journal.rejected_one(1).unwrap().is_none(), "it was removed");
+    assert_eq!(journal.totals().rejected_open, 503);
+    close(journal, writer).await;
+    let (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    let again = vec![Ok(transfer("pda", "7", "P", "A", "B", 8))];
+    journal.inbox().append(again).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, 502);
+    // What a person dismissed is settled, and its device changes nothing about it.
+    let record = Some(dismissal(0).record);
+    let dropped = journal.inbox().settle(Vec::new(), record).await.unwrap();
+    assert!(dropped.dropped > 2, "{dropped:?}");
+    let left = journal.totals().rejected_open;
+    assert_eq!(left, 502 - dropped.dropped);
+    let again = vec![Ok(transfer("pda", "8", "P", "A", "B", 9))];
+    journal.inbox().append(again).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, left);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn the_ids_of_open_readings_are_found_in_a_journal_of_an_older_version() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let batch = ["7", "8"].map(|id| Err(with_id("pda", id, 1)));
+    journal.inbox().append(batch.to_vec()).await.unwrap();
+    let settled = journal.inbox().settle(vec![dismissal(2)], None).await;
+    assert!(settled.unwrap().readings[0].is_some());
+    close(journal, writer).await;
+    {
+        let database = redb::Database::create(dir.path().join("journal.redb")).unwrap();
+        let write = database.begin_write().unwrap();
+        let by_id = redb::TableDefinition::<([u8; 16], u64), ()>::new("rejected_by_id");
+        let id_of = redb::TableDefinition::<u64, [u8; 16]>::new("rejected_id");
+        assert!(write.delete_table(by_id).unwrap() && write.delete_table(id_of).unwrap());
+        write.commit().unwrap();
+    }
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().rejected_open, 1);
+    let again = ["7", "8"].map(|id| Ok(transfer("pda", id, "P", "A", "B", 8)));
+    journal.inbox().append(again.to_vec()).await.unwrap();
+    assert_eq!(journal.totals().rejected_open, 0);
+    assert_eq!(
+        journal.rejected_one(2).unwrap().unwrap().settled,
+        Some(dismissal(2).record)
+    );
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_retained_message_is_a_rejected_reading_once_however_often_it_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let retained = |id: &str| {
+        let code = stockrelay::event::RETAINED;
+        vec![Err(Rejection {
+            code,
+            ..with_id("pda", id, 1)
+        })]
+    };
+    let stored = vec![Ok(transfer("pda", "6", "P", "A", "B", 8))];
+    journal.inbox().append(stored).await.unwrap();
+    let copy = journal.inbox().append(retained("6")).await.unwrap();
+    assert_eq!(copy, [Accepted::Duplicate { original: 1 }], "it is stored");
+    for _ in 0..2 {
+        journal.inbox().append(retained("7")).await.unwrap();
+        journal.inbox().append(retained("8")).await.unwrap();
+    }
+    assert_eq!(
+        (journal.totals().rejected, journal.totals().rejected_open),
+        (2, 2)
+    );
+    close(journal, writer).await;
+
+    // After a restart, and after a person has dismissed it, the broker hands it out again.
+    let (journal, writer) = open(dir.path());
+    let settled = journal.inbox().settle(vec![dismissal(2)], None).await;
+    assert!(settled.unwrap().readings[0].is_some());
+    journal.inbox().append(retained("7")).await.unwrap();
+    journal.inbox().append(retained("8")).await.unwrap();
+    assert_eq!(
+        (journal.totals().rejected, journal.totals().rejected_open),
+        (2, 1)
+    );
+    // Its device sends it without retain.
+    let again = ["7", "8"].map(|id| Ok(transfer("pda", id, "P", "A", "B", 8)));
+    journal.inbox().append(again.to_vec()).await.unwrap();
+    assert_eq!(
+        (journal.totals().stored, journal.totals().rejected_open),
+        (3, 0)
+    );
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let inbox = journal.inbox();
+    let scans = (1..=3).map(|n| Ok(crate::floor::scan("ring", &n.to_string(), "X", n)));
+    inbox.append(scans.collect()).await.unwrap();
+    // One of them is of a device with a flow.
+    let keep = Vec::new();
+    inbox
+        .seal_and_keep(Vec::new(), vec![1, 2, 3], 2, 3, keep)
+        .await
+        .unwrap();
+    assert_eq!(journal.totals().unused_scans, 2);
+    close(journal, writer).await;
+    let (journal, writer) = open(dir.path());
+    assert_eq!(journal.totals().unused_scans, 2);
+    let record = dismissal(0).record;
+    let dismissed = journal.inbox().dismiss_scans(record.clone()).await;
+    assert_eq!(dismissed.unwrap(), 2);
+    let dismissed = journal.inbox().dismiss_scans(record).await;
+    assert_eq!((dismissed.unwrap(), journal.totals().unused_scans), (0, 0));
     close(journal, writer).await;
 }

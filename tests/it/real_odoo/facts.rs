@@ -395,7 +395,8 @@ async fn wrong_keys_databases_and_methods_hold_the_link(mut odoo: Odoo) {
     assert!(matches!(failure, Failure::Person { .. }), "{failure:?}");
     // `/jsonrpc` answers this with an error like any other, and tells its cause in words alone.
     let words_alone = odoo.config.api == Api::JsonRpc;
-    let missing = odoo.gateway.call::<Value>("no.such.model", "read", &one);
+    let named = json!({"ids": [1], "fields": ["name"]});
+    let missing = (odoo.gateway).call::<Value>("no.such.model", "read", &named);
     match missing.await.unwrap_err() {
         Failure::Person { .. } if words_alone => {}
         failure => stops(failure),

@@ -58,6 +58,8 @@ pub struct SeenPicking {
     pub lines: Vec<SeenLine>,
     pub carrier_ref: Option<String>,
     pub weight_kg: Option<Decimal>,
+    /// This Odoo computes the weight and forgets one that is written, so the note says it.
+    pub forgets_weight: bool,
     /// As HTML.
     pub note: Option<String>,
 }
@@ -258,24 +260,46 @@ impl SeenPicking {
         )
     }
 
-    /// It has what the carrier is told.
+    /// Its fields have what the carrier is told. What has no field is in the note.
     #[must_use]
     pub fn says(&self, shipment: &Shipment) -> bool {
         let weight = |kg: Decimal| {
-            self.weight_kg
-                .is_some_and(|has| (has - kg).abs() < TOLERANCE)
+            self.forgets_weight || (self.weight_kg).is_some_and(|has| (has - kg).abs() < TOLERANCE)
         };
         shipment.weight_kg.is_none_or(weight)
             && (shipment.carrier_ref.is_none() || shipment.carrier_ref == self.carrier_ref)
     }
 
-    /// The note with the number of parcels, for which Odoo has no field; none if it says so already.
+    /// The note with what Odoo has no field for: the number of parcels, and the weight where Odoo
+    /// forgets it. None if it says so already.
     #[must_use]
-    pub fn note_with_parcels(&self, parcels: u32) -> Option<String> {
-        let note = self.note.clone().unwrap_or_default();
-        let said = format!("<p>Parcels: {parcels}</p>");
-        (!note.contains(&said)).then(|| format!("{note}{said}"))
+    pub fn extend_note(&self, shipment: &Shipment) -> Option<String> {
+        let mut note = self.note.clone().unwrap_or_default();
+        if let Some(parcels) = shipment.parcels {
+            let said = format!("<p>Parcels: {parcels}</p>");
+            if !note.contains(&said) {
+                note.push_str(&said);
+            }
+        }
+        if let Some(kg) = shipment.weight_kg.filter(|_| self.forgets_weight) {
+            note = with_weight(&note, kg);
+        }
+        (note != self.note.as_deref().unwrap_or_default()).then_some(note)
     }
+}
+
+/// A note with this weight. One that was told before is replaced, as a field would be.
+fn with_weight(note: &str, kg: Decimal) -> String {
+    const START: &str = "<p>Weight: ";
+    const END: &str = " kg</p>";
+    let said = format!("{START}{}{END}", kg.normalize());
+    if let Some((before, rest)) = note.split_once(START)
+        && let Some((told, after)) = rest.split_once(END)
+        && told.parse::<Decimal>().is_ok()
+    {
+        return format!("{before}{said}{after}");
+    }
+    format!("{note}{said}")
 }
 
 /// What is read of a picking of an order.
@@ -348,6 +372,7 @@ pub(super) fn picking(value: &Value) -> SeenPicking {
             .collect(),
         carrier_ref: text(&value["carrier_tracking_ref"]),
         weight_kg: decimal(&value["shipping_weight"]),
+        forgets_weight: false,
         note: text(&value["note"]),
     }
 }

@@ -1,0 +1,133 @@
+//! Which configuration `run` uses: the one that is written, or, while that one cannot be used, the
+//! last one that ran.
+//!
+//! Comes in: the path and the environment. Goes out: a configuration with which the daemon can
+//! start, or the exit code. So a new file in `config.d` does not stop a site, whether it does not
+//! parse or names a file that is missing.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::config::last::{self, Last};
+use crate::config::{self, ConfigError, Loaded};
+use crate::opens::{self, Fault};
+
+/// Why the written configuration is not used.
+#[derive(Debug)]
+pub enum Unusable {
+    /// It cannot be read, or does not parse.
+    Config(ConfigError),
+    /// What it names cannot be opened.
+    Opens(Vec<Fault>),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => write!(f, "{error}"),
+            Self::Opens(faults) => {
+                let texts: Vec<_> = faults.iter().map(|fault| fault.text.as_str()).collect();
+                f.write_str(&texts.join("\n"))
+            }
+        }
+    }
+}
+
+/// The last configuration that ran is used, and why the written one is not.
+#[derive(Debug)]
+pub struct Instead {
+    pub why: Unusable,
+    /// The file of the last configuration that ran.
+    pub used: PathBuf,
+}
+
+impl Instead {
+    /// For people who see the status: file, line and fault, and what to do.
+    #[must_use]
+    pub fn alarm(&self) -> String {
+        let more = |count: usize| match count {
+            0 | 1 => String::new(),
+            many => format!(" (and {} more faults)", many - 1),
+        };
+        let what = match &self.why {
+            Unusable::Config(ConfigError::Missing(path)) => {
+                format!("There is no configuration file {}", path.display())
+            }
+            Unusable::Config(ConfigError::Faults(faults)) => format!(
+                "The configuration has a fault: {}{}",
+                faults.first().map(ToString::to_string).unwrap_or_default(),
+                more(faults.len())
+            ),
+            Unusable::Opens(faults) => format!(
+                "The gateway cannot start with the configuration: {}{}",
+                faults.first().map_or("", |fault| &fault.text),
+                more(faults.len())
+            ),
+        };
+        format!(
+            "{what}. The gateway runs with the last configuration that ran ({}): correct the fault, see that stockrelay check accepts it, and restart the gateway.",
+            self.used.display()
+        )
+    }
+}
+
+/// What `run` does while the written configuration has `faults` that prevent its start.
+#[derive(Debug)]
+pub enum Otherwise {
+    /// It uses the last configuration that ran.
+    Last(Box<Last>),
+    /// It ends with exit code 1 and is started again: the configuration has run before, or nothing
+    /// but time is needed.
+    Retry,
+    /// It ends with exit code 64: a person must act.
+    Person,
+}
+
+/// Decides what `run` does where the configuration is in order and what it names is not. `running`
+/// is the process of the daemon that runs already, whose ports count as free.
+#[must_use]
+pub fn otherwise(written: &Loaded, faults: &[Fault], running: Option<i32>) -> Otherwise {
+    match last::find_of(written) {
+        Some(last) if last.loaded.config != written.config => {
+            if opens::faults(&last.loaded.config, running).is_empty() {
+                Otherwise::Last(Box::new(last))
+            } else {
+                Otherwise::Retry
+            }
+        }
+        None if faults.iter().any(|fault| fault.is_lasting) => Otherwise::Person,
+        // This configuration has run before, or only time is needed.
+        Some(_) | None => Otherwise::Retry,
+    }
+}
+
+/// The configuration to start with. The error says why there is none, and whether another start may
+/// end better.
+pub fn choose(
+    path: &Path,
+    environment: &[(String, String)],
+) -> Result<(Loaded, Option<Instead>), (Unusable, bool)> {
+    let use_last = |why, last: Last| {
+        let used = last.file;
+        Ok((last.loaded, Some(Instead { why, used })))
+    };
+    let written = match config::load(path, environment) {
+        Ok(written) => written,
+        Err(error) => {
+            let why = Unusable::Config(error);
+            return match last::find(path, environment) {
+                Some(last) => use_last(why, last),
+                None => Err((why, false)),
+            };
+        }
+    };
+    let faults = opens::faults(&written.config, None);
+    if faults.is_empty() {
+        return Ok((written, None));
+    }
+    match otherwise(&written, &faults, None) {
+        Otherwise::Last(last) => use_last(Unusable::Opens(faults), *last),
+        Otherwise::Retry => Err((Unusable::Opens(faults), true)),
+        Otherwise::Person => Err((Unusable::Opens(faults), false)),
+    }
+}

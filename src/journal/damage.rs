@@ -1,0 +1,158 @@
+//! Damage of the journal's file: what is said of it, and who hears of it.
+//!
+//! Whoever meets a damaged page raises the [`Alarm`]: an opening, a reader or the writer. The daemon
+//! then ends with exit code 65, because the next start would end in the same way.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+use tokio::sync::watch;
+
+use super::open::{Quiet, words};
+use super::read::JournalError;
+
+/// What is wrong, what is safe, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    path: PathBuf,
+    why: String,
+}
+
+impl Damage {
+    pub(super) fn new(path: &Path, why: impl Into<String>) -> Self {
+        Self {
+            path: path.to_owned(),
+            why: why.into(),
+        }
+    }
+
+    /// What is wrong, and what is safe.
+    #[must_use]
+    pub fn what(&self) -> String {
+        format!(
+            "journal {} is damaged ({}): what Odoo has is safe there and devices still have what was not acknowledged, but what waits for Odoo is in this file alone",
+            self.path.display(),
+            self.why
+        )
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        format!(
+            "Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again",
+            path = self.path.display()
+        )
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}. {}", self.what(), self.remedy())
+    }
+}
+
+/// The open file. Closing it reads pages too, and is no reason to panic.
+#[derive(Debug)]
+pub(super) struct OpenFile(Option<Database>);
+
+impl OpenFile {
+    pub fn new(database: Database) -> Self {
+        Self(Some(database))
+    }
+}
+
+impl Deref for OpenFile {
+    type Target = Database;
+
+    fn deref(&self) -> &Database {
+        let Self(Some(database)) = self else {
+            unreachable!("only `drop` takes it")
+        };
+        database
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let _quiet = Quiet::begin();
+        let database = self.0.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(database))).is_err() {
+            tracing::error!("a damaged page keeps the journal from being closed in order");
+        }
+    }
+}
+
+/// Tells the daemon of the damage that was met first. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Alarm {
+    path: PathBuf,
+    met: watch::Sender<Option<Damage>>,
+}
+
+impl Alarm {
+    pub fn new(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            met: watch::Sender::new(None),
+        }
+    }
+
+    pub fn watch(&self) -> watch::Receiver<Option<Damage>> {
+        self.met.subscribe()
+    }
+
+    pub fn raise(&self, why: impl Into<String>) -> Damage {
+        let damage = Damage::new(&self.path, why);
+        self.met.send_if_modified(|met| {
+            let is_first = met.is_none();
+            met.get_or_insert_with(|| damage.clone());
+            is_first
+        });
+        damage
+    }
+
+    /// Reads; where a page is damaged, raises the alarm. redb panics where a page holds what redb
+    /// never writes.
+    pub fn look<T>(
+        &self,
+        read: impl FnOnce() -> Result<T, JournalError>,
+    ) -> Result<T, JournalError> {
+        let _quiet = Quiet::begin();
+        let looked = catch_unwind(AssertUnwindSafe(read));
+        looked
+            .unwrap_or_else(|panic: Box<dyn Any + Send>| {
+                Err(JournalError::Damaged(self.raise(words(&*panic))))
+            })
+            .map_err(|error| match error {
+                JournalError::Storage(error) if is_damage(&error) => {
+                    JournalError::Damaged(self.raise(error.to_string()))
+                }
+                JournalError::Record(error) => JournalError::Damaged(self.raise(error.to_string())),
+                other => other,
+            })
+    }
+}
+
+/// Whether the error is about what the file holds. Every table is made when the journal is opened.
+pub(super) fn is_damage(error: &redb::Error) -> bool {
+    use redb::Error;
+    match error {
+        Error::Corrupted(_)
+        | Error::TableDoesNotExist(_)
+        | Error::TableTypeMismatch { .. }
+        | Error::TableIsMultimap(_)
+        | Error::TypeDefinitionChanged { .. } => true,
+        // Not a file of redb: it tells by the first bytes.
+        Error::Io(error) => matches!(
+            error.kind(),
+            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+        ),
+        _ => false,
+    }
+}

@@ -1,0 +1,55 @@
+//! The files in `mqtt.listen.device_config_dir`: `DEVICE.json` and `default.json`.
+
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+
+/// The largest configuration for a device, in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 10;
+
+/// The content of one file; `None` if there is no such file. The error says what is wrong and what
+/// to do.
+pub(super) fn read(file: &Path) -> Result<Option<Bytes>, String> {
+    let fault = |why: String| {
+        let file = file.display();
+        format!(
+            "mqtt.listen.device_config_dir: {file} cannot be used: {why}; a device that has a configuration keeps it until the file is JSON that the gateway's user can read"
+        )
+    };
+    let bytes = match std::fs::metadata(file) {
+        Ok(metadata) => metadata.len(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fault(error.to_string())),
+    };
+    if bytes > FILE_BYTES_MAX {
+        let why = format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}");
+        return Err(fault(why));
+    }
+    let text = std::fs::read(file).map_err(|error| fault(error.to_string()))?;
+    serde_json::from_slice::<serde::de::IgnoredAny>(&text)
+        .map_err(|error| fault(error.to_string()))?;
+    Ok(Some(text.into()))
+}
+
+/// Reads every file of the directory. The error is the first fault, in the order of the names.
+pub fn check(dir: &Path) -> Result<(), String> {
+    let fault = |error: io::Error| {
+        format!(
+            "mqtt.listen.device_config_dir: {} cannot be read: {error}; a device that has a configuration keeps it until there is a directory that the gateway's user can read",
+            dir.display()
+        )
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(fault)? {
+        let file = entry.map_err(fault)?.path();
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            files.push(file);
+        }
+    }
+    files.sort();
+    files.iter().try_for_each(|file| read(file).map(drop))
+}

@@ -1,0 +1,85 @@
+//! All that `check` looks at once the configuration is in order: machine, broker, journal, Odoo, daemon.
+
+use std::path::Path;
+
+use super::odoo::ANSWER_S_MAX;
+use super::{Credentials, Finding, Level};
+use crate::choice::{self, Otherwise};
+use crate::clock;
+use crate::config::Loaded;
+use crate::opens;
+
+/// What `check` has found.
+#[derive(Debug)]
+pub struct Report {
+    pub findings: Vec<Finding>,
+    /// What `run` does, where it does not start with this configuration.
+    pub of_run: Option<Otherwise>,
+    pub is_damaged: bool,
+}
+
+impl Report {
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|finding| finding.level == Level::Fail)
+    }
+}
+
+/// Looks at everything; `socket` is that of the daemon. `say` tells at once what may take a while.
+pub async fn gateway(
+    loaded: &Loaded,
+    credentials: &Credentials,
+    socket: &Path,
+    say: impl Fn(&str),
+) -> Report {
+    let config = &loaded.config;
+    let running = super::running(socket).await;
+    let files: Vec<_> = (loaded.files.iter())
+        .map(|file| file.display().to_string())
+        .collect();
+    let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
+    let warnings = loaded.warnings.iter();
+    findings.extend(warnings.map(|warning| Finding::warn(warning, "")));
+    let opened = opens::open_all(config, running);
+    let faults = opens::preventing(&opened);
+    let reads_broker = opened
+        .iter()
+        .all(|opened| opened.key != "mqtt.broker" || opened.fault.is_none());
+    findings.extend(super::machine(config, opened, credentials, clock::now()));
+    let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
+    findings.extend(of_run.as_ref().map(super::otherwise));
+    if let (Some(broker), true) = (&config.broker, reads_broker) {
+        say(&format!("asking the MQTT broker at {}", broker.url));
+        findings.push(super::broker(broker, &config.site).await);
+    }
+    let journal = super::journal(&config.data_dir);
+    let is_damaged = matches!(journal, Some((_, true)));
+    findings.extend(journal.map(|(finding, _)| finding));
+    let odoo = &config.odoo;
+    let key = credentials.key().filter(|_| odoo.api_key_file.is_none());
+    if odoo.api_key_file.is_some() || key.is_some() {
+        say(&format!(
+            "asking Odoo at {}: each answer may take {} s",
+            odoo.url,
+            odoo.timeout_s.min(ANSWER_S_MAX)
+        ));
+        findings.extend(super::odoo_with_key(odoo, key, &config.orders).await);
+    } else {
+        findings.push(Finding::warn(
+            "Odoo is not asked: only the service sees the key",
+            "run `stockrelay status` while the service runs: it says whether the link to Odoo is up",
+        ));
+    }
+    for finding in super::daemon(socket).await {
+        // The daemon's words are those of the findings above.
+        let (what, mut others) = (&finding.what, findings.iter().map(|other| &other.what));
+        let is_new = others.all(|other| !what.ends_with(other) && !other.ends_with(what));
+        findings.extend(is_new.then_some(finding));
+    }
+    Report {
+        findings,
+        of_run,
+        is_damaged,
+    }
+}
