@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::config::Config;
-use crate::forward::odoo::key;
+use crate::odoo::key;
 use crate::source::scanners::list::Scanner;
 use crate::source::{broker, devices, front_door, scanners};
 use crate::tls;

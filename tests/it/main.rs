@@ -29,4 +29,5 @@ mod serial;
 mod shares;
 mod shipped;
 mod systemd;
+mod tidy;
 mod trial;

@@ -9,7 +9,7 @@ use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::routing::get;
 use stockrelay::config::{self, Api};
-use stockrelay::forward::odoo::Client;
+use stockrelay::odoo::Client;
 use stockrelay::outcome::Failure;
 use stockrelay::view::check;
 use tokio::net::TcpListener;
