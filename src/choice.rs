@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::config::last::{self, Last};
+use crate::config::last::{self, Last, NoLast};
 use crate::config::{self, ConfigError, Loaded};
 use crate::opens::{self, Fault};
 
@@ -79,8 +79,28 @@ pub enum Otherwise {
     /// It ends with exit code 1 and is started again: the configuration has run before, or nothing
     /// but time is needed.
     Retry,
-    /// It ends with exit code 64: a person must act.
-    Person,
+    /// It ends with exit code 64: a person must act. With it, why the last configuration that ran
+    /// cannot be used.
+    Person(NoLast),
+}
+
+/// Why there is no configuration to start with.
+#[derive(Debug)]
+pub struct NoChoice {
+    pub why: Unusable,
+    /// Whether another start may end better.
+    pub may_end_better: bool,
+    last: Option<NoLast>,
+}
+
+impl fmt::Display for NoChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.why.fmt(f)?;
+        match self.last.as_ref().and_then(NoLast::text) {
+            Some(text) => write!(f, "\n{text}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Decides what `run` does where the configuration is in order and what it names is not. `running`
@@ -88,36 +108,42 @@ pub enum Otherwise {
 #[must_use]
 pub fn otherwise(written: &Loaded, faults: &[Fault], running: Option<i32>) -> Otherwise {
     match last::find_of(written) {
-        Some(last) if last.loaded.config != written.config => {
+        Ok(last) if last.loaded.config != written.config => {
             if opens::faults(&last.loaded.config, running).is_empty() {
                 Otherwise::Last(Box::new(last))
             } else {
                 Otherwise::Retry
             }
         }
-        None if faults.iter().any(|fault| fault.is_lasting) => Otherwise::Person,
+        Err(none) if faults.iter().any(|fault| fault.is_lasting) => Otherwise::Person(none),
         // This configuration has run before, or only time is needed.
-        Some(_) | None => Otherwise::Retry,
+        Ok(_) | Err(_) => Otherwise::Retry,
     }
 }
 
-/// The configuration to start with. The error says why there is none, and whether another start may
-/// end better.
+/// The configuration to start with.
 pub fn choose(
     path: &Path,
     environment: &[(String, String)],
-) -> Result<(Loaded, Option<Instead>), (Unusable, bool)> {
+) -> Result<(Loaded, Option<Instead>), NoChoice> {
     let use_last = |why, last: Last| {
         let used = last.file;
         Ok((last.loaded, Some(Instead { why, used })))
+    };
+    let none = |why, may_end_better, last| {
+        Err(NoChoice {
+            why,
+            may_end_better,
+            last,
+        })
     };
     let written = match config::load(path, environment) {
         Ok(written) => written,
         Err(error) => {
             let why = Unusable::Config(error);
             return match last::find(path, environment) {
-                Some(last) => use_last(why, last),
-                None => Err((why, false)),
+                Ok(last) => use_last(why, last),
+                Err(no_last) => none(why, false, Some(no_last)),
             };
         }
     };
@@ -127,7 +153,7 @@ pub fn choose(
     }
     match otherwise(&written, &faults, None) {
         Otherwise::Last(last) => use_last(Unusable::Opens(faults), *last),
-        Otherwise::Retry => Err((Unusable::Opens(faults), true)),
-        Otherwise::Person => Err((Unusable::Opens(faults), false)),
+        Otherwise::Retry => none(Unusable::Opens(faults), true, None),
+        Otherwise::Person(no_last) => none(Unusable::Opens(faults), false, Some(no_last)),
     }
 }

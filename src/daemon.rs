@@ -27,6 +27,7 @@ use crate::forward::{Forwarder, Rules};
 use crate::journal::{Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
 use crate::source::Intake;
+use crate::source::LastLists;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
@@ -273,10 +274,12 @@ impl Sources<'_> {
         parts: &mut JoinSet<&'static str>,
     ) -> Result<(Outlets, Option<SocketAddr>), StartError> {
         let (config, board) = (self.config, self.board);
+        let last_lists = LastLists::new(&config.data_dir);
+        let intake = self.intake.clone().with_last_lists(last_lists);
         let mut outlets = Outlets::default();
         let mut mqtt_address = None;
         if let Some(file) = &config.scanners {
-            let scanners = Scanners::new(file, self.intake.clone(), board.clone())?;
+            let scanners = Scanners::new(file, intake.clone(), board.clone())?;
             outlets.scanners = Some(scanners.outbound());
             run(parts, "scanners", scanners.run(self.cancel.clone()));
         }
@@ -285,7 +288,7 @@ impl Sources<'_> {
             let door = FrontDoor::bind(
                 listen,
                 config.site.clone(),
-                self.intake.clone(),
+                intake.clone(),
                 inbox,
                 kept,
                 board.clone(),
@@ -295,7 +298,7 @@ impl Sources<'_> {
             run(parts, "mqtt.listen", door.run(self.cancel.clone()));
         }
         if let Some(broker) = &config.broker {
-            let intake = self.intake.clone();
+            let intake = intake.clone();
             let broker = Broker::new(broker, config.site.clone(), intake, board.clone())?;
             outlets.broker = Some(broker.outbound());
             run(parts, "mqtt.broker", broker.run(self.cancel.clone()));

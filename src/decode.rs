@@ -273,7 +273,15 @@ fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Eve
     let raw: Raw<'_> =
         serde_json::from_str(text).map_err(|error| refuse(None, Refusal::fields(&error)))?;
     let id = fields::id(raw.id).map_err(|refusal| refuse(None, refusal))?;
-    read_fields(reading, index, &raw, id.as_deref()).map_err(|refusal| refuse(id, refusal))
+    let event = read_fields(reading, index, &raw, id.as_deref())
+        .map_err(|refusal| refuse(id.clone(), refusal))?;
+    // Without its quantity a movement is of one piece: a misspelt name must not become that.
+    let lacks_quantity = action::takes_quantity(&event.action) && raw.quantity.is_none();
+    let other_name = lacks_quantity.then(|| fields::quantity_under_another_name(text));
+    match other_name.flatten() {
+        Some(name) => Err(refuse(id, Refusal::other_name(&name))),
+        None => Ok(event),
+    }
 }
 
 fn read_fields(

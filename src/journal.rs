@@ -22,6 +22,7 @@ mod writer;
 pub use inbox::{Accepted, AppendError, Inbox, Request, Settled, Settlement};
 
 pub use damage::Damage;
+pub(crate) use open::{FORMAT_REMEDY, unknown_format};
 pub use open::{OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
 pub use verify::{Verified, verify};

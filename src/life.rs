@@ -1,6 +1,7 @@
 //! The daemon's life: log, build, say that it is ready, run, drain with a deadline.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -21,9 +22,17 @@ const DRAIN: Duration = Duration::from_millis(8_500);
 /// The code of the alarm while the gateway runs with the last configuration that ran.
 const CONFIG_ALARM: &str = "configuration";
 
+/// The code of the alarm from the first start with another site to the next start.
+const SITE_ALARM: &str = "site-changed";
+
 /// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration that
 /// ran, and not the one that is written.
-pub async fn run(loaded: Loaded, instead: Option<Instead>) -> Result<u8, u8> {
+/// `state_directory` is that of systemd.
+pub async fn run(
+    loaded: Loaded,
+    instead: Option<Instead>,
+    state_directory: Option<PathBuf>,
+) -> Result<u8, u8> {
     start_log(&loaded.config.log)?;
     let mut signals = Signals::new().map_err(|error| {
         error!(%error, "cannot listen for signals");
@@ -38,9 +47,15 @@ pub async fn run(loaded: Loaded, instead: Option<Instead>) -> Result<u8, u8> {
         warn!("{warning}");
     }
     let mut daemon = start(&loaded).await?;
-    match &instead {
-        Some(instead) => daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm())),
-        None => keep(loaded).await,
+    if let Some(instead) = &instead {
+        daemon.board().alarm(CONFIG_ALARM, Some(instead.alarm()));
+    } else {
+        let change = last::site_change(&loaded);
+        if let Some(change) = &change {
+            warn!("{change}");
+        }
+        daemon.board().alarm(SITE_ALARM, change);
+        keep(loaded, state_directory).await;
     }
     tell(NotifyState::Ready);
 
@@ -91,9 +106,10 @@ async fn start(loaded: &Loaded) -> Result<Daemon, u8> {
 
 /// Keeps the configuration for a start at which the written one has a fault. That it cannot be kept
 /// is no reason to stop.
-async fn keep(loaded: Loaded) {
+async fn keep(loaded: Loaded, state_directory: Option<PathBuf>) {
     let data_dir = loaded.config.data_dir.clone();
-    let kept = tokio::task::spawn_blocking(move || last::keep(&loaded)).await;
+    let kept =
+        tokio::task::spawn_blocking(move || last::keep(&loaded, state_directory.as_deref())).await;
     let error = match kept {
         Ok(Ok(())) => return,
         Ok(Err(error)) => error.to_string(),

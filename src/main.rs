@@ -12,14 +12,15 @@ use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
 use stockrelay::event::Name;
-use stockrelay::source::devices::hash_password;
-use stockrelay::view::check::{self, Credentials, Finding};
+use stockrelay::source::devices::{find_line, hash_password};
+use stockrelay::view::check::{self, Credentials, Finding, Level};
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
 use stockrelay::view::client::Client;
 use stockrelay::view::commands::{
-    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_USAGE,
+    self, CommandError, EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED, EXIT_NO_RIGHT,
+    EXIT_USAGE,
 };
 use stockrelay::view::show::show;
 use stockrelay::view::tui;
@@ -64,22 +65,23 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => {
             let chosen = choice::choose(&cli.config, &environment());
-            let (loaded, instead) = chosen.map_err(|(why, may_end_better)| {
-                say(&why.to_string());
-                if may_end_better {
+            let (loaded, instead) = chosen.map_err(|none| {
+                say(&none.to_string());
+                if none.may_end_better {
                     EXIT_FAILED
                 } else {
                     EXIT_CONFIG
                 }
             })?;
-            life::run(loaded, instead).await
+            let state_directory = config::last::state_directory(&environment());
+            life::run(loaded, instead, state_directory).await
         }
         Command::Demo(args) => life::demo(args).await,
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
             command: DevicesCommand::Hash { device },
-        } => hash(device),
+        } => hash(device, &cli.config),
         Command::Top => top(&socket(cli)?).await,
         _ => ask(cli).await,
     }
@@ -121,6 +123,15 @@ async fn top(socket: &Path) -> Result<u8, u8> {
 
 async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u8, u8> {
     print(&whose);
+    let is_denied = |error: io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    if whose.level != Level::Ok && std::fs::File::open(&cli.config).is_err_and(is_denied) {
+        let what = format!("this user may not read {}", cli.config.display());
+        print(&Finding::fail(
+            what,
+            "nothing was checked: run `stockrelay check` as root",
+        ));
+        return Err(EXIT_NO_RIGHT);
+    }
     let loaded = match config::load(&cli.config, &environment()) {
         Ok(loaded) => loaded,
         Err(error) => {
@@ -133,8 +144,11 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
                 missing @ ConfigError::Missing(_) => print(&Finding::fail(missing.to_string(), "")),
             }
             let last = config::last::find(&cli.config, &environment());
-            let of_run = last.map_or(Otherwise::Person, |last| Otherwise::Last(Box::new(last)));
-            print(&check::otherwise(&of_run));
+            let of_run = match last {
+                Ok(last) => Otherwise::Last(Box::new(last)),
+                Err(none) => Otherwise::Person(none),
+            };
+            check::otherwise(&of_run).iter().for_each(print);
             return Err(EXIT_CONFIG);
         }
     };
@@ -142,7 +156,7 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
     report.findings.iter().for_each(print);
     Ok(match report.of_run {
         _ if report.is_damaged => EXIT_DAMAGED,
-        Some(Otherwise::Person) => EXIT_CONFIG,
+        Some(Otherwise::Person(_)) => EXIT_CONFIG,
         _ if report.has_failed() => EXIT_FAILED,
         _ => EXIT_DONE,
     })
@@ -186,7 +200,9 @@ async fn profile(cli: &Cli, command: &ProfileCommand) -> Result<u8, u8> {
     }
 }
 
-fn hash(device: &str) -> Result<u8, u8> {
+/// Prints the entry of a device; where the list has one already, its new line alone, to standard
+/// error: a second entry would make the list invalid.
+fn hash(device: &str, config: &Path) -> Result<u8, u8> {
     let name = Name::new(device).map_err(|error| {
         say(&error.to_string());
         EXIT_USAGE
@@ -210,6 +226,23 @@ fn hash(device: &str) -> Result<u8, u8> {
     if password.is_empty() {
         say("no password on standard input: write it there, on one line");
         return Err(EXIT_USAGE);
+    }
+    let listed = config::load(config, &environment())
+        .ok()
+        .and_then(|loaded| {
+            let of_broker = loaded.config.broker.and_then(|broker| broker.devices);
+            let of_listen = loaded.config.listen.and_then(|listen| listen.devices);
+            let file = of_listen.or(of_broker)?;
+            let line = find_line(&file, &name)?;
+            Some((file, line))
+        });
+    if let Some((file, line)) = listed {
+        say(&format!(
+            "device {name} is in {} already, from line {line}: replace its password there by this line, and append nothing\npassword = \"{}\"",
+            file.display(),
+            hash_password(password)
+        ));
+        return Err(EXIT_FAILED);
     }
     // Quoted, because a name may hold dots, which would make it two keys.
     print(&format!(
@@ -256,7 +289,7 @@ fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     }
     // A daemon that runs with the last configuration is asked what is wrong with the new one.
     let last = config::last::find(&cli.config, &environment);
-    let last = last.map(|last| last.loaded.config.control.socket);
+    let last = last.ok().map(|last| last.loaded.config.control.socket);
     match (written, last) {
         (_, Some(last)) if UnixStream::connect(&last).is_ok() => Ok(last),
         (Ok(socket), _) | (Err(_), Some(socket)) => Ok(socket),

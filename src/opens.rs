@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::config::Config;
 use crate::odoo::key;
 use crate::source::scanners::list::Scanner;
-use crate::source::{broker, devices, front_door, scanners};
+use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
 
 /// What a fault in an entry does to the daemon.
@@ -25,6 +25,8 @@ pub enum Effect {
     LinkHeld,
     /// `run` starts without it, says the same in the status, and tries again.
     Without,
+    /// `run` starts with the list that was in order last, and raises an alarm.
+    LastList,
 }
 
 /// One thing that the daemon opens.
@@ -111,12 +113,14 @@ fn open_needed(config: &Config, running: Option<i32>) -> Vec<Opened> {
     // Held to the end: two keys that name the same port leave none for the second.
     let mut bound = Vec::new();
     if let Some(address) = config.control.metrics {
-        let opened = bind(address, running, &mut bound);
+        let opened = bind(("control.metrics", address), running, &mut bound);
         list.push(entry("control.metrics", &address, opened));
     }
     if let Some(file) = &config.scanners {
         let read = scanners::list::read(file).map(drop);
-        list.push(entry("scanners", &file.display(), of_files(&[file], read)));
+        let opened = entry("scanners", &file.display(), of_files(&[file], read));
+        let has_last = scanners::list::has_last(file, &LastLists::new(&config.data_dir));
+        list.push(listed(opened, has_last));
     }
     open_listen(config, running, &mut bound, &mut list);
     open_broker(config, &mut list);
@@ -134,13 +138,12 @@ fn open_needed(config: &Config, running: Option<i32>) -> Vec<Opened> {
 fn open_listen(
     config: &Config,
     running: Option<i32>,
-    bound: &mut Vec<TcpListener>,
+    bound: &mut Vec<Bound>,
     list: &mut Vec<Opened>,
 ) {
     let Some(listen) = &config.listen else { return };
     if let Some(file) = &listen.devices {
-        let read = of_files(&[file], devices::check(file));
-        list.push(entry("mqtt.listen.devices", &file.display(), read));
+        list.push(device_list("mqtt.listen.devices", file, config));
     }
     if let (Some(cert), Some(key)) = (&listen.tls_cert, &listen.tls_key) {
         let read = tls::server_config(cert, key, listen.client_ca.as_deref(), false).map(drop);
@@ -149,8 +152,9 @@ fn open_listen(
         let read = of_files(&files, read);
         list.push(entry("mqtt.listen.tls_cert", &cert.display(), read));
     }
-    let opened = bind(listen.address, running, bound);
-    list.push(entry("mqtt.listen.address", &listen.address, opened));
+    let key = "mqtt.listen.address";
+    let opened = bind((key, listen.address), running, bound);
+    list.push(entry(key, &listen.address, opened));
 }
 
 fn open_broker(config: &Config, list: &mut Vec<Opened>) {
@@ -166,8 +170,7 @@ fn open_broker(config: &Config, list: &mut Vec<Opened>) {
     list.push(entry("mqtt.broker", &broker.url, read));
     let is_listed = (config.listen.as_ref()).is_some_and(|listen| listen.devices == broker.devices);
     if let (Some(file), false) = (&broker.devices, is_listed) {
-        let read = of_files(&[file], devices::check(file));
-        list.push(entry("mqtt.broker.devices", &file.display(), read));
+        list.push(device_list("mqtt.broker.devices", file, config));
     }
 }
 
@@ -178,6 +181,25 @@ fn entry(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> 
         effect: Effect::NoStart,
         fault: opened.err(),
     }
+}
+
+fn device_list(key: &'static str, file: &Path, config: &Config) -> Opened {
+    let read = of_files(
+        &[file],
+        devices::check(file).map_err(|why| format!("{key}: {why}")),
+    );
+    let has_last = devices::has_last(file, &LastLists::new(&config.data_dir));
+    listed(entry(key, &file.display(), read), has_last)
+}
+
+/// A list of devices or scanners.
+fn listed(opened: Opened, has_last: bool) -> Opened {
+    let effect = if has_last {
+        Effect::LastList
+    } else {
+        Effect::NoStart
+    };
+    Opened { effect, ..opened }
 }
 
 fn held(key: &'static str, what: &impl ToString, opened: Result<(), Fault>) -> Opened {
@@ -250,11 +272,19 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
             path.display()
         ))
     };
+    if let Some(fault) = dead_link(dir) {
+        return Err(fault);
+    }
     let Ok(metadata) = fs::metadata(dir) else {
         // `run` creates the directory: the nearest parent that exists must let it.
         let parent = dir.ancestors().skip(1).find(|path| path.exists());
         return match parent {
-            Some(parent) => may_write(parent).map_err(|error| failed(dir, error)),
+            Some(parent) => may_write(parent).map_err(|error| {
+                let (dir, parent) = (dir.display(), parent.display());
+                Fault::passing(format!(
+                    "data_dir {dir} does not exist, and this user cannot create it in {parent}: {error}; correct data_dir, or create the directory: install -d -m 700 -o stockrelay -g stockrelay {dir}"
+                ))
+            }),
             None => Ok(()),
         };
     };
@@ -267,6 +297,9 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
     may_write(dir).map_err(|error| failed(dir, error))?;
     for name in ["journal.redb", "lock"] {
         let path = dir.join(name);
+        if let Some(fault) = dead_link(&path) {
+            return Err(fault);
+        }
         match File::options().read(true).write(true).open(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(failed(&path, error));
@@ -287,6 +320,17 @@ fn data_dir(config: &Config, running: Option<i32>) -> Result<(), Fault> {
         }
     }
     Ok(())
+}
+
+/// The fault of a link to a file or directory that is not there: its disk is not mounted, perhaps.
+fn dead_link(path: &Path) -> Option<Fault> {
+    let target = fs::read_link(path).ok()?;
+    let error = fs::metadata(path).err()?;
+    Some(Fault::passing(format!(
+        "{} is a link to {}, which cannot be opened: {error}; mount the disk that it is on, or correct the link",
+        path.display(),
+        target.display()
+    )))
 }
 
 fn may_write(dir: &Path) -> io::Result<()> {
@@ -324,26 +368,42 @@ fn is_answered(socket: &Path) -> bool {
     !connected.is_err_and(|error| matches!(error.kind(), ConnectionRefused | NotFound))
 }
 
+/// The key of an address, and what listens there.
+type Bound = (&'static str, SocketAddr, TcpListener);
+
 fn bind(
-    address: SocketAddr,
+    (key, address): (&'static str, SocketAddr),
     running: Option<i32>,
-    bound: &mut Vec<TcpListener>,
+    bound: &mut Vec<Bound>,
 ) -> Result<(), Fault> {
-    match TcpListener::bind(address) {
+    use io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied};
+    let error = match TcpListener::bind(address) {
         Ok(listener) => {
-            bound.push(listener);
-            Ok(())
+            bound.push((key, address, listener));
+            return Ok(());
         }
-        Err(error)
-            if error.kind() == io::ErrorKind::AddrInUse
-                && running.is_some_and(|pid| is_held_by(pid, address.port())) =>
-        {
-            Ok(())
+        Err(error) => error,
+    };
+    let cannot = format!("{key}: cannot listen on {address}: {error}");
+    let same = bound.iter().find(|(_, at, _)| at.port() == address.port());
+    Err(match (error.kind(), same) {
+        (AddrInUse, Some((other, at, _))) => Fault::lasting(format!(
+            "{cannot}; {other} has the same port with {at}: give one of the two another port"
+        )),
+        (AddrInUse, None) if running.is_some_and(|pid| is_held_by(pid, address.port())) => {
+            return Ok(());
         }
-        Err(error) => Err(Fault::passing(format!(
-            "cannot listen on {address}: {error}; choose a free address, or stop the process that has it"
-        ))),
-    }
+        (PermissionDenied, _) => Fault::passing(format!(
+            "{cannot}; only root may listen on ports below 1024: choose a port from 1024 on"
+        )),
+        (AddrNotAvailable, _) => Fault::passing(format!(
+            "{cannot}; this machine has no address {}: write one that `ip address` shows, or 0.0.0.0",
+            address.ip()
+        )),
+        _ => Fault::passing(format!(
+            "{cannot}; choose a free port, or stop the process that has it"
+        )),
+    })
 }
 
 /// Whether the process has a listening socket on this port, by /proc. If /proc does not show the
@@ -386,4 +446,37 @@ pub fn preventing(list: &[Opened]) -> Vec<Fault> {
         .filter(|opened| opened.effect == Effect::NoStart)
         .filter_map(|opened| opened.fault.clone())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_keys_with_one_port_are_both_named() {
+        let mut bound = Vec::new();
+        let any = "127.0.0.1:0".parse().unwrap();
+        bind(("mqtt.listen.address", any), None, &mut bound).unwrap();
+        let at = bound[0].2.local_addr().unwrap();
+        bound[0].1 = at;
+        let all = SocketAddr::from(([0, 0, 0, 0], at.port()));
+        let fault = bind(("control.metrics", all), None, &mut bound).unwrap_err();
+        assert!(fault.is_lasting);
+        for key in ["control.metrics", "mqtt.listen.address"] {
+            assert!(fault.text.contains(key), "{}", fault.text);
+        }
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_told_as_such() {
+        // RFC 5737: for documentation alone.
+        let away = "192.0.2.77:1883".parse().unwrap();
+        let fault = bind(("mqtt.listen.address", away), None, &mut Vec::new()).unwrap_err();
+        let text = &fault.text;
+        assert!(
+            text.contains("this machine has no address 192.0.2.77"),
+            "{text}"
+        );
+        assert!(text.contains("mqtt.listen.address"), "{text}");
+    }
 }

@@ -7,8 +7,11 @@ pub mod broker;
 pub mod clock_time;
 pub mod devices;
 pub mod front_door;
+mod last_lists;
 pub mod scanners;
 mod weight;
+
+pub use last_lists::LastLists;
 
 use crate::capture::{Capture, Judged};
 use crate::channel::{Reading, Verdict};
@@ -37,6 +40,7 @@ pub struct Intake {
     profiles: Profiles,
     clock_times: ClockTimes,
     gate: Gate,
+    last_lists: LastLists,
 }
 
 /// A decoded thing until the journal has answered.
@@ -59,6 +63,7 @@ impl Intake {
             profiles: Profiles::default(),
             clock_times: ClockTimes::default(),
             gate: Gate::new(weight::GATE),
+            last_lists: LastLists::default(),
         }
     }
 
@@ -70,6 +75,7 @@ impl Intake {
             profiles: Profiles::default(),
             clock_times: ClockTimes::default(),
             gate: Gate::new(weight::GATE),
+            last_lists: LastLists::default(),
         }
     }
 
@@ -78,6 +84,18 @@ impl Intake {
     pub fn with_clock_times(mut self, clock_times: ClockTimes) -> Self {
         self.clock_times = clock_times;
         self
+    }
+
+    /// Where the lists of devices and scanners are kept for a start at which they have a fault.
+    #[must_use]
+    pub fn with_last_lists(mut self, last_lists: LastLists) -> Self {
+        self.last_lists = last_lists;
+        self
+    }
+
+    #[must_use]
+    pub fn last_lists(&self) -> &LastLists {
+        &self.last_lists
     }
 
     /// By which codes of devices are read.

@@ -103,9 +103,14 @@ impl Reader {
         &mut self,
         key: &'static str,
         accepted: &str,
-        read: impl FnOnce(&str) -> Option<T>,
+        read: impl Fn(&str) -> Option<T>,
     ) -> Option<T> {
-        let accepted = self.mind_quotes(key, accepted, true);
+        // Quotes alone do not make a port an address.
+        let quoted = self.written.get(key).map(|it| describe(&it.value));
+        let accepted = match quoted {
+            Some(text) if read(&text).is_none() => accepted.to_owned(),
+            _ => self.mind_quotes(key, accepted, true),
+        };
         self.take(key, &accepted, |written| {
             written.value.as_str().and_then(read)
         })
@@ -130,8 +135,19 @@ impl Reader {
 
     pub fn address(&mut self, key: &'static str) -> Option<SocketAddr> {
         self.places.push(key);
-        let accepted = "an address and port such as 127.0.0.1:9464, 0.0.0.0:1883 or [::]:1883";
-        self.parsed(key, accepted, |text| SocketAddr::from_str(text).ok())
+        let mut accepted =
+            "an address and port such as 127.0.0.1:9464, 0.0.0.0:1883 or [::]:1883".to_owned();
+        if let Some(Value::Integer(port)) = self.written.get(key).map(|it| &it.value) {
+            let name = key.rsplit('.').next().unwrap_or(key);
+            // Anyone who reaches the metrics can read them.
+            let host = if name == "metrics" {
+                "127.0.0.1"
+            } else {
+                "0.0.0.0"
+            };
+            accepted = format!("{accepted}, in quotes: {name} = \"{host}:{port}\"");
+        }
+        self.parsed(key, &accepted, |text| SocketAddr::from_str(text).ok())
     }
 
     pub fn boolean(&mut self, key: &'static str, default: bool) -> bool {

@@ -2,7 +2,8 @@
 //!
 //! Comes in: a configuration that the daemon has started with, and later the path of one with a
 //! fault. Goes out: `last-config.toml` in `data_dir`, on disk before [`keep`] returns, and the
-//! configuration that it holds. The configuration has no secrets (passwords and keys stand in files
+//! configuration that it holds. Under systemd a copy stands in the state directory, where it is found
+//! while nothing says what `data_dir` was. The configuration has no secrets (passwords and keys stand in files
 //! of their own), so this file has none.
 
 use std::fs::{self, File};
@@ -21,6 +22,8 @@ pub const FILE: &str = "last-config.toml";
 /// A file of another version is not used.
 const VERSION: u32 = 1;
 const FILE_BYTES_MAX: u64 = 4 << 20;
+/// The name of a file has up to 255 bytes (limits.h, `NAME_MAX`); a character up to 4.
+const COPY_NAME_CHARS_MAX: usize = 50;
 const HEAD: &str = "# The last configuration that the gateway ran with. `stockrelay run` writes this file, and uses it\n\
                     # while the configuration has a fault. Do not change it.\n";
 
@@ -43,9 +46,69 @@ pub struct Last {
     pub file: PathBuf,
 }
 
-/// Keeps the configuration; durable when this returns. Writes nothing where it is kept already.
-pub fn keep(loaded: &Loaded) -> io::Result<()> {
+/// Why no last configuration can be used.
+#[derive(Debug)]
+pub enum NoLast {
+    /// None has run.
+    Never,
+    /// The file is damaged, or of a version that this one does not understand.
+    Unusable { file: PathBuf, why: String },
+}
+
+impl NoLast {
+    /// What people are to know; `None` if none has run.
+    #[must_use]
+    pub fn text(&self) -> Option<String> {
+        match self {
+            Self::Never => None,
+            Self::Unusable { file, why } => Some(format!(
+                "the last configuration that ran cannot be used either: {}: {why}",
+                file.display()
+            )),
+        }
+    }
+}
+
+/// Keeps the configuration in its `data_dir`, and in the state directory of systemd where that is
+/// another one; durable when this returns. Writes nothing where it is kept already.
+pub fn keep(loaded: &Loaded, state_directory: Option<&Path>) -> io::Result<()> {
     let data_dir = &loaded.config.data_dir;
+    keep_as(loaded, &data_dir.join(FILE))?;
+    match state_directory {
+        Some(directory) if directory != data_dir => {
+            keep_as(loaded, &directory.join(copy_name(&loaded.main)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The name of the copy in the state directory: several gateways may share that directory.
+fn copy_name(main: &Path) -> String {
+    let main = identity(main).to_string_lossy().replace('/', "-");
+    let skipped = main.chars().count().saturating_sub(COPY_NAME_CHARS_MAX);
+    let end: String = main.chars().skip(skipped).collect();
+    format!("last-config{end}")
+}
+
+/// The path of the main file without links and `..` in its directory, however it is written. Relative
+/// paths start at the directory, so a link to the file itself is another configuration.
+fn identity(main: &Path) -> PathBuf {
+    let directory = written::directory(main);
+    let directory = directory.canonicalize().unwrap_or(directory);
+    directory.join(main.file_name().unwrap_or_default())
+}
+
+/// The state directory that systemd has made for the service (systemd.exec(5), `StateDirectory=`).
+#[must_use]
+pub fn state_directory(environment: &[(String, String)]) -> Option<PathBuf> {
+    let (_, paths) = environment
+        .iter()
+        .find(|(name, _)| name == "STATE_DIRECTORY")?;
+    let first = paths.split(':').next().unwrap_or_default();
+    (!first.is_empty()).then(|| first.into())
+}
+
+fn keep_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
     let (mut files, mut variables) = (Table::new(), Table::new());
     for (key, written) in &loaded.written {
         let of = match written.origin {
@@ -56,16 +119,17 @@ pub fn keep(loaded: &Loaded) -> io::Result<()> {
     }
     let stored = Stored {
         version: VERSION,
-        main: loaded.main.clone(),
+        main: identity(&loaded.main),
         files,
         variables,
     };
     let text = HEAD.to_owned() + &toml::to_string(&stored).map_err(io::Error::other)?;
-    let path = data_dir.join(FILE);
-    if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
+    if fs::read_to_string(path).is_ok_and(|kept| kept == text) {
         return Ok(());
     }
-    let new = data_dir.join(format!("{FILE}.new"));
+    let directory = written::directory(path);
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
     let mut file = File::options()
         .write(true)
         .create(true)
@@ -74,33 +138,70 @@ pub fn keep(loaded: &Loaded) -> io::Result<()> {
         .open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    fs::rename(&new, &path)?;
-    File::open(data_dir)?.sync_all()
+    fs::rename(&new, path)?;
+    File::open(directory)?.sync_all()
 }
 
-/// The last configuration that ran from the file at `path`. `None`: none is kept, or this version
-/// does not understand it.
-#[must_use]
-pub fn find(path: &Path, environment: &[(String, String)]) -> Option<Last> {
+/// The last configuration that ran from the file at `path`.
+pub fn find(path: &Path, environment: &[(String, String)]) -> Result<Last, NoLast> {
     let main = written::absolute(path);
-    let mut places = data_dirs(&main, environment);
-    places.dedup();
-    places
+    let mut places: Vec<_> = data_dirs(&main, environment)
         .iter()
-        .find_map(|data_dir| open(&data_dir.join(FILE), &main))
+        .map(|data_dir| data_dir.join(FILE))
+        .collect();
+    let states = [
+        state_directory(environment),
+        Some(super::meaning::DATA_DIR.into()),
+    ];
+    let copy = copy_name(&main);
+    places.extend(states.into_iter().flatten().map(|state| state.join(&copy)));
+    places.dedup();
+    let mut none = NoLast::Never;
+    for place in &places {
+        match open(place, &main) {
+            Ok(last) => return Ok(last),
+            Err(NoLast::Never) => {}
+            Err(unusable) => none = unusable,
+        }
+    }
+    Err(none)
 }
 
 /// The last configuration that ran in the `data_dir` of one that is in order.
-#[must_use]
-pub fn find_of(loaded: &Loaded) -> Option<Last> {
+pub fn find_of(loaded: &Loaded) -> Result<Last, NoLast> {
     open(&loaded.config.data_dir.join(FILE), &loaded.main)
 }
 
-fn open(file: &Path, main: &Path) -> Option<Last> {
-    let text = written::read_text(file, FILE_BYTES_MAX).ok()?;
-    let stored: Stored = toml::from_str(&text).ok()?;
-    if stored.version != VERSION || stored.main != main {
-        return None;
+/// What people are to know where the site is another one than at the last start.
+#[must_use]
+pub fn site_change(loaded: &Loaded) -> Option<String> {
+    let last = find_of(loaded).ok()?;
+    let (before, now) = (&last.loaded.config.site, &loaded.config.site);
+    (before != now).then(|| {
+        format!(
+            "site was {before} at the last start and is {now} now: documents that wait were made for {before}, and what devices publish under {before} is rejected. Set site back to {before}, or have the devices publish under {now}"
+        )
+    })
+}
+
+fn open(file: &Path, main: &Path) -> Result<Last, NoLast> {
+    let unusable = |why: String| NoLast::Unusable {
+        file: file.to_owned(),
+        why,
+    };
+    let text = written::read_text(file, FILE_BYTES_MAX).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => NoLast::Never,
+        _ => unusable(error.to_string()),
+    })?;
+    // The parser's own text may quote a value.
+    let stored: Stored = toml::from_str(&text)
+        .map_err(|_| unusable("it is not what the gateway wrote".to_owned()))?;
+    if stored.version != VERSION {
+        let version = stored.version;
+        return Err(unusable(format!("another version wrote it ({version})")));
+    }
+    if identity(&stored.main) != identity(main) {
+        return Err(NoLast::Never);
     }
     let mut map = Map::new();
     for (key, value) in stored.files {
@@ -111,8 +212,9 @@ fn open(file: &Path, main: &Path) -> Option<Last> {
         let origin = Origin::Variable(format!("of {key} at that time"));
         map.insert(key, Written { value, origin });
     }
-    let loaded = understand(main.to_owned(), map, vec![file.to_owned()]).ok()?;
-    Some(Last {
+    let loaded = understand(main.to_owned(), map, vec![file.to_owned()])
+        .map_err(|_| unusable("this version does not accept its keys and values".to_owned()))?;
+    Ok(Last {
         loaded,
         file: file.to_owned(),
     })
@@ -129,7 +231,9 @@ fn data_dirs(main: &Path, environment: &[(String, String)]) -> Vec<PathBuf> {
         .collect();
     // The one that is read last wins.
     for file in written::list_files(main).iter().rev() {
-        let text = written::read_text(file, FILE_BYTES_MAX).unwrap_or_default();
+        // One byte that is no UTF-8, in a comment perhaps, hides nothing else.
+        let bytes = written::read_bytes(file, FILE_BYTES_MAX).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
         found.extend(data_dir_in(&text).map(|data_dir| directory.join(data_dir)));
     }
     found.push(super::meaning::DATA_DIR.into());
@@ -176,7 +280,7 @@ mod tests {
             ("HOME".to_owned(), "/root".to_owned()),
         ];
         let ran = load(&main, &variables).unwrap();
-        keep(&ran).unwrap();
+        keep(&ran, None).unwrap();
         let is_found = |variables: &[(String, String)]| {
             let faults = load(&main, variables).unwrap_err();
             assert!(matches!(faults, ConfigError::Faults(_)), "{faults}");
@@ -204,10 +308,10 @@ mod tests {
     #[test]
     fn the_configuration_of_another_gateway_is_not_used() {
         let (dir, main) = directory();
-        keep(&load(&main, &[]).unwrap()).unwrap();
+        keep(&load(&main, &[]).unwrap(), None).unwrap();
         let other = dir.path().join("other.toml");
         fs::write(&other, MAIN.replace("[odoo]", "[odoo")).unwrap();
-        assert!(find(&other, &[]).is_none());
+        assert!(matches!(find(&other, &[]), Err(NoLast::Never)));
     }
 
     #[test]
@@ -215,14 +319,73 @@ mod tests {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let (dir, main) = directory();
         let kept = dir.path().join("data").join(FILE);
-        keep(&load(&main, &[]).unwrap()).unwrap();
+        keep(&load(&main, &[]).unwrap(), None).unwrap();
         let first = fs::metadata(&kept).unwrap();
         assert_eq!(first.permissions().mode() & 0o777, 0o600);
-        keep(&load(&main, &[]).unwrap()).unwrap();
+        keep(&load(&main, &[]).unwrap(), None).unwrap();
         assert_eq!(fs::metadata(&kept).unwrap().ino(), first.ino());
         fs::write(&main, MAIN.replace("ams1", "ams2")).unwrap();
-        keep(&load(&main, &[]).unwrap()).unwrap();
+        keep(&load(&main, &[]).unwrap(), None).unwrap();
         assert_ne!(fs::metadata(&kept).unwrap().ino(), first.ino());
         assert!(!dir.path().join("data/last-config.toml.new").exists());
+    }
+
+    #[test]
+    fn it_is_found_whatever_byte_is_in_a_comment_and_however_the_path_is_written() {
+        let (dir, main) = directory();
+        keep(&load(&main, &[]).unwrap(), None).unwrap();
+        let broken = [MAIN.as_bytes(), b"# caf\xe9\n"].concat();
+        fs::write(&main, broken).unwrap();
+        assert!(load(&main, &[]).is_err());
+        find(&main, &[]).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        find(&link.join("config.toml"), &[]).unwrap();
+        find(&dir.path().join("data/../config.toml"), &[]).unwrap();
+    }
+
+    #[test]
+    fn the_copy_in_the_state_directory_is_used_while_nothing_says_what_data_dir_was() {
+        let (dir, main) = directory();
+        let state = dir.path().join("state");
+        fs::create_dir(&state).unwrap();
+        let variables = [(
+            "STATE_DIRECTORY".to_owned(),
+            state.to_string_lossy().into_owned(),
+        )];
+        let ran = load(&main, &variables).unwrap();
+        keep(&ran, state_directory(&variables).as_deref()).unwrap();
+        fs::write(&main, MAIN.replace("\"data\"", "12")).unwrap();
+        assert_eq!(find(&main, &variables).unwrap().loaded.config, ran.config);
+        fs::remove_file(&main).unwrap();
+        assert_eq!(find(&main, &variables).unwrap().loaded.config, ran.config);
+        // Another gateway's copy is another file.
+        let other = dir.path().join("other.toml");
+        assert!(matches!(find(&other, &variables), Err(NoLast::Never)));
+    }
+
+    #[test]
+    fn another_site_than_at_the_last_start_is_told() {
+        let (_dir, main) = directory();
+        let ran = load(&main, &[]).unwrap();
+        assert_eq!(site_change(&ran), None);
+        keep(&ran, None).unwrap();
+        assert_eq!(site_change(&ran), None);
+        fs::write(&main, MAIN.replace("ams1", "ams2")).unwrap();
+        let text = site_change(&load(&main, &[]).unwrap()).unwrap();
+        assert!(
+            text.contains("was ams1") && text.contains("is ams2"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_damaged_one_is_told_as_such() {
+        let (dir, main) = directory();
+        keep(&load(&main, &[]).unwrap(), None).unwrap();
+        let kept = dir.path().join("data").join(FILE);
+        fs::write(&kept, "x[").unwrap();
+        let text = find(&main, &[]).unwrap_err().text().unwrap();
+        assert!(text.contains(&*kept.to_string_lossy()), "{text}");
     }
 }

@@ -1,6 +1,7 @@
 //! Every key with its default and limits, and the rules between keys.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use reqwest::Url;
@@ -14,6 +15,14 @@ use super::{
 use crate::event::Name;
 
 pub(super) const DATA_DIR: &str = "/var/lib/stockrelay";
+/// What the gateway makes in `data_dir`.
+const DATA_FILES: [&str; 5] = [
+    "journal.redb",
+    "journal.ballast",
+    "lock",
+    "odoo-copy.redb",
+    super::last::FILE,
+];
 const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
 /// `sockaddr_un` holds 108 bytes with the one that ends the path (unix(7)).
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -62,12 +71,20 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         listen.devices.clone_from(&broker.devices);
     }
     if let (Some(listen), Some(metrics)) = (&listen, control.metrics)
-        && listen.address == metrics
+        && share_port(listen.address, metrics)
     {
+        let address = listen.address;
         reader.fault(
             "control.metrics",
-            format!("{metrics}, which mqtt.listen.address has as well"),
+            format!("{metrics}, the port of mqtt.listen.address ({address})"),
             "another port",
+        );
+    }
+    if takes_path_of_data(&control.socket, &data_dir) {
+        reader.fault(
+            "control.socket",
+            format!("{}, a path of data_dir", control.socket.display()),
+            format!("a path of its own, such as {CONTROL_SOCKET}"),
         );
     }
     Some(Config {
@@ -86,6 +103,20 @@ pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Co
         control,
         log,
     })
+}
+
+/// Whether one of the two addresses takes the port from the other (tcp(7), `EADDRINUSE`). With port
+/// 0 each gets a free one.
+fn share_port(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_any = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let is_overlap = one.ip() == other.ip() || is_any && one.is_ipv4() == other.is_ipv4();
+    one.port() == other.port() && one.port() != 0 && is_overlap
+}
+
+/// Whether the socket would lie where `data_dir`, a directory above it or a file in it is.
+fn takes_path_of_data(socket: &Path, data_dir: &Path) -> bool {
+    let is_file = |name: &str| socket == data_dir.join(name);
+    data_dir.starts_with(socket) || DATA_FILES.iter().any(|name| is_file(name))
 }
 
 fn site(reader: &mut Reader) -> Option<Name> {

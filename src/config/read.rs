@@ -42,7 +42,7 @@ impl fmt::Display for Fault {
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error(
-        "there is no configuration file {}: write one (gateway-defaults.toml has every key), or name another with --config",
+        "there is no configuration file {}: write one (/usr/local/share/doc/stockrelay/gateway-defaults.toml has every key), or name another with --config",
         .0.display()
     )]
     Missing(PathBuf),

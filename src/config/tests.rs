@@ -251,6 +251,31 @@ fn a_typo_names_its_line_and_missing_or_needless_quotes() {
 }
 
 #[test]
+fn a_text_without_quotes_names_its_key_and_never_its_value() {
+    for (value, key, hint) in [
+        (
+            "newuser",
+            "odoo.database",
+            "a text in quotes: database = \"...\"",
+        ),
+        (
+            "10.0.0.1",
+            "odoo.database",
+            "a text in quotes: database = \"...\"",
+        ),
+        ("yes", "odoo.database", "database = true"),
+    ] {
+        let text = faults(&[("config.toml", &LEAST.replace("\"prod\"", value))], &[]);
+        let found = format!("{key}: found a fault of syntax: a text without quotes");
+        assert!(text.contains(&found) && text.contains(hint), "{text}");
+        assert!(!text.contains(value), "{text}");
+    }
+    let port = format!("{LEAST}[control]\nmetrics = 9464\n");
+    let text = faults(&[("config.toml", &port)], &[]);
+    assert!(text.contains("metrics = \"127.0.0.1:9464\""), "{text}");
+}
+
+#[test]
 fn a_pattern_for_lots_is_a_regular_expression() {
     let capture = |pattern: &str| format!("{LEAST}[capture]\nlot_pattern = '{pattern}'\n");
     let config = load_one(&capture("[0-9]{6}")).unwrap().config;

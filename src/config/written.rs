@@ -68,6 +68,15 @@ pub(super) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     Ok(text)
 }
 
+/// The bytes of a file, cut one byte after `bytes_max`.
+pub(super) fn read_bytes(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(bytes_max + 1)
+        .read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The file at `path`, then those of `config.d` beside it.
 pub(super) fn read_files(path: &Path) -> Result<(Vec<PathBuf>, Map), ConfigError> {
     if let Err(error) = fs::metadata(path)
@@ -124,8 +133,7 @@ fn read_parts(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 /// The values of a file, and the line of each key.
 fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
-    let text = read_text(path, FILE_BYTES_MAX)
-        .map_err(|error| fault_of_file(path.display().to_string(), format!("an error: {error}")))?;
+    let text = read_text(path, FILE_BYTES_MAX).map_err(|error| unreadable(path, &error))?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(fault_of_file(
             path.display().to_string(),
@@ -143,16 +151,54 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
             .chars()
             .count()
             + 1;
-        fault_of_file(
-            format!("{}:{line}:{column}", path.display()),
-            format!("a fault of syntax: {}", error.message().replace('\n', ", ")),
-        )
+        let origin = format!("{}:{line}:{column}", path.display());
+        bare_text(&text, line, &origin).unwrap_or_else(|| {
+            let what = error.message().replace('\n', ", ");
+            fault_of_file(origin, format!("a fault of syntax: {what}"))
+        })
     })?;
     let mut lines = Lines::new();
     if let Ok(spanned) = DeTable::parse(&text) {
         note_lines("", spanned.get_ref(), &text, &mut lines);
     }
     Ok((table, lines))
+}
+
+/// The fault of a file that this user cannot read.
+fn unreadable(path: &Path, error: &io::Error) -> Fault {
+    let shown = path.display();
+    let mut fault = fault_of_file(shown.to_string(), format!("an error: {error}"));
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        fault.accepted = format!(
+            "a file that the daemon's user may read: chgrp stockrelay {shown} && chmod 640 {shown}"
+        );
+    }
+    fault
+}
+
+/// The fault of a line of broken syntax whose value is a text without quotes: its key, never its
+/// value, which may be a secret.
+fn bare_text(text: &str, line: usize, origin: &str) -> Option<Fault> {
+    let (name, value) = text.lines().nth(line - 1)?.split_once('=')?;
+    let (name, value) = (name.trim(), value.split('#').next()?.trim());
+    let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || !name.chars().all(is_key) || value.contains(['"', '\'', '[', '{']) {
+        return None;
+    }
+    let before = text.lines().take(line - 1);
+    let sections = before.filter_map(|line| line.trim().strip_prefix('[')?.split(']').next());
+    let accepted = match value.to_ascii_lowercase().as_str() {
+        "" => return None,
+        "yes" | "on" | "true" => format!("{name} = true"),
+        "no" | "off" | "false" => format!("{name} = false"),
+        _ => format!("a text in quotes: {name} = \"...\""),
+    };
+    Some(Fault {
+        key: join(sections.last().unwrap_or_default().trim(), name),
+        found: "a fault of syntax: a text without quotes".to_owned(),
+        accepted,
+        origin: Some(origin.to_owned()),
+    })
 }
 
 /// From dotted key to the line on which it is written, counted from 1.

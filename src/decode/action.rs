@@ -29,6 +29,19 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
         })
 }
 
+/// Whether the type has a quantity, which is 1 where none is given.
+pub(super) fn takes_quantity(action: &Action) -> bool {
+    matches!(
+        action,
+        Action::Transfer { .. }
+            | Action::Pick { .. }
+            | Action::Receive { .. }
+            | Action::Scrap { .. }
+            | Action::Return { .. }
+            | Action::Pack { .. }
+    )
+}
+
 /// The action of an object whose type is `reader.kind`.
 pub(super) fn read(reader: &Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
     match reader.kind {

@@ -3,6 +3,8 @@
 //! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so numbers
 //! never pass through a float, and a wrong type is refused with the value that was found.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -91,6 +93,37 @@ pub(super) struct Raw<'a> {
     pub parcels: Option<&'a RawValue>,
 }
 
+/// The first field of an object that seems to be a quantity under another name: `qty`, `Quantity`,
+/// `quanity`. It would be ignored as unknown, and the quantity would be 1.
+pub(super) fn quantity_under_another_name(object: &str) -> Option<String> {
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(object).ok()?;
+    let seems = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        name == "qty" || name == "quantity" || is_typo(&name, "quantity")
+    };
+    let mut names = fields.into_keys();
+    names
+        .find(|name| name != "quantity" && seems(name))
+        .map(Cow::into_owned)
+}
+
+/// Whether one letter is missing, added or changed, or two neighbours are swapped.
+fn is_typo(name: &str, right: &str) -> bool {
+    let (name, right) = (name.as_bytes(), right.as_bytes());
+    let same = name.iter().zip(right).take_while(|(a, b)| a == b).count();
+    let (name, right) = (&name[same..], &right[same..]);
+    match (name, right) {
+        ([a, b, rest @ ..], [c, d, other @ ..]) if (a, b) == (d, c) && rest == other => true,
+        _ => {
+            name.get(1..) == Some(right)
+                || right.get(1..) == Some(name)
+                || name
+                    .get(1..)
+                    .is_some_and(|rest| right.get(1..) == Some(rest))
+        }
+    }
+}
+
 /// Why a part of a payload is not an event.
 #[derive(Debug)]
 pub(super) struct Refusal {
@@ -145,6 +178,17 @@ impl Refusal {
         Self::new(
             "missing-field",
             format!("field {field} is missing: type {kind} needs {needs}"),
+        )
+    }
+
+    /// A quantity under another name.
+    pub fn other_name(name: &str) -> Self {
+        Self::new(
+            "bad-field",
+            format!(
+                "field {}: no such field is known; accepted is quantity, if that is what is meant",
+                shorten(name)
+            ),
         )
     }
 

@@ -54,6 +54,30 @@ const TRANSFER: &str =
     r#"{"type":"transfer","product":"4000000000006","from":"LOC-BIN-0001","to":"LOC-BIN-0007""#;
 
 #[test]
+fn a_quantity_under_another_name_is_refused_and_other_unknown_fields_are_not() {
+    for name in [
+        "qty",
+        "QTY",
+        "Quantity",
+        "quantiy",
+        "quanttity",
+        "quanitty",
+        "quantitx",
+    ] {
+        let (code, message) = refused(&format!("{TRANSFER},\"{name}\":5}}"));
+        assert_eq!(code, "bad-field", "{name}");
+        assert!(
+            message.contains(name) && message.contains("quantity"),
+            "{message}"
+        );
+        event(&format!("{TRANSFER},\"{name}\":5,\"quantity\":5}}")).unwrap();
+    }
+    for name in ["quality", "count", "q", "quan", "battery"] {
+        event(&format!("{TRANSFER},\"{name}\":5}}")).unwrap();
+    }
+}
+
+#[test]
 fn a_transfer_with_everything_is_read_as_written() {
     let event = event(
         r#" {"id": "a-1", "at": "2026-11-23T09:15:30.120+01:00", "type": "transfer",

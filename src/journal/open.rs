@@ -9,6 +9,7 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Once, RwLock};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use redb::backends::FileBackend;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, StorageBackend};
@@ -42,13 +43,27 @@ pub enum OpenError {
     },
     #[error("journal in {path} is in use by process {pid}: stop that one first, or give this one another data_dir", path = .path.display())]
     InUse { path: PathBuf, pid: String },
-    #[error("journal {path} has format {found}, and this version knows only {known}: run the version that wrote it, or a newer one", path = .path.display(), known = String::from_utf8_lossy(FORMAT))]
+    #[error("`stockrelay check` is reading the journal in {path}: start again when the check has ended", path = .path.display())]
+    InCheck { path: PathBuf },
+    #[error("{}: {}", unknown_format(path, found), FORMAT_REMEDY)]
     Format { path: PathBuf, found: String },
     /// Whatever the file holds: its rights, or the disk below it.
     #[error("journal {path} cannot be opened ({source}): give this user the right to read and write it, and see that the disk is well", path = .path.display())]
     Unusable { path: PathBuf, source: Box<Fatal> },
     #[error("{}", Damage::new(path, source.to_string()))]
     Damaged { path: PathBuf, source: Box<Fatal> },
+}
+
+/// What to do about a journal of a format that this version does not know.
+pub(crate) const FORMAT_REMEDY: &str = "run the version that wrote it, or a newer one";
+
+/// What is wrong with a journal of such a format.
+pub(crate) fn unknown_format(path: &Path, found: &str) -> String {
+    format!(
+        "journal {} has format {found}, and this version knows only {}",
+        path.display(),
+        String::from_utf8_lossy(FORMAT)
+    )
 }
 
 impl OpenError {
@@ -58,6 +73,10 @@ impl OpenError {
         matches!(self, Self::Damaged { .. } | Self::Format { .. })
     }
 }
+
+/// How long an opening waits for a `stockrelay check` that reads the journal.
+const CHECK_WAIT: Duration = Duration::from_secs(10);
+const CHECK_POLL: Duration = Duration::from_millis(50);
 
 /// A journal up to this is verified at each start. A larger one would delay the start by seconds on
 /// a slow disk: `stockrelay check` verifies it.
@@ -313,9 +332,14 @@ fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
         .mode(FILE_MODE)
         .open(path)
         .map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(std::fs::TryLockError::WouldBlock) => {
+    match lock_alone(&file).map_err(unusable)? {
+        Locked::Alone => {}
+        Locked::ByCheck => {
+            return Err(OpenError::InCheck {
+                path: data_dir.to_owned(),
+            });
+        }
+        Locked::ByDaemon => {
             let mut pid = String::new();
             file.take(20).read_to_string(&mut pid).map_err(unusable)?;
             return Err(OpenError::InUse {
@@ -323,12 +347,41 @@ fn lock(data_dir: &Path) -> Result<Lock, OpenError> {
                 pid: pid.trim().to_owned(),
             });
         }
-        Err(std::fs::TryLockError::Error(source)) => return Err(unusable(source)),
     }
     file.set_len(0).map_err(unusable)?;
     file.rewind().map_err(unusable)?;
     writeln!(file, "{}", std::process::id()).map_err(unusable)?;
     Ok(Lock(file))
+}
+
+/// Who has the lock.
+enum Locked {
+    Alone,
+    ByDaemon,
+    ByCheck,
+}
+
+/// Locks the file for this process alone. A check shares its lock: this waits for it.
+fn lock_alone(file: &File) -> std::io::Result<Locked> {
+    use std::fs::TryLockError::{Error, WouldBlock};
+    let mut waited = Duration::ZERO;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(Locked::Alone),
+            Err(Error(error)) => return Err(error),
+            Err(WouldBlock) => {}
+        }
+        match file.try_lock_shared() {
+            Ok(()) => file.unlock()?,
+            Err(Error(error)) => return Err(error),
+            Err(WouldBlock) => return Ok(Locked::ByDaemon),
+        }
+        if waited >= CHECK_WAIT {
+            return Ok(Locked::ByCheck);
+        }
+        std::thread::sleep(CHECK_POLL);
+        waited += CHECK_POLL;
+    }
 }
 
 /// Makes every table, so that readers find them all, and checks the format.

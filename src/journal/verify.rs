@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use redb::{Database, StorageBackend};
 
 use super::open::{FILE, LOCK, Quiet};
-use super::{Damage, Fatal, damage};
+use super::{Damage, Fatal};
 
 /// Bytes that the memory is divided in.
 const BLOCK_BYTES: u64 = 4_096;
@@ -32,6 +32,8 @@ pub enum Verified {
         bytes: u64,
     },
     Damaged(Damage),
+    /// Another version wrote it; the text of its format.
+    UnknownFormat(String),
 }
 
 /// Reads all pages of the journal in `data_dir`: takes as long as the disk takes to read the file.
@@ -62,10 +64,9 @@ pub fn verify(data_dir: &Path) -> io::Result<Verified> {
     }
     Ok(match open(file, bytes) {
         Ok(()) => Verified::Sound { bytes },
-        Err(Fatal::Storage(error)) if !damage::is_damage(&error) => {
-            return Err(io::Error::other(error));
-        }
-        Err(fatal) => Verified::Damaged(Damage::new(&path, fatal.to_string())),
+        Err(Fatal::Format(found)) => Verified::UnknownFormat(found),
+        Err(fatal) if fatal.is_damage() => Verified::Damaged(Damage::new(&path, fatal.to_string())),
+        Err(fatal) => return Err(io::Error::other(fatal.to_string())),
     })
 }
 

@@ -113,7 +113,11 @@ impl Broker {
     ) -> Result<Self, BrokerError> {
         let options = options::options(config, &site)?;
         // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
-        let list = DeviceList::open(config.devices.clone(), board.clone())?;
+        let list = DeviceList::open(
+            config.devices.clone(),
+            intake.last_lists().clone(),
+            board.clone(),
+        )?;
         list.tell(&mut Told::default(), &intake);
         let (client, mut eventloop) = AsyncClient::new(options, REQUESTS_MAX);
         eventloop

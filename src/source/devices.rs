@@ -27,15 +27,28 @@ use crate::config::Language;
 use crate::decode::profile::Profile;
 use crate::decode::profiles;
 use crate::event::Name;
+use crate::source::LastLists;
 pub use list::{DeviceList, Devices, Told};
 
+/// The name of its copy.
+const KIND: &str = "devices";
 /// The largest `devices.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DevicesError {
-    #[error("cannot read {}: {reason}; make it readable to the gateway's user", file.display())]
-    Unreadable { file: PathBuf, reason: String },
+    #[error("the list of devices {}: {reason}; {remedy}", file.display())]
+    Unreadable {
+        file: PathBuf,
+        reason: String,
+        remedy: &'static str,
+    },
+    #[error("{}: device {device} is there twice, in lines {} and {}; keep the entry with the new password and remove the other", file.display(), lines.0, lines.1)]
+    Twice {
+        file: PathBuf,
+        device: String,
+        lines: (usize, usize),
+    },
     #[error("{}: {reason}; wanted is [devices.NAME] with password = \"$argon2id$...\" and, if need be, enabled = false", file.display())]
     Invalid { file: PathBuf, reason: String },
 }
@@ -107,30 +120,79 @@ pub fn check(file: &Path) -> Result<(), DevicesError> {
     read(file).map(drop)
 }
 
-/// Reads the list; every hash in it is one that can be verified here.
-pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
-    let unreadable = |reason: String| DevicesError::Unreadable {
+/// Whether the list was in order at an earlier start: then the daemon starts while it has a fault.
+#[must_use]
+pub fn has_last(file: &Path, last_lists: &LastLists) -> bool {
+    find_last(file, last_lists).is_some()
+}
+
+/// The list as it was last in order.
+fn find_last(file: &Path, last_lists: &LastLists) -> Option<BTreeMap<Name, Device>> {
+    let text = last_lists.find(KIND, file)?;
+    parse(&text, file).ok()
+}
+
+/// Reads the list and keeps it for a start at which it has a fault.
+pub(super) fn read_and_keep(
+    file: &Path,
+    last_lists: &LastLists,
+) -> Result<BTreeMap<Name, Device>, DevicesError> {
+    let text = read_text(file)?;
+    let devices = parse(&text, file)?;
+    last_lists.keep(KIND, file, &text);
+    Ok(devices)
+}
+
+fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+    parse(&read_text(file)?, file)
+}
+
+fn read_text(file: &Path) -> Result<String, DevicesError> {
+    let unreadable = |reason: String, remedy: &'static str| DevicesError::Unreadable {
         file: file.to_owned(),
         reason,
+        remedy,
     };
+    let failed = |error: std::io::Error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                "write it with `stockrelay devices hash`, or correct the key devices"
+            }
+            std::io::ErrorKind::PermissionDenied => {
+                "make it readable to the gateway's user: its owner is stockrelay, its mode 600"
+            }
+            _ => "see that it is a text file in UTF-8 and that the disk is well",
+        };
+        unreadable(error.to_string(), remedy)
+    };
+    let bytes = std::fs::metadata(file).map_err(failed)?.len();
+    if bytes > FILE_BYTES_MAX {
+        return Err(unreadable(
+            format!("it has {bytes} bytes, more than {FILE_BYTES_MAX}"),
+            "name the list of devices in the key devices",
+        ));
+    }
+    std::fs::read_to_string(file).map_err(failed)
+}
+
+/// What the text of the list at `file` says; every hash in it is one that can be verified here.
+fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     let invalid = |reason: String| DevicesError::Invalid {
         file: file.to_owned(),
         reason,
     };
-    let bytes = std::fs::metadata(file)
-        .map_err(|error| unreadable(error.to_string()))?
-        .len();
-    if bytes > FILE_BYTES_MAX {
-        return Err(unreadable(format!(
-            "it has {bytes} bytes, more than {FILE_BYTES_MAX}"
-        )));
-    }
-    let text = std::fs::read_to_string(file).map_err(|error| unreadable(error.to_string()))?;
     // The parser's message quotes lines of the file, hashes among them: only the place may leave this function.
-    let parsed: File = toml::from_str(&text).map_err(|error| {
+    let parsed: File = toml::from_str(text).map_err(|error| {
         let line = error
             .span()
             .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        if let Some((device, first)) = section_before(text, line) {
+            return DevicesError::Twice {
+                file: file.to_owned(),
+                device: device.to_owned(),
+                lines: (first, line),
+            };
+        }
         // A key is no secret; what the parser says of a value quotes it.
         let what = Some(error.message())
             .filter(|what| what.starts_with("unknown field") || what.starts_with("name "));
@@ -156,6 +218,30 @@ pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> 
             Ok((name, device))
         })
         .collect()
+}
+
+/// The device whose section begins in this line, and the line of an earlier section of the same.
+fn section_before(text: &str, line: usize) -> Option<(&str, usize)> {
+    let device = device_of(text.lines().nth(line - 1)?)?;
+    let mut before = text.lines().take(line - 1);
+    let first = before.position(|other| device_of(other) == Some(device))?;
+    Some((device, first + 1))
+}
+
+/// The device of a line such as `[devices."pda-07"]`.
+fn device_of(line: &str) -> Option<&str> {
+    let header = line.trim().strip_prefix('[')?.split(']').next()?.trim();
+    let name = header.strip_prefix("devices")?.trim().strip_prefix('.')?;
+    Some(name.trim().trim_matches(['"', '\'']))
+}
+
+/// The line of the device's section in a file, `None` if there is none or this user cannot read it.
+#[must_use]
+pub fn find_line(file: &Path, device: &Name) -> Option<usize> {
+    let text = std::fs::read_to_string(file).ok()?;
+    let mut lines = text.lines();
+    let at = lines.position(|line| device_of(line) == Some(device.as_str()))?;
+    Some(at + 1)
 }
 
 fn settings(name: &Name, written: &Written) -> Result<Settings, String> {
@@ -298,6 +384,19 @@ mod tests {
         }
         let missing = read(Path::new("/nowhere/devices.toml")).unwrap_err();
         assert!(missing.to_string().contains("/nowhere/devices.toml"));
+    }
+
+    #[test]
+    fn a_device_that_is_there_twice_is_told_with_both_lines() {
+        let (_dir, file) = write(
+            "# the list\n[devices.\"a\"]\npassword = \"secret\"\n[devices.b]\n[devices.a]\npassword = \"x\"\n",
+        );
+        let error = read(&file).unwrap_err().to_string();
+        let told = "device a is there twice, in lines 2 and 5";
+        assert!(error.contains(told), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+        assert_eq!(find_line(&file, &Name::new("b").unwrap()), Some(4));
+        assert_eq!(find_line(&file, &Name::new("c").unwrap()), None);
     }
 
     #[test]

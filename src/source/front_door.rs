@@ -142,7 +142,11 @@ impl FrontDoor {
         kept: Vec<(String, Vec<u8>)>,
         board: Board,
     ) -> Result<Self, FrontDoorError> {
-        let list = DeviceList::open(config.devices.clone(), board.clone())?;
+        let list = DeviceList::open(
+            config.devices.clone(),
+            intake.last_lists().clone(),
+            board.clone(),
+        )?;
         let auth = Auth::new(list, config.anonymous);
         let tls = match (&config.tls_cert, &config.tls_key) {
             (Some(cert), Some(key)) => {

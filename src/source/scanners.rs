@@ -50,7 +50,14 @@ impl Scanners {
     /// Reads the list, and has the intake know which profile belongs to which scanner. Ports are opened later: a scanner that is not
     /// there is no reason not to start.
     pub fn new(file: &Path, intake: Intake, board: Board) -> Result<Self, ScannersError> {
-        let list = list::read(file)?;
+        let (list, fault) = list::read_or_last(file, intake.last_lists())?;
+        if let Some(fault) = fault {
+            tracing::error!(%fault, "the list of scanners that was in order last is in force");
+            let sentence = format!(
+                "{fault}: the list of scanners that was in order last is in force; correct the list and restart the gateway"
+            );
+            board.alarm("scanners-file", Some(sentence));
+        }
         let rules = list.iter().map(|scanner| {
             let rule = Rule {
                 profile: Arc::clone(&scanner.profile),

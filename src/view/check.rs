@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 pub use gateway::{Report, gateway};
-use journal::journal;
+pub use journal::journal;
 pub use odoo::{odoo, odoo_with_key};
 pub use service::{Credentials, become_service, running};
 
@@ -119,7 +119,7 @@ pub fn machine(
 
 fn level(effect: Effect) -> Level {
     match effect {
-        Effect::NoStart | Effect::LinkHeld => Level::Fail,
+        Effect::NoStart | Effect::LinkHeld | Effect::LastList => Level::Fail,
         Effect::Without => Level::Warn,
     }
 }
@@ -128,14 +128,21 @@ fn effect(effect: Effect) -> &'static str {
     match effect {
         Effect::NoStart => "`stockrelay run` does not start with this",
         Effect::LinkHeld => "`stockrelay run` starts, and sends nothing to Odoo",
+        Effect::LastList => {
+            "`stockrelay run` starts with the list that was in order last, and raises an alarm"
+        }
         Effect::Without => "`stockrelay run` starts without it, and tries again",
     }
 }
 
 /// What `run` does while this configuration cannot be used.
 #[must_use]
-pub fn otherwise(of_run: &Otherwise) -> Finding {
-    match of_run {
+pub fn otherwise(of_run: &Otherwise) -> Vec<Finding> {
+    let no_last = match of_run {
+        Otherwise::Person(no_last) => no_last.text(),
+        _ => None,
+    };
+    let then = match of_run {
         Otherwise::Last(last) => Finding::warn(
             format!(
                 "`stockrelay run` uses the last configuration that ran, {}",
@@ -147,11 +154,13 @@ pub fn otherwise(of_run: &Otherwise) -> Finding {
             "`stockrelay run` ends with exit code 1, and systemd starts it again until it can open everything",
             "correct the faults above",
         ),
-        Otherwise::Person => Finding::fail(
+        Otherwise::Person(_) => Finding::fail(
             "`stockrelay run` uses no configuration: it ends with exit code 64, and systemd does not start it again",
             "correct the faults above, then run `systemctl start stockrelay`",
         ),
-    }
+    };
+    let no_last = no_last.map(|text| Finding::warn(text, ""));
+    no_last.into_iter().chain([then]).collect()
 }
 
 /// Whether the disk has room for what the journal may still grow.

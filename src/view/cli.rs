@@ -21,7 +21,7 @@ Examples:
   stockrelay status                      where everything is, in one screen
   stockrelay trace pda-07/8c1f           what became of one scan
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running.",
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running, 77 `check` needs root.",
     arg_required_else_help = true,
     max_term_width = 110
 )]
@@ -98,7 +98,7 @@ Examples:
     #[command(after_help = "\
 It opens everything that the daemon opens, as the daemon's user if root starts it.
 
-Exit code 0 without a FAIL, 1 with one, 64 if the configuration has a fault or `run` would end with 64, 65 if the journal is damaged.")]
+Exit code 0 without a FAIL, 1 with one, 64 if the configuration has a fault or `run` would end with 64, 65 if the journal is damaged or of an unknown format, 77 if this user may not read the configuration.")]
     Check {
         /// The user that the service runs as
         #[arg(long, value_name = "NAME", default_value = "stockrelay")]
@@ -267,7 +267,6 @@ Examples:
   stockrelay parked retry 17 --with backorder       the rest of the order comes later
   stockrelay parked retry --code unknown-product    after the product was made in Odoo")]
     Retry {
-        #[arg(required_unless_present = "code")]
         id: Option<String>,
         /// All that are parked for this reason code
         #[arg(long, alias = "all", conflicts_with = "id")]

@@ -30,6 +30,10 @@ pub enum ClientError {
         "{} is not for this user: run as a user of the socket's group, or as root", .0.display()
     )]
     NoRight(PathBuf),
+    #[error(
+        "no daemon answers on {}, which is no socket: remove it or correct control.socket, then start stockrelay", .0.display()
+    )]
+    NoSocket(PathBuf),
     /// The daemon said no, and why.
     #[error("{}; {}", .refusal.error, .refusal.remedy)]
     Refused {
@@ -136,7 +140,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: &io::Error) -> ClientError {
+        use std::os::unix::fs::FileTypeExt as _;
         let socket = self.socket.clone();
+        if std::fs::metadata(&socket).is_ok_and(|found| !found.file_type().is_socket()) {
+            return ClientError::NoSocket(socket);
+        }
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 ClientError::NotRunning { socket }
@@ -184,6 +192,16 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains(&*socket.to_string_lossy()), "{text}");
         assert!(text.contains("stockrelay run"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn something_else_than_a_socket_is_told_as_such() {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("control.sock");
+        std::fs::write(&socket, "").unwrap();
+        let result: Result<serde_json::Value, _> = Client::new(&socket).get("/v1/status").await;
+        let error = result.unwrap_err();
+        assert!(matches!(error, ClientError::NoSocket(_)), "{error}");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub const EXIT_CONFIG: u8 = 64;
 pub const EXIT_DAMAGED: u8 = 65;
 /// The daemon is not running.
 pub const EXIT_NO_DAEMON: u8 = 69;
+/// `check` was run by a user who may not read the configuration (sysexits.h, `EX_NOPERM`).
+pub const EXIT_NO_RIGHT: u8 = 77;
 
 /// Entries of one page, as many as the daemon gives.
 const PAGE: u64 = 1_000;
@@ -38,7 +40,7 @@ const PAGE: u64 = 1_000;
 #[derive(Debug, thiserror::Error)]
 pub enum CommandError {
     #[error(transparent)]
-    Client(#[from] ClientError),
+    Client(ClientError),
     #[error("cannot write the answer: {0}")]
     Output(#[from] io::Error),
     /// Arguments that are well formed each, but not together.
@@ -46,11 +48,46 @@ pub enum CommandError {
     Usage(String),
 }
 
+impl From<ClientError> for CommandError {
+    /// With the commands in place of what a program would send.
+    fn from(error: ClientError) -> Self {
+        Self::Client(match error {
+            ClientError::Refused {
+                status,
+                mut refusal,
+            } => {
+                refusal.remedy = in_commands(&refusal.remedy);
+                ClientError::Refused { status, refusal }
+            }
+            other => other,
+        })
+    }
+}
+
+/// A remedy of the control API for somebody who types commands.
+fn in_commands(remedy: &str) -> String {
+    if remedy.starts_with("send {") {
+        return "correct the arguments: the command with --help has the fields and examples"
+            .to_owned();
+    }
+    remedy
+        .replace(
+            "as /v1/parked lists them",
+            "as `stockrelay parked list` shows them",
+        )
+        .replace(
+            "as /v1/rejected lists them",
+            "as `stockrelay rejected list` shows them",
+        )
+}
+
 impl CommandError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Client(ClientError::NotRunning { .. }) => EXIT_NO_DAEMON,
+            Self::Client(ClientError::NotRunning { .. } | ClientError::NoSocket(_)) => {
+                EXIT_NO_DAEMON
+            }
             Self::Usage(_) => EXIT_USAGE,
             Self::Client(ClientError::Refused { refusal, .. }) if refusal.journal_damaged => {
                 EXIT_DAMAGED
@@ -98,6 +135,19 @@ fn path(base: &str, parameters: &[(&str, Option<&str>)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_remedy_names_commands() {
+        for (remedy, word) in [
+            (r#"send {"reason": "TEXT"}"#, "--help"),
+            ("give a number, as /v1/parked lists them", "parked list"),
+            ("give a number, as /v1/rejected lists them", "rejected list"),
+        ] {
+            let told = in_commands(remedy);
+            assert!(told.contains(word) && !told.contains("/v1"), "{told}");
+            assert!(!told.contains('{'), "{told}");
+        }
+    }
 
     #[test]
     fn a_reader_who_has_seen_enough_is_no_failure() {

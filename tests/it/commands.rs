@@ -553,3 +553,48 @@ async fn scans_of_devices_without_a_flow_are_on_the_first_screen_until_they_are_
     assert!(!status.contains("without a flow"), "{status}");
     served.stop().await;
 }
+
+#[test]
+fn a_device_that_is_listed_gets_no_second_entry() {
+    use std::io::Write as _;
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let config = "site = \"ams1\"\n[mqtt.listen]\ndevices = \"devices.toml\"\n\
+                  [odoo]\nurl = \"http://127.0.0.1:9\"\ndatabase = \"d\"\n";
+    std::fs::write(path("config.toml"), config).unwrap();
+    std::fs::write(path("devices.toml"), "# all\n[devices.\"pda-07\"]\n").unwrap();
+    for (device, code) in [("pda-08", 0), ("pda-07", 1)] {
+        let mut command = stockrelay();
+        command.arg("--config").arg(path("config.toml"));
+        command.args(["devices", "hash", device]);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"secret\n").unwrap();
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = child.wait_with_output().unwrap();
+        assert_eq!(status.code(), Some(code));
+        assert_eq!(stdout.is_empty(), code == 1);
+        let stderr = String::from_utf8(stderr).unwrap();
+        let is_told = stderr.contains("already, from line 2") && stderr.contains("$argon2id");
+        assert_eq!(is_told, code == 1, "{stderr}");
+    }
+}
+
+#[test]
+fn a_retry_of_nothing_names_both_ways() {
+    let output = on(Path::new("/nowhere.sock"), &["parked", "retry"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.contains("--code CODE") && stderr.contains("retry 17"),
+        "{stderr}"
+    );
+}

@@ -419,3 +419,42 @@ async fn a_start_that_verifies_no_page_ends_with_65_whatever_part_meets_the_dama
     }
     assert!(told > 2, "only {told} of 8 met the damage");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_of_a_newer_version_is_not_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = config::Journal::default();
+    let (journal, writer) = Journal::open(dir.path(), &limits).unwrap();
+    journal.inbox().close().await.unwrap();
+    drop(journal);
+    writer.join().unwrap();
+    let database = redb::Database::open(dir.path().join("journal.redb")).unwrap();
+    let write = database.begin_write().unwrap();
+    let meta: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
+    let format: &[u8] = b"2";
+    (write.open_table(meta).unwrap().insert("format", format)).unwrap();
+    write.commit().unwrap();
+    drop(database);
+    let (finding, ends_with_65) = stockrelay::view::check::journal(dir.path()).unwrap();
+    let told = finding.to_string();
+    assert!(ends_with_65, "{told}");
+    assert!(!told.contains("damaged") && !told.contains("mv "), "{told}");
+    assert!(told.contains("run the version that wrote it"), "{told}");
+    let error = Journal::open(dir.path(), &limits).unwrap_err().to_string();
+    assert!(error.contains(&finding.what), "{error}");
+    assert!(error.contains(&finding.remedy), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_waits_for_a_check_that_reads_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    let lock = fs::File::create(dir.path().join("lock")).unwrap();
+    lock.lock_shared().unwrap();
+    let (path, limits) = (dir.path().to_owned(), config::Journal::default());
+    let opening = tokio::task::spawn_blocking(move || Journal::open(&path, &limits).map(drop));
+    // Long enough for the first attempt, which finds the lock.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(!opening.is_finished(), "it did not wait");
+    lock.unlock().unwrap();
+    opening.await.unwrap().unwrap();
+}

@@ -188,6 +188,45 @@ async fn a_new_file_in_config_d_with_which_the_gateway_cannot_start_does_not_sto
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fault_in_a_list_of_devices_or_scanners_does_not_stop_a_gateway_that_has_run() {
+    let entry = "[devices.pda-07]\nenabled = false\n";
+    for (key, file, right, wrong, alarm) in [
+        (
+            "mqtt.listen.devices",
+            "devices.toml",
+            entry,
+            [entry, entry].concat(),
+            "devices-file",
+        ),
+        (
+            "scanners",
+            "scanners.toml",
+            "",
+            "[[".into(),
+            "scanners-file",
+        ),
+    ] {
+        let site = Site::new();
+        site.write("config.d/10.toml", &format!("{key} = \"{file}\"\n"));
+        site.write(file, right);
+        let (status, _) = site.run().await;
+        assert!(status["alarms"][alarm].is_null(), "{status}");
+        site.write(file, &wrong);
+        let (status, log) = site.run().await;
+        let told = status["alarms"][alarm].as_str();
+        let told = told.unwrap_or_else(|| panic!("no alarm {alarm}: {status}"));
+        assert!(told.contains(file) && log.contains(file), "{told} {log}");
+        if file == "devices.toml" {
+            let twice = "pda-07 is there twice, in lines 1 and 3";
+            assert!(told.contains(twice), "{told}");
+        }
+        fs::remove_file(site.path(file)).unwrap();
+        let (status, _) = site.run().await;
+        assert!(!status["alarms"][alarm].is_null(), "{status}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_ask_the_daemon_that_runs_with_the_last_configuration() {
     let site = Site::new();
     site.run().await;
@@ -201,20 +240,23 @@ async fn the_commands_ask_the_daemon_that_runs_with_the_last_configuration() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_has_run_before_is_tried_again_and_what_never_ran_waits_for_a_person() {
     let site = Site::new();
-    site.write("config.d/10-new.toml", UNUSABLE[0].0);
+    site.write(
+        "config.d/10-new.toml",
+        "[mqtt.broker]\nurl = \"mqtt://127.0.0.1:9\"\nusername = \"u\"\npassword_file = \"gone.txt\"\n",
+    );
     let ended = site.ends();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(64), "{said}");
-    assert!(said.contains("gone.toml"), "{said}");
+    assert!(said.contains("gone.txt"), "{said}");
 
-    site.write("gone.toml", "");
+    site.write("gone.txt", "secret");
     site.run().await;
-    // As while the file system with the list is not mounted.
-    fs::remove_file(site.path("gone.toml")).unwrap();
+    // As while the file system with the password is not mounted.
+    fs::remove_file(site.path("gone.txt")).unwrap();
     let ended = site.ends();
     let said = String::from_utf8(ended.stderr).unwrap();
     assert_eq!(ended.status.code(), Some(1), "{said}");
-    assert!(said.contains("gone.toml"), "{said}");
+    assert!(said.contains("gone.txt"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Device, DevicesError, Stamp, read, stamp};
+use super::{Device, DevicesError, Stamp, find_last, read_and_keep, stamp};
 use crate::board::Board;
 use crate::clock;
 use crate::decode::profiles::Rule;
 use crate::event::Name;
-use crate::source::Intake;
+use crate::source::{Intake, LastLists};
 
 /// How often the file is looked at, at the most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -23,6 +23,7 @@ pub struct DeviceList {
     file: Option<PathBuf>,
     read: Mutex<Read>,
     board: Board,
+    last_lists: LastLists,
 }
 
 #[derive(Debug)]
@@ -36,12 +37,32 @@ struct Read {
 #[derive(Debug, Default)]
 pub struct Told(Option<Devices>);
 
+/// Raises the alarm of a list that has a fault.
+fn raise(board: &Board, error: &DevicesError) {
+    tracing::error!(%error, "the old list of devices stays in force");
+    let sentence = format!("{error}: the old list of devices stays in force");
+    board.alarm("devices-file", Some(sentence));
+}
+
 impl DeviceList {
-    pub fn open(file: Option<PathBuf>, board: Board) -> Result<Self, DevicesError> {
+    /// Reads the list. While it has a fault, the list that was in order last is in force, with an
+    /// alarm; the error is for where there is none.
+    pub fn open(
+        file: Option<PathBuf>,
+        last_lists: LastLists,
+        board: Board,
+    ) -> Result<Self, DevicesError> {
         let stamp = file.as_deref().and_then(stamp);
         let devices = match &file {
-            Some(file) => read(file)?,
             None => BTreeMap::new(),
+            Some(file) => match read_and_keep(file, &last_lists) {
+                Ok(devices) => devices,
+                Err(error) => {
+                    let last = find_last(file, &last_lists).ok_or_else(|| error.clone())?;
+                    raise(&board, &error);
+                    last
+                }
+            },
         };
         let read = Read {
             devices: Arc::new(devices),
@@ -52,6 +73,7 @@ impl DeviceList {
             file,
             read: Mutex::new(read),
             board,
+            last_lists,
         })
     }
 
@@ -66,17 +88,13 @@ impl DeviceList {
             let stamp = stamp(file);
             if stamp != known.stamp {
                 known.stamp = stamp;
-                match read(file) {
+                match read_and_keep(file, &self.last_lists) {
                     Ok(devices) => {
                         tracing::info!(devices = devices.len(), "read the list of devices again");
                         known.devices = Arc::new(devices);
                         self.board.alarm("devices-file", None);
                     }
-                    Err(error) => {
-                        tracing::error!(%error, "the old list of devices stays in force");
-                        let sentence = format!("{error}: the old list of devices stays in force");
-                        self.board.alarm("devices-file", Some(sentence));
-                    }
+                    Err(error) => raise(&self.board, &error),
                 }
             }
         }

@@ -178,7 +178,7 @@ impl Batch {
     pub fn reject(
         &mut self,
         delivery: Delivery,
-        device: &Name,
+        device: &Device,
         topic: &[u8],
         payload: &Bytes,
         received: Timestamp,
@@ -188,15 +188,17 @@ impl Batch {
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
         let kept = &payload[..payload.len().min(FOREIGN_BYTES_MAX)];
         // Of another site, which is a wrong name: the device may send it again under the right one.
-        let is_own = topic.ends_with(&format!("/{device}/event"));
+        let is_own = topic.ends_with(&format!("/{}/event", device.name));
         self.rejections.push(Rejection {
-            device: device.clone(),
+            device: device.name.clone(),
             source: SourceKind::Listen,
             received,
             id: is_own.then(|| decode::id_of(kept)).flatten(),
             code: "not-your-topic",
             message: format!(
-                "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below stockrelay/v1/SITE/{device}/"
+                "{topic:?} is not a topic that {} may publish to: use scan, event, state or config/reported below {}",
+                device.name,
+                device.topics.topic("")
             ),
             payload: kept.to_vec(),
         });

@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             None => {
                 let Publish { topic, payload, .. } = &publish;
                 self.foreign(topic);
-                batch.reject(delivery, &device.name, topic, payload, received);
+                batch.reject(delivery, &device, topic, payload, received);
             }
         }
         self.waiting_bytes += batch.bytes - before.0;

@@ -22,7 +22,10 @@ use toml::{Table, Value};
 use crate::decode::profile::{Connection, Fault, Profile, Usb};
 use crate::decode::profiles;
 use crate::event::{Name, TEXT_BYTES_MAX};
+use crate::source::LastLists;
 
+/// The name of its copy.
+const KIND: &str = "scanners";
 /// The largest `scanners.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Each takes a task, and a gateway has so many ports at the most.
@@ -31,8 +34,12 @@ const KEYS: &str = "profile, port, usb, operator, flow";
 
 #[derive(Debug, Error)]
 pub enum ScannersError {
-    #[error("cannot read {}: {reason}; make it readable to the gateway's user", file.display())]
-    Unreadable { file: PathBuf, reason: String },
+    #[error("scanners: the list of scanners {}: {reason}; {remedy}", file.display())]
+    Unreadable {
+        file: PathBuf,
+        reason: String,
+        remedy: &'static str,
+    },
     /// Every fault at once, a line each.
     #[error("{}: {}", file.display(), shown(faults))]
     Invalid { file: PathBuf, faults: Vec<Fault> },
@@ -56,15 +63,59 @@ pub enum Place {
 }
 
 pub fn read(file: &Path) -> Result<Vec<Scanner>, ScannersError> {
+    understand(&read_text(file)?, file)
+}
+
+/// Reads the list and keeps it for a start at which it has a fault. While it has one: the list that
+/// was in order last, with the fault.
+pub(super) fn read_or_last(
+    file: &Path,
+    last_lists: &LastLists,
+) -> Result<(Vec<Scanner>, Option<ScannersError>), ScannersError> {
+    let read = read_text(file).and_then(|text| Ok((understand(&text, file)?, text)));
+    match read {
+        Ok((scanners, text)) => {
+            last_lists.keep(KIND, file, &text);
+            Ok((scanners, None))
+        }
+        Err(error) => match find_last(file, last_lists) {
+            Some(scanners) => Ok((scanners, Some(error))),
+            None => Err(error),
+        },
+    }
+}
+
+/// Whether the list was in order at an earlier start: then the daemon starts while it has a fault.
+#[must_use]
+pub fn has_last(file: &Path, last_lists: &LastLists) -> bool {
+    find_last(file, last_lists).is_some()
+}
+
+fn find_last(file: &Path, last_lists: &LastLists) -> Option<Vec<Scanner>> {
+    understand(&last_lists.find(KIND, file)?, file).ok()
+}
+
+fn read_text(file: &Path) -> Result<String, ScannersError> {
     let mut text = String::new();
     File::open(file)
         .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
         .map_err(|error| ScannersError::Unreadable {
             file: file.to_owned(),
             reason: error.to_string(),
+            remedy: match error.kind() {
+                std::io::ErrorKind::NotFound => "write it, or correct the key scanners",
+                std::io::ErrorKind::PermissionDenied => {
+                    "make it readable to the gateway's user: chgrp stockrelay, chmod 640"
+                }
+                _ => "see that it is a text file in UTF-8 and that the disk is well",
+            },
         })?;
+    Ok(text)
+}
+
+fn understand(text: &str, file: &Path) -> Result<Vec<Scanner>, ScannersError> {
     let directory = file.parent().unwrap_or(Path::new(""));
-    parse(&text, directory).map_err(|faults| ScannersError::Invalid {
+    parse(text, directory).map_err(|faults| ScannersError::Invalid {
         file: file.to_owned(),
         faults,
     })

@@ -6,7 +6,7 @@ use super::odoo::ANSWER_S_MAX;
 use super::{Credentials, Finding, Level};
 use crate::choice::{self, Otherwise};
 use crate::clock;
-use crate::config::Loaded;
+use crate::config::{Loaded, last};
 use crate::opens;
 
 /// What `check` has found.
@@ -41,6 +41,7 @@ pub async fn gateway(
     let mut findings = vec![Finding::ok(format!("configuration {}", files.join(", ")))];
     let warnings = loaded.warnings.iter();
     findings.extend(warnings.map(|warning| Finding::warn(warning, "")));
+    findings.extend(last::site_change(loaded).map(|what| Finding::warn(what, "")));
     let opened = opens::open_all(config, running);
     let faults = opens::preventing(&opened);
     let reads_broker = opened
@@ -48,7 +49,7 @@ pub async fn gateway(
         .all(|opened| opened.key != "mqtt.broker" || opened.fault.is_none());
     findings.extend(super::machine(config, opened, credentials, clock::now()));
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
-    findings.extend(of_run.as_ref().map(super::otherwise));
+    findings.extend(of_run.iter().flat_map(super::otherwise));
     if let (Some(broker), true) = (&config.broker, reads_broker) {
         say(&format!("asking the MQTT broker at {}", broker.url));
         findings.push(super::broker(broker, &config.site).await);

@@ -6,8 +6,9 @@ use super::Finding;
 use crate::journal::{self, Verified};
 use crate::view::table::size;
 
-/// The finding, and whether the journal is damaged; `None` before there is a journal. Takes as long
-/// as the disk takes to read it.
+/// The finding, and whether `run` ends with 65: the journal is damaged, or of a format that this
+/// version does not know. `None` before there is a journal. Takes as long as the disk takes to read
+/// it.
 #[must_use]
 pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
     let file = data_dir.join("journal.redb");
@@ -23,6 +24,10 @@ pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
         )),
         Ok(Verified::Damaged(damage)) => {
             return Some((Finding::fail(damage.what(), damage.remedy()), true));
+        }
+        Ok(Verified::UnknownFormat(found)) => {
+            let what = journal::unknown_format(&file, &found);
+            return Some((Finding::fail(what, journal::FORMAT_REMEDY), true));
         }
         Err(error) => Finding::fail(
             format!("journal {shown} cannot be read: {error}"),

@@ -43,6 +43,11 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
                 detail.document.number
             )?;
         }
+        ParkedCommand::Retry { code: None, .. } => {
+            return Err(CommandError::Usage(
+                "parked retry: name a document, as `stockrelay parked retry 17`, or all of one reason: `stockrelay parked retry --code CODE`".to_owned(),
+            ));
+        }
         ParkedCommand::Retry {
             code, with, reason, ..
         } => {

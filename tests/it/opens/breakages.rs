@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tokio_serial::SerialStream;
 
@@ -113,6 +113,7 @@ const HAND: &str = "[scanners.hand]\nprofile = \"generic-hid\"\nport = \"keys\"\
 
 pub fn all() -> Vec<Breakage> {
     let mut all = of_the_gateway();
+    all.extend(of_odoo());
     all.extend(of_listen());
     all.extend(of_the_broker());
     all.extend(of_scanners());
@@ -144,6 +145,34 @@ fn of_the_gateway() -> Vec<Breakage> {
             Ends64,
             write("control.sock", ""),
         ),
+        of(
+            "control.socket",
+            "a path of data_dir",
+            Ends64,
+            configure("\"control.sock\"", "\"data\""),
+        ),
+        of(
+            "data_dir",
+            "is a link to",
+            Ends1,
+            change(|place| {
+                fs::create_dir(place.path("data")).unwrap();
+                symlink("/nowhere/journal.redb", place.path("data/journal.redb")).unwrap();
+            }),
+        ),
+        by_user(of(
+            "data_dir",
+            "does not exist",
+            Ends1,
+            both(
+                configure("data_dir = \"data\"", "data_dir = \"shut/data\""),
+                change(|place| {
+                    fs::create_dir(place.path("shut")).unwrap();
+                    fs::set_permissions(place.path("shut"), PermissionsExt::from_mode(0o500))
+                        .unwrap();
+                }),
+            ),
+        )),
         by_user(of(
             "control.socket",
             "cannot create a file",
@@ -161,8 +190,8 @@ fn of_the_gateway() -> Vec<Breakage> {
         ),
         of(
             "control.metrics",
-            "cannot listen",
-            Ends1,
+            "the port of mqtt.listen.address",
+            Ends64,
             change(|place| {
                 let config = place.config();
                 let metrics = format!("metrics = \"{}\"", config.control.metrics.unwrap());
@@ -174,6 +203,11 @@ fn of_the_gateway() -> Vec<Breakage> {
                 fs::write(place.path("config.toml"), text.replace(&metrics, &same)).unwrap();
             }),
         ),
+    ]
+}
+
+fn of_odoo() -> Vec<Breakage> {
+    vec![
         of("odoo.ca", "ca.pem", Holds, remove("ca.pem")),
         of("odoo.ca", "ca.pem", Holds, write("ca.pem", "no PEM")),
         of("odoo.api_key_file", "odoo.key", Holds, remove("odoo.key")),

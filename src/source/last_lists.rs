@@ -1,0 +1,66 @@
+//! The lists of devices and scanners as they were last in order: a fault in a list must not stop a
+//! gateway that starts again.
+//!
+//! Comes in: the text of each list that was read without a fault. Goes out: the same text, while the
+//! list has a fault. The copies are in `data_dir`, for the daemon's user alone.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// Where the copies are; by default nothing is kept.
+#[derive(Debug, Clone, Default)]
+pub struct LastLists(Option<PathBuf>);
+
+impl LastLists {
+    #[must_use]
+    pub fn new(data_dir: &Path) -> Self {
+        Self(Some(data_dir.to_owned()))
+    }
+
+    /// The text of the list at `file` when it was last in order.
+    #[must_use]
+    pub fn find(&self, kind: &str, file: &Path) -> Option<String> {
+        let copy = fs::read_to_string(self.path(kind)?).ok()?;
+        Some(copy.strip_prefix(&head(file))?.to_owned())
+    }
+
+    /// Keeps the text of a list that is in order. That it cannot be kept is no reason to stop.
+    pub fn keep(&self, kind: &str, file: &Path, text: &str) {
+        let Some(path) = self.path(kind) else { return };
+        let copy = head(file) + text;
+        if fs::read_to_string(&path).is_ok_and(|kept| kept == copy) {
+            return;
+        }
+        if let Err(error) = write(&path, &copy) {
+            tracing::warn!(%error, path = %path.display(), "cannot keep the list for the next start");
+        }
+    }
+
+    fn path(&self, kind: &str) -> Option<PathBuf> {
+        let data_dir = self.0.as_ref()?;
+        Some(data_dir.join(format!("last-{kind}.toml")))
+    }
+}
+
+/// The first line of a copy: the copy of another list is not used.
+fn head(file: &Path) -> String {
+    let shown = file.display();
+    format!(
+        "# {shown} as it was last in order. stockrelay writes this copy: change the list itself.\n"
+    )
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::options()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
