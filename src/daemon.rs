@@ -156,7 +156,7 @@ impl Daemon {
         );
         run(&mut parts, "tasks", tasks);
         let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
-        let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways)?;
+        let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways, board.clone())?;
         run(&mut parts, "flow", flows.run(cancel.clone()));
         let forwarder = Forwarder {
             config: config.odoo.clone(),

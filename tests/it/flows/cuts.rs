@@ -20,6 +20,7 @@ use stockrelay::forward::odoo::{Kind, Order, OrderLine, Row};
 use stockrelay::journal::{Accepted, Journal, WriterHandle};
 use stockrelay::source::profiles::{Profiles, Rule};
 use stockrelay::source::{Outbound, Outlets};
+use stockrelay::view::board::Board;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -141,7 +142,7 @@ impl Run {
             ..Outlets::default()
         };
         let ways = (floor.profiles.clone(), capture, outlets);
-        let driver = Driver::new(journal.clone(), copies.subscribe(), ways).unwrap();
+        let driver = Driver::new(journal.clone(), copies.subscribe(), ways, Board::new()).unwrap();
         let cancel = CancellationToken::new();
         let driver = tokio::spawn(driver.run(cancel.clone()));
         Self {
