@@ -72,6 +72,8 @@ pub struct Driver {
     told: u64,
     /// So many scans wait for the copy.
     waiting: u64,
+    /// So many scans were answered as wrong since the start.
+    wrong: u64,
     board: Board,
     states: HashMap<Name, State>,
     rules: Option<Rules>,
@@ -135,6 +137,7 @@ impl Driver {
             kept: cursor.unwrap_or(u64::MAX),
             told: 0,
             waiting: 0,
+            wrong: 0,
             board,
             states: states.collect(),
             answers: Answers::new(outlets, profiles.clone()),
@@ -229,7 +232,8 @@ impl Driver {
         }
         let begun = begun.into_iter();
         let begun = begun.map(|(name, devices)| (name.to_owned(), devices));
-        self.board.flows(begun.collect(), self.waiting);
+        self.board
+            .flows(begun.collect(), (self.waiting, self.wrong));
     }
 
     /// Answers whether it waits.
@@ -265,6 +269,7 @@ impl Driver {
             self.commit((page.events, page.dropped), &page.states)
                 .await?;
         }
+        self.wrong += page.said.iter().filter(|(_, ok, _)| !ok).count() as u64;
         for (scan, ok, text) in &page.said {
             self.answers.give(scan, (*ok, text)).await;
         }

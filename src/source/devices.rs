@@ -108,7 +108,7 @@ pub fn check(file: &Path) -> Result<(), DevicesError> {
 }
 
 /// Reads the list; every hash in it is one that can be verified here.
-pub(super) fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     let unreadable = |reason: String| DevicesError::Unreadable {
         file: file.to_owned(),
         reason,

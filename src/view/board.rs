@@ -39,6 +39,9 @@ pub struct Live {
     /// Scans that wait for the copy of Odoo's data, because a flow makes movements of them.
     #[serde(default)]
     pub waiting_scans: u64,
+    /// Scans that flows have answered as wrong since the daemon started: they changed nothing.
+    #[serde(default)]
+    pub wrong_scans: u64,
     /// Raw scans of devices without a flow that the journal counts as open still.
     #[serde(default)]
     pub open_unused: u64,
@@ -200,10 +203,12 @@ impl Board {
         self.live().open_documents = count;
     }
 
-    /// How many devices have begun what in a flow, and how many scans wait for the copy of Odoo's data.
-    pub fn flows(&self, begun: BTreeMap<String, u64>, waiting_scans: u64) {
+    /// How many devices have begun what in a flow, how many scans wait for the copy of Odoo's data, and
+    /// how many were answered as wrong.
+    pub fn flows(&self, begun: BTreeMap<String, u64>, (waiting, wrong): (u64, u64)) {
         let mut live = self.live();
-        (live.begun, live.waiting_scans) = (begun, waiting_scans);
+        live.begun = begun;
+        (live.waiting_scans, live.wrong_scans) = (waiting, wrong);
     }
 
     pub fn open_unused(&self, count: u64) {

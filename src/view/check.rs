@@ -21,13 +21,13 @@ use jiff::tz::TimeZone;
 
 use super::board::Link;
 use super::client::{Client, ClientError};
-use super::snapshot::{Source, Status};
+use super::snapshot::{SOURCE_DOWN, Source, Status};
 use super::table::{plain, size, span};
 use crate::choice::Otherwise;
 use crate::config::{self, Config};
 use crate::event::Name;
 use crate::opens::{Effect, Opened};
-use crate::source::broker;
+use crate::source::{broker, devices, front_door};
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;
@@ -228,6 +228,12 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
             "set mqtt.listen.tls_cert and tls_key, unless the network is yours alone",
         ));
     }
+    // A file that cannot be read is in the list of [`opens`].
+    let listed = listen.devices.as_deref().map(devices::read).transpose();
+    let nobody = listed.map(|listed| front_door::nobody(listen, &listed.unwrap_or_default()));
+    if let Ok(Some(nobody)) = nobody {
+        findings.push(Finding::warn(nobody, effect(Effect::Without)));
+    }
     findings
 }
 
@@ -285,7 +291,7 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let alarms = status
         .alarms
         .into_iter()
-        .filter(|(code, _)| code != "anonymous");
+        .filter(|(code, _)| code != "anonymous" && code != SOURCE_DOWN);
     for (code, sentence) in alarms {
         findings.push(Finding::warn(sentence, format!("alarm {code}")));
     }

@@ -63,6 +63,9 @@ pub struct EventCounts {
     /// Those of them that `open` still counts.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub open_unused: u64,
+    /// Scans that flows have answered as wrong since the daemon started: they changed nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wrong_scans: u64,
     /// Scans that wait for the first copy of Odoo's data, because a flow makes movements of them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub waiting_scans: u64,
@@ -179,7 +182,7 @@ impl Status {
         // The board may be a moment behind the journal.
         events.open_unused = live.open_unused.min(events.open);
         events.unused_scans += events.open_unused;
-        events.waiting_scans = live.waiting_scans;
+        (events.waiting_scans, events.wrong_scans) = (live.waiting_scans, live.wrong_scans);
         let mut alarms = live.alarms;
         if let Some(alarm) = down_alarm(&down) {
             alarms.insert(SOURCE_DOWN.to_owned(), alarm);
@@ -276,6 +279,7 @@ impl EventCounts {
             unused_scans: totals.unused_scans,
             open_unused: 0,
             waiting_scans: 0,
+            wrong_scans: 0,
             left_out: totals.left_out,
             discarded: totals.discarded.events,
             open: totals.open_events(),
