@@ -6,6 +6,7 @@ mod crossed;
 mod dates;
 mod labels;
 mod repeats;
+mod unfinished;
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
@@ -16,7 +17,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::{FlowRules, Symbology};
-use crate::event::Action;
+use crate::event::{Action, Event};
 
 /// A floor where the first letters say what a code is.
 struct Floor;
@@ -143,6 +144,8 @@ struct Device {
     data_identifiers: bool,
     site_pattern: Option<LotPattern>,
     events: Vec<Made>,
+    /// What the last scan found dropped.
+    dropped: Option<Unfinished>,
 }
 
 impl Device {
@@ -175,6 +178,7 @@ impl Device {
             data_identifiers: false,
             site_pattern: None,
             events: Vec::new(),
+            dropped: None,
         }
     }
 
@@ -225,6 +229,7 @@ impl Device {
         let (state, output) = engine.read(&self.state, &input);
         self.state = state;
         self.events.extend(output.events);
+        self.dropped = output.dropped;
         output.say
     }
 

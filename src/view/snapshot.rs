@@ -459,6 +459,50 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_online_through_a_source_that_is_down_and_an_alarm_says_what_to_do() {
+        let mut live = Live::default();
+        for (source, state) in [("mqtt.broker", "down"), ("mqtt.listen", "up")] {
+            let view = live.sources.entry(source.to_owned()).or_default();
+            state.clone_into(&mut view.state);
+            view.detail = (state == "down").then(|| "connection refused.".to_owned());
+            let device = DeviceView {
+                online: true,
+                source: source.to_owned(),
+                ..DeviceView::default()
+            };
+            let name = Name::new(&format!("pda-{source}")).unwrap();
+            live.devices.insert(name, device);
+        }
+        let status = build(&Totals::default(), live);
+        assert_eq!((status.devices.known, status.devices.online), (2, 1));
+        assert_eq!(status.devices.listed[0].name.as_str(), "pda-mqtt.listen");
+        assert_eq!(
+            status.alarms[SOURCE_DOWN],
+            "Nothing comes in by mqtt.broker: connection refused. Start the broker, or correct [mqtt.broker]; the gateway tries again by itself."
+        );
+        assert_eq!(status.sources_down().collect::<Vec<_>>(), ["mqtt.broker"]);
+    }
+
+    #[test]
+    fn scans_without_a_flow_are_known_before_the_journal_has_skipped_them() {
+        let totals = Totals {
+            stored: 5,
+            no_document: 2,
+            unused_scans: 2,
+            ..Totals::default()
+        };
+        let live = Live {
+            open_unused: 3,
+            ..Live::default()
+        };
+        let events = build(&totals, live).events;
+        assert_eq!(
+            (events.open, events.unused_scans, events.undecided()),
+            (3, 5, 0)
+        );
+    }
+
+    #[test]
     fn an_age_is_never_negative() {
         assert!(age_s(at("2026-11-23T08:00:05Z"), at("2026-11-23T08:00:00Z")).abs() < f64::EPSILON);
         let age = age_s(at("2026-11-23T08:00:00Z"), at("2026-11-23T08:00:03.2Z"));
