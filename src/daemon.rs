@@ -15,26 +15,27 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
 use crate::capture::{self, Capture};
+use crate::catalog::Catalog;
+use crate::channel::Outlets;
 use crate::choice::Unusable;
 use crate::config::Config;
 use crate::config::last::FILE as LAST_CONFIG;
+use crate::decode::profiles::Profiles;
 use crate::flow;
-use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{
     Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle,
 };
 use crate::opens;
+use crate::source::Intake;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
-use crate::source::profiles::Profiles;
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
-use crate::source::{Intake, Outlets};
 use crate::tls;
-use crate::view::board::Board;
 use crate::view::control::{Control, ControlError};
 
 /// How long the parts may take to end, before they are cut off. Together with the journal's last commit
@@ -336,9 +337,9 @@ fn is_journal_lost(data_dir: &Path) -> bool {
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.
-async fn last_copy(config: &Config) -> Result<Option<Copy>, StartError> {
+async fn last_copy(config: &Config) -> Result<Option<Catalog>, StartError> {
     let (data_dir, odoo) = (config.data_dir.clone(), config.odoo.clone());
-    let open = move || Copy::open_last(&data_dir, &odoo.url, &odoo.database);
+    let open = move || Catalog::open_last(&data_dir, &odoo.url, &odoo.database);
     let opened = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| StartError::Broke(error.to_string()))?;

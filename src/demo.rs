@@ -27,13 +27,13 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::board::Board;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
 use crate::event::Name;
 use crate::journal::Totals;
 use crate::source::devices::hash_password;
-use crate::view::board::Board;
 use crate::view::table::counted;
 use crate::view::tui;
 use beepers::Line;

@@ -250,7 +250,7 @@ mod tests {
         (summary.totals.stored, summary.totals.parked) = (9, of(0));
         assert_eq!(summary.faults().len(), 2, "{:?}", summary.faults());
         summary.end = End::Stalled;
-        summary.totals.waiting = of(1);
+        (summary.totals.stored, summary.totals.waiting) = (10, of(1));
         let text = "1 event waits in the gateway, and it posted nothing for a minute although the link was up";
         assert!(summary.faults().contains(&text.to_owned()));
     }

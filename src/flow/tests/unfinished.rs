@@ -1,10 +1,10 @@
 //! What a pause drops is a rejected reading for each piece of it.
 
 use super::*;
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading};
 use crate::decode::{self, REJECTED_BYTES_MAX};
 use crate::event::{Name, Rejection, SourceKind, needs_person};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Reading};
 
 impl Device {
     /// What is dropped of what it has begun, by time alone.

@@ -16,12 +16,12 @@ use super::decide::{Decision, Taken, bytes};
 use super::problem::Problem;
 use super::query::Id;
 use super::{Gateway, reading};
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading};
 use crate::clock;
 use crate::decode::REJECTED_BYTES_MAX;
 use crate::event::{Event, SourceKind};
 use crate::journal::{Accepted, AuditRecord, Rejected, Settlement};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Reading};
 use crate::view::http::Peer;
 use crate::view::records::{Dismissed, RejectedView, Resent};
 

@@ -1,6 +1,6 @@
 //! A code that was rejected and that a person sends again goes on in the flow of its device.
 
-use stockrelay::view::board::Link;
+use stockrelay::board::Link;
 use stockrelay::view::client::Client;
 use stockrelay::view::headline::{self, Mood};
 use stockrelay::view::snapshot::Status;
