@@ -1,5 +1,6 @@
-//! What a person has decided in a demonstration: documents that were edited before they were posted.
-//! Odoo has what the person wrote, and not what the devices' lists say.
+//! What a person has decided in a demonstration: documents that were edited before they were posted,
+//! and rejected readings that were sent again. Odoo has what the person wrote, and not what the
+//! devices' lists say.
 
 use rust_decimal::Decimal;
 
@@ -8,8 +9,8 @@ use crate::document::{Document, State};
 use crate::event::Action;
 use crate::journal::{Journal, JournalError};
 
-/// Documents that are read from the journal at a time.
-const DOCUMENTS_READ: usize = 256;
+/// Documents, or rejected readings, that are read from the journal at a time.
+const READ_AT_ONCE: usize = 256;
 
 /// What was edited and is in Odoo.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -19,13 +20,96 @@ pub struct Decided {
     /// What these documents moved, and what the devices had said of it.
     pub moved: Moves,
     pub said: Moves,
+    pub resent: Resent,
+}
+
+/// Events that a person has made of rejected readings: no device has them in its list.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Resent {
+    pub events: u64,
+    pub posted: u64,
+    pub parked: u64,
+    pub no_document: u64,
+    pub moves: Moves,
+}
+
+impl Resent {
+    fn read(journal: &Journal) -> Result<Self, JournalError> {
+        let (mut resent, mut after) = (Self::default(), 0);
+        loop {
+            let page = journal.rejected(after, READ_AT_ONCE)?;
+            let Some(last) = page.last() else {
+                return Ok(resent);
+            };
+            after = last.number;
+            let notes = page.iter().filter_map(|reading| reading.settled.as_ref());
+            for record in notes.filter(|record| !record.by.starts_with("device:")) {
+                for seq in seqs(&record.note) {
+                    resent.add(journal, seq)?;
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, journal: &Journal, seq: u64) -> Result<(), JournalError> {
+        let Some(recorded) = journal.event(seq)? else {
+            return Ok(());
+        };
+        self.events += 1;
+        if let Some((way, quantity)) = way(recorded.event.action) {
+            *self.moves.entry(way).or_default() += quantity;
+        }
+        match journal.document_of(seq)? {
+            Some(Some(number)) => {
+                let entry = journal.document(number)?;
+                match entry.map(|entry| entry.progress.state) {
+                    Some(State::Posted) => self.posted += 1,
+                    Some(State::Parked) => self.parked += 1,
+                    _ => {}
+                }
+            }
+            Some(None) => self.no_document += 1,
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// The numbers of the events that a note names last: `sent again, corrected: events 4, 5`.
+fn seqs(note: &str) -> Vec<u64> {
+    let named = note.rsplit_once(": event");
+    let named = named.map(|(_, seqs)| seqs.trim_start_matches('s').split(','));
+    named
+        .into_iter()
+        .flatten()
+        .filter_map(|seq| seq.trim().parse().ok())
+        .collect()
+}
+
+/// How much of what a transfer moves, and which way.
+fn way(action: Action) -> Option<(Way, Decimal)> {
+    match action {
+        Action::Transfer {
+            product,
+            quantity,
+            from,
+            to,
+            ..
+        } => Some((Way { product, from, to }, quantity)),
+        _ => None,
+    }
 }
 
 impl Decided {
     pub fn read(journal: &Journal) -> Result<Self, JournalError> {
-        let (mut decided, mut after) = (Self::default(), 0);
+        let resent = Resent::read(journal)?;
+        let mut decided = Self {
+            resent,
+            ..Self::default()
+        };
+        let mut after = 0;
         loop {
-            let page = journal.documents(Some(State::Posted), after, DOCUMENTS_READ)?;
+            let page = journal.documents(Some(State::Posted), after, READ_AT_ONCE)?;
             let Some(last) = page.last() else {
                 return Ok(decided);
             };
@@ -47,15 +131,8 @@ impl Decided {
         }
         for seq in &document.events {
             let event = journal.event(*seq)?.map(|recorded| recorded.event.action);
-            if let Some(Action::Transfer {
-                product,
-                quantity,
-                from,
-                to,
-                ..
-            }) = event
-            {
-                *self.said.entry(Way { product, from, to }).or_default() += quantity;
+            if let Some((way, quantity)) = event.and_then(way) {
+                *self.said.entry(way).or_default() += quantity;
             }
         }
         Ok(())
@@ -65,6 +142,9 @@ impl Decided {
     #[must_use]
     pub fn applied_to(&self, list: &Moves) -> Moves {
         let mut list = list.clone();
+        for (way, quantity) in &self.resent.moves {
+            *list.entry(way.clone()).or_default() += *quantity;
+        }
         for (way, quantity) in &self.said {
             // What Odoo cannot know is in no list.
             if let Some(listed) = list.get_mut(way) {
@@ -75,5 +155,17 @@ impl Decided {
             *list.entry(way.clone()).or_default() += *quantity;
         }
         list
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_the_events_that_were_sent_again() {
+        assert_eq!(seqs("sent again as it was: event 12"), [12]);
+        assert_eq!(seqs("sent again, corrected: events 4, 5"), [4, 5]);
+        assert_eq!(seqs("dismissed: a test"), Vec::<u64>::new());
     }
 }

@@ -72,21 +72,23 @@ impl Summary {
                 ));
             }
         };
-        equal("events stored", deeds.events, totals.stored);
+        let resent = &self.decided.resent;
+        equal("events stored", deeds.events + resent.events, totals.stored);
         equal("readings rejected", deeds.malformed, totals.rejected);
-        let moved = deeds.events - deeds.scans - deeds.unknown + self.decided.events;
+        let moved =
+            deeds.events - deeds.scans - deeds.unknown + self.decided.events + resent.posted;
         // A person has discarded or edited the others.
         let settled_by_person = totals.discarded.events + self.decided.events;
         let unknown = deeds.unknown.saturating_sub(settled_by_person);
         let ends = [
             (
                 "events that need no document",
-                deeds.scans,
+                deeds.scans + resent.no_document,
                 totals.no_document,
             ),
             (
                 "events parked for an unknown product",
-                unknown,
+                unknown + resent.parked,
                 totals.parked.events,
             ),
             ("events posted", moved, totals.posted.events),
@@ -235,6 +237,7 @@ mod tests {
             events: 1,
             moved: [(way("known"), 3.into())].into(),
             said: [(way("unknown"), 3.into())].into(),
+            ..Decided::default()
         };
         let list = decided.applied_to(&deeds.moves);
         assert_eq!(list, [(way("known"), 10.into())].into());
