@@ -4,10 +4,9 @@
 //! to the journal first and then as receipts to the devices. What is said to Odoo, and when, is
 //! decided by [`machine`]; this driver does what it is told, and tells it what came of that:
 //!
-//! - [`crate::odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where
-//!   nothing is in both.
-//! - [`crate::catalog`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data;
-//!   `begun`: what became of a document when they mean nothing any more.
+//! - `lanes`: two calls to Odoo at once, where nothing is in both.
+//! - `resolve`: what barcodes mean, by the [`crate::catalog`]; `begun`: what became of a document
+//!   whose barcodes mean nothing any more.
 //! - `ledger`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of
 //!   it, who waits for a better time, which counts hold where (`crate::book`), when each event was
 //!   done, what a call that was given up may still do, and which postings of people stand for which

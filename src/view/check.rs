@@ -229,10 +229,13 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
         ));
     }
     // A file that cannot be read is in the list of [`opens`].
-    let listed = listen.devices.as_deref().map(devices::read).transpose();
-    let nobody = listed.map(|listed| front_door::nobody(listen, &listed.unwrap_or_default()));
+    let devices = listen.devices.as_deref().map(devices::read).transpose();
+    let nobody = devices.map(|known| front_door::nobody(listen, &known.unwrap_or_default()));
     if let Ok(Some(nobody)) = nobody {
-        findings.push(Finding::warn(nobody, effect(Effect::Without)));
+        findings.push(Finding::warn(
+            nobody,
+            "`stockrelay run` starts, and reads the list again when it has changed",
+        ));
     }
     findings
 }
