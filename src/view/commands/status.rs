@@ -73,6 +73,12 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             status.oldest_waiting_s
         )?;
     }
+    let begun: Vec<_> = (status.begun.iter())
+        .map(|(what, devices)| format!("{} a {}", counted(*devices, "device"), plain(what)))
+        .collect();
+    if !begun.is_empty() {
+        writeln!(out, "begun      {}", begun.join(", "))?;
+    }
     odoo(status, now, out)?;
     let journal = &status.journal;
     let full = if journal.disk_full {
@@ -129,6 +135,13 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
             out,
             "           {} of devices without a flow: give them one, or `stockrelay rejected dismiss --scans`",
             counted(e.unused_scans, "scan")
+        )?;
+    }
+    if e.wrong_scans > 0 {
+        writeln!(
+            out,
+            "           {} answered as wrong in flows since the start: they changed nothing",
+            counted(e.wrong_scans, "scan")
         )?;
     }
     if e.left_out > 0 {
@@ -236,17 +249,21 @@ mod tests {
         status
             .alarms
             .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
+        status.begun.insert("transfer".to_owned(), 1);
+        status.events.wrong_scans = 2;
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         ams1: stockrelay 0.1.0, up 1:02:14
-        Link to Odoo is down for 02:14; 312 scans are safe here.
+        Link to Odoo is down for 02:14; 312 scans are safe here; 1 device has begun a transfer.
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
                    besides 0 duplicates, 0 rejected
+                   2 scans answered as wrong in flows since the start: they changed nothing
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
+        begun      1 device a transfer
         odoo       down, trying again by itself, next try in 12 s, version 18.0, by JSON-RPC, 0 lines a call
                    connection refused·[0m
         journal    0 B of 1.0 GiB

@@ -574,6 +574,10 @@ pub const REJECTED: &[Code] = &[
         "a broker handed out a retained scan or event, and nobody can tell whether it is a copy of one that is stored",
     ),
     Code::plain(
+        "not-finished",
+        "products were scanned in a flow whose end never came within `idle_s` ([flows.md](flows.md)): the payload has their events, and the message what they lack. Send it again with that, or scan anew and dismiss it",
+    ),
+    Code::plain(
         "no-read",
         "by profile: the scanner says that it could not read. No fault",
     ),
