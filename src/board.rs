@@ -37,6 +37,18 @@ pub struct Live {
     pub odoo: OdooView,
     /// Documents that are still taking lines.
     pub open_documents: u64,
+    /// How many devices have begun what in a flow: `transfer`, `pick`, ... to a number.
+    #[serde(default)]
+    pub begun: BTreeMap<String, u64>,
+    /// Scans that wait for the copy of Odoo's data, because a flow makes movements of them.
+    #[serde(default)]
+    pub waiting_scans: u64,
+    /// Scans that flows have answered as wrong since the daemon started: they changed nothing.
+    #[serde(default)]
+    pub wrong_scans: u64,
+    /// Raw scans of devices without a flow that the journal counts as open still.
+    #[serde(default)]
+    pub open_unused: u64,
     /// What a person should know at once: anonymous access, journal full, wrong clock. Code to sentence.
     pub alarms: BTreeMap<String, String>,
 }
@@ -50,6 +62,13 @@ pub struct SourceView {
     /// Why it is down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+impl SourceView {
+    #[must_use]
+    pub fn is_down(&self) -> bool {
+        self.state == "down"
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -186,6 +205,18 @@ impl Board {
 
     pub fn open_documents(&self, count: u64) {
         self.live().open_documents = count;
+    }
+
+    /// How many devices have begun what in a flow, how many scans wait for the copy of Odoo's data, and
+    /// how many were answered as wrong.
+    pub fn flows(&self, begun: BTreeMap<String, u64>, (waiting, wrong): (u64, u64)) {
+        let mut live = self.live();
+        live.begun = begun;
+        (live.waiting_scans, live.wrong_scans) = (waiting, wrong);
+    }
+
+    pub fn open_unused(&self, count: u64) {
+        self.live().open_unused = count;
     }
 
     /// Raises an alarm, or clears it with `None`.

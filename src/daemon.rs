@@ -21,10 +21,13 @@ use crate::catalog::Catalog;
 use crate::channel::Outlets;
 use crate::choice::Unusable;
 use crate::config::Config;
+use crate::config::last::FILE as LAST_CONFIG;
 use crate::decode::profiles::Profiles;
 use crate::flow;
 use crate::forward::{Forwarder, Rules};
-use crate::journal::{Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
+use crate::journal::{
+    Damage, FILE as JOURNAL_FILE, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle,
+};
 use crate::opens;
 use crate::source::Intake;
 use crate::source::LastLists;
@@ -158,7 +161,7 @@ impl Daemon {
         );
         run(&mut parts, "tasks", tasks);
         let ways = (intake.profiles().clone(), capture.clone(), outlets.clone());
-        let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways)?;
+        let flows = flow::Driver::new(journal.clone(), copy.subscribe(), ways, board.clone())?;
         run(&mut parts, "flow", flows.run(cancel.clone()));
         let forwarder = Forwarder {
             config: config.odoo.clone(),
@@ -307,14 +310,33 @@ impl Sources<'_> {
     }
 }
 
-/// Opening reads, and after a crash repairs: not on a thread that serves.
+/// Opening reads, and after a crash repairs: not on a thread that serves. Where the journal is gone, it
+/// notes in the new one that it is new.
 async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartError> {
     let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
-    let opening = tokio::task::spawn_blocking(move || Journal::open(&data_dir, &limits));
+    let opening = tokio::task::spawn_blocking(move || {
+        let is_lost = is_journal_lost(&data_dir);
+        Journal::open(&data_dir, &limits).map(|opened| (opened, is_lost))
+    });
     let opened = opening
         .await
         .map_err(|error| StartError::Broke(error.to_string()))?;
-    Ok(opened?)
+    let (opened, is_lost) = opened?;
+    if is_lost {
+        housekeeping::note_lost_journal(&opened.0).await;
+    }
+    Ok(opened)
+}
+
+/// Whether the journal is missing or empty although the gateway ran before.
+fn is_journal_lost(data_dir: &Path) -> bool {
+    let bytes = std::fs::metadata(data_dir.join(JOURNAL_FILE)).map(|file| file.len());
+    let is_there = match bytes {
+        Ok(bytes) => bytes > 0,
+        // Opening it tells what else is wrong.
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    };
+    !is_there && data_dir.join(LAST_CONFIG).exists()
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.

@@ -8,6 +8,7 @@
 
 mod beepers;
 pub mod books;
+pub mod decided;
 pub mod devices;
 pub mod link;
 pub mod odoo;
@@ -33,9 +34,11 @@ use crate::daemon::{Daemon, StartError};
 use crate::event::Name;
 use crate::journal::Totals;
 use crate::source::devices::hash_password;
+use crate::view::table::counted;
 use crate::view::tui;
 use beepers::Line;
 use books::{Books, BooksError};
+use decided::Decided;
 use devices::{Deeds, Floor};
 use link::{Fault, Link, What};
 use odoo::{Seed, StandIn};
@@ -104,6 +107,8 @@ pub struct RealOdoo {
 pub enum DemoError {
     #[error("cannot use {}: {error}", path.display())]
     File { path: PathBuf, error: io::Error },
+    #[error("{} has the journal of an earlier demonstration, whose made-up devices used the same event ids: name another directory, or remove that one", path.display())]
+    Used { path: PathBuf },
     #[error("cannot listen on the loopback interface: {0}")]
     Listen(io::Error),
     #[error(transparent)]
@@ -147,6 +152,9 @@ impl Place {
         };
         let path = keep.unwrap_or_else(temporary);
         std::fs::create_dir_all(&path).map_err(|error| file(&path, error))?;
+        if path.join("data").join("journal.redb").exists() {
+            return Err(DemoError::Used { path });
+        }
         Ok(Self { path, keep: keeps })
     }
 
@@ -307,6 +315,7 @@ async fn perform(
     // What ends the show early must not keep the devices from handing in their lists.
     let ended = show(options, stage, daemon, started, signals).await;
     floor.stop.store(true, Ordering::Relaxed);
+    say("the demonstration ends: waiting for each device to send what it still holds");
     let mut deeds = Deeds::default();
     while let Some(one) = working.join_next().await {
         deeds.add(&one.map_err(|error| DemoError::Failed(error.to_string()))?);
@@ -321,11 +330,14 @@ async fn perform(
         stage.link.set_up(false);
         tokio::time::sleep(CALL_END).await;
     }
-    let comparison = stage.books.compare(&deeds.moves, &waiting).await?;
+    let decided = Decided::read(daemon.journal()).map_err(|e| DemoError::Failed(e.to_string()))?;
+    let moves = decided.applied_to(&deeds.moves);
+    let comparison = stage.books.compare(&moves, &waiting).await?;
     Ok(Summary {
         end,
         totals: daemon.journal().totals(),
         deeds,
+        decided,
         comparison,
     })
 }
@@ -459,8 +471,14 @@ async fn drain(
         }
         if clock::instant().duration_since(since) > DRAIN_STALL {
             let waiting = now.stored - done;
+            let still = if waiting == 1 {
+                "still waits"
+            } else {
+                "still wait"
+            };
             say(&format!(
-                "{waiting} events still wait, and nothing has got done for a minute"
+                "{} {still}, and nothing has got done for a minute",
+                counted(waiting, "event")
             ));
             return Ok(End::Stalled);
         }

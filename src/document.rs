@@ -348,6 +348,46 @@ pub struct Reason {
     /// One of `docs/reason-codes.md`.
     pub code: String,
     pub message: String,
+    /// What the message says of each line; empty where it is about the whole document. Only the
+    /// receipts of the moment need it, so it is not kept.
+    #[serde(skip)]
+    pub lines: Vec<LineReason>,
+}
+
+/// What is wrong with one line of a document, or with the whole document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineReason {
+    /// The place of the line in the document, from 0; `None`: the whole document.
+    pub line: Option<usize>,
+    pub code: String,
+    pub message: String,
+}
+
+impl Reason {
+    /// The same, found at one line.
+    #[must_use]
+    pub fn at(mut self, line: usize) -> Self {
+        if self.lines.is_empty() {
+            self.lines.push(self.of(Some(line)));
+        }
+        self
+    }
+
+    /// Code and message without the other lines, for this line or for the whole document.
+    #[must_use]
+    pub fn of(&self, line: Option<usize>) -> LineReason {
+        LineReason {
+            line,
+            code: self.code.clone(),
+            message: self.message.clone(),
+        }
+    }
+
+    /// Whether both say the same.
+    #[must_use]
+    pub fn says(&self, other: &Self) -> bool {
+        self.code == other.code && self.message == other.message
+    }
 }
 
 /// The picking that Odoo was seen to hold.

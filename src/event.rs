@@ -336,6 +336,9 @@ pub struct Rejection {
 /// The code of a scan or an event that a broker has retained: the same message may come again.
 pub const RETAINED: &str = "retained";
 
+/// The code of what a device had begun in a flow when its pause was too long.
+pub const NOT_FINISHED: &str = "not-finished";
+
 /// Codes of readings in which nothing was scanned: a scanner that read nothing, or that said
 /// something else than a read.
 const NO_FAULT: [&str; 2] = ["no-read", "not-a-scan"];

@@ -12,6 +12,7 @@
 //!   nobody knows. Pure.
 //! - `lots`: which lot or serial number is awaited, and which new name is taken.
 //! - `say`, `texts.toml`: what the person is told.
+//! - `unfinished`: what a pause drops becomes rejected readings.
 //! - `known`: what a code is by the copy of Odoo's data.
 //! - `driver`: the task that runs it.
 //!
@@ -35,8 +36,10 @@ mod say;
 mod state;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 pub use driver::Driver;
 pub use engine::{Engine, Input, Made, Output, Read};
 pub use say::{Key, Say, Want};
 pub use state::{Coded, State, Tracking};
+pub use unfinished::Unfinished;

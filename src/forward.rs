@@ -56,6 +56,9 @@ use crate::{clock, config};
 
 /// How long a call that is under way at the stop may still take.
 const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long a ping may take. With the time between two pings it is less than the 15 s within which a
+/// link that is back is used.
+const PING_MAX: Duration = Duration::from_secs(8);
 /// The alarm that tells of a held link.
 const ALARM_HELD: &str = "odoo-held";
 /// The alarm that tells of a document that Odoo posted after it was over here. It stays until the
@@ -274,7 +277,7 @@ impl Hands {
             Some(client) => client,
             none => none.insert(Client::new(&self.config)?),
         };
-        client.version().await.map(drop)
+        client.ping(PING_MAX).await
     }
 
     /// Whether this is the Odoo we want: its version, the key, the warehouse; and the copy that belongs to it.
@@ -283,7 +286,7 @@ impl Hands {
             Some(client) => client,
             none => none.insert(Client::new(&self.config)?),
         };
-        let version = client.version().await?;
+        let version = client.version_with_pings(PING_MAX).await?;
         let api = client.api().map(str::to_owned);
         self.board.odoo(|view| {
             view.version = Some(version);

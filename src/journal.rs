@@ -22,8 +22,8 @@ mod writer;
 pub use inbox::{Accepted, AppendError, Inbox, Request, Settled, Settlement};
 
 pub use damage::Damage;
+pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
-pub use open::{OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
 pub use verify::{Verified, verify};
 

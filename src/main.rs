@@ -152,7 +152,7 @@ async fn check(cli: &Cli, whose: Finding, credentials: &Credentials) -> Result<u
             return Err(EXIT_CONFIG);
         }
     };
-    let report = check::gateway(&loaded, credentials, &socket(cli)?).await;
+    let report = check::gateway(&loaded, credentials, &socket(cli)?, say).await;
     report.findings.iter().for_each(print);
     Ok(match report.of_run {
         _ if report.is_damaged => EXIT_DAMAGED,

@@ -11,6 +11,7 @@
 //! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
 //! - `barcodes`: the company's barcode nomenclature.
 //! - `serial`: where serial numbers are.
+//! - `key`: the API key, from its file or from the systemd credential.
 //! - `rights`: whether the key's user may do all that.
 
 mod answer;
@@ -18,6 +19,7 @@ mod barcodes;
 mod client;
 mod dialect;
 mod floor;
+pub mod key;
 mod lots;
 mod master;
 pub mod order;

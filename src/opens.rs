@@ -11,6 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use crate::config::Config;
+use crate::odoo::key;
 use crate::source::scanners::list::Scanner;
 use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
@@ -128,7 +129,7 @@ fn open_needed(config: &Config, running: Option<i32>) -> Vec<Opened> {
         list.push(held("odoo.ca", &file.display(), of_files(&[file], read)));
     }
     if let Some(file) = &config.odoo.api_key_file {
-        let read = of_files(&[file], odoo_key(config));
+        let read = of_files(&[file], key::read(Some(file)).map(drop));
         list.push(held("odoo.api_key_file", &file.display(), read));
     }
     list
@@ -430,25 +431,6 @@ fn is_held_by(pid: i32, port: u16) -> bool {
                     .iter()
                     .any(|link| link == Path::new(&format!("socket:[{inode}]")))
         })
-}
-
-fn odoo_key(config: &Config) -> Result<(), String> {
-    let file = config.odoo.api_key_file.as_deref().unwrap_or(Path::new(""));
-    let shown = file.display();
-    let text = fs::read_to_string(file).map_err(|error| match error.kind() {
-        io::ErrorKind::PermissionDenied => format!(
-            "Odoo API key {shown} cannot be read: {error}; give it to the daemon's user: chown stockrelay {shown} && chmod 600 {shown}"
-        ),
-        _ => format!(
-            "Odoo API key {shown} cannot be read: {error}; make a key in Odoo (Preferences, Account Security) and write it there, alone"
-        ),
-    })?;
-    if text.trim().is_empty() || text.trim().contains(char::is_whitespace) {
-        return Err(format!(
-            "Odoo API key {shown} is empty or holds more than the key; the file holds the key alone"
-        ));
-    }
-    Ok(())
 }
 
 /// Why `run` does not start: every fault of the list that prevents it.

@@ -184,6 +184,11 @@ pub mod ended {
     pub const REPLACED: &str = "replaced";
 }
 
+/// What a device is told of an event whose own line has no fault; no document is parked for it.
+pub mod told {
+    pub const DOCUMENT_PARKED: &str = "document-parked";
+}
+
 /// Why a call to Odoo did not do what it should. Each variant is a decision of its caller.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Failure {
@@ -267,6 +272,7 @@ impl Outcome {
             reason: Reason {
                 code: code.to_owned(),
                 message: message.into(),
+                lines: Vec::new(),
             },
             odoo,
         }

@@ -7,6 +7,10 @@ use super::Verdict;
 use crate::event::EventFlag;
 use crate::journal::Accepted;
 
+/// Characters of a text for people: devices with small buffers refuse larger messages, and a client
+/// of MQTT 5 with a Maximum Packet Size never gets them.
+const TEXT_CHARS_MAX: usize = 300;
+
 #[derive(Debug, Serialize)]
 #[serde(tag = "status", rename_all = "kebab-case")]
 pub enum Receipt<'a> {
@@ -38,6 +42,35 @@ pub enum Receipt<'a> {
 impl Receipt<'_> {
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
+        let text = match self {
+            Self::Refused { message, .. } => cut(message),
+            Self::Posted { note, .. } => note.and_then(cut),
+            Self::Stored { .. } => None,
+        };
+        match (self, &text) {
+            (Self::Refused { id, code, .. }, Some(message)) => Receipt::Refused {
+                id: *id,
+                code,
+                message,
+            }
+            .written(),
+            (
+                Self::Posted {
+                    id, document, odoo, ..
+                },
+                Some(note),
+            ) => Receipt::Posted {
+                id,
+                document: document.clone(),
+                odoo: *odoo,
+                note: Some(note),
+            }
+            .written(),
+            _ => self.written(),
+        }
+    }
+
+    fn written(&self) -> Bytes {
         // Strings and numbers alone: serialising them cannot fail.
         let mut bytes = serde_json::to_vec(self).unwrap_or_default();
         // Thousands may wait for a client that does not read.
@@ -69,6 +102,36 @@ impl Receipt<'_> {
             Accepted::Rejected { code, message } => {
                 Receipt::Refused { id, code, message }.to_bytes()
             }
+        }
+    }
+}
+
+/// The text as a receipt has it; `None`: as it is.
+fn cut(text: &str) -> Option<String> {
+    text.chars().nth(TEXT_CHARS_MAX)?;
+    let kept = text.chars().take(TEXT_CHARS_MAX - 1);
+    Some(kept.chain(['…']).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_message_is_cut_so_that_a_device_takes_its_receipt() {
+        for (chars, kept) in [(300, 300), (301, 300), (9_000, 300)] {
+            let message = "\u{1}".repeat(chars);
+            let receipt = Receipt::Refused {
+                id: Some("e1"),
+                code: "unknown-product",
+                message: &message,
+            };
+            let bytes = receipt.to_bytes();
+            assert!(bytes.len() < 2_000, "{}", bytes.len());
+            let read: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+            let told = read["message"].as_str().unwrap();
+            assert_eq!(told.chars().count(), kept);
+            assert_eq!(told.ends_with('…'), chars > kept);
         }
     }
 }

@@ -102,7 +102,13 @@ impl Assembling {
         let inbox = self.journal.inbox();
         inbox
             .seal_and_keep(documents, skipped, unused, sealed.settled, keep)
-            .await
+            .await?;
+        self.show_unused();
+        Ok(())
+    }
+
+    fn show_unused(&self) {
+        self.board.open_unused(self.unused.len() as u64);
     }
 
     /// Events that were received before are in the journal, and are not overtaken: the assembler
@@ -149,6 +155,7 @@ impl Assembling {
             }
         }
         self.cursor = last;
+        self.show_unused();
         Ok(events.len())
     }
 

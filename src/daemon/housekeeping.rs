@@ -23,10 +23,27 @@ const KEEP_EVERY: Duration = Duration::from_hours(1);
 /// Where the journal keeps when the clock was last right, in seconds since 1970.
 const CLOCK_RIGHT: &str = "clock/right";
 
+/// Where the journal keeps when it began anew, in seconds since 1970.
+const LOST: &str = "journal/lost";
+/// So long the alarm of it is on.
+const LOST_ALARM: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
+const LOST_SENTENCE: &str = "The journal is new although this gateway ran before: its file was missing or empty, and what waited for Odoo in it is lost unless journal.redb.damaged or a backup has it. Events from before that devices send again are stored, and perhaps posted, again: look in Odoo for movements that are there twice (this alarm ends after 3 days).";
+
+/// Notes in a new journal that the one before it is gone.
+pub async fn note_lost_journal(journal: &Journal) {
+    tracing::error!("{LOST_SENTENCE}");
+    let now = clock::now().as_second().to_string().into_bytes();
+    let kept = journal.inbox().keep(vec![(LOST.to_owned(), Some(now))]);
+    if let Err(error) = kept.await {
+        tracing::warn!(%error, "that the journal is new is not kept");
+    }
+}
+
 pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
     let mut look = tokio::time::interval(LOOK_EVERY);
     let started = clock::instant();
-    let mut trust = Trust::new(clock_was_right(&journal));
+    let mut trust = Trust::new(kept_time(&journal, CLOCK_RIGHT));
+    let lost = kept_time(&journal, LOST);
     let mut kept = None;
     let mut pruned = None;
     let mut looked = None;
@@ -36,6 +53,9 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             _ = look.tick() => {}
         }
         board.alarm("journal-full", why_full(&journal.totals()));
+        let is_told = |at| clock::now().duration_since(at) < LOST_ALARM;
+        let lost = lost.filter(|at| is_told(*at));
+        board.alarm("journal-new", lost.map(|_| LOST_SENTENCE.to_owned()));
         if is_due(&mut looked, ALARM_EVERY) {
             let is_on = is_any_unscanned(&journal);
             let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
@@ -117,10 +137,10 @@ fn is_due(last: &mut Option<std::time::Instant>, every: Duration) -> bool {
     due
 }
 
-/// What an earlier process has kept; without it, any clock is believed.
-fn clock_was_right(journal: &Journal) -> Option<Timestamp> {
-    let kept = journal.kept(CLOCK_RIGHT).unwrap_or_else(|error| {
-        tracing::warn!(%error, "cannot read when the clock was last right");
+/// A time that an earlier process has kept; without that of the clock, any clock is believed.
+fn kept_time(journal: &Journal, key: &str) -> Option<Timestamp> {
+    let kept = journal.kept(key).unwrap_or_else(|error| {
+        tracing::warn!(%error, "cannot read {key}");
         Vec::new()
     });
     let (_, seconds) = kept.into_iter().next()?;
@@ -222,6 +242,6 @@ mod tests {
         cancel.cancel();
         task.await.unwrap();
         assert!(!board.snapshot().alarms.contains_key("clock"));
-        assert!(clock_was_right(&journal).unwrap() > days_ago(1));
+        assert!(kept_time(&journal, CLOCK_RIGHT).unwrap() > days_ago(1));
     }
 }

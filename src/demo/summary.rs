@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::books::Comparison;
+use super::decided::Decided;
 use super::devices::Deeds;
 use crate::journal::Totals;
 use crate::view::headline;
@@ -26,6 +27,8 @@ pub struct Summary {
     pub end: End,
     pub deeds: Deeds,
     pub totals: Totals,
+    /// What a person has made of it meanwhile.
+    pub decided: Decided,
     pub comparison: Comparison,
 }
 
@@ -69,23 +72,29 @@ impl Summary {
                 ));
             }
         };
-        equal("events stored", deeds.events, totals.stored);
+        let resent = &self.decided.resent;
+        equal("events stored", deeds.events + resent.events, totals.stored);
         equal("readings rejected", deeds.malformed, totals.rejected);
-        let moved = deeds.events - deeds.scans - deeds.unknown;
+        let moved =
+            deeds.events - deeds.scans - deeds.unknown + self.decided.events + resent.posted;
+        // A person has discarded or edited the others.
+        let settled_by_person = totals.discarded.events + self.decided.events;
+        let unknown = deeds.unknown.saturating_sub(settled_by_person);
         let ends = [
             (
                 "events that need no document",
-                deeds.scans,
+                deeds.scans + resent.no_document,
                 totals.no_document,
             ),
             (
                 "events parked for an unknown product",
-                deeds.unknown,
+                unknown + resent.parked,
                 totals.parked.events,
             ),
             ("events posted", moved, totals.posted.events),
         ];
         let settled = ends.iter().map(|(_, _, found)| found).sum::<u64>();
+        let settled = settled + totals.discarded.events;
         for (what, wanted, found) in ends {
             // Of events that wait, nobody knows yet what becomes of them.
             let waits = found < wanted && settled + self.waiting() == totals.stored;
@@ -110,8 +119,9 @@ impl Summary {
         }
         if self.end == End::Stalled {
             faults.push(format!(
-                "{} events wait in the gateway, and it posted nothing for a minute although the link was up",
-                self.waiting()
+                "{} {} in the gateway, and it posted nothing for a minute although the link was up",
+                counted(self.waiting(), "event"),
+                if self.waiting() == 1 { "waits" } else { "wait" }
             ));
         }
         if !self.comparison.is_right() {
@@ -146,10 +156,11 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             f,
-            "            {} = {} posted + {} parked + {} without a document + {} waiting",
+            "            {} = {} posted + {} parked + {} discarded + {} without a document + {} waiting",
             totals.stored,
             totals.posted.events,
             totals.parked.events,
+            totals.discarded.events,
             totals.no_document,
             self.waiting()
         )?;
@@ -177,6 +188,7 @@ impl fmt::Display for Summary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::demo::books::Way;
     use crate::journal::StateTotals;
 
     fn closing(change: impl FnOnce(&mut Totals)) -> String {
@@ -189,9 +201,61 @@ mod tests {
             end,
             deeds,
             totals,
+            decided: Decided::default(),
             comparison,
         }
         .closing()
+    }
+
+    #[test]
+    fn what_a_person_discards_or_edits_is_no_fault_of_the_gateway() {
+        let way = |product: &str| Way {
+            product: product.to_owned(),
+            from: "A".to_owned(),
+            to: "B".to_owned(),
+        };
+        let of = |events| StateTotals {
+            documents: events,
+            lines: events,
+            events,
+        };
+        // Of three events with an unknown product one is discarded, one edited, and one left.
+        let deeds = Deeds {
+            events: 10,
+            unknown: 3,
+            moves: [(way("known"), 7.into())].into(),
+            ..Deeds::default()
+        };
+        let totals = Totals {
+            stored: 10,
+            posted: of(8),
+            parked: of(1),
+            discarded: of(1),
+            ..Totals::default()
+        };
+        let decided = Decided {
+            events: 1,
+            moved: [(way("known"), 3.into())].into(),
+            said: [(way("unknown"), 3.into())].into(),
+            ..Decided::default()
+        };
+        let list = decided.applied_to(&deeds.moves);
+        assert_eq!(list, [(way("known"), 10.into())].into());
+        let mut summary = Summary {
+            end: End::Drained,
+            deeds,
+            totals,
+            decided,
+            comparison: Comparison::default(),
+        };
+        assert_eq!(summary.faults(), Vec::<String>::new());
+        // One that is neither is one too few.
+        (summary.totals.stored, summary.totals.parked) = (9, of(0));
+        assert_eq!(summary.faults().len(), 2, "{:?}", summary.faults());
+        summary.end = End::Stalled;
+        (summary.totals.stored, summary.totals.waiting) = (10, of(1));
+        let text = "1 event waits in the gateway, and it posted nothing for a minute although the link was up";
+        assert!(summary.faults().contains(&text.to_owned()));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::known::shapes;
 use super::looks::Shapes;
 use super::say::{Key, Say};
 use super::state::State;
+use crate::board::Board;
 use crate::capture::Capture;
 use crate::catalog::Catalog;
 use crate::catalog::known::{InCatalog, nomenclature};
@@ -30,7 +31,7 @@ use crate::decode::meaning::{Context, Label, Meaning};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
 use crate::decode::profiles::Profiles;
-use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
+use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, SourceKind};
 use crate::journal::{AppendError, Journal, JournalError, KeepChange};
 
 /// Events read from the journal at once.
@@ -70,6 +71,11 @@ pub struct Driver {
     kept: u64,
     /// Of scans up to here, people were told that they wait.
     told: u64,
+    /// So many scans wait for the copy.
+    waiting: u64,
+    /// So many scans were answered as wrong since the start.
+    wrong: u64,
+    board: Board,
     states: HashMap<Name, State>,
     rules: Option<Rules>,
 }
@@ -87,6 +93,8 @@ struct Rules {
 struct Page {
     states: BTreeMap<Name, State>,
     events: Vec<Event>,
+    /// What pauses have dropped.
+    dropped: Vec<Rejection>,
     said: Vec<(Event, bool, String)>,
 }
 
@@ -108,6 +116,7 @@ impl Driver {
         journal: Journal,
         copies: watch::Receiver<Option<Catalog>>,
         (profiles, capture, outlets): (Profiles, Capture, Outlets),
+        board: Board,
     ) -> Result<Self, JournalError> {
         let cursor = journal
             .kept(CURSOR_KEY)?
@@ -128,6 +137,9 @@ impl Driver {
             cursor: cursor.unwrap_or(journal.totals().last_seq),
             kept: cursor.unwrap_or(u64::MAX),
             told: 0,
+            waiting: 0,
+            wrong: 0,
+            board,
             states: states.collect(),
             answers: Answers::new(outlets, profiles.clone()),
             rules: None,
@@ -172,11 +184,15 @@ impl Driver {
         let events = self.journal.events(after, PAGE_EVENTS)?;
         let last = events.last().map(|event| event.seq);
         match (&ready, last) {
-            (Some(copy), Some(last)) => return self.read(copy, &events, last).await,
+            (Some(copy), Some(last)) => {
+                self.waiting = 0;
+                return self.read(copy, &events, last).await;
+            }
             (None, Some(last)) => {
                 for scan in &events {
-                    self.tell_waiting(scan).await;
+                    self.waiting += u64::from(self.tell_waiting(scan).await);
                 }
+                self.show();
                 self.told = last;
                 return Ok(());
             }
@@ -187,6 +203,7 @@ impl Driver {
         } else {
             Some(COPY_LOOK)
         };
+        self.show();
         tokio::select! {
             newer = totals.wait_for(|totals| totals.last_seq > after) => {
                 newer.map_err(|_| Stop::Stopped)?;
@@ -206,13 +223,30 @@ impl Driver {
         profile.flow.start.is_some().then_some(profile)
     }
 
-    async fn tell_waiting(&self, recorded: &Recorded) {
+    /// Shows what devices have begun, and how many scans wait.
+    fn show(&self) {
+        let mut begun: BTreeMap<&'static str, u64> = BTreeMap::new();
+        for (device, state) in self.states.iter().filter(|(_, state)| state.has_begun()) {
+            let rule = self.profiles.rule(device);
+            let name = rule.and_then(|rule| Engine::new(&rule.profile.flow).begun(state));
+            *begun.entry(name.unwrap_or("movement")).or_default() += 1;
+        }
+        let begun = begun.into_iter();
+        let begun = begun.map(|(name, devices)| (name.to_owned(), devices));
+        self.board
+            .flows(begun.collect(), (self.waiting, self.wrong));
+    }
+
+    /// Answers whether it waits.
+    async fn tell_waiting(&self, recorded: &Recorded) -> bool {
         let scan = &recorded.event;
         if let (Some(_), Action::Scan { code, .. }) = (self.profile_of(scan), &scan.action) {
             let say = Say::good(Key::Kept).with("code", code);
             let text = say.text(self.capture.language(&scan.device));
             self.answers.give(scan, (true, &text)).await;
+            return true;
         }
+        false
     }
 
     /// Takes scans in, in their order; what they lead to goes into the journal together.
@@ -231,10 +265,12 @@ impl Driver {
             return Ok(());
         }
         // What makes no event is in the journal as a scan: whoever scanned need not wait for the second commit.
-        let wait = !page.events.is_empty();
+        let wait = !page.events.is_empty() || !page.dropped.is_empty();
         if wait {
-            self.commit(page.events, &page.states).await?;
+            self.commit((page.events, page.dropped), &page.states)
+                .await?;
         }
+        self.wrong += page.said.iter().filter(|(_, ok, _)| !ok).count() as u64;
         for (scan, ok, text) in &page.said {
             self.answers.give(scan, (*ok, text)).await;
         }
@@ -312,6 +348,9 @@ impl Driver {
         if let Some(fault) = self.fault(scan, &engine, &state, &output.say) {
             (ok, text) = (false, fault);
         }
+        let dropped = output.dropped.iter();
+        page.dropped
+            .extend(dropped.flat_map(|dropped| dropped.rejections(&scan.device)));
         page.events.extend(events);
         page.said.push((scan.clone(), ok, text));
         page.states.insert(scan.device.clone(), state);
@@ -338,11 +377,12 @@ impl Driver {
         self.capture.judge(&outlook, true)?.fault()
     }
 
-    /// Makes what is complete by itself once its time is there; answers how long the next one has.
+    /// Makes what is complete by itself, and drops the rest, once their time is there; answers how long the next one has.
     async fn settle(&mut self) -> Result<Option<Duration>, Stop> {
         let now = clock::now();
         let mut next: Option<Timestamp> = None;
         let (mut states, mut events) = (BTreeMap::new(), Vec::new());
+        let mut dropped = Vec::new();
         for (device, state) in &self.states {
             let Some(rule) = self.profiles.rule(device) else {
                 continue;
@@ -351,16 +391,18 @@ impl Driver {
             match engine.due(state) {
                 Some(due) if due <= now => {
                     let mut state = state.clone();
-                    let made = engine.pass(&mut state, now);
-                    events.extend(made.into_iter().map(|made| event(device, made)));
+                    let passed = engine.pass(&mut state, now);
+                    events.extend(passed.made.into_iter().map(|made| event(device, made)));
+                    let rejected = passed.dropped.iter();
+                    dropped.extend(rejected.flat_map(|dropped| dropped.rejections(device)));
                     states.insert(device.clone(), state);
                 }
                 Some(due) => next = Some(next.map_or(due, |next| next.min(due))),
                 None => {}
             }
         }
-        if !events.is_empty() {
-            self.commit(events, &states).await?;
+        if !events.is_empty() || !dropped.is_empty() {
+            self.commit((events, dropped), &states).await?;
         } else if !states.is_empty() {
             self.keep(kept(&states)).await?;
         }
@@ -369,18 +411,19 @@ impl Driver {
         Ok(wait)
     }
 
-    /// Puts events into the journal, and with them, in one commit, what is left of what was begun; notes the events with what
-    /// is known of orders.
+    /// Puts events and what pauses dropped into the journal, and with them, in one commit, what is left of what was begun; notes the
+    /// events with what is known of orders.
     async fn commit(
         &mut self,
-        events: Vec<Event>,
+        (events, dropped): (Vec<Event>, Vec<Rejection>),
         states: &BTreeMap<Name, State>,
     ) -> Result<(), Stop> {
         let judged: Vec<_> = events
             .iter()
             .map(|event| self.capture.judge(event, false))
             .collect();
-        let entries: Vec<_> = events.into_iter().map(Ok).collect();
+        let dropped = dropped.into_iter().map(Err);
+        let entries: Vec<_> = events.into_iter().map(Ok).chain(dropped).collect();
         let mut keep = kept(states);
         keep.push(self.place());
         let accepted = loop {

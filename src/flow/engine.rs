@@ -18,6 +18,7 @@ use super::make::{self, Draft};
 use super::notes;
 use super::say::{Key, Say, Want};
 use super::state::{Coded, Did, Done, State, Step, Tracking};
+use super::unfinished::{self, Unfinished};
 
 /// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
 const SETTLE_S: i64 = 60;
@@ -88,7 +89,16 @@ pub struct Made {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     pub events: Vec<Made>,
+    /// What a pause before this read has dropped.
+    pub dropped: Option<Unfinished>,
     pub say: Say,
+}
+
+/// What time has done without a read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Passed {
+    pub made: Vec<Made>,
+    pub dropped: Option<Unfinished>,
 }
 
 /// The flows of one profile.
@@ -128,7 +138,10 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn read(&self, state: &State, input: &Input<'_>) -> (State, Output) {
         let mut before = state.clone();
-        let mut events = self.pass(&mut before, input.now);
+        let Passed {
+            made: mut events,
+            dropped,
+        } = self.pass(&mut before, input.now);
         (before.seq, before.made) = (input.seq, 0);
         input.tag.clone_into(&mut before.tag);
         let mut after = before.clone();
@@ -156,27 +169,47 @@ impl<'a> Engine<'a> {
         if state.work.is_empty() {
             state.possible_repeat = false;
         }
-        (state, Output { events, say })
+        let output = Output {
+            events,
+            dropped,
+            say,
+        };
+        (state, output)
     }
 
-    /// When [`Self::pass`] would make events if nothing is read until then.
+    /// When [`Self::pass`] would make events or drop products if nothing is read until then.
     #[must_use]
     pub fn due(&self, state: &State) -> Option<Timestamp> {
-        let flow = self.flow(state)?;
-        let last = state
-            .last
-            .filter(|_| make::settles(flow.movement, &state.work))?;
-        Some(last + jiff::SignedDuration::from_secs(self.settle_s()))
+        let last = state.last.filter(|_| state.has_begun())?;
+        let settles = |flow: &Flow| make::settles(flow.movement, &state.work);
+        let seconds = if self.flow(state).is_some_and(settles) {
+            self.settle_s()
+        } else {
+            self.idle_s()?
+        };
+        let after = jiff::SignedDuration::from_secs(seconds);
+        // Beyond the calendar's end it is never.
+        last.checked_add(after).ok()
+    }
+
+    /// What a person calls what the device has begun; `None`: it has scanned no product for it.
+    #[must_use]
+    pub fn begun(&self, state: &State) -> Option<&'static str> {
+        let movement = self.flow(state).map(|flow| flow.movement);
+        let name = movement.map_or("movement", |movement| unfinished::noun(movement).1);
+        state.has_begun().then_some(name)
     }
 
     /// Time has passed without a read: makes what is complete by itself, and ends the rest.
-    pub fn pass(&self, state: &mut State, now: Timestamp) -> Vec<Made> {
+    pub fn pass(&self, state: &mut State, now: Timestamp) -> Passed {
+        let mut passed = Passed::default();
         let Some(last) = state.last else {
-            return Vec::new();
+            return passed;
         };
         let idle_s = now.duration_since(last).as_secs();
-        let mut events = Vec::new();
-        if let Some(movement) = self.flow(state).map(|flow| flow.movement)
+        let movement = self.flow(state).map(|flow| flow.movement);
+        let at = state.last_at.unwrap_or(last);
+        if let Some(movement) = movement
             && idle_s >= self.settle_s()
             && make::settles(movement, &state.work)
         {
@@ -184,21 +217,24 @@ impl<'a> Engine<'a> {
             // What settles can be made.
             if emit(state, movement, &mut actions).is_ok() {
                 let operator = state.operator.clone();
-                let at = state.last_at.unwrap_or(last);
-                events = number(state, actions, (at, last), operator.as_ref());
+                passed.made = number(state, actions, (at, last), operator.as_ref());
             }
         }
         if self.idle_s().is_some_and(|limit_s| idle_s >= limit_s) {
             if !state.work.is_empty() {
                 state.dropped = Some(state.work.summary());
             }
+            // A flow that its profile no longer has: its products are kept all the same.
+            let movement = movement.unwrap_or(Movement::Transfer);
+            let id = |place| id_of(state, place);
+            passed.dropped = Unfinished::of(movement, state, (at, last), id);
             state.forget();
             state.flow = None;
             state.doubted = None;
             state.done = Done::Nothing;
             state.possible_repeat = false;
         }
-        events
+        passed
     }
 
     /// The device's state at `now`: a long pause has ended what the device left open.

@@ -139,7 +139,7 @@ pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
 /// One entry for each product and lot: what was scanned under several codes of a product is one
 /// count. Entries whose sum none of the codes can state stay apart; such counts of one time are for
 /// a person.
-fn counted(items: &[Item]) -> Vec<Item> {
+pub(super) fn counted(items: &[Item]) -> Vec<Item> {
     let mut counted: Vec<Item> = Vec::new();
     for item in items {
         let is_same = |own: &&mut Item| {

@@ -260,6 +260,12 @@ impl Work {
 }
 
 impl State {
+    /// Whether it has scanned products that no event was made of yet.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.work.items.is_empty()
+    }
+
     /// The product that was scanned last, as it was scanned.
     #[must_use]
     pub fn last_product(&self) -> Option<&str> {

@@ -65,7 +65,14 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Standing 
             reason.message
         );
         let code = code::UNKNOWN_OUTCOME.to_owned();
-        return Standing::Unknown(Reason { code, message }, odoo);
+        return Standing::Unknown(
+            Reason {
+                code,
+                message,
+                lines: Vec::new(),
+            },
+            odoo,
+        );
     }
     match held.iter().find(|picking| picking.state != "cancel") {
         Some(picking) => {
@@ -126,6 +133,7 @@ mod tests {
         let reason = Reason {
             code: code::UNKNOWN_PRODUCT.to_owned(),
             message: "no product".to_owned(),
+            lines: Vec::new(),
         };
         match judge(&document(), held, reason) {
             Standing::Posted(odoo) => ("posted", odoo.id),

@@ -18,6 +18,7 @@ impl Fault {
         let reason = Reason {
             code: code.to_owned(),
             message: message.into(),
+            lines: Vec::new(),
         };
         Self { line, reason }
     }
@@ -27,12 +28,21 @@ impl Fault {
 pub fn join(mut faults: Vec<Fault>) -> Option<Reason> {
     faults.sort_by_key(|fault| fault.line);
     let mut faults = faults.into_iter();
-    let first = faults.next()?.reason;
-    Some(extend(first, faults.collect()))
+    let Fault { line, reason } = faults.next()?;
+    Some(extend(reason.at(line), faults.collect()))
 }
 
-/// Adds faults of other lines to a reason.
-pub fn extend(first: Reason, others: Vec<Fault>) -> Reason {
+/// Adds faults of other lines to a reason. Without an other one it stays as it is.
+pub fn extend(mut first: Reason, others: Vec<Fault>) -> Reason {
+    if !others.is_empty() && first.lines.is_empty() {
+        first.lines.push(first.of(None));
+    }
+    for Fault { line, reason } in &others {
+        let fault = reason.of(Some(*line));
+        if !first.lines.contains(&fault) {
+            first.lines.push(fault);
+        }
+    }
     let mut same = Vec::new();
     let mut messages: Vec<(String, Vec<usize>)> = Vec::new();
     for Fault { line, reason } in others {
@@ -146,6 +156,20 @@ mod tests {
         let many = message(many);
         assert_eq!(many.matches("also line").count(), NAMED_MAX);
         assert!(many.ends_with("; and 101 more"), "{many}");
+    }
+
+    #[test]
+    fn each_line_has_its_own_faults_and_the_document_those_of_all() {
+        let line = |line, reason: &Reason| reason.of(line);
+        let (a, b) = (unknown(0, "A").reason, unknown(2, "B").reason);
+        let joined = join(vec![unknown(0, "A"), unknown(1, "A"), unknown(2, "B")]).unwrap();
+        let own = [line(Some(0), &a), line(Some(1), &a), line(Some(2), &b)];
+        assert_eq!(joined.lines, own);
+        // What is wrong with the order is no line's own.
+        let order = Fault::new(0, "unknown-order", "Odoo has no order O").reason;
+        let both = extend(order.clone(), vec![unknown(2, "B")]);
+        assert_eq!(both.lines, [line(None, &order), line(Some(2), &b)]);
+        assert!(extend(order, Vec::new()).lines.is_empty());
     }
 
     #[test]

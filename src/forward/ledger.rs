@@ -239,7 +239,7 @@ impl Ledger {
                     self.sequence.release_document(&entry.document);
                     self.tell_posted(&entry.document, Some(&odoo), None).await?;
                 }
-                Next::Park(Reason { code, message }, _) => {
+                Next::Park(Reason { code, message, .. }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document);
                     tracing::warn!(number, code, message, "document parked");
                 }

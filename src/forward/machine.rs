@@ -15,7 +15,7 @@
 //!   three times, with growing pauses, before its document is parked: in its answer a conflict with
 //!   another transaction looks like a refusal. Meanwhile the others go on.
 //! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s; a ping that it
-//!   answers after silence ends the pause. A pause that the server asked for (`Retry-After`, 429) is
+//!   answers after one without an answer ends the pause. A pause that the server asked for (`Retry-After`, 429) is
 //!   not shortened.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
@@ -422,7 +422,7 @@ impl Machine {
                 let pause = pause(self.failures, after, jitter);
                 self.failures = self.failures.saturating_add(1);
                 self.pause_until = now + pause;
-                self.ping = after.is_none().then(|| Ping::new(now, !self.probed));
+                self.ping = after.is_none().then(|| Ping::new(now));
                 self.doubt_link(slow.then(|| message.clone()));
                 self.link = Link::Down { why: message };
                 self.begin_again();

@@ -128,6 +128,8 @@ pub enum Intent {
     /// What they need in Odoo besides, such as a new package, is made.
     Send,
     Look,
+    /// Only looked at, and asked for all faults that a send would name. Nothing is made.
+    Review,
 }
 
 /// A document and what a person or an earlier send decided about it.
@@ -196,15 +198,17 @@ async fn resolve_together(
 ) -> Result<Vec<Resolved<Prepared>>, Trouble> {
     let names = Names::ask(odoo, ground, intent, documents).await?;
     let mut resolved = Vec::new();
-    if intent == Intent::Send {
+    if intent != Intent::Look {
         meaning::look_up_lots(odoo, ground, &names, documents).await?;
     }
     for asked in documents {
         resolved.push(prepared(ground, &names, *asked)?);
     }
-    if intent == Intent::Send {
+    if intent != Intent::Look {
         meaning::check(ground, &names, documents, &mut resolved)?;
         serial::check(odoo, ground, &names, documents, &mut resolved).await?;
+    }
+    if intent == Intent::Send {
         dates::make_lots(odoo, ground, &mut resolved).await?;
     }
     plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
@@ -312,5 +316,6 @@ fn reason(code: &str, message: impl Into<String>) -> Reason {
     Reason {
         code: code.to_owned(),
         message: message.into(),
+        lines: Vec::new(),
     }
 }

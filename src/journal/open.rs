@@ -83,7 +83,7 @@ const CHECK_POLL: Duration = Duration::from_millis(50);
 pub const VERIFIED_BYTES_MAX: u64 = 64 << 20;
 
 /// The journal's file in the data directory, and the file that is locked while a process has it.
-pub(super) const FILE: &str = "journal.redb";
+pub const FILE: &str = "journal.redb";
 pub(super) const LOCK: &str = "lock";
 
 /// While this lives, a panic of redb on this thread prints nothing: it is caught and told in our

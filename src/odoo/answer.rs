@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
@@ -14,13 +15,17 @@ const RETRY_AFTER_MAX: Duration = Duration::from_mins(10);
 const MESSAGE_CHARS_MAX: usize = 1_000;
 
 /// An HTTP answer as far as it matters here.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Answer<'a> {
+    /// The server that was asked: scheme, host and port.
+    pub origin: &'a str,
     pub status: u16,
     /// Where a redirect points.
     pub location: Option<&'a str>,
     /// The `Retry-After` header.
     pub retry_after: Option<&'a str>,
+    /// The server's clock, which a date in `Retry-After` is by; ours if the answer has none.
+    pub now: Timestamp,
     pub body: &'a [u8],
 }
 
@@ -71,13 +76,23 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
     let fewer = (answer.status == 429).then_some(Duration::ZERO);
     match (answer.status, error) {
         (408 | 425 | 429 | 502.., _) => Failure::Wait {
-            message: format!("Odoo is busy or not there: HTTP {}", answer.status),
-            after: retry_after(answer.retry_after).or(fewer),
+            message: format!(
+                "Odoo at {} is busy or not there: HTTP {}{}",
+                answer.origin,
+                answer.status,
+                if answer.status == 429 {
+                    ""
+                } else {
+                    "; see that Odoo runs there, and correct odoo.url if another server answers"
+                }
+            ),
+            after: retry_after(answer).or(fewer),
             // What a proxy says that gave up on a call, or whose Odoo died of it.
             slow: (502..=504).contains(&answer.status),
         },
         (300..400, _) => Failure::wait(format!(
-            "HTTP {} sends us to {:?}: a captive portal, or odoo.url is not Odoo's own address",
+            "{} answers HTTP {} and sends the gateway to {:?}: a captive portal, or odoo.url is not Odoo's own address; correct odoo.url",
+            answer.origin,
             answer.status,
             cut(answer.location.unwrap_or_default())
         )),
@@ -87,13 +102,18 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
             lacking(&cut(&error.message))
         }
         (_, Some(error)) => of_document(&error),
-        (400, None) if is_https_port(answer.body) => Failure::wait(
-            "what answers at odoo.url speaks https on this port: set odoo.url to https://...",
-        ),
+        (400, None) if is_https_port(answer.body) => Failure::wait(format!(
+            "what answers at {} speaks https on this port: set odoo.url to https://...",
+            answer.origin
+        )),
         // Bisected, so that one document that is too large or that a proxy dislikes is found and parked.
-        (400..500, None) => Failure::person(format!("HTTP {} without Odoo's words", answer.status)),
+        (400..500, None) => Failure::person(format!(
+            "{} answers HTTP {} without Odoo's words",
+            answer.origin, answer.status
+        )),
         (status, None) => Failure::wait(format!(
-            "HTTP {status} without Odoo's words: Odoo or a proxy before it is in trouble"
+            "{} answers HTTP {status} without Odoo's words; see that Odoo and the proxy before it run, and correct odoo.url if another server answers",
+            answer.origin
         )),
     }
 }
@@ -131,7 +151,7 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
     }
     if answer.status == 404 {
         return Err(Failure::stop(
-            "nothing answers at /jsonrpc (HTTP 404)",
+            format!("nothing answers at {}/jsonrpc (HTTP 404)", answer.origin),
             "correct odoo.url; Odoo 19 and later need the module rpc for it, or odoo.api = \"json-2\"",
         )
         .into());
@@ -217,7 +237,8 @@ fn not_odoo(answer: &Answer<'_>) -> Failure {
     let text = String::from_utf8_lossy(answer.body);
     let html = text.trim_start().starts_with('<');
     Failure::wait(format!(
-        "HTTP {} with {} instead of JSON: a captive portal or a proxy answers in Odoo's place",
+        "{} answers HTTP {} with {} instead of JSON: a captive portal, a proxy or another server is in Odoo's place; correct odoo.url",
+        answer.origin,
         answer.status,
         if html { "a web page" } else { "something" }
     ))
@@ -227,10 +248,19 @@ fn said(error: Option<OdooError>) -> String {
     error.map_or_else(|| "no reason given".to_owned(), |e| cut(&e.message))
 }
 
-/// Seconds; a date (the other form) is not worth a parser: the usual back-off serves.
-fn retry_after(header: Option<&str>) -> Option<Duration> {
-    let seconds = header?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+/// The time that the server asks for: seconds, or a date by its clock (RFC 9110, 10.2.3). `None`:
+/// no time, or one that has passed.
+fn retry_after(answer: &Answer<'_>) -> Option<Duration> {
+    let header = answer.retry_after?.trim();
+    let is_number = !header.is_empty() && header.bytes().all(|byte| byte.is_ascii_digit());
+    let asked = if is_number {
+        // A number beyond all numbers is long enough.
+        Duration::from_secs(header.parse().unwrap_or(u64::MAX))
+    } else {
+        let date = jiff::fmt::rfc2822::parse(header).ok()?.timestamp();
+        Duration::try_from(date.duration_since(answer.now)).ok()?
+    };
+    Some(asked.min(RETRY_AFTER_MAX)).filter(|asked| !asked.is_zero())
 }
 
 /// A message of Odoo's, on one line and not endless.
@@ -250,9 +280,9 @@ mod tests {
     fn of(status: u16, body: &str) -> Result<Value, CallError> {
         understand(&Answer {
             status,
-            location: None,
             retry_after: Some("7"),
             body: body.as_bytes(),
+            ..Answer::default()
         })
     }
 
@@ -338,9 +368,8 @@ mod tests {
     fn of_rpc(status: u16, body: &str) -> Result<Value, CallError> {
         understand_rpc(&Answer {
             status,
-            location: None,
-            retry_after: None,
             body: body.as_bytes(),
+            ..Answer::default()
         })
     }
 
@@ -438,21 +467,40 @@ mod tests {
 
     #[test]
     fn retry_after_is_honoured_up_to_ten_minutes() {
-        let after = |header| match understand(&Answer {
-            status: 429,
-            location: None,
+        let after = |status, header| match understand(&Answer {
+            status,
             retry_after: header,
-            body: b"",
+            now: "2026-11-29T12:00:00Z".parse().unwrap(),
+            ..Answer::default()
         }) {
             Err(CallError::Failed(Failure::Wait { after, .. })) => after,
             other => panic!("{other:?}"),
         };
-        assert_eq!(after(Some("7")), Some(Duration::from_secs(7)));
-        assert_eq!(after(Some("86400")), Some(RETRY_AFTER_MAX));
-        // No time that we can read, but fewer requests all the same.
-        let fewer = Some(Duration::ZERO);
-        assert_eq!(after(Some("Fri, 31 Dec 2027 23:59:59 GMT")), fewer);
-        assert_eq!(after(None), fewer);
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        for (header, expected) in [
+            ("7", seconds(7)),
+            (" 7 ", seconds(7)),
+            ("86400", Some(RETRY_AFTER_MAX)),
+            ("99999999999999999999999", Some(RETRY_AFTER_MAX)),
+            ("Sun, 29 Nov 2026 12:02:00 GMT", seconds(120)),
+            ("Fri, 31 Dec 2027 23:59:59 GMT", Some(RETRY_AFTER_MAX)),
+        ] {
+            assert_eq!(after(503, Some(header)), expected, "{header}");
+            assert_eq!(after(429, Some(header)), expected, "{header}");
+        }
+        // No time, or none that anybody can read: the usual back-off; after 429 without pings.
+        let none = [
+            "0",
+            "-1",
+            "",
+            "soon",
+            "Sun, 29 Nov 2026 12:00:00 GMT",
+            "Sun, 29 Nov 2026 11:00:00 GMT",
+        ];
+        for header in none.map(Some).into_iter().chain([None]) {
+            assert_eq!(after(503, header), None, "{header:?}");
+            assert_eq!(after(429, header), Some(Duration::ZERO), "{header:?}");
+        }
     }
 
     #[test]

@@ -17,9 +17,10 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use self::away::{lost, words};
+use self::away::{lost, not_odoo, words};
 use super::answer::{self, Answer, CallError, understand, understand_rpc};
 use super::dialect::Dialect;
+use super::key;
 use super::wire::{self, Login, Wire};
 use crate::clock;
 use crate::config::{self, Api};
@@ -28,8 +29,6 @@ use crate::tls;
 
 /// The largest answer that is read; the largest batch answers a few hundred kilobytes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
-/// The largest key file that is read; keys have 40 characters.
-const KEY_BYTES_MAX: u64 = 4_096;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Odoo needs no more at once: see `forward::lanes`.
 const CONNECTIONS: usize = 2;
@@ -229,9 +228,28 @@ impl Client {
 
     /// Odoo's version, which it tells without a key. It decides how this Odoo is spoken to.
     pub async fn version(&mut self) -> Result<String, Failure> {
-        let told = match self.api {
+        let told = self.ask_version().await;
+        let told = told.map_err(|failure| not_odoo(&self.base, failure))?;
+        let version = told.get("version").or_else(|| told.get("server_version"));
+        let Some(version) = version.and_then(Value::as_str) else {
+            return Err(Failure::wait(format!(
+                "what answers at {} does not tell a version of Odoo; correct odoo.url",
+                self.base
+            )));
+        };
+        let version: String = version.chars().take(40).collect();
+        self.manner = Some(manner(self.api, &version)?);
+        Ok(version)
+    }
+
+    async fn ask_version(&mut self) -> Result<Value, Failure> {
+        Ok(match self.api {
             Api::JsonRpc => self.service("common", "version", &json!([])).await?,
-            Api::Json2 => match self.web_version().await.map_err(outright) {
+            Api::Json2 => match self
+                .web_version()
+                .await
+                .map_err(|error| outright(&self.base, error))
+            {
                 Err(refusal @ Failure::Stop { .. }) => {
                     return Err(self.without_json_2(refusal).await);
                 }
@@ -242,18 +260,9 @@ impl Client {
                 Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. })) => {
                     self.service("common", "version", &json!([])).await?
                 }
-                told => told.map_err(outright)?,
+                told => told.map_err(|error| outright(&self.base, error))?,
             },
-        };
-        let version = told.get("version").or_else(|| told.get("server_version"));
-        let Some(version) = version.and_then(Value::as_str) else {
-            return Err(Failure::wait(
-                "what answers at odoo.url does not tell a version of Odoo",
-            ));
-        };
-        let version: String = version.chars().take(40).collect();
-        self.manner = Some(manner(self.api, &version)?);
-        Ok(version)
+        })
     }
 
     async fn web_version(&self) -> Result<Value, CallError> {
@@ -327,7 +336,9 @@ impl Client {
 
     /// A question of `/jsonrpc` that is about no records.
     async fn service(&mut self, of: &str, method: &str, args: &Value) -> Result<Value, Failure> {
-        self.rpc(of, method, args).await.map_err(outright)
+        self.rpc(of, method, args)
+            .await
+            .map_err(|error| outright(&self.base, error))
     }
 
     async fn rpc(&mut self, service: &str, method: &str, args: &Value) -> Result<Value, CallError> {
@@ -394,9 +405,7 @@ impl Client {
 
     fn note_time(&mut self, sent: &Result<Response, reqwest::Error>) {
         if let Ok(response) = sent {
-            self.server_time = header(response, &DATE)
-                .and_then(|date| jiff::fmt::rfc2822::parse(date).ok())
-                .map(|date| date.timestamp());
+            self.server_time = date(response);
         }
     }
 }
@@ -426,41 +435,28 @@ fn header<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
     response.headers().get(name).and_then(|v| v.to_str().ok())
 }
 
+/// The server's clock.
+fn date(response: &Response) -> Option<Timestamp> {
+    let date = jiff::fmt::rfc2822::parse(header(response, &DATE)?).ok()?;
+    Some(date.timestamp())
+}
+
 fn bearer(key: &SecretString) -> Result<HeaderValue, Failure> {
-    let mut value = HeaderValue::from_str(&format!("bearer {}", key.expose_secret()))
-        .map_err(|_| bad_key("holds characters that no API key has"))?;
+    let mut value =
+        HeaderValue::from_str(&format!("bearer {}", key.expose_secret())).map_err(|_| {
+            Failure::stop(
+                "the API key of Odoo cannot stand in a header",
+                "make a new key",
+            )
+        })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-fn bad_key(why: &str) -> Failure {
-    Failure::stop(
-        format!("the API key of Odoo {why}"),
-        "write the key alone into the file of odoo.api_key_file, or into the systemd credential odoo-api-key",
-    )
-}
-
-/// The key from the configured file, or from the systemd credential.
 async fn read_key(file: Option<PathBuf>) -> Result<SecretString, Failure> {
-    let credential = || {
-        let directory = std::env::var_os("CREDENTIALS_DIRECTORY")?;
-        Some(PathBuf::from(directory).join("odoo-api-key"))
-    };
-    let path = file
-        .or_else(credential)
-        .ok_or_else(|| bad_key("is not configured"))?;
-    let unreadable =
-        |e: std::io::Error| bad_key(&format!("cannot be read from {}: {e}", path.display()));
-    let mut text = String::new();
-    let file = tokio::fs::File::open(&path).await.map_err(unreadable)?;
-    let mut limited = tokio::io::AsyncReadExt::take(file, KEY_BYTES_MAX);
-    tokio::io::AsyncReadExt::read_to_string(&mut limited, &mut text)
-        .await
-        .map_err(unreadable)?;
-    match text.trim() {
-        "" => Err(bad_key(&format!("is missing: {} is empty", path.display()))),
-        key => Ok(SecretString::from(key)),
-    }
+    let read = tokio::task::spawn_blocking(move || key::read(file.as_deref()));
+    read.await
+        .unwrap_or_else(|_| Err(Failure::wait("the API key of Odoo was not read")))
 }
 
 pub(super) fn read<T: DeserializeOwned>(
@@ -476,11 +472,11 @@ pub(super) fn read<T: DeserializeOwned>(
 }
 
 /// Where no records are asked for, a 403 is about all that is asked for.
-fn outright(error: CallError) -> Failure {
+fn outright(url: &str, error: CallError) -> Failure {
     match error {
         CallError::Failed(failure) => failure,
         CallError::Forbidden(message) => Failure::stop(
-            format!("Odoo forbids it (HTTP 403): {message}"),
+            format!("what answers at {url} forbids it (HTTP 403): {message}"),
             "let this machine reach Odoo at odoo.url",
         ),
     }
@@ -503,10 +499,13 @@ async fn receive(
         }
         body.extend_from_slice(&chunk);
     }
+    let origin = response.url().origin().ascii_serialization();
     understand(&Answer {
+        origin: &origin,
         status: response.status().as_u16(),
         location: header(&response, &LOCATION),
         retry_after: header(&response, &RETRY_AFTER),
+        now: date(&response).unwrap_or_else(clock::now),
         body: &body,
     })
 }

@@ -143,7 +143,8 @@ pub(super) fn read_and_keep(
     Ok(devices)
 }
 
-fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
+/// Reads the list; every hash in it is one that can be verified here.
+pub fn read(file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     parse(&read_text(file)?, file)
 }
 

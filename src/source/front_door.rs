@@ -31,9 +31,11 @@ mod session;
 mod shared;
 mod stored;
 mod topics;
+mod turned_away;
 mod verify;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,7 +55,7 @@ use crate::config::Listen;
 use crate::event::{Name, SourceKind};
 use crate::journal::{Inbox, KeepChange};
 use crate::source::Intake;
-use crate::source::devices::{DeviceList, DevicesError, Told};
+use crate::source::devices::{Device, DeviceList, DevicesError, Told};
 use crate::tls::{self, ServerTlsError};
 use auth::Auth;
 use connection::{Connection, End};
@@ -62,6 +64,8 @@ use doorstep::{Doorstep, Standing};
 use handshake::{Origin, Rejected};
 use hub::Hub;
 use shared::Shared;
+use turned_away::Why;
+use wire::Fault;
 
 /// Messages from the gateway that wait to be handed to sessions; more wait in their senders.
 const OUTBOUND_MAX: usize = 1_024;
@@ -157,7 +161,7 @@ impl FrontDoor {
             _ => None,
         };
         let (listener, address) = listen(config.address)?;
-        warn_of(config, &board);
+        warn_of(config, &auth.list().current(), &board);
         if let Some(capture) = intake.capture() {
             for (device, payload) in stored::states(&site, &kept) {
                 capture.heard_state(&device, payload);
@@ -248,23 +252,49 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorErr
 }
 
 /// What a person should know about who can come in.
-fn warn_of(config: &Listen, board: &Board) {
+fn warn_of(config: &Listen, devices: &BTreeMap<Name, Device>, board: &Board) {
     let anonymous = config.anonymous.then(|| {
         format!(
             "anyone who reaches {} can publish as any device without a password: set mqtt.listen.anonymous = false and list the devices",
             config.address
         )
     });
-    let nobody = (!config.anonymous && config.devices.is_none() && config.client_ca.is_none())
-        .then(|| {
-            "no device can connect: set mqtt.listen.devices or mqtt.listen.client_ca".to_owned()
-        });
-    for (code, sentence) in [("anonymous", anonymous), ("no-credentials", nobody)] {
-        if let Some(sentence) = &sentence {
-            tracing::warn!("{sentence}");
-        }
-        board.alarm(code, sentence);
+    if let Some(sentence) = &anonymous {
+        tracing::warn!("{sentence}");
     }
+    board.alarm("anonymous", anonymous);
+    if let Some(sentence) = warn_of_nobody(config, devices, board) {
+        tracing::warn!("{sentence}");
+    }
+}
+
+/// Raises an alarm while no device can come in.
+fn warn_of_nobody(
+    config: &Listen,
+    devices: &BTreeMap<Name, Device>,
+    board: &Board,
+) -> Option<String> {
+    let nobody = nobody(config, devices);
+    board.alarm("no-credentials", nobody.clone());
+    nobody
+}
+
+/// Why no device can log in, and what to do; `None` where one can.
+#[must_use]
+pub fn nobody(config: &Listen, devices: &BTreeMap<Name, Device>) -> Option<String> {
+    let may_log_in = |device: &Device| device.enabled && device.hash.is_some();
+    if config.anonymous || config.client_ca.is_some() || devices.values().any(may_log_in) {
+        return None;
+    }
+    Some(match &config.devices {
+        None => {
+            "no device can connect: set mqtt.listen.devices or mqtt.listen.client_ca".to_owned()
+        }
+        Some(file) => format!(
+            "no device can log in: {} has none that is enabled and has a password. Add one with `stockrelay devices hash NAME`",
+            file.display()
+        ),
+    })
 }
 
 /// Takes connections until `cancel`, then waits for the ends of those that are there.
@@ -381,6 +411,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 .await;
             match &end {
                 End::Fault(fault) => {
+                    if matches!(fault, Fault::TooLarge { .. }) {
+                        let (name, why) = (device.as_str(), fault.to_string());
+                        shared.turned_away(Why::TooLarge, name, &why);
+                    }
                     shared.say(origin, &format!("device {device}: {fault}"));
                 }
                 end => tracing::debug!(%device, client_id, %end, "disconnected"),
@@ -392,6 +426,18 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             tokio::select! {
                 () = standing.evicted.cancelled() => {}
                 _ = tokio::time::timeout(Duration::from_secs(2), io.finish()) => {}
+            }
+            match &rejected {
+                // A crowd is no fault of the device.
+                Rejected::Refused { is_busy: true, .. } => {}
+                Rejected::Refused { reason, name, .. } => {
+                    shared.turned_away(Why::LogIn, name, reason);
+                }
+                Rejected::Fault(fault @ Fault::TooLarge { .. }) => {
+                    let (address, why) = (origin.address.to_string(), fault.to_string());
+                    shared.turned_away(Why::TooLarge, &address, &why);
+                }
+                _ => {}
             }
             if !matches!(rejected, Rejected::Closed) {
                 shared.say(origin, &rejected.to_string());
@@ -431,6 +477,8 @@ async fn deliver(
             }
             _ = tidy.tick() => {
                 shared.auth.list().tell(&mut known, &shared.intake);
+                shared.show_turned_away();
+                warn_of_nobody(&shared.config, &shared.auth.list().current(), &shared.board);
                 let wills = shared.hub.tidy(clock::now(), clock::instant(), &mut changes);
                 for (session, will) in wills {
                     changes.extend(shared.will(&session.device, &will, Some(&session)));

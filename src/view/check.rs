@@ -20,14 +20,14 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::client::{Client, ClientError};
-use super::snapshot::{Source, Status};
+use super::snapshot::{SOURCE_DOWN, Source, Status};
 use super::table::{plain, size, span};
 use crate::board::Link;
 use crate::choice::Otherwise;
 use crate::config::{self, Config};
 use crate::event::Name;
 use crate::opens::{Effect, Opened};
-use crate::source::broker;
+use crate::source::{broker, devices, front_door};
 
 /// A clock that is behind this year was never set: the gateway is younger.
 const YEAR_MIN: i16 = 2026;
@@ -237,6 +237,15 @@ fn listen(listen: &config::Listen) -> Vec<Finding> {
             "set mqtt.listen.tls_cert and tls_key, unless the network is yours alone",
         ));
     }
+    // A file that cannot be read is in the list of [`opens`].
+    let devices = listen.devices.as_deref().map(devices::read).transpose();
+    let nobody = devices.map(|known| front_door::nobody(listen, &known.unwrap_or_default()));
+    if let Ok(Some(nobody)) = nobody {
+        findings.push(Finding::warn(
+            nobody,
+            "`stockrelay run` starts, and reads the list again when it has changed",
+        ));
+    }
     findings
 }
 
@@ -294,7 +303,7 @@ pub async fn daemon(socket: &Path) -> Vec<Finding> {
     let alarms = status
         .alarms
         .into_iter()
-        .filter(|(code, _)| code != "anonymous");
+        .filter(|(code, _)| code != "anonymous" && code != SOURCE_DOWN);
     for (code, sentence) in alarms {
         findings.push(Finding::warn(sentence, format!("alarm {code}")));
     }

@@ -166,13 +166,13 @@ pub struct DemoArgs {
     /// File that holds the API key, alone
     #[arg(long, value_name = "F", requires = "odoo")]
     pub api_key_file: Option<PathBuf>,
-    /// Made-up devices
+    /// Made-up devices, besides the two that only beep
     #[arg(long, value_name = "N", default_value = "8", value_parser = count_of_devices)]
     pub devices: usize,
     /// Events a second of each device
     #[arg(long, value_name = "R", default_value = "2", value_parser = rate)]
     pub rate: f64,
-    /// Keep the data in this directory
+    /// Keep the data in this directory, which holds none yet
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::snapshot::Status;
-use super::table::{counted, grouped, seconds_since, span};
+use super::table::{counted, grouped, plain, seconds_since, span};
 use crate::board::Link;
 
 /// How urgent a sentence is; a screen may colour it.
@@ -17,10 +17,13 @@ pub enum Mood {
     Bad,
 }
 
+/// The alarm that a site has chosen: it needs nobody.
+const ANONYMOUS: &str = "anonymous";
+
 /// What matters most, in the words of the floor.
 #[must_use]
 pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
-    let waiting = status.events.on_the_way();
+    let waiting = status.events.on_the_way() + status.events.undecided();
     let safe = match waiting {
         0 => "nothing waits here".to_owned(),
         _ => format!("{} safe here", be(waiting, "scan")),
@@ -49,8 +52,11 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
             Link::Up => return with_link(status),
         }
     };
-    if let Some(need) = need(status) {
-        sentence = format!("{sentence}; {need}");
+    for more in [need(status), begun(status), down(status)]
+        .into_iter()
+        .flatten()
+    {
+        sentence = format!("{sentence}; {more}");
     }
     (mood, sentence)
 }
@@ -58,18 +64,65 @@ pub fn headline(status: &Status, now: Timestamp) -> (Mood, String) {
 /// The same while the link to Odoo is up.
 #[must_use]
 pub fn with_link(status: &Status) -> (Mood, String) {
-    let waiting = status.events.on_the_way();
-    let on_the_way = format!("{} on the way to Odoo", be(waiting, "movement"));
-    match (need(status), waiting) {
-        (None, 0) => (Mood::Good, all_settled(status)),
-        (None, _) => (Mood::Good, on_the_way),
-        (Some(need), 0) => (Mood::Watch, need),
-        (Some(need), _) => (Mood::Watch, format!("{need}; {on_the_way}")),
+    let is_alarmed = status.alarms.keys().any(|code| code != ANONYMOUS);
+    let need = need(status);
+    let mood = if need.is_some() || is_alarmed || status.sources_down().next().is_some() {
+        Mood::Watch
+    } else {
+        Mood::Good
+    };
+    let parts: Vec<String> = [need, on_the_way(status), begun(status)]
+        .into_iter()
+        .flatten()
+        .collect();
+    let begun_alone = begun(status).is_some_and(|begun| parts == [begun]);
+    let mut sentence = match parts.as_slice() {
+        [] => all_settled(status, true),
+        [begun] if begun_alone => format!("{}; {begun}", all_settled(status, false)),
+        parts => parts.join("; "),
+    };
+    if let Some(down) = down(status) {
+        sentence = format!("{sentence}, but {down}");
+    }
+    (mood, sentence)
+}
+
+/// What is in the gateway and needs nobody: scans of which nobody knows yet what becomes of them,
+/// and movements.
+fn on_the_way(status: &Status) -> Option<String> {
+    let (scans, movements) = (status.events.undecided(), status.events.on_the_way());
+    let scans = (scans > 0).then(|| format!("{} being worked out", be(scans, "scan")));
+    let movements =
+        (movements > 0).then(|| format!("{} on the way to Odoo", be(movements, "movement")));
+    match (scans, movements) {
+        (Some(scans), Some(movements)) => Some(format!("{movements}; {scans}")),
+        (scans, movements) => scans.or(movements),
     }
 }
 
+/// What devices have begun in a flow and not ended.
+fn begun(status: &Status) -> Option<String> {
+    let devices: u64 = status.begun.values().sum();
+    let have = if devices == 1 { "has" } else { "have" };
+    let what = match status.begun.keys().collect::<Vec<_>>().as_slice() {
+        [what] => plain(what),
+        _ => "movement".to_owned(),
+    };
+    (devices > 0).then(|| format!("{} {have} begun a {what}", counted(devices, "device")))
+}
+
+/// Which sources are down.
+fn down(status: &Status) -> Option<String> {
+    let names: Vec<&str> = status.sources_down().collect();
+    let first = plain(names.first()?);
+    let be = be(names.len() as u64, "source");
+    let more = if names.len() > 1 { ", ..." } else { "" };
+    Some(format!("{be} down: {first}{more}"))
+}
+
 /// Nothing waits, for Odoo or for a person: what is in Odoo, and what people decided is not to be.
-fn all_settled(status: &Status) -> String {
+/// `is_all`: nothing else was begun.
+fn all_settled(status: &Status, is_all: bool) -> String {
     let events = &status.events;
     let posted = events.posted.saturating_sub(events.left_out);
     let given_up = events.discarded + events.left_out;
@@ -77,8 +130,8 @@ fn all_settled(status: &Status) -> String {
         (0, 0) if events.stored > 0 => "No scan has made a movement yet".to_owned(),
         (0, 0) => "Nothing was scanned yet".to_owned(),
         (0, _) => "No movement is in Odoo".to_owned(),
-        (1, 0) => "The movement is in Odoo".to_owned(),
-        (_, 0) => format!("All {} movements are in Odoo", grouped(posted)),
+        (1, 0) if is_all => "The movement is in Odoo".to_owned(),
+        (_, 0) if is_all => format!("All {} movements are in Odoo", grouped(posted)),
         (_, _) => format!("{} in Odoo", be(posted, "movement")),
     };
     match given_up {
@@ -161,10 +214,7 @@ mod tests {
         assert!(full.starts_with("The journal is full"), "{full}");
         let parked = told(|s| s.documents.parked = 3);
         assert_eq!(parked, (Mood::Watch, "3 documents need you".to_owned()));
-        assert_eq!(
-            told(|s| s.events.open = 1).1,
-            "1 movement is on the way to Odoo"
-        );
+        assert_eq!(told(|s| s.events.open = 1).1, "1 scan is being worked out");
         assert_eq!(told(|_| ()).1, "Nothing was scanned yet");
     }
 
@@ -178,7 +228,7 @@ mod tests {
             (Mood::Watch, "1 rejected reading needs you".to_owned())
         );
         let both = told(|s| {
-            (s.documents.parked, s.events.rejected_open, s.events.open) = (1, 2, 1);
+            (s.documents.parked, s.events.rejected_open, s.events.waiting) = (1, 2, 1);
         });
         let text = "1 document and 2 rejected readings need you; 1 movement is on the way to Odoo";
         assert_eq!(both, (Mood::Watch, text.to_owned()));
@@ -218,5 +268,76 @@ mod tests {
         assert_eq!(all.1, text);
         let one = told(|s| s.events.unused_scans = 1);
         assert_eq!(one.1, "1 scan without a flow needs you");
+    }
+    #[test]
+    fn what_a_device_has_begun_is_not_called_all() {
+        let begun = |devices: &[(&str, u64)], change: fn(&mut Status)| {
+            told(|s| {
+                let devices = devices.iter().map(|(what, n)| ((*what).to_owned(), *n));
+                (s.begun, s.events.posted) = (devices.collect(), 3);
+                change(s);
+            })
+        };
+        let one = begun(&[("transfer", 1)], |_| ());
+        let text = "3 movements are in Odoo; 1 device has begun a transfer";
+        assert_eq!(one, (Mood::Good, text.to_owned()));
+        let many = begun(&[("pick", 1), ("transfer", 2)], |s| s.events.waiting = 1);
+        let text = "1 movement is on the way to Odoo; 3 devices have begun a movement";
+        assert_eq!(many, (Mood::Good, text.to_owned()));
+        let down = begun(&[("count", 2)], |s| s.odoo.link = Link::Down);
+        let text = "Link to Odoo is down; nothing waits here; 2 devices have begun a count";
+        assert_eq!(down.1, text);
+        let need = begun(&[("count", 1)], |s| s.events.rejected_open = 1);
+        let text = "1 rejected reading needs you; 1 device has begun a count";
+        assert_eq!(need, (Mood::Watch, text.to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_decided_yet_is_called_a_scan() {
+        let new = told(|s| (s.events.stored, s.events.open) = (3, 3));
+        assert_eq!(new.1, "3 scans are being worked out");
+        let both = told(|s| (s.events.open, s.events.sending) = (3, 2));
+        let text = "2 movements are on the way to Odoo; 3 scans are being worked out";
+        assert_eq!(both, (Mood::Good, text.to_owned()));
+        // Of a device without a flow it is known at once that nothing becomes of it.
+        let unused = told(|s| {
+            (s.events.open, s.events.open_unused, s.events.unused_scans) = (3, 3, 3);
+        });
+        let text = "3 scans without a flow need you";
+        assert_eq!(unused, (Mood::Watch, text.to_owned()));
+        let waiting = told(|s| (s.events.posted, s.events.waiting_scans) = (4, 2));
+        assert_eq!(waiting.1, "2 scans are being worked out");
+    }
+
+    #[test]
+    fn a_source_that_is_down_and_an_alarm_are_never_green() {
+        let source = |name: &str, state: &str| {
+            let mut source = crate::view::snapshot::Source::default();
+            name.clone_into(&mut source.name);
+            state.clone_into(&mut source.view.state);
+            source
+        };
+        let down = told(|s| {
+            s.events.posted = 3;
+            s.sources = vec![source("mqtt.broker", "down"), source("mqtt.listen", "up")];
+        });
+        let text = "All 3 movements are in Odoo, but 1 source is down: mqtt.broker";
+        assert_eq!(down, (Mood::Watch, text.to_owned()));
+        let two = told(|s| {
+            s.odoo.link = Link::Down;
+            s.sources = vec![
+                source("mqtt.broker", "down"),
+                source("scanner:dock", "down"),
+            ];
+        });
+        let text = "Link to Odoo is down; nothing waits here; 2 sources are down: mqtt.broker, ...";
+        assert_eq!(two.1, text);
+        let alarm = |code: &str| {
+            let alarm = (code.to_owned(), "It is so.".to_owned());
+            told(|s| s.alarms.extend([alarm])).0
+        };
+        assert_eq!(alarm("device-config"), Mood::Watch);
+        // Who let everybody in knows it.
+        assert_eq!(alarm("anonymous"), Mood::Good);
     }
 }

@@ -10,7 +10,7 @@ use crate::outcome::code::MASTER_DATA;
 
 pub use crate::outcome::ended::{DISCARDED, REPLACED};
 
-pub use self::table::{ENDED, FLAGS, PARKED, REJECTED, TURNED_AWAY, WAITING};
+pub use self::table::{ENDED, FLAGS, PARKED, REJECTED, TOLD, TURNED_AWAY, WAITING};
 
 /// Something that a person can decide about a parked document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::RETAINED;
+    use crate::event::{NOT_FINISHED, RETAINED};
     use crate::outcome::{code, flag};
 
     #[test]
@@ -121,6 +121,7 @@ mod tests {
         for (title, codes) in [
             ("Documents that are parked", PARKED),
             ("Documents that wait", WAITING),
+            ("Events that are held with their document", TOLD),
             ("Notes on documents", FLAGS),
             ("Documents that a person ended", ENDED),
             ("Readings that are rejected", REJECTED),
@@ -174,6 +175,7 @@ mod tests {
         given.sort_unstable();
         assert_eq!(sorted(PARKED), given);
         assert_eq!(sorted(WAITING), [code::HELD_BACK]);
+        assert_eq!(sorted(TOLD), written("told"));
         for known in PARKED {
             let ends = |(action, _): &Choice| *action == Action::Discard;
             let code = known.code;
@@ -209,7 +211,10 @@ mod tests {
         for code in written.iter().copied().flat_map(hyphenated) {
             assert!(known.contains(&code), "{code} is not in the table");
         }
-        for code in known.into_iter().filter(|code| *code != RETAINED) {
+        for code in known
+            .into_iter()
+            .filter(|code| ![RETAINED, NOT_FINISHED].contains(code))
+        {
             let quoted = format!("\"{code}\"");
             assert!(
                 written.iter().any(|source| source.contains(&quoted)),

@@ -395,6 +395,12 @@ pub struct RejectedView {
 }
 
 impl RejectedView {
+    /// Whether more may have come than `payload` has. Replaced bytes make it no shorter.
+    #[must_use]
+    pub fn may_be_cut(&self) -> bool {
+        self.payload.len() >= PAYLOAD_SHOWN_BYTES_MAX
+    }
+
     #[must_use]
     pub fn of(rejected: &Rejected) -> Self {
         let shown = rejected.payload.len().min(PAYLOAD_SHOWN_BYTES_MAX);

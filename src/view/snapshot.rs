@@ -10,11 +10,15 @@ use std::collections::BTreeMap;
 
 use crate::board::{Board, DeviceView, Live, OdooView, SourceView};
 use crate::clock;
-use crate::event::Name;
+use crate::event::{Name, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
 
 /// Devices that a status lists at most: the connected ones first, then the ones heard of last.
 pub const DEVICES_LISTED_MAX: usize = 200;
+/// The alarm that tells of sources that are down.
+pub const SOURCE_DOWN: &str = "source-down";
+/// What the name of a source begins with that is a scanner of the gateway's own.
+const SCANNER: &str = "scanner:";
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -30,6 +34,9 @@ pub struct Status {
     pub journal: JournalSize,
     pub sources: Vec<Source>,
     pub devices: Devices,
+    /// How many devices have begun what in a flow, and not ended it: `transfer`, `pick`, ... to a number.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub begun: BTreeMap<String, u64>,
     /// What a person should know at once: code to sentence.
     pub alarms: BTreeMap<String, String>,
 }
@@ -50,6 +57,15 @@ pub struct EventCounts {
     /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unused_scans: u64,
+    /// Those of them that `open` still counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub open_unused: u64,
+    /// Scans that flows have answered as wrong since the daemon started: they changed nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wrong_scans: u64,
+    /// Scans that wait for the first copy of Odoo's data, because a flow makes movements of them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub waiting_scans: u64,
     /// Events of posted documents whose movements a person edited out: they are not in Odoo.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub left_out: u64,
@@ -158,11 +174,21 @@ impl Status {
         uptime_s: u64,
         now: Timestamp,
     ) -> Self {
+        let down = down(&live.sources);
+        let mut events = EventCounts::of(totals);
+        // The board may be a moment behind the journal.
+        events.open_unused = live.open_unused.min(events.open);
+        events.unused_scans += events.open_unused;
+        (events.waiting_scans, events.wrong_scans) = (live.waiting_scans, live.wrong_scans);
+        let mut alarms = live.alarms;
+        if let Some(alarm) = down_alarm(&down) {
+            alarms.insert(SOURCE_DOWN.to_owned(), alarm);
+        }
         Self {
             site: site.to_string(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s,
-            events: EventCounts::of(totals),
+            events,
             documents: DocumentCounts {
                 open: live.open_documents,
                 waiting: totals.waiting.documents,
@@ -192,10 +218,45 @@ impl Status {
             sources: (live.sources.into_iter())
                 .map(|(name, view)| Source { name, view })
                 .collect(),
-            devices: Devices::of(live.devices),
-            alarms: live.alarms,
+            devices: Devices::of(live.devices, &down),
+            begun: live.begun,
+            alarms,
         }
     }
+
+    /// The names of the sources that are down.
+    pub fn sources_down(&self) -> impl Iterator<Item = &str> {
+        let down = self.sources.iter().filter(|source| source.view.is_down());
+        down.map(|source| source.name.as_str())
+    }
+}
+
+/// The sources that are down.
+fn down(sources: &BTreeMap<String, SourceView>) -> BTreeMap<String, SourceView> {
+    let down = sources.iter().filter(|(_, view)| view.is_down());
+    down.map(|(name, view)| (name.clone(), view.clone()))
+        .collect()
+}
+
+/// What is down, why, and what to do about it.
+fn down_alarm(down: &BTreeMap<String, SourceView>) -> Option<String> {
+    let (name, view) = down.first_key_value()?;
+    let why = view.detail.as_deref().unwrap_or("no reason is known");
+    let remedy = if name.starts_with(SCANNER) {
+        "Plug the scanner in, or correct its port in the file of scanners"
+    } else if name == SourceKind::Broker.name() {
+        "Start the broker, or correct [mqtt.broker]"
+    } else {
+        "See the log, and restart the gateway"
+    };
+    let others = match down.len() {
+        1 => String::new(),
+        many => format!(" (and {} more)", many - 1),
+    };
+    Some(format!(
+        "Nothing comes in by {name}{others}: {}. {remedy}; the gateway tries again by itself.",
+        why.trim_end_matches('.')
+    ))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
@@ -213,6 +274,9 @@ impl EventCounts {
             rejected: totals.rejected,
             rejected_open: totals.rejected_open,
             unused_scans: totals.unused_scans,
+            open_unused: 0,
+            waiting_scans: 0,
+            wrong_scans: 0,
             left_out: totals.left_out,
             discarded: totals.discarded.events,
             open: totals.open_events(),
@@ -224,27 +288,42 @@ impl EventCounts {
         }
     }
 
-    /// Stored events that are on their way to Odoo.
+    /// Stored events of which nobody knows yet what becomes of them, and scans that wait for the
+    /// first copy of Odoo's data.
+    #[must_use]
+    pub fn undecided(&self) -> u64 {
+        self.open.saturating_sub(self.open_unused) + self.waiting_scans
+    }
+
+    /// Movements of sealed documents that are not in Odoo yet.
     #[must_use]
     pub fn on_the_way(&self) -> u64 {
-        self.open + self.waiting + self.sending
+        self.waiting + self.sending
     }
 }
 
 impl Devices {
-    fn of(devices: BTreeMap<Name, DeviceView>) -> Self {
+    /// Nobody is online through a source that is `down`.
+    fn of(devices: BTreeMap<Name, DeviceView>, down: &BTreeMap<String, SourceView>) -> Self {
         let known = devices.len() as u64;
-        let mut listed: Vec<Device> = devices
-            .into_iter()
-            .map(|(name, view)| Device { name, view })
-            .collect();
+        let device = |(name, mut view): (Name, DeviceView)| {
+            view.online &= !down.contains_key(&view.source);
+            Device { name, view }
+        };
+        let mut listed: Vec<Device> = devices.into_iter().map(device).collect();
         let online = listed.iter().filter(|device| device.view.online).count() as u64;
-        // Stable, so that devices which are alike stay in the order of their names.
-        listed.sort_by_key(|device| {
-            let heard = device.view.last_event.max(device.view.since);
-            std::cmp::Reverse((device.view.online, heard))
+        if listed.len() > DEVICES_LISTED_MAX {
+            listed.sort_by_key(|device| {
+                let heard = device.view.last_event.max(device.view.since);
+                std::cmp::Reverse((device.view.online, heard))
+            });
+            listed.truncate(DEVICES_LISTED_MAX);
+        }
+        // A row moves when its device comes or goes, not with each event.
+        listed.sort_by(|one, other| {
+            let key = |device: &Device| !device.view.online;
+            (key(one), &one.name).cmp(&(key(other), &other.name))
         });
-        listed.truncate(DEVICES_LISTED_MAX);
         for device in &mut listed {
             device.view.state = device.view.state.take().map(crate::board::brief);
         }
@@ -350,7 +429,7 @@ mod tests {
         for n in 0..DEVICES_LISTED_MAX + 5 {
             let view = DeviceView {
                 online: n == 204,
-                last_event: (n == 7).then(|| at("2026-11-23T08:00:00Z")),
+                last_event: (n == 203).then(|| at("2026-11-23T08:00:00Z")),
                 ..DeviceView::default()
             };
             live.devices
@@ -360,7 +439,53 @@ mod tests {
         assert_eq!((devices.known, devices.online), (205, 1));
         assert_eq!(devices.listed.len(), DEVICES_LISTED_MAX);
         let names: Vec<_> = devices.listed.iter().map(|d| d.name.as_str()).collect();
-        assert_eq!(names[..3], ["pda-204", "pda-007", "pda-000"]);
+        // The one that was heard of last is kept, in the order of the names.
+        assert_eq!(names[..3], ["pda-204", "pda-000", "pda-001"]);
+        assert_eq!(names.last(), Some(&"pda-203"));
+    }
+
+    #[test]
+    fn nobody_is_online_through_a_source_that_is_down_and_an_alarm_says_what_to_do() {
+        let mut live = Live::default();
+        for (source, state) in [("mqtt.broker", "down"), ("mqtt.listen", "up")] {
+            let view = live.sources.entry(source.to_owned()).or_default();
+            state.clone_into(&mut view.state);
+            view.detail = (state == "down").then(|| "connection refused.".to_owned());
+            let device = DeviceView {
+                online: true,
+                source: source.to_owned(),
+                ..DeviceView::default()
+            };
+            let name = Name::new(&format!("pda-{source}")).unwrap();
+            live.devices.insert(name, device);
+        }
+        let status = build(&Totals::default(), live);
+        assert_eq!((status.devices.known, status.devices.online), (2, 1));
+        assert_eq!(status.devices.listed[0].name.as_str(), "pda-mqtt.listen");
+        assert_eq!(
+            status.alarms[SOURCE_DOWN],
+            "Nothing comes in by mqtt.broker: connection refused. Start the broker, or correct [mqtt.broker]; the gateway tries again by itself."
+        );
+        assert_eq!(status.sources_down().collect::<Vec<_>>(), ["mqtt.broker"]);
+    }
+
+    #[test]
+    fn scans_without_a_flow_are_known_before_the_journal_has_skipped_them() {
+        let totals = Totals {
+            stored: 5,
+            no_document: 2,
+            unused_scans: 2,
+            ..Totals::default()
+        };
+        let live = Live {
+            open_unused: 3,
+            ..Live::default()
+        };
+        let events = build(&totals, live).events;
+        assert_eq!(
+            (events.open, events.unused_scans, events.undecided()),
+            (3, 5, 0)
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! as it was also after a panic, SIGTERM, SIGINT and SIGHUP.
 
 mod app;
+mod detail;
 mod devices;
 mod dialog;
 mod documents;
@@ -23,6 +24,7 @@ mod retry;
 mod screen;
 mod settle;
 mod theme;
+mod wrap;
 
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -124,9 +126,15 @@ async fn send(client: &Client, wish: Wish) -> Result<String, ClientError> {
             let documents = counted(retried, "document");
             return Ok(format!("{documents} to be sent again"));
         }
-        Wish::Resend { number, payload } => {
+        Wish::Resend {
+            number,
+            payload,
+            reason,
+        } => {
             let path = format!("/v1/rejected/{number}/resend");
-            let resent: Resent = client.post(&path, &json!({ "payload": payload })).await?;
+            let resent: Resent = client
+                .post(&path, &json!({ "payload": payload, "reason": reason }))
+                .await?;
             return Ok(describe_resent(&resent));
         }
         Wish::Dismiss { number, reason } => {

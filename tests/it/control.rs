@@ -135,6 +135,7 @@ impl Served {
                 reason: Some(Reason {
                     code: code.to_owned(),
                     message: "as a test has it".to_owned(),
+                    lines: Vec::new(),
                 }),
                 ..before
             },
@@ -201,6 +202,7 @@ fn moved(number: u64, expect: State, state: State) -> Change {
             reason: parked.then(|| Reason {
                 code: "unknown-product".to_owned(),
                 message: "no product has the barcode P".to_owned(),
+                lines: Vec::new(),
             }),
             odoo: (state == State::Posted).then(|| OdooRef {
                 id: 7,

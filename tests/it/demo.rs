@@ -42,3 +42,21 @@ fn a_demonstration_that_is_stopped_at_any_moment_adds_up() {
         assert!(is_success, "{second} s: {printed}");
     }
 }
+
+#[test]
+fn a_directory_with_the_journal_of_an_earlier_demonstration_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("data")).unwrap();
+    std::fs::write(dir.path().join("data/journal.redb"), "kept").unwrap();
+    let keep = dir.path().to_str().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_stockrelay"))
+        .args(["demo", "--headless", "--seconds", "1", "--keep", keep])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(
+        said.contains("journal of an earlier demonstration"),
+        "{said}"
+    );
+}

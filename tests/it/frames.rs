@@ -70,6 +70,7 @@ fn document(number: u64, state: &str) -> DocumentView {
             code: "unknown-product".to_owned(),
             message: "no product in Odoo has the barcode 4000000000006: give it to one, and retry"
                 .to_owned(),
+            lines: Vec::new(),
         }),
         odoo: (state == "posted").then(|| format!("WH/INT/{number:05}")),
         odoo_id: None,
@@ -155,6 +156,7 @@ fn press(app: &mut App, keys: &str) {
         let code = match c {
             '\t' => KeyCode::Tab,
             '\n' => KeyCode::Enter,
+            '»' => KeyCode::PageDown,
             c => KeyCode::Char(c),
         };
         assert_eq!(app.press(KeyEvent::from(code)), None);
@@ -348,6 +350,7 @@ fn asking() -> Snapshot {
     document.reason = Some(Reason {
         code: "under-picked".to_owned(),
         message: "WH/OUT/00042 asks for 30 of 4000000000006, and 24 were picked".to_owned(),
+        lines: Vec::new(),
     });
     snapshot
 }
@@ -426,9 +429,196 @@ fn backspace(app: &mut App, times: usize) {
     }
 }
 
+fn shown(app: &mut App, columns: u16, rows: u16) -> String {
+    let mut terminal = Terminal::new(TestBackend::new(columns, rows)).unwrap();
+    terminal.draw(|frame| draw(frame, app)).unwrap();
+    terminal.backend().to_string()
+}
+
+/// Parked for 25 barcodes, each of them named.
+fn many_faults() -> Snapshot {
+    let mut snapshot = parked();
+    let first =
+        "no product in Odoo has the barcode UNK-00: enter it there, and this is sent by itself";
+    let others = (1..25).map(|line| {
+        let number = line + 1;
+        format!("; also line {number}: no product in Odoo has the barcode UNK-{line:02}")
+    });
+    let message = std::iter::once(first.to_owned()).chain(others).collect();
+    snapshot.parked[0].reason.as_mut().unwrap().message = message;
+    snapshot
+}
+
+#[test]
+fn all_faults_of_a_document_are_read_by_scrolling() {
+    let mut app = app(many_faults());
+    press(&mut app, "\t\t");
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let screen = shown(&mut app, columns, rows);
+        assert!(screen.contains("choices: retry, edit, discard"), "{screen}");
+        assert!(screen.contains("Enter shows all of it"), "{screen}");
+    }
+    press(&mut app, "\n");
+    let mut screens = shown(&mut app, 80, 24);
+    assert!(
+        screens.contains("choices: retry, edit, discard"),
+        "{screens}"
+    );
+    assert!(!screens.contains("UNK-24"), "{screens}");
+    for _ in 0..3 {
+        press(&mut app, "»");
+        screens += &shown(&mut app, 80, 24);
+    }
+    for line in 0..25 {
+        assert!(
+            screens.contains(&format!("UNK-{line:02}")),
+            "{line}: {screens}"
+        );
+    }
+    assert!(screens.contains("line 3: 24 of 4000000000006"), "{screens}");
+    // It goes along with what is known, and decides about what it shows.
+    let mut snapshot = many_faults();
+    snapshot.parked[0].reason.as_mut().unwrap().message = "UNK-77 alone".to_owned();
+    app.see(Seen::Gateway(Box::new(snapshot.clone())), at("08:15:31"));
+    press(&mut app, "g");
+    assert!(shown(&mut app, 80, 24).contains("UNK-77 alone"));
+    snapshot.parked.remove(0);
+    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:32"));
+    press(&mut app, "d");
+    assert!(app.dialog.is_none(), "another document is selected by now");
+    assert_eq!(app.press(KeyEvent::from(KeyCode::Esc)), None);
+    press(&mut app, "d");
+    assert!(app.dialog.is_some());
+}
+
+fn rejected_with(payload: String) -> Snapshot {
+    let mut snapshot = well();
+    snapshot.status.events.rejected_open = 1;
+    snapshot.rejected = vec![RejectedView {
+        number: 1,
+        device: "pda-09".to_owned(),
+        source: "mqtt.listen".to_owned(),
+        received: at("08:14:30"),
+        id: None,
+        code: "not-your-topic".to_owned(),
+        message: "\"stockrelay/v1/ams2/pda-09/scan\" is not a topic that pda-09 may publish to"
+            .to_owned(),
+        payload,
+        state: "open".to_owned(),
+        settled: None,
+    }];
+    snapshot
+}
+
+#[test]
+fn a_large_payload_hides_no_choice() {
+    let mut app = app(rejected_with("x".repeat(200_000) + "END"));
+    press(&mut app, "\t\t");
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let screen = shown(&mut app, columns, rows);
+        assert!(screen.contains("choices: r send again"), "{screen}");
+        assert!(screen.contains("is not a topic"), "{screen}");
+    }
+    press(&mut app, "\n");
+    assert!(shown(&mut app, 80, 24).contains("choices: r send again"));
+    press(&mut app, "G");
+    let end = shown(&mut app, 80, 24);
+    assert!(end.contains("xEND") && end.contains("Esc close"), "{end}");
+    // The list cuts long payloads. To send what is left of one would lose the rest.
+    assert!(end.contains("More may have come"), "{end}");
+    press(&mut app, "e");
+    assert!(app.dialog.is_none());
+    assert!(shown(&mut app, 80, 24).contains("--payload TEXT"));
+}
+
+#[test]
+fn sending_a_reading_again_asks_first() {
+    let mut app = app(rejected_with("4006381333931".to_owned()));
+    press(&mut app, "\t\trset the topic");
+    both("resend_reason", &mut app);
+    press(&mut app, "\nr");
+    both("resend_confirm", &mut app);
+    let wish = Wish::Resend {
+        number: 1,
+        payload: None,
+        reason: Some("set the topic".to_owned()),
+    };
+    assert_eq!(app.press(KeyEvent::from(KeyCode::Char('y'))), Some(wish));
+}
+
+#[test]
+fn what_is_asked_can_be_answered_in_a_small_terminal() {
+    for (keys, choices) in [
+        ("dwhy\n", &["y yes", "n no"][..]),
+        ("d", &["Enter go on", "Esc"]),
+        ("rj", &["> no-backorder", "Enter try", "Esc"]),
+        ("R", &["Enter try", "Esc"]),
+        ("e", &["Enter change", "s send", "Esc"]),
+    ] {
+        let mut app = app(asking());
+        press(&mut app, "\t\t");
+        press(&mut app, keys);
+        let screen = shown(&mut app, 40, 10);
+        for choice in choices {
+            assert!(screen.contains(choice), "{keys}: {choice}\n{screen}");
+        }
+    }
+    for (keys, choices) in [
+        ("r\n", &["y yes", "n no"][..]),
+        ("dwhy\n", &["y yes", "a all shown", "n no"]),
+        ("e", &["Enter send it", "Esc"]),
+    ] {
+        let mut app = app(rejected_with("4006381333931".to_owned()));
+        press(&mut app, "\t\t");
+        press(&mut app, keys);
+        let screen = shown(&mut app, 40, 10);
+        for choice in choices {
+            assert!(screen.contains(choice), "{keys}: {choice}\n{screen}");
+        }
+    }
+}
+
+#[test]
+fn help_alarms_and_notices_are_read_to_their_end() {
+    let mut app = app(well());
+    press(&mut app, "?");
+    for (columns, rows) in [(80, 24), (120, 40)] {
+        let screen = shown(&mut app, columns, rows);
+        for end in [
+            "of the reading; it scrolls",
+            "or the reading, right",
+            "any other key",
+        ] {
+            assert!(screen.contains(end), "{end}: {screen}");
+        }
+    }
+    let mut screens = shown(&mut app, 40, 10);
+    for _ in 0..6 {
+        press(&mut app, "»");
+        screens += &shown(&mut app, 40, 10);
+    }
+    assert!(
+        app.help && screens.contains("quit; the daemon"),
+        "{screens}"
+    );
+    press(&mut app, "x");
+
+    let alarm = "The clock of pda-07 is 3 minutes ahead of the gateway's: set it right on the device, or give it a time server";
+    let mut snapshot = well();
+    let alarms = &mut snapshot.status.alarms;
+    alarms.insert("clock".to_owned(), alarm.to_owned());
+    app.see(Seen::Gateway(Box::new(snapshot)), at("08:15:31"));
+    app.notice = Some("Document 61 is waiting now; ".repeat(4) + "and that is all");
+    let screen = shown(&mut app, 80, 24);
+    assert!(screen.contains("a time server"), "{screen}");
+    assert!(screen.contains("and that is all"), "{screen}");
+}
+
 #[test]
 fn no_size_is_too_small_to_draw() {
-    for keys in ["\t\td", "\t\tr", "\t\tR", "\t\te", "\t\te\n", "\t\tes"] {
+    for keys in [
+        "\t\t\n", "\t\td", "\t\tr", "\t\tR", "\t\te", "\t\te\n", "\t\tes",
+    ] {
         let mut app = app(asking());
         press(&mut app, keys);
         app.help = true;

@@ -518,6 +518,7 @@ async fn a_parked_document_keeps_its_reason() {
     let reason = Reason {
         code: "unknown-product".to_owned(),
         message: "no product has barcode P".to_owned(),
+        lines: Vec::new(),
     };
     change.progress.reason = Some(reason.clone());
     inbox.change(vec![change]).await.unwrap();

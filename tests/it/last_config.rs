@@ -88,6 +88,24 @@ impl Site {
         }
     }
 
+    /// The alarm of the daemon, as soon as it is on.
+    async fn alarm(&self, code: &str) -> String {
+        let mut child = command(self.dir.path()).spawn().unwrap();
+        let begun = clock::instant();
+        let alarm = loop {
+            let status = self.status(&mut child).await;
+            if let Some(alarm) = status["alarms"][code].as_str() {
+                break alarm.to_owned();
+            }
+            assert!(begun.elapsed() < SOON, "no alarm {code}: {status}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        kill_process(pid, Signal::TERM).unwrap();
+        tokio::task::block_in_place(|| child.wait()).unwrap();
+        alarm
+    }
+
     fn ends(&self) -> Output {
         command(self.dir.path())
             .stderr(Stdio::piped())
@@ -299,4 +317,24 @@ fn systemd_does_not_start_it_for_ever_when_only_a_person_can_help() {
         .unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     assert!(help.contains("65 the journal is damaged"), "{help}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_journal_that_is_gone_or_empty_where_the_gateway_ran_before_is_an_alarm() {
+    let site = Site::new();
+    let (status, _) = site.run().await;
+    assert!(status["alarms"]["journal-new"].is_null(), "{status}");
+    let journal = site.path("data/journal.redb");
+    for is_empty in [false, true] {
+        if is_empty {
+            fs::write(&journal, "").unwrap();
+        } else {
+            fs::remove_file(&journal).unwrap();
+        }
+        // It is still told at the next start.
+        for _ in 0..2 {
+            let alarm = site.alarm("journal-new").await;
+            assert!(alarm.contains("posted, again"), "{alarm}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod journal;
 mod last_config;
 mod model;
 mod moves;
+mod odoo_away;
 mod odoo_tls;
 mod older_odoo;
 mod opens;

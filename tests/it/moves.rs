@@ -83,6 +83,7 @@ pub fn progress(state: State, second: i64) -> Progress {
         reason: (state == State::Parked).then(|| Reason {
             code: "unknown-product".to_owned(),
             message: "?".to_owned(),
+            lines: Vec::new(),
         }),
         odoo: (state == State::Posted).then(|| OdooRef {
             id: second,

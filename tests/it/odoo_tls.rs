@@ -27,20 +27,43 @@ struct Odoo {
     dir: tempfile::TempDir,
 }
 
+/// Who signed the certificate, which is for `localhost`.
+#[derive(Clone, Copy, PartialEq)]
+enum Signed {
+    /// An authority of its own, in `ca.pem`.
+    ByAuthority,
+    /// The server itself, whose certificate says that it is an authority or says nothing of that.
+    BySelf { is_authority: bool },
+}
+
 impl Odoo {
-    /// Its certificate is for `localhost`, by an authority of its own.
     async fn start() -> Self {
+        Self::start_as(Signed::ByAuthority).await
+    }
+
+    async fn start_as(signed: Signed) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        let name = &mut params.distinguished_name;
-        name.push(DnType::CommonName, "authority");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-        let certificate = params.signed_by(&key, &ca).unwrap();
         let file = |name: &str| dir.path().join(name);
-        fs::write(file("ca.pem"), ca.pem()).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        let certificate = match signed {
+            Signed::ByAuthority => {
+                let mut authority = CertificateParams::new(Vec::new()).unwrap();
+                let name = &mut authority.distinguished_name;
+                name.push(DnType::CommonName, "authority");
+                authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                let own = KeyPair::generate().unwrap();
+                let ca = CertifiedIssuer::self_signed(authority, own).unwrap();
+                fs::write(file("ca.pem"), ca.pem()).unwrap();
+                params.signed_by(&key, &ca).unwrap()
+            }
+            Signed::BySelf { is_authority } => {
+                if is_authority {
+                    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                }
+                params.self_signed(&key).unwrap()
+            }
+        };
         fs::write(file("cert.pem"), certificate.pem()).unwrap();
         fs::write(file("key.pem"), key.serialize_pem()).unwrap();
         fs::write(file("odoo.key"), API_KEY).unwrap();
@@ -88,8 +111,8 @@ impl Odoo {
         }
     }
 
-    /// Why it cannot be called, and what `check` says to do.
-    async fn refused(&self, config: &config::Odoo) -> (String, String) {
+    /// Why it cannot be called, which is all that the status shows. `check` says the same, once.
+    async fn refused(&self, config: &config::Odoo) -> String {
         let mut client = Client::new(config).unwrap();
         let body = json!({"domain": [], "fields": ["barcode"]});
         let answer = client.call::<Value>("stock.location", "search_read", &body);
@@ -103,7 +126,8 @@ impl Odoo {
             .unwrap();
         assert_eq!(finding.level, check::Level::Fail);
         assert!(finding.what.contains(&message), "{finding}");
-        (message, finding.remedy)
+        assert!(!finding.remedy.contains("odoo."), "{finding}");
+        message
     }
 }
 
@@ -137,15 +161,38 @@ async fn an_odoo_of_a_private_authority_is_spoken_to_with_odoo_ca() {
 #[tokio::test]
 async fn without_its_authority_or_by_another_name_the_certificate_is_what_is_wrong() {
     let odoo = Odoo::start().await;
-    let (message, remedy) = odoo.refused(&odoo.config("localhost", None)).await;
+    let message = odoo.refused(&odoo.config("localhost", None)).await;
     assert!(message.contains("UnknownIssuer"), "{message}");
-    // Where there is no `check`, in the status, the message alone has to do.
     assert!(message.contains("set odoo.ca"), "{message}");
-    assert!(remedy.contains("odoo.ca"), "{remedy}");
     let by_address = odoo.config("127.0.0.1", Some("ca.pem"));
-    let (message, remedy) = odoo.refused(&by_address).await;
+    let message = odoo.refused(&by_address).await;
     assert!(message.contains("not valid for name"), "{message}");
-    assert!(remedy.contains("odoo.url"), "{remedy}");
+    assert!(message.contains("set odoo.url to a name"), "{message}");
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_is_told_with_what_makes_it_accepted() {
+    let odoo = Odoo::start_as(Signed::BySelf {
+        is_authority: false,
+    })
+    .await;
+    let message = odoo.refused(&odoo.config("localhost", None)).await;
+    let remedy = "set odoo.ca to the PEM file of the authority that signed the server's certificate, or to that certificate if it is self-signed";
+    assert!(message.ends_with(remedy), "{message}");
+    let config = odoo.config("localhost", Some("cert.pem"));
+    assert_eq!(
+        Client::new(&config).unwrap().version().await.unwrap(),
+        "19.0"
+    );
+
+    // Such a one is accepted by no way, so the remedy is another certificate.
+    let odoo = Odoo::start_as(Signed::BySelf { is_authority: true }).await;
+    for ca in [None, Some("cert.pem")] {
+        let message = odoo.refused(&odoo.config("localhost", ca)).await;
+        for part in ["CaUsedAsEndEntity", "CA:FALSE", "set odoo.ca"] {
+            assert!(message.contains(part), "{part} in {message}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -202,6 +202,11 @@ async fn check_and_run_are_content_with_a_gateway_that_is_in_order() {
     let place = Place::new().await;
     let (code, said) = place.check().await;
     assert_eq!(code, 0, "all is in order: {said}");
+    let asks = format!(
+        "asking Odoo at {}: each answer may take 10 s",
+        place.odoo.url()
+    );
+    assert!(said.contains(&asks), "{said}");
     place
         .run_until(|status| {
             let mut sources = status["sources"].as_array().into_iter().flatten();
@@ -246,6 +251,8 @@ async fn check_and_run_find_the_same_fault_in_each_thing_that_the_daemon_opens()
                 assert!(ran.contains(what(line)), "{key}: {line} in {ran}");
             }
             Run::Holds => {
+                let faults = said.lines().filter(|line| line.starts_with("FAIL"));
+                assert_eq!(faults.count(), 1, "{key} {word}: {said}");
                 place
                     .run_until(|status| !status["alarms"]["odoo-held"].is_null())
                     .await;

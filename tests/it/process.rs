@@ -337,3 +337,71 @@ async fn top_takes_the_keys_that_are_typed_at_once() {
         }
     }
 }
+
+/// The question about a rejected reading, in a terminal of 40 columns and 10 rows, and all of the
+/// reading.
+#[tokio::test]
+#[ignore = "needs tmux"]
+async fn top_asks_before_it_sends_a_reading_again() {
+    let process = Process::start().await;
+    let mut bytes = BytesMut::new();
+    let topic = "stockrelay/v1/ams1/pda/event";
+    let long = "no product ".repeat(300);
+    let payload = format!(r#"{{"type":"transfer","reason":"{long}END"}}"#);
+    let mut publish = Publish::new(topic, QoS::AtLeastOnce, payload);
+    publish.pkid = 1;
+    for packet in [Raw::Connect(Connect::new("pda")), Raw::Publish(publish)] {
+        packet.write(&mut bytes, 1 << 20).unwrap();
+    }
+    let mut stream = TcpStream::connect(process.address).await.unwrap();
+    stream.write_all(&bytes).await.unwrap();
+    let begun = clock::instant();
+    while process.status().await["events"]["rejected_open"] != 1 {
+        assert!(begun.elapsed() < SOON, "it is no rejected reading");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    let server = format!("stockrelay-asks-{}", std::process::id());
+    let tmux = |arguments: &[&str]| {
+        let mut command = Command::new("tmux");
+        let done = command.args(["-L", &server]).args(arguments).output();
+        let done = done.expect("tmux is installed");
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    };
+    let (binary, socket) = (env!("CARGO_BIN_EXE_stockrelay"), process.socket());
+    let top = format!("{binary} --socket {} top", socket.display());
+    tmux(&[
+        "new-session",
+        "-d",
+        "-x",
+        "40",
+        "-y",
+        "10",
+        "-s",
+        "asks",
+        &top,
+    ]);
+    let steps: [(&[&str], &str); 5] = [
+        (&[], "rejected reading"),
+        (&["Tab", "Tab", "Enter"], "Rejected reading"),
+        (&["End"], "More may have come"),
+        (&["r", "t", "y", "p", "o", "Enter"], "y yes"),
+        (&["r", "r", "C-u", "y"], "missing-field: "),
+    ];
+    for (keys, wanted) in steps {
+        if !keys.is_empty() {
+            tmux(&[&["send-keys", "-t", "asks"], keys].concat());
+        }
+        let begun = clock::instant();
+        loop {
+            let screen = tmux(&["capture-pane", "-p", "-t", "asks"]);
+            if screen.contains(wanted) {
+                break;
+            }
+            assert!(begun.elapsed() < SOON, "no {wanted:?} in\n{screen}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    tmux(&["kill-server"]);
+}

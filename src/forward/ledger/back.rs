@@ -74,7 +74,11 @@ impl Ledger {
                 ),
             };
             let code = code.to_owned();
-            return Ok(Some(Reason { code, message }));
+            return Ok(Some(Reason {
+                code,
+                message,
+                lines: Vec::new(),
+            }));
         }
         Ok(None)
     }

@@ -135,6 +135,7 @@ pub(super) fn posted_late(entry: &Entry, name: &str) -> Change {
             message: format!(
                 "Odoo posted this document as {name}, by a call that the gateway had given up, after it was discarded. Retry it if {name} is right; else reverse {name} in Odoo and discard it again"
             ),
+            lines: Vec::new(),
         });
     }
     change
@@ -179,6 +180,7 @@ pub(super) fn taken_out(
     change.progress.reason = Some(Reason {
         code: code.to_owned(),
         message,
+        lines: Vec::new(),
     });
     change
 }
@@ -190,6 +192,7 @@ pub(super) fn held_back(entry: &Entry, message: String) -> Change {
     change.progress.reason = Some(Reason {
         code: code::HELD_BACK.to_owned(),
         message,
+        lines: Vec::new(),
     });
     change
 }

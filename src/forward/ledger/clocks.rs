@@ -135,6 +135,7 @@ fn known(entry: &Entry) -> Change {
     change.progress.reason = Some(Reason {
         code: ended::REPLACED.to_owned(),
         message: message.to_owned(),
+        lines: Vec::new(),
     });
     change
 }
@@ -240,6 +241,7 @@ mod tests {
             change.progress.reason = Some(Reason {
                 code: code.to_owned(),
                 message: String::new(),
+                lines: Vec::new(),
             });
             let made = self.journal.inbox().change(vec![change]).await.unwrap();
             assert_eq!(made, [true]);

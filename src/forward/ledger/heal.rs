@@ -7,7 +7,7 @@ use crate::catalog::{Catalog, OrderFound};
 use crate::document::{Purpose, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::{Ground, Intent, Prepared, resolve};
-use crate::journal::Entry;
+use crate::journal::{Change, Entry};
 use crate::odoo::Client;
 use crate::outcome::code;
 
@@ -50,10 +50,11 @@ impl Ledger {
             let mut changes: Vec<_> = (cured.into_iter())
                 .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
                 .collect();
-            changes.extend(other.iter().filter_map(|(entry, resolved)| {
-                let reason = resolved.as_ref().err()?;
-                is_news(entry, reason).then(|| parked_for(entry, reason))
-            }));
+            let other = (other.iter())
+                .filter_map(|(entry, found)| Some((**entry, found.as_ref().err()?)))
+                .filter(|(entry, found)| is_news(entry, found))
+                .map(|(entry, _)| entry);
+            changes.extend(self.left_of(odoo, ground, other.collect()).await?);
             if !changes.is_empty() {
                 self.change(changes).await?;
             }
@@ -90,6 +91,29 @@ impl Ledger {
         Ok(())
     }
 
+    /// Names what is left of the faults of documents of which a part was put right in Odoo. A look
+    /// finds fewer faults than a send, so these are asked for all of them.
+    async fn left_of(
+        &self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: Vec<&Entry>,
+    ) -> Result<Vec<Change>, Interrupted> {
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let documents: Vec<_> = entries.iter().map(|entry| asked(entry)).collect();
+        let found = resolve(odoo, ground, Intent::Review, &documents).await?;
+        let left = entries
+            .into_iter()
+            .zip(&found)
+            .filter_map(|(entry, found)| {
+                let found = found.as_ref().err()?;
+                is_news(entry, found).then(|| parked_for(entry, found))
+            });
+        Ok(left.collect())
+    }
+
     /// What would be said to Odoo about each.
     pub(super) async fn looked_at(
         &mut self,
@@ -116,13 +140,11 @@ impl Ledger {
     }
 }
 
-/// Whether a document has other faults than those for which it is parked: a part of them was put
-/// right in Odoo. A send may have found more than is looked for here.
+/// Whether a document has other faults than those for which it is parked.
 fn is_news(entry: &Entry, found: &Reason) -> bool {
     let is_undo = matches!(entry.document.purpose, Purpose::Undo { .. });
     let known = entry.progress.reason.as_ref().filter(|_| !is_undo);
-    known
-        .is_some_and(|known| known.code != found.code || !known.message.starts_with(&found.message))
+    known.is_some_and(|known| !known.says(found))
 }
 
 /// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.

@@ -190,7 +190,11 @@ impl Ledger {
             .put(entry.document.number, &self.journal.totals(), now)
         {
             let code = code::NEGATIVE_STOCK.to_owned();
-            return Ok(Some(Reason { code, message }));
+            return Ok(Some(Reason {
+                code,
+                message,
+                lines: Vec::new(),
+            }));
         }
         self.sequence.blocks(Some(ground.copy), &entry.document);
         self.hold(entry, reason.message).await?;

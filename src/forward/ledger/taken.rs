@@ -60,5 +60,6 @@ fn not_shown(failure: Failure, why: &str) -> Result<Standing, Failure> {
         message: format!(
             "its send was begun before, and Odoo does not show what became of it ({message}); it cannot be sent again because {why}"
         ),
+        lines: Vec::new(),
     }))
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use super::{Ended, Ledger};
 use crate::channel::Outbound;
 use crate::channel::receipt::Receipt;
-use crate::document::{Document, OdooRef, Reason};
+use crate::document::{Document, LineReason, OdooRef, Reason};
+use crate::outcome::told;
 
 impl Ledger {
     pub(super) async fn tell_posted(
@@ -17,7 +18,7 @@ impl Ledger {
         let odoo = odoo.map(|odoo| odoo.name.as_str());
         tracing::debug!(number = document.number, odoo, note, "posted");
         let key = document.key.to_string();
-        let receipt = |id: &str| {
+        let receipt = |_, id: &str| {
             Receipt::Posted {
                 id,
                 document: key.clone(),
@@ -34,13 +35,14 @@ impl Ledger {
         document: &Document,
         reason: &Reason,
     ) -> Result<(), Ended> {
-        let Reason { code, message } = reason;
+        let Reason { code, message, .. } = reason;
         tracing::warn!(number = document.number, code, message, "document parked");
-        let receipt = |id: &str| {
+        let receipt = |seq: u64, id: &str| {
+            let LineReason { code, message, .. } = reason_of(document, reason, seq);
             Receipt::Refused {
                 id: Some(id),
-                code,
-                message,
+                code: &code,
+                message: &message,
             }
             .to_bytes()
         };
@@ -51,7 +53,7 @@ impl Ledger {
     pub(super) async fn tell(
         &self,
         document: &Document,
-        receipt: impl Fn(&str) -> Bytes,
+        receipt: impl Fn(u64, &str) -> Bytes,
     ) -> Result<(), Ended> {
         for seq in &document.events {
             let Some(recorded) = self.journal.event(*seq)? else {
@@ -61,7 +63,7 @@ impl Ledger {
             let message = Outbound {
                 device: event.device.clone(),
                 channel: "receipt".into(),
-                payload: receipt(&event.id),
+                payload: receipt(*seq, &event.id),
                 retain: false,
             };
             tokio::select! {
@@ -71,5 +73,39 @@ impl Ledger {
             }
         }
         Ok(())
+    }
+}
+
+/// What one event of a parked document is told: the faults of its own line, or that another line
+/// has one. What is about the whole document holds for each line without a fault.
+fn reason_of(document: &Document, reason: &Reason, seq: u64) -> LineReason {
+    let own: Vec<usize> = (document.lines.iter().enumerate())
+        .filter(|(_, line)| line.events.contains(&seq))
+        .map(|(place, _)| place)
+        .collect();
+    let is_own = |fault: &&LineReason| fault.line.is_some_and(|line| own.contains(&line));
+    let mut faults = reason.lines.iter().filter(is_own);
+    if let Some(first) = faults.next() {
+        let messages: Vec<&str> = std::iter::once(first)
+            .chain(faults)
+            .map(|fault| fault.message.as_str())
+            .collect();
+        return LineReason {
+            message: messages.join("; "),
+            ..first.clone()
+        };
+    }
+    let whole = reason.lines.iter().find(|fault| fault.line.is_none());
+    match whole.or(reason.lines.first().filter(|_| own.is_empty())) {
+        Some(whole) => whole.clone(),
+        None if reason.lines.is_empty() => reason.of(None),
+        None => LineReason {
+            line: None,
+            code: told::DOCUMENT_PARKED.to_owned(),
+            message: format!(
+                "document {} has this event, and a person must correct another line of it before anything of it is posted. Do not send this event again",
+                document.number
+            ),
+        },
     }
 }

@@ -478,6 +478,7 @@ fn reason(code: &str, message: String) -> Reason {
     Reason {
         code: code.to_owned(),
         message,
+        lines: Vec::new(),
     }
 }
 

@@ -17,18 +17,19 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 pub struct Ping {
     paused_at: Duration,
     pub due: Duration,
-    /// The pause follows a probe or a ping without an answer: the next ping that Odoo answers shows
-    /// that the link is back, and ends the pause.
+    /// The last ping had no answer: the next one that Odoo answers shows that the link is back, and
+    /// ends the pause. The call that failed says nothing about that: Odoo may answer pings while its
+    /// database is away.
     is_silent: bool,
 }
 
 impl Ping {
     /// The pings of a pause that begins now.
-    pub fn new(now: Duration, is_silent: bool) -> Self {
+    pub fn new(now: Duration) -> Self {
         Self {
             paused_at: now,
             due: now + PING_EVERY,
-            is_silent,
+            is_silent: false,
         }
     }
 }

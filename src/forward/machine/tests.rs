@@ -598,11 +598,31 @@ fn a_link_that_is_back_in_a_long_pause_is_used_at_the_next_ping() {
 }
 
 #[test]
-fn while_probes_fail_and_pings_are_answered_a_pause_is_5_s_at_most() {
-    let mut rig = Rig::new(1).fail([Fault::LostBefore; 7]);
+fn probes_that_fail_while_pings_are_answered_back_off_to_15_s() {
+    // `/web/version` answers, and all that needs the database does not: 1, 1.5, 3, 6 and 12 s, then
+    // 15 s each time.
+    let mut rig = Rig::new(1).fail([Fault::LostBefore; 9]);
     rig.peer.answers_pings = true;
     rig.run();
-    assert_eq!(rig.now, Duration::from_millis(5_500 + 4 * 5_000));
+    assert_eq!(rig.now, Duration::from_millis(23_500 + 4 * 15_000));
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_ping_that_odoo_answers_in_silence_ends_one_pause_and_not_the_back_off() {
+    let mut machine = Rig::new(1).machine;
+    let lost = || Failure::wait("no answer");
+    let at = Duration::from_secs;
+    machine.failures = 9;
+    machine.answer(Input::Failed(lost()), at(0), Duration::ZERO, 0.5);
+    machine.answer(Input::Ping(Err(lost())), at(5), Duration::ZERO, 0.5);
+    machine.answer(Input::Ping(Ok(())), at(10), Duration::ZERO, 0.5);
+    assert_eq!(machine.next(at(10)), Command::Probe);
+    // Its database does not answer yet: the next pause is long again, and no ping ends it.
+    machine.answer(Input::Failed(lost()), at(10), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(10)), Some(at(45)));
+    machine.answer(Input::Ping(Ok(())), at(15), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(15)), Some(at(10)));
 }
 
 #[test]

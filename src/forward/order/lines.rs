@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use super::target::{self, Target};
 use super::{Call, Next, OrderLine, Reconciling, Task, Way, posted, refuse, rows};
 use crate::config::Over;
-use crate::document::{Reason, answer};
+use crate::document::answer;
 use crate::forward::faults::{self, Fault};
 use crate::odoo::LotRef;
 use crate::odoo::TOLERANCE;
@@ -232,10 +232,10 @@ impl Reconciling {
         way: Way,
         lines: &[OrderLine],
     ) -> Vec<Fault> {
-        // Each product with the first line of it.
-        let mut products = BTreeMap::new();
+        // Each product with its lines.
+        let mut products = BTreeMap::<i64, Vec<usize>>::new();
         for (place, line) in lines.iter().enumerate() {
-            products.entry(line.product).or_insert(place);
+            products.entry(line.product).or_default().push(place);
         }
         let mut faults = Vec::new();
         let (over, over_code) = match way {
@@ -244,14 +244,18 @@ impl Reconciling {
         };
         let allowed = over == Over::Allow
             || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
-        for (product, place) in products {
+        for (product, places) in products {
+            let fault = |code: &'static str, message: String| {
+                let places = places.iter();
+                places.map(move |place| Fault::new(*place, code, message.clone()))
+            };
             let Some(ordered) = picking.ordered(product) else {
                 let message = format!(
                     "{} has no line for product id {product}: it has {}",
                     picking.name,
                     rows::said_of(picking)
                 );
-                faults.push(Fault::new(place, code::NOT_ON_ORDER, message));
+                faults.extend(fault(code::NOT_ON_ORDER, message));
                 continue;
             };
             let ours: Decimal = lines
@@ -274,7 +278,7 @@ impl Reconciling {
                     picked.normalize(),
                     ours.normalize()
                 );
-                faults.push(Fault::new(place, over_code, message));
+                faults.extend(fault(over_code, message));
             }
         }
         faults
@@ -283,8 +287,9 @@ impl Reconciling {
 
 /// Parks the document where there are faults.
 fn park(picking: &SeenPicking, faults: Vec<Fault>) -> Option<Next> {
-    let Reason { code, message } = faults::join(faults)?;
-    Some(refuse(&code, message, Some(picking.named())))
+    let reason = faults::join(faults)?;
+    let odoo = Some(picking.named());
+    Some(Next::Finish(Outcome::Refused { reason, odoo }))
 }
 
 /// New lots that the operation type does not make.

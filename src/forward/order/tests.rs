@@ -433,7 +433,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
     );
     assert!(
         message.contains(
-            "; also line 2: WH/OUT/1 asks for 5 of Product 1, 0 are there already, and here are 7: "
+            "; also lines 2 and 5: WH/OUT/1 asks for 5 of Product 1, 0 are there already, and here are 7: "
         ),
         "{message}"
     );

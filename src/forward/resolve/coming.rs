@@ -282,6 +282,7 @@ mod tests {
             reason: Some(Reason {
                 code: code::HELD_BACK.to_owned(),
                 message: message.to_owned(),
+                lines: Vec::new(),
             }),
             odoo: None,
             since: Timestamp::UNIX_EPOCH,

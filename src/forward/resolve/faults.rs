@@ -20,7 +20,7 @@ pub(super) fn with_others(
         let found = of_line(ground, names, &document.purpose, line)?.into_iter();
         others.extend(found.map(|reason| Fault { line: at, reason }));
     }
-    if let Some(at) = others.iter().position(|fault| fault.reason == first) {
+    if let Some(at) = others.iter().position(|fault| fault.reason.says(&first)) {
         others.remove(at);
     }
     Ok(faults::extend(first, others))

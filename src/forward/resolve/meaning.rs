@@ -10,7 +10,7 @@ use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, reason};
 use crate::catalog::refresh::Trouble;
 use crate::catalog::{Coded, Found, Meaning, lot_code};
-use crate::document::{Line, Purpose, Reason};
+use crate::document::{Line, LineReason, Purpose, Reason};
 use crate::event::CLOCK_MIN;
 use crate::forward::faults::Fault;
 use crate::forward::times::parts;
@@ -39,6 +39,10 @@ pub(super) fn check(
                         let before = changed.before();
                         if !why.message.contains(&before) {
                             why.message = format!("{}; {before}", why.message);
+                            let own = why.lines.iter_mut().filter(|of| of.line == Some(at));
+                            for LineReason { message, .. } in own {
+                                *message = format!("{message}; {before}");
+                            }
                         }
                     }
                     _ => others.push(Fault {

@@ -46,7 +46,7 @@ impl Names {
             // A package that goods are put into may be new.
             let id = match intent {
                 Intent::Send => odoo.make_package(&name).await?,
-                Intent::Look => 0,
+                Intent::Look | Intent::Review => 0,
             };
             names.packages.insert(name, vec![id]);
         }

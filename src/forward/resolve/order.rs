@@ -72,10 +72,10 @@ fn lines(
         _ => Way::Pick,
     };
     let mut lines = Vec::new();
-    for line in scanned {
+    for (place, line) in scanned.iter().enumerate() {
         match order_line(ground, names, purpose, line)? {
             Ok(line) => lines.push(line),
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return Ok(Err(reason.at(place))),
         }
     }
     Ok(Ok(Task::Lines { way, lines }))

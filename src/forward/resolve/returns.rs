@@ -68,10 +68,10 @@ pub(super) async fn find(
                 already.normalize(),
                 now.normalize()
             );
-            let lines = &transfer.lines;
-            let line = lines.iter().position(|line| line.product == *product);
-            let line = line.unwrap_or_default();
-            faults.push(Fault::new(line, code::OVER_RETURNED, message));
+            let lines = transfer.lines.iter().enumerate();
+            let lines = lines.filter(|(_, line)| line.product == *product);
+            let fault = |(place, _)| Fault::new(place, code::OVER_RETURNED, message.clone());
+            faults.extend(lines.map(fault));
         }
         // The one that most can still come back of; of several the newest.
         let of = moves

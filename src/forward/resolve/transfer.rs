@@ -43,10 +43,10 @@ pub(super) fn transfer(
         transfer.lines.push(line);
         return Ok(Ok(headed(transfer, &document.purpose)));
     }
-    for line in &document.lines {
+    for (place, line) in document.lines.iter().enumerate() {
         match transfer_line(ground, names, &document.purpose, header, line)? {
             Ok(line) => transfer.lines.push(line),
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return Ok(Err(reason.at(place))),
         }
     }
     if let Purpose::Receive { .. } = document.purpose

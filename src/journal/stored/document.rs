@@ -529,6 +529,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
         reason: stored.reason.map(|reason| Reason {
             code: reason.code,
             message: reason.message,
+            lines: Vec::new(),
         }),
         odoo: stored.odoo.map(|odoo| OdooRef {
             id: odoo.id,

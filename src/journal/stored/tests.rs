@@ -163,6 +163,7 @@ fn progress() -> Progress {
         reason: Some(Reason {
             code: "unknown-product".to_owned(),
             message: "no product P".to_owned(),
+            lines: Vec::new(),
         }),
         odoo: Some(OdooRef {
             id: 42,

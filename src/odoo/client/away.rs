@@ -1,10 +1,13 @@
 //! Why Odoo does not answer as it should, in the words of the person who must act: nobody is there, the
 //! version is too old, or there is no such database.
 
+use std::time::Duration;
+
 use serde_json::json;
+use tokio::time::{interval, timeout};
 
 use super::{Client, manner, receive};
-use crate::odoo::answer::understand_rpc;
+use crate::odoo::answer::{understand_rpc, unknown_database};
 use crate::outcome::Failure;
 
 /// No answer: whether Odoo did it is unknown.
@@ -65,23 +68,113 @@ fn explain(stage: Stage, origin: &str, host: &str, causes: &str) -> String {
     }
     let what = match stage {
         Stage::Connect => format!("cannot connect to Odoo at {origin}"),
-        Stage::Answer => format!("Odoo at {origin} did not answer in time (odoo.timeout_s)"),
+        Stage::Answer => format!("Odoo at {origin} did not answer in time"),
         Stage::Break => format!("the link to Odoo at {origin} broke"),
     };
-    let hint = if causes.contains("UnknownIssuer") {
-        "; set odoo.ca to the PEM file of the authority that signed the server's certificate"
-    } else if causes.contains("Connection refused") || causes.contains("os error 111") {
-        "; see that Odoo runs there, and that host and port in odoo.url are right"
-    } else {
-        ""
-    };
+    let remedy = remedy(stage, origin, causes);
     if causes.is_empty() {
-        return what;
+        return format!("{what}; {remedy}");
     }
-    format!("{what}: {causes}{hint}")
+    format!("{what}: {causes}; {remedy}")
+}
+
+/// What to do about a call without an answer. `causes` name the error of rustls-webpki.
+fn remedy(stage: Stage, origin: &str, causes: &str) -> &'static str {
+    const REMEDIES: [(&str, &str); 6] = [
+        (
+            "UnknownIssuer",
+            "set odoo.ca to the PEM file of the authority that signed the server's certificate, or to that certificate if it is self-signed",
+        ),
+        // rustls-webpki accepts such a certificate from no server, whatever it trusts.
+        (
+            "CaUsedAsEndEntity",
+            "the server's certificate is itself an authority: give the server one with basicConstraints CA:FALSE, and set odoo.ca to the PEM file of its authority, or to that certificate if it is self-signed",
+        ),
+        (
+            "not valid for name",
+            "set odoo.url to a name that the server's certificate has",
+        ),
+        (
+            "certificate expired",
+            "renew the server's certificate, and see that this machine's clock is right",
+        ),
+        (
+            "certificate not valid yet",
+            "see that the clocks of this machine and of the server are right",
+        ),
+        (
+            "invalid peer certificate",
+            "give the server a certificate that names it, and set odoo.ca to the PEM file of its authority",
+        ),
+    ];
+    let known = REMEDIES.iter().find(|(cause, _)| causes.contains(cause));
+    if let Some((_, remedy)) = known {
+        return remedy;
+    }
+    match stage {
+        Stage::Connect => {
+            "see that Odoo runs there and can be reached from here, and that host and port in odoo.url are right"
+        }
+        Stage::Answer => "see that Odoo runs there and is not overloaded",
+        Stage::Break if origin.starts_with("http://") => {
+            "see that Odoo runs there; if that port speaks https, set odoo.url to https://..."
+        }
+        Stage::Break => "see that Odoo runs there",
+    }
+}
+
+/// A failure to tell the version: where the answer is about what was asked, another program than
+/// Odoo gave it.
+pub(super) fn not_odoo(url: &str, failure: Failure) -> Failure {
+    match failure {
+        refusal if refusal == unknown_database() => Failure::stop(
+            format!("what answers at {url} is not Odoo 19 or later (HTTP 404, no JSON)"),
+            "correct odoo.url",
+        ),
+        Failure::Person { message, .. } => Failure::stop(
+            format!("what answers at {url} is not Odoo: {message}"),
+            "correct odoo.url",
+        ),
+        other => other,
+    }
 }
 
 impl Client {
+    /// Whether Odoo answers within `limit`: the version, which it tells without a key.
+    pub async fn ping(&mut self, limit: Duration) -> Result<(), Failure> {
+        match timeout(limit, self.version()).await {
+            Ok(version) => version.map(drop),
+            Err(_) => Err(Failure::wait(format!(
+                "Odoo at {} did not answer a ping within {limit:?}",
+                self.base
+            ))),
+        }
+    }
+
+    /// Asks for the version with all the time of a call, and once more after each `limit` without an
+    /// answer: a connection may hang although Odoo is back. The first answer counts.
+    pub async fn version_with_pings(&mut self, limit: Duration) -> Result<String, Failure> {
+        let mut other = self.clone();
+        let pings = async {
+            let mut ticks = interval(limit);
+            // The first tick is at once.
+            ticks.tick().await;
+            loop {
+                ticks.tick().await;
+                if let Ok(Ok(version)) = timeout(limit, other.version()).await {
+                    return version;
+                }
+            }
+        };
+        let answered = tokio::select! {
+            biased;
+            answer = self.version() => return answer,
+            version = pings => version,
+        };
+        self.manner = other.manner;
+        Ok(answered)
+    }
+
     /// Why JSON-2 does not answer: 17 and 18 do not have it, which `/jsonrpc` tells. Else it is
     /// what the refusal says.
     pub(super) async fn without_json_2(&mut self, refusal: Failure) -> Failure {

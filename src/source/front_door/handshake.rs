@@ -68,6 +68,10 @@ pub enum Rejected {
         reason: String,
         /// What the client calls itself.
         who: String,
+        /// The one of these names that is the device's.
+        name: String,
+        /// It is for want of room, and no fault of the device.
+        is_busy: bool,
     },
     #[error("closed without a CONNECT")]
     Closed,
@@ -108,6 +112,7 @@ where
     let version = connect.version;
     let packet_bytes_max = connect.packet_bytes_max;
     let user = connect.login.as_ref().map(|login| login.username.as_str());
+    let name = device_name(origin, user, &connect.client_id);
     let who = who(origin.certified.as_deref(), user, &connect.client_id);
     enter(io, shared, origin, standing, connect, stop)
         .await
@@ -119,8 +124,20 @@ where
             Rejected::Refused {
                 reason: said(refusal).to_owned(),
                 who,
+                name,
+                is_busy: matches!(refusal, Refusal::Busy),
             }
         })
+}
+
+/// What a client is called in an alarm: as it calls itself, or else by its address.
+fn device_name(origin: &Origin, user: Option<&str>, client_id: &str) -> String {
+    let names = [origin.certified.as_deref(), user, Some(client_id)];
+    let mut names = names.into_iter().flatten().filter(|name| !name.is_empty());
+    names.next().map_or_else(
+        || origin.address.to_string(),
+        |name| name.chars().take(64).collect(),
+    )
 }
 
 /// The names that a client gives itself, for the log: the certificate's, the user name, and the client

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use super::retained::RetainedFull;
 use super::room::Room;
 use super::session::{PendingWill, Session};
 use super::topics::Target;
+use super::turned_away::{TurnedAway, Why};
 use crate::board::Board;
 use crate::board::brief;
 use crate::channel::Outbound;
@@ -53,6 +54,7 @@ pub struct Shared {
     pub stop: CancellationToken,
     present: Mutex<HashMap<Name, u32>>,
     clients: AtomicU64,
+    turned_away: Mutex<TurnedAway>,
 }
 
 impl Shared {
@@ -79,6 +81,7 @@ impl Shared {
             stop: CancellationToken::new(),
             present: Mutex::default(),
             clients: AtomicU64::new(0),
+            turned_away: Mutex::default(),
         }
     }
 
@@ -87,6 +90,24 @@ impl Shared {
         if self.quiet.allows(clock::instant()) {
             tracing::warn!(address = %origin.address, "{what}");
         }
+    }
+
+    /// Notes that a device was refused or cut off: the alarms tell of it.
+    pub fn turned_away(&self, why: Why, device: &str, detail: &str) {
+        self.away().note(why, device, detail, clock::now());
+    }
+
+    pub fn show_turned_away(&self) {
+        let (mut away, now) = (self.away(), clock::now());
+        for why in Why::ALL {
+            self.board.alarm(why.code(), away.alarm(why, now));
+        }
+    }
+
+    fn away(&self) -> MutexGuard<'_, TurnedAway> {
+        self.turned_away
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn next_client_id(&self) -> String {
@@ -159,6 +180,7 @@ impl Shared {
     }
 
     pub fn arrived(&self, device: &Name) {
+        self.away().is_in(device.as_str());
         let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         *present.entry(device.clone()).or_insert(0) += 1;
         self.show(device, true, present.len());

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::odoo::ANSWER_S_MAX;
 use super::{Credentials, Finding, Level};
 use crate::choice::{self, Otherwise};
 use crate::clock;
@@ -25,8 +26,13 @@ impl Report {
     }
 }
 
-/// Looks at everything; `socket` is that of the daemon.
-pub async fn gateway(loaded: &Loaded, credentials: &Credentials, socket: &Path) -> Report {
+/// Looks at everything; `socket` is that of the daemon. `say` tells at once what may take a while.
+pub async fn gateway(
+    loaded: &Loaded,
+    credentials: &Credentials,
+    socket: &Path,
+    say: impl Fn(&str),
+) -> Report {
     let config = &loaded.config;
     let running = super::running(socket).await;
     let files: Vec<_> = (loaded.files.iter())
@@ -45,6 +51,7 @@ pub async fn gateway(loaded: &Loaded, credentials: &Credentials, socket: &Path) 
     let of_run = (!faults.is_empty()).then(|| choice::otherwise(loaded, &faults, running));
     findings.extend(of_run.iter().flat_map(super::otherwise));
     if let (Some(broker), true) = (&config.broker, reads_broker) {
+        say(&format!("asking the MQTT broker at {}", broker.url));
         findings.push(super::broker(broker, &config.site).await);
     }
     let journal = super::journal(&config.data_dir);
@@ -53,6 +60,11 @@ pub async fn gateway(loaded: &Loaded, credentials: &Credentials, socket: &Path) 
     let odoo = &config.odoo;
     let key = credentials.key().filter(|_| odoo.api_key_file.is_none());
     if odoo.api_key_file.is_some() || key.is_some() {
+        say(&format!(
+            "asking Odoo at {}: each answer may take {} s",
+            odoo.url,
+            odoo.timeout_s.min(ANSWER_S_MAX)
+        ));
         findings.extend(super::odoo_with_key(odoo, key, &config.orders).await);
     } else {
         findings.push(Finding::warn(

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Finding;
+use crate::config::last;
 use crate::journal::{self, Verified};
 use crate::view::table::size;
 
@@ -14,7 +15,11 @@ pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
     let file = data_dir.join("journal.redb");
     let shown = file.display();
     let finding = match journal::verify(data_dir) {
-        Ok(Verified::Missing) => return None,
+        Ok(Verified::Missing) if !data_dir.join(last::FILE).exists() => return None,
+        Ok(Verified::Missing) => Finding::warn(
+            format!("journal {shown} is missing or empty although this gateway ran before"),
+            "look for journal.redb.damaged or a backup; `stockrelay run` begins with an empty one, and events that devices send again are stored, and perhaps posted, again",
+        ),
         Ok(Verified::InUse) => Finding::ok(format!(
             "journal {shown} is open in the daemon; to verify its pages, run the check while the daemon is stopped"
         )),
@@ -35,4 +40,24 @@ pub fn journal(data_dir: &Path) -> Option<(Finding, bool)> {
         ),
     };
     Some((finding, false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::check::Level;
+
+    #[test]
+    fn a_journal_that_is_gone_where_the_gateway_ran_before_is_warned_about() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(journal(dir.path()), None);
+        std::fs::write(dir.path().join(last::FILE), "version = 1").unwrap();
+        for content in [None, Some("")] {
+            if let Some(content) = content {
+                std::fs::write(dir.path().join(journal::FILE), content).unwrap();
+            }
+            let (finding, is_damaged) = journal(dir.path()).unwrap();
+            assert_eq!((finding.level, is_damaged), (Level::Warn, false));
+        }
+    }
 }

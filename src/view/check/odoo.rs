@@ -7,12 +7,15 @@ use super::Finding;
 use crate::clock;
 use crate::config::{self, Under};
 use crate::odoo::order::Backorders;
-use crate::odoo::{Client, Kind, OperationType, Warehouse};
+use crate::odoo::{Client, Kind, OperationType, Warehouse, key};
 use crate::outcome::Failure;
+use crate::tls;
 use crate::view::table::counted;
 
 /// So much between the two clocks is the network; more shows in the movements' times.
 const SKEW_S_MAX: i64 = 30;
+/// How long `check` waits for one answer of Odoo.
+pub(super) const ANSWER_S_MAX: u64 = 10;
 
 /// Reachable, the right version, database and key, rights, warehouse, clock, barcodes: in the order in which
 /// each needs the one before.
@@ -27,6 +30,14 @@ pub async fn odoo_with_key(
     orders: &config::Orders,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
+    if tls::client_config(config.ca.as_deref()).is_err() {
+        // What the daemon opens tells this fault.
+        return findings;
+    }
+    let config = &config::Odoo {
+        timeout_s: config.timeout_s.min(ANSWER_S_MAX),
+        ..config.clone()
+    };
     let client = Client::new(config).map(|client| match key {
         Some(key) => client.with_key(key),
         None => client,
@@ -53,6 +64,11 @@ async fn ask(
         config.url,
         client.api().unwrap_or_default()
     )));
+    let file = config.api_key_file.as_deref();
+    if file.is_some_and(|file| key::read(Some(file)).is_err()) {
+        // What the daemon opens tells this fault.
+        return Ok(());
+    }
     let warehouse = client.warehouse(&config.warehouse).await?;
     findings.push(Finding::ok(format!(
         "Odoo accepts the key for database {:?} and has the warehouse {:?}",
@@ -106,16 +122,10 @@ fn backorders(of: &OperationType, orders: &config::Orders) -> Option<Finding> {
 fn failed(failure: &Failure) -> Finding {
     match failure {
         Failure::Stop { message, remedy } => Finding::fail(format!("Odoo: {message}"), remedy),
-        // In rustls' words, which the client hands on.
-        Failure::Wait { message, .. } if message.contains("invalid peer certificate") => {
-            Finding::fail(
-                format!("Odoo: {message}"),
-                "name the server's authority in odoo.ca, if it is not one that all trust, and the server in odoo.url as its certificate does",
-            )
-        }
+        // The message says what to do, because the status has nothing else.
         Failure::Wait { message, .. } => Finding::fail(
             format!("Odoo: {message}"),
-            "see that it runs and can be reached from here; what is scanned meanwhile is kept",
+            "`stockrelay run` starts, and what is scanned waits until Odoo answers",
         ),
         Failure::Person { message, .. } => Finding::fail(
             format!("Odoo: {message}"),

@@ -58,6 +58,13 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
         (d.discarded, "discarded"),
     ];
     writeln!(out, "documents  {}", list(&parts, ", "))?;
+    if d.parked > 0 {
+        let parked = grouped(d.parked);
+        writeln!(
+            out,
+            "           {parked} parked: see `stockrelay parked list`"
+        )?;
+    }
     writeln!(out, "lines      {} posted", grouped(status.lines.posted))?;
     if status.oldest_waiting_s > 0.0 {
         writeln!(
@@ -65,6 +72,12 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
             "oldest     waiting for {:.1} s",
             status.oldest_waiting_s
         )?;
+    }
+    let begun: Vec<_> = (status.begun.iter())
+        .map(|(what, devices)| format!("{} a {}", counted(*devices, "device"), plain(what)))
+        .collect();
+    if !begun.is_empty() {
+        writeln!(out, "begun      {}", begun.join(", "))?;
     }
     odoo(status, now, out)?;
     let journal = &status.journal;
@@ -108,8 +121,8 @@ fn write(status: &Status, now: Timestamp, out: &mut dyn Write) -> io::Result<()>
 
 /// What the sum of the stored events does not show.
 fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
-    let aside = [(e.duplicates, "duplicates"), (e.rejected, "rejected")];
-    writeln!(out, "           besides {}", list(&aside, ", "))?;
+    let (again, rejected) = (counted(e.duplicates, "duplicate"), grouped(e.rejected));
+    writeln!(out, "           besides {again}, {rejected} rejected")?;
     if e.rejected_open > 0 {
         writeln!(
             out,
@@ -122,6 +135,13 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
             out,
             "           {} of devices without a flow: give them one, or `stockrelay rejected dismiss --scans`",
             counted(e.unused_scans, "scan")
+        )?;
+    }
+    if e.wrong_scans > 0 {
+        writeln!(
+            out,
+            "           {} answered as wrong in flows since the start: they changed nothing",
+            counted(e.wrong_scans, "scan")
         )?;
     }
     if e.left_out > 0 {
@@ -186,6 +206,21 @@ mod tests {
     use crate::view::snapshot::Source;
 
     #[test]
+    fn one_is_no_plural_and_what_is_parked_has_its_command() {
+        let mut status = Status::default();
+        status.events.duplicates = 1;
+        status.documents.parked = 3;
+        let mut out = Vec::new();
+        write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("besides 1 duplicate, 0 rejected"), "{out}");
+        assert!(
+            out.contains("3 parked: see `stockrelay parked list`"),
+            "{out}"
+        );
+    }
+
+    #[test]
     fn one_screen_says_it_all_and_adds_up() {
         let mut status = Status {
             site: "ams1".to_owned(),
@@ -214,17 +249,21 @@ mod tests {
         status
             .alarms
             .insert("anonymous".to_owned(), "Anyone may publish".to_owned());
+        status.begun.insert("transfer".to_owned(), 1);
+        status.events.wrong_scans = 2;
         let mut out = Vec::new();
         write(&status, "2026-11-23T08:15:30Z".parse().unwrap(), &mut out).unwrap();
         insta::assert_snapshot!(String::from_utf8(out).unwrap(), @r"
         ams1: stockrelay 0.1.0, up 1:02:14
-        Link to Odoo is down for 02:14; 312 scans are safe here.
+        Link to Odoo is down for 02:14; 312 scans are safe here; 1 device has begun a transfer.
 
         events     4,812 stored = 0 open + 312 waiting + 0 sending + 4,500 posted + 0 parked + 0 no document
                    besides 0 duplicates, 0 rejected
+                   2 scans answered as wrong in flows since the start: they changed nothing
         documents  0 open, 0 waiting, 0 sending, 0 posted, 0 parked, 0 discarded
         lines      0 posted
         oldest     waiting for 3.2 s
+        begun      1 device a transfer
         odoo       down, trying again by itself, next try in 12 s, version 18.0, by JSON-RPC, 0 lines a call
                    connection refused·[0m
         journal    0 B of 1.0 GiB

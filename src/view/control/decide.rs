@@ -266,6 +266,7 @@ impl Decision {
             reason: Some(Reason {
                 code: code.to_owned(),
                 message: reason,
+                lines: Vec::new(),
             }),
             since: clock::now(),
             ..entry.progress.clone()

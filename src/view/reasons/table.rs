@@ -475,6 +475,12 @@ pub const WAITING: &[Code] = &[Code {
     choices: &[],
 }];
 
+/// Events without a fault, in a document that is parked for other lines: receipts alone have it.
+pub const TOLD: &[Code] = &[Code::plain(
+    "document-parked",
+    "the document of the event is parked for another line, and nothing of it is posted before a person decided: do not send the event again",
+)];
+
 /// Notes on documents that are not refused.
 pub const FLAGS: &[Code] = &[
     Code::plain(
@@ -566,6 +572,10 @@ pub const REJECTED: &[Code] = &[
     Code::plain(
         "retained",
         "a broker handed out a retained scan or event, and nobody can tell whether it is a copy of one that is stored",
+    ),
+    Code::plain(
+        "not-finished",
+        "products were scanned in a flow whose end never came within `idle_s` ([flows.md](flows.md)): the payload has their events, and the message what they lack. Send it again with that, or scan anew and dismiss it",
     ),
     Code::plain(
         "no-read",

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::widgets::TableState;
 
-use super::dialog::{Dialog, Discard, Step};
+use super::detail::Detail;
+use super::dialog::{CLEAR, Dialog, Discard, Step};
 use super::edit::Edit;
 use super::keys::{self, Act};
 use super::retry::Retry;
-use super::settle::{Correct, Dismiss};
+use super::settle::{Correct, Dismiss, Resend};
 use super::theme::Theme;
+use super::wrap::Scroll;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::snapshot::Status;
 
@@ -82,6 +84,8 @@ pub enum Wish {
     Resend {
         number: u64,
         payload: Option<String>,
+        /// Why, for whoever asks later.
+        reason: Option<String>,
     },
     Dismiss {
         number: u64,
@@ -138,6 +142,8 @@ pub struct App {
     /// The selected row of each panel.
     pub rows: [TableState; 3],
     pub help: bool,
+    pub(super) help_scroll: Scroll,
+    pub detail: Option<Detail>,
     pub dialog: Option<Dialog>,
     /// What became of the last wish; the next key takes it away.
     pub notice: Option<String>,
@@ -156,6 +162,8 @@ impl App {
             panel: Panel::Devices,
             rows: Default::default(),
             help: false,
+            help_scroll: Scroll::default(),
+            detail: None,
             dialog: None,
             notice: None,
         }
@@ -188,6 +196,7 @@ impl App {
                 for panel in Panel::ALL {
                     self.select(panel, 0, 0);
                 }
+                self.refresh_detail();
             }
             Seen::Away(why) => self.away = Some(why),
         }
@@ -200,7 +209,12 @@ impl App {
             return Some(Wish::Quit);
         }
         if let Some(dialog) = &mut self.dialog {
-            return match dialog.press(key.code) {
+            let key = match (key.modifiers.contains(KeyModifiers::CONTROL), key.code) {
+                (true, KeyCode::Char('u')) => CLEAR,
+                (true, KeyCode::Char(_)) => return None,
+                (_, code) => code,
+            };
+            return match dialog.press(key) {
                 Step::Stay => None,
                 Step::Close => {
                     self.dialog = None;
@@ -213,8 +227,14 @@ impl App {
             };
         }
         if self.help {
-            self.help = false;
+            if self.help_scroll.press(key.code) {
+                return None;
+            }
+            (self.help, self.help_scroll) = (false, Scroll::default());
             return (keys::act(key.code) == Some(Act::Quit)).then_some(Wish::Quit);
+        }
+        if self.detail.is_some() {
+            return self.press_in_detail(key.code);
         }
         self.act(keys::act(key.code)?)
     }
@@ -232,6 +252,8 @@ impl App {
             Act::PageDown => self.select(panel, PAGE, 0),
             Act::First => self.select(panel, 0, usize::MAX),
             Act::Last => self.select(panel, usize::MAX, 0),
+            Act::Open if panel == Panel::Parked => self.open_detail(),
+            Act::Open => self.notice = Some("Enter opens what is parked or rejected".to_owned()),
             Act::Retry | Act::RetryAll | Act::Edit | Act::Discard => return self.decide(act),
         }
         None
@@ -277,7 +299,7 @@ impl App {
         snapshot.rejected.get(row)
     }
 
-    fn decide(&mut self, act: Act) -> Option<Wish> {
+    pub(super) fn decide(&mut self, act: Act) -> Option<Wish> {
         if self.panel != Panel::Parked {
             self.panel = Panel::Parked;
             self.notice = Some("Choose a parked document, then press it again".to_owned());
@@ -305,6 +327,13 @@ impl App {
     /// A decision about a rejected reading.
     fn settle(&mut self, act: Act, rejected: &RejectedView) -> Option<Wish> {
         match act {
+            // What is not shown would be lost.
+            Act::Edit if rejected.may_be_cut() => {
+                let number = rejected.number;
+                self.notice = Some(format!(
+                    "Only the first bytes of it are here. Correct it with `stockrelay rejected resend {number} --payload TEXT`"
+                ));
+            }
             Act::Edit => self.dialog = Some(Dialog::Correct(Correct::new(rejected))),
             Act::Discard => {
                 let shown = self.snapshot.as_ref().map(|(snapshot, _)| snapshot);
@@ -315,12 +344,7 @@ impl App {
             Act::RetryAll => {
                 self.notice = Some("r sends this reading again, d dismisses it".to_owned());
             }
-            _ => {
-                return Some(Wish::Resend {
-                    number: rejected.number,
-                    payload: None,
-                });
-            }
+            _ => self.dialog = Some(Dialog::Resend(Resend::new(rejected))),
         }
         None
     }
@@ -467,11 +491,25 @@ mod tests {
         assert_eq!(app.selected_parked(), None);
 
         let number = 7;
-        let payload = None;
-        assert_eq!(press(&mut app, "r"), Some(Wish::Resend { number, payload }));
-        let payload = Some("A1B2".to_owned());
+        let resend = |payload: Option<&str>, reason: Option<&str>| Wish::Resend {
+            number,
+            payload: payload.map(str::to_owned),
+            reason: reason.map(str::to_owned),
+        };
+        // It asks, and a second `r` is no answer.
+        assert_eq!(press(&mut app, "r\nr"), None);
+        assert_eq!(press(&mut app, "y"), Some(resend(None, None)));
+        assert_eq!(press(&mut app, "r\nn"), None);
+        assert_eq!(app.dialog, None);
+        let why = press(&mut app, "rtopic set\ny");
+        assert_eq!(why, Some(resend(None, Some("topic set"))));
         let corrected = press(&mut app, "eB2\n");
-        assert_eq!(corrected, Some(Wish::Resend { number, payload }));
+        assert_eq!(corrected, Some(resend(Some("A1B2"), None)));
+        // Ctrl-U clears what was there.
+        press(&mut app, "e");
+        let clear = KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL);
+        assert_eq!(app.press(clear), None);
+        assert_eq!(press(&mut app, "C3\n"), Some(resend(Some("C3"), None)));
         assert_eq!(press(&mut app, "d\n"), None, "a reason is needed");
         let reason = "test".to_owned();
         let dismissed = press(&mut app, "test\ny");

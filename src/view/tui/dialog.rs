@@ -10,8 +10,9 @@ use super::app::{App, Wish};
 use super::edit::Edit;
 use super::help::centred;
 use super::retry::Retry;
-use super::settle::{Correct, Dismiss};
+use super::settle::{Correct, Dismiss, Resend};
 use super::theme::HEADING;
+use super::wrap::wrap_all;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 
@@ -26,6 +27,7 @@ pub enum Dialog {
     Edit(Edit),
     Dismiss(Dismiss),
     Correct(Correct),
+    Resend(Resend),
 }
 
 /// What a key made of a dialog.
@@ -45,6 +47,7 @@ impl Dialog {
             Self::Edit(edit) => edit.press(key),
             Self::Dismiss(dismiss) => dismiss.press(key),
             Self::Correct(correct) => correct.press(key),
+            Self::Resend(resend) => resend.press(key),
         }
     }
 }
@@ -60,7 +63,9 @@ pub fn draw(frame: &mut Frame, app: &App) {
         Dialog::Edit(edit) => edit.lines(rows),
         Dialog::Dismiss(dismiss) => dismiss.lines(),
         Dialog::Correct(correct) => correct.lines(),
+        Dialog::Resend(resend) => resend.lines(),
     };
+    let lines = fit(lines, frame.area().width.min(WIDTH).saturating_sub(2), rows);
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let area = centred(frame.area(), WIDTH, height);
     let block = Block::bordered()
@@ -70,12 +75,43 @@ pub fn draw(frame: &mut Frame, app: &App) {
     frame.render_widget(Paragraph::new(lines).block(block), area);
 }
 
+/// Wraps what a box says. Where its rows are more than there are, the keys at its end stay, and the
+/// row that the person is at.
+fn fit(mut lines: Vec<Line<'static>>, columns: u16, rows: usize) -> Vec<Line<'static>> {
+    let Some(keys) = lines.pop() else {
+        return lines;
+    };
+    let keys = wrap_all(&[keys], columns);
+    let room = rows.saturating_sub(keys.len()).max(1);
+    if wrap_all(&lines, columns).len() > room {
+        lines.retain(|line| line.width() > 0);
+    }
+    let is_at = |line: &Line<'_>| line.to_string().trim_start().starts_with("> ");
+    let at = lines.iter().rposition(is_at).unwrap_or(lines.len());
+    let before = wrap_all(&lines[..at], columns).len();
+    let shown = wrap_all(&lines, columns);
+    let after = lines.get(at).map_or(0, |line| {
+        wrap_all(std::slice::from_ref(line), columns).len()
+    });
+    let first = (before + after).saturating_sub(room);
+    shown
+        .into_iter()
+        .skip(first)
+        .take(room)
+        .chain(keys)
+        .collect()
+}
+
+/// Empties the text, as Ctrl-U does in a shell.
+pub const CLEAR: KeyCode = KeyCode::Null;
+
 /// Types into a text.
 pub fn write(text: &mut String, key: KeyCode) {
     match key {
         KeyCode::Backspace => {
             text.pop();
         }
+        CLEAR => text.clear(),
         KeyCode::Char(c) if text.chars().count() < TEXT_CHARS_MAX => text.push(c),
         _ => {}
     }

@@ -3,31 +3,33 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Flex, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Clear, Paragraph};
+use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
 use super::keys::KEYS;
 use super::theme::{FAINT, HEADING};
+use super::wrap::wrap_all;
 
-const WIDTH: u16 = 64;
+const WIDTH: u16 = 78;
 
-pub fn draw(frame: &mut Frame, app: &App) {
-    let mut lines: Vec<Line> = KEYS
+pub fn draw(frame: &mut Frame, app: &mut App) {
+    let lines: Vec<Line> = KEYS
         .iter()
         .map(|binding| {
             let key = Span::styled(format!(" {:<14}", binding.shown), HEADING);
             Line::from(vec![key, Span::raw(binding.what)])
         })
         .collect();
-    lines.push(Line::default());
-    lines.push(Line::styled(" Any key closes this.", FAINT));
-    let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
+    let keys = Line::styled(" ↑↓ scroll, any other key closes this.", FAINT);
+    let columns = frame.area().width.min(WIDTH).saturating_sub(2);
+    let rows =
+        wrap_all(&lines, columns).len() + wrap_all(std::slice::from_ref(&keys), columns).len();
+    let height = u16::try_from(rows + 2).unwrap_or(u16::MAX);
     let area = centred(frame.area(), WIDTH, height);
     let block = Block::bordered()
         .border_style(app.theme.frame(true))
         .title(" Keys ");
-    frame.render_widget(Clear, area);
-    frame.render_widget(Paragraph::new(lines).block(block), area);
+    (app.help_scroll).draw(frame, area, block, &lines, &keys);
 }
 
 /// A box in the middle, as large as asked for where there is room.

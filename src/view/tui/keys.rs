@@ -12,6 +12,7 @@ pub enum Act {
     PageDown,
     First,
     Last,
+    Open,
     Retry,
     RetryAll,
     Edit,
@@ -89,6 +90,13 @@ pub const KEYS: &[Binding] = &[
         hint: None,
     },
     Binding {
+        keys: &[KeyCode::Enter],
+        shown: "Enter",
+        what: "parked: all of the document, or of the reading; it scrolls",
+        act: Act::Open,
+        hint: Some("open"),
+    },
+    Binding {
         keys: &[KeyCode::Char('r')],
         shown: "r",
         what: "parked: try the document, or the rejected reading, again",
@@ -100,7 +108,7 @@ pub const KEYS: &[Binding] = &[
         shown: "R",
         what: "parked: try all again that have its reason",
         act: Act::RetryAll,
-        hint: Some("all of its reason"),
+        hint: Some("all alike"),
     },
     Binding {
         keys: &[KeyCode::Char('e')],

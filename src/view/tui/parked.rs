@@ -4,17 +4,20 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
-use ratatui::widgets::{Block, Paragraph, Row, Table, Wrap};
+use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::app::{App, Panel};
 use super::devices::ago;
 use super::theme::{FAINT, HEADING, SELECTED};
+use super::wrap::wrap_all;
 use crate::view::reasons::choices;
-use crate::view::records::{DocumentView, RejectedView};
+use crate::view::records::{DocumentView, LineView, RejectedView};
 use crate::view::table::{counted, plain};
 
-/// Rows for the selected document, below the list.
+/// Rows for what is selected, below the list: at least so many, and up to half of the panel.
 const DETAIL_ROWS: u16 = 4;
+/// Characters of a payload that the panel shows; the view that scrolls has all of them.
+const SHOWN_CHARS: usize = 2_000;
 const WIDTHS: [Constraint; 5] = [
     Constraint::Length(8),
     Constraint::Length(20),
@@ -34,8 +37,21 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
     }
     let inner = block.inner(area);
     frame.render_widget(block, area);
+    let text = match (app.selected_parked(), app.selected_rejected()) {
+        (Some(document), _) => about(document),
+        (None, Some(rejected)) => about_rejected(rejected),
+        (None, None) => Vec::new(),
+    };
+    let mut text = wrap_all(&text, inner.width);
+    let most = DETAIL_ROWS.max(inner.height / 2);
+    let needed = u16::try_from(text.len()).unwrap_or(most);
+    let room = needed.clamp(DETAIL_ROWS, most);
     let [list, detail] =
-        Layout::vertical([Constraint::Fill(1), Constraint::Length(DETAIL_ROWS)]).areas(inner);
+        Layout::vertical([Constraint::Fill(1), Constraint::Length(room)]).areas(inner);
+    if text.len() > usize::from(detail.height) {
+        text.truncate(usize::from(detail.height).saturating_sub(1));
+        text.push(Line::styled("… Enter shows all of it", FAINT));
+    }
     let mut rows: Vec<Row> = parked.iter().map(|document| row(document, app)).collect();
     rows.extend(rejected.iter().map(|rejected| rejected_row(rejected, app)));
     let headings = ["NUMBER", "REASON", "GROUP", "LINES", "SINCE"];
@@ -44,13 +60,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
         .row_highlight_style(SELECTED)
         .highlight_symbol("> ");
     frame.render_stateful_widget(table, list, &mut app.rows[Panel::Parked as usize]);
-    let text = match (app.selected_parked(), app.selected_rejected()) {
-        (Some(document), _) => about(document),
-        (None, Some(rejected)) => about_rejected(rejected),
-        (None, None) => return,
-    };
-    let text = Paragraph::new(text).wrap(Wrap { trim: true });
-    frame.render_widget(text, detail);
+    frame.render_widget(Paragraph::new(text), detail);
 }
 
 fn rejected_row(rejected: &RejectedView, app: &App) -> Row<'static> {
@@ -63,16 +73,21 @@ fn rejected_row(rejected: &RejectedView, app: &App) -> Row<'static> {
     ])
 }
 
-/// Why no event could be made of a reading, what came, and what can be done.
+/// What can be done, why no event could be made of a reading, and what came.
 fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
+    let payload: String = rejected.payload.chars().take(SHOWN_CHARS).collect();
     vec![
+        choices_of_rejected(),
         Line::from(plain(&rejected.message)),
-        Line::from(plain(&rejected.payload)),
-        Line::styled(
-            "choices: r send again, e correct and send, d dismiss",
-            FAINT,
-        ),
+        Line::from(plain(&payload)),
     ]
+}
+
+pub fn choices_of_rejected() -> Line<'static> {
+    Line::styled(
+        "choices: r send again, e correct and send, d dismiss",
+        FAINT,
+    )
 }
 
 fn row(document: &DocumentView, app: &App) -> Row<'static> {
@@ -89,30 +104,28 @@ fn row(document: &DocumentView, app: &App) -> Row<'static> {
     ])
 }
 
-/// Why it was refused, its first line, and what can be done.
+/// What can be done, why it was refused, and its first line.
 fn about(document: &DocumentView) -> Vec<Line<'static>> {
-    let message = document
-        .reason
-        .as_ref()
-        .map_or("", |reason| reason.message.as_str());
-    let mut text = vec![Line::from(plain(message))];
+    let mut text = vec![choices_of(document)];
+    let reason = document.reason.as_ref();
+    text.extend(
+        reason
+            .into_iter()
+            .flat_map(|reason| faults_of(&reason.message))
+            .map(Line::from),
+    );
     if let Some(line) = document.lines.first() {
         let more = match document.lines.len() as u64 - 1 {
             0 => String::new(),
             more => format!("; and {}", counted(more, "line")),
         };
-        let mut movement = format!("{} of {}", line.quantity, line.product);
-        for (word, place) in [
-            ("from", &line.from),
-            ("to", &line.to),
-            ("for", &document.order),
-        ] {
-            if let Some(place) = place {
-                movement = format!("{movement} {word} {place}");
-            }
-        }
-        text.push(Line::from(format!("{}{more}", plain(&movement))));
+        let movement = describe_line(document, line);
+        text.push(Line::from(format!("{movement}{more}")));
     }
+    text
+}
+
+pub fn choices_of(document: &DocumentView) -> Line<'static> {
     let code = document.reason.as_ref().map_or("", |reason| &reason.code);
     let choices: Vec<String> = (choices(code).iter())
         .map(|(action, _)| action.words())
@@ -121,9 +134,29 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
         [] => String::new(),
         flags => format!(" [{}]", plain(&flags.join(", "))),
     };
-    text.push(Line::styled(
-        format!("choices: {}{notes}", choices.join(", ")),
-        FAINT,
-    ));
-    text
+    Line::styled(format!("choices: {}{notes}", choices.join(", ")), FAINT)
+}
+
+/// Each fault of a message on a line of its own.
+pub fn faults_of(message: &str) -> impl Iterator<Item = String> {
+    let mut faults = message.split("; also line");
+    let first = faults.next().map(plain);
+    first
+        .into_iter()
+        .chain(faults.map(|fault| format!("also line{}", plain(fault))))
+}
+
+/// What moves, and between which places.
+pub fn describe_line(document: &DocumentView, line: &LineView) -> String {
+    let mut movement = format!("{} of {}", line.quantity, line.product);
+    for (word, place) in [
+        ("from", &line.from),
+        ("to", &line.to),
+        ("for", &document.order),
+    ] {
+        if let Some(place) = place {
+            movement = format!("{movement} {word} {place}");
+        }
+    }
+    plain(&movement)
 }

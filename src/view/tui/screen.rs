@@ -3,12 +3,13 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph, Wrap};
+use ratatui::widgets::{Block, Paragraph};
 
 use super::app::{App, Panel, Snapshot};
 use super::keys::KEYS;
 use super::theme::{FAINT, HEADING, mark};
-use super::{devices, dialog, documents, help, link, parked, rates};
+use super::wrap::{rows_of, wrap_all};
+use super::{detail, devices, dialog, documents, help, link, parked, rates};
 use crate::view::headline::{Mood, headline};
 use crate::view::table::{plain, seconds_since, span};
 
@@ -16,29 +17,40 @@ use crate::view::table::{plain, seconds_since, span};
 const ROWS_FOR_ALL: u16 = 24;
 /// Rows of the rates and the link, with their frames.
 const OVERVIEW_ROWS: u16 = 7;
+/// Between two hints in the bottom line.
+const HINTS_APART: &str = "  ";
 
 pub fn draw(frame: &mut Frame, app: &mut App) {
-    let alarms = app
-        .snapshot
-        .as_ref()
-        .map_or(0, |(s, _)| s.status.alarms.len());
+    let Rect { width, height, .. } = frame.area();
+    let most = (height / 4).max(1);
+    let alarm_line = first_alarm(app);
+    let alarm_rows = (alarm_line.iter())
+        .map(|line| rows_of(std::slice::from_ref(line), width, most))
+        .sum();
+    let sentence_lines = sentence_lines(app);
+    let sentence_rows = rows_of(&sentence_lines, width, most.max(2)).max(2);
+    let bottom_lines = bottom_lines(app, width);
+    let bottom_rows = rows_of(&bottom_lines, width, most);
     let [title, sentence, alarm, overview, lists, bottom] = Layout::vertical([
         Constraint::Length(1),
-        Constraint::Length(2),
-        Constraint::Length(u16::from(alarms > 0)),
+        Constraint::Length(sentence_rows),
+        Constraint::Length(alarm_rows),
         Constraint::Length(OVERVIEW_ROWS),
         Constraint::Fill(1),
-        Constraint::Length(1),
+        Constraint::Length(bottom_rows),
     ])
     .areas(frame.area());
     draw_title(frame, title, app);
-    draw_sentence(frame, sentence, app);
-    draw_alarm(frame, alarm, app);
+    draw_wrapped(frame, sentence, &sentence_lines);
+    if let Some(line) = alarm_line {
+        draw_wrapped(frame, alarm, &[line]);
+    }
     let [left, right] = Layout::horizontal([Constraint::Fill(1); 2]).areas(overview);
     rates::draw(frame, left, app);
     link::draw(frame, right, app);
     draw_lists(frame, lists, app);
-    draw_bottom(frame, bottom, app);
+    draw_wrapped(frame, bottom, &bottom_lines);
+    detail::draw(frame, app);
     if app.help {
         help::draw(frame, app);
     }
@@ -58,7 +70,11 @@ fn draw_title(frame: &mut Frame, area: Rect, app: &App) {
     frame.render_widget(Line::styled(title, FAINT), area);
 }
 
-fn draw_sentence(frame: &mut Frame, area: Rect, app: &App) {
+fn draw_wrapped(frame: &mut Frame, area: Rect, lines: &[Line<'_>]) {
+    frame.render_widget(Paragraph::new(wrap_all(lines, area.width)), area);
+}
+
+fn sentence_lines(app: &App) -> Vec<Line<'static>> {
     let (mood, sentence) = match (&app.away, &app.snapshot) {
         (Some(_), seen) => {
             let socket = app.socket.display();
@@ -82,23 +98,19 @@ fn draw_sentence(frame: &mut Frame, area: Rect, app: &App) {
     if let Some(why) = seen.and_then(|(snapshot, _)| snapshot.status.odoo.detail.as_ref()) {
         lines.push(Line::from(format!("  {}", plain(why))));
     }
-    let text = Paragraph::new(lines).wrap(Wrap { trim: false });
-    frame.render_widget(text, area);
+    lines
 }
 
-fn draw_alarm(frame: &mut Frame, area: Rect, app: &App) {
-    let Some((snapshot, _)) = &app.snapshot else {
-        return;
-    };
+fn first_alarm(app: &App) -> Option<Line<'static>> {
+    let (snapshot, _) = app.snapshot.as_ref()?;
     let alarms = &snapshot.status.alarms;
-    if let Some(first) = alarms.values().next() {
-        let more = match alarms.len() {
-            1 => String::new(),
-            many => format!("  (and {} more: stockrelay status)", many - 1),
-        };
-        let text = format!("{}{}{more}", mark(Mood::Watch), plain(first));
-        frame.render_widget(Line::styled(text, app.theme.mood(Mood::Watch)), area);
-    }
+    let first = alarms.values().next()?;
+    let more = match alarms.len() {
+        1 => String::new(),
+        many => format!("  (and {} more: stockrelay status)", many - 1),
+    };
+    let text = format!("{}{}{more}", mark(Mood::Watch), plain(first));
+    Some(Line::styled(text, app.theme.mood(Mood::Watch)))
 }
 
 fn draw_lists(frame: &mut Frame, area: Rect, app: &mut App) {
@@ -165,18 +177,32 @@ fn name(app: &App, panel: Panel) -> String {
     }
 }
 
-fn draw_bottom(frame: &mut Frame, area: Rect, app: &App) {
+/// What became of the last wish, else what the keys do: as many of them on a row as fit.
+fn bottom_lines(app: &App, width: u16) -> Vec<Line<'static>> {
     if let Some(notice) = &app.notice {
-        frame.render_widget(Line::styled(plain(notice), HEADING), area);
-        return;
+        return vec![Line::styled(plain(notice), HEADING)];
     }
-    let mut spans = Vec::new();
+    let mut rows = vec![Line::default()];
     for binding in KEYS {
-        if let Some(hint) = binding.hint {
-            let key = binding.shown.split(',').next().unwrap_or_default();
-            spans.push(Span::styled(key, HEADING));
-            spans.push(Span::styled(format!(" {hint}   "), FAINT));
+        let Some(hint) = binding.hint else { continue };
+        let key = binding.shown.split(',').next().unwrap_or_default();
+        let hint = [
+            Span::styled(key, HEADING),
+            Span::styled(format!(" {hint}"), FAINT),
+        ];
+        let wide: usize = hint.iter().map(Span::width).sum();
+        let last = rows.len() - 1;
+        match rows[last].width() {
+            0 => {}
+            used if used + HINTS_APART.len() + wide <= usize::from(width) => {
+                rows[last].push_span(Span::raw(HINTS_APART));
+            }
+            _ => rows.push(Line::default()),
+        }
+        let last = rows.len() - 1;
+        for span in hint {
+            rows[last].push_span(span);
         }
     }
-    frame.render_widget(Line::from(spans), area);
+    rows
 }

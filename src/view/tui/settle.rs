@@ -1,4 +1,4 @@
-//! The boxes that settle a rejected reading: dismiss it with a reason, or correct it and send it again.
+//! The boxes that settle a rejected reading: dismiss it with a reason, correct it, or send it again.
 
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;
@@ -95,6 +95,7 @@ impl Correct {
                 return Step::Done(Wish::Resend {
                     number: self.number,
                     payload: Some(self.payload.clone()),
+                    reason: None,
                 });
             }
             key => write(&mut self.payload, key),
@@ -111,5 +112,60 @@ impl Correct {
             Line::styled(" Enter send it again   Esc leave it open", HEADING),
         ];
         (format!(" Correct rejected reading {} ", self.number), lines)
+    }
+}
+
+/// Asking whether a reading is to be sent again as it came; a reason may be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resend {
+    number: u64,
+    reason: String,
+    confirming: bool,
+}
+
+impl Resend {
+    pub fn new(rejected: &RejectedView) -> Self {
+        Self {
+            number: rejected.number,
+            reason: String::new(),
+            confirming: false,
+        }
+    }
+
+    pub fn press(&mut self, key: KeyCode) -> Step {
+        match (self.confirming, key) {
+            (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
+            (true, KeyCode::Char('y' | 'Y')) => {
+                let reason = self.reason.trim();
+                return Step::Done(Wish::Resend {
+                    number: self.number,
+                    payload: None,
+                    reason: (!reason.is_empty()).then(|| reason.to_owned()),
+                });
+            }
+            (false, KeyCode::Enter) => self.confirming = true,
+            (false, key) => write(&mut self.reason, key),
+            (true, _) => {}
+        }
+        Step::Stay
+    }
+
+    pub fn lines(&self) -> (String, Vec<Line<'static>>) {
+        let keys = if self.confirming {
+            " Send it again?  y yes   n no"
+        } else {
+            " Enter go on   Esc leave it open"
+        };
+        let lines = vec![
+            Line::from(" It is read again as it came. Why? A reason may be left out."),
+            Line::default(),
+            typed(&self.reason, !self.confirming),
+            Line::default(),
+            Line::styled(keys, HEADING),
+        ];
+        (
+            format!(" Send rejected reading {} again ", self.number),
+            lines,
+        )
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use stockrelay::board::Board;
 use stockrelay::capture::Capture;
 use stockrelay::catalog::Catalog;
 use stockrelay::channel::{Outbound, Outlets};
@@ -141,7 +142,7 @@ impl Run {
             ..Outlets::default()
         };
         let ways = (floor.profiles.clone(), capture, outlets);
-        let driver = Driver::new(journal.clone(), copies.subscribe(), ways).unwrap();
+        let driver = Driver::new(journal.clone(), copies.subscribe(), ways, Board::new()).unwrap();
         let cancel = CancellationToken::new();
         let driver = tokio::spawn(driver.run(cancel.clone()));
         Self {

@@ -1,5 +1,6 @@
 //! Who gets in: passwords, certificates, nobody, and how often.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -453,4 +454,61 @@ async fn a_devices_scans_are_read_by_the_profile_that_the_list_names() {
         .await;
     raw.nacked(2, 0x99).await;
     assert_eq!(door.journal.ids(), ["77"]);
+}
+
+async fn until(door: &Door, what: &str, so: impl Fn(&BTreeMap<String, String>) -> bool) {
+    let waiting = async {
+        while !so(&door.board.snapshot().alarms) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(PATIENCE, waiting).await.is_ok();
+    assert!(in_time, "{what}: {:?}", door.board.snapshot().alarms);
+}
+
+#[tokio::test]
+async fn a_device_that_is_refused_is_in_an_alarm_until_it_is_in() {
+    let (config, _dir) = with_passwords(&[("pda-8", "right")]);
+    let door = Door::open(Listen {
+        packet_bytes_max: 2_048,
+        ..config
+    })
+    .await;
+    for _ in 0..3 {
+        Raw::hello(&door, login("x", "pda-8", "wrong", true)).await;
+    }
+    until(&door, "the alarm", |alarms| {
+        let alarm = alarms.get("log-in");
+        alarm.is_some_and(|alarm| {
+            alarm.contains("pda-8 3 times since 20") && alarm.contains("devices.toml")
+        })
+    })
+    .await;
+    let mut client = Raw::connect(&door, login("x", "pda-8", "right", false)).await;
+    until(&door, "it is in", |alarms| !alarms.contains_key("log-in")).await;
+    // A packet that is larger than the door takes.
+    client.send(&[0x32, 0x80, 0x20]).await;
+    client.closed().await;
+    until(&door, "the packet", |alarms| {
+        let alarm = alarms.get("packet-too-large");
+        alarm.is_some_and(|alarm| alarm.starts_with("Cut off: pda-8 once since 20"))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_list_without_a_device_that_can_log_in_is_an_alarm() {
+    let (config, _dir) = with_passwords(&[]);
+    let file = config.devices.clone().unwrap();
+    let door = Door::open(config).await;
+    until(&door, "the alarm", |alarms| {
+        let alarm = alarms.get("no-credentials");
+        alarm.is_some_and(|alarm| alarm.starts_with("no device can log in: "))
+    })
+    .await;
+    write_devices(&file, &[("pda-1", "one")]);
+    until(&door, "one can", |alarms| {
+        !alarms.contains_key("no-credentials")
+    })
+    .await;
 }

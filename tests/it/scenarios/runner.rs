@@ -194,6 +194,15 @@ impl Stage {
             assert!(answer["retried"].as_u64() > Some(1), "{place}: {answer}");
             return;
         }
+        let begun = clock::instant();
+        let says =
+            |reason: &Reason| (parked.says_not.iter()).any(|part| reason.message.contains(part));
+        while self.reasons(State::Parked).iter().any(says) {
+            let reasons = self.reasons(State::Parked);
+            let elapsed = clock::instant().duration_since(begun);
+            assert!(elapsed < DEADLINE, "{place}: {reasons:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let list: Value = client.get("/v1/parked").await.expect("a list");
         let list = list["parked"].as_array().expect("a list");
         let meant = |document: &&Value| {

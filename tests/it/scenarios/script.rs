@@ -316,6 +316,9 @@ pub struct Parked {
     /// Parts of the reason's message.
     #[serde(default)]
     pub says: Vec<String>,
+    /// Until none of these is in it.
+    #[serde(default)]
+    pub says_not: Vec<String>,
     /// With `backorder`, `no-backorder` or `allow`, or with nothing.
     pub retry: Option<String>,
     #[serde(default)]

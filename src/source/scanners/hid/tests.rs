@@ -142,7 +142,7 @@ impl Gateway {
             ..Outlets::default()
         };
         let ways = (intake.profiles().clone(), capture, outlets);
-        let driver = Driver::new(journal.clone(), copies.subscribe(), ways).unwrap();
+        let driver = Driver::new(journal.clone(), copies.subscribe(), ways, Board::new()).unwrap();
         let cancel = CancellationToken::new();
         tokio::spawn(driver.run(cancel.clone()));
         let Connection::Hid(hid) = scanner.profile.connection.clone() else {

@@ -1,0 +1,191 @@
+//! What a pause drops: products that were scanned and that no event was made of. Each piece becomes a
+//! rejected reading, which stays open until a person settles it. Pure.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::decode::REJECTED_BYTES_MAX;
+use crate::decode::profile::Movement;
+use crate::event::{NOT_FINISHED, Name, Rejection, SourceKind};
+
+use super::make;
+use super::state::{Item, State, Work};
+
+/// Products that the message names; the payload has all of them.
+const NAMED_MAX: usize = 5;
+/// What stands in the payload where a person has to say the quantity: no event is made of it.
+const TO_BE_SAID: &str = "?";
+
+/// What a device had begun when its pause was too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfinished {
+    movement: Movement,
+    work: Work,
+    operator: Option<String>,
+    /// The time of the last scan by the device's clock, and when the gateway received it.
+    at: Timestamp,
+    received: Timestamp,
+    ids: Vec<String>,
+}
+
+impl Unfinished {
+    /// `ids`: one for each product. `None`: nothing was scanned that could move.
+    pub fn of(
+        movement: Movement,
+        state: &State,
+        (at, received): (Timestamp, Timestamp),
+        id: impl Fn(usize) -> String,
+    ) -> Option<Self> {
+        let mut work = state.work.clone();
+        if movement == Movement::Count {
+            work.items = make::counted(&work.items);
+        }
+        let ids: Vec<String> = (1..=work.items.len()).map(id).collect();
+        (!ids.is_empty()).then(|| Self {
+            movement,
+            work,
+            operator: state.operator.clone(),
+            at,
+            received,
+            ids,
+        })
+    }
+
+    /// As rejected readings, each small enough that its payload is stored whole.
+    #[must_use]
+    pub fn rejections(&self, device: &Name) -> Vec<Rejection> {
+        let mut pieces: Vec<Vec<(&Item, String, String)>> = Vec::new();
+        let mut bytes = usize::MAX;
+        for (item, id) in self.work.items.iter().zip(&self.ids) {
+            let event = Value::Object(self.event(item, id)).to_string();
+            bytes = bytes.saturating_add(event.len() + 1);
+            match pieces.last_mut() {
+                Some(piece) if bytes < REJECTED_BYTES_MAX => piece.push((item, id.clone(), event)),
+                _ => {
+                    // The brackets of the array.
+                    bytes = event.len() + 2;
+                    pieces.push(vec![(item, id.clone(), event)]);
+                }
+            }
+        }
+        let rejection = |piece: &Vec<(&Item, String, String)>| {
+            let items: Vec<&Item> = piece.iter().map(|(item, ..)| *item).collect();
+            let events: Vec<&str> = piece.iter().map(|(.., event)| event.as_str()).collect();
+            Rejection {
+                device: device.clone(),
+                source: SourceKind::Flow,
+                received: self.received,
+                id: piece.first().map(|(_, id, _)| id.clone()),
+                code: NOT_FINISHED,
+                message: self.message(&items),
+                payload: format!("[{}]", events.join(",")).into_bytes(),
+            }
+        };
+        pieces.iter().map(rejection).collect()
+    }
+
+    /// The event of one product as a device would send it, as far as it is known.
+    fn event(&self, item: &Item, id: &str) -> Map<String, Value> {
+        let work = &self.work;
+        // The package of a pick is what it goes into: that is the type `pack`.
+        let packs = self.movement == Movement::Pick && work.package.is_some();
+        let kind = if packs { "pack" } else { noun(self.movement).0 };
+        let package = match self.movement {
+            Movement::Pick | Movement::Pack => work.package.clone(),
+            Movement::Scrap | Movement::Return => None,
+            _ => item.package.clone().or_else(|| work.package.clone()),
+        };
+        let quantity = if item.lacks_quantity {
+            Value::from(TO_BE_SAID)
+        } else {
+            // As a text, so that no float is in between.
+            Value::from(item.quantity.normalize().to_string())
+        };
+        let texts = [
+            ("id", Some(id.to_owned())),
+            ("at", Some(self.at.to_string())),
+            ("operator", self.operator.clone()),
+            ("order", work.order.clone()),
+            ("product", Some(item.code.clone())),
+            ("lot", item.lot.clone()),
+            ("expiry", item.expiry.clone()),
+            ("best_before", item.best_before.clone()),
+            ("from", work.from.clone()),
+            ("to", work.to.clone()),
+            ("package", package),
+            ("reason", work.reason.clone()),
+        ];
+        let texts = (texts.into_iter()).filter_map(|(key, text)| Some((key, Value::from(text?))));
+        [("type", Value::from(kind)), ("quantity", quantity)]
+            .into_iter()
+            .chain(texts)
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
+    }
+
+    fn message(&self, items: &[&Item]) -> String {
+        let name = |item: &&Item| {
+            let lot = item.lot.as_ref().map(|lot| format!(" ({lot})"));
+            let quantity = item.quantity.normalize();
+            format!("{quantity} × {}{}", item.name, lot.unwrap_or_default())
+        };
+        let mut what: Vec<String> = items.iter().take(NAMED_MAX).map(name).collect();
+        if items.len() > NAMED_MAX {
+            what.push(format!("{} more", items.len() - NAMED_MAX));
+        }
+        let place = [
+            ("of order", &self.work.order),
+            ("from", &self.work.from),
+            ("in package", &self.work.package),
+        ];
+        let place = place
+            .into_iter()
+            .filter_map(|(word, place)| Some(format!(" {word} {}", place.as_ref()?)));
+        let missing = self.missing(items);
+        let add = if missing.is_empty() {
+            String::new()
+        } else {
+            format!(" with {}", missing.join(" and "))
+        };
+        format!(
+            "a {} was begun and not finished before the pause, and nothing of it is in Odoo: {}{}. Send it again{add}, or let the floor scan it anew and dismiss this",
+            noun(self.movement).1,
+            what.join(", "),
+            place.collect::<String>()
+        )
+    }
+
+    /// The fields that a person has to add.
+    fn missing(&self, items: &[&Item]) -> Vec<&'static str> {
+        let work = &self.work;
+        let needed: &[(&str, bool)] = match self.movement {
+            Movement::Transfer => &[("from", work.from.is_none()), ("to", work.to.is_none())],
+            Movement::Pick => &[("order", work.order.is_none())],
+            Movement::Receive => &[],
+            Movement::Count | Movement::Scrap => &[("from", work.from.is_none())],
+            Movement::Return => &[("to", work.to.is_none())],
+            Movement::Pack => &[("package", work.package.is_none())],
+        };
+        let needed = needed.iter().copied();
+        let of_items = [
+            ("lot", items.iter().any(|item| item.lacks_lot())),
+            ("quantity", items.iter().any(|item| item.lacks_quantity)),
+        ];
+        let all = needed.chain(of_items);
+        all.filter_map(|(field, lacks)| lacks.then_some(field))
+            .collect()
+    }
+}
+
+/// The type of its events, and what a person calls it.
+pub(super) fn noun(movement: Movement) -> (&'static str, &'static str) {
+    match movement {
+        Movement::Transfer => ("transfer", "transfer"),
+        Movement::Pick => ("pick", "pick"),
+        Movement::Receive => ("receive", "receipt"),
+        Movement::Count => ("count", "count"),
+        Movement::Scrap => ("scrap", "scrap"),
+        Movement::Return => ("return", "return"),
+        Movement::Pack => ("pack", "packing"),
+    }
+}

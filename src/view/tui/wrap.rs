@@ -1,0 +1,146 @@
+//! Texts that are wider or longer than their place: they wrap, and they scroll.
+
+use ratatui::Frame;
+use ratatui::crossterm::event::KeyCode;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, Clear, Paragraph};
+
+use super::keys::{self, Act};
+
+/// The rows of a text in so many columns: broken at spaces, and within a word that is wider.
+pub fn wrap(line: &Line<'_>, columns: usize) -> Vec<Line<'static>> {
+    let columns = columns.max(1);
+    let mut rows = Vec::new();
+    let mut row: Vec<(char, ratatui::style::Style)> = Vec::new();
+    let (mut width, mut space) = (0, None);
+    for span in &line.spans {
+        for c in span.content.chars() {
+            let wide = width_of(c);
+            if width + wide > columns && !row.is_empty() {
+                if c == ' ' {
+                    rows.push(styled(&row, line));
+                    (row, width, space) = (Vec::new(), 0, None);
+                    continue;
+                }
+                let rest = match space.take() {
+                    Some(at) => {
+                        let rest = row.split_off(at + 1);
+                        row.pop();
+                        rest
+                    }
+                    None => Vec::new(),
+                };
+                rows.push(styled(&row, line));
+                width = rest.iter().map(|(c, _)| width_of(*c)).sum();
+                row = rest;
+            }
+            // The blanks before the first word are no place to break.
+            if c == ' ' && row.iter().any(|(c, _)| *c != ' ') {
+                space = Some(row.len());
+            }
+            row.push((c, span.style));
+            width += wide;
+        }
+    }
+    if !row.is_empty() || rows.is_empty() {
+        rows.push(styled(&row, line));
+    }
+    rows
+}
+
+pub fn wrap_all(lines: &[Line<'_>], columns: u16) -> Vec<Line<'static>> {
+    let columns = usize::from(columns);
+    lines.iter().flat_map(|line| wrap(line, columns)).collect()
+}
+
+/// How many rows the lines take, at most so many.
+pub fn rows_of(lines: &[Line<'_>], columns: u16, most: u16) -> u16 {
+    let rows = wrap_all(lines, columns).len();
+    u16::try_from(rows).unwrap_or(most).min(most)
+}
+
+fn styled(row: &[(char, ratatui::style::Style)], line: &Line<'_>) -> Line<'static> {
+    let spans = row.chunk_by(|(_, one), (_, other)| one == other);
+    let spans = spans.map(|part| {
+        let text: String = part.iter().map(|(c, _)| *c).collect();
+        Span::styled(text, part[0].1)
+    });
+    Line::from(spans.collect::<Vec<_>>()).style(line.style)
+}
+
+fn width_of(c: char) -> usize {
+    if c.is_ascii() {
+        return 1;
+    }
+    Span::raw(c.encode_utf8(&mut [0; 4]).to_owned()).width()
+}
+
+/// How far a text was scrolled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Scroll {
+    top: usize,
+    /// Rows of one page, as last drawn.
+    page: usize,
+}
+
+impl Scroll {
+    /// Whether the key scrolls. The end of the text is found when it is drawn.
+    pub fn press(&mut self, key: KeyCode) -> bool {
+        let page = self.page.max(1);
+        self.top = match keys::act(key) {
+            Some(Act::Up) => self.top.saturating_sub(1),
+            Some(Act::Down) => self.top.saturating_add(1),
+            Some(Act::PageUp) => self.top.saturating_sub(page),
+            Some(Act::PageDown) => self.top.saturating_add(page),
+            Some(Act::First) => 0,
+            Some(Act::Last) => usize::MAX,
+            _ => return false,
+        };
+        true
+    }
+
+    /// Draws what there is room for, in a box with a title and a line of keys that always stay.
+    pub fn draw(
+        &mut self,
+        frame: &mut Frame,
+        area: Rect,
+        block: Block<'_>,
+        lines: &[Line<'_>],
+        keys: &Line<'_>,
+    ) {
+        let inner = block.inner(area);
+        let rows = wrap_all(lines, inner.width);
+        let keys = wrap_all(std::slice::from_ref(keys), inner.width);
+        let room = usize::from(inner.height).saturating_sub(keys.len()).max(1);
+        let last = rows.len().saturating_sub(room);
+        (self.page, self.top) = (room, self.top.min(last));
+        let shown = rows.into_iter().skip(self.top).take(room).chain(keys);
+        frame.render_widget(Clear, area);
+        let shown = Paragraph::new(shown.collect::<Vec<_>>()).block(block);
+        frame.render_widget(shown, area);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, columns: usize) -> Vec<String> {
+        let rows = wrap(&Line::from(text.to_owned()), columns);
+        rows.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn texts_wrap_at_spaces_and_wide_words_anywhere() {
+        assert_eq!(rows("", 5), [""]);
+        assert_eq!(rows("one two", 7), ["one two"]);
+        assert_eq!(rows("one two", 6), ["one", "two"]);
+        assert_eq!(rows("one two", 3), ["one", "two"]);
+        assert_eq!(rows("a longer word", 6), ["a", "longer", "word"]);
+        assert_eq!(rows("unbreakable", 4), ["unbr", "eaka", "ble"]);
+        assert_eq!(rows("  indented", 6), ["  inde", "nted"]);
+        assert_eq!(rows("漢字漢字", 5), ["漢字", "漢字"]);
+        assert_eq!(rows("x", 0), ["x"]);
+    }
+}
