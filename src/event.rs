@@ -13,6 +13,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::source::Channel;
+
 /// The longest event id that is taken, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
 /// The longest barcode, order name, lot or other text field that is taken, in bytes.
@@ -322,6 +324,8 @@ pub struct Recorded {
 pub struct Rejection {
     pub device: Name,
     pub source: SourceKind,
+    /// Where it came; none where its topic names no channel.
+    pub channel: Option<Channel>,
     pub received: Timestamp,
     /// The device's id for it, where one could be read.
     pub id: Option<String>,
@@ -329,8 +333,10 @@ pub struct Rejection {
     pub code: &'static str,
     /// For a person: the thing and the remedy.
     pub message: String,
-    /// What came, cut to a limit.
+    /// What came.
     pub payload: Vec<u8>,
+    /// Only the beginning of it is in `payload`.
+    pub cut: bool,
 }
 
 /// The code of a scan or an event that a broker has retained: the same message may come again.

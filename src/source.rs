@@ -39,6 +39,24 @@ pub enum Channel {
     Event,
 }
 
+impl Channel {
+    /// The last part of its topics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Event => "event",
+        }
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Scan, Self::Event]
+            .into_iter()
+            .find(|channel| channel.name() == name)
+    }
+}
+
 /// Bytes from a source, with where and when.
 #[derive(Debug, Clone)]
 pub struct Reading {
@@ -191,8 +209,10 @@ impl Intake {
         for reading in readings {
             let mut decoded = self.profiles.decode(reading);
             let mut waiting = Vec::with_capacity(decoded.len());
+            let count = decoded.len();
             for (index, entry) in decoded.iter_mut().enumerate() {
-                waiting.push(self.judge(reading, index, entry, display).await);
+                let place = (index, count);
+                waiting.push(self.judge(reading, place, entry, display).await);
             }
             pending.push(waiting);
             entries.extend(decoded);
@@ -221,7 +241,7 @@ impl Intake {
     async fn judge(
         &self,
         reading: &Reading,
-        index: usize,
+        (index, count): (usize, usize),
         entry: &mut Result<Event, Rejection>,
         display: bool,
     ) -> Pending {
@@ -254,14 +274,17 @@ impl Intake {
             };
         }
         if let Some((code, message)) = judged.as_ref().and_then(Judged::refusal) {
+            let (payload, cut) = decode::part(reading, index, count);
             *entry = Err(Rejection {
                 device: event.device.clone(),
                 source: event.source,
+                channel: Some(reading.channel),
                 received: event.received,
                 id: Some(event.id.clone()),
                 code,
                 message,
-                payload: decode::part(reading, index),
+                payload,
+                cut,
             });
         }
         Pending {

@@ -28,6 +28,11 @@ pub(super) fn needs(kind: &str) -> &'static str {
         .map_or("code", |(_, needs)| *needs)
 }
 
+/// Whether there is an event of this type.
+pub(super) fn is_kind(name: &str) -> bool {
+    KINDS.iter().any(|(kind, _)| *kind == name)
+}
+
 /// The type that an event names.
 pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
     let names = || KINDS.map(|(name, _)| name).join(", ");

@@ -16,6 +16,8 @@ pub const REJECTED_MAX: u64 = 100_000;
 pub const BUDGET_DIVISOR: u64 = 20;
 /// What goes at once at the most because it is past its time.
 const REMOVED_MAX: usize = 2_000;
+/// The payload of one of them may take what all of them may, divided by this.
+const ONE_DIVISOR: u64 = 2;
 /// Records that one request to prune looks at.
 const LOOKED_AT_MAX: usize = 50_000;
 /// Where `META` has the bytes of all the records, so that opening need not read them.
@@ -69,9 +71,19 @@ impl<'a> Rejections<'a> {
         &mut self,
         number: u64,
         rejection: &Rejection,
+        bytes_max: u64,
         written: &mut Written,
     ) -> Result<(), Fatal> {
-        let record = stored::rejection_in(rejection)?;
+        let payload_max = usize::try_from(bytes_max / ONE_DIVISOR).unwrap_or(usize::MAX);
+        let record = if rejection.payload.len() > payload_max {
+            stored::rejection_in(&Rejection {
+                payload: rejection.payload[..payload_max].to_vec(),
+                cut: true,
+                ..rejection.clone()
+            })?
+        } else {
+            stored::rejection_in(rejection)?
+        };
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
         self.table.insert(number, record.as_slice())?;

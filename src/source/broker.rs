@@ -39,10 +39,10 @@ pub use options::BrokerError;
 
 use super::devices::{DeviceList, Told};
 use super::identity::ReadingId;
-use super::{Intake, Outbound, Reading};
+use super::{Channel, Intake, Outbound, Reading};
 use crate::event::{Name, Rejection, SourceKind};
 use crate::view::board::Board;
-use crate::{clock, config, decode};
+use crate::{clock, config};
 use link::Link;
 use topic::Topic;
 use worker::{Delivery, Presence};
@@ -361,7 +361,7 @@ impl Driver {
                 let now = clock::now();
                 rejections = retained::reject(&device, channel, &publish, now);
             } else {
-                rejections.push(bad_device(device, &publish));
+                rejections.push(bad_device(device, channel, &publish));
             }
         }
         Delivery {
@@ -421,19 +421,20 @@ fn is_malformed(error: &ConnectionError) -> bool {
 }
 
 /// What is stored of a scan or an event whose device has no valid name.
-fn bad_device(device: Name, publish: &Publish) -> Rejection {
+fn bad_device(device: Name, channel: Channel, publish: &Publish) -> Rejection {
     let topic: String = publish.topic.chars().take(256).collect();
-    let bytes = publish.payload.len().min(decode::REJECTED_BYTES_MAX);
     Rejection {
         device,
         source: SourceKind::Broker,
+        channel: Some(channel),
         received: clock::now(),
         id: None,
         code: "not-your-topic",
         message: format!(
             "{topic:?} names no device: use stockrelay/v1/SITE/DEVICE/scan or /event, with a DEVICE of 1 to 64 characters of A-Z a-z 0-9 _ . -"
         ),
-        payload: publish.payload[..bytes].to_vec(),
+        payload: publish.payload.to_vec(),
+        cut: false,
     }
 }
 

@@ -338,7 +338,10 @@ pub enum RejectedCommand {
         /// What to send in its place: a barcode, or a JSON event
         #[arg(long)]
         payload: Option<String>,
-        /// What it is: event or scan; without it, JSON with a type is an event
+        /// The same, from a file; - for standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "payload")]
+        payload_file: Option<PathBuf>,
+        /// What it is: event or scan; without it, an event where it names the type of one, else what it came as
         #[arg(long)]
         channel: Option<String>,
         /// Why; it is stored with the reading

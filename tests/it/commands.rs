@@ -478,6 +478,7 @@ async fn with_a_rejected_scan() -> Served {
     let served = Served::with_profiles(profiles);
     let rejected = Rejection {
         code: "bad-encoding",
+        channel: Some(stockrelay::source::Channel::Scan),
         ..rejection("dock", b"]E0400638\xff333931", 1)
     };
     let batch = vec![Err(rejected), Err(rejection("pda-3", b"{nonsense", 2))];

@@ -185,12 +185,16 @@ fn a_rejected_reading_needs_a_person() {
         number: 1,
         device: "pda-09".to_owned(),
         source: "mqtt.listen".to_owned(),
+        channel: Some("scan".to_owned()),
         received: at("08:14:30"),
         id: None,
         code: "not-your-topic".to_owned(),
         message: "\"stockrelay/v1/ams2/pda-09/scan\" is not a topic that pda-09 may publish to"
             .to_owned(),
         payload: "4006381333931".to_owned(),
+        whole: true,
+        bytes: 13,
+        cut: false,
         state: "open".to_owned(),
         settled: None,
     }];

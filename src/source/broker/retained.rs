@@ -29,15 +29,18 @@ pub(super) fn reject(
         received,
     };
     let digest = digest(publish);
-    let entries = decode::decode(&reading).into_iter().enumerate();
+    let entries = decode::decode(&reading);
+    let count = entries.len();
     let rejection = |(index, entry): (usize, Result<Event, Rejection>)| {
         let own_id = match entry {
             Ok(event) => (!event.id_derived).then_some(event.id),
             Err(rejection) => rejection.id,
         };
+        let (payload, cut) = decode::part(&reading, index, count);
         Rejection {
             device: device.clone(),
             source: SourceKind::Broker,
+            channel: Some(channel),
             received,
             id: Some(own_id.unwrap_or_else(|| format!("retained-{digest}-{index}"))),
             code: RETAINED,
@@ -45,10 +48,11 @@ pub(super) fn reject(
                 "{:?} is retained at the broker, and may be a copy of what is stored already. Send it again here if it is not, let the device publish without retain, and clear the topic at the broker",
                 publish.topic
             ),
-            payload: decode::part(&reading, index),
+            payload,
+            cut,
         }
     };
-    entries.map(rejection).collect()
+    entries.into_iter().enumerate().map(rejection).collect()
 }
 
 fn digest(publish: &Publish) -> String {

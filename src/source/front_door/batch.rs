@@ -31,8 +31,6 @@ pub const BATCH_BYTES_MAX: usize = 512 << 10;
 pub const BATCH_ELEMENTS_MAX: usize = 500;
 /// What a publish costs besides its payload.
 const PUBLISH_BYTES: usize = 128;
-/// How much of a payload on a foreign topic is kept, in bytes.
-const FOREIGN_BYTES_MAX: usize = 4_096;
 
 /// Publishes that go to the journal together.
 #[derive(Debug, Default)]
@@ -181,19 +179,22 @@ impl Batch {
         payload: &Bytes,
         received: Timestamp,
     ) {
-        self.bytes += payload.len().min(FOREIGN_BYTES_MAX);
+        self.bytes += payload.len();
         self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
+        let channel = topic.rsplit('/').next().and_then(Channel::named);
         self.rejections.push(Rejection {
             device: device.clone(),
             source: SourceKind::Listen,
+            channel,
             received,
             id: None,
             code: "not-your-topic",
             message: format!(
                 "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below stockrelay/v1/SITE/{device}/"
             ),
-            payload: payload[..payload.len().min(FOREIGN_BYTES_MAX)].to_vec(),
+            payload: payload.to_vec(),
+            cut: false,
         });
     }
 

@@ -1,12 +1,13 @@
 //! `stockrelay rejected`: readings that no event could be made of, and a person's decision about them.
 
 use std::io::Write;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::lists::borrow;
 use super::trace::write_rejected;
-use super::{Client, Done, PAGE, json_line, path};
+use super::{Client, CommandError, Done, PAGE, json_line, path};
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
@@ -26,9 +27,14 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
         RejectedCommand::Resend {
             number,
             payload,
+            payload_file,
             channel,
             reason,
         } => {
+            let payload = match payload_file {
+                Some(file) => Some(read_payload(file)?),
+                None => payload.clone(),
+            };
             let body = json!({ "payload": payload, "channel": channel, "reason": reason });
             let path = format!("/v1/rejected/{number}/resend");
             let resent: Resent = client.post(&path, &body).await?;
@@ -65,6 +71,21 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
         }
     }
     Ok(())
+}
+
+/// A payload from a file, or from standard input.
+fn read_payload(file: &Path) -> Result<String, CommandError> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        CommandError::Usage(format!(
+            "--payload-file {}: {error}; give a file of UTF-8 text that can be read, or - for standard input",
+            file.display()
+        ))
+    })
 }
 
 /// What a reading became that was sent again.

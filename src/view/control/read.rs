@@ -144,7 +144,7 @@ pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> An
         found.truncate(query.limit);
         Ok(RejectedPage {
             next: found.last().map_or(query.after, |rejected| rejected.number),
-            rejected: found.iter().map(RejectedView::of).collect(),
+            rejected: found.iter().map(RejectedView::listed).collect(),
             more,
         })
     };
@@ -435,7 +435,9 @@ fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, Jo
     loop {
         let chunk = gateway.journal.rejected(after, EVENTS_AT_ONCE)?;
         let Some(last) = chunk.last() else {
-            return Ok(newest);
+            let found = newest.map(|number| gateway.journal.rejected_one(number));
+            let found = found.transpose()?.flatten();
+            return Ok(found.as_ref().map(RejectedView::of));
         };
         after = last.number;
         let same = |own: &str, device: &Name| {
@@ -444,6 +446,6 @@ fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, Jo
         let found = chunk.iter().rev().find(|rejected| {
             (rejected.id.as_deref()).is_some_and(|own| same(own, &rejected.device))
         });
-        newest = found.map(RejectedView::of).or(newest);
+        newest = found.map(|rejected| rejected.number).or(newest);
     }
 }

@@ -672,7 +672,9 @@ async fn device_configurations_are_published_from_their_files() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
     };
-    let alarm = tokio::time::timeout(PATIENCE, told).await.expect("an alarm");
+    let alarm = tokio::time::timeout(PATIENCE, told)
+        .await
+        .expect("an alarm");
     assert!(alarm.contains("pda-3.json"), "{alarm}");
 }
 
