@@ -29,13 +29,13 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 
+use crate::catalog::Catalog;
 use crate::config::{self, Check, Language, LotPattern, Over};
 use crate::event::{Action, Event, Name};
-use crate::forward::copy::Copy;
 use crate::journal::{Accepted, Journal, JournalError};
-use judge::{Counts, Facts, Judgement, Say, judge, take_back};
+use judge::{Facts, Judgement, Say, judge, take_back};
 use lookup::Lookup;
-use memory::{EventKey, Memory};
+use memory::{Counts, EventKey, Memory};
 use texts::{Key, text};
 
 /// Devices whose language is remembered as they said it.
@@ -111,7 +111,7 @@ impl Capture {
     pub fn new(
         config: config::Capture,
         orders: &config::Orders,
-        copy: watch::Receiver<Option<Copy>>,
+        copy: watch::Receiver<Option<Catalog>>,
         fresh_for: Duration,
         journal: Option<Journal>,
     ) -> Self {

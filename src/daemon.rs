@@ -15,23 +15,24 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
 use crate::capture::{self, Capture};
+use crate::catalog::Catalog;
+use crate::channel::Outlets;
 use crate::choice::Unusable;
 use crate::config::Config;
+use crate::decode::profiles::Profiles;
 use crate::flow;
-use crate::forward::copy::Copy;
 use crate::forward::{Forwarder, Rules};
 use crate::journal::{Damage, Fatal, Journal, JournalError, OpenError, Totals, WriterHandle};
 use crate::opens;
+use crate::source::Intake;
 use crate::source::broker::{Broker, BrokerError};
 use crate::source::clock_time::ClockTimes;
 use crate::source::front_door::{FrontDoor, FrontDoorError};
-use crate::source::profiles::Profiles;
 use crate::source::scanners::Scanners;
 use crate::source::scanners::list::ScannersError;
-use crate::source::{Intake, Outlets};
 use crate::tls;
-use crate::view::board::Board;
 use crate::view::control::{Control, ControlError};
 
 /// How long the parts may take to end, before they are cut off. Together with the journal's last commit
@@ -314,9 +315,9 @@ async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartE
 }
 
 /// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.
-async fn last_copy(config: &Config) -> Result<Option<Copy>, StartError> {
+async fn last_copy(config: &Config) -> Result<Option<Catalog>, StartError> {
     let (data_dir, odoo) = (config.data_dir.clone(), config.odoo.clone());
-    let open = move || Copy::open_last(&data_dir, &odoo.url, &odoo.database);
+    let open = move || Catalog::open_last(&data_dir, &odoo.url, &odoo.database);
     let opened = tokio::task::spawn_blocking(open)
         .await
         .map_err(|error| StartError::Broke(error.to_string()))?;

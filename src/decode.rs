@@ -21,14 +21,15 @@ pub mod gs1;
 pub mod meaning;
 pub mod nomenclature;
 pub mod profile;
+pub mod profiles;
 #[cfg(test)]
 mod tests;
 mod wrapping;
 
 use serde_json::value::RawValue;
 
+use crate::channel::{Channel, EVENTS_MAX, Reading};
 use crate::event::{Action, Event, EventFlag, Measures, Rejection};
-use crate::source::{Channel, Reading};
 
 pub use correction::correction;
 use profile::{Framing, Profile, Scan};
@@ -36,8 +37,6 @@ use profile::{Framing, Profile, Scan};
 use fields::{Raw, Reader, Refusal, check_text, elements};
 use wrapping::{Form, unwrap};
 
-/// Events in one payload at the most.
-pub const EVENTS_MAX: usize = 500;
 /// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
 /// So much of a payload is stored with each of the rejections that share it, in bytes, at the least.
@@ -92,6 +91,23 @@ pub fn is_event(payload: &[u8]) -> bool {
     };
     let kind = first.and_then(|first| first.get("type")?.as_str());
     kind.is_some_and(action::is_kind)
+}
+
+/// The id that a device gave the event in a payload; `None` where that is no single event, or has no
+/// id.
+#[must_use]
+pub fn id_of(payload: &[u8]) -> Option<String> {
+    let text = unwrap(std::str::from_utf8(payload).ok()?).trim_ascii();
+    let event = if text.starts_with('[') {
+        match elements(text, 1).ok()? {
+            (events, 1) => events.first()?.get(),
+            _ => return None,
+        }
+    } else {
+        text
+    };
+    let raw: Raw<'_> = serde_json::from_str(event).ok()?;
+    fields::id(raw.id).ok().flatten()
 }
 
 /// The entries of a payload; an error where not even its parts can be told apart.

@@ -26,13 +26,13 @@ use thiserror::Error;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 
+use crate::board::Board;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::daemon::{Daemon, StartError};
 use crate::event::Name;
 use crate::journal::Totals;
 use crate::source::devices::hash_password;
-use crate::view::board::Board;
 use crate::view::tui;
 use beepers::Line;
 use books::{Books, BooksError};

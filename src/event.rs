@@ -13,8 +13,6 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::source::Channel;
-
 /// The longest event id that is taken, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
 /// The longest barcode, order name, lot or other text field that is taken, in bytes.
@@ -88,6 +86,31 @@ impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What a device publishes that becomes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Scan,
+    Event,
+}
+
+impl Channel {
+    /// The last part of its topics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Event => "event",
+        }
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Scan, Self::Event]
+            .into_iter()
+            .find(|channel| channel.name() == name)
     }
 }
 

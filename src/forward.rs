@@ -4,9 +4,9 @@
 //! to the journal first and then as receipts to the devices. What is said to Odoo, and when, is
 //! decided by [`machine`]; this driver does what it is told, and tells it what came of that:
 //!
-//! - [`odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where
+//! - [`crate::odoo`]: the client, and the only module that knows Odoo; `lanes`: two calls at once, where
 //!   nothing is in both.
-//! - [`copy`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data;
+//! - [`crate::catalog`], `refresh`, `resolve`: what barcodes mean, from a copy of Odoo's master data;
 //!   `begun`: what became of a document when they mean nothing any more.
 //! - `ledger`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of
 //!   it, who waits for a better time, which counts hold where (`crate::book`), when each event was
@@ -20,15 +20,12 @@
 mod aside;
 mod begun;
 mod claims;
-pub mod copy;
 mod faults;
 mod lanes;
 mod late;
 mod ledger;
 pub mod machine;
-pub mod odoo;
 pub mod order;
-mod refresh;
 mod resolve;
 mod sequence;
 mod times;
@@ -44,18 +41,18 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::copy::{Copy, CopyError};
 use self::ledger::{Ended, Ledger, Standings};
 use self::machine::{Command, Input, Limits, Link, Machine};
-use self::odoo::{Client, Warehouse};
 use self::order::{Next, OrderJob};
-use self::refresh::{Refresh, Trouble};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
+use crate::board::{self, Board};
+use crate::catalog::refresh::{Refresh, Trouble};
+use crate::catalog::{self, Catalog, CatalogError};
+use crate::channel::Outlets;
 use crate::journal::Journal;
+use crate::odoo::{Client, Warehouse};
 use crate::outcome::{Failure, Outcome, code};
-use crate::source::Outlets;
-use crate::view::board::{self, Board};
 use crate::{clock, config};
 
 /// How long a call that is under way at the stop may still take.
@@ -75,8 +72,8 @@ pub struct Forwarder {
     pub outlets: Outlets,
     pub board: Board,
     pub data_dir: PathBuf,
-    /// The copy of master data, as [`Copy::open_last`] has it at the start; from then on the one in use, for all who read it.
-    pub copy: watch::Sender<Option<Copy>>,
+    /// The copy of master data, as [`Catalog::open_last`] has it at the start; from then on the one in use, for all who read it.
+    pub copy: watch::Sender<Option<Catalog>>,
 }
 
 impl Forwarder {
@@ -159,7 +156,7 @@ struct Hands {
     rules: Rules,
     journal: Journal,
     data_dir: PathBuf,
-    copy: watch::Sender<Option<Copy>>,
+    copy: watch::Sender<Option<Catalog>>,
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
@@ -173,7 +170,7 @@ struct Hands {
 struct Site {
     warehouse: Warehouse,
     zone: TimeZone,
-    copy: Copy,
+    copy: Catalog,
 }
 
 impl Hands {
@@ -321,14 +318,14 @@ impl Hands {
     }
 
     /// The copy of this company's master data: the one that is open already, or the one on disk.
-    fn claim(&self, company: i64) -> Result<Copy, CopyError> {
-        let identity = copy::identity(&self.config.url, &self.config.database, company);
+    fn claim(&self, company: i64) -> Result<Catalog, CatalogError> {
+        let identity = catalog::identity(&self.config.url, &self.config.database, company);
         let open = self.copy.borrow().clone();
         if let Some(copy) = open {
             copy.claim(&identity)?;
             return Ok(copy);
         }
-        let copy = Copy::open(&self.data_dir, &identity)?;
+        let copy = Catalog::open(&self.data_dir, &identity)?;
         self.copy.send_replace(Some(copy.clone()));
         Ok(copy)
     }
@@ -336,11 +333,11 @@ impl Hands {
     fn failure(&mut self, trouble: Trouble) -> Failure {
         match trouble {
             Trouble::Odoo(failure) => failure,
-            Trouble::Copy(error) => {
+            Trouble::Catalog(error) => {
                 tracing::warn!(%error, "throwing the copy of Odoo's master data away: it is fetched again");
                 self.site = None;
                 let copy = self.copy.send_replace(None);
-                if let Some(Err(error)) = copy.map(Copy::discard) {
+                if let Some(Err(error)) = copy.map(Catalog::discard) {
                     tracing::error!(%error, "cannot remove it");
                 }
                 // A held link probes again, and that makes a new copy.

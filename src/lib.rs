@@ -14,8 +14,11 @@
 //! [`opens`] lists all that the daemon opens; [`daemon`] puts them together; [`demo`] runs it with made-up devices and a stand-in Odoo.
 
 pub mod assemble;
+pub mod board;
 pub mod book;
 pub mod capture;
+pub mod catalog;
+pub mod channel;
 pub mod choice;
 pub mod clock;
 pub mod config;
@@ -30,6 +33,7 @@ pub mod fair;
 pub mod flow;
 pub mod forward;
 pub mod journal;
+pub mod odoo;
 pub mod opens;
 pub mod outcome;
 pub mod source;

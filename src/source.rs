@@ -7,89 +7,20 @@ pub mod broker;
 pub mod clock_time;
 pub mod devices;
 pub mod front_door;
-mod hid;
-pub mod identity;
-pub mod profiles;
-pub mod receipt;
 pub mod scanners;
-mod serial;
 mod weight;
 
-use std::borrow::Cow;
-
-use bytes::Bytes;
-use jiff::Timestamp;
-use tokio::sync::mpsc;
-
 use crate::capture::{Capture, Judged};
+use crate::channel::{Reading, Verdict};
 use crate::decode;
-use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
+use crate::event::{Action, Event, EventFlag, Name, Rejection};
 use crate::fair::{Gate, Lane, Origin};
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
+use jiff::Timestamp;
 
+use crate::decode::profiles::Profiles;
 use clock_time::ClockTimes;
-use identity::ReadingId;
-use profiles::Profiles;
 pub(crate) use weight::elements;
-
-/// What a device publishes that becomes events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channel {
-    Scan,
-    Event,
-}
-
-impl Channel {
-    /// The last part of its topics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Scan => "scan",
-            Self::Event => "event",
-        }
-    }
-
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Scan, Self::Event]
-            .into_iter()
-            .find(|channel| channel.name() == name)
-    }
-}
-
-/// Bytes from a source, with where and when.
-#[derive(Debug, Clone)]
-pub struct Reading {
-    /// The number that tells the reading from every other one. A reading that is handed in again
-    /// keeps it.
-    pub id: ReadingId,
-    /// The sender marked the message as one that it may have sent before: DUP of an MQTT PUBLISH
-    /// (3.1.1, 3.3.1.1).
-    pub redelivered: bool,
-    pub source: SourceKind,
-    pub device: Name,
-    pub channel: Channel,
-    pub payload: Bytes,
-    pub received: Timestamp,
-}
-
-/// What became of one event (or one thing that was meant to be one) of a reading, in the order of the payload.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// The event's id; none where the payload had no readable one.
-    pub id: Option<String>,
-    /// The gateway made `id` because the device gave none.
-    pub id_derived: bool,
-    pub flags: Vec<EventFlag>,
-    pub accepted: Accepted,
-    /// For the channel `display`: what to show or sound for the person.
-    pub display: Option<Bytes>,
-    /// The same for a device whose profile has a form of its own, in the place of `display`.
-    pub words: Vec<Word>,
-}
-
-/// A channel of a device, and what is said there.
-pub type Word = (Cow<'static, str>, Bytes);
 
 /// What is meant for displays, as far as templates need it.
 #[derive(serde::Deserialize)]
@@ -319,40 +250,5 @@ impl Intake {
             }
         };
         pending.into_iter().zip(accepted).map(verdict).collect()
-    }
-}
-
-/// A message from the gateway to a device.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outbound {
-    pub device: Name,
-    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`; or what the device's profile names.
-    pub channel: Cow<'static, str>,
-    pub payload: Bytes,
-    pub retain: bool,
-}
-
-/// The ways back to the devices, by the source that an event came in through.
-#[derive(Debug, Clone, Default)]
-pub struct Outlets {
-    pub listen: Option<mpsc::Sender<Outbound>>,
-    pub broker: Option<mpsc::Sender<Outbound>>,
-    pub scanners: Option<mpsc::Sender<Outbound>>,
-}
-
-impl Outlets {
-    /// Hands a message to the source; waits while its queue is full. A source that is not there any more takes nothing.
-    pub async fn send(&self, kind: SourceKind, message: Outbound) {
-        let outlet = match kind {
-            SourceKind::Listen => &self.listen,
-            SourceKind::Broker => &self.broker,
-            SourceKind::Serial | SourceKind::Hid => &self.scanners,
-            // No device is behind it: what made the scans is told.
-            SourceKind::Flow => return,
-        };
-        if let Some(outlet) = outlet {
-            // The receiver goes away when the daemon stops: the journal still has what the receipt says.
-            drop(outlet.send(message).await);
-        }
     }
 }

@@ -7,7 +7,6 @@
 //! ```
 //! The commands and the terminal UI know the control socket alone, never the journal.
 
-pub mod board;
 pub mod check;
 pub mod cli;
 pub mod client;

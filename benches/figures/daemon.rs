@@ -7,9 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
+use stockrelay::catalog::{self, Catalog};
 use stockrelay::clock;
-use stockrelay::forward::copy::{self, Copy};
-use stockrelay::forward::odoo::{Kind, Row};
+use stockrelay::odoo::{Kind, Row};
 use tempfile::TempDir;
 
 type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -42,7 +42,7 @@ pub struct Setup {
 /// A copy of Odoo's data that knows the barcodes of the load, so that what is captured is looked up.
 fn copy(data_dir: &Path, odoo: &str, database: &str) -> Answer<()> {
     fs::create_dir_all(data_dir)?;
-    let copy = Copy::open(data_dir, &copy::identity(odoo, database, 1))?;
+    let copy = Catalog::open(data_dir, &catalog::identity(odoo, database, 1))?;
     let row = |id: i64, barcode: String| Row {
         id,
         active: true,

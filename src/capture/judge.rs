@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use rust_decimal::Decimal;
 
-use super::memory::{Memory, Way};
+use super::memory::{Counts, Memory, Way};
 use super::texts::Key;
+use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event};
-use crate::forward::copy::{Found, OrderFound, Planned, Product};
 use crate::outcome::code;
 
 /// What the copy says of an event's codes; none where the event names no such thing.
@@ -44,15 +44,6 @@ pub struct Say {
     pub ok: bool,
     pub key: Key,
     pub arguments: Vec<(&'static str, String)>,
-}
-
-/// What an event counts for, once it is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Counts {
-    /// So much of a product for an open order.
-    pub order: Option<(i64, i64, Decimal)>,
-    /// A serial number of a product that came in, or went out.
-    pub serial: Option<(i64, String, Way)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 use super::judge::{Facts, codes};
 use super::memory::Way;
+use crate::catalog::{Catalog, CatalogError, Found, OrderFound, Product};
 use crate::clock;
 use crate::event::{Action, Event};
-use crate::forward::copy::{Copy, CopyError, Found, OrderFound, Product};
-use crate::forward::odoo::Kind;
+use crate::odoo::Kind;
 
 /// Answers of each kind that are in memory; when there are more, all are forgotten.
 const ANSWERS_MAX: usize = 20_000;
@@ -22,9 +22,9 @@ const CODE_BYTES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub struct Lookup {
-    copies: watch::Receiver<Option<Copy>>,
+    copies: watch::Receiver<Option<Catalog>>,
     fresh_for: Duration,
-    copy: Option<(Copy, watch::Receiver<u64>)>,
+    copy: Option<(Catalog, watch::Receiver<u64>)>,
     answers: Answers,
     /// The copy could not be read, and that was said.
     broken: bool,
@@ -39,7 +39,7 @@ struct Answers {
 }
 
 impl Lookup {
-    pub fn new(mut copies: watch::Receiver<Option<Copy>>, fresh_for: Duration) -> Self {
+    pub fn new(mut copies: watch::Receiver<Option<Catalog>>, fresh_for: Duration) -> Self {
         copies.mark_changed();
         Self {
             copies,
@@ -78,7 +78,7 @@ impl Lookup {
     }
 
     /// The copy in use, if there is one.
-    pub fn copy(&mut self) -> Option<Copy> {
+    pub fn copy(&mut self) -> Option<Catalog> {
         self.follow();
         self.copy.as_ref().map(|(copy, _)| copy.clone())
     }
@@ -114,7 +114,7 @@ fn unknown(event: &Event) -> Facts {
     }
 }
 
-fn look_up(copy: &Copy, answers: &mut Answers, event: &Event) -> Result<Facts, CopyError> {
+fn look_up(copy: &Catalog, answers: &mut Answers, event: &Event) -> Result<Facts, CatalogError> {
     let codes = codes(&event.action);
     let Answers {
         products,
@@ -175,8 +175,8 @@ fn look_up(copy: &Copy, answers: &mut Answers, event: &Event) -> Result<Facts, C
 fn answer<T>(
     answers: &mut HashMap<String, Arc<T>>,
     code: &str,
-    ask: impl FnOnce() -> Result<T, CopyError>,
-) -> Result<Arc<T>, CopyError> {
+    ask: impl FnOnce() -> Result<T, CatalogError>,
+) -> Result<Arc<T>, CatalogError> {
     if let Some(answer) = answers.get(code) {
         return Ok(Arc::clone(answer));
     }
@@ -192,7 +192,7 @@ fn answer<T>(
 }
 
 /// What a raw barcode stands for, in people's words.
-fn what(copy: &Copy, code: &str) -> Result<Option<String>, CopyError> {
+fn what(copy: &Catalog, code: &str) -> Result<Option<String>, CatalogError> {
     match copy.product(code)? {
         Found::One(product) => return Ok(Some(product.name)),
         Found::Several(names) => return Ok(names.into_iter().next()),

@@ -7,7 +7,6 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use rust_decimal::Decimal;
 
-use super::judge::Counts;
 use crate::event::Event;
 
 /// Events that are remembered.
@@ -22,6 +21,15 @@ pub enum Way {
     Neither,
     /// After it, the goods may come in or go out.
     Forgotten,
+}
+
+/// What an event counts for, once it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// So much of a product for an open order.
+    pub order: Option<(i64, i64, Decimal)>,
+    /// A serial number of a product that came in, or went out.
+    pub serial: Option<(i64, String, Way)>,
 }
 
 /// Device and id of an event, in a few bytes.

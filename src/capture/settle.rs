@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use jiff::Timestamp;
 
-use super::judge::Counts;
+use super::memory::Counts;
 use super::memory::{Counting, EventKey};
 use super::{Capture, Known, News, PAGE_EVENTS, RECALLED_MAX};
 use crate::config::Check;

@@ -14,11 +14,11 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::Capture;
+use crate::board::Board;
+use crate::catalog::{Catalog, CatalogError, Planned, PlannedLine};
+use crate::channel::{Outbound, Outlets};
 use crate::event::{Name, SourceKind};
-use crate::forward::copy::{Copy, CopyError, Planned, PlannedLine};
-use crate::forward::odoo::Kind;
-use crate::source::{Outbound, Outlets};
-use crate::view::board::Board;
+use crate::odoo::Kind;
 
 /// Orders that one device is told of; those due first.
 const ORDERS_MAX: usize = 50;
@@ -181,7 +181,7 @@ fn text(all: &[Task], kinds: Option<&[String]>) -> Bytes {
 }
 
 /// All orders that are ready; none while orders are not known.
-fn tasks(copy: &Copy, capture: &Capture) -> Result<Option<Vec<Task>>, CopyError> {
+fn tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, CatalogError> {
     if copy.orders_since()?.is_none() {
         return Ok(None);
     }
@@ -199,7 +199,7 @@ fn tasks(copy: &Copy, capture: &Capture) -> Result<Option<Vec<Task>>, CopyError>
     Ok(Some(tasks))
 }
 
-fn task(copy: &Copy, capture: &Capture, order: Planned) -> Result<Task, CopyError> {
+fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, CatalogError> {
     // What was captured of a product goes to its lines in their order.
     let mut captured: HashMap<i64, Decimal> = HashMap::new();
     {
@@ -229,11 +229,11 @@ fn task(copy: &Copy, capture: &Capture, order: Planned) -> Result<Task, CopyErro
     })
 }
 
-fn task_line(copy: &Copy, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CopyError> {
+fn task_line(copy: &Catalog, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CatalogError> {
     let product = copy.called(Kind::Product, line.product)?;
     let bin = |id: Option<i64>| {
         let bin = id.map(|id| copy.called(Kind::Location, id)).transpose()?;
-        Ok::<_, CopyError>(bin.flatten().and_then(|bin| bin.code))
+        Ok::<_, CatalogError>(bin.flatten().and_then(|bin| bin.code))
     };
     let lot = line
         .lot

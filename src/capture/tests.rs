@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::assemble::{Assembler, Now};
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading, Verdict};
 use crate::clock;
 use crate::document::{Progress, State};
 use crate::event::SourceKind;
-use crate::forward::odoo::{Kind, Order, OrderLine, Row};
 use crate::journal::{Change, WriterHandle};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Intake, Reading, Verdict};
+use crate::odoo::{Kind, Order, OrderLine, Row};
+use crate::source::Intake;
 
 pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
     Row {
@@ -24,7 +25,7 @@ pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
     }
 }
 
-pub(super) fn fill(copy: &Copy) {
+pub(super) fn fill(copy: &Catalog) {
     let unit = Row {
         factor: Some(1.0),
         ..row(1, "Units", "u")
@@ -69,8 +70,8 @@ pub(super) fn fill(copy: &Copy) {
 
 struct Rig {
     dir: tempfile::TempDir,
-    copy: Copy,
-    copies: watch::Sender<Option<Copy>>,
+    copy: Catalog,
+    copies: watch::Sender<Option<Catalog>>,
     journal: Journal,
     writer: WriterHandle,
     check: Check,
@@ -80,7 +81,7 @@ struct Rig {
 impl Rig {
     fn new(check: Check) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let copy = Copy::open(dir.path(), "x").unwrap();
+        let copy = Catalog::open(dir.path(), "x").unwrap();
         fill(&copy);
         copy.note_refreshed(clock::instant());
         let (journal, writer) =
@@ -160,7 +161,7 @@ impl Rig {
     }
 }
 
-fn intake(check: Check, copies: &watch::Sender<Option<Copy>>, journal: &Journal) -> Intake {
+fn intake(check: Check, copies: &watch::Sender<Option<Catalog>>, journal: &Journal) -> Intake {
     let config = config::Capture {
         check,
         ..config::Capture::default()
@@ -381,7 +382,7 @@ async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() 
     ));
     // As it is opened at a start: nobody has asked Odoo yet.
     let other = tempfile::tempdir().unwrap();
-    let stale = Copy::open(other.path(), "x").unwrap();
+    let stale = Catalog::open(other.path(), "x").unwrap();
     fill(&stale);
     rig.copies.send_replace(Some(stale));
     let verdict = rig.take(&unknown).await;

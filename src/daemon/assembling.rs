@@ -7,13 +7,13 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembler, Now, Sealed};
+use crate::board::Board;
 use crate::clock;
 use crate::config::Config;
+use crate::decode::profiles::Profiles;
 use crate::event::{Action, Recorded};
 use crate::journal::{AppendError, Journal, JournalError, keep_device_clock};
 use crate::source::clock_time::ClockTime;
-use crate::source::profiles::Profiles;
-use crate::view::board::Board;
 
 /// Events read from the journal at once.
 const PAGE_EVENTS: usize = 1_000;

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::trust::Trust;
+use crate::board::{self, Board};
 use crate::clock;
 use crate::document::State;
 use crate::journal::{Journal, Totals};
 use crate::outcome::code;
-use crate::view::board::{self, Board};
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);

@@ -4,29 +4,7 @@ use serde_json::value::RawValue;
 
 use crate::event::Action;
 
-use super::fields::{Raw, Reader, Refusal};
-
-/// What a device may write as `type`, with what it then must give.
-const KINDS: [(&str, &str); 10] = [
-    ("transfer", "product, from and to"),
-    ("pick", "order and product"),
-    ("receive", "product"),
-    ("count", "product, from and quantity"),
-    ("scrap", "product and from"),
-    ("return", "product and to"),
-    ("pack", "package, and product or order"),
-    ("ship", "order"),
-    ("validate", "order"),
-    ("undo", "event"),
-];
-
-/// What a type needs, in words.
-pub(super) fn needs(kind: &str) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(name, _)| *name == kind)
-        .map_or("code", |(_, needs)| *needs)
-}
+use super::fields::{KINDS, Raw, Reader, Refusal};
 
 /// Whether there is an event of this type.
 pub(super) fn is_kind(name: &str) -> bool {

@@ -15,6 +15,28 @@ use serde_json::value::RawValue;
 use super::wrapping::unwrap_end;
 use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
 
+/// What a device may write as `type`, with what it then must give.
+pub(super) const KINDS: [(&str, &str); 10] = [
+    ("transfer", "product, from and to"),
+    ("pick", "order and product"),
+    ("receive", "product"),
+    ("count", "product, from and quantity"),
+    ("scrap", "product and from"),
+    ("return", "product and to"),
+    ("pack", "package, and product or order"),
+    ("ship", "order"),
+    ("validate", "order"),
+    ("undo", "event"),
+];
+
+/// What a type needs, in words.
+fn needs(kind: &str) -> &'static str {
+    KINDS
+        .iter()
+        .find(|(name, _)| *name == kind)
+        .map_or("code", |(_, needs)| *needs)
+}
+
 /// Quantities and weights stay below this.
 const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
 /// Decimals of a quantity or weight at the most.
@@ -119,7 +141,7 @@ impl Refusal {
     }
 
     fn missing(kind: &str, field: &str) -> Self {
-        let needs = super::action::needs(kind);
+        let needs = needs(kind);
         Self::new(
             "missing-field",
             format!("field {field} is missing: type {kind} needs {needs}"),

@@ -13,6 +13,7 @@
 //! - `digital_link`: the third way of writing them.
 //! - `gtin`: item numbers, which have codes of their own as well.
 
+mod ai;
 mod coupon;
 mod date;
 mod digital_link;
@@ -26,7 +27,8 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use elements::{Ai, Element, ElementString, dates};
+pub use ai::Ai;
+pub use elements::{Element, ElementString, dates};
 pub use error::{Gs1Error, Gs1ErrorKind};
 pub use gtin::{Gtin, is_sscc};
 pub use measures::{MEASURES, MeasureKind, Unit};

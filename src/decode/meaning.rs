@@ -5,7 +5,6 @@
 //!
 //! The order in which these are asked is in `docs/scanner-profiles.md`.
 
-mod command;
 mod elements;
 mod envelope;
 mod explain;
@@ -24,10 +23,9 @@ use serde::Serialize;
 use self::envelope::Envelope;
 use super::gs1::{Carrier, ElementString, Gtin, Unit, carrier, is_marked, is_sscc, parse};
 use super::nomenclature::{Found, Nomenclature};
-use super::profile::{Kind, Means, Scan, Symbology};
+use super::profile::{CommandCode, Kind, Means, Scan, Symbology};
 use crate::event::Measures;
 
-pub use command::{CommandCode, FlowName};
 pub use explain::{Asked, Explained, Said};
 pub use label::{Label, UnusedDate};
 pub use lot_label::LotLabel;

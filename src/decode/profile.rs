@@ -10,9 +10,11 @@
 //! - `framing`: where one code ends and the next begins; `read`: from a frame to a [`Scan`]; `text`, `payload`: two of its steps.
 //! - `symbology`, `flow`, `feedback`: the parts of a profile that others drive.
 
+mod command;
 mod feedback;
 mod flow;
 mod framing;
+mod movement;
 mod payload;
 mod read;
 mod rules;
@@ -28,9 +30,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use command::{CommandCode, FlowName};
 pub use feedback::{Feedback, Message, Values};
-pub use flow::{Act, Flow, FlowRules, Movement, On, Transition};
+pub use flow::{Act, Flow, FlowRules, On, Transition};
 pub use framing::{Frame, Framer};
+pub use movement::Movement;
 pub use schema::{Fault, SCHEMA};
 pub use shipped::SHIPPED;
 pub use symbology::{Symbology, split_aim};

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
+use crate::channel::identity::ReadingId;
 use crate::event::{Name, SourceKind};
-use crate::source::identity::ReadingId;
 
 mod wrapped;
 
@@ -596,4 +596,24 @@ proptest! {
         prop_assert_eq!(event.id, id);
         prop_assert_eq!(event.action, Action::Transfer { product, quantity, from, to, lot: None, package: None });
     }
+}
+
+#[test]
+fn the_id_of_a_single_event_is_read_whatever_else_is_wrong_with_it() {
+    for (payload, id) in [
+        (r#"{"id": "7", "type": "dance"}"#, Some("7")),
+        (r#" {"quantity": "x", "id": "a-1"} "#, Some("a-1")),
+        (r#"{"id": 7}"#, None),
+        (r#"{"id": ""}"#, None),
+        (r#"{"type": "count"}"#, None),
+        (r#"[{"id": "7"}]"#, Some("7")),
+        (r#"[{"id": "7"}, {"id": "8"}]"#, None),
+        ("[]", None),
+        ("4006381333931", None),
+        ("{nonsense", None),
+        ("", None),
+    ] {
+        assert_eq!(super::id_of(payload.as_bytes()).as_deref(), id, "{payload}");
+    }
+    assert_eq!(super::id_of(b"\xff"), None);
 }

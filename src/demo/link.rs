@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -16,6 +17,8 @@ use tokio::task::JoinHandle;
 
 use crate::tls;
 
+/// Where all calls of 17 and 18 go.
+const RPC: &str = "/jsonrpc";
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const BODY_BYTES_MAX: usize = 64 << 20;
 
@@ -319,19 +322,48 @@ struct Request {
 }
 
 impl Request {
-    /// The path, which ends in the model and the method that are called; for `/jsonrpc` as if it were so there.
+    /// The path, which ends in the model and the method that are called. For `/jsonrpc` as if it were
+    /// so there, in the words of Odoo 19, whatever the version: a fault meets the same call in each.
     fn called(&self) -> String {
-        if self.path != "/jsonrpc" {
+        if self.path != RPC {
             return self.path.clone();
         }
-        let body: serde_json::Value = serde_json::from_slice(&self.body).unwrap_or_default();
-        let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+        let body: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let params = &body["params"];
         let [of, method] = match params["service"].as_str() {
             Some("object") => [text(&params["args"][3]), text(&params["args"][4])],
             _ => [text(&params["service"]), text(&params["method"])],
         };
+        let of = match of.as_str() {
+            "stock.quant.package" => "stock.package",
+            "product.packaging" => "product.uom",
+            same => same,
+        };
+        // The true times, which 19 takes by another method.
+        let columns = params["args"][5][0].as_array();
+        let is_of_times = columns.is_some_and(|all| all.iter().any(|name| name == "date_done"));
+        let method = match method.as_str() {
+            "load" if is_of_times => "web_save_multi",
+            same => same,
+        };
         format!("{}/{of}/{method}", self.path)
+    }
+
+    /// The status and the body of an answer in Odoo's place: `/jsonrpc` wraps it, and says 200.
+    fn wrapped(&self, status: u16, content_type: &str, body: &str) -> (u16, String) {
+        if self.path != RPC || !content_type.starts_with("application/json") {
+            return (status, body.to_owned());
+        }
+        let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
+        let mut out = json!({"jsonrpc": "2.0", "id": request["id"]});
+        let inner: Value = serde_json::from_str(body).unwrap_or_default();
+        if status == 200 {
+            out["result"] = inner;
+        } else {
+            out["error"] = json!({"code": 200, "message": "Odoo Server Error", "data": inner});
+        }
+        (200, out.to_string())
     }
 }
 
@@ -357,6 +389,7 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             }) => {
                 let retry = retry_after_s.map(|s| format!("Retry-After: {s}\r\n"));
                 let extra = retry.unwrap_or_default();
+                let (status, body) = request.wrapped(status, content_type, &body);
                 answer(&mut stream, status, content_type, &extra, body.as_bytes()).await?;
                 continue;
             }

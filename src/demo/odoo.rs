@@ -1,10 +1,12 @@
-//! A stand-in Odoo 19: real HTTP on loopback, JSON-2, in memory.
+//! A stand-in Odoo 19, or 17 or 18: real HTTP on loopback, in memory.
 //!
 //! It knows as much of Odoo as a gateway meets: master data to read, transfers to make, validate and read back,
 //! refusals in Odoo's own words. What it answers was compared with a real Odoo 19; the tests that hold it to
 //! that run against both. Faults of the link are not its business.
 
+mod chain;
 mod computed;
+mod dialect;
 mod domain;
 mod json_rpc;
 mod load;
@@ -21,6 +23,7 @@ mod schema;
 pub mod seed;
 mod store;
 mod validate;
+mod version;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -43,6 +46,7 @@ use params::Params;
 use refusal::Refusal;
 pub use seed::Seed;
 use store::Store;
+pub use version::Version;
 
 pub const DATABASE: &str = "standin";
 /// The key of an ordinary Inventory user.
@@ -61,12 +65,15 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 #[derive(Debug)]
 pub struct StandIn {
     address: SocketAddr,
+    /// Where JSON-2 of 19 answers, whatever the version.
+    own_address: SocketAddr,
     shared: Arc<Shared>,
-    server: JoinHandle<()>,
+    servers: Vec<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 struct Shared {
+    version: Version,
     store: Mutex<Store>,
     /// External ids that calls are about to create: the second of two calls at once is told to repeat.
     in_flight: Mutex<BTreeSet<String>>,
@@ -90,37 +97,55 @@ impl Shared {
 impl StandIn {
     /// Starts on a free port of the loopback interface, with a made-up site of this size.
     pub async fn start(seed: Seed, delay_per_line: Duration) -> std::io::Result<Self> {
-        let mut store = Store::default();
+        Self::start_as(Version::V19, seed, delay_per_line).await
+    }
+
+    /// The same as an Odoo of this version.
+    pub async fn start_as(
+        version: Version,
+        seed: Seed,
+        delay_per_line: Duration,
+    ) -> std::io::Result<Self> {
+        let mut store = Store::new(version);
         seed::fill(&mut store, seed);
         let shared = Arc::new(Shared {
+            version,
             store: Mutex::new(store),
             in_flight: Mutex::default(),
             delay_per_line,
         });
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
-        let router = Router::new()
-            .route("/web/version", get(version))
-            .route("/json/2/{model}/{method}", any(call))
-            .route("/jsonrpc", post(json_rpc::call))
-            .route("/web/database/list", post(databases))
-            .fallback(async || Refusal::Database)
-            .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-            .with_state(Arc::clone(&shared));
-        let server = tokio::spawn(async move {
-            // It serves until it is aborted; an error of one connection ends only that.
-            drop(axum::serve(listener, router).await);
-        });
+        let shown = if version.has_json_2() {
+            newest().merge(oldest())
+        } else {
+            oldest()
+        };
+        let (address, server) = serve(shown, &shared).await?;
+        let mut servers = vec![server];
+        let own_address = if version.has_json_2() {
+            address
+        } else {
+            let (own_address, server) = serve(newest(), &shared).await?;
+            servers.push(server);
+            own_address
+        };
         Ok(Self {
             address,
+            own_address,
             shared,
-            server,
+            servers,
         })
     }
 
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where a test reads and changes what the stand-in holds, by JSON-2 in the words of 19, whatever
+    /// the version.
+    #[must_use]
+    pub fn own_url(&self) -> String {
+        format!("http://{}", self.own_address)
     }
 
     /// From now on every transfer with this product is refused with a message, until `None` lifts it.
@@ -158,8 +183,41 @@ impl StandIn {
 
 impl Drop for StandIn {
     fn drop(&mut self) {
-        self.server.abort();
+        for server in &self.servers {
+            server.abort();
+        }
     }
+}
+
+/// What Odoo has since 19.
+fn newest() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/web/version", get(version))
+        .route("/json/2/{model}/{method}", any(call))
+}
+
+/// What all versions have.
+fn oldest() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/jsonrpc", post(json_rpc::call))
+        .route("/web/database/list", post(databases))
+}
+
+async fn serve(
+    router: Router<Arc<Shared>>,
+    shared: &Arc<Shared>,
+) -> std::io::Result<(SocketAddr, JoinHandle<()>)> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let router = router
+        .fallback(async || Refusal::Database)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(Arc::clone(shared));
+    let server = tokio::spawn(async move {
+        // It serves until it is aborted; an error of one connection ends only that.
+        drop(axum::serve(listener, router).await);
+    });
+    Ok((address, server))
 }
 
 /// A JSON answer as Odoo labels it.
@@ -168,12 +226,13 @@ fn json(body: &Value) -> Response {
     ([(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
 }
 
-fn version_info() -> Value {
-    json!({"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"})
+fn version_info(version: Version) -> Value {
+    let number = version.number();
+    json!({"version_info": [number, 0, 0, "final", 0, ""], "version": format!("{number}.0")})
 }
 
-async fn version() -> Response {
-    json(&version_info())
+async fn version(State(shared): State<Arc<Shared>>) -> Response {
+    json(&version_info(shared.version))
 }
 
 async fn call(

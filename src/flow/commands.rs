@@ -1,6 +1,6 @@
 //! What command barcodes do, in every state that has no use of its own for them.
 
-use crate::decode::meaning::{CommandCode, FlowName};
+use crate::decode::profile::{CommandCode, FlowName};
 use crate::decode::profile::{Flow, Movement};
 use crate::event::Action;
 

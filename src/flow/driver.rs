@@ -17,20 +17,21 @@ use tokio_util::sync::CancellationToken;
 use self::answer::Answers;
 use super::engine::{Engine, Input, Made, Read};
 use super::hear::Scanned;
-use super::known::{InCopy, nomenclature, shapes};
+use super::known::shapes;
 use super::looks::Shapes;
 use super::say::{Key, Say};
 use super::state::State;
 use crate::capture::Capture;
+use crate::catalog::Catalog;
+use crate::catalog::known::{InCatalog, nomenclature};
+use crate::channel::Outlets;
 use crate::clock;
 use crate::decode::meaning::{Context, Label, Meaning};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
+use crate::decode::profiles::Profiles;
 use crate::event::{Action, Event, EventFlag, Name, Recorded, SourceKind};
-use crate::forward::copy::Copy;
 use crate::journal::{AppendError, Journal, JournalError, KeepChange};
-use crate::source::Outlets;
-use crate::source::profiles::Profiles;
 
 /// Events read from the journal at once.
 const PAGE_EVENTS: usize = 500;
@@ -59,7 +60,7 @@ enum Stop {
 /// The task, before it runs.
 pub struct Driver {
     journal: Journal,
-    copies: watch::Receiver<Option<Copy>>,
+    copies: watch::Receiver<Option<Catalog>>,
     profiles: Profiles,
     capture: Capture,
     answers: Answers,
@@ -105,7 +106,7 @@ impl Driver {
     /// Takes up what was begun before the last stop.
     pub fn new(
         journal: Journal,
-        copies: watch::Receiver<Option<Copy>>,
+        copies: watch::Receiver<Option<Catalog>>,
         (profiles, capture, outlets): (Profiles, Capture, Outlets),
     ) -> Result<Self, JournalError> {
         let cursor = journal
@@ -215,7 +216,7 @@ impl Driver {
     }
 
     /// Takes scans in, in their order; what they lead to goes into the journal together.
-    async fn read(&mut self, copy: &Copy, scans: &[Recorded], last: u64) -> Result<(), Stop> {
+    async fn read(&mut self, copy: &Catalog, scans: &[Recorded], last: u64) -> Result<(), Stop> {
         let mut page = Page::default();
         for scan in scans {
             if let Some(profile) = self.profile_of(&scan.event) {
@@ -245,7 +246,7 @@ impl Driver {
     }
 
     /// One scan of a device that makes movements.
-    fn take(&mut self, copy: &Copy, recorded: &Recorded, profile: &Profile, page: &mut Page) {
+    fn take(&mut self, copy: &Catalog, recorded: &Recorded, profile: &Profile, page: &mut Page) {
         let scan = &recorded.event;
         let Action::Scan { code, symbology } = &scan.action else {
             return;
@@ -257,7 +258,7 @@ impl Driver {
         let before = known.cloned().unwrap_or_default();
         let engine = Engine::new(&profile.flow).with_lot_pattern(self.capture.lot_pattern());
         let begun = engine.as_of(&before, scan.received);
-        let in_copy = InCopy {
+        let in_copy = InCatalog {
             copy,
             last: begun.last_product(),
         };
@@ -423,7 +424,7 @@ impl Driver {
 }
 
 /// Where Odoo has no dates of a product's lots, those of its label are not used.
-fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCopy<'_>) {
+fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCatalog<'_>) {
     let (product, expiry) = match meaning {
         Meaning::Product(item) => (Some(item.code.as_str()), item.expiry),
         Meaning::Package {
@@ -450,7 +451,7 @@ fn kept(states: &BTreeMap<Name, State>) -> Vec<KeepChange> {
 }
 
 /// What is read of a whole copy, anew when the copy has changed.
-fn rules_of<'a>(rules: &'a mut Option<Rules>, copy: &Copy) -> &'a Rules {
+fn rules_of<'a>(rules: &'a mut Option<Rules>, copy: &Catalog) -> &'a Rules {
     let is_current = |rules: &Rules| !rules.news.has_changed().unwrap_or(true);
     let current = rules.take().filter(is_current);
     rules.insert(current.unwrap_or_else(|| Rules {

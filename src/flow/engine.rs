@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 
 use crate::config::LotPattern;
-use crate::decode::meaning::{CommandCode, Label, Meaning};
+use crate::decode::meaning::{Label, Meaning};
+use crate::decode::profile::CommandCode;
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
 use crate::event::{Action, Measures};
 

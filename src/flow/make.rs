@@ -1,8 +1,8 @@
 //! What is remembered becomes events, or says what is missing.
 
+use crate::catalog::Measure;
 use crate::decode::profile::Movement;
 use crate::event::{Action, Measures};
-use crate::forward::copy::Measure;
 
 use super::say::{Key, Say, Want};
 use super::state::{Coded, Item, Work};

@@ -2,10 +2,10 @@
 //!
 //! **Promise:** nobody is told *refused* of what Odoo was seen to hold as done.
 
-use super::odoo::order::SeenPicking;
-use super::odoo::{Client, Picking, Warehouse};
 use super::resolve::is_about_order;
 use crate::document::{Document, OdooRef, Reason};
+use crate::odoo::order::SeenPicking;
+use crate::odoo::{Client, Picking, Warehouse};
 use crate::outcome::{Failure, code};
 
 /// How such a document stands.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::odoo::{Client, Transfer, Warehouse};
+use crate::odoo::{Client, Transfer, Warehouse};
 use crate::outcome::Failure;
 
 /// A lane with fewer lines is not worth a call, and a worker of Odoo's that somebody else may need.
@@ -187,7 +187,7 @@ mod tests {
 
     use super::*;
     use crate::document::DocumentKey;
-    use crate::forward::odoo::TransferLine;
+    use crate::odoo::TransferLine;
 
     /// A line for each product.
     fn transfer(products: &[i64]) -> Transfer {

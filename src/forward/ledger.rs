@@ -41,18 +41,18 @@ use self::wait::Waits;
 use super::Interrupted;
 use super::aside::Aside;
 use super::claims;
-use super::copy::Copy;
 use super::late::Late;
 use super::machine::Job;
-use super::odoo::Client;
 use super::resolve::{Asked, Ground, Intent, Prepared, Rules, resolve};
 use super::sequence::Sequence;
 use crate::book::Book;
+use crate::catalog::Catalog;
+use crate::channel::Outlets;
 use crate::clock;
 use crate::document::{Purpose, Reason, answer};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
+use crate::odoo::Client;
 use crate::outcome::Outcome;
-use crate::source::Outlets;
 
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 16;
@@ -336,7 +336,7 @@ impl Ledger {
     pub async fn settle(
         &mut self,
         outcomes: &[(u64, Outcome)],
-        copy: Option<&Copy>,
+        copy: Option<&Catalog>,
         rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {

@@ -33,13 +33,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use self::judge::TOLERANCE;
-
 use self::batch::{Batch, Step};
 use self::pause::{Ping, backoff, pause};
-use super::odoo::{Picking, Transfer};
-use super::order::{Next, OrderJob, Reconciling, Seen};
+use super::order::{Next, OrderJob, Reconciling};
 use crate::config;
+use crate::odoo::order::Seen;
+use crate::odoo::{Picking, Transfer};
 use crate::outcome::{Failure, Outcome};
 
 /// The size of the first batch, in lines.

@@ -24,14 +24,13 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 pub use self::fixed::Fixed;
-pub use self::rows::Row;
 pub use self::target::{Parents, holder};
 pub use self::undo::{Part, comes_back};
 use super::faults::describe_refusal;
-use super::odoo::LOADS_AGAIN;
-use super::odoo::order::SeenPicking;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
+use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
+use crate::odoo::{LOADS_AGAIN, LotRef};
 use crate::outcome::{Outcome, code};
 
 /// A document about an order, with Odoo's ids in the place of barcodes.
@@ -89,14 +88,6 @@ pub enum Way {
     Receive,
 }
 
-/// What the carrier is told. What is none is left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Shipment {
-    pub carrier_ref: Option<String>,
-    pub weight_kg: Option<Decimal>,
-    pub parcels: Option<u32>,
-}
-
 /// Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
@@ -114,69 +105,6 @@ pub struct OrderLine {
     /// None: where the order brings it.
     pub to: Option<i64>,
     pub quantity: Decimal,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub enum LotRef {
-    #[default]
-    None,
-    Known {
-        id: i64,
-        name: String,
-    },
-    /// A receipt makes it.
-    New {
-        name: String,
-        dates: Option<Box<LotDates>>,
-    },
-}
-
-/// The dates of a new lot, in Odoo's form, in UTC.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LotDates {
-    pub expiry: String,
-    /// A lot with it is made before the document is sent.
-    pub best_before: Option<BestBefore>,
-}
-
-/// Until when a lot is best, and the dates that Odoo computes together with it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct BestBefore {
-    pub best_before: String,
-    /// From when on it is to be removed from the stock, and a person to be alerted.
-    pub removal: String,
-    pub alert: String,
-}
-
-impl LotRef {
-    /// When a new lot expires.
-    #[must_use]
-    pub fn expiry(&self) -> Option<&str> {
-        match self {
-            Self::New { dates, .. } => dates.as_ref().map(|dates| dates.expiry.as_str()),
-            Self::None | Self::Known { .. } => None,
-        }
-    }
-
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        match self {
-            Self::None => None,
-            Self::Known { name, .. } | Self::New { name, .. } => Some(name),
-        }
-    }
-}
-
-/// All that Odoo has of the order.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Seen {
-    /// In the order in which they were made.
-    pub pickings: Vec<SeenPicking>,
-    /// The id of the key's user.
-    pub me: i64,
-    /// So many open pickings have this name as their origin: no order can be meant, and not all of
-    /// them were read.
-    pub too_many: Option<usize>,
 }
 
 /// What is to be done next.

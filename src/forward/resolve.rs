@@ -36,17 +36,17 @@ use rust_decimal::Decimal;
 
 use self::names::Names;
 pub use self::plan::{Moves, moves};
-use super::copy::Copy;
 use super::machine::Work;
-use super::odoo::stock::Place;
-use super::odoo::{Client, Transfer, Warehouse};
-use super::refresh::Trouble;
 use super::undo::Undoing;
 use crate::book::Book;
+use crate::catalog::Catalog;
+use crate::catalog::refresh::Trouble;
 use crate::config;
 use crate::document::{Document, Purpose, Reason, answer};
 use crate::event::CLOCK_MIN;
 use crate::journal::Journal;
+use crate::odoo::stock::Place;
+use crate::odoo::{Client, Transfer, Warehouse};
 use crate::outcome::{Failure, code, flag};
 
 type Resolved<T> = Result<T, Reason>;
@@ -99,7 +99,7 @@ impl Prepared {
 /// What resolving goes by, besides the documents.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
-    pub copy: &'a Copy,
+    pub copy: &'a Catalog,
     pub warehouse: &'a Warehouse,
     pub rules: &'a Rules,
     /// The zone of days without a time.

@@ -12,7 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::copy::{Copy, CopyError, Found};
+use crate::catalog::{Catalog, CatalogError, Found};
 use crate::document::{Document, Purpose};
 
 /// Product-and-bin pairs that are kept of all blockers; a blocker beyond it holds back all counts and orders, to be safe.
@@ -79,12 +79,12 @@ impl Sequence {
     }
 
     /// From now on this document holds back what depends on it.
-    pub fn blocks(&mut self, copy: Option<&Copy>, document: &Document) {
+    pub fn blocks(&mut self, copy: Option<&Catalog>, document: &Document) {
         self.blocks_at(self.place_of(document), copy, document);
     }
 
     /// The same, where the place is known: that of the document which it corrects, or of the one that this corrects, ...
-    pub fn blocks_at(&mut self, place: u64, copy: Option<&Copy>, document: &Document) {
+    pub fn blocks_at(&mut self, place: u64, copy: Option<&Catalog>, document: &Document) {
         self.release(place);
         // Without the copy the codes are taken as they were scanned.
         let touched = touched(copy, document)
@@ -102,9 +102,9 @@ impl Sequence {
     /// What has to be done before this document, oldest first.
     pub fn blockers(
         &self,
-        copy: Option<&Copy>,
+        copy: Option<&Catalog>,
         document: &Document,
-    ) -> Result<Vec<Before>, CopyError> {
+    ) -> Result<Vec<Before>, CatalogError> {
         if self.blockers.is_empty() {
             return Ok(Vec::new());
         }
@@ -173,10 +173,10 @@ impl Sequence {
 
 /// Whether a document depends on one of these, which go before it.
 pub fn follows<'a>(
-    copy: Option<&Copy>,
+    copy: Option<&Catalog>,
     document: &Document,
     before: impl Iterator<Item = &'a Document>,
-) -> Result<bool, CopyError> {
+) -> Result<bool, CatalogError> {
     let is_count = |document: &Document| document.purpose == Purpose::Count;
     let brings_lots = |document: &Document| {
         brings_in(&document.purpose) && document.lines.iter().any(|line| line.lot.is_some())
@@ -214,7 +214,7 @@ fn depends(before: &Touched, after: &Touched) -> Option<Dependence> {
     is_serial.then_some(Dependence::Serial)
 }
 
-fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyError> {
+fn touched(copy: Option<&Catalog>, document: &Document) -> Result<Touched, CatalogError> {
     // A recount waits for its count alone, and nothing waits for a recount.
     if matches!(document.purpose, Purpose::Recount { .. }) {
         return Ok(Touched::default());
@@ -261,7 +261,7 @@ fn touched(copy: Option<&Copy>, document: &Document) -> Result<Touched, CopyErro
 }
 
 /// One name for a product, whichever of its codes was scanned, and whether it has serial numbers.
-fn product(copy: Option<&Copy>, code: &str) -> Result<(String, bool), CopyError> {
+fn product(copy: Option<&Catalog>, code: &str) -> Result<(String, bool), CatalogError> {
     let found = copy.map(|copy| copy.product(code)).transpose()?;
     Ok(match found {
         Some(Found::One(product)) => (format!("#{}", product.id), product.serial),
@@ -388,9 +388,9 @@ mod tests {
 
     #[test]
     fn the_same_serial_number_is_not_received_by_two_at_once() {
-        use crate::forward::odoo::{Kind, Row};
+        use crate::odoo::{Kind, Row};
         let dir = tempfile::tempdir().unwrap();
-        let copy = Copy::open(dir.path(), "a").unwrap();
+        let copy = Catalog::open(dir.path(), "a").unwrap();
         let product = |id, code: &str, tracking: &str| Row {
             id,
             active: true,

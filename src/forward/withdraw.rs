@@ -3,10 +3,10 @@
 //! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns out to be posted stays
 //! posted, and that is said: it is for a person to reverse it in Odoo.
 
-use super::odoo::order::SeenPicking;
-use super::odoo::{Client, Warehouse};
 use super::resolve::is_about_order;
 use crate::document::{Document, DocumentKey, OdooRef};
+use crate::odoo::order::SeenPicking;
+use crate::odoo::{Client, Warehouse};
 use crate::outcome::Failure;
 
 /// What became of it.
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::document::Purpose;
-    use crate::forward::odoo::Lots;
+    use crate::odoo::Lots;
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";
 

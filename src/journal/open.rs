@@ -23,7 +23,8 @@ use super::ids::{self, Ids};
 use super::inbox::Inbox;
 use super::read::Journal;
 use super::stored::{self, Kept};
-use super::writer::{Limits, Writer};
+use super::transaction::Limits;
+use super::writer::Writer;
 use super::{Fatal, rejected, tables};
 use crate::config;
 

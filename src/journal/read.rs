@@ -15,8 +15,8 @@ use super::stored::{self, BadRecord};
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
 use crate::device_clock::DeviceClock;
 use crate::document::{DocumentKey, State};
+use crate::event::Channel;
 use crate::event::{Name, Recorded};
-use crate::source::Channel;
 
 /// Of the payload of a rejected reading, a list has so many bytes.
 const LISTED_BYTES_MAX: usize = 4_096;

@@ -151,6 +151,9 @@ impl<'a> Rejections<'a> {
         record: &AuditRecord,
         written: &mut Written,
     ) -> Result<(), Fatal> {
+        if self.by_id.is_empty()? {
+            return Ok(());
+        }
         let mut numbers = Vec::new();
         for entry in self.by_id.range((digest, 0)..=(digest, u64::MAX))? {
             numbers.push(entry?.0.value().1);

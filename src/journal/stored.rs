@@ -25,8 +25,8 @@ pub use event::{event_in, event_out};
 pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
+use crate::event::Channel;
 use crate::event::{Name, Rejection};
-use crate::source::Channel;
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

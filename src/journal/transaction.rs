@@ -13,10 +13,17 @@ use super::ids::{self, Ids};
 use super::inbox::Accepted;
 use super::rejected::Rejections;
 use super::stored::{self, Kept};
-use super::writer::Limits;
 use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, tables};
 use crate::document::{Document, Progress, Purpose, State};
 use crate::event::{Event, EventFlag, Rejection, SourceKind};
+
+/// What the writer prunes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub dedup_days: u32,
+    pub retention_days: u32,
+    pub rejected_bytes_max: u64,
+}
 
 /// Documents and events that one request to prune looks at.
 const PRUNE_MAX: usize = 2_000;

@@ -22,7 +22,7 @@ use super::held::Held;
 use super::ids::Ids;
 use super::inbox::{AppendError, Reply, Request, Settlement};
 use super::stored::{self, Kept};
-use super::transaction::Transaction;
+use super::transaction::{Limits, Transaction};
 use super::{Fatal, Totals, tables};
 use crate::clock;
 use crate::fair::{FairQueue, Lane, Origin};
@@ -40,14 +40,6 @@ pub(super) struct Writer {
     pub totals: watch::Sender<Totals>,
     pub budget: Budget,
     pub limits: Limits,
-}
-
-/// What the writer prunes by.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub dedup_days: u32,
-    pub retention_days: u32,
-    pub rejected_bytes_max: u64,
 }
 
 /// Sends an answer after the commit.

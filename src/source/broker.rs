@@ -37,11 +37,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use options::BrokerError;
 
+use super::Intake;
 use super::devices::{DeviceList, Told};
-use super::identity::ReadingId;
-use super::{Channel, Intake, Outbound, Reading};
-use crate::event::{Name, Rejection, SourceKind};
-use crate::view::board::Board;
+use crate::board::Board;
+use crate::channel::identity::ReadingId;
+use crate::channel::{Outbound, Reading};
+use crate::event::{Channel, Name, Rejection, SourceKind};
 use crate::{clock, config};
 use link::Link;
 use topic::Topic;

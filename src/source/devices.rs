@@ -25,8 +25,8 @@ use thiserror::Error;
 use crate::capture::Settings;
 use crate::config::Language;
 use crate::decode::profile::Profile;
+use crate::decode::profiles;
 use crate::event::Name;
-use crate::source::profiles;
 pub use list::{DeviceList, Devices, Told};
 
 /// The largest `devices.toml` that is read, in bytes.

@@ -46,14 +46,15 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::board::Board;
+use crate::channel::Outbound;
 use crate::clock;
 use crate::config::Listen;
 use crate::event::{Name, SourceKind};
 use crate::journal::{Inbox, KeepChange};
+use crate::source::Intake;
 use crate::source::devices::{DeviceList, DevicesError, Told};
-use crate::source::{Intake, Outbound};
 use crate::tls::{self, ServerTlsError};
-use crate::view::board::Board;
 use auth::Auth;
 use connection::{Connection, End};
 pub use device_configs::check as check_device_configs;

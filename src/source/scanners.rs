@@ -8,7 +8,9 @@
 
 pub(super) mod desk;
 pub(super) mod find;
+mod hid;
 pub mod list;
+mod serial;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,11 +22,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::profiles::Rule;
-use super::{Intake, Outbound, hid, serial};
+use super::Intake;
+use crate::board::Board;
+use crate::channel::Outbound;
 use crate::decode::profile::Connection;
+use crate::decode::profiles::Rule;
 use crate::event::{Name, SourceKind};
-use crate::view::board::Board;
 
 use desk::Desk;
 use find::Class;

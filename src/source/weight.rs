@@ -1,7 +1,7 @@
 //! How much a reading may become, from its bytes alone.
 
-use super::{Channel, Reading};
-use crate::decode::EVENTS_MAX;
+use crate::channel::EVENTS_MAX;
+use crate::channel::{Channel, Reading};
 use crate::fair::{Cost, Limits};
 
 /// What an event or a rejection takes in memory until it is committed, with its answers, about.

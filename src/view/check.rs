@@ -19,10 +19,10 @@ pub use service::{Credentials, become_service, running};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::board::Link;
 use super::client::{Client, ClientError};
 use super::snapshot::{Source, Status};
 use super::table::{plain, size, span};
+use crate::board::Link;
 use crate::choice::Otherwise;
 use crate::config::{self, Config};
 use crate::event::Name;

@@ -26,15 +26,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::board::Board;
 use super::snapshot::Status;
 use super::{http, metrics};
+use crate::board::Board;
+use crate::catalog::Catalog;
 use crate::config;
 use crate::decode::PAYLOAD_BYTES_MAX;
+use crate::decode::profiles::Profiles;
 use crate::event::Name;
-use crate::forward::copy::Copy;
 use crate::journal::{Journal, JournalError};
-use crate::source::profiles::Profiles;
 pub use meaning::Code;
 use problem::Problem;
 
@@ -81,7 +81,7 @@ pub struct Gateway {
     /// By which scans are read that people send again.
     profiles: Profiles,
     /// The copy of Odoo's data, once there is one.
-    copies: Option<watch::Receiver<Option<Copy>>>,
+    copies: Option<watch::Receiver<Option<Catalog>>>,
     /// One permit a stream that is open.
     streams: Arc<Semaphore>,
     /// One permit a status, and one a page, that is being read.
@@ -133,7 +133,7 @@ impl Control {
 
     /// Codes are explained by these.
     #[must_use]
-    pub fn with_copies(mut self, copies: watch::Receiver<Option<Copy>>) -> Self {
+    pub fn with_copies(mut self, copies: watch::Receiver<Option<Catalog>>) -> Self {
         self.gateway.copies = Some(copies);
         self
     }

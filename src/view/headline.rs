@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::board::Link;
 use super::snapshot::Status;
 use super::table::{counted, grouped, seconds_since, span};
+use crate::board::Link;
 
 /// How urgent a sentence is; a screen may colour it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

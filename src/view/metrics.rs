@@ -23,9 +23,9 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::format::Format;
-use super::board::Link;
 use super::control::Gateway;
 use super::snapshot::Status;
+use crate::board::Link;
 
 /// A scrape is short: a connection that lasts longer is of no use to anyone.
 pub const CONNECTION_LIFETIME: Duration = Duration::from_mins(1);

@@ -8,16 +8,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-use super::board::{Board, DeviceView, Live, OdooView, SourceView};
+use crate::board::{Board, DeviceView, Live, OdooView, SourceView};
 use crate::clock;
 use crate::event::Name;
 use crate::journal::{Journal, JournalError, Totals};
 
 /// Devices that a status lists at most: the connected ones first, then the ones heard of last.
 pub const DEVICES_LISTED_MAX: usize = 200;
-/// Fields of what a device says of itself that a status carries, and the longest text among them, in characters.
-const STATE_FIELDS_MAX: usize = 16;
-const STATE_TEXT_CHARS_MAX: usize = 64;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
@@ -249,35 +246,13 @@ impl Devices {
         });
         listed.truncate(DEVICES_LISTED_MAX);
         for device in &mut listed {
-            device.view.state = device.view.state.take().map(brief);
+            device.view.state = device.view.state.take().map(crate::board::brief);
         }
         Self {
             known,
             online,
             listed,
         }
-    }
-}
-
-/// What a device says of itself may be as large as a packet: a status carries the first plain values of it.
-#[must_use]
-pub fn brief(state: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
-    let cut = |text: String| text.chars().take(STATE_TEXT_CHARS_MAX).collect::<String>();
-    match state {
-        Value::Object(fields) => fields
-            .into_iter()
-            .filter_map(|(key, value)| match value {
-                Value::String(text) => Some((cut(key), Value::String(cut(text)))),
-                Value::Number(_) | Value::Bool(_) => Some((cut(key), value)),
-                _ => None,
-            })
-            .take(STATE_FIELDS_MAX)
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        Value::String(text) => Value::String(cut(text)),
-        Value::Array(_) => Value::Null,
-        plain => plain,
     }
 }
 
@@ -362,7 +337,10 @@ mod tests {
         let state = &json["devices"]["listed"][0]["state"];
         assert_eq!(state["battery"], 80);
         assert_eq!(state.get("big"), None);
-        assert_eq!(state["fw"].as_str().unwrap().len(), STATE_TEXT_CHARS_MAX);
+        assert_eq!(
+            state["fw"].as_str().unwrap().len(),
+            crate::board::STATE_TEXT_CHARS_MAX
+        );
         assert_eq!(serde_json::from_value::<Status>(json).unwrap(), status);
     }
 

@@ -16,8 +16,8 @@ use rcgen::{
     KeyPair,
 };
 use rumqttc::QoS;
+use stockrelay::channel::Outbound;
 use stockrelay::event::Name;
-use stockrelay::source::Outbound;
 
 use rig::{Device, Gateway, Journal, Mosquitto, SITE, config, until};
 

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use stockrelay::catalog::Catalog;
 use stockrelay::decode::profile::{Profile, SHIPPED};
+use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Action, Rejection};
-use stockrelay::forward::copy::Copy;
-use stockrelay::forward::odoo::{Kind, Nomenclature, Row};
-use stockrelay::source::profiles::{Profiles, Rule};
+use stockrelay::odoo::{Kind, Nomenclature, Row};
 
 use crate::control::Served;
 use crate::floor::{at, name, rejection, scan, transfer};
@@ -428,8 +428,8 @@ meaning               {"kind":"location","code":"B12"}: Odoo's barcode nomenclat
 }
 
 /// A bin and a lot of one name, and a GS1 nomenclature with a rule for bins.
-fn site(dir: &Path) -> Copy {
-    let copy = Copy::open(dir, "x").unwrap();
+fn site(dir: &Path) -> Catalog {
+    let copy = Catalog::open(dir, "x").unwrap();
     let row = |id, name: &str| Row {
         id,
         active: true,
@@ -478,7 +478,7 @@ async fn with_a_rejected_scan() -> Served {
     let served = Served::with_profiles(profiles);
     let rejected = Rejection {
         code: "bad-encoding",
-        channel: Some(stockrelay::source::Channel::Scan),
+        channel: Some(stockrelay::event::Channel::Scan),
         ..rejection("dock", b"]E0400638\xff333931", 1)
     };
     let batch = vec![Err(rejected), Err(rejection("pda-3", b"{nonsense", 2))];

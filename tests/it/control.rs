@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stockrelay::board::{Board, Link};
+use stockrelay::catalog::Catalog;
 use stockrelay::config;
+use stockrelay::decode::profiles::Profiles;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
 use stockrelay::event::{Action, Event, SourceKind};
-use stockrelay::forward::copy::Copy;
 use stockrelay::journal::{Change, Journal, WriterHandle};
-use stockrelay::source::profiles::Profiles;
-use stockrelay::view::board::{Board, Link};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
 use stockrelay::view::snapshot::Status;
@@ -46,7 +46,7 @@ impl Served {
     }
 
     /// Codes are explained by this copy of Odoo's data.
-    pub fn with_copy(copy: Option<Copy>) -> Self {
+    pub fn with_copy(copy: Option<Catalog>) -> Self {
         Self::with(copy, Profiles::default())
     }
 
@@ -55,7 +55,7 @@ impl Served {
         Self::with(None, profiles)
     }
 
-    fn with(copy: Option<Copy>, profiles: Profiles) -> Self {
+    fn with(copy: Option<Catalog>, profiles: Profiles) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (journal, writer) = Journal::open(dir.path(), &config::Journal::default()).unwrap();
         let board = Board::new();

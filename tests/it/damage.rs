@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use stockrelay::board::Board;
 use stockrelay::event::Recorded;
 use stockrelay::journal::{Journal, OpenError, VERIFIED_BYTES_MAX, Verified, verify};
-use stockrelay::view::board::Board;
 use stockrelay::view::client::Client;
 use stockrelay::view::control::Control;
 use stockrelay::{clock, config};

@@ -7,7 +7,7 @@ use axum::routing::{any, get};
 use axum::{Router, routing::IntoMakeService};
 use serde_json::{Value, json};
 use stockrelay::config;
-use stockrelay::forward::odoo::Client;
+use stockrelay::odoo::Client;
 use stockrelay::outcome::Failure;
 use tokio::net::TcpListener;
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use evdev::uinput::VirtualDevice;
 use evdev::{AttributeSet, BusType, EventType, InputEvent, InputId, KeyCode};
+use stockrelay::board::Board;
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::event::{Action, SourceKind};
 use stockrelay::journal::Journal;
 use stockrelay::source::Intake;
 use stockrelay::source::scanners::Scanners;
-use stockrelay::view::board::Board;
 use tokio_util::sync::CancellationToken;
 
 const SOON: Duration = Duration::from_secs(20);

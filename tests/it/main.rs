@@ -28,4 +28,5 @@ mod serial;
 mod shares;
 mod shipped;
 mod systemd;
+mod tidy;
 mod trial;

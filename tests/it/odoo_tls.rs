@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, 
 use serde_json::{Value, json};
 use stockrelay::config;
 use stockrelay::demo::odoo::{API_KEY, DATABASE, Seed, StandIn};
-use stockrelay::forward::odoo::Client;
+use stockrelay::odoo::Client;
 use stockrelay::outcome::Failure;
 use stockrelay::tls;
 use stockrelay::view::check;

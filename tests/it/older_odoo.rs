@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
-use stockrelay::forward::odoo::{Client, Kind};
+use stockrelay::odoo::{Client, Kind};
 use stockrelay::outcome::Failure;
 use stockrelay::view::check;
 

@@ -60,7 +60,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
 use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
-use stockrelay::forward::odoo::{Client, Transfer, TransferLine, Warehouse};
+use stockrelay::odoo::{Client, Transfer, TransferLine, Warehouse};
 
 /// A database, for the gateway's user and for the administrator.
 struct Odoo {

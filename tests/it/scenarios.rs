@@ -12,24 +12,43 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::Duration;
 
 use script::{Script, Step};
 use stockrelay::demo;
+use stockrelay::demo::odoo::Version;
 use stockrelay::outcome::code;
 use target::Target;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
 
-/// A test a file, on the stand-in and on a real Odoo.
+/// A test a file on the stand-in as Odoo 19, 18 and 17, and on a real Odoo 19. What cannot exist in an
+/// older version says why.
 macro_rules! scenarios {
-    ($($name:ident),* $(,)?) => {
-        const NAMES: &[&str] = &[$(stringify!($name)),*];
+    ($($name:ident $(before_19 $no_18:literal)? $(before_18 $no_17:literal)?),* $(,)?) => {
+        const SCENARIOS: &[Scenario] = &[$(Scenario {
+            name: stringify!($name),
+            not_before_19: reason(&[$($no_18)?]),
+            not_before_18: reason(&[$($no_17)?]),
+        }),*];
         mod stand_in {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
-                let target = super::Target::stand_in(super::Duration::ZERO).await;
-                super::runner::play(stringify!($name), target).await;
+                super::on_stand_in(super::Version::V19, stringify!($name)).await;
+            })*
+        }
+        mod stand_in_18 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $(#[ignore = $no_18])?
+            async fn $name() {
+                super::on_stand_in(super::Version::V18, stringify!($name)).await;
+            })*
+        }
+        mod stand_in_17 {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            $(#[ignore = $no_18])?
+            $(#[ignore = $no_17])?
+            async fn $name() {
+                super::on_stand_in(super::Version::V17, stringify!($name)).await;
             })*
         }
         mod real {
@@ -40,6 +59,35 @@ macro_rules! scenarios {
             })*
         }
     };
+}
+
+/// A file of [`DIRECTORY`], and why it cannot exist in a version.
+struct Scenario {
+    name: &'static str,
+    not_before_19: Option<&'static str>,
+    not_before_18: Option<&'static str>,
+}
+
+impl Scenario {
+    /// Why it does not run on this version.
+    fn skipped(&self, version: Version) -> Option<&'static str> {
+        match version {
+            Version::V19 => None,
+            Version::V18 => self.not_before_19,
+            Version::V17 => self.not_before_19.or(self.not_before_18),
+        }
+    }
+}
+
+const fn reason(given: &[&'static str]) -> Option<&'static str> {
+    match given {
+        [reason, ..] => Some(*reason),
+        [] => None,
+    }
+}
+
+async fn on_stand_in(version: Version, name: &str) {
+    runner::play(name, Target::small_stand_in(version).await).await;
 }
 
 scenarios!(
@@ -176,7 +224,7 @@ scenarios!(
     pack_while_somebody_validates,
     package_heals_when_it_is_known,
     package_required,
-    packaging_in_a_foreign_unit,
+    packaging_in_a_foreign_unit before_19 "a packaging has no unit: it says how many of the product's own unit it holds",
     parked_holds_back_its_order,
     pick_a_case,
     pick_another_lot,
@@ -211,8 +259,8 @@ scenarios!(
     pick_under_refused,
     pick_what_was_not_ordered,
     picks_without_a_bin_one_after_the_other,
-    pieces_of_a_dozen,
-    pieces_of_a_dozen_on_orders,
+    pieces_of_a_dozen before_19 "a packaging holds a quantity of the product's own unit with two decimals: a piece of a dozen is none",
+    pieces_of_a_dozen_on_orders before_19 "a packaging holds a quantity of the product's own unit with two decimals: a piece of a dozen is none",
     put_away_before_its_receipt_is_sealed,
     put_away_of_a_parked_receipt,
     put_away_waits_for_its_receipt,
@@ -303,7 +351,7 @@ scenarios!(
     transfer_out_of_one_of_two_packages,
     transfer_out_of_the_only_package,
     true_time,
-    true_time_refused_by_odoo,
+    true_time_refused_by_odoo before_19 "Odoo takes a date in a closed period",
     undo_a_blind_receipt,
     undo_a_blind_return,
     undo_a_count,
@@ -376,8 +424,34 @@ fn every_scenario_is_played() {
         .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
         .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
         .collect();
-    let played: BTreeSet<String> = NAMES.iter().map(|name| (*name).to_owned()).collect();
+    let played = SCENARIOS.iter().map(|scenario| scenario.name.to_owned());
+    let played: BTreeSet<String> = played.collect();
     assert_eq!(found, played);
+}
+
+/// Which scenario runs on which version, and why not: `cargo test --test it scenario_table -- --nocapture`
+/// prints it.
+#[test]
+fn scenario_table() {
+    const VERSIONS: [Version; 3] = [Version::V17, Version::V18, Version::V19];
+    let mut runs = [0; 3];
+    println!("{:<60} 17  18  19", "scenario");
+    for scenario in SCENARIOS {
+        let skipped = VERSIONS.map(|version| scenario.skipped(version));
+        for (runs, skipped) in runs.iter_mut().zip(skipped) {
+            *runs += usize::from(skipped.is_none());
+        }
+        let [v17, v18, v19] = skipped.map(|skipped| if skipped.is_none() { "yes" } else { "-" });
+        let why = skipped.iter().flatten().next().unwrap_or(&"");
+        println!("{:<60} {v17:<3} {v18:<3} {v19:<3} {why}", scenario.name);
+    }
+    let [v17, v18, v19] = runs;
+    println!("{:<60} {v17:<3} {v18:<3} {v19:<3}", "run");
+    assert_eq!(v19, SCENARIOS.len());
+    // A reason that holds for both versions is said once.
+    let twice =
+        |scenario: &&Scenario| scenario.not_before_19.is_some() && scenario.not_before_18.is_some();
+    assert_eq!(SCENARIOS.iter().filter(twice).count(), 0);
 }
 
 /// Codes that no scenario can bring about, and why.
@@ -409,8 +483,8 @@ fn expected(script: &Script) -> BTreeSet<String> {
 #[test]
 fn every_reason_code_comes_about_in_a_scenario() {
     let mut seen = BTreeSet::new();
-    for name in NAMES {
-        seen.extend(expected(&runner::read(name)));
+    for scenario in SCENARIOS {
+        seen.extend(expected(&runner::read(scenario.name)));
     }
     let missing: Vec<&str> = (code::ALL.iter().copied())
         .filter(|code| !seen.contains(*code))

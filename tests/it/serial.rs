@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
+use stockrelay::board::{Board, SourceView};
+use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::event::{Action, Name, SourceKind};
 use stockrelay::journal::{AppendError, Inbox, Journal, Request};
+use stockrelay::source::Intake;
 use stockrelay::source::scanners::Scanners;
-use stockrelay::source::{Intake, Outbound, Outlets};
-use stockrelay::view::board::{Board, SourceView};
 use stockrelay::view::client::Client;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::JoinHandle;

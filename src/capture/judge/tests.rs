@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::capture::memory::EventKey;
 use crate::capture::texts::text;
+use crate::catalog::{Measure, PlannedLine};
 use crate::config::Language;
 use crate::event::{Measures, Name, SourceKind};
-use crate::forward::copy::{Measure, PlannedLine};
 
 fn event(action: Action) -> Event {
     Event {

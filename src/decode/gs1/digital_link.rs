@@ -5,7 +5,8 @@
 
 use std::fmt::Write as _;
 
-use super::elements::{Ai, Element, ElementString, unknown};
+use super::ai::Ai;
+use super::elements::{Element, ElementString, unknown};
 use super::error::{Gs1Error, Gs1ErrorKind, shorten};
 use super::table::{Spec, TABLE};
 

@@ -1,60 +1,15 @@
 //! Element strings: application identifiers with their values, which keep what GS1 laid down for them.
 
-use std::fmt;
-
 use jiff::civil::{Date, DateTime};
 use rust_decimal::Decimal;
 
 use super::GS;
+use super::ai::Ai;
 use super::date;
 use super::error::{Gs1Error, Gs1ErrorKind, shorten};
 use super::gtin::{Gtin, check_digit};
 use super::lint::Lint;
 use super::table::{Charset, Part, Spec};
-
-/// An application identifier: two to four digits.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ai {
-    digits: [u8; 4],
-    length: u8,
-}
-
-impl Ai {
-    #[must_use]
-    pub fn new(text: &str) -> Option<Self> {
-        if !(2..=4).contains(&text.len()) || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
-        }
-        let mut digits = [0; 4];
-        digits[..text.len()].copy_from_slice(text.as_bytes());
-        let length = u8::try_from(text.len()).ok()?;
-        Some(Self { digits, length })
-    }
-
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        str::from_utf8(&self.digits[..usize::from(self.length)]).unwrap_or_default()
-    }
-
-    /// Whether it is that of a pattern such as `01` or `31nn`.
-    pub(in crate::decode) fn matches(self, pattern: &str) -> bool {
-        let same = |(digit, wanted)| wanted == b'n' || digit == wanted;
-        let ai = self.as_str();
-        ai.len() == pattern.len() && ai.bytes().zip(pattern.bytes()).all(same)
-    }
-}
-
-impl fmt::Display for Ai {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for Ai {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "({self})")
-    }
-}
 
 /// One application identifier with its value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -318,7 +273,7 @@ impl ElementString {
             _ if matches!(first_three.as_bytes(), [b'3', b'1'..=b'6' | b'9', _]) => &element.value,
             _ => return None,
         };
-        let decimals = u32::from(element.ai.digits[3] - b'0');
+        let decimals = u32::from(element.ai.fourth_digit());
         Some(Decimal::new(digits.parse().ok()?, decimals))
     }
 

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::elements::Ai;
+use super::ai::Ai;
 
 /// What is wrong, where, what was found and what is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::envelope::Envelope;
-use super::{CommandCode, Context, Meaning, Understood, readings};
+use super::{Context, Meaning, Understood, readings};
 use crate::decode::gs1::{ElementString, carrier};
-use crate::decode::profile::Symbology;
+use crate::decode::profile::{CommandCode, Symbology};
 
 /// What became of a code. As the control API answers it.
 #[derive(Debug, Clone, Serialize, Deserialize)]

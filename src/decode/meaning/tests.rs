@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
-use crate::decode::profile::Kind;
+use crate::decode::profile::{FlowName, Kind};
 
 mod formats;
 mod measures;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Kind;
+use super::command::CommandCode;
+use super::movement::Movement;
 use crate::config::LotPattern;
-use crate::decode::meaning::CommandCode;
 
 /// `[flow]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -51,19 +52,6 @@ pub struct Flow {
     /// The state that it begins in, and comes back to.
     pub start: String,
     pub on: Vec<Transition>,
-}
-
-/// The type of the events that a flow makes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Movement {
-    Transfer,
-    Pick,
-    Receive,
-    Count,
-    Scrap,
-    Return,
-    Pack,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -132,35 +120,4 @@ pub enum Act {
     Cancel,
     /// Everything is forgotten, the order and the locations too.
     End,
-}
-
-impl Movement {
-    pub const ALL: [Self; 7] = [
-        Self::Transfer,
-        Self::Pick,
-        Self::Receive,
-        Self::Count,
-        Self::Scrap,
-        Self::Return,
-        Self::Pack,
-    ];
-
-    /// As `type` of an event has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Pick => "pick",
-            Self::Receive => "receive",
-            Self::Count => "count",
-            Self::Scrap => "scrap",
-            Self::Return => "return",
-            Self::Pack => "pack",
-        }
-    }
-
-    #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|own| own.as_str() == name)
-    }
 }

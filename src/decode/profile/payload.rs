@@ -5,10 +5,18 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::read::{Part, Wrong};
 use super::{Payload, Symbology, TimeFormat};
 use crate::decode::wrapping::Form;
 use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
+
+/// Reads in one message at the most.
+pub(super) const READS_MAX: usize = crate::channel::EVENTS_MAX;
+
+/// A refusal's code and message.
+pub(super) type Wrong = (&'static str, String);
+
+/// What one part of a message says.
+pub(super) type Part = Result<Found, Wrong>;
 
 /// What a payload says besides its code.
 #[derive(Debug, Default)]
@@ -84,7 +92,7 @@ impl Payload {
         match json.pointer(each) {
             Some(Value::Array(elements)) => Ok(elements
                 .iter()
-                .take(super::read::READS_MAX + 1)
+                .take(READS_MAX + 1)
                 .map(|element| self.element(element, &json))
                 .collect()),
             // Some readers send a single read without an array around it.

@@ -1,14 +1,12 @@
 //! From what a scanner sent to a [`Scan`], step by step.
 
-use super::payload::{self, Found};
+use super::payload::{self, Found, Part, READS_MAX, Wrong};
 use super::text::{decoded, shown, visible};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
 
 /// The longest code, in bytes: a QR code holds 4,296 characters.
 const CODE_BYTES_MAX: usize = 4 << 10;
 
-/// Reads in one message at the most.
-pub(super) const READS_MAX: usize = crate::decode::EVENTS_MAX;
 /// U+FEFF in UTF-8.
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
@@ -278,12 +276,6 @@ fn without_nuls(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte != 0);
     &bytes[..end.map_or(0, |end| end + 1)]
 }
-
-/// A refusal's code and message.
-pub(super) type Wrong = (&'static str, String);
-
-/// What one part of a message says.
-pub(super) type Part = Result<Found, Wrong>;
 
 #[derive(Clone, Default)]
 struct Reading {

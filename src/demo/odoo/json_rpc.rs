@@ -7,11 +7,16 @@ use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::dialect::{Call, answer_older};
 use super::params::Params;
 use super::refusal::Refusal;
-use super::{ADMIN_API_KEY, API_KEY, Caller, DATABASE, Shared, answer, version_info};
+use super::version::Version;
+use super::{
+    ADMIN_API_KEY, API_KEY, Caller, DATABASE, NO_RIGHTS_API_KEY, Shared, answer, version_info,
+};
 
 pub async fn call(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let version = shared.version;
     let work = tokio::spawn(async move {
         let request: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
         let id = request["id"].clone();
@@ -19,11 +24,11 @@ pub async fn call(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
         let mut out = json!({"jsonrpc": "2.0", "id": id});
         match result {
             Ok(result) => out["result"] = result,
-            Err(refusal) => out["error"] = refusal.for_json_rpc(),
+            Err(refusal) => out["error"] = refusal.for_json_rpc(version),
         }
         out
     });
-    let failed = || Refusal::Type("the stand-in failed".to_owned()).for_json_rpc();
+    let failed = || Refusal::Type("the stand-in failed".to_owned()).for_json_rpc(version);
     super::json(
         &work
             .await
@@ -36,7 +41,7 @@ async fn serve(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
     let args = &params["args"];
     match (params["service"].as_str(), params["method"].as_str()) {
         (Some("common"), Some("version")) => {
-            let mut version = version_info();
+            let mut version = version_info(shared.version);
             version["protocol_version"] = json!(1);
             version["server_version"] = version["version"].clone();
             version["server_version_info"] = version["version_info"].clone();
@@ -51,8 +56,17 @@ async fn serve(shared: &Shared, params: &Value) -> Result<Value, Refusal> {
             let caller = caller(&args[2]).filter(|caller| args[1] == caller.uid());
             let caller = caller.ok_or(Refusal::Key("Access Denied"))?;
             let (model, method) = (text(&args[3]), text(&args[4]));
-            let params = named(&method, &args[5], &args[6])?;
-            answer(shared, caller, &model, &method, params).await
+            let body = named(&method, &args[5], &args[6])?;
+            if shared.version == Version::V19 {
+                return answer(shared, caller, &model, &method, Params::new(body)).await;
+            }
+            let (model, method) = (model.as_str(), method.as_str());
+            let call = Call {
+                model,
+                method,
+                body,
+            };
+            answer_older(shared, caller, call).await
         }
         (service, method) => Err(Refusal::Call(format!("no {service:?}.{method:?}"))),
     }
@@ -70,12 +84,13 @@ fn caller(key: &Value) -> Option<Caller> {
     match key.as_str() {
         Some(API_KEY) => Some(Caller::User),
         Some(ADMIN_API_KEY) => Some(Caller::Admin),
+        Some(NO_RIGHTS_API_KEY) => Some(Caller::Reader),
         _ => None,
     }
 }
 
 /// Arguments in their places get the names that JSON-2 calls them by.
-fn named(method: &str, args: &Value, keywords: &Value) -> Result<Params, Refusal> {
+fn named(method: &str, args: &Value, keywords: &Value) -> Result<Map<String, Value>, Refusal> {
     let names: &[&str] = match method {
         "load" => &["fields", "data"],
         "search_read" => &["domain", "fields", "offset", "limit", "order"],
@@ -90,6 +105,8 @@ fn named(method: &str, args: &Value, keywords: &Value) -> Result<Params, Refusal
         "write" => &["ids", "vals"],
         "web_save_multi" => &["ids", "vals_list", "specification"],
         "has_access" => &["ids", "operation"],
+        "web_save" => &["ids", "vals", "specification"],
+        "check_access_rights" => &["operation", "raise_exception"],
         "has_group" => &["ids", "group_ext_id"],
         _ => &["ids"],
     };
@@ -108,5 +125,5 @@ fn named(method: &str, args: &Value, keywords: &Value) -> Result<Params, Refusal
         .map(|(name, value)| ((*name).to_owned(), value.clone()))
         .collect();
     body.extend(keywords.as_object().cloned().unwrap_or_default());
-    Ok(Params::new(body))
+    Ok(body)
 }

@@ -1,13 +1,17 @@
 //! `load`: rows of text become records, created if absent by external id; all of a call, or nothing.
 
+mod cells;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use self::cells::{Cell, value};
 use super::params::Params;
 use super::refusal::Refusal;
 use super::schema::{self, Field, Kind};
 use super::store::{Row, Store};
+use super::version::Version;
 use super::{Caller, picking, rules, seed};
 
 /// What stands for a finished picking in a call that would change its operation type.
@@ -22,21 +26,16 @@ enum Column {
     Nested(&'static str, Cell),
     /// The external id of a nested row.
     NestedId(&'static str),
+    /// Its id.
+    NestedDatabaseId(&'static str),
 }
 
 /// A nested row: its external id, if it is given one, and its values.
 #[derive(Debug, Default)]
 struct Nested {
     external: String,
+    database: Option<i64>,
     values: Row,
-}
-
-/// A field's column, and whether it holds a database id (`field/.id`).
-#[derive(Debug)]
-struct Cell {
-    model: &'static str,
-    field: &'static Field,
-    by_id: bool,
 }
 
 /// One record of the call, converted.
@@ -159,6 +158,7 @@ fn columns(model: &'static str, names: &Value) -> Result<Vec<Column>, Refusal> {
                 let field = schema::lookup(model, head).ok_or_else(|| unknown(head))?;
                 match (field.kind, path.split_once('/')) {
                     (Kind::Many(..), Some((_, "id"))) => Ok(Column::NestedId(field.name)),
+                    (Kind::Many(..), Some((_, ".id"))) => Ok(Column::NestedDatabaseId(field.name)),
                     (Kind::Many(to, _), Some((_, rest))) => {
                         Ok(Column::Nested(field.name, cell(to, rest)?))
                     }
@@ -195,7 +195,10 @@ fn spans(columns: &[Column], rows: &[Vec<String>]) -> Vec<(usize, usize)> {
         let filled = |nested: bool| {
             let mut cells = columns.iter().zip(row);
             cells.any(|(c, cell)| {
-                let is_nested = matches!(c, Column::Nested(..) | Column::NestedId(_));
+                let is_nested = matches!(
+                    c,
+                    Column::Nested(..) | Column::NestedId(_) | Column::NestedDatabaseId(_)
+                );
                 is_nested == nested && !cell.is_empty()
             })
         };
@@ -241,6 +244,9 @@ fn convert(
         for (column, text) in columns.iter().zip(row) {
             if let (Column::NestedId(parent), false) = (column, text.is_empty()) {
                 lines.entry(parent).or_default().external.clone_from(text);
+            }
+            if let (Column::NestedDatabaseId(parent), Ok(id)) = (column, text.parse()) {
+                lines.entry(parent).or_default().database = Some(id);
             }
             let Column::Nested(parent, cell) = column else {
                 continue;
@@ -293,77 +299,12 @@ fn at_field(
     out
 }
 
-/// `load` takes times in the caller's zone: the context's `tz`, or else the user's. `write` takes UTC.
-fn utc(text: &str, zone: &str) -> Option<String> {
-    // A day, or a day and a time with a space between: no T, no Z, no fractions.
-    let plain = text
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'-' | b':' | b' '));
-    let local: jiff::civil::DateTime = text.parse().ok().filter(|_| plain)?;
-    let zoned = local.in_tz(zone).ok()?;
-    let utc = zoned.timestamp().strftime("%Y-%m-%d %H:%M:%S");
-    Some(utc.to_string())
-}
-
-/// A cell's text as the field's kind, or what is wrong with it.
-fn value(
-    store: &Store,
-    zone: &str,
-    cell: &Cell,
-    text: &str,
-    parent: Option<&str>,
-) -> Result<Value, String> {
-    let label = parent.map_or_else(
-        || cell.field.label.to_owned(),
-        |parent| format!("{parent}/{}", cell.field.label),
-    );
-    match cell.field.kind {
-        Kind::Text | Kind::Day => Ok(json!(text)),
-        Kind::Moment => utc(text, zone).map(|moment| json!(moment)).ok_or_else(|| {
-            format!("'{text}' does not seem to be a valid datetime for field '{label}'")
-        }),
-        Kind::Flag => Ok(json!(!matches!(
-            text.to_lowercase().as_str(),
-            "0" | "false" | "no"
-        ))),
-        Kind::Number => text
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.is_finite())
-            .map(|number| json!(super::store::round(number)))
-            .ok_or_else(|| format!("'{text}' does not seem to be a number for field '{label}'")),
-        Kind::Whole => text
-            .parse::<i64>()
-            .map(|number| json!(number))
-            .map_err(|_| format!("'{text}' does not seem to be an integer for field '{label}'")),
-        Kind::One(to) if cell.by_id => {
-            let id: i64 = text
-                .parse()
-                .map_err(|_| format!("Invalid database id '{text}' for the field '{label}'"))?;
-            match store.row(to, id) {
-                Some(_) => Ok(json!(id)),
-                None => Err(format!(
-                    "No matching record found for database id '{text}' in field '{label}'"
-                )),
-            }
-        }
-        Kind::One(to) => store
-            .table(to)
-            .find(|(id, _)| store.display_name(to, *id) == text)
-            .map(|(id, _)| json!(id))
-            .ok_or_else(|| {
-                format!("No matching record found for name '{text}' in field '{label}'")
-            }),
-        Kind::Many(..) => Err(format!("'{text}' is not understood in {}", cell.model)),
-    }
-}
-
 /// What a record comes to, decided before anything is written.
 #[derive(Debug)]
 enum Plan {
     /// It is there already and stays as it is.
     Keep(i64),
-    Update(i64, Row, Vec<Nested>),
+    Update(i64, Row, BTreeMap<&'static str, Vec<Nested>>),
     /// As another row of this call, which comes first.
     Create {
         external: String,
@@ -405,10 +346,10 @@ fn plan(
         }
         picking::check_write(store, model, id, &record.own)
             .map_err(|refusal| (span, None, refusal.message()))?;
-        let mut nested = record.nested;
-        let lines = nested.remove("move_line_ids").unwrap_or_default();
-        check_lines(store, params, &lines).map_err(|message| (span, None, message))?;
-        return Ok(Plan::Update(id, record.own, lines));
+        if let Some(lines) = record.nested.get("move_line_ids") {
+            check_lines(store, params, lines).map_err(|message| (span, None, message))?;
+        }
+        return Ok(Plan::Update(id, record.own, record.nested));
     }
     if !record.database.is_empty() {
         let text = format!("Unknown database identifier '{}'", record.database);
@@ -418,7 +359,7 @@ fn plan(
         let text = "Cannot update a record without specifying its id or xml_id".to_owned();
         return Err((span, None, text));
     }
-    if let Some(name) = lacking(model, &record.own) {
+    if let Some(name) = lacking(store.version, model, &record.own) {
         let label = schema::lookup(model, name).map_or("", |field| field.label);
         let text = format!(
             "Missing required value for the field '{label}' ({name}).\nModel: '{}' ({model})\n\
@@ -444,15 +385,18 @@ fn plan(
 /// Nested rows that are there already are only written; the others have to be fit to be made.
 fn check_lines(store: &Store, params: &Params, lines: &[Nested]) -> Result<(), String> {
     let module = module(params);
-    let known = |line: &&Nested| store.external(&module, &line.external).is_none();
-    let mut new = lines.iter().filter(known);
+    let is_new = |line: &&Nested| {
+        line.database.is_none() && store.external(&module, &line.external).is_none()
+    };
+    let mut new = lines.iter().filter(is_new);
     new.try_for_each(|line| picking::check_line(store, &line.values))
 }
 
 /// The first field that the model cannot do without and that nothing fills in.
-fn lacking(model: &str, own: &Row) -> Option<&'static str> {
+fn lacking(version: Version, model: &str, own: &Row) -> Option<&'static str> {
     let required: &[&str] = match model {
         "stock.picking" => &["location_id", "location_dest_id", "picking_type_id"],
+        "stock.lot" if version < Version::V18 => &["name", "company_id"],
         "stock.package" | "stock.lot" => &["name"],
         // The company comes from any of these.
         "stock.move.line" => {
@@ -471,7 +415,8 @@ fn lacking(model: &str, own: &Row) -> Option<&'static str> {
 fn add_or_write(store: &mut Store, module: &str, picking: i64, line: Nested) {
     let mut values = line.values;
     values.insert("picking_id".into(), json!(picking));
-    if let Some((_, id)) = store.external(module, &line.external) {
+    let known = store.external(module, &line.external).map(|(_, id)| id);
+    if let Some(id) = line.database.or(known) {
         picking::write(store, picking::LINE, id, values);
         return;
     }
@@ -484,10 +429,15 @@ fn add_or_write(store: &mut Store, module: &str, picking: i64, line: Nested) {
 fn carry_out(store: &mut Store, model: &'static str, module: &str, plan: Plan) -> i64 {
     match plan {
         Plan::Keep(id) => id,
-        Plan::Update(id, values, lines) => {
+        Plan::Update(id, values, mut nested) => {
             picking::write(store, model, id, values);
-            for line in lines {
+            for line in nested.remove("move_line_ids").unwrap_or_default() {
                 add_or_write(store, module, id, line);
+            }
+            for of in nested.remove("move_ids").unwrap_or_default() {
+                if let Some(known) = of.database {
+                    picking::write(store, picking::MOVE, known, of.values);
+                }
             }
             id
         }

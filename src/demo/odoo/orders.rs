@@ -2,10 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::chain;
 use super::picking::{self, KIND, LINE, MOVE, PICKING};
 use super::refusal::Refusal;
 use super::store::{Row, Store, id_of, number_of, reference, round, row, text_of};
 use super::validate::left_by;
+use super::version::Version;
 
 const WAREHOUSE: &str = "stock.warehouse";
 
@@ -80,9 +82,15 @@ fn wanted(store: &Store, model: &str, id: i64, quantity: &str, by: &str) -> Vec<
 }
 
 fn plan(store: &mut Store, header: Row, moves: Vec<Row>) {
+    let next = if store.version < Version::V18 {
+        chain::plan(store, &header, &moves)
+    } else {
+        vec![0; moves.len()]
+    };
     let id = picking::create(store, header);
-    for mut values in moves {
+    for (mut values, next) in moves.into_iter().zip(next) {
         values.insert("picking_id".into(), json!(id));
+        values.insert("dest_move".into(), json!(next));
         picking::add_move(store, values, "confirmed");
     }
     picking::confirm(store, id);
@@ -109,7 +117,8 @@ pub fn cancel(store: &mut Store, model: &'static str, id: i64) -> Result<(), Ref
 }
 
 /// The operation type that follows this one in its warehouse.
-fn following(store: &Store, kind: i64) -> i64 {
+#[must_use]
+pub fn following(store: &Store, kind: i64) -> i64 {
     let Some(row) = store.row(KIND, kind) else {
         return 0;
     };
@@ -124,6 +133,10 @@ fn following(store: &Store, kind: i64) -> i64 {
         (_, "pick_pack_ship") if is("pick_type_id") => id_of(warehouse, "pack_type_id"),
         (_, "pick_ship") if is("pick_type_id") => id_of(warehouse, "out_type_id"),
         (_, "pick_pack_ship") if is("pack_type_id") => id_of(warehouse, "out_type_id"),
+        // 17 has no operation type for it.
+        ("two_steps", _) if is("in_type_id") && store.version < Version::V18 => {
+            id_of(warehouse, "int_type_id")
+        }
         ("two_steps", _) if is("in_type_id") => id_of(warehouse, "store_type_id"),
         _ => 0,
     }
@@ -131,6 +144,9 @@ fn following(store: &Store, kind: i64) -> i64 {
 
 /// What an order's step left at its end, the next step takes up: a transfer of its own, or one more line of the open one.
 pub fn next_step(store: &mut Store, picking: i64, posted: &[i64]) {
+    if store.version < Version::V18 {
+        return chain::hand_on(store, posted);
+    }
     let header = store.row(PICKING, picking).cloned().unwrap_or_default();
     let kind = following(store, id_of(&header, "picking_type_id"));
     let ordered: Vec<Row> = posted

@@ -1,13 +1,17 @@
 //! Transfers: made, changed, reserved, cancelled. `validate` posts them.
 
+mod checks;
+
 use serde_json::{Value, json};
 
+pub use self::checks::{check_line, check_write};
 use super::computed;
 use super::refusal::Refusal;
 use super::store::{
     Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
 };
 use super::validate::move_stock;
+use super::version::Version;
 
 pub const PICKING: &str = "stock.picking";
 pub const MOVE: &str = "stock.move";
@@ -15,32 +19,6 @@ pub const LINE: &str = "stock.move.line";
 pub const KIND: &str = "stock.picking.type";
 
 const ENDS: [&str; 2] = ["location_id", "location_dest_id"];
-
-/// What Odoo says of a line before it takes it.
-pub fn check_line(store: &Store, line: &Row) -> Result<(), String> {
-    let product = id_of(line, "product_id");
-    if product == 0 {
-        return Err(
-            "Missing required value for the field 'product_uom_id'.\nModel: Unknown\n\
-            - create/update: a mandatory field is not set\n\
-            - delete: another model requires the record being deleted, you can archive it instead\n"
-                .to_owned(),
-        );
-    }
-    if number_of(line, "quantity") < 0.0 {
-        return Err("You can not enter negative quantities.".to_owned());
-    }
-    if let Some(lot) = store.row("stock.lot", id_of(line, "lot_id"))
-        && id_of(lot, "product_id") != product
-    {
-        return Err(format!(
-            "This lot {} is incompatible with this product {}",
-            text_of(lot, "name"),
-            store.display_name("product.product", product)
-        ));
-    }
-    Ok(())
-}
 
 /// Makes a picking, as yet of nothing.
 pub fn create(store: &mut Store, mut values: Row) -> i64 {
@@ -178,7 +156,7 @@ pub fn refresh(store: &mut Store, picking: i64) {
     if matches!(old.as_str(), "done" | "cancel") {
         return;
     }
-    let (mut ready, mut confirmed, mut all_cancelled) = (false, false, true);
+    let (mut ready, mut confirmed, mut waiting, mut all_cancelled) = (false, false, false, true);
     for id in store.many(PICKING, picking, "move_ids") {
         let Some(m) = store.row(MOVE, id) else {
             continue;
@@ -195,12 +173,14 @@ pub fn refresh(store: &mut Store, picking: i64) {
         let state = match before.as_str() {
             "done" => "done",
             "draft" if there == 0.0 => "draft",
+            "waiting" if there == 0.0 => "waiting",
             _ if there == 0.0 => "confirmed",
             _ if there < wanted => "partially_available",
             _ => "assigned",
         };
         ready |= matches!(state, "assigned" | "partially_available");
         confirmed |= state == "confirmed";
+        waiting |= state == "waiting";
         if state != before {
             store.set(MOVE, id, "state", json!(state));
         }
@@ -209,6 +189,7 @@ pub fn refresh(store: &mut Store, picking: i64) {
     let state = match () {
         () if ready => "assigned",
         () if confirmed => "confirmed",
+        () if waiting => "waiting",
         () if all_cancelled && !empty => "cancel",
         () => "draft",
     };
@@ -246,7 +227,10 @@ pub fn assign(store: &mut Store, picking: i64) {
             continue;
         };
         let missing = round(number_of(&m, "product_uom_qty") - computed::quantity(store, id));
-        let closed = matches!(text_of(&m, "state"), "done" | "cancel" | "draft");
+        let closed = matches!(
+            text_of(&m, "state"),
+            "done" | "cancel" | "draft" | "waiting"
+        );
         if closed || missing <= 0.0 || computed::is_picked(store, id) {
             continue;
         }
@@ -318,59 +302,6 @@ pub fn is_below(store: &Store, location: i64, above: i64) -> bool {
     at == above
 }
 
-/// What Odoo says of values before it writes them.
-pub fn check_write(store: &Store, model: &str, id: i64, values: &Row) -> Result<(), Refusal> {
-    let before = store.existing(model, id)?;
-    if model != PICKING {
-        return Ok(());
-    }
-    for (field, of) in [("move_line_ids", LINE), ("move_ids", MOVE)] {
-        let commands = values.get(field).and_then(Value::as_array);
-        for command in commands.into_iter().flatten() {
-            if let Some(id) = command[1].as_i64().filter(|id| *id != 0) {
-                store.existing(of, id)?;
-            }
-        }
-    }
-    if values.contains_key("picking_type_id")
-        && matches!(text_of(before, "state"), "done" | "cancel")
-    {
-        return Err(Refusal::User(
-            "Changing the operation type of this record is forbidden at this point.".to_owned(),
-        ));
-    }
-    for name in ["date_done", "scheduled_date"] {
-        let text = text_of(values, name);
-        if !text.is_empty() && jiff::civil::DateTime::strptime("%Y-%m-%d %H:%M:%S", text).is_err() {
-            return Err(Refusal::Value(format!("unconverted data remains: {text}")));
-        }
-    }
-    if values.contains_key("date_done") || values.contains_key("scheduled_date") {
-        let locked = |name: &str| {
-            let text = if values.contains_key(name) {
-                text_of(values, name)
-            } else {
-                text_of(before, name)
-            };
-            let day = text.get(..10).unwrap_or("");
-            let mut companies = store.table("res.company");
-            !day.is_empty()
-                && companies.any(|(_, company)| {
-                    ["fiscalyear_lock_date", "hard_lock_date"]
-                        .iter()
-                        .any(|lock| day <= text_of(company, lock))
-                })
-        };
-        if locked("date_done") || locked("scheduled_date") {
-            return Err(Refusal::Validation(
-                "You cannot modify the scheduled date of this operation because it falls within a locked fiscal period."
-                    .to_owned(),
-            ));
-        }
-    }
-    Ok(())
-}
-
 /// Writes values, and what follows from them.
 pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
     match model {
@@ -428,13 +359,27 @@ pub fn write(store: &mut Store, model: &'static str, id: i64, mut values: Row) {
     }
 }
 
-/// A transfer's true time carries over to its moves and lines; another operation type brings its own locations.
+/// The time of a picking's moves and lines.
+pub fn date_parts(store: &mut Store, picking: i64, date: &Value) {
+    for (model, field) in [(MOVE, "move_ids"), (LINE, "move_line_ids")] {
+        for part in store.many(PICKING, picking, field) {
+            store.set(model, part, "date", date.clone());
+        }
+    }
+}
+
+/// Since 19 a transfer's true time carries over to its moves and lines. Another operation type brings its own locations.
 fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
-    if let Some(date) = values.get("date_done").cloned() {
-        for (model, field) in [(MOVE, "move_ids"), (LINE, "move_line_ids")] {
-            for part in store.many(PICKING, id, field) {
-                store.set(model, part, "date", date.clone());
-            }
+    if let Some(date) = values.get("date_done").cloned()
+        && store.version >= Version::V19
+    {
+        date_parts(store, id, &date);
+    }
+    if let Some(date) = values.get("scheduled_date").cloned()
+        && store.version == Version::V17
+    {
+        for of in store.many(PICKING, id, "move_ids") {
+            store.set(MOVE, of, "date", date.clone());
         }
     }
     if let Some(kind) = store.row(KIND, id_of(values, "picking_type_id")).cloned() {

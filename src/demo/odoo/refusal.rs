@@ -4,6 +4,8 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
+use super::version::Version;
+
 const NO_DATABASE: &str = "<!DOCTYPE html>\n<title>404 Not Found</title>\n<h1>Not Found</h1>\n\
 <p>No database is selected and the requested URL was not found in the server-wide controllers.</p>\n\
 <p>Please verify the hostname, <a href=/web/login>login</a> and try again.</p>\n\n\
@@ -85,7 +87,7 @@ impl Refusal {
 
     /// The same as `/jsonrpc` answers it, with 200: some names differ, for there nobody translates them to HTTP.
     #[must_use]
-    pub fn for_json_rpc(&self) -> Value {
+    pub fn for_json_rpc(&self, version: Version) -> Value {
         let (_, name, message) = self.parts();
         let (name, message) = match self {
             Self::Key(_) => ("odoo.exceptions.AccessDenied", "Access Denied".to_owned()),
@@ -105,7 +107,8 @@ impl Refusal {
             "name": name, "message": message, "arguments": [message], "context": {},
             "debug": format!("Traceback (most recent call last):\n  (stand-in)\n{name}: {message}\n"),
         });
-        json!({"code": 0, "message": "Odoo Server Error", "data": data})
+        let code = if version < Version::V19 { 200 } else { 0 };
+        json!({"code": code, "message": "Odoo Server Error", "data": data})
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::orders;
 use super::store::{Place, Row, Store, id_of, moment, number_of, row, text_of};
+use super::version::Version;
 
 /// How large the made-up site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +70,9 @@ pub fn fill(store: &mut Store, seed: Seed) {
         "Gateway",
     ];
     for name in users {
-        store.insert("res.users", row(json!({"name": name, "lang": "en_US"})));
+        let email = format!("{}@example.com", name.replace(' ', "."));
+        let user = json!({"name": name, "lang": "en_US", "email": email});
+        store.insert("res.users", row(user));
     }
     store.insert("ir.model", row(json!({"model": "stock.picking"})));
     let key = json!({"name": "gateway", "scope": "rpc", "user_id": 7, "expiration_date": "2099-01-01 00:00:00"});
@@ -93,6 +96,13 @@ pub fn fill(store: &mut Store, seed: Seed) {
     outside("Vendors", "supplier");
     outside("Customers", "customer");
     let inventory = outside("Inventory adjustment", "inventory");
+    if store.version < Version::V19 {
+        let scrap = json!({
+            "name": "Scrap", "complete_name": "Virtual Locations/Scrap", "usage": "inventory",
+            "company_id": 1, "scrap_location": true,
+        });
+        store.insert("stock.location", row(scrap));
+    }
     let warehouse = orders::make_warehouse(store, &Row::new());
     let stock = store
         .row("stock.warehouse", warehouse)

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use super::computed;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
+use super::version::Version;
 use crate::clock;
 
 pub type Row = Map<String, Value>;
@@ -70,6 +71,7 @@ pub struct Store {
     undo: Vec<Before>,
     /// Who calls.
     pub user: i64,
+    pub version: Version,
     /// Products whose transfers are refused, with the message: a business rule that this site happens to have.
     pub refused_products: HashMap<i64, String>,
 }
@@ -129,6 +131,15 @@ pub fn moment() -> String {
 }
 
 impl Store {
+    /// An empty one of an Odoo of this version.
+    #[must_use]
+    pub fn new(version: Version) -> Self {
+        Self {
+            version,
+            ..Self::default()
+        }
+    }
+
     /// What was written so far stays.
     pub fn commit(&mut self) {
         self.undo.clear();

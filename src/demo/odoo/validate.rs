@@ -1,9 +1,13 @@
 //! `button_validate`: a wizard, a refusal, or all of them posted; and what that does to stock.
 
+mod wizards;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use self::wizards::wizards;
+use super::chain;
 use super::orders;
 use super::params::Params;
 use super::picking::{self, KIND, LINE, MOVE, PICKING};
@@ -11,14 +15,23 @@ use super::refusal::Refusal;
 use super::store::{
     Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
 };
+use super::version::Version;
 use super::{Caller, computed};
 
 pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Value, Refusal> {
     let mut open = Vec::new();
-    for id in params.ids() {
-        if text_of(store.existing(PICKING, id)?, "state") != "done" {
-            open.push(id);
+    let ids = params.ids();
+    for id in &ids {
+        if text_of(store.existing(PICKING, *id)?, "state") != "done" {
+            open.push(*id);
         }
+    }
+    // 17 looks at done ones as well, and finds nothing that is left to move.
+    if let (Version::V17, [_], []) = (store.version, &ids[..], &open[..]) {
+        return Err(Refusal::User(
+            "You cannot validate a transfer if no quantities are reserved. To force the transfer, encode quantities."
+                .to_owned(),
+        ));
     }
     for id in &open {
         fill_draft(store, *id);
@@ -36,8 +49,14 @@ pub fn validate(store: &mut Store, caller: Caller, params: &Params) -> Result<Va
         .map_or(Vec::new(), |ids| {
             ids.iter().filter_map(Value::as_i64).collect()
         });
-    for id in open {
-        post(store, caller, id, drop.contains(&id))?;
+    for id in &open {
+        post(store, caller, *id, drop.contains(id))?;
+    }
+    if store.version == Version::V17 {
+        // It dates those again that were done before.
+        for id in ids.iter().filter(|id| !open.contains(id)) {
+            store.set(PICKING, *id, "date_done", json!(moment()));
+        }
     }
     Ok(json!(true))
 }
@@ -73,88 +92,11 @@ fn pick_all_if_none(store: &mut Store, picking: i64) {
     }
 }
 
-/// The first question that Odoo would ask a person, unless the context says that it is answered.
-fn wizards(store: &Store, params: &Params, open: &[i64]) -> Option<Value> {
-    let short: Vec<i64> = open
-        .iter()
-        .copied()
-        .filter(|id| is_short(store, *id))
-        .collect();
-    if !params.context_flag("skip_backorder") && !short.is_empty() {
-        return Some(wizard(
-            params,
-            "Create Backorder?",
-            "stock.backorder.confirmation",
-            &short,
-        ));
-    }
-    if !params.context_flag("skip_sms") && open.iter().any(|id| asks_for_text(store, *id)) {
-        return Some(wizard(params, "SMS", "confirm.stock.sms", open));
-    }
-    if !params.context_flag("skip_expired") && open.iter().any(|id| is_expired(store, *id)) {
-        return Some(wizard(
-            params,
-            "Confirmation",
-            "expiry.picking.confirmation",
-            open,
-        ));
-    }
-    None
-}
-
-fn wizard(params: &Params, name: &str, model: &str, pickings: &[i64]) -> Value {
-    let mut context = params.get("context").cloned().unwrap_or_else(|| json!({}));
-    context["button_validate_picking_ids"] = json!(pickings);
-    json!({
-        "name": name, "type": "ir.actions.act_window", "view_mode": "form", "res_model": model,
-        "views": [[1, "form"]], "view_id": 1, "target": "new", "context": context,
-    })
-}
-
-/// Less was picked than somebody ordered, and the operation type leaves the answer to people.
-fn is_short(store: &Store, picking: i64) -> bool {
-    let kind = store.row(PICKING, picking).map_or("", |row| {
-        store.through(row, "picking_type_id", KIND, "create_backorder")
-    });
-    kind == "ask"
-        && store
-            .of(MOVE, "picking_id", picking)
-            .filter(|(_, m)| !matches!(text_of(m, "state"), "done" | "cancel"))
-            .any(|(id, m)| number_of(m, "product_uom_qty") > picked_of(store, id))
-}
-
 fn picked_of(store: &Store, of: i64) -> f64 {
     let lines = store
         .of(LINE, "move_id", of)
         .filter(|(_, line)| flag_of(line, "picked"));
     round(lines.map(|(_, line)| store.in_own_unit(line)).sum())
-}
-
-/// The company confirms deliveries by text message, and this one goes to somebody with a telephone.
-fn asks_for_text(store: &Store, picking: i64) -> bool {
-    let mut companies = store.table("res.company");
-    let confirms = companies.any(|(_, row)| flag_of(row, "stock_text_confirmation"));
-    store.row(PICKING, picking).is_some_and(|row| {
-        confirms
-            && store.through(row, "picking_type_id", KIND, "code") == "outgoing"
-            && !store
-                .through(row, "partner_id", "res.partner", "phone")
-                .is_empty()
-    })
-}
-
-/// Goods past their date, whether the line names the date or its lot does.
-fn is_expired(store: &Store, picking: i64) -> bool {
-    let now = moment();
-    store.of(LINE, "picking_id", picking).any(|(_, line)| {
-        let dated = store
-            .row("product.product", id_of(line, "product_id"))
-            .is_some_and(|product| flag_of(product, "use_expiration_date"));
-        let own = text_of(line, "expiration_date");
-        let lot = store.through(line, "lot_id", "stock.lot", "expiration_date");
-        let date = if lot.is_empty() { own } else { lot };
-        dated && !date.is_empty() && date < now.as_str()
-    })
 }
 
 fn and(names: impl IntoIterator<Item = String>) -> String {
@@ -288,6 +230,10 @@ fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Res
             rest.push(split(store, &m, round(wanted - done)));
             store.set(MOVE, id, "product_uom_qty", json!(done));
         }
+        if done > wanted && store.version == Version::V17 {
+            // `_create_extra_move`.
+            store.set(MOVE, id, "product_uom_qty", json!(done));
+        }
         posted.push((id, m));
     }
     for (id, m) in &posted {
@@ -300,11 +246,14 @@ fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Res
     }
     packages_are_in_one_place(store, &posted)?;
     if !rest.is_empty() {
+        may_send_messages(store)?;
         backorder(store, picking, &header, &rest);
     }
     let moves: Vec<i64> = posted.iter().map(|(id, _)| *id).collect();
     store.set(PICKING, picking, "state", json!("done"));
-    picking::write(store, PICKING, picking, row(json!({"date_done": moment()})));
+    let now = json!(moment());
+    picking::date_parts(store, picking, &now);
+    picking::write(store, PICKING, picking, row(json!({"date_done": now})));
     orders::next_step(store, picking, &moves);
     Ok(())
 }
@@ -372,7 +321,21 @@ pub fn split_transfer(store: &mut Store, picking: i64) -> Result<(), Refusal> {
 fn split(store: &mut Store, m: &Row, quantity: f64) -> i64 {
     let mut values = m.clone();
     values.insert("product_uom_qty".into(), json!(quantity));
-    picking::add_move(store, values, "confirmed")
+    let rest = picking::add_move(store, values, "confirmed");
+    chain::split(store, id_of(m, "id"), rest);
+    rest
+}
+
+/// Before 19 a backorder is told of in a message, whose sender needs an address.
+fn may_send_messages(store: &Store) -> Result<(), Refusal> {
+    let user = store.row("res.users", store.user);
+    let has_address = user.is_some_and(|user| !text_of(user, "email").is_empty());
+    if store.version >= Version::V19 || has_address {
+        return Ok(());
+    }
+    Err(Refusal::User(
+        "Unable to send message, please configure the sender's email address.".to_owned(),
+    ))
 }
 
 /// Moves that nobody picked of keep their ids and what they had reserved; the rest of the others is reserved anew.

@@ -5,10 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::json;
 
+use crate::channel::{Outbound, Outlets};
 use crate::clock;
+use crate::decode::profiles::Profiles;
 use crate::event::Event;
-use crate::source::profiles::Profiles;
-use crate::source::{Outbound, Outlets};
 
 /// How long a queue may be full before a word is not worth waiting for.
 const WAIT: Duration = Duration::from_millis(200);

@@ -6,10 +6,10 @@ use super::undo::Undo;
 use super::{Ledger, PAGE_DOCUMENTS, allows};
 use crate::document::{Reason, State};
 use crate::forward::Interrupted;
-use crate::forward::odoo::Client;
 use crate::forward::resolve::Ground;
 use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::Entry;
+use crate::odoo::Client;
 use crate::outcome::{Failure, code, flag};
 
 /// Odoo may hold something open of it that nobody wants any more.

@@ -13,10 +13,10 @@ use rust_decimal::Decimal;
 use super::changes::recounted;
 use super::{Ledger, allows};
 use crate::book::{Book, Count, Doubt, End, Id, Place, Span};
+use crate::catalog::{Catalog, Found};
 use crate::clock;
 use crate::document::{Document, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
-use crate::forward::copy::{Copy, Found};
 use crate::forward::resolve::Moves;
 use crate::forward::resolve::{Rules, count_difference, counted, moves};
 use crate::forward::times::{self, parts};
@@ -392,7 +392,7 @@ fn recount_of(count: &Document, number: u32) -> Document {
 }
 
 /// The ends of a line, by the codes that the copy knows.
-pub(super) fn ends_of(copy: &Copy, line: &Line) -> Vec<End> {
+pub(super) fn ends_of(copy: &Catalog, line: &Line) -> Vec<End> {
     let product = match copy.product(&line.product) {
         Ok(Found::One(product)) => product.id,
         _ => return Vec::new(),

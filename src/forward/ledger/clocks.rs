@@ -14,9 +14,9 @@ use crate::device_clock::DeviceClock;
 use crate::document::{Document, Reason, State};
 use crate::event::{Name, Recorded};
 use crate::forward::Interrupted;
-use crate::forward::odoo::Client;
 use crate::forward::resolve::Ground;
 use crate::journal::{Change, Entry, JournalError};
+use crate::odoo::Client;
 use crate::outcome::{ended, flag};
 
 /// Documents that are looked at when a clock was kept, and that hang on other documents' clocks.
@@ -149,11 +149,11 @@ mod tests {
 
     use super::*;
     use crate::assemble::{Assembler, Now};
+    use crate::channel::Outlets;
     use crate::config;
     use crate::document::{EventTime, Purpose};
     use crate::event::{Action, Event, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
-    use crate::source::Outlets;
 
     const HOUR: i64 = 3_600;
 

@@ -3,12 +3,12 @@
 
 use super::changes::{is_curable, parked_for, waiting};
 use super::{Ledger, PAGE_DOCUMENTS, asked};
+use crate::catalog::{Catalog, OrderFound};
 use crate::document::{Purpose, Reason, State};
 use crate::forward::Interrupted;
-use crate::forward::copy::{Copy, OrderFound};
-use crate::forward::odoo::Client;
 use crate::forward::resolve::{Ground, Intent, Prepared, resolve};
 use crate::journal::Entry;
+use crate::odoo::Client;
 use crate::outcome::code;
 
 /// Parked documents that are looked at again at one refresh without news; all get their turn.
@@ -126,7 +126,7 @@ fn is_news(entry: &Entry, found: &Reason) -> bool {
 }
 
 /// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.
-fn is_order_there(copy: &Copy, entry: &Entry) -> bool {
+fn is_order_there(copy: &Catalog, entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
     let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);
     match entry.document.purpose.order().filter(|_| was_unknown) {

@@ -12,19 +12,19 @@ use super::book::Consequences;
 use super::changes::{came_back, posted_late, waiting};
 use super::undo::Undo;
 use super::{Ledger, PAGE_DOCUMENTS, asked, is_to_take_back};
+use crate::catalog::refresh::Trouble;
 use crate::clock;
 use crate::document::{Purpose, State};
 use crate::forward::Interrupted;
 use crate::forward::late::Late;
 use crate::forward::machine::Work;
-use crate::forward::odoo::Client;
-use crate::forward::odoo::order::odoo_time;
 use crate::forward::order::{Next, OrderJob, Reconciling};
-use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Asked, Ground, Intent, is_about_order, resolve};
 use crate::forward::undo::Undoing;
 use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::{Entry, JournalError};
+use crate::odoo::Client;
+use crate::odoo::order::odoo_time;
 use crate::outcome::{Failure, Outcome, flag};
 
 impl Ledger {

@@ -2,9 +2,9 @@
 
 use crate::document::{OdooRef, Reason, State};
 use crate::forward::begun::{self, Standing};
-use crate::forward::odoo::Client;
 use crate::forward::resolve::{Ground, Prepared};
 use crate::journal::Entry;
+use crate::odoo::Client;
 use crate::outcome::{Failure, code};
 
 /// What is to be done with a document that was taken.

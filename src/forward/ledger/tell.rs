@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::{Ended, Ledger};
+use crate::channel::Outbound;
+use crate::channel::receipt::Receipt;
 use crate::document::{Document, OdooRef, Reason};
-use crate::source::Outbound;
-use crate::source::receipt::Receipt;
 
 impl Ledger {
     pub(super) async fn tell_posted(

@@ -15,14 +15,14 @@ use crate::clock;
 use crate::document::{Document, Purpose, Reason, State};
 use crate::event::Recorded;
 use crate::forward::Interrupted;
-use crate::forward::odoo::Client;
-use crate::forward::odoo::order::odoo_time;
 use crate::forward::resolve::{
     Asked, Ground, Intent, Prepared, count_difference, moves, resolve, with_difference,
 };
 use crate::forward::times;
 use crate::forward::undo::{Standing, Undoing, standing, without};
 use crate::journal::{Change, Entry, JournalError};
+use crate::odoo::Client;
+use crate::odoo::order::odoo_time;
 use crate::outcome::{code, flag};
 
 /// Corrections of corrections are followed so far.

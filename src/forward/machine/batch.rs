@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::judge::{self, Verdict};
 use super::{Command, UNANSWERED_MAX, backoff};
 use crate::document::OdooRef;
-use crate::forward::odoo::{LOADS_AGAIN, Picking, Transfer};
+use crate::odoo::{LOADS_AGAIN, Picking, Transfer};
 use crate::outcome::{Outcome, code};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,12 +6,9 @@ use rust_decimal::Decimal;
 
 use crate::document::OdooRef;
 use crate::forward::faults;
-use crate::forward::odoo::{Picking, PickingLine, Transfer};
-use crate::forward::order::LotRef;
+use crate::odoo::LotRef;
+use crate::odoo::{Picking, PickingLine, TOLERANCE, Transfer};
 use crate::outcome::code;
-
-/// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to six at the most.
-pub const TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -147,7 +144,7 @@ fn lot_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Lot {
 mod tests {
     use super::*;
     use crate::document::DocumentKey;
-    use crate::forward::odoo::TransferLine;
+    use crate::odoo::TransferLine;
 
     fn transfer(quantities: &[&str]) -> Transfer {
         let line = |quantity: &&str| TransferLine {

@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::document::DocumentKey;
-use crate::forward::odoo::{PickingLine, TransferLine};
+use crate::odoo::{PickingLine, TransferLine};
 use crate::outcome::code;
 
 /// What happens to a call.

@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 
 use super::target::{self, Target};
-use super::{Call, Next, Reconciling, Seen, Shipment, posted, refuse};
+use super::{Call, Next, Reconciling, posted, refuse};
 use crate::config::Under;
 use crate::document::answer;
-use crate::forward::odoo::order::{Backorders, SeenPicking, odoo_time};
+use crate::odoo::order::{Backorders, SeenPicking, odoo_time};
+use crate::odoo::order::{Seen, Shipment};
 use crate::outcome::code;
 
 impl Reconciling {

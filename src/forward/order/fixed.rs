@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{OrderJob, Reconciling, Seen, Task, Way};
-use crate::forward::odoo::order::SeenPicking;
+use super::{OrderJob, Reconciling, Task, Way};
+use crate::odoo::order::Seen;
+use crate::odoo::order::SeenPicking;
 
 /// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

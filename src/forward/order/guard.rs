@@ -12,9 +12,10 @@
 
 use rust_decimal::Decimal;
 
-use super::{Call, Next, OrderJob, Picked, Reconciling, Seen, refuse, rows};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::{SeenLine, SeenPicking};
+use super::{Call, Next, OrderJob, Picked, Reconciling, refuse, rows};
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::Seen;
+use crate::odoo::order::{SeenLine, SeenPicking};
 use crate::outcome::{Outcome, code};
 
 /// So often Odoo may refuse the guard because somebody changes the order at the same moment.

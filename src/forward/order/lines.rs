@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{Call, LotRef, Next, OrderLine, Reconciling, Seen, Task, Way, posted, refuse, rows};
+use super::{Call, Next, OrderLine, Reconciling, Task, Way, posted, refuse, rows};
 use crate::config::Over;
 use crate::document::{Reason, answer};
 use crate::forward::faults::{self, Fault};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::SeenPicking;
+use crate::odoo::LotRef;
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::Seen;
+use crate::odoo::order::SeenPicking;
 use crate::outcome::{Outcome, code};
 
 impl Reconciling {

@@ -1,8 +1,9 @@
 //! All that was picked for an order goes into one package.
 
 use super::target::{self, Target};
-use super::{Call, Next, Reconciling, Seen, posted, refuse};
-use crate::forward::odoo::order::{SeenLine, SeenPicking};
+use super::{Call, Next, Reconciling, posted, refuse};
+use crate::odoo::order::Seen;
+use crate::odoo::order::{SeenLine, SeenPicking};
 use crate::outcome::code;
 
 impl Reconciling {

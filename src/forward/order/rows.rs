@@ -4,28 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-use super::{LotRef, OrderLine};
+use super::OrderLine;
 use crate::document::DocumentKey;
 use crate::forward::faults;
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::{SeenLine, SeenMove, SeenPicking};
-
-/// One move line as Odoo is to have it, under its external id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub external_id: String,
-    pub product: i64,
-    pub unit: i64,
-    pub quantity: Decimal,
-    pub from: i64,
-    pub to: i64,
-    /// None only where the picking has no move of the product.
-    pub move_id: Option<i64>,
-    pub lot: LotRef,
-    pub package: Option<i64>,
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
-}
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::{Row, SeenLine, SeenMove, SeenPicking};
 
 /// What is left to be said of a reserved line or of a move.
 struct Left<'a, T> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{OrderLine, Seen, Way};
+use super::{OrderLine, Way};
 use crate::document::DocumentKey;
-use crate::forward::odoo::order::SeenPicking;
+use crate::odoo::order::Seen;
+use crate::odoo::order::SeenPicking;
 
 /// Steps that goods of an order go through, at the most.
 const STEPS_MAX: usize = 20;

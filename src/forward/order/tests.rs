@@ -7,8 +7,8 @@ mod undo;
 
 use super::*;
 use crate::config::{Over, Under};
-use crate::forward::odoo::Lots;
-use crate::forward::odoo::order::{SeenLine, SeenMove, odoo_time};
+use crate::odoo::Lots;
+use crate::odoo::order::{SeenLine, SeenMove, odoo_time};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 

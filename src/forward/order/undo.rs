@@ -7,10 +7,11 @@ use std::cmp::Reverse;
 use rust_decimal::Decimal;
 
 use super::target;
-use super::{Call, Next, OrderLine, Reconciling, Seen, posted, refuse};
+use super::{Call, Next, OrderLine, Reconciling, posted, refuse};
 use crate::document::DocumentKey;
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::{SeenLine, SeenPicking};
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::Seen;
+use crate::odoo::order::{SeenLine, SeenPicking};
 use crate::outcome::{Outcome, code};
 
 /// So often Odoo may say that it took lines off, and have them.

@@ -12,13 +12,13 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 
 use super::{Asked, Ground};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Catalog, CatalogError, Found};
 use crate::document::{Document, Line, Purpose, State};
 use crate::event::{Action, Event};
-use crate::forward::copy::{Copy, CopyError, Found};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::Client;
-use crate::forward::refresh::Trouble;
 use crate::journal::{Entry, Journal, JournalError};
+use crate::odoo::Client;
+use crate::odoo::TOLERANCE;
 use crate::outcome::code;
 
 /// Events, and documents, that are looked through. What is beyond is not waited for.
@@ -50,7 +50,7 @@ pub(super) async fn on_its_way(
     match by_journal(ground, document, missing) {
         Ok(Some(what)) => return Ok(Some(what)),
         Ok(None) => {}
-        Err(Unread::Copy(error)) => return Err(error.into()),
+        Err(Unread::Catalog(error)) => return Err(error.into()),
         Err(Unread::Journal(error)) => {
             tracing::error!(%error, "cannot look into the journal for what brings missing goods");
         }
@@ -79,13 +79,13 @@ pub(super) async fn on_its_way(
 }
 
 enum Unread {
-    Copy(CopyError),
+    Catalog(CatalogError),
     Journal(JournalError),
 }
 
-impl From<CopyError> for Unread {
-    fn from(error: CopyError) -> Self {
-        Self::Copy(error)
+impl From<CatalogError> for Unread {
+    fn from(error: CatalogError) -> Self {
+        Self::Catalog(error)
     }
 }
 
@@ -178,7 +178,7 @@ fn blocker_of(entry: &Entry) -> Option<u64> {
 }
 
 struct Wanted<'a> {
-    copy: &'a Copy,
+    copy: &'a Catalog,
     /// Where receipts go that do not say it.
     receipts: Option<i64>,
     document: &'a Document,
@@ -186,7 +186,7 @@ struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn comes_with(&self, other: &Document) -> Result<bool, CopyError> {
+    fn comes_with(&self, other: &Document) -> Result<bool, CatalogError> {
         if other.number == self.document.number || !brings(&other.purpose) {
             return Ok(false);
         }
@@ -202,7 +202,7 @@ impl Wanted<'_> {
         Ok(false)
     }
 
-    fn is_brought_by(&self, event: &Event, seq: u64) -> Result<bool, CopyError> {
+    fn is_brought_by(&self, event: &Event, seq: u64) -> Result<bool, CatalogError> {
         let (product, to, lot, is_receipt) = match &event.action {
             Action::Receive {
                 product, to, lot, ..
@@ -226,7 +226,7 @@ impl Wanted<'_> {
         lot: Option<&str>,
         is_receipt: bool,
         seq: u64,
-    ) -> Result<bool, CopyError> {
+    ) -> Result<bool, CatalogError> {
         let taken = |line: &Line| line.events.last().copied().unwrap_or_default();
         let mut there = (self.missing.iter()).filter(|missing| {
             let line = &self.document.lines[missing.line];

@@ -19,15 +19,15 @@ use self::open::open_picks;
 use self::ours::{Dated, date};
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
+use crate::catalog::refresh::Trouble;
 use crate::document::{Purpose, answer};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::odoo_time;
-use crate::forward::odoo::stock::{Moved, Place};
-use crate::forward::odoo::{Client, Transfer, TransferLine};
-use crate::forward::order::LotRef;
-use crate::forward::refresh::Trouble;
 use crate::forward::times::{self, Done, UNKNOWN_SPAN};
 use crate::journal::JournalError;
+use crate::odoo::LotRef;
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::odoo_time;
+use crate::odoo::stock::{Moved, Place};
+use crate::odoo::{Client, Transfer, TransferLine};
 use crate::outcome::{Failure, code, flag};
 
 /// How often it is read again where something moves between the look at the stock and the look at the moves.

@@ -11,12 +11,13 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 
 use super::{Ground, Prepared, Resolved};
+use crate::catalog::Product;
+use crate::catalog::refresh::Trouble;
 use crate::document::{DocumentKey, Line};
-use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Client, ExpiryRule, NewLot};
-use crate::forward::order::{BestBefore, LotDates, LotRef, Task};
-use crate::forward::refresh::Trouble;
+use crate::forward::order::Task;
+use crate::odoo::{BestBefore, LotDates, LotRef};
+use crate::odoo::{Client, ExpiryRule, NewLot};
 
 /// What Odoo does with dates of lots, by product. `None`: it has no dates of lots, because the app
 /// *Products Expiration Date* is not installed.
@@ -182,7 +183,7 @@ fn lots_of(prepared: &mut Prepared) -> Option<(DocumentKey, Vec<(i64, &mut LotRe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::forward::copy::Measure;
+    use crate::catalog::Measure;
 
     const PRODUCT: i64 = 7;
 

@@ -3,9 +3,9 @@
 use super::names::{self, Names};
 use super::transfer::{self, quantity};
 use super::{Ground, Prepared, Resolved, is_about_order};
+use crate::catalog::refresh::Trouble;
 use crate::document::{Document, Line, Purpose, Reason};
 use crate::forward::faults::{self, Fault};
-use crate::forward::refresh::Trouble;
 use crate::outcome::code;
 
 /// The reason for which a document is parked, and behind it the faults of its other lines.

@@ -7,12 +7,13 @@ use rust_decimal::Decimal;
 
 use super::plan::{FixedOrder, Plan};
 use super::{Asked, Ground, Prepared, Resolved};
+use crate::catalog::refresh::Trouble;
 use crate::event::CLOCK_MIN;
 use crate::forward::claims;
 use crate::forward::machine::Work;
-use crate::forward::odoo::Client;
-use crate::forward::order::{Fixed, OrderJob, Parents, Seen, Task};
-use crate::forward::refresh::Trouble;
+use crate::forward::order::{Fixed, OrderJob, Parents, Task};
+use crate::odoo::Client;
+use crate::odoo::order::Seen;
 use crate::outcome::Failure;
 
 /// Reads the order and fixes the document's picking, unless a call may have been made by what is

@@ -8,13 +8,13 @@ use jiff::Timestamp;
 use super::faults::add;
 use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Coded, Found, Meaning, lot_code};
 use crate::document::{Line, Purpose, Reason};
 use crate::event::CLOCK_MIN;
-use crate::forward::copy::{Coded, Found, Meaning, lot_code};
 use crate::forward::faults::Fault;
-use crate::forward::odoo::{Client, Kind, Which};
-use crate::forward::refresh::Trouble;
 use crate::forward::times::parts;
+use crate::odoo::{Client, Kind, Which};
 use crate::outcome::{Failure, code};
 
 /// Refuses documents with a code that meant something else when it was scanned.

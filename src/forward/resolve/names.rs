@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::dates::ExpiryRules;
 use super::{Asked, Ground, Intent, Resolved, reason};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Catalog, CatalogError, Coded, Found, Product};
 use crate::clock;
 use crate::document::{Line, Purpose};
-use crate::forward::copy::{Coded, Copy, CopyError, Found, Product};
-use crate::forward::odoo::{Client, Kind, NAMES_MAX};
-use crate::forward::refresh::Trouble;
+use crate::odoo::{Client, Kind, NAMES_MAX};
 use crate::outcome::code;
 
 /// Lots by product and name; packages and owners by name; by product, where what is not there any more goes.
@@ -95,7 +95,7 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
 }
 
 /// The products of received lines with dates.
-fn dated(copy: &Copy, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
+fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
     let mut products = BTreeSet::new();
     for line in documents.iter().flat_map(|asked| &asked.document.lines) {
         let is_dated = line.expiry.is_some() || line.best_before.is_some();
@@ -107,7 +107,7 @@ fn dated(copy: &Copy, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble>
 }
 
 /// The products of counts and scraps.
-fn written_off(copy: &Copy, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
+fn written_off(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
     let mut products = BTreeSet::new();
     for asked in documents {
         if matches!(
@@ -146,7 +146,7 @@ async fn ask_for_owners(
 /// else. The answers go into the copy.
 async fn look_up(
     odoo: &mut Client,
-    copy: &Copy,
+    copy: &Catalog,
     company: i64,
     intent: Intent,
     documents: &[Asked<'_>],
@@ -189,7 +189,7 @@ async fn look_up(
 
 async fn take_in(
     odoo: &mut Client,
-    copy: &Copy,
+    copy: &Catalog,
     company: i64,
     kind: Kind,
     codes: &BTreeSet<String>,
@@ -206,7 +206,7 @@ async fn take_in(
 
 async fn ask_for_names(
     odoo: &mut Client,
-    copy: &Copy,
+    copy: &Catalog,
     company: i64,
     lines: &[&Line],
     filled: &BTreeSet<String>,
@@ -240,7 +240,7 @@ async fn ask_for_names(
     Ok(names)
 }
 
-pub(super) fn product(copy: &Copy, scanned: &str) -> Result<Resolved<Product>, CopyError> {
+pub(super) fn product(copy: &Catalog, scanned: &str) -> Result<Resolved<Product>, CatalogError> {
     let found = copy.product(scanned)?;
     if found == Found::Nothing
         && let Some((product, unit)) = copy.foreign_packaging(scanned)?

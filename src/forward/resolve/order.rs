@@ -9,11 +9,13 @@ use super::dates::new_lot;
 use super::names::{Names, location, named_package, owner, package, product};
 use super::transfer::quantity;
 use super::{Asked, Ground, Prepared, Resolved};
+use crate::catalog::Product;
+use crate::catalog::refresh::Trouble;
 use crate::document::{Line, Purpose};
-use crate::forward::copy::Product;
 use crate::forward::machine::Work;
-use crate::forward::order::{LotRef, OrderJob, OrderLine, Shipment, Task, Way};
-use crate::forward::refresh::Trouble;
+use crate::forward::order::{OrderJob, OrderLine, Task, Way};
+use crate::odoo::LotRef;
+use crate::odoo::order::Shipment;
 use crate::outcome::code;
 
 pub(super) fn order(

@@ -14,11 +14,11 @@ use serde::{Deserialize, Serialize};
 use super::coming::{Missing, on_its_way};
 use super::stock::{SAID_MAX, Stock, bin_of, source, taken};
 use super::{Asked, Ground};
+use crate::catalog::refresh::Trouble;
 use crate::forward::faults::Fault;
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::stock::Place;
-use crate::forward::odoo::{Client, Kind, Transfer, TransferLine};
-use crate::forward::refresh::Trouble;
+use crate::odoo::TOLERANCE;
+use crate::odoo::stock::Place;
+use crate::odoo::{Client, Kind, Transfer, TransferLine};
 use crate::outcome::code;
 
 /// The packages of a line: the one that its goods are taken out of, and the one that they are in
@@ -197,7 +197,7 @@ fn source_of(stock: &Stock, line: &TransferLine, needed: Decimal, splits: bool) 
 mod tests {
     use super::*;
     use crate::document::DocumentKey;
-    use crate::forward::order::LotRef;
+    use crate::odoo::LotRef;
 
     fn stock(held: &[(Option<i64>, i64)]) -> Stock {
         let place = |package| Place {

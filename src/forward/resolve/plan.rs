@@ -11,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use super::package::Packages;
 use super::{Asked, Ground, Intent, Prepared, Resolved, count, fix, reason, returns, stock, undo};
 use crate::book::{End, Id};
+use crate::catalog::refresh::Trouble;
 use crate::document::{Purpose, Reason};
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::forward::order::{LotRef, OrderJob, OrderLine, Task};
-use crate::forward::refresh::Trouble;
+use crate::forward::order::{OrderJob, OrderLine, Task};
+use crate::odoo::LotRef;
+use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
 use crate::outcome::code;
 
 /// Kept with the document as JSON.

@@ -6,11 +6,11 @@ use rust_decimal::Decimal;
 
 use super::plan::Plan;
 use super::{Asked, Ground, Resolved, reason};
+use crate::catalog::refresh::Trouble;
 use crate::forward::faults::{self, Fault};
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::order::SeenPicking;
-use crate::forward::odoo::{Client, Header, Returned, Transfer};
-use crate::forward::refresh::Trouble;
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::SeenPicking;
+use crate::odoo::{Client, Header, Returned, Transfer};
 use crate::outcome::{Failure, code};
 
 /// A move that brought some of a product to the customer.
@@ -127,7 +127,7 @@ fn moves(pickings: &[SeenPicking], product: i64) -> Vec<Delivered<'_>> {
     let done = deliveries(pickings).filter(|picking| picking.state == "done");
     let moves = done.flat_map(|picking| {
         let of_product = move |m: &&_| -> bool {
-            let m: &crate::forward::odoo::order::SeenMove = m;
+            let m: &crate::odoo::order::SeenMove = m;
             m.product == product && m.state == "done"
         };
         picking.moves.iter().filter(of_product).map(move |m| {

@@ -12,12 +12,12 @@ use rust_decimal::Decimal;
 use super::faults::add;
 use super::names::Names;
 use super::{Asked, Ground, Prepared, Resolved, is_about_order};
+use crate::catalog::Found;
+use crate::catalog::refresh::Trouble;
 use crate::document::{Line, Purpose};
-use crate::forward::copy::Found;
 use crate::forward::faults::Fault;
-use crate::forward::odoo::serial::SerialLine;
-use crate::forward::odoo::{Client, Kind};
-use crate::forward::refresh::Trouble;
+use crate::odoo::serial::SerialLine;
+use crate::odoo::{Client, Kind};
 use crate::outcome::{Failure, code};
 
 /// A serial number that a document brings in.

@@ -11,14 +11,16 @@ use super::coming::{Missing, on_its_way};
 use super::package::{choose_packages, describe_packages};
 use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::catalog::refresh::Trouble;
 use crate::config::Negative;
 use crate::document::{Document, Reason};
 use crate::forward::faults::{self, Fault};
-use crate::forward::machine::{TOLERANCE, Work};
-use crate::forward::odoo::stock::Place;
-use crate::forward::odoo::{Client, Transfer, TransferLine};
-use crate::forward::order::{LotRef, OrderLine, Task, Way};
-use crate::forward::refresh::Trouble;
+use crate::forward::machine::Work;
+use crate::forward::order::{OrderLine, Task, Way};
+use crate::odoo::LotRef;
+use crate::odoo::TOLERANCE;
+use crate::odoo::stock::Place;
+use crate::odoo::{Client, Transfer, TransferLine};
 use crate::outcome::{Failure, code, flag};
 
 /// Bins that are named in one message.

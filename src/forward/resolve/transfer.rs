@@ -7,13 +7,13 @@ use super::count::{again, unread};
 use super::names::{Names, location, owner, package, product};
 use super::order::lot;
 use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Product, Unfit};
 use crate::document::{Line, Purpose, Reason};
-use crate::forward::copy::{Product, Unfit};
 use crate::forward::faults::{self, Fault};
 use crate::forward::machine::Work;
-use crate::forward::odoo::{Header, Lots, Transfer, TransferLine};
-use crate::forward::order::LotRef;
-use crate::forward::refresh::Trouble;
+use crate::odoo::LotRef;
+use crate::odoo::{Header, Lots, Transfer, TransferLine};
 use crate::outcome::code;
 
 /// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.

@@ -5,10 +5,12 @@ use rust_decimal::Decimal;
 use super::plan::Plan;
 use super::{Ground, Prepared, Resolved, is_about_order, reason};
 use crate::document::Reason;
-use crate::forward::machine::{TOLERANCE, Work};
-use crate::forward::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::forward::order::{Fixed, OrderLine, Part, Seen, Task, comes_back, holder};
+use crate::forward::machine::Work;
+use crate::forward::order::{Fixed, OrderLine, Part, Task, comes_back, holder};
 use crate::forward::undo::Undoing;
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::Seen;
+use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
 use crate::outcome::{Failure, code};
 
 /// Turns round what the document would do that it takes back.
@@ -200,7 +202,7 @@ async fn returned(
 mod tests {
     use super::*;
     use crate::document::{Document, DocumentKey, Purpose};
-    use crate::forward::odoo::{Header, TransferLine};
+    use crate::odoo::{Header, TransferLine};
     use jiff::Timestamp;
 
     fn undoing(plan: Option<&str>, place: usize) -> Undoing {

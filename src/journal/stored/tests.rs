@@ -10,9 +10,9 @@ use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{
     Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
 };
+use crate::event::Channel;
 use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
 use crate::journal::{AuditRecord, tables};
-use crate::source::Channel;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::new(1_795_000_000 + second, 250_000_000).unwrap()

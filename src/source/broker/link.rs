@@ -8,8 +8,8 @@ use tokio::sync::Notify;
 
 use super::outbox::Outbox;
 use super::topic;
+use crate::channel::Outbound;
 use crate::event::Name;
-use crate::source::Outbound;
 
 /// How long a sender waits for room in the outbox of a connection that is up, before the oldest message goes.
 const ROOM_WAIT: Duration = Duration::from_secs(5);

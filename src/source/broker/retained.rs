@@ -6,10 +6,10 @@
 use jiff::Timestamp;
 use rumqttc::Publish;
 
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading};
 use crate::decode;
 use crate::event::{Event, Name, RETAINED, Rejection, SourceKind};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Reading};
 
 /// The rejected readings of a retained message, one for each event in it. Their ids are those of
 /// the events; where an event has none, the same for the same message.

@@ -2,8 +2,8 @@
 
 use rumqttc::{QoS, SubscribeFilter};
 
+use crate::channel::Channel;
 use crate::event::Name;
-use crate::source::Channel;
 
 const CHANNELS: [&str; 4] = ["scan", "event", "state", "config/reported"];
 

@@ -9,13 +9,14 @@ use rumqttc::{Publish, QoS};
 use tokio::sync::mpsc;
 
 use super::link::Link;
+use crate::board::brief;
+use crate::board::{Board, DEVICES_MAX};
+use crate::channel::receipt::Receipt;
+use crate::channel::{Outbound, Reading, Verdict};
 use crate::clock;
 use crate::event::{Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError};
-use crate::source::receipt::Receipt;
-use crate::source::{Intake, Outbound, Reading, Verdict};
-use crate::view::board::{Board, DEVICES_MAX};
-use crate::view::snapshot::brief;
+use crate::source::Intake;
 
 /// Deliveries that wait for the disk at the most; while they do, no more is read from the broker.
 pub(super) const IN_FLIGHT_MAX: usize = 128;

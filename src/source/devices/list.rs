@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Device, DevicesError, Stamp, read, stamp};
+use crate::board::Board;
 use crate::clock;
+use crate::decode::profiles::Rule;
 use crate::event::Name;
 use crate::source::Intake;
-use crate::source::profiles::Rule;
-use crate::view::board::Board;
 
 /// How often the file is looked at, at the most.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

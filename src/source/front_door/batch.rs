@@ -15,12 +15,14 @@ use super::Shared;
 use super::answer::Reason;
 use super::hub::Device;
 use super::wire::Qos;
+use crate::channel::identity::ReadingId;
+use crate::channel::receipt::Receipt;
+use crate::channel::{Channel, Reading, Verdict, Word};
+use crate::decode;
 use crate::event::{Name, Rejection, SourceKind};
 use crate::fair::Lane;
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
-use crate::source::identity::ReadingId;
-use crate::source::receipt::Receipt;
-use crate::source::{Channel, Intake, Reading, Verdict, Word, elements};
+use crate::source::{Intake, elements};
 
 /// Between two tries while the journal is full.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -183,12 +185,14 @@ impl Batch {
         self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
         let channel = topic.rsplit('/').next().and_then(Channel::named);
+        // Of another site, which is a wrong name: the device may send it again under the right one.
+        let is_own = topic.ends_with(&format!("/{device}/event"));
         self.rejections.push(Rejection {
             device: device.clone(),
             source: SourceKind::Listen,
             channel,
             received,
-            id: None,
+            id: is_own.then(|| decode::id_of(payload)).flatten(),
             code: "not-your-topic",
             message: format!(
                 "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below stockrelay/v1/SITE/{device}/"

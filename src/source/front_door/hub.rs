@@ -19,10 +19,10 @@ use super::session::{Attached, Offer, Owner, Session};
 use super::stored::{self, Kept};
 use super::topics::{Topics, topic_matches};
 use super::wire::{Filter, Qos};
+use crate::channel::Outbound;
 use crate::clock;
 use crate::event::Name;
 use crate::journal::KeepChange;
-use crate::source::Outbound;
 
 /// Sessions of one device; when there are more, the one that was left first goes.
 pub const SESSIONS_MAX: usize = 8;

@@ -7,7 +7,6 @@ use bytes::{Bytes, BytesMut};
 use jiff::{SignedDuration, Timestamp};
 
 use super::answer::{Sent, Writer};
-use super::stored;
 use super::wire::{Publish, Qos};
 use crate::clock;
 
@@ -51,7 +50,7 @@ impl Expiry {
 
     /// The Unix second at which the message expires, for the disk.
     pub fn second(self) -> i64 {
-        stored::seconds(self.wall)
+        self.wall.as_second()
     }
 
     pub fn at(self) -> Instant {

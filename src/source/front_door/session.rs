@@ -312,7 +312,7 @@ impl Session {
         state.stored = true;
         let value = stored::session_value(SessionV1 {
             expiry_s: state.expiry_s,
-            ended_s: state.ended.map(stored::seconds),
+            ended_s: state.ended.map(Timestamp::as_second),
             subscriptions: state
                 .subscriptions
                 .iter()

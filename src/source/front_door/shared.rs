@@ -23,13 +23,14 @@ use super::retained::RetainedFull;
 use super::room::Room;
 use super::session::{PendingWill, Session};
 use super::topics::Target;
+use crate::board::Board;
+use crate::board::brief;
+use crate::channel::Outbound;
 use crate::clock;
 use crate::config::Listen;
 use crate::event::{Name, SourceKind};
 use crate::journal::{AppendError, Inbox, KeepChange};
-use crate::source::{Intake, Outbound};
-use crate::view::board::Board;
-use crate::view::snapshot::brief;
+use crate::source::Intake;
 
 /// How long a session's change may take to reach the disk before its client goes on without.
 const KEEP_MAX: Duration = Duration::from_secs(5);

@@ -11,7 +11,6 @@
 //! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may
 //! hold anything.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::message::{Content, Expiry, Message};
@@ -307,11 +306,6 @@ pub fn states<'a>(
         let device = key.strip_prefix(&prefix)?.strip_suffix("/state")?;
         Some((Name::new(device).ok()?, value.as_slice()))
     })
-}
-
-/// Seconds since 1970, as sessions store them.
-pub fn seconds(at: Timestamp) -> i64 {
-    at.as_second()
 }
 
 /// Everything but letters, digits, `_`, `.`, `-` becomes `%XX`.

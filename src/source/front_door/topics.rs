@@ -2,8 +2,8 @@
 
 use rumqttc::mqttbytes::{matches, valid_filter};
 
+use crate::channel::Channel;
 use crate::event::Name;
-use crate::source::Channel;
 
 /// The longest topic filter that is taken, in bytes.
 pub const FILTER_BYTES_MAX: usize = 512;

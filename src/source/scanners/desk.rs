@@ -8,14 +8,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::is_good;
 use super::list::Scanner;
+use crate::board::Board;
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading, Verdict};
 use crate::clock;
 use crate::decode;
 use crate::decode::profile::Framing;
 use crate::event::SourceKind;
 use crate::journal::{Accepted, AppendError};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Intake, Reading, Verdict};
-use crate::view::board::Board;
+use crate::source::Intake;
 
 /// How long a scanner's task waits before it opens the port again, at the least and at the most.
 const PAUSE_MIN: Duration = Duration::from_millis(200);

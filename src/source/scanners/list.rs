@@ -20,8 +20,8 @@ use thiserror::Error;
 use toml::{Table, Value};
 
 use crate::decode::profile::{Connection, Fault, Profile, Usb};
+use crate::decode::profiles;
 use crate::event::{Name, TEXT_BYTES_MAX};
-use crate::source::profiles;
 
 /// The largest `scanners.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;

@@ -6,8 +6,8 @@ use secrecy::SecretString;
 use super::Finding;
 use crate::clock;
 use crate::config::{self, Under};
-use crate::forward::odoo::order::Backorders;
-use crate::forward::odoo::{Client, Kind, OperationType, Warehouse};
+use crate::odoo::order::Backorders;
+use crate::odoo::{Client, Kind, OperationType, Warehouse};
 use crate::outcome::Failure;
 use crate::view::table::counted;
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 
 use super::{Client, Done, json_line};
+use crate::board::Link;
 use crate::clock;
-use crate::view::board::Link;
 use crate::view::headline::headline;
 use crate::view::snapshot::{EventCounts, Status};
 use crate::view::table::{counted, grouped, plain, size, span, time};

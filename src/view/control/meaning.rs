@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::decide::{Taken, bytes};
 use super::problem::Problem;
 use super::{Gateway, reading};
+use crate::catalog::known::{InCatalog, nomenclature};
 use crate::clock;
 use crate::decode::meaning::{Context, Explained};
 use crate::decode::profile::{Means, Symbology};
-use crate::flow::known::{InCopy, nomenclature};
 
 /// A code as its profile reads it, and the profile's own words.
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub async fn meaning(
         )
     })?;
     let explained = reading(&gateway, move |_| {
-        let known = InCopy {
+        let known = InCatalog {
             copy: &copy,
             last: code.last.as_deref(),
         };

@@ -16,12 +16,12 @@ use super::decide::{Decision, Taken, bytes};
 use super::problem::Problem;
 use super::query::Id;
 use super::{Gateway, reading};
+use crate::channel::identity::ReadingId;
+use crate::channel::{Channel, Reading};
 use crate::clock;
 use crate::decode::is_event;
 use crate::event::{Action, Event, SourceKind};
 use crate::journal::{Accepted, AuditRecord, Outcome, Rejected, Settlement};
-use crate::source::identity::ReadingId;
-use crate::source::{Channel, Reading};
 use crate::view::http::Peer;
 use crate::view::records::{Dismissed, EventView, Place, RejectedView, Resent};
 

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
 use super::app::App;
-use crate::view::board::Link;
+use crate::board::Link;
 use crate::view::snapshot::Status;
 use crate::view::table::{counted, grouped, plain, seconds_since, size, span};
 

@@ -10,11 +10,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
+use stockrelay::board::Board;
+use stockrelay::channel::Outbound;
 use stockrelay::config;
 use stockrelay::event::{EventFlag, Name};
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
-use stockrelay::source::{Intake, Outbound, broker};
-use stockrelay::view::board::Board;
+use stockrelay::source::{Intake, broker};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;

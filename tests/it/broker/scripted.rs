@@ -7,8 +7,8 @@ use rumqttc::QoS;
 use rumqttc::mqttbytes::v4::{
     ConnAck, ConnectReturnCode, Packet, PubAck, Publish, SubAck, SubscribeReasonCode,
 };
+use stockrelay::channel::Outbound;
 use stockrelay::event::Name;
-use stockrelay::source::Outbound;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 

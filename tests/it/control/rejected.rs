@@ -1,8 +1,8 @@
 //! What a person decides about rejected readings.
 
 use serde_json::json;
+use stockrelay::event::Channel;
 use stockrelay::event::Rejection;
-use stockrelay::source::Channel;
 
 use super::{Served, refused};
 use crate::floor::{at, rejection, transfer};

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use stockrelay::capture::Capture;
+use stockrelay::catalog::Catalog;
+use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::decode::profile::Profile;
+use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Event, SourceKind};
 use stockrelay::flow::Driver;
-use stockrelay::forward::copy::Copy;
-use stockrelay::forward::odoo::{Kind, Order, OrderLine, Row};
 use stockrelay::journal::{Accepted, Journal, WriterHandle};
-use stockrelay::source::profiles::{Profiles, Rule};
-use stockrelay::source::{Outbound, Outlets};
+use stockrelay::odoo::{Kind, Order, OrderLine, Row};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ struct Beeps(&'static str, &'static [&'static str], i64, usize);
 
 /// What the flows know: the copy of Odoo's data, and which device has which.
 struct Floor {
-    copy: Copy,
+    copy: Catalog,
     profiles: Profiles,
     _dir: tempfile::TempDir,
 }
@@ -84,7 +84,7 @@ fn order() -> Order {
 impl Floor {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let copy = Copy::open(dir.path(), "a").unwrap();
+        let copy = Catalog::open(dir.path(), "a").unwrap();
         copy.apply(Kind::Unit, &[row(1, "UNIT")]).unwrap();
         let products = [row(10, "CHAIR"), row(11, "TABLE")];
         copy.apply(Kind::Product, &products).unwrap();

@@ -238,7 +238,7 @@ async fn what_is_wrong_is_said_before_the_door_opens() {
     let bind = |config: &Listen| {
         let (inbox, _requests) = stockrelay::journal::Inbox::new();
         let site = stockrelay::event::Name::new("ams1").unwrap();
-        let board = stockrelay::view::board::Board::new();
+        let board = stockrelay::board::Board::new();
         FrontDoor::bind(
             config,
             site,

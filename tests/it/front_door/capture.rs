@@ -7,10 +7,10 @@ use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
 use serde_json::{Value, json};
 use stockrelay::capture::Capture;
+use stockrelay::catalog::Catalog;
+use stockrelay::channel::Outlets;
 use stockrelay::config::{self, Check};
-use stockrelay::forward::copy::Copy;
-use stockrelay::forward::odoo::{Kind, Order, OrderLine, Row};
-use stockrelay::source::Outlets;
+use stockrelay::odoo::{Kind, Order, OrderLine, Row};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -18,8 +18,8 @@ use super::*;
 
 struct Floor {
     door: Door,
-    copy: Copy,
-    _copies: watch::Sender<Option<Copy>>,
+    copy: Catalog,
+    _copies: watch::Sender<Option<Catalog>>,
     _dir: tempfile::TempDir,
     _stop: DropGuard,
 }
@@ -59,7 +59,7 @@ fn order(picked: f64) -> Order {
 
 async fn floor(check: Check, refreshed: bool) -> Floor {
     let dir = tempfile::tempdir().unwrap();
-    let copy = Copy::open(dir.path(), "x").unwrap();
+    let copy = Catalog::open(dir.path(), "x").unwrap();
     copy.apply(Kind::Product, &[row(10, "Chair", "400")])
         .unwrap();
     copy.apply(Kind::Location, &[row(5, "WH/A", "A")]).unwrap();

@@ -5,13 +5,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use stockrelay::board::Board;
 use stockrelay::capture::Capture;
+use stockrelay::channel::Outbound;
 use stockrelay::config::Listen;
 use stockrelay::event::{EventFlag, Name};
 use stockrelay::journal::{Accepted, AppendError, Inbox, KeepChange, Request};
+use stockrelay::source::Intake;
 use stockrelay::source::front_door::FrontDoor;
-use stockrelay::source::{Intake, Outbound};
-use stockrelay::view::board::Board;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};

@@ -1,8 +1,9 @@
 //! Calls about an order that an older Odoo refuses on a finished picking.
 
 use serde_json::{Value, json};
-use stockrelay::forward::odoo::order::SeenPicking;
-use stockrelay::forward::order::{LotRef, Row, Shipment};
+use stockrelay::odoo::LotRef;
+use stockrelay::odoo::order::SeenPicking;
+use stockrelay::odoo::order::{Row, Shipment};
 use stockrelay::outcome::Failure;
 
 use super::server::{Older, refused};

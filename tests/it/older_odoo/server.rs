@@ -10,7 +10,7 @@ use axum::routing::post;
 use axum::{Router, body};
 use serde_json::{Value, json};
 use stockrelay::config;
-use stockrelay::forward::odoo::Client;
+use stockrelay::odoo::Client;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 

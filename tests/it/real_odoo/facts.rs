@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
-use stockrelay::forward::odoo::{Client, Transfer};
-use stockrelay::forward::order::LotRef;
+use stockrelay::odoo::LotRef;
+use stockrelay::odoo::{Client, Transfer};
 use stockrelay::outcome::Failure;
 
 use super::{Odoo, unique};

@@ -4,12 +4,12 @@ use jiff::tz::TimeZone;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stockrelay::board::Board;
+use stockrelay::catalog::{Catalog, Found, OrderFound, Planned};
+use stockrelay::channel::Outlets;
 use stockrelay::config;
 use stockrelay::forward::Forwarder;
-use stockrelay::forward::copy::{Copy, Found, OrderFound, Planned};
 use stockrelay::journal::Journal;
-use stockrelay::source::Outlets;
-use stockrelay::view::board::Board;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +18,7 @@ use super::{Odoo, unique};
 on_both!(a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own,);
 
 /// Until the copy answers as wanted; each of its changes is looked at.
-async fn until<T>(copy: &Copy, what: &str, wanted: impl Fn(&Copy) -> Option<T>) -> T {
+async fn until<T>(copy: &Catalog, what: &str, wanted: impl Fn(&Catalog) -> Option<T>) -> T {
     let mut news = copy.news();
     let waiting = async {
         loop {
@@ -33,7 +33,7 @@ async fn until<T>(copy: &Copy, what: &str, wanted: impl Fn(&Copy) -> Option<T>) 
     found.unwrap_or_else(|_| panic!("never: {what}"))
 }
 
-fn open(copy: &Copy, code: &str) -> Option<Planned> {
+fn open(copy: &Catalog, code: &str) -> Option<Planned> {
     match copy.order(code).unwrap() {
         OrderFound::Open(mut orders) => orders.pop(),
         _ => None,
@@ -228,9 +228,9 @@ async fn a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own(mut odoo: Od
     );
     // What the gateway makes of it.
     let dir = tempfile::tempdir().unwrap();
-    let copy = Copy::open(dir.path(), "x").unwrap();
+    let copy = Catalog::open(dir.path(), "x").unwrap();
     copy.set_nomenclature(&read).unwrap();
-    let used = stockrelay::flow::known::nomenclature(&copy).expect("every pattern can be used");
+    let used = stockrelay::catalog::known::nomenclature(&copy).expect("every pattern can be used");
     let found = used.element("3691", "000125", 2026).unwrap();
     assert_eq!(
         found.value,

@@ -29,6 +29,8 @@ mod floor;
 mod goods;
 mod json_rpc;
 mod load;
+mod older;
+mod older_rows;
 mod orders;
 mod validate;
 

@@ -458,6 +458,8 @@ fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Conf
         odoo: config::Odoo {
             api_key_file: Some(data.path().join("odoo.key")),
             refresh_s: script.refresh_s,
+            // `/jsonrpc` wants it, which is all that 17 and 18 have.
+            user: Some("gateway".to_owned()),
             ..config::Odoo::new(&link.url(), &target.database)
         },
         documents: config::Documents {

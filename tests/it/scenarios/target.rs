@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use stockrelay::clock;
-use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
+use stockrelay::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn, Version};
 
 pub struct Target {
+    /// Where the gateway finds it.
     pub url: String,
+    /// Where a test finds it, which speaks to it in the words of Odoo 19.
+    own_url: String,
+    pub version: Version,
     pub database: String,
     pub api_key: String,
     pub admin_api_key: String,
@@ -75,10 +79,31 @@ pub fn fresh(prefix: &str) -> String {
 
 impl Target {
     pub async fn stand_in(delay_per_line: Duration) -> Self {
-        let stand_in = StandIn::start(Seed::default(), delay_per_line).await;
+        Self::stand_in_as(Version::V19, delay_per_line).await
+    }
+
+    /// The stand-in as an Odoo of this version.
+    pub async fn stand_in_as(version: Version, delay_per_line: Duration) -> Self {
+        Self::with_site(version, Seed::default(), delay_per_line).await
+    }
+
+    /// The same with a few bins and products: what makes its own products needs no more, and is
+    /// faster.
+    pub async fn small_stand_in(version: Version) -> Self {
+        let seed = Seed {
+            bins: 10,
+            products: 10,
+        };
+        Self::with_site(version, seed, Duration::ZERO).await
+    }
+
+    async fn with_site(version: Version, seed: Seed, delay_per_line: Duration) -> Self {
+        let stand_in = StandIn::start_as(version, seed, delay_per_line).await;
         let stand_in = stand_in.expect("a port on loopback");
         Self {
             url: stand_in.url(),
+            own_url: stand_in.own_url(),
+            version,
             database: DATABASE.into(),
             api_key: API_KEY.into(),
             admin_api_key: ADMIN_API_KEY.into(),
@@ -95,6 +120,8 @@ impl Target {
         };
         Self {
             url: read("ODOO_URL"),
+            own_url: read("ODOO_URL"),
+            version: Version::V19,
             database: read("ODOO_DB"),
             api_key: read("ODOO_API_KEY"),
             admin_api_key: read("ODOO_ADMIN_API_KEY"),
@@ -104,9 +131,21 @@ impl Target {
     }
 
     pub async fn send(&self, key: &str, database: &str, path: &str, body: &str) -> Answer {
+        self.send_to(&self.own_url, key, database, path, body).await
+    }
+
+    /// The same where the gateway finds it, or elsewhere.
+    pub async fn send_to(
+        &self,
+        base: &str,
+        key: &str,
+        database: &str,
+        path: &str,
+        body: &str,
+    ) -> Answer {
         let request = self
             .client
-            .post(format!("{}{path}", self.url))
+            .post(format!("{base}{path}"))
             .header("Content-Type", "application/json")
             .header("Authorization", format!("bearer {key}"))
             .header("X-Odoo-Database", database)
@@ -267,9 +306,26 @@ impl Target {
         self.admin(model, button, json!({"ids": [order]})).await;
         let body = json!({"ids": [order], "fields": ["name", "picking_ids"]});
         let rows = self.admin(model, "read", body).await;
-        let picking = rows[0]["picking_ids"][0].as_i64();
         let name = rows[0]["name"].as_str().unwrap().to_owned();
+        // 17 makes all steps at once, and the last one first: the others wait for the first.
+        let domain = json!([
+            ["id", "in", rows[0]["picking_ids"]],
+            ["state", "!=", "waiting"]
+        ]);
+        let body = json!({"domain": domain, "order": "id", "limit": 1});
+        let found = self.ask("stock.picking", "search", body).await;
+        let picking = found[0].as_i64();
         (name, picking.unwrap_or_else(|| panic!("{rows}")))
+    }
+
+    /// Dates what a done picking moved. Since 19 Odoo does it by itself where the picking is dated.
+    pub async fn date_parts(&self, picking: i64, at: &str) {
+        for model in ["stock.move", "stock.move.line"] {
+            let domain = json!([["picking_id", "=", picking]]);
+            let parts = self.ask(model, "search", json!({"domain": domain})).await;
+            let body = json!({"ids": parts, "vals": {"date": at}});
+            self.admin(model, "write", body).await;
+        }
     }
 
     pub async fn partner(&self, name: &str) -> i64 {

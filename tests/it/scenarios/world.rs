@@ -308,7 +308,11 @@ impl World {
         }
         let domain = json!([
             ["origin", "=", placed.origin],
-            ["picking_type_id.sequence_code", "=", step],
+            [
+                "picking_type_id.sequence_code",
+                "=",
+                check::step_in(target.version, step)
+            ],
             ["state", "not in", ["done", "cancel"]],
         ]);
         let body = json!({"domain": domain, "order": "id desc", "limit": 1});

@@ -42,7 +42,11 @@ pub const MODELS: &[Model] = &[
     (
         "res.users",
         "User",
-        &[field("name", Text, "Name"), field("lang", Text, "Language")],
+        &[
+            field("name", Text, "Name"),
+            field("lang", Text, "Language"),
+            field("email", Text, "Email"),
+        ],
     ),
     ("ir.model", "Models", &[field("model", Text, "Model")]),
     (

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::document::DocumentKey;
-use crate::forward::odoo::order::{SeenMove, SeenPicking};
-use crate::forward::order::{LotRef, OrderLine, Parents, Task, Way};
+use crate::forward::order::{OrderLine, Parents, Task, Way};
+use crate::odoo::LotRef;
+use crate::odoo::order::{SeenMove, SeenPicking};
 
 #[test]
 fn a_conflict_that_looks_like_a_refusal_parks_nothing() {

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use crate::forward::machine::Input;
-use crate::forward::odoo::{Client, Warehouse};
 use crate::forward::step;
+use crate::odoo::{Client, Warehouse};
 use crate::outcome::Failure;
 
 /// Besides, `SEED` and `TRIALS` in the environment say where to begin and how many there are.

@@ -4,8 +4,8 @@
 use super::Wanted;
 use crate::book::{Book, Count, Doubt, Span, Standing};
 use crate::document::Reason;
-use crate::forward::odoo::order::odoo_time;
 use crate::forward::resolve::reason;
+use crate::odoo::order::odoo_time;
 use crate::outcome::code;
 use rust_decimal::Decimal;
 

@@ -6,11 +6,11 @@ use rust_decimal::Decimal;
 
 use super::Wanted;
 use super::ours::{Dated, date};
+use crate::catalog::refresh::Trouble;
 use crate::document::Reason;
-use crate::forward::machine::TOLERANCE;
-use crate::forward::odoo::Client;
-use crate::forward::refresh::Trouble;
 use crate::forward::resolve::{Ground, reason};
+use crate::odoo::Client;
+use crate::odoo::TOLERANCE;
 use crate::outcome::code;
 
 /// The lines that are picked on orders and not validated. What the gateway has in pickings of its
@@ -100,7 +100,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::forward::odoo::stock::Moved;
+    use crate::odoo::stock::Moved;
 
     #[test]
     fn what_is_picked_and_not_validated_stands_in_the_way() {

@@ -8,16 +8,16 @@ use rust_decimal::Decimal;
 
 use super::unread;
 use crate::book::Id;
+use crate::catalog::refresh::Trouble;
 use crate::document::{DocumentKey, Purpose};
 use crate::forward::claims::claimants;
-use crate::forward::odoo::Client;
-use crate::forward::odoo::order::odoo_time;
-use crate::forward::odoo::stock::Moved;
-use crate::forward::refresh::Trouble;
 use crate::forward::resolve::Ground;
 use crate::forward::resolve::plan::{Moves, moves};
 use crate::forward::times::{self, parts};
 use crate::journal::{Entry, Journal, JournalError};
+use crate::odoo::Client;
+use crate::odoo::order::odoo_time;
+use crate::odoo::stock::Moved;
 
 /// A line of Odoo's, and when its goods moved.
 #[derive(Debug, Clone)]

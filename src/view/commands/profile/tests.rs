@@ -1,5 +1,5 @@
 use super::*;
-use crate::decode::meaning::CommandCode;
+use crate::decode::profile::CommandCode;
 
 /// Half of the sheet's width, in modules.
 const COLUMN: usize = 300;

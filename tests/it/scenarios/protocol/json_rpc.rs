@@ -12,10 +12,11 @@ on_both!(
 );
 
 impl Target {
-    async fn rpc(&self, service: &str, method: &str, args: Value) -> Value {
+    pub async fn rpc(&self, service: &str, method: &str, args: Value) -> Value {
         let params = json!({"service": service, "method": method, "args": args});
         let body = json!({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params});
-        let answer = self.send("", "", "/jsonrpc", &body.to_string()).await;
+        let body = body.to_string();
+        let answer = self.send_to(&self.url, "", "", "/jsonrpc", &body).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         answer.json()
     }
@@ -28,7 +29,7 @@ impl Target {
             .unwrap_or_else(|| panic!("{answer}"))
     }
 
-    async fn execute(&self, model: &str, method: &str, args: Value, keywords: Value) -> Value {
+    pub async fn execute(&self, model: &str, method: &str, args: Value, keywords: Value) -> Value {
         let args = json!([
             self.database,
             self.uid().await,

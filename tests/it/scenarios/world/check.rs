@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use stockrelay::clock;
+use stockrelay::demo::odoo::Version;
 
 use super::{OrderKind, World};
 use crate::scenarios::script::{Bin, Carrier, Expect, Expiry, Movement};
@@ -35,8 +36,15 @@ impl World {
                 let words = [&kind[0]["sequence_code"], &picking["state"]];
                 found.push(words.map(|word| word.as_str().unwrap()).join(" "));
             }
+            // In 17 the later steps are there before anything was handed on to them.
+            if target.version == Version::V17 {
+                found.retain(|picking| !picking.ends_with(" waiting"));
+            }
             found.sort();
-            assert_eq!(&found, wanted, "{path}: pickings of {order}");
+            let wanted = wanted.iter().map(|words| step_in(target.version, words));
+            let mut wanted: Vec<String> = wanted.collect();
+            wanted.sort();
+            assert_eq!(found, wanted, "{path}: pickings of {order}");
         }
         for (order, lines) in &expect.fulfilled {
             for (product, wanted) in lines {
@@ -99,6 +107,14 @@ impl World {
         let lines = lines.as_array().expect("move lines");
         let mut movements: Vec<Movement> = lines.iter().map(|line| self.movement(line)).collect();
         let mut expected = expect.movements.clone();
+        for movement in &mut expected {
+            for end in [&mut movement.from, &mut movement.to] {
+                // Since 19 scrap has no location of its own.
+                if end == "Scrap" && target.version == Version::V19 {
+                    "Inventory adjustment".clone_into(end);
+                }
+            }
+        }
         let order = |l: &Movement, r: &Movement| l.partial_cmp(r).expect("no NaN");
         movements.sort_by(order);
         expected.sort_by(order);
@@ -119,11 +135,13 @@ impl World {
         assert_eq!(pickings.len(), expect.pickings, "{path}: done pickings");
         let body = json!({"ids": pickings, "fields": ["date_done"]});
         let rows = target.ask("stock.picking", "read", body).await;
-        let rows = rows.as_array().expect("pickings").iter();
-        let mut found: Vec<&str> = rows.filter_map(|row| row["date_done"].as_str()).collect();
+        let rows = rows.as_array().expect("pickings");
+        let times = rows.iter().filter_map(|row| row["date_done"].as_str());
+        let mut found: Vec<&str> = times.collect();
         found.sort_unstable();
         if let Some(done) = &expect.done {
             assert_eq!(&found, done, "{path}: true times");
+            check_parts(target, rows.as_slice(), path).await;
         }
         if expect.done_now {
             let past = |time: SignedDuration| {
@@ -193,11 +211,17 @@ impl World {
         if let Some(reference) = &wanted.reference {
             assert_eq!(found["carrier_tracking_ref"], *reference, "{path}: {order}");
         }
-        if let Some(weight) = wanted.weight_kg {
-            assert_eq!(found["shipping_weight"], weight, "{path}: {order}");
+        let text = found["note"].as_str().unwrap_or_default();
+        match wanted.weight_kg {
+            // Before 19 Odoo computes the weight, and forgets one that is written.
+            Some(weight) if target.version < Version::V19 => {
+                let note = format!("<p>Weight: {weight} kg</p>");
+                assert!(text.contains(&note), "{path}: {order}: {text}");
+            }
+            Some(weight) => assert_eq!(found["shipping_weight"], weight, "{path}: {order}"),
+            None => {}
         }
         if let Some(note) = &wanted.note {
-            let text = found["note"].as_str().unwrap_or_default();
             assert!(text.contains(note), "{path}: {order}: {text}");
         }
     }
@@ -224,6 +248,30 @@ impl World {
             lot: line["lot_id"][1].as_str().unwrap_or_default().to_owned(),
             package: named.map_or(package, |(name, _)| name.as_str()).to_owned(),
         }
+    }
+}
+
+/// What a picking moved has its time: what reads stock as of a time looks at the moves and the lines.
+async fn check_parts(target: &Target, pickings: &[Value], path: &str) {
+    for picking in pickings {
+        for model in ["stock.move", "stock.move.line"] {
+            let domain = json!([["picking_id", "=", picking["id"]], ["state", "=", "done"]]);
+            let body = json!({"domain": domain, "fields": ["date"]});
+            let parts = target.ask(model, "search_read", body).await;
+            for part in parts.as_array().expect("parts") {
+                let (found, wanted) = (&part["date"], &picking["date_done"]);
+                assert_eq!(found, wanted, "{path}: the time of a {model}");
+            }
+        }
+    }
+}
+
+/// The words of a step of an order, such as `STOR done`. 17 has no operation type for storage: it takes
+/// the one of internal transfers.
+pub(super) fn step_in(version: Version, words: &str) -> String {
+    match words.strip_prefix("STOR") {
+        Some(rest) if version == Version::V17 => format!("INT{rest}"),
+        _ => words.to_owned(),
     }
 }
 

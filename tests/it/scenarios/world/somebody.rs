@@ -1,6 +1,7 @@
 //! What somebody else does in Odoo while the gateway works.
 
 use serde_json::{Value, json};
+use stockrelay::demo::odoo::Version;
 
 use super::World;
 use crate::scenarios::script::{Operation, Somebody};
@@ -107,6 +108,9 @@ impl World {
                 if let Some(at) = at {
                     let body = json!({"ids": [id], "vals": {"date_done": at}});
                     target.admin("stock.picking", "write", body).await;
+                    if target.version < Version::V19 {
+                        target.date_parts(id, at).await;
+                    }
                 }
             }
             Somebody::LockDate(day) => lock_date(target, day).await,

@@ -1,0 +1,521 @@
+//! A copy of Odoo's master data on disk: what each barcode means, so that most transfers need no question to Odoo.
+//!
+//! In come rows as Odoo has them, first all and then what was written since; out go products with their
+//! factor, and locations. Many may read it at once, each with a clone. It is a cache: when its file is damaged, or belongs to another database, it is
+//! emptied and fetched again. What is archived in Odoo is dropped here.
+
+mod floor;
+pub mod known;
+mod meaning;
+mod quantity;
+pub mod refresh;
+mod state;
+mod units;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use redb::{
+    Database, MultimapTableDefinition, ReadableDatabase, ReadableTable, ReadableTableMetadata,
+    TableDefinition, TableError, WriteTransaction,
+};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
+use thiserror::Error;
+use tokio::sync::watch;
+
+use self::meaning::{LookedUp, MEANT};
+use self::state::AsOf;
+pub use floor::{Called, Lot, OrderFound, Planned, PlannedLine};
+pub use meaning::{Coded, Meaning};
+pub use quantity::{Measure, Unfit};
+
+use crate::odoo::{Kind, Row};
+
+const FILE: &str = "odoo-copy.redb";
+const CACHE_BYTES: usize = 1 << 20;
+/// Raised when the stored form changes: older copies are then fetched again.
+const FORMAT: u8 = 3;
+
+/// Kind and id → the row as JSON: it is a cache, so its form needs no versions but [`FORMAT`].
+const ROWS: TableDefinition<(u8, i64), &[u8]> = TableDefinition::new("rows");
+/// In [`META`]: the decimals of quantities.
+const DIGITS: &str = "digits";
+/// Odoo's precision is a digit or two; ten decimals are more than floating point keeps of a stock.
+const DIGITS_MAX: u32 = 10;
+/// What a code is (see [`CodeOf`]) and the code → ids.
+const CODES: MultimapTableDefinition<(u8, &str), i64> = MultimapTableDefinition::new("codes");
+/// `identity`, and `since/KIND`: the newest `write_date` that was seen.
+const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
+
+/// The copy cannot be used as it is; [`Catalog::open`] makes a new one.
+#[derive(Debug, Error)]
+#[error(
+    "the copy of master data {path}: {why}; it is fetched again by itself, unless the disk is full or broken"
+)]
+pub struct CatalogError {
+    path: PathBuf,
+    why: String,
+}
+
+/// What a code means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found<T> {
+    One(T),
+    Nothing,
+    /// Their names, for the person who has to make them different.
+    Several(Vec<String>),
+}
+
+/// A product, and how much of its own unit one scan of the code stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Product {
+    pub id: i64,
+    /// Its own unit of measure.
+    pub unit: i64,
+    pub name: String,
+    /// By lot or by serial number.
+    pub tracked: bool,
+    /// By serial number: one of each.
+    pub serial: bool,
+    pub measure: Measure,
+    /// Whether its lots have dates in Odoo.
+    pub has_dates: bool,
+}
+
+#[derive(Clone, Copy)]
+enum CodeOf {
+    ProductBarcode = 1,
+    ProductReference = 2,
+    Packaging = 3,
+    Location = 4,
+    OrderName = 5,
+    OrderOrigin = 6,
+    /// The name of the order of which this one is the backorder.
+    OrderBefore = 7,
+    /// Product and name.
+    Lot = 8,
+    Package = 9,
+    /// Quants by the id of their lot.
+    QuantOfLot = 10,
+}
+
+fn number(kind: Kind) -> u8 {
+    match kind {
+        Kind::Unit => 1,
+        Kind::Product => 2,
+        Kind::Packaging => 3,
+        Kind::Location => 4,
+        Kind::Quant => 5,
+        Kind::Lot => 6,
+        Kind::Package => 7,
+        Kind::Partner => 8,
+    }
+}
+
+fn since_key(kind: Kind) -> String {
+    format!("since/{}", number(kind))
+}
+
+/// The codes under which a row is found.
+fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
+    let text = |of, code: &Option<String>| Some((of, code.clone()?));
+    let codes = match kind {
+        Kind::Unit | Kind::Partner => [None, None],
+        Kind::Product => [
+            text(CodeOf::ProductBarcode, &row.barcode),
+            text(CodeOf::ProductReference, &row.default_code),
+        ],
+        Kind::Packaging => [text(CodeOf::Packaging, &row.barcode), None],
+        Kind::Location => [text(CodeOf::Location, &row.barcode), None],
+        Kind::Package => [text(CodeOf::Package, &row.name), None],
+        Kind::Lot => [
+            row.product_id
+                .zip(row.name.as_deref())
+                .map(|(product, name)| (CodeOf::Lot, lot_code(product, name))),
+            None,
+        ],
+        Kind::Quant => [
+            row.lot_id.map(|lot| (CodeOf::QuantOfLot, lot.to_string())),
+            None,
+        ],
+    };
+    codes.into_iter().flatten().collect()
+}
+
+/// The code of a lot: names are unique within a product.
+pub(super) fn lot_code(product: i64, name: &str) -> String {
+    format!("{product}/{name}")
+}
+
+/// The copy of one database's master data; clones are the same copy.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    path: Arc<Path>,
+    db: Arc<Database>,
+    /// Rises with each change of what is looked up here.
+    news: Arc<watch::Sender<u64>>,
+    refreshed: Arc<Mutex<Option<Instant>>>,
+    orders_as_of: Arc<Mutex<AsOf>>,
+    looked_up: Arc<Mutex<LookedUp>>,
+}
+
+/// The server, database and company that a copy is of.
+#[must_use]
+pub fn identity(url: &str, database: &str, company: i64) -> String {
+    format!("{}{company}", site(url, database))
+}
+
+fn site(url: &str, database: &str) -> String {
+    format!("{url} {database} ")
+}
+
+impl Catalog {
+    /// Opens the copy in `data_dir`. One that is damaged, or not of `identity` (server, database, company),
+    /// is thrown away.
+    pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CatalogError> {
+        let path = data_dir.join(FILE);
+        let open = || {
+            let copy = Self::over(&path, builder().create(&path))?;
+            copy.claim(identity)?;
+            Ok(copy)
+        };
+        open().or_else(|first: CatalogError| {
+            tracing::warn!(error = %first, "throwing the copy of Odoo's master data away: it is fetched again");
+            std::fs::remove_file(&path).map_err(|e| error(&path, &e))?;
+            open()
+        })
+    }
+
+    /// The copy in `data_dir` as it was left, if it is of this server and database, of whichever company: for the time until
+    /// Odoo answers. An error means that it is damaged; [`Catalog::open`] makes a new one.
+    pub fn open_last(
+        data_dir: &Path,
+        url: &str,
+        database: &str,
+    ) -> Result<Option<Self>, CatalogError> {
+        let path = data_dir.join(FILE);
+        if !path.try_exists().map_err(|e| error(&path, &e))? {
+            return Ok(None);
+        }
+        let copy = Self::over(&path, builder().open(&path))?;
+        let known = copy.identity()?;
+        let site = format!("{FORMAT} {}", site(url, database));
+        let company = known.as_deref().and_then(|known| known.strip_prefix(&site));
+        Ok(company
+            .is_some_and(|company| company.parse::<i64>().is_ok())
+            .then_some(copy))
+    }
+
+    fn over(path: &Path, db: Result<Database, redb::DatabaseError>) -> Result<Self, CatalogError> {
+        Ok(Self {
+            db: Arc::new(db.map_err(|e| error(path, &e))?),
+            path: path.into(),
+            news: Arc::new(watch::Sender::new(0)),
+            refreshed: Arc::default(),
+            orders_as_of: Arc::default(),
+            looked_up: Arc::default(),
+        })
+    }
+
+    /// Removes the copy from the disk. Clones read on in what is left of it.
+    pub fn discard(self) -> Result<(), CatalogError> {
+        std::fs::remove_file(&self.path).map_err(|e| error(&self.path, &e))
+    }
+
+    fn identity(&self) -> Result<Option<String>, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        match read.open_table(META) {
+            Ok(meta) => {
+                let known = meta.get("identity").map_err(|e| self.broken(&e))?;
+                Ok(known.map(|v| v.value().to_owned()))
+            }
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(e) => Err(self.broken(&e)),
+        }
+    }
+
+    /// Empties the copy, for all who read it, unless it is `identity`'s.
+    pub fn claim(&self, identity: &str) -> Result<(), CatalogError> {
+        let identity = format!("{FORMAT} {identity}");
+        let own = self.identity()?.as_ref() == Some(&identity);
+        self.write(|write| {
+            if !own {
+                write.delete_table(ROWS)?;
+                write.delete_table(floor::ORDERS)?;
+                write.delete_multimap_table(CODES)?;
+                write.delete_table(META)?;
+                write.delete_table(MEANT)?;
+                write
+                    .open_table(META)?
+                    .insert("identity", identity.as_str())?;
+            }
+            write.open_table(ROWS)?;
+            write.open_table(floor::ORDERS)?;
+            write.open_multimap_table(CODES)?;
+            Ok(!own)
+        })?;
+        if !own {
+            self.forget_looked_up();
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// Whether it was filled once: before that, what it does not know says nothing.
+    pub fn is_complete(&self) -> Result<bool, CatalogError> {
+        for kind in Kind::ALL {
+            if self.since(kind)?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Takes rows in; answers whether any was news.
+    pub fn apply(&self, kind: Kind, rows: &[Row]) -> Result<bool, CatalogError> {
+        let notes = self.notes(kind, rows)?;
+        let news = self.write(|write| {
+            if !notes.is_empty() {
+                meaning::write(&mut write.open_table(MEANT)?, &notes)?;
+            }
+            let mut stored = write.open_table(ROWS)?;
+            let mut index = write.open_multimap_table(CODES)?;
+            let mut news = false;
+            for row in rows {
+                let key = (number(kind), row.id);
+                let bytes = serde_json::to_vec(row)?;
+                let before = stored.get(key)?.map(|v| v.value().to_vec());
+                if row.active && before.as_deref() == Some(&bytes) {
+                    continue;
+                }
+                news |= row.active || before.is_some();
+                if let Some(before) = before {
+                    let old: Row = serde_json::from_slice(&before)?;
+                    for (of, code) in codes(kind, &old) {
+                        index.remove((of as u8, code.as_str()), row.id)?;
+                    }
+                    stored.remove(key)?;
+                }
+                if row.active {
+                    stored.insert(key, bytes.as_slice())?;
+                    for (of, code) in codes(kind, row) {
+                        index.insert((of as u8, code.as_str()), row.id)?;
+                    }
+                }
+            }
+            Ok(news)
+        })?;
+        if news {
+            self.changed();
+        }
+        Ok(news)
+    }
+
+    /// Drops what is not among `ids`: deleted in Odoo without a trace.
+    pub fn keep_only(&self, kind: Kind, ids: &BTreeSet<i64>) -> Result<bool, CatalogError> {
+        let mut gone = Vec::new();
+        self.each(kind, |row| {
+            if !ids.contains(&row.id) {
+                gone.push(meaning::gone(row.id));
+            }
+        })?;
+        self.apply(kind, &gone)
+    }
+
+    /// Hands out all rows of a kind.
+    fn each(&self, kind: Kind, mut take: impl FnMut(Row)) -> Result<(), CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
+        for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+            let (_, value) = entry.map_err(|e| self.broken(&e))?;
+            take(serde_json::from_slice(value.value()).map_err(|e| self.broken(&e))?);
+        }
+        Ok(())
+    }
+
+    pub fn count(&self, kind: Kind) -> Result<u64, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        if rows.is_empty().map_err(|e| self.broken(&e))? {
+            return Ok(0);
+        }
+        let range = (number(kind), i64::MIN)..=(number(kind), i64::MAX);
+        let mut count = 0;
+        for entry in rows.range(range).map_err(|e| self.broken(&e))? {
+            entry.map_err(|e| self.broken(&e))?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// What a product code means: a barcode, of the product or of a packaging of it; else an internal reference.
+    pub fn product(&self, code: &str) -> Result<Found<Product>, CatalogError> {
+        let mut found = BTreeMap::new();
+        for row in self.rows(Kind::Product, CodeOf::ProductBarcode, code)? {
+            found.insert((row.id, 0), self.product_of(&row, None)?);
+        }
+        for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
+            if let Some(row) = self.row(Kind::Product, packaging.product_id.unwrap_or_default())? {
+                found.insert(
+                    (row.id, packaging.id),
+                    self.product_of(&row, Some(&packaging))?,
+                );
+            }
+        }
+        if found.is_empty() {
+            for row in self.rows(Kind::Product, CodeOf::ProductReference, code)? {
+                found.insert((row.id, 0), self.product_of(&row, None)?);
+            }
+        }
+        Ok(one_of(found.into_values().flatten().collect()))
+    }
+
+    pub fn location(&self, code: &str) -> Result<Found<i64>, CatalogError> {
+        let rows = self.rows(Kind::Location, CodeOf::Location, code)?;
+        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+    }
+
+    /// None where the factor of the packaging cannot be told, so that nothing is posted by guess.
+    fn product_of(
+        &self,
+        row: &Row,
+        packaging: Option<&Row>,
+    ) -> Result<Option<(Product, String)>, CatalogError> {
+        let measure = match packaging {
+            None => Some(Measure::OWN),
+            Some(packaging) => self.contained(row, packaging)?,
+        };
+        let precision = self.precision(row.uom_id.unwrap_or_default())?;
+        Ok(measure.map(|measure| {
+            let product = Product {
+                id: row.id,
+                unit: row.uom_id.unwrap_or_default(),
+                name: row.display_name.clone().unwrap_or_default(),
+                tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),
+                serial: row.tracking.as_deref() == Some("serial"),
+                measure: measure.with_precision(precision),
+                has_dates: row.use_expiration_date == Some(true),
+            };
+            (product, name(row))
+        }))
+    }
+
+    fn contained(&self, row: &Row, packaging: &Row) -> Result<Option<Measure>, CatalogError> {
+        if let Some(contained) = packaging.contained {
+            return Ok(Measure::of(contained, 1.0));
+        }
+        let packed = self.row(Kind::Unit, packaging.uom_id.unwrap_or_default())?;
+        let own = self.row(Kind::Unit, row.uom_id.unwrap_or_default())?;
+        let units = packed.zip(own);
+        Ok(units.and_then(|(packed, own)| units::measure(&packed, &own, 1.0)))
+    }
+
+    fn factor(&self, unit: i64) -> Result<Option<f64>, CatalogError> {
+        Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
+    }
+
+    /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
+    pub fn set_digits(&self, digits: u32) -> Result<(), CatalogError> {
+        if self.set_meta(DIGITS, &digits.to_string())? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
+    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CatalogError> {
+        let rounding = self.row(Kind::Unit, unit)?.and_then(|row| row.rounding);
+        // 0.01 of floating point is 0.01.
+        let rounding = rounding.and_then(Decimal::from_f64);
+        let digits = self.meta(DIGITS)?.and_then(|digits| digits.parse().ok());
+        let digits = digits.map(|digits: u32| Decimal::new(1, digits.min(DIGITS_MAX)));
+        Ok(rounding.max(digits))
+    }
+
+    fn row(&self, kind: Kind, id: i64) -> Result<Option<Row>, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let rows = read.open_table(ROWS).map_err(|e| self.broken(&e))?;
+        match rows.get((number(kind), id)).map_err(|e| self.broken(&e))? {
+            Some(bytes) => serde_json::from_slice(bytes.value())
+                .map(Some)
+                .map_err(|e| self.broken(&e)),
+            None => Ok(None),
+        }
+    }
+
+    fn rows(&self, kind: Kind, of: CodeOf, code: &str) -> Result<Vec<Row>, CatalogError> {
+        let mut rows = Vec::new();
+        for id in self.ids_by(of, code)? {
+            rows.extend(self.row(kind, id)?);
+        }
+        Ok(rows)
+    }
+
+    fn ids_by(&self, of: CodeOf, code: &str) -> Result<Vec<i64>, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let index = read
+            .open_multimap_table(CODES)
+            .map_err(|e| self.broken(&e))?;
+        let found = index.get((of as u8, code)).map_err(|e| self.broken(&e))?;
+        found
+            .map(|id| id.map(|id| id.value()))
+            .collect::<Result<_, _>>()
+            .map_err(|e| self.broken(&e))
+    }
+
+    /// One transaction; kept on disk only if `change` says that it changed something.
+    fn write(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<bool, Box<dyn std::error::Error>>,
+    ) -> Result<bool, CatalogError> {
+        let write = self.db.begin_write().map_err(|e| self.broken(&e))?;
+        let changed = change(&write).map_err(|e| self.broken(&e))?;
+        if changed {
+            write.commit().map_err(|e| self.broken(&e))?;
+        } else {
+            write.abort().map_err(|e| self.broken(&e))?;
+        }
+        Ok(changed)
+    }
+
+    fn broken(&self, why: &impl ToString) -> CatalogError {
+        error(&self.path, why)
+    }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    // A page that the disk has changed is found here, and the copy is fetched again: redb would panic
+    // when it reads that page, at each start anew.
+    builder
+        .set_cache_size(CACHE_BYTES)
+        .set_check_integrity_on_open(true);
+    builder
+}
+
+fn error(path: &Path, why: &impl ToString) -> CatalogError {
+    CatalogError {
+        path: path.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+fn name(row: &Row) -> String {
+    let name = row.display_name.as_deref().unwrap_or("unnamed");
+    format!("{name} (id {})", row.id)
+}
+
+fn one_of<T>(mut found: Vec<(T, String)>) -> Found<T> {
+    match found.len() {
+        0 => Found::Nothing,
+        1 => Found::One(found.remove(0).0),
+        _ => Found::Several(found.into_iter().map(|(_, name)| name).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,452 @@
+//! The part of the copy that the floor looks into: open orders, lots and packages on hand, names.
+//!
+//! Of orders that were open here and are not any more, the newest are remembered by name, so that a scan for one can be
+//! told from a scan for nothing.
+
+use std::collections::BTreeSet;
+
+use redb::{AccessGuard, ReadableDatabase, ReadableTable, TableDefinition};
+use rust_decimal::Decimal;
+use rust_decimal::prelude::FromPrimitive;
+use serde::Deserialize;
+
+use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
+use crate::odoo::{Kind, Nomenclature, Order, Rule};
+
+/// Id → the order as JSON.
+pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
+/// Orders that are over and still known by name.
+const CLOSED_MAX: usize = 2_000;
+/// How far a chain of backorders is followed.
+const CHAIN_MAX: usize = 10;
+const ORDERS_SINCE: &str = "since/orders";
+/// There are more open orders than are held.
+const ORDERS_CUT: &str = "orders-cut";
+const NOMENCLATURE: &str = "nomenclature";
+const LOTS_OFF: &str = "lots-off";
+
+/// What an order's name, barcode or origin means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderFound {
+    /// One, or several steps or backorders of it.
+    Open(Vec<Planned>),
+    /// It was open here; `done` or `cancel`.
+    Over {
+        name: String,
+        state: String,
+    },
+    Nothing,
+}
+
+/// An open order, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    pub id: i64,
+    pub name: String,
+    /// `incoming`, `outgoing` or `internal`.
+    pub kind: String,
+    pub state: String,
+    pub partner: Option<String>,
+    /// In UTC, as Odoo writes it.
+    pub scheduled: Option<String>,
+    pub lines: Vec<PlannedLine>,
+    /// It has more lines than are known here.
+    pub cut: bool,
+}
+
+/// What is ordered of a product, in its own unit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedLine {
+    pub product: i64,
+    pub demand: Decimal,
+    /// In Odoo already.
+    pub picked: Decimal,
+    pub from: Option<i64>,
+    pub to: Option<i64>,
+    pub lot: Option<i64>,
+}
+
+/// A lot or serial number that is on hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lot {
+    pub id: i64,
+    /// In UTC, as Odoo writes it.
+    pub expiry: Option<String>,
+}
+
+fn is_open(order: &Order) -> bool {
+    !matches!(order.state.as_str(), "done" | "cancel")
+}
+
+fn codes(order: &Order) -> Vec<(u8, &str)> {
+    let mut codes = vec![(CodeOf::OrderName as u8, order.name.as_str())];
+    // Odoo joins the origins of what it merges with commas.
+    let origins = order.origin.as_deref().unwrap_or_default().split(',');
+    codes.extend(
+        origins
+            .map(str::trim)
+            .filter(|origin| !origin.is_empty())
+            .map(|origin| (CodeOf::OrderOrigin as u8, origin)),
+    );
+    let before = order.backorder_of.as_deref();
+    codes.extend(before.map(|name| (CodeOf::OrderBefore as u8, name)));
+    codes
+}
+
+/// Odoo's quantities are floating point: 2.9999999999 is 3.
+fn exact(quantity: f64) -> Decimal {
+    Decimal::from_f64(quantity)
+        .unwrap_or_default()
+        .round_dp(6)
+        .normalize()
+}
+
+impl Catalog {
+    /// Takes orders in, whatever their state; answers whether any was news.
+    pub fn put_orders(&self, orders: &[Order]) -> Result<bool, CatalogError> {
+        let news = self.write(|write| {
+            let mut stored = write.open_table(ORDERS)?;
+            let mut index = write.open_multimap_table(CODES)?;
+            let mut news = false;
+            for order in orders {
+                let order = if is_open(order) {
+                    order.clone()
+                } else {
+                    Order {
+                        lines: Vec::new(),
+                        ..order.clone()
+                    }
+                };
+                let bytes = serde_json::to_vec(&order)?;
+                let before = stored.get(order.id)?.map(|v| v.value().to_vec());
+                if before.as_deref() == Some(&bytes) {
+                    continue;
+                }
+                news = true;
+                if let Some(before) = before {
+                    for code in codes(&serde_json::from_slice(&before)?) {
+                        index.remove(code, order.id)?;
+                    }
+                }
+                for code in codes(&order) {
+                    index.insert(code, order.id)?;
+                }
+                stored.insert(order.id, bytes.as_slice())?;
+            }
+            Ok(news)
+        })?;
+        self.put_in(orders);
+        if news {
+            self.changed();
+        }
+        Ok(news)
+    }
+
+    /// Drops orders that Odoo has no more, and of those that are over all but the newest.
+    pub fn drop_orders(&self, gone: &BTreeSet<i64>) -> Result<bool, CatalogError> {
+        let mut drop = Vec::new();
+        let mut over = Vec::new();
+        for order in self.all_orders()? {
+            if gone.contains(&order.id) {
+                drop.push(order);
+            } else if !is_open(&order) {
+                over.push(order);
+            }
+        }
+        let surplus = over.len().saturating_sub(CLOSED_MAX);
+        drop.extend(over.into_iter().take(surplus));
+        let news = self.write(|write| {
+            let mut stored = write.open_table(ORDERS)?;
+            let mut index = write.open_multimap_table(CODES)?;
+            for order in &drop {
+                for code in codes(order) {
+                    index.remove(code, order.id)?;
+                }
+                stored.remove(order.id)?;
+            }
+            Ok(!drop.is_empty())
+        })?;
+        if news {
+            self.changed();
+        }
+        Ok(news)
+    }
+
+    fn all_orders(&self) -> Result<Vec<Order>, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let table = read.open_table(ORDERS).map_err(|e| self.broken(&e))?;
+        let mut orders = Vec::new();
+        for entry in table.iter().map_err(|e| self.broken(&e))? {
+            let (_, bytes) = entry.map_err(|e| self.broken(&e))?;
+            orders.push(serde_json::from_slice(bytes.value()).map_err(|e| self.broken(&e))?);
+        }
+        Ok(orders)
+    }
+
+    /// The ids of all orders that are open here.
+    pub fn open_order_ids(&self) -> Result<BTreeSet<i64>, CatalogError> {
+        let orders = self.all_orders()?;
+        Ok(orders.iter().filter(|o| is_open(o)).map(|o| o.id).collect())
+    }
+
+    /// All open orders, those due first first.
+    pub fn open_orders(&self) -> Result<Vec<Planned>, CatalogError> {
+        let mut orders = self.all_orders()?;
+        orders.retain(is_open);
+        orders.sort_by(|a, b| (&a.scheduled, a.id).cmp(&(&b.scheduled, b.id)));
+        orders.iter().map(|order| self.planned(order)).collect()
+    }
+
+    /// The open orders of this name, barcode or origin; what is left of one that is over, where something is.
+    pub fn order(&self, code: &str) -> Result<OrderFound, CatalogError> {
+        let mut open = Vec::new();
+        let mut over = None;
+        let mut name = code.to_owned();
+        for step in 0..CHAIN_MAX {
+            let of = if step == 0 {
+                CodeOf::OrderName
+            } else {
+                CodeOf::OrderBefore
+            };
+            let found = self.orders_by(of, &name)?;
+            open.extend(found.iter().filter(|o| is_open(o)).cloned());
+            let Some(last) = found.into_iter().find(|order| !is_open(order)) else {
+                break;
+            };
+            name.clone_from(&last.name);
+            over.get_or_insert(last);
+            if !open.is_empty() {
+                break;
+            }
+        }
+        if open.is_empty() && over.is_none() {
+            let found = self.orders_by(CodeOf::OrderOrigin, code)?;
+            over = found.iter().find(|order| !is_open(order)).cloned();
+            open.extend(found.into_iter().filter(is_open));
+        }
+        Ok(match over {
+            _ if !open.is_empty() => OrderFound::Open(
+                open.iter()
+                    .map(|order| self.planned(order))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Some(order) => OrderFound::Over {
+                name: order.name,
+                state: order.state,
+            },
+            None => OrderFound::Nothing,
+        })
+    }
+
+    fn orders_by(&self, of: CodeOf, code: &str) -> Result<Vec<Order>, CatalogError> {
+        let ids = self.ids_by(of, code)?;
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let table = read.open_table(ORDERS).map_err(|e| self.broken(&e))?;
+        let mut orders = Vec::new();
+        for id in ids {
+            if let Some(bytes) = table.get(id).map_err(|e| self.broken(&e))? {
+                orders.push(serde_json::from_slice(bytes.value()).map_err(|e| self.broken(&e))?);
+            }
+        }
+        Ok(orders)
+    }
+
+    fn planned(&self, order: &Order) -> Result<Planned, CatalogError> {
+        let mut lines = Vec::with_capacity(order.lines.len());
+        for line in &order.lines {
+            let own = self
+                .row(Kind::Product, line.product)?
+                .and_then(|p| p.uom_id);
+            let factor = match line.unit {
+                Some(unit) if Some(unit) != own => {
+                    let factors = self
+                        .factor(unit)?
+                        .zip(self.factor(own.unwrap_or_default())?);
+                    factors.map_or(1.0, |(ordered, own)| ordered / own)
+                }
+                _ => 1.0,
+            };
+            lines.push(PlannedLine {
+                product: line.product,
+                demand: exact(line.demand * factor),
+                picked: exact(line.picked),
+                from: line.from,
+                to: line.to,
+                lot: line.lot,
+            });
+        }
+        Ok(Planned {
+            id: order.id,
+            name: order.name.clone(),
+            kind: order.kind.clone(),
+            state: order.state.clone(),
+            partner: order.partner.clone(),
+            scheduled: order.scheduled.clone(),
+            lines,
+            cut: order.cut,
+        })
+    }
+
+    /// Up to when orders are known; none before they were read once, or where they may not be read.
+    pub fn orders_since(&self) -> Result<Option<String>, CatalogError> {
+        Ok(self.meta(ORDERS_SINCE)?.filter(|since| !since.is_empty()))
+    }
+
+    pub fn set_orders_since(&self, since: &str, cut: bool) -> Result<(), CatalogError> {
+        self.set_meta(ORDERS_CUT, if cut { "yes" } else { "" })?;
+        self.set_meta(ORDERS_SINCE, since)?;
+        Ok(())
+    }
+
+    /// Whether all open orders are here, so that what is not is not open.
+    pub fn knows_all_orders(&self) -> Result<bool, CatalogError> {
+        let cut = self.meta(ORDERS_CUT)?.is_some_and(|cut| !cut.is_empty());
+        Ok(!cut && self.orders_since()?.is_some())
+    }
+
+    /// A lot or serial number of a product that is on hand, or that an order names.
+    pub fn lot(&self, product: i64, lot: &str) -> Result<Found<Lot>, CatalogError> {
+        let rows = self.rows(Kind::Lot, CodeOf::Lot, &lot_code(product, lot))?;
+        let lots = rows.into_iter().map(|row| {
+            let called = name(&row);
+            let lot = Lot {
+                id: row.id,
+                expiry: row.expiration_date,
+            };
+            (lot, called)
+        });
+        Ok(one_of(lots.collect()))
+    }
+
+    /// How much of a lot lies in the warehouse.
+    pub fn on_hand(&self, lot: i64) -> Result<Decimal, CatalogError> {
+        let quants = self.rows(Kind::Quant, CodeOf::QuantOfLot, &lot.to_string())?;
+        Ok(exact(
+            quants.iter().filter_map(|quant| quant.quantity).sum(),
+        ))
+    }
+
+    /// The barcodes of all bins, the names and origins of all orders, the names of all packages,
+    /// and all codes of products.
+    pub fn floor_codes(&self) -> Result<[Vec<String>; 4], CatalogError> {
+        let mut orders = self.all_codes(CodeOf::OrderName)?;
+        orders.extend(self.all_codes(CodeOf::OrderOrigin)?);
+        let mut products = self.all_codes(CodeOf::ProductReference)?;
+        products.extend(self.all_codes(CodeOf::ProductBarcode)?);
+        products.extend(self.all_codes(CodeOf::Packaging)?);
+        Ok([
+            self.all_codes(CodeOf::Location)?,
+            orders,
+            self.all_codes(CodeOf::Package)?,
+            products,
+        ])
+    }
+
+    fn all_codes(&self, of: CodeOf) -> Result<Vec<String>, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let index = read
+            .open_multimap_table(CODES)
+            .map_err(|e| self.broken(&e))?;
+        let range = (of as u8, "")..(of as u8 + 1, "");
+        let found = index.range(range).map_err(|e| self.broken(&e))?;
+        let code = |entry: Result<(AccessGuard<'_, (u8, &str)>, _), _>| {
+            let (code, _) = entry.map_err(|e| self.broken(&e))?;
+            Ok(code.value().1.to_owned())
+        };
+        found.map(code).collect()
+    }
+
+    pub fn package(&self, code: &str) -> Result<Found<i64>, CatalogError> {
+        let rows = self.rows(Kind::Package, CodeOf::Package, code)?;
+        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+    }
+
+    /// What people call a record, and what they scan for it.
+    pub fn called(&self, kind: Kind, id: i64) -> Result<Option<Called>, CatalogError> {
+        Ok(self.row(kind, id)?.map(|row| Called {
+            name: row.display_name.or(row.name).unwrap_or_default(),
+            code: row.barcode.or(row.default_code),
+        }))
+    }
+
+    /// The ids of lots, packages and partners that quants and orders name.
+    pub fn referred(&self, kind: Kind) -> Result<BTreeSet<i64>, CatalogError> {
+        let mut ids = BTreeSet::new();
+        self.each(Kind::Quant, |row| {
+            ids.extend(match kind {
+                Kind::Lot => row.lot_id,
+                Kind::Package => row.package_id,
+                Kind::Partner => row.owner_id,
+                _ => None,
+            });
+        })?;
+        if kind == Kind::Lot {
+            let orders = self.all_orders()?;
+            ids.extend(orders.iter().flat_map(|o| &o.lines).filter_map(|l| l.lot));
+        }
+        Ok(ids)
+    }
+
+    /// The ids that are here of a kind.
+    pub fn ids(&self, kind: Kind) -> Result<BTreeSet<i64>, CatalogError> {
+        let mut ids = BTreeSet::new();
+        self.each(kind, |row| {
+            ids.insert(row.id);
+        })?;
+        Ok(ids)
+    }
+
+    pub fn set_nomenclature(&self, nomenclature: &Nomenclature) -> Result<(), CatalogError> {
+        let text = serde_json::to_string(nomenclature).map_err(|e| self.broken(&e))?;
+        if self.set_meta(NOMENCLATURE, &text)? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// Notes whether the operation type of receipts knows no lots.
+    pub fn set_lots_off(&self, is_off: bool) -> Result<(), CatalogError> {
+        if self.set_meta(LOTS_OFF, if is_off { "1" } else { "0" })? {
+            self.changed();
+        }
+        Ok(())
+    }
+
+    /// Whether the operation type of receipts knows no lots, so that a new one would be lost.
+    pub fn lots_off(&self) -> Result<bool, CatalogError> {
+        Ok(self.meta(LOTS_OFF)?.as_deref() == Some("1"))
+    }
+
+    /// The rules by which the company reads barcodes, in their order.
+    pub fn nomenclature(&self) -> Result<Nomenclature, CatalogError> {
+        let stored = match self.meta(NOMENCLATURE)? {
+            Some(text) => serde_json::from_str(&text).map_err(|e| self.broken(&e))?,
+            None => return Ok(Nomenclature::default()),
+        };
+        Ok(match stored {
+            StoredNomenclature::Whole(nomenclature) => nomenclature,
+            StoredNomenclature::Rules(rules) => Nomenclature {
+                rules,
+                ..Nomenclature::default()
+            },
+        })
+    }
+}
+
+/// A copy from before GS1 nomenclatures were read has the rules alone; it serves until Odoo answers.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredNomenclature {
+    Rules(Vec<Rule>),
+    Whole(Nomenclature),
+}
+
+/// What people call a record, and what they scan for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Called {
+    pub name: String,
+    pub code: Option<String>,
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,344 @@
+//! What codes meant before: where a code comes to mean something else, the copy notes what it
+//! meant, and until when by Odoo's clock.
+//!
+//! Comes in: each change that [`Catalog::apply`] makes to a row with a code. Goes out:
+//! [`Catalog::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be of
+//! no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{MutexGuard, PoisonError};
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use redb::{ReadableDatabase, ReadableTableMetadata, TableDefinition, TableError};
+use serde::{Deserialize, Serialize};
+
+use super::{CODES, Catalog, CatalogError, CodeOf, Found, codes, name};
+use crate::clock;
+use crate::odoo::{Kind, Row};
+
+/// Kind of code, code, and until when it had the meaning (µs) → the meaning as JSON.
+pub(super) const MEANT: TableDefinition<(u8, &str, i64), &[u8]> = TableDefinition::new("meant");
+/// Notes that the copy holds at most. Beyond it, notes older than [`NOTES_AGE_MAX`] are dropped.
+const NOTES_MAX: u64 = 20_000;
+const NOTES_AGE_MAX: SignedDuration = SignedDuration::from_hours(90 * 24);
+/// Codes whose look-ups are remembered; of more, all are forgotten.
+const LOOKED_UP_MAX: usize = 20_000;
+/// Odoo writes whole seconds, and cuts the rest off.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// Odoo's time may look so much older than ours where both clocks are right.
+const BEHIND_MAX: SignedDuration = SignedDuration::from_millis(1_500);
+
+/// What kind of thing a code is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Coded {
+    /// Its barcode, a packaging's, or the internal reference.
+    Product = 1,
+    Location = 2,
+    /// The code is [`lot_code`](super::lot_code).
+    Lot = 3,
+}
+
+impl Coded {
+    fn of(code: CodeOf) -> Option<Self> {
+        match code {
+            CodeOf::ProductBarcode | CodeOf::ProductReference | CodeOf::Packaging => {
+                Some(Self::Product)
+            }
+            CodeOf::Location => Some(Self::Location),
+            CodeOf::Lot => Some(Self::Lot),
+            _ => None,
+        }
+    }
+}
+
+/// The one thing that a code means, as far as another one would be another movement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meaning {
+    pub id: i64,
+    /// How many of the product's own unit one scan stands for.
+    pub units: Option<String>,
+    pub name: String,
+}
+
+impl Meaning {
+    /// Whether both are the same thing, whatever it is called.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.id == other.id && self.units == other.units
+    }
+}
+
+/// When codes were looked up in Odoo, by the gateway's clock.
+#[derive(Debug, Default)]
+pub(super) struct LookedUp {
+    all: Option<Timestamp>,
+    each: HashMap<(Coded, String), Timestamp>,
+    /// Odoo's clock less ours.
+    ahead: SignedDuration,
+}
+
+/// A note to be written: what a code means before a change, and until when it does.
+pub(super) type Note = (Coded, String, Meaning, Timestamp);
+
+impl Catalog {
+    /// What a code means by the copy; `None` where it means nothing, or several things.
+    pub fn meaning(&self, coded: Coded, code: &str) -> Result<Option<Meaning>, CatalogError> {
+        Ok(match coded {
+            Coded::Product => match self.product(code)? {
+                Found::One(product) => Some(Meaning {
+                    id: product.id,
+                    units: Some(product.measure.factor().to_string()),
+                    name: product.name,
+                }),
+                _ => None,
+            },
+            Coded::Location => match self.location(code)? {
+                Found::One(id) => self.named(Kind::Location, id)?,
+                _ => None,
+            },
+            Coded::Lot => {
+                let rows = self.rows(Kind::Lot, CodeOf::Lot, code)?;
+                match rows.as_slice() {
+                    [row] => self.named(Kind::Lot, row.id)?,
+                    _ => None,
+                }
+            }
+        })
+    }
+
+    fn named(&self, kind: Kind, id: i64) -> Result<Option<Meaning>, CatalogError> {
+        let row = self.row(kind, id)?;
+        Ok(row.map(|row| Meaning {
+            id,
+            units: None,
+            name: match &row.display_name {
+                Some(called) => called.clone(),
+                None => row.name.clone().unwrap_or_else(|| name(&row)),
+            },
+        }))
+    }
+
+    /// What a code meant then, where that changed afterwards; `None` where no change after it is
+    /// known.
+    pub fn meant_at(
+        &self,
+        coded: Coded,
+        code: &str,
+        at: Timestamp,
+    ) -> Result<Option<Meaning>, CatalogError> {
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let meant = match read.open_table(MEANT) {
+            // The copy of an earlier version, to which nothing has happened yet.
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            meant => meant.map_err(|e| self.broken(&e))?,
+        };
+        if meant.is_empty().map_err(|e| self.broken(&e))? {
+            return Ok(None);
+        }
+        let kind = coded as u8;
+        let after = at.as_microsecond().saturating_add(1);
+        let mut notes = meant
+            .range((kind, code, after)..=(kind, code, i64::MAX))
+            .map_err(|e| self.broken(&e))?;
+        let Some(note) = notes.next() else {
+            return Ok(None);
+        };
+        let (_, meaning) = note.map_err(|e| self.broken(&e))?;
+        serde_json::from_slice(meaning.value())
+            .map(Some)
+            .map_err(|e| self.broken(&e))
+    }
+
+    /// What these rows may change the meaning of, as it is before. A kind that was never complete
+    /// has no meanings yet.
+    pub(super) fn notes(&self, kind: Kind, rows: &[Row]) -> Result<Vec<Note>, CatalogError> {
+        let has_codes = matches!(
+            kind,
+            Kind::Product | Kind::Packaging | Kind::Location | Kind::Lot
+        );
+        if !has_codes || self.since(kind)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut until = BTreeMap::<(Coded, String), (bool, Timestamp)>::new();
+        for row in rows {
+            let before = self.row(kind, row.id)?;
+            let gone = before.as_ref().map(|before| codes_of(kind, before));
+            let come = if row.active {
+                codes_of(kind, row)
+            } else {
+                BTreeSet::new()
+            };
+            let same = before
+                .as_ref()
+                .is_some_and(|before| contents(before) == contents(row));
+            let gone = gone.unwrap_or_default();
+            for code in gone.union(&come) {
+                let (had, has) = (gone.contains(code), come.contains(code));
+                if had && has && same {
+                    continue;
+                }
+                // It has the new meaning since the row that it came to was written, else it has
+                // none since it was taken away.
+                let changed = (has, self.changed_by(row));
+                let known = until.entry(code.clone()).or_insert(changed);
+                *known = (*known).max(changed);
+            }
+        }
+        let mut notes = Vec::new();
+        for ((coded, code), (_, until)) in until {
+            if let Some(meaning) = self.meaning(coded, &code)? {
+                notes.push((coded, code, meaning, until));
+            }
+        }
+        Ok(notes)
+    }
+
+    /// Up to when the row may have been as it was before, by our clock. A deleted one has no time
+    /// of its own.
+    fn changed_by(&self, row: &Row) -> Timestamp {
+        let written = row.write_date.as_deref().and_then(|text| {
+            let written = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+            let written = written.to_zoned(TimeZone::UTC).ok()?.timestamp();
+            let ahead = self.looked_up().ahead;
+            written.checked_add(SECOND).ok()?.checked_sub(ahead).ok()
+        });
+        written.unwrap_or_else(clock::now)
+    }
+
+    /// Notes Odoo's time, as it answers just now.
+    pub fn note_clock(&self, odoo: Timestamp) {
+        let ahead = odoo.duration_since(clock::now());
+        // HTTP cuts to whole seconds, and an answer takes its time: so much behind is no
+        // difference.
+        let same = ahead <= SignedDuration::ZERO && ahead >= -BEHIND_MAX;
+        let ahead = if same { SignedDuration::ZERO } else { ahead };
+        self.looked_up().ahead = ahead;
+    }
+
+    /// Whether what Odoo had then, or later, is here for a code.
+    #[must_use]
+    pub fn is_looked_up(&self, coded: Coded, code: &str, since: Timestamp) -> bool {
+        let looked_up = self.looked_up();
+        let each = looked_up.each.get(&(coded, code.to_owned())).copied();
+        each.max(looked_up.all) >= Some(since)
+    }
+
+    /// These codes are as Odoo has them, as of this time.
+    pub fn note_looked_up<'a>(
+        &self,
+        coded: Coded,
+        scanned: impl Iterator<Item = &'a String>,
+        at: Timestamp,
+    ) {
+        let mut looked_up = self.looked_up();
+        if looked_up.each.len() >= LOOKED_UP_MAX {
+            looked_up.each.clear();
+        }
+        looked_up
+            .each
+            .extend(scanned.map(|code| ((coded, code.clone()), at)));
+    }
+
+    /// All codes are as Odoo has them, as of this time.
+    pub fn note_all_looked_up(&self, at: Timestamp) {
+        let mut looked_up = self.looked_up();
+        looked_up.each.clear();
+        looked_up.all = Some(at);
+    }
+
+    pub(super) fn forget_looked_up(&self) {
+        *self.looked_up() = LookedUp::default();
+    }
+
+    fn looked_up(&self) -> MutexGuard<'_, LookedUp> {
+        self.looked_up
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ids of the rows of a kind that have one of these codes here.
+    pub fn ids_with(
+        &self,
+        kind: Kind,
+        wanted: &BTreeSet<String>,
+    ) -> Result<BTreeSet<i64>, CatalogError> {
+        let fields: &[CodeOf] = match kind {
+            Kind::Product => &[CodeOf::ProductBarcode, CodeOf::ProductReference],
+            Kind::Packaging => &[CodeOf::Packaging],
+            Kind::Location => &[CodeOf::Location],
+            Kind::Lot => &[CodeOf::Lot],
+            _ => &[],
+        };
+        let read = self.db.begin_read().map_err(|e| self.broken(&e))?;
+        let index = read
+            .open_multimap_table(CODES)
+            .map_err(|e| self.broken(&e))?;
+        let mut ids = BTreeSet::new();
+        for code in wanted {
+            for of in fields {
+                let found = index
+                    .get((*of as u8, code.as_str()))
+                    .map_err(|e| self.broken(&e))?;
+                for id in found {
+                    ids.insert(id.map_err(|e| self.broken(&e))?.value());
+                }
+            }
+        }
+        Ok(ids)
+    }
+
+    /// Takes in what Odoo answered about these rows: one that it does not name any more is gone.
+    pub fn take_in(
+        &self,
+        kind: Kind,
+        asked: &BTreeSet<i64>,
+        rows: Vec<Row>,
+    ) -> Result<bool, CatalogError> {
+        let answered: BTreeSet<i64> = rows.iter().map(|row| row.id).collect();
+        let gone = asked.difference(&answered).map(|id| gone(*id));
+        let rows: Vec<Row> = rows.into_iter().chain(gone).collect();
+        self.apply(kind, &rows)
+    }
+}
+
+/// A row that Odoo has deleted, or shows to us no more.
+pub(super) fn gone(id: i64) -> Row {
+    Row {
+        id,
+        active: false,
+        ..Row::default()
+    }
+}
+
+fn codes_of(kind: Kind, row: &Row) -> BTreeSet<(Coded, String)> {
+    let codes = codes(kind, row).into_iter();
+    codes
+        .filter_map(|(of, code)| Some((Coded::of(of)?, code)))
+        .collect()
+}
+
+/// What of a row makes another thing of its codes.
+fn contents(row: &Row) -> (Option<i64>, Option<i64>, Option<String>) {
+    let contained = row.contained.map(|contained| contained.to_string());
+    (row.product_id, row.uom_id, contained)
+}
+
+/// Writes notes down; where there are too many, old ones go.
+pub(super) fn write(
+    meant: &mut redb::Table<'_, (u8, &'static str, i64), &'static [u8]>,
+    notes: &[Note],
+) -> Result<(), Box<dyn std::error::Error>> {
+    for (coded, code, meaning, until) in notes {
+        let key = (*coded as u8, code.as_str(), until.as_microsecond());
+        let meaning = serde_json::to_vec(meaning)?;
+        meant.insert(key, meaning.as_slice())?;
+    }
+    if meant.len()? > NOTES_MAX {
+        let oldest = clock::now().checked_sub(NOTES_AGE_MAX)?.as_microsecond();
+        meant.retain(|(_, _, until), _| until >= oldest)?;
+    }
+    Ok(())
+}

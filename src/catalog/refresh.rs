@@ -1,0 +1,154 @@
+//! Keeps the copy of master data up to date: all of it once, then what was written since, in small pages.
+//!
+//! First what barcodes mean, without which nothing can be posted; then, in `floor`, stock and open orders: where Odoo refuses
+//! these, the gateway does without.
+//!
+//! Archived records come as changes. Deleted ones leave no trace but a count that does not match: then, and once a
+//! day, all ids are read again.
+
+mod floor;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use thiserror::Error;
+
+use super::{Catalog, CatalogError};
+use crate::board::Board;
+use crate::clock;
+use crate::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
+use crate::outcome::Failure;
+use floor::Floor;
+
+/// A record has the time at which its transaction began, and is seen when that ended: ask for so much more.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+const FULL_EVERY: Duration = Duration::from_hours(24);
+
+/// Why master data could not be had.
+#[derive(Debug, Error)]
+pub enum Trouble {
+    #[error(transparent)]
+    Odoo(#[from] Failure),
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+#[derive(Debug, Default)]
+pub struct Refresh {
+    /// When each kind was last read as a whole, since the start.
+    full_at: BTreeMap<Kind, Duration>,
+    /// Counts (Odoo's, ours) that stayed different when all was read: no reason to read all again.
+    accepted: BTreeMap<Kind, (u64, u64)>,
+    floor: Floor,
+}
+
+impl Refresh {
+    /// Brings the copy up to date; answers whether there was news.
+    pub async fn run(
+        &mut self,
+        odoo: &mut Client,
+        copy: &Catalog,
+        warehouse: &Warehouse,
+        board: &Board,
+        now: Duration,
+    ) -> Result<bool, Trouble> {
+        let company = warehouse.company;
+        let mut news = false;
+        let begun = clock::now();
+        for kind in Kind::ALL {
+            let since = copy.since(kind)?;
+            let aged = self
+                .full_at
+                .get(&kind)
+                .is_some_and(|at| now >= *at + FULL_EVERY);
+            self.full_at.entry(kind).or_insert(now);
+            // Units are few, and what Odoo works out for them changes without a date.
+            let whole = aged || kind == Kind::Unit;
+            news |= fetch(odoo, copy, kind, company, since.filter(|_| !whole)).await?;
+            let counts = (odoo.count(kind, company).await?, copy.count(kind)?);
+            if counts.0 != counts.1 && self.accepted.get(&kind) != Some(&counts) {
+                news |= fetch(odoo, copy, kind, company, None).await?;
+                self.accepted
+                    .insert(kind, (odoo.count(kind, company).await?, copy.count(kind)?));
+            }
+            if aged {
+                self.full_at.insert(kind, now);
+            }
+        }
+        if let Some(digits) = odoo.quantity_digits().await? {
+            copy.set_digits(digits)?;
+        }
+        copy.note_all_looked_up(begun);
+        copy.set_lots_off(warehouse.lots == Lots::Off)?;
+        self.floor.run(odoo, copy, warehouse, board, now).await?;
+        copy.note_refreshed(clock::instant());
+        Ok(news)
+    }
+}
+
+/// Fetches what was written since, or everything, page by page.
+async fn fetch(
+    odoo: &mut Client,
+    copy: &Catalog,
+    kind: Kind,
+    company: i64,
+    since: Option<String>,
+) -> Result<bool, Trouble> {
+    let mut news = false;
+    let mut ids = BTreeSet::new();
+    let mut after = 0;
+    let mut begun = None;
+    loop {
+        let mut page = odoo.page(kind, company, since.as_deref(), after).await?;
+        if kind == Kind::Unit {
+            name_units(odoo, copy, &mut page).await?;
+        }
+        begun.get_or_insert_with(|| odoo.server_time());
+        copy.note_clock(odoo.server_time());
+        news |= copy.apply(kind, &page)?;
+        if since.is_none() {
+            ids.extend(page.iter().map(|row| row.id));
+        }
+        match page.last() {
+            Some(last) if page.len() >= PAGE_ROWS => after = last.id,
+            _ => break,
+        }
+    }
+    if since.is_none() {
+        news |= copy.keep_only(kind, &ids)?;
+    }
+    if let Some(begun) = begun {
+        copy.set_since(kind, &before(begun))?;
+    }
+    Ok(news)
+}
+
+/// Gives units their external ids, which never change: only those of new units are asked for.
+async fn name_units(odoo: &mut Client, copy: &Catalog, units: &mut [Row]) -> Result<(), Trouble> {
+    let mut new = Vec::new();
+    for unit in units.iter_mut() {
+        unit.external = copy.unit_name(unit.id)?;
+        if unit.external.is_none() {
+            new.push(unit.id);
+        }
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let names = odoo.unit_names(&new).await?;
+    for unit in units.iter_mut().filter(|unit| unit.external.is_none()) {
+        unit.external = Some(names.get(&unit.id).cloned().unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// In Odoo's form of a time.
+fn before(begun: Timestamp) -> String {
+    let since = begun.checked_sub(OVERLAP).unwrap_or(begun);
+    since
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}

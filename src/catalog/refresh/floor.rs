@@ -1,0 +1,465 @@
+//! What the floor needs besides barcodes, kept up to date: stock on hand, open orders, names, the rules of barcodes; and a
+//! look at when the key expires, and whether its user has an e-mail address where Odoo needs one.
+//!
+//! Odoo may refuse any of it (a right, an app, a version): that is said once, and tried again after an hour. Until then
+//! the copy does not claim to know it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{FULL_EVERY, Trouble, before};
+use crate::board::Board;
+use crate::catalog::Catalog;
+use crate::clock;
+use crate::odoo::{ApiKey, Client, Kind, ORDERS_MAX, PAGE_ROWS, QUANTS_MAX, Row, Warehouse, Which};
+use crate::outcome::Failure;
+
+/// After a refusal.
+const AGAIN_AFTER: Duration = Duration::from_hours(1);
+const KEYS_EVERY: Duration = Duration::from_hours(24);
+/// A key that expires so soon is a person's business now.
+const EXPIRY_WARNING: SignedDuration = SignedDuration::from_hours(14 * 24);
+const ALARM_KEY: &str = "odoo-key-expires";
+const ALARM_EMAIL: &str = "odoo-user-email";
+const NO_EMAIL: &str = "The gateway's user in Odoo has no e-mail address, so this version of Odoo refuses each validation that makes a backorder. Give the user one in Odoo, then retry what is parked.";
+
+/// A part that Odoo may refuse.
+#[derive(Debug, Default)]
+struct Part {
+    refused: Option<Duration>,
+    /// When it was read as a whole.
+    full: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+pub struct Floor {
+    stock: Part,
+    orders: Part,
+    names: Part,
+    rules: Part,
+    keys: Part,
+    email: Part,
+    /// Kinds of which Odoo lacks a field that an app would bring.
+    plain: BTreeSet<Kind>,
+}
+
+impl Part {
+    fn is_due(&self, now: Duration) -> bool {
+        self.refused.is_none_or(|at| now >= at + AGAIN_AFTER)
+    }
+
+    fn is_full_due(&self, now: Duration, every: Duration) -> bool {
+        self.full.is_none_or(|at| now >= at + every)
+    }
+
+    /// Only a link that is down is the caller's business.
+    fn note(
+        &mut self,
+        what: &str,
+        done: Result<(), Trouble>,
+        now: Duration,
+    ) -> Result<(), Trouble> {
+        match done {
+            Err(Trouble::Odoo(failure @ (Failure::Person { .. } | Failure::Stop { .. }))) => {
+                if self.refused.is_none() {
+                    tracing::warn!(%failure, "Odoo does not let us read {what}: the gateway does without");
+                }
+                self.refused = Some(now);
+                Ok(())
+            }
+            Ok(()) => {
+                self.refused = None;
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
+impl Floor {
+    pub async fn run(
+        &mut self,
+        odoo: &mut Client,
+        copy: &Catalog,
+        warehouse: &Warehouse,
+        board: &Board,
+        now: Duration,
+    ) -> Result<(), Trouble> {
+        if self.stock.is_due(now) {
+            let done = self.stock(odoo, copy, warehouse, now).await;
+            self.stock.note("the stock on hand", done, now)?;
+        }
+        if self.orders.is_due(now) {
+            let done = self.orders(odoo, copy, warehouse, now).await;
+            self.orders.note("the open orders", done, now)?;
+        }
+        if self.names.is_due(now) {
+            let mut done = Ok(());
+            for kind in [Kind::Lot, Kind::Package, Kind::Partner] {
+                if done.is_ok() {
+                    done = self.names(odoo, copy, warehouse, kind).await;
+                }
+            }
+            self.names.note("lots, packages and partners", done, now)?;
+        }
+        if self.rules.is_due(now) && self.rules.is_full_due(now, FULL_EVERY) {
+            let done = match odoo.nomenclature(warehouse.company).await {
+                Ok(nomenclature) => copy.set_nomenclature(&nomenclature).map_err(Trouble::from),
+                Err(failure) => Err(failure.into()),
+            };
+            self.rules.full = Some(now);
+            self.rules.note("the barcode nomenclature", done, now)?;
+        }
+        if self.keys.is_full_due(now, KEYS_EVERY) {
+            // Asked after once a day, whatever comes of it.
+            self.keys.full = Some(now);
+            let done = match odoo.api_keys().await {
+                Ok(keys) => {
+                    board.alarm(ALARM_KEY, expiry(&keys, clock::now()));
+                    Ok(())
+                }
+                Err(failure) => Err(failure.into()),
+            };
+            self.keys.note("when its API key expires", done, now)?;
+        }
+        if self.email.is_full_due(now, KEYS_EVERY) {
+            self.email.full = Some(now);
+            let done = odoo.lacks_email().await.map(|lacks_email| {
+                board.alarm(ALARM_EMAIL, lacks_email.then(|| NO_EMAIL.to_owned()));
+            });
+            let done = done.map_err(Trouble::from);
+            self.email
+                .note("the e-mail address of its user", done, now)?;
+        }
+        Ok(())
+    }
+
+    async fn stock(
+        &mut self,
+        odoo: &mut Client,
+        copy: &Catalog,
+        warehouse: &Warehouse,
+        now: Duration,
+    ) -> Result<(), Trouble> {
+        let since = copy.since(Kind::Quant)?;
+        let whole = since.is_none() || self.stock.is_full_due(now, FULL_EVERY);
+        let since = since.filter(|_| !whole);
+        let (mut after, mut begun) = (0, None);
+        let mut seen = BTreeSet::new();
+        loop {
+            let which = Which::Page {
+                since: since.as_deref(),
+                after,
+            };
+            let page = self.page(odoo, Kind::Quant, warehouse, which).await?;
+            begun.get_or_insert_with(|| odoo.server_time());
+            copy.apply(Kind::Quant, &page)?;
+            seen.extend(page.iter().map(|row| row.id));
+            match page.last() {
+                Some(last) if page.len() >= PAGE_ROWS && seen.len() < QUANTS_MAX => after = last.id,
+                _ => break,
+            }
+        }
+        if whole {
+            copy.keep_only(Kind::Quant, &seen)?;
+            self.stock.full = Some(now);
+        }
+        // Odoo deletes quants that are empty without a trace.
+        let held = copy.count(Kind::Quant)?;
+        if !whole && held != odoo.quant_count(warehouse).await?.min(QUANTS_MAX as u64) {
+            let ids = odoo.quant_ids(warehouse).await?;
+            copy.keep_only(Kind::Quant, &ids)?;
+            let known = copy.ids(Kind::Quant)?;
+            let missing: Vec<i64> = ids.difference(&known).copied().collect();
+            for ids in missing.chunks(PAGE_ROWS) {
+                let page = self
+                    .page(odoo, Kind::Quant, warehouse, Which::Ids(ids))
+                    .await?;
+                copy.apply(Kind::Quant, &page)?;
+            }
+        }
+        if let Some(begun) = begun {
+            copy.set_since(Kind::Quant, &before(begun))?;
+        }
+        Ok(())
+    }
+
+    /// Open orders by their ids, which also tells what is over; and of these what was written since.
+    async fn orders(
+        &mut self,
+        odoo: &mut Client,
+        copy: &Catalog,
+        warehouse: &Warehouse,
+        now: Duration,
+    ) -> Result<(), Trouble> {
+        let since = copy.orders_since()?;
+        let whole = since.is_none() || self.orders.is_full_due(now, FULL_EVERY);
+        copy.reads_orders(clock::now());
+        let open = odoo.open_order_ids(warehouse).await?;
+        let begun = odoo.server_time();
+        let cut = open.len() > ORDERS_MAX;
+        if cut && whole {
+            tracing::warn!(
+                "more than {ORDERS_MAX} orders are open: those due last are not known here"
+            );
+        }
+        let open: BTreeSet<i64> = open.into_iter().take(ORDERS_MAX).collect();
+        let known = copy.open_order_ids()?;
+        let over: Vec<i64> = known.difference(&open).copied().collect();
+        let mut wanted: BTreeSet<i64> = open.difference(&known).copied().collect();
+        match since.filter(|_| !whole) {
+            Some(since) => {
+                let touched = odoo.touched_order_ids(warehouse, &since).await?;
+                wanted.extend(touched.intersection(&open));
+            }
+            None => wanted.extend(&open),
+        }
+        wanted.extend(&over);
+        let wanted: Vec<i64> = wanted.into_iter().collect();
+        let mut gone: BTreeSet<i64> = over.into_iter().collect();
+        for ids in wanted.chunks(100) {
+            let orders = odoo.orders(ids).await?;
+            for order in &orders {
+                gone.remove(&order.id);
+            }
+            copy.put_orders(&orders)?;
+        }
+        copy.drop_orders(&gone)?;
+        copy.read_orders();
+        copy.set_orders_since(&before(begun), cut)?;
+        if whole {
+            self.orders.full = Some(now);
+        }
+        Ok(())
+    }
+
+    /// Lots, packages and partners that stock and orders name: those that are missing, and those that were written since.
+    async fn names(
+        &mut self,
+        odoo: &mut Client,
+        copy: &Catalog,
+        warehouse: &Warehouse,
+        kind: Kind,
+    ) -> Result<(), Trouble> {
+        let wanted = copy.referred(kind)?;
+        copy.keep_only(kind, &wanted)?;
+        let known = copy.ids(kind)?;
+        let mut begun = None;
+        if let Some(since) = copy.since(kind)? {
+            let mut after = 0;
+            loop {
+                let which = Which::Page {
+                    since: Some(&since),
+                    after,
+                };
+                let mut page = self.page(odoo, kind, warehouse, which).await?;
+                begun.get_or_insert_with(|| odoo.server_time());
+                let (whole, last) = (page.len() >= PAGE_ROWS, page.last().map(|row| row.id));
+                page.retain(|row| known.contains(&row.id));
+                copy.apply(kind, &page)?;
+                match last {
+                    Some(last) if whole => after = last,
+                    _ => break,
+                }
+            }
+        }
+        let missing: Vec<i64> = wanted.difference(&known).copied().collect();
+        for ids in missing.chunks(PAGE_ROWS) {
+            let page = self.page(odoo, kind, warehouse, Which::Ids(ids)).await?;
+            begun.get_or_insert_with(|| odoo.server_time());
+            copy.apply(kind, &page)?;
+        }
+        if let Some(begun) = begun {
+            copy.set_since(kind, &before(begun))?;
+        }
+        Ok(())
+    }
+
+    /// A page, without the fields of apps that are not there.
+    async fn page(
+        &mut self,
+        odoo: &mut Client,
+        kind: Kind,
+        warehouse: &Warehouse,
+        which: Which<'_>,
+    ) -> Result<Vec<Row>, Failure> {
+        let plain = self.plain.contains(&kind);
+        match odoo.floor_rows(kind, warehouse, which, plain).await {
+            Err(Failure::Person { .. }) if !plain => {
+                let rows = odoo.floor_rows(kind, warehouse, which, true).await?;
+                self.plain.insert(kind);
+                Ok(rows)
+            }
+            other => other,
+        }
+    }
+}
+
+/// The sentence for people where a key of the gateway's user expires soon. Which of several is in use Odoo does not tell,
+/// so the first that is still good speaks.
+fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
+    let expires = |key: &ApiKey| {
+        let text = key.expiration_date.as_deref()?;
+        let at = DateTime::strptime("%Y-%m-%d %H:%M:%S", text).ok()?;
+        let at = at.to_zoned(TimeZone::UTC).ok()?.timestamp();
+        (at > now).then_some(at)
+    };
+    let (at, key) = keys
+        .iter()
+        .filter_map(|key| Some((expires(key)?, key)))
+        .min_by_key(|(at, _)| *at)?;
+    let soon = at.duration_since(now) <= EXPIRY_WARNING;
+    let named = key.name.as_deref().unwrap_or_default();
+    soon.then(|| {
+        format!(
+            "The API key {named:?} of the gateway's user in Odoo expires on {}: make a new one and put it into odoo.api_key_file or the credential odoo-api-key; no restart is needed.",
+            at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d")
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::extract::State;
+    use axum::routing::post;
+    use axum::{Json, Router};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::config;
+    use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
+    use crate::odoo::Lots;
+
+    /// A client with this key.
+    fn client(stand_in: &StandIn, dir: &tempfile::TempDir, key: &str) -> Client {
+        let file = dir.path().join(key);
+        std::fs::write(&file, key).unwrap();
+        let config = config::Odoo {
+            api_key_file: Some(file),
+            ..config::Odoo::new(&stand_in.url(), DATABASE)
+        };
+        Client::new(&config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_day_after_a_new_key_took_its_place_nobody_is_warned_of_the_old_one() {
+        let seed = Seed {
+            bins: 1,
+            products: 1,
+        };
+        let stand_in = StandIn::start(seed, Duration::ZERO).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut odoo = client(&stand_in, &dir, API_KEY);
+        let mut admin = client(&stand_in, &dir, ADMIN_API_KEY);
+        let soon = clock::now() + SignedDuration::from_hours(13 * 24);
+        let soon = soon.strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let values = json!({"name": "old", "scope": "rpc", "user_id": 7, "expiration_date": soon});
+        let body = json!({"vals_list": [values]});
+        let old: Value = (admin.call("res.users.apikeys", "create", &body).await).unwrap();
+        let warehouse = odoo.warehouse("WH").await.unwrap();
+        let copy = Catalog::open(dir.path(), "a test").unwrap();
+        let board = Board::new();
+        let mut floor = Floor::default();
+        let mut warned = async |hours: u64| {
+            let now = Duration::from_hours(hours);
+            let done = floor.run(&mut odoo, &copy, &warehouse, &board, now).await;
+            done.unwrap();
+            board.snapshot().alarms.contains_key(ALARM_KEY)
+        };
+        assert!(warned(1).await);
+        let body = json!({"ids": old});
+        let _: Value = (admin.call("res.users.apikeys", "unlink", &body).await).unwrap();
+        assert!(warned(24).await, "it is asked after once a day");
+        assert!(!warned(25).await);
+    }
+
+    /// An Odoo 18 that tells its user's e-mail address, and refuses all else.
+    async fn older(
+        State(email): State<Arc<Mutex<Value>>>,
+        Json(asked): Json<Value>,
+    ) -> Json<Value> {
+        let args = &asked["params"]["args"];
+        let result = match (asked["params"]["method"].as_str(), args[4].as_str()) {
+            (Some("version"), _) => json!({"server_version": "18.0"}),
+            (Some("authenticate"), _) => json!(7),
+            (_, Some("context_get")) => json!({"uid": 7}),
+            (_, Some("read")) => json!([{"id": 7, "email": *email.lock().unwrap()}]),
+            _ => {
+                let data = json!({"name": "odoo.exceptions.UserError", "message": "no"});
+                let error = json!({"message": "Odoo Server Error", "data": data});
+                return Json(json!({"jsonrpc": "2.0", "error": error}));
+            }
+        };
+        Json(json!({"jsonrpc": "2.0", "result": result}))
+    }
+
+    #[tokio::test]
+    async fn before_19_a_user_without_an_e_mail_address_is_an_alarm_until_there_is_one() {
+        let email = Arc::new(Mutex::new(json!(false)));
+        let router = Router::new()
+            .route("/jsonrpc", post(older))
+            .with_state(email.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("key"), "key").unwrap();
+        let config = config::Odoo {
+            api_key_file: Some(dir.path().join("key")),
+            user: Some("gateway".to_owned()),
+            ..config::Odoo::new(&url, DATABASE)
+        };
+        let mut odoo = Client::new(&config).unwrap();
+        let warehouse = Warehouse {
+            id: 1,
+            picking_type: 7,
+            from: 8,
+            to: 9,
+            company: 1,
+            receipts: None,
+            lots: Lots::Made,
+            returns: None,
+        };
+        let copy = Catalog::open(dir.path(), "a test").unwrap();
+        let board = Board::new();
+        let mut floor = Floor::default();
+        for (hours, address, warns) in [
+            (0, json!(false), true),
+            (24, json!("gateway@example.com"), false),
+            (48, json!(" "), true),
+        ] {
+            *email.lock().unwrap() = address;
+            let now = Duration::from_hours(hours);
+            let done = floor.run(&mut odoo, &copy, &warehouse, &board, now).await;
+            done.unwrap();
+            let alarms = board.snapshot().alarms;
+            assert_eq!(alarms.contains_key(ALARM_EMAIL), warns, "{hours}");
+        }
+        server.abort();
+    }
+
+    #[test]
+    fn a_key_that_expires_within_fourteen_days_is_told_of_by_name() {
+        let key = |name: &str, date: Option<&str>| ApiKey {
+            name: Some(name.to_owned()),
+            expiration_date: date.map(str::to_owned),
+        };
+        let now: Timestamp = "2026-11-23T08:00:00Z".parse().unwrap();
+        let soon = key("gateway", Some("2026-12-07 07:59:00"));
+        let later = key("script", Some("2026-12-07 08:01:00"));
+        let over = key("old", Some("2026-11-22 08:00:00"));
+        let never = key("eternal", None);
+        let sentence = expiry(&[later.clone(), over.clone(), never.clone(), soon], now).unwrap();
+        assert!(
+            sentence.contains("\"gateway\"") && sentence.contains("2026-12-07"),
+            "{sentence}"
+        );
+        assert_eq!(expiry(&[later, over, never], now), None);
+    }
+}

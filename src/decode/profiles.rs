@@ -1,0 +1,340 @@
+//! Which profile a device has, and what became of a scan by it.
+//!
+//! Comes in: readings of the channel `scan`, from scanners of `scanners.toml` and devices of
+//! `devices.toml` that name a profile. Goes out: events and rejections, as from `decode`. Where a
+//! profile says that a code within some time of an equal one is the same read, the second code has
+//! the id of the first: the journal finds a duplicate, which names its original.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::channel::{Channel, Reading, Word};
+use crate::clock;
+use crate::decode;
+use crate::decode::profile::{Fault, Message, Profile, SHIPPED, Values};
+use crate::event::{Action, Event, EventFlag, Name, Rejection, SourceKind};
+
+/// A profile is shorter; what is longer is something else.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// What a device's codes are read by.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    pub profile: Arc<Profile>,
+    /// Who uses it, where the code does not say.
+    pub operator: Option<String>,
+}
+
+/// Shared by all sources. Its size is that of the lists it was told.
+#[derive(Debug, Clone, Default)]
+pub struct Profiles(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    scanners: BTreeMap<Name, Rule>,
+    mqtt: BTreeMap<Name, Rule>,
+    firsts: BTreeMap<Name, First>,
+    /// What scanners call themselves in their payloads.
+    numbers: BTreeMap<Name, String>,
+}
+
+/// A code that may be repeated.
+#[derive(Debug)]
+struct First {
+    code: String,
+    /// By the device's own clock, where the message says a time; reads that were sent late arrive
+    /// together.
+    at: Timestamp,
+    received: Timestamp,
+    id: String,
+    id_derived: bool,
+}
+
+impl Profiles {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scanners of the gateway itself.
+    pub fn know_scanners(&self, rules: BTreeMap<Name, Rule>) {
+        self.known().scanners = rules;
+    }
+
+    /// The devices of `devices.toml`, each time that it has changed.
+    pub fn know_devices(&self, rules: BTreeMap<Name, Rule>) {
+        let known = &mut *self.known();
+        known.mqtt = rules;
+        let (mqtt, scanners) = (&known.mqtt, &known.scanners);
+        let is_listed = |name: &Name| mqtt.contains_key(name) || scanners.contains_key(name);
+        known.firsts.retain(|name, _| is_listed(name));
+        known.numbers.retain(|name, _| is_listed(name));
+    }
+
+    /// By which rule the codes of a device are read.
+    #[must_use]
+    pub fn rule(&self, device: &Name) -> Option<Rule> {
+        let known = self.known();
+        let rule = known.scanners.get(device).or(known.mqtt.get(device));
+        rule.cloned()
+    }
+
+    /// Whether the device makes movements by the order in which codes come.
+    #[must_use]
+    pub fn has_flow(&self, device: &Name) -> bool {
+        self.rule(device)
+            .is_some_and(|rule| rule.profile.flow.start.is_some())
+    }
+
+    /// What the scanner called itself last.
+    #[must_use]
+    pub fn number(&self, device: &Name) -> Option<String> {
+        self.known().numbers.get(device).cloned()
+    }
+
+    /// Whether an MQTT device is told in its profile's own form.
+    #[must_use]
+    pub fn has_words(&self, device: &Name) -> bool {
+        let told = |message: &Message| matches!(message, Message::Publish { .. });
+        self.rule(device).is_some_and(|rule| {
+            let feedback = &rule.profile.feedback;
+            feedback.good.iter().chain(&feedback.bad).any(told)
+        })
+    }
+
+    /// A word about an event in the form that the profile of its MQTT device has for it; empty where it has none.
+    #[must_use]
+    pub fn words(&self, event: &Event, (ok, text): (bool, &str)) -> Vec<Word> {
+        let Some(rule) = self
+            .rule(&event.device)
+            .filter(|_| matches!(event.source, SourceKind::Listen | SourceKind::Broker))
+        else {
+            return Vec::new();
+        };
+        let feedback = &rule.profile.feedback;
+        let messages = if ok { &feedback.good } else { &feedback.bad };
+        let number = self.number(&event.device);
+        let number = number.as_deref().unwrap_or(event.device.as_str());
+        let templates = messages.iter().filter_map(|message| match message {
+            Message::Publish { topic, template } => Some((topic, template)),
+            Message::Send { .. } => None,
+        });
+        templates
+            .enumerate()
+            .map(|(place, (topic, template))| {
+                let values = Values {
+                    text,
+                    id: &uuid(event, place),
+                    now_ms: clock::now().as_millisecond(),
+                    device: number,
+                };
+                let payload = values.fill(template.trim());
+                (topic.clone().into(), payload.into())
+            })
+            .collect()
+    }
+
+    /// As [`Self::decode`] for what a person sends again: it is no repeat, and says nothing of the
+    /// device's repeats.
+    #[must_use]
+    pub fn decode_again(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
+        match self.rule(&reading.device) {
+            Some(rule) if reading.channel == Channel::Scan => {
+                let scanned = decode::scanned(reading, &rule.profile).into_iter();
+                let take = |(mut event, _): (Event, _)| {
+                    event.operator = event.operator.take().or_else(|| rule.operator.clone());
+                    event
+                };
+                scanned.map(|scanned| scanned.map(take)).collect()
+            }
+            _ => decode::decode(reading),
+        }
+    }
+
+    /// As [`decode::decode`], by the device's profile where it has one.
+    pub fn decode(&self, reading: &Reading) -> Vec<Result<Event, Rejection>> {
+        match self.rule(&reading.device) {
+            Some(rule) if reading.channel == Channel::Scan => {
+                let take = |(mut event, number): (Event, Option<String>)| {
+                    event.operator = event.operator.take().or_else(|| rule.operator.clone());
+                    // A message that is sent again is for a person to judge: see `possible-repeat`.
+                    if !event.flags.contains(&EventFlag::PossibleRepeat) {
+                        self.name_repeat(&mut event, &rule.profile);
+                    }
+                    if let Some(number) = number {
+                        self.known().numbers.insert(event.device.clone(), number);
+                    }
+                    event
+                };
+                let scanned = decode::scanned(reading, &rule.profile).into_iter();
+                scanned.map(|scanned| scanned.map(take)).collect()
+            }
+            _ => decode::decode(reading),
+        }
+    }
+
+    fn name_repeat(&self, event: &mut Event, profile: &Profile) {
+        let Action::Scan { code, .. } = &event.action else {
+            return;
+        };
+        let mut known = self.known();
+        if let Some(first) = known.firsts.get(&event.device)
+            && first.code == *code
+            && profile.repeats.is_repeat(first.received, event.received)
+            && profile.repeats.is_repeat(first.at, event.at)
+        {
+            event.id.clone_from(&first.id);
+            event.id_derived = first.id_derived;
+        } else if profile.repeats.within_ms > 0 {
+            let first = First {
+                code: code.clone(),
+                at: event.at,
+                received: event.received,
+                id: event.id.clone(),
+                id_derived: event.id_derived,
+            };
+            known.firsts.insert(event.device.clone(), first);
+        }
+    }
+}
+
+/// A UUID of the form for one's own use (RFC 9562, version 8): the same word has the same one.
+fn uuid(event: &Event, place: usize) -> String {
+    let name = format!("{} {} {place}", event.device, event.id);
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..16]);
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ]
+    .join("-")
+}
+
+/// A shipped profile by its name, or the one in a file; a relative path starts at `directory`. Every fault at once.
+pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
+    if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
+        return Profile::parse(text);
+    }
+    let mut text = String::new();
+    let read = File::open(directory.join(name))
+        .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut text));
+    read.map_err(|error| {
+        let shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        vec![Fault {
+            key: String::new(),
+            found: format!(
+                "{name:?}, which is no shipped profile and cannot be read as a file: {error}"
+            ),
+            accepted: format!("the path of a profile, or one of {}", shipped.join(", ")),
+        }]
+    })?;
+    Profile::parse(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::channel::identity::ReadingId;
+
+    fn profiles(text: &str) -> Profiles {
+        let rule = Rule {
+            profile: Arc::new(Profile::parse(text).unwrap()),
+            operator: Some("anna".to_owned()),
+        };
+        let profiles = Profiles::default();
+        profiles.know_scanners([(Name::new("dock").unwrap(), rule)].into());
+        profiles
+    }
+
+    fn read(profiles: &Profiles, payload: &'static [u8], ms: i64) -> Result<Event, Rejection> {
+        read_as(profiles, payload, ms, false)
+    }
+
+    fn read_as(
+        profiles: &Profiles,
+        payload: &'static [u8],
+        ms: i64,
+        redelivered: bool,
+    ) -> Result<Event, Rejection> {
+        let reading = Reading {
+            id: ReadingId::next(),
+            redelivered,
+            source: SourceKind::Serial,
+            device: Name::new("dock").unwrap(),
+            channel: Channel::Scan,
+            payload: Bytes::from_static(payload),
+            received: Timestamp::from_millisecond(1_795_000_000_000 + ms).unwrap(),
+        };
+        let mut entries = profiles.decode(&reading);
+        assert_eq!(entries.len(), 1);
+        entries.remove(0)
+    }
+
+    fn shipped(name: &str) -> &'static str {
+        SHIPPED.iter().find(|(own, _)| *own == name).unwrap().1
+    }
+
+    #[test]
+    fn a_code_is_read_by_the_profile_of_its_device() {
+        let profiles = profiles(shipped("generic-serial"));
+        let event = read(&profiles, b"]E04006381333931\r", 0).unwrap();
+        assert_eq!(
+            event.action,
+            Action::Scan {
+                code: "4006381333931".to_owned(),
+                symbology: Some("ean13".to_owned()),
+            }
+        );
+        assert_eq!(event.operator.as_deref(), Some("anna"));
+        let refused = read(&profiles, b"\xff\xfe\x00", 10).unwrap_err();
+        assert_eq!(refused.payload, b"\xff\xfe\x00");
+    }
+
+    #[test]
+    fn a_repeat_has_the_id_of_its_first_for_as_long_as_the_profile_says() {
+        let profiles = profiles(shipped("generic-serial"));
+        let id = |payload, ms| read(&profiles, payload, ms).unwrap().id;
+        let first = id(b"A", 0);
+        assert_eq!(id(b"A", 299), first);
+        assert_ne!(id(b"A", 300), first, "300 ms after the first");
+        let other = id(b"B", 310);
+        assert_ne!(other, first);
+        assert_ne!(id(b"A", 320), first, "another code was between them");
+
+        // The device says that it may have sent it before: for a person to judge.
+        let repeat = read_as(&profiles, b"A", 630, false).unwrap();
+        let again = read_as(&profiles, b"A", 640, true).unwrap();
+        assert_eq!(again.flags, [EventFlag::PossibleRepeat]);
+        assert_ne!(again.id, repeat.id);
+
+        let each = shipped("generic-serial").replace("within_ms = 300", "within_ms = 0");
+        let profiles = self::profiles(&each);
+        let id = |payload, ms| read(&profiles, payload, ms).unwrap().id;
+        assert_ne!(id(b"A", 0), id(b"A", 1));
+        assert_ne!(id(b"A", 2), id(b"A", 2), "one moment");
+    }
+
+    #[test]
+    fn reads_that_were_minutes_apart_and_arrive_together_are_no_repeats() {
+        let profiles = profiles(
+            "[profile]\nname = \"own\"\nfamily = \"own\"\nabout = \"own\"\nbuilt_from = [\"own\"]\n[connection]\nkind = \"mqtt\"\n\
+             [payload]\ncode = \"/code\"\ntime = \"/at\"\n[repeats]\nwithin_ms = 5000\n",
+        );
+        let id = |payload| read(&profiles, payload, 0).unwrap().id;
+        let first = id(br#"{"code": "A", "at": "2026-11-23T08:15:30Z"}"#);
+        assert_eq!(id(br#"{"code": "A", "at": "2026-11-23T08:15:31Z"}"#), first);
+        assert_ne!(id(br#"{"code": "A", "at": "2026-11-23T08:20:00Z"}"#), first);
+    }
+}

@@ -1,0 +1,51 @@
+//! In 17 a move that Odoo makes of a bare line has a demand of 0, and the validation makes a second
+//! move of each, one after the other (`stock.move._create_extra_move`). Where the demand is what is
+//! moved, it makes none, and is five times as fast (`docs/odoo.md`, "Odoo 17 and 18").
+
+use serde_json::{Value, json};
+
+use super::{Client, Dialect};
+use crate::odoo::order::decimal;
+use crate::outcome::Failure;
+
+const MOVE: &str = "stock.move";
+
+impl Client {
+    /// Before pickings of the gateway's own documents are validated: gives their moves that have no
+    /// demand the one that is moved, all in one call. What a person or an order demanded stays.
+    pub(in crate::odoo) async fn set_missing_demands(
+        &mut self,
+        pickings: &[i64],
+    ) -> Result<(), Failure> {
+        if self.dialect().await? != Dialect::V17 {
+            return Ok(());
+        }
+        let domain = json!([
+            ["picking_id", "in", pickings],
+            ["state", "not in", ["done", "cancel"]],
+            ["product_uom_qty", "=", 0],
+        ]);
+        let body = json!({"domain": domain, "fields": ["quantity"], "load": null});
+        let moves: Vec<Value> = self.call(MOVE, "search_read", &body).await?;
+        let rows: Vec<[String; 2]> = moves.iter().filter_map(row).collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let body = json!({
+            "fields": [".id", "product_uom_qty"], "data": rows, "context": self.context(),
+        });
+        // Without the demand the validation does the same, and takes longer.
+        match self.call::<Value>(MOVE, "load", &body).await {
+            Ok(_) | Err(Failure::Person { .. }) => Ok(()),
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+fn row(moved: &Value) -> Option<[String; 2]> {
+    let quantity = decimal(&moved["quantity"]).filter(|quantity| !quantity.is_zero())?;
+    Some([
+        moved["id"].as_i64()?.to_string(),
+        quantity.normalize().to_string(),
+    ])
+}

@@ -1,0 +1,173 @@
+//! Lots with dates: how a product's dates follow from each other, and new lots with their own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::client::Client;
+use super::master::Kind;
+use super::transfer::MODULE;
+use crate::document::DocumentKey;
+use crate::outcome::Failure;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LotRef {
+    #[default]
+    None,
+    Known {
+        id: i64,
+        name: String,
+    },
+    /// A receipt makes it.
+    New {
+        name: String,
+        dates: Option<Box<LotDates>>,
+    },
+}
+
+/// The dates of a new lot, in Odoo's form, in UTC.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LotDates {
+    pub expiry: String,
+    /// A lot with it is made before the document is sent.
+    pub best_before: Option<BestBefore>,
+}
+
+/// Until when a lot is best, and the dates that Odoo computes together with it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BestBefore {
+    pub best_before: String,
+    /// From when on it is to be removed from the stock, and a person to be alerted.
+    pub removal: String,
+    pub alert: String,
+}
+
+impl LotRef {
+    /// When a new lot expires.
+    #[must_use]
+    pub fn expiry(&self) -> Option<&str> {
+        match self {
+            Self::New { dates, .. } => dates.as_ref().map(|dates| dates.expiry.as_str()),
+            Self::None | Self::Known { .. } => None,
+        }
+    }
+
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::None => None,
+            Self::Known { name, .. } | Self::New { name, .. } => Some(name),
+        }
+    }
+}
+
+/// The fields of a product, of the app *Products Expiration Date*.
+const FIELDS: [&str; 4] = [
+    "use_expiration_date",
+    "use_time",
+    "removal_time",
+    "alert_time",
+];
+
+/// How Odoo reckons the other dates of a product's lots from their expiry: so many days before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub struct ExpiryRule {
+    /// Whether the lots of the product have dates at all.
+    #[serde(rename = "use_expiration_date")]
+    pub is_used: bool,
+    #[serde(rename = "use_time")]
+    pub use_days: i64,
+    #[serde(rename = "removal_time")]
+    pub removal_days: i64,
+    #[serde(rename = "alert_time")]
+    pub alert_days: i64,
+}
+
+/// A lot that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct NewLot<'a> {
+    pub product: i64,
+    pub name: &'a str,
+    pub expiry: &'a str,
+    pub dates: &'a BestBefore,
+}
+
+impl Client {
+    /// The rules of these products. `None`: this Odoo has no dates of lots.
+    pub async fn expiry_rules(
+        &mut self,
+        products: &BTreeSet<i64>,
+    ) -> Result<Option<BTreeMap<i64, ExpiryRule>>, Failure> {
+        #[derive(Deserialize)]
+        struct Product {
+            id: i64,
+            #[serde(flatten)]
+            rule: ExpiryRule,
+        }
+        if !self.has_dates().await? {
+            return Ok(None);
+        }
+        let body = json!({"ids": products, "fields": FIELDS, "context": self.context()});
+        let found: Vec<Product> = self.call("product.product", "read", &body).await?;
+        let rules = found
+            .into_iter()
+            .map(|product| (product.id, product.rule))
+            .collect();
+        Ok(Some(rules))
+    }
+
+    /// Whether the app is installed that keeps dates of lots.
+    pub(super) async fn has_dates(&mut self) -> Result<bool, Failure> {
+        if let Some(has_dates) = self.has_dates {
+            return Ok(has_dates);
+        }
+        let body = json!({"allfields": FIELDS, "attributes": ["type"]});
+        let known: BTreeMap<String, Value> =
+            self.call("product.product", "fields_get", &body).await?;
+        let has_dates = FIELDS.iter().all(|field| known.contains_key(*field));
+        self.has_dates = Some(has_dates);
+        Ok(has_dates)
+    }
+
+    /// The fields of a kind, with those of that app where it is installed.
+    pub(super) async fn fields_of(&mut self, kind: Kind) -> Result<Vec<&'static str>, Failure> {
+        let mut fields = kind.fields().to_vec();
+        if kind == Kind::Product && self.has_dates().await? {
+            fields.push(FIELDS[0]);
+        }
+        Ok(fields)
+    }
+
+    /// Makes a lot with its dates and answers its id; what the document made before it finds again.
+    ///
+    /// All dates go in one call: Odoo computes none of the others where one of them is given, and a
+    /// lot that is there already is left as it is.
+    pub async fn make_lot(
+        &mut self,
+        company: i64,
+        document: DocumentKey,
+        lot: &NewLot<'_>,
+    ) -> Result<i64, Failure> {
+        let NewLot {
+            product,
+            name,
+            expiry,
+            dates,
+        } = *lot;
+        let digest = blake3::hash(format!("{document} {product} {name}").as_bytes()).to_hex();
+        let mut row = vec![
+            ("id", format!("{MODULE}.lt_{}", &digest[..32])),
+            ("name", name.to_owned()),
+            ("product_id/.id", product.to_string()),
+            ("expiration_date", expiry.to_owned()),
+            ("use_date", dates.best_before.clone()),
+            ("removal_date", dates.removal.clone()),
+            ("alert_date", dates.alert.clone()),
+        ];
+        if self.needs_lot_company().await? {
+            row.push(("company_id/.id", company.to_string()));
+        }
+        self.load_one("stock.lot", row).await
+    }
+}

@@ -1,0 +1,482 @@
+//! Orders that Odoo has: reading all of one, putting lines on it, validating it, telling the
+//! carrier's data.
+//!
+//! Lines are added by [`Client::add_lines`] in a way that Odoo itself refuses, in the same
+//! transaction, on a picking that is done or cancelled: the picking's own operation type is written
+//! with them, which Odoo forbids there. Reading the state first does not do: between the look and
+//! the call somebody may validate it, and Odoo then adds done lines, which move stock twice
+//! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next
+//! look, and never the text of the refusal. Where Odoo forbids the call, that state is read at once:
+//! Odoo 17 forbids it on a finished picking, and a missing right holds the link.
+
+mod find;
+mod seen;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) use self::seen::decimal;
+pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
+use self::seen::{picking, specification};
+use super::answer::CallError;
+use super::client::{Client, read};
+use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
+use crate::odoo::lots::LotRef;
+use crate::outcome::Failure;
+
+/// What the carrier is told. What is none is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shipment {
+    pub carrier_ref: Option<String>,
+    pub weight_kg: Option<Decimal>,
+    pub parcels: Option<u32>,
+}
+
+/// One move line as Odoo is to have it, under its external id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub external_id: String,
+    pub product: i64,
+    pub unit: i64,
+    pub quantity: Decimal,
+    pub from: i64,
+    pub to: i64,
+    /// None only where the picking has no move of the product.
+    pub move_id: Option<i64>,
+    pub lot: LotRef,
+    pub package: Option<i64>,
+    pub into: Option<i64>,
+    pub owner: Option<i64>,
+}
+
+/// All that Odoo has of the order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// In the order in which they were made.
+    pub pickings: Vec<SeenPicking>,
+    /// The id of the key's user.
+    pub me: i64,
+    /// So many open pickings have this name as their origin: no order can be meant, and not all of
+    /// them were read.
+    pub too_many: Option<usize>,
+}
+
+/// The pause before a failed `load` is sent again; each further one is twice as long.
+const LOAD_PAUSE: Duration = Duration::from_secs(1);
+
+/// The pauses before a failed `load` is sent again: `load` answers a conflict with another
+/// transaction as it answers a refusal.
+pub(super) fn load_pauses() -> impl Iterator<Item = Duration> {
+    (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again))
+}
+
+impl Client {
+    /// These pickings with their moves and lines.
+    pub async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
+        let shipping = self.shipping_fields().await?;
+        let body = json!({"ids": ids, "specification": specification(&shipping)});
+        let read: Vec<Value> = self.call("stock.picking", "web_read", &body).await?;
+        let mut pickings: Vec<SeenPicking> = read.iter().map(picking).collect();
+        pickings.sort_by_key(|picking| picking.id);
+        let lines: Vec<i64> = pickings
+            .iter()
+            .flat_map(|p| &p.lines)
+            .map(|line| line.id)
+            .collect();
+        let externals = self.external_ids("stock.move.line", &lines).await?;
+        let forgets_weight = self.forgets_weight().await?;
+        for picking in &mut pickings {
+            picking.forgets_weight = forgets_weight;
+        }
+        for line in pickings.iter_mut().flat_map(|p| &mut p.lines) {
+            line.external = externals.get(&line.id).cloned();
+        }
+        Ok(pickings)
+    }
+
+    /// The external ids of ours among these records, without the module. The user may not read the table they are in, but may
+    /// ask each record.
+    pub(super) async fn external_ids(
+        &mut self,
+        model: &str,
+        ids: &[i64],
+    ) -> Result<BTreeMap<i64, String>, Failure> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found: BTreeMap<String, String> = self
+            .call(model, "get_external_id", &json!({"ids": ids}))
+            .await?;
+        let ours = |(id, external): (String, String)| {
+            let (module, name) = external.split_once('.')?;
+            (module == MODULE).then(|| Some((id.parse().ok()?, name.to_owned())))?
+        };
+        Ok(found.into_iter().filter_map(ours).collect())
+    }
+
+    /// Puts lines on the picking, each once, and none at all if it is done or cancelled.
+    pub async fn add_lines(&mut self, picking: &SeenPicking, rows: &[Row]) -> Result<(), Failure> {
+        let (fields, data) = table(picking, rows);
+        let body = json!({"fields": fields, "data": data, "context": self.load_context()});
+        let answer = self.call_unless_finished(picking.id, "load", &body).await?;
+        let loaded: Loaded = read("stock.picking", "load", answer)?;
+        if loaded.ids.is_array() {
+            return Ok(());
+        }
+        Err(Failure::person(first_message(&loaded.messages)))
+    }
+
+    /// Validates one picking of an order. Whether it did is for the next reading.
+    pub async fn validate_order(&mut self, picking: i64, backorder: bool) -> Result<(), Failure> {
+        let mut context = self.validate_context();
+        if !backorder {
+            context["picking_ids_not_to_backorder"] = json!([picking]);
+        }
+        let body = json!({"ids": [picking], "context": context});
+        let _: Value = self.call("stock.picking", "button_validate", &body).await?;
+        Ok(())
+    }
+
+    /// A new package of this name. Odoo lets several have one name, so all who make it use the same external id.
+    pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
+        let digest = blake3::hash(name.as_bytes()).to_hex();
+        let id = format!("{MODULE}.pa_{}", &digest[..32]);
+        let row = [("id", id), ("name", name.to_owned())];
+        self.load_one("stock.package", row).await
+    }
+
+    /// Creates one record, unless it is there under its external id, and answers Odoo's id of it.
+    /// `row` has a value for each field. A failed `load` is sent again before it counts as refused.
+    pub(super) async fn load_one(
+        &mut self,
+        model: &str,
+        row: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<i64, Failure> {
+        let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
+        let mut pauses = load_pauses();
+        loop {
+            let loaded: Loaded = self.call(model, "load", &body).await?;
+            let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
+            match (made, pauses.next()) {
+                (Some(id), _) => return Ok(id),
+                (None, Some(pause)) => tokio::time::sleep(pause).await,
+                (None, None) => return Err(Failure::person(first_message(&loaded.messages))),
+            }
+        }
+    }
+
+    /// Reserves what a picking asks for, as far as it is there.
+    pub async fn reserve(&mut self, picking: i64) -> Result<(), Failure> {
+        let body = json!({"ids": [picking], "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_assign", &body).await?;
+        Ok(())
+    }
+
+    /// Whether a location holds others.
+    pub async fn has_bins(&mut self, location: i64) -> Result<bool, Failure> {
+        let body = json!({"domain": [["location_id", "=", location]], "limit": 1});
+        let count: u64 = self.call("stock.location", "search_count", &body).await?;
+        Ok(count > 0)
+    }
+
+    /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
+    pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
+        let body = json!({"ids": lines, "context": self.context()});
+        let _: Value = self.call("stock.move.line", "unlink", &body).await?;
+        Ok(())
+    }
+
+    /// Leaves so much of lines on an order, and takes those off that have nothing left: all of it or, on one that is done or
+    /// cancelled, nothing.
+    pub async fn reduce_lines(
+        &mut self,
+        picking: &SeenPicking,
+        lines: &[(i64, Decimal)],
+    ) -> Result<(), Failure> {
+        let command = |(id, quantity): &(i64, Decimal)| {
+            if quantity.is_zero() {
+                remove(*id)
+            } else {
+                json!([1, id, {"quantity": number(*quantity)}])
+            }
+        };
+        let commands: Vec<Value> = lines.iter().map(command).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    /// Removes lines from a picking if all of `scanned` and `others` are there still, and marks the
+    /// scanned ones as picked: the mark of what people picked is theirs. Else Odoo refuses it.
+    pub async fn guard_validation(
+        &mut self,
+        picking: &SeenPicking,
+        scanned: &[i64],
+        others: &[i64],
+        reserved: &[i64],
+    ) -> Result<(), Failure> {
+        let scanned = scanned.iter().map(|id| json!([1, id, {"picked": true}]));
+        let others = others.iter().map(|id| json!([1, id, {}]));
+        let reserved = reserved.iter().map(|id| remove(*id));
+        let commands: Vec<Value> = scanned.chain(others).chain(reserved).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    /// Takes the mark *picked* off moves that have no lines, and reserves the picking again.
+    pub async fn reserve_again(
+        &mut self,
+        picking: &SeenPicking,
+        moves: &[i64],
+    ) -> Result<(), Failure> {
+        let unpick = |id: &i64| json!([1, id, {"picked": false}]);
+        let commands: Vec<Value> = moves.iter().map(unpick).collect();
+        // The dialect knows a guarded write by its lines.
+        let values = json!({"move_ids": commands, "move_line_ids": []});
+        self.write_open(picking, values).await?;
+        let body = json!({"ids": [picking.id], "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_assign", &body).await?;
+        Ok(())
+    }
+
+    /// Writes to a picking that is not finished: all of it or, on one that is done or cancelled,
+    /// nothing.
+    async fn write_open(
+        &mut self,
+        picking: &SeenPicking,
+        mut values: Value,
+    ) -> Result<(), Failure> {
+        values["picking_type_id"] = json!(picking.picking_type);
+        values["location_id"] = json!(picking.from);
+        values["location_dest_id"] = json!(picking.to);
+        let body = json!({"ids": [picking.id], "vals": values, "context": self.context()});
+        self.call_unless_finished(picking.id, "write", &body)
+            .await?;
+        Ok(())
+    }
+
+    /// A call that Odoo refuses on a finished picking. Where Odoo forbids it, the picking's state is
+    /// read before the user's rights: a finished picking refuses everybody.
+    async fn call_unless_finished(
+        &mut self,
+        picking: i64,
+        method: &str,
+        body: &Value,
+    ) -> Result<Value, Failure> {
+        match self.ask("stock.picking", method, body).await {
+            Ok(answer) => Ok(answer),
+            Err(CallError::Failed(failure)) => Err(failure),
+            Err(CallError::Forbidden(message)) if self.is_finished(picking).await? => {
+                Err(Failure::person(message))
+            }
+            Err(CallError::Forbidden(message)) => Err(self.forbidden(&message).await?),
+        }
+    }
+
+    /// Whether a picking is done or cancelled. One that is gone is not.
+    async fn is_finished(&mut self, picking: i64) -> Result<bool, Failure> {
+        let body = json!({"ids": [picking], "fields": ["state"]});
+        let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
+        let state = read.first().and_then(|picking| picking["state"].as_str());
+        Ok(matches!(state, Some("done" | "cancel")))
+    }
+
+    /// The moves of a picking, and their products.
+    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, i64)>, Failure> {
+        #[derive(Deserialize)]
+        struct Move {
+            id: i64,
+            product_id: i64,
+        }
+        let body = json!({
+            "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
+        });
+        let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
+        Ok(moves
+            .into_iter()
+            .map(|moved| (moved.id, moved.product_id))
+            .collect())
+    }
+
+    /// Cancels pickings of our own; a done one stays done.
+    pub async fn cancel(&mut self, pickings: &[i64]) -> Result<(), Failure> {
+        let body = json!({"ids": pickings, "context": self.context()});
+        let _: Value = self.call("stock.picking", "action_cancel", &body).await?;
+        Ok(())
+    }
+
+    /// Puts lines of an open picking into a package. Odoo refuses it on one that is done or
+    /// cancelled.
+    pub async fn pack_lines(
+        &mut self,
+        picking: &SeenPicking,
+        lines: &[i64],
+        package: i64,
+    ) -> Result<(), Failure> {
+        let pack = |id: &i64| json!([1, id, {"result_package_id": package}]);
+        let commands: Vec<Value> = lines.iter().map(pack).collect();
+        self.write_open(picking, json!({"move_line_ids": commands}))
+            .await
+    }
+
+    pub async fn ship(
+        &mut self,
+        picking: i64,
+        shipment: &Shipment,
+        note: Option<&str>,
+    ) -> Result<(), Failure> {
+        let fields = self.shipping_fields().await?;
+        let mut values = serde_json::Map::new();
+        if let Some(note) = note {
+            values.insert("note".to_owned(), json!(note));
+        }
+        let mut put = |field: &str, value: Option<Value>| {
+            if let Some(value) = value
+                && fields.iter().any(|known| known == field)
+            {
+                values.insert(field.to_owned(), value);
+            }
+        };
+        put(
+            "carrier_tracking_ref",
+            shipment.carrier_ref.as_ref().map(|text| json!(text)),
+        );
+        put("shipping_weight", shipment.weight_kg.map(number));
+        let body = json!({"ids": [picking], "vals": values, "context": self.context()});
+        let _: Value = self.call("stock.picking", "write", &body).await?;
+        Ok(())
+    }
+
+    /// The fields for the carrier, which come with the module *Delivery*.
+    async fn shipping_fields(&mut self) -> Result<Vec<String>, Failure> {
+        if self.shipping.is_none() {
+            let mut fields = vec!["carrier_tracking_ref"];
+            if !self.forgets_weight().await? {
+                fields.push("shipping_weight");
+            }
+            let body = json!({"allfields": fields, "attributes": ["type"]});
+            let fields: BTreeMap<String, Value> =
+                self.call("stock.picking", "fields_get", &body).await?;
+            self.shipping = Some(fields.into_keys().collect());
+        }
+        Ok(self.shipping.clone().unwrap_or_default())
+    }
+
+    /// The time zone of the key's user. `None`: Odoo names none that is known here.
+    pub async fn zone(&mut self) -> Result<Option<TimeZone>, Failure> {
+        let context: Value = self.call("res.users", "context_get", &json!({})).await?;
+        let name = context["tz"].as_str();
+        Ok(name.and_then(|name| TimeZone::get(name).ok()))
+    }
+
+    /// The id of the key's user.
+    pub async fn me(&mut self) -> Result<i64, Failure> {
+        if let Some(me) = self.me {
+            return Ok(me);
+        }
+        let context: Value = self.call("res.users", "context_get", &json!({})).await?;
+        let me = context["uid"].as_i64().unwrap_or_default();
+        self.me = Some(me);
+        Ok(me)
+    }
+}
+
+/// The command that removes a line of a picking.
+fn remove(id: i64) -> Value {
+    json!([2, id, 0])
+}
+
+/// A float in Odoo; the text of a decimal is a JSON number.
+fn number(decimal: Decimal) -> Value {
+    serde_json::from_str(&decimal.to_string()).unwrap_or_default()
+}
+
+/// One row a line; the picking's own columns stand in the first. The header's locations are written as they are, because
+/// writing the operation type alone would reset them.
+fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    type Cell = (&'static str, fn(&Row) -> Option<String>);
+    let always: [Cell; 8] = [
+        ("move_line_ids/id", |row| {
+            Some(format!("{MODULE}.{}", row.external_id))
+        }),
+        ("move_line_ids/product_id/.id", |row| {
+            Some(row.product.to_string())
+        }),
+        ("move_line_ids/product_uom_id/.id", |row| {
+            Some(row.unit.to_string())
+        }),
+        ("move_line_ids/quantity", |row| {
+            Some(row.quantity.normalize().to_string())
+        }),
+        ("move_line_ids/picked", |_| Some("1".to_owned())),
+        ("move_line_ids/location_id/.id", |row| {
+            Some(row.from.to_string())
+        }),
+        ("move_line_ids/location_dest_id/.id", |row| {
+            Some(row.to.to_string())
+        }),
+        ("move_line_ids/move_id/.id", |row| {
+            row.move_id.map(|id| id.to_string())
+        }),
+    ];
+    let perhaps: [Cell; 6] = [
+        ("move_line_ids/lot_id/.id", |row| match &row.lot {
+            LotRef::Known { id, .. } => Some(id.to_string()),
+            _ => None,
+        }),
+        ("move_line_ids/lot_name", |row| match &row.lot {
+            LotRef::New { name, .. } => Some(name.clone()),
+            _ => None,
+        }),
+        ("move_line_ids/expiration_date", |row| {
+            row.lot.expiry().map(str::to_owned)
+        }),
+        ("move_line_ids/package_id/.id", |row| {
+            row.package.map(|id| id.to_string())
+        }),
+        ("move_line_ids/result_package_id/.id", |row| {
+            row.into.map(|id| id.to_string())
+        }),
+        ("move_line_ids/owner_id/.id", |row| {
+            row.owner.map(|id| id.to_string())
+        }),
+    ];
+    // Columns that no row needs are left out: each costs time, and some come with a module.
+    let needed = perhaps
+        .into_iter()
+        .filter(|(_, cell)| rows.iter().any(|row| cell(row).is_some()));
+    let cells: Vec<Cell> = always.into_iter().chain(needed).collect();
+    let mut fields = vec![
+        ".id",
+        "picking_type_id/.id",
+        "location_id/.id",
+        "location_dest_id/.id",
+    ];
+    fields.extend(cells.iter().map(|(field, _)| *field));
+    let header =
+        [picking.id, picking.picking_type, picking.from, picking.to].map(|id| id.to_string());
+    let data = rows.iter().enumerate().map(|(place, row)| {
+        let header = if place == 0 {
+            header.to_vec()
+        } else {
+            vec![String::new(); header.len()]
+        };
+        let cells = cells.iter().map(|(_, cell)| cell(row).unwrap_or_default());
+        header.into_iter().chain(cells).collect()
+    });
+    (fields, data.collect())
+}
+
+/// The time in UTC, whole seconds, as the fields of Odoo hold it.
+#[must_use]
+pub fn odoo_time(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
+}

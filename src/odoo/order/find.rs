@@ -1,0 +1,259 @@
+//! Finds the pickings of an order: by name, then their backorders, then the other steps of the same
+//! order.
+//!
+//! No search has a limit, because an origin may be shared by thousands of pickings, and the one
+//! that is missing would be the backorder. Only so many are read in full: first what the name
+//! stands for, then what is open, then what is newest.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Client;
+use super::seen::id;
+use crate::odoo::order::Seen;
+use crate::odoo::warehouse::Warehouse;
+use crate::outcome::Failure;
+
+/// Pickings of one order that are read in full.
+const PICKINGS_MAX: usize = 100;
+/// Backorders of backorders are followed so far.
+const CHAIN_MAX: usize = 100;
+
+/// A picking that may be of the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Found {
+    is_named: bool,
+    is_open: bool,
+    backorder_of: Option<i64>,
+    references: Vec<i64>,
+}
+
+type Pickings = BTreeMap<i64, Found>;
+
+impl Client {
+    /// All that Odoo has of the order with this name, which may be a picking's or that of a sale or
+    /// purchase order: its steps, their backorders, their lines, and which of those are ours.
+    pub async fn order(&mut self, warehouse: &Warehouse, order: &str) -> Result<Seen, Failure> {
+        self.order_with(warehouse, order, None).await
+    }
+
+    /// The same, and in any case the picking with the id `fixed`.
+    pub async fn order_with(
+        &mut self,
+        warehouse: &Warehouse,
+        order: &str,
+        fixed: Option<i64>,
+    ) -> Result<Seen, Failure> {
+        let me = self.me().await?;
+        let named = json!([
+            "|",
+            "|",
+            ["name", "=", order],
+            ["origin", "=", order],
+            ["reference_ids.name", "=", order]
+        ]);
+        let mut found = self.pickings_where(warehouse, order, &named).await?;
+        if let Some(fixed) = fixed.filter(|fixed| !found.contains_key(fixed)) {
+            let by_id = json!([["id", "=", fixed]]);
+            found.extend(self.pickings_where(warehouse, order, &by_id).await?);
+        }
+        let is_picking = found.values().any(|picking| picking.is_named);
+        let too_many = too_many(&found).filter(|_| !is_picking);
+        // A name that is no picking's stands for nothing else: goods of several sales may share a
+        // picking.
+        let references: BTreeSet<i64> = (found.values())
+            .filter(|_| is_picking)
+            .flat_map(|picking| picking.references.clone())
+            .collect();
+        let lines = if is_picking && references.is_empty() {
+            self.sale_lines(found.keys().copied().collect()).await?
+        } else {
+            BTreeSet::new()
+        };
+        let steps = if lines.is_empty() {
+            json!(["reference_ids", "in", references])
+        } else {
+            json!(["move_ids.sale_line_id", "in", lines])
+        };
+        let steps = (!references.is_empty() || !lines.is_empty()).then_some(steps);
+        self.add_related(warehouse, order, steps, &mut found)
+            .await?;
+        let ids = to_read(&found, fixed);
+        let pickings = if ids.is_empty() {
+            Vec::new()
+        } else {
+            self.seen(&ids).await?
+        };
+        Ok(Seen {
+            pickings,
+            me,
+            too_many,
+        })
+    }
+
+    /// Adds the backorders, and the other steps of the order: those with its references or, where
+    /// it has none, with its sale lines.
+    async fn add_related(
+        &mut self,
+        warehouse: &Warehouse,
+        order: &str,
+        mut steps: Option<Value>,
+        found: &mut Pickings,
+    ) -> Result<(), Failure> {
+        let mut newest: Vec<i64> = found.keys().copied().collect();
+        for _ in 0..CHAIN_MAX {
+            if newest.is_empty() {
+                break;
+            }
+            let backorders = json!(["backorder_id", "in", newest]);
+            let which = match steps.take() {
+                Some(steps) => json!(["|", backorders, steps]),
+                None => json!([backorders]),
+            };
+            let mut more = self.pickings_where(warehouse, order, &which).await?;
+            more.retain(|id, _| !found.contains_key(id));
+            newest = more.keys().copied().collect();
+            found.extend(more);
+        }
+        Ok(())
+    }
+
+    async fn sale_lines(&mut self, pickings: Vec<i64>) -> Result<BTreeSet<i64>, Failure> {
+        #[derive(Deserialize)]
+        struct Move {
+            sale_line_id: Value,
+        }
+        // Without the app Sales there is no such field.
+        if self.has_sales.is_none() {
+            let body = json!({"allfields": ["sale_line_id"], "attributes": ["type"]});
+            let fields: BTreeMap<String, Value> =
+                self.call("stock.move", "fields_get", &body).await?;
+            self.has_sales = Some(!fields.is_empty());
+        }
+        if self.has_sales != Some(true) {
+            return Ok(BTreeSet::new());
+        }
+        let body = json!({
+            "domain": [["picking_id", "in", pickings], ["sale_line_id", "!=", false]],
+            "fields": ["sale_line_id"], "load": null,
+        });
+        let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
+        Ok((moves.iter())
+            .filter_map(|of| id(&of.sale_line_id))
+            .collect())
+    }
+
+    async fn pickings_where(
+        &mut self,
+        warehouse: &Warehouse,
+        order: &str,
+        which: &Value,
+    ) -> Result<Pickings, Failure> {
+        #[derive(Deserialize)]
+        struct Row {
+            id: i64,
+            name: Value,
+            state: String,
+            backorder_id: Value,
+            #[serde(default)]
+            reference_ids: Value,
+        }
+        let mut domain = vec![json!(["picking_type_id.warehouse_id", "=", warehouse.id])];
+        domain.extend(which.as_array().cloned().unwrap_or_default());
+        let body = json!({
+            "domain": domain, "fields": ["name", "state", "backorder_id", "reference_ids"], "order": "id", "load": null,
+        });
+        let rows: Vec<Row> = self.call("stock.picking", "search_read", &body).await?;
+        let found = rows.into_iter().map(|row| {
+            let references = match row.reference_ids {
+                Value::Array(ids) => ids.iter().filter_map(id).collect(),
+                one => id(&one).into_iter().collect(),
+            };
+            let picking = Found {
+                is_named: row.name == order,
+                is_open: !matches!(row.state.as_str(), "done" | "cancel"),
+                backorder_of: id(&row.backorder_id),
+                references,
+            };
+            (row.id, picking)
+        });
+        Ok(found.collect())
+    }
+
+    /// The location of each of these bins and all that it is in, itself included.
+    pub async fn parents(
+        &mut self,
+        bins: &BTreeSet<i64>,
+    ) -> Result<BTreeMap<i64, Vec<i64>>, Failure> {
+        #[derive(Deserialize)]
+        struct Row {
+            id: i64,
+            parent_path: Value,
+        }
+        let body = json!({"ids": bins, "fields": ["parent_path"], "load": null});
+        let rows: Vec<Row> = self.call("stock.location", "read", &body).await?;
+        let path = |row: Row| {
+            let path = row.parent_path.as_str().unwrap_or_default();
+            let ids = path.split('/').filter_map(|id| id.parse().ok());
+            (row.id, ids.chain([row.id]).collect())
+        };
+        Ok(rows.into_iter().map(path).collect())
+    }
+}
+
+/// How many pickings are open, where that is more than one order can have.
+fn too_many(found: &Pickings) -> Option<usize> {
+    let open = found.values().filter(|picking| picking.is_open).count();
+    (open > PICKINGS_MAX).then_some(open)
+}
+
+/// What the name stands for, then what is open, then the newest.
+fn to_read(found: &Pickings, fixed: Option<i64>) -> Vec<i64> {
+    let mut meant: BTreeSet<i64> = (found.iter())
+        .filter(|(_, picking)| picking.is_named)
+        .map(|(id, _)| *id)
+        .chain(fixed)
+        .collect();
+    loop {
+        let follows = |(id, picking): &(&i64, &Found)| {
+            !meant.contains(id) && picking.backorder_of.is_some_and(|of| meant.contains(&of))
+        };
+        let more: Vec<i64> = found.iter().filter(follows).map(|(id, _)| *id).collect();
+        if more.is_empty() {
+            break;
+        }
+        meant.extend(more);
+    }
+    let mut ids: Vec<i64> = found.keys().copied().collect();
+    ids.sort_by_key(|id| (!meant.contains(id), !found[id].is_open, Reverse(*id)));
+    ids.truncate(PICKINGS_MAX.max(meant.len()));
+    ids
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_name_stands_for_is_read_however_many_there_are() {
+        let picking = |is_named, is_open, backorder_of| Found {
+            is_named,
+            is_open,
+            backorder_of,
+            references: Vec::new(),
+        };
+        let mut found: Pickings = (100..2_200)
+            .map(|id| (id, picking(false, true, None)))
+            .collect();
+        found.insert(1, picking(true, false, None));
+        found.insert(2, picking(false, false, Some(1)));
+        found.insert(3, picking(false, true, Some(2)));
+        let ids = to_read(&found, Some(7));
+        assert_eq!(ids.len(), PICKINGS_MAX);
+        assert_eq!(&ids[..3], [3, 2, 1]);
+        assert_eq!(too_many(&found), Some(2_101));
+    }
+}

@@ -1,0 +1,526 @@
+//! The steps that post transfers in Odoo. Each takes many at once, and each may be repeated at will.
+//!
+//! 1. [`Client::load`]: create if absent, by external id. All or nothing.
+//! 2. [`Client::pickings`]: what Odoo holds now, to be compared with what was meant.
+//! 3. [`Client::validate`]: posts what is not posted yet. All or nothing; its return value proves nothing.
+//! 4. [`Client::set_done`]: the true time, and the same reading back in the same call.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+
+use super::answer::cut;
+use super::client::Client;
+use super::master::text_or_false;
+use super::order::odoo_time;
+use super::warehouse::Warehouse;
+use crate::document::DocumentKey;
+use crate::odoo::lots::LotRef;
+use crate::outcome::Failure;
+
+/// The module part of the external ids; with it `load` is create-if-absent.
+pub(super) const MODULE: &str = "stockrelay";
+/// A `load` that failed is sent again so often before it counts as a refusal.
+pub const LOADS_AGAIN: u32 = 3;
+/// Pickings of one key: there is one, unless somebody made copies of it.
+const HELD_MAX: usize = 10;
+
+/// A document with Odoo's ids in the place of barcodes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    pub key: DocumentKey,
+    pub group: String,
+    /// What the origin says before the group and the key, such as `scrap: broken`.
+    pub about: Option<String>,
+    /// None: an internal transfer within the warehouse.
+    pub header: Option<Header>,
+    pub lines: Vec<TransferLine>,
+    /// What its moves bring back, so that the order shows it.
+    pub returned: Vec<Returned>,
+    /// When it was done on the floor; none: Odoo's time of posting stands, because the true one lies in a closed period.
+    pub when: Option<Timestamp>,
+}
+
+/// What kind of picking it is, and where that goes if nobody says otherwise; each line says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub picking_type: i64,
+    pub from: i64,
+    pub to: i64,
+    /// The delivery that comes back.
+    pub return_of: Option<i64>,
+}
+
+/// The move that brought a product to where it comes back from, and the line of the order that it was for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    pub product: i64,
+    pub origin_move: i64,
+    pub sale_line: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purchase_line: Option<i64>,
+}
+
+/// Quantities are in the product's own unit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TransferLine {
+    pub product: i64,
+    pub from: i64,
+    pub to: i64,
+    pub lot: LotRef,
+    /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as well.
+    pub package: Option<i64>,
+    /// The package it is in afterwards.
+    pub into: Option<i64>,
+    pub owner: Option<i64>,
+    pub quantity: Decimal,
+}
+
+/// A picking as Odoo holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Picking {
+    pub id: i64,
+    #[serde(deserialize_with = "text_or_false")]
+    pub name: Option<String>,
+    /// `draft`, `assigned`, ..., `done`, `cancel`.
+    pub state: String,
+    #[serde(rename = "move_line_ids")]
+    pub lines: Vec<PickingLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct PickingLine {
+    #[serde(deserialize_with = "id_or_false")]
+    pub product_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub location_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub location_dest_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub lot_id: Option<i64>,
+    /// What a new lot was given as; it stays when the lot is there.
+    #[serde(default, deserialize_with = "text_or_false")]
+    pub lot_name: Option<String>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub package_id: Option<i64>,
+    #[serde(deserialize_with = "id_or_false")]
+    pub result_package_id: Option<i64>,
+    #[serde(default, deserialize_with = "id_or_false")]
+    pub owner_id: Option<i64>,
+    /// In the product's own unit.
+    pub quantity_product_uom: serde_json::Number,
+}
+
+pub(super) fn id_or_false<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<i64>, D::Error> {
+    Ok(Value::deserialize(deserializer)?.as_i64())
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Loaded {
+    /// `false` when nothing was loaded.
+    pub ids: Value,
+    #[serde(default)]
+    pub messages: Vec<LoadMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LoadMessage {
+    #[serde(default)]
+    pub message: String,
+    #[serde(default, rename = "type")]
+    kind: String,
+    rows: Option<Rows>,
+    /// The column that could not be read; absent where a rule of Odoo's refused the record.
+    field: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Rows {
+    from: usize,
+}
+
+impl Client {
+    /// Creates what is not there yet, and answers the id of each picking in the order of the transfers.
+    pub async fn load(
+        &mut self,
+        warehouse: &Warehouse,
+        transfers: &[&Transfer],
+    ) -> Result<Vec<i64>, Failure> {
+        let (fields, rows) = rows(warehouse, transfers);
+        let body = json!({
+            "fields": fields,
+            "data": rows,
+            "context": self.load_context(),
+        });
+        let loaded: Loaded = self.call("stock.picking", "load", &body).await?;
+        match serde_json::from_value::<Vec<i64>>(loaded.ids) {
+            Ok(ids) if ids.len() == transfers.len() => Ok(ids),
+            _ => Err(refused(&loaded.messages, transfers)),
+        }
+    }
+
+    /// What Odoo holds of these pickings; those that are gone are missing in the answer.
+    pub async fn pickings(&mut self, ids: &[i64]) -> Result<Vec<Picking>, Failure> {
+        let body = json!({"ids": ids, "specification": specification()});
+        self.call("stock.picking", "web_read", &body).await
+    }
+
+    /// The pickings whose origin names this key: what can be known of a document whose ids are not.
+    pub async fn held(&mut self, key: DocumentKey) -> Result<Vec<Picking>, Failure> {
+        let domain = json!([["origin", "like", key.to_string()]]);
+        let body = json!({"domain": domain, "limit": HELD_MAX, "order": "id"});
+        let ids: Vec<i64> = self.call("stock.picking", "search", &body).await?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.pickings(&ids).await
+    }
+
+    /// Posts them. Whether it did is for [`Client::set_done`] to read back.
+    pub async fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+        self.set_missing_demands(ids).await?;
+        let body = json!({"ids": ids, "context": self.validate_context()});
+        let _: Value = self.call("stock.picking", "button_validate", &body).await?;
+        Ok(())
+    }
+
+    /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it. Plain values: again is no
+    /// harm.
+    pub async fn link_returns(&mut self, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
+        for (picking, transfer) in sent {
+            if transfer.returned.is_empty() {
+                continue;
+            }
+            let moves = self.moves_of(*picking).await?;
+            for returned in &transfer.returned {
+                let ids: Vec<i64> = (moves.iter())
+                    .filter(|(_, product)| *product == returned.product)
+                    .map(|(id, _)| *id)
+                    .collect();
+                let mut values =
+                    json!({"origin_returned_move_id": returned.origin_move, "to_refund": true});
+                // The fields come with the modules *Sales* and *Purchase*.
+                for (field, line) in [
+                    ("sale_line_id", returned.sale_line),
+                    ("purchase_line_id", returned.purchase_line),
+                ] {
+                    if let Some(line) = line {
+                        values[field] = json!(line);
+                    }
+                }
+                let body = json!({"ids": ids, "vals": values, "context": self.context()});
+                let _: Value = self.call("stock.move", "write", &body).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC whatever the user's time zone.
+    pub(super) fn load_context(&self) -> Value {
+        let mut context = self.context();
+        context["module"] = json!(MODULE);
+        context["mode"] = json!("update");
+        context["noupdate"] = json!(true);
+        context
+    }
+
+    /// What keeps Odoo from asking a person, who is not there, instead of posting.
+    pub(super) fn validate_context(&self) -> Value {
+        let mut context = self.context();
+        for question in ["skip_backorder", "skip_sms", "skip_expired"] {
+            context[question] = json!(true);
+        }
+        context
+    }
+
+    /// Sets the true time of each that has one, and reads all of them back.
+    pub async fn set_done(
+        &mut self,
+        done: &[(i64, Option<Timestamp>)],
+    ) -> Result<Vec<Picking>, Failure> {
+        let ids: Vec<_> = done.iter().map(|(id, _)| id).collect();
+        let values: Vec<_> = done
+            .iter()
+            .map(|(_, at)| match at {
+                Some(at) => json!({"date_done": odoo_time(*at)}),
+                None => json!({}),
+            })
+            .collect();
+        let body = json!({
+            "ids": ids, "vals_list": values, "specification": specification(), "context": self.context(),
+        });
+        self.call("stock.picking", "web_save_multi", &body).await
+    }
+}
+
+/// What is read back of a picking.
+fn specification() -> Value {
+    json!({"name": {}, "state": {}, "move_line_ids": {"fields": {
+        "product_id": {}, "quantity_product_uom": {}, "location_id": {}, "location_dest_id": {},
+        "lot_id": {}, "lot_name": {}, "package_id": {}, "result_package_id": {}, "owner_id": {},
+    }}})
+}
+
+type Cell = (&'static str, fn(&TransferLine) -> Option<String>);
+
+/// The columns that a line may leave empty.
+const PERHAPS: [Cell; 6] = [
+    ("move_line_ids/lot_id/.id", |line| match &line.lot {
+        LotRef::Known { id, .. } => Some(id.to_string()),
+        _ => None,
+    }),
+    ("move_line_ids/lot_name", |line| match &line.lot {
+        LotRef::New { name, .. } => Some(name.clone()),
+        _ => None,
+    }),
+    ("move_line_ids/expiration_date", |line| {
+        line.lot.expiry().map(str::to_owned)
+    }),
+    ("move_line_ids/package_id/.id", |line| {
+        line.package.map(|id| id.to_string())
+    }),
+    ("move_line_ids/result_package_id/.id", |line| {
+        line.into.map(|id| id.to_string())
+    }),
+    ("move_line_ids/owner_id/.id", |line| {
+        line.owner.map(|id| id.to_string())
+    }),
+];
+
+/// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are left out, because
+/// each costs time, and some come with a module.
+fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let needed: Vec<Cell> = PERHAPS
+        .into_iter()
+        .filter(|(_, cell)| {
+            let mut lines = transfers.iter().flat_map(|transfer| &transfer.lines);
+            lines.any(|line| cell(line).is_some())
+        })
+        .collect();
+    let headers: Vec<Header> = transfers
+        .iter()
+        .map(|transfer| transfer.header.unwrap_or(warehouse.internal()))
+        .collect();
+    let returns = headers.iter().any(|header| header.return_of.is_some());
+    let mut fields = vec![
+        "id",
+        "picking_type_id/.id",
+        "location_id/.id",
+        "location_dest_id/.id",
+        "origin",
+    ];
+    if returns {
+        fields.push("return_id/.id");
+    }
+    let header_columns = fields.len();
+    fields.extend([
+        "move_line_ids/product_id/.id",
+        "move_line_ids/quantity",
+        "move_line_ids/picked",
+        "move_line_ids/location_id/.id",
+        "move_line_ids/location_dest_id/.id",
+    ]);
+    fields.extend(needed.iter().map(|(field, _)| *field));
+    let mut rows = Vec::new();
+    for (transfer, header) in transfers.iter().zip(headers) {
+        for (place, line) in transfer.lines.iter().enumerate() {
+            let mut row = if place == 0 {
+                header_row(transfer, header)
+            } else {
+                vec![String::new(); header_columns]
+            };
+            row.resize(header_columns, String::new());
+            row.extend([
+                line.product.to_string(),
+                line.quantity.normalize().to_string(),
+                "1".to_owned(),
+                line.from.to_string(),
+                line.to.to_string(),
+            ]);
+            row.extend(
+                needed
+                    .iter()
+                    .map(|(_, cell)| cell(line).unwrap_or_default()),
+            );
+            rows.push(row);
+        }
+    }
+    (fields, rows)
+}
+
+/// The picking's own columns; the last is left out where it is empty.
+fn header_row(transfer: &Transfer, header: Header) -> Vec<String> {
+    let about = transfer.about.as_ref().map(|about| format!("{about} "));
+    let about = about.unwrap_or_default();
+    let mut row = vec![
+        transfer.key.external_id(),
+        header.picking_type.to_string(),
+        header.from.to_string(),
+        header.to.to_string(),
+        // A document is found by its key in here, whatever its external id is called.
+        format!("stockrelay {about}{} {}", transfer.group, transfer.key),
+    ];
+    row.extend(header.return_of.map(|id| id.to_string()));
+    row
+}
+
+/// Odoo's first message where `load` loaded nothing. Whether another transaction was in the way
+/// does not show in it: its text is PostgreSQL's, in the server's language. So the caller sends it
+/// again before it believes a refusal.
+pub(super) fn first_message(messages: &[LoadMessage]) -> String {
+    let error = messages.iter().find(|m| m.kind == "error");
+    error.or(messages.first()).map_or_else(
+        || "Odoo loaded nothing and gave no reason".to_owned(),
+        |m| cut(&m.message),
+    )
+}
+
+/// What Odoo says of the rows of one document that it could not read, at about the most.
+const MESSAGES_BYTES_MAX: usize = 8 << 10;
+
+/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
+/// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
+/// then nobody is named, and the caller has to halve.
+fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
+    let mut documents: Vec<(usize, String)> = Vec::new();
+    let read = |m: &&LoadMessage| m.kind == "error" && m.field.is_some();
+    for message in messages.iter().filter(read) {
+        let Some(rows) = &message.rows else { continue };
+        let mut before = 0;
+        let place = transfers.iter().position(|transfer| {
+            before += transfer.lines.len();
+            rows.from < before
+        });
+        let Some(place) = place else { continue };
+        let text = cut(&message.message);
+        match documents.iter_mut().find(|(known, _)| *known == place) {
+            None => documents.push((place, text)),
+            Some((_, known)) if known.contains(&text) || known.len() > MESSAGES_BYTES_MAX => {}
+            Some((_, known)) => *known = format!("{known}; {text}"),
+        }
+    }
+    Failure::Person {
+        message: first_message(messages),
+        documents,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::odoo::Lots;
+    use crate::odoo::lots::LotDates;
+
+    fn transfer(key: u8, lines: usize) -> Transfer {
+        let line = TransferLine {
+            product: 1,
+            from: 2,
+            to: 3,
+            quantity: Decimal::new(150, 2),
+            ..TransferLine::default()
+        };
+        Transfer {
+            key: DocumentKey([key; 16]),
+            group: "PDA-07".to_owned(),
+            about: None,
+            header: None,
+            lines: vec![line; lines],
+            returned: Vec::new(),
+            when: Some("2026-11-23T08:15:30.9Z".parse().unwrap()),
+        }
+    }
+
+    fn warehouse() -> Warehouse {
+        Warehouse {
+            id: 1,
+            picking_type: 7,
+            from: 5,
+            to: 6,
+            company: 1,
+            receipts: None,
+            lots: Lots::Made,
+            returns: None,
+        }
+    }
+
+    #[test]
+    fn the_header_stands_in_the_first_row_of_each_picking_alone() {
+        let (a, mut b) = (transfer(1, 2), transfer(2, 1));
+        let (fields, rows) = rows(&warehouse(), &[&a, &b]);
+        assert_eq!(fields.len(), 10);
+        assert_eq!(
+            rows[0][..4],
+            [&a.key.external_id(), "7", "5", "6"].map(str::to_owned)
+        );
+        assert_eq!(rows[1][..5], vec![String::new(); 5]);
+        assert_eq!(rows[2][0], b.key.external_id());
+        assert_eq!(rows[2][5..], ["1", "1.5", "1", "2", "3"].map(str::to_owned));
+
+        (b.lines[0].package, b.lines[0].into) = (Some(9), Some(9));
+        let (fields, rows) = super::rows(&warehouse(), &[&a, &b]);
+        assert_eq!(fields.len(), 12);
+        assert_eq!(rows[0][10..], ["", ""].map(str::to_owned));
+        assert_eq!(rows[2][10..], ["9", "9"].map(str::to_owned));
+    }
+
+    #[test]
+    fn a_return_says_what_it_brings_back_and_a_receipt_names_its_new_lot() {
+        let (a, mut b) = (transfer(1, 2), transfer(2, 1));
+        b.about = Some("return of S1: broken".to_owned());
+        b.header = Some(Header {
+            picking_type: 1,
+            from: 8,
+            to: 9,
+            return_of: Some(77),
+        });
+        b.lines[0].lot = LotRef::New {
+            name: "L1".to_owned(),
+            dates: Some(Box::new(LotDates {
+                expiry: "2027-04-30".to_owned(),
+                best_before: None,
+            })),
+        };
+        let (fields, rows) = rows(&warehouse(), &[&a, &b]);
+        assert_eq!(fields[5], "return_id/.id");
+        assert_eq!(
+            fields[11..],
+            ["move_line_ids/lot_name", "move_line_ids/expiration_date"]
+        );
+        assert!(rows.iter().all(|row| row.len() == fields.len()));
+        assert_eq!((rows[0][5].as_str(), rows[2][5].as_str()), ("", "77"));
+        assert_eq!(
+            rows[2][4],
+            format!("stockrelay return of S1: broken PDA-07 {}", b.key)
+        );
+        assert_eq!(rows[2][11..], ["L1", "2027-04-30"].map(str::to_owned));
+    }
+
+    #[test]
+    fn a_row_that_odoo_refuses_names_its_document() {
+        let messages: Vec<LoadMessage> = serde_json::from_value(json!([
+            {"type": "error", "message": "No matching record", "rows": {"from": 3, "to": 3}, "field": "move_line_ids"},
+            {"type": "error", "message": "And again", "rows": {"from": 2, "to": 4}, "field": "move_line_ids"},
+            {"type": "error", "message": "This lot is incompatible", "rows": {"from": 0, "to": 1}, "record": 0},
+            {"type": "warning", "message": "Found more than 10 errors", "rows": null},
+        ]))
+        .unwrap();
+        let (a, b, c) = (transfer(1, 2), transfer(2, 3), transfer(3, 1));
+        let failure = refused(&messages, &[&a, &b, &c]);
+        let Failure::Person { documents, .. } = failure else {
+            panic!("{failure:?}")
+        };
+        let both = "No matching record; And again".to_owned();
+        assert_eq!(documents, [(1, both)]);
+    }
+
+    #[test]
+    fn odoo_has_whole_seconds_in_utc() {
+        assert_eq!(
+            odoo_time(transfer(1, 1).when.unwrap()),
+            "2026-11-23 08:15:30"
+        );
+    }
+}

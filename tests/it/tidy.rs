@@ -1,0 +1,415 @@
+//! The form of the source: which module may import which.
+//!
+//! The order of the top-level modules is [`ORDER`]: a module imports only modules above itself.
+//! Modules of one folder import one another in one direction, but for the circles of [`CIRCLES`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+/// A module may import those above it. `ARCHITECTURE.md` says what each is for.
+const ORDER: [&str; 29] = [
+    "clock",
+    "tls",
+    "event",
+    "document",
+    "outcome",
+    "book",
+    "device_clock",
+    "correction",
+    "fair",
+    "config",
+    "journal",
+    "board",
+    "channel",
+    "decode",
+    "odoo",
+    "catalog",
+    "capture",
+    "flow",
+    "assemble",
+    "forward",
+    "source",
+    "opens",
+    "choice",
+    "view",
+    "daemon",
+    "demo",
+    "lib",
+    "life",
+    "main",
+];
+
+/// Modules of one folder that import one another in a circle, and why they may.
+const CIRCLES: [(&str, &[&str], &str); 13] = [
+    (
+        "config",
+        &["keys", "meaning", "read", "written"],
+        "the errors belong to the reader",
+    ),
+    (
+        "demo/odoo",
+        &["computed", "store"],
+        "computed fields are written with the rows they come from",
+    ),
+    (
+        "demo/odoo",
+        &["orders", "picking", "validate"],
+        "a validation makes the next step of its order",
+    ),
+    (
+        "flow",
+        &["acts", "engine", "hear", "lots"],
+        "one state machine, in a file for each thing it hears",
+    ),
+    (
+        "forward",
+        &["resolve", "undo"],
+        "an undo is resolved from the other document",
+    ),
+    (
+        "forward/resolve",
+        &[
+            "count", "fix", "package", "plan", "returns", "stock", "undo",
+        ],
+        "a plan is worked out for each kind of document, and kept by each",
+    ),
+    (
+        "forward/resolve",
+        &["order", "transfer"],
+        "both resolve lots and packages of lines",
+    ),
+    (
+        "journal",
+        &["damage", "open", "read", "writer"],
+        "whoever meets damage says it in the same words",
+    ),
+    (
+        "odoo",
+        &[
+            "client",
+            "dialect",
+            "lots",
+            "master",
+            "order",
+            "stock",
+            "transfer",
+            "warehouse",
+        ],
+        "small readers of values are shared by all calls",
+    ),
+    (
+        "view",
+        &["control", "metrics"],
+        "metrics are served by the control API's gateway",
+    ),
+    (
+        "view/commands",
+        &["lists", "parked", "rejected", "trace"],
+        "lists and details write one another's parts",
+    ),
+    (
+        "view/control",
+        &["decide", "read", "settle"],
+        "a decision answers with the record it changed",
+    ),
+    (
+        "view/tui",
+        &["app", "dialog", "edit", "help", "retry", "settle"],
+        "the screen and its dialogs hand keys to one another",
+    ),
+];
+
+/// The path of a module: `["forward", "ledger"]`.
+type Module = Vec<String>;
+
+struct Source {
+    module: Module,
+    /// Without comments and without tests.
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            if path.extension().is_none_or(|extension| extension != "rs") {
+                continue;
+            }
+            let module = path.with_extension("");
+            let module = module.strip_prefix(&root).unwrap().iter();
+            let module: Module = module
+                .map(|part| part.to_str().unwrap().to_owned())
+                .collect();
+            if module.iter().any(|part| part == "tests") {
+                continue;
+            }
+            let text = bare(&fs::read_to_string(&path).unwrap());
+            found.push(Source { module, text });
+        }
+    }
+    found
+}
+
+/// The text without comments, without what strings hold, and without the tests at its end.
+fn bare(text: &str) -> String {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let mut bare = String::with_capacity(text.len());
+    let (mut is_string, mut is_comment) = (false, false);
+    let mut before = ' ';
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_escaped = before == '\\';
+        match c {
+            '\n' => is_comment = false,
+            _ if is_comment => {}
+            '/' if !is_string && chars.peek() == Some(&'/') => is_comment = true,
+            // No character in quotes: `'"'`.
+            '"' if !is_escaped && (is_string || before != '\'') => is_string = !is_string,
+            _ => {}
+        }
+        if !is_string && !is_comment {
+            bare.push(c);
+        }
+        before = if is_escaped { ' ' } else { c };
+    }
+    bare
+}
+
+/// Each path that a source names: all of its `use` trees, and paths within the code that begin with
+/// `crate`, `self`, `super` or a module of its own.
+fn paths(source: &Source) -> Vec<Module> {
+    let mut found = Vec::new();
+    let mut begun: Option<String> = None;
+    for line in source.text.lines().map(str::trim) {
+        match &mut begun {
+            Some(tree) => tree.push_str(line),
+            None => begun = used(line).map(str::to_owned),
+        }
+        if let Some(tree) = begun.take_if(|tree| tree.ends_with(';')) {
+            expand(&[], tree.trim_end_matches(';'), &mut found);
+        }
+    }
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    for path in source.text.split(|c| !is_word(c)) {
+        let parts: Module = path.split("::").map(str::to_owned).collect();
+        let is_path = parts.len() > 1 && !parts[0].is_empty();
+        if is_path {
+            found.push(parts);
+        }
+    }
+    found
+}
+
+/// What a `use` on this line imports, as far as the line says it.
+fn used(line: &str) -> Option<&str> {
+    let line = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(')')?.1,
+        Some(rest) => rest,
+        None => line,
+    };
+    line.trim_start().strip_prefix("use ")
+}
+
+/// Writes a `use` tree out as paths.
+fn expand(prefix: &[String], tree: &str, found: &mut Vec<Module>) {
+    let mut depth = 0;
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for (at, c) in tree.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&tree[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&tree[start..]);
+    for part in parts.into_iter().map(str::trim) {
+        let (path, inner) = match part.split_once('{') {
+            Some((path, inner)) => (path, inner.strip_suffix('}')),
+            None => (part.split(" as ").next().unwrap(), None),
+        };
+        let mut whole = prefix.to_vec();
+        whole.extend(path.split("::").map(|part| part.trim().to_owned()));
+        whole.retain(|part| !part.is_empty());
+        match inner {
+            Some(inner) => expand(&whole, inner, found),
+            None if whole.is_empty() => {}
+            None => found.push(whole),
+        }
+    }
+}
+
+/// The modules that each module imports.
+fn imports(sources: &[Source]) -> BTreeMap<Module, BTreeSet<Module>> {
+    let modules: BTreeSet<&Module> = sources.iter().map(|source| &source.module).collect();
+    let mut imports: BTreeMap<Module, BTreeSet<Module>> = BTreeMap::new();
+    for source in sources {
+        let own = &source.module;
+        let edges = imports.entry(own.clone()).or_default();
+        for path in paths(source) {
+            let mut base = own.clone();
+            let mut rest = path.as_slice();
+            match path[0].as_str() {
+                "crate" | "stockrelay" => {
+                    base.clear();
+                    rest = &rest[1..];
+                }
+                "self" => rest = &rest[1..],
+                "super" => {
+                    while rest.first().is_some_and(|part| part == "super") {
+                        base.pop();
+                        rest = &rest[1..];
+                    }
+                }
+                _ => {}
+            }
+            base.extend(rest.iter().cloned());
+            let known = (1..=base.len()).rev().map(|length| base[..length].to_vec());
+            let target = known.into_iter().find(|module| modules.contains(module));
+            if let Some(target) = target.filter(|target| target != own) {
+                edges.insert(target);
+            }
+        }
+    }
+    imports
+}
+
+/// Imports that go up the order, and modules that are not in it.
+fn against_the_order(sources: &[Source]) -> Vec<String> {
+    let place = |module: &str| ORDER.iter().position(|known| *known == module);
+    let mut faults = Vec::new();
+    for (module, targets) in imports(sources) {
+        let Some(own) = place(&module[0]) else {
+            faults.push(format!("{} is not in the order", module[0]));
+            continue;
+        };
+        for target in targets {
+            if target[0] != module[0] && place(&target[0]).is_none_or(|above| above > own) {
+                faults.push(format!(
+                    "{} imports {}",
+                    module.join("/"),
+                    target.join("::")
+                ));
+            }
+        }
+    }
+    faults
+}
+
+/// The circles among the modules of each folder: the folder, and which modules are in the circle.
+fn circles(sources: &[Source]) -> Vec<(String, Vec<String>)> {
+    let mut folders: BTreeMap<Module, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for (module, targets) in imports(sources) {
+        for target in targets {
+            let common = module.iter().zip(&target).take_while(|(a, b)| a == b);
+            let common = common.count();
+            if common < module.len() && common < target.len() {
+                let graph = folders.entry(module[..common].to_vec()).or_default();
+                let edges = graph.entry(module[common].clone()).or_default();
+                edges.insert(target[common].clone());
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for (folder, graph) in folders {
+        let reach: BTreeMap<&String, BTreeSet<&String>> = graph
+            .keys()
+            .map(|from| (from, reached(&graph, from)))
+            .collect();
+        let mut seen: BTreeSet<&String> = BTreeSet::new();
+        for (from, all) in &reach {
+            if !all.contains(*from) || seen.contains(from) {
+                continue;
+            }
+            let circle = all
+                .iter()
+                .filter(|to| reach.get(*to).is_some_and(|back| back.contains(*from)));
+            let circle: Vec<String> = circle.map(|to| (*to).clone()).collect();
+            seen.extend(all.iter().filter(|to| circle.contains(to)));
+            found.push((folder.join("/"), circle));
+        }
+    }
+    found
+}
+
+fn reached<'a>(
+    graph: &'a BTreeMap<String, BTreeSet<String>>,
+    from: &'a String,
+) -> BTreeSet<&'a String> {
+    let mut reached = BTreeSet::new();
+    let mut open = vec![from];
+    while let Some(next) = open.pop() {
+        for to in graph.get(next).into_iter().flatten() {
+            if reached.insert(to) {
+                open.push(to);
+            }
+        }
+    }
+    reached
+}
+
+#[test]
+fn a_module_imports_only_modules_above_it() {
+    let faults = against_the_order(&sources());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn an_import_of_a_view_in_forward_is_found() {
+    let wrong = |text: &str| {
+        let mut all = sources();
+        let forward = all.iter_mut().find(|source| source.module == ["forward"]);
+        let forward = &mut forward.unwrap().text;
+        *forward = format!("{forward}\n{text}");
+        against_the_order(&all)
+    };
+    let fault = "forward imports view::headline";
+    assert_eq!(wrong("use crate::view::headline::headline;"), [fault]);
+    assert_eq!(wrong("use crate::{clock, view::{headline as h}};"), [fault]);
+    assert_eq!(
+        wrong("fn f() { crate::view::headline::headline() }"),
+        [fault]
+    );
+}
+
+#[test]
+fn modules_of_a_folder_import_one_another_in_one_direction() {
+    let found = circles(&sources());
+    let unexpected: Vec<_> = (found.iter())
+        .filter(|(folder, circle)| {
+            !CIRCLES.iter().any(|(known, members, _)| {
+                known == folder
+                    && circle
+                        .iter()
+                        .all(|module| members.contains(&module.as_str()))
+            })
+        })
+        .map(|(folder, circle)| format!("{folder}: {}", circle.join(", ")))
+        .collect();
+    assert!(unexpected.is_empty(), "circles:\n{}", unexpected.join("\n"));
+    // A circle that is there no more leaves the list.
+    for (folder, members, _) in CIRCLES {
+        let is_there = |(known, circle): &(String, Vec<String>)| {
+            known == folder
+                && members
+                    .iter()
+                    .all(|one| circle.iter().any(|found| found == one))
+        };
+        assert!(
+            found.iter().any(is_there),
+            "no circle any more in {folder}: {members:?}"
+        );
+    }
+}
