@@ -366,8 +366,20 @@ pub struct Rejection {
 pub const RETAINED: &str = "retained";
 
 /// Codes of readings in which nothing was scanned: a scanner that read nothing, or that said
-/// something else than a read.
-const NO_FAULT: [&str; 2] = ["no-read", "not-a-scan"];
+/// something else than a read; and messages that hold nothing, such as those that clear a topic.
+const NO_FAULT: [&str; 4] = ["no-read", "not-a-scan", "empty", "astray-state"];
+
+/// The code of a message under a topic that is not its device's: in a state, a reported configuration
+/// or an empty message nothing was scanned.
+#[must_use]
+pub fn astray_code(topic: &str, payload: &[u8]) -> &'static str {
+    let is_state = topic.ends_with("/state") || topic.ends_with("/config/reported");
+    if is_state || payload.is_empty() {
+        "astray-state"
+    } else {
+        "not-your-topic"
+    }
+}
 
 /// Whether a person has to settle a rejected reading with this code: something was scanned.
 #[must_use]
@@ -378,6 +390,21 @@ pub fn needs_person(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_or_nothing_under_a_wrong_topic_needs_no_person() {
+        for (topic, payload, needed) in [
+            ("stockrelay/v1/s/other/event", "{}", true),
+            ("stockrelay/v1/s/other/event", "", false),
+            ("stockrelay/v1/s/other/state", "{}", false),
+            ("stockrelay/v1/s/other/config/reported", "{}", false),
+            ("x", "4006381333931", true),
+        ] {
+            let code = astray_code(topic, payload.as_bytes());
+            assert_eq!(needs_person(code), needed, "{topic} {payload}");
+        }
+        assert!(!needs_person("empty"));
+    }
 
     #[test]
     fn names_are_what_topics_can_carry() {

@@ -131,8 +131,9 @@ pub enum Request {
     /// Settles rejected readings as a person decided.
     Settle {
         readings: Vec<Settlement>,
-        /// Dismisses, besides, those that were removed for room: who, and why.
-        dropped: Option<AuditRecord>,
+        /// Dismisses, besides, those that were removed for room, if the newest has a number up to this
+        /// one: who, and why.
+        dropped: Option<(AuditRecord, u64)>,
         reply: Reply<Settled>,
     },
     /// Dismisses the unused scans: who, and why. Answers how many.
@@ -275,7 +276,7 @@ impl Inbox {
     pub async fn settle(
         &self,
         readings: Vec<Settlement>,
-        dropped: Option<AuditRecord>,
+        dropped: Option<(AuditRecord, u64)>,
     ) -> Result<Settled, AppendError> {
         self.request(|reply| Request::Settle {
             readings,

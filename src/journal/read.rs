@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
+use super::rejected::OpenOnes;
 use super::stored::{self, BadRecord};
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
 use crate::device_clock::DeviceClock;
@@ -58,6 +59,9 @@ pub struct Totals {
     pub rejected: u64,
     /// Rejected readings that no person has settled yet, with those that were removed for room.
     pub rejected_open: u64,
+    /// How many of them were removed for room, and the number of the newest.
+    pub rejected_dropped: u64,
+    pub rejected_dropped_upto: u64,
     /// Events of posted documents that a person left out of them: their movements are not in Odoo.
     pub left_out: u64,
     /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
@@ -92,6 +96,12 @@ pub struct StateTotals {
 }
 
 impl Totals {
+    pub(super) fn rejected_wait(&mut self, ones: OpenOnes) {
+        self.rejected_open = ones.open;
+        self.rejected_dropped = ones.dropped;
+        self.rejected_dropped_upto = ones.dropped_upto;
+    }
+
     /// Events that are not in a sealed document yet.
     #[must_use]
     pub fn open_events(&self) -> u64 {

@@ -350,16 +350,16 @@ pub enum RejectedCommand {
     },
     /// Dismiss one, or all up to a number: nothing is made of them
     Dismiss {
-        #[arg(required_unless_present_any = ["upto", "scans"], conflicts_with_all = ["upto", "code", "device", "scans"])]
+        #[arg(required_unless_present_any = ["upto", "scans", "code", "device"], conflicts_with_all = ["upto", "code", "device", "scans"])]
         number: Option<u64>,
         /// All open ones up to this number
         #[arg(long, value_name = "NUMBER")]
         upto: Option<u64>,
         /// With --upto: only those with this reason code
-        #[arg(long, requires = "upto")]
+        #[arg(long, conflicts_with = "scans")]
         code: Option<String>,
         /// With --upto: only this device's
-        #[arg(long, value_name = "NAME", requires = "upto")]
+        #[arg(long, value_name = "NAME", conflicts_with = "scans")]
         device: Option<String>,
         /// Raw scans that nothing was made of, because their devices have no flow
         #[arg(long, conflicts_with = "upto")]

@@ -99,7 +99,7 @@ impl Transaction<'_> {
     pub fn settle(
         &mut self,
         readings: Vec<Settlement>,
-        dropped: Option<&AuditRecord>,
+        dropped: Option<&(AuditRecord, u64)>,
     ) -> Result<Settled, Fatal> {
         let mut settled = Settled {
             readings: Vec::with_capacity(readings.len()),
@@ -126,9 +126,9 @@ impl Transaction<'_> {
             }
             settled.readings.push(Outcome::Settled(accepted));
         }
-        if let Some(record) = dropped {
+        if let Some((record, upto)) = dropped {
             let rejections = open(&mut self.rejections, self.write)?;
-            settled.dropped = rejections.settle_dropped(record, &mut self.written)?;
+            settled.dropped = rejections.settle_dropped(*upto, record, &mut self.written)?;
         }
         Ok(settled)
     }

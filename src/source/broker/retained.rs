@@ -15,7 +15,7 @@ use crate::event::{Event, Name, RETAINED, Rejection, SourceKind};
 /// the events; where an event has none, the same for the same message.
 pub(super) fn reject(
     device: &Name,
-    channel: Channel,
+    channel: Option<Channel>,
     publish: &Publish,
     received: Timestamp,
 ) -> Vec<Rejection> {
@@ -24,7 +24,7 @@ pub(super) fn reject(
         redelivered: false,
         source: SourceKind::Broker,
         device: device.clone(),
-        channel,
+        channel: channel.unwrap_or(Channel::Event),
         payload: publish.payload.clone(),
         received,
     };
@@ -40,7 +40,7 @@ pub(super) fn reject(
         Rejection {
             device: device.clone(),
             source: SourceKind::Broker,
-            channel: Some(channel),
+            channel,
             received,
             id: Some(own_id.unwrap_or_else(|| format!("retained-{digest}-{index}"))),
             code: RETAINED,
@@ -76,7 +76,7 @@ mod tests {
         let rejected = |channel, payload: &str| {
             let topic = "stockrelay/v1/s/pda-1/event";
             let publish = Publish::new(topic, QoS::AtLeastOnce, payload.to_owned());
-            reject(&device, channel, &publish, Timestamp::UNIX_EPOCH)
+            reject(&device, Some(channel), &publish, Timestamp::UNIX_EPOCH)
         };
         let message =
             r#"[{"id":"7","type":"transfer","product":"P","from":"A","to":"B"},{"type":"count"}]"#;

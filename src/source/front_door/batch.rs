@@ -19,7 +19,7 @@ use crate::channel::identity::ReadingId;
 use crate::channel::receipt::Receipt;
 use crate::channel::{Channel, Reading, Verdict, Word};
 use crate::decode;
-use crate::event::{Name, Rejection, SourceKind};
+use crate::event::{Name, Rejection, SourceKind, astray_code};
 use crate::fair::Lane;
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 use crate::source::{Intake, elements};
@@ -193,7 +193,7 @@ impl Batch {
             channel,
             received,
             id: is_own.then(|| decode::id_of(payload)).flatten(),
-            code: "not-your-topic",
+            code: astray_code(&topic, payload),
             message: format!(
                 "{topic:?} is not a topic that {device} may publish to: use scan, event, state or config/reported below stockrelay/v1/SITE/{device}/"
             ),

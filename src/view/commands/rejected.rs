@@ -11,6 +11,7 @@ use super::{Client, CommandError, Done, PAGE, json_line, path};
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
+use crate::view::snapshot::Status;
 use crate::view::table::{Table, counted, time};
 
 pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn Write) -> Done {
@@ -65,6 +66,11 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             reason,
             ..
         } => {
+            let Some(upto) = upto else {
+                return Err(CommandError::Usage(
+                    "--code and --device need --upto, the newest number that you have looked at: stockrelay rejected dismiss --upto NUMBER --code CODE --reason TEXT".to_owned(),
+                ));
+            };
             let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
             writeln!(out, "{} dismissed", counted(dismissed, "rejected reading"))?;
@@ -160,6 +166,16 @@ pub(super) async fn list_rejected(
     }
     if !args.json {
         table.write(&mut &mut *out, true)?;
+        let status: Status = client.get("/v1/status").await?;
+        let events = &status.events;
+        if events.rejected_dropped > 0 {
+            writeln!(
+                out,
+                "{} removed for room before anybody settled them: `stockrelay rejected dismiss --upto {} --reason TEXT`",
+                counted(events.rejected_dropped, "rejected reading"),
+                events.rejected_dropped_upto
+            )?;
+        }
     }
     Ok(())
 }

@@ -132,7 +132,7 @@ pub async fn dismiss_many(
         events: Vec::new(),
     };
     let settlements = numbers.into_iter().map(settlement).collect();
-    let dropped = is_all.then(|| record.clone());
+    let dropped = is_all.then(|| (record.clone(), upto));
     let settled = gateway.journal.inbox().settle(settlements, dropped).await?;
     let is_settled = |outcome: &&Outcome| matches!(outcome, Outcome::Settled(_));
     let readings = settled.readings.iter().filter(is_settled).count() as u64;

@@ -129,8 +129,20 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
     // Those that were removed for room are open all the same, until a person dismisses them.
     assert_eq!(journal.totals().rejected_open, 5_000);
     let all = numbers.iter().copied().map(dismissal).collect();
-    let record = Some(dismissal(0).record);
-    let settled = journal.inbox().settle(all, record).await.unwrap();
+    let totals = journal.totals();
+    let dropped = 5_000 - numbers.len() as u64;
+    assert_eq!(
+        (totals.rejected_dropped, totals.rejected_dropped_upto),
+        (dropped, dropped)
+    );
+    // Who has not seen the newest of the removed ones does not dismiss them.
+    let record = |upto| Some((dismissal(0).record, upto));
+    let unseen = journal
+        .inbox()
+        .settle(Vec::new(), record(dropped - 1))
+        .await;
+    assert_eq!(unseen.unwrap().dropped, 0);
+    let settled = journal.inbox().settle(all, record(dropped)).await.unwrap();
     assert_eq!(settled.dropped, 5_000 - numbers.len() as u64);
     assert_eq!(journal.totals().rejected_open, 0);
     close(journal, writer).await;
@@ -226,7 +238,7 @@ async fn a_reading_that_was_removed_for_room_is_settled_by_its_device_as_well() 
     journal.inbox().append(again).await.unwrap();
     assert_eq!(journal.totals().rejected_open, 502);
     // What a person dismissed is settled, and its device changes nothing about it.
-    let record = Some(dismissal(0).record);
+    let record = Some((dismissal(0).record, 503));
     let dropped = journal.inbox().settle(Vec::new(), record).await.unwrap();
     assert!(dropped.dropped > 2, "{dropped:?}");
     let left = journal.totals().rejected_open;
