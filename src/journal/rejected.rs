@@ -308,6 +308,25 @@ impl<'a> Rejections<'a> {
     }
 }
 
+/// In a note, what is before the events that were stored before.
+pub(super) const STORED_BEFORE: &str = "was stored before as ";
+
+impl AuditRecord {
+    /// Whether it says that a rejected reading became this event. The end of its note names the
+    /// events.
+    #[must_use]
+    pub fn names(&self, seq: u64) -> bool {
+        let mut parts = self.note.rsplit(": ");
+        let last = parts.next().filter(|part| !part.starts_with(STORED_BEFORE));
+        let Some(new) = last.or_else(|| parts.next()) else {
+            return false;
+        };
+        let seqs = new.strip_prefix("event ").or(new.strip_prefix("events "));
+        let mut seqs = seqs.into_iter().flat_map(|seqs| seqs.split(", "));
+        seqs.any(|named| named.parse() == Ok(seq))
+    }
+}
+
 /// No event has this digest: a NUL is in no id.
 fn copy_digest(device: &str, id: &str) -> Digest {
     ids::digest(device, &format!("\0{id}"))
@@ -395,4 +414,30 @@ fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, 
         bytes += entry?.1.value().len() as u64;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_the_events_that_a_reading_became() {
+        let names = |note: &str, seq| {
+            AuditRecord {
+                at: Timestamp::UNIX_EPOCH,
+                state: "resent".to_owned(),
+                by: "user:anna".to_owned(),
+                note: note.to_owned(),
+            }
+            .names(seq)
+        };
+        assert!(names("sent again, corrected: a typo: event 7", 7));
+        assert!(names(
+            "sent again: events 6, 7: was stored before as event 5",
+            7
+        ));
+        assert!(!names("sent again: was stored before as event 7", 7));
+        assert!(!names("sent again, corrected: of event 7: event 8", 7));
+        assert!(!names("dismissed: 7", 7));
+    }
 }

@@ -8,7 +8,7 @@ use super::Transaction;
 use crate::event::{Event, RETAINED, Rejection};
 use crate::journal::ids;
 use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
-use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections};
+use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
 use crate::journal::{AuditRecord, Fatal, stored};
 
 /// The state of a reading that was sent again.
@@ -182,7 +182,7 @@ fn with_events(record: AuditRecord, accepted: &[Accepted]) -> AuditRecord {
         note = format!("{note}: {}", named(&new));
     }
     if !before.is_empty() {
-        note = format!("{note}: was stored before as {}", named(&before));
+        note = format!("{note}: {STORED_BEFORE}{}", named(&before));
     }
     AuditRecord { note, ..record }
 }

@@ -32,6 +32,20 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
             counted(repeats.count, "time")
         )?;
     }
+    if let Some(reading) = &trace.made_of {
+        let (by, note) = reading
+            .settled
+            .as_ref()
+            .map_or(("", ""), |step| (step.by.as_str(), step.note.as_str()));
+        writeln!(
+            out,
+            "  made of rejected reading {} ({}) by {}: {}",
+            reading.number,
+            plain(&reading.code),
+            plain(by),
+            plain(note)
+        )?;
+    }
     if let Some(rejected) = &trace.rejected {
         write_rejected(rejected, out)?;
     }

@@ -43,7 +43,11 @@ async fn a_rejected_code_that_a_person_sends_again_stays_out_of_the_flow() {
         .await;
     let moved = stage.text("transfer 1 {apple} LOC-BIN-0001 > LOC-BIN-0002");
     assert_eq!(stage.made(), [moved]);
-    stage.posted().await;
+    stage
+        .until("both are posted", |daemon| {
+            daemon.journal().totals().posted.events == 2
+        })
+        .await;
     let totals = stage.daemon.as_ref().unwrap().journal().totals();
     assert_eq!((totals.rejected_open, totals.unused_scans), (0, 0));
     stage.stop().await;
