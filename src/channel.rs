@@ -11,18 +11,12 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use self::identity::ReadingId;
+pub use crate::event::Channel;
 use crate::event::{EventFlag, Name, SourceKind};
 use crate::journal::Accepted;
 
 /// Events in one payload at the most.
 pub const EVENTS_MAX: usize = 500;
-
-/// What a device publishes that becomes events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Channel {
-    Scan,
-    Event,
-}
 
 /// Bytes from a source, with where and when.
 #[derive(Debug, Clone)]

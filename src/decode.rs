@@ -39,8 +39,8 @@ use wrapping::{Form, unwrap};
 
 /// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
-/// How much of a rejected payload is kept, in bytes.
-pub const REJECTED_BYTES_MAX: usize = 4 << 10;
+/// So much of a payload is stored with each of the rejections that share it, in bytes, at the least.
+pub const REJECTED_BYTES_MIN: usize = 4 << 10;
 
 /// All that a reading says, in its order; never empty.
 ///
@@ -53,9 +53,9 @@ pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
     }
 }
 
-/// The part of a payload that its entry at `index` was read from, cut as a rejected one is.
+/// The part of a payload that its entry at `index` of `count` was read from, and whether it is cut.
 #[must_use]
-pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
+pub fn part(reading: &Reading, index: usize, count: usize) -> (Vec<u8>, bool) {
     let text = unwrap(std::str::from_utf8(&reading.payload).unwrap_or_default()).trim();
     let is_array = match reading.channel {
         Channel::Event => text.starts_with('['),
@@ -63,8 +63,34 @@ pub fn part(reading: &Reading, index: usize) -> Vec<u8> {
     };
     let parts = is_array.then(|| elements(text, EVENTS_MAX).ok()).flatten();
     let part = parts.and_then(|(parts, _)| parts.get(index).map(|part| part.get()));
-    let part = part.map_or(&reading.payload[..], str::as_bytes);
-    part[..part.len().min(REJECTED_BYTES_MAX)].to_vec()
+    match part {
+        Some(part) => (part.as_bytes().to_vec(), false),
+        None => shared(&reading.payload, count),
+    }
+}
+
+/// What each of `count` rejections stores of the payload that they share, and whether it is cut. All
+/// of them together take a bounded multiple of the payload.
+fn shared(payload: &[u8], count: usize) -> (Vec<u8>, bool) {
+    let stored = match count {
+        0 | 1 => payload.len(),
+        _ => payload
+            .len()
+            .min((PAYLOAD_BYTES_MAX / count).max(REJECTED_BYTES_MIN)),
+    };
+    (payload[..stored].to_vec(), stored < payload.len())
+}
+
+/// Whether a payload is a JSON object, or an array of them, whose type is one of an event.
+#[must_use]
+pub fn is_event(payload: &[u8]) -> bool {
+    let value: Option<serde_json::Value> = serde_json::from_slice(payload).ok();
+    let first = match &value {
+        Some(serde_json::Value::Array(values)) => values.first(),
+        other => other.as_ref(),
+    };
+    let kind = first.and_then(|first| first.get("type")?.as_str());
+    kind.is_some_and(action::is_kind)
 }
 
 /// The id that a device gave the event in a payload; `None` where that is no single event, or has no
@@ -186,13 +212,22 @@ pub fn scanned(
         };
         Ok((event, scan.device))
     };
-    let reads = profile.read_all(&reading.payload).into_iter();
+    let reads = profile.read_all(&reading.payload);
+    let count = reads.len();
     let entry = |(index, read): (usize, Result<Scan, profile::Refusal>)| {
         read.map_err(|refusal| Refusal::new(refusal.code, refusal.message))
             .and_then(|scan| event(index, scan))
-            .map_err(|refusal| reject(reading, None, refusal, &reading.payload))
+            .map_err(|refusal| {
+                let (payload, cut) = shared(&reading.payload, count);
+                let rejection = reject(reading, None, refusal, &[]);
+                Rejection {
+                    payload,
+                    cut,
+                    ..rejection
+                }
+            })
     };
-    reads.enumerate().map(entry).collect()
+    reads.into_iter().enumerate().map(entry).collect()
 }
 
 /// A reading whose end mark never came, with the remedy. Its payload is what came of it.
@@ -319,10 +354,12 @@ fn reject(reading: &Reading, id: Option<String>, refusal: Refusal, part: &[u8]) 
     Rejection {
         device: reading.device.clone(),
         source: reading.source,
+        channel: Some(reading.channel),
         received: reading.received,
         id,
         code: refusal.code,
         message: refusal.message,
-        payload: part[..part.len().min(REJECTED_BYTES_MAX)].to_vec(),
+        payload: part.to_vec(),
+        cut: false,
     }
 }

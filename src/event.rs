@@ -89,6 +89,31 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
+/// What a device publishes that becomes events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Scan,
+    Event,
+}
+
+impl Channel {
+    /// The last part of its topics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Scan => "scan",
+            Self::Event => "event",
+        }
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Scan, Self::Event]
+            .into_iter()
+            .find(|channel| channel.name() == name)
+    }
+}
+
 /// How a reading came in; receipts go back the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -322,6 +347,8 @@ pub struct Recorded {
 pub struct Rejection {
     pub device: Name,
     pub source: SourceKind,
+    /// Where it came; none where its topic names no channel.
+    pub channel: Option<Channel>,
     pub received: Timestamp,
     /// The device's id for it, where one could be read.
     pub id: Option<String>,
@@ -329,8 +356,10 @@ pub struct Rejection {
     pub code: &'static str,
     /// For a person: the thing and the remedy.
     pub message: String,
-    /// What came, cut to a limit.
+    /// What came.
     pub payload: Vec<u8>,
+    /// Only the beginning of it is in `payload`.
+    pub cut: bool,
 }
 
 /// The code of a scan or an event that a broker has retained: the same message may come again.
@@ -340,8 +369,20 @@ pub const RETAINED: &str = "retained";
 pub const NOT_FINISHED: &str = "not-finished";
 
 /// Codes of readings in which nothing was scanned: a scanner that read nothing, or that said
-/// something else than a read.
-const NO_FAULT: [&str; 2] = ["no-read", "not-a-scan"];
+/// something else than a read; and messages that hold nothing, such as those that clear a topic.
+const NO_FAULT: [&str; 4] = ["no-read", "not-a-scan", "empty", "astray-state"];
+
+/// The code of a message under a topic that is not its device's: in a state, a reported configuration
+/// or an empty message nothing was scanned.
+#[must_use]
+pub fn astray_code(topic: &str, payload: &[u8]) -> &'static str {
+    let is_state = topic.ends_with("/state") || topic.ends_with("/config/reported");
+    if is_state || payload.is_empty() {
+        "astray-state"
+    } else {
+        "not-your-topic"
+    }
+}
 
 /// Whether a person has to settle a rejected reading with this code: something was scanned.
 #[must_use]
@@ -352,6 +393,21 @@ pub fn needs_person(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_state_or_nothing_under_a_wrong_topic_needs_no_person() {
+        for (topic, payload, needed) in [
+            ("stockrelay/v1/s/other/event", "{}", true),
+            ("stockrelay/v1/s/other/event", "", false),
+            ("stockrelay/v1/s/other/state", "{}", false),
+            ("stockrelay/v1/s/other/config/reported", "{}", false),
+            ("x", "4006381333931", true),
+        ] {
+            let code = astray_code(topic, payload.as_bytes());
+            assert_eq!(needs_person(code), needed, "{topic} {payload}");
+        }
+        assert!(!needs_person("empty"));
+    }
 
     #[test]
     fn names_are_what_topics_can_carry() {

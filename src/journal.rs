@@ -19,7 +19,7 @@ mod transaction;
 mod verify;
 mod writer;
 
-pub use inbox::{Accepted, AppendError, Inbox, Request, Settled, Settlement};
+pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement};
 
 pub use damage::Damage;
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle};

@@ -158,8 +158,10 @@ impl Intake {
         for reading in readings {
             let mut decoded = self.profiles.decode(reading);
             let mut waiting = Vec::with_capacity(decoded.len());
+            let count = decoded.len();
             for (index, entry) in decoded.iter_mut().enumerate() {
-                waiting.push(self.judge(reading, index, entry, display).await);
+                let place = (index, count);
+                waiting.push(self.judge(reading, place, entry, display).await);
             }
             pending.push(waiting);
             entries.extend(decoded);
@@ -188,7 +190,7 @@ impl Intake {
     async fn judge(
         &self,
         reading: &Reading,
-        index: usize,
+        (index, count): (usize, usize),
         entry: &mut Result<Event, Rejection>,
         display: bool,
     ) -> Pending {
@@ -221,14 +223,17 @@ impl Intake {
             };
         }
         if let Some((code, message)) = judged.as_ref().and_then(Judged::refusal) {
+            let (payload, cut) = decode::part(reading, index, count);
             *entry = Err(Rejection {
                 device: event.device.clone(),
                 source: event.source,
+                channel: Some(reading.channel),
                 received: event.received,
                 id: Some(event.id.clone()),
                 code,
                 message,
-                payload: decode::part(reading, index),
+                payload,
+                cut,
             });
         }
         Pending {

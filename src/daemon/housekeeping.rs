@@ -174,11 +174,13 @@ mod tests {
         let old = Rejection {
             device: Name::new("pda").unwrap(),
             source: SourceKind::Listen,
+            channel: None,
             received: days_ago(100),
             id: None,
             code: "no-read",
             message: String::new(),
             payload: Vec::new(),
+            cut: false,
         };
         journal.inbox().append(vec![Err(old)]).await.unwrap();
         journal

@@ -6,6 +6,11 @@ use crate::event::Action;
 
 use super::fields::{KINDS, Raw, Reader, Refusal};
 
+/// Whether there is an event of this type.
+pub(super) fn is_kind(name: &str) -> bool {
+    KINDS.iter().any(|(kind, _)| *kind == name)
+}
+
 /// The type that an event names.
 pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
     let names = || KINDS.map(|(name, _)| name).join(", ");

@@ -357,7 +357,11 @@ impl Request {
         }
         let request: Value = serde_json::from_slice(&self.body).unwrap_or_default();
         let mut out = json!({"jsonrpc": "2.0", "id": request["id"]});
-        let inner: Value = serde_json::from_str(body).unwrap_or_default();
+        let mut inner: Value = serde_json::from_str(body).unwrap_or_default();
+        // A key that is refused has another name there.
+        if status == 401 {
+            inner = json!({"name": "odoo.exceptions.AccessDenied", "message": "Access Denied"});
+        }
         if status == 200 {
             out["result"] = inner;
         } else {

@@ -4,15 +4,16 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::decode::REJECTED_BYTES_MAX;
 use crate::decode::profile::Movement;
-use crate::event::{NOT_FINISHED, Name, Rejection, SourceKind};
+use crate::event::{Channel, NOT_FINISHED, Name, Rejection, SourceKind};
 
 use super::make;
 use super::state::{Item, State, Work};
 
 /// Products that the message names; the payload has all of them.
 const NAMED_MAX: usize = 5;
+/// Of one reading: what is more becomes another one, so that a person can read and correct each.
+pub(super) const PAYLOAD_BYTES_MAX: usize = 4096;
 /// What stands in the payload where a person has to say the quantity: no event is made of it.
 const TO_BE_SAID: &str = "?";
 
@@ -60,7 +61,7 @@ impl Unfinished {
             let event = Value::Object(self.event(item, id)).to_string();
             bytes = bytes.saturating_add(event.len() + 1);
             match pieces.last_mut() {
-                Some(piece) if bytes < REJECTED_BYTES_MAX => piece.push((item, id.clone(), event)),
+                Some(piece) if bytes < PAYLOAD_BYTES_MAX => piece.push((item, id.clone(), event)),
                 _ => {
                     // The brackets of the array.
                     bytes = event.len() + 2;
@@ -74,11 +75,13 @@ impl Unfinished {
             Rejection {
                 device: device.clone(),
                 source: SourceKind::Flow,
+                channel: Some(Channel::Event),
                 received: self.received,
                 id: piece.first().map(|(_, id, _)| id.clone()),
                 code: NOT_FINISHED,
                 message: self.message(&items),
                 payload: format!("[{}]", events.join(",")).into_bytes(),
+                cut: false,
             }
         };
         pieces.iter().map(rejection).collect()

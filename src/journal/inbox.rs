@@ -71,11 +71,23 @@ pub struct Settlement {
     pub events: Vec<Event>,
 }
 
+/// What became of one settlement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// What its events became.
+    Settled(Vec<Accepted>),
+    /// The reading was not open: nothing was changed.
+    NotOpen,
+    /// An event has the id of one that says something else: a stored one, or another one of this
+    /// settlement. Nothing was changed.
+    Differs { id: String, original: Option<u64> },
+}
+
 /// What became of settlements.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settled {
-    /// One for each settlement: what its events became, or `None` where the reading was not open.
-    pub readings: Vec<Option<Vec<Accepted>>>,
+    /// One for each settlement.
+    pub readings: Vec<Outcome>,
     /// Dismissed ones that were removed for room before.
     pub dropped: u64,
 }
@@ -119,8 +131,9 @@ pub enum Request {
     /// Settles rejected readings as a person decided.
     Settle {
         readings: Vec<Settlement>,
-        /// Dismisses, besides, those that were removed for room: who, and why.
-        dropped: Option<AuditRecord>,
+        /// Dismisses, besides, those that were removed for room, if the newest has a number up to this
+        /// one: who, and why.
+        dropped: Option<(AuditRecord, u64)>,
         reply: Reply<Settled>,
     },
     /// Dismisses the unused scans: who, and why. Answers how many.
@@ -263,7 +276,7 @@ impl Inbox {
     pub async fn settle(
         &self,
         readings: Vec<Settlement>,
-        dropped: Option<AuditRecord>,
+        dropped: Option<(AuditRecord, u64)>,
     ) -> Result<Settled, AppendError> {
         self.request(|reply| Request::Settle {
             readings,

@@ -453,7 +453,7 @@ fn read_back(database: &Database) -> Result<(Kept, Ids), Fatal> {
         Some(bytes) => stored::kept_out(bytes.value())?,
         None => Kept::default(),
     };
-    kept.totals.rejected_open = rejected::count_open(&read)?;
+    kept.totals.rejected_wait(rejected::count_open(&read)?);
     let mut ids = Ids::default();
     for entry in read.open_table(tables::ID_FILTERS)?.iter()? {
         let (number, bytes) = entry?;

@@ -11,11 +11,16 @@ use tokio::sync::watch;
 use super::damage::{Alarm, Damage, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
+use super::rejected::OpenOnes;
 use super::stored::{self, BadRecord};
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
 use crate::device_clock::DeviceClock;
 use crate::document::{DocumentKey, State};
+use crate::event::Channel;
 use crate::event::{Name, Recorded};
+
+/// Of the payload of a rejected reading, a list has so many bytes.
+const LISTED_BYTES_MAX: usize = 4_096;
 
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
@@ -54,6 +59,9 @@ pub struct Totals {
     pub rejected: u64,
     /// Rejected readings that no person has settled yet, with those that were removed for room.
     pub rejected_open: u64,
+    /// How many of them were removed for room, and the number of the newest.
+    pub rejected_dropped: u64,
+    pub rejected_dropped_upto: u64,
     /// Events of posted documents that a person left out of them: their movements are not in Odoo.
     pub left_out: u64,
     /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
@@ -88,6 +96,12 @@ pub struct StateTotals {
 }
 
 impl Totals {
+    pub(super) fn rejected_wait(&mut self, ones: OpenOnes) {
+        self.rejected_open = ones.open;
+        self.rejected_dropped = ones.dropped;
+        self.rejected_dropped_upto = ones.dropped_upto;
+    }
+
     /// Events that are not in a sealed document yet.
     #[must_use]
     pub fn open_events(&self) -> u64 {
@@ -131,11 +145,18 @@ pub struct Rejected {
     pub number: u64,
     pub device: Name,
     pub source: String,
+    /// Where it came; unknown where its topic named no channel, and of an older version's.
+    pub channel: Option<Channel>,
     pub received: Timestamp,
     pub id: Option<String>,
     pub code: String,
     pub message: String,
+    /// In a list, the beginning.
     pub payload: Vec<u8>,
+    /// Only the beginning of what came was stored.
+    pub cut: bool,
+    /// How many bytes are stored.
+    pub bytes: usize,
 }
 
 /// How often an event came again.
@@ -388,7 +409,7 @@ impl Journal {
             let mut rejected = Vec::new();
             for entry in table.range(after.saturating_add(1)..)?.take(limit) {
                 let (number, bytes) = entry?;
-                rejected.push(with_audit(&read, number.value(), bytes.value())?);
+                rejected.push(listed(&read, number.value(), bytes.value())?);
             }
             Ok(rejected)
         })
@@ -404,7 +425,7 @@ impl Journal {
             for entry in open.range(after.saturating_add(1)..)?.take(limit) {
                 let number = entry?.0.value();
                 if let Some(bytes) = table.get(number)? {
-                    rejected.push(with_audit(&read, number, bytes.value())?);
+                    rejected.push(listed(&read, number, bytes.value())?);
                 }
             }
             Ok(rejected)
@@ -475,6 +496,14 @@ impl Journal {
             Ok(clocks)
         })
     }
+}
+
+/// A rejected reading of a list: of what came it has the beginning, so that a page is small.
+fn listed(read: &ReadTransaction, number: u64, bytes: &[u8]) -> Result<Rejected, JournalError> {
+    let mut rejected = with_audit(read, number, bytes)?;
+    rejected.payload.truncate(LISTED_BYTES_MAX);
+    rejected.payload.shrink_to_fit();
+    Ok(rejected)
 }
 
 /// A rejected reading, with what a person decided about it.

@@ -16,14 +16,16 @@ pub const REJECTED_MAX: u64 = 100_000;
 pub const BUDGET_DIVISOR: u64 = 20;
 /// What goes at once at the most because it is past its time.
 const REMOVED_MAX: usize = 2_000;
+/// The payload of one of them may take what all of them may, divided by this.
+const ONE_DIVISOR: u64 = 2;
 /// Records that one request to prune looks at.
 const LOOKED_AT_MAX: usize = 50_000;
 /// Where `META` has the bytes of all the records, so that opening need not read them.
 const BYTES: &str = "rejected_bytes";
 /// Where `META` has how many were removed for room before a person had settled them.
 const DROPPED: &str = "rejected_dropped";
-/// The number in the audit that stands for the removed ones.
-const AUDIT_OF_DROPPED: u64 = 0;
+/// Where `META` has the number of the newest of those.
+const DROPPED_UPTO: &str = "rejected_dropped_upto";
 /// The number in the audit that stands for unused scans.
 pub(super) const AUDIT_OF_SCANS: u64 = u64::MAX;
 /// What the ids of one open reading take in the journal, in bytes.
@@ -44,15 +46,16 @@ pub(super) struct Rejections<'a> {
     id_of: Table<'a, u64, Digest>,
     /// Of all records.
     bytes: u64,
-    /// Removed for room before a person had settled them.
+    /// Removed for room before a person had settled them, and the number of the newest.
     dropped: u64,
+    dropped_upto: u64,
 }
 
 impl<'a> Rejections<'a> {
     pub fn open(write: &'a WriteTransaction) -> Result<Self, Fatal> {
         let table = write.open_table(tables::REJECTED)?;
         let bytes = bytes_of(write, &table)?;
-        let dropped = number_in(&write.open_table(tables::META)?, DROPPED)?.unwrap_or(0);
+        let (dropped, dropped_upto) = dropped_in(&write.open_table(tables::META)?, &table)?;
         Ok(Self {
             table,
             open: write.open_table(tables::REJECTED_OPEN)?,
@@ -61,6 +64,7 @@ impl<'a> Rejections<'a> {
             id_of: write.open_table(tables::REJECTED_ID)?,
             bytes,
             dropped,
+            dropped_upto,
         })
     }
 
@@ -69,9 +73,19 @@ impl<'a> Rejections<'a> {
         &mut self,
         number: u64,
         rejection: &Rejection,
+        bytes_max: u64,
         written: &mut Written,
     ) -> Result<(), Fatal> {
-        let record = stored::rejection_in(rejection)?;
+        let payload_max = usize::try_from(bytes_max / ONE_DIVISOR).unwrap_or(usize::MAX);
+        let record = if rejection.payload.len() > payload_max {
+            stored::rejection_in(&Rejection {
+                payload: rejection.payload[..payload_max].to_vec(),
+                cut: true,
+                ..rejection.clone()
+            })?
+        } else {
+            stored::rejection_in(rejection)?
+        };
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
         self.table.insert(number, record.as_slice())?;
@@ -180,18 +194,22 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// A person dismisses those that were removed for room. Answers how many.
+    /// A person dismisses those that were removed for room, if the newest of them has a number up to
+    /// `upto`. Answers how many.
     pub fn settle_dropped(
         &mut self,
+        upto: u64,
         record: &AuditRecord,
         written: &mut Written,
     ) -> Result<u64, Fatal> {
+        if self.dropped_upto > upto {
+            return Ok(0);
+        }
         let dropped = std::mem::take(&mut self.dropped);
         if dropped > 0 {
-            self.put_audit(AUDIT_OF_DROPPED, record, written)?;
-            let oldest = self.table.first()?.map(|(number, _)| number.value());
-            let last = oldest.unwrap_or(u64::MAX).saturating_sub(1);
-            self.forget_ids(last, 0, written)?;
+            // The number is of one that is there no more, so nothing is overwritten.
+            self.put_audit(self.dropped_upto, record, written)?;
+            self.forget_ids(self.dropped_upto, 0, written)?;
         }
         Ok(dropped)
     }
@@ -208,32 +226,33 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// How many are open, with those that were removed for room.
-    fn count_open(&self) -> Result<u64, Fatal> {
-        Ok(self.open.len()? + self.dropped)
-    }
-
     /// Removes the oldest beyond the limits: all at once, since one by one costs as much as to
     /// write them.
     fn trim(&mut self, bytes_max: u64, written: &mut Written) -> Result<(), Fatal> {
         let surplus = self.table.len()?.saturating_sub(REJECTED_MAX);
         let bytes_surplus = self.bytes.saturating_sub(bytes_max);
-        let (mut count, mut bytes, mut last) = (0, 0, None);
+        let (mut count, mut bytes, mut first, mut last) = (0, 0, None, None);
         for entry in self.table.iter()? {
             if count >= surplus && bytes >= bytes_surplus {
                 break;
             }
             let (number, record) = entry?;
             (count, bytes) = (count + 1, bytes + record.value().len() as u64);
+            first.get_or_insert(number.value());
             last = Some(number.value());
         }
         if let Some(last) = last {
             self.table.retain_in(..=last, |_, _| false)?;
+            let newest = self.open.range(..=last)?.next_back().transpose()?;
+            if let Some(newest) = newest.map(|(number, _)| number.value()) {
+                self.dropped_upto = newest;
+            }
             let open = self.open.len()?;
             self.open.retain_in(..=last, |_, ()| false)?;
             self.dropped += open - self.open.len()?;
-            self.audit
-                .retain_in(AUDIT_OF_DROPPED + 1..=last, |_, _| false)?;
+            if let Some(first) = first {
+                self.audit.retain_in(first..=last, |_, _| false)?;
+            }
             self.bytes = self.bytes.saturating_sub(bytes);
             written.removed += bytes;
         }
@@ -267,20 +286,44 @@ impl<'a> Rejections<'a> {
     }
 
     /// Makes room and notes the bytes of all records. To be called once, at the end of the
-    /// transaction. Answers how many are open.
+    /// transaction. Answers how many are open, and what of that was removed for room.
     pub fn close(
         mut self,
         write: &WriteTransaction,
         bytes_max: u64,
         written: &mut Written,
-    ) -> Result<u64, Fatal> {
+    ) -> Result<OpenOnes, Fatal> {
         self.trim(bytes_max, written)?;
         let ids_max = REJECTED_MAX.min(bytes_max / ID_BYTES / IDS_DIVISOR);
         self.forget_ids(u64::MAX, ids_max, written)?;
         let mut meta = write.open_table(tables::META)?;
         meta.insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
         meta.insert(DROPPED, self.dropped.to_le_bytes().as_slice())?;
-        self.count_open()
+        meta.insert(DROPPED_UPTO, self.dropped_upto.to_le_bytes().as_slice())?;
+        Ok(OpenOnes {
+            open: self.open.len()? + self.dropped,
+            dropped: self.dropped,
+            dropped_upto: self.dropped_upto,
+        })
+    }
+}
+
+/// In a note, what is before the events that were stored before.
+pub(super) const STORED_BEFORE: &str = "was stored before as ";
+
+impl AuditRecord {
+    /// Whether it says that a rejected reading became this event. The end of its note names the
+    /// events.
+    #[must_use]
+    pub fn names(&self, seq: u64) -> bool {
+        let mut parts = self.note.rsplit(": ");
+        let last = parts.next().filter(|part| !part.starts_with(STORED_BEFORE));
+        let Some(new) = last.or_else(|| parts.next()) else {
+            return false;
+        };
+        let seqs = new.strip_prefix("event ").or(new.strip_prefix("events "));
+        let mut seqs = seqs.into_iter().flat_map(|seqs| seqs.split(", "));
+        seqs.any(|named| named.parse() == Ok(seq))
     }
 }
 
@@ -314,11 +357,42 @@ pub(super) fn make_tables(write: &WriteTransaction, knows_open: bool) -> Result<
     Ok(())
 }
 
-/// How many are open, with those that were removed for room.
-pub(super) fn count_open(read: &ReadTransaction) -> Result<u64, Fatal> {
+/// What waits for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OpenOnes {
+    /// With those that were removed for room.
+    pub open: u64,
+    pub dropped: u64,
+    /// The number of the newest of them.
+    pub dropped_upto: u64,
+}
+
+pub(super) fn count_open(read: &ReadTransaction) -> Result<OpenOnes, Fatal> {
     let meta = read.open_table(tables::META)?;
-    let dropped = number_in(&meta, DROPPED)?.unwrap_or(0);
-    Ok(read.open_table(tables::REJECTED_OPEN)?.len()? + dropped)
+    let (dropped, dropped_upto) = dropped_in(&meta, &read.open_table(tables::REJECTED)?)?;
+    Ok(OpenOnes {
+        open: read.open_table(tables::REJECTED_OPEN)?.len()? + dropped,
+        dropped,
+        dropped_upto,
+    })
+}
+
+/// How many were removed for room, and the number of the newest. An older version did not note it: it
+/// is before the oldest that is there.
+fn dropped_in(
+    meta: &impl ReadableTable<&'static str, Bytes>,
+    table: &impl ReadableTable<u64, Bytes>,
+) -> Result<(u64, u64), Fatal> {
+    let dropped = number_in(meta, DROPPED)?.unwrap_or(0);
+    let upto = match number_in(meta, DROPPED_UPTO)? {
+        Some(upto) => upto,
+        None if dropped == 0 => 0,
+        None => {
+            let oldest = table.first()?.map(|(number, _)| number.value());
+            oldest.unwrap_or(1).saturating_sub(1)
+        }
+    };
+    Ok((dropped, upto))
 }
 
 fn number_in(
@@ -340,4 +414,30 @@ fn bytes_of(write: &WriteTransaction, table: &Table<u64, Bytes>) -> Result<u64, 
         bytes += entry?.1.value().len() as u64;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_names_the_events_that_a_reading_became() {
+        let names = |note: &str, seq| {
+            AuditRecord {
+                at: Timestamp::UNIX_EPOCH,
+                state: "resent".to_owned(),
+                by: "user:anna".to_owned(),
+                note: note.to_owned(),
+            }
+            .names(seq)
+        };
+        assert!(names("sent again, corrected: a typo: event 7", 7));
+        assert!(names(
+            "sent again: events 6, 7: was stored before as event 5",
+            7
+        ));
+        assert!(!names("sent again: was stored before as event 7", 7));
+        assert!(!names("sent again, corrected: of event 7: event 8", 7));
+        assert!(!names("dismissed: 7", 7));
+    }
 }

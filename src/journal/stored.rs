@@ -25,6 +25,7 @@ pub use event::{event_in, event_out};
 pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
+use crate::event::Channel;
 use crate::event::{Name, Rejection};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
@@ -73,52 +74,78 @@ impl TryFrom<DecimalV1> for Decimal {
 
 #[derive(Serialize, Deserialize)]
 enum StoredRejection {
-    V1 {
-        device: String,
-        source: String,
-        received_us: i64,
-        id: Option<String>,
-        code: String,
-        message: String,
-        payload: Vec<u8>,
-    },
+    V1(RejectionV1),
+    /// With the channel that it came on, and whether its payload is cut. Of version 1, a payload of
+    /// [`REJECTION_V1_BYTES_MAX`] bytes is.
+    V2(RejectionV1, Option<ChannelV1>, bool),
 }
 
+#[derive(Serialize, Deserialize)]
+struct RejectionV1 {
+    device: String,
+    source: String,
+    received_us: i64,
+    id: Option<String>,
+    code: String,
+    message: String,
+    payload: Vec<u8>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ChannelV1 {
+    Scan,
+    Event,
+}
+
+const REJECTION_V1_BYTES_MAX: usize = 4_096;
+
 pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
-    encode(
-        "rejected reading",
-        &StoredRejection::V1 {
-            device: rejection.device.to_string(),
-            source: rejection.source.name().to_owned(),
-            received_us: rejection.received.as_microsecond(),
-            id: rejection.id.clone(),
-            code: rejection.code.to_owned(),
-            message: rejection.message.clone(),
-            payload: rejection.payload.clone(),
-        },
-    )
+    let plain = RejectionV1 {
+        device: rejection.device.to_string(),
+        source: rejection.source.name().to_owned(),
+        received_us: rejection.received.as_microsecond(),
+        id: rejection.id.clone(),
+        code: rejection.code.to_owned(),
+        message: rejection.message.clone(),
+        payload: rejection.payload.clone(),
+    };
+    let channel = rejection.channel.map(|channel| match channel {
+        Channel::Scan => ChannelV1::Scan,
+        Channel::Event => ChannelV1::Event,
+    });
+    let is_plain = channel.is_none() && plain.payload.len() < REJECTION_V1_BYTES_MAX;
+    let stored = if is_plain && !rejection.cut {
+        StoredRejection::V1(plain)
+    } else {
+        StoredRejection::V2(plain, channel, rejection.cut)
+    };
+    encode("rejected reading", &stored)
 }
 
 pub fn rejection_out(number: u64, bytes: &[u8]) -> Result<Rejected, BadRecord> {
-    let StoredRejection::V1 {
-        device,
-        source,
-        received_us,
-        id,
-        code,
-        message,
-        payload,
-    } = decode("rejected reading", bytes)?;
+    let (stored, channel, cut) = match decode("rejected reading", bytes)? {
+        StoredRejection::V1(stored) => {
+            let cut = stored.payload.len() >= REJECTION_V1_BYTES_MAX;
+            (stored, None, cut)
+        }
+        StoredRejection::V2(stored, channel, cut) => (stored, channel, cut),
+    };
     Ok(Rejected {
         settled: None,
         number,
-        device: Name::new(&device).map_err(|error| bad("rejected reading", error))?,
-        source,
-        received: time("rejected reading", received_us)?,
-        id,
-        code,
-        message,
-        payload,
+        device: Name::new(&stored.device).map_err(|error| bad("rejected reading", error))?,
+        source: stored.source,
+        channel: channel.map(|channel| match channel {
+            ChannelV1::Scan => Channel::Scan,
+            ChannelV1::Event => Channel::Event,
+        }),
+        received: time("rejected reading", stored.received_us)?,
+        id: stored.id,
+        code: stored.code,
+        message: stored.message,
+        bytes: stored.payload.len(),
+        payload: stored.payload,
+        cut,
     })
 }
 

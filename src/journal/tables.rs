@@ -23,9 +23,9 @@ pub const REJECTED_BY_ID: TableDefinition<([u8; 16], u64), ()> =
     TableDefinition::new("rejected_by_id");
 /// The same backwards.
 pub const REJECTED_ID: TableDefinition<u64, [u8; 16]> = TableDefinition::new("rejected_id");
-/// Rejected reading → audit record: who dismissed it or sent it again, and why. 0 stands for those
-/// that were removed for room before a person had settled them, the highest number for raw scans
-/// that nothing was made of.
+/// Rejected reading → audit record: who dismissed it or sent it again, and why. The number of the
+/// newest that was removed for room stands for all of those, the highest number for raw scans that
+/// nothing was made of.
 pub const REJECTED_AUDIT: TableDefinition<u64, &[u8]> = TableDefinition::new("rejected_audit");
 /// Device → nothing: every device an event ever came from.
 pub const DEVICES: TableDefinition<&str, ()> = TableDefinition::new("devices");
@@ -51,7 +51,7 @@ pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audi
 
 /// Path → bytes: sessions, retained messages, missed receipts.
 pub const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
-/// `totals`, `rejected_bytes`, `rejected_dropped`, and `format` with the version of this layout.
+/// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, and `format` with the version of this layout.
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.

@@ -92,11 +92,9 @@ impl<'a> Transaction<'a> {
             self.flush_ids()?;
         }
         if let Some(rejections) = self.rejections.take() {
-            self.kept.totals.rejected_open = rejections.close(
-                self.write,
-                self.limits.rejected_bytes_max,
-                &mut self.written,
-            )?;
+            let bytes_max = self.limits.rejected_bytes_max;
+            let open = rejections.close(self.write, bytes_max, &mut self.written)?;
+            self.kept.totals.rejected_wait(open);
         }
         self.held.write(self.write, self.kept.totals.last_seq)?;
         Ok(self.written)

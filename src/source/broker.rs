@@ -42,8 +42,8 @@ use super::devices::{DeviceList, Told};
 use crate::board::Board;
 use crate::channel::identity::ReadingId;
 use crate::channel::{Outbound, Reading};
-use crate::event::{Name, Rejection, SourceKind};
-use crate::{clock, config, decode};
+use crate::event::{Channel, Name, Rejection, SourceKind, astray_code};
+use crate::{clock, config};
 use link::Link;
 use topic::Topic;
 use worker::{Delivery, Presence};
@@ -292,7 +292,8 @@ impl Driver {
                 self.link.connected();
             }
             Event::Incoming(Incoming::SubAck(suback)) => {
-                let refused = suback.return_codes.contains(&SubscribeReasonCode::Failure);
+                let mut needed = suback.return_codes.iter().take(topic::NEEDED);
+                let refused = needed.any(|code| *code == SubscribeReasonCode::Failure);
                 if refused {
                     let why = format!(
                         "the broker refuses the subscription: allow the gateway to read stockrelay/v1/{}/#",
@@ -337,7 +338,7 @@ impl Driver {
                     "a retained scan or event is kept as a rejected reading: its device must publish without retain",
                 );
                 let now = clock::now();
-                rejections = retained::reject(&device, channel, &publish, now);
+                rejections = retained::reject(&device, Some(channel), &publish, now);
                 None
             }
             Some(Topic::State(device)) => {
@@ -357,16 +358,16 @@ impl Driver {
                 None
             }
             None => {
-                self.ignored.log(&publish.topic, "a device whose name is not 1 to 64 characters of A-Z a-z 0-9 _ . -: its scans and events are kept as rejected readings");
+                self.ignored.log(&publish.topic, "a message whose topic is not stockrelay/v1/SITE/DEVICE/scan, event, state or config/reported: it is kept as a rejected reading");
                 None
             }
         };
-        if let Some((device, channel)) = topic::unnamed(&self.site, &publish.topic) {
+        if let Some((device, channel)) = topic::astray(&self.site, &publish.topic) {
             if publish.retain {
                 let now = clock::now();
                 rejections = retained::reject(&device, channel, &publish, now);
             } else {
-                rejections.push(bad_device(device, &publish));
+                rejections.push(astray(device, channel, &publish));
             }
         }
         Delivery {
@@ -425,20 +426,21 @@ fn is_malformed(error: &ConnectionError) -> bool {
     )
 }
 
-/// What is stored of a scan or an event whose device has no valid name.
-fn bad_device(device: Name, publish: &Publish) -> Rejection {
+/// What is stored of a message whose topic is none of a device.
+fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
     let topic: String = publish.topic.chars().take(256).collect();
-    let bytes = publish.payload.len().min(decode::REJECTED_BYTES_MAX);
     Rejection {
         device,
         source: SourceKind::Broker,
+        channel,
         received: clock::now(),
         id: None,
-        code: "not-your-topic",
+        code: astray_code(&topic, &publish.payload),
         message: format!(
-            "{topic:?} names no device: use stockrelay/v1/SITE/DEVICE/scan or /event, with a DEVICE of 1 to 64 characters of A-Z a-z 0-9 _ . -"
+            "{topic:?} is not a topic of a device: use stockrelay/v1/SITE/DEVICE/scan or /event, with a DEVICE of 1 to 64 characters of A-Z a-z 0-9 _ . -"
         ),
-        payload: publish.payload[..bytes].to_vec(),
+        payload: publish.payload.to_vec(),
+        cut: false,
     }
 }
 

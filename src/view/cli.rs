@@ -337,7 +337,10 @@ pub enum RejectedCommand {
         /// What to send in its place: a barcode, or a JSON event
         #[arg(long)]
         payload: Option<String>,
-        /// What it is: event or scan; without it, JSON with a type is an event
+        /// The same, from a file; - for standard input
+        #[arg(long, value_name = "FILE", conflicts_with = "payload")]
+        payload_file: Option<PathBuf>,
+        /// What it is: event or scan; without it, an event where it names the type of one, else what it came as
         #[arg(long)]
         channel: Option<String>,
         /// Why; it is stored with the reading
@@ -346,16 +349,16 @@ pub enum RejectedCommand {
     },
     /// Dismiss one, or all up to a number: nothing is made of them
     Dismiss {
-        #[arg(required_unless_present_any = ["upto", "scans"], conflicts_with_all = ["upto", "code", "device", "scans"])]
+        #[arg(required_unless_present_any = ["upto", "scans", "code", "device"], conflicts_with_all = ["upto", "code", "device", "scans"])]
         number: Option<u64>,
         /// All open ones up to this number
         #[arg(long, value_name = "NUMBER")]
         upto: Option<u64>,
         /// With --upto: only those with this reason code
-        #[arg(long, requires = "upto")]
+        #[arg(long, conflicts_with = "scans")]
         code: Option<String>,
         /// With --upto: only this device's
-        #[arg(long, value_name = "NAME", requires = "upto")]
+        #[arg(long, value_name = "NAME", conflicts_with = "scans")]
         device: Option<String>,
         /// Raw scans that nothing was made of, because their devices have no flow
         #[arg(long, conflicts_with = "upto")]

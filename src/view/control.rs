@@ -31,6 +31,7 @@ use super::{http, metrics};
 use crate::board::Board;
 use crate::catalog::Catalog;
 use crate::config;
+use crate::decode::PAYLOAD_BYTES_MAX;
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
 use crate::journal::{Journal, JournalError};
@@ -39,6 +40,8 @@ use problem::Problem;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 16_384;
+/// The same, where a whole payload is sent again: the longest that is read, written as a text in JSON.
+const RESEND_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
 /// The same, where the words of a scanner profile come with it.
 const MEANING_BYTES_MAX: usize = 2 << 20;
 
@@ -176,7 +179,10 @@ fn router(gateway: Gateway, cancel: &CancellationToken) -> Router {
         .route("/v1/rejected/dismiss", post(settle::dismiss_many))
         .route("/v1/rejected/{id}", get(settle::one))
         .route("/v1/rejected/{id}/dismiss", post(settle::dismiss))
-        .route("/v1/rejected/{id}/resend", post(settle::resend))
+        .route(
+            "/v1/rejected/{id}/resend",
+            post(settle::resend).layer(DefaultBodyLimit::max(RESEND_BYTES_MAX)),
+        )
         .route("/v1/documents", get(read::documents))
         .route("/v1/parked", get(read::parked))
         .route("/v1/parked/retry", post(decide::retry_all))

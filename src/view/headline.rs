@@ -137,7 +137,7 @@ fn all_settled(status: &Status, is_all: bool) -> String {
     match given_up {
         0 => sentence,
         _ => format!(
-            "{sentence}; {} discarded by a person",
+            "{sentence}; {} discarded or taken back",
             be_past(given_up, "movement")
         ),
     }
@@ -241,10 +241,10 @@ mod tests {
         let settled = told(|s| {
             (s.events.posted, s.events.left_out, s.events.discarded) = (6, 1, 1);
         });
-        let text = "5 movements are in Odoo; 2 movements were discarded by a person";
+        let text = "5 movements are in Odoo; 2 movements were discarded or taken back";
         assert_eq!(settled, (Mood::Good, text.to_owned()));
         let none = told(|s| s.events.discarded = 1);
-        let text = "No movement is in Odoo; 1 movement was discarded by a person";
+        let text = "No movement is in Odoo; 1 movement was discarded or taken back";
         assert_eq!(none, (Mood::Good, text.to_owned()));
         let scans = told(|s| s.events.stored = 3);
         assert_eq!(scans.1, "No scan has made a movement yet");

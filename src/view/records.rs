@@ -21,7 +21,7 @@ pub use answers::{
     Trace,
 };
 
-/// Of a rejected reading's payload, so much is shown, in bytes.
+/// Of a rejected reading's payload, lists show so much, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
 
 /// An event and where it has got to.
@@ -91,6 +91,36 @@ impl Place {
 }
 
 impl EventView {
+    /// What was done, in a few words: `2 of P from A to B`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let field = |key: &str| {
+            self.what.get(key).map(|value| match value {
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            })
+        };
+        let mut words = Vec::new();
+        if let Some(code) = field("code") {
+            words.push(code);
+        }
+        if let Some(product) = field("product") {
+            let quantity = field("quantity").unwrap_or_default();
+            words.push(format!("{quantity} of {product}"));
+        }
+        for (key, word) in [
+            ("lot", "lot"),
+            ("package", "package"),
+            ("from", "from"),
+            ("to", "to"),
+            ("order", "for"),
+            ("event", "event"),
+        ] {
+            words.extend(field(key).map(|value| format!("{word} {value}")));
+        }
+        words.join(" ")
+    }
+
     #[must_use]
     pub fn of(site: &Name, recorded: &Recorded, place: &Place) -> Self {
         let event = &recorded.event;
@@ -380,12 +410,24 @@ pub struct RejectedView {
     pub number: u64,
     pub device: String,
     pub source: String,
+    /// `scan` or `event`; `None` where the topic named neither.
+    #[serde(default)]
+    pub channel: Option<String>,
     pub received: Timestamp,
     pub id: Option<String>,
     pub code: String,
     pub message: String,
-    /// What came, cut to a limit; bytes that are no text are replaced.
+    /// What came; in a list, the beginning. Bytes that are no text are replaced.
     pub payload: String,
+    /// `payload` is all that came, and as it came.
+    #[serde(default)]
+    pub whole: bool,
+    /// How many bytes are stored.
+    #[serde(default)]
+    pub bytes: u64,
+    /// Only the beginning of what came is stored.
+    #[serde(default)]
+    pub cut: bool,
     /// `open`, `dismissed`, `resent`; `no-fault` where nothing was scanned.
     #[serde(default)]
     pub state: String,
@@ -395,24 +437,34 @@ pub struct RejectedView {
 }
 
 impl RejectedView {
-    /// Whether more may have come than `payload` has. Replaced bytes make it no shorter.
-    #[must_use]
-    pub fn may_be_cut(&self) -> bool {
-        self.payload.len() >= PAYLOAD_SHOWN_BYTES_MAX
-    }
-
+    /// With all that is stored of what came.
     #[must_use]
     pub fn of(rejected: &Rejected) -> Self {
+        Self::with(rejected, &rejected.payload)
+    }
+
+    /// With the beginning of what came.
+    #[must_use]
+    pub fn listed(rejected: &Rejected) -> Self {
         let shown = rejected.payload.len().min(PAYLOAD_SHOWN_BYTES_MAX);
+        Self::with(rejected, &rejected.payload[..shown])
+    }
+
+    fn with(rejected: &Rejected, payload: &[u8]) -> Self {
+        let is_text = std::str::from_utf8(payload).is_ok();
         Self {
             number: rejected.number,
             device: rejected.device.to_string(),
             source: rejected.source.clone(),
+            channel: rejected.channel.map(|channel| channel.name().to_owned()),
             received: rejected.received,
             id: rejected.id.clone(),
             code: rejected.code.clone(),
             message: rejected.message.clone(),
-            payload: String::from_utf8_lossy(&rejected.payload[..shown]).into_owned(),
+            payload: String::from_utf8_lossy(payload).into_owned(),
+            whole: is_text && !rejected.cut && payload.len() == rejected.bytes,
+            bytes: rejected.bytes as u64,
+            cut: rejected.cut,
             state: match &rejected.settled {
                 Some(record) => record.state.clone(),
                 None if needs_person(&rejected.code) => "open".to_owned(),

@@ -54,6 +54,11 @@ pub struct EventCounts {
     /// Rejected readings that no person has dismissed or sent again yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_open: u64,
+    /// How many of them were removed for room, so that no list has them, and the number of the newest.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected_dropped: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected_dropped_upto: u64,
     /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unused_scans: u64,
@@ -273,6 +278,8 @@ impl EventCounts {
             duplicates: totals.duplicates,
             rejected: totals.rejected,
             rejected_open: totals.rejected_open,
+            rejected_dropped: totals.rejected_dropped,
+            rejected_dropped_upto: totals.rejected_dropped_upto,
             unused_scans: totals.unused_scans,
             open_unused: 0,
             waiting_scans: 0,

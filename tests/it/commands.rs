@@ -478,6 +478,7 @@ async fn with_a_rejected_scan() -> Served {
     let served = Served::with_profiles(profiles);
     let rejected = Rejection {
         code: "bad-encoding",
+        channel: Some(stockrelay::event::Channel::Scan),
         ..rejection("dock", b"]E0400638\xff333931", 1)
     };
     let batch = vec![Err(rejected), Err(rejection("pda-3", b"{nonsense", 2))];
@@ -508,6 +509,9 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     assert_eq!(event.at, at(1), "when it was scanned");
     let shown = done(&socket, &["rejected", "show", "1"]).await;
     assert!(shown.contains("sent again, corrected: event 1"), "{shown}");
+    let traced = done(&socket, &["trace", "seq:1"]).await;
+    let made_of = "made of rejected reading 1 (bad-encoding) by user:";
+    assert!(traced.contains(made_of), "{traced}");
     let (code, _, stderr) = run(on(&socket, &right)).await;
     assert_eq!(code, 1, "twice: {stderr}");
 

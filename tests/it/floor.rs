@@ -48,10 +48,12 @@ pub fn rejection(device: &str, payload: &[u8], second: i64) -> Rejection {
     Rejection {
         device: name(device),
         source: SourceKind::Listen,
+        channel: None,
         received: at(second),
         id: None,
         code: "bad-json",
         message: "not JSON".to_owned(),
         payload: payload.to_vec(),
+        cut: false,
     }
 }

@@ -187,12 +187,16 @@ fn a_rejected_reading_needs_a_person() {
         number: 1,
         device: "pda-09".to_owned(),
         source: "mqtt.listen".to_owned(),
+        channel: Some("scan".to_owned()),
         received: at("08:14:30"),
         id: None,
         code: "not-your-topic".to_owned(),
         message: "\"stockrelay/v1/ams2/pda-09/scan\" is not a topic that pda-09 may publish to"
             .to_owned(),
         payload: "4006381333931".to_owned(),
+        whole: true,
+        bytes: 13,
+        cut: false,
         state: "open".to_owned(),
         settled: None,
     }];
@@ -498,11 +502,15 @@ fn rejected_with(payload: String) -> Snapshot {
         number: 1,
         device: "pda-09".to_owned(),
         source: "mqtt.listen".to_owned(),
+        channel: Some("scan".to_owned()),
         received: at("08:14:30"),
         id: None,
         code: "not-your-topic".to_owned(),
         message: "\"stockrelay/v1/ams2/pda-09/scan\" is not a topic that pda-09 may publish to"
             .to_owned(),
+        whole: payload.len() < 1_024,
+        bytes: payload.len() as u64,
+        cut: false,
         payload,
         state: "open".to_owned(),
         settled: None,
@@ -528,7 +536,7 @@ fn a_large_payload_hides_no_choice() {
     assert!(end.contains("More may have come"), "{end}");
     press(&mut app, "e");
     assert!(app.dialog.is_none());
-    assert!(shown(&mut app, 80, 24).contains("--payload TEXT"));
+    assert!(shown(&mut app, 80, 24).contains("--payload-file FILE"));
 }
 
 #[test]

@@ -9,7 +9,9 @@ use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
 use stockrelay::event::Recorded;
-use stockrelay::journal::{Accepted, AppendError, Change, Journal, OpenError, WriterHandle};
+use stockrelay::journal::{
+    Accepted, AppendError, Change, Journal, OpenError, Outcome, WriterHandle,
+};
 
 use self::rejected::dismissal;
 use crate::floor::{at, name, rejection, scan, transfer};
@@ -364,7 +366,7 @@ async fn only_what_was_posted_and_is_past_its_time_is_pruned_and_its_ids_stay_kn
     // The rejected reading waits for a person, and goes once that one has dismissed it.
     assert_eq!(journal.rejected(0, 10).unwrap().len(), 1);
     let settled = inbox.settle(vec![dismissal(1)], None).await.unwrap();
-    assert_eq!(settled.readings, [Some(Vec::new())]);
+    assert_eq!(settled.readings, [Outcome::Settled(Vec::new())]);
     inbox.prune(at(91 * day)).await.unwrap();
     assert_eq!(journal.rejected(0, 10).unwrap(), []);
     let after = journal.totals();

@@ -54,7 +54,7 @@ const CIRCLES: [(&str, &[&str], &str); 13] = [
     ),
     (
         "demo/odoo",
-        &["orders", "picking", "validate"],
+        &["chain", "orders", "picking", "validate"],
         "a validation makes the next step of its order",
     ),
     (

@@ -59,8 +59,8 @@ fn an_array_of_scans_is_an_event_for_each() {
     assert_ne!(ids[1], ids[2], "each scan without an id has one of its own");
 
     let reading = reading(Channel::Scan, payload.as_bytes());
-    assert_eq!(part(&reading, 1), b"\"B\"");
-    assert_eq!(part(&reading, 2), br#"{"id":"9"}"#);
+    assert_eq!(part(&reading, 1, 6).0, b"\"B\"");
+    assert_eq!(part(&reading, 2, 6).0, br#"{"id":"9"}"#);
 
     assert_eq!(scan("[]").unwrap_err().code, "empty");
     assert_eq!(scan(r#"[{"code":"A"}"#).unwrap_err().code, "bad-json");

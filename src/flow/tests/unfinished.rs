@@ -3,8 +3,9 @@
 use super::*;
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
-use crate::decode::{self, REJECTED_BYTES_MAX};
+use crate::decode;
 use crate::event::{Name, Rejection, SourceKind, needs_person};
+use crate::flow::unfinished::PAYLOAD_BYTES_MAX;
 
 impl Device {
     /// What is dropped of what it has begun, by time alone.
@@ -131,7 +132,7 @@ fn much_is_split_so_that_each_piece_is_stored_whole() {
     assert!(products > 100, "{products}");
     let dropped = device.dropped();
     assert!(dropped.len() > 1);
-    let whole = |reading: &Rejection| reading.payload.len() < REJECTED_BYTES_MAX;
+    let whole = |reading: &Rejection| reading.payload.len() < PAYLOAD_BYTES_MAX;
     assert!(dropped.iter().all(whole));
     let events: usize = dropped
         .iter()

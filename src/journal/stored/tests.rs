@@ -10,6 +10,7 @@ use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{
     Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
 };
+use crate::event::Channel;
 use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
 use crate::journal::{AuditRecord, tables};
 
@@ -583,11 +584,13 @@ fn the_rest_of_version_1_is_read_and_written_as_ever() {
     let rejection = Rejection {
         device: Name::new("pda-07").unwrap(),
         source: SourceKind::Broker,
+        channel: None,
         received: at(2),
         id: text("8c1f"),
         code: "bad-json",
         message: "no JSON".to_owned(),
         payload: b"{".to_vec(),
+        cut: false,
     };
     assert_eq!(rejection_in(&rejection).unwrap(), golden("rejected"));
     let read = rejection_out(4, &golden("rejected")).unwrap();
@@ -604,6 +607,33 @@ fn the_rest_of_version_1_is_read_and_written_as_ever() {
     assert_eq!(repeats_in(repeats).unwrap(), golden("repeats"));
     assert_eq!(kept_out(&golden("totals")).unwrap(), kept());
     assert_eq!(kept_in(&kept()).unwrap(), golden("totals"));
+}
+
+#[test]
+fn version_2_of_a_rejected_reading_has_its_channel_and_whether_it_is_cut() {
+    for (name, channel, cut) in [
+        ("event", Some(Channel::Event), true),
+        ("scan", Some(Channel::Scan), false),
+        ("none", None, true),
+    ] {
+        let rejection = Rejection {
+            device: Name::new("pda-07").unwrap(),
+            source: SourceKind::Broker,
+            channel,
+            received: at(2),
+            id: text("8c1f"),
+            code: "bad-json",
+            message: "no JSON".to_owned(),
+            payload: b"{".to_vec(),
+            cut,
+        };
+        let golden = golden_in(include_str!("rejected_v2.txt"), name);
+        assert_eq!(rejection_in(&rejection).unwrap(), golden);
+        let read = rejection_out(4, &golden).unwrap();
+        assert_eq!((read.channel, read.cut, read.bytes), (channel, cut, 1));
+    }
+    let read = rejection_out(4, &golden("rejected")).unwrap();
+    assert_eq!((read.channel, read.cut), (None, false));
 }
 
 /// The state is the second byte of a record of progress, behind the version; the table of queues has
@@ -688,11 +718,13 @@ fn print_the_present_forms() {
     let rejection = Rejection {
         device: Name::new("pda-07").unwrap(),
         source: SourceKind::Broker,
+        channel: None,
         received: at(2),
         id: text("8c1f"),
         code: "bad-json",
         message: "no JSON".to_owned(),
         payload: b"{".to_vec(),
+        cut: false,
     };
     records.push(("document", document_in(&document()).unwrap()));
     records.push(("progress", progress_in(&progress()).unwrap()));

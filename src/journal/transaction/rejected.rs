@@ -1,13 +1,15 @@
 //! Rejected readings in a transaction: stored, and settled by a person or by their device.
 
-use redb::WriteTransaction;
+use std::collections::HashMap;
+
+use redb::{ReadableTable as _, WriteTransaction};
 
 use super::Transaction;
 use crate::event::{Event, RETAINED, Rejection};
 use crate::journal::ids;
-use crate::journal::inbox::{Accepted, Settled, Settlement};
-use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections};
-use crate::journal::{AuditRecord, Fatal};
+use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
+use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
+use crate::journal::{AuditRecord, Fatal, stored};
 
 /// The state of a reading that was sent again.
 const RESENT: &str = "resent";
@@ -30,7 +32,9 @@ impl Transaction<'_> {
         }
         self.kept.totals.rejected += 1;
         let number = self.kept.totals.rejected;
-        open(&mut self.rejections, self.write)?.append(number, rejection, &mut self.written)?;
+        let bytes_max = self.limits.rejected_bytes_max;
+        let rejections = open(&mut self.rejections, self.write)?;
+        rejections.append(number, rejection, bytes_max, &mut self.written)?;
         Ok(rejected())
     }
 
@@ -95,7 +99,7 @@ impl Transaction<'_> {
     pub fn settle(
         &mut self,
         readings: Vec<Settlement>,
-        dropped: Option<&AuditRecord>,
+        dropped: Option<&(AuditRecord, u64)>,
     ) -> Result<Settled, Fatal> {
         let mut settled = Settled {
             readings: Vec::with_capacity(readings.len()),
@@ -104,7 +108,11 @@ impl Transaction<'_> {
         for settlement in readings {
             let number = settlement.number;
             if !open(&mut self.rejections, self.write)?.is_open(number)? {
-                settled.readings.push(None);
+                settled.readings.push(Outcome::NotOpen);
+                continue;
+            }
+            if let Some(differs) = self.differing(&settlement.events)? {
+                settled.readings.push(differs);
                 continue;
             }
             let events = settlement.events.iter();
@@ -116,29 +124,66 @@ impl Transaction<'_> {
             for (event, accepted) in settlement.events.iter().zip(&accepted) {
                 self.settle_earlier(event, accepted, &record)?;
             }
-            settled.readings.push(Some(accepted));
+            settled.readings.push(Outcome::Settled(accepted));
         }
-        if let Some(record) = dropped {
+        if let Some((record, upto)) = dropped {
             let rejections = open(&mut self.rejections, self.write)?;
-            settled.dropped = rejections.settle_dropped(record, &mut self.written)?;
+            settled.dropped = rejections.settle_dropped(*upto, record, &mut self.written)?;
         }
         Ok(settled)
     }
+
+    /// The first of some events whose id another one has that says something else. What is not
+    /// stored any more cannot be compared.
+    fn differing(&self, events: &[Event]) -> Result<Option<Outcome>, Fatal> {
+        let mut seen = HashMap::new();
+        for event in events {
+            let digest = ids::digest(event.device.as_str(), &event.id);
+            let original = self.ids.find(&digest, &self.id_buckets)?;
+            let stored = original.map(|seq| self.stored_event(seq)).transpose()?;
+            let is_same = |other: &Event| other.action == event.action;
+            let first = seen.entry(digest).or_insert(event);
+            let is_known = stored.flatten().is_none_or(|stored| is_same(&stored));
+            if !is_known || !is_same(first) {
+                return Ok(Some(Outcome::Differs {
+                    id: event.id.clone(),
+                    original,
+                }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A stored event; none where it was pruned.
+    fn stored_event(&self, seq: u64) -> Result<Option<Event>, Fatal> {
+        let found = self.events.get(seq)?;
+        Ok(found
+            .map(|bytes| stored::event_out(bytes.value()))
+            .transpose()?)
+    }
 }
 
-/// A record that names the events which a reading became.
+/// A record that names the events which a reading became, and those that were there before.
 fn with_events(record: AuditRecord, accepted: &[Accepted]) -> AuditRecord {
-    let seqs = accepted.iter().filter_map(|accepted| match accepted {
-        Accepted::Stored { seq } => Some(seq),
-        Accepted::Duplicate { original } => Some(original),
-        Accepted::Rejected { .. } => None,
-    });
-    let seqs: Vec<String> = seqs.map(u64::to_string).collect();
-    let note = match seqs.as_slice() {
-        [] => record.note,
-        [seq] => format!("{}: event {seq}", record.note),
-        _ => format!("{}: events {}", record.note, seqs.join(", ")),
+    let (mut new, mut before) = (Vec::new(), Vec::new());
+    for accepted in accepted {
+        match accepted {
+            Accepted::Stored { seq } => new.push(seq.to_string()),
+            Accepted::Duplicate { original } => before.push(original.to_string()),
+            Accepted::Rejected { .. } => {}
+        }
+    }
+    let named = |seqs: &[String]| match seqs {
+        [seq] => format!("event {seq}"),
+        seqs => format!("events {}", seqs.join(", ")),
     };
+    let mut note = record.note;
+    if !new.is_empty() {
+        note = format!("{note}: {}", named(&new));
+    }
+    if !before.is_empty() {
+        note = format!("{note}: {STORED_BEFORE}{}", named(&before));
+    }
     AuditRecord { note, ..record }
 }
 

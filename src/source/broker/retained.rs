@@ -15,7 +15,7 @@ use crate::event::{Event, Name, RETAINED, Rejection, SourceKind};
 /// the events; where an event has none, the same for the same message.
 pub(super) fn reject(
     device: &Name,
-    channel: Channel,
+    channel: Option<Channel>,
     publish: &Publish,
     received: Timestamp,
 ) -> Vec<Rejection> {
@@ -24,20 +24,23 @@ pub(super) fn reject(
         redelivered: false,
         source: SourceKind::Broker,
         device: device.clone(),
-        channel,
+        channel: channel.unwrap_or(Channel::Event),
         payload: publish.payload.clone(),
         received,
     };
     let digest = digest(publish);
-    let entries = decode::decode(&reading).into_iter().enumerate();
+    let entries = decode::decode(&reading);
+    let count = entries.len();
     let rejection = |(index, entry): (usize, Result<Event, Rejection>)| {
         let own_id = match entry {
             Ok(event) => (!event.id_derived).then_some(event.id),
             Err(rejection) => rejection.id,
         };
+        let (payload, cut) = decode::part(&reading, index, count);
         Rejection {
             device: device.clone(),
             source: SourceKind::Broker,
+            channel,
             received,
             id: Some(own_id.unwrap_or_else(|| format!("retained-{digest}-{index}"))),
             code: RETAINED,
@@ -45,10 +48,11 @@ pub(super) fn reject(
                 "{:?} is retained at the broker, and may be a copy of what is stored already. Send it again here if it is not, let the device publish without retain, and clear the topic at the broker",
                 publish.topic
             ),
-            payload: decode::part(&reading, index),
+            payload,
+            cut,
         }
     };
-    entries.map(rejection).collect()
+    entries.into_iter().enumerate().map(rejection).collect()
 }
 
 fn digest(publish: &Publish) -> String {
@@ -72,7 +76,7 @@ mod tests {
         let rejected = |channel, payload: &str| {
             let topic = "stockrelay/v1/s/pda-1/event";
             let publish = Publish::new(topic, QoS::AtLeastOnce, payload.to_owned());
-            reject(&device, channel, &publish, Timestamp::UNIX_EPOCH)
+            reject(&device, Some(channel), &publish, Timestamp::UNIX_EPOCH)
         };
         let message =
             r#"[{"id":"7","type":"transfer","product":"P","from":"A","to":"B"},{"type":"count"}]"#;

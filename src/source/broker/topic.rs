@@ -31,37 +31,60 @@ impl Topic {
     }
 }
 
-/// For a scan or an event of this site whose device has no valid name: a name made of the topic's,
-/// with `_` in the place of what names cannot have.
-pub fn unnamed(site: &Name, topic: &str) -> Option<(Name, Channel)> {
+/// For a message below the site that [`Topic::parse`] does not understand: the name that its rejected
+/// reading has, and its channel where the last level says one, also misspelt. What a topic lacks or
+/// has too much is no device's name: the reading has [`made_name`] then.
+pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     let rest = topic.strip_prefix("stockrelay/v1/")?;
-    let (found, rest) = rest.split_once('/')?;
-    let (device, channel) = rest.split_once('/')?;
-    let channel = match channel {
-        "scan" => Channel::Scan,
-        "event" => Channel::Event,
-        _ => return None,
-    };
-    if found != site.as_str() || Name::new(device).is_ok() {
+    let rest = rest.strip_prefix(site.as_str())?.strip_prefix('/')?;
+    if Topic::parse(site, topic).is_some() {
         return None;
     }
-    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    let made: String = (device.chars().take(64))
-        .map(|c| if fits(&c) { c } else { '_' })
-        .collect();
-    let name = Name::new(if made.is_empty() { "_" } else { &made }).ok()?;
+    let last = rest.rsplit('/').next().unwrap_or(rest);
+    let channel = Channel::named(last.to_ascii_lowercase().trim_end_matches('s'));
+    let device = rest.split_once('/').map_or("", |(device, _)| device);
+    let name = Name::new(device).ok().or_else(|| made_name(device))?;
     Some((name, channel))
 }
 
+/// A name in the place of one that no device can have: its characters as far as names have them, and
+/// its hash, so that it is no other device's.
+fn made_name(device: &str) -> Option<Name> {
+    let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let made: String = (device.chars().take(40))
+        .map(|c| if fits(&c) { c } else { '_' })
+        .collect();
+    let hash = blake3::hash(device.as_bytes()).to_hex();
+    Name::new(&format!("unnamed-{made}-{}", &hash[..12])).ok()
+}
+
+/// What the gateway subscribes to besides [`CHANNELS`], behind its site: where scans and events go by
+/// mistake. No message meets one of these and one of those, so none comes twice.
+const ASTRAY: [&str; 12] = [
+    "scan",
+    "event",
+    "+/scans",
+    "+/events",
+    "+/Scan",
+    "+/Event",
+    "+/SCAN",
+    "+/EVENT",
+    "+/+/scan",
+    "+/+/event",
+    "+/scan/+",
+    "+/event/+",
+];
+
+/// How many of the [`filters`] the gateway cannot do without: the first ones.
+pub(super) const NEEDED: usize = CHANNELS.len();
+
 /// What the gateway listens to: every device of its site.
 pub(super) fn filters(site: &Name) -> Vec<SubscribeFilter> {
-    CHANNELS
-        .iter()
-        .map(|channel| {
-            SubscribeFilter::new(
-                format!("stockrelay/v1/{site}/+/{channel}"),
-                QoS::AtLeastOnce,
-            )
+    let own = CHANNELS.iter().map(|channel| format!("+/{channel}"));
+    own.chain(ASTRAY.iter().map(|filter| (*filter).to_owned()))
+        .map(|filter| {
+            let filter = format!("stockrelay/v1/{site}/{filter}");
+            SubscribeFilter::new(filter, QoS::AtLeastOnce)
         })
         .collect()
 }
@@ -107,18 +130,32 @@ mod tests {
         ] {
             assert_eq!(parse(other), None, "{other}");
         }
-        for (topic, made) in [
-            (
-                "stockrelay/v1/ams1/pda 1/scan",
-                Some(("pda_1", Channel::Scan)),
-            ),
-            ("stockrelay/v1/ams1//event", Some(("_", Channel::Event))),
-            ("stockrelay/v1/ams1/pda 1/state", None),
-            ("stockrelay/v1/ams1/pda.1/scan", None),
-            ("stockrelay/v1/ams2/pda 1/scan", None),
+        for other in [
+            "stockrelay/v1/ams2/pda 1/scan",
+            "stockrelay/v1/ams1/pda.1/scan",
+            "x",
         ] {
-            let made = made.map(|(name, channel)| (Name::new(name).unwrap(), channel));
-            assert_eq!(unnamed(&site, topic), made, "{topic}");
+            assert_eq!(astray(&site, other), None, "{other}");
         }
+        let astray = |rest: &str| {
+            let (name, channel) = astray(&site, &format!("stockrelay/v1/ams1/{rest}")).unwrap();
+            (name.to_string(), channel)
+        };
+        for (rest, channel) in [
+            ("pda.1/events", Some(Channel::Event)),
+            ("pda.1/Scan", Some(Channel::Scan)),
+            ("pda.1/x/event", Some(Channel::Event)),
+            ("pda.1/scan/x", None),
+        ] {
+            assert_eq!(astray(rest), ("pda.1".to_owned(), channel), "{rest}");
+        }
+        // No device has the name that is made of a wrong one, and two wrong ones have two.
+        let (spaced, channel) = astray("pda 1/scan");
+        assert_eq!(channel, Some(Channel::Scan));
+        assert!(spaced.starts_with("unnamed-pda_1-"), "{spaced}");
+        assert_ne!(spaced, astray("pda+1/scan").0);
+        let long = astray(&format!("{}/scan", "x".repeat(300))).0;
+        assert_eq!(long.len(), 61, "{long}");
+        assert_eq!(astray("scan").1, Some(Channel::Scan));
     }
 }

@@ -19,7 +19,7 @@ use crate::channel::identity::ReadingId;
 use crate::channel::receipt::Receipt;
 use crate::channel::{Channel, Reading, Verdict, Word};
 use crate::decode;
-use crate::event::{Name, Rejection, SourceKind};
+use crate::event::{Name, Rejection, SourceKind, astray_code};
 use crate::fair::Lane;
 use crate::journal::{Accepted, AppendError, Inbox, KeepChange};
 use crate::source::{Intake, elements};
@@ -33,8 +33,6 @@ pub const BATCH_BYTES_MAX: usize = 512 << 10;
 pub const BATCH_ELEMENTS_MAX: usize = 500;
 /// What a publish costs besides its payload.
 const PUBLISH_BYTES: usize = 128;
-/// How much of a payload on a foreign topic is kept, in bytes.
-const FOREIGN_BYTES_MAX: usize = 4_096;
 
 /// Publishes that go to the journal together.
 #[derive(Debug, Default)]
@@ -183,24 +181,26 @@ impl Batch {
         payload: &Bytes,
         received: Timestamp,
     ) {
-        self.bytes += payload.len().min(FOREIGN_BYTES_MAX);
+        self.bytes += payload.len();
         self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
-        let kept = &payload[..payload.len().min(FOREIGN_BYTES_MAX)];
+        let channel = topic.rsplit('/').next().and_then(Channel::named);
         // Of another site, which is a wrong name: the device may send it again under the right one.
         let is_own = topic.ends_with(&format!("/{}/event", device.name));
         self.rejections.push(Rejection {
             device: device.name.clone(),
             source: SourceKind::Listen,
+            channel,
             received,
-            id: is_own.then(|| decode::id_of(kept)).flatten(),
-            code: "not-your-topic",
+            id: is_own.then(|| decode::id_of(payload)).flatten(),
+            code: astray_code(&topic, payload),
             message: format!(
                 "{topic:?} is not a topic that {} may publish to: use scan, event, state or config/reported below {}",
                 device.name,
                 device.topics.topic("")
             ),
-            payload: kept.to_vec(),
+            payload: payload.to_vec(),
+            cut: false,
         });
     }
 

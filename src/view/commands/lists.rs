@@ -82,7 +82,7 @@ fn write_events(
             event.device.clone(),
             event.id.clone(),
             event.kind.clone(),
-            with_notes(what(event), &event.flags),
+            with_notes(event.in_words(), &event.flags),
             event.state.clone(),
             event.odoo.clone().unwrap_or_default(),
         ]);
@@ -97,35 +97,6 @@ fn with_notes(text: String, flags: &[String]) -> String {
     }
     let space = if text.is_empty() { "" } else { " " };
     format!("{text}{space}[{}]", flags.join(", "))
-}
-
-/// What was done, in a few words: `2 of P from A to B`.
-pub(super) fn what(event: &EventView) -> String {
-    let field = |key: &str| {
-        event.what.get(key).map(|value| match value {
-            serde_json::Value::String(text) => text.clone(),
-            other => other.to_string(),
-        })
-    };
-    let mut words = Vec::new();
-    if let Some(code) = field("code") {
-        words.push(code);
-    }
-    if let Some(product) = field("product") {
-        let quantity = field("quantity").unwrap_or_default();
-        words.push(format!("{quantity} of {product}"));
-    }
-    for (key, word) in [
-        ("lot", "lot"),
-        ("package", "package"),
-        ("from", "from"),
-        ("to", "to"),
-        ("order", "for"),
-        ("event", "event"),
-    ] {
-        words.extend(field(key).map(|value| format!("{word} {value}")));
-    }
-    words.join(" ")
 }
 
 pub async fn documents(client: &Client, args: &DocumentsArgs, out: &mut dyn Write) -> Done {

@@ -1,15 +1,17 @@
 //! `stockrelay rejected`: readings that no event could be made of, and a person's decision about them.
 
 use std::io::Write;
+use std::path::Path;
 
 use serde_json::json;
 
 use super::lists::borrow;
 use super::trace::write_rejected;
-use super::{Client, Done, PAGE, json_line, path};
+use super::{Client, CommandError, Done, PAGE, json_line, path};
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
+use crate::view::snapshot::Status;
 use crate::view::table::{Table, counted, time};
 
 pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn Write) -> Done {
@@ -26,9 +28,14 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
         RejectedCommand::Resend {
             number,
             payload,
+            payload_file,
             channel,
             reason,
         } => {
+            let payload = match payload_file {
+                Some(file) => Some(read_payload(file)?),
+                None => payload.clone(),
+            };
             let body = json!({ "payload": payload, "channel": channel, "reason": reason });
             let path = format!("/v1/rejected/{number}/resend");
             let resent: Resent = client.post(&path, &body).await?;
@@ -59,12 +66,32 @@ pub async fn rejected(client: &Client, command: &RejectedCommand, out: &mut dyn 
             reason,
             ..
         } => {
+            let Some(upto) = upto else {
+                return Err(CommandError::Usage(
+                    "--code and --device need --upto, the newest number that you have looked at: stockrelay rejected dismiss --upto NUMBER --code CODE --reason TEXT".to_owned(),
+                ));
+            };
             let body = json!({ "upto": upto, "code": code, "device": device, "reason": reason });
             let dismissed = dismiss_many(client, &body).await?;
             writeln!(out, "{} dismissed", counted(dismissed, "rejected reading"))?;
         }
     }
     Ok(())
+}
+
+/// A payload from a file, or from standard input.
+fn read_payload(file: &Path) -> Result<String, CommandError> {
+    let text = if file == Path::new("-") {
+        std::io::read_to_string(std::io::stdin())
+    } else {
+        std::fs::read_to_string(file)
+    };
+    text.map_err(|error| {
+        CommandError::Usage(format!(
+            "--payload-file {}: {error}; give a file of UTF-8 text that can be read, or - for standard input",
+            file.display()
+        ))
+    })
 }
 
 /// What a reading became that was sent again.
@@ -139,6 +166,16 @@ pub(super) async fn list_rejected(
     }
     if !args.json {
         table.write(&mut &mut *out, true)?;
+        let status: Status = client.get("/v1/status").await?;
+        let events = &status.events;
+        if events.rejected_dropped > 0 {
+            writeln!(
+                out,
+                "{} removed for room before anybody settled them: `stockrelay rejected dismiss --upto {} --reason TEXT`",
+                counted(events.rejected_dropped, "rejected reading"),
+                events.rejected_dropped_upto
+            )?;
+        }
     }
     Ok(())
 }

@@ -130,6 +130,14 @@ fn beside(e: &EventCounts, out: &mut dyn Write) -> io::Result<()> {
             counted(e.rejected_open, "rejected reading")
         )?;
     }
+    if e.rejected_dropped > 0 {
+        writeln!(
+            out,
+            "           {} of them removed for room: `stockrelay rejected dismiss --upto {} --reason TEXT`",
+            grouped(e.rejected_dropped),
+            e.rejected_dropped_upto
+        )?;
+    }
     if e.unused_scans > 0 {
         writeln!(
             out,

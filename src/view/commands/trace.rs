@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 
-use super::lists::what;
 use super::parked::write_detail;
 use super::{Client, Done, json_line};
 use crate::view::client::path_part;
@@ -31,6 +30,20 @@ fn write(trace: &Trace, out: &mut dyn Write) -> io::Result<()> {
             out,
             "  came again {}, {first} to {last}: not counted twice",
             counted(repeats.count, "time")
+        )?;
+    }
+    if let Some(reading) = &trace.made_of {
+        let (by, note) = reading
+            .settled
+            .as_ref()
+            .map_or(("", ""), |step| (step.by.as_str(), step.note.as_str()));
+        writeln!(
+            out,
+            "  made of rejected reading {} ({}) by {}: {}",
+            reading.number,
+            plain(&reading.code),
+            plain(by),
+            plain(note)
         )?;
     }
     if let Some(rejected) = &trace.rejected {
@@ -73,7 +86,7 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
         event.seq,
         plain(&id),
         plain(&event.kind),
-        plain(&what(event))
+        plain(&event.in_words())
     )?;
     let by = event
         .operator
@@ -116,6 +129,15 @@ pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io
         plain(&rejected.message)
     )?;
     writeln!(out, "  {}", plain(&rejected.payload))?;
+    if rejected.cut {
+        writeln!(
+            out,
+            "  only the first {} of it are stored",
+            counted(rejected.bytes, "byte")
+        )?;
+    } else if !rejected.whole {
+        writeln!(out, "  it holds bytes that are no text")?;
+    }
     match &rejected.settled {
         Some(step) => writeln!(
             out,

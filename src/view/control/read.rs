@@ -12,7 +12,7 @@ use super::{Gateway, reading};
 use crate::assemble;
 use crate::document::{self, DocumentKey, Purpose};
 use crate::event::{Name, Recorded};
-use crate::journal::{Entry, JournalError};
+use crate::journal::{Entry, JournalError, Rejected};
 use crate::view::records::{
     DocumentDetail, DocumentPage, DocumentView, EventPage, EventView, Place, RejectedPage,
     RejectedView, Trace,
@@ -144,7 +144,7 @@ pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> An
         found.truncate(query.limit);
         Ok(RejectedPage {
             next: found.last().map_or(query.after, |rejected| rejected.number),
-            rejected: found.iter().map(RejectedView::of).collect(),
+            rejected: found.iter().map(RejectedView::listed).collect(),
             more,
         })
     };
@@ -398,6 +398,12 @@ fn trace_event(gateway: &Gateway, recorded: &Recorded) -> Result<Trace, Problem>
     };
     trace.event = Some(EventView::of(&gateway.site, recorded, &place));
     trace.repeats = journal.repeats(recorded.seq)?.map(Into::into);
+    trace.made_of = find_newest(gateway, |rejected| {
+        rejected
+            .settled
+            .as_ref()
+            .is_some_and(|record| record.names(recorded.seq))
+    })?;
     Ok(trace)
 }
 
@@ -429,21 +435,30 @@ fn trace_document(gateway: &Gateway, entry: &Entry) -> Result<Trace, Problem> {
 
 /// The newest rejected reading with this id, or `DEVICE/ID`.
 fn find_rejected(gateway: &Gateway, id: &str) -> Result<Option<RejectedView>, JournalError> {
+    let same =
+        |own: &str, device: &Name| own == id || id.split_once('/') == Some((device.as_str(), own));
+    find_newest(gateway, |rejected| {
+        (rejected.id.as_deref()).is_some_and(|own| same(own, &rejected.device))
+    })
+}
+
+/// The newest rejected reading of which something holds, among the newest ones.
+fn find_newest(
+    gateway: &Gateway,
+    is_meant: impl Fn(&Rejected) -> bool,
+) -> Result<Option<RejectedView>, JournalError> {
     let total = gateway.journal.totals().rejected;
     let mut after = total.saturating_sub(REJECTED_LOOKED_THROUGH);
     let mut newest = None;
     loop {
         let chunk = gateway.journal.rejected(after, EVENTS_AT_ONCE)?;
         let Some(last) = chunk.last() else {
-            return Ok(newest);
+            let found = newest.map(|number| gateway.journal.rejected_one(number));
+            let found = found.transpose()?.flatten();
+            return Ok(found.as_ref().map(RejectedView::of));
         };
         after = last.number;
-        let same = |own: &str, device: &Name| {
-            own == id || id.split_once('/') == Some((device.as_str(), own))
-        };
-        let found = chunk.iter().rev().find(|rejected| {
-            (rejected.id.as_deref()).is_some_and(|own| same(own, &rejected.device))
-        });
-        newest = found.map(RejectedView::of).or(newest);
+        let found = chunk.iter().rev().find(|rejected| is_meant(rejected));
+        newest = found.map(|rejected| rejected.number).or(newest);
     }
 }

@@ -19,11 +19,11 @@ use super::{Gateway, reading};
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
 use crate::clock;
-use crate::decode::REJECTED_BYTES_MAX;
-use crate::event::{Event, SourceKind};
-use crate::journal::{Accepted, AuditRecord, Rejected, Settlement};
+use crate::decode::is_event;
+use crate::event::{Action, Event, SourceKind};
+use crate::journal::{Accepted, AuditRecord, Outcome, Rejected, Settlement};
 use crate::view::http::Peer;
-use crate::view::records::{Dismissed, RejectedView, Resent};
+use crate::view::records::{Dismissed, EventView, Place, RejectedView, Resent};
 
 /// Readings that one request dismisses at most.
 const DISMISSED_MAX: usize = 1_000;
@@ -93,7 +93,7 @@ pub async fn dismiss(
         .settle(vec![settlement], None)
         .await?;
     match settled.readings.as_slice() {
-        [Some(_)] => one(State(gateway), Id(id)).await,
+        [Outcome::Settled(_)] => one(State(gateway), Id(id)).await,
         _ => Err(not_open(&find(&gateway, &id).await?)),
     }
 }
@@ -132,9 +132,10 @@ pub async fn dismiss_many(
         events: Vec::new(),
     };
     let settlements = numbers.into_iter().map(settlement).collect();
-    let dropped = is_all.then(|| record.clone());
+    let dropped = is_all.then(|| (record.clone(), upto));
     let settled = gateway.journal.inbox().settle(settlements, dropped).await?;
-    let readings = settled.readings.iter().flatten().count() as u64;
+    let is_settled = |outcome: &&Outcome| matches!(outcome, Outcome::Settled(_));
+    let readings = settled.readings.iter().filter(is_settled).count() as u64;
     Ok(Json(Dismissed {
         dismissed: readings + settled.dropped,
         more,
@@ -181,27 +182,8 @@ pub async fn resend(
     let body: Again = read(body, remedy)?;
     let decision = Decision::of(body.by, body.reason, peer)?;
     let found = open(&gateway, &id).await?;
-    let payload = match body.payload {
-        Some(payload) => Bytes::from(payload),
-        None if found.payload.len() >= REJECTED_BYTES_MAX => {
-            return Err(Problem::bad(
-                format!("only the first {REJECTED_BYTES_MAX} bytes of it are stored"),
-                "give all of it in \"payload\"; nothing was changed",
-            ));
-        }
-        None => Bytes::from(found.payload.clone()),
-    };
-    let channel = match body.channel.as_deref() {
-        Some("event") => Channel::Event,
-        Some("scan") => Channel::Scan,
-        None => channel_of(&payload),
-        Some(_) => {
-            return Err(Problem::bad(
-                "channel is neither event nor scan",
-                "say \"event\" for a JSON object with a type, \"scan\" for a barcode",
-            ));
-        }
-    };
+    let payload = payload_of(&found, body.payload)?;
+    let channel = channel_of(&found, &payload, body.channel.as_deref())?;
     let what = if payload == found.payload {
         "sent again as it was"
     } else {
@@ -217,8 +199,12 @@ pub async fn resend(
         .inbox()
         .settle(vec![settlement], None)
         .await?;
-    let Some(Some(accepted)) = settled.readings.into_iter().next() else {
-        return Err(not_open(&find(&gateway, &id).await?));
+    let accepted = match settled.readings.into_iter().next() {
+        Some(Outcome::Settled(accepted)) => accepted,
+        Some(Outcome::Differs { id, original }) => {
+            return Err(differs(&gateway, &found, &id, original).await?);
+        }
+        Some(Outcome::NotOpen) | None => return Err(not_open(&find(&gateway, &id).await?)),
     };
     let (mut events, mut duplicates) = (Vec::new(), Vec::new());
     for accepted in accepted {
@@ -233,6 +219,41 @@ pub async fn resend(
         events,
         duplicates,
     }))
+}
+
+/// What is sent: all that came, or what the person gives in its place.
+fn payload_of(found: &Rejected, given: Option<String>) -> Result<Bytes, Problem> {
+    let Some(given) = given else {
+        if found.cut {
+            return Err(Problem::bad(
+                format!("only the first {} bytes of it are stored", found.bytes),
+                "give all of it with --payload-file (\"payload\"); nothing was changed",
+            ));
+        }
+        return Ok(Bytes::from(found.payload.clone()));
+    };
+    let is_mark = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
+    if is_mark(&given) && !std::str::from_utf8(&found.payload).is_ok_and(is_mark) {
+        return Err(Problem::bad(
+            "the payload has the mark (U+FFFD) that stands for bytes that are no text",
+            "write in its place what the device should have sent; nothing was changed",
+        ));
+    }
+    Ok(Bytes::from(given))
+}
+
+/// How it is read: as the person says; else as an event where it names the type of one; else as it
+/// came. What came is read as it came first.
+fn channel_of(found: &Rejected, payload: &[u8], given: Option<&str>) -> Result<Channel, Problem> {
+    let remedy = "give --channel (\"channel\"): event for a JSON object with a type, scan for a barcode; nothing was changed";
+    if let Some(given) = given {
+        return Channel::named(given)
+            .ok_or_else(|| Problem::bad("channel is neither event nor scan", remedy));
+    }
+    let as_it_came = found.channel.filter(|_| payload == found.payload);
+    let as_written = is_event(payload).then_some(Channel::Event);
+    let channel = as_it_came.or(as_written).or(found.channel);
+    channel.ok_or_else(|| Problem::bad("nothing says whether it is an event or a scan", remedy))
 }
 
 /// The events of what is sent again, read as its device's own and done when the rejected reading was
@@ -253,25 +274,61 @@ fn decoded(
         received: found.received,
     };
     let entries = gateway.profiles.decode_again(&reading).into_iter();
-    entries.collect::<Result<_, _>>().map_err(|rejection| {
+    let events: Vec<Event> = entries.collect::<Result<_, _>>().map_err(|rejection| {
         Problem::bad(
-            format!("{}: {}", rejection.code, rejection.message),
-            "correct \"payload\" (and \"channel\"); nothing was changed",
+            format!(
+                "read as {}: {}: {}",
+                article(channel),
+                rejection.code,
+                rejection.message
+            ),
+            "correct it with --payload (\"payload\"), or say what it is with --channel event or scan (\"channel\"); nothing was changed",
         )
-    })
+    })?;
+    let is_scan = |event: &Event| matches!(event.action, Action::Scan { .. });
+    // What the flow has begun by now has nothing to do with an old scan.
+    if events.iter().any(is_scan) && gateway.profiles.has_flow(&found.device) {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "this device has a flow: send it as an event (type, product, from, to)",
+            "an old scan would go into what the flow has begun now; give the whole movement with --payload (\"payload\"). Nothing was changed",
+        ));
+    }
+    Ok(events)
 }
 
-/// An event is a JSON object (or several) that names its type; all else is a scan.
-fn channel_of(payload: &[u8]) -> Channel {
-    let value: Option<serde_json::Value> = serde_json::from_slice(payload).ok();
-    let first = match &value {
-        Some(serde_json::Value::Array(values)) => values.first(),
-        other => other.as_ref(),
-    };
-    match first.and_then(|first| first.get("type")) {
-        Some(_) => Channel::Event,
-        None => Channel::Scan,
+fn article(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Event => "an event",
+        Channel::Scan => "a scan",
     }
+}
+
+/// Another event has the id, and says something else.
+async fn differs(
+    gateway: &Gateway,
+    found: &Rejected,
+    id: &str,
+    original: Option<u64>,
+) -> Result<Problem, Problem> {
+    let device = &found.device;
+    let Some(seq) = original else {
+        return Ok(Problem::new(
+            StatusCode::CONFLICT,
+            format!("two events of this payload have the id {id:?} and say different things"),
+            "give each event an id of its own; nothing was changed",
+        ));
+    };
+    let stored = reading(gateway, move |g| Ok(g.journal.event(seq)?)).await?;
+    let says = stored.map_or(String::new(), |stored| {
+        let what = EventView::of(&gateway.site, &stored, &Place::Open);
+        format!(": {} {}", what.kind, what.in_words())
+    });
+    Ok(Problem::new(
+        StatusCode::CONFLICT,
+        format!("event {seq} of {device} has the id {id:?} and says something else{says}"),
+        "if this is another movement, send it with an id of its own in --payload (\"payload\"); else dismiss it. Nothing was changed",
+    ))
 }
 
 fn record(decision: &Decision, state: &str, note: String) -> AuditRecord {
@@ -334,19 +391,4 @@ fn read<T: Default + for<'a> Deserialize<'a>>(body: Taken, remedy: &str) -> Resu
     }
     serde_json::from_slice(&bytes)
         .map_err(|error| Problem::bad(format!("the body is not understood: {error}"), remedy))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_names_a_type_is_an_event_and_all_else_a_scan() {
-        for event in [r#"{"type": "count"}"#, r#"[{"type": "count"}]"#] {
-            assert_eq!(channel_of(event.as_bytes()), Channel::Event, "{event}");
-        }
-        for scan in ["4006381333931", r#"{"code": "A"}"#, "[]", "{", ""] {
-            assert_eq!(channel_of(scan.as_bytes()), Channel::Scan, "{scan}");
-        }
-    }
 }

@@ -544,7 +544,10 @@ pub const REJECTED: &[Code] = &[
         "bad-json",
         "it is no JSON where JSON is wanted, or no object",
     ),
-    Code::plain("empty", "it holds nothing, or an array without an event"),
+    Code::plain(
+        "empty",
+        "it holds nothing, or an array without an event. No fault",
+    ),
     Code::plain(
         "too-large",
         "it is larger than 1 MiB: send fewer events in a message",
@@ -568,6 +571,10 @@ pub const REJECTED: &[Code] = &[
     Code::plain(
         "not-your-topic",
         "the message names the topic, which is not the device's own: another site, another device or an unknown channel",
+    ),
+    Code::plain(
+        "astray-state",
+        "a state, a reported configuration or an empty message under a topic that is not the device's own. No fault",
     ),
     Code::plain(
         "retained",

@@ -13,6 +13,9 @@ pub struct Trace {
     pub event: Option<EventView>,
     pub repeats: Option<RepeatsView>,
     pub rejected: Option<RejectedView>,
+    /// The rejected reading that the event was made of: who sent it again, how and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<RejectedView>,
     pub document: Option<DocumentView>,
     /// The document's steps, oldest first.
     pub audit: Vec<StepView>,

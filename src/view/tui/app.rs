@@ -327,14 +327,15 @@ impl App {
     /// A decision about a rejected reading.
     fn settle(&mut self, act: Act, rejected: &RejectedView) -> Option<Wish> {
         match act {
-            // What is not shown would be lost.
-            Act::Edit if rejected.may_be_cut() => {
-                let number = rejected.number;
+            Act::Edit if rejected.whole => {
+                self.dialog = Some(Dialog::Correct(Correct::new(rejected)));
+            }
+            Act::Edit => {
                 self.notice = Some(format!(
-                    "Only the first bytes of it are here. Correct it with `stockrelay rejected resend {number} --payload TEXT`"
+                    "Its payload is too long or no text: correct it with `stockrelay rejected show {0}` and `rejected resend {0} --payload-file FILE`",
+                    rejected.number
                 ));
             }
-            Act::Edit => self.dialog = Some(Dialog::Correct(Correct::new(rejected))),
             Act::Discard => {
                 let shown = self.snapshot.as_ref().map(|(snapshot, _)| snapshot);
                 let newest = shown.and_then(|shown| shown.rejected.last());
@@ -529,11 +530,15 @@ mod tests {
             number,
             device: "pda-09".to_owned(),
             source: "mqtt.listen".to_owned(),
+            channel: Some("scan".to_owned()),
             received: Timestamp::UNIX_EPOCH,
             id: None,
             code: "not-your-topic".to_owned(),
             message: "\"stockrelay/v1/other/pda-09/scan\" is not a topic".to_owned(),
             payload: "A1".to_owned(),
+            whole: true,
+            bytes: 2,
+            cut: false,
             state: "open".to_owned(),
             settled: None,
         }

@@ -140,7 +140,7 @@ fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
         Line::default(),
         Line::from(plain(&rejected.payload)),
     ];
-    if rejected.may_be_cut() {
+    if !rejected.whole {
         lines.push(Line::styled("More may have come than is shown here", FAINT));
     }
     lines

@@ -172,6 +172,10 @@ fn name(app: &App, panel: Panel) -> String {
         Panel::Documents => format!("Documents {}", status.documents.sealed()),
         Panel::Parked => match status.events.rejected_open {
             0 => format!("Parked {}", status.documents.parked),
+            open if status.events.rejected_dropped > 0 => format!(
+                "Parked {}, rejected {open}, {} of them removed for room: see `stockrelay status`",
+                status.documents.parked, status.events.rejected_dropped
+            ),
             open => format!("Parked {}, rejected {open}", status.documents.parked),
         },
     }

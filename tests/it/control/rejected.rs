@@ -1,10 +1,11 @@
 //! What a person decides about rejected readings.
 
 use serde_json::json;
+use stockrelay::event::Channel;
 use stockrelay::event::Rejection;
 
 use super::{Served, refused};
-use crate::floor::{at, rejection};
+use crate::floor::{at, rejection, transfer};
 
 #[tokio::test]
 async fn a_person_settles_rejected_readings() {
@@ -13,6 +14,7 @@ async fn a_person_settles_rejected_readings() {
         br#"{"id":"7","type":"transfer","product":"P","quantity":"2x","from":"A","to":"B"}"#;
     let foreign = Rejection {
         code: "not-your-topic",
+        channel: Some(Channel::Scan),
         ..rejection("pda-9", b"4006381333931", 4)
     };
     let batch = vec![
@@ -104,5 +106,106 @@ async fn a_person_settles_rejected_readings() {
     let status = served.get("/v1/status").await;
     assert_eq!(status["events"].get("rejected_open"), None);
     assert_eq!(status["events"]["rejected"], 4);
+    served.stop().await;
+}
+
+/// The text of a refusal, and its status.
+async fn resend(served: &Served, number: u64, body: serde_json::Value) -> (u16, String) {
+    let path = format!("/v1/rejected/{number}/resend");
+    let (status, refusal) = refused(served.post(&path, body).await);
+    assert_eq!(
+        served.get(&format!("/v1/rejected/{number}")).await["state"],
+        "open"
+    );
+    let text = format!(
+        "{} {}",
+        refusal["error"].as_str().unwrap(),
+        refusal["remedy"].as_str().unwrap()
+    );
+    (status, text)
+}
+
+#[tokio::test]
+async fn a_whole_batch_is_shown_and_sent_again() {
+    let served = Served::start();
+    let one = |n: u32| {
+        format!(
+            r#"{{"id":"{n}","type":"transfer","product":"P{n}","from":"A","to":"B","note":"{}"}}"#,
+            "x".repeat(300)
+        )
+    };
+    let events: Vec<String> = (0..150).map(one).collect();
+    let payload = format!("[{},]", events.join(","));
+    let batch = Rejection {
+        channel: Some(Channel::Event),
+        ..rejection("pda-3", payload.as_bytes(), 1)
+    };
+    let bytes = Rejection {
+        channel: Some(Channel::Scan),
+        ..rejection("pda-3", b"40\xff63", 1)
+    };
+    let batch = vec![Err(batch), Err(bytes)];
+    served.journal.inbox().append(batch).await.unwrap();
+    let shown = served.get("/v1/rejected/1").await;
+    assert_eq!(shown["payload"], payload.as_str());
+    assert_eq!(
+        (&shown["whole"], &shown["channel"]),
+        (&json!(true), &json!("event"))
+    );
+    let listed = served.get("/v1/rejected").await;
+    let listed = &listed["rejected"][0];
+    assert_eq!(
+        (&listed["whole"], &listed["bytes"]),
+        (&json!(false), &json!(payload.len()))
+    );
+    let right = payload.replace(",]", "]");
+    let sent = served.post("/v1/rejected/1/resend", json!({"payload": right}));
+    assert_eq!(sent.await.unwrap()["events"].as_array().unwrap().len(), 150);
+
+    // What is shown in the place of bytes that are no text is not sent.
+    assert_eq!(served.get("/v1/rejected/2").await["whole"], false);
+    let (status, text) = resend(&served, 2, json!({"payload": "40\u{fffd}63"})).await;
+    assert!(status == 400 && text.contains("no text"), "{text}");
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_is_read_as_it_came_and_never_guessed_to_be_a_scan() {
+    let served = Served::start();
+    let event = br#"{"id":"7","typ":"transfer","product":"P","from":"A","to":"B"}"#;
+    let of_event = Rejection {
+        channel: Some(Channel::Event),
+        ..rejection("pda-3", event, 1)
+    };
+    let batch = vec![Err(of_event), Err(rejection("pda-3", b"4006381333931", 2))];
+    served.journal.inbox().append(batch).await.unwrap();
+    let (status, text) = resend(&served, 1, json!({})).await;
+    assert!(
+        status == 400 && text.contains("field type is missing"),
+        "{text}"
+    );
+    assert!(
+        text.contains("--payload") && text.contains("--channel"),
+        "{text}"
+    );
+    let (status, text) = resend(&served, 2, json!({})).await;
+    assert!(status == 400 && text.contains("--channel"), "{text}");
+    let sent = served.post("/v1/rejected/2/resend", json!({"channel": "scan"}));
+    assert_eq!(sent.await.unwrap()["events"], json!([1]));
+    // A movement in the place of what came on the topic of events, with the id of another one.
+    let right = String::from_utf8_lossy(event).replace("typ\"", "type\"");
+    let stored = transfer("pda-3", "7", "Q", "A", "B", 3);
+    served
+        .journal
+        .inbox()
+        .append(vec![Ok(stored)])
+        .await
+        .unwrap();
+    let (status, text) = resend(&served, 1, json!({"payload": right})).await;
+    assert_eq!(status, 409);
+    assert!(
+        text.contains("event 2 of pda-3") && text.contains("1 of Q from A to B"),
+        "{text}"
+    );
     served.stop().await;
 }

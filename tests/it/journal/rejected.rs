@@ -1,8 +1,8 @@
 //! Rejected readings in the journal: open until a person settles them, and bounded.
 
 use stockrelay::config;
-use stockrelay::event::Rejection;
-use stockrelay::journal::{Accepted, AuditRecord, Journal, Settlement};
+use stockrelay::event::{Event, Rejection};
+use stockrelay::journal::{Accepted, AuditRecord, Journal, Outcome, Settlement};
 
 use super::{close, open};
 use crate::floor::{at, rejection, transfer};
@@ -39,10 +39,10 @@ async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_sam
         ..dismissal(2)
     };
     let settled = journal.inbox().settle(vec![again.clone()], None).await;
-    let stored = Some(vec![Accepted::Stored { seq: 1 }]);
+    let stored = Outcome::Settled(vec![Accepted::Stored { seq: 1 }]);
     assert_eq!(settled.unwrap().readings, [stored]);
     let settled = journal.inbox().settle(vec![again], None).await.unwrap();
-    assert_eq!(settled.readings, [None], "two people at once");
+    assert_eq!(settled.readings, [Outcome::NotOpen], "two people at once");
     assert_eq!(
         (journal.totals().rejected_open, journal.totals().stored),
         (1, 1)
@@ -76,7 +76,7 @@ async fn a_reading_in_which_nothing_was_scanned_waits_for_nobody() {
     let totals = journal.totals();
     assert_eq!((totals.rejected, totals.rejected_open), (2, 0));
     let settled = journal.inbox().settle(vec![dismissal(1)], None).await;
-    assert_eq!(settled.unwrap().readings, [None]);
+    assert_eq!(settled.unwrap().readings, [Outcome::NotOpen]);
     close(journal, writer).await;
 }
 
@@ -129,8 +129,20 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
     // Those that were removed for room are open all the same, until a person dismisses them.
     assert_eq!(journal.totals().rejected_open, 5_000);
     let all = numbers.iter().copied().map(dismissal).collect();
-    let record = Some(dismissal(0).record);
-    let settled = journal.inbox().settle(all, record).await.unwrap();
+    let totals = journal.totals();
+    let dropped = 5_000 - numbers.len() as u64;
+    assert_eq!(
+        (totals.rejected_dropped, totals.rejected_dropped_upto),
+        (dropped, dropped)
+    );
+    // Who has not seen the newest of the removed ones does not dismiss them.
+    let record = |upto| Some((dismissal(0).record, upto));
+    let unseen = journal
+        .inbox()
+        .settle(Vec::new(), record(dropped - 1))
+        .await;
+    assert_eq!(unseen.unwrap().dropped, 0);
+    let settled = journal.inbox().settle(all, record(dropped)).await.unwrap();
     assert_eq!(settled.dropped, 5_000 - numbers.len() as u64);
     assert_eq!(journal.totals().rejected_open, 0);
     close(journal, writer).await;
@@ -173,7 +185,7 @@ async fn a_device_that_sends_the_event_again_settles_its_rejected_reading() {
     // Also after a restart; and one that a person has dismissed stays dismissed.
     let (journal, writer) = open(dir.path());
     let settled = journal.inbox().settle(vec![dismissal(4)], None).await;
-    assert!(settled.unwrap().readings[0].is_some());
+    assert_eq!(settled.unwrap().readings, [Outcome::Settled(Vec::new())]);
     let again = ["7", "8"].map(|id| Ok(transfer("pda", id, "P", "A", "B", 8)));
     journal.inbox().append(again.to_vec()).await.unwrap();
     assert_eq!(journal.totals().rejected_open, 2);
@@ -226,7 +238,7 @@ async fn a_reading_that_was_removed_for_room_is_settled_by_its_device_as_well() 
     journal.inbox().append(again).await.unwrap();
     assert_eq!(journal.totals().rejected_open, 502);
     // What a person dismissed is settled, and its device changes nothing about it.
-    let record = Some(dismissal(0).record);
+    let record = Some((dismissal(0).record, 503));
     let dropped = journal.inbox().settle(Vec::new(), record).await.unwrap();
     assert!(dropped.dropped > 2, "{dropped:?}");
     let left = journal.totals().rejected_open;
@@ -244,7 +256,7 @@ async fn the_ids_of_open_readings_are_found_in_a_journal_of_an_older_version() {
     let batch = ["7", "8"].map(|id| Err(with_id("pda", id, 1)));
     journal.inbox().append(batch.to_vec()).await.unwrap();
     let settled = journal.inbox().settle(vec![dismissal(2)], None).await;
-    assert!(settled.unwrap().readings[0].is_some());
+    assert_eq!(settled.unwrap().readings, [Outcome::Settled(Vec::new())]);
     close(journal, writer).await;
     {
         let database = redb::Database::create(dir.path().join("journal.redb")).unwrap();
@@ -294,7 +306,7 @@ async fn a_retained_message_is_a_rejected_reading_once_however_often_it_comes() 
     // After a restart, and after a person has dismissed it, the broker hands it out again.
     let (journal, writer) = open(dir.path());
     let settled = journal.inbox().settle(vec![dismissal(2)], None).await;
-    assert!(settled.unwrap().readings[0].is_some());
+    assert_eq!(settled.unwrap().readings, [Outcome::Settled(Vec::new())]);
     journal.inbox().append(retained("7")).await.unwrap();
     journal.inbox().append(retained("8")).await.unwrap();
     assert_eq!(
@@ -333,5 +345,68 @@ async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_th
     assert_eq!(dismissed.unwrap(), 2);
     let dismissed = journal.inbox().dismiss_scans(record).await;
     assert_eq!((dismissed.unwrap(), journal.totals().unused_scans), (0, 0));
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn a_whole_payload_is_stored_and_one_beyond_the_share_is_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = config::Journal {
+        budget_bytes: 16 << 20,
+        ..config::Journal::default()
+    };
+    let (journal, writer) = Journal::open(dir.path(), &small).unwrap();
+    let batch = [200 << 10, 4 << 20].map(|bytes| Err(rejection("pda", &vec![b'x'; bytes], 1)));
+    journal.inbox().append(batch.to_vec()).await.unwrap();
+    let whole = journal.rejected_one(1).unwrap().unwrap();
+    assert_eq!((whole.payload.len(), whole.cut), (200 << 10, false));
+    let cut = journal.rejected_one(2).unwrap().unwrap();
+    assert_eq!((cut.payload.len(), cut.cut), ((16 << 20) / 20 / 2, true));
+    let listed = &journal.rejected(0, 10).unwrap()[0];
+    assert!(listed.payload.len() < 5_000 && listed.bytes == 200 << 10);
+    close(journal, writer).await;
+}
+
+#[tokio::test]
+async fn what_is_sent_again_with_the_id_of_something_else_settles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (journal, writer) = open(dir.path());
+    let batch = vec![
+        Ok(transfer("pda", "7", "P", "A", "B", 1)),
+        Err(with_id("pda", "7", 2)),
+        Err(with_id("pda", "8", 3)),
+    ];
+    journal.inbox().append(batch).await.unwrap();
+    let again = |number, events: &[Event]| Settlement {
+        events: events.to_vec(),
+        ..dismissal(number)
+    };
+    let differs = |original| Outcome::Differs {
+        id: if original == Some(1) { "7" } else { "8" }.to_owned(),
+        original,
+    };
+    let other = transfer("pda", "7", "P", "A", "C", 2);
+    let both = ["B", "C"].map(|to| transfer("pda", "8", "P", "A", to, 2));
+    let wishes = vec![again(1, &[other]), again(2, &both)];
+    let settled = journal.inbox().settle(wishes, None).await.unwrap();
+    assert_eq!(settled.readings, [differs(Some(1)), differs(None)]);
+    let totals = journal.totals();
+    assert_eq!((totals.stored, totals.rejected_open), (1, 2));
+    // The same movement, at another time, is the one that is stored.
+    let same = transfer("pda", "7", "P", "A", "B", 99);
+    let settled = journal.inbox().settle(vec![again(1, &[same])], None).await;
+    let duplicate = Accepted::Duplicate { original: 1 };
+    assert_eq!(
+        settled.unwrap().readings,
+        [Outcome::Settled(vec![duplicate])]
+    );
+    let note = journal
+        .rejected_one(1)
+        .unwrap()
+        .unwrap()
+        .settled
+        .unwrap()
+        .note;
+    assert_eq!(note, "a test: was stored before as event 1");
     close(journal, writer).await;
 }
