@@ -468,7 +468,7 @@ async fn a_decision_holds_once_and_names_its_person() {
     );
     assert_eq!(
         events.stored,
-        events.on_the_way() + events.posted + events.parked + events.no_document
+        events.open + events.on_the_way() + events.posted + events.parked + events.no_document
     );
     served.stop().await;
 }
@@ -522,7 +522,7 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
     assert_eq!((events.stored, events.parked, events.waiting), (6, 1, 2));
     assert_eq!(
         events.stored,
-        events.on_the_way() + events.posted + events.parked + events.no_document
+        events.open + events.on_the_way() + events.posted + events.parked + events.no_document
     );
     assert_eq!((documents.sealed(), documents.newest), (4, 5));
     let page = served.get("/v1/documents?state=replaced").await;

@@ -115,7 +115,9 @@ const CIRCLES: [(&str, &[&str], &str); 13] = [
     ),
     (
         "view/tui",
-        &["app", "dialog", "edit", "help", "retry", "settle"],
+        &[
+            "app", "detail", "devices", "dialog", "edit", "help", "parked", "retry", "settle",
+        ],
         "the screen and its dialogs hand keys to one another",
     ),
 ];
