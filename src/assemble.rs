@@ -42,7 +42,8 @@ pub use self::movement::revive;
 
 /// Open documents at once; the one with the oldest event is sealed to make room.
 pub const OPEN_MAX: usize = 10_000;
-/// Events that need no document are handed over together: at so many, or with the next document, or after so long.
+/// Events that need no document are handed over together: at so many, or with the next document, or
+/// after so long.
 const SKIPPED_MAX: usize = 500;
 const SKIPPED_AFTER: Duration = Duration::from_secs(1);
 
@@ -188,8 +189,8 @@ impl Assembler {
         }
     }
 
-    /// Seals what has to be sent before a document of its own: what was done in the bin before it was counted, or for
-    /// the order before it was complete.
+    /// Seals what has to be sent before a document of its own: what was done in the bin before it
+    /// was counted, or for the order before it was complete.
     fn seal_before(&mut self, purpose: &Purpose, line: Option<&LineKey>, now: Now) {
         let before = |(of, open): &(&Of, &Open)| match purpose {
             Purpose::Count => line.is_some_and(|counted| open.touches(counted)),
@@ -356,7 +357,8 @@ impl Open {
         }
     }
 
-    /// Something of it was done in the bin that was counted; where a line leaves its bins to the order, perhaps.
+    /// Something of it was done in the bin that was counted; where a line leaves its bins to the
+    /// order, perhaps.
     fn touches(&self, counted: &LineKey) -> bool {
         let in_bin = |place: &Option<String>| place.is_some() && *place == counted.from;
         self.lines.iter().any(|line| {

@@ -1,4 +1,5 @@
-//! The live state that no table holds: what each part says of itself, for `status`, the terminal UI and metrics.
+//! The live state that no table holds: what each part says of itself, for `status`, the terminal UI
+//! and metrics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +17,8 @@ pub const MOVED_UNSCANNED: &str = "Odoo moved goods that nobody scanned, because
 /// Devices that are remembered; the ones seen longest ago go first.
 pub const DEVICES_MAX: usize = 10_000;
 
-/// Fields of what a device says of itself that a status carries, and the longest text among them, in characters.
+/// Fields of what a device says of itself that a status carries, and the longest text among them,
+/// in characters.
 const STATE_FIELDS_MAX: usize = 16;
 pub const STATE_TEXT_CHARS_MAX: usize = 64;
 
@@ -49,7 +51,8 @@ pub struct Live {
     /// Raw scans of devices without a flow that the journal counts as open still.
     #[serde(default)]
     pub open_unused: u64,
-    /// What a person should know at once: anonymous access, journal full, wrong clock. Code to sentence.
+    /// What a person should know at once: anonymous access, journal full, wrong clock. Code to
+    /// sentence.
     pub alarms: BTreeMap<String, String>,
 }
 
@@ -153,7 +156,8 @@ impl Board {
         clock::instant().duration_since(self.0.started).as_secs()
     }
 
-    /// Never held across an await, and nothing in it can panic half-way: a poisoned lock still holds a good value.
+    /// Never held across an await, and nothing in it can panic half-way: a poisoned lock still
+    /// holds a good value.
     fn live(&self) -> MutexGuard<'_, Live> {
         self.0.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -207,8 +211,8 @@ impl Board {
         self.live().open_documents = count;
     }
 
-    /// How many devices have begun what in a flow, how many scans wait for the copy of Odoo's data, and
-    /// how many were answered as wrong.
+    /// How many devices have begun what in a flow, how many scans wait for the copy of Odoo's data,
+    /// and how many were answered as wrong.
     pub fn flows(&self, begun: BTreeMap<String, u64>, (waiting, wrong): (u64, u64)) {
         let mut live = self.live();
         live.begun = begun;
@@ -229,7 +233,8 @@ impl Board {
     }
 }
 
-/// What a device says of itself may be as large as a packet: a status carries the first plain values of it.
+/// What a device says of itself may be as large as a packet: a status carries the first plain
+/// values of it.
 #[must_use]
 pub fn brief(state: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;

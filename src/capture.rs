@@ -1,18 +1,20 @@
-//! What a person is told at once of what was scanned, from the copy of Odoo's data; and, where it is strict, what is
-//! turned away.
+//! What a person is told at once of what was scanned, from the copy of Odoo's data; and, where it
+//! is strict, what is turned away.
 //!
-//! Comes in: decoded events, on their way to the journal. Goes out: for each a word for the display, once the journal has
-//! it; and where `capture.check` is strict, a refusal in the place of what is wrong. Beside it, the devices' open orders.
+//! Comes in: decoded events, on their way to the journal. Goes out: for each a word for the
+//! display, once the journal has it; and where `capture.check` is strict, a refusal in the place of
+//! what is wrong. Beside it, the devices' open orders.
 //!
 //! - `judge`: what an event comes to by what is known. Pure.
-//! - `memory`: what was captured since the copy was brought up to date. Pure. `settle`: what of it counts no more, and what is
-//!   recalled after a start, by the journal.
+//! - `memory`: what was captured since the copy was brought up to date. Pure. `settle`: what of it
+//!   counts no more, and what is recalled after a start, by the journal.
 //! - `lookup`: the copy, with what was asked last in memory.
 //! - `texts`: what displays say, in six languages.
 //! - `tasks`: each device's open orders.
 //!
-//! **Promises:** nothing here waits for Odoo, or for a device. An event that was taken once is taken again, whatever is
-//! known by then: before a refusal the journal is asked. What goes wrong here refuses nothing.
+//! **Promises:** nothing here waits for Odoo, or for a device. An event that was taken once is
+//! taken again, whatever is known by then: before a refusal the journal is asked. What goes wrong
+//! here refuses nothing.
 
 mod judge;
 mod lookup;
@@ -208,8 +210,8 @@ impl Capture {
         facts
     }
 
-    /// Before anything is refused: whether the journal has the event already, and whether it is still wrong once what
-    /// Odoo has meanwhile is not counted twice. Answers what it comes to.
+    /// Before anything is refused: whether the journal has the event already, and whether it is
+    /// still wrong once what Odoo has meanwhile is not counted twice. Answers what it comes to.
     pub async fn reconsider(&self, event: &Event, judged: Judged) -> Judged {
         let Some(journal) = self.0.journal.clone() else {
             return judged;
@@ -383,8 +385,8 @@ impl Judged {
     }
 }
 
-/// Whoever waited for the journal has gone, or the journal did not take it: as if it had never come. Should it be on disk
-/// all the same, too little is counted, which refuses nothing.
+/// Whoever waited for the journal has gone, or the journal did not take it: as if it had never
+/// come. Should it be on disk all the same, too little is counted, which refuses nothing.
 impl Drop for Judged {
     fn drop(&mut self) {
         self.take_back();

@@ -1,8 +1,10 @@
-//! A copy of Odoo's master data on disk: what each barcode means, so that most transfers need no question to Odoo.
+//! A copy of Odoo's master data on disk: what each barcode means, so that most transfers need no
+//! question to Odoo.
 //!
-//! In come rows as Odoo has them, first all and then what was written since; out go products with their
-//! factor, and locations. Many may read it at once, each with a clone. It is a cache: when its file is damaged, or belongs to another database, it is
-//! emptied and fetched again. What is archived in Odoo is dropped here.
+//! In come rows as Odoo has them, first all and then what was written since; out go products with
+//! their factor, and locations. Many may read it at once, each with a clone. It is a cache: when
+//! its file is damaged, or belongs to another database, it is emptied and fetched again. What is
+//! archived in Odoo is dropped here.
 
 mod floor;
 pub mod known;
@@ -173,8 +175,8 @@ fn site(url: &str, database: &str) -> String {
 }
 
 impl Catalog {
-    /// Opens the copy in `data_dir`. One that is damaged, or not of `identity` (server, database, company),
-    /// is thrown away.
+    /// Opens the copy in `data_dir`. One that is damaged, or not of `identity` (server, database,
+    /// company), is thrown away.
     pub fn open(data_dir: &Path, identity: &str) -> Result<Self, CatalogError> {
         let path = data_dir.join(FILE);
         let open = || {
@@ -189,8 +191,9 @@ impl Catalog {
         })
     }
 
-    /// The copy in `data_dir` as it was left, if it is of this server and database, of whichever company: for the time until
-    /// Odoo answers. An error means that it is damaged; [`Catalog::open`] makes a new one.
+    /// The copy in `data_dir` as it was left, if it is of this server and database, of whichever
+    /// company: for the time until Odoo answers. An error means that it is damaged;
+    /// [`Catalog::open`] makes a new one.
     pub fn open_last(
         data_dir: &Path,
         url: &str,
@@ -352,7 +355,8 @@ impl Catalog {
         Ok(count)
     }
 
-    /// What a product code means: a barcode, of the product or of a packaging of it; else an internal reference.
+    /// What a product code means: a barcode, of the product or of a packaging of it; else an
+    /// internal reference.
     pub fn product(&self, code: &str) -> Result<Found<Product>, CatalogError> {
         let mut found = BTreeMap::new();
         for row in self.rows(Kind::Product, CodeOf::ProductBarcode, code)? {
@@ -489,8 +493,8 @@ impl Catalog {
 
 fn builder() -> redb::Builder {
     let mut builder = Database::builder();
-    // A page that the disk has changed is found here, and the copy is fetched again: redb would panic
-    // when it reads that page, at each start anew.
+    // A page that the disk has changed is found here, and the copy is fetched again: redb would
+    // panic when it reads that page, at each start anew.
     builder
         .set_cache_size(CACHE_BYTES)
         .set_check_integrity_on_open(true);

@@ -34,7 +34,8 @@ pub struct Reading {
     pub received: Timestamp,
 }
 
-/// What became of one event (or one thing that was meant to be one) of a reading, in the order of the payload.
+/// What became of one event (or one thing that was meant to be one) of a reading, in the order of
+/// the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The event's id; none where the payload had no readable one.
@@ -49,14 +50,15 @@ pub struct Verdict {
     pub words: Vec<Word>,
 }
 
-/// A channel of a device, and what is said there.
+/// A channel of a device, and the payload that goes there.
 pub type Word = (Cow<'static, str>, Bytes);
 
 /// A message from the gateway to a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {
     pub device: Name,
-    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`; or what the device's profile names.
+    /// The last part of the topic: `receipt`, `display`, `tasks`, `config/desired`; or what the
+    /// device's profile names.
     pub channel: Cow<'static, str>,
     pub payload: Bytes,
     pub retain: bool,
@@ -71,7 +73,8 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Hands a message to the source; waits while its queue is full. A source that is not there any more takes nothing.
+    /// Hands a message to the source; waits while its queue is full. A source that is not there any
+    /// more takes nothing.
     pub async fn send(&self, kind: SourceKind, message: Outbound) {
         let outlet = match kind {
             SourceKind::Listen => &self.listen,
@@ -81,7 +84,8 @@ impl Outlets {
             SourceKind::Flow => return,
         };
         if let Some(outlet) = outlet {
-            // The receiver goes away when the daemon stops: the journal still has what the receipt says.
+            // The receiver goes away when the daemon stops: the journal still has what the receipt
+            // says.
             drop(outlet.send(message).await);
         }
     }

@@ -61,7 +61,8 @@ pub struct Listen {
     pub packet_bytes_max: usize,
     /// Connections at once. Default 1,000; 1 to 100,000.
     pub connections_max: usize,
-    /// QoS 1 and 2 publishes of one client that wait for the disk (MQTT 5: Receive Maximum). Default 64; 1 to 65,535.
+    /// QoS 1 and 2 publishes of one client that wait for the disk (MQTT 5: Receive Maximum).
+    /// Default 64; 1 to 65,535.
     pub in_flight_max: u16,
     /// Topic filters one client may subscribe to. Default 16; 1 to 1,000.
     pub subscriptions_max: usize,
@@ -77,7 +78,8 @@ pub struct Listen {
 pub struct Broker {
     /// `mqtt://host:1883` or `mqtts://host:8883`.
     pub url: String,
-    /// Default `stockrelay-SITE`. The persistent session belongs to it: two gateways must not share one.
+    /// Default `stockrelay-SITE`. The persistent session belongs to it: two gateways must not share
+    /// one.
     pub client_id: Option<String>,
     pub username: Option<String>,
     /// File that holds the password, alone.
@@ -97,7 +99,8 @@ pub struct Broker {
 
 impl std::fmt::Debug for Broker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // A URL may carry a password that somebody put there: never print more than the scheme and the host.
+        // A URL may carry a password that somebody put there: never print more than the scheme and
+        // the host.
         f.debug_struct("Broker")
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
@@ -118,14 +121,16 @@ pub struct Odoo {
     pub ca: Option<PathBuf>,
     /// How long one call may take, in seconds. Default 55 (proxies cut at 60); 5 to 600.
     pub timeout_s: u64,
-    /// Lines in one call at the most; the gateway finds the size that suits the server below it. Default 400; 1 to 2,000.
+    /// Lines in one call at the most; the gateway finds the size that suits the server below it.
+    /// Default 400; 1 to 2,000.
     pub batch_lines_max: usize,
     /// How often the copy of master data asks for changes, in seconds. Default 60; 5 to 86,400.
     pub refresh_s: u64,
     /// So long Odoo may still carry out a call that the gateway gave up, in seconds. Default 900;
     /// 60 to 86,400.
     pub late_commit_s: u64,
-    /// Which way calls go. Default `auto`: JSON-2 where Odoo has it (19 and later), else `/jsonrpc`.
+    /// Which way calls go. Default `auto`: JSON-2 where Odoo has it (19 and later), else
+    /// `/jsonrpc`.
     pub api: Api,
     /// The login name of the key's user: `/jsonrpc` asks for it, JSON-2 does not.
     pub user: Option<String>,
@@ -148,7 +153,8 @@ pub struct Orders {
     /// The same for receipts. Defaults `ask` and `as-odoo`.
     pub receive_over: Over,
     pub receive_under: Under,
-    /// Whether an order is validated by itself once all that was ordered is there. Default true; else a `validate` event does it.
+    /// Whether an order is validated by itself once all that was ordered is there. Default true;
+    /// else a `validate` event does it.
     pub validate_complete: bool,
     /// Goods may come in without an order. Default false.
     pub blind_receipts: bool,
@@ -198,7 +204,8 @@ impl Default for Orders {
 pub struct Stock {
     /// More is moved out of a bin than Odoo has there. Default `warn`.
     pub negative: Negative,
-    /// Up to this day the books are closed: what was done before is posted with the time of posting, and flagged.
+    /// Up to this day the books are closed: what was done before is posted with the time of
+    /// posting, and flagged.
     pub closed_until: Option<jiff::civil::Date>,
 }
 
@@ -226,7 +233,8 @@ impl Default for Stock {
 pub struct Capture {
     /// Default `lenient`.
     pub check: Check,
-    /// What the texts on displays are written in, where the device has no language of its own. Default English.
+    /// What the texts on displays are written in, where the device has no language of its own.
+    /// Default English.
     pub language: Language,
     /// What flows accept as the name of a new lot or serial number, where the profile has no
     /// pattern of its own. Default none: any name.
@@ -254,7 +262,8 @@ pub enum Language {
 }
 
 impl Language {
-    /// From a language tag such as `de`, `de-AT` or `de_DE.UTF-8` (RFC 5646: the first part is the language).
+    /// From a language tag such as `de`, `de-AT` or `de_DE.UTF-8` (RFC 5646: the first part is the
+    /// language).
     #[must_use]
     pub fn of(tag: &str) -> Option<Self> {
         let language = tag.split(['-', '_', '.']).next().unwrap_or_default();
@@ -305,7 +314,8 @@ pub enum Per {
 /// `[journal]`: what is kept on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
-    /// At this size of the file the gateway stops acknowledging, in bytes. Default 1,073,741,824; at least 16,777,216.
+    /// At this size of the file the gateway stops acknowledging, in bytes. Default 1,073,741,824;
+    /// at least 16,777,216.
     pub budget_bytes: u64,
     /// The last part of the budget, for devices that hold less than their share, in percent.
     /// Default 20 (`reserve = 0.2`); 0 to 90.

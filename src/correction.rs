@@ -1,7 +1,8 @@
 //! What a person puts right about a parked document. Pure.
 //!
-//! Comes in as `decode` read it, with the document as it is; goes out as the document that takes its place, and what was
-//! changed in words. The old document stays as it was: the new one has a key of its own, and its events.
+//! Comes in as `decode` read it, with the document as it is; goes out as the document that takes
+//! its place, and what was changed in words. The old document stays as it was: the new one has a
+//! key of its own, and its events.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -162,8 +163,8 @@ pub enum CorrectionError {
 }
 
 impl Correction {
-    /// The document that takes the place of `old`, without a number yet; and each change in words, none where all of it
-    /// was so already.
+    /// The document that takes the place of `old`, without a number yet; and each change in words,
+    /// none where all of it was so already.
     pub fn apply(
         &self,
         old: &Document,

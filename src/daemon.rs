@@ -1,6 +1,8 @@
-//! Puts the path together and runs it: opens the journal, binds the ways in, and starts a task for each part.
+//! Puts the path together and runs it: opens the journal, binds the ways in, and starts a task for
+//! each part.
 //!
-//! **Invariant 11:** when the journal's writer has ended, [`Daemon::failed`] resolves, and the process is to exit.
+//! **Invariant 11:** when the journal's writer has ended, [`Daemon::failed`] resolves, and the
+//! process is to exit.
 
 mod assembling;
 mod housekeeping;
@@ -39,11 +41,12 @@ use crate::source::scanners::list::ScannersError;
 use crate::tls;
 use crate::view::control::{Control, ControlError};
 
-/// How long the parts may take to end, before they are cut off. Together with the journal's last commit
-/// this stays below the 10 s that a stop may take.
+/// How long the parts may take to end, before they are cut off. Together with the journal's last
+/// commit this stays below the 10 s that a stop may take.
 const STOP_WITHIN: Duration = Duration::from_millis(7_500);
 
-/// The copy of Odoo's data is taken to know everything for so many times `odoo.refresh_s` after it was brought up to date.
+/// The copy of Odoo's data is taken to know everything for so many times `odoo.refresh_s` after it
+/// was brought up to date.
 const FRESH_REFRESHES: u32 = 10;
 
 /// Why the daemon did not start; each names the thing and the remedy.
@@ -225,8 +228,8 @@ impl Daemon {
         self.journal.damage()
     }
 
-    /// Resolves when the daemon cannot go on: its journal is damaged or has stopped, or a part ended that must not.
-    /// The process is to exit then, so that it is started anew.
+    /// Resolves when the daemon cannot go on: its journal is damaged or has stopped, or a part
+    /// ended that must not. The process is to exit then, so that it is started anew.
     pub async fn failed(&mut self) -> String {
         let mut damage = self.damage();
         tokio::select! {
@@ -241,8 +244,8 @@ impl Daemon {
         }
     }
 
-    /// Stops taking readings, lets what is under way end, and closes the journal. Open documents come about
-    /// again from their events at the next start. Within 10 s.
+    /// Stops taking readings, lets what is under way end, and closes the journal. Open documents
+    /// come about again from their events at the next start. Within 10 s.
     pub async fn stop(mut self) -> Result<(), Fatal> {
         self.cancel.cancel();
         self.journal.give_up_waiting();
@@ -271,7 +274,8 @@ struct Sources<'a> {
 }
 
 impl Sources<'_> {
-    /// Binds and starts each that the configuration names. Answers the ways back to the devices, and where the front door listens.
+    /// Binds and starts each that the configuration names. Answers the ways back to the devices,
+    /// and where the front door listens.
     fn start(
         &self,
         parts: &mut JoinSet<&'static str>,
@@ -310,8 +314,8 @@ impl Sources<'_> {
     }
 }
 
-/// Opening reads, and after a crash repairs: not on a thread that serves. Where the journal is gone, it
-/// notes in the new one that it is new.
+/// Opening reads, and after a crash repairs: not on a thread that serves. Where the journal is
+/// gone, it notes in the new one that it is new.
 async fn open_journal(config: &Config) -> Result<(Journal, WriterHandle), StartError> {
     let (data_dir, limits) = (config.data_dir.clone(), config.journal.clone());
     let opening = tokio::task::spawn_blocking(move || {
@@ -339,7 +343,8 @@ fn is_journal_lost(data_dir: &Path) -> bool {
     !is_there && data_dir.join(LAST_CONFIG).exists()
 }
 
-/// The copy of Odoo's master data as the last run left it, so that barcodes mean something before Odoo answers.
+/// The copy of Odoo's master data as the last run left it, so that barcodes mean something before
+/// Odoo answers.
 async fn last_copy(config: &Config) -> Result<Option<Catalog>, StartError> {
     let (data_dir, odoo) = (config.data_dir.clone(), config.odoo.clone());
     let open = move || Catalog::open_last(&data_dir, &odoo.url, &odoo.database);

@@ -39,12 +39,14 @@ use wrapping::{Form, unwrap};
 
 /// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
 pub const PAYLOAD_BYTES_MAX: usize = 1 << 20;
-/// So much of a payload is stored with each of the rejections that share it, in bytes, at the least.
+/// So much of a payload is stored with each of the rejections that share it, in bytes, at the
+/// least.
 pub const REJECTED_BYTES_MIN: usize = 4 << 10;
 
 /// All that a reading says, in its order; never empty.
 ///
-/// **Invariant 2:** each part ends as an event (which the journal may find to be a duplicate) or as a rejection.
+/// **Invariant 2:** each part ends as an event (which the journal may find to be a duplicate) or as
+/// a rejection.
 #[must_use]
 pub fn decode(reading: &Reading) -> Vec<Result<Event, Rejection>> {
     match read(reading) {
@@ -69,8 +71,8 @@ pub fn part(reading: &Reading, index: usize, count: usize) -> (Vec<u8>, bool) {
     }
 }
 
-/// What each of `count` rejections stores of the payload that they share, and whether it is cut. All
-/// of them together take a bounded multiple of the payload.
+/// What each of `count` rejections stores of the payload that they share, and whether it is cut.
+/// All of them together take a bounded multiple of the payload.
 fn shared(payload: &[u8], count: usize) -> (Vec<u8>, bool) {
     let stored = match count {
         0 | 1 => payload.len(),
@@ -93,8 +95,8 @@ pub fn is_event(payload: &[u8]) -> bool {
     kind.is_some_and(action::is_kind)
 }
 
-/// The id that a device gave the event in a payload; `None` where that is no single event, or has no
-/// id.
+/// The id that a device gave the event in a payload; `None` where that is no single event, or has
+/// no id.
 #[must_use]
 pub fn id_of(payload: &[u8]) -> Option<String> {
     let text = unwrap(std::str::from_utf8(payload).ok()?).trim_ascii();

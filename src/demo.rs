@@ -1,10 +1,12 @@
-//! Everything at once, with made-up devices and a stand-in Odoo, over a link that goes down and comes back.
+//! Everything at once, with made-up devices and a stand-in Odoo, over a link that goes down and
+//! comes back.
 //!
 //! ```text
 //! devices ─ MQTT ─▶ the daemon, as it always is ─ HTTP ─▶ link ─▶ Odoo: stand-in, or a real one
 //!    └── what they did ──────────▶ books ◀────────── what is there ──┘
 //! ```
-//! In come options; out comes a [`Summary`], which says whether all of it adds up, by the devices' own lists.
+//! In come options; out comes a [`Summary`], which says whether all of it adds up, by the devices'
+//! own lists.
 
 mod beepers;
 pub mod books;
@@ -342,7 +344,8 @@ async fn perform(
     })
 }
 
-/// Whether the gateway has opened the serial line: what is sent before may be thrown away by the port's setup.
+/// Whether the gateway has opened the serial line: what is sent before may be thrown away by the
+/// port's setup.
 async fn is_read(daemon: &Daemon) -> bool {
     let mut look = tokio::time::interval(Duration::from_millis(20));
     let up = async {

@@ -1,4 +1,5 @@
-//! A document: lines that become one Odoo picking, or lines on an order that Odoo has; sealed before the first send.
+//! A document: lines that become one Odoo picking, or lines on an order that Odoo has; sealed
+//! before the first send.
 //!
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Name, Recorded};
 
-/// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's external id.
+/// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
+/// external id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DocumentKey(pub [u8; 16]);
 
@@ -29,7 +31,8 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The key of the document that a person put in the place of this one. There is at most one, so it needs no number.
+    /// The key of the document that a person put in the place of this one. There is at most one, so
+    /// it needs no number.
     #[must_use]
     pub fn corrected(&self) -> Self {
         let mut maker = KeyMaker(blake3::Hasher::new());
@@ -54,15 +57,16 @@ impl DocumentKey {
         format!("pk_{self}")
     }
 
-    /// The name under which Odoo keeps the line with this place on somebody else's order: `ml_`, the key and the place.
+    /// The name under which Odoo keeps the line with this place on somebody else's order: `ml_`,
+    /// the key and the place.
     #[must_use]
     pub fn line_external_id(&self, place: usize) -> String {
         format!("ml_{self}_{place}")
     }
 }
 
-/// Makes a document's key while its events come. Each part goes in with its length before it, so no two lists
-/// of ids run together to the same bytes.
+/// Makes a document's key while its events come. Each part goes in with its length before it, so no
+/// two lists of ids run together to the same bytes.
 #[derive(Debug, Clone)]
 pub struct KeyMaker(blake3::Hasher);
 
@@ -75,7 +79,8 @@ impl KeyMaker {
         maker
     }
 
-    /// Adds an event, by the two things that tell it from all others: its device, and the device's id for it.
+    /// Adds an event, by the two things that tell it from all others: its device, and the device's
+    /// id for it.
     pub fn add(&mut self, event: &Event) {
         self.part(event.device.as_str().as_bytes());
         self.part(event.id.as_bytes());
@@ -124,7 +129,8 @@ impl FromStr for DocumentKey {
 
 /// A quantity of one product from one location to another: what equal events of a document sum to.
 ///
-/// Where `from` or `to` is none, the order says it, or the kind of document does (a scrap goes to the scrap location).
+/// Where `from` or `to` is none, the order says it, or the kind of document does (a scrap goes to
+/// the scrap location).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
     pub product: String,
@@ -133,7 +139,8 @@ pub struct Line {
     pub package: Option<String>,
     pub from: Option<String>,
     pub to: Option<String>,
-    /// Whose goods they are, where several parties keep stock in one bin: the name or reference of a partner.
+    /// Whose goods they are, where several parties keep stock in one bin: the name or reference of
+    /// a partner.
     pub owner: Option<String>,
     /// The expiry date of a new lot, as `2026-12-31`.
     pub expiry: Option<String>,
@@ -162,7 +169,8 @@ pub enum Purpose {
         order: Option<String>,
         reason: Option<String>,
     },
-    /// Goods into a package, which each line names; on an order they are lines that were picked for it.
+    /// Goods into a package, which each line names; on an order they are lines that were picked for
+    /// it.
     Pack { order: Option<String> },
     /// All that was picked for the order and is in no package yet, into this one.
     PackOrder { order: String, package: String },
@@ -409,12 +417,13 @@ pub struct Progress {
     pub odoo: Option<OdooRef>,
     /// When it came into this state.
     pub since: Timestamp,
-    /// What was worked out before the first send and is kept to for ever, such as the difference that a count came to.
-    /// Written and read by `forward` alone.
+    /// What was worked out before the first send and is kept to for ever, such as the difference
+    /// that a count came to. Written and read by `forward` alone.
     pub plan: Option<String>,
     /// What people answered when the gateway asked: [`answer`].
     pub decision: Option<String>,
-    /// What a person should know of it although it went well: `negative-stock`, `time-corrected`, ...
+    /// What a person should know of it although it went well: `negative-stock`, `time-corrected`,
+    /// ...
     pub flags: Vec<String>,
     /// The `seq` of each of its events that a later document took back.
     pub undone: Vec<u64>,

@@ -18,8 +18,8 @@ pub const EVENT_ID_BYTES_MAX: usize = 128;
 /// The longest barcode, order name, lot or other text field that is taken, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// No correct clock shows an earlier time than that of this version: 2026-01-01T00:00:00Z. A gateway that boots without a
-/// battery and without a network says 1970.
+/// No correct clock shows an earlier time than that of this version: 2026-01-01T00:00:00Z. A
+/// gateway that boots without a battery and without a network says 1970.
 pub const CLOCK_MIN: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
 /// Seconds since 1970 of every time that is taken: from 1970 on and before 2200. In nanoseconds
@@ -372,8 +372,8 @@ pub const NOT_FINISHED: &str = "not-finished";
 /// something else than a read; and messages that hold nothing, such as those that clear a topic.
 const NO_FAULT: [&str; 4] = ["no-read", "not-a-scan", "empty", "astray-state"];
 
-/// The code of a message under a topic that is not its device's: in a state, a reported configuration
-/// or an empty message nothing was scanned.
+/// The code of a message under a topic that is not its device's: in a state, a reported
+/// configuration or an empty message nothing was scanned.
 #[must_use]
 pub fn astray_code(topic: &str, payload: &[u8]) -> &'static str {
     let is_state = topic.ends_with("/state") || topic.ends_with("/config/reported");

@@ -56,8 +56,8 @@ use crate::{clock, config};
 
 /// How long a call that is under way at the stop may still take.
 const STOP_GRACE: Duration = Duration::from_secs(5);
-/// How long a ping may take. With the time between two pings it is less than the 15 s within which a
-/// link that is back is used.
+/// How long a ping may take. With the time between two pings it is less than the 15 s within which
+/// a link that is back is used.
 const PING_MAX: Duration = Duration::from_secs(8);
 /// The alarm that tells of a held link.
 const ALARM_HELD: &str = "odoo-held";
@@ -74,7 +74,8 @@ pub struct Forwarder {
     pub outlets: Outlets,
     pub board: Board,
     pub data_dir: PathBuf,
-    /// The copy of master data, as [`Catalog::open_last`] has it at the start; from then on the one in use, for all who read it.
+    /// The copy of master data, as [`Catalog::open_last`] has it at the start; from then on the one
+    /// in use, for all who read it.
     pub copy: watch::Sender<Option<Catalog>>,
 }
 
@@ -162,7 +163,8 @@ struct Hands {
     client: Option<Client>,
     site: Option<Site>,
     refresh: Refresh,
-    /// Whether Odoo has confirmed since the start that the key's user has the rights that sending needs.
+    /// Whether Odoo has confirmed since the start that the key's user has the rights that sending
+    /// needs.
     has_rights: bool,
     board: Board,
     started: Instant,
@@ -180,7 +182,8 @@ impl Hands {
         clock::instant().duration_since(self.started)
     }
 
-    /// Carries a command out; a call that is under way when the stop comes may take a little longer.
+    /// Carries a command out; a call that is under way when the stop comes may take a little
+    /// longer.
     async fn perform(
         &mut self,
         command: &Command<'_>,
@@ -280,7 +283,8 @@ impl Hands {
         client.ping(PING_MAX).await
     }
 
-    /// Whether this is the Odoo we want: its version, the key, the warehouse; and the copy that belongs to it.
+    /// Whether this is the Odoo we want: its version, the key, the warehouse; and the copy that
+    /// belongs to it.
     async fn probe(&mut self) -> Result<Input, Trouble> {
         let client = match &mut self.client {
             Some(client) => client,

@@ -1,8 +1,8 @@
 //! The journal: every event, document and outcome, on disk (redb) before anyone is told.
 //!
-//! What comes in goes through one [`Inbox`] to one writer thread, which takes all that arrived meanwhile
-//! and commits it as one transaction with one fsync: the more load, the more in each commit.
-//! What goes out is read by [`Journal`]'s short read transactions.
+//! What comes in goes through one [`Inbox`] to one writer thread, which takes all that arrived
+//! meanwhile and commits it as one transaction with one fsync: the more load, the more in each
+//! commit. What goes out is read by [`Journal`]'s short read transactions.
 
 mod budget;
 mod damage;
@@ -64,8 +64,8 @@ pub struct Change {
     pub note: String,
 }
 
-/// Small things that must survive a restart but are no events: sessions, retained messages, missed receipts.
-/// Keys are paths such as `retained/stockrelay/v1/...`; a value of `None` removes.
+/// Small things that must survive a restart but are no events: sessions, retained messages, missed
+/// receipts. Keys are paths such as `retained/stockrelay/v1/...`; a value of `None` removes.
 pub type KeepChange = (String, Option<Vec<u8>>);
 
 /// Below this path the journal keeps device clocks, each under the name of its device.

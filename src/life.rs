@@ -16,7 +16,8 @@ use tracing::{error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-/// How long draining may take. What is not done by then is done after the next start: nothing is lost by it.
+/// How long draining may take. What is not done by then is done after the next start: nothing is
+/// lost by it.
 const DRAIN: Duration = Duration::from_millis(8_500);
 
 /// The code of the alarm while the gateway runs with the last configuration that ran.
@@ -25,9 +26,8 @@ const CONFIG_ALARM: &str = "configuration";
 /// The code of the alarm from the first start with another site to the next start.
 const SITE_ALARM: &str = "site-changed";
 
-/// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration that
-/// ran, and not the one that is written.
-/// `state_directory` is that of systemd.
+/// Runs the daemon until a signal or a failure. `instead`: why `loaded` is the last configuration
+/// that ran, and not the one that is written. `state_directory` is that of systemd.
 pub async fn run(
     loaded: Loaded,
     instead: Option<Instead>,
@@ -183,7 +183,8 @@ impl Signals {
         })
     }
 
-    /// SIGHUP is no reason to stop: terminals that close send it, and so do people who expect a reload.
+    /// SIGHUP is no reason to stop: terminals that close send it, and so do people who expect a
+    /// reload.
     async fn until_told_to_stop(&mut self) {
         loop {
             tokio::select! {
@@ -195,7 +196,8 @@ impl Signals {
     }
 }
 
-/// Tells systemd twice in its time that the runtime still turns; without a watchdog it waits for ever.
+/// Tells systemd twice in its time that the runtime still turns; without a watchdog it waits for
+/// ever.
 async fn keep_watchdog_quiet() {
     let Some(every) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;

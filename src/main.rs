@@ -101,7 +101,8 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         _ => Ok(()),
     };
     let flushed = out.flush().map_err(CommandError::from);
-    // What is left in the buffer after a failed write would fail again, and loudly, when it is dropped.
+    // What is left in the buffer after a failed write would fail again, and loudly, when it is
+    // dropped.
     drop(out.into_parts());
     done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
         if !error.is_silent() {
@@ -260,7 +261,8 @@ fn load(path: &Path) -> Result<Loaded, u8> {
     })
 }
 
-/// The environment as the configuration sees it: without the variable that says where the configuration is.
+/// The environment as the configuration sees it: without the variable that says where the
+/// configuration is.
 fn environment() -> Vec<(String, String)> {
     let text = |(key, value): (std::ffi::OsString, std::ffi::OsString)| {
         Some((key.into_string().ok()?, value.into_string().ok()?))
@@ -271,7 +273,8 @@ fn environment() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Where the daemon answers: as the arguments say, or the configuration, or, without one, where it usually is.
+/// Where the daemon answers: as the arguments say, or the configuration, or, without one, where it
+/// usually is.
 fn socket(cli: &Cli) -> Result<PathBuf, u8> {
     if let Some(socket) = &cli.socket {
         return Ok(socket.clone());

@@ -1,10 +1,13 @@
-//! The only module that knows Odoo: its APIs, models, fields and traps. `docs/odoo.md` has what was measured.
+//! The only module that knows Odoo: its APIs, models, fields and traps. `docs/odoo.md` has what was
+//! measured.
 //!
-//! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and one connection.
+//! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and
+//!   one connection.
 //! - `wire`: JSON-2, or `/jsonrpc`. Pure.
 //! - `dialect`: what Odoo 17 and 18 call otherwise.
 //! - `answer`: what an HTTP answer means: a value, or wait, person, stop, forbidden. Pure.
-//! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true time.
+//! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true
+//!   time.
 //! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
 //! - `warehouse`: the warehouse and its operation types.
 //! - `master`: products, locations, lots and packages, as Odoo has them.
@@ -39,5 +42,6 @@ use rust_decimal::Decimal;
 pub use transfer::{Header, LOADS_AGAIN, Picking, PickingLine, Returned, Transfer, TransferLine};
 pub use warehouse::{Lots, OperationType, Warehouse};
 
-/// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to six at the most.
+/// Odoo computes with floating point; it rounds quantities to two digits unless told otherwise, to
+/// six at the most.
 pub const TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 6);

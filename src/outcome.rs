@@ -1,7 +1,7 @@
 //! What became of a call to Odoo, and of a document.
 //!
-//! No answer is neither success nor failure: it is *unknown* (**invariant 6**), which is a [`Failure::Wait`] here,
-//! and the next step is always one that is safe either way.
+//! No answer is neither success nor failure: it is *unknown* (**invariant 6**), which is a
+//! [`Failure::Wait`] here, and the next step is always one that is safe either way.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use thiserror::Error;
 
 use crate::document::{OdooRef, Reason};
 
-/// The reason codes that capturing and sending give; `docs/reason-codes.md` explains each to people.
+/// The reason codes that capturing and sending give; `docs/reason-codes.md` explains each to
+/// people.
 pub mod code {
     pub const UNKNOWN_PRODUCT: &str = "unknown-product";
     pub const UNIT_MISMATCH: &str = "unit-mismatch";
@@ -124,7 +125,8 @@ pub mod code {
     /// Codes of validations that more goods for the order may cure.
     pub const LACKING: [&str; 3] = [UNDER_PICKED, UNDER_RECEIVED, NOTHING_PICKED];
 
-    /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves them.
+    /// Codes of documents that go back to waiting by themselves once Odoo's master data resolves
+    /// them.
     pub const MASTER_DATA: [&str; 14] = [
         UNKNOWN_PRODUCT,
         UNIT_MISMATCH,
@@ -144,7 +146,8 @@ pub mod code {
     ];
 }
 
-/// What a person should know of a document although it is not refused; `docs/reason-codes.md` explains each.
+/// What a person should know of a document although it is not refused; `docs/reason-codes.md`
+/// explains each.
 pub mod flag {
     pub const TIME_CORRECTED: &str = "time-corrected";
     pub const CLOCK_IN_DOUBT: &str = "clock-in-doubt";
@@ -199,14 +202,16 @@ pub enum Failure {
         /// The server asked for so much time; zero: for fewer requests, without naming a time
         /// (429). `None`: it asked for nothing.
         after: Option<Duration>,
-        /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare better.
+        /// It took too long, broke half-way, or a proxy gave up on it: smaller calls may fare
+        /// better.
         slow: bool,
     },
     /// Odoo refused it: for a person.
     #[error("{message}")]
     Person {
         message: String,
-        /// Which of the call's documents, by their place in it, and what Odoo says of each. Empty: unknown which.
+        /// Which of the call's documents, by their place in it, and what Odoo says of each. Empty:
+        /// unknown which.
         documents: Vec<(usize, String)>,
     },
     /// The whole link is held until somebody does what `remedy` says.
@@ -254,9 +259,11 @@ pub enum Outcome {
     /// Odoo has it because a person posted it there: these lines, which no other document may
     /// claim.
     Claimed { odoo: OdooRef, lines: Vec<i64> },
-    /// Odoo has something else by now than when it was looked up what to say: to be looked up again.
+    /// Odoo has something else by now than when it was looked up what to say: to be looked up
+    /// again.
     Overtaken { why: String },
-    /// Odoo answers, but never to calls about this document: unknown, and to be tried again later, out of the others' way.
+    /// Odoo answers, but never to calls about this document: unknown, and to be tried again later,
+    /// out of the others' way.
     Unanswered { why: String },
     /// By Odoo or by rule; where Odoo holds a picking for it, it is named.
     Refused {

@@ -186,7 +186,8 @@ impl Intake {
         self.inbox.append(entries).await.map(drop)
     }
 
-    /// Has an entry judged; one that is turned away becomes a rejection, with the payload that it came as.
+    /// Has an entry judged; one that is turned away becomes a rejection, with the payload that it
+    /// came as.
     async fn judge(
         &self,
         reading: &Reading,

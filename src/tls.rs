@@ -8,7 +8,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-/// Installs ring as the process's TLS provider. Call it before the first client or listener is built; again does no harm.
+/// Installs ring as the process's TLS provider. Call it before the first client or listener is
+/// built; again does no harm.
 pub fn install_provider() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
@@ -104,7 +105,8 @@ pub struct ClientTlsError {
 pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsError> {
     install_provider();
     let mut roots = RootCertStore::empty();
-    // A system without authorities, or with broken ones among them, still reaches a server of `extra_ca`.
+    // A system without authorities, or with broken ones among them, still reaches a server of
+    // `extra_ca`.
     let native = rustls_native_certs::load_native_certs();
     for error in native.errors {
         tracing::debug!(%error, "skipping a certificate authority of the system");

@@ -1,4 +1,5 @@
-//! What people and programs see. It only reads, but for what a person decides about parked documents.
+//! What people and programs see. It only reads, but for what a person decides about parked
+//! documents.
 //!
 //! ```text
 //! journal totals, board ─▶ snapshot::Status ─┬─▶ control (Unix socket) ─▶ client ─┬─▶ commands

@@ -1,4 +1,5 @@
-//! What everything is measured against: a bare redb that commits each event by itself, at its default settings.
+//! What everything is measured against: a bare redb that commits each event by itself, at its
+//! default settings.
 
 use std::time::Duration;
 

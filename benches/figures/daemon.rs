@@ -39,7 +39,8 @@ pub struct Setup {
     pub is_limited: bool,
 }
 
-/// A copy of Odoo's data that knows the barcodes of the load, so that what is captured is looked up.
+/// A copy of Odoo's data that knows the barcodes of the load, so that what is captured is looked
+/// up.
 fn copy(data_dir: &Path, odoo: &str, database: &str) -> Answer<()> {
     fs::create_dir_all(data_dir)?;
     let copy = Catalog::open(data_dir, &catalog::identity(odoo, database, 1))?;

@@ -1,6 +1,7 @@
 //! Draining to a real Odoo, against a client that does one create and one validate for each scan.
 //!
-//! Needs `ODOO_URL`, `ODOO_DB` and `ODOO_API_KEY` of a database that `tests/real-odoo/odoo fresh NAME` made.
+//! Needs `ODOO_URL`, `ODOO_DB` and `ODOO_API_KEY` of a database that `tests/real-odoo/odoo fresh
+//! NAME` made.
 
 use std::env;
 use std::time::{Duration, Instant};
@@ -132,7 +133,8 @@ async fn one_by_one(real: &Real) -> Answer<Duration> {
     Ok(begun.elapsed())
 }
 
-/// The scans are in the journal before the link to Odoo comes up; the time from the first byte over it until all are posted.
+/// The scans are in the journal before the link to Odoo comes up; the time from the first byte over
+/// it until all are posted.
 async fn through_the_gateway(real: &Real, lines: usize, scans: usize) -> Answer<Duration> {
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let documents = "[documents]\nidle_s = 1\n";

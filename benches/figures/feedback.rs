@@ -1,4 +1,5 @@
-//! How soon a person hears of a read: from a code to the word on the display, or to the scanner's beep.
+//! How soon a person hears of a read: from a code to the word on the display, or to the scanner's
+//! beep.
 
 use std::time::Duration;
 
@@ -63,7 +64,8 @@ async fn display(gateway: &Gateway) -> Answer<Percentiles> {
     let address = gateway.address();
     let options = MqttOptions::new("ring", address.ip().to_string(), address.port());
     let (client, mut events) = AsyncClient::new(options, 10);
-    // As devices do that want an answer at once: else the kernel holds small packets back for 40 ms.
+    // As devices do that want an answer at once: else the kernel holds small packets back for 40
+    // ms.
     events.network_options.set_tcp_nodelay(true);
     let topic = "stockrelay/v1/bench/ring";
     client

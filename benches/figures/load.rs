@@ -46,8 +46,8 @@ pub struct Load {
 }
 
 impl Load {
-    /// Publishes `count` events with numbers from `first` on, shared among the devices; the time from the first publish
-    /// to the last PUBACK.
+    /// Publishes `count` events with numbers from `first` on, shared among the devices; the time
+    /// from the first publish to the last PUBACK.
     pub async fn publish(self, first: u64, count: u64) -> Answer<Duration> {
         let mut devices = Vec::new();
         for device in 0..self.devices {

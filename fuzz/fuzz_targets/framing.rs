@@ -1,5 +1,5 @@
-//! Any bytes on a serial line, cut anywhere, by any framing: the same codes come out, none is empty, too long or holds the end mark, and
-//! no byte comes out twice.
+//! Any bytes on a serial line, cut anywhere, by any framing: the same codes come out, none is
+//! empty, too long or holds the end mark, and no byte comes out twice.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

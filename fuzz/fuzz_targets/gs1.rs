@@ -1,4 +1,5 @@
-//! Any text, in any year: reading it must not panic, and what was read must be read again from each of its forms.
+//! Any text, in any year: reading it must not panic, and what was read must be read again from each
+//! of its forms.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +11,8 @@ fuzz_target!(|input: (i16, &str)| {
     let Ok(elements) = parse(text, year) else { return };
     let _ = (elements.gtin(), elements.expiry(), elements.best_before(), elements.net_weight_kg());
     let _ = elements.check_associations();
-    // Written out, a text may grow beyond what is read: a separator or an escape more for each value.
+    // Written out, a text may grow beyond what is read: a separator or an escape more for each
+    // value.
     if text.len() < 1_000 {
         assert_eq!(parse(&elements.to_bracketed(), year).as_ref(), Ok(&elements));
         assert_eq!(parse(&elements.to_element_string(), year).as_ref(), Ok(&elements));

@@ -1,6 +1,7 @@
-//! Any rules and any code: rules that cannot be used are refused, and what a code is found to be is found without a panic. The
-//! lines of the text: the separator, the code, and rules, each as `ENCODING KIND ALIAS PATTERN`. A nomenclature of GS1's and one of
-//! single codes are made of the same rules.
+//! Any rules and any code: rules that cannot be used are refused, and what a code is found to be is
+//! found without a panic. The lines of the text: the separator, the code, and rules, each as
+//! `ENCODING KIND ALIAS PATTERN`. A nomenclature of GS1's and one of single codes are made of the
+//! same rules.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! Any payload on either channel, and by each shipped profile: reading it must not panic, each part of it ends as one event or one
-//! rejection, the same each time, and no more is kept than may be.
+//! Any payload on either channel, and by each shipped profile: reading it must not panic, each part
+//! of it ends as one event or one rejection, the same each time, and no more is kept than may be.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -1,5 +1,5 @@
-//! Any bytes as a record of the journal: they are refused or read without a panic, and what was read is the same when it is written and
-//! read again.
+//! Any bytes as a record of the journal: they are refused or read without a panic, and what was
+//! read is the same when it is written and read again.
 #![no_main]
 
 use std::fmt::Debug;

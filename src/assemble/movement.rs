@@ -216,7 +216,8 @@ impl Movement {
         }
     }
 
-    /// That of an event which takes `undone` back: a document of its own, with the line that is taken back.
+    /// That of an event which takes `undone` back: a document of its own, with the line that is
+    /// taken back.
     pub fn back(event: String, reason: Option<String>, undone: &Recorded) -> Self {
         let (of, line) = match Self::of(&undone.event.action) {
             Self::None => (None, None),
@@ -233,8 +234,8 @@ impl Movement {
     }
 }
 
-/// What a document that an earlier version sealed without lines, because it could not post it, is now: its one event says
-/// it. It was never sent, so nothing that Odoo has seen changes.
+/// What a document that an earlier version sealed without lines, because it could not post it, is
+/// now: its one event says it. It was never sent, so nothing that Odoo has seen changes.
 #[must_use]
 pub fn revive(document: &Document, event: &Recorded) -> Document {
     let (purpose, line) = match Movement::of(&event.event.action) {

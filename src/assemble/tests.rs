@@ -299,7 +299,8 @@ fn a_count_is_sent_after_what_was_done_in_its_bin_before() {
         .into_iter()
         .map(|(_, events)| events)
         .collect();
-    // The pick that does not say its bin may have been there; C is another bin, and A is where 2 comes from.
+    // The pick that does not say its bin may have been there; C is another bin, and A is where 2
+    // comes from.
     assert_eq!(events, [vec![1], vec![3], vec![5]]);
 }
 

@@ -1,6 +1,8 @@
-//! What an event comes to by what is known here: what to say, whether it is wrong, and what it counts for. Pure.
+//! What an event comes to by what is known here: what to say, whether it is wrong, and what it
+//! counts for. Pure.
 //!
-//! **Promise:** what is merely not known is wrong only where the copy is fresh enough to know everything.
+//! **Promise:** what is merely not known is wrong only where the copy is fresh enough to know
+//! everything.
 
 use std::sync::Arc;
 
@@ -62,7 +64,8 @@ pub struct Codes<'a> {
     pub lot: Option<&'a str>,
     pub from: Option<&'a str>,
     pub to: Option<&'a str>,
-    /// Only where an order that is open is wanted: goods are sent on, and come back, after it is over.
+    /// Only where an order that is open is wanted: goods are sent on, and come back, after it is
+    /// over.
     pub order: Option<&'a str>,
     pub way: Way,
 }
@@ -166,7 +169,8 @@ pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     }
 }
 
-/// Judges that an event is taken back. What it counted for counts no more, and where a serial number is now is not known.
+/// Judges that an event is taken back. What it counted for counts no more, and where a serial
+/// number is now is not known.
 #[must_use]
 pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     let codes = codes(&undone.action);
@@ -304,8 +308,9 @@ fn decide(
     })
 }
 
-/// The one thing that a code stands for; none where it stands for nothing that is known, which goes to `unknown` or, where
-/// the copy knows everything, is wrong. `reasons` and `words` are for nothing and for several.
+/// The one thing that a code stands for; none where it stands for nothing that is known, which goes
+/// to `unknown` or, where the copy knows everything, is wrong. `reasons` and `words` are for
+/// nothing and for several.
 fn one<'a, 'f, T>(
     found: Option<&'f Arc<Found<T>>>,
     code: Option<&'a str>,

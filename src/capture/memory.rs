@@ -1,5 +1,5 @@
-//! What was captured since the copy was last brought up to date, as far as it matters to what comes next: quantities for
-//! open orders, and serial numbers. Pure, and bounded: the oldest go.
+//! What was captured since the copy was last brought up to date, as far as it matters to what comes
+//! next: quantities for open orders, and serial numbers. Pure, and bounded: the oldest go.
 //!
 //! It is in memory alone; after a restart it is recalled from the journal's newest events.
 
@@ -71,7 +71,8 @@ impl Noted {
     }
 }
 
-/// The last way of a serial number, and the journal's number of the event; on its way to the journal it is the newest.
+/// The last way of a serial number, and the journal's number of the event; on its way to the
+/// journal it is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
     way: Way,
@@ -107,8 +108,8 @@ impl Memory {
         self.add(key, counts, None);
     }
 
-    /// An event that the journal has. What it counts for an order may not have been known before; its serial number may have gone
-    /// another way since.
+    /// An event that the journal has. What it counts for an order may not have been known before;
+    /// its serial number may have gone another way since.
     pub fn recall(&mut self, key: EventKey, counts: Counts, seq: u64) {
         let Some(noted) = self.noted.get_mut(&key) else {
             return self.add(key, counts, Some(seq));

@@ -1,4 +1,5 @@
-//! What was captured is held against the journal and the copy: what counts no more, and what is recalled after a start.
+//! What was captured is held against the journal and the copy: what counts no more, and what is
+//! recalled after a start.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,8 +15,8 @@ use crate::event::Recorded;
 use crate::journal::{Journal, JournalError};
 
 impl Capture {
-    /// What the journal's newest events count for: after a start, before anything comes in; and once more when Odoo's orders are
-    /// known, for what came while they were not. Reads the disk.
+    /// What the journal's newest events count for: after a start, before anything comes in; and
+    /// once more when Odoo's orders are known, for what came while they were not. Reads the disk.
     pub fn recall(&self) {
         if let Some(journal) = self.0.journal.clone()
             && self.0.config.check != Check::Off
@@ -52,7 +53,8 @@ impl Capture {
         }
     }
 
-    /// What was counted for orders and is in Odoo by now, or will never be, counts no more: the copy says it.
+    /// What was counted for orders and is in Odoo by now, or will never be, counts no more: the
+    /// copy says it.
     pub fn settle(&self) {
         if let Some(journal) = self.0.journal.clone()
             && let Err(error) = self.settle_with(&journal)
@@ -80,7 +82,8 @@ impl Capture {
         settled
     }
 
-    /// What was taken back and is in Odoo by now must not let more through than was ordered: nobody looks again before that.
+    /// What was taken back and is in Odoo by now must not let more through than was ordered: nobody
+    /// looks again before that.
     pub(super) fn settle_back(&self) {
         let Some(journal) = self.0.journal.as_ref() else {
             return;
@@ -158,8 +161,9 @@ fn is_void(journal: &Journal, seq: u64) -> Result<bool, JournalError> {
     }))
 }
 
-/// Whether the copy of Odoo's orders, which is as of then, has all that there will ever be of a document. One that had to be sent
-/// more than once may have been in Odoo long before that was known: rather too little is counted of it than twice.
+/// Whether the copy of Odoo's orders, which is as of then, has all that there will ever be of a
+/// document. One that had to be sent more than once may have been in Odoo long before that was
+/// known: rather too little is counted of it than twice.
 fn is_over(progress: &Progress, as_of: Option<Timestamp>) -> bool {
     match progress.state {
         State::Posted => progress.attempts > 1 || as_of.is_none_or(|as_of| progress.since < as_of),

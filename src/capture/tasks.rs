@@ -1,8 +1,8 @@
-//! Each device's open orders, retained on its channel `tasks`: all of the warehouse that are ready, or those of the kinds
-//! that `devices.toml` names.
+//! Each device's open orders, retained on its channel `tasks`: all of the warehouse that are ready,
+//! or those of the kinds that `devices.toml` names.
 //!
-//! They are worked out anew when the copy changes or something was captured for an order, and sent where they differ from
-//! what was sent before.
+//! They are worked out anew when the copy changes or something was captured for an order, and sent
+//! where they differ from what was sent before.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Capture with a copy on disk and a real journal: what is refused, what comes again, what was kept.
+//! Capture with a copy on disk and a real journal: what is refused, what comes again, what was
+//! kept.
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -117,7 +118,8 @@ impl Rig {
         self.intake.take(reading).await.unwrap().remove(0)
     }
 
-    /// Each event of these comes into a document of its own kind, and the last document into this state.
+    /// Each event of these comes into a document of its own kind, and the last document into this
+    /// state.
     async fn seal_as(&self, state: State) {
         let site = Name::new("s").unwrap();
         let mut assembler = Assembler::new(site, config::Documents::default(), 0);
@@ -237,7 +239,8 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     let again = rig.take(&pick("p", 5)).await;
     assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
     assert_eq!(said(&again)["text"], "Recorded before");
-    // Nothing is left to pick: another event is refused, the same one is not, also when only the journal remembers it.
+    // Nothing is left to pick: another event is refused, the same one is not, also when only the
+    // journal remembers it.
     let refused = rig.take(&pick("q", 1)).await.accepted;
     assert!(
         matches!(

@@ -1,7 +1,7 @@
 //! The part of the copy that the floor looks into: open orders, lots and packages on hand, names.
 //!
-//! Of orders that were open here and are not any more, the newest are remembered by name, so that a scan for one can be
-//! told from a scan for nothing.
+//! Of orders that were open here and are not any more, the newest are remembered by name, so that a
+//! scan for one can be told from a scan for nothing.
 
 use std::collections::BTreeSet;
 
@@ -197,7 +197,8 @@ impl Catalog {
         orders.iter().map(|order| self.planned(order)).collect()
     }
 
-    /// The open orders of this name, barcode or origin; what is left of one that is over, where something is.
+    /// The open orders of this name, barcode or origin; what is left of one that is over, where
+    /// something is.
     pub fn order(&self, code: &str) -> Result<OrderFound, CatalogError> {
         let mut open = Vec::new();
         let mut over = None;
@@ -433,7 +434,8 @@ impl Catalog {
     }
 }
 
-/// A copy from before GS1 nomenclatures were read has the rules alone; it serves until Odoo answers.
+/// A copy from before GS1 nomenclatures were read has the rules alone; it serves until Odoo
+/// answers.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredNomenclature {

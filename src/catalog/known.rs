@@ -250,7 +250,8 @@ mod tests {
         assert_eq!(last(None), None);
     }
 
-    /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a lot: there it is the bin.
+    /// A number may be some product's lot and a bin. Before a product is scanned no flow takes a
+    /// lot: there it is the bin.
     #[test]
     fn a_lot_is_one_of_the_product_that_was_scanned_last() {
         let (_dir, copy) = copy_with(false, json!([]));

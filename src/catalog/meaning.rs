@@ -2,8 +2,8 @@
 //! meant, and until when by Odoo's clock.
 //!
 //! Comes in: each change that [`Catalog::apply`] makes to a row with a code. Goes out:
-//! [`Catalog::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be of
-//! no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
+//! [`Catalog::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be
+//! of no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{MutexGuard, PoisonError};

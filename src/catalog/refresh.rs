@@ -1,10 +1,11 @@
-//! Keeps the copy of master data up to date: all of it once, then what was written since, in small pages.
+//! Keeps the copy of master data up to date: all of it once, then what was written since, in small
+//! pages.
 //!
-//! First what barcodes mean, without which nothing can be posted; then, in `floor`, stock and open orders: where Odoo refuses
-//! these, the gateway does without.
+//! First what barcodes mean, without which nothing can be posted; then, in `floor`, stock and open
+//! orders: where Odoo refuses these, the gateway does without.
 //!
-//! Archived records come as changes. Deleted ones leave no trace but a count that does not match: then, and once a
-//! day, all ids are read again.
+//! Archived records come as changes. Deleted ones leave no trace but a count that does not match:
+//! then, and once a day, all ids are read again.
 
 mod floor;
 
@@ -22,7 +23,8 @@ use crate::odoo::{Client, Kind, Lots, PAGE_ROWS, Row, Warehouse};
 use crate::outcome::Failure;
 use floor::Floor;
 
-/// A record has the time at which its transaction began, and is seen when that ended: ask for so much more.
+/// A record has the time at which its transaction began, and is seen when that ended: ask for so
+/// much more.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 const FULL_EVERY: Duration = Duration::from_hours(24);
 

@@ -70,7 +70,8 @@ impl Catalog {
         }
     }
 
-    /// As of when it has all orders, by the gateway's clock; none before they were read since the start.
+    /// As of when it has all orders, by the gateway's clock; none before they were read since the
+    /// start.
     #[must_use]
     pub fn orders_as_of(&self) -> Option<Timestamp> {
         self.as_of().all

@@ -1,4 +1,5 @@
-//! A typed reader on what was written. It remembers the keys it was asked for; what is left over is unknown.
+//! A typed reader on what was written. It remembers the keys it was asked for; what is left over is
+//! unknown.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -222,7 +223,8 @@ impl Reader {
         .unwrap_or(default)
     }
 
-    /// What was written and never asked for. Its value is not told: it may be a password at the wrong place.
+    /// What was written and never asked for. Its value is not told: it may be a password at the
+    /// wrong place.
     pub fn refuse_unknown(&mut self) {
         let sections: Vec<&str> = self
             .known
@@ -342,11 +344,13 @@ fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     })
 }
 
-/// How many characters must be put in, taken out or changed to make one text the other (Levenshtein).
+/// How many characters must be put in, taken out or changed to make one text the other
+/// (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    // A long wrong key must not take long: what is beyond 80 characters is far from every key anyway.
+    // A long wrong key must not take long: what is beyond 80 characters is far from every key
+    // anyway.
     for (i, a) in a.chars().take(80).enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;

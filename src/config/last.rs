@@ -2,9 +2,9 @@
 //!
 //! Comes in: a configuration that the daemon has started with, and later the path of one with a
 //! fault. Goes out: `last-config.toml` in `data_dir`, on disk before [`keep`] returns, and the
-//! configuration that it holds. Under systemd a copy stands in the state directory, where it is found
-//! while nothing says what `data_dir` was. The configuration has no secrets (passwords and keys stand in files
-//! of their own), so this file has none.
+//! configuration that it holds. Under systemd a copy stands in the state directory, where it is
+//! found while nothing says what `data_dir` was. The configuration has no secrets (passwords and
+//! keys stand in files of their own), so this file has none.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -90,8 +90,8 @@ fn copy_name(main: &Path) -> String {
     format!("last-config{end}")
 }
 
-/// The path of the main file without links and `..` in its directory, however it is written. Relative
-/// paths start at the directory, so a link to the file itself is another configuration.
+/// The path of the main file without links and `..` in its directory, however it is written.
+/// Relative paths start at the directory, so a link to the file itself is another configuration.
 fn identity(main: &Path) -> PathBuf {
     let directory = written::directory(main);
     let directory = directory.canonicalize().unwrap_or(directory);

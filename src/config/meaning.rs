@@ -32,8 +32,8 @@ const CONTROL_SOCKET: &str = "/run/stockrelay/control.sock";
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const NAME_ACCEPTED: &str = "1 to 64 characters of A-Z a-z 0-9 _ . -";
 
-/// The configuration as meant. `None` only where a fault was noted; every section is read in any case,
-/// so that all faults are found and all keys are known.
+/// The configuration as meant. `None` only where a fault was noted; every section is read in any
+/// case, so that all faults are found and all keys are known.
 pub(super) fn read(reader: &mut Reader, warnings: &mut Vec<String>) -> Option<Config> {
     let site = site(reader);
     let data_dir = reader.path("data_dir").unwrap_or_else(|| DATA_DIR.into());
@@ -441,7 +441,8 @@ fn log(reader: &mut Reader) -> Log {
     Log {
         level: reader
             .parsed("log.level", accepted, |text| {
-                // A single word that is no level would be taken for a module's name, and silence the rest.
+                // A single word that is no level would be taken for a module's name, and silence
+                // the rest.
                 let words = ["off", "error", "warn", "info", "debug", "trace"];
                 let directives = text.contains('=') && text.parse::<Targets>().is_ok();
                 (words.contains(&text) || directives).then(|| text.to_owned())
@@ -451,7 +452,8 @@ fn log(reader: &mut Reader) -> Log {
     }
 }
 
-/// A URL of a scheme, a host and perhaps a port; noted as missing only where its section is there or needed.
+/// A URL of a scheme, a host and perhaps a port; noted as missing only where its section is there
+/// or needed.
 fn url(reader: &mut Reader, key: &'static str, schemes: &[&str]) -> Option<Url> {
     let accepted = format!(
         "{}://HOST or {}://HOST:PORT",

@@ -1,8 +1,10 @@
-//! Configuration as written: the file, then `config.d/*.toml` beside it in name order, then the environment.
+//! Configuration as written: the file, then `config.d/*.toml` beside it in name order, then the
+//! environment.
 //!
-//! Comes in: a path and the process's environment. Goes out: a [`Config`] with what to warn about, or
-//! **every** fault at once, each with its key, what was found, what is accepted and where it was written.
-//! A value that may be a secret is never in a fault: of an unknown key only the name, of a URL never its password.
+//! Comes in: a path and the process's environment. Goes out: a [`Config`] with what to warn about,
+//! or **every** fault at once, each with its key, what was found, what is accepted and where it was
+//! written. A value that may be a secret is never in a fault: of an unknown key only the name, of a
+//! URL never its password.
 //!
 //! - `written`: files and variables become one flat map from key to value and origin.
 //! - `keys`: a typed reader on that map, which remembers the keys it was asked for.
@@ -19,7 +21,8 @@ use super::{Config, keys, meaning, written};
 /// One thing that is wrong with the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The key with its path, such as `mqtt.listen.address`; empty where a file as a whole is meant.
+    /// The key with its path, such as `mqtt.listen.address`; empty where a file as a whole is
+    /// meant.
     pub key: String,
     pub found: String,
     pub accepted: String,
@@ -71,8 +74,8 @@ pub struct Loaded {
     pub(super) written: written::Map,
 }
 
-/// Reads the configuration at `path`. `environment` is all of the process's: what does not start with
-/// `STOCKRELAY_` is left alone.
+/// Reads the configuration at `path`. `environment` is all of the process's: what does not start
+/// with `STOCKRELAY_` is left alone.
 pub fn load(path: &Path, environment: &[(String, String)]) -> Result<Loaded, ConfigError> {
     let (files, mut written) = written::read_files(path)?;
     written::read_environment(environment, &mut written);

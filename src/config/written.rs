@@ -39,7 +39,8 @@ impl std::fmt::Display for Origin {
     }
 }
 
-/// From dotted key to value. A table is in it only where it is empty: a section that is there with all defaults.
+/// From dotted key to value. A table is in it only where it is empty: a section that is there with
+/// all defaults.
 pub(super) type Map = BTreeMap<String, Written>;
 
 /// What relative paths are relative to, wherever they are written.
@@ -141,7 +142,8 @@ fn read_file(path: &Path) -> Result<(Table, Lines), Fault> {
         ));
     }
     let table = text.parse::<Table>().map_err(|error| {
-        // The error's own text shows the line, which may hold a secret: only its place and kind are told.
+        // The error's own text shows the line, which may hold a secret: only its place and kind are
+        // told.
         let before = &text[..error.span().map_or(0, |span| floor(&text, span.start))];
         let line = before.matches('\n').count() + 1;
         let column = before

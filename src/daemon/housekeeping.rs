@@ -18,7 +18,8 @@ const PRUNE_EVERY: Duration = Duration::from_mins(1);
 const ALARM_EVERY: Duration = Duration::from_mins(1);
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 64;
-/// How often it is kept that the clock is right: it costs a commit, and the next start is not particular about hours.
+/// How often it is kept that the clock is right: it costs a commit, and the next start is not
+/// particular about hours.
 const KEEP_EVERY: Duration = Duration::from_hours(1);
 /// Where the journal keeps when the clock was last right, in seconds since 1970.
 const CLOCK_RIGHT: &str = "clock/right";

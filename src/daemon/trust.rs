@@ -1,15 +1,17 @@
-//! Whether the wall clock is to be believed: by a wrong one, what is not past its time would be pruned. Pure.
+//! Whether the wall clock is to be believed: by a wrong one, what is not past its time would be
+//! pruned. Pure.
 //!
-//! The rule: a clock is right unless it shows a time before this version, moves by more than [`JUMP_MAX`] against the
-//! monotonic one, or was at the start more than [`AHEAD_MAX`] later than it was last seen to be right. A gateway that was
-//! off for that long is believed once it has run for [`PROBATION`], while the alarm gives people the time to
-//! set the clock.
+//! The rule: a clock is right unless it shows a time before this version, moves by more than
+//! [`JUMP_MAX`] against the monotonic one, or was at the start more than [`AHEAD_MAX`] later than
+//! it was last seen to be right. A gateway that was off for that long is believed once it has run
+//! for [`PROBATION`], while the alarm gives people the time to set the clock.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A clock that moves so much against the monotonic one was set, rightly or wrongly: until the next start.
+/// A clock that moves so much against the monotonic one was set, rightly or wrongly: until the next
+/// start.
 const JUMP_MAX: SignedDuration = SignedDuration::from_hours(24);
 /// So much later than it was last right, a clock may be at a start: longer than a holiday.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);

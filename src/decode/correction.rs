@@ -1,4 +1,5 @@
-//! What a person changes about a parked document, read by the rules of capture: the same limits, decimals and texts.
+//! What a person changes about a parked document, read by the rules of capture: the same limits,
+//! decimals and texts.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -46,7 +47,8 @@ struct RawLine<'a> {
     best_before: Option<&'a RawValue>,
 }
 
-/// A field that is there, also as `null`: that takes a value away, and leaving the field out does not.
+/// A field that is there, also as `null`: that takes a value away, and leaving the field out does
+/// not.
 fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }

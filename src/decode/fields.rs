@@ -1,7 +1,7 @@
 //! One JSON object's fields as written, and how each kind of field is read.
 //!
-//! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so numbers
-//! never pass through a float, and a wrong type is refused with the value that was found.
+//! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so
+//! numbers never pass through a float, and a wrong type is refused with the value that was found.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -43,7 +43,8 @@ fn needs(kind: &str) -> &'static str {
 const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
 /// Decimals of a quantity or weight at the most.
 const DECIMALS_MAX: u32 = 6;
-/// The longest number that is read, in bytes: so many digits always fit a [`Decimal`] without rounding.
+/// The longest number that is read, in bytes: so many digits always fit a [`Decimal`] without
+/// rounding.
 const NUMBER_BYTES_MAX: usize = 28;
 /// Parcels of one shipment at the most.
 const PARCELS_MAX: u32 = 10_000;

@@ -1,13 +1,15 @@
 //! GS1 codes: what a barcode says about item, lot, date and quantity. Pure.
 //!
-//! Comes in: the text of a scan, and the present year, around which dates of two digits are.
-//! Goes out: an [`ElementString`] whose every value keeps what GS1 laid down for it, or a [`Gs1Error`] that
-//! says where it does not, what was found and what is accepted.
+//! Comes in: the text of a scan, and the present year, around which dates of two digits are. Goes
+//! out: an [`ElementString`] whose every value keeps what GS1 laid down for it, or a [`Gs1Error`]
+//! that says where it does not, what was found and what is accepted.
 //!
-//! Promised: it never panics, it takes memory in proportion to a text of at most [`TEXT_BYTES_MAX`] bytes, and the
-//! three ways of writing the same elements give the same [`ElementString`] (a Digital Link may change their order).
+//! Promised: it never panics, it takes memory in proportion to a text of at most [`TEXT_BYTES_MAX`]
+//! bytes, and the three ways of writing the same elements give the same [`ElementString`] (a
+//! Digital Link may change their order).
 //!
-//! - `table`: what is laid down for each application identifier; `lint`, `lists`, `coupon`, `date`: what values are.
+//! - `table`: what is laid down for each application identifier; `lint`, `lists`, `coupon`, `date`:
+//!   what values are.
 //! - `elements`: the elements, what they mean, and how they are written.
 //! - `measures`: weights and dimensions, and their units.
 //! - `digital_link`: the third way of writing them.
@@ -39,13 +41,15 @@ pub(super) use gtin::check_digit;
 use elements::unknown;
 use table::Spec;
 
-/// The longest text that is read, in bytes. The largest DataMatrix holds 2,335 characters, a QR code 4,296.
+/// The longest text that is read, in bytes. The largest DataMatrix holds 2,335 characters, a QR
+/// code 4,296.
 pub const TEXT_BYTES_MAX: usize = 4 << 10;
 
 /// What scanners send for FNC1 between two elements.
 const GS: char = '\x1d';
 
-/// ISO/IEC 15424's symbology identifiers for GS1-128, GS1's `DataBar`, DataMatrix, QR code and `DotCode`.
+/// ISO/IEC 15424's symbology identifiers for GS1-128, GS1's `DataBar`, DataMatrix, QR code and
+/// `DotCode`.
 const SYMBOLOGIES: [&str; 5] = ["]C1", "]e0", "]d2", "]Q3", "]J1"];
 
 /// How elements are written.
@@ -83,9 +87,11 @@ pub fn carrier(text: &str) -> Option<Carrier> {
     }
 }
 
-/// Reads GS1 data in any of its three forms; a text that names no form is read as an element string.
+/// Reads GS1 data in any of its three forms; a text that names no form is read as an element
+/// string.
 ///
-/// Whether all that must stand together does is another question: [`ElementString::check_associations`].
+/// Whether all that must stand together does is another question:
+/// [`ElementString::check_associations`].
 pub fn parse(text: &str, year: i16) -> Result<ElementString, Gs1Error> {
     let (_, data) = strip_symbology(text);
     let offset = text.len() - data.len();
@@ -121,7 +127,8 @@ fn is_symbology(identifier: &str) -> bool {
         if symbology.is_ascii_alphabetic() && option.is_ascii_alphanumeric())
 }
 
-/// Elements follow each other; GS ends a value whose length is not predefined, and is let pass behind the others.
+/// Elements follow each other; GS ends a value whose length is not predefined, and is let pass
+/// behind the others.
 fn read_element_string(data: &str, offset: usize, year: i16) -> Result<ElementString, Gs1Error> {
     let mut elements = ElementString::empty(year);
     let mut rest = data.trim_start_matches(GS);
@@ -139,7 +146,8 @@ fn read_element_string(data: &str, offset: usize, year: i16) -> Result<ElementSt
         let (ai, behind) = rest.split_at(length);
         let end = behind.find(GS).unwrap_or(behind.len());
         let end = match spec.predefined_length() {
-            // Where the cut would be inside of a character, the value is wrong anyway: it is refused as a whole.
+            // Where the cut would be inside of a character, the value is wrong anyway: it is
+            // refused as a whole.
             Some(length) if behind.is_char_boundary(length) => end.min(length),
             _ => end,
         };
@@ -149,8 +157,8 @@ fn read_element_string(data: &str, offset: usize, year: i16) -> Result<ElementSt
     Ok(elements)
 }
 
-/// Such as `(01)04012345678901(10)ABC`. `\(` is a parenthesis of a value, and so is one that encloses no
-/// application identifier.
+/// Such as `(01)04012345678901(10)ABC`. `\(` is a parenthesis of a value, and so is one that
+/// encloses no application identifier.
 fn read_bracketed(data: &str, offset: usize, year: i16) -> Result<ElementString, Gs1Error> {
     let mut elements = ElementString::empty(year);
     let mut rest = data;

@@ -1,7 +1,8 @@
 //! What a code means: a product with its lot, a bin, an order, a command. Pure.
 //!
-//! Comes in: a [`Scan`](super::profile::Scan), the profile's own words, Odoo's nomenclature, and what the copy of Odoo's data [`Known`]s.
-//! Goes out: one [`Meaning`], or an [`Unclear`] that names both readings. It never guesses between two.
+//! Comes in: a [`Scan`](super::profile::Scan), the profile's own words, Odoo's nomenclature, and
+//! what the copy of Odoo's data [`Known`]s. Goes out: one [`Meaning`], or an [`Unclear`] that names
+//! both readings. It never guesses between two.
 //!
 //! The order in which these are asked is in `docs/scanner-profiles.md`.
 
@@ -135,14 +136,15 @@ pub enum Fit {
     Unknown,
 }
 
-/// What the copy of Odoo's data has under exactly this code; names are for people. Two of a kind are two readings.
+/// What the copy of Odoo's data has under exactly this code; names are for people. Two of a kind
+/// are two readings.
 pub trait Known {
     fn products(&self, code: &str) -> Vec<KnownProduct>;
     fn locations(&self, code: &str) -> Vec<String>;
     fn packages(&self, code: &str) -> Vec<String>;
     fn orders(&self, code: &str) -> Vec<String>;
-    /// Whether the product that was scanned last has such a lot or serial number. Without one there is no lot: Odoo's lots are
-    /// a product's, and no flow takes one before its product.
+    /// Whether the product that was scanned last has such a lot or serial number. Without one there
+    /// is no lot: Odoo's lots are a product's, and no flow takes one before its product.
     fn has_lot(&self, code: &str) -> bool;
     /// A measure in one of Odoo's units, which is named by its id.
     fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
@@ -419,8 +421,8 @@ impl Context<'_> {
 
     fn by_gs1(&self, text: &str) -> Result<Understood, Unclear> {
         let elements = parse(text, self.year)?;
-        // What must stand beside it may be in another code of the label; what must not is wrong at once.
-        // (37) beside (01) is printed all the same, and Odoo's GS1 nomenclature takes it.
+        // What must stand beside it may be in another code of the label; what must not is wrong at
+        // once. (37) beside (01) is printed all the same, and Odoo's GS1 nomenclature takes it.
         let is_taken = |count| self.kind_of("37", count) == Some("quantity");
         match elements.get("37") {
             Some(count) if elements.gtin().is_some() && is_taken(count) => {

@@ -1,12 +1,13 @@
 //! Odoo's barcode nomenclatures: which of a site's rules a code meets, and what it then is. Pure.
 //!
-//! Comes in: the rules as Odoo has them (`barcode.nomenclature`, `barcode.rule`), then codes.
-//! Goes out: the rule that a code meets first, with its type, its code and its value; for a GS1 nomenclature one such
-//! finding for each part of the code.
+//! Comes in: the rules as Odoo has them (`barcode.nomenclature`, `barcode.rule`), then codes. Goes
+//! out: the rule that a code meets first, with its type, its code and its value; for a GS1
+//! nomenclature one such finding for each part of the code.
 //!
-//! Promised: it answers as `parse_barcode` of Odoo 19 does, time and memory are in proportion to rule and code, and no code
-//! makes it panic. Where Odoo's server and its client differ, it answers as the client, which is what people
-//! see: UPC and EAN are converted (the server never comes so far), and a base code of EAN-8 gets its check digit.
+//! Promised: it answers as `parse_barcode` of Odoo 19 does, time and memory are in proportion to
+//! rule and code, and no code makes it panic. Where Odoo's server and its client differ, it answers
+//! as the client, which is what people see: UPC and EAN are converted (the server never comes so
+//! far), and a base code of EAN-8 gets its check digit.
 
 use jiff::civil::Date;
 use regex_lite::{Regex, RegexBuilder};
@@ -29,7 +30,8 @@ const GS1_BEGINS: [&str; 6] = ["]C1", "]e0", "]d2", "]Q3", "]J1", "\x1d"];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub name: String,
-    /// Rules are tried in this order, and those of one number in the order in which they were given.
+    /// Rules are tried in this order, and those of one number in the order in which they were
+    /// given.
     pub sequence: i32,
     pub encoding: Encoding,
     /// Odoo's word: `product`, `lot`, `location`, `package`, `weight`, ... or `alias`.
@@ -153,7 +155,8 @@ impl Nomenclature {
         })
     }
 
-    /// A GS1 nomenclature; the separator is a pattern for what may stand for FNC1, or empty for GS alone.
+    /// A GS1 nomenclature; the separator is a pattern for what may stand for FNC1, or empty for GS
+    /// alone.
     pub fn gs1(separator: &str, rules: Vec<Rule>) -> Result<Self, PatternError> {
         let separator = match separator {
             "" => "\x1d?".to_owned(),
@@ -196,14 +199,16 @@ impl Nomenclature {
 
     /// What a text is that does not say that it is GS1 data: a GS1 nomenclature is not asked.
     ///
-    /// Odoo's would cut any text that begins as one of its rules does, and call `10000 bolts` a lot.
+    /// Odoo's would cut any text that begins as one of its rules does, and call `10000 bolts` a
+    /// lot.
     #[must_use]
     pub fn text(&self, text: &str) -> Option<Found<'_>> {
         let sized = !text.is_empty() && text.len() <= TEXT_BYTES_MAX;
         (!self.gs1 && sized).then(|| self.first(text))?
     }
 
-    /// What an element of GS1 data is, where a rule takes all of it: only a GS1 nomenclature is asked.
+    /// What an element of GS1 data is, where a rule takes all of it: only a GS1 nomenclature is
+    /// asked.
     #[must_use]
     pub fn element(&self, ai: &str, value: &str, year: i16) -> Option<Found<'_>> {
         if !self.gs1 {
@@ -216,7 +221,8 @@ impl Nomenclature {
         whole.map(|(found, _)| found)
     }
 
-    /// The first rule that takes a code. An alias goes on with its own code, at the rules behind it.
+    /// The first rule that takes a code. An alias goes on with its own code, at the rules behind
+    /// it.
     fn first(&self, code: &str) -> Option<Found<'_>> {
         let mut code = code;
         for ready in &self.rules {
@@ -266,7 +272,8 @@ impl Nomenclature {
         (converted.len() == length).then_some(converted)
     }
 
-    /// The parts of a GS1 code, each by the first rule that takes it; nothing where a rest is left over.
+    /// The parts of a GS1 code, each by the first rule that takes it; nothing where a rest is left
+    /// over.
     fn decompose<'s>(&'s self, code: &str, year: i16) -> Option<Vec<Found<'s>>> {
         let begin = GS1_BEGINS
             .into_iter()
@@ -295,7 +302,8 @@ impl Ready {
         self.regex.is_match(&begin).then_some((base_code, value))
     }
 
-    /// The part with which a GS1 code begins, and what is behind it; nothing where the rule does not take it.
+    /// The part with which a GS1 code begins, and what is behind it; nothing where the rule does
+    /// not take it.
     fn part<'a>(
         &self,
         rest: &'a str,
@@ -367,7 +375,8 @@ impl Number {
         replace(pattern, self.at, self.digits() + 2, self.digits())
     }
 
-    /// The code with zeros in the number's place, and the number. Nothing where there are no digits.
+    /// The code with zeros in the number's place, and the number. Nothing where there are no
+    /// digits.
     ///
     /// Odoo counts places in the code with a backslash before each of `\ { } .`, and so does this.
     fn cut(self, code: &str) -> Option<(String, Value)> {

@@ -1,13 +1,16 @@
 //! Scanner profiles: how one family of scanners says what it read. Pure.
 //!
-//! Comes in: a TOML file of `scanner-profiles/`, then what a scanner of that family sent.
-//! Goes out: a [`Profile`], or **every** [`Fault`] of the file at once; a [`Scan`], or a [`Refusal`], both with each step that led there.
+//! Comes in: a TOML file of `scanner-profiles/`, then what a scanner of that family sent. Goes out:
+//! a [`Profile`], or **every** [`Fault`] of the file at once; a [`Scan`], or a [`Refusal`], both
+//! with each step that led there.
 //!
-//! Promised: no bytes make it panic, memory is in proportion to what came (at most `max_bytes` of a frame), and the same bytes give the
-//! same answer.
+//! Promised: no bytes make it panic, memory is in proportion to what came (at most `max_bytes` of a
+//! frame), and the same bytes give the same answer.
 //!
-//! - `schema`: the JSON Schema that is shipped is what files are held against; `rules`: what it cannot say.
-//! - `framing`: where one code ends and the next begins; `read`: from a frame to a [`Scan`]; `text`, `payload`: two of its steps.
+//! - `schema`: the JSON Schema that is shipped is what files are held against; `rules`: what it
+//!   cannot say.
+//! - `framing`: where one code ends and the next begins; `read`: from a frame to a [`Scan`];
+//!   `text`, `payload`: two of its steps.
 //! - `symbology`, `flow`, `feedback`: the parts of a profile that others drive.
 
 mod command;
@@ -39,7 +42,8 @@ pub use schema::{Fault, SCHEMA};
 pub use shipped::SHIPPED;
 pub use symbology::{Symbology, split_aim};
 
-/// One family of scanners. The keys and their limits are those of `scanner-profiles/profile.schema.json`.
+/// One family of scanners. The keys and their limits are those of
+/// `scanner-profiles/profile.schema.json`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
@@ -106,7 +110,8 @@ pub struct Serial {
     pub stop_bits: u8,
     #[serde(default)]
     pub flow_control: FlowControl,
-    /// The device file, such as `/dev/serial/by-path/...`; a gateway's own configuration may name another.
+    /// The device file, such as `/dev/serial/by-path/...`; a gateway's own configuration may name
+    /// another.
     pub path: Option<String>,
     pub usb: Option<Usb>,
     #[serde(default)]
@@ -201,7 +206,8 @@ pub enum Key {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mqtt {
-    /// Where such devices usually publish, to be shown to people; the gateway listens to the topics of `docs/mqtt.md`.
+    /// Where such devices usually publish, to be shown to people; the gateway listens to the topics
+    /// of `docs/mqtt.md`.
     pub topic: Option<String>,
     /// Whether each line of a message is a read. Default false: a message is one payload.
     #[serde(default)]
@@ -214,7 +220,8 @@ fn bytes_max() -> usize {
     4_096
 }
 
-/// Where one code ends and the next begins. One of `terminator`, `stx` with `etx`, and `silence_ms`.
+/// Where one code ends and the next begins. One of `terminator`, `stx` with `etx`, and
+/// `silence_ms`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "WrittenFraming")]
 pub struct Framing {
@@ -289,21 +296,25 @@ impl TryFrom<String> for Bytes {
 #[serde(deny_unknown_fields, default)]
 pub struct CodeRules {
     pub encoding: Encoding,
-    /// What a scanner that cannot get through its lines says instead: `ERROR`, `NoRead`. It is no code.
+    /// What a scanner that cannot get through its lines says instead: `ERROR`, `NoRead`. It is no
+    /// code.
     pub no_read: Vec<String>,
     /// What the scanner puts before a code, and is dropped; a frame without it is refused.
     pub prefix: String,
     pub suffix: String,
-    /// What it sends for GS (FNC1 between two elements), where that is not the character itself: `{GS}`, `^]`.
+    /// What it sends for GS (FNC1 between two elements), where that is not the character itself:
+    /// `{GS}`, `^]`.
     pub gs: Option<String>,
     /// Whether spaces and line ends around a code are dropped.
     pub trim: bool,
-    /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart. Default true.
+    /// Whether a symbology identifier of ISO/IEC 15424 (`]C1`) at a code's begin is told apart.
+    /// Default true.
     pub aim: bool,
     /// Whether ISO/IEC 15434 messages of format 06 are read by their data identifiers. Default
     /// false: such a code is looked up as a whole.
     pub data_identifiers: bool,
-    /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest prefix counts.
+    /// What codes with a prefix of this site's own are, whatever the nomenclature says. The longest
+    /// prefix counts.
     pub means: Vec<Means>,
 }
 
@@ -361,14 +372,15 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Repeats {
-    /// A code that comes again within so many milliseconds is a duplicate of its first; 0: each read counts.
+    /// A code that comes again within so many milliseconds is a duplicate of its first; 0: each
+    /// read counts.
     #[serde(default)]
     pub within_ms: u64,
 }
 
 impl Repeats {
-    /// Whether a read is a repeat of one of the same code on the same device. What came before the first (a clock
-    /// that was set back) is none.
+    /// Whether a read is a repeat of one of the same code on the same device. What came before the
+    /// first (a clock that was set back) is none.
     #[must_use]
     pub fn is_repeat(self, first: Timestamp, now: Timestamp) -> bool {
         let ms = now.as_millisecond().checked_sub(first.as_millisecond());
@@ -411,7 +423,8 @@ pub enum TimeFormat {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
-    /// As the scanner sends it, whole frame or payload, each character a byte unless the encoding is UTF-8.
+    /// As the scanner sends it, whole frame or payload, each character a byte unless the encoding
+    /// is UTF-8.
     pub input: String,
     pub code: String,
     pub symbology: Option<String>,

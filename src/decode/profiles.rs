@@ -106,7 +106,8 @@ impl Profiles {
         })
     }
 
-    /// A word about an event in the form that the profile of its MQTT device has for it; empty where it has none.
+    /// A word about an event in the form that the profile of its MQTT device has for it; empty
+    /// where it has none.
     #[must_use]
     pub fn words(&self, event: &Event, (ok, text): (bool, &str)) -> Vec<Word> {
         let Some(rule) = self
@@ -220,7 +221,8 @@ fn uuid(event: &Event, place: usize) -> String {
     .join("-")
 }
 
-/// A shipped profile by its name, or the one in a file; a relative path starts at `directory`. Every fault at once.
+/// A shipped profile by its name, or the one in a file; a relative path starts at `directory`.
+/// Every fault at once.
 pub fn load(name: &str, directory: &Path) -> Result<Profile, Vec<Fault>> {
     if let Some((_, text)) = SHIPPED.iter().find(|(shipped, _)| *shipped == name) {
         return Profile::parse(text);

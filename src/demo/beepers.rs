@@ -1,7 +1,9 @@
-//! Made-up devices that only beep: a serial scanner on a pseudo-terminal, and a ProGlove. Both move goods by the order of codes.
+//! Made-up devices that only beep: a serial scanner on a pseudo-terminal, and a ProGlove. Both move
+//! goods by the order of codes.
 //!
-//! Each keeps its list as other devices do: the codes that it read, and the movements that they mean. It reads its next code when
-//! the last one was answered, as a person does that waits for the light.
+//! Each keeps its list as other devices do: the codes that it read, and the movements that they
+//! mean. It reads its next code when the last one was answered, as a person does that waits for the
+//! light.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -36,7 +38,8 @@ pub fn devices_toml(hash: &str) -> String {
     )
 }
 
-/// A serial line to the gateway: the scanner's end, and the end whose name the gateway opens, kept so that it stays.
+/// A serial line to the gateway: the scanner's end, and the end whose name the gateway opens, kept
+/// so that it stays.
 #[derive(Debug)]
 pub struct Line {
     scanner: SerialStream,
@@ -66,8 +69,8 @@ impl Line {
     }
 
     async fn beep(&mut self, code: &str) -> Option<bool> {
-        // A code that was kept until there was a copy is answered twice: an old answer is none to this code, and the line must not
-        // be hung up before the gateway has read it.
+        // A code that was kept until there was a copy is answered twice: an old answer is none to
+        // this code, and the line must not be hung up before the gateway has read it.
         let mut old = [0; 64];
         while self.scanner.try_read(&mut old).is_ok_and(|count| count > 0) {}
         let sent = self.scanner.write_all(format!("{code}\r").as_bytes()).await;
@@ -190,7 +193,8 @@ pub async fn scan(mut line: Line, floor: Arc<Floor>) -> Deeds {
     deeds
 }
 
-/// Moves goods with a ProGlove until the floor says stop; some messages are sent twice, as its gateway may.
+/// Moves goods with a ProGlove until the floor says stop; some messages are sent twice, as its
+/// gateway may.
 pub async fn glove(floor: Arc<Floor>) -> Deeds {
     let (mut deeds, mut random) = (Deeds::default(), Random(102));
     let mut last = String::new();
@@ -225,7 +229,8 @@ fn payload(code: &str, number: u64) -> String {
     .to_string()
 }
 
-/// The codes of a transfer, noted down before they are read. Some begin with a code that is wrong there.
+/// The codes of a transfer, noted down before they are read. Some begin with a code that is wrong
+/// there.
 fn transfer(
     floor: &Floor,
     random: &mut Random,

@@ -1,4 +1,5 @@
-//! The proof: what the devices say they moved, against what Odoo says was moved. Neither asks the gateway.
+//! The proof: what the devices say they moved, against what Odoo says was moved. Neither asks the
+//! gateway.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -128,8 +129,8 @@ impl Books {
         self.products.values().cloned().collect()
     }
 
-    /// Compares what devices moved with all that was posted meanwhile, and with what lies where now.
-    /// What waits in the gateway may be in Odoo or not: it is neither lost nor doubled.
+    /// Compares what devices moved with all that was posted meanwhile, and with what lies where
+    /// now. What waits in the gateway may be in Odoo or not: it is neither lost nor doubled.
     pub async fn compare(&self, moved: &Moves, waiting: &Moves) -> Result<Comparison, BooksError> {
         let mut comparison = Comparison::default();
         let mut delivered = BTreeMap::new();

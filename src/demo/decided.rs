@@ -1,6 +1,6 @@
-//! What a person has decided in a demonstration: documents that were edited before they were posted,
-//! and rejected readings that were sent again. Odoo has what the person wrote, and not what the
-//! devices' lists say.
+//! What a person has decided in a demonstration: documents that were edited before they were
+//! posted, and rejected readings that were sent again. Odoo has what the person wrote, and not what
+//! the devices' lists say.
 
 use rust_decimal::Decimal;
 

@@ -1,7 +1,7 @@
 //! Made-up devices: real MQTT clients, some of 3.1.1 and some of 5, with passwords, at work.
 //!
-//! Each keeps a list of its own of what it did. A device publishes with QoS 1; what it is asked to do at the end is
-//! to wait until all of it was acknowledged.
+//! Each keeps a list of its own of what it did. A device publishes with QoS 1; what it is asked to
+//! do at the end is to wait until all of it was acknowledged.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -136,7 +136,8 @@ pub struct Device {
     pub seed: u64,
 }
 
-/// The devices of a demonstration: movers of both protocols, a scanner, and one with strange labels.
+/// The devices of a demonstration: movers of both protocols, a scanner, and one with strange
+/// labels.
 #[must_use]
 pub fn cast(devices: usize) -> Vec<Device> {
     (0..devices)
@@ -162,7 +163,8 @@ pub fn cast(devices: usize) -> Vec<Device> {
 }
 
 impl Device {
-    /// Works until the floor says stop, waits for the last acknowledgements, and hands over its list.
+    /// Works until the floor says stop, waits for the last acknowledgements, and hands over its
+    /// list.
     pub async fn work(self, floor: Arc<Floor>) -> Deeds {
         let client = Client::connect(&self, &floor);
         let mut random = Random(self.seed);
@@ -208,7 +210,8 @@ impl Device {
         format!("stockrelay/v1/{}/{}/{channel}", floor.site, self.name)
     }
 
-    /// The next event, noted down before it is sent. A mover stays with a product and its bins for a while.
+    /// The next event, noted down before it is sent. A mover stays with a product and its bins for
+    /// a while.
     fn next(
         &self,
         floor: &Floor,
@@ -312,7 +315,8 @@ impl Client {
         }
     }
 
-    /// Waits while the client's queue is full; a client that has ended sends nothing, which the count shows.
+    /// Waits while the client's queue is full; a client that has ended sends nothing, which the
+    /// count shows.
     async fn publish(&self, topic: &str, payload: Vec<u8>) {
         match &self.publisher {
             Publisher::V4(client) => {

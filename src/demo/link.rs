@@ -1,8 +1,9 @@
 //! A relay in front of Odoo, the stand-in or a real one, that can fail on purpose.
 //!
-//! Comes in: HTTP/1.1 requests on loopback. Goes out: the same requests to Odoo, and its answers, unless the link is
-//! down or a [`Fault`] says otherwise. It knows where a request ends, so it can cut a connection after Odoo has
-//! carried a request out and before the answer is back: the case in which nobody knows what was done.
+//! Comes in: HTTP/1.1 requests on loopback. Goes out: the same requests to Odoo, and its answers,
+//! unless the link is down or a [`Fault`] says otherwise. It knows where a request ends, so it can
+//! cut a connection after Odoo has carried a request out and before the answer is back: the case in
+//! which nobody knows what was done.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -248,7 +249,8 @@ impl Link {
         *self.shared.up.borrow()
     }
 
-    /// Down: connections are cut at once, also in the middle of a request, and new ones get no answer.
+    /// Down: connections are cut at once, also in the middle of a request, and new ones get no
+    /// answer.
     pub fn set_up(&self, up: bool) {
         self.shared.up.send_replace(up);
     }
@@ -322,8 +324,9 @@ struct Request {
 }
 
 impl Request {
-    /// The path, which ends in the model and the method that are called. For `/jsonrpc` as if it were
-    /// so there, in the words of Odoo 19, whatever the version: a fault meets the same call in each.
+    /// The path, which ends in the model and the method that are called. For `/jsonrpc` as if it
+    /// were so there, in the words of Odoo 19, whatever the version: a fault meets the same call in
+    /// each.
     fn called(&self) -> String {
         if self.path != RPC {
             return self.path.clone();
@@ -371,7 +374,8 @@ impl Request {
     }
 }
 
-/// Relays request after request; any error is a cut connection, which is what the other side then sees.
+/// Relays request after request; any error is a cut connection, which is what the other side then
+/// sees.
 async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = receive(&mut stream).await? {

@@ -1,8 +1,8 @@
 //! A stand-in Odoo 19, or 17 or 18: real HTTP on loopback, in memory.
 //!
-//! It knows as much of Odoo as a gateway meets: master data to read, transfers to make, validate and read back,
-//! refusals in Odoo's own words. What it answers was compared with a real Odoo 19; the tests that hold it to
-//! that run against both. Faults of the link are not its business.
+//! It knows as much of Odoo as a gateway meets: master data to read, transfers to make, validate
+//! and read back, refusals in Odoo's own words. What it answers was compared with a real Odoo 19;
+//! the tests that hold it to that run against both. Faults of the link are not its business.
 
 mod chain;
 mod computed;
@@ -75,7 +75,8 @@ pub struct StandIn {
 struct Shared {
     version: Version,
     store: Mutex<Store>,
-    /// External ids that calls are about to create: the second of two calls at once is told to repeat.
+    /// External ids that calls are about to create: the second of two calls at once is told to
+    /// repeat.
     in_flight: Mutex<BTreeSet<String>>,
     /// What each line of a `load` or `button_validate` takes, so that a demonstration looks alive.
     delay_per_line: Duration,
@@ -141,14 +142,15 @@ impl StandIn {
         format!("http://{}", self.address)
     }
 
-    /// Where a test reads and changes what the stand-in holds, by JSON-2 in the words of 19, whatever
-    /// the version.
+    /// Where a test reads and changes what the stand-in holds, by JSON-2 in the words of 19,
+    /// whatever the version.
     #[must_use]
     pub fn own_url(&self) -> String {
         format!("http://{}", self.own_address)
     }
 
-    /// From now on every transfer with this product is refused with a message, until `None` lifts it.
+    /// From now on every transfer with this product is refused with a message, until `None` lifts
+    /// it.
     pub fn refuse_product(&self, barcode: &str, message: Option<&str>) {
         let mut store = self.shared.store();
         let product = store

@@ -1,5 +1,5 @@
-//! What a code does to what is remembered. Each answers how to take it back, or a word for the person; no word where the code is
-//! merely wrong here.
+//! What a code does to what is remembered. Each answers how to take it back, or a word for the
+//! person; no word where the code is merely wrong here.
 
 use jiff::civil::Date;
 use rust_decimal::Decimal;
@@ -14,7 +14,8 @@ use super::state::{Dates, Did, ITEMS_MAX, Item, State, Tracking};
 
 type Taken = Result<Vec<Did>, Option<Say>>;
 
-/// A quantity that is typed or scanned as a code of its own has at most so many digits: an item number is none.
+/// A quantity that is typed or scanned as a code of its own has at most so many digits: an item
+/// number is none.
 const ASKED_DIGITS_MAX: usize = 6;
 
 /// Does one of the acts that remember something.
@@ -211,7 +212,8 @@ fn add(state: &mut State, item: Item) -> Taken {
     Ok(vec![Did::Changed(place, Box::new(before))])
 }
 
-/// The lot of the last product. After a serial number, the next one is one more of the same product.
+/// The lot of the last product. After a serial number, the next one is one more of the same
+/// product.
 fn lot(state: &mut State, name: &str, own: Dates, read: &LotRead) -> Taken {
     let before = state.work.last_item().cloned().ok_or(None)?;
     if before.tracking == Tracking::No {

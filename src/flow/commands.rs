@@ -76,7 +76,8 @@ impl<'a> Engine<'a> {
         Ok(say.wanting(self.wanted(flow, state)))
     }
 
-    /// What was begun and not made is forgotten. The order itself is Odoo's: nothing is cancelled there.
+    /// What was begun and not made is forgotten. The order itself is Odoo's: nothing is cancelled
+    /// there.
     pub(super) fn cancel(&self, flow: &Flow, state: &mut State) -> Result<Say, Say> {
         if state.work.is_empty() && state.at.is_none() {
             return Err(self.wrong(Key::NothingBegun, flow, state, ""));
@@ -130,7 +131,8 @@ impl<'a> Engine<'a> {
         Say::good(Key::Undone).wanting(self.wanted(flow, state))
     }
 
-    /// Another flow begins, once what was begun is complete. Without a name: the one that the device begins in.
+    /// Another flow begins, once what was begun is complete. Without a name: the one that the
+    /// device begins in.
     fn switch(
         &self,
         flow: &'a Flow,

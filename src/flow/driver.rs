@@ -1,8 +1,11 @@
-//! Runs the flows: scans come from the journal in `seq` order, events go back to it, and the person hears of it.
+//! Runs the flows: scans come from the journal in `seq` order, events go back to it, and the person
+//! hears of it.
 //!
-//! What a device has begun and up to where scans are read is kept in the journal, in one transaction with the events that are made.
+//! What a device has begun and up to where scans are read is kept in the journal, in one
+//! transaction with the events that are made.
 //!
-//! Until the copy of Odoo's data is there, nothing is guessed: scans wait in the journal, and the person is told that.
+//! Until the copy of Odoo's data is there, nothing is guessed: scans wait in the journal, and the
+//! person is told that.
 
 mod answer;
 
@@ -36,7 +39,8 @@ use crate::journal::{AppendError, Journal, JournalError, KeepChange};
 
 /// Events read from the journal at once.
 const PAGE_EVENTS: usize = 500;
-/// Up to where scans are read is written at least so often, in events, where none of them is a flow's.
+/// Up to where scans are read is written at least so often, in events, where none of them is a
+/// flow's.
 const CURSOR_EVERY: u64 = 10_000;
 /// How often a full journal is asked again.
 const FULL_WAIT: Duration = Duration::from_secs(1);
@@ -99,8 +103,9 @@ struct Page {
 }
 
 impl Driver {
-    /// Writes from where on scans are read, where no start has yet. Before the first scan is taken in: a journal that does not say it
-    /// is from before there were flows, and its scans are left alone.
+    /// Writes from where on scans are read, where no start has yet. Before the first scan is taken
+    /// in: a journal that does not say it is from before there were flows, and its scans are left
+    /// alone.
     pub async fn begin(journal: &Journal) -> Result<(), JournalError> {
         if journal.kept(CURSOR_KEY)?.is_empty() {
             let last = journal.totals().last_seq.to_string().into_bytes();
@@ -264,7 +269,8 @@ impl Driver {
             }
             return Ok(());
         }
-        // What makes no event is in the journal as a scan: whoever scanned need not wait for the second commit.
+        // What makes no event is in the journal as a scan: whoever scanned need not wait for the
+        // second commit.
         let wait = !page.events.is_empty() || !page.dropped.is_empty();
         if wait {
             self.commit((page.events, page.dropped), &page.states)
@@ -356,8 +362,8 @@ impl Driver {
         page.states.insert(scan.device.clone(), state);
     }
 
-    /// What is wrong with the product that was just scanned, by what is known of orders and lots. It is remembered all the same, as
-    /// an event of that kind is taken: undo takes it back.
+    /// What is wrong with the product that was just scanned, by what is known of orders and lots.
+    /// It is remembered all the same, as an event of that kind is taken: undo takes it back.
     fn fault(&self, scan: &Event, engine: &Engine<'_>, state: &State, say: &Say) -> Option<String> {
         let item = [
             Key::Item,
@@ -377,7 +383,8 @@ impl Driver {
         self.capture.judge(&outlook, true)?.fault()
     }
 
-    /// Makes what is complete by itself, and drops the rest, once their time is there; answers how long the next one has.
+    /// Makes what is complete by itself, and drops the rest, once their time is there; answers how
+    /// long the next one has.
     async fn settle(&mut self) -> Result<Option<Duration>, Stop> {
         let now = clock::now();
         let mut next: Option<Timestamp> = None;
@@ -411,8 +418,8 @@ impl Driver {
         Ok(wait)
     }
 
-    /// Puts events and what pauses dropped into the journal, and with them, in one commit, what is left of what was begun; notes the
-    /// events with what is known of orders.
+    /// Writes events, what pauses dropped, and the devices' open work into the journal in one
+    /// commit; notes the events with what is known of orders.
     async fn commit(
         &mut self,
         (events, dropped): (Vec<Event>, Vec<Rejection>),

@@ -20,7 +20,8 @@ use super::say::{Key, Say, Want};
 use super::state::{Coded, Did, Done, State, Step, Tracking};
 use super::unfinished::{self, Unfinished};
 
-/// What is complete by itself is made into events after so long without a read: who walks away has picked what they scanned.
+/// What is complete by itself is made into events after so long without a read: who walks away has
+/// picked what they scanned.
 const SETTLE_S: i64 = 60;
 /// What is begun ends after so long without a read, unless the profile says otherwise.
 const IDLE_S: u64 = 600;
@@ -245,7 +246,8 @@ impl<'a> Engine<'a> {
         state
     }
 
-    /// The event that the last product would be, if nothing else came: so that the person hears at once what is wrong with it.
+    /// The event that the last product would be, if nothing else came: so that the person hears at
+    /// once what is wrong with it.
     #[must_use]
     pub fn outlook(&self, state: &State) -> Option<Action> {
         // What is wrong with a pick does not depend on the package that it goes into.

@@ -196,8 +196,8 @@ fn join(one: &Item, other: &Item) -> Option<Item> {
     joined.min_by_key(|joined| !is_own(joined) && !joined.quantity.fract().is_zero())
 }
 
-/// Whether what is remembered is complete by itself, so that a pause may end it. A count is not: who went away may come
-/// back to count on.
+/// Whether what is remembered is complete by itself, so that a pause may end it. A count is not:
+/// who went away may come back to count on.
 pub fn settles(movement: Movement, work: &Work) -> bool {
     movement != Movement::Count && !work.items.is_empty() && actions(movement, work).is_ok()
 }

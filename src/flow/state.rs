@@ -204,7 +204,8 @@ impl Work {
         *self == Self::default()
     }
 
-    /// How a person would say what is remembered: `3 × Chair`, or `5 × Chair +2` where more products are.
+    /// How a person would say what is remembered: `3 × Chair`, or `5 × Chair +2` where more
+    /// products are.
     pub fn summary(&self) -> String {
         match self.items.as_slice() {
             [] => self

@@ -1,4 +1,5 @@
-//! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name what nobody scanned.
+//! Each built-in flow, beep by beep. `any`: no sequence of beeps makes the engine panic or name
+//! what nobody scanned.
 
 mod any;
 mod codes;

@@ -1,5 +1,5 @@
-//! What a pause drops: products that were scanned and that no event was made of. Each piece becomes a
-//! rejected reading, which stays open until a person settles it. Pure.
+//! What a pause drops: products that were scanned and that no event was made of. Each piece becomes
+//! a rejected reading, which stays open until a person settles it. Pure.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};

@@ -1,5 +1,6 @@
-//! Documents that Odoo gives no answer to, while it answers to others: each is tried again alone, after longer and
-//! longer pauses. Pure, and in memory: after a restart they are sent like any other.
+//! Documents that Odoo gives no answer to, while it answers to others: each is tried again alone,
+//! after longer and longer pauses. Pure, and in memory: after a restart they are sent like any
+//! other.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What Odoo holds of a document whose send was begun before, and whose barcodes it no longer resolves.
+//! What Odoo holds of a document whose send was begun before, and whose barcodes it no longer
+//! resolves.
 //!
 //! **Promise:** nobody is told *refused* of what Odoo was seen to hold as done.
 

@@ -85,8 +85,8 @@ pub fn describe_refusal(message: String, lines: usize) -> String {
     )
 }
 
-/// `same`: the lines with the first fault besides the one that it was found at. `others`: each other
-/// fault with its lines.
+/// `same`: the lines with the first fault besides the one that it was found at. `others`: each
+/// other fault with its lines.
 fn describe(first: &str, same: &[usize], others: &[(String, Vec<usize>)]) -> String {
     // What to do stands behind the first one, where it is the same.
     let remedy = remedy(first);
@@ -148,7 +148,7 @@ mod tests {
                 "{first}; also line 2: no product in Odoo has the barcode B; also line 7: no product in Odoo has the barcode C"
             )
         );
-        // Another remedy stands with its own fault.
+        // A fault with another remedy keeps it.
         let twice = "B is more than one product: make them different in Odoo";
         let faults = vec![unknown(0, "A"), Fault::new(1, "ambiguous-product", twice)];
         assert_eq!(message(faults), format!("{first}; also line 2: {twice}"));

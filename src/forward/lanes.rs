@@ -1,8 +1,9 @@
 //! One step of a batch as two calls to Odoo at once, each over a connection of its own.
 //!
-//! Odoo's time goes with the lines, and one call keeps one of its workers busy. Calls that move the same product, or open
-//! the same package, conflict; so documents that share one are in the same lane, and no product is in both. What the
-//! lanes answer is merged as if it had been one call: the machine knows nothing of them.
+//! Odoo's time goes with the lines, and one call keeps one of its workers busy. Calls that move the
+//! same product, or open the same package, conflict; so documents that share one are in the same
+//! lane, and no product is in both. What the lanes answer is merged as if it had been one call: the
+//! machine knows nothing of them.
 
 use std::collections::HashMap;
 
@@ -51,7 +52,8 @@ fn pick<T: Copy>(all: &[T], lane: &[usize]) -> Vec<T> {
     lane.iter().map(|place| all[*place]).collect()
 }
 
-/// Two lanes that share neither product nor package, about equal in lines; none where there is too little to part.
+/// Two lanes that share neither product nor package, about equal in lines; none where there is too
+/// little to part.
 fn split(transfers: &[&Transfer]) -> Option<[Lane; 2]> {
     let mut groups = groups(transfers);
     let lines = |group: &Lane| -> usize { group.iter().map(|p| transfers[*p].lines.len()).sum() };
@@ -141,7 +143,8 @@ fn placed(failure: Failure, lane: &Lane) -> Failure {
     }
 }
 
-/// A link that is to be held first. Then what is unknown, because that begins again and finds the refusal a second time.
+/// A link that is to be held first. Then what is unknown, because that begins again and finds the
+/// refusal a second time.
 fn graver(a: Failure, b: Failure) -> Failure {
     use Failure::{Person, Stop, Wait};
     match (a, b) {

@@ -91,7 +91,8 @@ pub struct Ledger {
     standings: Standings,
     /// What has to be in Odoo before what.
     sequence: Sequence,
-    /// The document that takes something back, as it goes alone: of which document, and which event.
+    /// The document that takes something back, as it goes alone: of which document, and which
+    /// event.
     undoing: Option<(u64, u64, u64)>,
     /// Which counts hold where; `None` before it was read.
     book: Option<Book>,
@@ -99,11 +100,13 @@ pub struct Ledger {
     open_picks: BTreeSet<u64>,
     /// Documents with calls that came to no answer; none before they were read.
     late: Option<Late>,
-    /// Since the start, documents that were *sending* before it are taken first; up to this number it is done.
+    /// Since the start, documents that were *sending* before it are taken first; up to this number
+    /// it is done.
     recovered: Option<u64>,
     /// Where among the parked the next look begins.
     healed: u64,
-    /// How many documents were discarded, and parked, when the last look found nothing more to take back from Odoo.
+    /// How many documents were discarded, and parked, when the last look found nothing more to take
+    /// back from Odoo.
     withdrawn: Option<(u64, u64)>,
     /// When documents were last looked at whose clocks were in doubt.
     doubts: Option<clocks::Looked>,
@@ -158,8 +161,8 @@ impl Ledger {
         }
     }
 
-    /// Takes documents with about so many lines, at least one, in the order of their numbers, and has them
-    /// as *sending* on disk; what Odoo cannot take is parked. None: nothing waits.
+    /// Takes documents with about so many lines, at least one, in the order of their numbers, and
+    /// has them as *sending* on disk; what Odoo cannot take is parked. None: nothing waits.
     pub async fn take(
         &mut self,
         odoo: &mut Client,

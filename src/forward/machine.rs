@@ -15,8 +15,8 @@
 //!   three times, with growing pauses, before its document is parked: in its answer a conflict with
 //!   another transaction looks like a refusal. Meanwhile the others go on.
 //! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s; a ping that it
-//!   answers after one without an answer ends the pause. A pause that the server asked for (`Retry-After`, 429) is
-//!   not shortened.
+//!   answers after one without an answer ends the pause. A pause that the server asked for
+//!   (`Retry-After`, 429) is not shortened.
 //! - held: nothing is sent until a probe, once a minute, gets through.
 //!
 //! **Promises:** a document is *posted* only when it was read back done with exactly its lines;
@@ -43,11 +43,13 @@ use crate::outcome::{Failure, Outcome};
 
 /// The size of the first batch, in lines.
 const BATCH_LINES_START: usize = 50;
-/// A batch whose slowest call took less may grow; one that took more shrinks. Real servers cut at 60 s.
+/// A batch whose slowest call took less may grow; one that took more shrinks. Real servers cut at
+/// 60 s.
 const CALL_FAST: Duration = Duration::from_secs(2);
 const CALL_SLOW: Duration = Duration::from_secs(4);
 const CALL_TARGET_S: f64 = 3.0;
-/// A document is set aside when so many calls in a row about it alone came to no answer, and a probe after each did.
+/// A document is set aside when so many calls in a row about it alone came to no answer, and a
+/// probe after each did.
 const UNANSWERED_MAX: u32 = 3;
 /// While the link is held, somebody may have put it right: look once a minute.
 const HELD_PROBE: Duration = Duration::from_mins(1);
@@ -65,7 +67,8 @@ pub struct Limits {
 pub struct Job {
     pub number: u64,
     pub work: Work,
-    /// It was set aside before: then it is alone in its batch, and one more call without an answer is enough.
+    /// It was set aside before: then it is alone in its batch, and one more call without an answer
+    /// is enough.
     pub aside: bool,
 }
 
@@ -175,8 +178,8 @@ pub struct Machine {
     /// Instead of a batch.
     order: Option<Alone>,
     settled: Vec<(u64, Outcome)>,
-    /// The batch's last call came to no answer, at this step and in these words: the link or the call is to blame, as a
-    /// probe will tell.
+    /// The batch's last call came to no answer, at this step and in these words: the link or the
+    /// call is to blame, as a probe will tell.
     doubt: Option<(Step, String)>,
     /// Failures in a row.
     failures: u32,
@@ -271,7 +274,8 @@ impl Machine {
         }
     }
 
-    /// Takes in what came of the last command, which took so long. `jitter` is a random fraction from 0 to 1.
+    /// Takes in what came of the last command, which took so long. `jitter` is a random fraction
+    /// from 0 to 1.
     pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
         match input {
             Input::Failed(failure) => return self.failed(failure, now, jitter),
@@ -444,7 +448,8 @@ impl Machine {
         }
     }
 
-    /// After a call of the batch that was too slow, the link is probed; any other failure is the link's own.
+    /// After a call of the batch that was too slow, the link is probed; any other failure is the
+    /// link's own.
     fn doubt_link(&mut self, slow: Option<String>) {
         if let Some(order) = &mut self.order {
             self.doubt = slow.filter(|_| self.probed).map(|why| (Step::Read, why));
@@ -466,7 +471,8 @@ impl Machine {
         }
     }
 
-    /// The link answers, so it was the call: smaller ones may fare better, and one document alone may have to stand aside.
+    /// The link answers, so it was the call: smaller ones may fare better, and one document alone
+    /// may have to stand aside.
     fn blame_call(&mut self, step: Step, why: &str) {
         if let Some(order) = &mut self.order {
             order.unanswered += 1;
@@ -510,7 +516,8 @@ impl Machine {
         self.begin_again();
     }
 
-    /// What the last call did is unknown, and much may happen meanwhile: everything starts at its first step.
+    /// What the last call did is unknown, and much may happen meanwhile: everything starts at its
+    /// first step.
     fn begin_again(&mut self) {
         for batch in &mut self.work {
             batch.step = Step::Load;

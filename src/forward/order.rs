@@ -1,11 +1,14 @@
-//! Decides what is said about an order that Odoo has: lines on it, its validation, its package, its carrier. Pure.
+//! Decides what is said about an order that Odoo has: lines on it, its validation, its package, its
+//! carrier. Pure.
 //!
-//! It reconciles: everything of the order is read, the one next step follows from what was read alone, it is done, and
-//! everything is read again, until what was read says that it is there. So a lost answer needs no thought (**invariant 6**):
-//! whatever a call did or did not do, the next reading tells.
+//! It reconciles: everything of the order is read, the one next step follows from what was read
+//! alone, it is done, and everything is read again, until what was read says that it is there. So a
+//! lost answer needs no thought (**invariant 6**): whatever a call did or did not do, the next
+//! reading tells.
 //!
-//! **Promises:** our lines have external ids, so each is there once. Nothing is added to a picking that is done or cancelled:
-//! Odoo itself refuses it in the same transaction (`odoo::order`). A validation is begun only where lines were picked.
+//! **Promises:** our lines have external ids, so each is there once. Nothing is added to a picking
+//! that is done or cancelled: Odoo itself refuses it in the same transaction (`odoo::order`). A
+//! validation is begun only where lines were picked.
 
 mod finish;
 mod fixed;
@@ -40,7 +43,8 @@ pub struct OrderJob {
     /// As it was scanned: a picking's name, or that of a sale or purchase order.
     pub order: String,
     pub task: Task,
-    /// The true time; none: Odoo's time of posting stands, because the true one lies in a closed period.
+    /// The true time; none: Odoo's time of posting stands, because the true one lies in a closed
+    /// period.
     pub when: Option<Timestamp>,
     /// What a person answered when the gateway asked.
     pub decision: Option<String>,
@@ -178,7 +182,8 @@ pub struct Reconciling {
     next: Next,
     /// What was said and answered since the start.
     calls: Vec<Call>,
-    /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each line, and it is to stay.
+    /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each
+    /// line, and it is to stay.
     weight_kg: Option<Decimal>,
     /// Why Odoo refuses to validate the order with our lines on it.
     refusal: Option<String>,

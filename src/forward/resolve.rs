@@ -151,8 +151,8 @@ impl Asked<'_> {
     }
 }
 
-/// Work for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each document is asked for
-/// alone, and the refusal is for the one that it is about (**invariant 8**).
+/// Work for each document, or why there is none yet. Where Odoo refuses to look barcodes up, each
+/// document is asked for alone, and the refusal is for the one that it is about (**invariant 8**).
 pub async fn resolve(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -176,8 +176,8 @@ pub async fn resolve(
     Ok(resolved)
 }
 
-/// What Odoo refuses about a document, in its words; all else is the link's trouble, also a key, a database or a user that
-/// is not admitted at all.
+/// What Odoo refuses about a document, in its words; all else is the link's trouble, also a key, a
+/// database or a user that is not admitted at all.
 fn refusal(failure: Failure) -> Result<Reason, Trouble> {
     match failure {
         Failure::Person { message, .. } => Ok(reason(
@@ -259,8 +259,8 @@ pub fn is_about_order(purpose: &Purpose) -> bool {
     }
 }
 
-/// The true time that Odoo is to have, and what is to be said about it: never the future, never a closed period, and none
-/// where no clock was right.
+/// The true time that Odoo is to have, and what is to be said about it: never the future, never a
+/// closed period, and none where no clock was right.
 fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&'static str>) {
     let occurred = document.occurred.min(ground.now);
     if occurred < CLOCK_MIN {

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::{Catalog, CatalogError, Found};
 use crate::document::{Document, Purpose};
 
-/// Product-and-bin pairs that are kept of all blockers; a blocker beyond it holds back all counts and orders, to be safe.
+/// Product-and-bin pairs that are kept of all blockers; a blocker beyond it holds back all counts
+/// and orders, to be safe.
 const THINGS_MAX: usize = 50_000;
 
 /// What a document touches.
@@ -83,7 +84,8 @@ impl Sequence {
         self.blocks_at(self.place_of(document), copy, document);
     }
 
-    /// The same, where the place is known: that of the document which it corrects, or of the one that this corrects, ...
+    /// The same, where the place is known: that of the document which it corrects, or of the one
+    /// that this corrects, ...
     pub fn blocks_at(&mut self, place: u64, copy: Option<&Catalog>, document: &Document) {
         self.release(place);
         // Without the copy the codes are taken as they were scanned.

@@ -1,8 +1,8 @@
 //! What is left of an event in its document, and what is to be taken back of it. Pure.
 //!
-//! A document never changes, so what was taken back of it stands beside it ([`Progress::undone`]). What is to be taken back is the
-//! difference that one more event makes: of a line that sums several events its own part, of a line that a person corrected
-//! what that comes to.
+//! A document never changes, so what was taken back of it stands beside it ([`Progress::undone`]).
+//! What is to be taken back is the difference that one more event makes: of a line that sums
+//! several events its own part, of a line that a person corrected what that comes to.
 //!
 //! [`Progress::undone`]: crate::document::Progress::undone
 
@@ -25,8 +25,8 @@ pub struct Undoing {
     /// What was worked out for it, and which of its lines this is.
     pub plan: Option<String>,
     pub place: usize,
-    /// What is resolved: the first line is what is taken back, under the key of the document that does it; where it is about
-    /// an order, the others are what stays of the document.
+    /// What is resolved: the first line is what is taken back, under the key of the document that
+    /// does it; where it is about an order, the others are what stays of the document.
     pub document: Document,
 }
 
@@ -53,7 +53,8 @@ pub fn standing(chain: &[Entry], seq: u64) -> Standing {
     };
     let flagged =
         |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
-    // A corrected document may have been posted all the same; then the correction is for a person to end.
+    // A corrected document may have been posted all the same; then the correction is for a person
+    // to end.
     let earlier = |place: usize, entry: &Entry| -> Option<Standing> {
         if flagged(entry, flag::POSTED_IN_ODOO) {
             return place_of(entry, seq).map(|_| Standing::Moved(place));
@@ -103,8 +104,8 @@ fn left(line: &Line, undone: &[u64], said: impl Fn(u64) -> Decimal) -> Decimal {
 }
 
 impl Undoing {
-    /// Of this event in a document that Odoo has, by the document that takes it back; none where the event is in no line of it,
-    /// or was taken back before.
+    /// Of this event in a document that Odoo has, by the document that takes it back; none where
+    /// the event is in no line of it, or was taken back before.
     #[must_use]
     pub fn of(
         undo: &Document,
@@ -145,7 +146,8 @@ impl Undoing {
     }
 }
 
-/// A parked document without an event: it takes the place of the other. None where nothing would be left.
+/// A parked document without an event: it takes the place of the other. None where nothing would be
+/// left.
 #[must_use]
 pub fn without(
     old: &Document,

@@ -1,7 +1,8 @@
-//! What Odoo holds of a document that a person discarded or corrected is taken back, as long as it is not posted.
+//! What Odoo holds of a document that a person discarded or corrected is taken back, as long as it
+//! is not posted.
 //!
-//! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns out to be posted stays
-//! posted, and that is said: it is for a person to reverse it in Odoo.
+//! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns
+//! out to be posted stays posted, and that is said: it is for a person to reverse it in Odoo.
 
 use super::resolve::is_about_order;
 use crate::document::{Document, DocumentKey, OdooRef};

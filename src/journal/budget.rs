@@ -1,9 +1,11 @@
-//! How much disk the journal may take. **Invariant 10:** at the limit nothing more is acknowledged, and that is said.
+//! How much disk the journal may take. **Invariant 10:** at the limit nothing more is acknowledged,
+//! and that is said.
 //!
-//! redb's file does not shrink when records go: their pages are used again. So the length of the file alone
-//! says "full" only until something was pruned. At the limit, the pages in use are counted once (that walks the
-//! file), and from there on what is written is added up. That is an estimate, and rather too high than too low, so it
-//! is never what refuses readings for long: whoever believes that the journal is full counts again.
+//! redb's file does not shrink when records go: their pages are used again. So the length of the
+//! file alone says "full" only until something was pruned. At the limit, the pages in use are
+//! counted once (that walks the file), and from there on what is written is added up. That is an
+//! estimate, and rather too high than too low, so it is never what refuses readings for long:
+//! whoever believes that the journal is full counts again.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -146,7 +148,8 @@ impl Budget {
             let believed = counted.saturating_add(self.added);
             let much = self.removed > part(64) || self.added > part(16);
             let now = clock::instant();
-            // A little more than nothing was written, so that each count brings the next one much nearer to the truth.
+            // A little more than nothing was written, so that each count brings the next one much
+            // nearer to the truth.
             let due = self.added > part(1_024) || self.count_again.is_none_or(|at| at <= now);
             let would_refuse = believed >= limit || (believed >= scarce && !self.scarce);
             let may_end =

@@ -1,7 +1,7 @@
 //! Damage of the journal's file: what is said of it, and who hears of it.
 //!
-//! Whoever meets a damaged page raises the [`Alarm`]: an opening, a reader or the writer. The daemon
-//! then ends with exit code 65, because the next start would end in the same way.
+//! Whoever meets a damaged page raises the [`Alarm`]: an opening, a reader or the writer. The
+//! daemon then ends with exit code 65, because the next start would end in the same way.
 
 use std::any::Any;
 use std::fmt;

@@ -1,14 +1,15 @@
 //! Which event ids were seen: the dedup index.
 //!
-//! A table keyed by event id would have every commit rewrite as many leaves as it has events, because ids
-//! may be random. So the index is kept as a log-structured merge tree keeps its runs: the newest ids are in
-//! memory alone (on a restart they are read back from the events themselves), and each [`HOT_MAX`] of them
-//! are written at once, sorted, as a segment that never changes. A filter in memory answers for nearly every
-//! segment that it does not hold an id; where the filter says "perhaps", the segment itself is asked, so
-//! a filter's error costs a lookup and never an event.
+//! A table keyed by event id would have every commit rewrite as many leaves as it has events,
+//! because ids may be random. So the index is kept as a log-structured merge tree keeps its runs:
+//! the newest ids are in memory alone (on a restart they are read back from the events themselves),
+//! and each [`HOT_MAX`] of them are written at once, sorted, as a segment that never changes. A
+//! filter in memory answers for nearly every segment that it does not hold an id; where the filter
+//! says "perhaps", the segment itself is asked, so a filter's error costs a lookup and never an
+//! event.
 //!
-//! An id is known by 128 bits of BLAKE3 over device and id. A segment is dropped whole when its newest event
-//! is older than `journal.dedup_days`.
+//! An id is known by 128 bits of BLAKE3 over device and id. A segment is dropped whole when its
+//! newest event is older than `journal.dedup_days`.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -17,7 +18,8 @@ use redb::{ReadableTable, StorageError};
 
 use super::stored::BadRecord;
 
-/// Ids in memory at most: 24 bytes each, and the time to read so many events back at start (about 30 ms).
+/// Ids in memory at most: 24 bytes each, and the time to read so many events back at start (about
+/// 30 ms).
 pub const HOT_MAX: usize = 32_768;
 /// 16 digests a bucket on average, so that several buckets share a page.
 const BUCKETS: usize = 2_048;
@@ -236,8 +238,8 @@ impl Ids {
         Some(flush)
     }
 
-    /// Forgets the segments whose newest event was received before `before`, and names them. The newest segment
-    /// stays: its `last_seq` says from where to read events back.
+    /// Forgets the segments whose newest event was received before `before`, and names them. The
+    /// newest segment stays: its `last_seq` says from where to read events back.
     pub fn expire(&mut self, before: Timestamp) -> Vec<u32> {
         let before_us = before.as_microsecond();
         let newest = self.segments.last().map(|segment| segment.number);

@@ -31,7 +31,8 @@ pub enum Accepted {
 /// Why nothing was kept. The source must not acknowledge.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AppendError {
-    /// The disk budget is used up. Recovers by itself; the device keeps the message and sends it again.
+    /// The disk budget is used up. Recovers by itself; the device keeps the message and sends it
+    /// again.
     #[error(
         "the journal is full: raise journal.budget or restore the link to Odoo, so that posted events can be pruned"
     )]
@@ -103,7 +104,8 @@ pub enum Request {
         keep: Vec<KeepChange>,
         reply: Reply<Vec<Accepted>>,
     },
-    /// Sealed documents; the writer gives them their numbers. `skipped` are events that need no document.
+    /// Sealed documents; the writer gives them their numbers. `skipped` are events that need no
+    /// document.
     Seal {
         documents: Vec<Document>,
         skipped: Vec<u64>,
@@ -131,8 +133,8 @@ pub enum Request {
     /// Settles rejected readings as a person decided.
     Settle {
         readings: Vec<Settlement>,
-        /// Dismisses, besides, those that were removed for room, if the newest has a number up to this
-        /// one: who, and why.
+        /// Dismisses, besides, those that were removed for room, if the newest has a number up to
+        /// this one: who, and why.
         dropped: Option<(AuditRecord, u64)>,
         reply: Reply<Settled>,
     },
@@ -216,8 +218,8 @@ impl Inbox {
             .await
     }
 
-    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is. `unused_scans`: so
-    /// many of `skipped` are raw scans that no flow makes anything of.
+    /// Besides keeps `keep`, in the same commit: both are on disk, or neither is. `unused_scans`:
+    /// so many of `skipped` are raw scans that no flow makes anything of.
     pub async fn seal_and_keep(
         &self,
         documents: Vec<Document>,
@@ -257,7 +259,8 @@ impl Inbox {
         .await
     }
 
-    /// Answers the number of the new document; none where the old one is not in the state that `change` expects.
+    /// Answers the number of the new document; none where the old one is not in the state that
+    /// `change` expects.
     pub async fn replace(
         &self,
         change: Change,

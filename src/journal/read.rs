@@ -232,7 +232,8 @@ impl Journal {
         self.totals.clone()
     }
 
-    /// When the journal was opened, all events up to this `seq` were in a sealed document or needed none.
+    /// When the journal was opened, all events up to this `seq` were in a sealed document or needed
+    /// none.
     #[must_use]
     pub fn settled_at_open(&self) -> u64 {
         self.settled
@@ -290,7 +291,8 @@ impl Journal {
         })
     }
 
-    /// The events of any device with this id: none, one, or (the same id from several devices) more.
+    /// The events of any device with this id: none, one, or (the same id from several devices)
+    /// more.
     pub fn events_by_id(&self, id: &str) -> Result<Vec<Recorded>, JournalError> {
         self.alarm.look(|| {
             let devices: Vec<String> = self
@@ -308,7 +310,8 @@ impl Journal {
         })
     }
 
-    /// The number of the document that an event is in; `Some(None)`: it needs none; `None`: not assembled yet.
+    /// The number of the document that an event is in; `Some(None)`: it needs none; `None`: not
+    /// assembled yet.
     pub fn document_of(&self, seq: u64) -> Result<Option<Option<u64>>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
@@ -317,7 +320,8 @@ impl Journal {
         })
     }
 
-    /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or in need of none.
+    /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or in
+    /// need of none.
     pub fn settled_between(&self, after: u64, upto: u64) -> Result<Vec<u64>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
@@ -443,7 +447,8 @@ impl Journal {
         })
     }
 
-    /// When the oldest event that is on its way was received: in no sealed document yet, or waiting, or being sent.
+    /// When the oldest event that is on its way was received: in no sealed document yet, or
+    /// waiting, or being sent.
     pub fn oldest_waiting(&self) -> Result<Option<Timestamp>, JournalError> {
         self.alarm.look(|| {
             let mut oldest = self.events(self.totals().settled, 1)?;

@@ -1,6 +1,7 @@
-//! Rejected readings on disk: the newest of them, bounded in number and in bytes, so that a device which sends nonsense
-//! does not take the room of the events. Each is *open* until a person settles it (dismisses it, or
-//! sends it again), or until its device sends an event with the same id that is stored.
+//! Rejected readings on disk: the newest of them, bounded in number and in bytes, so that a device
+//! which sends nonsense does not take the room of the events. Each is *open* until a person settles
+//! it (dismisses it, or sends it again), or until its device sends an event with the same id that
+//! is stored.
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};
@@ -12,7 +13,8 @@ use crate::event::{RETAINED, Rejection, needs_person};
 
 /// Rejected readings that are kept; the oldest go first.
 pub const REJECTED_MAX: u64 = 100_000;
-/// What their records may take is the budget divided by this; on disk it is up to twice as much: a tenth.
+/// What their records may take is the budget divided by this; on disk it is up to twice as much: a
+/// tenth.
 pub const BUDGET_DIVISOR: u64 = 20;
 /// What goes at once at the most because it is past its time.
 const REMOVED_MAX: usize = 2_000;
@@ -41,8 +43,8 @@ pub(super) struct Rejections<'a> {
     open: Table<'a, u64, ()>,
     audit: Table<'a, u64, Bytes>,
     by_id: Table<'a, (Digest, u64), ()>,
-    /// Of readings that are open, or were removed for room while they were; and of settled ones that
-    /// a broker may hand out again.
+    /// Of readings that are open, or were removed for room while they were; and of settled ones
+    /// that a broker may hand out again.
     id_of: Table<'a, u64, Digest>,
     /// Of all records.
     bytes: u64,
@@ -194,8 +196,8 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    /// A person dismisses those that were removed for room, if the newest of them has a number up to
-    /// `upto`. Answers how many.
+    /// A person dismisses those that were removed for room, if the newest of them has a number up
+    /// to `upto`. Answers how many.
     pub fn settle_dropped(
         &mut self,
         upto: u64,
@@ -377,8 +379,8 @@ pub(super) fn count_open(read: &ReadTransaction) -> Result<OpenOnes, Fatal> {
     })
 }
 
-/// How many were removed for room, and the number of the newest. An older version did not note it: it
-/// is before the oldest that is there.
+/// How many were removed for room, and the number of the newest. An older version did not note it:
+/// it is before the oldest that is there.
 fn dropped_in(
     meta: &impl ReadableTable<&'static str, Bytes>,
     table: &impl ReadableTable<u64, Bytes>,

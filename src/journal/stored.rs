@@ -1,8 +1,9 @@
 //! Stored forms: what domain types are on disk, and back.
 //!
-//! postcard is not self-describing, so each record is an enum of versions that only grows: `V1` is frozen,
-//! a change of form is a `V2`, and every version that was ever written stays readable
-//! (`stored/v1.txt` holds records as version 1 wrote them). Times are microseconds since 1970-01-01 UTC.
+//! postcard is not self-describing, so each record is an enum of versions that only grows: `V1` is
+//! frozen, a change of form is a `V2`, and every version that was ever written stays readable
+//! (`stored/v1.txt` holds records as version 1 wrote them). Times are microseconds since 1970-01-01
+//! UTC.
 
 mod book;
 mod device_clock;
@@ -192,8 +193,8 @@ enum StoredTotals {
     /// With the events that people left out of posted documents besides. While there is none, an
     /// older version is written.
     V3(TotalsV1, u64, u64),
-    /// With the raw scans that nothing was made of besides. While there is none, an older version is
-    /// written.
+    /// With the raw scans that nothing was made of besides. While there is none, an older version
+    /// is written.
     V4(TotalsV1, u64, u64, u64),
 }
 

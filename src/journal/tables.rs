@@ -51,7 +51,8 @@ pub const AUDIT: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("audi
 
 /// Path → bytes: sessions, retained messages, missed receipts.
 pub const KEPT: TableDefinition<&str, &[u8]> = TableDefinition::new("kept");
-/// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, and `format` with the version of this layout.
+/// `totals`, `rejected_bytes`, `rejected_dropped`, `rejected_dropped_upto`, and `format` with the
+/// version of this layout.
 pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.

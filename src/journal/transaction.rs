@@ -169,8 +169,8 @@ impl<'a> Transaction<'a> {
             return Ok(());
         }
         for mut document in documents {
-            // An id that came again after `journal.dedup_days` makes the same document again, which is there still:
-            // its movement is taken care of.
+            // An id that came again after `journal.dedup_days` makes the same document again, which
+            // is there still: its movement is taken care of.
             let known = self
                 .write
                 .open_table(tables::DOCUMENT_KEYS)?
@@ -256,9 +256,10 @@ impl<'a> Transaction<'a> {
         self.put_progress(number, None, &progress, &record)
     }
 
-    /// Puts a corrected document in the place of a parked one: one transaction, with the audit records of both
-    /// (**invariant 5**). Its events go over to the new one, so each is still in exactly one (**invariant 4**).
-    /// Answers the new number; none where the old one is not as `change` expects it.
+    /// Puts a corrected document in the place of a parked one: one transaction, with the audit
+    /// records of both (**invariant 5**). Its events go over to the new one, so each is still in
+    /// exactly one (**invariant 4**). Answers the new number; none where the old one is not as
+    /// `change` expects it.
     pub fn replace(
         &mut self,
         change: &Change,
@@ -407,8 +408,9 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Removes what is past its time, a bounded piece at a time. **Invariant 7:** of movements, only what was
-    /// posted (or discarded by a person), and only after `journal.retention_days`. Answers how many events went.
+    /// Removes what is past its time, a bounded piece at a time. **Invariant 7:** of movements,
+    /// only what was posted (or discarded by a person), and only after `journal.retention_days`.
+    /// Answers how many events went.
     pub fn prune(&mut self, now: Timestamp) -> Result<u64, Fatal> {
         let before = |days: u32| {
             now.saturating_sub(SignedDuration::from_hours(i64::from(days) * 24))
@@ -439,7 +441,8 @@ impl<'a> Transaction<'a> {
             }
         }
         self.unneeded_events(retained, &mut events)?;
-        // Whoever restarts reads the ids after the last segment back from the events: put them there first.
+        // Whoever restarts reads the ids after the last segment back from the events: put them
+        // there first.
         if events.iter().any(|seq| *seq > self.ids.flushed_seq()) {
             self.flush_ids()?;
         }

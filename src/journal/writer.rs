@@ -27,7 +27,8 @@ use super::{Fatal, Totals, tables};
 use crate::clock;
 use crate::fair::{FairQueue, Lane, Origin};
 
-/// Events in one transaction at most: enough that the fsync is a small part, few enough that nobody waits long.
+/// Events in one transaction at most: enough that the fsync is a small part, few enough that nobody
+/// waits long.
 pub const GROUP_EVENTS_MAX: usize = 4_096;
 /// How long a transaction takes further requests. Rejections and documents take longer than events.
 const GROUP_TIME_MAX: Duration = Duration::from_millis(4);
@@ -92,7 +93,8 @@ impl Writer {
         {
             let mut write = self.database.begin_write()?;
             write.set_durability(Durability::Immediate)?;
-            // Two-phase commit, and an allocator state on disk: opening after a kill takes milliseconds.
+            // Two-phase commit, and an allocator state on disk: opening after a kill takes
+            // milliseconds.
             write.set_quick_repair(true);
             {
                 // Readers take this lock for a `trace` alone, and shortly.

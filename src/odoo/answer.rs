@@ -1,4 +1,5 @@
-//! What an HTTP answer of Odoo means. Pure: status, headers and body in, a value or a [`Failure`] out.
+//! What an HTTP answer of Odoo means. Pure: status, headers and body in, a value or a [`Failure`]
+//! out.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub struct Answer<'a> {
     pub body: &'a [u8],
 }
 
-/// The error object of JSON-2, which is the `data` of one of `/jsonrpc`. Its `debug` is a traceback, which people never see.
+/// The error object of JSON-2, which is the `data` of one of `/jsonrpc`. Its `debug` is a
+/// traceback, which people never see.
 #[derive(Debug, Deserialize)]
 struct OdooError {
     name: String,
@@ -106,7 +108,8 @@ fn failure(answer: &Answer<'_>, error: Option<OdooError>) -> Failure {
             "what answers at {} speaks https on this port: set odoo.url to https://...",
             answer.origin
         )),
-        // Bisected, so that one document that is too large or that a proxy dislikes is found and parked.
+        // Bisected, so that one document that is too large or that a proxy dislikes is found and
+        // parked.
         (400..500, None) => Failure::person(format!(
             "{} answers HTTP {} without Odoo's words",
             answer.origin, answer.status
@@ -156,7 +159,8 @@ pub fn understand_rpc(answer: &Answer<'_>) -> Result<Value, CallError> {
         )
         .into());
     }
-    // A status that is not 200 is a proxy's word, as for JSON-2; what is no object has no error in it.
+    // A status that is not 200 is a proxy's word, as for JSON-2; what is no object has no error in
+    // it.
     let value = understand(answer)?;
     let response: Response = serde_json::from_value(value).map_err(|_| not_odoo(answer))?;
     if response.jsonrpc != "2.0" {

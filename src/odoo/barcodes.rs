@@ -9,7 +9,8 @@ use crate::outcome::Failure;
 
 /// Rules of a nomenclature that are held; Odoo's own has about forty.
 const RULES_MAX: usize = 500;
-/// Of the module `barcodes_gs1_nomenclature`: where it is not installed, Odoo refuses a call that names its fields.
+/// Of the module `barcodes_gs1_nomenclature`: where it is not installed, Odoo refuses a call that
+/// names its fields.
 const GS1_FLAG: &str = "is_gs1_nomenclature";
 const GS1_RULE_FIELDS: [&str; 3] = ["gs1_content_type", "gs1_decimal_usage", "associated_uom_id"];
 

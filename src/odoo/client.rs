@@ -1,9 +1,10 @@
-//! One call to Odoo: one HTTP request, in Odoo one transaction. (Of what older versions cannot do in one, `dialect` makes several.)
+//! One call to Odoo: one HTTP request, in Odoo one transaction. (Of what older versions cannot do
+//! in one, `dialect` makes several.)
 //!
-//! Callers give what JSON-2 of Odoo 19 wants; `wire` and `dialect` make of it what the Odoo at hand understands.
-//! It sends one request at a time and reads no more than a limit of the answer; a clone may send one meanwhile, and
-//! shares the connections that are kept open.
-//! The key is read again when Odoo does not accept it, so a new one needs no restart.
+//! Callers give what JSON-2 of Odoo 19 wants; `wire` and `dialect` make of it what the Odoo at hand
+//! understands. It sends one request at a time and reads no more than a limit of the answer; a
+//! clone may send one meanwhile, and shares the connections that are kept open. The key is read
+//! again when Odoo does not accept it, so a new one needs no restart.
 
 pub(super) mod away;
 
@@ -199,7 +200,8 @@ impl Client {
         if !refused || self.is_key_given {
             return answer;
         }
-        // Refused before anything was done: perhaps somebody has put a new key in its place meanwhile.
+        // Refused before anything was done: perhaps somebody has put a new key in its place
+        // meanwhile.
         self.uid = None;
         let fresh = read_key(self.key_file.clone()).await?;
         let known = self.key.as_ref().map(ExposeSecret::expose_secret);
@@ -255,7 +257,8 @@ impl Client {
                 }
                 told => told?,
             },
-            // 17 and 18 have no such page. What else may refuse it says so to the second question, too.
+            // 17 and 18 have no such page. What else may refuse it says so to the second question,
+            // too.
             Api::Auto => match self.web_version().await {
                 Err(CallError::Forbidden(_) | CallError::Failed(Failure::Stop { .. })) => {
                     self.service("common", "version", &json!([])).await?

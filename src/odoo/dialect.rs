@@ -1,5 +1,5 @@
-//! What older versions call otherwise. All other modules call Odoo 19; here, and nowhere else, their
-//! calls are translated for 17 and 18, and the answers back.
+//! What older versions call otherwise. All other modules call Odoo 19; here, and nowhere else,
+//! their calls are translated for 17 and 18, and the answers back.
 //!
 //! What was tried on 17 and 18, and what was only read in their sources: `docs/odoo.md`, "Odoo 17
 //! and 18".
@@ -36,7 +36,8 @@ const TIMES: [&str; 6] = [
     "move_line_ids/date",
 ];
 
-/// The columns by which lines are added to an order that is not finished, as Odoo 19 and 18 check them.
+/// The columns by which lines are added to an order that is not finished, as Odoo 19 and 18 check
+/// them.
 const GUARD: [&str; 4] = [
     ".id",
     "picking_type_id/.id",
@@ -160,8 +161,9 @@ fn rename(row: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
-/// Rows that add lines, with what guards them in 17: there no operation type may be written on an order once it is confirmed,
-/// but the scheduled date may, until it is done or cancelled. It is written as it is.
+/// Rows that add lines, with what guards them in 17: there no operation type may be written on an
+/// order once it is confirmed, but the scheduled date may, until it is done or cancelled. It is
+/// written as it is.
 fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     let mut body = body.clone();
     let swap = |row: &mut Vec<Value>, cell: Value| {

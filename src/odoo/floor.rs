@@ -1,4 +1,5 @@
-//! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names; and when the key expires.
+//! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names; and
+//! when the key expires.
 //!
 //! Each call asks for a page, for ids, or for what was written since, so that a thin link bears it.
 
@@ -147,7 +148,8 @@ struct OfPicking {
 }
 
 impl Client {
-    /// Records of what the floor needs, at most [`PAGE_ROWS`], rising. `plain`: without fields that an app brings.
+    /// Records of what the floor needs, at most [`PAGE_ROWS`], rising. `plain`: without fields that
+    /// an app brings.
     pub async fn floor_rows(
         &mut self,
         kind: Kind,
@@ -194,7 +196,8 @@ impl Client {
         self.call("stock.quant", "search_count", &body).await
     }
 
-    /// The ids of the warehouse's open orders, those due first first; one more than [`ORDERS_MAX`] at the most.
+    /// The ids of the warehouse's open orders, those due first first; one more than [`ORDERS_MAX`]
+    /// at the most.
     pub async fn open_order_ids(&mut self, warehouse: &Warehouse) -> Result<Vec<i64>, Failure> {
         let domain = [
             json!(["picking_type_id.warehouse_id", "=", warehouse.id]),
@@ -209,7 +212,8 @@ impl Client {
         .await
     }
 
-    /// The ids of orders that were written since, or of which a move or a line was: an order's own time does not tell of these.
+    /// The ids of orders that were written since, or of which a move or a line was: an order's own
+    /// time does not tell of these.
     pub async fn touched_order_ids(
         &mut self,
         warehouse: &Warehouse,
@@ -263,7 +267,8 @@ impl Client {
         Ok(touched)
     }
 
-    /// These orders with their moves, whatever their state; those that are gone are not among the answers.
+    /// These orders with their moves, whatever their state; those that are gone are not among the
+    /// answers.
     pub async fn orders(&mut self, ids: &[i64]) -> Result<Vec<Order>, Failure> {
         let mut orders = Vec::with_capacity(ids.len());
         for ids in ids.chunks(ORDERS_PAGE) {
@@ -279,7 +284,8 @@ impl Client {
         Ok(orders)
     }
 
-    /// The keys of the gateway's user: an ordinary user sees no others. Which of them is in use Odoo does not tell.
+    /// The keys of the gateway's user: an ordinary user sees no others. Which of them is in use
+    /// Odoo does not tell.
     pub async fn api_keys(&mut self) -> Result<Vec<ApiKey>, Failure> {
         let fields = ["name", "expiration_date"];
         let body = json!({"domain": [], "fields": fields, "limit": KEYS_MAX});

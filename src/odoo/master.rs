@@ -395,8 +395,8 @@ impl Client {
         Ok(found)
     }
 
-    /// Lots with these names of these products. Odoo is asked for all of the names of all of the products, because so the
-    /// question is short; of the answer only what was meant is kept.
+    /// Lots with these names of these products. Odoo is asked for all of the names of all of the
+    /// products, because so the question is short; of the answer only what was meant is kept.
     pub async fn lots(
         &mut self,
         company: i64,

@@ -6,8 +6,8 @@
 //! with them, which Odoo forbids there. Reading the state first does not do: between the look and
 //! the call somebody may validate it, and Odoo then adds done lines, which move stock twice
 //! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next
-//! look, and never the text of the refusal. Where Odoo forbids the call, that state is read at once:
-//! Odoo 17 forbids it on a finished picking, and a missing right holds the link.
+//! look, and never the text of the refusal. Where Odoo forbids the call, that state is read at
+//! once: Odoo 17 forbids it on a finished picking, and a missing right holds the link.
 
 mod find;
 mod seen;
@@ -100,8 +100,8 @@ impl Client {
         Ok(pickings)
     }
 
-    /// The external ids of ours among these records, without the module. The user may not read the table they are in, but may
-    /// ask each record.
+    /// The external ids of ours among these records, without the module. The user may not read the
+    /// table they are in, but may ask each record.
     pub(super) async fn external_ids(
         &mut self,
         model: &str,
@@ -143,7 +143,8 @@ impl Client {
         Ok(())
     }
 
-    /// A new package of this name. Odoo lets several have one name, so all who make it use the same external id.
+    /// A new package of this name. Odoo lets several have one name, so all who make it use the same
+    /// external id.
     pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
         let digest = blake3::hash(name.as_bytes()).to_hex();
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
@@ -193,8 +194,8 @@ impl Client {
         Ok(())
     }
 
-    /// Leaves so much of lines on an order, and takes those off that have nothing left: all of it or, on one that is done or
-    /// cancelled, nothing.
+    /// Leaves so much of lines on an order, and takes those off that have nothing left: all of it
+    /// or, on one that is done or cancelled, nothing.
     pub async fn reduce_lines(
         &mut self,
         picking: &SeenPicking,
@@ -261,8 +262,8 @@ impl Client {
         Ok(())
     }
 
-    /// A call that Odoo refuses on a finished picking. Where Odoo forbids it, the picking's state is
-    /// read before the user's rights: a finished picking refuses everybody.
+    /// A call that Odoo refuses on a finished picking. Where Odoo forbids it, the picking's state
+    /// is read before the user's rights: a finished picking refuses everybody.
     async fn call_unless_finished(
         &mut self,
         picking: i64,
@@ -397,8 +398,8 @@ fn number(decimal: Decimal) -> Value {
     serde_json::from_str(&decimal.to_string()).unwrap_or_default()
 }
 
-/// One row a line; the picking's own columns stand in the first. The header's locations are written as they are, because
-/// writing the operation type alone would reset them.
+/// One row a line; the picking's own columns stand in the first. The header's locations are written
+/// as they are, because writing the operation type alone would reset them.
 fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     type Cell = (&'static str, fn(&Row) -> Option<String>);
     let always: [Cell; 8] = [

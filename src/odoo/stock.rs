@@ -1,4 +1,5 @@
-//! What lies in bins, what moved since, where counts and scraps go, whose goods they are, and what came of a delivery.
+//! What lies in bins, what moved since, where counts and scraps go, whose goods they are, and what
+//! came of a delivery.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +15,8 @@ pub use crate::book::Place;
 use crate::document::DocumentKey;
 use crate::outcome::Failure;
 
-/// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own unit.
+/// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own
+/// unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Moved {
     pub id: i64,
@@ -80,8 +82,9 @@ fn decimal_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Deci
 }
 
 impl Client {
-    /// What lies of these products in these bins, as far as they are places of goods that are ours to count: in the
-    /// locations of vendors and customers there is less than nothing, and that means nothing.
+    /// What lies of these products in these bins, as far as they are places of goods that are ours
+    /// to count: in the locations of vendors and customers there is less than nothing, and that
+    /// means nothing.
     pub async fn stock(
         &mut self,
         products: &BTreeSet<i64>,
@@ -130,7 +133,8 @@ impl Client {
         self.lines_of(products, bins, which).await
     }
 
-    /// What is picked of these products in these bins, or for them, and not validated: Odoo holds it where it was.
+    /// What is picked of these products in these bins, or for them, and not validated: Odoo holds
+    /// it where it was.
     pub async fn picked_and_open(
         &mut self,
         products: &BTreeSet<i64>,
@@ -239,8 +243,8 @@ impl Client {
         Ok((stored, inside))
     }
 
-    /// Where the difference of a count comes from or goes to, and scrap where Odoo has no location for it
-    /// ([`Self::scrap_location`]): by product and company.
+    /// Where the difference of a count comes from or goes to, and scrap where Odoo has no location
+    /// for it ([`Self::scrap_location`]): by product and company.
     pub async fn inventory_locations(
         &mut self,
         products: &BTreeSet<i64>,
@@ -346,7 +350,8 @@ impl Client {
             quantity_product_uom: Decimal,
         }
         records!(Back, Line);
-        // What came back and went out again did not come back: the move it is of, and whether it came or went.
+        // What came back and went out again did not come back: the move it is of, and whether it
+        // came or went.
         let mut backs: BTreeMap<i64, (i64, Decimal)> = BTreeMap::new();
         let mut of: Vec<i64> = moves.to_vec();
         for sign in [Decimal::ONE, -Decimal::ONE] {

@@ -1,8 +1,10 @@
-//! The steps that post transfers in Odoo. Each takes many at once, and each may be repeated at will.
+//! The steps that post transfers in Odoo. Each takes many at once, and each may be repeated at
+//! will.
 //!
 //! 1. [`Client::load`]: create if absent, by external id. All or nothing.
 //! 2. [`Client::pickings`]: what Odoo holds now, to be compared with what was meant.
-//! 3. [`Client::validate`]: posts what is not posted yet. All or nothing; its return value proves nothing.
+//! 3. [`Client::validate`]: posts what is not posted yet. All or nothing; its return value proves
+//!    nothing.
 //! 4. [`Client::set_done`]: the true time, and the same reading back in the same call.
 
 use jiff::Timestamp;
@@ -38,11 +40,13 @@ pub struct Transfer {
     pub lines: Vec<TransferLine>,
     /// What its moves bring back, so that the order shows it.
     pub returned: Vec<Returned>,
-    /// When it was done on the floor; none: Odoo's time of posting stands, because the true one lies in a closed period.
+    /// When it was done on the floor; none: Odoo's time of posting stands, because the true one
+    /// lies in a closed period.
     pub when: Option<Timestamp>,
 }
 
-/// What kind of picking it is, and where that goes if nobody says otherwise; each line says otherwise.
+/// What kind of picking it is, and where that goes if nobody says otherwise; each line says
+/// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     pub picking_type: i64,
@@ -52,7 +56,8 @@ pub struct Header {
     pub return_of: Option<i64>,
 }
 
-/// The move that brought a product to where it comes back from, and the line of the order that it was for.
+/// The move that brought a product to where it comes back from, and the line of the order that it
+/// was for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
     pub product: i64,
@@ -69,7 +74,8 @@ pub struct TransferLine {
     pub from: i64,
     pub to: i64,
     pub lot: LotRef,
-    /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as well.
+    /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as
+    /// well.
     pub package: Option<i64>,
     /// The package it is in afterwards.
     pub into: Option<i64>,
@@ -143,7 +149,8 @@ struct Rows {
 }
 
 impl Client {
-    /// Creates what is not there yet, and answers the id of each picking in the order of the transfers.
+    /// Creates what is not there yet, and answers the id of each picking in the order of the
+    /// transfers.
     pub async fn load(
         &mut self,
         warehouse: &Warehouse,
@@ -187,8 +194,8 @@ impl Client {
         Ok(())
     }
 
-    /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it. Plain values: again is no
-    /// harm.
+    /// Tells Odoo which moves of an order these pickings bring back, so that the order shows it.
+    /// Plain values: again is no harm.
     pub async fn link_returns(&mut self, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
         for (picking, transfer) in sent {
             if transfer.returned.is_empty() {
@@ -218,7 +225,8 @@ impl Client {
         Ok(())
     }
 
-    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC whatever the user's time zone.
+    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC
+    /// whatever the user's time zone.
     pub(super) fn load_context(&self) -> Value {
         let mut context = self.context();
         context["module"] = json!(MODULE);
@@ -290,8 +298,8 @@ const PERHAPS: [Cell; 6] = [
     }),
 ];
 
-/// One row a line; the picking's own columns are filled in its first row. Columns that no line needs are left out, because
-/// each costs time, and some come with a module.
+/// One row a line; the picking's own columns are filled in its first row. Columns that no line
+/// needs are left out, because each costs time, and some come with a module.
 fn rows(warehouse: &Warehouse, transfers: &[&Transfer]) -> (Vec<&'static str>, Vec<Vec<String>>) {
     let needed: Vec<Cell> = PERHAPS
         .into_iter()
@@ -381,9 +389,9 @@ pub(super) fn first_message(messages: &[LoadMessage]) -> String {
 /// What Odoo says of the rows of one document that it could not read, at about the most.
 const MESSAGES_BYTES_MAX: usize = 8 << 10;
 
-/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of a transfer.
-/// Where a rule refused a record, it names rows as well, but blames good records that were in the same call:
-/// then nobody is named, and the caller has to halve.
+/// Why `load` loaded nothing. Where a value could not be read it names the row, which is a line of
+/// a transfer. Where a rule refused a record, it names rows as well, but blames good records that
+/// were in the same call: then nobody is named, and the caller has to halve.
 fn refused(messages: &[LoadMessage], transfers: &[&Transfer]) -> Failure {
     let mut documents: Vec<(usize, String)> = Vec::new();
     let read = |m: &&LoadMessage| m.kind == "error" && m.field.is_some();

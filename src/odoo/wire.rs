@@ -1,11 +1,13 @@
-//! The two ways by which a call reaches Odoo. JSON-2 gives each method an address and names its parameters; `/jsonrpc`, which
-//! Odoo 17 and 18 have alone, takes everything at one address, with the database, the user and the key in each call. Pure.
+//! The two ways by which a call reaches Odoo. JSON-2 gives each method an address and names its
+//! parameters; `/jsonrpc`, which Odoo 17 and 18 have alone, takes everything at one address, with
+//! the database, the user and the key in each call. Pure.
 
 use serde_json::{Map, Value, json};
 
 /// The language of all calls. Every Odoo has it, whatever else is installed.
 pub(super) const LANGUAGE: &str = "en_US";
-/// Parameters that are given by their place: overriding methods of other modules call them differently.
+/// Parameters that are given by their place: overriding methods of other modules call them
+/// differently.
 const BY_PLACE: [(&str, &[&str]); 3] = [
     ("create", &["vals_list"]),
     ("load", &["fields", "data"]),
@@ -72,7 +74,8 @@ pub(super) fn names_fields(method: &str, body: &Value) -> bool {
     }
 }
 
-/// The arguments of `execute_kw` for a call whose body is as JSON-2 has it: `ids` go before all others.
+/// The arguments of `execute_kw` for a call whose body is as JSON-2 has it: `ids` go before all
+/// others.
 pub(super) fn execute(login: Login<'_>, model: &str, method: &str, body: &Value) -> Value {
     let mut named: Map<String, Value> = body.as_object().cloned().unwrap_or_default();
     let mut places: Vec<Value> = named.remove("ids").into_iter().collect();

@@ -1,12 +1,13 @@
 //! An MQTT broker that was there already: the gateway is one of its clients.
 //!
-//! Comes in: what the site's devices publish, over a persistent session with QoS 1. Goes out: one acknowledgement
-//! for each message, in order, and only after [`Intake::take`] answered; then the receipts, and whatever is put
-//! into [`Broker::outbound`].
+//! Comes in: what the site's devices publish, over a persistent session with QoS 1. Goes out: one
+//! acknowledgement for each message, in order, and only after [`Intake::take`] answered; then the
+//! receipts, and whatever is put into [`Broker::outbound`].
 //!
-//! Promised: a message that the broker holds for the gateway is acknowledged only when it is on disk (**invariant
-//! 1**), so neither end may be killed at a moment that loses one. What comes twice because of that is found to be
-//! a duplicate by its id. An event without an id is stored again, flagged as `possible-repeat`.
+//! Promised: a message that the broker holds for the gateway is acknowledged only when it is on
+//! disk (**invariant 1**), so neither end may be killed at a moment that loses one. What comes
+//! twice because of that is found to be a duplicate by its id. An event without an id is stored
+//! again, flagged as `possible-repeat`.
 //!
 //! - `options`: from the configuration to what rumqttc wants.
 //! - `retained`: scans and events that the broker has retained.
@@ -14,7 +15,8 @@
 //! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
 //! - `link`, `outbox`: what goes out, and into which connection.
 //!
-//! rumqttc 0.25 keeps things over a reconnect that do not belong into the new connection; see [`Driver::lost`].
+//! rumqttc 0.25 keeps things over a reconnect that do not belong into the new connection; see
+//! [`Driver::lost`].
 
 mod link;
 mod options;
@@ -69,8 +71,8 @@ pub fn check(config: &config::Broker, site: &Name) -> Result<(), BrokerError> {
     options::options(config, site).map(drop)
 }
 
-/// Logs in at the broker once, with a client id of its own: the session of a gateway that runs stays
-/// as it is. The error is in the words of the source's status.
+/// Logs in at the broker once, with a client id of its own: the session of a gateway that runs
+/// stays as it is. The error is in the words of the source's status.
 pub async fn log_in(config: &config::Broker, site: &Name) -> Result<(), String> {
     let mut options = options::options(config, site).map_err(|error| error.to_string())?;
     options
@@ -112,7 +114,8 @@ impl Broker {
         board: Board,
     ) -> Result<Self, BrokerError> {
         let options = options::options(config, &site)?;
-        // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
+        // Before anybody reads on in the journal: scans that wait there are read by these profiles,
+        // too.
         let list = DeviceList::open(
             config.devices.clone(),
             intake.last_lists().clone(),
@@ -149,7 +152,8 @@ impl Broker {
         })
     }
 
-    /// Where messages to devices behind the broker go. While the broker is away the newest are kept, up to a limit.
+    /// Where messages to devices behind the broker go. While the broker is away the newest are
+    /// kept, up to a limit.
     #[must_use]
     pub fn outbound(&self) -> mpsc::Sender<Outbound> {
         self.sender.clone()
@@ -255,7 +259,8 @@ impl Driver {
         }
     }
 
-    /// Acknowledges what the worker still has, then says goodbye, so that the broker keeps the session without a fault.
+    /// Acknowledges what the worker still has, then says goodbye, so that the broker keeps the
+    /// session without a fault.
     async fn drain(&mut self, worked: &CancellationToken) {
         loop {
             tokio::select! {
@@ -267,8 +272,8 @@ impl Driver {
             }
         }
         self.link.disconnect();
-        // The broker closes the connection when it has read all: until then, a gateway that starts again at once
-        // would take over the session before its acknowledgements count.
+        // The broker closes the connection when it has read all: until then, a gateway that starts
+        // again at once would take over the session before its acknowledgements count.
         while let Ok(event) = self.eventloop.poll().await {
             self.note(&event);
         }
@@ -288,7 +293,8 @@ impl Driver {
                 self.had_session = true;
                 self.connected = Some(clock::instant());
                 self.progress = false;
-                // Also where the session is there: it may be one of an older version, or of another site.
+                // Also where the session is there: it may be one of an older version, or of another
+                // site.
                 self.link.connected();
             }
             Event::Incoming(Incoming::SubAck(suback)) => {
@@ -331,7 +337,8 @@ impl Driver {
                     received: clock::now(),
                 })
             }
-            // A broker hands out a retained message at every subscription: each would be a new event.
+            // A broker hands out a retained message at every subscription: each would be a new
+            // event.
             Some(Topic::Reading(device, channel)) => {
                 self.ignored.log(
                     device.as_str(),
@@ -378,19 +385,21 @@ impl Driver {
         }
     }
 
-    /// The connection is gone, or did not come about: leaves nothing of it, and answers how long to wait.
+    /// The connection is gone, or did not come about: leaves nothing of it, and answers how long to
+    /// wait.
     fn lost(&mut self, error: &ConnectionError) -> Duration {
         let dropped = self.link.lost();
         // From here on nobody puts anything into the client's queue. What rumqttc has kept goes:
-        // - acknowledgements that were put in since it cleaned up itself belong to the old connection;
+        // - acknowledgements that were put in since it cleaned up itself belong to the old
+        //   connection;
         self.eventloop.clean();
-        // - publishes wait in the outbox, from where they go out again: it would send some twice, and drop them
-        //   all where the broker has no session;
+        // - publishes wait in the outbox, from where they go out again: it would send some twice,
+        //   and drop them all where the broker has no session;
         self.eventloop.pending.clear();
         // - one whose packet id was still in use would block the queue for ever;
         self.eventloop.state.collision = None;
-        // - messages that were read but not handed out would surface in the next connection, whose session
-        //   never sent them under these packet ids.
+        // - messages that were read but not handed out would surface in the next connection, whose
+        //   session never sent them under these packet ids.
         self.eventloop.state.events.clear();
 
         let (host, port) = self.eventloop.mqtt_options.broker_address();
@@ -486,8 +495,8 @@ fn describe(error: &ConnectionError, broker: &str) -> String {
     }
 }
 
-/// Waits that double from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], each shortened by up to a half by chance, so that
-/// the gateways of a company do not all come back in the same moment.
+/// Waits that double from [`BACKOFF_MIN`] to [`BACKOFF_MAX`], each shortened by up to a half by
+/// chance, so that the gateways of a company do not all come back in the same moment.
 struct Backoff {
     next: Duration,
 }

@@ -72,7 +72,8 @@ struct Written {
     flow: Option<String>,
 }
 
-/// The profile of a device that has a flow and names none: it can read text, and that is all it has to say.
+/// The profile of a device that has a flow and names none: it can read text, and that is all it has
+/// to say.
 const BARE: &str = "bare-mqtt";
 
 /// What Odoo calls the kinds of orders.
@@ -182,7 +183,8 @@ fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError
         file: file.to_owned(),
         reason,
     };
-    // The parser's message quotes lines of the file, hashes among them: only the place may leave this function.
+    // The parser's message quotes lines of the file, hashes among them: only the place may leave
+    // this function.
     let parsed: File = toml::from_str(text).map_err(|error| {
         let line = error
             .span()
@@ -295,7 +297,8 @@ fn check_hash(hash: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Whether the password is the one that was hashed. Takes tens of milliseconds and some MiB: not for an async thread.
+/// Whether the password is the one that was hashed. Takes tens of milliseconds and some MiB: not
+/// for an async thread.
 pub(super) fn verify(hash: &str, password: &[u8]) -> bool {
     PasswordHash::new(hash).is_ok_and(|hash| {
         hash.verify_password(&[&Argon2::default(), &scrypt::Scrypt], password)
@@ -303,7 +306,8 @@ pub(super) fn verify(hash: &str, password: &[u8]) -> bool {
     })
 }
 
-/// Hashes a password for `devices.toml`: argon2id, m = 7 MiB, t = 5, p = 1 (OWASP Password Storage Cheat Sheet).
+/// Hashes a password for `devices.toml`: argon2id, m = 7 MiB, t = 5, p = 1 (OWASP Password Storage
+/// Cheat Sheet).
 #[must_use]
 pub fn hash_password(password: impl AsRef<[u8]>) -> String {
     let params = Params::new(7_168, 5, 1, None).unwrap_or_default();

@@ -1,12 +1,14 @@
-//! The gateway's own MQTT front door: MQTT 3.1.1 and 5, for floor devices. `docs/mqtt.md` is its reference.
+//! The gateway's own MQTT front door: MQTT 3.1.1 and 5, for floor devices. `docs/mqtt.md` is its
+//! reference.
 //!
 //! It is no broker: devices publish to the gateway and subscribe to their own topics, nothing more.
 //!
-//! Comes in: connections ([`handshake`]), on them packets ([`wire`]); publishes go in batches ([`batch`]) to the
-//! intake; messages from the gateway come through [`FrontDoor::outbound`]. Goes out: acknowledgements after the commit,
-//! receipts, displays, retained messages ([`session`], [`hub`]). What has to survive a restart goes to the journal as
-//! small values ([`stored`]). A connection ([`connection`]) is one task that owns its socket; connections share nothing
-//! that one of them could hold for long.
+//! Comes in: connections ([`handshake`]), on them packets ([`wire`]); publishes go in batches
+//! ([`batch`]) to the intake; messages from the gateway come through [`FrontDoor::outbound`]. Goes
+//! out: acknowledgements after the commit, receipts, displays, retained messages ([`session`],
+//! [`hub`]). What has to survive a restart goes to the journal as small values ([`stored`]). A
+//! connection ([`connection`]) is one task that owns its socket; connections share nothing that one
+//! of them could hold for long.
 //!
 //! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
 
@@ -137,7 +139,8 @@ pub struct FrontDoor {
 }
 
 impl FrontDoor {
-    /// Binds the address and reads all files, so that what is wrong is known before the gateway starts.
+    /// Binds the address and reads all files, so that what is wrong is known before the gateway
+    /// starts.
     pub fn bind(
         config: &Listen,
         site: Name,
@@ -167,7 +170,8 @@ impl FrontDoor {
                 capture.heard_state(&device, payload);
             }
         }
-        // Before anybody reads on in the journal: scans that wait there are read by these profiles, too.
+        // Before anybody reads on in the journal: scans that wait there are read by these profiles,
+        // too.
         auth.list().tell(&mut Told::default(), &intake);
         let (hub, leftovers) = Hub::new(site.clone(), config.missed_max, kept);
         Ok(Self {
@@ -199,8 +203,8 @@ impl FrontDoor {
         self.outbound.0.clone()
     }
 
-    /// Serves clients until `cancel`, then says good-bye to each (MQTT 5: 0x8B), keeps what they have not got yet, and
-    /// returns within some seconds. The journal has to live until then.
+    /// Serves clients until `cancel`, then says good-bye to each (MQTT 5: 0x8B), keeps what they
+    /// have not got yet, and returns within some seconds. The journal has to live until then.
     pub async fn run(self, cancel: CancellationToken) {
         let Self {
             listener,
@@ -226,7 +230,8 @@ impl FrontDoor {
         let watching = tokio::spawn(async move { watcher.watch_configurations().await });
         accept(&listener, tls, &shared, &cancel).await;
         watching.abort();
-        // Nobody is connected any more: the last messages go to disk for those whose sessions live on.
+        // Nobody is connected any more: the last messages go to disk for those whose sessions live
+        // on.
         done.cancel();
         drop(delivery.await);
         shared.board.source(SourceKind::Listen, |view| {
@@ -325,7 +330,8 @@ async fn accept(
                     connections.spawn(connected(stream, address, tls, shared, standing));
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely: there will be some when connections end.
+                    // Out of file descriptors, most likely: there will be some when connections
+                    // end.
                     if shared.quiet.allows(clock::instant()) {
                         tracing::error!(%error, "cannot take a connection");
                     }
@@ -446,7 +452,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// Hands the gateway's messages to sessions, many at a time, so that those for absent devices share a commit.
+/// Hands the gateway's messages to sessions, many at a time, so that those for absent devices share
+/// a commit.
 async fn deliver(
     shared: Arc<Shared>,
     mut outbound: mpsc::Receiver<Outbound>,

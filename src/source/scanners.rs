@@ -1,10 +1,13 @@
-//! Scanners on the gateway's own ports: a task for each, which opens its port, reads, and opens it again when it went.
+//! Scanners on the gateway's own ports: a task for each, which opens its port, reads, and opens it
+//! again when it went.
 //!
-//! Comes in: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). Goes out: readings to [`Intake`], and to a serial
-//! scanner the profile's commands for a good or bad read. A scanner takes no acknowledgement: a code is on disk or, where the
-//! gateway dies before, it was not answered with the good-read command.
+//! Comes in: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). Goes out:
+//! readings to [`Intake`], and to a serial scanner the profile's commands for a good or bad read. A
+//! scanner takes no acknowledgement: a code is on disk or, where the gateway dies before, it was
+//! not answered with the good-read command.
 //!
-//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: what serial and keyboard scanners share.
+//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: what serial and keyboard
+//!   scanners share.
 
 pub(super) mod desk;
 pub(super) mod find;
@@ -47,8 +50,8 @@ pub struct Scanners {
 }
 
 impl Scanners {
-    /// Reads the list, and has the intake know which profile belongs to which scanner. Ports are opened later: a scanner that is not
-    /// there is no reason not to start.
+    /// Reads the list, and has the intake know which profile belongs to which scanner. Ports are
+    /// opened later: a scanner that is not there is no reason not to start.
     pub fn new(file: &Path, intake: Intake, board: Board) -> Result<Self, ScannersError> {
         let (list, fault) = list::read_or_last(file, intake.last_lists())?;
         if let Some(fault) = fault {
@@ -111,7 +114,8 @@ impl Scanners {
                 message = outbound.recv() => if let Some(message) = message {
                     tell(&told, &message);
                 },
-                // The journal has stopped, or a task broke, which is a fault of ours: the daemon is to start anew.
+                // The journal has stopped, or a task broke, which is a fault of ours: the daemon is
+                // to start anew.
                 Some(_) = tasks.join_next() => return,
                 () = cancel.cancelled() => break,
             }
@@ -151,7 +155,8 @@ pub(super) fn is_good(payload: &Bytes) -> Option<bool> {
     display.map(|display| display.ok)
 }
 
-/// Receipts and tasks mean nothing to a scanner. One that has not taken the last answers yet is told nothing: late is wrong.
+/// Receipts and tasks mean nothing to a scanner. One that has not taken the last answers yet is
+/// told nothing: late is wrong.
 fn tell(told: &BTreeMap<Name, mpsc::Sender<bool>>, message: &Outbound) {
     if message.channel == "display"
         && let Some(good) = is_good(&message.payload)

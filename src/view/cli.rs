@@ -26,7 +26,8 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used
     max_term_width = 110
 )]
 pub struct Cli {
-    /// Configuration file; `config.d/*.toml` beside it and `STOCKRELAY_SECTION__KEY` from the environment come after it
+    /// Configuration file; `config.d/*.toml` beside it and `STOCKRELAY_SECTION__KEY` from the
+    /// environment come after it
     #[arg(long, global = true, value_name = "PATH", env = "STOCKRELAY_CONFIG", default_value = CONFIG_DEFAULT)]
     pub config: PathBuf,
 
@@ -210,7 +211,8 @@ pub struct EventsArgs {
     /// Only this device's
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
-    /// Only this type: scan, transfer, pick, receive, count, scrap, return, pack, ship, validate, undo
+    /// Only this type: scan, transfer, pick, receive, count, scrap, return, pack, ship, validate,
+    /// undo
     #[arg(long = "type", value_name = "TYPE")]
     pub kind: Option<String>,
     /// Only in this state: open, waiting, sending, posted, parked, discarded, `no_document`
@@ -340,7 +342,8 @@ pub enum RejectedCommand {
         /// The same, from a file; - for standard input
         #[arg(long, value_name = "FILE", conflicts_with = "payload")]
         payload_file: Option<PathBuf>,
-        /// What it is: event or scan; without it, an event where it names the type of one, else what it came as
+        /// What it is: event or scan; without it, an event where it names the type of one, else
+        /// what it came as
         #[arg(long)]
         channel: Option<String>,
         /// Why; it is stored with the reading
@@ -418,7 +421,8 @@ Examples:
         file: String,
         /// What the scanner sends; `-`: lines of standard input
         code: String,
-        /// Ask the running daemon as well: by the site's copy of Odoo's data and its nomenclature, with what each step says
+        /// Ask the running daemon as well: by the site's copy of Odoo's data and its nomenclature,
+        /// with what each step says
         #[arg(long)]
         copy: bool,
         /// With --copy: the product that was scanned before, whose lots are known

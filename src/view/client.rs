@@ -1,6 +1,7 @@
 //! The other end of the control socket, for the commands and the terminal UI.
 //!
-//! A connection a request: they are few, and a daemon that was restarted meanwhile makes no difference.
+//! A connection a request: they are few, and a daemon that was restarted meanwhile makes no
+//! difference.
 
 use std::io;
 use std::path::{Path, PathBuf};

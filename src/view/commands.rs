@@ -1,4 +1,5 @@
-//! The commands that ask a running daemon: a request or a few, then a table for people or a JSON object a line.
+//! The commands that ask a running daemon: a request or a few, then a table for people or a JSON
+//! object a line.
 
 mod lists;
 mod parked;

@@ -1,8 +1,9 @@
 //! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
 //!
-//! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it reads short
-//! transactions of the journal, the board and the copy of Odoo's data; only [`decide`], [`edit`] and [`settle`] change anything, through the journal's inbox.
-//! `docs/control-api.md` is its reference.
+//! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it
+//! reads short transactions of the journal, the board and the copy of Odoo's data; only [`decide`],
+//! [`edit`] and [`settle`] change anything, through the journal's inbox. `docs/control-api.md` is
+//! its reference.
 
 mod decide;
 mod edit;
@@ -40,7 +41,8 @@ use problem::Problem;
 
 /// The largest body of a request, in bytes.
 const BODY_BYTES_MAX: usize = 16_384;
-/// The same, where a whole payload is sent again: the longest that is read, written as a text in JSON.
+/// The same, where a whole payload is sent again: the longest that is read, written as a text in
+/// JSON.
 const RESEND_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
 /// The same, where the words of a scanner profile come with it.
 const MEANING_BYTES_MAX: usize = 2 << 20;
@@ -251,7 +253,8 @@ fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ControlError> {
     bind().map_err(|error| ControlError::Metrics { address, error })
 }
 
-/// The file of a bound socket: removed at the end, unless another process has put its own there meanwhile.
+/// The file of a bound socket: removed at the end, unless another process has put its own there
+/// meanwhile.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -267,7 +270,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds the socket for its owner and group. A stale file, where nobody answers, makes room; a live one does not.
+/// Binds the socket for its owner and group. A stale file, where nobody answers, makes room; a live
+/// one does not.
 fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), ControlError> {
     let failed = |error| ControlError::Socket {
         path: path.to_owned(),

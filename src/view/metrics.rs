@@ -1,8 +1,8 @@
 //! `/metrics` in the form that the scraper asks for, and `/healthz`, on `control.metrics`.
 //!
-//! Both are made from one [`Status`] at the time of asking, so they add up as it does. `docs/metrics.md` lists the names.
-//! Healthy means that the gateway takes what is scanned: a link to Odoo that is down is what it is built to
-//! outlast, and no reason to restart it.
+//! Both are made from one [`Status`] at the time of asking, so they add up as it does.
+//! `docs/metrics.md` lists the names. Healthy means that the gateway takes what is scanned: a link
+//! to Odoo that is down is what it is built to outlast, and no reason to restart it.
 
 mod format;
 

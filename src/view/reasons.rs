@@ -1,5 +1,5 @@
-//! The reason codes, each with its meaning and what can be done about it: for the control API, the commands, the terminal
-//! UI and `docs/reason-codes.md`, which a test holds to be the same.
+//! The reason codes, each with its meaning and what can be done about it: for the control API, the
+//! commands, the terminal UI and `docs/reason-codes.md`, which a test holds to be the same.
 
 mod table;
 

@@ -260,8 +260,8 @@ pub struct DocumentView {
     pub purpose: String,
     /// The order it is about, as it was scanned.
     pub order: Option<String>,
-    /// What else its type says: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`; the `event` that an undo takes back,
-    /// and what that was `of`.
+    /// What else its type says: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`; the
+    /// `event` that an undo takes back, and what that was `of`.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub more: Map<String, Value>,
     /// The number of the document in whose place a person put this one.

@@ -1,6 +1,8 @@
-//! `stockrelay config show`: the configuration as it is meant, defaults and all, as TOML that reads back as the same.
+//! `stockrelay config show`: the configuration as it is meant, defaults and all, as TOML that reads
+//! back as the same.
 //!
-//! It holds no secrets, only the files that do; a password that somebody put into a URL is left out.
+//! It holds no secrets, only the files that do; a password that somebody put into a URL is left
+//! out.
 
 use std::path::Path;
 

@@ -1,8 +1,9 @@
 //! One look at the whole gateway: the answer of `GET /v1/status`.
 //!
-//! Comes from the journal's counts (one transaction) and the board's live state; goes out as JSON to programs,
-//! the commands and the terminal UI, which read it back into the same type.
-//! **The numbers always add up:** `events.stored` = open + waiting + sending + posted + parked + `no_document`.
+//! Comes from the journal's counts (one transaction) and the board's live state; goes out as JSON
+//! to programs, the commands and the terminal UI, which read it back into the same type. **The
+//! numbers always add up:** `events.stored` = open + waiting + sending + posted + parked +
+//! `no_document`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,7 +35,8 @@ pub struct Status {
     pub journal: JournalSize,
     pub sources: Vec<Source>,
     pub devices: Devices,
-    /// How many devices have begun what in a flow, and not ended it: `transfer`, `pick`, ... to a number.
+    /// How many devices have begun what in a flow, and not ended it: `transfer`, `pick`, ... to a
+    /// number.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub begun: BTreeMap<String, u64>,
     /// What a person should know at once: code to sentence.
@@ -54,7 +56,8 @@ pub struct EventCounts {
     /// Rejected readings that no person has dismissed or sent again yet.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_open: u64,
-    /// How many of them were removed for room, so that no list has them, and the number of the newest.
+    /// How many of them were removed for room, so that no list has them, and the number of the
+    /// newest.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_dropped: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -95,7 +98,8 @@ pub struct DocumentCounts {
     pub posted: u64,
     pub parked: u64,
     pub discarded: u64,
-    /// The number of the newest one. It is higher than all of them where a person replaced some, which are in no count.
+    /// The number of the newest one. It is higher than all of them where a person replaced some,
+    /// which are in no count.
     pub newest: u64,
 }
 

@@ -1,6 +1,7 @@
 //! Text for people: aligned tables, grouped numbers, sizes, spans of time. Pure.
 //!
-//! What devices and Odoo sent is shown with its control characters replaced, so that no barcode commands a terminal.
+//! What devices and Odoo sent is shown with its control characters replaced, so that no barcode
+//! commands a terminal.
 
 use std::io::{self, Write};
 

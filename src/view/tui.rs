@@ -5,8 +5,8 @@
 //! keys (a thread: reading a terminal blocks) ─┼─▶ App ─▶ draw
 //! decisions that were sent                   ─┘    └─▶ wishes: retry, edit, discard, quit
 //! ```
-//! [`App`] knows neither terminal nor socket nor clock, so that its frames can be tested. The terminal is put back
-//! as it was also after a panic, SIGTERM, SIGINT and SIGHUP.
+//! [`App`] knows neither terminal nor socket nor clock, so that its frames can be tested. The
+//! terminal is put back as it was also after a panic, SIGTERM, SIGINT and SIGHUP.
 
 mod app;
 mod detail;

@@ -44,8 +44,8 @@ async fn everything_arrives_once_while_the_broker_is_killed() {
         gateway.until_state("down").await;
         mosquitto.restart().await;
         gateway.until_state("up").await;
-        // What mosquitto had acknowledged and not yet saved, only the device still has: it sends again what
-        // it has no receipt for.
+        // What mosquitto had acknowledged and not yet saved, only the device still has: it sends
+        // again what it has no receipt for.
         let round_ids: BTreeSet<_> = chunk.iter().map(|id| (*id).clone()).collect();
         while !round_ids.is_subset(&device.stored()) {
             for id in round_ids.difference(&device.stored()) {
@@ -212,7 +212,8 @@ async fn what_is_not_for_the_gateway_does_not_hold_it_up() {
             .unwrap();
     }
     device.publish("state", true, r#"{"battery": 71}"#).await;
-    // The session is there, so this one comes live; the retained copy comes at each new subscription.
+    // The session is there, so this one comes live; the retained copy comes at each new
+    // subscription.
     let retained = r#"{"type":"transfer","product":"p","from":"A","to":"B"}"#;
     device.publish("event", true, retained).await;
     device.transfer("a").await;

@@ -1,9 +1,9 @@
-//! The power goes at every moment it can: at each sync, with what was written since the last one lost, kept, or
-//! kept in part.
+//! The power goes at every moment it can: at each sync, with what was written since the last one
+//! lost, kept, or kept in part.
 //!
-//! The journal runs on storage that logs each write and sync. Each moment is then opened anew, as after a power
-//! cut. **Invariants 1, 3, 4 and 5:** what was acknowledged by then is there, under its number; no sealed document
-//! differs; the numbers add up; the journal works on.
+//! The journal runs on storage that logs each write and sync. Each moment is then opened anew, as
+//! after a power cut. **Invariants 1, 3, 4 and 5:** what was acknowledged by then is there, under
+//! its number; no sealed document differs; the numbers add up; the journal works on.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -183,7 +183,8 @@ async fn work(disk: &LoggedDisk) -> Told {
     told
 }
 
-/// Opens what was left on the disk when so many syncs had ended, and looks for all that was told by then.
+/// Opens what was left on the disk when so many syncs had ended, and looks for all that was told by
+/// then.
 async fn look(bytes: Vec<u8>, syncs: usize, told: &Told, what: &str) {
     let disk = LoggedDisk::holding(bytes);
     let (journal, writer) = Journal::open_on(disk, &config::Journal::default())
@@ -292,8 +293,8 @@ pub struct Cut {
     pub what: &'static str,
 }
 
-/// Every moment from the first commit on at which what is on the disk differs: before that there is no journal to lose; redb's own
-/// creation is its own affair.
+/// Every moment from the first commit on at which what is on the disk differs: before that there is
+/// no journal to lose; redb's own creation is its own affair.
 pub fn cuts(disk: &LoggedDisk, created: usize) -> impl Iterator<Item = Cut> + use<> {
     let steps = std::mem::take(&mut disk.0.lock().unwrap().steps);
     let mut random = Random(11);

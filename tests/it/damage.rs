@@ -1,5 +1,5 @@
-//! A journal with damaged pages: the gateway names the file and the remedy, or all that was stored is
-//! there. It never goes on with a value that the disk has changed.
+//! A journal with damaged pages: the gateway names the file and the remedy, or all that was stored
+//! is there. It never goes on with a value that the disk has changed.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt as _;

@@ -1,8 +1,9 @@
-//! Devices that only beep, through the real daemon: beeps in, events, words for the person and stock in Odoo out.
+//! Devices that only beep, through the real daemon: beeps in, events, words for the person and
+//! stock in Odoo out.
 //!
-//! `tests/flows/*.toml` hold the sequences; each is played by a real MQTT client, on the stand-in and on a real Odoo. `cuts`: the
-//! power goes while flows run. `dock`: a serial scanner, and the daemon as a process that is killed. `broker`: a device on a broker
-//! that was there already.
+//! `tests/flows/*.toml` hold the sequences; each is played by a real MQTT client, on the stand-in
+//! and on a real Odoo. `cuts`: the power goes while flows run. `dock`: a serial scanner, and the
+//! daemon as a process that is killed. `broker`: a device on a broker that was there already.
 
 mod again;
 mod broker;
@@ -475,7 +476,8 @@ fn fresh_number() -> u64 {
     moment + COUNT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// What an event says, in the order in which a person would say it. A package is named after the scan that began it.
+/// What an event says, in the order in which a person would say it. A package is named after the
+/// scan that began it.
 fn line(event: &event::Event) -> String {
     let mut said = vec![event.action.kind().to_owned()];
     let mut say = |word: &str, value: Option<&String>| {
@@ -589,7 +591,8 @@ impl Ring {
     async fn at(address: SocketAddr, stage: &Stage, channels: &[&str]) -> Self {
         let options = MqttOptions::new(&stage.device, address.ip().to_string(), address.port());
         let (client, mut events) = AsyncClient::new(options, 10);
-        // As devices do that want an answer at once: else the kernel holds small packets back for 40 ms.
+        // As devices do that want an answer at once: else the kernel holds small packets back for
+        // 40 ms.
         events.network_options.set_tcp_nodelay(true);
         let topic = format!("stockrelay/v1/{}/{}", stage.config.site, stage.device);
         for channel in channels {
@@ -926,7 +929,8 @@ async fn without_a_flow_a_scan_is_answered_in_the_profiles_form_too() {
     stage.stop().await;
 }
 
-/// What a flow keeps of itself is written after its events are: here the gateway died between the two.
+/// What a flow keeps of itself is written after its events are: here the gateway died between the
+/// two.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn events_whose_flow_was_cut_off_before_its_state_was_written_are_not_doubled() {
     let products = BTreeMap::from([("chair".to_owned(), "none".to_owned())]);

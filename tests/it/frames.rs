@@ -399,7 +399,8 @@ fn a_document_is_edited_field_by_field() {
     let mut app = app(asking());
     press(&mut app, "\t\te");
     both("edit_fields", &mut app);
-    // The quantity of the first line, then the lot of the second: there is one, and it is taken away.
+    // The quantity of the first line, then the lot of the second: there is one, and it is taken
+    // away.
     press(&mut app, "jj\n");
     backspace(&mut app, 2);
     press(&mut app, "3s0");

@@ -1,4 +1,5 @@
-//! The front door against its clients: rumqttc, and a client made of bytes for what well-behaved ones do not do.
+//! The front door against its clients: rumqttc, and a client made of bytes for what well-behaved
+//! ones do not do.
 
 mod access;
 mod capture;

@@ -553,7 +553,8 @@ async fn an_id_that_comes_again_after_its_time_makes_no_second_document_and_harm
         .change(vec![moved(1, State::Waiting, State::Parked, 20)])
         .await
         .unwrap();
-    // The scan is pruned, which puts the ids into a segment; another one makes the first old enough to go.
+    // The scan is pruned, which puts the ids into a segment; another one makes the first old enough
+    // to go.
     inbox.prune(at(91 * 86_400)).await.unwrap();
     inbox
         .append(vec![Ok(scan("pda", "3", "X", 92 * 86_400))])

@@ -97,8 +97,8 @@ pub fn progress(state: State, second: i64) -> Progress {
     }
 }
 
-/// What must hold for every journal at every time: the counts are those of the records, every event is in at
-/// most one document, and the documents' lines say what their events say.
+/// What must hold for every journal at every time: the counts are those of the records, every event
+/// is in at most one document, and the documents' lines say what their events say.
 pub fn adds_up(journal: &Journal) {
     let totals = journal.totals();
     let events = journal.events(0, 100_000).unwrap();

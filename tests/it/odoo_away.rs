@@ -88,7 +88,8 @@ async fn check_tells_once_what_to_do_about_an_odoo_that_is_away() {
 
 #[tokio::test]
 async fn another_server_at_the_address_is_told_with_the_address_and_the_key_to_correct() {
-    // Python's http.server, nginx, a firewall, a captive portal, something that answers all in JSON.
+    // Python's http.server, nginx, a firewall, a captive portal, something that answers all in
+    // JSON.
     let servers = [
         (404, 501, "<html>"),
         (404, 405, "<html>"),

@@ -1,5 +1,5 @@
-//! An Odoo that is older than JSON-2: what is asked of it, and in which words. Its answers are written here, after the sources
-//! of Odoo 17 and 18.
+//! An Odoo that is older than JSON-2: what is asked of it, and in which words. Its answers are
+//! written here, after the sources of Odoo 17 and 18.
 
 mod email;
 mod orders;

@@ -1,10 +1,11 @@
-//! That what the gateway builds on is so in Odoo, and that it posts there what it should: against the stand-in
-//! always, and against a real Odoo 19 where there is one, so that the stand-in stays honest.
+//! That what the gateway builds on is so in Odoo, and that it posts there what it should: against
+//! the stand-in always, and against a real Odoo 19 where there is one, so that the stand-in stays
+//! honest.
 //!
 //! `eval $(tests/real-odoo/odoo fresh NAME)`, then `cargo test --test it real_odoo -- --ignored`.
 
-/// Each of these functions becomes a test on the stand-in, and one on the real Odoo that the environment names; of each, one
-/// through JSON-2 and one through `/jsonrpc`.
+/// Each of these functions becomes a test on the stand-in, and one on the real Odoo that the
+/// environment names; of each, one through JSON-2 and one through `/jsonrpc`.
 macro_rules! on_both {
     ($($test:ident,)*) => {
         mod stand_in {

@@ -1,6 +1,8 @@
-//! What must come out of which readings and faults, and how Odoo behaves: the same on the stand-in and on a real Odoo.
+//! What must come out of which readings and faults, and how Odoo behaves: the same on the stand-in
+//! and on a real Odoo.
 //!
-//! `tests/scenarios/*.toml` hold the scenarios; `script` says how they are written, `runner` plays them.
+//! `tests/scenarios/*.toml` hold the scenarios; `script` says how they are written, `runner` plays
+//! them.
 
 mod ear;
 mod protocol;
@@ -21,8 +23,8 @@ use target::Target;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
 
-/// A test a file on the stand-in as Odoo 19, 18 and 17, and on a real Odoo 19. What cannot exist in an
-/// older version says why.
+/// A test a file on the stand-in as Odoo 19, 18 and 17, and on a real Odoo 19. What cannot exist in
+/// an older version says why.
 macro_rules! scenarios {
     ($($name:ident $(before_19 $no_18:literal)? $(before_18 $no_17:literal)?),* $(,)?) => {
         const SCENARIOS: &[Scenario] = &[$(Scenario {
@@ -458,7 +460,8 @@ fn scenario_table() {
 
 /// Codes that no scenario can bring about, and why.
 const NOT_FROM_OUTSIDE: [&str; 1] = [
-    // This version posts every type that it keeps: only a journal of an older one has it. `real_odoo::older` makes such a one.
+    // This version posts every type that it keeps: only a journal of an older one has it.
+    // `real_odoo::older` makes such a one.
     code::UNSUPPORTED_TYPE,
 ];
 

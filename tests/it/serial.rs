@@ -1,4 +1,5 @@
-//! Serial scanners, through real pseudo-terminals: what a scanner sends is stored, answered and bounded, and one that went comes back.
+//! Serial scanners, through real pseudo-terminals: what a scanner sends is stored, answered and
+//! bounded, and one that went comes back.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -36,7 +37,8 @@ fn profile(framing: &str, good: &str, within_ms: u64) -> String {
     )
 }
 
-/// A scanner's end of the line, and the gateway's end, held so that the line stays when nobody has it open.
+/// A scanner's end of the line, and the gateway's end, held so that the line stays when nobody has
+/// it open.
 struct Plug {
     scanner: SerialStream,
     _line: SerialStream,

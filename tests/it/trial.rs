@@ -1,7 +1,9 @@
-//! The exactly-once trial, on a real Odoo: devices do all that a floor does and repeat themselves, the daemon is killed, Odoo is
-//! restarted and connections are cut, and in the end every bin holds what the devices said, once.
+//! The exactly-once trial, on a real Odoo: devices do all that a floor does and repeat themselves,
+//! the daemon is killed, Odoo is restarted and connections are cut, and in the end every bin holds
+//! what the devices said, once.
 //!
-//! What the devices say is noted down before it is sent; what Odoo holds is asked of Odoo, with a key of its own.
+//! What the devices say is noted down before it is sent; what Odoo holds is asked of Odoo, with a
+//! key of its own.
 
 mod device;
 mod mix;
@@ -247,7 +249,8 @@ async fn kill(mut gateway: Gateway) -> Gateway {
     gateway
 }
 
-/// Restarts Odoo in the middle of it all. While that goes on no connection is cut: there would be none.
+/// Restarts Odoo in the middle of it all. While that goes on no connection is cut: there would be
+/// none.
 async fn restart_odoo(odoo: &Odoo, restarting: &Mutex<()>) {
     for _ in 0..ODOO_RESTARTS {
         tokio::time::sleep(Duration::from_secs(15)).await;
@@ -265,7 +268,8 @@ async fn restart_odoo(odoo: &Odoo, restarting: &Mutex<()>) {
     }
 }
 
-/// Cuts connections: one before Odoo has the request, the next after it was carried out and before its answer is back.
+/// Cuts connections: one before Odoo has the request, the next after it was carried out and before
+/// its answer is back.
 async fn cut(link: &Link, restarting: &Mutex<()>) {
     let steps = ["load", "button_validate", "web_save_multi", "write", ""];
     for number in 0..CUTS {

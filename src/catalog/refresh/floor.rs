@@ -1,8 +1,9 @@
-//! What the floor needs besides barcodes, kept up to date: stock on hand, open orders, names, the rules of barcodes; and a
-//! look at when the key expires, and whether its user has an e-mail address where Odoo needs one.
+//! What the floor needs besides barcodes, kept up to date: stock on hand, open orders, names, the
+//! rules of barcodes; and a look at when the key expires, and whether its user has an e-mail
+//! address where Odoo needs one.
 //!
-//! Odoo may refuse any of it (a right, an app, a version): that is said once, and tried again after an hour. Until then
-//! the copy does not claim to know it.
+//! Odoo may refuse any of it (a right, an app, a version): that is said once, and tried again after
+//! an hour. Until then the copy does not claim to know it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -188,7 +189,8 @@ impl Floor {
         Ok(())
     }
 
-    /// Open orders by their ids, which also tells what is over; and of these what was written since.
+    /// Open orders by their ids, which also tells what is over; and of these what was written
+    /// since.
     async fn orders(
         &mut self,
         odoo: &mut Client,
@@ -237,7 +239,8 @@ impl Floor {
         Ok(())
     }
 
-    /// Lots, packages and partners that stock and orders name: those that are missing, and those that were written since.
+    /// Lots, packages and partners that stock and orders name: those that are missing, and those
+    /// that were written since.
     async fn names(
         &mut self,
         odoo: &mut Client,
@@ -299,8 +302,8 @@ impl Floor {
     }
 }
 
-/// The sentence for people where a key of the gateway's user expires soon. Which of several is in use Odoo does not tell,
-/// so the first that is still good speaks.
+/// The sentence for people where a key of the gateway's user expires soon. Which of several is in
+/// use Odoo does not tell, so the first that is still good speaks.
 fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
     let expires = |key: &ApiKey| {
         let text = key.expiration_date.as_deref()?;

@@ -1,7 +1,7 @@
 //! North American coupon codes: application identifiers 8110 and 8112.
 //!
-//! GS1 US's "North American Coupon Application Guideline" (for 8110) and
-//! "AI (8112) Coupon Data Specification". Fields follow each other, many with their length before them.
+//! GS1 US's "North American Coupon Application Guideline" (for 8110) and "AI (8112) Coupon Data
+//! Specification". Fields follow each other, many with their length before them.
 
 use super::date;
 

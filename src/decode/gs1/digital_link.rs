@@ -1,7 +1,7 @@
 //! GS1 Digital Link URIs: `https://any.host/any/path/01/04012345678901/10/ABC?17=261231`.
 //!
-//! "GS1 Digital Link Standard: URI Syntax". Compressed ones are not read, and neither are the words that older
-//! releases had in the place of application identifiers, such as `gtin`.
+//! "GS1 Digital Link Standard: URI Syntax". Compressed ones are not read, and neither are the words
+//! that older releases had in the place of application identifiers, such as `gtin`.
 
 use std::fmt::Write as _;
 
@@ -87,8 +87,9 @@ fn add(elements: &mut ElementString, ai: &str, escaped: &str, at: usize) -> Resu
 }
 
 impl ElementString {
-    /// As a Digital Link under a stem such as `https://id.gs1.org`: a primary key, its qualifiers, and the rest behind
-    /// the `?`. An error where there is no key, or something may not stand in a link beside it.
+    /// As a Digital Link under a stem such as `https://id.gs1.org`: a primary key, its qualifiers,
+    /// and the rest behind the `?`. An error where there is no key, or something may not stand in a
+    /// link beside it.
     pub fn to_digital_link(&self, stem: &str) -> Result<String, Gs1Error> {
         if !is_address(stem) || stem.contains(['?', '#']) {
             return Err(refused(
@@ -183,7 +184,8 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// The primary key and its qualifiers, in their order. Read from the end, since anything may stand before them.
+    /// The primary key and its qualifiers, in their order. Read from the end, since anything may
+    /// stand before them.
     fn pairs(&self) -> Option<Vec<Pair<'a>>> {
         let mut pairs = Vec::new();
         let mut rest = self.path;
@@ -254,8 +256,8 @@ fn no_key(link: &str, offset: usize) -> Gs1Error {
     }
 }
 
-/// A compressed link ends in base64url whose first byte holds the first two digits of a primary key, or
-/// one of the codes (with a letter) for a usual set of application identifiers.
+/// A compressed link ends in base64url whose first byte holds the first two digits of a primary
+/// key, or one of the codes (with a letter) for a usual set of application identifiers.
 fn seems_compressed(link: &str) -> bool {
     let Some(parts) = Parts::of(link) else {
         return false;

@@ -1,4 +1,5 @@
-//! Element strings: application identifiers with their values, which keep what GS1 laid down for them.
+//! Element strings: application identifiers with their values, which keep what GS1 laid down for
+//! them.
 
 use jiff::civil::{Date, DateTime};
 use rust_decimal::Decimal;
@@ -19,7 +20,8 @@ pub struct Element {
     pub value: String,
 }
 
-/// What a GS1 code says. No application identifier is there twice, and each value is valid by itself.
+/// What a GS1 code says. No application identifier is there twice, and each value is valid by
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ElementString {
     elements: Vec<Element>,
@@ -35,7 +37,8 @@ impl ElementString {
         }
     }
 
-    /// From application identifiers and their values; the year is the present one, for the century of dates.
+    /// From application identifiers and their values; the year is the present one, for the century
+    /// of dates.
     pub fn new<'a>(
         elements: impl IntoIterator<Item = (&'a str, &'a str)>,
         year: i16,
@@ -259,8 +262,9 @@ impl ElementString {
         self.measure("330")
     }
 
-    /// A measure or an amount of money by the first three digits of its application identifier, the last of
-    /// which says how many digits are decimals: 310 to 369, 390, 392, 394 and 395. With a currency: 391 and 393.
+    /// A measure or an amount of money by the first three digits of its application identifier, the
+    /// last of which says how many digits are decimals: 310 to 369, 390, 392, 394 and 395. With a
+    /// currency: 391 and 393.
     #[must_use]
     pub fn measure(&self, first_three: &str) -> Option<Decimal> {
         let pattern = format!("{first_three}n");
@@ -281,7 +285,8 @@ impl ElementString {
         date::day_or_month(self.get(ai)?, self.year)
     }
 
-    /// As a scanner sends it: behind a value whose length is not predefined GS stands for FNC1, section 7.8.
+    /// As a scanner sends it: behind a value whose length is not predefined GS stands for FNC1,
+    /// section 7.8.
     #[must_use]
     pub fn to_element_string(&self) -> String {
         let mut text = String::new();
@@ -297,7 +302,8 @@ impl ElementString {
         text
     }
 
-    /// As it is printed under a code. A parenthesis that belongs to a value has a backslash before it.
+    /// As it is printed under a code. A parenthesis that belongs to a value has a backslash before
+    /// it.
     #[must_use]
     pub fn to_bracketed(&self) -> String {
         let bracketed =
@@ -348,7 +354,8 @@ fn check(
         if at == value.len() && part.optional {
             break;
         }
-        // What was accepted so far is ASCII, and so is what is cut below: places are characters and bytes alike.
+        // What was accepted so far is ASCII, and so is what is cut below: places are characters and
+        // bytes alike.
         let rest = value.get(at..).unwrap_or_default();
         if let Some((place, wrong)) = rest
             .char_indices()

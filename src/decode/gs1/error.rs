@@ -11,7 +11,8 @@ pub struct Gs1Error {
     pub kind: Gs1ErrorKind,
     /// The application identifier that it is about.
     pub ai: Option<Ai>,
-    /// The byte of the text, as it was given, at which the wrong part begins; nothing where no text was given.
+    /// The byte of the text, as it was given, at which the wrong part begins; nothing where no text
+    /// was given.
     pub offset: Option<usize>,
     pub found: String,
     pub accepted: String,

@@ -1,4 +1,5 @@
-//! Item numbers: GTIN-8, GTIN-12 (UPC), GTIN-13 (EAN) and GTIN-14, GS1 General Specifications section 2.1.
+//! Item numbers: GTIN-8, GTIN-12 (UPC), GTIN-13 (EAN) and GTIN-14, GS1 General Specifications
+//! section 2.1.
 
 use std::fmt;
 
@@ -7,7 +8,8 @@ use std::fmt;
 pub struct Gtin([u8; 14]);
 
 impl Gtin {
-    /// From the 8, 12, 13 or 14 digits of an EAN-8, UPC-A, EAN-13 or ITF-14; nothing where the check digit is wrong.
+    /// From the 8, 12, 13 or 14 digits of an EAN-8, UPC-A, EAN-13 or ITF-14; nothing where the
+    /// check digit is wrong.
     ///
     /// Eight digits are an EAN-8 here: see [`Self::from_upc_e`].
     #[must_use]
@@ -24,7 +26,8 @@ impl Gtin {
 
     /// From the 8 digits of a UPC-E, or its 6 without number system and check digit.
     ///
-    /// The last of the six says where the suppressed zeros stood: GS1 General Specifications section 5.2.2.
+    /// The last of the six says where the suppressed zeros stood: GS1 General Specifications
+    /// section 5.2.2.
     #[must_use]
     pub fn from_upc_e(digits: &str) -> Option<Self> {
         if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -66,8 +69,8 @@ impl Gtin {
         })
     }
 
-    /// Given out by a shop or a company for itself, often with a weight or a price inside: what it means
-    /// is a matter of the site's nomenclature.
+    /// Given out by a shop or a company for itself, often with a weight or a price inside: what it
+    /// means is a matter of the site's nomenclature.
     ///
     /// GS1 prefixes 02, 04 and 20 to 29, and GS1-8 prefixes 0 and 2: General Specifications section 1.4.
     #[must_use]
@@ -95,8 +98,8 @@ pub fn is_sscc(digits: &str) -> bool {
             .is_some_and(|(body, check)| check_digit(body) == check.bytes().next())
 }
 
-/// The check digit that belongs behind these digits, General Specifications section 7.9.1: weights 3 and 1 from
-/// the right. Nothing where there is something else than digits.
+/// The check digit that belongs behind these digits, General Specifications section 7.9.1: weights
+/// 3 and 1 from the right. Nothing where there is something else than digits.
 pub(in crate::decode) fn check_digit(body: &str) -> Option<u8> {
     let mut sum = 0;
     for (place, byte) in body.bytes().rev().enumerate() {

@@ -1,4 +1,5 @@
-//! What a part of a value must be, beyond its length and characters: GS1 calls such a rule a linter.
+//! What a part of a value must be, beyond its length and characters: GS1 calls such a rule a
+//! linter.
 
 use super::coupon;
 use super::date;
@@ -161,7 +162,8 @@ fn has_check_characters(value: &str) -> bool {
     check_characters(&value[..split]).is_some_and(|pair| pair == value.as_bytes()[split..])
 }
 
-/// Each character's value times the prime of its place, counted from the right; modulo 1021, as two times five bits.
+/// Each character's value times the prime of its place, counted from the right; modulo 1021, as two
+/// times five bits.
 pub(super) fn check_characters(key: &str) -> Option<[u8; 2]> {
     let mut sum = 0;
     for (character, prime) in key.chars().rev().zip(primes()) {

@@ -1,6 +1,8 @@
-//! What GS1 has laid down for each application identifier: one row each, or one for a run of equal ones.
+//! What GS1 has laid down for each application identifier: one row each, or one for a run of equal
+//! ones.
 //!
-//! The facts are those of GS1's Barcode Syntax Dictionary, which `tests/dictionary.rs` compares row by row.
+//! The facts are those of GS1's Barcode Syntax Dictionary, which `tests/dictionary.rs` compares row
+//! by row.
 
 use std::fmt;
 
@@ -46,11 +48,13 @@ pub struct Spec {
     pub predefined: bool,
     /// It may stand in the query of a Digital Link.
     pub attribute: bool,
-    /// One of these groups must stand beside it: `01+21,03+21` is 01 with 21, or 03 with 21; `n` is any digit.
+    /// One of these groups must stand beside it: `01+21,03+21` is 01 with 21, or 03 with 21; `n` is
+    /// any digit.
     pub needs: &'static str,
     /// None of these may stand beside it.
     pub excludes: &'static str,
-    /// It may be a Digital Link's primary key, with these qualifiers in this order; `|` parts alternatives.
+    /// It may be a Digital Link's primary key, with these qualifiers in this order; `|` parts
+    /// alternatives.
     pub key: Option<&'static str>,
 }
 

@@ -1,4 +1,5 @@
-//! What GS1's elements mean: by GS1's own rules, and where those say nothing of one, by the site's GS1 nomenclature in Odoo.
+//! What GS1's elements mean: by GS1's own rules, and where those say nothing of one, by the site's
+//! GS1 nomenclature in Odoo.
 
 use std::fmt::Display;
 
@@ -43,7 +44,8 @@ struct Details {
     printed: Measures,
 }
 
-/// The meaning of a GS1 code, and whose word it is; nothing where no application identifier says what it is.
+/// The meaning of a GS1 code, and whose word it is; nothing where no application identifier says
+/// what it is.
 pub(super) fn meaning(
     elements: &ElementString,
     context: &Context<'_>,
@@ -94,7 +96,8 @@ fn by_gs1(
         })
     };
     if let Some(sscc) = elements.sscc() {
-        // (02) says what is inside, and (01) what it is a unit of: both have the lot and the count beside them.
+        // (02) says what is inside, and (01) what it is a unit of: both have the lot and the count
+        // beside them.
         let inside = elements.content().or_else(|| elements.gtin());
         let content = inside
             .map(|gtin| details.item(gtin.as_str(), known))
@@ -171,7 +174,8 @@ fn together(elements: &ElementString, known: Thing, new: Thing) -> Result<Thing,
             meaning: Meaning::Package { code, content },
             ..known
         }),
-        // GS1 itself says that (02) is what is inside of a package, and that package may be one of the site's own.
+        // GS1 itself says that (02) is what is inside of a package, and that package may be one of
+        // the site's own.
         (Meaning::Product(item), Meaning::Package { code, .. })
             if elements.gtin().is_none() && elements.content().is_some() =>
         {

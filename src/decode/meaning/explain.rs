@@ -1,4 +1,5 @@
-//! A code's meaning with what each of those says by itself who are asked: for people who wonder why.
+//! A code's meaning with what each of those says by itself who are asked: for people who wonder
+//! why.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};

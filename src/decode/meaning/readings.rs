@@ -1,4 +1,5 @@
-//! The readings of a text that the copy of Odoo's data knows, and what its form says where that knows nothing.
+//! The readings of a text that the copy of Odoo's data knows, and what its form says where that
+//! knows nothing.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +53,8 @@ pub(super) fn main_symbol<'t>(text: &'t str, symbology: Option<&Symbology>) -> O
     lengths.iter().find_map(main)
 }
 
-/// Every product that the copy knows under a text's forms, each once, with what the nomenclature says about it.
+/// Every product that the copy knows under a text's forms, each once, with what the nomenclature
+/// says about it.
 pub(super) fn products(
     text: &str,
     gtin: Option<Gtin>,
@@ -139,7 +141,8 @@ fn is_product(kind: &str) -> bool {
 /// What the copy knows a text as, other than products.
 pub(super) fn others(text: &str, code: &str, known: &dyn Known) -> Vec<(Meaning, String)> {
     let mut all = Vec::new();
-    // A rule may have cut the code, as an alias does: both are tried, and the same place counts once.
+    // A rule may have cut the code, as an alias does: both are tried, and the same place counts
+    // once.
     let codes: &[&str] = if code == text { &[text] } else { &[text, code] };
     for &code in codes {
         let owned = || code.to_owned();
@@ -179,7 +182,8 @@ pub(super) fn others(text: &str, code: &str, known: &dyn Known) -> Vec<(Meaning,
     all
 }
 
-/// What a text is taken for that nobody knows: by the scanner's word, the nomenclature, and its own form.
+/// What a text is taken for that nobody knows: by the scanner's word, the nomenclature, and its own
+/// form.
 pub(super) fn by_form(
     text: &str,
     gtin: Option<Gtin>,
@@ -187,7 +191,8 @@ pub(super) fn by_form(
     found: Option<&Found<'_>>,
 ) -> (Meaning, By) {
     let item = |gtin: Gtin| {
-        // What is no item number as it stands is a UPC-E, which is stored as the UPC-A that it stands for.
+        // What is no item number as it stands is a UPC-E, which is stored as the UPC-A that it
+        // stands for.
         let as_it_stands = Gtin::new(text) == Some(gtin);
         Meaning::Product(Item {
             code: if as_it_stands {
@@ -200,7 +205,8 @@ pub(super) fn by_form(
         })
     };
     let own = gtin.filter(|gtin| !gtin.is_restricted());
-    // An EAN is an item number, whatever a rule such as Odoo's `10` for lots says of its first digits.
+    // An EAN is an item number, whatever a rule such as Odoo's `10` for lots says of its first
+    // digits.
     if let Some(gtin) = own.filter(|_| symbology.is_some_and(Symbology::is_item_number)) {
         return (item(gtin), By::Form);
     }

@@ -284,7 +284,8 @@ fn an_item_number_is_looked_up_in_all_its_forms() {
     }
     let carton = item(&copy, "14006381333938", None);
     assert_eq!((carton.units, carton.known), (Some(12.into()), true));
-    // UPC-E is 042100005264, which nobody knows here; AIM's identifier of both EAN-13 and UPC-E is ]E0.
+    // UPC-E is 042100005264, which nobody knows here; AIM's identifier of both EAN-13 and UPC-E is
+    // ]E0.
     for symbology in ["upce", "ean13"] {
         let unknown = item(&copy, "04252614", Some(symbology));
         assert_eq!(

@@ -268,7 +268,8 @@ fn the_gs1_nomenclature_answers_as_odoo_does() {
     }
 }
 
-/// Odoo's server never converts, and leaves the check digit of an EAN-8 wrong; its client does as is asserted here.
+/// Odoo's server never converts, and leaves the check digit of an EAN-8 wrong; its client does as
+/// is asserted here.
 #[test]
 fn conversions_and_ean_8_are_as_in_odoos_client() {
     let upc = "036000291452";

@@ -12,7 +12,8 @@ use super::Movement;
 pub enum CommandCode {
     /// What was begun is complete.
     Validate,
-    /// What was begun is given up. Odoo's screen cancels the whole transfer by it; a flow leaves the order as it is.
+    /// What was begun is given up. Odoo's screen cancels the whole transfer by it; a flow leaves
+    /// the order as it is.
     Cancel,
     /// What was begun and not emitted is forgotten.
     Discard,
@@ -52,7 +53,8 @@ const NAME_BYTES_MAX: usize = 64;
 /// A quantity is at most so many digits long.
 const QUANTITY_BYTES_MAX: usize = 12;
 
-/// The texts, and what they ask for. The first of each is how it is printed: Odoo 17 and later, then what older versions have.
+/// The texts, and what they ask for. The first of each is how it is printed: Odoo 17 and later,
+/// then what older versions have.
 const TEXTS: [(&str, CommandCode); 28] = [
     ("OBTVALI", CommandCode::Validate),
     ("O-BTN.validate", CommandCode::Validate),
@@ -85,7 +87,8 @@ const TEXTS: [(&str, CommandCode); 28] = [
 ];
 
 impl CommandCode {
-    /// What a text asks for; nothing where it is no command. Odoo's is told without regard to case, as scanners with Caps Lock send it.
+    /// What a text asks for; nothing where it is no command. Odoo's is told without regard to case,
+    /// as scanners with Caps Lock send it.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let same = |&&(own, _): &&(&str, Self)| own.eq_ignore_ascii_case(text);

@@ -19,14 +19,17 @@ pub struct Feedback {
 pub enum Message {
     /// To a serial scanner: its host command.
     Send { send: Bytes },
-    /// To an MQTT device: a topic below `stockrelay/v1/SITE/DEVICE/`, and its payload with the places of [`Values`].
+    /// To an MQTT device: a topic below `stockrelay/v1/SITE/DEVICE/`, and its payload with the
+    /// places of [`Values`].
     Publish { topic: String, template: String },
 }
 
-/// What stands for `{text}`, `{line1}`, `{line2}`, `{id}`, `{now_ms}` and `{device}` in a topic or template.
+/// What stands for `{text}`, `{line1}`, `{line2}`, `{id}`, `{now_ms}` and `{device}` in a topic or
+/// template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Values<'a> {
-    /// What is to be said, such as the product's name and the running quantity. Its lines are `line1` and `line2`.
+    /// What is to be said, such as the product's name and the running quantity. Its lines are
+    /// `line1` and `line2`.
     pub text: &'a str,
     /// A new UUID, which names the message.
     pub id: &'a str,
@@ -52,8 +55,8 @@ impl Values<'_> {
         })
     }
 
-    /// A template with its places filled. They stand inside of JSON strings: what is not ASCII, too, is written as `\uXXXX`, which every
-    /// device understands.
+    /// A template with its places filled. They stand inside of JSON strings: what is not ASCII,
+    /// too, is written as `\uXXXX`, which every device understands.
     #[must_use]
     pub fn fill(&self, template: &str) -> String {
         let mut filled = String::with_capacity(template.len() + self.text.len());
@@ -67,7 +70,8 @@ impl Values<'_> {
     }
 }
 
-/// The text before the first place, its name, and the text behind it. Other braces are those of JSON.
+/// The text before the first place, its name, and the text behind it. Other braces are those of
+/// JSON.
 fn next_place(text: &str) -> Option<(&str, &str, &str)> {
     text.match_indices('{').find_map(|(at, _)| {
         let (name, behind) = text[at + 1..].split_once('}')?;

@@ -1,4 +1,5 @@
-//! Flows as data: a device that only beeps makes movements by the order in which codes come. What drives them is elsewhere.
+//! Flows as data: a device that only beeps makes movements by the order in which codes come. What
+//! drives them is elsewhere.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use crate::config::LotPattern;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FlowRules {
-    /// The flow that a device begins in: `transfer`, `pick`, `receive`, `count`, `scrap`, `return`, `pack`, or one of `custom`.
-    /// Without one its codes are kept as they are.
+    /// The flow that a device begins in: `transfer`, `pick`, `receive`, `count`, `scrap`, `return`,
+    /// `pack`, or one of `custom`. Without one its codes are kept as they are.
     pub start: Option<String>,
     /// What is begun and not ended is parked after so long without a read, in seconds. 0: never.
     pub idle_s: Option<u64>,
@@ -114,7 +115,8 @@ pub enum Act {
     Product,
     /// Events are made of all products that are remembered, and the products are forgotten.
     Emit,
-    /// What was remembered last is forgotten, or, where all is emitted, taken back by a correcting event.
+    /// What was remembered last is forgotten, or, where all is emitted, taken back by a correcting
+    /// event.
     Undo,
     /// All that is remembered and not emitted is forgotten.
     Cancel,

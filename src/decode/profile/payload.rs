@@ -177,7 +177,8 @@ impl Payload {
         })
     }
 
-    /// The device's time; one that is wrong is refused, since it would become the time of the movement.
+    /// The device's time; one that is wrong is refused, since it would become the time of the
+    /// movement.
     fn at(&self, text: Option<String>, pointer: &str) -> Result<Option<Timestamp>, Wrong> {
         let Some(text) = text else {
             return Ok(None);

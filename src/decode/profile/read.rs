@@ -200,7 +200,8 @@ impl Profile {
         Ok(text)
     }
 
-    /// Without its symbology identifier, which is given apart. One that the payload names counts, too.
+    /// Without its symbology identifier, which is given apart. One that the payload names counts,
+    /// too.
     fn without_aim(
         &self,
         text: String,

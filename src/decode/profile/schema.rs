@@ -1,7 +1,9 @@
-//! Holds a file against the JSON Schema that is shipped, so that what is documented is what is checked.
+//! Holds a file against the JSON Schema that is shipped, so that what is documented is what is
+//! checked.
 //!
-//! Only what the schema uses is understood: `type`, `enum`, `const`, `pattern`, the limits of texts, numbers and arrays, `properties`,
-//! `required`, `additionalProperties`, `items`, `$ref` into `$defs`, and `oneOf` whose branches differ by a constant `kind`.
+//! Only what the schema uses is understood: `type`, `enum`, `const`, `pattern`, the limits of
+//! texts, numbers and arrays, `properties`, `required`, `additionalProperties`, `items`, `$ref`
+//! into `$defs`, and `oneOf` whose branches differ by a constant `kind`.
 
 use std::fmt;
 

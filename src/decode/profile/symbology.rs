@@ -1,4 +1,5 @@
-//! Which kind of barcode it was: by its symbology identifier (ISO/IEC 15424), or by a vendor's name for it.
+//! Which kind of barcode it was: by its symbology identifier (ISO/IEC 15424), or by a vendor's name
+//! for it.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ pub enum Symbology {
 }
 
 impl Symbology {
-    /// By what the scanner calls it; names differ in case, dashes and spaces, and `DataWedge` puts `LABEL-TYPE-` before them.
+    /// By what the scanner calls it; names differ in case, dashes and spaces, and `DataWedge` puts
+    /// `LABEL-TYPE-` before them.
     #[must_use]
     pub fn of(name: &str) -> Option<Self> {
         let letters = |text: &str| -> String {

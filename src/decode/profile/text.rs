@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use super::Encoding;
 
-/// What bytes 0x80 to 0x9F are in Windows-1252, as browsers read it: the five that it leaves open are the control characters of Latin-1.
+/// What bytes 0x80 to 0x9F are in Windows-1252, as browsers read it: the five that it leaves open
+/// are the control characters of Latin-1.
 const WINDOWS_1252: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}',
     '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
@@ -28,7 +29,8 @@ fn windows(byte: u8) -> char {
     }
 }
 
-/// Bytes for people: printable ASCII as it is, the rest as `\x1d`; the beginning, if there are many.
+/// Bytes for people: printable ASCII as it is, the rest as `\x1d`; the beginning, if there are
+/// many.
 pub(super) fn shown(bytes: &[u8]) -> String {
     let ascii = bytes.iter().map(|&byte| match byte {
         b' '..=b'~' => Ok(char::from(byte)),

@@ -23,8 +23,8 @@ pub fn steps(store: &Store, first: i64) -> Vec<i64> {
     }
 }
 
-/// Makes the later steps of an order, and answers for each of the first step's moves the one that it
-/// hands on to; 0 where there is none. The last step of a delivery is made first.
+/// Makes the later steps of an order, and answers for each of the first step's moves the one that
+/// it hands on to; 0 where there is none. The last step of a delivery is made first.
 pub fn plan(store: &mut Store, header: &Row, moves: &[Row]) -> Vec<i64> {
     let mut kinds = steps(store, id_of(header, "picking_type_id"));
     kinds.remove(0);

@@ -150,7 +150,8 @@ fn delivered(store: &Store, sale_line: i64) -> f64 {
     )
 }
 
-/// Goods from the vendor, less what went back: on a return the product is enough to know the line by.
+/// Goods from the vendor, less what went back: on a return the product is enough to know the line
+/// by.
 fn received(store: &Store, line: &Row, id: i64) -> f64 {
     let mut sum = 0.0;
     for (of, m) in store.of("stock.move", "purchase_line_id", id) {

@@ -26,7 +26,8 @@ pub struct Call<'a> {
     pub body: Map<String, Value>,
 }
 
-/// Answers a call to a version before 19. Refusals are in French: nobody is to read them but people.
+/// Answers a call to a version before 19. Refusals are in French: nobody is to read them but
+/// people.
 pub async fn answer_older(
     shared: &Shared,
     caller: Caller,

@@ -1,4 +1,5 @@
-//! `/jsonrpc`: the same models and methods for clients of older versions. It answers 200 to everything.
+//! `/jsonrpc`: the same models and methods for clients of older versions. It answers 200 to
+//! everything.
 
 use std::sync::Arc;
 

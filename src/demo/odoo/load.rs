@@ -1,4 +1,5 @@
-//! `load`: rows of text become records, created if absent by external id; all of a call, or nothing.
+//! `load`: rows of text become records, created if absent by external id; all of a call, or
+//! nothing.
 
 mod cells;
 

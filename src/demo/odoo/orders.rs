@@ -1,4 +1,5 @@
-//! Sales and purchases make transfers; a warehouse with several steps makes the next one when the one before is done.
+//! Sales and purchases make transfers; a warehouse with several steps makes the next one when the
+//! one before is done.
 
 use serde_json::{Value, json};
 
@@ -142,7 +143,8 @@ pub fn following(store: &Store, kind: i64) -> i64 {
     }
 }
 
-/// What an order's step left at its end, the next step takes up: a transfer of its own, or one more line of the open one.
+/// What an order's step left at its end, the next step takes up: a transfer of its own, or one more
+/// line of the open one.
 pub fn next_step(store: &mut Store, picking: i64, posted: &[i64]) {
     if store.version < Version::V18 {
         return chain::hand_on(store, posted);
@@ -206,7 +208,8 @@ fn more(store: &mut Store, picking: i64, of: &Row, quantity: f64) -> i64 {
     picking::add_move(store, row(values), "confirmed")
 }
 
-/// A warehouse with its locations and operation types. Odoo makes all of them, whatever the number of steps.
+/// A warehouse with its locations and operation types. Odoo makes all of them, whatever the number
+/// of steps.
 pub fn make_warehouse(store: &mut Store, values: &Row) -> i64 {
     let text = |field: &str, default: &str| match text_of(values, field) {
         "" => default.to_owned(),

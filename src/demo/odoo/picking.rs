@@ -85,7 +85,8 @@ fn unit_of(store: &Store, values: &Row) -> i64 {
     product.map_or(1, |row| id_of(row, "uom_id"))
 }
 
-/// A line of a move or of a picking, which finds or makes the move itself. Where the picking is done, so is the line: at once.
+/// A line of a move or of a picking, which finds or makes the move itself. Where the picking is
+/// done, so is the line: at once.
 pub fn add_line(store: &mut Store, mut line: Row) -> i64 {
     let picking = id_of(&line, "picking_id");
     let state = store
@@ -368,7 +369,8 @@ pub fn date_parts(store: &mut Store, picking: i64, date: &Value) {
     }
 }
 
-/// Since 19 a transfer's true time carries over to its moves and lines. Another operation type brings its own locations.
+/// Since 19 a transfer's true time carries over to its moves and lines. Another operation type
+/// brings its own locations.
 fn follow_picking(store: &mut Store, id: i64, values: &mut Row) {
     if let Some(date) = values.get("date_done").cloned()
         && store.version >= Version::V19
@@ -408,7 +410,8 @@ fn write_lines(store: &mut Store, commands: &Value) {
     }
 }
 
-/// A done line that is written takes back what it moved, and moves it as it is now: Odoo does not mind.
+/// A done line that is written takes back what it moved, and moves it as it is now: Odoo does not
+/// mind.
 fn write_line(store: &mut Store, id: i64, values: Row) {
     let Some(before) = store.row(LINE, id) else {
         return;

@@ -1,4 +1,5 @@
-//! What a real Odoo answers when it does not do what was asked: status, JSON or HTML, in its own words.
+//! What a real Odoo answers when it does not do what was asked: status, JSON or HTML, in its own
+//! words.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -85,7 +86,8 @@ impl Refusal {
         self.parts().2
     }
 
-    /// The same as `/jsonrpc` answers it, with 200: some names differ, for there nobody translates them to HTTP.
+    /// The same as `/jsonrpc` answers it, with 200: some names differ, for there nobody translates
+    /// them to HTTP.
     #[must_use]
     pub fn for_json_rpc(&self, version: Version) -> Value {
         let (_, name, message) = self.parts();

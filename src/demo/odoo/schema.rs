@@ -1,4 +1,5 @@
-//! The part of Odoo 19's models that the stand-in knows: fields, their kinds, and their labels in messages.
+//! The part of Odoo 19's models that the stand-in knows: fields, their kinds, and their labels in
+//! messages.
 
 mod master;
 mod orders;
@@ -17,7 +18,8 @@ pub enum Kind {
     Day,
     /// The id of one record of a model, or false.
     One(&'static str),
-    /// The records of a model that refer to this one by a field; with no field, a list of ids of its own.
+    /// The records of a model that refer to this one by a field; with no field, a list of ids of
+    /// its own.
     Many(&'static str, &'static str),
 }
 

@@ -66,13 +66,15 @@ pub struct Store {
     open_lines: HashMap<i64, BTreeSet<i64>>,
     /// Rows by the time of their last change.
     written: HashMap<&'static str, BTreeSet<(String, i64)>>,
-    /// The last number of each picking type's sequence, and of each kind of order. Like Odoo's, they never go back.
+    /// The last number of each picking type's sequence, and of each kind of order. Like Odoo's,
+    /// they never go back.
     sequences: HashMap<(&'static str, i64), u64>,
     undo: Vec<Before>,
     /// Who calls.
     pub user: i64,
     pub version: Version,
-    /// Products whose transfers are refused, with the message: a business rule that this site happens to have.
+    /// Products whose transfers are refused, with the message: a business rule that this site
+    /// happens to have.
     pub refused_products: HashMap<i64, String>,
 }
 

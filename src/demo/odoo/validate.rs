@@ -190,7 +190,8 @@ fn sanity(store: &Store, open: &[i64]) -> Result<(), Refusal> {
     }
 }
 
-/// Posts the picked lines. The rest of a picked move, and moves that nobody picked of, go to a backorder, or nowhere.
+/// Posts the picked lines. The rest of a picked move, and moves that nobody picked of, go to a
+/// backorder, or nowhere.
 fn post(store: &mut Store, caller: Caller, picking: i64, drop_rest: bool) -> Result<(), Refusal> {
     let header = store.existing(PICKING, picking)?.clone();
     if text_of(&header, "state") == "cancel" {
@@ -338,7 +339,8 @@ fn may_send_messages(store: &Store) -> Result<(), Refusal> {
     ))
 }
 
-/// Moves that nobody picked of keep their ids and what they had reserved; the rest of the others is reserved anew.
+/// Moves that nobody picked of keep their ids and what they had reserved; the rest of the others is
+/// reserved anew.
 fn backorder(store: &mut Store, picking: i64, header: &Row, rest: &[i64]) {
     let mut values = header.clone();
     values.insert("backorder_id".into(), json!(picking));
@@ -420,7 +422,8 @@ fn resolve_lot(store: &mut Store, header: &Row, line: i64) -> Result<(), Refusal
     Ok(())
 }
 
-/// Takes a line's goods from one place to the other, or back with a sign of -1. A serial number is nowhere twice.
+/// Takes a line's goods from one place to the other, or back with a sign of -1. A serial number is
+/// nowhere twice.
 pub fn move_stock(store: &mut Store, line: i64, sign: f64) -> Result<(), Refusal> {
     let Some(values) = store.row(LINE, line).cloned() else {
         return Ok(());

@@ -1,4 +1,5 @@
-//! The word for the person, in the form that the device understands, by the way that its scan came in.
+//! The word for the person, in the form that the device understands, by the way that its scan came
+//! in.
 
 use std::time::Duration;
 
@@ -51,7 +52,8 @@ impl Answers {
     }
 }
 
-/// A serial scanner's own commands are put in by what drives it; it needs to know whether it was right.
+/// A serial scanner's own commands are put in by what drives it; it needs to know whether it was
+/// right.
 fn display((ok, text): (bool, &str)) -> Bytes {
     let beep = if ok { "good" } else { "bad" };
     let display = json!({"ok": ok, "text": text, "beep": beep});

@@ -20,8 +20,9 @@ pub(super) fn is_to_take_back(entry: &Entry) -> bool {
 }
 
 impl Ledger {
-    /// What is to be sent in the place of another document goes only when that is taken back from Odoo. Where Odoo turns out
-    /// to have posted the first one, the correction is parked: it would be a second movement.
+    /// What is to be sent in the place of another document goes only when that is taken back from
+    /// Odoo. Where Odoo turns out to have posted the first one, the correction is parked: it would
+    /// be a second movement.
     pub(super) async fn without_corrected(
         &mut self,
         odoo: &mut Client,
@@ -41,7 +42,8 @@ impl Ledger {
         Ok(free)
     }
 
-    /// Why a correction cannot be sent: Odoo has what it corrects, or what that corrects, and so on.
+    /// Why a correction cannot be sent: Odoo has what it corrects, or what that corrects, and so
+    /// on.
     async fn still_in_odoo(
         &mut self,
         odoo: &mut Client,
@@ -83,7 +85,8 @@ impl Ledger {
         Ok(None)
     }
 
-    /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down what came of that.
+    /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down
+    /// what came of that.
     pub(super) async fn take_back(
         &mut self,
         odoo: &mut Client,

@@ -15,8 +15,9 @@ use crate::outcome::code;
 const HEAL_DOCUMENTS: usize = 512;
 
 impl Ledger {
-    /// Lets parked documents wait again whose barcodes, lots or packages Odoo knows by now. After news all of them are
-    /// looked at, otherwise a part, because lots and packages come without news.
+    /// Lets parked documents wait again whose barcodes, lots or packages Odoo knows by now. After
+    /// news all of them are looked at, otherwise a part, because lots and packages come without
+    /// news.
     pub async fn heal(
         &mut self,
         odoo: &mut Client,
@@ -147,7 +148,8 @@ fn is_news(entry: &Entry, found: &Reason) -> bool {
     known.is_some_and(|known| !known.says(found))
 }
 
-/// Where an order was not known, the copy has it by now. What cannot be read is told by the next try.
+/// Where an order was not known, the copy has it by now. What cannot be read is told by the next
+/// try.
 fn is_order_there(copy: &Catalog, entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
     let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);

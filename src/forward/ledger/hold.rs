@@ -12,8 +12,8 @@ use crate::journal::{Entry, JournalError};
 use crate::outcome::code;
 
 impl Ledger {
-    /// All that is parked may hold something back, and so may what was put in the place of another document. Read once; from
-    /// then on what is parked here is told to the sequence.
+    /// All that is parked may hold something back, and so may what was put in the place of another
+    /// document. Read once; from then on what is parked here is told to the sequence.
     pub(super) fn learn_blockers(&mut self, ground: Ground<'_>) -> Result<(), Interrupted> {
         if self.sequence.is_complete() {
             return Ok(());
@@ -63,7 +63,8 @@ impl Ledger {
         Ok(now.filter(|now| !through(now)))
     }
 
-    /// Where a document stands in the order of things: a correction in the place of the first document that it goes back to.
+    /// Where a document stands in the order of things: a correction in the place of the first
+    /// document that it goes back to.
     fn place_of(&self, document: &Document) -> Result<u64, JournalError> {
         let mut place = document.number;
         let mut corrects = document.corrects;
@@ -75,7 +76,8 @@ impl Ledger {
         Ok(place)
     }
 
-    /// Whether something must be done before this one; it says so. What was held back holds back others until it is posted.
+    /// Whether something must be done before this one; it says so. What was held back holds back
+    /// others until it is posted.
     pub(super) async fn hold_back(
         &mut self,
         ground: Ground<'_>,
@@ -138,7 +140,8 @@ impl Ledger {
         Ok(false)
     }
 
-    /// The document that is to be in Odoo first, if it is not there yet; what is through holds nothing back any more.
+    /// The document that is to be in Odoo first, if it is not there yet; what is through holds
+    /// nothing back any more.
     pub(super) fn still_before(
         &mut self,
         place: u64,

@@ -49,7 +49,8 @@ impl Ledger {
         self.tell(document, receipt).await
     }
 
-    /// A receipt for each event of the document, the way it came in. At the stop the rest is left out: `trace` has it.
+    /// A receipt for each event of the document, the way it came in. At the stop the rest is left
+    /// out: `trace` has it.
     pub(super) async fn tell(
         &self,
         document: &Document,

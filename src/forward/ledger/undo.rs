@@ -1,7 +1,8 @@
 //! What a later event of the same device takes back.
 //!
-//! Once Odoo has it, it is moved back, or taken off the order again, by a document of its own; the other document keeps a note of
-//! that, in the same transaction. What is parked is taken out of its document, and nothing of it goes to Odoo.
+//! Once Odoo has it, it is moved back, or taken off the order again, by a document of its own; the
+//! other document keeps a note of that, in the same transaction. What is parked is taken out of its
+//! document, and nothing of it goes to Odoo.
 
 use std::collections::BTreeMap;
 
@@ -209,7 +210,8 @@ impl Ledger {
         Ok(said)
     }
 
-    /// Whether what this document takes back has to come to an end first. What is parked does so here.
+    /// Whether what this document takes back has to come to an end first. What is parked does so
+    /// here.
     pub(super) async fn waits_for_undone(
         &mut self,
         ground: Ground<'_>,
@@ -257,7 +259,8 @@ impl Ledger {
         Ok(None)
     }
 
-    /// Takes an event out of the parked document that has it: one without it takes its place, or none.
+    /// Takes an event out of the parked document that has it: one without it takes its place, or
+    /// none.
     async fn take_out(
         &mut self,
         ground: Ground<'_>,

@@ -28,7 +28,8 @@ pub struct Batch {
     pub slowest: Duration,
     /// Part of a larger one: says nothing about the right size.
     pub part: bool,
-    /// Calls in a row of one step that were about its only document and came to no answer, while others were answered.
+    /// Calls in a row of one step that were about its only document and came to no answer, while
+    /// others were answered.
     pub unanswered: u32,
     pub unanswered_at: Option<Step>,
     /// Its only document was validated in a call of its own: what came of that is about it alone.
@@ -157,7 +158,8 @@ impl Batch {
         Vec::new()
     }
 
-    /// Sorts out what must not be validated: only pickings that are still what was meant stay in the batch.
+    /// Sorts out what must not be validated: only pickings that are still what was meant stay in
+    /// the batch.
     pub fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
         self.step = Step::SetDone;
         let mut settled = Vec::new();
@@ -177,8 +179,8 @@ impl Batch {
         settled
     }
 
-    /// Odoo refused to validate the only document. It is refused if it is still open; if it is done,
-    /// somebody else validated it, or an earlier call of ours did.
+    /// Odoo refused to validate the only document. It is refused if it is still open; if it is
+    /// done, somebody else validated it, or an earlier call of ours did.
     pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
         let message = self.refusal.take().unwrap_or_default();
         let mut settled = self.before_validation(pickings);
@@ -193,7 +195,8 @@ impl Batch {
         settled
     }
 
-    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated again in smaller parts.
+    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated
+    /// again in smaller parts.
     pub fn read_back(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
         let alone = self.validated_alone;
         let mut settled = Vec::new();

@@ -18,8 +18,8 @@ pub struct Ping {
     paused_at: Duration,
     pub due: Duration,
     /// The last ping had no answer: the next one that Odoo answers shows that the link is back, and
-    /// ends the pause. The call that failed says nothing about that: Odoo may answer pings while its
-    /// database is away.
+    /// ends the pause. The call that failed says nothing about that: Odoo may answer pings while
+    /// its database is away.
     is_silent: bool,
 }
 

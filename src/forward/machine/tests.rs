@@ -1,4 +1,5 @@
-//! The machine against a tiny model of Odoo: what is created, what is posted, and every way to fail.
+//! The machine against a tiny model of Odoo: what is created, what is posted, and every way to
+//! fail.
 
 mod loads;
 
@@ -554,7 +555,8 @@ fn a_bad_key_holds_the_link_and_a_probe_each_minute_frees_it() {
 fn back_off_doubles_up_to_a_minute_and_minds_retry_after() {
     let mut rig = Rig::new(1).fail([Fault::LostBefore; 9]);
     rig.run();
-    // Three quarters of 2, 4, 8, 16, 32 and thrice 60 s, because this chance is one half; the first is no less than 1 s.
+    // Three quarters of 2, 4, 8, 16, 32 and thrice 60 s, because this chance is one half; the first
+    // is no less than 1 s.
     assert_eq!(rig.now, Duration::from_millis(182_500));
     let mut rig = Rig::new(1).fail([Fault::Busy]);
     rig.run();

@@ -115,7 +115,8 @@ impl Reconciling {
                 Some(named),
             );
         }
-        // What Odoo refuses to post must not stay on the order, where it would keep everybody from validating it.
+        // What Odoo refuses to post must not stay on the order, where it would keep everybody from
+        // validating it.
         if self.refusal.is_some() && picking.is_open() {
             let ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
             return Next::Remove {

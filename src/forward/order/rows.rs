@@ -16,8 +16,9 @@ struct Left<'a, T> {
     quantity: Decimal,
 }
 
-/// A row for each part of a line that has a bin and a move of its own: where no bin was scanned it is taken from where Odoo
-/// reserved it, and a product that is asked for twice fills the first move first.
+/// A row for each part of a line that has a bin and a move of its own: where no bin was scanned it
+/// is taken from where Odoo reserved it, and a product that is asked for twice fills the first move
+/// first.
 pub(super) fn rows(key: DocumentKey, picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Row> {
     let mut reserved = reserved(picking);
     let mut moves: Vec<_> = (picking.moves.iter())
@@ -208,7 +209,8 @@ fn sum<T: Ord>(parts: impl IntoIterator<Item = (T, Decimal)>) -> BTreeMap<T, Dec
     sums
 }
 
-/// All that Odoo has of our lines otherwise than we sent it, in words. A package that was put on them later is no difference.
+/// All that Odoo has of our lines otherwise than we sent it, in words. A package that was put on
+/// them later is no difference.
 pub(super) fn difference(
     key: DocumentKey,
     picking: &SeenPicking,

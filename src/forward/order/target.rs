@@ -29,8 +29,8 @@ pub fn holder(seen: &Seen, key: DocumentKey) -> Option<&SeenPicking> {
         .find(|picking| picking.lines.iter().any(|line| line.is_of(key)))
 }
 
-/// The pickings that the scanned name stands for: the one of that name and its backorders; or, where it is the name of a
-/// sale or purchase order, all of that.
+/// The pickings that the scanned name stands for: the one of that name and its backorders; or,
+/// where it is the name of a sale or purchase order, all of that.
 fn named<'a>(seen: &'a Seen, order: &str) -> (Vec<&'a SeenPicking>, bool) {
     let Some(first) = seen.pickings.iter().find(|picking| picking.name == order) else {
         return (seen.pickings.iter().collect(), false);
@@ -153,7 +153,8 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
         candidates = in_step_order(seen, candidates);
     }
     let target = choose(&candidates, SeenPicking::has_picks);
-    // The rest of an order that is done waits for its own picks: nothing is to be said about it yet.
+    // The rest of an order that is done waits for its own picks: nothing is to be said about it
+    // yet.
     match target {
         Target::Open(rest) if !rest.has_picks() && candidates.iter().any(|p| p.state == "done") => {
             Target::Closed(candidates.into_iter().filter(|p| !p.is_open()).collect())
@@ -162,7 +163,8 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
     }
 }
 
-/// What the carrier takes: the picking of that name, or the delivery of the order, the newest that is not cancelled.
+/// What the carrier takes: the picking of that name, or the delivery of the order, the newest that
+/// is not cancelled.
 pub(super) fn delivery<'a>(seen: &'a Seen, order: &str) -> Option<&'a SeenPicking> {
     let (candidates, _) = named(seen, order);
     let outgoing = |picking: &&&SeenPicking| picking.kind == "outgoing";

@@ -1,4 +1,5 @@
-//! The reconciler against an order that the test owns: it does what it is told, and may lose the answer.
+//! The reconciler against an order that the test owns: it does what it is told, and may lose the
+//! answer.
 
 mod identity;
 mod interleaved;
@@ -191,7 +192,8 @@ fn write_shipment(picking: &mut SeenPicking, shipment: &Shipment, note: Option<&
     }
 }
 
-/// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were done.
+/// Runs a document to its end; the answers to these calls, counted from 0, are lost after they were
+/// done.
 fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize]) -> Outcome {
     if !job.again {
         job.fixed = Some(Box::new(job.fix(&odoo.seen)));
@@ -707,7 +709,8 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
     };
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    // It was carried out, and then the gateway stopped. Meanwhile somebody picked for the backorder.
+    // It was carried out, and then the gateway stopped. Meanwhile somebody picked for the
+    // backorder.
     odoo.validate(1, true);
     let rest = odoo.seen.pickings[1].moves[0].id;
     odoo.picking(2).lines.push(SeenLine {

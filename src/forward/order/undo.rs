@@ -71,7 +71,8 @@ pub struct Part<'a> {
     pub stays: Decimal,
 }
 
-/// Which lines of the document on an open order have too much: those first that are what was scanned.
+/// Which lines of the document on an open order have too much: those first that are what was
+/// scanned.
 fn too_much<'a>(
     picking: &'a SeenPicking,
     of: DocumentKey,
@@ -83,8 +84,8 @@ fn too_much<'a>(
     fill(held, has - staying(taken, stays), Decimal::ZERO)
 }
 
-/// What comes back of an order that is done. Its lines stay as they were, whatever came back of them, so what was taken back
-/// before is left out: it came from the lines in this order, too.
+/// What comes back of an order that is done. Its lines stay as they were, whatever came back of
+/// them, so what was taken back before is left out: it came from the lines in this order, too.
 #[must_use]
 pub fn comes_back<'a>(
     picking: &'a SeenPicking,
@@ -124,7 +125,8 @@ fn is_scanned(line: &SeenLine, taken: &OrderLine) -> bool {
     from && out_of && into
 }
 
-/// The document's lines of this product and lot: those first that are what was scanned, of these the newest.
+/// The document's lines of this product and lot: those first that are what was scanned, of these
+/// the newest.
 fn held<'a>(picking: &'a SeenPicking, of: DocumentKey, taken: &OrderLine) -> Vec<&'a SeenLine> {
     let lot = taken.lot.name();
     let mut held: Vec<&SeenLine> = (picking.lines.iter())

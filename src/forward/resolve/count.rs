@@ -30,7 +30,8 @@ use crate::odoo::stock::{Moved, Place};
 use crate::odoo::{Client, Transfer, TransferLine};
 use crate::outcome::{Failure, code, flag};
 
-/// How often it is read again where something moves between the look at the stock and the look at the moves.
+/// How often it is read again where something moves between the look at the stock and the look at
+/// the moves.
 const LOOKS_MAX: usize = 5;
 
 /// What was counted, as far as it was scanned.
@@ -375,7 +376,8 @@ enum Unclear {
     Owner(BTreeSet<i64>),
 }
 
-/// In which package the difference is, and whose it is: where all lies in one, there; else loose, and nobody's.
+/// In which package the difference is, and whose it is: where all lies in one, there; else loose,
+/// and nobody's.
 fn position(
     wanted: &Wanted,
     stock: &BTreeMap<Place, Decimal>,
@@ -491,7 +493,8 @@ pub(super) fn again(ground: Ground<'_>, number: u64) -> Result<Option<TransferLi
     }))
 }
 
-/// What is less goes from the bin to where Odoo keeps such differences; what is more comes from there.
+/// What is less goes from the bin to where Odoo keeps such differences; what is more comes from
+/// there.
 pub(super) fn apply(transfer: &mut Transfer, counted: &Counted, difference: Decimal) {
     let more = difference > Decimal::ZERO;
     if let Some(line) = transfer.lines.first_mut() {

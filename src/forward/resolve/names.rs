@@ -11,7 +11,8 @@ use crate::document::{Line, Purpose};
 use crate::odoo::{Client, Kind, NAMES_MAX};
 use crate::outcome::code;
 
-/// Lots by product and name; packages and owners by name; by product, where what is not there any more goes.
+/// Lots by product and name; packages and owners by name; by product, where what is not there any
+/// more goes.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub lots: BTreeMap<(i64, String), Vec<i64>>,

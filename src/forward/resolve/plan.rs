@@ -1,7 +1,8 @@
 //! What is worked out once, from what Odoo holds, before a document is sent the first time.
 //!
-//! From the first send on Odoo holds something else, because of the document itself, and nobody may know whether. So what
-//! was worked out is kept with the document, and every later send goes by that and asks no more.
+//! From the first send on Odoo holds something else, because of the document itself, and nobody may
+//! know whether. So what was worked out is kept with the document, and every later send goes by
+//! that and asks no more.
 
 use std::collections::BTreeMap;
 
@@ -212,7 +213,8 @@ pub(super) struct Counted {
     pub bin: i64,
     pub package: Option<i64>,
     pub owner: Option<i64>,
-    /// What is there more than Odoo held, or less, in the product's own unit; as text, so that it stays what it is.
+    /// What is there more than Odoo held, or less, in the product's own unit; as text, so that it
+    /// stays what it is.
     pub difference: String,
     #[serde(default)]
     pub of: CountedOf,
@@ -320,7 +322,8 @@ pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
     }
 }
 
-/// Works out what is not worked out yet. What Odoo holds at the moment is asked for only when it is about to change.
+/// Works out what is not worked out yet. What Odoo holds at the moment is asked for only when it is
+/// about to change.
 pub(super) async fn plan(
     odoo: &mut Client,
     ground: Ground<'_>,

@@ -1,4 +1,5 @@
-//! Goods that come back of an order: which delivery they were in, and whether so many can come back.
+//! Goods that come back of an order: which delivery they were in, and whether so many can come
+//! back.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! What bins hold, looked at before goods are taken out of them: whose they are, and whether there are so many.
+//! What bins hold, looked at before goods are taken out of them: whose they are, and whether there
+//! are so many.
 
 #[cfg(test)]
 mod tests;
@@ -45,8 +46,8 @@ pub(super) async fn look<'a>(
     odoo.stock(&products, &bins).await
 }
 
-/// Gives lines their owners, and sees to what `stock.negative` wants. Documents go in their order, so that one may take what
-/// the one before it brought.
+/// Gives lines their owners, and sees to what `stock.negative` wants. Documents go in their order,
+/// so that one may take what the one before it brought.
 pub(super) async fn settle(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -113,7 +114,8 @@ struct Short {
     faults: Vec<Fault>,
 }
 
-/// The place in the document of a line that takes more than there is, what there is, and what all such lines take.
+/// The place in the document of a line that takes more than there is, what there is, and what all
+/// such lines take.
 type Lack = (usize, Decimal, Decimal);
 
 async fn say(
@@ -134,7 +136,8 @@ async fn say(
             bins.insert(line.from);
         }
     }
-    // Of what Odoo keeps no stock, and outside the warehouse, there is never enough, and that means nothing.
+    // Of what Odoo keeps no stock, and outside the warehouse, there is never enough, and that means
+    // nothing.
     let (stored, inside) = odoo.counted(&products, &bins).await?;
     for short in &mut short {
         let (lacks, refused) = (&mut short.lacks, short.refused);
@@ -225,7 +228,8 @@ fn park(
     }
 }
 
-/// The same for lines on an order, as far as a bin was scanned: where Odoo reserved them, Odoo has looked.
+/// The same for lines on an order, as far as a bin was scanned: where Odoo reserved them, Odoo has
+/// looked.
 pub(super) async fn settle_order(
     odoo: &mut Client,
     ground: Ground<'_>,
@@ -362,8 +366,9 @@ pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
 /// A line, and the owners of whose goods it may take.
 type Shared = (usize, BTreeSet<i64>);
 
-/// Whose goods each line takes: nobody's where some there are nobody's, as Odoo does; else those of the one owner. Empty
-/// where it is nobody's everywhere. Besides, the lines where only a person knows it.
+/// Whose goods each line takes: nobody's where some there are nobody's, as Odoo does; else those of
+/// the one owner. Empty where it is nobody's everywhere. Besides, the lines where only a person
+/// knows it.
 fn owners(stock: &Stock, transfer: &Transfer) -> (Vec<Option<i64>>, Vec<Shared>) {
     let (mut owners, mut shared) = (Vec::new(), Vec::new());
     for (place, line) in transfer.lines.iter().enumerate() {
@@ -444,7 +449,8 @@ pub(super) fn source(line: &TransferLine) -> Place {
     }
 }
 
-/// What the transfer takes from each place, less what it brings there itself, and the first line that takes it.
+/// What the transfer takes from each place, less what it brings there itself, and the first line
+/// that takes it.
 pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
     let mut taken = BTreeMap::<Place, (Option<usize>, Decimal)>::new();
     for (place, line) in transfer.lines.iter().enumerate() {

@@ -56,7 +56,8 @@ fn turn_round(transfer: &mut Transfer, picking: Option<i64>) {
     transfer.about = Some(about.map_or_else(|| "undo".to_owned(), |of| format!("undo of {of}")));
 }
 
-/// Goods that came back and go out again: the order is to know it. Odoo sees it as the return of the return.
+/// Goods that came back and go out again: the order is to know it. Odoo sees it as the return of
+/// the return.
 pub(super) async fn link(
     odoo: &mut Client,
     undoing: &Undoing,
@@ -154,7 +155,8 @@ pub(super) async fn settle_order(
     Ok(())
 }
 
-/// Why a person has to put it right: the picking that has it is finished, and none of its lines is ours.
+/// Why a person has to put it right: the picking that has it is finished, and none of its lines is
+/// ours.
 fn by_somebody(seen: &Seen, undoing: &Undoing) -> Option<Reason> {
     let mut pickings = seen.pickings.iter();
     let done = pickings.find(|picking| Some(picking.id) == undoing.picking)?;
@@ -178,7 +180,8 @@ fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {
     }
 }
 
-/// The move that brought it, and the line of the order that it was for. Of several moves of one product the first.
+/// The move that brought it, and the line of the order that it was for. Of several moves of one
+/// product the first.
 async fn returned(
     odoo: &mut Client,
     product: i64,

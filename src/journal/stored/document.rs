@@ -1,6 +1,7 @@
 //! The stored forms of a document, of how far it has come, and of each step on its way.
 //!
-//! A plain transfer is written as `V1`, which is small; only what that form cannot hold is written as `V2`.
+//! A plain transfer is written as `V1`, which is small; only what that form cannot hold is written
+//! as `V2`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,8 +34,8 @@ struct DocumentV1 {
     events: Vec<(u64, u32)>,
 }
 
-/// Barcodes of one site begin alike, so product, from and to are written as what differs from the line before:
-/// how many bytes are the same, and the rest. That halves a document of many lines.
+/// Barcodes of one site begin alike, so product, from and to are written as what differs from the
+/// line before: how many bytes are the same, and the rest. That halves a document of many lines.
 #[derive(Serialize, Deserialize)]
 struct LineV1 {
     product: (usize, String),

@@ -1,6 +1,8 @@
-//! Records that were written once stay readable, byte for byte: `v1.txt` has a line a record, name and hex.
+//! Records that were written once stay readable, byte for byte: `v1.txt` has a line a record, name
+//! and hex.
 //!
-//! A form that changes is a new version with a file of its own; nothing is ever changed in `v1.txt`.
+//! A form that changes is a new version with a file of its own; nothing is ever changed in
+//! `v1.txt`.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -636,8 +638,8 @@ fn version_2_of_a_rejected_reading_has_its_channel_and_whether_it_is_cut() {
     assert_eq!((read.channel, read.cut), (None, false));
 }
 
-/// The state is the second byte of a record of progress, behind the version; the table of queues has
-/// the same number in its keys.
+/// The state is the second byte of a record of progress, behind the version; the table of queues
+/// has the same number in its keys.
 #[test]
 fn each_state_has_its_number_for_ever() {
     let golden = |name: &str| golden_in(include_str!("states.txt"), name);
@@ -662,7 +664,8 @@ fn each_state_has_its_number_for_ever() {
     assert!(error.contains("no state has the number 6"), "{error}");
 }
 
-/// The source is the byte behind the version, device, id and `id_derived`; its numbers are on disk, and stay.
+/// The source is the byte behind the version, device, id and `id_derived`; its numbers are on disk,
+/// and stay.
 #[test]
 fn each_source_has_its_number_for_ever() {
     let mut event = events().remove(0).1;

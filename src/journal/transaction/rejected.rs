@@ -72,8 +72,8 @@ impl Transaction<'_> {
         Ok(scans)
     }
 
-    /// Whether a reading with the id of an event may be open. An id that the gateway gave to an event
-    /// is in no reading.
+    /// Whether a reading with the id of an event may be open. An id that the gateway gave to an
+    /// event is in no reading.
     fn may_settle(&self, event: &Event, accepted: &Accepted) -> bool {
         let may_be_open = self.rejections.is_some() || self.kept.totals.rejected_open > 0;
         may_be_open && !event.id_derived && matches!(accepted, Accepted::Stored { .. })

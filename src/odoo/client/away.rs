@@ -1,5 +1,5 @@
-//! Why Odoo does not answer as it should, in the words of the person who must act: nobody is there, the
-//! version is too old, or there is no such database.
+//! Why Odoo does not answer as it should, in the words of the person who must act: nobody is there,
+//! the version is too old, or there is no such database.
 
 use std::time::Duration;
 
@@ -151,8 +151,8 @@ impl Client {
         }
     }
 
-    /// Asks for the version with all the time of a call, and once more after each `limit` without an
-    /// answer: a connection may hang although Odoo is back. The first answer counts.
+    /// Asks for the version with all the time of a call, and once more after each `limit` without
+    /// an answer: a connection may hang although Odoo is back. The first answer counts.
     pub async fn version_with_pings(&mut self, limit: Duration) -> Result<String, Failure> {
         let mut other = self.clone();
         let pings = async {
@@ -185,8 +185,8 @@ impl Client {
         manner(self.api, version).err().unwrap_or(refusal)
     }
 
-    /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`: Odoo
-    /// has the database.
+    /// Names the database, and those that there are, where Odoo tells them (`list_db`). `None`:
+    /// Odoo has the database.
     pub(super) async fn unknown_database(&self) -> Option<Failure> {
         let database = self.database.to_str().unwrap_or_default();
         let has = match self.databases().await {

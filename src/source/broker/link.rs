@@ -1,4 +1,5 @@
-//! The connection as both of its users see it: acknowledgements of what came, and the outbox of what goes.
+//! The connection as both of its users see it: acknowledgements of what came, and the outbox of
+//! what goes.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +12,8 @@ use super::topic;
 use crate::channel::Outbound;
 use crate::event::Name;
 
-/// How long a sender waits for room in the outbox of a connection that is up, before the oldest message goes.
+/// How long a sender waits for room in the outbox of a connection that is up, before the oldest
+/// message goes.
 const ROOM_WAIT: Duration = Duration::from_secs(5);
 /// MQTT's fixed header, topic length and packet id, at their largest.
 const PACKET_OVERHEAD_BYTES: usize = 9;
@@ -66,7 +68,8 @@ impl Link {
             .try_subscribe_many(topic::filters(&self.site))
             .is_err()
         {
-            // The client's queue was emptied when the last connection was lost, and filters are valid.
+            // The client's queue was emptied when the last connection was lost, and filters are
+            // valid.
             tracing::error!("cannot subscribe: the MQTT client's queue is full");
         }
         state.up = true;
@@ -92,7 +95,8 @@ impl Link {
                     return;
                 }
             }
-            // The queue is larger than what can be under way: it is full only while the network stands still.
+            // The queue is larger than what can be under way: it is full only while the network
+            // stands still.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -114,7 +118,8 @@ impl Link {
         self.push(message);
     }
 
-    /// The same without waiting: for who holds up the deliveries, and so the acknowledgements that make room.
+    /// The same without waiting: for who holds up the deliveries, and so the acknowledgements that
+    /// make room.
     pub fn push(&self, message: Outbound) {
         let bytes = topic::outgoing(&self.site, &message.device, &message.channel).len()
             + message.payload.len()

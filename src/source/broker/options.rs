@@ -19,8 +19,8 @@ use crate::tls;
 
 /// A password is one line: a longer file is something else.
 const PASSWORD_BYTES_MAX: usize = 4_096;
-/// Publishes that rumqttc numbers before it starts again at 1. Far above what the outbox has under way,
-/// so that a broker which acknowledges out of order never meets a number that is still in use.
+/// Publishes that rumqttc numbers before it starts again at 1. Far above what the outbox has under
+/// way, so that a broker which acknowledges out of order never meets a number that is still in use.
 const PACKET_IDS: u16 = 8_192;
 
 /// Why there is no client: a fault of the configuration.

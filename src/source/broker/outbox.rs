@@ -1,8 +1,8 @@
 //! What is to go out through the broker, in order, until the broker has acknowledged it. Pure.
 //!
-//! rumqttc forgets its own queue when the broker answers that it has no session, and hands out packet ids again
-//! after a reconnect. So it never holds the only copy: after a loss everything unacknowledged is handed over anew.
-//! A device may then get a receipt twice, which says the same.
+//! rumqttc forgets its own queue when the broker answers that it has no session, and hands out
+//! packet ids again after a reconnect. So it never holds the only copy: after a loss everything
+//! unacknowledged is handed over anew. A device may then get a receipt twice, which says the same.
 
 use std::collections::VecDeque;
 

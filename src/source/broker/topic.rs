@@ -15,7 +15,8 @@ pub(super) enum Topic {
 }
 
 impl Topic {
-    /// `None` for a topic of another site, of an unknown channel, or whose device has no valid name.
+    /// `None` for a topic of another site, of an unknown channel, or whose device has no valid
+    /// name.
     pub fn parse(site: &Name, topic: &str) -> Option<Self> {
         let rest = topic.strip_prefix("stockrelay/v1/")?;
         let (found, rest) = rest.split_once('/')?;
@@ -31,9 +32,9 @@ impl Topic {
     }
 }
 
-/// For a message below the site that [`Topic::parse`] does not understand: the name that its rejected
-/// reading has, and its channel where the last level says one, also misspelt. What a topic lacks or
-/// has too much is no device's name: the reading has [`made_name`] then.
+/// For a message below the site that [`Topic::parse`] does not understand: the name that its
+/// rejected reading has, and its channel where the last level says one, also misspelt. What a topic
+/// lacks or has too much is no device's name: the reading has [`made_name`] then.
 pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     let rest = topic.strip_prefix("stockrelay/v1/")?;
     let rest = rest.strip_prefix(site.as_str())?.strip_prefix('/')?;
@@ -47,8 +48,8 @@ pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     Some((name, channel))
 }
 
-/// A name in the place of one that no device can have: its characters as far as names have them, and
-/// its hash, so that it is no other device's.
+/// A name in the place of one that no device can have: its characters as far as names have them,
+/// and its hash, so that it is no other device's.
 fn made_name(device: &str) -> Option<Name> {
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let made: String = (device.chars().take(40))
@@ -58,8 +59,8 @@ fn made_name(device: &str) -> Option<Name> {
     Name::new(&format!("unnamed-{made}-{}", &hash[..12])).ok()
 }
 
-/// What the gateway subscribes to besides [`CHANNELS`], behind its site: where scans and events go by
-/// mistake. No message meets one of these and one of those, so none comes twice.
+/// What the gateway subscribes to besides [`CHANNELS`], behind its site: where scans and events go
+/// by mistake. No message meets one of these and one of those, so none comes twice.
 const ASTRAY: [&str; 12] = [
     "scan",
     "event",

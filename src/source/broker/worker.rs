@@ -1,4 +1,5 @@
-//! Deliveries become journal entries, and are acknowledged in the order in which they came (MQTT-4.6.0-2).
+//! Deliveries become journal entries, and are acknowledged in the order in which they came
+//! (MQTT-4.6.0-2).
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -89,8 +90,8 @@ async fn settle(delivery: Delivery, intake: &Intake, link: &Link, board: &Board)
             }
             Err(AppendError::Stopped) => return Settled::Stopped,
             Err(full @ (AppendError::Full | AppendError::Disk | AppendError::Share)) => {
-                // After a reconnect the broker has sent it again: this copy is not the one to wait with.
-                // Without QoS there is no promise, and nobody would send it again.
+                // After a reconnect the broker has sent it again: this copy is not the one to wait
+                // with. Without QoS there is no promise, and nobody would send it again.
                 if delivery.publish.qos == QoS::AtMostOnce
                     || link.generation() != delivery.generation
                 {
@@ -164,7 +165,8 @@ impl Presence {
         let online = state
             .as_ref()
             .and_then(|state| state.get("online")?.as_bool())
-            // Publishing an empty payload takes a retained state back: it says nothing of the device.
+            // Publishing an empty payload takes a retained state back: it says nothing of the
+            // device.
             .unwrap_or(!payload.is_empty());
         self.set(board, device, online);
         let state = state.map(brief);

@@ -101,8 +101,8 @@ impl DeviceList {
         Arc::clone(&known.devices)
     }
 
-    /// Tells what the list says of devices besides who they are, where it is not the same as the last time. Without a file there
-    /// is nothing to tell: another source may have one.
+    /// Tells what the list says of devices besides who they are, where it is not the same as the
+    /// last time. Without a file there is nothing to tell: another source may have one.
     pub fn tell(&self, told: &mut Told, intake: &Intake) {
         if self.file.is_none() {
             return;

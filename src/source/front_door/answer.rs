@@ -12,7 +12,8 @@ const REASON_STRING: u8 = 0x1F;
 /// MQTT 5, 3.7.2.1.
 const PACKET_ID_NOT_FOUND: u8 = 0x92;
 
-/// How a publish ended, beyond the plain acknowledgement (MQTT 5, 3.4.2.1). 3.1.1 has no word for it.
+/// How a publish ended, beyond the plain acknowledgement (MQTT 5, 3.4.2.1). 3.1.1 has no word for
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
     Success,
@@ -69,7 +70,8 @@ pub struct Writer {
     pub packet_bytes_max: usize,
 }
 
-/// The codec refuses what no caller makes (packet id 0, more than 256 MiB): nothing is written then.
+/// The codec refuses what no caller makes (packet id 0, more than 256 MiB): nothing is written
+/// then.
 fn written<T, E: std::fmt::Display>(result: Result<T, E>) {
     if let Err(error) = result {
         tracing::error!(%error, "an MQTT packet could not be written");

@@ -1,7 +1,7 @@
 //! Who a client is: by certificate, by password, or (where it is allowed) by its client id alone.
 //!
-//! Comes in: what CONNECT and TLS said. Goes out: the device's name, or a refusal that does not tell
-//! an unknown device from a wrong password, neither by its code nor by the time it takes.
+//! Comes in: what CONNECT and TLS said. Goes out: the device's name, or a refusal that does not
+//! tell an unknown device from a wrong password, neither by its code nor by the time it takes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -18,7 +18,8 @@ use crate::source::devices::{Device, DeviceList};
 pub struct Auth {
     list: DeviceList,
     anonymous: bool,
-    /// Passwords that were right before, as digests with their hashes: a floor that reconnects at once must not wait for argon2.
+    /// Passwords that were right before, as digests with their hashes: a floor that reconnects at
+    /// once must not wait for argon2.
     proved: Mutex<BTreeMap<Name, [u8; 32]>>,
     turns: Turns,
     verifier: Verifier,
@@ -48,7 +49,8 @@ impl Auth {
         &self.list
     }
 
-    /// The device that the client is. `certified`: the name in the certificate that TLS has verified.
+    /// The device that the client is. `certified`: the name in the certificate that TLS has
+    /// verified.
     pub async fn who(
         &self,
         connect: &Connect,

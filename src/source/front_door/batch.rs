@@ -1,8 +1,8 @@
 //! The publishes of one wake-up, from their bytes to their acknowledgements.
 //!
-//! Comes in: publishes that one read brought. Goes out: one request to the journal for all of them, so that they
-//! share a commit, and then, in the order of the publishes (MQTT 3.1.1, 4.6), what to acknowledge.
-//! **Invariant 1:** nothing is acknowledged before the journal has answered.
+//! Comes in: publishes that one read brought. Goes out: one request to the journal for all of them,
+//! so that they share a commit, and then, in the order of the publishes (MQTT 3.1.1, 4.6), what to
+//! acknowledge. **Invariant 1:** nothing is acknowledged before the journal has answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -171,8 +171,9 @@ impl Batch {
         self.push(delivery, What::Again);
     }
 
-    /// A publish to a topic that is not the device's: it is kept as a rejected reading and then acknowledged, so that it is
-    /// neither lost in silence nor sent for ever. MQTT 5 is told that it was not authorized; devices may drop it then.
+    /// A publish to a topic that is not the device's: it is kept as a rejected reading and then
+    /// acknowledged, so that it is neither lost in silence nor sent for ever. MQTT 5 is told that
+    /// it was not authorized; devices may drop it then.
     pub fn reject(
         &mut self,
         delivery: Delivery,
@@ -209,9 +210,10 @@ impl Batch {
         self.publishes.push(Waiting { delivery, what });
     }
 
-    /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while the journal is full:
-    /// its client can be told nothing, and goes on by itself as soon as there is room. Its patience ends with the token:
-    /// what was refused by then is not acknowledged at all.
+    /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while
+    /// the journal is full: its client can be told nothing, and goes on by itself as soon as there
+    /// is room. Its patience ends with the token: what was refused by then is not acknowledged at
+    /// all.
     pub async fn settle(
         self,
         intake: Intake,
@@ -328,7 +330,8 @@ impl Batch {
 }
 
 impl Settled {
-    /// Counts what became of one reading and makes its receipts; nothing of it understood is a refusal.
+    /// Counts what became of one reading and makes its receipts; nothing of it understood is a
+    /// refusal.
     fn verdicts(&mut self, verdicts: Vec<Verdict>, receipts: bool) -> (Reason, Option<String>) {
         let mut refused = None;
         let mut understood = verdicts.is_empty();
@@ -377,7 +380,8 @@ where
     loop {
         match (attempt().await, patient) {
             (Err(error), Some(end)) if error.is_full() => {
-                // Never in the middle of an attempt: the journal may have taken what was not answered yet.
+                // Never in the middle of an attempt: the journal may have taken what was not
+                // answered yet.
                 if tokio::time::timeout(pause, end.cancelled()).await.is_ok() {
                     return Err(AppendError::Stopped);
                 }

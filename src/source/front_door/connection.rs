@@ -1,8 +1,8 @@
 //! One client's connection, from CONNACK to its end.
 //!
-//! A wake-up decodes all that a read brought, hands the publishes to the journal as one batch and goes on reading;
-//! batches settle in order, and their acknowledgements leave in one write. Limits stop the reading, not the gateway:
-//! TCP then slows the client down.
+//! A wake-up decodes all that a read brought, hands the publishes to the journal as one batch and
+//! goes on reading; batches settle in order, and their acknowledgements leave in one write. Limits
+//! stop the reading, not the gateway: TCP then slows the client down.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -448,9 +448,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen through to its end. A client
-    /// that is back already waits for that: it sends again what it has no answer for, and a QoS 2 publish that is
-    /// on its way to the disk must be known by then. It does not wait for room in a full journal: the kick ends that.
+    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen
+    /// through to its end. A client that is back already waits for that: it sends again what it has
+    /// no answer for, and a QoS 2 publish that is on its way to the disk must be known by then. It
+    /// does not wait for room in a full journal: the kick ends that.
     async fn settle_rest(&mut self, end: &End) {
         let is_gone = matches!(end, End::Gone(_)) && self.waiting_exactly_once == 0;
         let within = if is_gone { GONE_MAX } else { SETTLE_MAX };

@@ -24,7 +24,8 @@ use crate::event::Name;
 pub const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a connection that is taken over may take to end.
 const TAKE_OVER_MAX: Duration = Duration::from_secs(5);
-/// The longest keep-alive, in seconds; also for clients that ask for none, so that the dead are found.
+/// The longest keep-alive, in seconds; also for clients that ask for none, so that the dead are
+/// found.
 pub const KEEP_ALIVE_MAX_S: u16 = 3_600;
 /// The longest client id that is taken, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 256;
@@ -140,8 +141,8 @@ fn device_name(origin: &Origin, user: Option<&str>, client_id: &str) -> String {
     )
 }
 
-/// The names that a client gives itself, for the log: the certificate's, the user name, and the client
-/// id. An empty one names nobody and is left out.
+/// The names that a client gives itself, for the log: the certificate's, the user name, and the
+/// client id. An empty one names nobody and is left out.
 fn who(certified: Option<&str>, user: Option<&str>, client_id: &str) -> String {
     let names = [
         ("certificate", certified),
@@ -283,8 +284,8 @@ fn expiry_s(connect: &Connect) -> u32 {
     }
 }
 
-/// Takes the session; a connection that has it is ended first, its will published, so that what the new one says
-/// comes after it (MQTT 3.1.1, 3.1.4; MQTT 5, 3.1.4).
+/// Takes the session; a connection that has it is ended first, its will published, so that what the
+/// new one says comes after it (MQTT 3.1.1, 3.1.4; MQTT 5, 3.1.4).
 async fn open(
     shared: &Shared,
     name: &Name,

@@ -1,8 +1,8 @@
 //! Who is there: devices, their sessions, and what is retained for them.
 //!
-//! Comes in: messages from the gateway and from devices. Goes out: to the sessions that subscribed, and as
-//! [`KeepChange`]s that the caller hands to the journal. Connections meet here only when they come, go or
-//! subscribe; a publish touches its own device alone.
+//! Comes in: messages from the gateway and from devices. Goes out: to the sessions that subscribed,
+//! and as [`KeepChange`]s that the caller hands to the journal. Connections meet here only when
+//! they come, go or subscribe; a publish touches its own device alone.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -219,7 +219,8 @@ impl Hub {
         if let Some(owner) = session.owner().filter(|_| !wish.by_force) {
             return Err(Closed::Taken(owner));
         }
-        // Still under the lock of `devices`: `close` cannot take the session out before it has its owner.
+        // Still under the lock of `devices`: `close` cannot take the session out before it has its
+        // owner.
         let mut attached = session.attach(wish.owner, wish.clean, wish.expiry_s, changes);
         wills.extend(attached.will.take());
         device.note_wanted();
@@ -284,8 +285,8 @@ impl Hub {
         wills
     }
 
-    /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What is retained already is
-    /// not sent again.
+    /// A message from the gateway: to its device's sessions, and kept if it is to be retained. What
+    /// is retained already is not sent again.
     pub fn send(&self, message: Outbound, now: Instant, changes: &mut Vec<KeepChange>) {
         let Outbound {
             device,
@@ -351,7 +352,8 @@ impl Hub {
         }
     }
 
-    /// What became of one device's events: made because [`Device::wants_receipts`] and [`Device::wants_displays`].
+    /// What became of one device's events: made because [`Device::wants_receipts`] and
+    /// [`Device::wants_displays`].
     pub fn answer(
         &self,
         device: &Device,

@@ -1,8 +1,9 @@
 //! One client's session: what it subscribed to, and the messages on their way to it.
 //!
-//! Comes in: messages for its device, its acknowledgements. Goes out: packets for the connection that owns it,
-//! and [`KeepChange`]s for the journal. A message is written to disk only when its device is away, or has
-//! left it unacknowledged for [`UNACKED_MAX`]: a device that is there and answers costs no disk.
+//! Comes in: messages for its device, its acknowledgements. Goes out: packets for the connection
+//! that owns it, and [`KeepChange`]s for the journal. A message is written to disk only when its
+//! device is away, or has left it unacknowledged for [`UNACKED_MAX`]: a device that is there and
+//! answers costs no disk.
 
 mod messages;
 mod received;
@@ -32,13 +33,15 @@ const QUEUE_MAX: usize = 10_000;
 const QUEUE_BYTES_MAX: usize = 2 << 20;
 /// Messages for which an empty queue keeps room.
 const QUEUE_KEPT: usize = 16;
-/// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum may be lower.
+/// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum
+/// may be lower.
 pub const IN_FLIGHT_MAX: u16 = 64;
 /// And where clients that do not acknowledge hold much of the memory for messages.
 const IN_FLIGHT_SCARCE: u16 = 8;
 /// After this a message that was not acknowledged is written to disk.
 const UNACKED_MAX: Duration = Duration::from_secs(5);
-/// The longest that a session lives without a connection, in seconds: 7 days. MQTT 3.1.1 sessions live as long.
+/// The longest that a session lives without a connection, in seconds: 7 days. MQTT 3.1.1 sessions
+/// live as long.
 pub const EXPIRY_MAX_S: u32 = 7 * 24 * 3_600;
 
 /// One client's session; shared by its connection and by whoever has something for its device.
@@ -243,8 +246,8 @@ impl Session {
         }
     }
 
-    /// The connection has ended: what its device does not have goes to disk if the session lives on.
-    /// True: the session is over.
+    /// The connection has ended: what its device does not have goes to disk if the session lives
+    /// on. True: the session is over.
     pub fn detach(
         &self,
         epoch: u64,

@@ -1,4 +1,5 @@
-//! What all connections of the front door share: the way in, who may come, who is there, and what is kept for them.
+//! What all connections of the front door share: the way in, who may come, who is there, and what
+//! is kept for them.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -115,7 +116,8 @@ impl Shared {
         format!("stockrelay-{:x}-{number}", clock::now().as_millisecond())
     }
 
-    /// Keeps changes that no client waits for; without room for them they live in memory until the next restart.
+    /// Keeps changes that no client waits for; without room for them they live in memory until the
+    /// next restart.
     pub async fn keep(&self, changes: Vec<KeepChange>) {
         if changes.is_empty() {
             return;
@@ -246,7 +248,8 @@ impl Shared {
         self.departed(&client.device.name);
     }
 
-    /// `DEVICE.json` of `mqtt.listen.device_config_dir`, or `default.json`, as the device's retained `config/desired`.
+    /// `DEVICE.json` of `mqtt.listen.device_config_dir`, or `default.json`, as the device's
+    /// retained `config/desired`.
     pub async fn publish_configuration(&self, device: &Name) {
         let Some(dir) = &self.config.device_config_dir else {
             return;
@@ -273,7 +276,8 @@ impl Shared {
         }
     }
 
-    /// Raises the alarm `device-config` while the directory or a file in it cannot be used. Runs until it is dropped.
+    /// Raises the alarm `device-config` while the directory or a file in it cannot be used. Runs
+    /// until it is dropped.
     pub async fn watch_configurations(&self) {
         let Some(dir) = self.config.device_config_dir.clone() else {
             return;
@@ -308,7 +312,8 @@ impl Shared {
     }
 }
 
-/// The content of a device's file. Of a file with a fault, the alarm of [`Shared::watch_configurations`] tells, too.
+/// The content of a device's file. Of a file with a fault, the alarm of
+/// [`Shared::watch_configurations`] tells, too.
 async fn configuration(file: &Path) -> Result<Option<Bytes>, ()> {
     let file = file.to_owned();
     let read = tokio::task::spawn_blocking(move || device_configs::read(&file));

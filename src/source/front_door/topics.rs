@@ -67,7 +67,8 @@ impl Topics {
 
     /// What a publish to this topic means; `None` where it is not the device's to publish to.
     ///
-    /// The prefix and the channels are plain ASCII: whatever equals them is valid UTF-8 without wildcards.
+    /// The prefix and the channels are plain ASCII: whatever equals them is valid UTF-8 without
+    /// wildcards.
     pub fn target(&self, topic: &[u8]) -> Option<Target> {
         match topic.strip_prefix(self.prefix.as_bytes())? {
             b"event" => Some(Target::Reading(Channel::Event)),

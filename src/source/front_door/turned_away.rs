@@ -1,4 +1,5 @@
-//! Devices that the door has turned away or cut off lately, for the alarms on the first screen. Pure.
+//! Devices that the door has turned away or cut off lately, for the alarms on the first screen.
+//! Pure.
 
 use std::collections::BTreeMap;
 

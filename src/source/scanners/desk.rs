@@ -1,4 +1,5 @@
-//! What serial and keyboard scanners share: frames become readings, answers come back, and the board knows how it stands.
+//! What serial and keyboard scanners share: frames become readings, answers come back, and the
+//! board knows how it stands.
 
 use std::time::{Duration, Instant};
 
@@ -27,7 +28,8 @@ const ABSENT_PAUSE_MAX: Duration = Duration::from_secs(1);
 const FULL_WAIT: Duration = Duration::from_secs(1);
 /// A scanner that sends what is no code is reported so often at the most.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
-/// More codes than this in a second come from no hand and no conveyor: what is beyond waits for the next.
+/// More codes than this in a second come from no hand and no conveyor: what is beyond waits for the
+/// next.
 const CODES_PER_S_MAX: u32 = 200;
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -137,8 +139,9 @@ impl Desk {
         });
     }
 
-    /// Has the codes stored, with one commit; whether each was right, for those that are to be answered now. None: the journal has
-    /// stopped, or the gateway does. While the journal is full it waits, and the port is not read.
+    /// Has the codes stored, with one commit; whether each was right, for those that are to be
+    /// answered now. None: the journal has stopped, or the gateway does. While the journal is full
+    /// it waits, and the port is not read.
     pub async fn take(&mut self, frames: Vec<Vec<u8>>) -> Option<Vec<bool>> {
         let readings: Vec<_> = frames
             .into_iter()
@@ -278,7 +281,8 @@ impl Desk {
     }
 }
 
-/// What the person is to hear: the word for the display where there is one, else whether the code was kept.
+/// What the person is to hear: the word for the display where there is one, else whether the code
+/// was kept.
 fn was_good(verdict: &Verdict) -> bool {
     let said = verdict.display.as_ref().and_then(is_good);
     said.unwrap_or(!matches!(verdict.accepted, Accepted::Rejected { .. }))

@@ -1,4 +1,5 @@
-//! Finds a USB scanner's device file by what `lsusb` shows, in sysfs; udev's own library is not needed for that.
+//! Finds a USB scanner's device file by what `lsusb` shows, in sysfs; udev's own library is not
+//! needed for that.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ pub enum Class {
     Input,
 }
 
-/// `KEY_ENTER` of linux/input-event-codes.h: what has it is a keyboard, and not a scanner's second, idle interface.
+/// `KEY_ENTER` of linux/input-event-codes.h: what has it is a keyboard, and not a scanner's second,
+/// idle interface.
 const KEY_ENTER: u32 = 28;
 
 /// The device file of a place, or why there is none. `root` is `/`, but for tests.

@@ -1,4 +1,5 @@
-//! A scanner that types like a keyboard: its device is grabbed, so that nothing it types reaches a console, and keys become codes.
+//! A scanner that types like a keyboard: its device is grabbed, so that nothing it types reaches a
+//! console, and keys become codes.
 //!
 //! - `keys`: from key events to codes, pure; `layout`: what is printed on the keys.
 

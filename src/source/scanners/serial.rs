@@ -1,7 +1,8 @@
 //! A serial scanner: opened, read, answered, and opened again when it went.
 //!
-//! Promised: what the scanner does not take never keeps its codes from being read, nothing that it sends grows without a limit, and
-//! a scanner that is plugged in again is found by its stable path or its USB numbers.
+//! Promised: what the scanner does not take never keeps its codes from being read, nothing that it
+//! sends grows without a limit, and a scanner that is plugged in again is found by its stable path
+//! or its USB numbers.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -21,7 +22,8 @@ use crate::decode::profile::{self, End, Feedback, Frame, Framer, Message, Serial
 const READ_BYTES: usize = 1_024;
 /// Bytes of answers that the scanner has not taken: what comes on top is not said.
 const ANSWER_BYTES_MAX: usize = 256;
-/// A code that has begun and goes on no more is none, where silence does not end it: the next must not be glued to it.
+/// A code that has begun and goes on no more is none, where silence does not end it: the next must
+/// not be glued to it.
 const HALF_CODE: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(mut desk: Desk, serial: Serial, mut told: mpsc::Receiver<bool>) {
@@ -64,7 +66,8 @@ async fn session(
     while told.try_recv().is_ok() {}
     let (mut reader, mut writer) = tokio::io::split(port);
     let Err(ended) = converse(desk, serial, told, &mut reader, &mut writer).await;
-    // Closing a port waits for what it has not sent, for up to 30 s: that is thrown away. An error: it is gone anyway.
+    // Closing a port waits for what it has not sent, for up to 30 s: that is thrown away. An error:
+    // it is gone anyway.
     drop(reader.unsplit(writer).clear(ClearBuffer::Output));
     Err(ended)
 }
@@ -107,7 +110,8 @@ async fn converse(
                 answers.say(good);
                 continue;
             }
-            // No flush: it would wait for the scanner to take the bytes, and block the thread meanwhile.
+            // No flush: it would wait for the scanner to take the bytes, and block the thread
+            // meanwhile.
             written = writer.write(&answers.pending), if !answers.pending.is_empty() => {
                 match written {
                     Ok(count) => drop(answers.pending.drain(..count)),

@@ -1,4 +1,5 @@
-//! All that `check` looks at once the configuration is in order: machine, broker, journal, Odoo, daemon.
+//! All that `check` looks at once the configuration is in order: machine, broker, journal, Odoo,
+//! daemon.
 
 use std::path::Path;
 

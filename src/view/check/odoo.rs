@@ -17,8 +17,8 @@ const SKEW_S_MAX: i64 = 30;
 /// How long `check` waits for one answer of Odoo.
 pub(super) const ANSWER_S_MAX: u64 = 10;
 
-/// Reachable, the right version, database and key, rights, warehouse, clock, barcodes: in the order in which
-/// each needs the one before.
+/// Reachable, the right version, database and key, rights, warehouse, clock, barcodes: in the order
+/// in which each needs the one before.
 pub async fn odoo(config: &config::Odoo, orders: &config::Orders) -> Vec<Finding> {
     odoo_with_key(config, None, orders).await
 }

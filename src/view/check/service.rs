@@ -1,4 +1,5 @@
-//! Whom `check` answers for: the user that the service runs as, with the credentials that systemd hands it.
+//! Whom `check` answers for: the user that the service runs as, with the credentials that systemd
+//! hands it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,8 @@ use super::Finding;
 
 /// The systemd credential that holds the key where no file is named.
 const CREDENTIAL: &str = "odoo-api-key";
-/// What a running service has been handed, and where systemd looks for credentials (systemd.exec(5), `LoadCredential=`).
+/// What a running service has been handed, and where systemd looks for credentials
+/// (systemd.exec(5), `LoadCredential=`).
 const STORES: [&str; 8] = [
     "/run/credentials/stockrelay.service",
     "/etc/credstore",
@@ -21,11 +23,13 @@ const STORES: [&str; 8] = [
     "/usr/lib/credstore.encrypted",
 ];
 
-/// Where the API key is as a systemd credential. Look before [`become_service`]: only root sees the stores.
+/// Where the API key is as a systemd credential. Look before [`become_service`]: only root sees the
+/// stores.
 #[derive(Debug, Clone, Default)]
 pub struct Credentials {
     found: Option<PathBuf>,
-    /// The key, unless it is encrypted: the service's user may not read it, and systemd hands it over.
+    /// The key, unless it is encrypted: the service's user may not read it, and systemd hands it
+    /// over.
     key: Option<SecretString>,
     /// Whether a store exists that this user may not read.
     is_hidden: bool,
@@ -88,7 +92,8 @@ fn read_key(path: &Path) -> Option<SecretString> {
     Some(SecretString::from(text.trim()))
 }
 
-/// Gives up root's rights for those of the service's user. Call it while the process has one thread.
+/// Gives up root's rights for those of the service's user. Call it while the process has one
+/// thread.
 #[must_use]
 pub fn become_service(user: &str) -> Finding {
     let me = rustix::process::geteuid();

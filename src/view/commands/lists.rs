@@ -1,4 +1,5 @@
-//! `stockrelay events` and `stockrelay documents`: pages until the limit is reached or there is no more.
+//! `stockrelay events` and `stockrelay documents`: pages until the limit is reached or there is no
+//! more.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -106,7 +107,8 @@ pub async fn documents(client: &Client, args: &DocumentsArgs, out: &mut dyn Writ
     Ok(())
 }
 
-/// Pages of a list of documents. They are held until the last has come, so that the table's columns fit.
+/// Pages of a list of documents. They are held until the last has come, so that the table's columns
+/// fit.
 pub(super) async fn document_pages(
     client: &Client,
     base: &str,

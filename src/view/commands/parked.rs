@@ -123,7 +123,8 @@ pub(in crate::view) async fn retry_all(
     }
 }
 
-/// The words behind `--line`, put together line by line. What the fields and values may be, the daemon says.
+/// The words behind `--line`, put together line by line. What the fields and values may be, the
+/// daemon says.
 fn correction(
     reason: &str,
     words: &[EditWord],

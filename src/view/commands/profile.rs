@@ -1,5 +1,5 @@
-//! `stockrelay profile`: what a scanner profile is, and how it reads a code. It needs no daemon and no Odoo, unless it is asked to
-//! read by the site's copy of Odoo's data.
+//! `stockrelay profile`: what a scanner profile is, and how it reads a code. It needs no daemon and
+//! no Odoo, unless it is asked to read by the site's copy of Odoo's data.
 
 mod code128;
 mod sheet;
@@ -150,7 +150,8 @@ struct Tried {
     explained: Result<Explained, String>,
 }
 
-/// A code of the command line fails the command when it is refused; lines of standard input have their answers.
+/// A code of the command line fails the command when it is refused; lines of standard input have
+/// their answers.
 async fn test(
     test: &Test,
     code: &str,

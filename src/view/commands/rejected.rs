@@ -1,4 +1,5 @@
-//! `stockrelay rejected`: readings that no event could be made of, and a person's decision about them.
+//! `stockrelay rejected`: readings that no event could be made of, and a person's decision about
+//! them.
 
 use std::io::Write;
 use std::path::Path;

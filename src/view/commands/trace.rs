@@ -215,7 +215,8 @@ pub(super) fn write_document(
     table.write(&mut &mut *out, true)
 }
 
-/// Numbered, as `parked edit` names them; the columns that few documents have only where one line has a value.
+/// Numbered, as `parked edit` names them; the columns that few documents have only where one line
+/// has a value.
 fn write_lines(lines: &[LineView], out: &mut dyn Write) -> io::Result<()> {
     let owners = lines.iter().any(|line| line.owner.is_some());
     let expiries = lines.iter().any(|line| line.expiry.is_some());

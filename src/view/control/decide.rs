@@ -1,7 +1,7 @@
 //! What a person decides about parked documents: to try them again, or to leave one.
 //!
-//! The decision goes through the journal's inbox like every other change, with its audit record, and holds only
-//! if the document is still parked. Corrections are in `edit`.
+//! The decision goes through the journal's inbox like every other change, with its audit record,
+//! and holds only if the document is still parked. Corrections are in `edit`.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -80,7 +80,8 @@ pub async fn discard(
     decide(&gateway, change).await
 }
 
-/// Tries all again that are parked for one reason, a bounded number at once: `more` tells that `after` goes on.
+/// Tries all again that are parked for one reason, a bounded number at once: `more` tells that
+/// `after` goes on.
 pub async fn retry_all(
     State(gateway): State<Gateway>,
     Extension(peer): Extension<Peer>,
@@ -252,7 +253,8 @@ impl Decision {
         Ok(self.change(entry, progress, note))
     }
 
-    /// Ends the document: it will never be posted. `what` was changed stands in the note before the reason.
+    /// Ends the document: it will never be posted. `what` was changed stands in the note before the
+    /// reason.
     pub fn end(
         &self,
         entry: &Entry,

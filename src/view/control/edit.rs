@@ -1,7 +1,7 @@
 //! A person puts a parked document right: a corrected one takes its place.
 //!
-//! The old document never changes (**invariant 4**). In one transaction it is *replaced*, and the new one has its events
-//! and a key that follows from the old one's, so there is at most one.
+//! The old document never changes (**invariant 4**). In one transaction it is *replaced*, and the
+//! new one has its events and a key that follows from the old one's, so there is at most one.
 
 use axum::Extension;
 use axum::extract::State;
@@ -19,7 +19,8 @@ use crate::outcome::code;
 use crate::view::http::Peer;
 use crate::view::reasons::REPLACED;
 
-/// What was changed stands in the audit record up to here, in characters; the documents have all of it.
+/// What was changed stands in the audit record up to here, in characters; the documents have all of
+/// it.
 const CHANGES_CHARS_MAX: usize = 2_000;
 
 pub async fn edit(

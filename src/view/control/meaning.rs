@@ -1,4 +1,5 @@
-//! What a code means at this site: by the copy of Odoo's data and its nomenclature, as flows read it.
+//! What a code means at this site: by the copy of Odoo's data and its nomenclature, as flows read
+//! it.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! Answers that only read. Each list is a page: bounded in entries, in lines and in what it looks through.
+//! Answers that only read. Each list is a page: bounded in entries, in lines and in what it looks
+//! through.
 
 use std::collections::HashMap;
 
@@ -22,7 +23,8 @@ use crate::view::snapshot::Status;
 /// Entries of one read transaction: it is short, so that it does not hold the file's old pages.
 const EVENTS_AT_ONCE: usize = 256;
 const DOCUMENTS_AT_ONCE: usize = 16;
-/// Entries that one request looks through for the few that a filter takes; `next` goes on from there.
+/// Entries that one request looks through for the few that a filter takes; `next` goes on from
+/// there.
 const LOOKED_THROUGH_MAX: usize = 20_000;
 /// Lines in one page of documents: a document may have hundreds.
 const LINES_MAX: usize = 5_000;
@@ -117,7 +119,8 @@ impl<'a> Places<'a> {
             Some(None) => Place::NoDocument,
             Some(Some(number)) => {
                 if !self.documents.contains_key(&number) {
-                    // Pruned between the two reads: an event without its document is as good as gone.
+                    // Pruned between the two reads: an event without its document is as good as
+                    // gone.
                     let place =
                         (journal.document(number)?).map_or(Place::NoDocument, |e| Place::of(&e));
                     if self.documents.len() >= EVENTS_AT_ONCE {
@@ -239,7 +242,8 @@ fn corrected(gateway: &Gateway, entry: &Entry) -> Result<Option<Entry>, JournalE
     gateway.journal.document_by_key(key)
 }
 
-/// A document that was sealed without lines, by a version that could not post its type, with the lines of its event.
+/// A document that was sealed without lines, by a version that could not post its type, with the
+/// lines of its event.
 pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError> {
     if let (Purpose::Unsupported { .. }, Some(seq)) =
         (&entry.document.purpose, entry.document.events.first())
@@ -250,8 +254,8 @@ pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError>
     Ok(entry)
 }
 
-/// Documents that are parked for one reason, above `after`: as many as one request retries, where to go on, and whether
-/// there may be more.
+/// Documents that are parked for one reason, above `after`: as many as one request retries, where
+/// to go on, and whether there may be more.
 pub fn parked_for(
     gateway: &Gateway,
     code: &str,
@@ -336,8 +340,8 @@ pub async fn trace(State(gateway): State<Gateway>, Id(id): Id) -> Answer<Trace> 
     reading(&gateway, move |g| trace_of(g, &id)).await.map(Json)
 }
 
-/// An id may be an event's, `DEVICE/ID`, a `seq`, or a document's: the first of them that is there is told,
-/// and what else it could mean is named.
+/// An id may be an event's, `DEVICE/ID`, a `seq`, or a document's: the first of them that is there
+/// is told, and what else it could mean is named.
 fn trace_of(gateway: &Gateway, id: &str) -> Result<Trace, Problem> {
     let mut found = candidates(gateway, id)?.into_iter();
     if let Some(recorded) = found.next() {

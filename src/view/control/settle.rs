@@ -1,5 +1,5 @@
-//! What a person decides about rejected readings: to dismiss them, or to send one again, as it is or
-//! corrected.
+//! What a person decides about rejected readings: to dismiss them, or to send one again, as it is
+//! or corrected.
 //!
 //! In one transaction the reading is settled, with its audit record, and what was sent again is
 //! stored: nobody can send it twice.
@@ -256,8 +256,8 @@ fn channel_of(found: &Rejected, payload: &[u8], given: Option<&str>) -> Result<C
     channel.ok_or_else(|| Problem::bad("nothing says whether it is an event or a scan", remedy))
 }
 
-/// The events of what is sent again, read as its device's own and done when the rejected reading was
-/// received; a fault refuses all of it.
+/// The events of what is sent again, read as its device's own and done when the rejected reading
+/// was received; a fault refuses all of it.
 fn decoded(
     gateway: &Gateway,
     found: &Rejected,

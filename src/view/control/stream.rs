@@ -54,7 +54,8 @@ pub async fn stream(
     Ok(Sse::new(unfold(watch, next)))
 }
 
-/// A client that reads slowly is asked for less: the next status is taken when it has had the last one.
+/// A client that reads slowly is asked for less: the next status is taken when it has had the last
+/// one.
 async fn next(mut watch: Watch) -> Option<(Result<Event, Infallible>, Watch)> {
     let cancel = watch.cancel.clone();
     cancel.run_until_cancelled(watch.due()).await?;

@@ -1,7 +1,7 @@
 //! The two forms of the metrics, and which of them a scraper asks for. Pure.
 
-/// [`OpenMetrics` 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/), or Prometheus' older
-/// [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) 0.0.4.
+/// [`OpenMetrics` 1.0](https://prometheus.io/docs/specs/om/open_metrics_spec/), or Prometheus'
+/// older [text format](https://prometheus.io/docs/instrumenting/exposition_formats/) 0.0.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     OpenMetrics,
@@ -17,8 +17,8 @@ impl Format {
         }
     }
 
-    /// The form that an `Accept` header prefers: `OpenMetrics` only where the header names it, with a
-    /// weight that is not below that of text/plain (RFC 9110, 12.5.1).
+    /// The form that an `Accept` header prefers: `OpenMetrics` only where the header names it, with
+    /// a weight that is not below that of text/plain (RFC 9110, 12.5.1).
     #[must_use]
     pub fn of(accept: &str) -> Self {
         let weight = |wanted: &str| {
@@ -45,8 +45,8 @@ impl Format {
     }
 }
 
-/// `OpenMetrics` in the older form. There a counter's help and type go by its full name, with `_total`;
-/// units and the end are not written.
+/// `OpenMetrics` in the older form. There a counter's help and type go by its full name, with
+/// `_total`; units and the end are not written.
 #[must_use]
 pub fn to_text(open_metrics: &str) -> String {
     let counters: Vec<&str> = open_metrics

@@ -1,4 +1,5 @@
-//! Whole answers of the control API: pages, a document with all that is known of it, a trace, a refusal.
+//! Whole answers of the control API: pages, a document with all that is known of it, a trace, a
+//! refusal.
 
 use serde::{Deserialize, Serialize};
 

@@ -38,7 +38,8 @@ pub struct Snapshot {
     pub documents: Vec<DocumentView>,
     /// The oldest first.
     pub parked: Vec<DocumentView>,
-    /// Open rejected readings, the oldest first. The panel of the parked ones lists them below those.
+    /// Open rejected readings, the oldest first. The panel of the parked ones lists them below
+    /// those.
     pub rejected: Vec<RejectedView>,
 }
 

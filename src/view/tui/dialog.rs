@@ -1,5 +1,5 @@
-//! The boxes that ask something: what each shows, and what keys do to it. Discarding is here; the others have files of
-//! their own.
+//! The boxes that ask something: what each shows, and what keys do to it. Discarding is here; the
+//! others have files of their own.
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyCode;

@@ -1,4 +1,5 @@
-//! The form that puts a parked document right: its fields, one of them being typed, then the reason.
+//! The form that puts a parked document right: its fields, one of them being typed, then the
+//! reason.
 
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};

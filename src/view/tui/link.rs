@@ -27,7 +27,8 @@ fn lines<'a>(app: &App, status: &Status) -> Vec<Line<'a>> {
     let events = &status.events;
     let oldest = match status.oldest_waiting_s {
         seconds if seconds >= 60.0 => {
-            // Whole seconds are all that is shown, and no gateway waits for longer than they can count.
+            // Whole seconds are all that is shown, and no gateway waits for longer than they can
+            // count.
             let whole = Duration::try_from_secs_f64(seconds).map_or(0, |age| age.as_secs());
             format!(", oldest {}", span(whole))
         }

@@ -1,5 +1,5 @@
-//! What waits for a person: refused documents, then rejected readings; with all that is known of the
-//! selected one.
+//! What waits for a person: refused documents, then rejected readings; with all that is known of
+//! the selected one.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};

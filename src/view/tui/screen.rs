@@ -13,7 +13,8 @@ use super::{detail, devices, dialog, documents, help, link, parked, rates};
 use crate::view::headline::{Mood, headline};
 use crate::view::table::{plain, seconds_since, span};
 
-/// With so many rows for the lists they stand below each other; with fewer, the chosen one stands alone.
+/// With so many rows for the lists they stand below each other; with fewer, the chosen one stands
+/// alone.
 const ROWS_FOR_ALL: u16 = 24;
 /// Rows of the rates and the link, with their frames.
 const OVERVIEW_ROWS: u16 = 7;

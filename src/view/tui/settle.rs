@@ -1,4 +1,5 @@
-//! The boxes that settle a rejected reading: dismiss it with a reason, correct it, or send it again.
+//! The boxes that settle a rejected reading: dismiss it with a reason, correct it, or send it
+//! again.
 
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;

@@ -1,4 +1,5 @@
-//! Colours, for terminals and people that have them; what they say is said by words and marks as well.
+//! Colours, for terminals and people that have them; what they say is said by words and marks as
+//! well.
 
 use ratatui::style::{Color, Modifier, Style};
 

@@ -1,5 +1,5 @@
-//! The daemon as it is installed, behind a real mosquitto, in front of a stand-in Odoo: both processes are killed
-//! while events are on their way, in turns and together.
+//! The daemon as it is installed, behind a real mosquitto, in front of a stand-in Odoo: both
+//! processes are killed while events are on their way, in turns and together.
 
 use std::fs;
 use std::path::PathBuf;
@@ -114,8 +114,8 @@ fn event(number: usize, bins: &[String], products: &[String]) -> (String, String
     (id, payload.to_string(), way, Decimal::from(quantity))
 }
 
-/// Publishes a round at its pace. What a killed broker forgot, only the device still has: it sends again what it has
-/// no receipt for, until there is one for each.
+/// Publishes a round at its pace. What a killed broker forgot, only the device still has: it sends
+/// again what it has no receipt for, until there is one for each.
 async fn publish(device: &Device, round: &[(String, String)]) {
     for (_, payload) in round {
         device.publish("event", false, payload.as_str()).await;

@@ -45,7 +45,8 @@ pub struct Mosquitto {
 }
 
 impl Mosquitto {
-    /// `extra` goes behind the listener's line; `DIR` in it is the broker's directory, which `prepare` may fill.
+    /// `extra` goes behind the listener's line; `DIR` in it is the broker's directory, which
+    /// `prepare` may fill.
     pub async fn start(extra: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         prepare(dir.path());
@@ -306,7 +307,8 @@ impl Device {
                         }
                         Ok(_) => {}
                         Err(_) => {
-                            // The device's memory is the test's: it sends again what has no receipt.
+                            // The device's memory is the test's: it sends again what has no
+                            // receipt.
                             eventloop.clean();
                             eventloop.pending.clear();
                             eventloop.state.collision = None;

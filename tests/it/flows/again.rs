@@ -1,4 +1,5 @@
-//! A code that was rejected never enters the present flow of its device: a person sends the movement.
+//! A code that was rejected never enters the present flow of its device: a person sends the
+//! movement.
 
 use stockrelay::board::Link;
 use stockrelay::view::client::Client;

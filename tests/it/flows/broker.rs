@@ -9,7 +9,8 @@ use stockrelay::config::Broker;
 use super::{Ring, Stage, Target};
 use crate::broker::rig::{Mosquitto, config};
 
-/// Until the gateway has its session at the broker: from then on the broker keeps for it what is published.
+/// Until the gateway has its session at the broker: from then on the broker keeps for it what is
+/// published.
 async fn connected(stage: &Stage) {
     stage
         .until("the gateway is at the broker", |daemon| {

@@ -1,8 +1,9 @@
 //! The power goes at every moment it can while flows run, and the person goes on once it is back.
 //!
-//! The journal runs on the disk of `crash`, with the real driver on it. Each moment is opened anew: what was told to the person is
-//! there, and when the devices have sent again what they had sent, and the rest, each movement is there once. A flow's events and
-//! what it keeps of itself are one commit, so none is even made a second time.
+//! The journal runs on the disk of `crash`, with the real driver on it. Each moment is opened anew:
+//! what was told to the person is there, and when the devices have sent again what they had sent,
+//! and the rest, each movement is there once. A flow's events and what it keeps of itself are one
+//! commit, so none is even made a second time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +33,8 @@ use crate::moves::adds_up;
 
 /// Later than anything here: no pause comes before it.
 const LATER_S: i64 = 3_600;
-/// Longer ago than what a flow waits before it makes what is complete by itself, and not so long that all is forgotten.
+/// Longer ago than what a flow waits before it makes what is complete by itself, and not so long
+/// that all is forgotten.
 const PAUSED_S: i64 = -120;
 
 /// Codes of one device that come together, when, and how many events are made by then.
@@ -172,7 +174,8 @@ impl Run {
             String::from_utf8(kept.1).unwrap().parse::<u64>().ok()
         };
         until(what, || read().is_some_and(|cursor| cursor >= seq)).await;
-        // What is on disk a reader sees at once, the counts only once the writer is through with it.
+        // What is on disk a reader sees at once, the counts only once the writer is through with
+        // it.
         self.journal.inbox().keep(Vec::new()).await.unwrap();
     }
 
@@ -335,7 +338,8 @@ async fn whenever_the_power_goes_each_movement_is_made_once() {
     cut_at_every_sync(&beeps, &expected).await;
 }
 
-/// What is complete by itself is made by no scan: its events are the last scan's, however often they are made.
+/// What is complete by itself is made by no scan: its events are the last scan's, however often
+/// they are made.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whenever_the_power_goes_what_a_pause_completes_is_made_once() {
     let beeps = [

@@ -1,5 +1,6 @@
-//! A serial scanner at the dock, on a real pseudo-terminal, and the daemon as it is installed: a process that is killed while
-//! codes are on their way. What became of it is then read in Odoo, line by line.
+//! A serial scanner at the dock, on a real pseudo-terminal, and the daemon as it is installed: a
+//! process that is killed while codes are on their way. What became of it is then read in Odoo,
+//! line by line.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -20,7 +21,8 @@ const GOOD: u8 = b'G';
 const BAD: u8 = b'B';
 /// Nothing has it.
 const NOWHERE: &str = "NOWHERE";
-/// How long after the last code of a movement the daemon is killed: before it has read it, and at each of its commits.
+/// How long after the last code of a movement the daemon is killed: before it has read it, and at
+/// each of its commits.
 const KILLS_MS: [u64; 8] = [0, 1, 2, 3, 5, 8, 12, 20];
 
 const FLOOR: &str = r#"
@@ -35,7 +37,8 @@ const FLOOR: &str = r#"
     events = []
 "#;
 
-/// The scanner's end of the line, and the gateway's, held so that the line stays when nobody has it open.
+/// The scanner's end of the line, and the gateway's, held so that the line stays when nobody has it
+/// open.
 struct Dock {
     stage: Stage,
     scanner: SerialStream,
@@ -116,7 +119,8 @@ impl Dock {
         self.start().await;
     }
 
-    /// Until nothing more is said of what was read before a kill: the last answer is that of a code that means nothing.
+    /// Until nothing more is said of what was read before a kill: the last answer is that of a code
+    /// that means nothing.
     async fn in_step(&mut self) {
         self.send(NOWHERE).await;
         while self.answer(NOWHERE).await != BAD {}
@@ -185,7 +189,8 @@ impl Dock {
         events.filter(|event| event["type"] == "scan").count()
     }
 
-    /// It is killed with a code on its way. Who is not answered looks, and reads the code again where it is not kept.
+    /// It is killed with a code on its way. Who is not answered looks, and reads the code again
+    /// where it is not kept.
     async fn killed_at(&mut self, code: &str, after: Duration) {
         let before = self.scans().await;
         self.send(code).await;
@@ -224,7 +229,8 @@ impl Dock {
             .collect()
     }
 
-    /// So many were moved from the first bin to the second, and so many delivered, in that order's picking.
+    /// So many were moved from the first bin to the second, and so many delivered, in that order's
+    /// picking.
     async fn moved(&self, product: &str, [moved, delivered]: [f64; 2]) {
         let target = &self.stage.target;
         let (first, second) = (target.bin(1).await, target.bin(2).await);

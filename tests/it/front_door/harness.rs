@@ -1,4 +1,5 @@
-//! A front door on a free port, a journal whose answers the test holds in its hand, and a client made of bytes.
+//! A front door on a free port, a journal whose answers the test holds in its hand, and a client
+//! made of bytes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -562,7 +563,8 @@ impl Raw {
         String::from_utf8_lossy(ack.body.get(7..).unwrap_or_default()).into_owned()
     }
 
-    /// Nothing is on its way: what was sent before a PINGREQ has been looked at when the PINGRESP comes.
+    /// Nothing is on its way: what was sent before a PINGREQ has been looked at when the PINGRESP
+    /// comes.
     pub async fn quiet(&mut self) {
         self.send(&[0xC0, 0]).await;
         let next = self.packet().await;

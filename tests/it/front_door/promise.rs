@@ -1,4 +1,5 @@
-//! The promise: PUBACK after the commit, in order, and what happens when the journal cannot take more.
+//! The promise: PUBACK after the commit, in order, and what happens when the journal cannot take
+//! more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -41,7 +42,8 @@ async fn pubacks_come_in_the_order_of_the_publishes() {
             },
         )
         .await;
-        // Things that take different ways: events, a state, a foreign topic, something not understood.
+        // Things that take different ways: events, a state, a foreign topic, something not
+        // understood.
         let mut bytes = Vec::new();
         for pkid in 1..=50_u16 {
             let (topic, payload) = match pkid % 5 {

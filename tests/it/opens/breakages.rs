@@ -17,7 +17,8 @@ pub enum Run {
     Ends1,
     /// It starts, sends nothing to Odoo and raises the alarm `odoo-held`.
     Holds,
-    /// It starts, and its status says the same as `check`; with exit code 0 and a warning of `check`.
+    /// It starts, and its status says the same as `check`; with exit code 0 and a warning of
+    /// `check`.
     Warns,
     /// The same, with exit code 1 and a FAIL: nothing reaches Odoo.
     Fails,

@@ -174,7 +174,8 @@ impl Gateway {
         key
     }
 
-    /// Keeps an event for each line, and seals a document of them that was done at a second of its own.
+    /// Keeps an event for each line, and seals a document of them that was done at a second of its
+    /// own.
     pub async fn seal_as(
         &mut self,
         purpose: Purpose,
@@ -249,7 +250,8 @@ impl Gateway {
         }
     }
 
-    /// Until nothing waits and nothing is being sent; the test runner's own limit ends it if that never comes.
+    /// Until nothing waits and nothing is being sent; the test runner's own limit ends it if that
+    /// never comes.
     pub async fn drained(&self) {
         let mut totals = self.journal.watch();
         let done = totals.wait_for(|t| t.waiting.documents + t.sending.documents == 0);
@@ -461,7 +463,8 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
     assert_eq!(gateway.progress(open).state, State::Waiting);
     let note = gateway.last_note(open);
     assert!(note.contains("tried again in 1 min"), "{note}");
-    // Each document has two events. Nobody hears of the open one, nor that what is done was refused.
+    // Each document has two events. Nobody hears of the open one, nor that what is done was
+    // refused.
     let mut told = Vec::new();
     while let Ok(receipt) = gateway.receipts.try_recv() {
         let receipt: serde_json::Value = serde_json::from_slice(&receipt.payload).unwrap();
@@ -554,7 +557,8 @@ async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
         .seal(&[movement], |line| line.lot = Some("L1".to_owned()))
         .await;
     let behind = gateway.seal(&[movement], |_| {}).await;
-    // Together with the others, and then alone; where lots are on hand, the copy asks for them, too.
+    // Together with the others, and then alone; where lots are on hand, the copy asks for them,
+    // too.
     link.fault(Fault {
         method: "stock.lot/search_read".to_owned(),
         times: 100,

@@ -1,4 +1,5 @@
-//! The alarm of an API key that expires soon: raised in time, and gone once a new key has taken the old one's place.
+//! The alarm of an API key that expires soon: raised in time, and gone once a new key has taken the
+//! old one's place.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ const DEADLINE: Duration = Duration::from_mins(1);
 /// The stand-in's user of the gateway.
 const USER: i64 = 7;
 
-/// A user of the gateway whose keys are made and removed here, as a person does it in Odoo's preferences.
+/// A user of the gateway whose keys are made and removed here, as a person does it in Odoo's
+/// preferences.
 struct Keeper {
     odoo: Odoo,
     login: String,
@@ -35,7 +37,8 @@ impl Keeper {
         Self { odoo, login }
     }
 
-    /// Makes a key that is good for so many days, and gives it to the gateway. The day on which it expires.
+    /// Makes a key that is good for so many days, and gives it to the gateway. The day on which it
+    /// expires.
     async fn use_new_key(&mut self, name: &str, days: i64) -> String {
         let expires = clock::now() + SignedDuration::from_hours(24 * days);
         let expires = expires.strftime("%Y-%m-%d %H:%M:%S").to_string();
@@ -80,8 +83,8 @@ impl Keeper {
         }
     }
 
-    /// Odoo shows a key only to the person who makes it, by a wizard that asks for the password: what an administrator may
-    /// do without is a server action.
+    /// Odoo shows a key only to the person who makes it, by a wizard that asks for the password:
+    /// what an administrator may do without is a server action.
     async fn act(&mut self, code: &str) -> Value {
         let body = json!({"domain": [["model", "=", "res.users"]]});
         let model = self.odoo.ask("ir.model", "search", body).await[0].take();

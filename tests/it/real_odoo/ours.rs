@@ -1,5 +1,5 @@
-//! Every kind of document that becomes a picking of the gateway's own, on a real Odoo: posted once, whichever answer is
-//! lost, and parked where the gateway has to ask.
+//! Every kind of document that becomes a picking of the gateway's own, on a real Odoo: posted once,
+//! whichever answer is lost, and parked where the gateway has to ask.
 
 use serde_json::{Value, json};
 use stockrelay::config::Negative;
@@ -546,7 +546,8 @@ async fn more_than_odoo_holds_is_flagged_refused_or_allowed() {
     floor.gateway.retry(refused, Some("allow")).await;
     floor.gateway.drained().await;
     assert_eq!(floor.gateway.progress(refused).state, State::Posted);
-    // Out of what holds no stock of its own, and of what Odoo counts nothing, there is never too little.
+    // Out of what holds no stock of its own, and of what Odoo counts nothing, there is never too
+    // little.
     let body = json!({"domain": [["usage", "=", "supplier"]], "limit": 1});
     let vendors = floor.odoo.ask("stock.location", "search", body).await;
     let code = format!("VENDORS-{}", short());

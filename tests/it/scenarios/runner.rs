@@ -1,4 +1,5 @@
-//! Plays a scenario: a real daemon, real MQTT devices, a link that fails as told, and an Odoo behind it.
+//! Plays a scenario: a real daemon, real MQTT devices, a link that fails as told, and an Odoo
+//! behind it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,16 +1,18 @@
 //! How a scenario is written.
 //!
-//! Products have names of the scenario's own and get fresh barcodes in Odoo, with nothing on hand but what `[[stock]]` says;
-//! bins are the seeded ones, by barcode. Steps happen one after the other; `expect` holds when the last one is over.
+//! Products have names of the scenario's own and get fresh barcodes in Odoo, with nothing on hand
+//! but what `[[stock]]` says; bins are the seeded ones, by barcode. Steps happen one after the
+//! other; `expect` holds when the last one is over.
 //!
-//! **Names.** In `product` stands a product's name, or `apple/case12` for one of its packagings. A `package` has a name of
-//! the scenario's own, too. In any text of an event, `{so1}` is the name of the first picking of the order `so1`, `{so1.origin}`
-//! that of the sales or purchase order, and `{so1.OUT}` that of its newest open picking with this sequence code. `{now+60}`
-//! is a time in a minute.
+//! **Names.** In `product` stands a product's name, or `apple/case12` for one of its packagings. A
+//! `package` has a name of the scenario's own, too. In any text of an event, `{so1}` is the name of
+//! the first picking of the order `so1`, `{so1.origin}` that of the sales or purchase order, and
+//! `{so1.OUT}` that of its newest open picking with this sequence code. `{now+60}` is a time in a
+//! minute.
 //!
-//! **`steps = true`** plays in a warehouse of the scenario's own, with two-step receipts and deliveries that are picked, packed
-//! and shipped. It has the bins `LOC-BIN-0000` to `LOC-BIN-0005`; its `Input`, `Packing Zone` and `Output` have barcodes
-//! of these names.
+//! **`steps = true`** plays in a warehouse of the scenario's own, with two-step receipts and
+//! deliveries that are picked, packed and shipped. It has the bins `LOC-BIN-0000` to
+//! `LOC-BIN-0005`; its `Input`, `Packing Zone` and `Output` have barcodes of these names.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +99,8 @@ pub struct Stock {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Twin {
-    /// Of the same barcode, as Odoo allows it where the first one was archived when the second was made.
+    /// Of the same barcode, as Odoo allows it where the first one was archived when the second was
+    /// made.
     Product(String),
     /// Of the same barcode and of no company. It is to be a bin of the scenario's own: see `steps`.
     Bin(String),
@@ -192,7 +195,8 @@ pub enum Step {
     Rejected(Rejected),
     /// Until this is the sentence on the first screen.
     Headline(String),
-    /// Until a device was told this, on `display` or `receipt`. It must have published with `listens` before.
+    /// Until a device was told this, on `display` or `receipt`. It must have published with
+    /// `listens` before.
     Told(Told),
     /// Until the ledger says so.
     Wait(Ledger),
@@ -271,7 +275,8 @@ pub enum Somebody {
     },
     /// Calls the second one of `twins` otherwise.
     RenameTwin(Twin),
-    /// Keeps a product and a bin with the same barcodes in another company, which the gateway may see.
+    /// Keeps a product and a bin with the same barcodes in another company, which the gateway may
+    /// see.
     OtherCompany {
         product: String,
         bin: String,
@@ -308,7 +313,8 @@ pub enum Operation {
     Write,
 }
 
-/// One of the three, of the only parked document or of the one with this code; or `retry` of all with this code.
+/// One of the three, of the only parked document or of the one with this code; or `retry` of all
+/// with this code.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Parked {
@@ -485,7 +491,8 @@ pub struct Expect {
     /// What an order's lines say was delivered or received of each product.
     #[serde(default)]
     pub fulfilled: BTreeMap<String, BTreeMap<String, f64>>,
-    /// What is written on an order's first picking for the carrier, or on the one that a name such as `so1.OUT` means.
+    /// What is written on an order's first picking for the carrier, or on the one that a name such
+    /// as `so1.OUT` means.
     #[serde(default)]
     pub carriers: BTreeMap<String, Carrier>,
     /// Of all documents that are not discarded or replaced, sorted.

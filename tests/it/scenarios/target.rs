@@ -229,7 +229,8 @@ impl Target {
         made[0].as_i64().expect("the new product's id")
     }
 
-    /// Puts goods somewhere, by counting them: product, location, and lot, package or owner in `place`.
+    /// Puts goods somewhere, by counting them: product, location, and lot, package or owner in
+    /// `place`.
     pub async fn stock(&self, place: Value, quantity: f64) {
         let mut values = place;
         values["inventory_quantity"] = json!(quantity);

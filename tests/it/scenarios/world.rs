@@ -1,4 +1,5 @@
-//! What a scenario has in Odoo: made at the start, named in events, changed by somebody, looked at in the end.
+//! What a scenario has in Odoo: made at the start, named in events, changed by somebody, looked at
+//! in the end.
 
 mod check;
 mod somebody;
@@ -387,7 +388,8 @@ impl World {
         }
     }
 
-    /// A product's barcode, or that of its packaging; what is no name of the scenario stays as it is.
+    /// A product's barcode, or that of its packaging; what is no name of the scenario stays as it
+    /// is.
     fn barcode(&self, name: &str) -> String {
         let (product, packaging) = name.split_once('/').unwrap_or((name, ""));
         match self.products.get(product) {

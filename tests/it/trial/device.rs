@@ -13,7 +13,8 @@ use super::REPEATED_EVERY;
 
 /// What a device has under way at once.
 const IN_FLIGHT: usize = 10;
-/// Between two publishes of a device: all of it takes about a minute, so that the faults fall into it.
+/// Between two publishes of a device: all of it takes about a minute, so that the faults fall into
+/// it.
 const PACE: Duration = Duration::from_millis(200);
 
 pub struct Device {

@@ -1,4 +1,5 @@
-//! What the devices of the trial do: all types of events, with the orders they are about, and what all of it moves.
+//! What the devices of the trial do: all types of events, with the orders they are about, and what
+//! all of it moves.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use crate::moves::Random;
 
 /// Lines of a delivery; two devices pick it together.
 const PICK_LINES: usize = 20;
-/// Of each product, so many are ordered; the first device picks so many at once, and so does the second.
+/// Of each product, so many are ordered; the first device picks so many at once, and so does the
+/// second.
 const ORDERED: u64 = 6;
 const PICKED: u64 = 3;
 const RECEIPT_LINES: usize = 10;
@@ -173,7 +175,8 @@ struct Site {
 
 impl Site {
     async fn of(office: &Office, books: &Books) -> Self {
-        // The seeded site's; Odoo's demo data has bins of another company besides, which the gateway may not see.
+        // The seeded site's; Odoo's demo data has bins of another company besides, which the
+        // gateway may not see.
         let mut bins = books.bins();
         bins.retain(|bin| bin.starts_with("LOC-BIN-"));
         let domain = json!([
@@ -221,7 +224,8 @@ impl Site {
         &self.bins[usize::try_from(random.below(self.bins.len() as u64)).unwrap()]
     }
 
-    /// Everything that one device does, in order: first its share of each order, then its counts, then what fills its time.
+    /// Everything that one device does, in order: first its share of each order, then its counts,
+    /// then what fills its time.
     fn work(
         &self,
         work: &mut Work<'_>,
@@ -243,7 +247,8 @@ impl Site {
             }
         }
         if number % 4 == 1 {
-            // Of every second delivery somebody says early that it is complete; what comes later is for the backorder.
+            // Of every second delivery somebody says early that it is complete; what comes later is
+            // for the backorder.
             work.did(json!({"type": "validate", "order": delivery}), None);
         }
         let told = json!({"type": "ship", "order": delivery, "carrier_ref": format!("1Z{number}"), "parcels": 2});
@@ -254,7 +259,8 @@ impl Site {
         }
     }
 
-    /// Counts a bin that nobody else touches: two more than there should be, and then just what there should be.
+    /// Counts a bin that nobody else touches: two more than there should be, and then just what
+    /// there should be.
     fn count(&self, work: &mut Work<'_>, number: u64) {
         for which in 0..COUNTED {
             let place =

@@ -1,4 +1,5 @@
-//! Our table against GS1's Barcode Syntax Dictionary, application identifier by application identifier.
+//! Our table against GS1's Barcode Syntax Dictionary, application identifier by application
+//! identifier.
 
 use std::collections::BTreeMap;
 
@@ -81,7 +82,8 @@ fn run(ais: &str) -> Vec<String> {
         .collect()
 }
 
-/// A line of the dictionary: identifiers, flags, parts of the format, attributes, and a title behind `#`.
+/// A line of the dictionary: identifiers, flags, parts of the format, attributes, and a title
+/// behind `#`.
 fn entry(line: &str) -> Vec<(String, Facts)> {
     let mut words = line
         .split('#')

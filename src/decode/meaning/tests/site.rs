@@ -249,7 +249,8 @@ fn what_gs1_and_the_site_say_must_go_together() {
     assert!(ask("(414)4006381333931(410)4006381333931").is_ok());
 }
 
-/// As without it: what a text is that does not say that it is GS1's, a GS1 nomenclature does not tell.
+/// As without it: what a text is that does not say that it is GS1's, a GS1 nomenclature does not
+/// tell.
 #[test]
 fn a_gs1_nomenclature_cuts_no_other_text() {
     for text in ["90B12", "92LOT"] {

@@ -13,7 +13,8 @@ pub struct Cell {
     pub by_id: bool,
 }
 
-/// `load` takes times in the caller's zone: the context's `tz`, or else the user's. `write` takes UTC.
+/// `load` takes times in the caller's zone: the context's `tz`, or else the user's. `write` takes
+/// UTC.
 fn utc(text: &str, zone: &str) -> Option<String> {
     // A day, or a day and a time with a space between: no T, no Z, no fractions.
     let plain = text

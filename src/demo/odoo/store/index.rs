@@ -1,5 +1,5 @@
-//! The store's indexes: kept with each change of a row, so that no call looks at a whole table where it
-//! means a few rows.
+//! The store's indexes: kept with each change of a row, so that no call looks at a whole table
+//! where it means a few rows.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;

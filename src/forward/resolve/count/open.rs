@@ -1,4 +1,5 @@
-//! What is picked and not validated: Odoo still holds it where it was, so a count of it cannot be posted yet.
+//! What is picked and not validated: Odoo still holds it where it was, so a count of it cannot be
+//! posted yet.
 
 use std::collections::BTreeSet;
 

@@ -24,7 +24,8 @@ impl Session {
             .any(|known| topic_matches(topic, &known.path))
     }
 
-    /// Takes a message if it subscribed to its topic; several matching filters get it once, with the highest QoS.
+    /// Takes a message if it subscribed to its topic; several matching filters get it once, with
+    /// the highest QoS.
     pub fn offer(
         &self,
         offer: &Offer,
@@ -58,7 +59,8 @@ impl Session {
         self.enqueue(&mut state, message, missed_max, changes);
     }
 
-    /// A retained message is what holds now: those of its topic that still wait for the device say nothing any more.
+    /// A retained message is what holds now: those of its topic that still wait for the device say
+    /// nothing any more.
     fn supersede(&self, state: &mut State, topic: &str, changes: &mut Vec<KeepChange>) {
         if !state.queue.iter().any(|message| &*message.topic == topic) {
             return;
@@ -133,9 +135,9 @@ impl Session {
         )
     }
 
-    /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room` bytes.
-    /// What is too large for this client is as good as delivered (MQTT 5, 3.1.2.11.4).
-    /// True: there are messages that the device does not have yet.
+    /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room`
+    /// bytes. What is too large for this client is as good as delivered (MQTT 5, 3.1.2.11.4). True:
+    /// there are messages that the device does not have yet.
     pub fn send(
         &self,
         epoch: u64,

@@ -1,8 +1,9 @@
 //! From key events to codes. Pure.
 //!
-//! Comes in: the numbers of keys (linux/input-event-codes.h), pressed or let go. Goes out: codes, when the terminator's key comes.
-//! Besides what is printed on the keys: accents and their letters, Caps Lock, the keypad, Alt with a number typed on the keypad, and
-//! Ctrl with a letter or bracket, which is how scanners type GS (`Ctrl+]`, `Alt+029`).
+//! Comes in: the numbers of keys (linux/input-event-codes.h), pressed or let go. Goes out: codes,
+//! when the terminator's key comes. Besides what is printed on the keys: accents and their letters,
+//! Caps Lock, the keypad, Alt with a number typed on the keypad, and Ctrl with a letter or bracket,
+//! which is how scanners type GS (`Ctrl+]`, `Alt+029`).
 
 use super::layout;
 use crate::decode::profile::{Frame, Key, Layout};
@@ -21,7 +22,8 @@ const KEYPAD_TIMES: u16 = 55;
 const KEYPAD_DIVIDED: u16 = 98;
 const KEYPAD_ENTER: u16 = 96;
 const ALTGR: u16 = 100;
-/// Of an event: let go, pressed. What is held down repeats with another number, and is no second key.
+/// Of an event: let go, pressed. What is held down repeats with another number, and is no second
+/// key.
 const RELEASED: i32 = 0;
 const PRESSED: i32 = 1;
 
@@ -162,7 +164,8 @@ impl Keyboard {
         }
     }
 
-    /// An accent waits for its letter; before a space it is itself, and before anything else both are written.
+    /// An accent waits for its letter; before a space it is itself, and before anything else both
+    /// are written.
     fn compose(&mut self, c: char, waits: bool) {
         match self.accent.take() {
             Some(accent) if c == ' ' => return self.write(accent),
@@ -186,7 +189,8 @@ impl Keyboard {
             .number
             .take()
             .and_then(|number| u8::try_from(number).ok());
-        // Latin-1 and Windows' own table agree but for 128 to 159, which hold no character of a barcode.
+        // Latin-1 and Windows' own table agree but for 128 to 159, which hold no character of a
+        // barcode.
         if let Some(number @ (1..=127 | 160..)) = number {
             self.compose(char::from(number), false);
         }

@@ -1,13 +1,15 @@
-//! What is printed on the keys of a keyboard, by the number that Linux has for each (linux/input-event-codes.h).
+//! What is printed on the keys of a keyboard, by the number that Linux has for each
+//! (linux/input-event-codes.h).
 //!
-//! A row is what its keys write from left to right; the rows of a layout are written plain, with Shift and with `AltGr`. A space in
-//! the last stands for nothing.
+//! A row is what its keys write from left to right; the rows of a layout are written plain, with
+//! Shift and with `AltGr`. A space in the last stands for nothing.
 
 use crate::decode::profile::Layout;
 
 /// The rows by the numbers of their first and last key: digits, and the three of letters.
 const ROWS: [(u16, u16); 4] = [(2, 13), (16, 27), (30, 40), (44, 53)];
-/// The keys beside the rows: left of the digits, the one that wanders between the second and the third row, and right of the left Shift.
+/// The keys beside the rows: left of the digits, the one that wanders between the second and the
+/// third row, and right of the left Shift.
 const SINGLES: [u16; 3] = [41, 43, 86];
 const SPACE: u16 = 57;
 
@@ -15,7 +17,8 @@ struct Keys {
     rows: [[&'static str; 3]; 4],
     /// Plain, with Shift and with `AltGr` each.
     singles: [&'static str; 3],
-    /// Accents that wait for their letter: plain, with Shift and with `AltGr`. As Windows has them, which is what scanners are made for.
+    /// Accents that wait for their letter: plain, with Shift and with `AltGr`. As Windows has them,
+    /// which is what scanners are made for.
     dead: [&'static str; 3],
 }
 

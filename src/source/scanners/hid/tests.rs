@@ -1,5 +1,6 @@
-//! Key events as the kernel hands them out, from where a grabbed device would give them to movements: keys → codes → journal → flow.
-//! That a device is found, grabbed and found again needs one: `tests/it/hid.rs`.
+//! Key events as the kernel hands them out, from where a grabbed device would give them to
+//! movements: keys → codes → journal → flow. That a device is found, grabbed and found again needs
+//! one: `tests/it/hid.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -37,7 +38,8 @@ impl Typing for Typed {
     }
 }
 
-/// A key as the kernel reports it: the number that the device has for it, the key, and that this is all for now.
+/// A key as the kernel reports it: the number that the device has for it, the key, and that this is
+/// all for now.
 fn key(key: u16, value: i32) -> [InputEvent; 3] {
     [
         InputEvent::new(
@@ -169,7 +171,8 @@ impl Gateway {
         }
     }
 
-    /// Types a code, and waits for what is said of it: a keyboard cannot sound it, and others may hear.
+    /// Types a code, and waits for what is said of it: a keyboard cannot sound it, and others may
+    /// hear.
     async fn scan(&mut self, code: &str) -> bool {
         self.type_in(typed(code)).await;
         self.type_in([key(ENTER, 1), key(ENTER, 0)].concat()).await;

@@ -1,6 +1,7 @@
 //! Code 128 (ISO/IEC 15417), code set B: printable ASCII.
 
-/// The widths of bars and spaces, in modules, of the symbol characters 0 to 105, section 4.3.2, table 1.
+/// The widths of bars and spaces, in modules, of the symbol characters 0 to 105, section 4.3.2,
+/// table 1.
 const WIDTHS: [&str; 106] = [
     "212222", "222122", "222221", "121223", "121322", "131222", "122213", "122312", "132212",
     "221213", "221312", "231212", "112232", "122132", "122231", "113222", "123122", "123221",
@@ -18,7 +19,8 @@ const WIDTHS: [&str; 106] = [
 const START_B: usize = 104;
 const STOP: &str = "2331112";
 
-/// The widths of a text's bars and spaces in turn, in modules, a bar first, without quiet zones. Nothing for other characters.
+/// The widths of a text's bars and spaces in turn, in modules, a bar first, without quiet zones.
+/// Nothing for other characters.
 pub(super) fn widths(text: &str) -> Option<Vec<u32>> {
     let value = |byte: u8| {
         (b' '..=b'~')

@@ -170,8 +170,8 @@ fn barcodes(svg: &str) -> Vec<Vec<Bar>> {
     svg.lines().filter_map(path).collect()
 }
 
-/// The half of the sheet's width that a barcode stands in, as far as its bars are high, as a camera sees it; and what
-/// a decoder of another's reads there.
+/// The half of the sheet's width that a barcode stands in, as far as its bars are high, as a camera
+/// sees it; and what a decoder of another's reads there.
 fn read(bars: &[Bar]) -> Option<String> {
     const DOTS: usize = 3;
     let [x, top, _, height] = *bars.first()?;
@@ -234,7 +234,8 @@ fn each_barcode_on_the_sheet_reads_as_a_command() {
 fn bars_that_were_changed_are_not_read() {
     let svg = sheet::sheet(&[]).unwrap();
     let mut bars = barcodes(&svg).swap_remove(0);
-    // A bar one module wider, the space behind it one narrower: another character, and a wrong checksum.
+    // A bar one module wider, the space behind it one narrower: another character, and a wrong
+    // checksum.
     bars[4][2] += 1;
     assert_eq!(read(&bars), None);
 }

@@ -1,5 +1,5 @@
-//! The stand-in as Odoo 17 and 18, held to what was measured there (`docs/odoo.md`, "Odoo 17 and 18").
-//! There is no server of either to hold it against.
+//! The stand-in as Odoo 17 and 18, held to what was measured there (`docs/odoo.md`, "Odoo 17 and
+//! 18"). There is no server of either to hold it against.
 
 use serde_json::{Value, json};
 use stockrelay::demo::odoo::Version;

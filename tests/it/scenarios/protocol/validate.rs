@@ -138,7 +138,8 @@ async fn validate_asks_wizards_and_posts_nothing(odoo: Target) {
     texts_are_confirmed(&site, product).await;
 }
 
-/// A company that confirms deliveries by text message gets a wizard for them, unless told to skip it.
+/// A company that confirms deliveries by text message gets a wizard for them, unless told to skip
+/// it.
 async fn texts_are_confirmed(site: &Site, product: i64) {
     let confirm = |on: bool| json!({"ids": [1], "vals": {"stock_text_confirmation": on}});
     site.odoo.admin("res.company", "write", confirm(true)).await;

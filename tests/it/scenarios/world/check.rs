@@ -251,7 +251,8 @@ impl World {
     }
 }
 
-/// What a picking moved has its time: what reads stock as of a time looks at the moves and the lines.
+/// What a picking moved has its time: what reads stock as of a time looks at the moves and the
+/// lines.
 async fn check_parts(target: &Target, pickings: &[Value], path: &str) {
     for picking in pickings {
         for model in ["stock.move", "stock.move.line"] {
@@ -266,8 +267,8 @@ async fn check_parts(target: &Target, pickings: &[Value], path: &str) {
     }
 }
 
-/// The words of a step of an order, such as `STOR done`. 17 has no operation type for storage: it takes
-/// the one of internal transfers.
+/// The words of a step of an order, such as `STOR done`. 17 has no operation type for storage: it
+/// takes the one of internal transfers.
 pub(super) fn step_in(version: Version, words: &str) -> String {
     match words.strip_prefix("STOR") {
         Some(rest) if version == Version::V17 => format!("INT{rest}"),

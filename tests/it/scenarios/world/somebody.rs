@@ -254,7 +254,8 @@ impl World {
             let body = json!({"ids": [me], "vals": {"company_ids": [[4, company]]}});
             target.admin("res.users", "write", body).await;
         }
-        // Odoo lets two companies have a barcode where neither of the products is for all companies.
+        // Odoo lets two companies have a barcode where neither of the products is for all
+        // companies.
         let body = json!({"ids": [self.product(product)], "vals": {"company_id": 1}});
         target.admin("product.product", "write", body).await;
         let barcode = &self.products[product].barcode;

@@ -38,7 +38,8 @@ impl World {
                 json!({"name": self.owners[name].1})
             }
         };
-        // Odoo looks for another product of the barcode only when one is written, and not among the archived.
+        // Odoo looks for another product of the barcode only when one is written, and not among the
+        // archived.
         let first = match twin {
             Twin::Product(name) => Some(self.product(name)),
             _ => None,

@@ -1,4 +1,5 @@
-//! Each character is typed by a table of this file's own: which key it is on, by the name that Linux gives the key after the US keyboard.
+//! Each character is typed by a table of this file's own: which key it is on, by the name that
+//! Linux gives the key after the US keyboard.
 
 use std::str::FromStr as _;
 
@@ -6,7 +7,8 @@ use evdev::KeyCode;
 
 use super::*;
 
-/// All of ASCII that is printed but letters, digits and the space, each with its key: `S` with Shift, `G` with `AltGr`, `*` an accent, after which a space is typed.
+/// All of ASCII that is printed but letters, digits and the space, each with its key: `S` with
+/// Shift, `G` with `AltGr`, `*` an accent, after which a space is typed.
 const US: &str = "! S1 \" S' # S3 $ S4 % S5 & S7 ' ' ( S9 ) S0 * S8 + S= , , - - . . / / : S; ; ; < S, = = \
     > S. ? S/ @ S2 [ [ \\ \\ ] ] ^ S6 _ S- ` ` { S[ } S] ~ S` | S\\";
 const DE: &str = "! S1 \" S2 # \\ $ S4 % S5 & S6 ' S\\ ( S8 ) S9 * S] + ] , , - / . . / S7 : S. ; S, < < = S0 \
