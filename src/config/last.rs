@@ -124,6 +124,12 @@ fn keep_as(loaded: &Loaded, path: &Path) -> io::Result<()> {
         variables,
     };
     let text = HEAD.to_owned() + &toml::to_string(&stored).map_err(io::Error::other)?;
+    replace(path, &text)
+}
+
+/// Writes a file for the daemon's user alone, as a whole or not at all; nothing where it has the
+/// text already.
+pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     if fs::read_to_string(path).is_ok_and(|kept| kept == text) {
         return Ok(());
     }

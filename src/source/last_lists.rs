@@ -4,10 +4,10 @@
 //! Comes in: the text of each list that was read without a fault. Goes out: the same text, while
 //! the list has a fault. The copies are in `data_dir`, for the daemon's user alone.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::{Path, PathBuf};
+
+use crate::config::last::replace;
 
 /// Where the copies are; by default nothing is kept.
 #[derive(Debug, Clone, Default)]
@@ -30,10 +30,7 @@ impl LastLists {
     pub fn keep(&self, kind: &str, file: &Path, text: &str) {
         let Some(path) = self.path(kind) else { return };
         let copy = head(file) + text;
-        if fs::read_to_string(&path).is_ok_and(|kept| kept == copy) {
-            return;
-        }
-        if let Err(error) = write(&path, &copy) {
+        if let Err(error) = replace(&path, &copy) {
             tracing::warn!(%error, path = %path.display(), "cannot keep the list for the next start");
         }
     }
@@ -50,17 +47,4 @@ fn head(file: &Path) -> String {
     format!(
         "# {shown} as it was last in order. stockrelay writes this copy: change the list itself.\n"
     )
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)
 }
