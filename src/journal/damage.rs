@@ -45,7 +45,7 @@ impl Damage {
     #[must_use]
     pub fn remedy(&self) -> String {
         format!(
-            "Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again. The empty one does not know what came before: events that devices send again are stored, and perhaps posted, again",
+            "If a newer version of stockrelay ran here before, run that one again. Copy the file for support and check the disk; to begin with an empty journal run `mv {path} {path}.damaged` and start stockrelay again. The empty one does not know what came before: events that devices send again are stored, and perhaps posted, again",
             path = self.path.display()
         )
     }
