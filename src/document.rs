@@ -204,6 +204,26 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// Whether the document is about an order that Odoo has. Such documents are sent one at a time.
+    #[must_use]
+    pub fn is_about_order(&self) -> bool {
+        match self {
+            Self::Pick { .. }
+            | Self::PackOrder { .. }
+            | Self::Ship { .. }
+            | Self::Validate { .. } => true,
+            Self::Receive { order } | Self::Pack { order } => order.is_some(),
+            Self::Transfer
+            | Self::Count
+            | Self::Scrap { .. }
+            | Self::Return { .. }
+            // An undo puts no lines on an order: it takes lines off, or is a picking of its own.
+            | Self::Undo { .. }
+            | Self::Recount { .. }
+            | Self::Unsupported { .. } => false,
+        }
+    }
+
     /// The event type that it comes from.
     #[must_use]
     pub fn kind(&self) -> &str {

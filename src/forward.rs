@@ -7,7 +7,7 @@
 //! - `lanes`: two calls to Odoo at once, where nothing is in both.
 //! - `resolve`: what barcodes mean, by the [`crate::catalog`]; `begun`: what became of a document
 //!   whose barcodes mean nothing any more.
-//! - `ledger`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of
+//! - `queue`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of
 //!   it, who waits for a better time, which counts hold where (`crate::book`), when each event was
 //!   done, what a call that was given up may still do, and which postings of people stand for which
 //!   documents.
@@ -16,20 +16,17 @@
 //! *sending* when the gateway stopped is unknown, and goes first after the start, with the same
 //! key.
 
-mod aside;
-mod begun;
 mod claims;
+mod counts;
 mod faults;
-mod lanes;
-mod late;
-mod ledger;
-pub mod machine;
+pub mod job;
 pub mod order;
+mod queue;
 mod resolve;
-mod sequence;
+mod round;
+pub mod send;
 mod times;
 mod undo;
-mod withdraw;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -40,11 +37,11 @@ use jiff::tz::TimeZone;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::ledger::{Ended, Ledger, Standings};
-use self::machine::{Command, Input, Limits, Link, Machine};
-use self::order::{Next, OrderJob};
+use self::order::{OrderJob, OrderStep};
+use self::queue::{DocumentCounts, Ended, Queue};
 use self::resolve::Ground;
 pub use self::resolve::Rules;
+use self::send::{Command, Input, Limits, Link, Machine, lanes};
 use crate::board::{self, Board};
 use crate::catalog::refresh::{Refresh, Trouble};
 use crate::catalog::{self, Catalog, CatalogError};
@@ -89,7 +86,7 @@ impl Forwarder {
         });
         let mut totals = self.journal.watch();
         let mut hands = Hands {
-            ledger: Ledger::new(self.journal.clone(), self.outlets, cancel.clone()),
+            queue: Queue::new(self.journal.clone(), self.outlets, cancel.clone()),
             site: None,
             client: None,
             refresh: Refresh::default(),
@@ -113,13 +110,13 @@ impl Forwarder {
             let input = match &command {
                 Command::Sleep { until } => {
                     // Those that were set aside wait as well, and have their own time.
-                    let (due, seen) = hands.ledger.idle();
+                    let (due, seen) = hands.queue.idle();
                     let due = due.filter(|_| machine.is_idle()).unwrap_or(*until);
                     let until = hands.started + due.min(*until);
                     tokio::select! {
                         () = cancel.cancelled() => continue,
                         () = tokio::time::sleep_until(until.into()) => Input::Woken,
-                        changed = totals.wait_for(|totals| Standings::of(totals) != seen), if machine.is_idle() => match changed {
+                        changed = totals.wait_for(|totals| DocumentCounts::of(totals) != seen), if machine.is_idle() => match changed {
                             Ok(_) => Input::Woken,
                             Err(_) => break Ended::JournalStopped,
                         },
@@ -135,7 +132,7 @@ impl Forwarder {
             hands.note(&command, &input, took);
             if command.writes()
                 && matches!(input, Input::Failed(Failure::Wait { .. }))
-                && let Err(Interrupted::Ended(ended)) = hands.ledger.note_unanswered().await
+                && let Err(Interrupted::Ended(ended)) = hands.queue.note_unanswered().await
             {
                 break ended;
             }
@@ -154,7 +151,7 @@ impl Forwarder {
 
 /// What the machine's commands are carried out with.
 struct Hands {
-    ledger: Ledger,
+    queue: Queue,
     config: config::Odoo,
     rules: Rules,
     journal: Journal,
@@ -194,7 +191,7 @@ impl Hands {
             // Before, so that the alarm is on when the document is parked; after, because
             // housekeeping may look between.
             raise_alarm(&self.board, outcomes);
-            let settled = self.ledger.settle(outcomes, copy, &self.rules, now).await;
+            let settled = self.queue.settle(outcomes, copy, &self.rules, now).await;
             raise_alarm(&self.board, outcomes);
             return match settled {
                 Ok(()) => Ok(Input::Settled),
@@ -244,17 +241,17 @@ impl Hands {
                     .await?;
                 self.board
                     .odoo(|view| view.copy_refreshed = Some(clock::now()));
-                self.ledger.heal(client, ground, news).await?;
-                self.ledger.take_back_all(client, ground).await?;
+                self.queue.heal(client, ground, news).await?;
+                self.queue.take_back_all(client, ground).await?;
                 let late_s = self.config.late_commit_s;
-                if let Some(sentence) = self.ledger.look_at_late(client, ground, late_s).await? {
+                if let Some(sentence) = self.queue.look_at_late(client, ground, late_s).await? {
                     self.board.alarm(ALARM_LATE, Some(sentence));
                 }
                 Input::Refreshed
             }
             Command::Take { lines_max } => {
-                let ledger = &mut self.ledger;
-                let taken = ledger.take(client, ground, *lines_max, now);
+                let queue = &mut self.queue;
+                let taken = queue.take(client, ground, *lines_max, now);
                 Input::Taken(taken.await?)
             }
             Command::Load(transfers) => {
@@ -422,18 +419,18 @@ async fn step(
     client: &mut Client,
     warehouse: &Warehouse,
     job: &OrderJob,
-    next: &Next,
+    next: &OrderStep,
 ) -> Result<Input, Failure> {
     match next {
-        Next::Read => {
+        OrderStep::Read => {
             let fixed = job.fixed.as_ref().and_then(|fixed| fixed.picking);
             let seen = client.order_with(warehouse, &job.order, fixed).await?;
             return Ok(Input::Seen(seen));
         }
-        Next::Add { picking, rows } => {
+        OrderStep::Add { picking, rows } => {
             client.add_lines(picking, rows).await?;
         }
-        Next::Guard {
+        OrderStep::Guard {
             picking,
             scanned,
             others,
@@ -443,37 +440,37 @@ async fn step(
             let guarded = client.guard_validation(picking, scanned, others, remove);
             guarded.await?;
         }
-        Next::ReserveAgain { picking, moves } => {
+        OrderStep::ReserveAgain { picking, moves } => {
             client.reserve_again(picking, moves).await?;
         }
-        Next::Validate { picking, backorder } => {
+        OrderStep::Validate { picking, backorder } => {
             client.validate_order(*picking, *backorder).await?;
         }
-        Next::SetDone { picking, at } => {
+        OrderStep::SetDone { picking, at } => {
             client.set_done(&[(*picking, Some(*at))]).await?;
         }
-        Next::Remove { lines } => client.remove_lines(lines).await?,
-        Next::Reduce { picking, lines } => {
+        OrderStep::Remove { lines } => client.remove_lines(lines).await?,
+        OrderStep::Reduce { picking, lines } => {
             client.reduce_lines(picking, lines).await?;
         }
-        Next::Reserve { picking, from } => {
+        OrderStep::Reserve { picking, from } => {
             client.reserve(*picking).await?;
             let is_bin = !client.has_bins(*from).await?;
             return Ok(Input::Reserved { is_bin });
         }
-        Next::Pack {
+        OrderStep::Pack {
             picking,
             lines,
             package,
         } => {
             client.pack_lines(picking, lines, *package).await?;
         }
-        Next::Ship {
+        OrderStep::Ship {
             picking,
             shipment,
             note,
         } => client.ship(*picking, shipment, note.as_deref()).await?,
-        Next::Finish(_) => {}
+        OrderStep::Finish(_) => {}
     }
     Ok(Input::Done)
 }

@@ -15,11 +15,11 @@ mod fixed;
 mod guard;
 mod lines;
 mod pack;
+mod reduce;
 mod rows;
 mod target;
 #[cfg(test)]
 mod tests;
-mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,8 +27,8 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 
 pub use self::fixed::Fixed;
+pub use self::reduce::{Part, comes_back};
 pub use self::target::{Parents, holder};
-pub use self::undo::{Part, comes_back};
 use super::faults::describe_refusal;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
@@ -113,13 +113,13 @@ pub struct OrderLine {
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Next {
+pub enum OrderStep {
     Read,
     Add {
         picking: Box<SeenPicking>,
         rows: Vec<Row>,
     },
-    /// Makes sure that [`Next::Validate`], which follows at once, moves nothing that was not
+    /// Makes sure that [`OrderStep::Validate`], which follows at once, moves nothing that was not
     /// picked: see [`guard`].
     Guard {
         picking: Box<SeenPicking>,
@@ -141,7 +141,7 @@ pub enum Next {
         /// Where the picking takes from.
         from: i64,
     },
-    /// Reserves again what [`Next::Guard`] removed, after a validation that Odoo refused.
+    /// Reserves again what [`OrderStep::Guard`] removed, after a validation that Odoo refused.
     ReserveAgain {
         picking: Box<SeenPicking>,
         /// Moves that Odoo takes for picked although nothing of them is.
@@ -179,7 +179,7 @@ pub enum Next {
 pub struct Reconciling {
     pub job: OrderJob,
     rules: config::Orders,
-    next: Next,
+    next: OrderStep,
     /// What was said and answered since the start.
     calls: Vec<Call>,
     /// The weight that somebody told of the delivery. Odoo reckons it anew from packages with each
@@ -234,7 +234,7 @@ impl Reconciling {
         let mut reconciling = Self {
             job,
             rules,
-            next: Next::Read,
+            next: OrderStep::Read,
             calls: Vec::new(),
             weight_kg: None,
             refusal: None,
@@ -250,33 +250,33 @@ impl Reconciling {
     /// The last call was refused, and what the order looks like now says what is next.
     #[must_use]
     pub fn was_refused(&self) -> bool {
-        !self.refused.is_empty() && self.next == Next::Read
+        !self.refused.is_empty() && self.next == OrderStep::Read
     }
 
     #[must_use]
-    pub fn next(&self) -> &Next {
+    pub fn next(&self) -> &OrderStep {
         &self.next
     }
 
     /// Whatever the last call did: look.
     pub fn look_again(&mut self) {
-        if let Next::Add { .. }
-        | Next::Guard { .. }
-        | Next::Validate { .. }
-        | Next::Pack { .. }
-        | Next::Reduce { .. }
-        | Next::ReserveAgain { .. } = self.next
+        if let OrderStep::Add { .. }
+        | OrderStep::Guard { .. }
+        | OrderStep::Validate { .. }
+        | OrderStep::Pack { .. }
+        | OrderStep::Reduce { .. }
+        | OrderStep::ReserveAgain { .. } = self.next
         {
             // After each change of the order the weight may have to be told again.
             self.calls.retain(|known| *known != Call::Weighed);
             self.calls.push(Call::Told);
         }
-        self.next = Next::Read;
+        self.next = OrderStep::Read;
     }
 
     /// The answer to the last call is lost: look. A validation may still be on its way.
     pub fn answer_lost(&mut self) {
-        if let Next::Validate { .. } = self.next {
+        if let OrderStep::Validate { .. } = self.next {
             self.calls.push(Call::ValidationLost);
         }
         self.look_again();
@@ -284,29 +284,29 @@ impl Reconciling {
 
     /// The last call was answered; what it did is read before anything is believed.
     pub fn done(&mut self) {
-        if let Next::Guard {
+        if let OrderStep::Guard {
             picking, backorder, ..
         } = &self.next
         {
             let (picking, backorder) = (picking.id, *backorder);
             self.calls.push(Call::Guarded);
-            self.next = Next::Validate { picking, backorder };
+            self.next = OrderStep::Validate { picking, backorder };
             return;
         }
         let call = match self.next {
-            Next::Add { .. } => Some(Call::Added),
-            Next::ReserveAgain { .. } => Some(Call::ReservedAgain),
-            Next::Validate { .. } => Some(Call::Validated),
-            Next::Pack { .. } => Some(Call::Wrote),
-            Next::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
-            Next::Ship { .. } => Some(Call::Weighed),
-            Next::Remove { .. } => Some(Call::Removed),
-            Next::Reduce { .. } => Some(Call::Reduced),
-            Next::Guard { .. }
-            | Next::SetDone { .. }
-            | Next::Reserve { .. }
-            | Next::Read
-            | Next::Finish(_) => None,
+            OrderStep::Add { .. } => Some(Call::Added),
+            OrderStep::ReserveAgain { .. } => Some(Call::ReservedAgain),
+            OrderStep::Validate { .. } => Some(Call::Validated),
+            OrderStep::Pack { .. } => Some(Call::Wrote),
+            OrderStep::Ship { .. } if matches!(self.job.task, Task::Ship(_)) => Some(Call::Wrote),
+            OrderStep::Ship { .. } => Some(Call::Weighed),
+            OrderStep::Remove { .. } => Some(Call::Removed),
+            OrderStep::Reduce { .. } => Some(Call::Reduced),
+            OrderStep::Guard { .. }
+            | OrderStep::SetDone { .. }
+            | OrderStep::Reserve { .. }
+            | OrderStep::Read
+            | OrderStep::Finish(_) => None,
         };
         self.calls.extend(call);
         self.look_again();
@@ -321,57 +321,63 @@ impl Reconciling {
 
     /// Odoo refused the last call, for a person.
     pub fn refused(&mut self, message: &str) {
-        if let Next::SetDone { .. } = self.next {
+        if let OrderStep::SetDone { .. } = self.next {
             self.calls.push(Call::TimeRefused);
             return self.look_again();
         }
         let is_ship = matches!(self.job.task, Task::Ship(_));
-        if let (Next::Ship { .. }, false) = (&self.next, is_ship) {
+        if let (OrderStep::Ship { .. }, false) = (&self.next, is_ship) {
             // Without its weight it is posted all the same.
             self.calls.push(Call::Weighed);
             return self.look_again();
         }
         match &self.next {
-            Next::Validate { .. } => {
+            OrderStep::Validate { .. } => {
                 self.refusal = Some(message.to_owned());
                 return self.look_again();
             }
             // Somebody may have removed a line since the picking was read.
-            Next::Guard { .. } | Next::Pack { .. } if !self.guard_is_hopeless() => {
+            OrderStep::Guard { .. } | OrderStep::Pack { .. } if !self.guard_is_hopeless() => {
                 self.calls.push(Call::GuardRefused);
                 return self.look_again();
             }
-            Next::ReserveAgain { .. } => {
+            OrderStep::ReserveAgain { .. } => {
                 // Nobody lost anything but a reservation.
                 self.calls.push(Call::ReservedAgain);
                 return self.look_again();
             }
             _ => {}
         }
-        if let Next::Reserve { .. } = self.next {
+        if let OrderStep::Reserve { .. } = self.next {
             // There is nothing to reserve.
             return self.reserved(false);
         }
         // Was it for the order's state, or for another transaction? The text does not tell, the
         // order does.
-        if let Next::Add { .. } | Next::Reduce { .. } | Next::Remove { .. } = self.next {
+        if let OrderStep::Add { .. } | OrderStep::Reduce { .. } | OrderStep::Remove { .. } =
+            self.next
+        {
             self.refused.push(message.to_owned());
-            self.next = Next::Read;
+            self.next = OrderStep::Read;
             return;
         }
         let odoo = match &self.next {
-            Next::Guard { picking, .. } | Next::Pack { picking, .. } => Some(picking.named()),
+            OrderStep::Guard { picking, .. } | OrderStep::Pack { picking, .. } => {
+                Some(picking.named())
+            }
             _ => None,
         };
-        self.next = Next::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
+        self.next = OrderStep::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
     }
 
     /// A call that was refused too often is so for a person. The order was looked at after the last
     /// refusal, and is open.
-    fn refused_for_good(&self) -> Option<Next> {
+    fn refused_for_good(&self) -> Option<OrderStep> {
         let odoo = match &self.next {
-            Next::Add { picking, .. } | Next::Reduce { picking, .. } => Some(picking.named()),
-            Next::Remove { .. } => None,
+            OrderStep::Add { picking, .. } | OrderStep::Reduce { picking, .. } => {
+                Some(picking.named())
+            }
+            OrderStep::Remove { .. } => None,
             _ => return None,
         };
         let last = self.refused.get(LOADS_AGAIN as usize..)?.last()?;
@@ -411,17 +417,17 @@ impl Reconciling {
         }
         let validated = self.job.task == Task::Validate
             && (self.job.again || self.did(Call::Validated) || self.did(Call::Told));
-        if let Next::Finish(Outcome::Posted { odoo, .. }) = &self.next
+        if let OrderStep::Finish(Outcome::Posted { odoo, .. }) = &self.next
             && validated
         {
             let rest = self.rest_of(seen, odoo.id);
-            if let Next::Finish(Outcome::Posted { note, .. }) = &mut self.next {
+            if let OrderStep::Finish(Outcome::Posted { note, .. }) = &mut self.next {
                 *note = rest;
             }
         }
     }
 
-    fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<Next> {
+    fn weight_that_was_lost(&mut self, seen: &Seen) -> Option<OrderStep> {
         if matches!(self.job.task, Task::Ship(_)) {
             return None;
         }
@@ -434,7 +440,7 @@ impl Reconciling {
         if self.weight_kg == has || self.weight_kg.is_none() || self.did(Call::Weighed) {
             return None;
         }
-        Some(Next::Ship {
+        Some(OrderStep::Ship {
             picking: picking.id,
             shipment: Shipment {
                 weight_kg: self.weight_kg,
@@ -453,14 +459,14 @@ impl Reconciling {
     }
 }
 
-fn posted(odoo: OdooRef, already: bool) -> Next {
-    Next::Finish(Outcome::Posted {
+fn posted(odoo: OdooRef, already: bool) -> OrderStep {
+    OrderStep::Finish(Outcome::Posted {
         odoo,
         already,
         note: None,
     })
 }
 
-fn refuse(code: &str, message: String, odoo: Option<OdooRef>) -> Next {
-    Next::Finish(Outcome::refused(code, message, odoo))
+fn refuse(code: &str, message: String, odoo: Option<OdooRef>) -> OrderStep {
+    OrderStep::Finish(Outcome::refused(code, message, odoo))
 }

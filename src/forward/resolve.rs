@@ -14,35 +14,34 @@
 //!   about.
 //! - `undo`: the same backwards, for what takes another document back.
 
-mod coming;
+mod changed_meaning;
+mod code_faults;
 mod count;
 mod dates;
-mod faults;
-mod fix;
-mod meaning;
-mod names;
-mod order;
+mod incoming;
+mod lookup;
+mod order_work;
 mod package;
+mod pin;
 mod plan;
 mod returns;
+mod reverse;
 mod serial;
 mod stock;
-mod transfer;
-mod undo;
+mod transfer_work;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
-use self::names::Names;
+use self::lookup::Names;
 pub use self::plan::{Moves, moves};
-use super::machine::Work;
-use super::undo::Undoing;
+use super::job::Work;
 use crate::book::Book;
 use crate::catalog::Catalog;
 use crate::catalog::refresh::Trouble;
 use crate::config;
-use crate::document::{Document, Purpose, Reason, answer};
+use crate::document::{Document, DocumentKey, Reason, answer};
 use crate::event::CLOCK_MIN;
 use crate::journal::Journal;
 use crate::odoo::stock::Place;
@@ -132,6 +131,24 @@ pub enum Intent {
     Review,
 }
 
+/// One event of a posted document, to be reversed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoing {
+    /// The posted document that has the event.
+    pub number: u64,
+    pub key: DocumentKey,
+    pub seq: u64,
+    /// The picking in Odoo that carried the event out.
+    pub picking: Option<i64>,
+    /// The plan of the posted document.
+    pub plan: Option<String>,
+    /// The index of the event's line in the posted document.
+    pub place: usize,
+    /// The document to resolve: its first line is what is reversed, under the key of the document
+    /// that reverses. Where it is about an order, the other lines are what stays on the order.
+    pub document: Document,
+}
+
 /// A document and what a person or an earlier send decided about it.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
@@ -199,13 +216,13 @@ async fn resolve_together(
     let names = Names::ask(odoo, ground, intent, documents).await?;
     let mut resolved = Vec::new();
     if intent != Intent::Look {
-        meaning::look_up_lots(odoo, ground, &names, documents).await?;
+        changed_meaning::look_up_lots(odoo, ground, &names, documents).await?;
     }
     for asked in documents {
         resolved.push(prepared(ground, &names, *asked)?);
     }
     if intent != Intent::Look {
-        meaning::check(ground, &names, documents, &mut resolved)?;
+        changed_meaning::check(ground, &names, documents, &mut resolved)?;
         serial::check(odoo, ground, &names, documents, &mut resolved).await?;
     }
     if intent == Intent::Send {
@@ -221,13 +238,13 @@ fn prepared(
     asked: Asked<'_>,
 ) -> Result<Resolved<Prepared>, Trouble> {
     let (when, flag) = when(ground, asked.document);
-    let resolved = if is_about_order(&asked.document.purpose) {
-        order::order(ground, names, asked, when)?
+    let resolved = if asked.document.purpose.is_about_order() {
+        order_work::order(ground, names, asked, when)?
     } else {
-        transfer::transfer(ground, names, asked, when)?
+        transfer_work::transfer(ground, names, asked, when)?
     };
     let resolved = match asked.undoing {
-        Some(undoing) => resolved.and_then(|prepared| undo::back(prepared, undoing)),
+        Some(undoing) => resolved.and_then(|prepared| reverse::back(prepared, undoing)),
         None => resolved,
     };
     Ok(match resolved {
@@ -235,28 +252,13 @@ fn prepared(
             prepared.flags.extend(flag);
             Ok(prepared)
         }
-        Err(first) => Err(faults::with_others(ground, names, asked.document, first)?),
+        Err(first) => Err(code_faults::with_others(
+            ground,
+            names,
+            asked.document,
+            first,
+        )?),
     })
-}
-
-/// Documents about an order that Odoo has are sent one at a time.
-#[must_use]
-pub fn is_about_order(purpose: &Purpose) -> bool {
-    match purpose {
-        Purpose::Pick { .. }
-        | Purpose::PackOrder { .. }
-        | Purpose::Ship { .. }
-        | Purpose::Validate { .. } => true,
-        Purpose::Receive { order } | Purpose::Pack { order } => order.is_some(),
-        Purpose::Transfer
-        | Purpose::Count
-        | Purpose::Scrap { .. }
-        | Purpose::Return { .. }
-        // It puts no lines on an order: it takes them off, or is a picking of its own.
-        | Purpose::Undo { .. }
-        | Purpose::Recount { .. }
-        | Purpose::Unsupported { .. } => false,
-    }
 }
 
 /// The true time that Odoo is to have, and what is to be said about it: never the future, never a

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::target::{self, Target};
-use super::{Call, Next, Reconciling, posted, refuse};
+use super::{Call, OrderStep, Reconciling, posted, refuse};
 use crate::config::Under;
 use crate::document::answer;
 use crate::odoo::order::{Backorders, SeenPicking, odoo_time};
@@ -11,7 +11,7 @@ use crate::odoo::order::{Seen, Shipment};
 use crate::outcome::code;
 
 impl Reconciling {
-    pub(super) fn validate(&self, seen: &Seen) -> Next {
+    pub(super) fn validate(&self, seen: &Seen) -> OrderStep {
         let picking = match self.to_validate(seen) {
             Ok(picking) => picking,
             Err(next) => return *next,
@@ -37,7 +37,7 @@ impl Reconciling {
     }
 
     /// The open picking that this document is to validate, or what there is to be done instead.
-    fn to_validate<'a>(&self, seen: &'a Seen) -> Result<&'a SeenPicking, Box<Next>> {
+    fn to_validate<'a>(&self, seen: &'a Seen) -> Result<&'a SeenPicking, Box<OrderStep>> {
         if let Some(picking) = self.fixed(seen) {
             if picking.is_open() {
                 return Ok(picking);
@@ -87,7 +87,7 @@ impl Reconciling {
     }
 
     /// Whether what is missing becomes a backorder, by policy and by what a person said.
-    pub(super) fn backorder(&self, picking: &SeenPicking) -> Result<bool, Box<Next>> {
+    pub(super) fn backorder(&self, picking: &SeenPicking) -> Result<bool, Box<OrderStep>> {
         if picking.is_complete() {
             return Ok(true);
         }
@@ -165,7 +165,7 @@ impl Reconciling {
         Some(format!("Odoo cancelled what was missing{although}: {cut}"))
     }
 
-    pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> Next {
+    pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> OrderStep {
         if self.did(Call::Validated) {
             return refuse(
                 code::NOT_VALIDATED,
@@ -187,7 +187,7 @@ impl Reconciling {
     }
 
     /// The true time of what we validated ourselves; never of what somebody else did.
-    pub(super) fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> Next {
+    pub(super) fn time_or_finish(&self, seen: &Seen, picking: &SeenPicking) -> OrderStep {
         let ours = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
         match self.done_at() {
             Some(at)
@@ -195,7 +195,7 @@ impl Reconciling {
                     && !self.did(Call::TimeRefused)
                     && picking.date_done.as_deref() != Some(odoo_time(at).as_str()) =>
             {
-                Next::SetDone {
+                OrderStep::SetDone {
                     picking: picking.id,
                     at,
                 }
@@ -207,7 +207,7 @@ impl Reconciling {
         }
     }
 
-    fn cancelled(picking: &SeenPicking) -> Next {
+    fn cancelled(picking: &SeenPicking) -> OrderStep {
         refuse(
             code::ORDER_CANCELLED,
             format!("{} was cancelled in Odoo", picking.name),
@@ -215,7 +215,7 @@ impl Reconciling {
         )
     }
 
-    pub(super) fn ship(&self, seen: &Seen, shipment: &Shipment) -> Next {
+    pub(super) fn ship(&self, seen: &Seen, shipment: &Shipment) -> OrderStep {
         let fixed = self.fixed(seen);
         let Some(picking) = fixed.or_else(|| target::delivery(seen, &self.job.order)) else {
             return self.unknown();
@@ -237,7 +237,7 @@ impl Reconciling {
                 Some(picking.named()),
             );
         }
-        Next::Ship {
+        OrderStep::Ship {
             picking: picking.id,
             shipment: shipment.clone(),
             note,

@@ -12,7 +12,7 @@
 
 use rust_decimal::Decimal;
 
-use super::{Call, Next, OrderJob, Picked, Reconciling, refuse, rows};
+use super::{Call, OrderJob, OrderStep, Picked, Reconciling, refuse, rows};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
@@ -31,10 +31,10 @@ impl Reconciling {
     }
 
     /// The validation, and the guard before it where Odoo needs one.
-    pub(super) fn guarded(picking: &SeenPicking, backorder: bool) -> Next {
+    pub(super) fn guarded(picking: &SeenPicking, backorder: bool) -> OrderStep {
         let remove = picking.reserved_beside_picks();
         if remove.is_empty() {
-            return Next::Validate {
+            return OrderStep::Validate {
                 picking: picking.id,
                 backorder,
             };
@@ -43,7 +43,7 @@ impl Reconciling {
         let (scanned, others): (Vec<&SeenLine>, Vec<&SeenLine>) =
             picked.partition(|line| line.external.is_some());
         let ids = |lines: Vec<&SeenLine>| lines.into_iter().map(|line| line.id).collect();
-        Next::Guard {
+        OrderStep::Guard {
             scanned: ids(scanned),
             others: ids(others),
             remove,
@@ -53,10 +53,10 @@ impl Reconciling {
     }
 
     /// Notes what is picked when a validation begins.
-    pub(super) fn note_picked(&mut self, seen: &Seen, next: &Next) {
+    pub(super) fn note_picked(&mut self, seen: &Seen, next: &OrderStep) {
         let id = match next {
-            Next::Guard { picking, .. } => picking.id,
-            Next::Validate { picking, .. } => *picking,
+            OrderStep::Guard { picking, .. } => picking.id,
+            OrderStep::Validate { picking, .. } => *picking,
             _ => return,
         };
         let picking = seen.pickings.iter().find(|picking| picking.id == id);
@@ -76,7 +76,7 @@ impl Reconciling {
     }
 
     /// Our validation moved more than was picked when it began.
-    pub(super) fn moved_unscanned(&self, seen: &Seen) -> Option<Next> {
+    pub(super) fn moved_unscanned(&self, seen: &Seen) -> Option<OrderStep> {
         let picked = self.picked.as_ref()?;
         let picking = seen.pickings.iter().find(|p| p.id == picked.picking)?;
         let validated = self.did(Call::Validated) || picking.write_uid == Some(seen.me);
@@ -108,8 +108,8 @@ impl Reconciling {
     }
 
     /// Before the document is refused, what the guard did to its open picking is taken back.
-    pub(super) fn reserve_first(&self, seen: &Seen, next: Next) -> Next {
-        let is_refused = matches!(next, Next::Finish(Outcome::Refused { .. }));
+    pub(super) fn reserve_first(&self, seen: &Seen, next: OrderStep) -> OrderStep {
+        let is_refused = matches!(next, OrderStep::Finish(Outcome::Refused { .. }));
         // A validation that Odoo may carry out yet must find nothing but what was picked.
         let may_validate = self.did(Call::ValidationLost) || self.job.again;
         let was_guarded = self.did(Call::Guarded) && !may_validate;
@@ -126,7 +126,7 @@ impl Reconciling {
         if moves.is_empty() {
             return next;
         }
-        Next::ReserveAgain {
+        OrderStep::ReserveAgain {
             picking: Box::new(picking.clone()),
             moves,
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 
 use super::target::{self, Target};
-use super::{Call, Next, OrderLine, Reconciling, Task, Way, posted, refuse, rows};
+use super::{Call, OrderLine, OrderStep, Reconciling, Task, Way, posted, refuse, rows};
 use crate::config::Over;
 use crate::document::answer;
 use crate::forward::faults::{self, Fault};
@@ -16,7 +16,7 @@ use crate::odoo::order::SeenPicking;
 use crate::outcome::{Outcome, code};
 
 impl Reconciling {
-    pub(super) fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> Next {
+    pub(super) fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> OrderStep {
         if let Some(picking) = target::holder(seen, self.job.key) {
             return self.lines_on(seen, picking, lines);
         }
@@ -52,7 +52,7 @@ impl Reconciling {
         if let Some(next) = self.without_bin(picking, way, lines) {
             return next;
         }
-        Next::Add {
+        OrderStep::Add {
             picking: Box::new(picking.clone()),
             rows: rows::rows(self.job.key, picking, lines),
         }
@@ -61,7 +61,12 @@ impl Reconciling {
     /// A line without a bin is taken from where Odoo reserved it. Where it reserved nothing, such
     /// as by an operation type that reserves by hand, it is told to; what is not reserved then has
     /// no bin.
-    fn without_bin(&self, picking: &SeenPicking, way: Way, lines: &[OrderLine]) -> Option<Next> {
+    fn without_bin(
+        &self,
+        picking: &SeenPicking,
+        way: Way,
+        lines: &[OrderLine],
+    ) -> Option<OrderStep> {
         if way != Way::Pick || picking.kind == "incoming" {
             return None;
         }
@@ -70,7 +75,7 @@ impl Reconciling {
             return None;
         }
         if !self.did(Call::Reserved) {
-            return Some(Next::Reserve {
+            return Some(OrderStep::Reserve {
                 picking: picking.id,
                 from: picking.from,
             });
@@ -90,7 +95,12 @@ impl Reconciling {
     }
 
     /// Our lines are there: on what, and is that all?
-    pub(super) fn lines_on(&self, seen: &Seen, picking: &SeenPicking, lines: &[OrderLine]) -> Next {
+    pub(super) fn lines_on(
+        &self,
+        seen: &Seen,
+        picking: &SeenPicking,
+        lines: &[OrderLine],
+    ) -> OrderStep {
         let named = picking.named();
         if let Some(difference) = rows::difference(self.job.key, picking, lines) {
             return refuse(
@@ -119,7 +129,7 @@ impl Reconciling {
         // validating it.
         if self.refusal.is_some() && picking.is_open() {
             let ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
-            return Next::Remove {
+            return OrderStep::Remove {
                 lines: ours.map(|line| line.id).collect(),
             };
         }
@@ -141,7 +151,7 @@ impl Reconciling {
     }
 
     /// Nothing of the order takes lines any more.
-    pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> Next {
+    pub(super) fn closed(&self, pickings: &[&SeenPicking], lines: &[OrderLine]) -> OrderStep {
         let mut done = pickings.iter().filter(|picking| picking.state == "done");
         let claim = done.find_map(|picking| {
             let odoo = picking.named();
@@ -149,7 +159,7 @@ impl Reconciling {
             Some(Outcome::Claimed { odoo, lines })
         });
         if let Some(claim) = claim {
-            return Next::Finish(claim);
+            return OrderStep::Finish(claim);
         }
         let last = pickings.last().map(|picking| picking.named());
         let Some(done) = pickings
@@ -176,7 +186,7 @@ impl Reconciling {
         )
     }
 
-    pub(super) fn unknown(&self) -> Next {
+    pub(super) fn unknown(&self) -> OrderStep {
         refuse(
             code::UNKNOWN_ORDER,
             format!(
@@ -188,7 +198,7 @@ impl Reconciling {
     }
 
     /// The lines belong to different steps of the order.
-    pub(super) fn several(&self, steps: &[&SeenPicking]) -> Next {
+    pub(super) fn several(&self, steps: &[&SeenPicking]) -> OrderStep {
         let names: Vec<&str> = (steps.iter())
             .filter(|step| step.is_open())
             .map(|step| step.name.as_str())
@@ -214,7 +224,7 @@ impl Reconciling {
     }
 
     /// The name stands for more than an order.
-    pub(super) fn unclear(&self, seen: &Seen) -> Next {
+    pub(super) fn unclear(&self, seen: &Seen) -> OrderStep {
         refuse(
             code::UNKNOWN_ORDER,
             format!(
@@ -287,10 +297,10 @@ impl Reconciling {
 }
 
 /// Parks the document where there are faults.
-fn park(picking: &SeenPicking, faults: Vec<Fault>) -> Option<Next> {
+fn park(picking: &SeenPicking, faults: Vec<Fault>) -> Option<OrderStep> {
     let reason = faults::join(faults)?;
     let odoo = Some(picking.named());
-    Some(Next::Finish(Outcome::Refused { reason, odoo }))
+    Some(OrderStep::Finish(Outcome::Refused { reason, odoo }))
 }
 
 /// New lots that the operation type does not make.

@@ -1,13 +1,13 @@
 //! All that was picked for an order goes into one package.
 
 use super::target::{self, Target};
-use super::{Call, Next, Reconciling, posted, refuse};
+use super::{Call, OrderStep, Reconciling, posted, refuse};
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
 use crate::outcome::code;
 
 impl Reconciling {
-    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> Next {
+    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> OrderStep {
         let fixed = self.job.fixed.as_ref();
         if let Some(fixed) = fixed.filter(|fixed| !fixed.pack.is_empty()) {
             return self.pack_fixed(seen, package, &fixed.pack);
@@ -36,7 +36,7 @@ impl Reconciling {
         };
         let loose: Vec<i64> = picking.loose().collect();
         if !loose.is_empty() && !self.did(Call::Wrote) {
-            return Next::Pack {
+            return OrderStep::Pack {
                 picking: Box::new(picking.clone()),
                 lines: loose,
                 package,
@@ -57,7 +57,7 @@ impl Reconciling {
     }
 
     /// The lines that were fixed, whatever was picked since.
-    fn pack_fixed(&self, seen: &Seen, package: i64, fixed: &[i64]) -> Next {
+    fn pack_fixed(&self, seen: &Seen, package: i64, fixed: &[i64]) -> OrderStep {
         let is_fixed = |line: &&SeenLine| fixed.contains(&line.id);
         let holds = |picking: &&SeenPicking| picking.lines.iter().any(|line| is_fixed(&line));
         let Some(picking) = seen.pickings.iter().find(holds) else {
@@ -90,7 +90,7 @@ impl Reconciling {
             .map(|line| line.id)
             .collect();
         if !loose.is_empty() && !self.did(Call::Wrote) {
-            return Next::Pack {
+            return OrderStep::Pack {
                 picking: Box::new(picking.clone()),
                 lines: loose,
                 package,

@@ -202,16 +202,16 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
     for call in 0..20 {
         let next = reconciling.next().clone();
         match &next {
-            Next::Finish(outcome) => return outcome.clone(),
-            Next::Read => {}
-            Next::Add { picking, rows } if odoo.picking(picking.id).is_open() => {
+            OrderStep::Finish(outcome) => return outcome.clone(),
+            OrderStep::Read => {}
+            OrderStep::Add { picking, rows } if odoo.picking(picking.id).is_open() => {
                 odoo.add(picking.id, rows);
             }
-            Next::Add { .. } => {
+            OrderStep::Add { .. } => {
                 reconciling.look_again();
                 continue;
             }
-            Next::Guard {
+            OrderStep::Guard {
                 picking,
                 scanned,
                 others,
@@ -224,21 +224,21 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                     continue;
                 }
             }
-            Next::ReserveAgain { picking, moves } => odoo.reserve(picking.id, moves),
-            Next::Validate { picking, backorder } => match odoo.refuses {
+            OrderStep::ReserveAgain { picking, moves } => odoo.reserve(picking.id, moves),
+            OrderStep::Validate { picking, backorder } => match odoo.refuses {
                 Some(message) => {
                     reconciling.refused(message);
                     continue;
                 }
                 None => odoo.validate(*picking, *backorder),
             },
-            Next::Remove { lines } => {
+            OrderStep::Remove { lines } => {
                 let pickings = &mut odoo.seen.pickings;
                 for picking in pickings {
                     picking.lines.retain(|line| !lines.contains(&line.id));
                 }
             }
-            Next::Reduce { picking, lines } => {
+            OrderStep::Reduce { picking, lines } => {
                 let picking = odoo.picking(picking.id);
                 if !picking.is_open() {
                     reconciling.look_again();
@@ -250,10 +250,10 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 }
                 picking.lines.retain(|line| !line.quantity.is_zero());
             }
-            Next::SetDone { picking, at } => {
+            OrderStep::SetDone { picking, at } => {
                 odoo.picking(*picking).date_done = Some(odoo_time(*at));
             }
-            Next::Pack { lines, package, .. } => {
+            OrderStep::Pack { lines, package, .. } => {
                 for picking in &mut odoo.seen.pickings {
                     picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
                 }
@@ -264,11 +264,11 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 }
             }
             // There is no more to reserve than there is.
-            Next::Reserve { .. } => {
+            OrderStep::Reserve { .. } => {
                 reconciling.reserved(false);
                 continue;
             }
-            Next::Ship {
+            OrderStep::Ship {
                 picking,
                 shipment,
                 note,
@@ -283,7 +283,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 ..reconciling.job
             };
             reconciling = Reconciling::new(again, rules.clone());
-        } else if next == Next::Read {
+        } else if next == OrderStep::Read {
             reconciling.seen(&odoo.seen);
         } else {
             reconciling.done();

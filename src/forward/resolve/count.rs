@@ -5,18 +5,18 @@
 //! from when they were scanned (`ours`), those of other people from Odoo's date. A recount is the
 //! same question asked again: what is missing of the count by now.
 
-mod judge;
-mod open;
-mod ours;
+mod decide;
+mod open_picks;
+mod own_moves;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use self::judge::{Verdict, judge};
-use self::open::open_picks;
-use self::ours::{Dated, date};
+use self::decide::{Verdict, judge};
+use self::open_picks::open_picks;
+use self::own_moves::{Dated, date};
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
 use crate::catalog::refresh::Trouble;

@@ -14,7 +14,7 @@ use super::{Ground, Prepared, Resolved};
 use crate::catalog::Product;
 use crate::catalog::refresh::Trouble;
 use crate::document::{DocumentKey, Line};
-use crate::forward::machine::Work;
+use crate::forward::job::Work;
 use crate::forward::order::Task;
 use crate::odoo::{BestBefore, LotDates, LotRef};
 use crate::odoo::{Client, ExpiryRule, NewLot};

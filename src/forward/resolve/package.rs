@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::coming::{Missing, on_its_way};
+use super::incoming::{Missing, on_its_way};
 use super::stock::{SAID_MAX, Stock, bin_of, source, taken};
 use super::{Asked, Ground};
 use crate::catalog::refresh::Trouble;

@@ -10,11 +10,13 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use super::package::Packages;
-use super::{Asked, Ground, Intent, Prepared, Resolved, count, fix, reason, returns, stock, undo};
+use super::{
+    Asked, Ground, Intent, Prepared, Resolved, count, pin, reason, returns, reverse, stock,
+};
 use crate::book::{End, Id};
 use crate::catalog::refresh::Trouble;
 use crate::document::{Purpose, Reason};
-use crate::forward::machine::Work;
+use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::odoo::LotRef;
 use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
@@ -345,12 +347,12 @@ pub(super) async fn plan(
             }
         } else if intent == Intent::Send {
             match asked.undoing {
-                Some(undoing) => undo::settle_order(odoo, ground, undoing, resolved).await?,
+                Some(undoing) => reverse::settle_order(odoo, ground, undoing, resolved).await?,
                 None => stock::settle_order(odoo, ground, *asked, resolved).await?,
             }
         }
         if intent == Intent::Send {
-            fix::fix(odoo, ground, *asked, resolved).await?;
+            pin::pin(odoo, ground, *asked, resolved).await?;
         }
         let Some(transfer) = transfer_of(resolved) else {
             continue;
@@ -364,7 +366,7 @@ pub(super) async fn plan(
         }
         if let Some(undoing) = asked.undoing {
             if intent == Intent::Send {
-                undo::link(odoo, undoing, transfer).await?;
+                reverse::link(odoo, undoing, transfer).await?;
                 moves.push(place);
             }
             continue;

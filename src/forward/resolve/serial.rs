@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-use super::faults::add;
-use super::names::Names;
-use super::{Asked, Ground, Prepared, Resolved, is_about_order};
+use super::code_faults::add;
+use super::lookup::Names;
+use super::{Asked, Ground, Prepared, Resolved};
 use crate::catalog::Found;
 use crate::catalog::refresh::Trouble;
 use crate::document::{Line, Purpose};
@@ -209,7 +209,7 @@ async fn came_by(odoo: &mut Client, asked: Asked<'_>, serial: &Incoming) -> Resu
 /// in Odoo may be what was scanned.
 async fn is_over(odoo: &mut Client, ground: Ground<'_>, asked: Asked<'_>) -> Result<bool, Failure> {
     let purpose = &asked.document.purpose;
-    let Some(order) = purpose.order().filter(|_| is_about_order(purpose)) else {
+    let Some(order) = purpose.order().filter(|_| purpose.is_about_order()) else {
         return Ok(false);
     };
     let seen = odoo.order(ground.warehouse, order).await?;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
 
-use super::coming::{Missing, on_its_way};
+use super::incoming::{Missing, on_its_way};
 use super::package::{choose_packages, describe_packages};
 use super::plan::{Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason};
@@ -16,7 +16,7 @@ use crate::catalog::refresh::Trouble;
 use crate::config::Negative;
 use crate::document::{Document, Reason};
 use crate::forward::faults::{self, Fault};
-use crate::forward::machine::Work;
+use crate::forward::job::Work;
 use crate::forward::order::{OrderLine, Task, Way};
 use crate::odoo::LotRef;
 use crate::odoo::TOLERANCE;

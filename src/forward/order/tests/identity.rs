@@ -186,9 +186,9 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     validation.fixed = Some(Box::new(validation.fix(&odoo.seen)));
     let mut reconciling = Reconciling::new(validation.clone(), rules.clone());
     reconciling.seen(&odoo.seen);
-    assert!(matches!(reconciling.next(), Next::Guard { remove, .. } if remove == &[1_000]));
+    assert!(matches!(reconciling.next(), OrderStep::Guard { remove, .. } if remove == &[1_000]));
     reconciling.done();
-    assert!(matches!(reconciling.next(), Next::Validate { .. }));
+    assert!(matches!(reconciling.next(), OrderStep::Validate { .. }));
     // Somebody took the mark off, so Odoo picked everything.
     for line in &mut odoo.picking(1).lines {
         line.picked = true;
@@ -200,7 +200,7 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     let restarted = Reconciling::new(validation, rules);
     for mut reconciling in [reconciling, restarted] {
         reconciling.seen(&odoo.seen);
-        let Next::Finish(outcome) = reconciling.next() else {
+        let OrderStep::Finish(outcome) = reconciling.next() else {
             panic!("{:?}", reconciling.next())
         };
         assert_eq!(code_of(outcome), code::MOVED_UNSCANNED);
@@ -232,7 +232,7 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
     odoo.picking(1).state = "cancel".to_owned();
     let mut reconciling = Reconciling::new(validation, rules);
     reconciling.seen(&odoo.seen);
-    let Next::Finish(outcome) = reconciling.next() else {
+    let OrderStep::Finish(outcome) = reconciling.next() else {
         panic!("{:?}", reconciling.next())
     };
     assert_eq!(code_of(outcome), code::ORDER_CANCELLED);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
-use crate::forward::machine::Input;
+use crate::forward::send::Input;
 use crate::forward::step;
 use crate::odoo::{Client, Warehouse};
 use crate::outcome::Failure;
@@ -249,7 +249,7 @@ impl Trial<'_> {
         let mut reconciling = Reconciling::new(job, self.rules.clone());
         for _ in 0..CALLS_MAX {
             let next = reconciling.next().clone();
-            if let Next::Finish(outcome) = next {
+            if let OrderStep::Finish(outcome) = next {
                 self.log.push(format!("  = {outcome:?}"));
                 return (kept, outcome);
             }
@@ -271,7 +271,7 @@ impl Trial<'_> {
             };
             self.log.push(format!("  {name}{word}"));
             self.note_done(true).await;
-            if next != Next::Read && self.chance.happens(10) {
+            if next != OrderStep::Read && self.chance.happens(10) {
                 self.log.push("  the answer is lost".to_owned());
                 if self.chance.happens(50) {
                     reconciling = self.restarted(&kept);

@@ -1,0 +1,524 @@
+//! The journal's side of the book of places: what is remembered of counts, and what follows from a
+//! posting.
+//!
+//! **Promise:** whatever is posted after a count, and was done before it, makes a recount of that
+//! count in the same transaction. A count is in the book before it is sent, so nothing that is
+//! posted meanwhile is missed.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
+
+use super::queue::changes::{Effects, recounted};
+use super::queue::{Queue, allows};
+use super::resolve::Moves;
+use super::resolve::{Rules, count_difference, counted, moves};
+use super::times::{self, parts};
+use crate::book::{Book, Count, Doubt, End, Id, Place, Span};
+use crate::catalog::{Catalog, Found};
+use crate::clock;
+use crate::document::{Document, Line, Purpose, State};
+use crate::event::CLOCK_MIN;
+use crate::journal::stored;
+use crate::journal::{Entry, Journal, JournalError, KeepChange};
+use crate::outcome::code;
+
+const COUNTS: &str = "book/counts/";
+const SPANS: &str = "book/spans/";
+/// Where older versions kept the counts, as text.
+const OLDER: &str = "counted/";
+/// In a path, an id that is not given: of a count all of them, of a span none.
+const NONE: &str = "-";
+/// In the path of a span, an id that Odoo decided.
+const UNKNOWN: &str = "?";
+
+impl Queue {
+    /// Reads the book from the journal, once.
+    pub fn book(&mut self) -> Result<&mut Book, JournalError> {
+        let book = match self.book.take() {
+            Some(book) => book,
+            None => load(&self.journal)?,
+        };
+        Ok(self.book.insert(book))
+    }
+
+    /// A count is about to be sent, or is as Odoo holds it already: `kept` is its plan.
+    pub fn note_count(
+        &mut self,
+        entry: &Entry,
+        rules: &Rules,
+    ) -> Result<Vec<KeepChange>, JournalError> {
+        let (document, kept) = (&entry.document, entry.progress.plan.as_deref());
+        if document.purpose != Purpose::Count {
+            return Ok(Vec::new());
+        }
+        let Some((place, counted)) = kept.and_then(counted) else {
+            return Ok(Vec::new());
+        };
+        // A plan of an older version has no quantity.
+        let scanned = || document.lines.first().map(|line| line.quantity);
+        let counted = counted.or_else(scanned).unwrap_or_default();
+        let count = Count {
+            time: times::of_one(&self.journal, document)?.time,
+            number: document.number,
+            counted,
+            recounts: 0,
+        };
+        let is_allowed = allows(entry, code::COUNTED_TWICE);
+        let book = self.book()?;
+        if is_allowed {
+            // A person says that the other counts of this time are wrong.
+            book.remove_others(&place, &count);
+        }
+        if !book.put_count(place, count) {
+            return Ok(Vec::new());
+        }
+        let mut keep = forget(book, clock::now(), rules.retention_days);
+        keep.push(kept_counts(book, place));
+        Ok(keep)
+    }
+
+    /// This count is in Odoo no more, or never came there: the one before it holds again.
+    pub fn forget_count(&mut self, number: u64, effects: &mut Effects) -> Result<(), JournalError> {
+        let book = self.book()?;
+        let newest = |book: &Book, place: &Place| book.counts_of(place).first().copied();
+        let Some((place, _)) = book.count(number) else {
+            return Ok(());
+        };
+        let before = newest(book, &place);
+        book.remove_count(number);
+        let after = newest(book, &place);
+        effects.keep.push(kept_counts(book, place));
+        if let Some(count) = after.filter(|_| before != after) {
+            self.recount(place, count, effects)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what follows from the posting of this document, with the plan that it was sent by.
+    pub fn add_effects(
+        &mut self,
+        entry: &Entry,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
+        let kept = entry.progress.plan.as_deref();
+        let document = &entry.document;
+        match &document.purpose {
+            Purpose::Count => self.after_count(entry, document.number, effects)?,
+            Purpose::Recount { count } => {
+                self.after_count(entry, *count, effects)?;
+                let difference = kept
+                    .and_then(count_difference)
+                    .map(|(_, difference)| difference);
+                if let Some(difference) = difference.filter(|difference| !difference.is_zero())
+                    && let Some(of) = self.journal.document(*count)?
+                {
+                    let change = recounted(&of, document.number, difference);
+                    effects.changes.push(change);
+                }
+            }
+            Purpose::Undo { .. } => {
+                let time = times::of_one(&self.journal, document)?.time;
+                for end in kept
+                    .map(moves)
+                    .unwrap_or_default()
+                    .iter()
+                    .flat_map(Moves::ends)
+                {
+                    self.recount_since(&end, time, None, effects)?;
+                }
+            }
+            _ => self.after_movement(entry, effects)?,
+        }
+        Ok(())
+    }
+
+    /// A count's difference counts, for the other counts of its bin, as moved at the time of the
+    /// count.
+    fn after_count(
+        &mut self,
+        entry: &Entry,
+        number: u64,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
+        let kept = entry.progress.plan.as_deref();
+        let Some((place, difference)) = kept.and_then(count_difference) else {
+            return Ok(());
+        };
+        let known = self.book()?.count(number);
+        if let Some((place, count)) = known
+            && entry.progress.attempts > 1
+            && self.book()?.counts_of(&place).first() == Some(&count)
+        {
+            // It was compared before its first send, and much may have been posted since.
+            self.recount(place, count, effects)?;
+        }
+        if difference.is_zero() {
+            return Ok(());
+        }
+        // It may be too old for the book: then newer counts hold.
+        let count = match known {
+            Some(known) => known,
+            None => (
+                place,
+                Count {
+                    time: times::of_one(&self.journal, &entry.document)?.time,
+                    number,
+                    counted: Decimal::ZERO,
+                    recounts: 0,
+                },
+            ),
+        };
+        let end = End {
+            product: place.product,
+            bin: Id::Known(place.bin),
+            lot: place.lot.map_or(Id::Unknown, Id::Known),
+            package: Id::of(place.package),
+            owner: Id::of(place.owner),
+        };
+        self.recount_since(&end, count.1.time, Some(count), effects)
+    }
+
+    fn after_movement(&mut self, entry: &Entry, effects: &mut Effects) -> Result<(), JournalError> {
+        let document = &entry.document;
+        let is_doubtful =
+            document.occurred < CLOCK_MIN || document.times.iter().any(|time| time.other.is_some());
+        let moves = entry
+            .progress
+            .plan
+            .as_deref()
+            .map(moves)
+            .unwrap_or_default();
+        for (place, moves) in moves.iter().enumerate() {
+            let book = self.book()?;
+            let is_counted = |end: &End| !book.counts_since(end, Timestamp::MIN).is_empty();
+            if !is_doubtful && !moves.ends().iter().any(is_counted) {
+                continue;
+            }
+            let Some(line) = document.lines.get(place) else {
+                continue;
+            };
+            let parts = parts(&self.journal, document, line)?;
+            let bounds = parts.iter().map(|part| part.done.bounds());
+            let mut spans: Vec<Span> = (bounds.clone())
+                .filter(|(from, until)| from < until)
+                .map(|(from, until)| Span {
+                    from,
+                    until,
+                    number: document.number,
+                    doubt: Doubt::Clock,
+                })
+                .collect();
+            if spans.is_empty() {
+                // The device has shown its clock before this was posted, with the time as it was
+                // sealed.
+                spans.extend(document.times.iter().filter_map(|known| {
+                    let other = known.other?;
+                    Some(Span {
+                        from: known.time.min(other),
+                        until: known.time.max(other),
+                        number: document.number,
+                        doubt: Doubt::Ended,
+                    })
+                }));
+            }
+            let earliest = bounds
+                .map(|(from, _)| from)
+                .min()
+                .unwrap_or(document.occurred);
+            for end in moves.ends() {
+                for span in &spans {
+                    effects.keep.extend(put_span(self.book()?, end, *span));
+                }
+                self.recount_since(&end, earliest, None, effects)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the spans of documents whose clocks were in doubt, and whose devices have shown them
+    /// since.
+    pub fn end_doubtful_spans(&mut self) -> Result<Vec<KeepChange>, JournalError> {
+        let mut keep = Vec::new();
+        for number in self.book()?.doubtful() {
+            let Some(entry) = self.journal.document(number)? else {
+                continue;
+            };
+            let known = self.with_true_times(&entry.document)?;
+            let is_over = |known: &Document| known.times.iter().all(|time| time.other.is_none());
+            if known.as_ref().is_some_and(is_over) {
+                let book = self.book()?;
+                // Of an undo it is known only now how long nobody knew where the goods were: rather
+                // too many counts are for a person.
+                let ended = match entry.document.purpose {
+                    Purpose::Undo { .. } => Doubt::Undone,
+                    _ => Doubt::Ended,
+                };
+                let ends = book.end_doubt(number, ended);
+                keep.extend(ends.iter().map(|end| kept_spans(book, end)));
+            }
+        }
+        Ok(keep)
+    }
+
+    /// An event at these ends was undone: nobody knows where its goods were between the two.
+    pub fn note_undone(
+        &mut self,
+        ends: &[End],
+        span: Span,
+    ) -> Result<Vec<KeepChange>, JournalError> {
+        let book = self.book()?;
+        let ends = ends.iter().filter(|_| span.from < span.until);
+        let kept = ends.filter_map(|end| put_span(book, *end, span));
+        Ok(kept.collect())
+    }
+
+    /// A count that lies between an event and its undo.
+    pub fn count_within(
+        &mut self,
+        ends: &[End],
+        span: &Span,
+        besides: u64,
+    ) -> Result<Option<(Place, Count)>, JournalError> {
+        let book = self.book()?;
+        Ok((ends.iter()).find_map(|end| book.count_between(end, span, Some(besides))))
+    }
+
+    /// Recounts the counts that were done at this time or after it, and have goods of this end in
+    /// them.
+    fn recount_since(
+        &mut self,
+        end: &End,
+        time: Timestamp,
+        of: Option<(Place, Count)>,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
+        let order = |(place, count): (Place, Count)| count.order(&place);
+        for (place, count) in self.book()?.counts_since(end, time) {
+            if of.is_none_or(|of| order((place, count)) > order(of)) {
+                self.recount(place, count, effects)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds a document that compares this count with Odoo once more, unless one is there that was
+    /// not compared yet.
+    fn recount(
+        &mut self,
+        place: Place,
+        count: Count,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
+        let is_of = |document: &Document| {
+            document.purpose
+                == Purpose::Recount {
+                    count: count.number,
+                }
+        };
+        if effects.documents.iter().any(is_of) {
+            return Ok(());
+        }
+        let Some(of) = self.journal.document(count.number)? else {
+            return Ok(());
+        };
+        if let Some(last) = count.recounts.checked_sub(1)
+            && let Some(last) = self
+                .journal
+                .document_by_key(of.document.key.recount(last))?
+            && last.progress.plan.is_none()
+            && matches!(last.progress.state, State::Waiting | State::Parked)
+        {
+            return Ok(());
+        }
+        let book = self.book()?;
+        let number = book.add_recount(&place, count.number);
+        effects.keep.push(kept_counts(book, place));
+        effects.documents.push(recount_of(&of.document, number));
+        Ok(())
+    }
+}
+
+/// The document that corrects a count.
+fn recount_of(count: &Document, number: u32) -> Document {
+    let line = |line: &Line| Line {
+        events: Vec::new(),
+        ..line.clone()
+    };
+    Document {
+        number: 0,
+        key: count.key.recount(number),
+        purpose: Purpose::Recount {
+            count: count.number,
+        },
+        group: count.group.clone(),
+        lines: count.lines.iter().map(line).collect(),
+        occurred: count.occurred,
+        sealed: clock::now(),
+        events: Vec::new(),
+        corrects: None,
+        flags: Vec::new(),
+        times: Vec::new(),
+    }
+}
+
+/// The ends of a line, by the codes that the copy knows.
+pub fn ends_of(copy: &Catalog, line: &Line) -> Vec<End> {
+    let product = match copy.product(&line.product) {
+        Ok(Found::One(product)) => product.id,
+        _ => return Vec::new(),
+    };
+    let bin = |code: &Option<String>| match copy.location(code.as_deref()?) {
+        Ok(Found::One(id)) => Some(id),
+        _ => None,
+    };
+    let end = |bin| End {
+        product,
+        bin: Id::Known(bin),
+        lot: Id::Unknown,
+        package: Id::Unknown,
+        owner: Id::Unknown,
+    };
+    [&line.from, &line.to]
+        .into_iter()
+        .filter_map(bin)
+        .map(end)
+        .collect()
+}
+
+fn forget(book: &mut Book, now: Timestamp, days: u32) -> Vec<KeepChange> {
+    let age = SignedDuration::from_hours(i64::from(days) * 24);
+    let (places, ends) = book.forget(now.saturating_sub(age).unwrap_or(Timestamp::MIN));
+    let places = places.iter().map(|place| (count_path(place), None));
+    places
+        .chain(ends.iter().map(|end| (span_path(end), None)))
+        .collect()
+}
+
+/// The spans of an end as they are to be on disk; without any, the record goes.
+fn kept_spans(book: &Book, end: &End) -> KeepChange {
+    let spans = book.spans_of(end);
+    let value = (!spans.is_empty()).then(|| stored::spans_in(spans).ok());
+    (span_path(end), value.flatten())
+}
+
+fn put_span(book: &mut Book, end: End, span: Span) -> Option<KeepChange> {
+    if !book.put_span(end, span) {
+        return None;
+    }
+    let value = stored::spans_in(book.spans_of(&end)).ok();
+    Some((span_path(&end), value))
+}
+
+/// The counts of a place as they are to be on disk; without any, the record goes.
+fn kept_counts(book: &Book, place: Place) -> KeepChange {
+    let counts = book.counts_of(&place);
+    let value = (!counts.is_empty()).then(|| stored::counts_in(counts).ok());
+    (count_path(&place), value.flatten())
+}
+
+fn load(journal: &Journal) -> Result<Book, JournalError> {
+    let mut counts: BTreeMap<Place, Vec<Count>> = BTreeMap::new();
+    for (path, value) in journal.kept(OLDER)? {
+        let place = path.strip_prefix(OLDER).and_then(place_in);
+        if let (Some(place), Some(older)) = (place, older_counts(journal, &value)?) {
+            counts.insert(place, older);
+        }
+    }
+    for (path, value) in journal.kept(COUNTS)? {
+        if let Some(place) = path.strip_prefix(COUNTS).and_then(place_in) {
+            counts.insert(place, stored::counts_out(&value)?);
+        }
+    }
+    let mut spans = BTreeMap::new();
+    for (path, value) in journal.kept(SPANS)? {
+        if let Some(end) = path.strip_prefix(SPANS).and_then(end_in) {
+            spans.insert(end, stored::spans_out(&value)?);
+        }
+    }
+    Ok(Book::new(counts, spans))
+}
+
+/// The counts of a place as older versions wrote them: `TIME NUMBER TIME NUMBER ...`.
+fn older_counts(journal: &Journal, value: &[u8]) -> Result<Option<Vec<Count>>, JournalError> {
+    let text = std::str::from_utf8(value).unwrap_or_default();
+    let words: Vec<&str> = text.split(' ').collect();
+    let mut counts = Vec::new();
+    for words in words.chunks(2) {
+        let [time, number] = words else {
+            return Ok(None);
+        };
+        let (Ok(time), Ok(number)) = (time.parse(), number.parse()) else {
+            return Ok(None);
+        };
+        let entry = journal.document(number)?;
+        let counted =
+            entry.and_then(|entry| entry.document.lines.first().map(|line| line.quantity));
+        counts.push(Count {
+            time,
+            number,
+            counted: counted.unwrap_or(Decimal::ZERO),
+            recounts: 0,
+        });
+    }
+    Ok(Some(counts))
+}
+
+fn count_path(place: &Place) -> String {
+    let part = |id: Option<i64>| id.map_or_else(|| NONE.to_owned(), |id| id.to_string());
+    let [lot, package, owner] = [place.lot, place.package, place.owner].map(part);
+    format!(
+        "{COUNTS}{}/{}/{lot}/{package}/{owner}",
+        place.product, place.bin
+    )
+}
+
+fn place_in(path: &str) -> Option<Place> {
+    let [product, bin, lot, package, owner] = five(path)?;
+    let part = |text: &str| match text {
+        NONE => Some(None),
+        id => id.parse().ok().map(Some),
+    };
+    Some(Place {
+        product: product.parse().ok()?,
+        bin: bin.parse().ok()?,
+        lot: part(lot)?,
+        package: part(package)?,
+        owner: part(owner)?,
+    })
+}
+
+fn span_path(end: &End) -> String {
+    let part = |id: Id| match id {
+        Id::Unknown => UNKNOWN.to_owned(),
+        Id::None => NONE.to_owned(),
+        Id::Known(id) => id.to_string(),
+    };
+    let [bin, lot, package, owner] = [end.bin, end.lot, end.package, end.owner].map(part);
+    format!("{SPANS}{}/{bin}/{lot}/{package}/{owner}", end.product)
+}
+
+fn end_in(path: &str) -> Option<End> {
+    let [product, bin, lot, package, owner] = five(path)?;
+    let part = |text: &str| match text {
+        UNKNOWN => Some(Id::Unknown),
+        NONE => Some(Id::None),
+        id => id.parse().ok().map(Id::Known),
+    };
+    Some(End {
+        product: product.parse().ok()?,
+        bin: part(bin)?,
+        lot: part(lot)?,
+        package: part(package)?,
+        owner: part(owner)?,
+    })
+}
+
+fn five(path: &str) -> Option<[&str; 5]> {
+    let parts: Vec<&str> = path.split('/').collect();
+    parts.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! What the machine is given to send: a document with its work in Odoo.
+
+use super::order::OrderJob;
+use crate::odoo::Transfer;
+
+/// A document whose state in the journal is *sending*, with Odoo's ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub number: u64,
+    pub work: Work,
+    /// Whether the document was deferred before. Then it is alone in its batch, and one more call
+    /// without an answer defers it again.
+    pub is_deferred: bool,
+}
+
+/// What to do in Odoo. Several transfers share a call; work on an order is done alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Work {
+    Transfer(Transfer),
+    Order(OrderJob),
+}

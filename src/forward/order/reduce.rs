@@ -1,0 +1,163 @@
+//! Lines off an order again: of what a document put there, so much stays.
+//!
+//! What stays is said, and not what goes, so that a lost answer takes nothing off twice.
+
+use std::cmp::Reverse;
+
+use rust_decimal::Decimal;
+
+use super::target;
+use super::{Call, OrderLine, OrderStep, Reconciling, posted, refuse};
+use crate::document::DocumentKey;
+use crate::odoo::TOLERANCE;
+use crate::odoo::order::Seen;
+use crate::odoo::order::{SeenLine, SeenPicking};
+use crate::outcome::{Outcome, code};
+
+/// So often Odoo may say that it took lines off, and have them.
+const REDUCED_MAX: usize = 3;
+
+impl Reconciling {
+    pub(super) fn take_back(
+        &self,
+        seen: &Seen,
+        of: DocumentKey,
+        taken: &OrderLine,
+        stays: &[OrderLine],
+    ) -> OrderStep {
+        let Some(picking) = target::holder(seen, of) else {
+            // Somebody took our lines off.
+            let pickings = target::of_order(seen, &self.job.order);
+            let picking = pickings.iter().find(|picking| picking.is_open());
+            return match picking.or(pickings.last()) {
+                Some(picking) => posted(picking.named(), !self.did(Call::Reduced)),
+                None => self.unknown(),
+            };
+        };
+        match picking.state.as_str() {
+            "done" => {
+                let why = format!("{} was finished in Odoo meanwhile", picking.name);
+                return OrderStep::Finish(Outcome::Overtaken { why });
+            }
+            // What is cancelled moves nothing.
+            "cancel" => return posted(picking.named(), true),
+            _ => {}
+        }
+        let lines = too_much(picking, of, taken, stays);
+        if lines.is_empty() {
+            return posted(picking.named(), !self.did(Call::Reduced));
+        }
+        let reduced = self.calls.iter().filter(|call| **call == Call::Reduced);
+        if reduced.count() >= REDUCED_MAX {
+            let message = format!(
+                "Odoo took it off {}, and has it there: take it off there, and retry",
+                picking.name
+            );
+            return refuse(code::NOT_WITHDRAWN, message, Some(picking.named()));
+        }
+        let lines = lines.iter().map(|part| (part.of.id, part.stays));
+        OrderStep::Reduce {
+            picking: Box::new(picking.clone()),
+            lines: lines.collect(),
+        }
+    }
+}
+
+/// Of a line on an order: what goes, and what stays.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'a> {
+    pub of: &'a SeenLine,
+    pub goes: Decimal,
+    pub stays: Decimal,
+}
+
+/// Which lines of the document on an open order have too much: those first that are what was
+/// scanned.
+fn too_much<'a>(
+    picking: &'a SeenPicking,
+    of: DocumentKey,
+    taken: &OrderLine,
+    stays: &[OrderLine],
+) -> Vec<Part<'a>> {
+    let held = held(picking, of, taken);
+    let has: Decimal = held.iter().map(|line| line.quantity).sum();
+    fill(held, has - staying(taken, stays), Decimal::ZERO)
+}
+
+/// What comes back of an order that is done. Its lines stay as they were, whatever came back of
+/// them, so what was taken back before is left out: it came from the lines in this order, too.
+#[must_use]
+pub fn comes_back<'a>(
+    picking: &'a SeenPicking,
+    of: DocumentKey,
+    taken: &OrderLine,
+    stays: &[OrderLine],
+) -> Vec<Part<'a>> {
+    let mut held = held(picking, of, taken);
+    let has: Decimal = held.iter().map(|line| line.quantity).sum();
+    // What a lost answer took off before the order was done is not there any more.
+    let left = has - staying(taken, stays);
+    let goes = taken.quantity.min(left);
+    let others: Decimal = (held.iter())
+        .filter(|line| !is_scanned(line, taken))
+        .map(|line| line.quantity)
+        .sum();
+    // What went before went from lines that are not what was scanned, as far as there are such.
+    let gone = (left - goes).max(Decimal::ZERO);
+    let skipped = (gone - others).max(Decimal::ZERO);
+    if has - others >= skipped + goes {
+        held.retain(|line| is_scanned(line, taken));
+    }
+    fill(held, goes, skipped)
+}
+
+fn staying(taken: &OrderLine, stays: &[OrderLine]) -> Decimal {
+    let alike =
+        |line: &&OrderLine| line.product == taken.product && line.lot.name() == taken.lot.name();
+    stays.iter().filter(alike).map(|line| line.quantity).sum()
+}
+
+/// It is where, out of what and into what was scanned.
+fn is_scanned(line: &SeenLine, taken: &OrderLine) -> bool {
+    let from = taken.from.is_none_or(|from| from == line.from);
+    let out_of = taken.package.is_none() || taken.package == line.package;
+    let into = taken.into.is_none() || taken.into == line.result_package;
+    from && out_of && into
+}
+
+/// The document's lines of this product and lot: those first that are what was scanned, of these
+/// the newest.
+fn held<'a>(picking: &'a SeenPicking, of: DocumentKey, taken: &OrderLine) -> Vec<&'a SeenLine> {
+    let lot = taken.lot.name();
+    let mut held: Vec<&SeenLine> = (picking.lines.iter())
+        .filter(|line| line.is_of(of))
+        .filter(|line| line.product == taken.product && line.lot.as_deref() == lot)
+        .collect();
+    held.sort_by_key(|line| (Reverse(is_scanned(line, taken)), Reverse(line.id)));
+    held
+}
+
+/// So much of these lines, in their order, without the first of it.
+fn fill(held: Vec<&SeenLine>, mut left: Decimal, mut skipped: Decimal) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    for line in held {
+        let skip = skipped.min(line.quantity);
+        skipped -= skip;
+        let goes = left.min(line.quantity - skip);
+        if goes < TOLERANCE {
+            continue;
+        }
+        left -= goes;
+        let stays = (line.quantity - goes).normalize();
+        parts.push(Part {
+            of: line,
+            goes,
+            stays: if stays < TOLERANCE {
+                Decimal::ZERO
+            } else {
+                stays
+            },
+        });
+    }
+    parts
+}

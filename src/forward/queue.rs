@@ -1,0 +1,223 @@
+//! The journal's side of sending: takes documents to be sent, writes down what became of them,
+//! tells the devices.
+//!
+//! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a
+//!   person discarded or corrected it; `undo`: because its device took it back; `heal`: what master
+//!   data resolves by now; `clocks`: what device clocks do.
+//! - `late`: what a call did that came to no answer, once it can no longer be running.
+//! - `book`: counts, and what follows for them from a posting; `again`: parked documents that a
+//!   posting sets free.
+//! - `select`: which documents are next; `taken`: what is to be done with a document; `changes`:
+//!   the steps of its life; `tell`: what the devices hear.
+//!
+//! **Promises:** each change of state is one transaction with its audit record (**invariant 5**),
+//! before anyone is told.
+
+mod blockers;
+pub(super) mod changes;
+mod deferred;
+mod dependencies;
+mod doubtful_clocks;
+mod goods_waits;
+mod heal;
+pub(super) mod late_calls;
+mod receipts;
+mod recovery;
+mod retry;
+mod select;
+pub(super) mod triage;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use self::changes::Effects;
+use self::deferred::Deferred;
+use self::dependencies::Dependencies;
+use self::goods_waits::GoodsWaits;
+use self::late_calls::LateCalls;
+use super::Interrupted;
+use super::resolve::Asked;
+use crate::book::Book;
+use crate::channel::Outlets;
+use crate::document::{Purpose, answer};
+use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
+use crate::outcome::flag;
+
+/// Documents that are read from the journal at once.
+pub const PAGE_DOCUMENTS: usize = 16;
+const FULL_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why sending ends.
+#[derive(Debug, Error)]
+pub enum Ended {
+    #[error("stopped")]
+    Cancelled,
+    #[error("the journal has stopped")]
+    JournalStopped,
+    #[error(transparent)]
+    Unreadable(#[from] JournalError),
+}
+
+impl From<JournalError> for Interrupted {
+    fn from(error: JournalError) -> Self {
+        Self::Ended(error.into())
+    }
+}
+
+pub struct Queue {
+    pub journal: Journal,
+    pub outlets: Outlets,
+    pub cancel: CancellationToken,
+    /// Those being sent: one batch.
+    pub sending: BTreeMap<u64, Entry>,
+    /// Waiting documents that Odoo gave no answer to: left out until their time.
+    pub deferred: Deferred,
+    /// Waiting documents whose goods are on their way.
+    pub waits: GoodsWaits,
+    /// The last that was taken was one of those: now it is the others' turn.
+    pub deferred_taken: bool,
+    /// How documents stood at the last look for what can be taken.
+    pub standings: DocumentCounts,
+    /// What has to be in Odoo before what.
+    pub dependencies: Dependencies,
+    /// The document that takes something back, as it goes alone: of which document, and which
+    /// event.
+    pub undoing: Option<(u64, u64, u64)>,
+    /// Which counts hold where; `None` before it was read.
+    pub book: Option<Book>,
+    /// Counts that are parked because of picks that are not validated.
+    pub open_picks: BTreeSet<u64>,
+    /// Documents with calls that came to no answer; none before they were read.
+    pub late: Option<LateCalls>,
+    /// Since the start, documents that were *sending* before it are taken first; up to this number
+    /// it is done.
+    pub recovered: Option<u64>,
+    /// Where among the parked the next look begins.
+    pub healed: u64,
+    /// How many documents were discarded, and parked, when the last look found nothing more to take
+    /// back from Odoo.
+    pub withdrawn: Option<(u64, u64)>,
+    /// When documents were last looked at whose clocks were in doubt.
+    pub doubts: Option<doubtful_clocks::Looked>,
+}
+
+/// How many documents wait, are parked and are discarded, and how many device clocks were kept:
+/// what a person or the assembler changes shows in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DocumentCounts(u64, u64, u64, u64);
+
+impl DocumentCounts {
+    pub fn of(totals: &Totals) -> Self {
+        Self(
+            totals.waiting.documents,
+            totals.parked.documents,
+            totals.discarded.documents,
+            totals.clocks,
+        )
+    }
+}
+
+pub fn asked(entry: &Entry) -> Asked<'_> {
+    Asked {
+        document: &entry.document,
+        plan: entry.progress.plan.as_deref(),
+        decision: entry.progress.decision.as_deref(),
+        again: entry.progress.attempts > 0,
+        undoing: None,
+    }
+}
+
+impl Queue {
+    pub fn new(journal: Journal, outlets: Outlets, cancel: CancellationToken) -> Self {
+        Self {
+            journal,
+            outlets,
+            cancel,
+            sending: BTreeMap::new(),
+            deferred: Deferred::default(),
+            waits: GoodsWaits::default(),
+            deferred_taken: false,
+            standings: DocumentCounts::default(),
+            dependencies: Dependencies::default(),
+            undoing: None,
+            book: None,
+            open_picks: BTreeSet::new(),
+            late: None,
+            recovered: Some(0),
+            healed: 0,
+            withdrawn: None,
+            doubts: None,
+        }
+    }
+
+    /// [`Self::change`], with what follows from it in the same transaction.
+    pub async fn change_and(
+        &self,
+        changes: Vec<Change>,
+        effects: Effects,
+    ) -> Result<Vec<bool>, Ended> {
+        let Effects {
+            changes: more,
+            keep,
+            documents,
+        } = effects;
+        let changes = [changes, more].concat();
+        if changes.is_empty() && keep.is_empty() && documents.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inbox = self.journal.inbox();
+        let change = || inbox.change_and_add(changes.clone(), keep.clone(), documents.clone());
+        self.while_full(change).await
+    }
+
+    pub async fn keep(&self, keep: Vec<KeepChange>) -> Result<(), Interrupted> {
+        let kept = Effects {
+            keep,
+            ..Effects::default()
+        };
+        self.change_and(Vec::new(), kept).await?;
+        Ok(())
+    }
+
+    /// One transaction; while the disk is full it is tried again, because room may come.
+    pub async fn change(&self, changes: Vec<Change>) -> Result<Vec<bool>, Ended> {
+        let inbox = self.journal.inbox();
+        self.while_full(|| inbox.change(changes.clone())).await
+    }
+
+    /// Asks the journal again until there is room on the disk.
+    pub async fn while_full<T, F>(&self, ask: impl Fn() -> F) -> Result<T, Ended>
+    where
+        F: Future<Output = Result<T, AppendError>>,
+    {
+        loop {
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(AppendError::Stopped) => return Err(Ended::JournalStopped),
+                Err(AppendError::Full | AppendError::Disk | AppendError::Share) => tokio::select! {
+                    () = self.cancel.cancelled() => return Err(Ended::Cancelled),
+                    () = tokio::time::sleep(FULL_PAUSE) => {}
+                },
+            }
+        }
+    }
+}
+
+/// Whether a person allowed what this reason asks about.
+pub fn allows(entry: &Entry, code: &str) -> bool {
+    answer::allows(entry.progress.decision.as_deref(), code)
+}
+
+pub fn is_validation(entry: &Entry) -> bool {
+    matches!(entry.document.purpose, Purpose::Validate { .. })
+}
+
+/// Odoo may hold something open of it that nobody wants any more.
+pub fn is_to_take_back(entry: &Entry) -> bool {
+    let through = [flag::WITHDRAWN, flag::POSTED_IN_ODOO, flag::LEFT_IN_ODOO];
+    let flags = &entry.progress.flags;
+    entry.progress.attempts > 0 && !flags.iter().any(|known| through.contains(&known.as_str()))
+}

@@ -1,0 +1,175 @@
+//! The steps of a document's life that sending makes, each with its audit record (**invariant 5**).
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::clock;
+use crate::document::{Document, OdooRef, Progress, Reason, State};
+use crate::forward::resolve::Prepared;
+use crate::journal::{Change, Entry, KeepChange};
+use crate::outcome::{code, flag};
+
+const BY: &str = "forward";
+
+/// What a posting changes elsewhere: written in the same transaction as the posting itself.
+#[derive(Debug, Default)]
+pub struct Effects {
+    pub changes: Vec<Change>,
+    pub keep: Vec<KeepChange>,
+    pub documents: Vec<Document>,
+}
+
+impl Effects {
+    /// Adds a change, unless one of the same document is there.
+    pub fn change_once(&mut self, change: Change) {
+        let is_there = |known: &Change| known.number == change.number;
+        if !self.changes.iter().any(is_there) {
+            self.changes.push(change);
+        }
+    }
+}
+
+pub fn is_curable(entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
+}
+
+pub fn change(entry: &Entry, state: State, note: String) -> Change {
+    Change {
+        number: entry.document.number,
+        expect: entry.progress.state,
+        progress: Progress {
+            state,
+            since: clock::now(),
+            ..entry.progress.clone()
+        },
+        by: BY.to_owned(),
+        note,
+    }
+}
+
+pub fn sending(entry: &Entry, prepared: &Prepared) -> Change {
+    let again = entry.progress.state == State::Sending;
+    let mut note = if again {
+        "sending again: what the last attempt came to is unknown"
+    } else {
+        "sending"
+    }
+    .to_owned();
+    if let Some(more) = &prepared.note {
+        note = format!("{note}; {more}");
+    }
+    let mut change = change(entry, State::Sending, note);
+    let progress = &mut change.progress;
+    progress.attempts += 1;
+    progress.reason = None;
+    // What was worked out before the first send stays; it is worked out anew only where nothing was
+    // called by it.
+    if prepared.plan.is_some() {
+        progress.plan.clone_from(&prepared.plan);
+    }
+    add_flags(progress, &prepared.flags);
+    change
+}
+
+/// A part of what a parked document is parked for was put right in Odoo.
+pub fn parked_for(entry: &Entry, reason: &Reason) -> Change {
+    let note = format!(
+        "Odoo's master data resolves a part of it; {}",
+        reason.message
+    );
+    let mut change = change(entry, State::Parked, note);
+    change.progress.since = entry.progress.since;
+    change.progress.reason = Some(reason.clone());
+    change
+}
+
+/// A later document corrected this count.
+pub fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
+    let sign = if difference > Decimal::ZERO { "+" } else { "" };
+    let note = format!(
+        "document {by} corrected it by {sign}{}: something older was posted after it",
+        difference.normalize()
+    );
+    let mut change = change(entry, entry.progress.state, note);
+    let progress = &mut change.progress;
+    progress.since = entry.progress.since;
+    if progress.flags.iter().all(|known| known != flag::RECOUNTED) {
+        progress.flags.push(flag::RECOUNTED.to_owned());
+    }
+    change
+}
+
+/// It waits for what has to be done first.
+pub fn held_back(entry: &Entry, message: String) -> Change {
+    let mut change = change(entry, State::Waiting, message.clone());
+    change.progress.since = entry.progress.since;
+    change.progress.reason = Some(Reason {
+        code: code::HELD_BACK.to_owned(),
+        message,
+        lines: Vec::new(),
+    });
+    change
+}
+
+pub fn posted(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) -> Change {
+    let how = if already {
+        "found posted already, and read back"
+    } else {
+        "posted, and read back"
+    };
+    let more = more.map(|more| format!("; {more}")).unwrap_or_default();
+    let note = format!("{how} as {}{more}", odoo.name);
+    let mut change = change(entry, State::Posted, note);
+    change.progress.reason = None;
+    change.progress.odoo = Some(odoo.clone());
+    change
+}
+
+/// What Odoo holds already needs no picking.
+pub fn nothing_to_post(entry: &Entry, prepared: &Prepared) -> Change {
+    let note = prepared.note.clone().unwrap_or_default();
+    let mut change = change(entry, State::Posted, format!("nothing to post: {note}"));
+    change.progress.reason = None;
+    change.progress.plan.clone_from(&prepared.plan);
+    add_flags(&mut change.progress, &prepared.flags);
+    change
+}
+
+fn add_flags(progress: &mut Progress, flags: &[&str]) {
+    for flag in flags {
+        if progress.flags.iter().all(|known| known != flag) {
+            progress.flags.push((*flag).to_owned());
+        }
+    }
+}
+
+pub fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
+    let mut change = change(
+        entry,
+        State::Parked,
+        format!("{}: {}", reason.code, reason.message),
+    );
+    change.progress.reason = Some(reason);
+    change.progress.odoo = odoo.or(change.progress.odoo);
+    change
+}
+
+pub fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
+    let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
+    tracing::warn!(
+        number,
+        minutes,
+        why,
+        "document set aside: Odoo does not answer"
+    );
+    let note = format!(
+        "set aside, because what Odoo did is unknown ({why}); tried again in {minutes} min, others go on"
+    );
+    change(entry, State::Waiting, note)
+}
+
+pub fn waiting(entry: &Entry, note: String) -> Change {
+    change(entry, State::Waiting, note)
+}

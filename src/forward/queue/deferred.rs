@@ -1,0 +1,113 @@
+//! Documents that Odoo gives no answer to, while it answers to others: each is tried again alone,
+//! after longer and longer pauses. Pure, and in memory: after a restart they are sent like any
+//! other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+const PAUSE_MIN: Duration = Duration::from_mins(1);
+const PAUSE_MAX: Duration = Duration::from_hours(1);
+/// One more lets the one that is due first be sent like any other.
+const DOCUMENTS_MAX: usize = 1_000;
+
+#[derive(Debug, Default)]
+pub struct Deferred {
+    documents: BTreeMap<u64, Pause>,
+}
+
+#[derive(Debug)]
+struct Pause {
+    times: u32,
+    until: Duration,
+}
+
+impl Deferred {
+    /// Sets a document aside, and answers for how long.
+    pub fn put(&mut self, number: u64, now: Duration) -> Duration {
+        let first = self.documents.iter().min_by_key(|(_, pause)| pause.until);
+        if let Some(first) = first.map(|(first, _)| *first)
+            && self.documents.len() >= DOCUMENTS_MAX
+            && !self.contains(number)
+        {
+            self.documents.remove(&first);
+        }
+        let pause = self.documents.entry(number).or_insert(Pause {
+            times: 0,
+            until: now,
+        });
+        let length = PAUSE_MIN
+            .saturating_mul(1 << pause.times.min(6))
+            .min(PAUSE_MAX);
+        pause.times += 1;
+        pause.until = now + length;
+        length
+    }
+
+    /// Odoo gave an answer about it. Then it may give one about the others as well: they are due.
+    pub fn answered(&mut self, number: u64, now: Duration) {
+        if self.documents.remove(&number).is_some() {
+            for pause in self.documents.values_mut() {
+                pause.until = pause.until.min(now);
+            }
+        }
+    }
+
+    pub fn contains(&self, number: u64) -> bool {
+        self.documents.contains_key(&number)
+    }
+
+    /// The one that was due first and is to be tried now.
+    pub fn due(&self, now: Duration) -> Option<u64> {
+        let (number, pause) = self.documents.iter().min_by_key(|(_, p)| p.until)?;
+        (pause.until <= now).then_some(*number)
+    }
+
+    /// When the next one is to be tried.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.documents.values().map(|pause| pause.until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_from_a_minute_to_an_hour() {
+        let mut aside = Deferred::default();
+        let mut now = Duration::ZERO;
+        let mut minutes = Vec::new();
+        for _ in 0..8 {
+            assert_eq!(aside.due(now), minutes.last().map(|_| 7));
+            let pause = aside.put(7, now);
+            minutes.push(pause.as_secs() / 60);
+            assert_eq!(aside.due(now), None);
+            now += pause;
+            assert_eq!(aside.next_due(), Some(now));
+        }
+        assert_eq!(minutes, [1, 2, 4, 8, 16, 32, 60, 60]);
+    }
+
+    #[test]
+    fn an_answer_about_one_makes_the_others_due() {
+        let mut aside = Deferred::default();
+        let now = Duration::from_secs(5);
+        for number in [7, 8] {
+            aside.put(number, now);
+        }
+        aside.answered(1, now);
+        assert_eq!(aside.due(now), None);
+        aside.answered(7, now);
+        assert_eq!((aside.due(now), aside.documents.len()), (Some(8), 1));
+    }
+
+    #[test]
+    fn it_holds_so_many_and_no_more() {
+        let mut aside = Deferred::default();
+        for number in 0..=DOCUMENTS_MAX as u64 {
+            aside.put(number, Duration::from_secs(number));
+        }
+        assert_eq!(aside.documents.len(), DOCUMENTS_MAX);
+        assert!(!aside.contains(0) && aside.contains(1));
+    }
+}

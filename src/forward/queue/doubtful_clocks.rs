@@ -1,0 +1,381 @@
+//! Documents that are parked because a device's clock was in doubt: they are sent again once the
+//! device has shown its clock.
+//!
+//! A sealed document never changes. The document with the true times takes its place, as a
+//! correction does.
+
+use std::collections::BTreeMap;
+
+use super::changes::{change, waiting};
+use super::{Ended, PAGE_DOCUMENTS, Queue};
+use crate::assemble;
+use crate::clock;
+use crate::device_clock::DeviceClock;
+use crate::document::{Document, Reason, State};
+use crate::event::{Name, Recorded};
+use crate::forward::Interrupted;
+use crate::forward::resolve::Ground;
+use crate::journal::{Change, Entry, JournalError};
+use crate::odoo::Client;
+use crate::outcome::{ended, flag};
+
+/// Documents that are looked at when a clock was kept, and that hang on other documents' clocks.
+const OTHERS_MAX: usize = 512;
+
+/// How many clocks were kept, and how many documents were parked, at the last look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    clocks: u64,
+    parked: u64,
+}
+
+impl Queue {
+    /// Lets documents go that were parked because a clock was in doubt, and whose devices have
+    /// shown their clocks since.
+    pub async fn end_doubts(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+    ) -> Result<(), Interrupted> {
+        let totals = self.journal.totals();
+        let seen = Looked {
+            clocks: totals.clocks,
+            parked: totals.parked.documents,
+        };
+        if self.doubts == Some(seen) {
+            return Ok(());
+        }
+        let mut others = self.replace_doubtful().await?;
+        if self
+            .doubts
+            .is_some_and(|before| before.clocks == seen.clocks)
+        {
+            // Only a clock can help them.
+            others.clear();
+        }
+        others.truncate(OTHERS_MAX);
+        let ended = self.end_doubtful_spans()?;
+        if !ended.is_empty() {
+            let inbox = self.journal.inbox();
+            let keep = || inbox.change_and_add(Vec::new(), ended.clone(), Vec::new());
+            self.while_full(keep).await?;
+        }
+        for page in others.chunks(PAGE_DOCUMENTS) {
+            let entries: Vec<&Entry> = page.iter().collect();
+            let looked = self.looked_at(odoo, ground, &entries).await?;
+            let free = page.iter().zip(looked).filter(|(_, looked)| looked.is_ok());
+            let note = || "the clocks of all devices that it hangs on are known now".to_owned();
+            let changes: Vec<Change> = free.map(|(entry, _)| waiting(entry, note())).collect();
+            if !changes.is_empty() {
+                self.change(changes).await?;
+            }
+        }
+        self.doubts = Some(seen);
+        Ok(())
+    }
+
+    /// Replaces each document whose own time was in doubt and is known now. Answers those that are
+    /// parked because of another document's.
+    pub async fn replace_doubtful(&mut self) -> Result<Vec<Entry>, Ended> {
+        let mut others = Vec::new();
+        let mut after = 0;
+        loop {
+            let page = (self.journal).documents(Some(State::Parked), after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else {
+                return Ok(others);
+            };
+            after = last.document.number;
+            for entry in page.into_iter().filter(is_in_doubt) {
+                if !entry.document.times.iter().any(|time| time.other.is_some()) {
+                    others.push(entry);
+                } else if let Some(new) = self.with_true_times(&entry.document)? {
+                    let change = known(&entry);
+                    let inbox = self.journal.inbox();
+                    let replace = || inbox.replace(change.clone(), new.clone());
+                    // `None`: a person was faster.
+                    self.while_full(replace).await?;
+                }
+            }
+        }
+    }
+
+    /// The document with true times, if all or some of what was in doubt is known by now.
+    pub fn with_true_times(&self, document: &Document) -> Result<Option<Document>, JournalError> {
+        let mut events: Vec<Recorded> = Vec::with_capacity(document.events.len());
+        let mut clocks: BTreeMap<Name, DeviceClock> = BTreeMap::new();
+        for seq in &document.events {
+            let Some(recorded) = self.journal.event(*seq)? else {
+                continue;
+            };
+            let device = &recorded.event.device;
+            if !clocks.contains_key(device)
+                && let Some(clock) = self.journal.device_clock(device)?
+            {
+                clocks.insert(device.clone(), clock);
+            }
+            events.push(recorded);
+        }
+        let clock = |device: &Name| clocks.get(device);
+        Ok(assemble::resolve(document, &events, clock, clock::now()))
+    }
+}
+
+/// Parked for that; the reason has the name of the flag.
+fn is_in_doubt(entry: &Entry) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    reason.is_some_and(|reason| reason.code == flag::CLOCK_IN_DOUBT)
+}
+
+fn known(entry: &Entry) -> Change {
+    let message = "the device has shown its clock: a document with the true time takes its place";
+    let mut change = change(entry, State::Replaced, message.to_owned());
+    change.progress.reason = Some(Reason {
+        code: ended::REPLACED.to_owned(),
+        message: message.to_owned(),
+        lines: Vec::new(),
+    });
+    change
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use jiff::{SignedDuration, Timestamp};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::assemble::{Assembler, Now};
+    use crate::channel::Outlets;
+    use crate::config;
+    use crate::document::{EventTime, Purpose};
+    use crate::event::{Action, Event, SourceKind};
+    use crate::journal::{Journal, WriterHandle, keep_device_clock};
+
+    const HOUR: i64 = 3_600;
+
+    fn time(second: i64) -> Timestamp {
+        Timestamp::from_second(1_795_000_000).unwrap() + SignedDuration::from_secs(second)
+    }
+
+    fn device() -> Name {
+        Name::new("pda").unwrap()
+    }
+
+    /// A gateway's journal, and what puts its events into documents.
+    struct Rig {
+        journal: Journal,
+        writer: WriterHandle,
+        assembler: Assembler,
+    }
+
+    impl Rig {
+        fn start(dir: &Path) -> Self {
+            let (journal, writer) = Journal::open(dir, &config::Journal::default()).unwrap();
+            let site = Name::new("ams1").unwrap();
+            let settled = journal.settled_at_open();
+            let assembler = Assembler::new(site, config::Documents::default(), settled)
+                .with_clocks(journal.device_clocks().unwrap());
+            Self {
+                journal,
+                writer,
+                assembler,
+            }
+        }
+
+        async fn restart(self, dir: &Path) -> Self {
+            self.journal.inbox().close().await.unwrap();
+            drop(self.journal);
+            self.writer.join().unwrap();
+            Self::start(dir)
+        }
+
+        /// An event that says `at` and was received at `received`; what it seals is in the journal
+        /// then.
+        async fn take(&mut self, at: i64, received: i64, action: Action) {
+            let last = self.journal.totals().last_seq;
+            let event = Event {
+                device: device(),
+                id: format!("e{last}"),
+                id_derived: false,
+                source: SourceKind::Listen,
+                at: time(at),
+                received: time(received),
+                measures: crate::event::Measures::new(),
+                operator: None,
+                flags: Vec::new(),
+                action,
+            };
+            let inbox = self.journal.inbox();
+            inbox.append(vec![Ok(event)]).await.unwrap();
+            let now = now(received);
+            for recorded in self.journal.events(last, 10).unwrap() {
+                self.assembler.take(&recorded, now);
+            }
+            self.seal(now).await;
+        }
+
+        async fn seal(&mut self, now: Now) {
+            let Some(sealed) = self.assembler.seal(now) else {
+                return;
+            };
+            let keep = sealed.clocks.iter();
+            let keep = keep.map(|(device, clock)| keep_device_clock(device, clock.as_ref()));
+            let keep = keep.collect::<Result<_, _>>().unwrap();
+            let inbox = self.journal.inbox();
+            let sealing =
+                inbox.seal_and_keep(sealed.documents, sealed.skipped, 0, sealed.settled, keep);
+            sealing.await.unwrap();
+        }
+
+        fn document(&self, number: u64) -> Entry {
+            self.journal.document(number).unwrap().unwrap()
+        }
+
+        async fn park(&self, number: u64, code: &str) {
+            let mut change = change(&self.document(number), State::Parked, code.to_owned());
+            change.progress.reason = Some(Reason {
+                code: code.to_owned(),
+                message: String::new(),
+                lines: Vec::new(),
+            });
+            let made = self.journal.inbox().change(vec![change]).await.unwrap();
+            assert_eq!(made, [true]);
+        }
+
+        fn queue(&self) -> Queue {
+            Queue::new(
+                self.journal.clone(),
+                Outlets::default(),
+                CancellationToken::new(),
+            )
+        }
+    }
+
+    fn now(second: i64) -> Now {
+        Now {
+            wall: time(second),
+            monotonic: Duration::from_secs(u64::try_from(second).unwrap()),
+        }
+    }
+
+    fn count() -> Action {
+        Action::Count {
+            product: "P".to_owned(),
+            from: "A".to_owned(),
+            quantity: 9_995.into(),
+            lot: None,
+            package: None,
+        }
+    }
+
+    fn scan() -> Action {
+        Action::Scan {
+            code: "P".to_owned(),
+            symbology: None,
+        }
+    }
+
+    /// The clock is two hours ahead; then a count arrives that is five minutes old by a clock that
+    /// is right.
+    async fn counted(rig: &mut Rig) {
+        rig.take(2 * HOUR, 0, scan()).await;
+        rig.take(1_000 - 300, 1_000, count()).await;
+        let document = rig.document(1).document;
+        let known = EventTime {
+            seq: 2,
+            time: time(700 - 2 * HOUR),
+            other: Some(time(700)),
+        };
+        assert_eq!(
+            (document.times, document.occurred),
+            (vec![known], known.time)
+        );
+        assert_eq!(document.flags, [flag::TIME_CORRECTED, flag::CLOCK_IN_DOUBT]);
+        rig.park(1, flag::CLOCK_IN_DOUBT).await;
+    }
+
+    #[tokio::test]
+    async fn a_parked_count_takes_the_time_of_the_clock_that_is_shown_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Rig::start(dir.path());
+        counted(&mut rig).await;
+        let others = rig.queue().replace_doubtful().await.unwrap();
+        assert!(others.is_empty());
+        assert_eq!(rig.document(1).progress.state, State::Parked);
+        let mut rig = rig.restart(dir.path()).await;
+        rig.take(2_000, 2_001, scan()).await;
+        let mut rig = rig.restart(dir.path()).await;
+        rig.queue().replace_doubtful().await.unwrap();
+        let old = rig.document(1);
+        assert_eq!(old.progress.state, State::Replaced);
+        assert_eq!(old.progress.reason.unwrap().code, ended::REPLACED);
+        let new = rig.document(2);
+        assert_eq!(new.progress.state, State::Waiting);
+        let document = new.document;
+        assert_eq!(
+            (&document.purpose, document.corrects),
+            (&Purpose::Count, Some(1))
+        );
+        assert_eq!(document.key, old.document.key.corrected());
+        assert_eq!((document.occurred, document.times), (time(700), Vec::new()));
+        assert!(document.flags.is_empty());
+        assert_eq!(rig.journal.document_of(2).unwrap(), Some(Some(2)));
+        // The next event of a clock that is right is as it says.
+        rig.take(2_500, 3_000, count()).await;
+        assert_eq!(rig.document(3).document.times, []);
+    }
+
+    #[tokio::test]
+    async fn a_parked_count_keeps_the_corrected_time_where_the_clock_is_still_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Rig::start(dir.path());
+        counted(&mut rig).await;
+        rig.take(2_000 + 2 * HOUR, 2_000, scan()).await;
+        rig.queue().replace_doubtful().await.unwrap();
+        let document = rig.document(2).document;
+        let known = EventTime {
+            seq: 2,
+            time: time(700 - 2 * HOUR),
+            other: None,
+        };
+        assert_eq!(
+            (document.times, document.occurred),
+            (vec![known], known.time)
+        );
+        assert_eq!(document.flags, [flag::TIME_CORRECTED]);
+    }
+
+    #[tokio::test]
+    async fn a_state_shows_the_clock_and_wakes_whoever_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Rig::start(dir.path());
+        counted(&mut rig).await;
+        let before = rig.journal.totals().clocks;
+        let (at, received) = (time(2_000), time(2_001));
+        rig.assembler
+            .hear_clock(&device(), at, received, now(2_001));
+        rig.seal(now(2_001)).await;
+        assert_eq!(rig.journal.totals().clocks, before + 1);
+        rig.queue().replace_doubtful().await.unwrap();
+        assert_eq!(rig.document(2).document.occurred, time(700));
+    }
+
+    #[tokio::test]
+    async fn what_is_parked_for_another_document_or_another_reason_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Rig::start(dir.path());
+        rig.take(60, 61, count()).await;
+        rig.park(1, flag::CLOCK_IN_DOUBT).await;
+        rig.take(2 * HOUR, 100, scan()).await;
+        rig.take(1_000 - 300, 1_000, count()).await;
+        rig.park(2, "open-picks").await;
+        rig.take(2_000, 2_001, scan()).await;
+        let others = rig.queue().replace_doubtful().await.unwrap();
+        let numbers: Vec<u64> = others.iter().map(|entry| entry.document.number).collect();
+        assert_eq!(numbers, [1]);
+        assert_eq!(rig.document(2).progress.state, State::Parked);
+        assert_eq!(rig.journal.totals().parked.documents, 2);
+    }
+}

@@ -1,0 +1,88 @@
+//! Documents whose goods are on their way: each is looked at again when something changed, or after
+//! a while. In memory: after a restart they are looked at like any other.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::journal::Totals;
+
+/// What other people do in Odoo is no change here.
+const PAUSE: Duration = Duration::from_secs(15);
+/// One more is not waited for.
+const DOCUMENTS_MAX: usize = 50_000;
+
+/// How many documents there were in each state, and how many events that are in none: what brings
+/// goods shows in it.
+type Seen = [u64; 5];
+
+fn seen(totals: &Totals) -> Seen {
+    [
+        totals.waiting.documents,
+        totals.posted.documents,
+        totals.parked.documents,
+        totals.discarded.documents,
+        totals.settled,
+    ]
+}
+
+#[derive(Debug, Default)]
+pub struct GoodsWaits {
+    documents: BTreeMap<u64, (Seen, Duration)>,
+}
+
+impl GoodsWaits {
+    /// Answers whether there is room for it.
+    pub fn put(&mut self, number: u64, totals: &Totals, now: Duration) -> bool {
+        if self.documents.len() >= DOCUMENTS_MAX && !self.documents.contains_key(&number) {
+            return false;
+        }
+        self.documents.insert(number, (seen(totals), now + PAUSE));
+        true
+    }
+
+    /// Nothing has changed since it was looked at.
+    pub fn is_waiting(&self, number: u64, totals: &Totals, now: Duration) -> bool {
+        let known = self.documents.get(&number);
+        known.is_some_and(|(before, until)| *before == seen(totals) && now < *until)
+    }
+
+    pub fn release(&mut self, number: u64) {
+        self.documents.remove(&number);
+    }
+
+    /// Nothing was found to be done: what is due waits no more.
+    pub fn forget_due(&mut self, now: Duration) {
+        self.documents.retain(|_, (_, until)| *until > now);
+    }
+
+    /// When the next one is to be looked at, if nothing changes before.
+    pub fn next_due(&self) -> Option<Duration> {
+        self.documents.values().map(|(_, until)| *until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_waits_until_something_changes_or_its_time_is_over() {
+        let mut totals = Totals::default();
+        let mut waits = GoodsWaits::default();
+        let now = Duration::from_secs(5);
+        assert!(!waits.is_waiting(7, &totals, now));
+        assert!(waits.put(7, &totals, now));
+        assert!(waits.is_waiting(7, &totals, now));
+        assert_eq!(waits.next_due(), Some(now + PAUSE));
+        assert!(!waits.is_waiting(7, &totals, now + PAUSE));
+        totals.posted.documents += 1;
+        assert!(!waits.is_waiting(7, &totals, now));
+        waits.forget_due(now);
+        assert_eq!(waits.next_due(), Some(now + PAUSE));
+        waits.forget_due(now + PAUSE);
+        assert_eq!(waits.next_due(), None);
+        waits.put(7, &totals, now);
+        waits.release(7);
+        assert_eq!(waits.next_due(), None);
+    }
+}

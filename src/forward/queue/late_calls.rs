@@ -1,0 +1,110 @@
+//! Documents about which a call came to no answer. Odoo may still be running such a call, and carry
+//! it out after the document was posted by a later one, and then discarded or taken back. So each
+//! is looked at again when the call can no longer be running.
+//!
+//! Kept in the journal, under the document's number, with the time at which the gateway gave the
+//! last such call up.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::journal::{Journal, JournalError, KeepChange};
+
+const PREFIX: &str = "late/";
+
+#[derive(Debug, Default)]
+pub struct LateCalls(BTreeMap<u64, Timestamp>);
+
+impl LateCalls {
+    pub fn load(journal: &Journal) -> Result<Self, JournalError> {
+        let kept = journal.kept(PREFIX)?;
+        let read = |(path, at): &(String, Vec<u8>)| {
+            let number = path.strip_prefix(PREFIX)?.parse().ok()?;
+            Some((number, std::str::from_utf8(at).ok()?.parse().ok()?))
+        };
+        Ok(Self(kept.iter().filter_map(read).collect()))
+    }
+
+    /// The gateway gives up calls about these documents: what is to be kept of that.
+    pub fn note(&mut self, numbers: &[u64], now: Timestamp) -> Vec<KeepChange> {
+        let mut changes = Vec::new();
+        for number in numbers {
+            self.0.insert(*number, now);
+            changes.push((path(*number), Some(now.to_string().into_bytes())));
+        }
+        changes
+    }
+
+    /// `by` takes back what document `of` did. What a call about `of` may still do is then to be
+    /// judged by `by`.
+    pub fn taken_back(&mut self, of: u64, by: u64) -> Vec<KeepChange> {
+        match self.0.get(&of).max(self.0.get(&by)).copied() {
+            Some(at) => self.note(&[by], at),
+            None => Vec::new(),
+        }
+    }
+
+    /// A document whose last call without an answer can no longer be running, with a number above
+    /// `after`.
+    #[must_use]
+    pub fn due(&self, now: Timestamp, late: SignedDuration, after: u64) -> Option<u64> {
+        let over = |at: &Timestamp| now.duration_since(*at) >= late;
+        let mut above = self.0.range(after + 1..);
+        above.find(|(_, at)| over(at)).map(|(number, _)| *number)
+    }
+
+    /// A call about this document came to no answer, and may still be running.
+    #[must_use]
+    pub fn holds(&self, number: u64) -> bool {
+        self.0.contains_key(&number)
+    }
+
+    /// It was looked at: what is to be kept of that.
+    pub fn remove(&mut self, number: u64) -> Vec<KeepChange> {
+        match self.0.remove(&number) {
+            Some(_) => vec![(path(number), None)],
+            None => Vec::new(),
+        }
+    }
+}
+
+fn path(number: u64) -> String {
+    format!("{PREFIX}{number}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_document_is_due_when_its_last_call_can_no_longer_run() {
+        let mut late = LateCalls::default();
+        let limit = SignedDuration::from_secs(900);
+        assert_eq!(late.note(&[7, 9], at(100)).len(), 2);
+        assert_eq!(late.due(at(999), limit, 0), None);
+        assert_eq!(late.due(at(1_000), limit, 0), Some(7));
+        assert_eq!(late.due(at(1_000), limit, 7), Some(9));
+        // A later call about it was given up as well.
+        late.note(&[7], at(150));
+        assert_eq!(late.due(at(1_000), limit, 0), Some(9));
+        assert_eq!(late.remove(9), [("late/9".to_owned(), None)]);
+        assert_eq!(late.remove(9), []);
+        assert_eq!(late.due(at(1_050), limit, 0), Some(7));
+    }
+
+    #[test]
+    fn what_takes_a_document_back_is_looked_at_in_its_place() {
+        let mut late = LateCalls::default();
+        assert_eq!(late.taken_back(7, 8), []);
+        late.note(&[7], at(100));
+        assert_eq!(
+            late.taken_back(7, 8),
+            [("late/8".to_owned(), Some(at(100).to_string().into_bytes()))]
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! What the devices hear of a document.
+
+use bytes::Bytes;
+
+use super::{Ended, Queue};
+use crate::channel::Outbound;
+use crate::channel::receipt::Receipt;
+use crate::document::{Document, LineReason, OdooRef, Reason};
+use crate::outcome::told;
+
+impl Queue {
+    pub async fn tell_posted(
+        &self,
+        document: &Document,
+        odoo: Option<&OdooRef>,
+        note: Option<&str>,
+    ) -> Result<(), Ended> {
+        let odoo = odoo.map(|odoo| odoo.name.as_str());
+        tracing::debug!(number = document.number, odoo, note, "posted");
+        let key = document.key.to_string();
+        let receipt = |_, id: &str| {
+            Receipt::Posted {
+                id,
+                document: key.clone(),
+                odoo,
+                note,
+            }
+            .to_bytes()
+        };
+        self.tell(document, receipt).await
+    }
+
+    pub async fn tell_refused(&self, document: &Document, reason: &Reason) -> Result<(), Ended> {
+        let Reason { code, message, .. } = reason;
+        tracing::warn!(number = document.number, code, message, "document parked");
+        let receipt = |seq: u64, id: &str| {
+            let LineReason { code, message, .. } = reason_of(document, reason, seq);
+            Receipt::Refused {
+                id: Some(id),
+                code: &code,
+                message: &message,
+            }
+            .to_bytes()
+        };
+        self.tell(document, receipt).await
+    }
+
+    /// A receipt for each event of the document, the way it came in. At the stop the rest is left
+    /// out: `trace` has it.
+    pub async fn tell(
+        &self,
+        document: &Document,
+        receipt: impl Fn(u64, &str) -> Bytes,
+    ) -> Result<(), Ended> {
+        for seq in &document.events {
+            let Some(recorded) = self.journal.event(*seq)? else {
+                continue;
+            };
+            let event = recorded.event;
+            let message = Outbound {
+                device: event.device.clone(),
+                channel: "receipt".into(),
+                payload: receipt(*seq, &event.id),
+                retain: false,
+            };
+            tokio::select! {
+                biased;
+                () = self.outlets.send(event.source, message) => {}
+                () = self.cancel.cancelled() => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one event of a parked document is told: the faults of its own line, or that another line
+/// has one. What is about the whole document holds for each line without a fault.
+fn reason_of(document: &Document, reason: &Reason, seq: u64) -> LineReason {
+    let own: Vec<usize> = (document.lines.iter().enumerate())
+        .filter(|(_, line)| line.events.contains(&seq))
+        .map(|(place, _)| place)
+        .collect();
+    let is_own = |fault: &&LineReason| fault.line.is_some_and(|line| own.contains(&line));
+    let mut faults = reason.lines.iter().filter(is_own);
+    if let Some(first) = faults.next() {
+        let messages: Vec<&str> = std::iter::once(first)
+            .chain(faults)
+            .map(|fault| fault.message.as_str())
+            .collect();
+        return LineReason {
+            message: messages.join("; "),
+            ..first.clone()
+        };
+    }
+    let whole = reason.lines.iter().find(|fault| fault.line.is_none());
+    match whole.or(reason.lines.first().filter(|_| own.is_empty())) {
+        Some(whole) => whole.clone(),
+        None if reason.lines.is_empty() => reason.of(None),
+        None => LineReason {
+            line: None,
+            code: told::DOCUMENT_PARKED.to_owned(),
+            message: format!(
+                "document {} has this event, and a person must correct another line of it before anything of it is posted. Do not send this event again",
+                document.number
+            ),
+        },
+    }
+}

@@ -1,0 +1,71 @@
+//! Parked documents that are tried again because another document was posted.
+
+use super::changes::waiting;
+use super::{Queue, is_validation};
+use crate::document::{Document, Purpose, Reason, State};
+use crate::forward::queue::changes::Effects;
+use crate::journal::{Entry, JournalError};
+use crate::outcome::code;
+
+impl Queue {
+    /// Adds, to what follows from the posting of this document, that parked documents wait again:
+    /// validations that lacked something of its order, and counts that waited for open picks.
+    pub fn try_again(
+        &mut self,
+        document: &Document,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
+        let note = format!("document {} was posted for the order", document.number);
+        for entry in self.lacking(document)? {
+            effects.change_once(waiting(&entry, note.clone()));
+        }
+        let note = format!("document {} was posted: compared again", document.number);
+        for entry in self.with_open_picks(document)? {
+            effects.change_once(waiting(&entry, note.clone()));
+        }
+        Ok(())
+    }
+
+    /// The validations that were parked because something of the document's order was missing.
+    fn lacking(&self, document: &Document) -> Result<Vec<Entry>, JournalError> {
+        let Some(order) = document.purpose.order() else {
+            return Ok(Vec::new());
+        };
+        let mut lacking = Vec::new();
+        for number in self.dependencies.about_order(order) {
+            let lacked = |entry: &Entry| {
+                is_validation(entry) && is_parked(entry, |code| code::LACKING.contains(&code))
+            };
+            lacking.extend(self.journal.document(number)?.filter(lacked));
+        }
+        Ok(lacking)
+    }
+
+    /// The counts that waited for picks to be validated, where an order was validated, or a pick
+    /// undone.
+    fn with_open_picks(&mut self, document: &Document) -> Result<Vec<Entry>, JournalError> {
+        if !matches!(
+            document.purpose,
+            Purpose::Validate { .. } | Purpose::Undo { .. }
+        ) {
+            return Ok(Vec::new());
+        }
+        let mut counts = Vec::new();
+        for number in std::mem::take(&mut self.open_picks) {
+            let waits = |entry: &Entry| is_parked(entry, |code| code == code::OPEN_PICKS);
+            counts.extend(self.journal.document(number)?.filter(waits));
+        }
+        Ok(counts)
+    }
+
+    pub fn note_open_picks(&mut self, number: u64, reason: &Reason) {
+        if reason.code == code::OPEN_PICKS {
+            self.open_picks.insert(number);
+        }
+    }
+}
+
+fn is_parked(entry: &Entry, is_meant: impl Fn(&str) -> bool) -> bool {
+    let reason = entry.progress.reason.as_ref();
+    entry.progress.state == State::Parked && reason.is_some_and(|reason| is_meant(&reason.code))
+}

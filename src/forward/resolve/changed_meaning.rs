@@ -1,0 +1,214 @@
+//! What was scanned is what the code meant then. Where it means something else by now, and nobody
+//! knows that it did so before the scan already, a person decides.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use super::code_faults::add;
+use super::lookup::Names;
+use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Coded, Found, Meaning, lot_code};
+use crate::document::{Line, LineReason, Purpose, Reason};
+use crate::event::CLOCK_MIN;
+use crate::forward::faults::Fault;
+use crate::forward::times::parts;
+use crate::odoo::{Client, Kind, Which};
+use crate::outcome::{Failure, code};
+
+/// Refuses documents with a code that meant something else when it was scanned.
+pub(super) fn check(
+    ground: Ground<'_>,
+    names: &Names,
+    documents: &[Asked<'_>],
+    resolved: &mut [Resolved<Prepared>],
+) -> Result<(), Trouble> {
+    for (asked, slot) in documents.iter().zip(resolved) {
+        // A recount goes by the ids of its count.
+        let is_recount = matches!(asked.document.purpose, Purpose::Recount { .. });
+        if is_recount || asked.allows(code::MEANING_CHANGED) {
+            continue;
+        }
+        let mut others = Vec::new();
+        for (at, line) in asked.document.lines.iter().enumerate() {
+            for changed in changed(ground, names, *asked, line)? {
+                match slot {
+                    // It names what is there no more.
+                    Err(why) if changed.now.is_none() => {
+                        let before = changed.before();
+                        if !why.message.contains(&before) {
+                            why.message = format!("{}; {before}", why.message);
+                            let own = why.lines.iter_mut().filter(|of| of.line == Some(at));
+                            for LineReason { message, .. } in own {
+                                *message = format!("{message}; {before}");
+                            }
+                        }
+                    }
+                    _ => others.push(Fault {
+                        line: at,
+                        reason: changed.reason(),
+                    }),
+                }
+            }
+        }
+        add(slot, others);
+    }
+    Ok(())
+}
+
+/// A code of another meaning.
+struct Changed {
+    code: String,
+    meant: Meaning,
+    now: Option<Meaning>,
+}
+
+impl Changed {
+    fn before(&self) -> String {
+        format!(
+            "{:?} was {} when it was scanned",
+            self.code, self.meant.name
+        )
+    }
+
+    fn reason(&self) -> Reason {
+        let now = match &self.now {
+            Some(now) if now.id == self.meant.id => {
+                let units = |of: &Meaning| of.units.clone().unwrap_or_default();
+                format!(
+                    "holds {} of it in Odoo now, not {}",
+                    units(now),
+                    units(&self.meant)
+                )
+            }
+            Some(now) => format!("is {} in Odoo now", now.name),
+            None => "is nothing in Odoo now".to_owned(),
+        };
+        let message = format!(
+            "{}, and {now}: edit in what was moved, or retry and allow it if Odoo is right",
+            self.before()
+        );
+        reason(code::MEANING_CHANGED, message)
+    }
+}
+
+fn changed(
+    ground: Ground<'_>,
+    names: &Names,
+    asked: Asked<'_>,
+    line: &Line,
+) -> Result<Vec<Changed>, Trouble> {
+    let copy = ground.copy;
+    let (mut when, mut found) = (None, Vec::new());
+    let locations = [&line.from, &line.to].into_iter().flatten();
+    let locations = locations.map(|code| (Coded::Location, code));
+    for (coded, scanned) in std::iter::once((Coded::Product, &line.product)).chain(locations) {
+        let Some(meant) = meant_at(ground, asked, line, coded, scanned, &mut when)? else {
+            continue;
+        };
+        let now = copy.meaning(coded, scanned)?;
+        if now.as_ref().is_none_or(|now| !now.is(&meant)) {
+            let code = scanned.clone();
+            found.push(Changed { code, meant, now });
+        }
+    }
+    if let (Some(lot), Found::One(product)) = (&line.lot, copy.product(&line.product)?) {
+        let code = lot_code(product.id, lot);
+        if let Some(meant) = meant_at(ground, asked, line, Coded::Lot, &code, &mut when)? {
+            let known = names.lots.get(&(product.id, lot.clone()));
+            let now = known.and_then(|ids| ids.first()).copied();
+            if now != Some(meant.id) {
+                let now = now.map(|id| Meaning {
+                    id,
+                    units: None,
+                    name: format!("another lot of that name (id {id})"),
+                });
+                // What it is called by now tells it best.
+                let called = copy.called(Kind::Lot, meant.id)?;
+                let name = called.map_or_else(|| meant.name.clone(), |called| called.name);
+                let meant = Meaning {
+                    name: format!("the lot that is called {name:?} now (id {})", meant.id),
+                    ..meant
+                };
+                let code = lot.clone();
+                found.push(Changed { code, meant, now });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What a code meant when the line was scanned, if it may mean something else by now. The time is
+/// looked up once, and only then.
+fn meant_at(
+    ground: Ground<'_>,
+    asked: Asked<'_>,
+    line: &Line,
+    coded: Coded,
+    code: &str,
+    when: &mut Option<Timestamp>,
+) -> Result<Option<Meaning>, Trouble> {
+    // Whether anything was ever noted of it.
+    if ground.copy.meant_at(coded, code, Timestamp::MIN)?.is_none() {
+        return Ok(None);
+    }
+    let at = *when.get_or_insert_with(|| scanned_at(ground, asked, line));
+    Ok(ground.copy.meant_at(coded, code, at)?)
+}
+
+/// When the first of a line was scanned. An undo goes by the scan that it takes back.
+fn scanned_at(ground: Ground<'_>, asked: Asked<'_>, line: &Line) -> Timestamp {
+    let document = asked.document;
+    let undone = asked
+        .undoing
+        .map(|undoing| ground.journal.event(undoing.seq));
+    let first = if let Some(Ok(Some(recorded))) = undone {
+        recorded.event.given_time()
+    } else {
+        let parts = parts(ground.journal, document, line).unwrap_or_default();
+        let times = parts.iter().map(|part| part.done.bounds().0);
+        times.min().unwrap_or(document.occurred)
+    };
+    if first < CLOCK_MIN {
+        document.sealed
+    } else {
+        first
+    }
+}
+
+/// Reads lots again that Odoo does not have any more under the name by which the copy knows them,
+/// so that it is known since when.
+pub(super) async fn look_up_lots(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    names: &Names,
+    documents: &[Asked<'_>],
+) -> Result<(), Trouble> {
+    let mut renamed = BTreeSet::new();
+    for line in documents.iter().flat_map(|asked| &asked.document.lines) {
+        let (Some(lot), Found::One(product)) = (&line.lot, ground.copy.product(&line.product)?)
+        else {
+            continue;
+        };
+        if let Found::One(known) = ground.copy.lot(product.id, lot)? {
+            let ids = names.lots.get(&(product.id, lot.clone()));
+            if ids.is_none_or(|ids| !ids.contains(&known.id)) {
+                renamed.insert(known.id);
+            }
+        }
+    }
+    if renamed.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<i64> = renamed.iter().copied().collect();
+    let warehouse = ground.warehouse;
+    let which = || Which::Ids(&ids);
+    let rows = match odoo.floor_rows(Kind::Lot, warehouse, which(), false).await {
+        // Without the fields of apps that are not there.
+        Err(Failure::Person { .. }) => odoo.floor_rows(Kind::Lot, warehouse, which(), true).await?,
+        rows => rows?,
+    };
+    ground.copy.take_in(Kind::Lot, &renamed, rows)?;
+    Ok(())
+}

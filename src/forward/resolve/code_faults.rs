@@ -1,0 +1,69 @@
+//! All that is wrong with the codes of a document, so that a person puts it right at once.
+
+use super::lookup::{self, Names};
+use super::transfer_work::{self, quantity};
+use super::{Ground, Prepared, Resolved};
+use crate::catalog::refresh::Trouble;
+use crate::document::{Document, Line, Purpose, Reason};
+use crate::forward::faults::{self, Fault};
+use crate::outcome::code;
+
+/// The reason for which a document is parked, and behind it the faults of its other lines.
+pub(super) fn with_others(
+    ground: Ground<'_>,
+    names: &Names,
+    document: &Document,
+    first: Reason,
+) -> Result<Reason, Trouble> {
+    let mut others = Vec::new();
+    for (at, line) in document.lines.iter().enumerate() {
+        let found = of_line(ground, names, &document.purpose, line)?.into_iter();
+        others.extend(found.map(|reason| Fault { line: at, reason }));
+    }
+    if let Some(at) = others.iter().position(|fault| fault.reason.says(&first)) {
+        others.remove(at);
+    }
+    Ok(faults::extend(first, others))
+}
+
+/// Parks a document for faults of its lines, and names those for which it is parked already.
+pub(super) fn add(slot: &mut Resolved<Prepared>, found: Vec<Fault>) {
+    match slot {
+        Ok(_) => {
+            if let Some(reason) = faults::join(found) {
+                *slot = Err(reason);
+            }
+        }
+        Err(reason) => *reason = faults::extend(reason.clone(), found),
+    }
+}
+
+/// What is wrong with one line by itself.
+fn of_line(
+    ground: Ground<'_>,
+    names: &Names,
+    purpose: &Purpose,
+    line: &Line,
+) -> Result<Vec<Reason>, Trouble> {
+    let mut faults = Vec::new();
+    match lookup::product(ground.copy, &line.product)? {
+        Ok(product) => {
+            let lot = lookup::lot(names, line, &product).err();
+            // The lot of what comes in may be new.
+            let may_be_new = matches!(purpose, Purpose::Receive { .. });
+            faults.extend(lot.filter(|reason| !may_be_new || reason.code == code::LOT_REQUIRED));
+            faults.extend(quantity(purpose, line, &product).err());
+        }
+        Err(reason) => faults.push(reason),
+    }
+    for scanned in [&line.from, &line.to].into_iter().flatten() {
+        let found = ground.copy.location(scanned)?;
+        faults.extend(lookup::location(scanned, found).err());
+    }
+    if !purpose.is_about_order() {
+        faults.extend(transfer_work::missing_bins(purpose, line));
+    }
+    faults.extend(lookup::package(names, line).err());
+    faults.extend(lookup::owner(names, line).err());
+    Ok(faults)
+}

@@ -1,0 +1,269 @@
+//! Documents that become pickings of our own.
+
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+
+use super::count::{again, unread};
+use super::lookup::{Names, location, owner, package, product};
+use super::order_work::lot;
+use super::{Asked, Ground, Prepared, Resolved, reason};
+use crate::catalog::refresh::Trouble;
+use crate::catalog::{Product, Unfit};
+use crate::document::{Line, Purpose, Reason};
+use crate::forward::faults::{self, Fault};
+use crate::forward::job::Work;
+use crate::odoo::LotRef;
+use crate::odoo::{Header, Lots, Transfer, TransferLine};
+use crate::outcome::code;
+
+/// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.
+pub(super) fn transfer(
+    ground: Ground<'_>,
+    names: &Names,
+    asked: Asked<'_>,
+    when: Option<Timestamp>,
+) -> Result<Resolved<Prepared>, Trouble> {
+    let document = asked.document;
+    let (header, about) = match header(ground, &document.purpose) {
+        Ok(header) => header,
+        Err(reason) => return Ok(Err(reason)),
+    };
+    let mut transfer = Transfer {
+        key: document.key,
+        group: document.group.clone(),
+        about,
+        header,
+        lines: Vec::new(),
+        returned: Vec::new(),
+        when,
+    };
+    if let Purpose::Recount { count } = document.purpose
+        && let Some(line) = again(ground, count).map_err(unread)?
+    {
+        transfer.lines.push(line);
+        return Ok(Ok(headed(transfer, &document.purpose)));
+    }
+    for (place, line) in document.lines.iter().enumerate() {
+        match transfer_line(ground, names, &document.purpose, header, line)? {
+            Ok(line) => transfer.lines.push(line),
+            Err(reason) => return Ok(Err(reason.at(place))),
+        }
+    }
+    if let Purpose::Receive { .. } = document.purpose
+        && let Some(reason) = faults::join(lots_off(ground.warehouse.lots, &transfer))
+    {
+        return Ok(Err(reason));
+    }
+    Ok(Ok(headed(transfer, &document.purpose)))
+}
+
+/// The header of what leaves the stock names where it goes, as its lines do.
+fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
+    let leaves = matches!(
+        purpose,
+        Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. }
+    );
+    if let (Some(header), Some(line), true) = (&mut transfer.header, transfer.lines.first(), leaves)
+    {
+        header.to = line.to;
+    }
+    Work::Transfer(transfer).into()
+}
+
+/// Why the lots of a receipt would not come about.
+fn lots_off(lots: Lots, transfer: &Transfer) -> Vec<Fault> {
+    let lines = transfer.lines.iter().enumerate();
+    let faults = lines.filter_map(|(place, line)| match &line.lot {
+        LotRef::New { name, .. } => Some(Fault::new(place, code::LOTS_OFF, lots.refusal(name)?)),
+        _ => None,
+    });
+    faults.collect()
+}
+
+/// The bins that a line of a transfer lacks.
+pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
+    let needs_from = matches!(
+        purpose,
+        Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. } | Purpose::Count
+    );
+    let needs_to = matches!(purpose, Purpose::Transfer);
+    let from = (needs_from && line.from.is_none()).then(|| from_required(line));
+    let to = (needs_to && line.to.is_none()).then(|| to_required(line));
+    from.into_iter().chain(to).collect()
+}
+
+fn from_required(line: &Line) -> Reason {
+    let message = format!("in which bin does {:?} lie? Edit it in", line.product);
+    reason(code::BIN_REQUIRED, message)
+}
+
+fn to_required(line: &Line) -> Reason {
+    let message = format!("where does {:?} go? Edit the bin in", line.product);
+    reason(code::BIN_REQUIRED, message)
+}
+
+/// The kind of picking, and what its origin says.
+fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Option<String>)> {
+    let warehouse = ground.warehouse;
+    let why = |what: &str, why: &Option<String>| match why {
+        Some(why) => Some(format!("{what}: {why}")),
+        None => Some(what.to_owned()),
+    };
+    Ok(match purpose {
+        Purpose::Transfer => (None, None),
+        Purpose::Count => (Some(warehouse.internal()), why("count", &None)),
+        Purpose::Recount { .. } => (Some(warehouse.internal()), why("recount", &None)),
+        Purpose::Scrap { reason } => (Some(warehouse.internal()), why("scrap", reason)),
+        Purpose::Pack { order: None } => (None, why("pack", &None)),
+        Purpose::Receive { order: None } => {
+            blind(ground.rules.orders.blind_receipts, "receipts")?;
+            (Some(known(warehouse.receipts)?), why("receipt", &None))
+        }
+        Purpose::Return {
+            order: None,
+            reason,
+        } => {
+            blind(ground.rules.orders.blind_returns, "returns")?;
+            (Some(known(warehouse.returns)?), why("return", reason))
+        }
+        Purpose::Return {
+            order: Some(order),
+            reason,
+        } => {
+            let what = format!("return of {order}");
+            (Some(known(warehouse.returns)?), why(&what, reason))
+        }
+        other => {
+            let kind = other.kind();
+            let message = format!(
+                "this version keeps events of type {kind:?} but cannot post them: retry after an update"
+            );
+            return Err(reason(code::UNSUPPORTED_TYPE, message));
+        }
+    })
+}
+
+fn blind(allowed: bool, what: &str) -> Resolved<()> {
+    if allowed {
+        return Ok(());
+    }
+    let message = format!("scan the order, or allow blind {what} (orders.blind_{what})");
+    Err(reason(code::ORDER_REQUIRED, message))
+}
+
+fn known(header: Option<Header>) -> Resolved<Header> {
+    header.ok_or_else(|| {
+        let message = "the warehouse has no active operation type for this, or the type has no location: set its default locations in Odoo, and retry";
+        reason(code::ODOO_REFUSED, message)
+    })
+}
+
+fn transfer_line(
+    ground: Ground<'_>,
+    names: &Names,
+    purpose: &Purpose,
+    header: Option<Header>,
+    line: &Line,
+) -> Result<Resolved<TransferLine>, Trouble> {
+    let copy = ground.copy;
+    let product = product(copy, &line.product)?;
+    let place = |scanned: &Option<String>| {
+        let scanned = scanned.as_deref();
+        let found =
+            scanned.map(|scanned| Ok::<_, Trouble>(location(scanned, copy.location(scanned)?)));
+        Ok::<_, Trouble>(found.transpose()?.transpose())
+    };
+    let (from, to) = (place(&line.from)?, place(&line.to)?);
+    Ok((|| {
+        let product = product?;
+        let (from, to) = (from?, to?);
+        let bin = || from.ok_or_else(|| from_required(line));
+        let nowhere = || to_required(line);
+        let (from, to) = match purpose {
+            Purpose::Scrap { .. } => {
+                let scrap = names
+                    .scrap
+                    .map_or_else(|| names.inventory(line, &product), Ok);
+                (bin()?, scrap?)
+            }
+            Purpose::Count | Purpose::Recount { .. } => (bin()?, names.inventory(line, &product)?),
+            Purpose::Pack { .. } => (bin()?, bin()?),
+            Purpose::Receive { .. } | Purpose::Return { .. } => {
+                let header = header.ok_or_else(nowhere)?;
+                (header.from, to.unwrap_or(header.to))
+            }
+            _ => (bin()?, to.ok_or_else(nowhere)?),
+        };
+        let package = package(names, line)?;
+        let (out_of, into) = match purpose {
+            // It moves as a whole, with what is in it.
+            Purpose::Transfer => (package, package),
+            Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. } => (package, None),
+            _ => (None, package),
+        };
+        Ok(TransferLine {
+            from,
+            to,
+            lot: lot(
+                names,
+                line,
+                &product,
+                matches!(purpose, Purpose::Receive { .. }),
+                ground.zone,
+            )?,
+            package: out_of,
+            into,
+            owner: owner(names, line)?,
+            quantity: quantity(purpose, line, &product)?,
+            product: product.id,
+        })
+    })())
+}
+
+/// The quantity in the product's own unit, with no more digits than Odoo keeps, and 1 of a serial
+/// number.
+pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Resolved<Decimal> {
+    let (quantity, code) = (line.quantity.normalize(), &line.product);
+    let converted = product
+        .measure
+        .convert(line.quantity)
+        .map_err(|unfit| match unfit {
+            Unfit::TooLarge => {
+                let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
+                reason(code::QUANTITY_PRECISION, message)
+            }
+            Unfit::TooFine { rounded, precision } => {
+                let name = &product.name;
+                let message = format!(
+                    "Odoo counts {name} in steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
+                );
+                reason(code::QUANTITY_PRECISION, message)
+            }
+        })?;
+    match serial_quantity(purpose, line, product, converted) {
+        Some(reason) => Err(reason),
+        None => Ok(converted),
+    }
+}
+
+/// Odoo refuses more than one of a serial number, one line at a time, after it made the picking; a
+/// scrap of two it even takes.
+fn serial_quantity(
+    purpose: &Purpose,
+    line: &Line,
+    product: &Product,
+    quantity: Decimal,
+) -> Option<Reason> {
+    let serial = line.lot.as_ref().filter(|_| product.serial)?;
+    // A number that came in twice is another fault: `serial`.
+    let is_incoming = matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. });
+    if quantity <= Decimal::ONE || is_incoming && line.events.len() > 1 {
+        return None;
+    }
+    let message = format!(
+        "serial number {serial} of {} is one thing, and {} were scanned: edit the quantity",
+        product.name,
+        quantity.normalize()
+    );
+    Some(reason(code::SERIAL_QUANTITY, message))
+}

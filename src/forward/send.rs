@@ -1,0 +1,514 @@
+//! Decides what is said to Odoo next. Pure: state, answer, `now` and a jitter fraction in; a
+//! command out.
+//!
+//! A batch of documents goes through the steps *load* (create if absent), *read* (is it what we
+//! meant, and still ours to post), *validate*, *set the true time and read back*. Whatever happens
+//! to a call:
+//!
+//! - no answer, or one that passes by itself: **unknown** (**invariant 6**). The batch begins again
+//!   at *load* with the same keys after a back-off with jitter.
+//! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not,
+//!   the batch is halved, and one document whose calls come to no answer again and again is set
+//!   aside, still unknown. The others go on.
+//! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved
+//!   until one is left. The others go on (**invariant 8**). A *load* that is refused is sent again
+//!   three times, with growing pauses, before its document is parked: in its answer a conflict with
+//!   another transaction looks like a refusal. Meanwhile the others go on.
+//! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s; a ping that it
+//!   answers after one without an answer ends the pause. A pause that the server asked for
+//!   (`Retry-After`, 429) is not shortened.
+//! - held: nothing is sent until a probe, once a minute, gets through.
+//!
+//! **Promises:** a document is *posted* only when it was read back done with exactly its lines;
+//! documents are taken in the order of their numbers; no more than one batch is in memory.
+
+mod batch;
+mod compare;
+pub(super) mod lanes;
+mod pause;
+mod refused;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use self::batch::{Batch, Step};
+use self::pause::{Ping, backoff, pause};
+use super::job::{Job, Work};
+use super::order::{OrderJob, OrderStep, Reconciling};
+use crate::config;
+use crate::odoo::order::Seen;
+use crate::odoo::{Picking, Transfer};
+use crate::outcome::{Failure, Outcome};
+
+/// The size of the first batch, in lines.
+const BATCH_LINES_START: usize = 50;
+/// A batch whose slowest call took less may grow; one that took more shrinks. Real servers cut at
+/// 60 s.
+const CALL_FAST: Duration = Duration::from_secs(2);
+const CALL_SLOW: Duration = Duration::from_secs(4);
+const CALL_TARGET_S: f64 = 3.0;
+/// A document is set aside when so many calls in a row about it alone came to no answer, and a
+/// probe after each did.
+const UNANSWERED_MAX: u32 = 3;
+/// While the link is held, somebody may have put it right: look once a minute.
+const HELD_PROBE: Duration = Duration::from_mins(1);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    pub orders: config::Orders,
+    pub batch_lines_max: usize,
+    /// Between two refreshes of the copy of master data.
+    pub refresh: Duration,
+}
+
+/// The document about an order that is under way.
+#[derive(Debug)]
+struct Alone {
+    number: u64,
+    reconciling: Reconciling,
+    unanswered: u32,
+    /// Calls in a row that Odoo refused and that are tried again after a look.
+    refused: u32,
+}
+
+/// What the driver does next; each is answered with one [`Input`].
+#[derive(Debug, PartialEq)]
+pub enum Command<'a> {
+    /// Ask for the version and the warehouse: [`Input::Probed`].
+    Probe,
+    /// In a pause: ask for the version alone, which Odoo tells without a key: [`Input::Ping`].
+    Ping,
+    /// Bring the copy of master data up to date: [`Input::Refreshed`].
+    Refresh,
+    /// Take waiting documents with about so many lines, at least one: [`Input::Taken`].
+    Take {
+        lines_max: usize,
+    },
+    Load(Vec<&'a Transfer>),
+    Read(Vec<i64>),
+    /// With what they are to move, which says whether it can be done by two calls.
+    Validate(Vec<(i64, &'a Transfer)>),
+    SetDone(Vec<(i64, Option<Timestamp>)>),
+    /// One step about an order: [`Input::Seen`] for [`OrderStep::Read`], [`Input::Reserved`] for
+    /// [`OrderStep::Reserve`], else [`Input::Done`].
+    Order(&'a OrderJob, &'a OrderStep),
+    /// Write down what became of documents: [`Input::Settled`].
+    Settle(&'a [(u64, Outcome)]),
+    /// Nothing to do until then, or until there is a new document: [`Input::Woken`].
+    Sleep {
+        until: Duration,
+    },
+}
+
+impl Command<'_> {
+    /// It may change something in Odoo.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::Load(_) | Self::Validate(_) | Self::SetDone(_) => true,
+            Self::Order(_, next) => **next != OrderStep::Read,
+            _ => false,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub enum Input {
+    Probed,
+    Refreshed,
+    /// None: nothing is waiting. `Some` with no jobs: what waited was parked before it was sent.
+    Taken(Option<Vec<Job>>),
+    Loaded(Vec<i64>),
+    Pickings(Vec<Picking>),
+    Validated,
+    Seen(Seen),
+    Done,
+    /// For [`OrderStep::Reserve`]: whether where the picking takes from holds no bins.
+    Reserved {
+        is_bin: bool,
+    },
+    /// Whether Odoo answered a ping.
+    Ping(Result<(), Failure>),
+    Failed(Failure),
+    Settled,
+    Woken,
+}
+
+/// How it stands with Odoo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Link {
+    Starting,
+    Up,
+    /// Trying again by itself.
+    Down {
+        why: String,
+    },
+    /// A person has to do something.
+    Held {
+        why: String,
+    },
+}
+
+#[derive(Debug)]
+pub struct Machine {
+    limits: Limits,
+    link: Link,
+    probed: bool,
+    batch_lines: usize,
+    /// The one being sent is last. Together they are one batch that was taken, halved as need be.
+    work: Vec<Batch>,
+    /// Instead of a batch.
+    order: Option<Alone>,
+    settled: Vec<(u64, Outcome)>,
+    /// The batch's last call came to no answer, at this step and in these words: the link or the
+    /// call is to blame, as a probe will tell.
+    doubt: Option<(Step, String)>,
+    /// Failures in a row.
+    failures: u32,
+    /// Nothing is sent before.
+    pause_until: Duration,
+    /// When the present pause began, and when its next ping is due. `None`: the server asked for
+    /// the pause, or there is none, and nothing shortens it.
+    ping: Option<Ping>,
+    refresh_at: Duration,
+    /// Nothing was waiting.
+    idle: bool,
+}
+
+impl Machine {
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            link: Link::Starting,
+            probed: false,
+            batch_lines: BATCH_LINES_START.min(limits.batch_lines_max).max(1),
+            limits,
+            work: Vec::new(),
+            order: None,
+            settled: Vec::new(),
+            doubt: None,
+            failures: 0,
+            pause_until: Duration::ZERO,
+            ping: None,
+            refresh_at: Duration::ZERO,
+            idle: false,
+        }
+    }
+
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// How long nothing is sent from `now` on; `None` when there is no pause.
+    #[must_use]
+    pub fn pause_left(&self, now: Duration) -> Option<Duration> {
+        let left = self.pause_until.checked_sub(now)?;
+        Some(left).filter(|left| !left.is_zero())
+    }
+
+    /// Lines that the next batch may hold.
+    #[must_use]
+    pub fn batch_lines(&self) -> usize {
+        self.batch_lines
+    }
+
+    /// Nothing was waiting when last looked, and nothing else is to be done before its time.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.idle && !self.is_busy()
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.work.is_empty() || self.order.is_some()
+    }
+
+    /// What to do at `now`.
+    #[must_use]
+    pub fn next(&self, now: Duration) -> Command<'_> {
+        if !self.settled.is_empty() {
+            return Command::Settle(&self.settled);
+        }
+        if now < self.pause_until {
+            let ping = self.ping.map(|ping| ping.due);
+            return match ping.filter(|due| *due < self.pause_until) {
+                Some(due) if due <= now => Command::Ping,
+                due => Command::Sleep {
+                    until: due.unwrap_or(self.pause_until),
+                },
+            };
+        }
+        if !self.probed {
+            return Command::Probe;
+        }
+        if let Some(order) = &self.order {
+            return Command::Order(&order.reconciling.job, order.reconciling.next());
+        }
+        match self.work.last() {
+            Some(batch) => batch.command(),
+            None if now >= self.refresh_at => Command::Refresh,
+            None if self.idle => Command::Sleep {
+                until: self.refresh_at,
+            },
+            None => Command::Take {
+                lines_max: self.batch_lines,
+            },
+        }
+    }
+
+    /// Takes in what came of the last command, which took so long. `jitter` is a random fraction
+    /// from 0 to 1.
+    pub fn answer(&mut self, input: Input, now: Duration, took: Duration, jitter: f64) {
+        match input {
+            Input::Failed(failure) => return self.failed(failure, now, jitter),
+            Input::Ping(answer) => return self.pinged(&answer, now),
+            Input::Settled => {
+                self.settled.clear();
+                return self.turn(now);
+            }
+            Input::Woken => {
+                self.idle = false;
+                return self.turn(now);
+            }
+            Input::Taken(None) => {
+                self.idle = true;
+                return;
+            }
+            Input::Taken(Some(jobs)) => {
+                // What is sent next has failed at nothing yet.
+                self.failures = 0;
+                self.ping = None;
+                return self.taken(jobs);
+            }
+            Input::Probed => {
+                self.probed = true;
+                self.refresh_at = now;
+                if let Some((step, why)) = self.doubt.take() {
+                    self.blame_call(step, &why);
+                }
+            }
+            Input::Refreshed => {
+                self.refresh_at = now + self.limits.refresh;
+                // What was parked for want of master data may be waiting again.
+                self.idle = false;
+            }
+            Input::Loaded(ids) => self.advance(took, |batch| batch.loaded(&ids)),
+            Input::Validated => self.advance(took, |batch| {
+                batch.validated_alone = batch.documents.len() == 1;
+                batch.step = Step::SetDone;
+                Vec::new()
+            }),
+            Input::Pickings(pickings) => self.pickings(&pickings, took),
+            Input::Seen(seen) => self.reconcile(|order| order.seen(&seen)),
+            Input::Done => self.reconcile(Reconciling::done),
+            Input::Reserved { is_bin } => self.reconcile(|order| order.reserved(is_bin)),
+        }
+        self.failures = 0;
+        self.ping = None;
+        self.link = Link::Up;
+    }
+
+    fn taken(&mut self, jobs: Vec<Job>) {
+        let mut transfers = Vec::new();
+        for Job {
+            number,
+            work,
+            is_deferred,
+        } in jobs
+        {
+            match work {
+                Work::Transfer(transfer) => transfers.push((number, transfer, is_deferred)),
+                Work::Order(job) => {
+                    self.order = Some(Alone {
+                        number,
+                        reconciling: Reconciling::new(job, self.limits.orders.clone()),
+                        unanswered: if is_deferred { UNANSWERED_MAX - 1 } else { 0 },
+                        refused: 0,
+                    });
+                }
+            }
+        }
+        if !transfers.is_empty() {
+            self.work.push(Batch::new(transfers));
+        }
+    }
+
+    /// Moves the document about an order on; one that is finished is settled.
+    fn reconcile(&mut self, step: impl FnOnce(&mut Reconciling)) {
+        let Some(order) = &mut self.order else {
+            return;
+        };
+        step(&mut order.reconciling);
+        if let OrderStep::Finish(outcome) = order.reconciling.next() {
+            self.settled.push((order.number, outcome.clone()));
+            self.order = None;
+        }
+    }
+
+    /// Moves the batch on that was answered; what it settles is done with.
+    fn advance(&mut self, took: Duration, step: impl FnOnce(&mut Batch) -> Vec<(u64, Outcome)>) {
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        batch.slowest = batch.slowest.max(took);
+        self.settled.extend(step(batch));
+        if batch.documents.is_empty() {
+            self.work.pop();
+        }
+    }
+
+    fn pickings(&mut self, pickings: &[Picking], took: Duration) {
+        match self.work.last().map(|batch| batch.step) {
+            Some(Step::Read) => self.advance(took, |batch| batch.before_validation(pickings)),
+            Some(Step::Refused) => self.advance(took, |batch| batch.judge_refusal(pickings)),
+            Some(Step::SetDone | Step::ReadBack) => {
+                self.fit_size(took);
+                self.advance(took, |batch| batch.read_back(pickings));
+                // Odoo asks a person something about one of those that are left: find it.
+                if self.work.last().is_some_and(|b| b.step == Step::Validate) {
+                    self.halve();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Grows or shrinks the batches to come by how long the slowest call of this one took.
+    fn fit_size(&mut self, took: Duration) {
+        let Some(batch) = self.work.last().filter(|batch| !batch.part) else {
+            return;
+        };
+        let lines = batch.lines();
+        let slowest = batch.slowest.max(took);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "lines are few thousands, and the cast saturates"
+        )]
+        let ideal = (lines as f64 * CALL_TARGET_S / slowest.as_secs_f64().max(0.001)) as usize;
+        let size = self.batch_lines;
+        if slowest < CALL_FAST && lines * 4 >= size * 3 {
+            self.batch_lines = ideal.clamp(size, size * 2);
+        } else if slowest > CALL_SLOW {
+            self.batch_lines = ideal.clamp(size / 2, size);
+        }
+        self.batch_lines = self
+            .batch_lines
+            .clamp(1, self.limits.batch_lines_max.max(1));
+    }
+
+    fn failed(&mut self, failure: Failure, now: Duration, jitter: f64) {
+        match failure {
+            Failure::Wait {
+                message,
+                after,
+                slow,
+            } => {
+                let pause = pause(self.failures, after, jitter);
+                self.failures = self.failures.saturating_add(1);
+                self.pause_until = now + pause;
+                self.ping = after.is_none().then(|| Ping::new(now));
+                self.doubt_link(slow.then(|| message.clone()));
+                self.link = Link::Down { why: message };
+                self.begin_again();
+            }
+            // A probe is not about the documents that wait for it.
+            Failure::Person { message, documents } if self.probed && self.is_busy() => {
+                self.failures = 0;
+                self.ping = None;
+                self.link = Link::Up;
+                if self.order.is_some() {
+                    self.order_refused(&message, now, jitter);
+                } else {
+                    self.refused(&message, documents, now, jitter);
+                }
+            }
+            // Not about a document: this Odoo does not do what it should.
+            Failure::Person { message, .. } => self.hold(message, now),
+            stop @ Failure::Stop { .. } => self.hold(stop.to_string(), now),
+        }
+    }
+
+    /// After a call of the batch that was too slow, the link is probed; any other failure is the
+    /// link's own.
+    fn doubt_link(&mut self, slow: Option<String>) {
+        if let Some(order) = &mut self.order {
+            self.doubt = slow.filter(|_| self.probed).map(|why| (Step::Read, why));
+            if self.doubt.is_some() {
+                self.probed = false;
+            } else {
+                order.unanswered = 0;
+            }
+            return;
+        }
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        self.doubt = slow.filter(|_| self.probed).map(|why| (batch.step, why));
+        if self.doubt.is_some() {
+            self.probed = false;
+        } else {
+            batch.unanswered = 0;
+        }
+    }
+
+    /// The link answers, so it was the call: smaller ones may fare better, and one document alone
+    /// may have to stand aside.
+    fn blame_call(&mut self, step: Step, why: &str) {
+        if let Some(order) = &mut self.order {
+            order.unanswered += 1;
+            if order.unanswered >= UNANSWERED_MAX {
+                let why = why.to_owned();
+                self.settled
+                    .push((order.number, Outcome::Unanswered { why }));
+                self.order = None;
+            }
+            return;
+        }
+        let Some(batch) = self.work.last_mut() else {
+            return;
+        };
+        if batch.documents.len() > 1 {
+            self.batch_lines = (self.batch_lines / 2).max(1);
+            return self.halve();
+        }
+        // An answer at an earlier step, and none at a later one, is progress.
+        if batch.unanswered_at.replace(step).is_some_and(|s| s != step) {
+            batch.unanswered = 0;
+        }
+        batch.unanswered += 1;
+        if batch.unanswered >= UNANSWERED_MAX {
+            let outcome = Outcome::Unanswered {
+                why: why.to_owned(),
+            };
+            let aside = batch.documents.drain(..);
+            self.settled
+                .extend(aside.map(|sent| (sent.number, outcome.clone())));
+            self.work.pop();
+        }
+    }
+
+    fn hold(&mut self, why: String, now: Duration) {
+        self.link = Link::Held { why };
+        self.probed = false;
+        self.doubt = None;
+        self.pause_until = now + HELD_PROBE;
+        self.ping = None;
+        self.begin_again();
+    }
+
+    /// What the last call did is unknown, and much may happen meanwhile: everything starts at its
+    /// first step.
+    fn begin_again(&mut self) {
+        for batch in &mut self.work {
+            batch.step = Step::Load;
+        }
+        if let Some(order) = &mut self.order {
+            order.reconciling.answer_lost();
+        }
+    }
+}

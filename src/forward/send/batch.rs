@@ -1,0 +1,229 @@
+//! The documents of a batch, the step they are at, and what an answer to it means. Pure.
+
+use std::time::Duration;
+
+use super::compare::{self, Verdict};
+use super::{Command, UNANSWERED_MAX, backoff};
+use crate::document::OdooRef;
+use crate::odoo::{LOADS_AGAIN, Picking, Transfer};
+use crate::outcome::{Outcome, code};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Load,
+    Read,
+    Validate,
+    /// Odoo refused to validate its only document: what it holds of it says whether somebody else
+    /// did meanwhile.
+    Refused,
+    SetDone,
+    /// Odoo posted it, but refuses the true time (a closed period): only read it back.
+    ReadBack,
+}
+
+#[derive(Debug)]
+pub struct Batch {
+    pub documents: Vec<Sent>,
+    pub step: Step,
+    pub slowest: Duration,
+    /// Part of a larger one: says nothing about the right size.
+    pub part: bool,
+    /// Calls in a row of one step that were about its only document and came to no answer, while
+    /// others were answered.
+    pub unanswered: u32,
+    pub unanswered_at: Option<Step>,
+    /// Its only document was validated in a call of its own: what came of that is about it alone.
+    pub validated_alone: bool,
+    /// Why Odoo refused to validate its only document.
+    pub refusal: Option<String>,
+    /// So often Odoo refused to load its only document.
+    pub loads_refused: u32,
+    /// It is not sent before.
+    pub not_before: Duration,
+}
+
+#[derive(Debug)]
+pub struct Sent {
+    pub number: u64,
+    pub transfer: Transfer,
+    /// The id that `load` answered.
+    pub picking: i64,
+    /// As read before validation.
+    pub odoo: Option<OdooRef>,
+    /// It was posted when we came: by us, before an answer got lost.
+    pub already: bool,
+}
+
+impl Sent {
+    /// The picking that Odoo has for it, by its id where its name could not be read.
+    pub fn named(self) -> Option<OdooRef> {
+        let id = Some(self.picking).filter(|id| *id != 0);
+        let unread = id.map(|id| OdooRef {
+            id,
+            name: format!("picking {id}"),
+        });
+        self.odoo.or(unread)
+    }
+}
+
+impl Batch {
+    /// A batch of what was just taken.
+    pub fn new(transfers: Vec<(u64, Transfer, bool)>) -> Self {
+        // One that was set aside before has had its chances.
+        let unanswered = match transfers.as_slice() {
+            [(_, _, true)] => UNANSWERED_MAX - 1,
+            _ => 0,
+        };
+        let documents = transfers.into_iter().map(|(number, transfer, _)| Sent {
+            number,
+            transfer,
+            picking: 0,
+            odoo: None,
+            already: false,
+        });
+        Self {
+            documents: documents.collect(),
+            step: Step::Load,
+            slowest: Duration::ZERO,
+            part: false,
+            unanswered,
+            unanswered_at: None,
+            validated_alone: false,
+            refusal: None,
+            loads_refused: 0,
+            not_before: Duration::ZERO,
+        }
+    }
+
+    /// Takes a document out, into a batch of its own.
+    pub fn take(&mut self, place: usize) -> Self {
+        Self {
+            documents: vec![self.documents.remove(place)],
+            part: true,
+            refusal: None,
+            ..*self
+        }
+    }
+
+    /// The batch of a document that Odoo refused, to be loaded again after a pause; an error with
+    /// the document where that is a refusal.
+    pub fn load_again(mut self, now: Duration, jitter: f64) -> Result<Self, Sent> {
+        if self.step == Step::Load && self.loads_refused < LOADS_AGAIN {
+            self.not_before = now + backoff(self.loads_refused, jitter);
+            self.loads_refused += 1;
+            return Ok(self);
+        }
+        Err(self.documents.remove(0))
+    }
+
+    /// Past validation if nothing of it needs that.
+    pub fn skipping(mut self) -> Self {
+        if self.step == Step::Validate && self.documents.iter().all(|sent| sent.already) {
+            self.step = Step::SetDone;
+        }
+        self
+    }
+
+    pub fn lines(&self) -> usize {
+        self.documents.iter().map(|s| s.transfer.lines.len()).sum()
+    }
+
+    pub fn command(&self) -> Command<'_> {
+        let ids = || self.documents.iter().map(|s| s.picking).collect();
+        match self.step {
+            Step::Load => Command::Load(self.documents.iter().map(|s| &s.transfer).collect()),
+            Step::Read | Step::Refused | Step::ReadBack => Command::Read(ids()),
+            Step::Validate => Command::Validate(
+                self.documents
+                    .iter()
+                    .filter(|sent| !sent.already)
+                    .map(|sent| (sent.picking, &sent.transfer))
+                    .collect(),
+            ),
+            Step::SetDone => Command::SetDone(
+                self.documents
+                    .iter()
+                    .map(|sent| (sent.picking, sent.transfer.when))
+                    .collect(),
+            ),
+        }
+    }
+
+    pub fn loaded(&mut self, ids: &[i64]) -> Vec<(u64, Outcome)> {
+        for (sent, id) in self.documents.iter_mut().zip(ids) {
+            sent.picking = *id;
+            sent.already = false;
+        }
+        self.step = Step::Read;
+        Vec::new()
+    }
+
+    /// Sorts out what must not be validated: only pickings that are still what was meant stay in
+    /// the batch.
+    pub fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        self.step = Step::SetDone;
+        let mut settled = Vec::new();
+        for mut sent in std::mem::take(&mut self.documents) {
+            let (verdict, odoo) = compare::compare(&sent.transfer, sent.picking, pickings);
+            match verdict {
+                Verdict::Refused(code, message) => {
+                    settled.push((sent.number, Outcome::refused(code, message, odoo)));
+                    continue;
+                }
+                Verdict::Done => sent.already = true,
+                Verdict::Open(_) => self.step = Step::Validate,
+            }
+            sent.odoo = odoo;
+            self.documents.push(sent);
+        }
+        settled
+    }
+
+    /// Odoo refused to validate the only document. It is refused if it is still open; if it is
+    /// done, somebody else validated it, or an earlier call of ours did.
+    pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        let message = self.refusal.take().unwrap_or_default();
+        let mut settled = self.before_validation(pickings);
+        if self.step == Step::Validate {
+            let refused = |sent: Sent| {
+                let number = sent.number;
+                let outcome = Outcome::refused(code::ODOO_REFUSED, message.clone(), sent.named());
+                (number, outcome)
+            };
+            settled.extend(self.documents.drain(..).map(refused));
+        }
+        settled
+    }
+
+    /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated
+    /// again in smaller parts.
+    pub fn read_back(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+        let alone = self.validated_alone;
+        let mut settled = Vec::new();
+        for sent in std::mem::take(&mut self.documents) {
+            let (verdict, odoo) = compare::compare(&sent.transfer, sent.picking, pickings);
+            let outcome = match (verdict, odoo) {
+                (Verdict::Done, Some(odoo)) => Outcome::Posted {
+                    odoo,
+                    already: sent.already,
+                    note: None,
+                },
+                (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
+                (Verdict::Open(state), odoo) if alone => Outcome::refused(
+                    code::NOT_VALIDATED,
+                    format!(
+                        "Odoo left it {state:?} when told to validate it: open it there and see what Odoo asks"
+                    ),
+                    odoo,
+                ),
+                _ => {
+                    self.documents.push(sent);
+                    continue;
+                }
+            };
+            settled.push((sent.number, outcome));
+        }
+        self.step = Step::Validate;
+        settled
+    }
+}

@@ -1,0 +1,829 @@
+//! The machine against a tiny model of Odoo: what is created, what is posted, and every way to
+//! fail.
+
+mod loads;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+
+use super::*;
+use crate::document::DocumentKey;
+use crate::odoo::{PickingLine, TransferLine};
+use crate::outcome::code;
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    /// It never arrives.
+    LostBefore,
+    /// It is done, but its answer never arrives.
+    LostAfter,
+    /// As before, after a long time.
+    TimedOut,
+    Conflict,
+    Busy,
+    BadKey,
+}
+
+/// What Odoo thinks of a document, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nature {
+    Good,
+    /// `load` names its row.
+    RefusedByLoad,
+    /// `load` meets other transactions so often, and does not say which document it is about.
+    ConflictsInLoad(u32),
+    /// `button_validate` refuses the whole call.
+    RefusedByValidate,
+    /// Somebody validates it before our `button_validate`, which Odoo 17 then refuses.
+    ValidatedByOther,
+    /// `button_validate` answers a wizard and posts nothing of the call.
+    Wizard,
+    /// The true time may not be written.
+    Closed,
+    /// Odoo rounds its quantity.
+    Rounded,
+    /// No call of `load` with it is answered.
+    SilentInLoad,
+    /// No call of `button_validate` with it is answered.
+    SilentInValidate,
+}
+
+#[derive(Debug, Default)]
+struct Peer {
+    natures: BTreeMap<u64, Nature>,
+    ids: BTreeMap<DocumentKey, i64>,
+    pickings: BTreeMap<i64, Picking>,
+    /// How often each picking moved stock.
+    moved: BTreeMap<i64, u32>,
+    dated: BTreeSet<i64>,
+    faults: VecDeque<Fault>,
+    /// The documents of each call of `load`.
+    loads: Vec<usize>,
+    calls: u32,
+    /// Calls that found no answer because of a document in them.
+    silent: u32,
+    answers_pings: bool,
+}
+
+fn number_of(key: DocumentKey) -> u64 {
+    u64::from_be_bytes(key.0[..8].try_into().unwrap())
+}
+
+fn transfer(number: u64) -> Transfer {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&number.to_be_bytes());
+    let line = TransferLine {
+        product: i64::try_from(number).unwrap(),
+        from: 1,
+        to: 2,
+        quantity: Decimal::from(3),
+        ..TransferLine::default()
+    };
+    Transfer {
+        key: DocumentKey(key),
+        group: "PDA-07".to_owned(),
+        about: None,
+        header: None,
+        returned: Vec::new(),
+        lines: vec![line],
+        when: Some(Timestamp::UNIX_EPOCH),
+    }
+}
+
+fn job(number: u64) -> Job {
+    Job {
+        number,
+        work: Work::Transfer(transfer(number)),
+        is_deferred: false,
+    }
+}
+
+impl Peer {
+    fn nature(&self, id: i64) -> Nature {
+        let number = self
+            .ids
+            .iter()
+            .find(|(_, known)| **known == id)
+            .map(|(key, _)| number_of(*key));
+        number
+            .and_then(|n| self.natures.get(&n).copied())
+            .unwrap_or(Nature::Good)
+    }
+
+    fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<i64>, Failure> {
+        self.loads.push(transfers.len());
+        let nature = |t: &&Transfer| self.natures.get(&number_of(t.key));
+        if transfers
+            .iter()
+            .any(|t| nature(t) == Some(&Nature::SilentInLoad))
+        {
+            self.silent += 1;
+            return Err(silence());
+        }
+        for transfer in transfers {
+            let nature = self.natures.get_mut(&number_of(transfer.key));
+            if let Some(Nature::ConflictsInLoad(left @ 1..)) = nature {
+                *left -= 1;
+                return Err(Failure::person("konnte Zugriff nicht serialisieren"));
+            }
+        }
+        let documents: Vec<_> = transfers
+            .iter()
+            .enumerate()
+            .filter(|(_, t)| self.natures.get(&number_of(t.key)) == Some(&Nature::RefusedByLoad))
+            .map(|(place, _)| (place, "no such product".to_owned()))
+            .collect();
+        if !documents.is_empty() {
+            return Err(Failure::Person {
+                message: "refused".to_owned(),
+                documents,
+            });
+        }
+        Ok(transfers
+            .iter()
+            .map(|transfer| self.create(transfer))
+            .collect())
+    }
+
+    fn create(&mut self, transfer: &Transfer) -> i64 {
+        let next = 100 + i64::try_from(self.ids.len()).unwrap();
+        let id = *self.ids.entry(transfer.key).or_insert(next);
+        let rounded = self.nature(id) == Nature::Rounded;
+        self.pickings.entry(id).or_insert_with(|| Picking {
+            id,
+            name: Some(format!("WH/INT/{id}")),
+            state: "assigned".to_owned(),
+            lines: transfer
+                .lines
+                .iter()
+                .map(|line| held(line, rounded))
+                .collect(),
+        });
+        id
+    }
+
+    fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+        assert!(!ids.is_empty(), "nothing to validate");
+        let open: Vec<_> = ids
+            .iter()
+            .filter(|id| self.pickings[id].state == "assigned")
+            .copied()
+            .collect();
+        if open
+            .iter()
+            .any(|id| self.nature(*id) == Nature::SilentInValidate)
+        {
+            self.silent += 1;
+            return Err(silence());
+        }
+        if open
+            .iter()
+            .any(|id| self.nature(*id) == Nature::RefusedByValidate)
+        {
+            return Err(Failure::person("you need to supply a lot"));
+        }
+        let other = |id: &&i64| self.nature(**id) == Nature::ValidatedByOther;
+        if let Some(id) = ids.iter().find(other) {
+            let picking = self.pickings.get_mut(id).unwrap();
+            if picking.state == "assigned" {
+                picking.state = "done".to_owned();
+                *self.moved.entry(*id).or_default() += 1;
+            }
+            return Err(Failure::person("it is done"));
+        }
+        if open.iter().any(|id| self.nature(*id) == Nature::Wizard) {
+            return Ok(());
+        }
+        for id in open {
+            self.pickings.get_mut(&id).unwrap().state = "done".to_owned();
+            *self.moved.entry(id).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    fn read(&self, ids: &[i64]) -> Vec<Picking> {
+        ids.iter()
+            .filter_map(|id| self.pickings.get(id).cloned())
+            .collect()
+    }
+
+    fn set_done(&mut self, done: &[(i64, Option<Timestamp>)]) -> Result<Vec<Picking>, Failure> {
+        if done
+            .iter()
+            .any(|(id, _)| self.nature(*id) == Nature::Closed)
+        {
+            return Err(Failure::person("the period is closed"));
+        }
+        let ids: Vec<_> = done.iter().map(|(id, _)| *id).collect();
+        self.dated.extend(&ids);
+        Ok(self.read(&ids))
+    }
+
+    fn perform(&mut self, command: &Command<'_>) -> Input {
+        let result = match command {
+            Command::Load(transfers) => self.load(transfers).map(Input::Loaded),
+            Command::Read(ids) => Ok(Input::Pickings(self.read(ids))),
+            Command::Validate(sent) => {
+                let ids: Vec<_> = sent.iter().map(|(id, _)| *id).collect();
+                self.validate(&ids).map(|()| Input::Validated)
+            }
+            Command::SetDone(done) => self.set_done(done).map(Input::Pickings),
+            Command::Probe => Ok(Input::Probed),
+            _ => Ok(Input::Refreshed),
+        };
+        result.unwrap_or_else(Input::Failed)
+    }
+
+    /// One call with the next fault.
+    fn call(&mut self, command: &Command<'_>) -> Input {
+        if *command == Command::Ping {
+            let lost = || Err(Failure::wait("no answer"));
+            return Input::Ping(self.answers_pings.then_some(()).map_or_else(lost, Ok));
+        }
+        self.calls += 1;
+        let slow = |slow| {
+            Input::Failed(Failure::Wait {
+                message: "no answer".to_owned(),
+                after: None,
+                slow,
+            })
+        };
+        match self.faults.pop_front().unwrap_or(Fault::None) {
+            Fault::None => self.perform(command),
+            Fault::LostBefore => slow(false),
+            Fault::Conflict => Input::Failed(Failure::wait("could not serialize access")),
+            Fault::LostAfter => {
+                self.perform(command);
+                slow(false)
+            }
+            Fault::TimedOut => {
+                self.perform(command);
+                slow(true)
+            }
+            Fault::Busy => Input::Failed(Failure::Wait {
+                message: "HTTP 429".to_owned(),
+                after: Some(Duration::from_mins(5)),
+                slow: false,
+            }),
+            Fault::BadKey => Input::Failed(Failure::stop("HTTP 401", "put a new key")),
+        }
+    }
+}
+
+fn silence() -> Failure {
+    Failure::Wait {
+        message: "no answer".to_owned(),
+        after: None,
+        slow: true,
+    }
+}
+
+fn held(line: &TransferLine, rounded: bool) -> PickingLine {
+    PickingLine {
+        product_id: Some(line.product),
+        location_id: Some(line.from),
+        location_dest_id: Some(line.to),
+        lot_id: None,
+        lot_name: None,
+        owner_id: None,
+        package_id: None,
+        result_package_id: None,
+        quantity_product_uom: serde_json::Number::from(if rounded { 4 } else { 3 }),
+    }
+}
+
+/// A machine, its peer, the documents that wait, and the time.
+struct Rig {
+    machine: Machine,
+    peer: Peer,
+    waiting: VecDeque<u64>,
+    outcomes: BTreeMap<u64, Outcome>,
+    /// Those that were set aside, as often as they were.
+    aside: Vec<u64>,
+    now: Duration,
+    /// How long each call takes.
+    took: Duration,
+    links: Vec<Link>,
+}
+
+impl Rig {
+    fn new(documents: u64) -> Self {
+        Self {
+            machine: Machine::new(Limits {
+                orders: config::Orders::default(),
+                batch_lines_max: 400,
+                refresh: Duration::from_mins(1),
+            }),
+            peer: Peer::default(),
+            waiting: (1..=documents).collect(),
+            outcomes: BTreeMap::new(),
+            aside: Vec::new(),
+            now: Duration::ZERO,
+            took: Duration::from_secs(3),
+            links: Vec::new(),
+        }
+    }
+
+    fn with(mut self, number: u64, nature: Nature) -> Self {
+        self.peer.natures.insert(number, nature);
+        self
+    }
+
+    fn fail(mut self, faults: impl IntoIterator<Item = Fault>) -> Self {
+        self.peer.faults.extend(faults);
+        self
+    }
+
+    /// Until nothing is left to do; answers whether it came so far.
+    fn run(&mut self) {
+        for _ in 0..20_000 {
+            let command = self.machine.next(self.now);
+            let input = match command {
+                Command::Settle(outcomes) => {
+                    for (number, outcome) in outcomes {
+                        if matches!(outcome, Outcome::Unanswered { .. }) {
+                            self.aside.push(*number);
+                            continue;
+                        }
+                        let before = self.outcomes.insert(*number, outcome.clone());
+                        assert_eq!(before, None, "document {number} settled twice");
+                    }
+                    Input::Settled
+                }
+                Command::Take { .. } if self.waiting.is_empty() => Input::Taken(None),
+                Command::Take { lines_max } => {
+                    let count = lines_max.min(self.waiting.len());
+                    Input::Taken(Some(self.waiting.drain(..count).map(job).collect()))
+                }
+                Command::Sleep { until } => {
+                    if self.machine.idle
+                        && self.machine.work.is_empty()
+                        && self.machine.pause_until <= self.now
+                    {
+                        return;
+                    }
+                    self.now = until;
+                    continue;
+                }
+                call => self.peer.call(&call),
+            };
+            self.machine.answer(input, self.now, self.took, 0.5);
+            if self.links.last() != Some(self.machine.link()) {
+                self.links.push(self.machine.link().clone());
+            }
+        }
+        panic!("it never came to an end: {:?}", self.machine);
+    }
+
+    fn code(&self, number: u64) -> &str {
+        match &self.outcomes[&number] {
+            Outcome::Posted { already: false, .. } => "posted",
+            Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
+            Outcome::Refused { reason, .. } => &reason.code,
+            Outcome::Unanswered { .. } => "unanswered",
+            Outcome::Overtaken { .. } => "overtaken",
+        }
+    }
+
+    /// Each document is settled, and what is posted moved stock exactly once, what is not, never.
+    fn assert_exactly_once(&self, documents: u64) {
+        assert_eq!(self.outcomes.len() as u64, documents);
+        assert_eq!(self.peer.ids.len(), self.peer.pickings.len());
+        for (number, outcome) in &self.outcomes {
+            let id = self.peer.ids.get(&transfer(*number).key);
+            let moved = id
+                .and_then(|id| self.peer.moved.get(id))
+                .copied()
+                .unwrap_or(0);
+            match outcome {
+                Outcome::Posted { odoo, .. } => {
+                    assert_eq!((Some(&odoo.id), moved), (id, 1), "document {number}");
+                    let closed = self.peer.nature(odoo.id) == Nature::Closed;
+                    assert_ne!(self.peer.dated.contains(&odoo.id), closed);
+                }
+                Outcome::Refused { .. }
+                | Outcome::Claimed { .. }
+                | Outcome::Unanswered { .. }
+                | Outcome::Overtaken { .. } => {
+                    assert_eq!(moved, 0, "document {number}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn many_documents_go_in_few_calls() {
+    let mut rig = Rig::new(50);
+    rig.run();
+    rig.assert_exactly_once(50);
+    // Probe, refresh, and the four steps of one batch.
+    assert_eq!(rig.peer.calls, 6);
+    assert!((1..=50).all(|n| rig.code(n) == "posted"));
+}
+
+#[test]
+fn a_lost_answer_at_any_step_moves_nothing_twice() {
+    for fault in [
+        Fault::LostBefore,
+        Fault::LostAfter,
+        Fault::TimedOut,
+        Fault::Conflict,
+    ] {
+        for step in 2..8 {
+            let faults = (0..step).map(|_| Fault::None).chain([fault]);
+            let mut rig = Rig::new(5).fail(faults);
+            rig.run();
+            rig.assert_exactly_once(5);
+            let late =
+                matches!(fault, Fault::LostAfter | Fault::TimedOut) && (4..6).contains(&step);
+            let expected = if late { "already" } else { "posted" };
+            if fault != Fault::LostBefore && fault != Fault::Conflict || step != 5 {
+                assert_eq!(rig.code(1), expected, "{fault:?} at call {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_row_that_load_names_is_parked_without_halving() {
+    let mut rig = Rig::new(20)
+        .with(7, Nature::RefusedByLoad)
+        .with(9, Nature::RefusedByLoad);
+    rig.run();
+    rig.assert_exactly_once(20);
+    // The others go on; these two are sent three times more before it counts as a refusal.
+    assert_eq!(rig.peer.loads, [20, 18, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(
+        [rig.code(7), rig.code(9), rig.code(8)],
+        [code::ODOO_REFUSED, code::ODOO_REFUSED, "posted"]
+    );
+}
+
+#[test]
+fn a_batch_is_halved_to_the_one_that_validation_refuses() {
+    let mut rig = Rig::new(32).with(13, Nature::RefusedByValidate);
+    rig.run();
+    rig.assert_exactly_once(32);
+    assert_eq!(rig.code(13), code::ODOO_REFUSED);
+    // It is loaded once: halving begins where it was refused.
+    assert_eq!(rig.peer.loads, [32]);
+    assert!(rig.peer.calls < 30, "{} calls", rig.peer.calls);
+}
+
+#[test]
+fn one_that_somebody_validated_before_odoo_refused_us_is_posted() {
+    let mut rig = Rig::new(4).with(3, Nature::ValidatedByOther);
+    rig.run();
+    rig.assert_exactly_once(4);
+    assert_eq!([rig.code(3), rig.code(4)], ["already", "posted"]);
+    let mut alone = Rig::new(1).with(1, Nature::ValidatedByOther);
+    alone.run();
+    alone.assert_exactly_once(1);
+    assert_eq!(alone.code(1), "already");
+}
+
+#[test]
+fn a_question_that_odoo_asks_parks_the_one_it_is_about() {
+    let mut rig = Rig::new(10).with(4, Nature::Wizard);
+    rig.run();
+    rig.assert_exactly_once(10);
+    assert_eq!([rig.code(4), rig.code(5)], [code::NOT_VALIDATED, "posted"]);
+}
+
+#[test]
+fn a_document_is_blamed_only_for_a_call_of_its_own() {
+    let mut rig = Rig::new(3).with(1, Nature::Wizard).with(2, Nature::Closed);
+    rig.run();
+    rig.assert_exactly_once(3);
+    assert_eq!(
+        [rig.code(1), rig.code(2), rig.code(3)],
+        [code::NOT_VALIDATED, "posted", "posted"]
+    );
+}
+
+#[test]
+fn a_true_time_that_odoo_refuses_does_not_unmake_the_posting() {
+    let mut rig = Rig::new(6).with(2, Nature::Closed);
+    rig.run();
+    rig.assert_exactly_once(6);
+    assert_eq!(rig.code(2), "posted");
+}
+
+#[test]
+fn what_odoo_rounds_is_found_before_it_is_posted() {
+    let mut rig = Rig::new(3).with(2, Nature::Rounded);
+    rig.run();
+    rig.assert_exactly_once(3);
+    assert_eq!(
+        [rig.code(1), rig.code(2)],
+        ["posted", code::DIFFERS_IN_ODOO]
+    );
+}
+
+#[test]
+fn cancelled_in_odoo_is_parked_and_not_validated() {
+    let mut rig = Rig::new(2);
+    let id = rig.peer.create(&transfer(1));
+    rig.peer.pickings.get_mut(&id).unwrap().state = "cancel".to_owned();
+    rig.run();
+    rig.assert_exactly_once(2);
+    assert_eq!(
+        [rig.code(1), rig.code(2)],
+        [code::CANCELLED_IN_ODOO, "posted"]
+    );
+}
+
+#[test]
+fn a_bad_key_holds_the_link_and_a_probe_each_minute_frees_it() {
+    let mut rig = Rig::new(3).fail([Fault::None, Fault::None, Fault::BadKey, Fault::BadKey]);
+    rig.run();
+    rig.assert_exactly_once(3);
+    assert!(
+        matches!(&rig.links[..], [Link::Up, Link::Held { .. }, Link::Up]),
+        "{:?}",
+        rig.links
+    );
+    assert_eq!(rig.now, HELD_PROBE * 2);
+}
+
+#[test]
+fn back_off_doubles_up_to_a_minute_and_minds_retry_after() {
+    let mut rig = Rig::new(1).fail([Fault::LostBefore; 9]);
+    rig.run();
+    // Three quarters of 2, 4, 8, 16, 32 and thrice 60 s, because this chance is one half; the first
+    // is no less than 1 s.
+    assert_eq!(rig.now, Duration::from_millis(182_500));
+    let mut rig = Rig::new(1).fail([Fault::Busy]);
+    rig.run();
+    assert_eq!(rig.now, Duration::from_mins(5));
+}
+
+#[test]
+fn a_pause_is_15_s_at_most_while_odoo_answers_a_ping() {
+    // Each load fails, and each ping is answered: 1, 1.5, 3, 6 and 12 s, then 15 s each time.
+    let calls = [Fault::None; 2].into_iter().chain([Fault::LostBefore; 7]);
+    let mut rig = Rig::new(1);
+    rig.peer.faults = calls.collect();
+    rig.peer.answers_pings = true;
+    rig.run();
+    assert_eq!(rig.now, Duration::from_millis(23_500 + 2 * 15_000));
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_link_that_is_back_in_a_long_pause_is_used_at_the_next_ping() {
+    let mut machine = Rig::new(1).machine;
+    let lost = || Failure::wait("no answer");
+    let at = Duration::from_secs;
+    machine.failures = 9;
+    machine.answer(Input::Failed(lost()), at(100), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(100)), Some(at(45)));
+    for ping in [105, 110, 115, 120] {
+        assert_eq!(
+            machine.next(at(ping - 5)),
+            Command::Sleep { until: at(ping) }
+        );
+        assert_eq!(machine.next(at(ping)), Command::Ping);
+        machine.answer(Input::Ping(Err(lost())), at(ping), Duration::ZERO, 0.5);
+    }
+    machine.answer(Input::Ping(Ok(())), at(125), Duration::ZERO, 0.5);
+    assert_eq!(machine.next(at(125)), Command::Probe);
+    // Any success is the end of it.
+    machine.answer(Input::Probed, at(125), Duration::ZERO, 0.5);
+    machine.answer(Input::Failed(lost()), at(125), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(125)), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn probes_that_fail_while_pings_are_answered_back_off_to_15_s() {
+    // `/web/version` answers, and all that needs the database does not: 1, 1.5, 3, 6 and 12 s, then
+    // 15 s each time.
+    let mut rig = Rig::new(1).fail([Fault::LostBefore; 9]);
+    rig.peer.answers_pings = true;
+    rig.run();
+    assert_eq!(rig.now, Duration::from_millis(23_500 + 4 * 15_000));
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_ping_that_odoo_answers_in_silence_ends_one_pause_and_not_the_back_off() {
+    let mut machine = Rig::new(1).machine;
+    let lost = || Failure::wait("no answer");
+    let at = Duration::from_secs;
+    machine.failures = 9;
+    machine.answer(Input::Failed(lost()), at(0), Duration::ZERO, 0.5);
+    machine.answer(Input::Ping(Err(lost())), at(5), Duration::ZERO, 0.5);
+    machine.answer(Input::Ping(Ok(())), at(10), Duration::ZERO, 0.5);
+    assert_eq!(machine.next(at(10)), Command::Probe);
+    // Its database does not answer yet: the next pause is long again, and no ping ends it.
+    machine.answer(Input::Failed(lost()), at(10), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(10)), Some(at(45)));
+    machine.answer(Input::Ping(Ok(())), at(15), Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(at(15)), Some(at(10)));
+}
+
+#[test]
+fn failures_before_documents_were_taken_do_not_lengthen_the_pause_of_their_call() {
+    let mut machine = Rig::new(1).machine;
+    let failed = || Input::Failed(Failure::wait("no answer"));
+    for input in [Input::Probed, Input::Refreshed] {
+        machine.answer(input, Duration::ZERO, Duration::ZERO, 0.5);
+    }
+    for _ in 0..9 {
+        machine.answer(failed(), Duration::ZERO, Duration::ZERO, 0.5);
+    }
+    let now = Duration::from_secs(45);
+    assert!(matches!(machine.next(now), Command::Take { .. }));
+    machine.answer(Input::Taken(Some(vec![job(1)])), now, Duration::ZERO, 0.5);
+    assert!(matches!(machine.next(now), Command::Load(_)));
+    machine.answer(failed(), now, Duration::ZERO, 0.5);
+    assert_eq!(machine.pause_left(now), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn a_server_that_asks_for_time_gets_it_whatever_a_ping_answers() {
+    let wait = |after| {
+        Input::Failed(Failure::Wait {
+            message: "HTTP 429".to_owned(),
+            after: Some(Duration::from_secs(after)),
+            slow: false,
+        })
+    };
+    let mut machine = Rig::new(1).machine;
+    for failures in 0..6 {
+        machine.failures = failures;
+        for (after, pause) in [(2, 2), (40, 40)] {
+            machine.answer(wait(after), Duration::ZERO, Duration::ZERO, 0.5);
+            let until = Duration::from_secs(pause);
+            assert_eq!(machine.next(Duration::ZERO), Command::Sleep { until });
+            machine.failures = failures;
+        }
+    }
+    // Fewer requests, and no time: the whole back-off, and no ping.
+    machine.failures = 9;
+    machine.answer(wait(0), Duration::ZERO, Duration::ZERO, 0.5);
+    let until = Duration::from_secs(45);
+    assert_eq!(machine.next(Duration::ZERO), Command::Sleep { until });
+    assert_eq!(
+        machine.pause_left(Duration::from_secs(40)),
+        Some(Duration::from_secs(5))
+    );
+    assert_eq!(machine.pause_left(until), None);
+}
+
+#[test]
+fn batches_grow_while_calls_are_fast_and_shrink_when_they_are_slow() {
+    let mut rig = Rig::new(2_000);
+    rig.took = Duration::from_millis(500);
+    rig.run();
+    assert_eq!(rig.machine.batch_lines(), 400);
+    assert_eq!(rig.peer.loads[..3], [50, 100, 200]);
+    let mut rig = Rig::new(200);
+    rig.took = Duration::from_secs(10);
+    rig.run();
+    assert_eq!(rig.peer.loads[..3], [50, 25, 12]);
+    rig.assert_exactly_once(200);
+}
+
+#[test]
+fn a_call_that_times_out_is_halved() {
+    let mut rig = Rig::new(40).fail([Fault::None, Fault::None, Fault::TimedOut]);
+    rig.run();
+    rig.assert_exactly_once(40);
+    assert_eq!(rig.peer.loads, [40, 20, 20]);
+    assert_eq!(rig.machine.batch_lines(), 25);
+}
+
+#[test]
+fn a_document_that_odoo_never_answers_to_stands_aside_and_the_others_go_on() {
+    for nature in [Nature::SilentInLoad, Nature::SilentInValidate] {
+        let mut rig = Rig::new(40).with(7, nature);
+        rig.took = Duration::from_millis(500);
+        rig.waiting.extend(41..=400);
+        rig.run();
+        assert_eq!(rig.aside, [7], "{nature:?}");
+        rig.assert_exactly_once(399);
+        // From 50 to 25, 13, 7, 3 and 1, and then for its own sake.
+        assert_eq!(rig.peer.silent, 5 + UNANSWERED_MAX, "{nature:?}");
+        // It was not the size: batches are large again.
+        assert!(
+            rig.machine.batch_lines() > 50,
+            "{}",
+            rig.machine.batch_lines()
+        );
+    }
+}
+
+#[test]
+fn one_that_was_set_aside_before_has_one_call() {
+    let mut rig = Rig::new(0).with(7, Nature::SilentInLoad);
+    rig.run();
+    let again = Job {
+        is_deferred: true,
+        ..job(7)
+    };
+    rig.machine.idle = false;
+    rig.machine
+        .answer(Input::Taken(Some(vec![again])), rig.now, rig.took, 0.5);
+    rig.run();
+    assert_eq!((&rig.aside[..], &rig.peer.loads[..]), (&[7][..], &[1][..]));
+}
+
+#[test]
+fn a_link_that_is_down_sets_nothing_aside() {
+    // Each call is lost without an answer, and so is each probe after it.
+    let outage = [Fault::TimedOut, Fault::TimedOut, Fault::TimedOut].repeat(5);
+    let mut rig = Rig::new(1).fail([Fault::None, Fault::None].into_iter().chain(outage));
+    rig.run();
+    assert_eq!(rig.aside, Vec::<u64>::new());
+    assert_eq!(rig.machine.batch_lines(), 50);
+    rig.assert_exactly_once(1);
+}
+
+#[test]
+fn a_probe_that_odoo_refuses_blames_no_document() {
+    let mut rig = Rig::new(3);
+    for input in [Input::Probed, Input::Refreshed] {
+        rig.machine.answer(input, rig.now, rig.took, 0.5);
+    }
+    let jobs = rig.waiting.drain(..).map(job).collect();
+    for input in [
+        Input::Taken(Some(jobs)),
+        Input::Failed(silence()),
+        Input::Failed(Failure::person("no such method")),
+    ] {
+        rig.machine.answer(input, rig.now, rig.took, 0.5);
+    }
+    assert!(matches!(rig.machine.link(), Link::Held { .. }));
+    rig.run();
+    rig.assert_exactly_once(3);
+    assert!((1..=3).all(|n| rig.code(n) == "posted"));
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        6 => Just(Fault::None),
+        1 => Just(Fault::LostBefore),
+        2 => Just(Fault::LostAfter),
+        1 => Just(Fault::TimedOut),
+        1 => Just(Fault::Conflict),
+        1 => Just(Fault::Busy),
+        1 => Just(Fault::BadKey),
+    ]
+}
+
+fn nature() -> impl Strategy<Value = Nature> {
+    prop_oneof![
+        20 => Just(Nature::Good),
+        1 => Just(Nature::RefusedByLoad),
+        1 => Just(Nature::RefusedByValidate),
+        1 => Just(Nature::ValidatedByOther),
+        1 => Just(Nature::Wizard),
+        1 => Just(Nature::Closed),
+        1 => Just(Nature::Rounded),
+        1 => Just(Nature::SilentInLoad),
+        1 => Just(Nature::SilentInValidate),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_each_document_is_posted_once_or_refused(
+        natures in proptest::collection::vec(nature(), 1..90),
+        faults in proptest::collection::vec(fault(), 0..120),
+    ) {
+        let documents = natures.len() as u64;
+        // Calls that time out again and again look like a document that gets no answer.
+        let faulty = faults.contains(&Fault::TimedOut);
+        let mut rig = Rig::new(documents).fail(faults);
+        for (number, nature) in (1..).zip(&natures) {
+            rig.peer.natures.insert(number, *nature);
+        }
+        rig.run();
+        let silent = |nature: &Nature| matches!(nature, Nature::SilentInLoad | Nature::SilentInValidate);
+        let aside = rig.aside.len() as u64;
+        rig.assert_exactly_once(documents - aside);
+        for (number, nature) in (1..).zip(natures) {
+            if rig.aside.contains(&number) {
+                prop_assert!(silent(&nature) || faulty, "document {}", number);
+                continue;
+            }
+            let expected: &[&str] = match nature {
+                Nature::ConflictsInLoad(_) => unreachable!("none has this nature here"),
+                Nature::Good | Nature::Closed | Nature::ValidatedByOther => &["posted", "already"],
+                Nature::RefusedByLoad | Nature::RefusedByValidate => &[code::ODOO_REFUSED],
+                Nature::Wizard => &[code::NOT_VALIDATED],
+                Nature::Rounded => &[code::DIFFERS_IN_ODOO],
+                Nature::SilentInLoad | Nature::SilentInValidate => &[],
+            };
+            prop_assert!(expected.contains(&rig.code(number)), "document {}: {}", number, rig.code(number));
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! What a later event of the same device takes back.
+//!
+//! Once Odoo has it, it is moved back, or taken off the order again, by a document of its own; the
+//! other document keeps a note of that, in the same transaction. What is parked is taken out of its
+//! document, and nothing of it goes to Odoo.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::marks::{mark_taken_out, mark_undone};
+use super::remainder::{Remainder, find_remainder, without};
+use crate::book::{Count, Doubt, End, Id, Span};
+use crate::clock;
+use crate::document::{Document, Purpose, Reason, State};
+use crate::event::Recorded;
+use crate::forward::Interrupted;
+use crate::forward::counts::ends_of;
+use crate::forward::queue::changes::Effects;
+use crate::forward::queue::changes::parked;
+use crate::forward::queue::{Ended, Queue, allows};
+use crate::forward::resolve::Undoing;
+use crate::forward::resolve::{
+    Asked, Ground, Intent, Prepared, count_difference, moves, resolve, with_difference,
+};
+use crate::forward::times;
+use crate::journal::{Change, Entry, JournalError};
+use crate::odoo::Client;
+use crate::odoo::order::odoo_time;
+use crate::outcome::{code, flag};
+
+/// Corrections of corrections are followed so far.
+const CHAIN_MAX: usize = 100;
+
+/// How it stands with what a document takes back.
+pub enum Undo {
+    /// It cannot be, and why.
+    Refused(Reason),
+    /// Another document has to come to an end first; none while it is not sealed.
+    GoodsWaits(Option<Box<Entry>>),
+    /// It is parked in this document.
+    Parked(Box<Entry>, Box<Recorded>),
+    /// Odoo has it.
+    Moved(Box<Undoing>),
+    /// Odoo may still hold it open, by this document, and did not let it go.
+    Stuck(Box<Entry>),
+    /// There is nothing to be taken back from Odoo, and why.
+    Nothing(String),
+}
+
+impl Queue {
+    /// None for a document that takes nothing back.
+    pub fn undo(&self, entry: &Entry) -> Result<Option<Undo>, JournalError> {
+        let Purpose::Undo { event: id, seq, .. } = &entry.document.purpose else {
+            return Ok(None);
+        };
+        let event = seq
+            .map(|seq| self.journal.event(seq))
+            .transpose()?
+            .flatten();
+        let Some(event) = event else {
+            let message = format!(
+                "its device sent no event {id:?} before it, or that is past its time here: put right in Odoo what was meant, and discard this"
+            );
+            return Ok(Some(refused(code::UNKNOWN_EVENT, message)));
+        };
+        if event.event.action.quantity().is_none() {
+            let kind = event.event.action.kind();
+            let message = format!(
+                "event {id:?} is of type {kind}, which nothing takes back: put it right in Odoo, and discard this"
+            );
+            return Ok(Some(refused(code::NOT_UNDONE, message)));
+        }
+        self.undo_of(entry, &event).map(Some)
+    }
+
+    fn undo_of(&self, entry: &Entry, event: &Recorded) -> Result<Undo, JournalError> {
+        let number = match self.journal.document_of(event.seq)? {
+            None => return Ok(Undo::GoodsWaits(None)),
+            Some(None) => return Ok(Undo::Nothing("it needed no document".to_owned())),
+            Some(Some(number)) => number,
+        };
+        let mut chain = Vec::new();
+        let mut next = Some(number);
+        while let Some(number) = next.filter(|_| chain.len() < CHAIN_MAX) {
+            let Some(entry) = self.journal.document(number)? else {
+                break;
+            };
+            next = entry.document.corrects.filter(|before| *before < number);
+            chain.push(self.revived(entry)?);
+        }
+        self.undo_in_chain(entry, event, chain, number)
+    }
+
+    /// The document that keeps the note that this event was taken back.
+    pub fn undone_entry(&self, seq: u64) -> Result<Option<Entry>, JournalError> {
+        let mut next = self.journal.document_of(seq)?.flatten();
+        for _ in 0..CHAIN_MAX {
+            let Some(number) = next else { break };
+            let Some(entry) = self.journal.document(number)? else {
+                break;
+            };
+            if entry.progress.undone.contains(&seq) {
+                return self.revived(entry).map(Some);
+            }
+            next = entry.document.corrects.filter(|before| *before < number);
+        }
+        Ok(None)
+    }
+
+    /// How it would stand if the event were in this document, and Odoo had it.
+    pub fn undo_in(
+        &self,
+        entry: &Entry,
+        seq: u64,
+        of: Entry,
+    ) -> Result<Option<Undo>, JournalError> {
+        let Some(event) = self.journal.event(seq)? else {
+            return Ok(None);
+        };
+        let number = of.document.number;
+        self.undo_in_chain(entry, &event, vec![of], number)
+            .map(Some)
+    }
+
+    fn undo_in_chain(
+        &self,
+        entry: &Entry,
+        event: &Recorded,
+        mut chain: Vec<Entry>,
+        number: u64,
+    ) -> Result<Undo, JournalError> {
+        let said = self.said(&chain, event)?;
+        let said = |seq: u64| said.get(&seq).copied().unwrap_or_default();
+        Ok(match find_remainder(&chain, event.seq) {
+            Remainder::GoodsWaits(number) => {
+                Undo::GoodsWaits(self.journal.document(number)?.map(Box::new))
+            }
+            Remainder::Parked => {
+                Undo::Parked(Box::new(chain.swap_remove(0)), Box::new(event.clone()))
+            }
+            Remainder::Moved(place) => {
+                let of = &chain[place];
+                match Undoing::of(&entry.document, of, event, said) {
+                    Some(undoing) => self.with_recounts(of, undoing)?,
+                    None => Undo::Nothing(format!(
+                        "it was taken back before, of document {}",
+                        of.document.number
+                    )),
+                }
+            }
+            Remainder::Stuck(place) => Undo::Stuck(Box::new(chain.swap_remove(place))),
+            Remainder::Never => Undo::Nothing(format!(
+                "nothing of it is in Odoo: it was taken out of, or left out of, document {number}, or that was not posted"
+            )),
+        })
+    }
+
+    /// Of a count its corrections are taken back with it; one that may be in Odoo has to come to an
+    /// end first.
+    fn with_recounts(&self, of: &Entry, mut undoing: Undoing) -> Result<Undo, JournalError> {
+        let own = of.progress.plan.as_deref().and_then(count_difference);
+        let Some((place, own)) = own.filter(|_| of.document.purpose == Purpose::Count) else {
+            return Ok(Undo::Moved(Box::new(undoing)));
+        };
+        let mut difference = own;
+        for number in 0.. {
+            let key = of.document.key.recount(number);
+            let Some(recount) = self.journal.document_by_key(key)? else {
+                break;
+            };
+            let is_begun = recount.progress.attempts > 0;
+            match recount.progress.state {
+                State::Posted => {}
+                State::Discarded if is_posted_in_odoo(&recount) => {}
+                State::Waiting | State::Sending | State::Parked if is_begun => {
+                    return Ok(Undo::GoodsWaits(Some(Box::new(recount))));
+                }
+                _ => continue,
+            }
+            match recount.progress.plan.as_deref().and_then(count_difference) {
+                Some((_, more)) if more.is_zero() => {}
+                Some((at, more)) if at == place || own.is_zero() => difference += more,
+                Some(_) => {
+                    let message = format!(
+                        "document {} corrected this count in another package or for another owner: put it right in Odoo, and discard this",
+                        recount.document.number
+                    );
+                    return Ok(refused(code::NOT_UNDONE, message));
+                }
+                None => {}
+            }
+        }
+        undoing.plan = undoing.plan.map(|kept| with_difference(&kept, difference));
+        Ok(Undo::Moved(Box::new(undoing)))
+    }
+
+    /// What the events said that are, or were, taken back.
+    fn said(
+        &self,
+        chain: &[Entry],
+        event: &Recorded,
+    ) -> Result<BTreeMap<u64, Decimal>, JournalError> {
+        let mut said = BTreeMap::new();
+        let mut note = |recorded: &Recorded| {
+            let quantity = recorded.event.action.quantity();
+            said.insert(recorded.seq, quantity.unwrap_or_default());
+        };
+        note(event);
+        for seq in chain.iter().flat_map(|entry| &entry.progress.undone) {
+            if let Some(recorded) = self.journal.event(*seq)? {
+                note(&recorded);
+            }
+        }
+        Ok(said)
+    }
+
+    /// Whether what this document takes back has to come to an end first. What is parked does so
+    /// here.
+    pub async fn waits_for_undone(
+        &mut self,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<bool, Interrupted> {
+        let before = match self.undo(entry)? {
+            Some(Undo::GoodsWaits(before)) => before,
+            Some(Undo::Parked(before, event)) => {
+                if let Some(reason) = self.counted_before_undo(ground, entry, &before, &event)? {
+                    self.change(vec![parked(entry, reason, None)]).await?;
+                    self.dependencies.blocks(Some(ground.copy), &entry.document);
+                    return Ok(true);
+                }
+                self.take_out(ground, entry, &before, &event).await?;
+                self.journal.document(before.document.number)?.map(Box::new)
+            }
+            _ => return Ok(false),
+        };
+        self.dependencies.blocks(Some(ground.copy), &entry.document);
+        if let Some(before) = before {
+            self.say_held_back(entry, &before).await?;
+        }
+        Ok(true)
+    }
+
+    /// Why the undo of a parked event is for a person: the place was counted between the two.
+    fn counted_before_undo(
+        &mut self,
+        ground: Ground<'_>,
+        undo: &Entry,
+        parked: &Entry,
+        event: &Recorded,
+    ) -> Result<Option<Reason>, JournalError> {
+        let line = (parked.document.lines.iter()).find(|line| line.events.contains(&event.seq));
+        let ends = line
+            .map(|line| ends_of(ground.copy, line))
+            .unwrap_or_default();
+        for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
+            let count = self.count_within(&ends, &span, parked.document.number)?;
+            let reason = count.map(|(_, count)| counted_within(&span, &count));
+            if let Some(reason) = reason.filter(|reason| !allows(undo, &reason.code)) {
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes an event out of the parked document that has it: one without it takes its place, or
+    /// none.
+    async fn take_out(
+        &mut self,
+        ground: Ground<'_>,
+        undo: &Entry,
+        parked: &Entry,
+        event: &Recorded,
+    ) -> Result<(), Ended> {
+        let quantity = event.event.action.quantity().unwrap_or_default();
+        let now = clock::now();
+        let line = (parked.document.lines.iter()).find(|line| line.events.contains(&event.seq));
+        let ends = line
+            .map(|line| ends_of(ground.copy, line))
+            .unwrap_or_default();
+        let mut noted = Effects::default();
+        for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
+            noted.keep.extend(self.note_undone(&ends, span)?);
+        }
+        self.change_and(Vec::new(), noted).await?;
+        let new = without(&parked.document, event.seq, now, |_| quantity);
+        let change = mark_taken_out(undo, parked, event, now, new.is_some());
+        let Some(new) = new else {
+            return self.change(vec![change]).await.map(drop);
+        };
+        let inbox = self.journal.inbox();
+        let replace = || inbox.replace(change.clone(), new.clone());
+        // Where it is none, a person was faster.
+        self.while_full(replace).await.map(drop)
+    }
+
+    /// What is said to Odoo about what this document takes back.
+    pub async fn resolve_undo(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        intent: Intent,
+        entry: &Entry,
+        mut undo: Undo,
+    ) -> Result<Result<Prepared, Reason>, Interrupted> {
+        self.undoing = None;
+        if let (Undo::Stuck(of), Intent::Send) = (&undo, intent) {
+            // Somebody may have cancelled it there since.
+            self.take_back_again(odoo, ground, of).await?;
+            undo = match self.undo(entry)? {
+                Some(undo) => undo,
+                None => return Ok(Ok(Prepared::nothing(String::new()))),
+            };
+        }
+        let undoing = match undo {
+            Undo::Refused(reason) => return Ok(Err(reason)),
+            Undo::Nothing(why) => return Ok(Ok(Prepared::nothing(why))),
+            Undo::Stuck(of) => {
+                let message = format!(
+                    "Odoo does not let go of what it holds open of document {}, which has what this takes back: cancel it there, and retry",
+                    of.document.number
+                );
+                return Ok(Err(reason(code::NOT_WITHDRAWN, message)));
+            }
+            Undo::GoodsWaits(_) | Undo::Parked(..) => {
+                let message = "what it takes back was in Odoo and is not any more: retry it";
+                return Ok(Err(reason(code::NOT_WITHDRAWN, message.to_owned())));
+            }
+            Undo::Moved(undoing) => undoing,
+        };
+        let asked = Asked {
+            document: &undoing.document,
+            undoing: Some(&undoing),
+            ..crate::forward::queue::asked(entry)
+        };
+        let resolved = resolve(odoo, ground, intent, &[asked]).await?.pop();
+        let resolved = resolved.unwrap_or_else(|| Ok(Prepared::nothing(String::new())));
+        if intent == Intent::Look {
+            return Ok(resolved);
+        }
+        self.undoing = Some((entry.document.number, undoing.number, undoing.seq));
+        Ok(match resolved {
+            Ok(prepared) => self.counted_between(entry, &undoing, prepared)?,
+            refused => refused,
+        })
+    }
+
+    /// What is to be written of the document that this one took something back of, now that it has.
+    pub fn undone(&self, number: u64) -> Result<Option<Change>, JournalError> {
+        let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
+            return Ok(None);
+        };
+        let of = self.journal.document(of)?;
+        Ok(of.map(|of| mark_undone(&of, seq, number)))
+    }
+
+    /// What follows now that a document has taken something back: the other document says so, a
+    /// count that is undone holds no more, and nobody knows where the goods were between the event
+    /// and its undo.
+    pub fn after_undo(&mut self, number: u64, effects: &mut Effects) -> Result<(), JournalError> {
+        let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
+            return Ok(());
+        };
+        let noted = self.late()?.taken_back(of, number);
+        effects.keep.extend(noted);
+        effects.changes.extend(self.undone(number)?);
+        let (Some(undo), Some(of)) = (self.journal.document(number)?, self.journal.document(of)?)
+        else {
+            return Ok(());
+        };
+        if of.document.purpose == Purpose::Count {
+            self.forget_count(of.document.number, effects)?;
+        }
+        let ends = ends_of_event(&of, seq);
+        for span in self.spans_of(&undo.document, &of.document, seq)? {
+            effects.keep.extend(self.note_undone(&ends, span)?);
+        }
+        Ok(())
+    }
+
+    /// From when an event was done until it was undone: at least so long, and while a clock is in
+    /// doubt perhaps longer.
+    fn spans_of(
+        &self,
+        undo: &Document,
+        of: &Document,
+        seq: u64,
+    ) -> Result<Vec<Span>, JournalError> {
+        let Some(recorded) = self.journal.event(seq)? else {
+            return Ok(Vec::new());
+        };
+        let done = times::done_by_now(&self.journal, of, &recorded)?.bounds();
+        let undone = times::of_one(&self.journal, undo)?.bounds();
+        let span = |from, until, number, doubt| Span {
+            from,
+            until,
+            number,
+            doubt,
+        };
+        let mut spans = vec![span(done.1, undone.0, undo.number, Doubt::Undone)];
+        if undone.0 != undone.1 {
+            spans.push(span(done.0, undone.1, undo.number, Doubt::Clock));
+        } else if done.0 != done.1 {
+            spans.push(span(done.0, undone.1, of.number, Doubt::Clock));
+        }
+        Ok(spans)
+    }
+
+    /// Why an undo is for a person: the place was counted between the event and its undo.
+    fn counted_between(
+        &mut self,
+        entry: &Entry,
+        undoing: &Undoing,
+        mut prepared: Prepared,
+    ) -> Result<Result<Prepared, Reason>, JournalError> {
+        // What was begun before is in Odoo perhaps, and is seen through.
+        let of = self.journal.document(undoing.number)?;
+        let Some(of) = of.filter(|_| entry.progress.attempts == 0) else {
+            return Ok(Ok(prepared));
+        };
+        let ends = ends_of_event(&of, undoing.seq);
+        for span in self.spans_of(&entry.document, &of.document, undoing.seq)? {
+            let Some((_, count)) = self.count_within(&ends, &span, undoing.number)? else {
+                continue;
+            };
+            let reason = counted_within(&span, &count);
+            if !allows(entry, &reason.code) {
+                return Ok(Err(reason));
+            }
+            if !prepared.flags.contains(&flag::COUNTED_SINCE) {
+                prepared.flags.push(flag::COUNTED_SINCE);
+            }
+        }
+        Ok(Ok(prepared))
+    }
+}
+
+fn is_posted_in_odoo(entry: &Entry) -> bool {
+    let mut flags = entry.progress.flags.iter();
+    flags.any(|known| known == flag::POSTED_IN_ODOO)
+}
+
+fn counted_within(span: &Span, count: &Count) -> Reason {
+    let (time, from) = (odoo_time(count.time), odoo_time(span.from));
+    let number = count.number;
+    if span.doubt == Doubt::Undone {
+        let message = format!(
+            "the place was counted at {time} UTC (document {number}), between the event at {from} and this undo: count it again and discard this, or retry and allow it"
+        );
+        return reason(code::COUNTED_SINCE, message);
+    }
+    let message = format!(
+        "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, that may be between the event and this undo: this goes on by itself when the device shows its clock; or retry and allow it"
+    );
+    reason(code::CLOCK_IN_DOUBT, message)
+}
+
+/// Where the line of this event takes goods and puts them, by the plan that its document was sent
+/// by.
+fn ends_of_event(of: &Entry, seq: u64) -> Vec<End> {
+    let kept = of.progress.plan.as_deref().unwrap_or_default();
+    if let Some((place, _)) = count_difference(kept) {
+        return vec![End {
+            product: place.product,
+            bin: Id::Known(place.bin),
+            lot: Id::Unknown,
+            package: Id::Unknown,
+            owner: Id::Unknown,
+        }];
+    }
+    let line = of
+        .document
+        .lines
+        .iter()
+        .position(|line| line.events.contains(&seq));
+    let moves = line.and_then(|line| moves(kept).get(line).copied());
+    moves.map(|moves| moves.ends().to_vec()).unwrap_or_default()
+}
+
+fn reason(code: &str, message: String) -> Reason {
+    Reason {
+        code: code.to_owned(),
+        message,
+        lines: Vec::new(),
+    }
+}
+
+fn refused(code: &str, message: String) -> Undo {
+    Undo::Refused(reason(code, message))
+}

@@ -1,0 +1,170 @@
+//! What is taken back from Odoo, because a person discarded or corrected it.
+
+use super::by_device::Undo;
+use super::marks::{mark_undone, mark_withdrawn};
+use super::withdraw::{Withdrawn, withdraw};
+use crate::document::{Reason, State};
+use crate::forward::Interrupted;
+use crate::forward::queue::changes::Effects;
+use crate::forward::queue::changes::parked;
+use crate::forward::queue::is_to_take_back;
+use crate::forward::queue::{PAGE_DOCUMENTS, Queue, allows};
+use crate::forward::resolve::Ground;
+use crate::journal::Entry;
+use crate::odoo::Client;
+use crate::outcome::{Failure, code, flag};
+
+impl Queue {
+    /// What is to be sent in the place of another document goes only when that is taken back from
+    /// Odoo. Where Odoo turns out to have posted the first one, the correction is parked: it would
+    /// be a second movement.
+    pub async fn without_corrected(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<Entry>, Interrupted> {
+        let mut free = Vec::new();
+        for entry in entries {
+            match self.still_in_odoo(odoo, ground, &entry).await? {
+                None => free.push(entry),
+                Some(reason) => {
+                    self.change(vec![parked(&entry, reason, None)]).await?;
+                    self.dependencies.blocks(Some(ground.copy), &entry.document);
+                }
+            }
+        }
+        Ok(free)
+    }
+
+    /// Why a correction cannot be sent: Odoo has what it corrects, or what that corrects, and so
+    /// on.
+    async fn still_in_odoo(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<Option<Reason>, Interrupted> {
+        let mut corrects = entry.document.corrects;
+        let mut number = entry.document.number;
+        while let Some(before) = corrects.filter(|before| *before < number) {
+            number = before;
+            let Some(before) = self.journal.document(before)? else {
+                break;
+            };
+            corrects = before.document.corrects;
+            let before = self.revived(before)?;
+            let (code, message) = match self.take_back(odoo, ground, before).await? {
+                Withdrawn::Gone { .. } => continue,
+                Withdrawn::Posted(_) if allows(entry, code::ALREADY_POSTED) => continue,
+                Withdrawn::Posted(name) => (
+                    code::ALREADY_POSTED,
+                    format!(
+                        "document {number}, which this one corrects, was posted in Odoo as {name} before it could be taken back: discard this one; or reverse it there, then retry and allow it"
+                    ),
+                ),
+                Withdrawn::Refused(why) => (
+                    code::NOT_WITHDRAWN,
+                    format!(
+                        "Odoo does not take back document {number}, which this one corrects: {why}: cancel it there, then retry"
+                    ),
+                ),
+            };
+            let code = code.to_owned();
+            return Ok(Some(Reason {
+                code,
+                message,
+                lines: Vec::new(),
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Takes back from Odoo what it holds open of a discarded or replaced document, and writes down
+    /// what came of that.
+    pub async fn take_back(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: Entry,
+    ) -> Result<Withdrawn, Interrupted> {
+        let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+        if flagged(flag::POSTED_IN_ODOO) {
+            let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
+            return Ok(Withdrawn::Posted(name.unwrap_or_default()));
+        }
+        if !is_to_take_back(&entry) {
+            return Ok(Withdrawn::Gone { open: 0 });
+        }
+        let known = entry.progress.odoo.as_ref();
+        // A validation that Odoo may carry out yet must find nothing reserved.
+        let may_reserve = !self.late()?.holds(entry.document.number);
+        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document, known, may_reserve).await;
+        let withdrawn = match withdrawn {
+            Ok(withdrawn) => withdrawn,
+            Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
+            Err(failure) => return Err(failure.into()),
+        };
+        // For a correction it is tried again, for nobody else.
+        if matches!(withdrawn, Withdrawn::Refused(_)) && entry.progress.state == State::Replaced {
+            return Ok(withdrawn);
+        }
+        let mut changes = vec![mark_withdrawn(&entry, &withdrawn)];
+        // A discarded undo that is in Odoo all the same has taken back what it takes back.
+        if let (Withdrawn::Posted(_), Some(Undo::Moved(undoing))) = (&withdrawn, self.undo(&entry)?)
+            && let Some(of) = self.journal.document(undoing.number)?
+        {
+            changes.push(mark_undone(&of, undoing.seq, entry.document.number));
+        }
+        let mut gone = Effects::default();
+        match withdrawn {
+            Withdrawn::Gone { .. } => self.forget_count(entry.document.number, &mut gone)?,
+            // Odoo has its goods moved, as if it were posted here.
+            Withdrawn::Posted(_) => self.add_effects(&entry, &mut gone)?,
+            Withdrawn::Refused(_) => {}
+        }
+        self.change_and(changes, gone).await?;
+        Ok(withdrawn)
+    }
+
+    /// The same of what Odoo did not let go before.
+    pub async fn take_back_again(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<Withdrawn, Interrupted> {
+        let mut entry = entry.clone();
+        let flags = &mut entry.progress.flags;
+        flags.retain(|known| known != flag::LEFT_IN_ODOO);
+        self.take_back(odoo, ground, entry).await
+    }
+
+    /// Takes back what was discarded or replaced since the last look.
+    pub async fn take_back_all(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+    ) -> Result<(), Interrupted> {
+        let totals = self.journal.totals();
+        let ended = (totals.discarded.documents, totals.parked.documents);
+        if self.withdrawn == Some(ended) {
+            return Ok(());
+        }
+        let mut after = 0;
+        loop {
+            let page = self
+                .journal
+                .documents(Some(State::Discarded), after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else {
+                self.withdrawn = Some(ended);
+                return Ok(());
+            };
+            after = last.document.number;
+            for entry in page {
+                let entry = self.revived(entry)?;
+                self.take_back(odoo, ground, entry).await?;
+            }
+        }
+    }
+}

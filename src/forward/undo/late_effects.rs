@@ -1,0 +1,290 @@
+//! What a call did that came to no answer, looked at when it can no longer be running in Odoo
+//! (`odoo.late_commit_s`).
+//!
+//! As long as a document is on its way, the next call about it sees what the lost one did. So a
+//! look is needed only at what is over by now: a discarded or replaced document, of which Odoo is
+//! to hold nothing open, and lines that were taken off an order again. What came back is taken off
+//! again; what was posted is for a person, loudly.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::by_device::Undo;
+use super::marks::{mark_posted_late, mark_withdrawn_again};
+use super::withdraw::{Withdrawn, withdraw};
+use crate::catalog::refresh::Trouble;
+use crate::clock;
+use crate::document::{Purpose, State};
+use crate::forward::Interrupted;
+use crate::forward::job::Work;
+use crate::forward::order::{OrderJob, OrderStep, Reconciling};
+use crate::forward::queue::changes::Effects;
+use crate::forward::queue::changes::waiting;
+use crate::forward::queue::late_calls::LateCalls;
+use crate::forward::queue::{PAGE_DOCUMENTS, Queue, asked, is_to_take_back};
+use crate::forward::resolve::Undoing;
+use crate::forward::resolve::{Asked, Ground, Intent, resolve};
+use crate::journal::{Entry, JournalError};
+use crate::odoo::Client;
+use crate::odoo::order::odoo_time;
+use crate::outcome::{Failure, Outcome, flag};
+
+impl Queue {
+    /// A call about the documents that are being sent came to no answer.
+    pub async fn note_unanswered(&mut self) -> Result<(), Interrupted> {
+        let numbers: Vec<u64> = self.sending.keys().copied().collect();
+        let changes = self.late()?.note(&numbers, clock::now());
+        self.keep(changes).await
+    }
+
+    /// The list; first all that was being sent when the process stopped.
+    pub fn late(&mut self) -> Result<&mut LateCalls, JournalError> {
+        let late = match self.late.take() {
+            Some(late) => late,
+            None => LateCalls::load(&self.journal)?,
+        };
+        Ok(self.late.insert(late))
+    }
+
+    /// What was being sent when the process stopped may still be running in Odoo, too.
+    async fn note_stopped(&mut self) -> Result<(), Interrupted> {
+        if self.late.is_some() {
+            return Ok(());
+        }
+        let (mut numbers, mut after) = (Vec::new(), 0);
+        loop {
+            let sending = Some(State::Sending);
+            let page = self.journal.documents(sending, after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else { break };
+            after = last.document.number;
+            numbers.extend(page.iter().map(|entry| entry.document.number));
+        }
+        let changes = self.late()?.note(&numbers, clock::now());
+        self.keep(changes).await
+    }
+
+    /// Looks at each document whose lost call can no longer be running. Answers a sentence for
+    /// people where something was posted that must not stand.
+    pub async fn look_at_late(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        late_s: u64,
+    ) -> Result<Option<String>, Interrupted> {
+        self.note_stopped().await?;
+        let limit = SignedDuration::from_secs(late_s.cast_signed());
+        let (mut after, mut sentence) = (0, None);
+        while let Some(number) = self.late()?.due(clock::now(), limit, after) {
+            after = number;
+            if let Some(entry) = self.journal.document(number)? {
+                let entry = self.revived(entry)?;
+                // A refusal is about this document's records: it holds nothing else up.
+                match self.look_at(odoo, ground, entry).await {
+                    Ok(posted) => sentence = posted.or(sentence),
+                    Err(Interrupted::Trouble(Trouble::Odoo(Failure::Person {
+                        message, ..
+                    }))) => {
+                        tracing::warn!(
+                            number,
+                            message,
+                            "Odoo refuses the look at what a lost call did: look there"
+                        );
+                    }
+                    Err(interrupted) => return Err(interrupted),
+                }
+            }
+            let changes = self.late()?.remove(number);
+            self.keep(changes).await?;
+        }
+        Ok(sentence)
+    }
+
+    async fn look_at(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: Entry,
+    ) -> Result<Option<String>, Interrupted> {
+        match entry.progress.state {
+            // Its own next call sees what the lost one did.
+            State::Waiting | State::Sending | State::Parked => Ok(None),
+            // It is withdrawn later than now, and that sees it as well.
+            State::Discarded | State::Replaced if is_to_take_back(&entry) => Ok(None),
+            State::Discarded | State::Replaced => self.look_at_withdrawn(odoo, ground, entry).await,
+            State::Posted => {
+                self.look_at_undo(odoo, ground, &entry).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn look_at_withdrawn(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: Entry,
+    ) -> Result<Option<String>, Interrupted> {
+        if !entry.progress.flags.iter().any(|f| f == flag::WITHDRAWN) {
+            return Ok(None);
+        }
+        let known = entry.progress.odoo.as_ref();
+        let withdrawn = withdraw(odoo, ground.warehouse, &entry.document, known, true).await;
+        let mut withdrawn = match withdrawn {
+            Ok(withdrawn) => withdrawn,
+            Err(Failure::Person { message, .. }) => Withdrawn::Refused(message),
+            Err(failure) => return Err(failure.into()),
+        };
+        if matches!(withdrawn, Withdrawn::Gone { .. })
+            && let Some(name) = self.validated_late(odoo, ground, &entry).await?
+        {
+            withdrawn = Withdrawn::Posted(name);
+        }
+        let number = entry.document.number;
+        match withdrawn {
+            Withdrawn::Gone { open: 0 } => Ok(None),
+            Withdrawn::Posted(name) => {
+                tracing::error!(number, odoo = name, "posted by a call that was given up");
+                let mut moved = Effects::default();
+                self.add_effects(&entry, &mut moved)?;
+                self.change_and(vec![mark_posted_late(&entry, &name)], moved)
+                    .await?;
+                if entry.progress.state == State::Discarded {
+                    self.dependencies.blocks(Some(ground.copy), &entry.document);
+                }
+                Ok(Some(format!(
+                    "Odoo posted document {number} as {name}, by a call that was given up, after it was discarded or corrected here. Reverse it in Odoo if it must not stand."
+                )))
+            }
+            left => {
+                tracing::warn!(number, "what a call did that was given up is taken back");
+                self.change(vec![mark_withdrawn_again(&entry, &left)])
+                    .await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The picking of its order that a discarded validation posted after all: ours, done since, and
+    /// no other document's.
+    async fn validated_late(
+        &self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<Option<String>, Interrupted> {
+        if !entry.document.purpose.is_about_order() {
+            return Ok(None);
+        }
+        let order = entry.document.purpose.order().unwrap_or_default();
+        let seen = odoo.order(ground.warehouse, order).await?;
+        // Its call may have been made, and carried out, long before it was discarded.
+        let sealed = entry.document.sealed;
+        let since = odoo_time(sealed);
+        for picking in &seen.pickings {
+            let ours = picking.state == "done" && picking.write_uid == Some(seen.me);
+            let after = picking.date_done.as_deref() >= Some(since.as_str());
+            if ours && after && !self.is_validated_since(picking.id, sealed)? {
+                return Ok(Some(picking.name.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Another document was posted since then that may have validated this picking.
+    fn is_validated_since(&self, picking: i64, since: Timestamp) -> Result<bool, JournalError> {
+        let mut after = 0;
+        loop {
+            let posted = Some(State::Posted);
+            let page = self.journal.documents(posted, after, PAGE_DOCUMENTS)?;
+            let Some(last) = page.last() else {
+                return Ok(false);
+            };
+            after = last.document.number;
+            let is = |entry: &Entry| {
+                let odoo = entry.progress.odoo.as_ref();
+                let validates = matches!(entry.document.purpose, Purpose::Validate { .. });
+                validates
+                    && odoo.is_some_and(|of| of.id == picking)
+                    && entry.progress.since >= since
+            };
+            if page.iter().any(is) {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Lines that a document took off an order, and that are there again: it is sent again.
+    async fn look_at_undo(
+        &mut self,
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entry: &Entry,
+    ) -> Result<(), Interrupted> {
+        let Some((of, undoing)) = self.undone_by(entry)? else {
+            return Ok(());
+        };
+        let asked = Asked {
+            document: &undoing.document,
+            undoing: Some(&undoing),
+            ..asked(entry)
+        };
+        let resolved = resolve(odoo, ground, Intent::Look, &[asked]).await?.pop();
+        let Some(Ok(Some(Work::Order(job)))) = resolved.map(|of| of.map(|of| of.work)) else {
+            return Ok(());
+        };
+        if !is_there_again(odoo, ground, entry, job).await? {
+            return Ok(());
+        }
+        let number = entry.document.number;
+        tracing::warn!(number, "lines are back on an order: taken off again");
+        let mut open = of.clone();
+        open.progress.undone.retain(|seq| *seq != undoing.seq);
+        let note = format!("what document {number} took back is in Odoo again");
+        let mut of = crate::forward::queue::changes::change(&open, of.progress.state, note);
+        of.progress.since = open.progress.since;
+        let note =
+            "a call that was given up put the lines back on the order: they are taken off again";
+        self.change(vec![of, waiting(entry, note.to_owned())])
+            .await?;
+        Ok(())
+    }
+
+    /// The document about an order that this one took an event back of, and what that came to.
+    fn undone_by(&self, entry: &Entry) -> Result<Option<(Entry, Undoing)>, JournalError> {
+        let Purpose::Undo { seq: Some(seq), .. } = &entry.document.purpose else {
+            return Ok(None);
+        };
+        let Some(mut of) = self.undone_entry(*seq)? else {
+            return Ok(None);
+        };
+        if !of.document.purpose.is_about_order() {
+            return Ok(None);
+        }
+        let whole = of.clone();
+        of.progress.undone.retain(|undone| undone != seq);
+        Ok(match self.undo_in(entry, *seq, of)? {
+            Some(Undo::Moved(undoing)) => Some((whole, *undoing)),
+            _ => None,
+        })
+    }
+}
+
+/// Whether lines that were taken off an order are on it. What came back by a picking of its own
+/// stays on the order, where it is done.
+async fn is_there_again(
+    odoo: &mut Client,
+    ground: Ground<'_>,
+    entry: &Entry,
+    job: OrderJob,
+) -> Result<bool, Failure> {
+    if !odoo.held(entry.document.key).await?.is_empty() {
+        return Ok(false);
+    }
+    let seen = odoo.order(ground.warehouse, &job.order).await?;
+    let mut reconciling = Reconciling::new(job, ground.rules.orders.clone());
+    reconciling.seen(&seen);
+    Ok(match reconciling.next() {
+        OrderStep::Reduce { .. } => true,
+        OrderStep::Finish(outcome) => matches!(outcome, Outcome::Overtaken { .. }),
+        _ => false,
+    })
+}

@@ -1,0 +1,327 @@
+//! What is left of an event in its document, and what is to be taken back of it. Pure.
+//!
+//! A document never changes, so what was taken back of it stands beside it ([`Progress::undone`]).
+//! What is to be taken back is the difference that one more event makes: of a line that sums
+//! several events its own part, of a line that a person corrected what that comes to.
+//!
+//! [`Progress::undone`]: crate::document::Progress::undone
+
+use rust_decimal::Decimal;
+
+use crate::document::{Document, Line, State};
+use crate::event::Recorded;
+use crate::forward::resolve::Undoing;
+use crate::journal::Entry;
+use crate::outcome::flag;
+
+/// How it stands with an event that is to be taken back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remainder {
+    /// This document has to come to an end first.
+    GoodsWaits(u64),
+    /// It is parked in this document, and can be taken out of it.
+    Parked,
+    /// Odoo has it, by the document in this place of the chain.
+    Moved(usize),
+    /// Odoo may still hold it open, and does not let it go.
+    Stuck(usize),
+    /// Nothing of it is in Odoo, or will be.
+    Never,
+}
+
+/// `chain`: the document that has the event, then the one that this corrects, and so on.
+#[must_use]
+pub fn find_remainder(chain: &[Entry], seq: u64) -> Remainder {
+    let Some(last) = chain.first() else {
+        return Remainder::Never;
+    };
+    let flagged =
+        |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+    // A corrected document may have been posted all the same; then the correction is for a person
+    // to end.
+    let earlier = |place: usize, entry: &Entry| -> Option<Remainder> {
+        if flagged(entry, flag::POSTED_IN_ODOO) {
+            return place_of(entry, seq).map(|_| Remainder::Moved(place));
+        }
+        if entry.progress.attempts == 0 || flagged(entry, flag::WITHDRAWN) {
+            return None;
+        }
+        // What was corrected is taken back when the correction is sent, and then no more.
+        let stuck = flagged(entry, flag::LEFT_IN_ODOO) || entry.progress.state == State::Replaced;
+        Some(if stuck {
+            Remainder::Stuck(place)
+        } else {
+            Remainder::GoodsWaits(entry.document.number)
+        })
+    };
+    let before = || (chain.iter().enumerate().skip(1)).find_map(|(place, old)| earlier(place, old));
+    let is_in = place_of(last, seq).is_some();
+    match last.progress.state {
+        State::Posted if is_in => Remainder::Moved(0),
+        State::Posted => Remainder::Never,
+        State::Parked if is_in => Remainder::Parked,
+        State::Waiting | State::Sending if is_in => Remainder::GoodsWaits(last.document.number),
+        State::Waiting | State::Sending | State::Parked => match before() {
+            Some(_) => Remainder::GoodsWaits(last.document.number),
+            None => Remainder::Never,
+        },
+        State::Discarded => earlier(0, last).or_else(before).unwrap_or(Remainder::Never),
+        // Its successor has its events.
+        State::Replaced => Remainder::GoodsWaits(last.document.number),
+    }
+}
+
+/// The line that has the event.
+fn place_of(entry: &Entry, seq: u64) -> Option<usize> {
+    let mut lines = entry.document.lines.iter();
+    lines.position(|line| line.events.contains(&seq))
+}
+
+/// What of a line is left once these events are taken back; `said`: what an event said.
+fn left(line: &Line, undone: &[u64], said: impl Fn(u64) -> Decimal) -> Decimal {
+    let back = line.events.iter().filter(|seq| undone.contains(seq));
+    if back.clone().count() == line.events.len() {
+        return Decimal::ZERO;
+    }
+    let back: Decimal = back.map(|seq| said(*seq)).sum();
+    (line.quantity - back).max(Decimal::ZERO)
+}
+
+impl Undoing {
+    /// Of this event in a document that Odoo has, by the document that takes it back; none where
+    /// the event is in no line of it, or was taken back before.
+    #[must_use]
+    pub fn of(
+        undo: &Document,
+        entry: &Entry,
+        event: &Recorded,
+        said: impl Fn(u64) -> Decimal + Copy,
+    ) -> Option<Self> {
+        let (document, before) = (&entry.document, &entry.progress.undone);
+        let place = place_of(entry, event.seq).filter(|_| !before.contains(&event.seq))?;
+        let after = [&before[..], &[event.seq]].concat();
+        let line = &document.lines[place];
+        let taken = Line {
+            quantity: left(line, before, said) - left(line, &after, said),
+            events: vec![event.seq],
+            ..line.clone()
+        };
+        let mut lines = vec![taken];
+        if document.purpose.is_about_order() {
+            let stays = document.lines.iter().map(|line| Line {
+                quantity: left(line, &after, said),
+                ..line.clone()
+            });
+            lines.extend(stays.filter(|line| !line.quantity.is_zero()));
+        }
+        Some(Self {
+            number: document.number,
+            key: document.key,
+            seq: event.seq,
+            picking: entry.progress.odoo.as_ref().map(|odoo| odoo.id),
+            plan: entry.progress.plan.clone(),
+            place,
+            document: Document {
+                purpose: document.purpose.clone(),
+                lines,
+                ..undo.clone()
+            },
+        })
+    }
+}
+
+/// A parked document without an event: it takes the place of the other. None where nothing would be
+/// left.
+#[must_use]
+pub fn without(
+    old: &Document,
+    seq: u64,
+    now: jiff::Timestamp,
+    said: impl Fn(u64) -> Decimal + Copy,
+) -> Option<Document> {
+    let lines = old.lines.iter().map(|line| Line {
+        quantity: left(line, &[seq], said),
+        events: (line.events.iter().copied())
+            .filter(|of| *of != seq)
+            .collect(),
+        ..line.clone()
+    });
+    let lines: Vec<Line> = lines.filter(|line| !line.events.is_empty()).collect();
+    if lines.is_empty() {
+        return None;
+    }
+    Some(Document {
+        number: 0,
+        key: old.key.corrected(),
+        sealed: now,
+        corrects: Some(old.number),
+        lines,
+        ..old.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::document::{DocumentKey, Progress, Purpose};
+    use crate::event::{Action, Event, Measures, Name, SourceKind};
+
+    /// Lines with the events that made them, of which each said 2.
+    fn entry(number: u64, state: State, lines: &[(i64, &[u64])]) -> Entry {
+        let line = |(quantity, events): &(i64, &[u64])| Line {
+            product: format!("P{}", events[0]),
+            quantity: (*quantity).into(),
+            events: events.to_vec(),
+            ..Line::default()
+        };
+        let document = Document {
+            number,
+            key: DocumentKey([1; 16]),
+            purpose: Purpose::Transfer,
+            group: "pda-1".to_owned(),
+            lines: lines.iter().map(line).collect(),
+            occurred: Timestamp::UNIX_EPOCH,
+            sealed: Timestamp::UNIX_EPOCH,
+            events: lines
+                .iter()
+                .flat_map(|(_, events)| events.to_vec())
+                .collect(),
+            corrects: None,
+            times: Vec::new(),
+            flags: Vec::new(),
+        };
+        let progress = Progress {
+            state,
+            attempts: 1,
+            reason: None,
+            odoo: None,
+            since: Timestamp::UNIX_EPOCH,
+            plan: None,
+            decision: None,
+            flags: Vec::new(),
+            undone: Vec::new(),
+        };
+        Entry { document, progress }
+    }
+
+    fn flagged(mut entry: Entry, flag: &str) -> Entry {
+        entry.progress.flags.push(flag.to_owned());
+        entry
+    }
+
+    fn said(_: u64) -> Decimal {
+        2.into()
+    }
+
+    fn event(seq: u64) -> Recorded {
+        let event = Event {
+            device: Name::new("pda-1").unwrap(),
+            id: seq.to_string(),
+            id_derived: false,
+            source: SourceKind::Listen,
+            at: Timestamp::UNIX_EPOCH,
+            received: Timestamp::UNIX_EPOCH,
+            measures: Measures::new(),
+            operator: None,
+            flags: Vec::new(),
+            action: Action::Validate {
+                order: "S1".to_owned(),
+            },
+        };
+        Recorded { seq, event }
+    }
+
+    #[test]
+    fn it_follows_the_document_that_has_the_event() {
+        let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
+        let stands = |state| find_remainder(&[entry(5, state, lines)], 2);
+        assert_eq!(stands(State::Waiting), Remainder::GoodsWaits(5));
+        assert_eq!(stands(State::Sending), Remainder::GoodsWaits(5));
+        assert_eq!(stands(State::Parked), Remainder::Parked);
+        assert_eq!(stands(State::Posted), Remainder::Moved(0));
+        // What Odoo holds open of it is taken back first.
+        assert_eq!(stands(State::Discarded), Remainder::GoodsWaits(5));
+        let discarded =
+            |flag| find_remainder(&[flagged(entry(5, State::Discarded, lines), flag)], 2);
+        assert_eq!(discarded(flag::WITHDRAWN), Remainder::Never);
+        assert_eq!(discarded(flag::POSTED_IN_ODOO), Remainder::Moved(0));
+        assert_eq!(discarded(flag::LEFT_IN_ODOO), Remainder::Stuck(0));
+        // A person left its line out.
+        let without = |state| find_remainder(&[entry(5, state, &[(2, &[1])])], 2);
+        assert_eq!(without(State::Posted), Remainder::Never);
+        assert_eq!(without(State::Waiting), Remainder::Never);
+        assert_eq!(without(State::Parked), Remainder::Never);
+    }
+
+    #[test]
+    fn a_corrected_document_may_have_been_posted_all_the_same() {
+        let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
+        let old = |flag: &str| flagged(entry(5, State::Replaced, lines), flag);
+        let new = |state| entry(6, state, &[(2, &[1])]);
+        let stands = |state, flag| find_remainder(&[new(state), old(flag)], 2);
+        assert_eq!(
+            stands(State::Parked, flag::POSTED_IN_ODOO),
+            Remainder::GoodsWaits(6)
+        );
+        assert_eq!(
+            stands(State::Posted, flag::POSTED_IN_ODOO),
+            Remainder::Never
+        );
+        let mut dropped = new(State::Discarded);
+        dropped.progress.attempts = 0;
+        let stands = |old| find_remainder(&[dropped.clone(), old], 2);
+        assert_eq!(stands(old(flag::POSTED_IN_ODOO)), Remainder::Moved(1));
+        assert_eq!(stands(old(flag::WITHDRAWN)), Remainder::Never);
+        // Nobody takes it back any more.
+        assert_eq!(
+            stands(entry(5, State::Replaced, lines)),
+            Remainder::Stuck(1)
+        );
+    }
+
+    #[test]
+    fn of_a_line_only_the_events_own_part_goes_and_the_last_takes_the_rest() {
+        let undo = entry(9, State::Waiting, &[(2, &[9])]).document;
+        // A person made 5 of 2 and 2.
+        let mut posted = entry(5, State::Posted, &[(5, &[1, 2])]);
+        let first = Undoing::of(&undo, &posted, &event(1), said).unwrap();
+        let line = &first.document.lines[0];
+        assert_eq!(
+            (line.quantity, line.events.as_slice()),
+            (2.into(), &[1][..])
+        );
+        assert_eq!((first.document.number, first.number), (9, 5));
+        posted.progress.undone.push(1);
+        assert_eq!(Undoing::of(&undo, &posted, &event(1), said), None);
+        let last = Undoing::of(&undo, &posted, &event(2), said).unwrap();
+        assert_eq!(last.document.lines[0].quantity, 3.into());
+        assert_eq!(Undoing::of(&undo, &posted, &event(7), said), None);
+        // Of an order it is said what stays.
+        posted.progress.undone.clear();
+        posted.document.purpose = Purpose::Pick {
+            order: "S1".to_owned(),
+        };
+        let of_order = Undoing::of(&undo, &posted, &event(1), said).unwrap();
+        let quantities: Vec<_> = of_order.document.lines.iter().map(|l| l.quantity).collect();
+        assert_eq!(quantities, [2.into(), 3.into()]);
+    }
+
+    #[test]
+    fn a_parked_document_goes_on_without_the_event() {
+        let parked = entry(5, State::Parked, &[(4, &[1, 2]), (2, &[3])]).document;
+        let now = Timestamp::from_second(60).unwrap();
+        let new = without(&parked, 2, now, said).unwrap();
+        assert_eq!((new.corrects, new.key), (Some(5), parked.key.corrected()));
+        assert_eq!(new.events, parked.events);
+        let lines = |document: &Document| -> Vec<(Decimal, Vec<u64>)> {
+            let lines = document.lines.iter();
+            lines.map(|l| (l.quantity, l.events.clone())).collect()
+        };
+        assert_eq!(lines(&new), [(2.into(), vec![1]), (2.into(), vec![3])]);
+        let rest = without(&new, 1, now, said).unwrap();
+        assert_eq!(lines(&rest), [(2.into(), vec![3])]);
+        assert_eq!(without(&rest, 3, now, said), None);
+    }
+}
