@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
-use super::queue::changes::{Effects, recounted};
+use super::queue::changes::{Effects, mark_recounted};
 use super::queue::{Queue, allows};
 use super::resolve::Moves;
 use super::resolve::{Rules, count_difference, counted, moves};
@@ -97,7 +97,7 @@ impl Queue {
     }
 
     /// Adds what follows from the posting of this document, with the plan that it was sent by.
-    pub fn add_effects(
+    pub fn recount_later_counts(
         &mut self,
         entry: &Entry,
         effects: &mut Effects,
@@ -114,7 +114,7 @@ impl Queue {
                 if let Some(difference) = difference.filter(|difference| !difference.is_zero())
                     && let Some(of) = self.journal.document(*count)?
                 {
-                    let change = recounted(&of, document.number, difference);
+                    let change = mark_recounted(&of, document.number, difference);
                     effects.changes.push(change);
                 }
             }

@@ -18,6 +18,7 @@ pub(super) mod changes;
 mod deferred;
 mod dependencies;
 mod doubtful_clocks;
+pub(super) mod fate;
 mod goods_waits;
 mod heal;
 pub(super) mod late_calls;

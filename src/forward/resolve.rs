@@ -14,16 +14,19 @@
 //!   about.
 //! - `undo`: the same backwards, for what takes another document back.
 
+mod bins;
 mod changed_meaning;
 mod code_faults;
 mod count;
 mod dates;
 mod incoming;
+mod line_values;
 mod lookup;
 mod order_work;
 mod package;
 mod pin;
 mod plan;
+mod planner;
 mod returns;
 mod reverse;
 mod serial;
@@ -228,7 +231,7 @@ async fn resolve_together(
     if intent == Intent::Send {
         dates::make_lots(odoo, ground, &mut resolved).await?;
     }
-    plan::plan(odoo, ground, intent, documents, &mut resolved).await?;
+    planner::plan(odoo, ground, intent, documents, &mut resolved).await?;
     Ok(resolved)
 }
 

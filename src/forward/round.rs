@@ -1,4 +1,4 @@
-//! One round of sending: takes documents from the queue, and settles what became of them.
+//! One round of sending: takes documents from the queue, and settles their outcomes.
 //!
 //! **Promises:** each change of state is one transaction with its audit record (**invariant 5**),
 //! before any device is told.
@@ -6,24 +6,22 @@
 use std::time::Duration;
 
 use super::Interrupted;
-use super::claims;
 use super::job::Job;
-use super::queue::changes::{
-    Effects, nothing_to_post, parked, posted, sending, set_aside, waiting,
-};
+use super::queue::changes::Effects;
+use super::queue::fate::Fate;
 use super::queue::triage::{Triage, triage};
 use super::queue::{DocumentCounts, Queue, asked};
 use super::resolve::{Ground, Intent, Prepared, Rules, resolve};
 use crate::catalog::Catalog;
-use crate::clock;
 use crate::document::Reason;
-use crate::journal::{Entry, JournalError};
+use crate::journal::Entry;
 use crate::odoo::Client;
 use crate::outcome::Outcome;
 
 impl Queue {
-    /// Takes documents with about so many lines, at least one, in the order of their numbers, and
-    /// has them as *sending* on disk; what Odoo cannot take is parked. None: nothing waits.
+    /// Takes documents with about `lines_max` lines, at least one document, in the order of their
+    /// numbers. Their state on disk is *sending* when this returns; documents that Odoo cannot take
+    /// are parked. `None`: no document waits.
     pub async fn take(
         &mut self,
         odoo: &mut Client,
@@ -40,127 +38,62 @@ impl Queue {
             return Ok(None);
         }
         let entries = self.without_corrected(odoo, ground, entries).await?;
-        let resolved = self.resolved(odoo, ground, &entries).await?;
         let last = entries.last().map(|entry| entry.document.number);
-        let mut taken = Vec::new();
-        for (entry, resolved) in entries.into_iter().zip(resolved) {
-            let mut next = triage(odoo, ground, &entry, resolved).await?;
-            if let Triage::Wait(reason) = next {
-                match self.wait(ground, &entry, reason, now).await? {
-                    Some(refused) => next = Triage::Refuse(refused),
-                    None => continue,
-                }
-            }
-            self.waits.release(entry.document.number);
-            taken.push((entry, next));
-        }
-        let mut changes = Vec::new();
-        for (entry, next) in &taken {
-            changes.push(match next {
-                Triage::Send(prepared) => sending(entry, prepared),
-                Triage::Nothing(prepared) => nothing_to_post(entry, prepared),
-                Triage::Refuse(reason) | Triage::Wait(reason) => {
-                    parked(entry, reason.clone(), None)
-                }
-                Triage::Park(reason, odoo) => parked(entry, reason.clone(), Some(odoo.clone())),
-                Triage::Found(odoo) => posted(entry, odoo, true, None),
-                Triage::Defer(why) => {
-                    set_aside(entry, why, self.deferred.put(entry.document.number, now))
-                }
-            });
-        }
-        let mut effects = self.effects_of(&taken, ground.rules)?;
-        let asked = changes.len();
-        changes.append(&mut effects.changes);
-        let mut made = self.change_and(changes, effects).await?;
-        made.truncate(asked);
+        let taken = self.decide(odoo, ground, entries, now).await?;
+        let made = self.write(&taken, ground.rules, now).await?;
         if let (Some(after), Some(last)) = (&mut self.recovered, last) {
             *after = last;
         }
         let mut jobs = Vec::new();
-        for ((entry, next), made) in taken.into_iter().zip(made) {
-            let number = entry.document.number;
-            if !made {
-                // Someone else was faster.
+        for ((entry, fate), made) in taken.into_iter().zip(made) {
+            if made {
+                let job = self.follow_up(entry, fate, Some(ground.copy), now).await?;
+                jobs.extend(job);
+            } else {
+                // Another change of the document came first.
                 let mut gone = Effects::default();
-                self.forget_count(number, &mut gone)?;
+                self.forget_count(entry.document.number, &mut gone)?;
                 self.change_and(Vec::new(), gone).await?;
-                continue;
             }
-            match next {
-                Triage::Send(prepared) => {
-                    jobs.extend(self.begin(entry, prepared));
-                    continue;
-                }
-                Triage::Nothing(_) => {
-                    self.dependencies.release_document(&entry.document);
-                    self.tell_posted(&entry.document, None, None).await?;
-                }
-                Triage::Refuse(reason) | Triage::Wait(reason) => {
-                    self.note_open_picks(number, &reason);
-                    self.dependencies.blocks(Some(ground.copy), &entry.document);
-                    self.tell_refused(&entry.document, &reason).await?;
-                }
-                Triage::Found(odoo) => {
-                    self.dependencies.release_document(&entry.document);
-                    self.tell_posted(&entry.document, Some(&odoo), None).await?;
-                }
-                Triage::Park(Reason { code, message, .. }, _) => {
-                    self.dependencies.blocks(Some(ground.copy), &entry.document);
-                    tracing::warn!(number, code, message, "document parked");
-                }
-                Triage::Defer(_) => {
-                    self.dependencies.blocks(Some(ground.copy), &entry.document);
-                    continue;
-                }
-            }
-            self.deferred.answered(number, now);
         }
         Ok(Some(jobs))
     }
 
-    /// What follows from what was taken: counts that are sent are in the book, and what Odoo has
-    /// already is posted.
-    pub fn effects_of(
+    /// Resolves the documents and decides what becomes of each. Documents that wait for their goods
+    /// are left out.
+    async fn decide(
         &mut self,
-        taken: &[(Entry, Triage)],
-        rules: &Rules,
-    ) -> Result<Effects, JournalError> {
-        let mut effects = Effects::default();
-        for (entry, next) in taken {
-            let mut entry = entry.clone();
-            match next {
-                Triage::Send(prepared) | Triage::Nothing(prepared)
-                    if entry.progress.plan.is_none() =>
-                {
-                    entry.progress.plan.clone_from(&prepared.plan);
+        odoo: &mut Client,
+        ground: Ground<'_>,
+        entries: Vec<Entry>,
+        now: Duration,
+    ) -> Result<Vec<(Entry, Fate)>, Interrupted> {
+        let resolved = self.resolve_entries(odoo, ground, &entries).await?;
+        let mut taken = Vec::new();
+        for (entry, resolved) in entries.into_iter().zip(resolved) {
+            let fate = match triage(odoo, ground, &entry, resolved).await? {
+                Triage::Decided(fate) => *fate,
+                Triage::WaitForGoods(reason) => {
+                    match self.wait(ground, &entry, reason, now).await? {
+                        Some(reason) => Fate::Refused { reason, odoo: None },
+                        None => continue,
+                    }
                 }
-                _ => {}
-            }
-            if matches!(
-                next,
-                Triage::Send(_) | Triage::Nothing(_) | Triage::Found(_)
-            ) {
-                let noted = self.note_count(&entry, rules)?;
-                effects.keep.extend(noted);
-            }
-            // What was found was compared before it was sent.
-            entry.progress.attempts += u32::from(matches!(next, Triage::Found(_)));
-            if matches!(next, Triage::Nothing(_) | Triage::Found(_)) {
-                self.after_posting(&entry, &mut effects)?;
-            }
+            };
+            self.waits.release(entry.document.number);
+            taken.push((entry, fate));
         }
-        Ok(effects)
+        Ok(taken)
     }
 
-    /// What is said to Odoo about each, or why nothing is.
-    pub async fn resolved(
+    /// Resolves the documents: the work in Odoo for each, or the reason why there is none.
+    pub async fn resolve_entries(
         &mut self,
         odoo: &mut Client,
         ground: Ground<'_>,
         entries: &[Entry],
     ) -> Result<Vec<Result<Prepared, Reason>>, Interrupted> {
-        // It is alone.
+        // A document that reverses another is alone in its round.
         if let [entry] = entries
             && let Some(undo) = self.undo(entry)?
         {
@@ -177,33 +110,7 @@ impl Queue {
         Ok(resolve(odoo, ground, Intent::Send, &documents).await?)
     }
 
-    /// What follows from the posting of a document: for counts that were done after it, for what it
-    /// undoes, and for parked documents that waited for it.
-    pub fn after_posting(
-        &mut self,
-        entry: &Entry,
-        effects: &mut Effects,
-    ) -> Result<(), JournalError> {
-        self.add_effects(entry, effects)?;
-        self.after_undo(entry.document.number, effects)?;
-        self.try_again(&entry.document, effects)
-    }
-
-    pub fn begin(&mut self, mut entry: Entry, prepared: Prepared) -> Option<Job> {
-        let number = entry.document.number;
-        // As it is on disk by now.
-        entry.progress = sending(&entry, &prepared).progress;
-        self.sending.insert(number, entry);
-        let is_deferred = self.deferred.contains(number);
-        let work = prepared.work?;
-        Some(Job {
-            number,
-            work,
-            is_deferred,
-        })
-    }
-
-    /// Writes outcomes down, and then tells the devices.
+    /// Writes the outcomes of documents that were sent, then tells their devices.
     pub async fn settle(
         &mut self,
         outcomes: &[(u64, Outcome)],
@@ -211,71 +118,39 @@ impl Queue {
         rules: &Rules,
         now: Duration,
     ) -> Result<(), Interrupted> {
-        let mut changes = Vec::new();
+        let mut settled = Vec::new();
         for (number, outcome) in outcomes {
-            let Some(entry) = self.sending.get(number) else {
-                continue;
-            };
-            changes.push(match outcome {
-                Outcome::Posted {
-                    odoo,
-                    already,
-                    note,
-                } => posted(entry, odoo, *already, note.as_deref()),
-                Outcome::Claimed { odoo, .. } => posted(entry, odoo, true, None),
-                Outcome::Refused { reason, odoo } => parked(entry, reason.clone(), odoo.clone()),
-                Outcome::Unanswered { why } => {
-                    set_aside(entry, why, self.deferred.put(*number, now))
-                }
-                Outcome::Overtaken { why } => waiting(entry, why.clone()),
-            });
-        }
-        let mut effects = Effects::default();
-        for (number, outcome) in outcomes {
-            let Some(entry) = self.sending.get(number).cloned() else {
-                continue;
-            };
-            if let Outcome::Claimed { lines, .. } = outcome {
-                // In the same transaction: another document could claim the same lines.
-                let (key, days) = (entry.document.key, rules.retention_days);
-                let claimed = claims::claim(&self.journal, key, lines, clock::now(), days)?;
-                effects.keep.extend(claimed);
-            }
-            if matches!(outcome, Outcome::Posted { .. } | Outcome::Claimed { .. }) {
-                self.after_posting(&entry, &mut effects)?;
+            if let Some(entry) = self.sending.get(number) {
+                settled.push((entry.clone(), Fate::from(outcome.clone())));
             }
         }
-        changes.append(&mut effects.changes);
-        self.change_and(changes, effects).await?;
-        for (number, outcome) in outcomes {
-            let Some(entry) = self.sending.remove(number) else {
-                continue;
-            };
-            match outcome {
-                Outcome::Posted { odoo, note, .. } => {
-                    self.dependencies.release_document(&entry.document);
-                    let note = note.as_deref();
-                    self.tell_posted(&entry.document, Some(odoo), note).await?;
-                }
-                Outcome::Claimed { odoo, .. } => {
-                    self.dependencies.release_document(&entry.document);
-                    self.tell_posted(&entry.document, Some(odoo), None).await?;
-                }
-                Outcome::Refused { reason, .. } => {
-                    self.note_open_picks(*number, reason);
-                    self.dependencies.blocks(copy, &entry.document);
-                    self.tell_refused(&entry.document, reason).await?;
-                }
-                // It goes on.
-                Outcome::Overtaken { .. } => {}
-                // Nothing is known of it that a device could be told.
-                Outcome::Unanswered { .. } => {
-                    self.dependencies.blocks(copy, &entry.document);
-                    continue;
-                }
-            }
-            self.deferred.answered(*number, now);
+        self.write(&settled, rules, now).await?;
+        for (entry, fate) in settled {
+            self.sending.remove(&entry.document.number);
+            self.follow_up(entry, fate, copy, now).await?;
         }
         Ok(())
+    }
+
+    /// Writes the changes of all these documents with their effects, in one transaction. Answers
+    /// for each document whether its change was made: another change may have come first.
+    async fn write(
+        &mut self,
+        fates: &[(Entry, Fate)],
+        rules: &Rules,
+        now: Duration,
+    ) -> Result<Vec<bool>, Interrupted> {
+        let mut changes = Vec::new();
+        for (entry, fate) in fates {
+            changes.push(self.change_for(entry, fate, now));
+        }
+        let mut effects = Effects::default();
+        for (entry, fate) in fates {
+            self.add_effects(entry, fate, rules, &mut effects)?;
+        }
+        changes.append(&mut effects.changes);
+        let mut made = self.change_and(changes, effects).await?;
+        made.truncate(fates.len());
+        Ok(made)
     }
 }

@@ -41,7 +41,7 @@ const ORDER: [&str; 29] = [
 ];
 
 /// Modules of one folder that import one another in a circle, and why they may.
-const CIRCLES: [(&str, &[&str], &str); 13] = [
+const CIRCLES: [(&str, &[&str], &str); 10] = [
     (
         "config",
         &["keys", "meaning", "read", "written"],
@@ -61,23 +61,6 @@ const CIRCLES: [(&str, &[&str], &str); 13] = [
         "flow",
         &["acts", "engine", "hear", "lots"],
         "one state machine, in a file for each thing it hears",
-    ),
-    (
-        "forward",
-        &["resolve", "undo"],
-        "an undo is resolved from the other document",
-    ),
-    (
-        "forward/resolve",
-        &[
-            "count", "fix", "package", "plan", "returns", "stock", "undo",
-        ],
-        "a plan is worked out for each kind of document, and kept by each",
-    ),
-    (
-        "forward/resolve",
-        &["order", "transfer"],
-        "both resolve lots and packages of lines",
     ),
     (
         "journal",

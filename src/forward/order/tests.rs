@@ -3,8 +3,8 @@
 
 mod identity;
 mod interleaved;
+mod reduce;
 mod ship;
-mod undo;
 
 use super::*;
 use crate::config::{Over, Under};

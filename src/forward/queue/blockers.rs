@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::changes::held_back;
+use super::changes::hold_back;
 use super::is_to_take_back;
 use super::{PAGE_DOCUMENTS, Queue, is_validation};
 use crate::document::{Document, Purpose, Reason, State};
@@ -229,7 +229,7 @@ impl Queue {
             State::Parked | State::Posted | State::Discarded | State::Replaced => false,
         };
         if is_new {
-            self.change(vec![held_back(entry, message)]).await?;
+            self.change(vec![hold_back(entry, message)]).await?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ pub fn change(entry: &Entry, state: State, note: String) -> Change {
     }
 }
 
-pub fn sending(entry: &Entry, prepared: &Prepared) -> Change {
+pub fn start_sending(entry: &Entry, prepared: &Prepared) -> Change {
     let again = entry.progress.state == State::Sending;
     let mut note = if again {
         "sending again: what the last attempt came to is unknown"
@@ -74,7 +74,7 @@ pub fn sending(entry: &Entry, prepared: &Prepared) -> Change {
 }
 
 /// A part of what a parked document is parked for was put right in Odoo.
-pub fn parked_for(entry: &Entry, reason: &Reason) -> Change {
+pub fn park_anew(entry: &Entry, reason: &Reason) -> Change {
     let note = format!(
         "Odoo's master data resolves a part of it; {}",
         reason.message
@@ -86,7 +86,7 @@ pub fn parked_for(entry: &Entry, reason: &Reason) -> Change {
 }
 
 /// A later document corrected this count.
-pub fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
+pub fn mark_recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
     let sign = if difference > Decimal::ZERO { "+" } else { "" };
     let note = format!(
         "document {by} corrected it by {sign}{}: something older was posted after it",
@@ -102,7 +102,7 @@ pub fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
 }
 
 /// It waits for what has to be done first.
-pub fn held_back(entry: &Entry, message: String) -> Change {
+pub fn hold_back(entry: &Entry, message: String) -> Change {
     let mut change = change(entry, State::Waiting, message.clone());
     change.progress.since = entry.progress.since;
     change.progress.reason = Some(Reason {
@@ -113,7 +113,7 @@ pub fn held_back(entry: &Entry, message: String) -> Change {
     change
 }
 
-pub fn posted(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) -> Change {
+pub fn post(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) -> Change {
     let how = if already {
         "found posted already, and read back"
     } else {
@@ -128,7 +128,7 @@ pub fn posted(entry: &Entry, odoo: &OdooRef, already: bool, more: Option<&str>) 
 }
 
 /// What Odoo holds already needs no picking.
-pub fn nothing_to_post(entry: &Entry, prepared: &Prepared) -> Change {
+pub fn post_nothing(entry: &Entry, prepared: &Prepared) -> Change {
     let note = prepared.note.clone().unwrap_or_default();
     let mut change = change(entry, State::Posted, format!("nothing to post: {note}"));
     change.progress.reason = None;
@@ -145,7 +145,7 @@ fn add_flags(progress: &mut Progress, flags: &[&str]) {
     }
 }
 
-pub fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
+pub fn park(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
     let mut change = change(
         entry,
         State::Parked,
@@ -156,7 +156,7 @@ pub fn parked(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
     change
 }
 
-pub fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
+pub fn defer(entry: &Entry, why: &str, pause: Duration) -> Change {
     let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
     tracing::warn!(
         number,
@@ -170,6 +170,6 @@ pub fn set_aside(entry: &Entry, why: &str, pause: Duration) -> Change {
     change(entry, State::Waiting, note)
 }
 
-pub fn waiting(entry: &Entry, note: String) -> Change {
+pub fn wait(entry: &Entry, note: String) -> Change {
     change(entry, State::Waiting, note)
 }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::changes::{change, waiting};
+use super::changes::{change, wait};
 use super::{Ended, PAGE_DOCUMENTS, Queue};
 use crate::assemble;
 use crate::clock;
@@ -65,7 +65,7 @@ impl Queue {
             let looked = self.looked_at(odoo, ground, &entries).await?;
             let free = page.iter().zip(looked).filter(|(_, looked)| looked.is_ok());
             let note = || "the clocks of all devices that it hangs on are known now".to_owned();
-            let changes: Vec<Change> = free.map(|(entry, _)| waiting(entry, note())).collect();
+            let changes: Vec<Change> = free.map(|(entry, _)| wait(entry, note())).collect();
             if !changes.is_empty() {
                 self.change(changes).await?;
             }

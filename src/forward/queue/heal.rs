@@ -1,7 +1,7 @@
 //! Parked documents that Odoo's master data resolves by now, and counts whose picks are validated
 //! by now.
 
-use super::changes::{is_curable, parked_for, waiting};
+use super::changes::{is_curable, park_anew, wait};
 use super::{PAGE_DOCUMENTS, Queue, asked};
 use crate::catalog::{Catalog, OrderFound};
 use crate::document::{Purpose, Reason, State};
@@ -49,7 +49,7 @@ impl Queue {
             };
             let (cured, other): (Vec<_>, Vec<_>) = (curable.iter().zip(resolved)).partition(cured);
             let mut changes: Vec<_> = (cured.into_iter())
-                .map(|(entry, _)| waiting(entry, "Odoo's master data resolves it now".to_owned()))
+                .map(|(entry, _)| wait(entry, "Odoo's master data resolves it now".to_owned()))
                 .collect();
             let other = (other.iter())
                 .filter_map(|(entry, found)| Some((**entry, found.as_ref().err()?)))
@@ -78,13 +78,13 @@ impl Queue {
         if counts.is_empty() {
             return Ok(());
         }
-        let resolved = self.resolved(odoo, ground, &counts).await?;
+        let resolved = self.resolve_entries(odoo, ground, &counts).await?;
         let healed = counts
             .iter()
             .zip(resolved)
             .filter(|(_, resolved)| resolved.is_ok());
         let changes: Vec<_> = healed
-            .map(|(entry, _)| waiting(entry, "no pick is open there any more".to_owned()))
+            .map(|(entry, _)| wait(entry, "no pick is open there any more".to_owned()))
             .collect();
         if !changes.is_empty() {
             self.change(changes).await?;
@@ -110,7 +110,7 @@ impl Queue {
             .zip(&found)
             .filter_map(|(entry, found)| {
                 let found = found.as_ref().err()?;
-                is_news(entry, found).then(|| parked_for(entry, found))
+                is_news(entry, found).then(|| park_anew(entry, found))
             });
         Ok(left.collect())
     }

@@ -1,6 +1,6 @@
 //! Parked documents that are tried again because another document was posted.
 
-use super::changes::waiting;
+use super::changes::wait;
 use super::{Queue, is_validation};
 use crate::document::{Document, Purpose, Reason, State};
 use crate::forward::queue::changes::Effects;
@@ -17,11 +17,11 @@ impl Queue {
     ) -> Result<(), JournalError> {
         let note = format!("document {} was posted for the order", document.number);
         for entry in self.lacking(document)? {
-            effects.change_once(waiting(&entry, note.clone()));
+            effects.change_once(wait(&entry, note.clone()));
         }
         let note = format!("document {} was posted: compared again", document.number);
         for entry in self.with_open_picks(document)? {
-            effects.change_once(waiting(&entry, note.clone()));
+            effects.change_once(wait(&entry, note.clone()));
         }
         Ok(())
     }

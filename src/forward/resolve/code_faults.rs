@@ -1,7 +1,8 @@
 //! All that is wrong with the codes of a document, so that a person puts it right at once.
 
+use super::line_values::quantity;
 use super::lookup::{self, Names};
-use super::transfer_work::{self, quantity};
+use super::transfer_work;
 use super::{Ground, Prepared, Resolved};
 use crate::catalog::refresh::Trouble;
 use crate::document::{Document, Line, Purpose, Reason};

@@ -27,7 +27,7 @@ use crate::odoo::LotRef;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::odoo_time;
 use crate::odoo::stock::{Moved, Place};
-use crate::odoo::{Client, Transfer, TransferLine};
+use crate::odoo::{Client, TransferLine};
 use crate::outcome::{Failure, code, flag};
 
 /// How often it is read again where something moves between the look at the stock and the look at
@@ -491,24 +491,6 @@ pub(super) fn again(ground: Ground<'_>, number: u64) -> Result<Option<TransferLi
             quantity: counted.quantity?.parse().ok()?,
         })
     }))
-}
-
-/// What is less goes from the bin to where Odoo keeps such differences; what is more comes from
-/// there.
-pub(super) fn apply(transfer: &mut Transfer, counted: &Counted, difference: Decimal) {
-    let more = difference > Decimal::ZERO;
-    if let Some(line) = transfer.lines.first_mut() {
-        line.owner = counted.owner;
-        line.quantity = difference.abs();
-        (line.package, line.into) = (counted.package, None);
-        if more {
-            std::mem::swap(&mut line.from, &mut line.to);
-            std::mem::swap(&mut line.package, &mut line.into);
-        }
-    }
-    if let Some(header) = transfer.header.as_mut().filter(|_| more) {
-        std::mem::swap(&mut header.from, &mut header.to);
-    }
 }
 
 #[cfg(test)]

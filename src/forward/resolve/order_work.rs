@@ -3,20 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
-use super::dates::new_lot;
+use super::line_values::{lot, quantity};
 use super::lookup::{Names, location, named_package, owner, package, product};
-use super::transfer_work::quantity;
 use super::{Asked, Ground, Prepared, Resolved};
-use crate::catalog::Product;
 use crate::catalog::refresh::Trouble;
 use crate::document::{Line, Purpose};
 use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task, Way};
-use crate::odoo::LotRef;
 use crate::odoo::order::Shipment;
-use crate::outcome::code;
 
 pub(super) fn order(
     ground: Ground<'_>,
@@ -112,25 +107,4 @@ fn order_line(
             unit: product.unit,
         })
     })())
-}
-
-/// A lot that Odoo has; on a receipt it may be new.
-pub(super) fn lot(
-    names: &Names,
-    line: &Line,
-    product: &Product,
-    may_be_new: bool,
-    zone: &TimeZone,
-) -> Resolved<LotRef> {
-    match super::lookup::lot(names, line, product) {
-        Ok(None) => Ok(LotRef::None),
-        Ok(Some(id)) => Ok(LotRef::Known {
-            id,
-            name: line.lot.clone().unwrap_or_default(),
-        }),
-        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => {
-            Ok(new_lot(line, product, zone, &names.expiry_rules))
-        }
-        Err(reason) => Err(reason),
-    }
 }

@@ -9,10 +9,10 @@
 use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
+use super::bins::{SAID_MAX, Stock, bin_of, source, taken};
 use super::incoming::{Missing, on_its_way};
-use super::stock::{SAID_MAX, Stock, bin_of, source, taken};
+use super::plan::Packages;
 use super::{Asked, Ground};
 use crate::catalog::refresh::Trouble;
 use crate::forward::faults::Fault;
@@ -20,11 +20,6 @@ use crate::odoo::TOLERANCE;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Kind, Transfer, TransferLine};
 use crate::outcome::code;
-
-/// The packages of a line: the one that its goods are taken out of, and the one that they are in
-/// afterwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Packages(pub Option<i64>, pub Option<i64>);
 
 /// Where a line takes its goods from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,12 +32,6 @@ enum Source {
     Part,
     /// Out of one of several packages, or some loose and some out of a package.
     Unclear,
-}
-
-impl Packages {
-    pub fn apply(self, line: &mut TransferLine) {
-        (line.package, line.into) = (self.0, self.1);
-    }
 }
 
 /// Makes each line take its goods out of the package that they lie in; answers the packages that

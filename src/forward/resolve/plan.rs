@@ -9,17 +9,13 @@ use std::collections::BTreeMap;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::package::Packages;
-use super::{
-    Asked, Ground, Intent, Prepared, Resolved, count, pin, reason, returns, reverse, stock,
-};
+use super::{Prepared, Resolved, reason};
 use crate::book::{End, Id};
-use crate::catalog::refresh::Trouble;
-use crate::document::{Purpose, Reason};
+use crate::document::Reason;
 use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::odoo::LotRef;
-use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
+use crate::odoo::{Header, Returned, Transfer, TransferLine};
 use crate::outcome::code;
 
 /// Kept with the document as JSON.
@@ -172,7 +168,7 @@ pub fn moves(kept: &str) -> Vec<Moves> {
 }
 
 /// Keeps what the lines move, by Odoo's ids: names may mean something else later.
-fn keep_moves(resolved: &mut Resolved<Prepared>) {
+pub(super) fn keep_moves(resolved: &mut Resolved<Prepared>) {
     let Ok(prepared) = resolved else { return };
     let lines: Vec<Moves> = match &prepared.work {
         Some(Work::Transfer(transfer)) => transfer.lines.iter().map(Moves::of_transfer).collect(),
@@ -265,7 +261,7 @@ impl Plan {
     pub fn apply(&self, transfer: &mut Transfer) {
         if let Some(counted) = &self.count {
             let difference: Decimal = counted.difference.parse().unwrap_or_default();
-            count::apply(transfer, counted, difference);
+            apply_count(transfer, counted, difference);
         }
         for (line, owner) in transfer.lines.iter_mut().zip(&self.owners) {
             line.owner = *owner;
@@ -282,6 +278,35 @@ impl Plan {
             }
         }
         transfer.returned.clone_from(&self.returned);
+    }
+}
+
+/// The packages of a line: the one that the goods are taken out of, and the one that they are put
+/// into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Packages(pub Option<i64>, pub Option<i64>);
+
+impl Packages {
+    pub fn apply(self, line: &mut TransferLine) {
+        (line.package, line.into) = (self.0, self.1);
+    }
+}
+
+/// Sets the quantity and the direction of a count's line: a missing quantity leaves the bin for the
+/// place where Odoo keeps such differences, a surplus comes from there.
+pub(super) fn apply_count(transfer: &mut Transfer, counted: &Counted, difference: Decimal) {
+    let more = difference > Decimal::ZERO;
+    if let Some(line) = transfer.lines.first_mut() {
+        line.owner = counted.owner;
+        line.quantity = difference.abs();
+        (line.package, line.into) = (counted.package, None);
+        if more {
+            std::mem::swap(&mut line.from, &mut line.to);
+            std::mem::swap(&mut line.package, &mut line.into);
+        }
+    }
+    if let Some(header) = transfer.header.as_mut().filter(|_| more) {
+        std::mem::swap(&mut header.from, &mut header.to);
     }
 }
 
@@ -322,83 +347,6 @@ pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
     if let Ok(prepared) = resolved {
         prepared.plan = Some(plan.text());
     }
-}
-
-/// Works out what is not worked out yet. What Odoo holds at the moment is asked for only when it is
-/// about to change.
-pub(super) async fn plan(
-    odoo: &mut Client,
-    ground: Ground<'_>,
-    intent: Intent,
-    documents: &[Asked<'_>],
-    resolved: &mut [Resolved<Prepared>],
-) -> Result<(), Trouble> {
-    let (mut counts, mut moves) = (Places::new(), Places::new());
-    for (place, (asked, resolved)) in documents.iter().zip(resolved.iter_mut()).enumerate() {
-        if let (Some(kept), Some(lines)) = (asked.plan, lines_of(resolved)) {
-            let plan = Plan::read(kept).unwrap_or_default();
-            for (line, owner) in lines.iter_mut().zip(plan.owners) {
-                line.owner = owner;
-            }
-            for (line, packages) in lines.iter_mut().zip(plan.packages) {
-                if let Some(Packages(package, into)) = packages {
-                    (line.package, line.into) = (package, into);
-                }
-            }
-        } else if intent == Intent::Send {
-            match asked.undoing {
-                Some(undoing) => reverse::settle_order(odoo, ground, undoing, resolved).await?,
-                None => stock::settle_order(odoo, ground, *asked, resolved).await?,
-            }
-        }
-        if intent == Intent::Send {
-            pin::pin(odoo, ground, *asked, resolved).await?;
-        }
-        let Some(transfer) = transfer_of(resolved) else {
-            continue;
-        };
-        if let Some(kept) = asked.plan {
-            match Plan::read(kept) {
-                Ok(plan) => plan.apply(transfer),
-                Err(reason) => *resolved = Err(reason),
-            }
-            continue;
-        }
-        if let Some(undoing) = asked.undoing {
-            if intent == Intent::Send {
-                reverse::link(odoo, undoing, transfer).await?;
-                moves.push(place);
-            }
-            continue;
-        }
-        match &asked.document.purpose {
-            Purpose::Count | Purpose::Recount { .. } if intent == Intent::Send => {
-                counts.push(place);
-            }
-            Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. }
-                if intent == Intent::Send =>
-            {
-                moves.push(place);
-            }
-            Purpose::Return {
-                order: Some(order), ..
-            } => match returns::find(odoo, ground, *asked, order, transfer).await? {
-                Ok(plan) => keep(resolved, &plan),
-                Err(reason) => *resolved = Err(reason),
-            },
-            _ => {}
-        }
-    }
-    count::work_out(odoo, ground, documents, resolved, &counts).await?;
-    stock::settle(odoo, ground, documents, resolved, &moves).await?;
-    if intent == Intent::Send {
-        let new = documents
-            .iter()
-            .zip(resolved)
-            .filter(|(asked, _)| asked.plan.is_none());
-        new.for_each(|(_, resolved)| keep_moves(resolved));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -4,10 +4,11 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rust_decimal::Decimal;
 
+use super::bins::{SAID_MAX, Stock, bin_of, source, taken};
 use super::incoming::{Missing, on_its_way};
 use super::package::{choose_packages, describe_packages};
 use super::plan::{Places, Plan, keep, transfer_of};
@@ -18,17 +19,10 @@ use crate::document::{Document, Reason};
 use crate::forward::faults::{self, Fault};
 use crate::forward::job::Work;
 use crate::forward::order::{OrderLine, Task, Way};
-use crate::odoo::LotRef;
 use crate::odoo::TOLERANCE;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Transfer, TransferLine};
 use crate::outcome::{Failure, code, flag};
-
-/// Bins that are named in one message.
-pub(super) const SAID_MAX: usize = 3;
-
-/// What Odoo holds, less what is about to be taken out and with what is about to come in.
-pub(super) type Stock = BTreeMap<Place, Decimal>;
 
 /// Reads what the lines take from, in one question for all of them.
 pub(super) async fn look<'a>(
@@ -353,16 +347,6 @@ fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
     )
 }
 
-/// Where the line takes goods from, as it was scanned.
-pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
-    let line = asked.document.lines.get(line);
-    let from = line.and_then(|line| match asked.undoing {
-        Some(_) => line.to.as_deref().or(line.from.as_deref()),
-        None => line.from.as_deref(),
-    });
-    from.unwrap_or("?")
-}
-
 /// A line, and the owners of whose goods it may take.
 type Shared = (usize, BTreeSet<i64>);
 
@@ -429,43 +413,6 @@ pub(super) async fn ambiguous_owner(
         names.join(", ")
     );
     Ok(reason(code::OWNER_AMBIGUOUS, message))
-}
-
-fn lot(line: &TransferLine) -> Option<i64> {
-    match line.lot {
-        LotRef::Known { id, .. } => Some(id),
-        _ => None,
-    }
-}
-
-/// Where the line takes its goods from.
-pub(super) fn source(line: &TransferLine) -> Place {
-    Place {
-        product: line.product,
-        bin: line.from,
-        lot: lot(line),
-        package: line.package,
-        owner: line.owner,
-    }
-}
-
-/// What the transfer takes from each place, less what it brings there itself, and the first line
-/// that takes it.
-pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
-    let mut taken = BTreeMap::<Place, (Option<usize>, Decimal)>::new();
-    for (place, line) in transfer.lines.iter().enumerate() {
-        let from = source(line);
-        let to = Place {
-            bin: line.to,
-            package: line.into,
-            ..from
-        };
-        let out = taken.entry(from).or_default();
-        out.0.get_or_insert(place);
-        out.1 += line.quantity;
-        taken.entry(to).or_default().1 -= line.quantity;
-    }
-    taken
 }
 
 /// The places that would hold less than nothing. Lines with `faults` are left out: nobody knows

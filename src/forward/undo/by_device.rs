@@ -17,7 +17,7 @@ use crate::event::Recorded;
 use crate::forward::Interrupted;
 use crate::forward::counts::ends_of;
 use crate::forward::queue::changes::Effects;
-use crate::forward::queue::changes::parked;
+use crate::forward::queue::changes::park;
 use crate::forward::queue::{Ended, Queue, allows};
 use crate::forward::resolve::Undoing;
 use crate::forward::resolve::{
@@ -226,7 +226,7 @@ impl Queue {
             Some(Undo::GoodsWaits(before)) => before,
             Some(Undo::Parked(before, event)) => {
                 if let Some(reason) = self.counted_before_undo(ground, entry, &before, &event)? {
-                    self.change(vec![parked(entry, reason, None)]).await?;
+                    self.change(vec![park(entry, reason, None)]).await?;
                     self.dependencies.blocks(Some(ground.copy), &entry.document);
                     return Ok(true);
                 }

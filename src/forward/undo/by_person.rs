@@ -6,7 +6,7 @@ use super::withdraw::{Withdrawn, withdraw};
 use crate::document::{Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::queue::changes::Effects;
-use crate::forward::queue::changes::parked;
+use crate::forward::queue::changes::park;
 use crate::forward::queue::is_to_take_back;
 use crate::forward::queue::{PAGE_DOCUMENTS, Queue, allows};
 use crate::forward::resolve::Ground;
@@ -29,7 +29,7 @@ impl Queue {
             match self.still_in_odoo(odoo, ground, &entry).await? {
                 None => free.push(entry),
                 Some(reason) => {
-                    self.change(vec![parked(&entry, reason, None)]).await?;
+                    self.change(vec![park(&entry, reason, None)]).await?;
                     self.dependencies.blocks(Some(ground.copy), &entry.document);
                 }
             }
@@ -120,7 +120,7 @@ impl Queue {
         match withdrawn {
             Withdrawn::Gone { .. } => self.forget_count(entry.document.number, &mut gone)?,
             // Odoo has its goods moved, as if it were posted here.
-            Withdrawn::Posted(_) => self.add_effects(&entry, &mut gone)?,
+            Withdrawn::Posted(_) => self.recount_later_counts(&entry, &mut gone)?,
             Withdrawn::Refused(_) => {}
         }
         self.change_and(changes, gone).await?;

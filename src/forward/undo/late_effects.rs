@@ -18,7 +18,7 @@ use crate::forward::Interrupted;
 use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderStep, Reconciling};
 use crate::forward::queue::changes::Effects;
-use crate::forward::queue::changes::waiting;
+use crate::forward::queue::changes::wait;
 use crate::forward::queue::late_calls::LateCalls;
 use crate::forward::queue::{PAGE_DOCUMENTS, Queue, asked, is_to_take_back};
 use crate::forward::resolve::Undoing;
@@ -144,7 +144,7 @@ impl Queue {
             Withdrawn::Posted(name) => {
                 tracing::error!(number, odoo = name, "posted by a call that was given up");
                 let mut moved = Effects::default();
-                self.add_effects(&entry, &mut moved)?;
+                self.recount_later_counts(&entry, &mut moved)?;
                 self.change_and(vec![mark_posted_late(&entry, &name)], moved)
                     .await?;
                 if entry.progress.state == State::Discarded {
@@ -243,8 +243,7 @@ impl Queue {
         of.progress.since = open.progress.since;
         let note =
             "a call that was given up put the lines back on the order: they are taken off again";
-        self.change(vec![of, waiting(entry, note.to_owned())])
-            .await?;
+        self.change(vec![of, wait(entry, note.to_owned())]).await?;
         Ok(())
     }
 

@@ -1,0 +1,62 @@
+//! What bins hold, and what a transfer takes out of each.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::Asked;
+use crate::odoo::stock::Place;
+use crate::odoo::{LotRef, Transfer, TransferLine};
+
+/// Bins that are named in one message.
+pub(super) const SAID_MAX: usize = 3;
+
+/// What Odoo holds, less what is about to be taken out and with what is about to come in.
+pub(super) type Stock = BTreeMap<Place, Decimal>;
+
+/// Where the line takes goods from, as it was scanned.
+pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
+    let line = asked.document.lines.get(line);
+    let from = line.and_then(|line| match asked.undoing {
+        Some(_) => line.to.as_deref().or(line.from.as_deref()),
+        None => line.from.as_deref(),
+    });
+    from.unwrap_or("?")
+}
+
+/// Where the line takes its goods from.
+pub(super) fn source(line: &TransferLine) -> Place {
+    Place {
+        product: line.product,
+        bin: line.from,
+        lot: lot(line),
+        package: line.package,
+        owner: line.owner,
+    }
+}
+
+/// What the transfer takes from each place, less what it brings there itself, and the first line
+/// that takes it.
+pub(super) fn taken(transfer: &Transfer) -> BTreeMap<Place, (Option<usize>, Decimal)> {
+    let mut taken = BTreeMap::<Place, (Option<usize>, Decimal)>::new();
+    for (place, line) in transfer.lines.iter().enumerate() {
+        let from = source(line);
+        let to = Place {
+            bin: line.to,
+            package: line.into,
+            ..from
+        };
+        let out = taken.entry(from).or_default();
+        out.0.get_or_insert(place);
+        out.1 += line.quantity;
+        taken.entry(to).or_default().1 -= line.quantity;
+    }
+    taken
+}
+
+pub(super) fn lot(line: &TransferLine) -> Option<i64> {
+    match line.lot {
+        LotRef::Known { id, .. } => Some(id),
+        _ => None,
+    }
+}

@@ -1,0 +1,81 @@
+//! The lot and the quantity of one line, as Odoo takes them.
+
+use jiff::tz::TimeZone;
+use rust_decimal::Decimal;
+
+use super::dates::new_lot;
+use super::lookup::{self, Names};
+use super::{Resolved, reason};
+use crate::catalog::{Product, Unfit};
+use crate::document::{Line, Purpose, Reason};
+use crate::odoo::LotRef;
+use crate::outcome::code;
+
+/// A lot that Odoo has; on a receipt it may be new.
+pub(super) fn lot(
+    names: &Names,
+    line: &Line,
+    product: &Product,
+    may_be_new: bool,
+    zone: &TimeZone,
+) -> Resolved<LotRef> {
+    match lookup::lot(names, line, product) {
+        Ok(None) => Ok(LotRef::None),
+        Ok(Some(id)) => Ok(LotRef::Known {
+            id,
+            name: line.lot.clone().unwrap_or_default(),
+        }),
+        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => {
+            Ok(new_lot(line, product, zone, &names.expiry_rules))
+        }
+        Err(reason) => Err(reason),
+    }
+}
+
+/// The quantity in the product's own unit, with no more digits than Odoo keeps, and 1 of a serial
+/// number.
+pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Resolved<Decimal> {
+    let (quantity, code) = (line.quantity.normalize(), &line.product);
+    let converted = product
+        .measure
+        .convert(line.quantity)
+        .map_err(|unfit| match unfit {
+            Unfit::TooLarge => {
+                let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
+                reason(code::QUANTITY_PRECISION, message)
+            }
+            Unfit::TooFine { rounded, precision } => {
+                let name = &product.name;
+                let message = format!(
+                    "Odoo counts {name} in steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
+                );
+                reason(code::QUANTITY_PRECISION, message)
+            }
+        })?;
+    match serial_quantity(purpose, line, product, converted) {
+        Some(reason) => Err(reason),
+        None => Ok(converted),
+    }
+}
+
+/// Odoo refuses more than one of a serial number, one line at a time, after it made the picking; a
+/// scrap of two it even takes.
+fn serial_quantity(
+    purpose: &Purpose,
+    line: &Line,
+    product: &Product,
+    quantity: Decimal,
+) -> Option<Reason> {
+    let serial = line.lot.as_ref().filter(|_| product.serial)?;
+    // A number that came in twice is another fault: `serial`.
+    let is_incoming = matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. });
+    if quantity <= Decimal::ONE || is_incoming && line.events.len() > 1 {
+        return None;
+    }
+    let message = format!(
+        "serial number {serial} of {} is one thing, and {} were scanned: edit the quantity",
+        product.name,
+        quantity.normalize()
+    );
+    Some(reason(code::SERIAL_QUANTITY, message))
+}
