@@ -41,7 +41,7 @@ const ORDER: [&str; 29] = [
 ];
 
 /// Modules of one folder that import one another in a circle, and why they may.
-const CIRCLES: [(&str, &[&str], &str); 13] = [
+const CIRCLES: [(&str, &[&str], &str); 12] = [
     (
         "config",
         &["keys", "meaning", "read", "written"],
@@ -83,20 +83,6 @@ const CIRCLES: [(&str, &[&str], &str); 13] = [
         "journal",
         &["damage", "open", "read", "writer"],
         "whoever meets damage says it in the same words",
-    ),
-    (
-        "odoo",
-        &[
-            "client",
-            "dialect",
-            "lots",
-            "master",
-            "order",
-            "stock",
-            "transfer",
-            "warehouse",
-        ],
-        "small readers of values are shared by all calls",
     ),
     (
         "view",
