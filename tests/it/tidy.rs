@@ -41,12 +41,7 @@ const ORDER: [&str; 29] = [
 ];
 
 /// Modules of one folder that import one another in a circle, and why they may.
-const CIRCLES: [(&str, &[&str], &str); 12] = [
-    (
-        "config",
-        &["keys", "meaning", "read", "written"],
-        "the errors belong to the reader",
-    ),
+const CIRCLES: [(&str, &[&str], &str); 9] = [
     (
         "demo/odoo",
         &["computed", "store"],
@@ -56,11 +51,6 @@ const CIRCLES: [(&str, &[&str], &str); 12] = [
         "demo/odoo",
         &["chain", "orders", "picking", "validate"],
         "a validation makes the next step of its order",
-    ),
-    (
-        "flow",
-        &["acts", "engine", "hear", "lots"],
-        "one state machine, in a file for each thing it hears",
     ),
     (
         "forward",
@@ -78,11 +68,6 @@ const CIRCLES: [(&str, &[&str], &str); 12] = [
         "forward/resolve",
         &["order", "transfer"],
         "both resolve lots and packages of lines",
-    ),
-    (
-        "journal",
-        &["damage", "open", "read", "writer"],
-        "whoever meets damage says it in the same words",
     ),
     (
         "view",
