@@ -298,13 +298,13 @@ impl<'a> Engine<'a> {
             other => other,
         };
         if state.asks_quantity && !matches!(meaning, Meaning::Command { .. }) {
-            return self.asked_quantity(flow, state, meaning, input);
+            return Self::asked_quantity(flow, state, meaning, input);
         }
-        if let Some(transition) = self.transition(flow, state, meaning) {
+        if let Some(transition) = Self::transition(flow, state, meaning) {
             if takes_new_lots(flow.movement) {
                 lots::admit(self.lot_pattern, state, meaning, input)?;
             }
-            return self.go(flow, transition, state, (meaning, input), actions);
+            return Self::go(flow, transition, state, (meaning, input), actions);
         }
         match meaning {
             Meaning::Command { command } => self.command(flow, state, command, input, actions),
@@ -324,7 +324,6 @@ impl<'a> Engine<'a> {
 
     /// The code that was asked for as a quantity.
     fn asked_quantity(
-        &self,
         flow: &Flow,
         state: &mut State,
         meaning: &Meaning,
@@ -343,12 +342,7 @@ impl<'a> Engine<'a> {
         Ok(lots::describe_item(flow, state, true))
     }
 
-    fn transition(
-        &self,
-        flow: &'a Flow,
-        state: &State,
-        meaning: &Meaning,
-    ) -> Option<&'a Transition> {
+    fn transition(flow: &'a Flow, state: &State, meaning: &Meaning) -> Option<&'a Transition> {
         let at = state_name(flow, state);
         let waits = |on: &On| match (on, meaning) {
             (On::Command(own), Meaning::Command { command }) => own == command,
@@ -362,7 +356,6 @@ impl<'a> Engine<'a> {
 
     /// Does what a transition says, in its order.
     fn go(
-        &self,
         flow: &'a Flow,
         transition: &Transition,
         state: &mut State,
@@ -392,8 +385,8 @@ impl<'a> Engine<'a> {
                         did: Vec::new(),
                     };
                 }
-                Act::Undo => said = Some(self.undo(flow, state, actions)?),
-                Act::Cancel => said = Some(self.cancel(flow, state)?),
+                Act::Undo => said = Some(Self::undo(flow, state, actions)?),
+                Act::Cancel => said = Some(Self::cancel(flow, state)?),
                 act => {
                     let did = acts::remember(*act, state, meaning, input).map_err(|say| {
                         say.unwrap_or_else(|| refuse(Key::Wrong, flow, state, input.code))

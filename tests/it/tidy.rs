@@ -41,17 +41,7 @@ const ORDER: [&str; 29] = [
 ];
 
 /// Modules of one folder that import one another in a circle, and why they may.
-const CIRCLES: [(&str, &[&str], &str); 9] = [
-    (
-        "demo/odoo",
-        &["computed", "store"],
-        "computed fields are written with the rows they come from",
-    ),
-    (
-        "demo/odoo",
-        &["chain", "orders", "picking", "validate"],
-        "a validation makes the next step of its order",
-    ),
+const CIRCLES: [(&str, &[&str], &str); 3] = [
     (
         "forward",
         &["resolve", "undo"],
@@ -68,28 +58,6 @@ const CIRCLES: [(&str, &[&str], &str); 9] = [
         "forward/resolve",
         &["order", "transfer"],
         "both resolve lots and packages of lines",
-    ),
-    (
-        "view",
-        &["control", "metrics"],
-        "metrics are served by the control API's gateway",
-    ),
-    (
-        "view/commands",
-        &["lists", "parked", "rejected", "trace"],
-        "lists and details write one another's parts",
-    ),
-    (
-        "view/control",
-        &["decide", "read", "settle"],
-        "a decision answers with the record it changed",
-    ),
-    (
-        "view/tui",
-        &[
-            "app", "detail", "devices", "dialog", "edit", "help", "parked", "retry", "settle",
-        ],
-        "the screen and its dialogs hand keys to one another",
     ),
 ];
 

@@ -22,9 +22,9 @@ impl<'a> Engine<'a> {
         actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         match command {
-            CommandCode::Validate => self.validate(flow, state, actions),
-            CommandCode::Cancel | CommandCode::Discard => self.cancel(flow, state),
-            CommandCode::Undo => self.undo(flow, state, actions),
+            CommandCode::Validate => Self::validate(flow, state, actions),
+            CommandCode::Cancel | CommandCode::Discard => Self::cancel(flow, state),
+            CommandCode::Undo => Self::undo(flow, state, actions),
             CommandCode::MainMenu => self.switch(flow, state, None, actions),
             CommandCode::Scrap => self.switch(flow, state, Some("scrap"), actions),
             CommandCode::Return => self.switch(flow, state, Some("return"), actions),
@@ -55,12 +55,7 @@ impl<'a> Engine<'a> {
     }
 
     /// What was begun is complete; of an order, too.
-    fn validate(
-        &self,
-        flow: &'a Flow,
-        state: &mut State,
-        actions: &mut Vec<Draft>,
-    ) -> Result<Say, Say> {
+    fn validate(flow: &'a Flow, state: &mut State, actions: &mut Vec<Draft>) -> Result<Say, Say> {
         let of_order = matches!(flow.movement, Movement::Pick | Movement::Receive);
         let order = state.work.order.clone().filter(|_| of_order);
         if state.work.items.is_empty() && order.is_none() {
@@ -81,7 +76,7 @@ impl<'a> Engine<'a> {
 
     /// What was begun and not made is forgotten. The order itself is Odoo's: nothing is cancelled
     /// there.
-    pub(super) fn cancel(&self, flow: &Flow, state: &mut State) -> Result<Say, Say> {
+    pub(super) fn cancel(flow: &Flow, state: &mut State) -> Result<Say, Say> {
         if state.work.is_empty() && state.at.is_none() {
             return Err(refuse(Key::NothingBegun, flow, state, ""));
         }
@@ -93,7 +88,6 @@ impl<'a> Engine<'a> {
 
     /// The last read is forgotten; where all is made, it is taken back by events of its own.
     pub(super) fn undo(
-        &self,
         flow: &Flow,
         state: &mut State,
         actions: &mut Vec<Draft>,
@@ -102,7 +96,7 @@ impl<'a> Engine<'a> {
             // What says not how many it is goes with the question.
             let lacks_quantity = |item: &Item| item.lacks_quantity;
             if !state.work.last_item().is_some_and(lacks_quantity) {
-                return Ok(self.undone(flow, state));
+                return Ok(Self::undone(flow, state));
             }
         }
         if let Some(step) = state.trail.pop() {
@@ -110,7 +104,7 @@ impl<'a> Engine<'a> {
                 state.work.undo(did);
             }
             state.at = step.at;
-            return Ok(self.undone(flow, state));
+            return Ok(Self::undone(flow, state));
         }
         match std::mem::take(&mut state.done) {
             Done::Made { ids, what } if state.work.items.is_empty() => {
@@ -127,7 +121,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn undone(&self, flow: &Flow, state: &mut State) -> Say {
+    fn undone(flow: &Flow, state: &mut State) -> Say {
         if state.work.last_item().is_some() {
             return lots::describe_labelled(flow, state, true);
         }
