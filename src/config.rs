@@ -1,5 +1,6 @@
 //! Configuration as meant. How it is written, and every fault in it at once: `config/read.rs`.
 
+mod fault;
 mod keys;
 pub mod last;
 mod lot_pattern;
@@ -12,8 +13,9 @@ mod written;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+pub use fault::{ConfigError, Fault};
 pub use lot_pattern::LotPattern;
-pub use read::{ConfigError, Fault, Loaded, known_keys, known_places, load};
+pub use read::{Loaded, known_keys, known_places, load};
 
 use jiff::tz::TimeZone;
 

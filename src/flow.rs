@@ -4,9 +4,10 @@
 //! Goes out: structured events of the same device, into the journal, and a word for the person.
 //! decode → journal → **flow** → journal → assemble.
 //!
-//! - `engine`: state, what was read, now → state, events, a word. Pure. `acts`, `commands`: what
-//!   codes and command barcodes do; `state`: what is begun; `make`: products that are remembered
-//!   become events, or their correction.
+//! - `engine`: state, what was read, now → state, events, a word. Pure. `engine/commands`: what
+//!   command barcodes do; `acts`: what other codes do; `state`: what is begun; `make`: products that
+//!   are remembered become events, or their correction.
+//! - `input`: what a device read. `reply`: the answer to a code, with what may come next.
 //! - `builtin.toml`: the flows that every device has, written as profiles write theirs.
 //! - `hear`, `looks`: what a code is by what the flow awaits, and what a text looks like that
 //!   nobody knows. Pure.
@@ -23,15 +24,16 @@
 //! `flow-SEQ-N-TAG`, after the scan that it was made of.
 
 mod acts;
-mod commands;
 mod driver;
 mod engine;
 pub mod hear;
+mod input;
 pub mod known;
 pub mod looks;
 mod lots;
 mod make;
 mod notes;
+mod reply;
 mod say;
 mod state;
 #[cfg(test)]
@@ -39,7 +41,8 @@ mod tests;
 mod unfinished;
 
 pub use driver::Driver;
-pub use engine::{Engine, Input, Made, Output, Read};
+pub use engine::{Engine, Made, Output};
+pub use input::{Input, Read};
 pub use say::{Key, Say, Want};
 pub use state::{Coded, State, Tracking};
 pub use unfinished::Unfinished;

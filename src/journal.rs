@@ -11,6 +11,7 @@ mod held;
 mod ids;
 mod inbox;
 mod open;
+mod panics;
 mod read;
 mod rejected;
 pub mod stored;
@@ -21,10 +22,10 @@ mod writer;
 
 pub use inbox::{Accepted, AppendError, Inbox, Outcome, Request, Settled, Settlement};
 
-pub use damage::Damage;
+pub use damage::{Damage, JournalError};
 pub use open::{FILE, OpenError, VERIFIED_BYTES_MAX, WriterHandle};
 pub(crate) use open::{FORMAT_REMEDY, unknown_format};
-pub use read::{Journal, JournalError, Rejected, Repeats, StateTotals, Totals};
+pub use read::{Journal, Rejected, Repeats, StateTotals, Totals};
 pub use verify::{Verified, verify};
 
 use jiff::Timestamp;

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod client;
 pub mod commands;
 pub mod control;
+mod gateway;
 pub mod headline;
 mod http;
 pub mod metrics;

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use toml::Value;
 
-use super::read::Fault;
+use super::fault::Fault;
 use super::written::{Map, Origin, Written};
 
 /// The longest path, name or URL that is taken, in bytes: Linux's own limit on paths.

@@ -6,62 +6,16 @@
 //! written. A value that may be a secret is never in a fault: of an unknown key only the name, of a
 //! URL never its password.
 //!
+//! - `fault`: one fault, and the error that lists all of them.
 //! - `written`: files and variables become one flat map from key to value and origin.
 //! - `keys`: a typed reader on that map, which remembers the keys it was asked for.
 //! - `meaning`: every key with its default and limits, and the rules between keys.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use thiserror::Error;
-
+use super::fault::ConfigError;
 use super::{Config, keys, meaning, written};
-
-/// One thing that is wrong with the configuration.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The key with its path, such as `mqtt.listen.address`; empty where a file as a whole is
-    /// meant.
-    pub key: String,
-    pub found: String,
-    pub accepted: String,
-    /// The file, or the variable of the environment; `None` where nothing was written.
-    pub origin: Option<String>,
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(origin) = &self.origin {
-            write!(f, "{origin}: ")?;
-        }
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        write!(f, "found {}; accepted is {}", self.found, self.accepted)
-    }
-}
-
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    #[error(
-        "there is no configuration file {}: write one (/usr/local/share/doc/stockrelay/gateway-defaults.toml has every key), or name another with --config",
-        .0.display()
-    )]
-    Missing(PathBuf),
-    #[error("{}", list(.0))]
-    Faults(Vec<Fault>),
-}
-
-fn list(faults: &[Fault]) -> String {
-    let lines: Vec<_> = faults.iter().map(|fault| format!("\n  {fault}")).collect();
-    let noun = if faults.len() == 1 { "fault" } else { "faults" };
-    format!(
-        "the configuration has {} {noun}:{}",
-        faults.len(),
-        lines.concat()
-    )
-}
 
 /// A configuration, what to warn about, and which files it came from.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::read::{ConfigError, Fault};
+use super::fault::{ConfigError, Fault};
 
 /// A configuration file that is longer is something else.
 const FILE_BYTES_MAX: u64 = 1 << 20;

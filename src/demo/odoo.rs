@@ -8,6 +8,7 @@ mod chain;
 mod computed;
 mod dialect;
 mod domain;
+mod goods;
 mod json_rpc;
 mod load;
 mod lots;

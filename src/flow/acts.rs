@@ -7,8 +7,7 @@ use rust_decimal::Decimal;
 use crate::decode::meaning::{self, Label, Meaning};
 use crate::decode::profile::Act;
 
-use super::engine::Input;
-use super::hear::LotRead;
+use super::input::{Input, LotRead, tracked_name};
 use super::say::{Key, Say};
 use super::state::{Dates, Did, ITEMS_MAX, Item, State, Tracking};
 
@@ -58,23 +57,6 @@ fn dates(expiry: Option<Date>, label: &Label) -> Dates {
     Dates {
         expiry: time.map(|time| time.to_string()).or_else(day),
         best_before: label.best_before.map(|date| date.to_string()),
-    }
-}
-
-/// The name by which a product is tracked, of the batch or lot, (10), and the serial number, (21),
-/// that a label says. A batch is no serial number; a serial number is a lot only where the site
-/// says so.
-pub fn tracked_name<'a>(
-    tracking: Tracking,
-    (batch, serial): (Option<&'a str>, Option<&'a str>),
-    is_serial_a_lot: bool,
-) -> Option<&'a str> {
-    match tracking {
-        // Odoo takes no lot for what is not tracked, whatever the label says.
-        Tracking::No => None,
-        Tracking::Serial => serial,
-        Tracking::Lot => batch.or(serial.filter(|_| is_serial_a_lot)),
-        Tracking::Unknown => serial.or(batch),
     }
 }
 

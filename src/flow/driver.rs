@@ -18,8 +18,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::answer::Answers;
-use super::engine::{Engine, Input, Made, Read};
+use super::engine::{Engine, Made};
 use super::hear::Scanned;
+use super::input::{Input, Read};
 use super::known::shapes;
 use super::looks::Shapes;
 use super::say::{Key, Say};

@@ -1,23 +1,26 @@
 //! State, what was read, now → state, events, a word for the person. Pure.
 
+mod commands;
+
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
 use crate::config::LotPattern;
-use crate::decode::meaning::{Label, Meaning};
+use crate::decode::meaning::Meaning;
 use crate::decode::profile::CommandCode;
 use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
 use crate::event::{Action, Measures};
 
 use super::acts;
-use super::hear::LotRead;
-use super::lots::{note_asked, takes_new_lots};
+use super::input::{Awaited, Input, Read};
+use super::lots::{self, note_asked, takes_new_lots};
 use super::make::{self, Draft};
 use super::notes;
+use super::reply::{ask_next, refuse, report_made, shown, state_name};
 use super::say::{Key, Say, Want};
-use super::state::{Coded, Did, Done, State, Step, Tracking};
+use super::state::{Did, Done, State, Step};
 use super::unfinished::{self, Unfinished};
 
 /// What is complete by itself is made into events after so long without a read: who walks away has
@@ -27,50 +30,6 @@ const SETTLE_S: i64 = 60;
 const IDLE_S: u64 = 600;
 /// The command that says why goods are scrapped or come back: `SR-REASON-DAMAGED`.
 const REASON: &str = "SR-REASON-";
-
-/// One read of a device.
-#[derive(Debug, Clone)]
-pub struct Input<'a> {
-    /// The scan's number in the journal: events that are made of it are named after it.
-    pub seq: u64,
-    /// Tells the scan from the one with the same number in another journal of the site.
-    pub tag: &'a str,
-    /// Its device says that it may have sent the scan before.
-    pub possible_repeat: bool,
-    /// When it was scanned, as the device says: the time of the events.
-    pub at: Timestamp,
-    /// When the gateway had it: pauses are told by it.
-    pub now: Timestamp,
-    /// As it was scanned.
-    pub code: &'a str,
-    pub read: Read,
-    /// As the device says; the badge that was scanned counts where it says nothing.
-    pub operator: Option<&'a str>,
-    /// Of the product that was read.
-    pub tracking: Tracking,
-    /// What the code says of a lot or serial number.
-    pub lot: LotRead,
-    /// Of the product that was read; `None`: the copy of Odoo's data does not have it.
-    pub product: Option<Coded>,
-    /// What its label says besides.
-    pub label: &'a Label,
-    /// The name of a package that this read may begin.
-    pub package: &'a str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Read {
-    Means(Meaning),
-    /// It has more than one meaning, and none is guessed.
-    Unclear,
-    /// It says what it is, and is no valid one.
-    Damaged,
-    /// What its label measures is no quantity in the product's unit.
-    Unfit {
-        product: String,
-        measure: String,
-    },
-}
 
 /// An event that was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +66,7 @@ pub struct Passed {
 pub struct Engine<'a> {
     rules: &'a FlowRules,
     /// What the name of a new lot must match at this site.
-    pub(super) lot_pattern: Option<&'a LotPattern>,
+    lot_pattern: Option<&'a LotPattern>,
 }
 
 /// The flows that every device has.
@@ -257,6 +216,27 @@ impl<'a> Engine<'a> {
         make::action(movement, &work, work.last_item()?).ok()
     }
 
+    /// The lot or serial number that is awaited, at this time; `None`: none is.
+    #[must_use]
+    pub fn awaits(&self, state: &State, now: Timestamp) -> Option<Awaited> {
+        let state = self.as_of(state, now);
+        let flow = self.flow(&state)?;
+        let at = state_name(flow, &state);
+        let mut here = flow.on.iter().filter(|on| on.state == at);
+        let item = state.work.last_item()?;
+        let is_awaited = item.lacks_lot() || item.is_serial();
+        if state.asks_quantity || !is_awaited || !here.any(|on| on.code == On::Kind(Kind::Lot)) {
+            return None;
+        }
+        Some(Awaited {
+            product: item.code.clone(),
+            is_serial: item.is_serial(),
+            is_lacking: item.lacks_lot(),
+            may_be_new: takes_new_lots(flow.movement),
+            previous: item.lot.clone(),
+        })
+    }
+
     fn idle_s(&self) -> Option<i64> {
         let idle_s = self.rules.idle_s.unwrap_or(IDLE_S);
         (idle_s > 0).then(|| i64::try_from(idle_s).unwrap_or(i64::MAX))
@@ -318,13 +298,13 @@ impl<'a> Engine<'a> {
             other => other,
         };
         if state.asks_quantity && !matches!(meaning, Meaning::Command { .. }) {
-            return self.asked_quantity(flow, state, meaning, input);
+            return Self::asked_quantity(flow, state, meaning, input);
         }
-        if let Some(transition) = self.transition(flow, state, meaning) {
+        if let Some(transition) = Self::transition(flow, state, meaning) {
             if takes_new_lots(flow.movement) {
-                self.admit(state, meaning, input)?;
+                lots::admit(self.lot_pattern, state, meaning, input)?;
             }
-            return self.go(flow, transition, state, (meaning, input), actions);
+            return Self::go(flow, transition, state, (meaning, input), actions);
         }
         match meaning {
             Meaning::Command { command } => self.command(flow, state, command, input, actions),
@@ -335,16 +315,15 @@ impl<'a> Engine<'a> {
                     at: state.at.clone(),
                     did: vec![did],
                 });
-                Ok(self.next(flow, state, &reason))
+                Ok(ask_next(flow, state, &reason))
             }
-            Meaning::Unknown { .. } => Err(self.wrong(Key::Unknown, flow, state, input.code)),
-            _ => Err(self.wrong(Key::Wrong, flow, state, input.code)),
+            Meaning::Unknown { .. } => Err(refuse(Key::Unknown, flow, state, input.code)),
+            _ => Err(refuse(Key::Wrong, flow, state, input.code)),
         }
     }
 
     /// The code that was asked for as a quantity.
     fn asked_quantity(
-        &self,
         flow: &Flow,
         state: &mut State,
         meaning: &Meaning,
@@ -356,26 +335,15 @@ impl<'a> Engine<'a> {
                 .wanting([Want::Quantity])
         })?;
         let at = state.at.clone();
-        let did = acts::quantity(state, quantity).map_err(|say| {
-            say.unwrap_or_else(|| self.wrong(Key::Wrong, flow, state, input.code))
-        })?;
+        let did = acts::quantity(state, quantity)
+            .map_err(|say| say.unwrap_or_else(|| refuse(Key::Wrong, flow, state, input.code)))?;
         state.asks_quantity = false;
         state.remember(Step { at, did });
-        Ok(self.item(flow, state, true))
+        Ok(lots::describe_item(flow, state, true))
     }
 
-    #[expect(clippy::unused_self, reason = "what asks for it has an engine at hand")]
-    pub(super) fn at(&self, flow: &Flow, state: &State) -> String {
-        state.at.clone().unwrap_or_else(|| flow.start.clone())
-    }
-
-    fn transition(
-        &self,
-        flow: &'a Flow,
-        state: &State,
-        meaning: &Meaning,
-    ) -> Option<&'a Transition> {
-        let at = self.at(flow, state);
+    fn transition(flow: &'a Flow, state: &State, meaning: &Meaning) -> Option<&'a Transition> {
+        let at = state_name(flow, state);
         let waits = |on: &On| match (on, meaning) {
             (On::Command(own), Meaning::Command { command }) => own == command,
             (On::Kind(kind), meaning) => kind_of(meaning) == Some(*kind),
@@ -388,7 +356,6 @@ impl<'a> Engine<'a> {
 
     /// Does what a transition says, in its order.
     fn go(
-        &self,
         flow: &'a Flow,
         transition: &Transition,
         state: &mut State,
@@ -418,11 +385,11 @@ impl<'a> Engine<'a> {
                         did: Vec::new(),
                     };
                 }
-                Act::Undo => said = Some(self.undo(flow, state, actions)?),
-                Act::Cancel => said = Some(self.cancel(flow, state)?),
+                Act::Undo => said = Some(Self::undo(flow, state, actions)?),
+                Act::Cancel => said = Some(Self::cancel(flow, state)?),
                 act => {
                     let did = acts::remember(*act, state, meaning, input).map_err(|say| {
-                        say.unwrap_or_else(|| self.wrong(Key::Wrong, flow, state, input.code))
+                        say.unwrap_or_else(|| refuse(Key::Wrong, flow, state, input.code))
                     })?;
                     step.did.extend(did);
                 }
@@ -439,55 +406,22 @@ impl<'a> Engine<'a> {
         notes::take_dates(state, meaning, input.label);
         let notes = notes::notes(state, flow.movement, meaning, input.label);
         Ok(match meaning {
-            _ if made => self.made(flow, state, &what),
-            Meaning::Product(item) => self.labelled(flow, state, item.known).noting(notes),
+            _ if made => report_made(flow, state, &what),
+            Meaning::Product(item) => {
+                lots::describe_labelled(flow, state, item.known).noting(notes)
+            }
             Meaning::Package {
                 content: Some(item),
                 ..
-            } => self.labelled(flow, state, item.known).noting(notes),
+            } => lots::describe_labelled(flow, state, item.known).noting(notes),
             Meaning::Package { .. } if transition.acts.contains(&Act::Product) => {
-                self.item(flow, state, true)
+                lots::describe_item(flow, state, true)
             }
-            Meaning::Lot { .. } => self.item(flow, state, true).noting(notes),
-            Meaning::Quantity { .. } => self.item(flow, state, true),
-            Meaning::Command { .. } => self.next(flow, state, input.package),
-            _ => self.next(flow, state, input.code),
+            Meaning::Lot { .. } => lots::describe_item(flow, state, true).noting(notes),
+            Meaning::Quantity { .. } => lots::describe_item(flow, state, true),
+            Meaning::Command { .. } => ask_next(flow, state, input.package),
+            _ => ask_next(flow, state, input.code),
         })
-    }
-
-    /// What may come next: the lot alone where one lacks, else all but what is only told of the
-    /// last product.
-    pub(super) fn wanted(&self, flow: &Flow, state: &State) -> Vec<Want> {
-        match state.work.last_item().filter(|item| item.lacks_lot()) {
-            Some(item) if item.is_serial() => return vec![Want::Serial],
-            Some(_) => return vec![Want::Lot],
-            None => {}
-        }
-        let at = self.at(flow, state);
-        // A package that is a product by what is in it is no package that is awaited.
-        let is_content = |on: &&Transition| {
-            on.code == On::Kind(Kind::Package) && on.acts.contains(&Act::Product)
-        };
-        let all = (flow.on.iter())
-            .filter(|transition| transition.state == at && !is_content(transition))
-            .filter_map(|transition| Want::of(&transition.code));
-        all.filter(|want| !matches!(want, Want::Lot | Want::Quantity))
-            .collect()
-    }
-
-    pub(super) fn wrong(&self, key: Key, flow: &Flow, state: &State, code: &str) -> Say {
-        let say = Say::bad(key).with("code", &shown(code));
-        say.wanting(self.wanted(flow, state))
-    }
-
-    pub(super) fn next(&self, flow: &Flow, state: &State, code: &str) -> Say {
-        let say = Say::good(Key::Next).with("code", &shown(code));
-        say.wanting(self.wanted(flow, state))
-    }
-
-    pub(super) fn made(&self, flow: &Flow, state: &State, what: &str) -> Say {
-        let say = Say::good(Key::Made).with("what", what);
-        say.wanting(self.wanted(flow, state))
     }
 }
 
@@ -569,9 +503,4 @@ fn kind_of(meaning: &Meaning) -> Option<Kind> {
         Meaning::Operator { .. } => Kind::Operator,
         Meaning::Command { .. } | Meaning::Unknown { .. } => return None,
     })
-}
-
-/// A code for a display: control characters show nothing.
-pub(super) fn shown(code: &str) -> String {
-    code.chars().filter(|c| !c.is_control()).collect()
 }

@@ -11,8 +11,7 @@ use crate::decode::meaning::{
 };
 use crate::decode::profile::Symbology;
 
-use super::acts;
-use super::engine::Read;
+use super::input::{Awaited, LotRead, Read, tracked_name};
 use super::looks::{Look, is_of_one_row};
 use super::state::Tracking;
 
@@ -23,21 +22,6 @@ pub trait Floor {
     fn has_lot_of(&self, product: &str, name: &str) -> bool;
     /// Whether two codes are of one product: its own barcode and that of a packaging are.
     fn is_same(&self, one: &str, other: &str) -> bool;
-}
-
-/// The lot or serial number that a flow awaits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Awaited {
-    /// The code of its product.
-    pub product: String,
-    pub is_serial: bool,
-    /// The product lacks it. Else the product has a serial number, and the next one is one more of
-    /// it.
-    pub is_lacking: bool,
-    /// The movement takes the name of a lot that Odoo does not have: goods are received or counted.
-    pub may_be_new: bool,
-    /// The serial number that was read before in a row.
-    pub previous: Option<String>,
 }
 
 /// A code, and who is asked what it is.
@@ -60,25 +44,6 @@ pub struct Heard {
     pub lot: LotRead,
     /// What its label says besides.
     pub label: Label,
-}
-
-/// What a code says of a lot or serial number besides its meaning.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct LotRead {
-    /// The name of a lot or serial number that Odoo does not have for the product.
-    pub new: Option<String>,
-    /// What the text looks like that is taken for a new lot; `None` where it may well be one.
-    pub looks_like: Option<Look>,
-    /// The batch and the serial number that a label says which is a lot alone.
-    pub batch: Option<String>,
-    pub serial: Option<String>,
-    /// The site's GS1 nomenclature takes (21) for a lot.
-    pub is_serial_a_lot: bool,
-    /// The product that was read is the one whose lot is awaited.
-    pub is_of_awaited: bool,
-    /// The product that was read is what (02) says is in a package, and its SSCC is another barcode
-    /// of the label.
-    pub is_content: bool,
 }
 
 impl Heard {
@@ -152,7 +117,7 @@ impl Scanned<'_> {
     /// Whether the lot of a product that was read is new.
     fn look_up(&self, item: &Item, tracking: Tracking, lot: &mut LotRead) {
         lot.is_serial_a_lot = self.takes_for_lot(item.serial.as_deref());
-        let name = acts::tracked_name(
+        let name = tracked_name(
             tracking,
             (item.lot.as_deref(), item.serial.as_deref()),
             lot.is_serial_a_lot,
@@ -172,7 +137,7 @@ impl Scanned<'_> {
         let said = (lot.batch.as_deref(), lot.serial.as_deref());
         let name = match said {
             (None, None) => Some(name),
-            said => acts::tracked_name(tracking, said, lot.is_serial_a_lot),
+            said => tracked_name(tracking, said, lot.is_serial_a_lot),
         };
         let is_new = |name: &&str| !self.floor.has_lot_of(&awaited.product, name);
         lot.new = name.filter(is_new).map(str::to_owned);

@@ -1,4 +1,4 @@
-//! Damage of the journal's file: what is said of it, and who hears of it.
+//! Damage of the journal's file: its text, its error, and the alarm that reports it.
 //!
 //! Whoever meets a damaged page raises the [`Alarm`]: an opening, a reader or the writer. The
 //! daemon then ends with exit code 65, because the next start would end in the same way.
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use redb::Database;
 use tokio::sync::watch;
 
-use super::open::{Quiet, words};
-use super::read::JournalError;
+use super::panics::{Quiet, describe};
+use super::stored::BadRecord;
 
 /// What is wrong, what is safe, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +56,30 @@ impl fmt::Display for Damage {
         write!(f, "{}. {}", self.what(), self.remedy())
     }
 }
+
+/// Why a read of the journal failed.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("cannot read the journal: {0}")]
+    Storage(Box<redb::Error>),
+    #[error("cannot read the journal: {0}")]
+    Record(#[from] BadRecord),
+    /// The daemon is about to end with exit code 65.
+    #[error("{0}")]
+    Damaged(Damage),
+}
+
+/// Boxed: redb's errors are large, and this one is in every answer.
+macro_rules! from_redb {
+    ($($error:ty),*) => {
+        $(impl From<$error> for JournalError {
+            fn from(error: $error) -> Self {
+                Self::Storage(Box::new(error.into()))
+            }
+        })*
+    };
+}
+from_redb!(redb::StorageError, redb::TableError, redb::TransactionError);
 
 /// The open file. Closing it reads pages too, and is no reason to panic.
 #[derive(Debug)]
@@ -127,7 +151,7 @@ impl Alarm {
         let looked = catch_unwind(AssertUnwindSafe(read));
         looked
             .unwrap_or_else(|panic: Box<dyn Any + Send>| {
-                Err(JournalError::Damaged(self.raise(words(&*panic))))
+                Err(JournalError::Damaged(self.raise(describe(&*panic))))
             })
             .map_err(|error| match error {
                 JournalError::Storage(error) if is_damage(&error) => {

@@ -1,13 +1,12 @@
 //! Opening the journal: one process, a file that is a journal, and what is in memory read back.
 
 use std::any::Any;
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,6 +21,7 @@ use super::disk::{Disk, Insisting};
 use super::held::Held;
 use super::ids::{self, Ids};
 use super::inbox::Inbox;
+use super::panics::{Quiet, describe, panicked};
 use super::read::Journal;
 use super::stored::{self, Kept};
 use super::transaction::Limits;
@@ -86,64 +86,6 @@ pub const VERIFIED_BYTES_MAX: u64 = 64 << 20;
 pub const FILE: &str = "journal.redb";
 pub(super) const LOCK: &str = "lock";
 
-/// While this lives, a panic of redb on this thread prints nothing: it is caught and told in our
-/// words. redb panics where a damaged page holds what it never writes.
-pub(super) struct Quiet {
-    was_quiet: bool,
-}
-
-thread_local! {
-    static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-    static WAS_REDB: Cell<bool> = const { Cell::new(false) };
-}
-
-impl Quiet {
-    pub(super) fn begin() -> Self {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let usual = panic::take_hook();
-            panic::set_hook(Box::new(move |info| {
-                let is_redb = info
-                    .location()
-                    .is_some_and(|at| at.file().contains("/redb-"));
-                WAS_REDB.set(is_redb);
-                if !(is_redb && IS_QUIET.get()) {
-                    usual(info);
-                }
-            }));
-        });
-        Self {
-            was_quiet: IS_QUIET.replace(true),
-        }
-    }
-}
-
-impl Drop for Quiet {
-    fn drop(&mut self) {
-        IS_QUIET.set(self.was_quiet);
-    }
-}
-
-/// Why the writer panicked: the file is damaged, or a fault of ours.
-fn panicked(panic: &(dyn Any + Send)) -> Fatal {
-    if WAS_REDB.get() {
-        return Fatal::Damage(words(panic));
-    }
-    Fatal::Invariant("the journal's writer panicked".to_owned())
-}
-
-/// What a panic of redb says, without "internal error".
-pub(super) fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    match text {
-        Some(text) if !text.contains("unreachable code") => {
-            format!("a page holds what the gateway never wrote ({text})")
-        }
-        _ => "a page holds what the gateway never wrote".to_owned(),
-    }
-}
-
 /// The writer's thread: wait for it to be sure that the file is closed.
 #[derive(Debug)]
 pub struct WriterHandle(JoinHandle<Result<(), Fatal>>);
@@ -178,7 +120,7 @@ impl Journal {
             }
         };
         let _quiet = Quiet::begin();
-        let caught = |panic: Box<dyn Any + Send>| damaged(Fatal::Damage(words(&*panic)));
+        let caught = |panic: Box<dyn Any + Send>| damaged(Fatal::Damage(describe(&*panic)));
         let disk = Disk::beside(&path);
         let created = catch_unwind(AssertUnwindSafe(|| create(config, &path, &disk)));
         let database = created.map_err(caught)?.map_err(|error| match error {

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableDatabase as _, ReadableTable as _};
 use tokio::sync::watch;
 
-use super::damage::{Alarm, Damage, OpenFile};
+use super::damage::{Alarm, Damage, JournalError, OpenFile};
 use super::disk::Disk;
 use super::ids::{self, Ids};
 use super::rejected::OpenOnes;
-use super::stored::{self, BadRecord};
+use super::stored;
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
 use crate::device_clock::DeviceClock;
 use crate::document::{DocumentKey, State};
@@ -21,29 +21,6 @@ use crate::event::{Name, Recorded};
 
 /// Of the payload of a rejected reading, a list has so many bytes.
 const LISTED_BYTES_MAX: usize = 4_096;
-
-#[derive(Debug, thiserror::Error)]
-pub enum JournalError {
-    #[error("cannot read the journal: {0}")]
-    Storage(Box<redb::Error>),
-    #[error("cannot read the journal: {0}")]
-    Record(#[from] BadRecord),
-    /// The daemon is about to end with exit code 65.
-    #[error("{0}")]
-    Damaged(Damage),
-}
-
-/// Boxed: redb's errors are large, and this one is in every answer.
-macro_rules! from_redb {
-    ($($error:ty),*) => {
-        $(impl From<$error> for JournalError {
-            fn from(error: $error) -> Self {
-                Self::Storage(Box::new(error.into()))
-            }
-        })*
-    };
-}
-from_redb!(redb::StorageError, redb::TableError, redb::TransactionError);
 
 /// Counts that always add up, taken from one transaction:
 /// `stored` = events not yet assembled + `no_document` + the events of all document states.

@@ -13,7 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use redb::{Database, StorageBackend};
 
-use super::open::{FILE, LOCK, Quiet};
+use super::open::{FILE, LOCK};
+use super::panics::{Quiet, describe};
 use super::{Damage, Fatal};
 
 /// Bytes that the memory is divided in.
@@ -88,7 +89,7 @@ fn open(file: File, bytes: u64) -> Result<(), Fatal> {
         let database = builder.create_with_backend(storage)?;
         super::open::read_all(&database)
     }));
-    verified.unwrap_or_else(|panic| Err(Fatal::Damage(super::open::words(&*panic))))
+    verified.unwrap_or_else(|panic| Err(Fatal::Damage(describe(&*panic))))
 }
 
 /// The file for reading, and memory for writing.

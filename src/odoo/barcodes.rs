@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::master::{text_or_false, value_or_false};
+use super::values::{text_or_false, value_or_false};
 use crate::outcome::Failure;
 
 /// Rules of a nomenclature that are held; Odoo's own has about forty.

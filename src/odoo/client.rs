@@ -7,6 +7,8 @@
 //! again when Odoo does not accept it, so a new one needs no restart.
 
 pub(super) mod away;
+mod older;
+pub(super) mod records;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,16 +4,9 @@
 //! What was tried on 17 and 18, and what was only read in their sources: `docs/odoo.md`, "Odoo 17
 //! and 18".
 
-mod demand;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
-
-use super::answer::{CallError, cut};
-use super::client::Client;
-use super::order::load_pauses;
-use crate::outcome::Failure;
 
 /// By the year's version; what Odoo's own servers run in between is taken for the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,10 +17,10 @@ pub(super) enum Dialect {
     V19,
 }
 
-const PICKING: &str = "stock.picking";
+pub(super) const PICKING: &str = "stock.picking";
 
 /// The columns that carry the true time of a picking, of its moves and of their lines.
-const TIMES: [&str; 6] = [
+pub(super) const TIMES: [&str; 6] = [
     ".id",
     "date_done",
     "move_ids/.id",
@@ -86,7 +79,7 @@ impl Dialect {
     }
 
     /// A call in the version's words.
-    fn said(self, model: &str, method: &str, body: &Value) -> (String, String, Value) {
+    pub(super) fn said(self, model: &str, method: &str, body: &Value) -> (String, String, Value) {
         let mut body = body.clone();
         let method = match method {
             "has_access" if self < Self::V18 => {
@@ -131,7 +124,7 @@ impl Dialect {
     }
 
     /// An answer in the words of 19.
-    fn understood(self, model: &str, mut answer: Value) -> Value {
+    pub(super) fn understood(self, model: &str, mut answer: Value) -> Value {
         for row in answer.as_array_mut().into_iter().flatten() {
             let Some(row) = row.as_object_mut() else {
                 continue;
@@ -164,7 +157,7 @@ fn rename(row: &mut Map<String, Value>, from: &str, to: &str) {
 /// Rows that add lines, with what guards them in 17: there no operation type may be written on an
 /// order once it is confirmed, but the scheduled date may, until it is done or cancelled. It is
 /// written as it is.
-fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
+pub(super) fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     let mut body = body.clone();
     let swap = |row: &mut Vec<Value>, cell: Value| {
         row.splice(1..GUARD.len(), [cell]);
@@ -183,7 +176,7 @@ fn guarded(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
 }
 
 /// The same of what is written to the lines of an order.
-fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
+pub(super) fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
     let mut body = body.clone();
     let id = body["ids"][0].to_string();
     if let Some(values) = body["vals"].as_object_mut() {
@@ -197,7 +190,7 @@ fn guarded_write(body: &Value, scheduled: &BTreeMap<String, String>) -> Value {
 
 /// Rows of [`TIMES`]: each done picking with its done moves and lines. What is not done has no
 /// true time.
-fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
+pub(super) fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     for picking in held.as_array().into_iter().flatten() {
         let id = picking["id"].as_i64().unwrap_or_default();
@@ -226,116 +219,20 @@ fn time_rows(held: &Value, times: &BTreeMap<i64, String>) -> Vec<Vec<String>> {
     rows
 }
 
-fn is_guarded_write(model: &str, method: &str, body: &Value) -> bool {
+pub(super) fn is_guarded_write(model: &str, method: &str, body: &Value) -> bool {
     let values = &body["vals"];
     (model, method) == ("stock.picking", "write")
         && values["picking_type_id"].is_i64()
         && values["move_line_ids"].is_array()
 }
 
-fn is_guarded(model: &str, method: &str, body: &Value) -> bool {
+pub(super) fn is_guarded(model: &str, method: &str, body: &Value) -> bool {
     let fields = body["fields"].as_array().map_or(&[][..], Vec::as_slice);
     model == "stock.picking" && method == "load" && fields.len() > GUARD.len() && {
         fields
             .iter()
             .zip(GUARD)
             .all(|(field, guard)| field == guard)
-    }
-}
-
-impl Client {
-    /// Whether each lot of this Odoo needs a company. Since 18 Odoo takes the product's, if it has
-    /// one.
-    pub(super) async fn needs_lot_company(&mut self) -> Result<bool, Failure> {
-        Ok(self.dialect().await? < Dialect::V18)
-    }
-
-    /// Whether this Odoo has a location for scrap that is not the one for counts.
-    pub(super) async fn has_scrap_location(&mut self) -> Result<bool, Failure> {
-        Ok(self.dialect().await? < Dialect::V19)
-    }
-
-    /// Whether this Odoo computes the weight of a shipment itself, and forgets one that is written.
-    pub(super) async fn forgets_weight(&mut self) -> Result<bool, Failure> {
-        Ok(self.dialect().await? < Dialect::V19)
-    }
-
-    /// A call to a version before 19.
-    pub(super) async fn call_older(
-        &mut self,
-        dialect: Dialect,
-        model: &str,
-        method: &str,
-        body: &Value,
-    ) -> Result<Value, CallError> {
-        if method == "web_save_multi" {
-            return self.save_each(body).await;
-        }
-        let (said_model, said_method, mut said) = dialect.said(model, method, body);
-        if dialect == Dialect::V17 && is_guarded(model, method, body) {
-            let rows = body["data"].as_array().map_or(&[][..], Vec::as_slice);
-            let ids = rows.iter().filter_map(|row| row[0].as_str()?.parse().ok());
-            said = guarded(body, &self.scheduled(ids.collect()).await?);
-        }
-        if dialect == Dialect::V17 && is_guarded_write(model, method, body) {
-            let ids = body["ids"].as_array().into_iter().flatten();
-            let ids = ids.filter_map(Value::as_i64).collect();
-            said = guarded_write(body, &self.scheduled(ids).await?);
-        }
-        let answer = self.send(&said_model, &said_method, &said).await?;
-        Ok(dialect.understood(model, answer))
-    }
-
-    /// What `web_save_multi` does. 17 and 18 do not set the true time on a picking's moves and
-    /// lines by themselves: one `load` sets all, in one transaction.
-    async fn save_each(&mut self, body: &Value) -> Result<Value, CallError> {
-        let list = |key: &str| body[key].as_array().cloned().unwrap_or_default();
-        let times: BTreeMap<i64, String> = (list("ids").iter().zip(list("vals_list")))
-            .filter_map(|(id, vals)| Some((id.as_i64()?, vals["date_done"].as_str()?.to_owned())))
-            .collect();
-        if !times.is_empty() {
-            let pickings: Vec<_> = times.keys().collect();
-            let read = json!({"ids": pickings, "specification": {
-                "move_ids": {"fields": {"state": {}}}, "move_line_ids": {"fields": {"state": {}}},
-            }});
-            let held = self.send(PICKING, "web_read", &read).await?;
-            let rows = time_rows(&held, &times);
-            let load = json!({"fields": TIMES, "data": rows, "context": body["context"]});
-            self.load_times(&load).await?;
-        }
-        let read = json!({"ids": body["ids"], "specification": body["specification"]});
-        self.send(PICKING, "web_read", &read).await
-    }
-
-    /// Sends a `load` of true times. One that failed is sent again before it counts as refused.
-    async fn load_times(&mut self, load: &Value) -> Result<(), CallError> {
-        let mut pauses = load_pauses();
-        loop {
-            let answer = self.send(PICKING, "load", load).await?;
-            if answer["ids"].is_array() {
-                return Ok(());
-            }
-            let Some(pause) = pauses.next() else {
-                let why = answer["messages"][0]["message"].as_str();
-                return Err(Failure::person(cut(why.unwrap_or_default())).into());
-            };
-            tokio::time::sleep(pause).await;
-        }
-    }
-
-    /// The scheduled date of each picking in these rows, by its id as it is written there.
-    async fn scheduled(
-        &mut self,
-        ids: BTreeSet<i64>,
-    ) -> Result<BTreeMap<String, String>, CallError> {
-        let read = json!({"ids": ids, "fields": ["scheduled_date"]});
-        let rows = self.send("stock.picking", "read", &read).await?;
-        let rows = rows.as_array().map_or(&[][..], Vec::as_slice);
-        let dated = rows.iter().filter_map(|row| {
-            let date = row["scheduled_date"].as_str()?;
-            Some((row["id"].as_i64()?.to_string(), date.to_owned()))
-        });
-        Ok(dated.collect())
     }
 }
 

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::master::{Kind, PAGE_ROWS, Row, text_or_false, value_or_false};
+use super::client::records::PAGE_ROWS;
+use super::master::{Kind, Row};
+use super::values::{text_or_false, value_or_false};
 use super::warehouse::Warehouse;
 use crate::outcome::Failure;
 

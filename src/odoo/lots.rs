@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::master::Kind;
-use super::transfer::MODULE;
+use super::loaded::MODULE;
 use crate::document::DocumentKey;
 use crate::outcome::Failure;
 
@@ -62,13 +61,10 @@ impl LotRef {
     }
 }
 
+/// The field of a product that says whether its lots have dates.
+pub(super) const HAS_DATES: &str = "use_expiration_date";
 /// The fields of a product, of the app *Products Expiration Date*.
-const FIELDS: [&str; 4] = [
-    "use_expiration_date",
-    "use_time",
-    "removal_time",
-    "alert_time",
-];
+const FIELDS: [&str; 4] = [HAS_DATES, "use_time", "removal_time", "alert_time"];
 
 /// How Odoo reckons the other dates of a product's lots from their expiry: so many days before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -128,15 +124,6 @@ impl Client {
         let has_dates = FIELDS.iter().all(|field| known.contains_key(*field));
         self.has_dates = Some(has_dates);
         Ok(has_dates)
-    }
-
-    /// The fields of a kind, with those of that app where it is installed.
-    pub(super) async fn fields_of(&mut self, kind: Kind) -> Result<Vec<&'static str>, Failure> {
-        let mut fields = kind.fields().to_vec();
-        if kind == Kind::Product && self.has_dates().await? {
-            fields.push(FIELDS[0]);
-        }
-        Ok(fields)
     }
 
     /// Makes a lot with its dates and answers its id; what the document made before it finds again.

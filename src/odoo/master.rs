@@ -2,17 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::client::Client;
+use super::client::records::{PAGE_ROWS, records};
+use super::lots::HAS_DATES;
+use super::values::{text_or_false, value_or_false, yes};
 use crate::outcome::Failure;
-
-/// Rows of one page: answers in well under a second, also on a slow server.
-pub const PAGE_ROWS: usize = 500;
-/// Names that are asked for in one call.
-pub const NAMES_MAX: usize = 200;
 
 /// The version of the server, such as `19.0`.
 pub type Version = String;
@@ -165,10 +162,6 @@ pub struct Row {
     pub quantity: Option<f64>,
 }
 
-pub(super) fn yes() -> bool {
-    true
-}
-
 /// A lot or serial number of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Lot {
@@ -183,32 +176,7 @@ struct Named {
     name: String,
 }
 
-/// A record whose id says where the next page begins.
-pub(super) trait Record {
-    fn id(&self) -> i64;
-}
-
-macro_rules! records {
-    ($($record:ty),*) => {
-        $(impl Record for $record {
-            fn id(&self) -> i64 {
-                self.id
-            }
-        })*
-    };
-}
 records!(Row, Lot, Named);
-pub(super) use records;
-
-/// Odoo writes `false` where there is no text.
-pub(super) fn text_or_false<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => Some(text),
-        _ => None,
-    })
-}
 
 /// The first id of a path such as `3/14/`, or an id.
 fn first_of_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
@@ -216,16 +184,6 @@ fn first_of_path<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<St
         Value::String(path) => path.split('/').next().map(str::to_owned),
         Value::Number(id) => Some(id.to_string()),
         _ => None,
-    })
-}
-
-/// Odoo writes `false` where there is nothing. (Of a flag, `false` is nothing as well.)
-pub(super) fn value_or_false<'de, T: DeserializeOwned, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Null | Value::Bool(false) => None,
-        value => Some(serde_json::from_value(value).map_err(serde::de::Error::custom)?),
     })
 }
 
@@ -342,6 +300,15 @@ impl Client {
         self.search(kind.model(), &domain, &fields, PAGE_ROWS).await
     }
 
+    /// The fields of a kind, with those of that app where it is installed.
+    pub(super) async fn fields_of(&mut self, kind: Kind) -> Result<Vec<&'static str>, Failure> {
+        let mut fields = kind.fields().to_vec();
+        if kind == Kind::Product && self.has_dates().await? {
+            fields.push(HAS_DATES);
+        }
+        Ok(fields)
+    }
+
     /// The external ids of these units: they tell which unit is which, in any language.
     pub async fn unit_names(&mut self, units: &[i64]) -> Result<BTreeMap<i64, String>, Failure> {
         let body = json!({"ids": units});
@@ -435,48 +402,5 @@ impl Client {
         self.search_all("stock.package", domain, &["name"], take)
             .await?;
         Ok(found)
-    }
-
-    /// All records, page by page: names may stand for more than one page holds.
-    pub(super) async fn search_all<T: DeserializeOwned + Record>(
-        &mut self,
-        model: &str,
-        domain: Vec<Value>,
-        fields: &[&str],
-        mut take: impl FnMut(T),
-    ) -> Result<(), Failure> {
-        let mut after = 0;
-        loop {
-            let mut domain = domain.clone();
-            domain.push(json!(["id", ">", after]));
-            let page: Vec<T> = self
-                .search(model, &Value::Array(domain), fields, PAGE_ROWS)
-                .await?;
-            let whole = page.len() >= PAGE_ROWS;
-            after = page.last().map_or(after, Record::id);
-            page.into_iter().for_each(&mut take);
-            if !whole {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Records with bare ids for references, oldest first, archived ones as well.
-    pub(super) async fn search<T: DeserializeOwned>(
-        &mut self,
-        model: &str,
-        domain: &Value,
-        fields: &[&str],
-        limit: usize,
-    ) -> Result<Vec<T>, Failure> {
-        let body = json!({
-            "domain": domain,
-            "fields": fields,
-            "limit": limit,
-            "order": "id",
-            "load": null,
-            "context": {"active_test": false},
-        });
-        self.call(model, "search_read", &body).await
     }
 }

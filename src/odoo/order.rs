@@ -13,20 +13,18 @@ mod find;
 mod seen;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-pub(super) use self::seen::decimal;
-pub use self::seen::{Backorders, SeenLine, SeenMove, SeenPicking};
+pub use self::seen::{SeenLine, SeenMove, SeenPicking};
 use self::seen::{picking, specification};
 use super::answer::CallError;
 use super::client::{Client, read};
-use super::transfer::{LOADS_AGAIN, Loaded, MODULE, first_message};
+use super::loaded::{Loaded, MODULE, first_message};
+pub use super::values::odoo_time;
+pub use super::warehouse::Backorders;
 use crate::odoo::lots::LotRef;
 use crate::outcome::Failure;
 
@@ -67,15 +65,6 @@ pub struct Seen {
     pub too_many: Option<usize>,
 }
 
-/// The pause before a failed `load` is sent again; each further one is twice as long.
-const LOAD_PAUSE: Duration = Duration::from_secs(1);
-
-/// The pauses before a failed `load` is sent again: `load` answers a conflict with another
-/// transaction as it answers a refusal.
-pub(super) fn load_pauses() -> impl Iterator<Item = Duration> {
-    (0..LOADS_AGAIN).map(|again| LOAD_PAUSE * (1 << again))
-}
-
 impl Client {
     /// These pickings with their moves and lines.
     pub async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
@@ -98,26 +87,6 @@ impl Client {
             line.external = externals.get(&line.id).cloned();
         }
         Ok(pickings)
-    }
-
-    /// The external ids of ours among these records, without the module. The user may not read the
-    /// table they are in, but may ask each record.
-    pub(super) async fn external_ids(
-        &mut self,
-        model: &str,
-        ids: &[i64],
-    ) -> Result<BTreeMap<i64, String>, Failure> {
-        if ids.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let found: BTreeMap<String, String> = self
-            .call(model, "get_external_id", &json!({"ids": ids}))
-            .await?;
-        let ours = |(id, external): (String, String)| {
-            let (module, name) = external.split_once('.')?;
-            (module == MODULE).then(|| Some((id.parse().ok()?, name.to_owned())))?
-        };
-        Ok(found.into_iter().filter_map(ours).collect())
     }
 
     /// Puts lines on the picking, each once, and none at all if it is done or cancelled.
@@ -150,27 +119,6 @@ impl Client {
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
         let row = [("id", id), ("name", name.to_owned())];
         self.load_one("stock.package", row).await
-    }
-
-    /// Creates one record, unless it is there under its external id, and answers Odoo's id of it.
-    /// `row` has a value for each field. A failed `load` is sent again before it counts as refused.
-    pub(super) async fn load_one(
-        &mut self,
-        model: &str,
-        row: impl IntoIterator<Item = (&'static str, String)>,
-    ) -> Result<i64, Failure> {
-        let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
-        let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
-        let mut pauses = load_pauses();
-        loop {
-            let loaded: Loaded = self.call(model, "load", &body).await?;
-            let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
-            match (made, pauses.next()) {
-                (Some(id), _) => return Ok(id),
-                (None, Some(pause)) => tokio::time::sleep(pause).await,
-                (None, None) => return Err(Failure::person(first_message(&loaded.messages))),
-            }
-        }
     }
 
     /// Reserves what a picking asks for, as far as it is there.
@@ -286,23 +234,6 @@ impl Client {
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
         let state = read.first().and_then(|picking| picking["state"].as_str());
         Ok(matches!(state, Some("done" | "cancel")))
-    }
-
-    /// The moves of a picking, and their products.
-    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, i64)>, Failure> {
-        #[derive(Deserialize)]
-        struct Move {
-            id: i64,
-            product_id: i64,
-        }
-        let body = json!({
-            "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
-        });
-        let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
-        Ok(moves
-            .into_iter()
-            .map(|moved| (moved.id, moved.product_id))
-            .collect())
     }
 
     /// Cancels pickings of our own; a done one stays done.
@@ -472,12 +403,4 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
         header.into_iter().chain(cells).collect()
     });
     (fields, data.collect())
-}
-
-/// The time in UTC, whole seconds, as the fields of Odoo hold it.
-#[must_use]
-pub fn odoo_time(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%d %H:%M:%S")
-        .to_string()
 }

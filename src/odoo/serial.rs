@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
 use super::client::Client;
-use super::master::{NAMES_MAX, Record, records, text_or_false};
-use super::order::decimal;
-use super::transfer::id_or_false;
+use super::client::records::{NAMES_MAX, records};
+use super::values::{decimal_or_nothing, id_or_false, text_or_false};
 use crate::outcome::Failure;
 
 /// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
@@ -43,10 +42,6 @@ pub struct SerialLine {
 }
 
 records!(SerialStock, SerialLine);
-
-fn decimal_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
-    Ok(decimal(&Value::deserialize(deserializer)?).unwrap_or_default())
-}
 
 impl Client {
     /// Where these lots are in stock, in all of Odoo that the user may see.

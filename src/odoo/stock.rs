@@ -4,13 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::Client;
-use super::master::{NAMES_MAX, Record, records, text_or_false};
-use super::order::decimal;
-use super::transfer::id_or_false;
+use super::client::records::{Id, NAMES_MAX, records};
+use super::values::{decimal_or_nothing, id_or_false, text_or_false};
 pub use crate::book::Place;
 use crate::document::DocumentKey;
 use crate::outcome::Failure;
@@ -70,16 +69,7 @@ pub struct Partner {
     pub reference: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct Id {
-    pub id: i64,
-}
-
-records!(Moved, Quant, Partner, Id);
-
-fn decimal_or_nothing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Decimal, D::Error> {
-    Ok(decimal(&Value::deserialize(deserializer)?).unwrap_or_default())
-}
+records!(Moved, Quant, Partner);
 
 impl Client {
     /// What lies of these products in these bins, as far as they are places of goods that are ours

@@ -9,22 +9,18 @@
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::cut;
 use super::client::Client;
-use super::master::text_or_false;
-use super::order::odoo_time;
-use super::warehouse::Warehouse;
+use super::loaded::{LoadMessage, Loaded, first_message};
+use super::values::{id_or_false, odoo_time, text_or_false};
+use super::warehouse::{Header, Warehouse};
 use crate::document::DocumentKey;
 use crate::odoo::lots::LotRef;
 use crate::outcome::Failure;
 
-/// The module part of the external ids; with it `load` is create-if-absent.
-pub(super) const MODULE: &str = "stockrelay";
-/// A `load` that failed is sent again so often before it counts as a refusal.
-pub const LOADS_AGAIN: u32 = 3;
 /// Pickings of one key: there is one, unless somebody made copies of it.
 const HELD_MAX: usize = 10;
 
@@ -43,17 +39,6 @@ pub struct Transfer {
     /// When it was done on the floor; none: Odoo's time of posting stands, because the true one
     /// lies in a closed period.
     pub when: Option<Timestamp>,
-}
-
-/// What kind of picking it is, and where that goes if nobody says otherwise; each line says
-/// otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    pub picking_type: i64,
-    pub from: i64,
-    pub to: i64,
-    /// The delivery that comes back.
-    pub return_of: Option<i64>,
 }
 
 /// The move that brought a product to where it comes back from, and the line of the order that it
@@ -116,36 +101,6 @@ pub struct PickingLine {
     pub owner_id: Option<i64>,
     /// In the product's own unit.
     pub quantity_product_uom: serde_json::Number,
-}
-
-pub(super) fn id_or_false<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<i64>, D::Error> {
-    Ok(Value::deserialize(deserializer)?.as_i64())
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Loaded {
-    /// `false` when nothing was loaded.
-    pub ids: Value,
-    #[serde(default)]
-    pub messages: Vec<LoadMessage>,
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct LoadMessage {
-    #[serde(default)]
-    pub message: String,
-    #[serde(default, rename = "type")]
-    kind: String,
-    rows: Option<Rows>,
-    /// The column that could not be read; absent where a rule of Odoo's refused the record.
-    field: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Rows {
-    from: usize,
 }
 
 impl Client {
@@ -225,23 +180,21 @@ impl Client {
         Ok(())
     }
 
-    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC
-    /// whatever the user's time zone.
-    pub(super) fn load_context(&self) -> Value {
-        let mut context = self.context();
-        context["module"] = json!(MODULE);
-        context["mode"] = json!("update");
-        context["noupdate"] = json!(true);
-        context
-    }
-
-    /// What keeps Odoo from asking a person, who is not there, instead of posting.
-    pub(super) fn validate_context(&self) -> Value {
-        let mut context = self.context();
-        for question in ["skip_backorder", "skip_sms", "skip_expired"] {
-            context[question] = json!(true);
+    /// The moves of a picking, and their products.
+    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, i64)>, Failure> {
+        #[derive(Deserialize)]
+        struct Move {
+            id: i64,
+            product_id: i64,
         }
-        context
+        let body = json!({
+            "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
+        });
+        let moves: Vec<Move> = self.call("stock.move", "search_read", &body).await?;
+        Ok(moves
+            .into_iter()
+            .map(|moved| (moved.id, moved.product_id))
+            .collect())
     }
 
     /// Sets the true time of each that has one, and reads all of them back.
@@ -373,17 +326,6 @@ fn header_row(transfer: &Transfer, header: Header) -> Vec<String> {
     ];
     row.extend(header.return_of.map(|id| id.to_string()));
     row
-}
-
-/// Odoo's first message where `load` loaded nothing. Whether another transaction was in the way
-/// does not show in it: its text is PostgreSQL's, in the server's language. So the caller sends it
-/// again before it believes a refusal.
-pub(super) fn first_message(messages: &[LoadMessage]) -> String {
-    let error = messages.iter().find(|m| m.kind == "error");
-    error.or(messages.first()).map_or_else(
-        || "Odoo loaded nothing and gave no reason".to_owned(),
-        |m| cut(&m.message),
-    )
 }
 
 /// What Odoo says of the rows of one document that it could not read, at about the most.

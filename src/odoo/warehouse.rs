@@ -1,13 +1,11 @@
 //! The warehouse that this site is, and its operation types.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::client::records::{Id, PAGE_ROWS};
 use super::client::{Client, away};
-use super::master::{PAGE_ROWS, text_or_false, yes};
-use super::order::Backorders;
-use super::stock::Id;
-use super::transfer::Header;
+use super::values::{text_or_false, yes};
 use crate::outcome::Failure;
 
 /// The ids of the warehouse that this site is.
@@ -26,6 +24,39 @@ pub struct Warehouse {
     pub lots: Lots,
     /// Goods from a customer without an order.
     pub returns: Option<Header>,
+}
+
+/// What kind of picking it is, and where that goes if nobody says otherwise; each line says
+/// otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    pub picking_type: i64,
+    pub from: i64,
+    pub to: i64,
+    /// The delivery that comes back.
+    pub return_of: Option<i64>,
+}
+
+/// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
+/// follows it whatever a call says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backorders {
+    /// The caller says.
+    #[default]
+    Ask,
+    Always,
+    Never,
+}
+
+impl Backorders {
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        match text {
+            "always" => Self::Always,
+            "never" => Self::Never,
+            _ => Self::Ask,
+        }
+    }
 }
 
 /// What an operation type does with the name of a lot that Odoo does not have.

@@ -7,6 +7,7 @@ mod profile;
 mod rejected;
 mod status;
 mod trace;
+mod write;
 
 use std::io::{self, Write};
 
@@ -131,6 +132,15 @@ fn path(base: &str, parameters: &[(&str, Option<&str>)]) -> String {
         path.push_str(&super::client::path_part(value));
     }
     path
+}
+
+/// The parameters of a request with borrowed values.
+fn borrow<'a, const N: usize>(
+    owned: &'a [(&'a str, Option<String>); N],
+) -> [(&'a str, Option<&'a str>); N] {
+    owned
+        .each_ref()
+        .map(|(key, value)| (*key, value.as_deref()))
 }
 
 #[cfg(test)]

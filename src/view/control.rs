@@ -24,10 +24,10 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::snapshot::Status;
+use super::gateway::{Gateway, blocking};
 use super::{http, metrics};
 use crate::board::Board;
 use crate::catalog::Catalog;
@@ -35,7 +35,7 @@ use crate::config;
 use crate::decode::PAYLOAD_BYTES_MAX;
 use crate::decode::profiles::Profiles;
 use crate::event::Name;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 pub use meaning::Code;
 use problem::Problem;
 
@@ -46,11 +46,6 @@ const BODY_BYTES_MAX: usize = 16_384;
 const RESEND_BYTES_MAX: usize = 2 * PAYLOAD_BYTES_MAX + BODY_BYTES_MAX;
 /// The same, where the words of a scanner profile come with it.
 const MEANING_BYTES_MAX: usize = 2 << 20;
-
-/// Answers that are made at once: each holds a thread and a page of records. A status does not wait
-/// for pages.
-const STATUSES_MAX: usize = 2;
-const PAGES_MAX: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
@@ -72,39 +67,6 @@ pub enum ControlError {
         address: SocketAddr,
         error: io::Error,
     },
-}
-
-/// What all answers are made from; cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Gateway {
-    pub site: Name,
-    pub journal: Journal,
-    pub board: Board,
-    /// By which scans are read that people send again.
-    profiles: Profiles,
-    /// The copy of Odoo's data, once there is one.
-    copies: Option<watch::Receiver<Option<Catalog>>>,
-    /// One permit a stream that is open.
-    streams: Arc<Semaphore>,
-    /// One permit a status, and one a page, that is being read.
-    statuses: Arc<Semaphore>,
-    pages: Arc<Semaphore>,
-}
-
-impl Gateway {
-    #[must_use]
-    pub fn new(site: Name, journal: Journal, board: Board) -> Self {
-        Self {
-            site,
-            journal,
-            board,
-            profiles: Profiles::default(),
-            copies: None,
-            streams: Arc::new(Semaphore::new(stream::STREAMS_MAX)),
-            statuses: Arc::new(Semaphore::new(STATUSES_MAX)),
-            pages: Arc::new(Semaphore::new(PAGES_MAX)),
-        }
-    }
 }
 
 /// The bound addresses, ready to be served.
@@ -216,32 +178,6 @@ where
         Some(result) => result,
         None => Err(Problem::internal("the answer could not be made")),
     }
-}
-
-impl Gateway {
-    /// The status as it is now; `None` where it cannot be made.
-    pub(super) async fn status(&self) -> Option<Result<Status, JournalError>> {
-        let (gateway, statuses) = (self.clone(), Arc::clone(&self.statuses));
-        let take = move || Status::take(&gateway.site, &gateway.journal, &gateway.board);
-        blocking(statuses, take).await
-    }
-}
-
-/// Runs blocking work on a thread of its own, when there is a permit.
-async fn blocking<T, F>(permits: Arc<Semaphore>, work: F) -> Option<T>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    let permit = permits.acquire_owned().await.ok()?;
-    let working = move || {
-        let done = work();
-        // Held by the work itself: a client that hangs up does not make room for a second one
-        // beside it.
-        drop(permit);
-        done
-    };
-    tokio::task::spawn_blocking(working).await.ok()
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<TcpListener, ControlError> {

@@ -23,7 +23,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::format::Format;
-use super::control::Gateway;
+use super::gateway::Gateway;
 use super::snapshot::Status;
 use crate::board::Link;
 

@@ -12,6 +12,7 @@ mod app;
 mod detail;
 mod devices;
 mod dialog;
+mod discard;
 mod documents;
 mod edit;
 mod feed;
@@ -19,11 +20,15 @@ mod help;
 mod keys;
 mod link;
 mod parked;
+mod parts;
 mod rates;
 mod retry;
 mod screen;
 mod settle;
+mod texts;
 mod theme;
+mod typing;
+mod wish;
 mod wrap;
 
 use std::io::{self, IsTerminal};
@@ -38,8 +43,9 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub use app::{App, Panel, Seen, Snapshot, Wish};
+pub use app::{App, Panel, Seen, Snapshot};
 pub use screen::draw;
+pub use wish::Wish;
 
 use super::client::{Client, ClientError, path_part};
 use super::commands::{describe_resent, dismiss_many, retry_all};

@@ -5,10 +5,38 @@
 
 use serde_json::json;
 
-use super::orders::following;
-use super::picking::{self, LINE, MOVE};
+use super::goods::left_by;
+use super::picking::{self, KIND, LINE, MOVE};
 use super::store::{Row, Store, id_of, text_of};
-use super::validate::left_by;
+use super::version::Version;
+
+pub const WAREHOUSE: &str = "stock.warehouse";
+
+/// The operation type that follows this one in its warehouse.
+#[must_use]
+pub fn following(store: &Store, kind: i64) -> i64 {
+    let Some(row) = store.row(KIND, kind) else {
+        return 0;
+    };
+    let Some(warehouse) = store.row(WAREHOUSE, id_of(row, "warehouse_id")) else {
+        return 0;
+    };
+    let is = |field: &str| id_of(warehouse, field) == kind;
+    match (
+        text_of(warehouse, "reception_steps"),
+        text_of(warehouse, "delivery_steps"),
+    ) {
+        (_, "pick_pack_ship") if is("pick_type_id") => id_of(warehouse, "pack_type_id"),
+        (_, "pick_ship") if is("pick_type_id") => id_of(warehouse, "out_type_id"),
+        (_, "pick_pack_ship") if is("pack_type_id") => id_of(warehouse, "out_type_id"),
+        // 17 has no operation type for it.
+        ("two_steps", _) if is("in_type_id") && store.version < Version::V18 => {
+            id_of(warehouse, "int_type_id")
+        }
+        ("two_steps", _) if is("in_type_id") => id_of(warehouse, "store_type_id"),
+        _ => 0,
+    }
+}
 
 /// The operation types of an order's steps, from this one on.
 #[must_use]

@@ -2,13 +2,30 @@
 
 use serde_json::{Value, json};
 
+use super::schema::{self, Kind};
 use super::store::{
     PRECISION, Place, Row, Store, flag_of, id_of, number_of, reference, round, text_of,
 };
 
-/// The value of a computed field; none where the field is kept.
-#[must_use]
-pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value> {
+impl Store {
+    /// A row's field as `read` shows it before references are dressed up.
+    #[must_use]
+    pub fn value(&self, model: &str, row: &Row, field: &str) -> Value {
+        if field == "display_name" {
+            return json!(self.display_name(model, id_of(row, "id")));
+        }
+        if let Some(value) = compute(self, model, row, field) {
+            return value;
+        }
+        if let Some(Kind::Many(..)) = schema::lookup(model, field).map(|field| field.kind) {
+            return json!(self.many(model, id_of(row, "id"), field));
+        }
+        row.get(field).cloned().unwrap_or(Value::Bool(false))
+    }
+}
+
+/// Computes the value of a field. `None`: the field is stored.
+pub fn compute(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value> {
     let id = id_of(row, "id");
     Some(match (model, field) {
         ("stock.location", "parent_path") => json!(parent_path(store, id)),
@@ -72,7 +89,6 @@ pub fn value(store: &Store, model: &str, row: &Row, field: &str) -> Option<Value
     })
 }
 
-/// Ids from the topmost location down to this one, such as `4/5/34/`.
 /// The ids from the reference of a unit down to it.
 fn unit_path(store: &Store, unit: i64) -> String {
     let above = store
@@ -84,6 +100,7 @@ fn unit_path(store: &Store, unit: i64) -> String {
     }
 }
 
+/// The ids from the topmost location down to this one, such as `4/5/34/`.
 fn parent_path(store: &Store, id: i64) -> String {
     let (mut path, mut at) = (String::new(), id);
     while at != 0 {

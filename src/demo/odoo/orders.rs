@@ -3,14 +3,12 @@
 
 use serde_json::{Value, json};
 
-use super::chain;
+use super::chain::{self, WAREHOUSE, following};
+use super::goods::left_by;
 use super::picking::{self, KIND, LINE, MOVE, PICKING};
 use super::refusal::Refusal;
 use super::store::{Row, Store, id_of, number_of, reference, round, row, text_of};
-use super::validate::left_by;
 use super::version::Version;
-
-const WAREHOUSE: &str = "stock.warehouse";
 
 /// `action_confirm` of a sales order: the first step of its delivery.
 pub fn confirm_sale(store: &mut Store, id: i64) -> Result<(), Refusal> {
@@ -115,32 +113,6 @@ pub fn cancel(store: &mut Store, model: &'static str, id: i64) -> Result<(), Ref
     picking::cancel(store, &open)?;
     store.set(model, id, "state", json!("cancel"));
     Ok(())
-}
-
-/// The operation type that follows this one in its warehouse.
-#[must_use]
-pub fn following(store: &Store, kind: i64) -> i64 {
-    let Some(row) = store.row(KIND, kind) else {
-        return 0;
-    };
-    let Some(warehouse) = store.row(WAREHOUSE, id_of(row, "warehouse_id")) else {
-        return 0;
-    };
-    let is = |field: &str| id_of(warehouse, field) == kind;
-    match (
-        text_of(warehouse, "reception_steps"),
-        text_of(warehouse, "delivery_steps"),
-    ) {
-        (_, "pick_pack_ship") if is("pick_type_id") => id_of(warehouse, "pack_type_id"),
-        (_, "pick_ship") if is("pick_type_id") => id_of(warehouse, "out_type_id"),
-        (_, "pick_pack_ship") if is("pack_type_id") => id_of(warehouse, "out_type_id"),
-        // 17 has no operation type for it.
-        ("two_steps", _) if is("in_type_id") && store.version < Version::V18 => {
-            id_of(warehouse, "int_type_id")
-        }
-        ("two_steps", _) if is("in_type_id") => id_of(warehouse, "store_type_id"),
-        _ => 0,
-    }
 }
 
 /// What an order's step left at its end, the next step takes up: a transfer of its own, or one more

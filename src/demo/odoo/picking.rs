@@ -6,17 +6,13 @@ use serde_json::{Value, json};
 
 pub use self::checks::{check_line, check_write};
 use super::computed;
+use super::goods::move_stock;
 use super::refusal::Refusal;
+pub use super::store::{KIND, LINE, MOVE, PICKING};
 use super::store::{
     Place, Row, Store, flag_of, id_of, moment, number_of, reference, round, row, text_of,
 };
-use super::validate::move_stock;
 use super::version::Version;
-
-pub const PICKING: &str = "stock.picking";
-pub const MOVE: &str = "stock.move";
-pub const LINE: &str = "stock.move.line";
-pub const KIND: &str = "stock.picking.type";
 
 const ENDS: [&str; 2] = ["location_id", "location_dest_id"];
 

@@ -9,13 +9,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value, json};
 
-use super::computed;
 use super::refusal::Refusal;
 use super::schema::{self, Kind};
 use super::version::Version;
 use crate::clock;
 
 pub type Row = Map<String, Value>;
+
+pub const PICKING: &str = "stock.picking";
+pub const MOVE: &str = "stock.move";
+pub const LINE: &str = "stock.move.line";
+pub const KIND: &str = "stock.picking.type";
 
 /// What a quant is of; 0 for none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -415,20 +419,5 @@ impl Store {
             }
             _ => text_of(row, "name").to_owned(),
         }
-    }
-
-    /// A row's field as `read` shows it before references are dressed up.
-    #[must_use]
-    pub fn value(&self, model: &str, row: &Row, field: &str) -> Value {
-        if field == "display_name" {
-            return json!(self.display_name(model, id_of(row, "id")));
-        }
-        if let Some(value) = computed::value(self, model, row, field) {
-            return value;
-        }
-        if let Some(Kind::Many(..)) = schema::lookup(model, field).map(|field| field.kind) {
-            return json!(self.many(model, id_of(row, "id"), field));
-        }
-        row.get(field).cloned().unwrap_or(Value::Bool(false))
     }
 }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Client;
-use super::seen::id;
 use crate::odoo::order::Seen;
+use crate::odoo::values::id;
 use crate::odoo::warehouse::Warehouse;
 use crate::outcome::Failure;
 

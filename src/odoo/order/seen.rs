@@ -12,28 +12,8 @@ use crate::document::{DocumentKey, OdooRef};
 use crate::odoo::Lots;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Shipment;
-
-/// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
-/// follows it whatever a call says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Backorders {
-    /// The caller says.
-    #[default]
-    Ask,
-    Always,
-    Never,
-}
-
-impl Backorders {
-    #[must_use]
-    pub fn of(text: &str) -> Self {
-        match text {
-            "always" => Self::Always,
-            "never" => Self::Never,
-            _ => Self::Ask,
-        }
-    }
-}
+use crate::odoo::values::{decimal, id};
+use crate::odoo::warehouse::Backorders;
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
@@ -323,23 +303,11 @@ pub(super) fn specification(shipping: &[String]) -> Value {
     fields
 }
 
-/// A reference, which is a bare id, an object with one, or `false`.
-pub(super) fn id(value: &Value) -> Option<i64> {
-    value.as_i64().or_else(|| value["id"].as_i64())
-}
-
 fn text(value: &Value) -> Option<String> {
     value
         .as_str()
         .filter(|text| !text.is_empty())
         .map(str::to_owned)
-}
-
-pub fn decimal(value: &Value) -> Option<Decimal> {
-    let number = value.as_number()?.to_string();
-    Decimal::from_str_exact(&number)
-        .or_else(|_| Decimal::from_scientific(&number))
-        .ok()
 }
 
 pub(super) fn picking(value: &Value) -> SeenPicking {

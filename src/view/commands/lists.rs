@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::rejected::list_rejected;
-use super::{Client, CommandError, Done, PAGE, json_line, path};
+use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
 use crate::view::cli::{DocumentsArgs, EventsArgs, PageArgs};
 use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView};
 use crate::view::snapshot::Status;
@@ -56,14 +56,6 @@ pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> 
         }
     }
     Ok(())
-}
-
-pub(super) fn borrow<'a, const N: usize>(
-    owned: &'a [(&'a str, Option<String>); N],
-) -> [(&'a str, Option<&'a str>); N] {
-    owned
-        .each_ref()
-        .map(|(key, value)| (*key, value.as_deref()))
 }
 
 fn write_events(

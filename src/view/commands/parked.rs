@@ -1,11 +1,11 @@
 //! `stockrelay parked`: what was refused, and a person's decision about it.
 
-use std::io::{self, Write};
+use std::io::Write;
 
 use serde_json::{Map, Value, json};
 
 use super::lists::{document_pages, write_documents};
-use super::trace::write_document;
+use super::write::write_detail;
 use super::{Client, CommandError, Done, json_line};
 use crate::view::cli::{EditWord, ParkedCommand};
 use crate::view::client::{ClientError, path_part};
@@ -77,21 +77,6 @@ pub async fn parked(client: &Client, command: &ParkedCommand, out: &mut dyn Writ
                 "document {} is discarded and will never be posted",
                 detail.document.number
             )?;
-        }
-    }
-    Ok(())
-}
-
-/// What there is, why it is parked, and what can be done about it.
-pub(super) fn write_detail(detail: &DocumentDetail, out: &mut dyn Write) -> io::Result<()> {
-    write_document(&detail.document, &detail.audit, out)?;
-    if let Some(number) = detail.replaced_by {
-        writeln!(out, "  document {number} took its place")?;
-    }
-    if !detail.choices.is_empty() {
-        writeln!(out, "  The choices:")?;
-        for choice in &detail.choices {
-            writeln!(out, "    {}: {}", choice.action, choice.what)?;
         }
     }
     Ok(())

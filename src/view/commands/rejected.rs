@@ -6,9 +6,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::lists::borrow;
-use super::trace::write_rejected;
-use super::{Client, CommandError, Done, PAGE, json_line, path};
+use super::write::write_rejected;
+use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};

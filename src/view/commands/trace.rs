@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use super::parked::write_detail;
+use super::write::{write_detail, write_document, write_rejected};
 use super::{Client, Done, json_line};
 use crate::view::client::path_part;
-use crate::view::records::{DocumentView, EventView, LineView, RejectedView, StepView, Trace};
-use crate::view::table::{Table, counted, plain, time};
+use crate::view::records::{EventView, Trace};
+use crate::view::table::{counted, plain, time};
 
 pub async fn trace(client: &Client, id: &str, json: bool, out: &mut dyn Write) -> Done {
     let path = format!("/v1/trace/{}", path_part(id));
@@ -107,142 +107,4 @@ fn write_event(event: &EventView, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "  label: {} {}", plain(name), plain(value))?;
     }
     Ok(())
-}
-
-pub(super) fn write_rejected(rejected: &RejectedView, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(
-        out,
-        "rejected reading {} of {}",
-        rejected.number,
-        plain(&rejected.device)
-    )?;
-    writeln!(
-        out,
-        "  {}  received through {}",
-        rejected.received,
-        plain(&rejected.source)
-    )?;
-    writeln!(
-        out,
-        "  {}: {}",
-        plain(&rejected.code),
-        plain(&rejected.message)
-    )?;
-    writeln!(out, "  {}", plain(&rejected.payload))?;
-    if rejected.cut {
-        writeln!(
-            out,
-            "  only the first {} of it are stored",
-            counted(rejected.bytes, "byte")
-        )?;
-    } else if !rejected.whole {
-        writeln!(out, "  it holds bytes that are no text")?;
-    }
-    match &rejected.settled {
-        Some(step) => writeln!(
-            out,
-            "  {} by {}: {}",
-            step.at,
-            plain(&step.by),
-            plain(&step.note)
-        ),
-        None if rejected.state != "open" => Ok(()),
-        None => writeln!(
-            out,
-            "  open: `stockrelay rejected resend {0}` or `stockrelay rejected dismiss {0} --reason TEXT`",
-            rejected.number
-        ),
-    }
-}
-
-/// A document with its lines and its life so far.
-pub(super) fn write_document(
-    document: &DocumentView,
-    audit: &[StepView],
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let odoo = document
-        .odoo
-        .as_ref()
-        .map_or(String::new(), |name| format!(" as {}", plain(name)));
-    writeln!(
-        out,
-        "document {} {}: {}{odoo}",
-        document.number, document.key, document.state
-    )?;
-    if let Some(reason) = &document.reason {
-        writeln!(out, "  {}: {}", plain(&reason.code), plain(&reason.message))?;
-    }
-    let (lines, events) = (
-        counted(document.lines.len() as u64, "line"),
-        counted(document.events, "event"),
-    );
-    let order = (document.order.as_ref()).map_or_else(String::new, |order| format!(" for {order}"));
-    writeln!(
-        out,
-        "  {}{} by {}, {lines} from {events}",
-        plain(&document.purpose),
-        plain(&order),
-        plain(&document.group)
-    )?;
-    for (field, value) in &document.more {
-        writeln!(out, "  {field}: {}", plain(&value.to_string()))?;
-    }
-    if !document.flags.is_empty() {
-        writeln!(out, "  note: {}", plain(&document.flags.join(", ")))?;
-    }
-    if !document.undone.is_empty() {
-        let seqs: Vec<String> = document.undone.iter().map(u64::to_string).collect();
-        writeln!(out, "  taken back since: event {}", seqs.join(", "))?;
-    }
-    if let Some(number) = document.corrects {
-        writeln!(out, "  in the place of document {number}")?;
-    }
-    if let Some(decision) = &document.decision {
-        writeln!(out, "  decided: {}", plain(decision))?;
-    }
-    write_lines(&document.lines, out)?;
-    let mut table = Table::new(&["", "AT", "STATE", "BY", "WHAT"]);
-    for step in audit {
-        table.row([
-            " ".to_owned(),
-            step.at.to_string(),
-            step.state.clone(),
-            step.by.clone(),
-            step.note.clone(),
-        ]);
-    }
-    table.write(&mut &mut *out, true)
-}
-
-/// Numbered, as `parked edit` names them; the columns that few documents have only where one line
-/// has a value.
-fn write_lines(lines: &[LineView], out: &mut dyn Write) -> io::Result<()> {
-    let owners = lines.iter().any(|line| line.owner.is_some());
-    let expiries = lines.iter().any(|line| line.expiry.is_some());
-    let best_before = lines.iter().any(|line| line.best_before.is_some());
-    let mut headings = vec![
-        "", "LINE", "QUANTITY", "PRODUCT", "FROM", "TO", "LOT", "PACKAGE",
-    ];
-    headings.extend(owners.then_some("OWNER"));
-    headings.extend(expiries.then_some("EXPIRY"));
-    headings.extend(best_before.then_some("BEST BEFORE"));
-    let mut table = Table::new(&headings);
-    for (place, line) in lines.iter().enumerate() {
-        let mut cells = vec![
-            " ".to_owned(),
-            (place + 1).to_string(),
-            line.quantity.to_string(),
-            line.product.clone(),
-            line.from.clone().unwrap_or_default(),
-            line.to.clone().unwrap_or_default(),
-            line.lot.clone().unwrap_or_default(),
-            line.package.clone().unwrap_or_default(),
-        ];
-        cells.extend(owners.then(|| line.owner.clone().unwrap_or_default()));
-        cells.extend(expiries.then(|| line.expiry.clone().unwrap_or_default()));
-        cells.extend(best_before.then(|| line.best_before.clone().unwrap_or_default()));
-        table.row(cells);
-    }
-    table.write(&mut &mut *out, true)
 }

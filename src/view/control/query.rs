@@ -14,6 +14,8 @@ pub const KINDS: [&str; 11] = [
     "scan", "transfer", "pick", "receive", "count", "scrap", "return", "pack", "ship", "validate",
     "undo",
 ];
+/// The states that a list of rejected readings can be asked for.
+pub const REJECTED_STATES: [&str; 1] = ["open"];
 /// The states that an event can be in.
 pub const EVENT_STATES: [&str; 7] = [
     "open",

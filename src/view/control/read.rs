@@ -7,8 +7,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::problem::Problem;
-use super::query::{Asked, EVENT_STATES, Id, Query, cut};
-use super::settle::STATES;
+use super::query::{Asked, EVENT_STATES, Id, Query, REJECTED_STATES, cut};
 use super::{Gateway, reading};
 use crate::assemble;
 use crate::document::{self, DocumentKey, Purpose};
@@ -136,7 +135,7 @@ impl<'a> Places<'a> {
 }
 
 pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> Answer<RejectedPage> {
-    let query = Query::parse(pairs, &["state"], &STATES)?;
+    let query = Query::parse(pairs, &["state"], &REJECTED_STATES)?;
     let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
         // One more than asked for tells whether there is more.
         let mut found = match query.state {

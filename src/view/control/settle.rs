@@ -30,8 +30,6 @@ const DISMISSED_MAX: usize = 1_000;
 /// Open readings that one request reads at a time.
 const READ_AT_ONCE: usize = 256;
 
-/// The state that a list of rejected readings can be asked for.
-pub const STATES: [&str; 1] = ["open"];
 const DISMISSED: &str = "dismissed";
 const RESENT: &str = "resent";
 

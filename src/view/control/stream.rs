@@ -18,9 +18,8 @@ use super::Gateway;
 use super::problem::Problem;
 use super::read::take_status;
 use crate::journal::Totals;
+use crate::view::gateway::STREAMS_MAX;
 
-/// Streams at once: the other connections stay free for requests.
-pub const STREAMS_MAX: usize = 16;
 /// The longest and the shortest time between two events.
 const AT_LEAST_EACH: Duration = Duration::from_secs(1);
 const AT_MOST_EACH: Duration = Duration::from_millis(100);

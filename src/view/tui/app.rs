@@ -1,5 +1,7 @@
 //! What the screen shows and what keys do to it. Pure: times and snapshots come in, wishes go out.
 
+mod opened;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
@@ -8,12 +10,15 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::widgets::TableState;
 
 use super::detail::Detail;
-use super::dialog::{CLEAR, Dialog, Discard, Step};
+use super::dialog::Dialog;
+use super::discard::Discard;
 use super::edit::Edit;
 use super::keys::{self, Act};
 use super::retry::Retry;
 use super::settle::{Correct, Dismiss, Resend};
 use super::theme::Theme;
+use super::typing::CLEAR;
+use super::wish::{Step, Wish};
 use super::wrap::Scroll;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::snapshot::Status;
@@ -57,47 +62,6 @@ impl Panel {
     fn at(self, steps: usize) -> Self {
         Self::ALL[(self as usize + steps) % Self::ALL.len()]
     }
-}
-
-/// What the person wants done outside of the screen.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Wish {
-    Quit,
-    Retry {
-        key: String,
-        with: Option<&'static str>,
-    },
-    /// All that are parked for this reason code.
-    RetryAll {
-        code: String,
-        with: Option<&'static str>,
-    },
-    /// The body is that of the control API.
-    Edit {
-        key: String,
-        body: serde_json::Value,
-    },
-    Discard {
-        key: String,
-        reason: String,
-    },
-    /// Sends a rejected reading again; without a payload as it came.
-    Resend {
-        number: u64,
-        payload: Option<String>,
-        /// Why, for whoever asks later.
-        reason: Option<String>,
-    },
-    Dismiss {
-        number: u64,
-        reason: String,
-    },
-    /// All open rejected readings up to this number that have this reason code.
-    DismissAll {
-        upto: u64,
-        code: String,
-        reason: String,
-    },
 }
 
 /// Rates of the last minutes, in tenths of an event a second, oldest first.

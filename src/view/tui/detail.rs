@@ -5,10 +5,8 @@ use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;
 use ratatui::widgets::Block;
 
-use super::app::{App, Wish};
-use super::keys::{self, Act};
-use super::parked::{choices_of, choices_of_rejected, describe_line, faults_of};
-use super::theme::{FAINT, HEADING};
+use super::texts::{choices_of, choices_of_rejected, describe_line, faults_of};
+use super::theme::{FAINT, HEADING, Theme};
 use super::wrap::Scroll;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::table::plain;
@@ -28,73 +26,44 @@ pub struct Detail {
     scroll: Scroll,
 }
 
-impl App {
-    /// Opens the view of what is selected.
-    pub(super) fn open_detail(&mut self) {
-        self.detail = self.selected_detail();
-    }
-
-    fn selected_detail(&self) -> Option<Detail> {
-        let detail = |of, title, lines| Detail {
-            of,
-            title,
-            lines,
+impl Detail {
+    pub fn of_document(document: &DocumentView) -> Self {
+        Self {
+            of: Of::Document(document.key.clone()),
+            title: format!(" Document {} ", document.number),
+            lines: about(document),
             scroll: Scroll::default(),
-        };
-        if let Some(document) = self.selected_parked() {
-            let title = format!(" Document {} ", document.number);
-            let of = Of::Document(document.key.clone());
-            return Some(detail(of, title, about(document)));
-        }
-        let rejected = self.selected_rejected()?;
-        let title = format!(" Rejected reading {} ", rejected.number);
-        let of = Of::Rejected(rejected.number);
-        Some(detail(of, title, about_rejected(rejected)))
-    }
-
-    /// Shows what is known by now. What is parked no more stays as it was last seen.
-    pub(super) fn refresh_detail(&mut self) {
-        let now = self.selected_detail();
-        if let (Some(shown), Some(now)) = (&mut self.detail, now)
-            && shown.of == now.of
-        {
-            shown.lines = now.lines;
         }
     }
 
-    /// Scrolls, closes, or decides about what is shown.
-    pub(super) fn press_in_detail(&mut self, key: KeyCode) -> Option<Wish> {
-        let shown = self.detail.as_mut()?;
-        if shown.scroll.press(key) {
-            return None;
+    pub fn of_rejected(rejected: &RejectedView) -> Self {
+        Self {
+            of: Of::Rejected(rejected.number),
+            title: format!(" Rejected reading {} ", rejected.number),
+            lines: about_rejected(rejected),
+            scroll: Scroll::default(),
         }
-        let act = keys::act(key);
-        let of = shown.of.clone();
-        match act {
-            _ if key == KeyCode::Esc => self.detail = None,
-            Some(Act::Open) => self.detail = None,
-            Some(Act::Quit) => return Some(Wish::Quit),
-            Some(Act::Help) => self.help = true,
-            Some(act @ (Act::Retry | Act::RetryAll | Act::Edit | Act::Discard)) => {
-                if self.selected_detail().is_none_or(|now| now.of != of) {
-                    self.notice = Some("It does not wait for a person any more".to_owned());
-                    return None;
-                }
-                self.detail = None;
-                return self.decide(act);
-            }
-            _ => {}
-        }
-        None
+    }
+
+    /// Whether both are about the same document or reading.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.of == other.of
+    }
+
+    /// Takes the lines of a newer view of the same document or reading. The scroll position stays.
+    pub fn update(&mut self, newer: Self) {
+        self.lines = newer.lines;
+    }
+
+    /// Scrolls; answers whether the key did.
+    pub fn scroll(&mut self, key: KeyCode) -> bool {
+        self.scroll.press(key)
     }
 }
 
-pub fn draw(frame: &mut Frame, app: &mut App) {
-    let Some(detail) = &mut app.detail else {
-        return;
-    };
+pub fn draw(frame: &mut Frame, detail: &mut Detail, theme: Theme) {
     let block = Block::bordered()
-        .border_style(app.theme.frame(true))
+        .border_style(theme.frame(true))
         .title(detail.title.clone());
     let keys = Line::styled("↑↓ Page Up/Down scroll   Esc close", HEADING);
     let area = frame.area();

@@ -1,15 +1,15 @@
 //! The devices: who is there, when each was heard of, how its battery is.
 
-use jiff::Timestamp;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Row, Table};
 
 use super::app::{App, Panel};
+use super::parts::{ago, empty};
 use super::theme::{HEADING, SELECTED};
 use crate::view::snapshot::Device;
-use crate::view::table::{grouped, plain, seconds_since, span};
+use crate::view::table::{grouped, plain};
 
 const WIDTHS: [Constraint; 6] = [
     Constraint::Fill(2),
@@ -26,10 +26,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
         .as_ref()
         .map_or(&[][..], |(s, _)| &s.status.devices.listed);
     if listed.is_empty() {
-        frame.render_widget(
-            super::help::empty("No device has connected yet").block(block),
-            area,
-        );
+        frame.render_widget(empty("No device has connected yet").block(block), area);
         return;
     }
     let rows: Vec<Row> = listed.iter().map(|device| row(device, app)).collect();
@@ -60,12 +57,6 @@ fn row(device: &Device, app: &App) -> Row<'static> {
         Line::from(grouped(view.rejected)),
         Line::from(battery(device)),
     ])
-}
-
-pub(super) fn ago(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map_or("–".to_owned(), |at| {
-        format!("{} ago", span(seconds_since(at, now)))
-    })
 }
 
 /// Whatever the device calls its battery's charge; most say `battery`, in per cent.

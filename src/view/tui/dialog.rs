@@ -1,24 +1,19 @@
-//! The boxes that ask something: what each shows, and what keys do to it. Discarding is here; the
-//! others have files of their own.
+//! The boxes that ask something. Each has a file of its own for its text and its keys.
 
 use ratatui::Frame;
 use ratatui::crossterm::event::KeyCode;
-use ratatui::text::{Line, Span};
+use ratatui::text::Line;
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use super::app::{App, Wish};
+use super::discard::Discard;
 use super::edit::Edit;
-use super::help::centred;
+use super::parts::centred;
 use super::retry::Retry;
 use super::settle::{Correct, Dismiss, Resend};
-use super::theme::HEADING;
+use super::theme::Theme;
+use super::typing::WIDTH;
+use super::wish::Step;
 use super::wrap::wrap_all;
-use crate::view::records::DocumentView;
-use crate::view::table::plain;
-
-pub const WIDTH: u16 = 70;
-/// The longest text that can be typed: a reason, as the control API takes it.
-const TEXT_CHARS_MAX: usize = 500;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Dialog {
@@ -28,15 +23,6 @@ pub enum Dialog {
     Dismiss(Dismiss),
     Correct(Correct),
     Resend(Resend),
-}
-
-/// What a key made of a dialog.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    Stay,
-    /// Nothing is decided.
-    Close,
-    Done(Wish),
 }
 
 impl Dialog {
@@ -52,10 +38,7 @@ impl Dialog {
     }
 }
 
-pub fn draw(frame: &mut Frame, app: &App) {
-    let Some(dialog) = &app.dialog else {
-        return;
-    };
+pub fn draw(frame: &mut Frame, dialog: &Dialog, theme: Theme) {
     let rows = usize::from(frame.area().height.saturating_sub(2));
     let (title, lines) = match dialog {
         Dialog::Discard(discard) => discard.lines(),
@@ -69,7 +52,7 @@ pub fn draw(frame: &mut Frame, app: &App) {
     let height = u16::try_from(lines.len() + 2).unwrap_or(u16::MAX);
     let area = centred(frame.area(), WIDTH, height);
     let block = Block::bordered()
-        .border_style(app.theme.frame(true))
+        .border_style(theme.frame(true))
         .title(title);
     frame.render_widget(Clear, area);
     frame.render_widget(Paragraph::new(lines).block(block), area);
@@ -100,84 +83,4 @@ fn fit(mut lines: Vec<Line<'static>>, columns: u16, rows: usize) -> Vec<Line<'st
         .take(room)
         .chain(keys)
         .collect()
-}
-
-/// Empties the text, as Ctrl-U does in a shell.
-pub const CLEAR: KeyCode = KeyCode::Null;
-
-/// Types into a text.
-pub fn write(text: &mut String, key: KeyCode) {
-    match key {
-        KeyCode::Backspace => {
-            text.pop();
-        }
-        CLEAR => text.clear(),
-        KeyCode::Char(c) if text.chars().count() < TEXT_CHARS_MAX => text.push(c),
-        _ => {}
-    }
-}
-
-/// A text while it is typed. Of a long one, the end is where the person types.
-pub fn typed(text: &str, cursor: bool) -> Line<'static> {
-    let room = usize::from(WIDTH - 6);
-    let text = plain(text);
-    let skipped = text.chars().count().saturating_sub(room);
-    let text: String = text.chars().skip(skipped).collect();
-    Line::from(vec![
-        Span::raw(" > "),
-        Span::styled(text, HEADING),
-        Span::raw(if cursor { "_" } else { "" }),
-    ])
-}
-
-/// Asking for the reason of a discard, then whether it is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Discard {
-    number: u64,
-    key: String,
-    reason: String,
-    pub confirming: bool,
-}
-
-impl Discard {
-    pub fn new(document: &DocumentView) -> Self {
-        Self {
-            number: document.number,
-            key: document.key.clone(),
-            reason: String::new(),
-            confirming: false,
-        }
-    }
-
-    fn press(&mut self, key: KeyCode) -> Step {
-        match (self.confirming, key) {
-            (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
-            (true, KeyCode::Char('y' | 'Y')) => {
-                return Step::Done(Wish::Discard {
-                    key: self.key.clone(),
-                    reason: self.reason.trim().to_owned(),
-                });
-            }
-            (false, KeyCode::Enter) => self.confirming = !self.reason.trim().is_empty(),
-            (false, key) => write(&mut self.reason, key),
-            (true, _) => {}
-        }
-        Step::Stay
-    }
-
-    fn lines(&self) -> (String, Vec<Line<'static>>) {
-        let keys = if self.confirming {
-            " Discard it for good?  y yes   n no"
-        } else {
-            " Enter go on   Esc leave it parked"
-        };
-        let lines = vec![
-            Line::from(" It will never be posted to Odoo. Why? This is kept with it."),
-            Line::default(),
-            typed(&self.reason, !self.confirming),
-            Line::default(),
-            Line::styled(keys, HEADING),
-        ];
-        (format!(" Discard document {} ", self.number), lines)
-    }
 }

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Row, Table};
 
 use super::app::{App, Panel};
-use super::devices::ago;
+use super::parts::ago;
 use super::theme::{HEADING, SELECTED};
 use crate::outcome::flag;
 use crate::view::records::DocumentView;
@@ -26,7 +26,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
     let documents = app.snapshot.as_ref().map_or(&[][..], |(s, _)| &s.documents);
     if documents.is_empty() {
         frame.render_widget(
-            super::help::empty("No document is sealed yet").block(block),
+            super::parts::empty("No document is sealed yet").block(block),
             area,
         );
         return;

@@ -5,9 +5,9 @@ use ratatui::crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};
 use serde_json::{Map, Value, json};
 
-use super::app::Wish;
-use super::dialog::{Step, WIDTH, typed, write};
 use super::theme::{FAINT, HEADING, SELECTED};
+use super::typing::{WIDTH, typed, write};
+use super::wish::{Step, Wish};
 use crate::correction::{Field, fields, has_order};
 use crate::view::records::{DocumentView, LineView};
 use crate::view::table::plain;

@@ -1,12 +1,12 @@
-//! The keys, from their table; and what a panel says when it has nothing to show.
+//! The box that lists the keys, from their table.
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Flex, Layout, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::Block;
 
 use super::app::App;
 use super::keys::KEYS;
+use super::parts::centred;
 use super::theme::{FAINT, HEADING};
 use super::wrap::wrap_all;
 
@@ -30,19 +30,4 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
         .border_style(app.theme.frame(true))
         .title(" Keys ");
     (app.help_scroll).draw(frame, area, block, &lines, &keys);
-}
-
-/// A box in the middle, as large as asked for where there is room.
-pub fn centred(area: Rect, width: u16, height: u16) -> Rect {
-    let [row] = Layout::vertical([Constraint::Max(height)])
-        .flex(Flex::Center)
-        .areas(area);
-    let [area] = Layout::horizontal([Constraint::Max(width)])
-        .flex(Flex::Center)
-        .areas(row);
-    area
-}
-
-pub fn empty(text: &'static str) -> Paragraph<'static> {
-    Paragraph::new(Line::styled(text, FAINT)).centered()
 }

@@ -7,11 +7,11 @@ use ratatui::text::Line;
 use ratatui::widgets::{Block, Paragraph, Row, Table};
 
 use super::app::{App, Panel};
-use super::devices::ago;
+use super::parts::{ago, empty};
+use super::texts::{choices_of, choices_of_rejected, describe_line, faults_of};
 use super::theme::{FAINT, HEADING, SELECTED};
 use super::wrap::wrap_all;
-use crate::view::reasons::choices;
-use crate::view::records::{DocumentView, LineView, RejectedView};
+use crate::view::records::{DocumentView, RejectedView};
 use crate::view::table::{counted, plain};
 
 /// Rows for what is selected, below the list: at least so many, and up to half of the panel.
@@ -32,7 +32,7 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
         (&snapshot.parked[..], &snapshot.rejected[..])
     });
     if parked.is_empty() && rejected.is_empty() {
-        frame.render_widget(super::help::empty("Nothing needs you").block(block), area);
+        frame.render_widget(empty("Nothing needs you").block(block), area);
         return;
     }
     let inner = block.inner(area);
@@ -83,13 +83,6 @@ fn about_rejected(rejected: &RejectedView) -> Vec<Line<'static>> {
     ]
 }
 
-pub fn choices_of_rejected() -> Line<'static> {
-    Line::styled(
-        "choices: r send again, e correct and send, d dismiss",
-        FAINT,
-    )
-}
-
 fn row(document: &DocumentView, app: &App) -> Row<'static> {
     let code = document
         .reason
@@ -123,40 +116,4 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
         text.push(Line::from(format!("{movement}{more}")));
     }
     text
-}
-
-pub fn choices_of(document: &DocumentView) -> Line<'static> {
-    let code = document.reason.as_ref().map_or("", |reason| &reason.code);
-    let choices: Vec<String> = (choices(code).iter())
-        .map(|(action, _)| action.words())
-        .collect();
-    let notes = match document.flags.as_slice() {
-        [] => String::new(),
-        flags => format!(" [{}]", plain(&flags.join(", "))),
-    };
-    Line::styled(format!("choices: {}{notes}", choices.join(", ")), FAINT)
-}
-
-/// Each fault of a message on a line of its own.
-pub fn faults_of(message: &str) -> impl Iterator<Item = String> {
-    let mut faults = message.split("; also line");
-    let first = faults.next().map(plain);
-    first
-        .into_iter()
-        .chain(faults.map(|fault| format!("also line{}", plain(fault))))
-}
-
-/// What moves, and between which places.
-pub fn describe_line(document: &DocumentView, line: &LineView) -> String {
-    let mut movement = format!("{} of {}", line.quantity, line.product);
-    for (word, place) in [
-        ("from", &line.from),
-        ("to", &line.to),
-        ("for", &document.order),
-    ] {
-        if let Some(place) = place {
-            movement = format!("{movement} {word} {place}");
-        }
-    }
-    plain(&movement)
 }

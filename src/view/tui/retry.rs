@@ -3,9 +3,8 @@
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::{Line, Span};
 
-use super::app::Wish;
-use super::dialog::Step;
 use super::theme::{HEADING, SELECTED};
+use super::wish::{Step, Wish};
 use crate::view::reasons::{self, Action};
 use crate::view::records::DocumentView;
 use crate::view::table::plain;

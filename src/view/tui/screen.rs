@@ -51,11 +51,15 @@ pub fn draw(frame: &mut Frame, app: &mut App) {
     link::draw(frame, right, app);
     draw_lists(frame, lists, app);
     draw_wrapped(frame, bottom, &bottom_lines);
-    detail::draw(frame, app);
+    if let Some(detail) = &mut app.detail {
+        detail::draw(frame, detail, app.theme);
+    }
     if app.help {
         help::draw(frame, app);
     }
-    dialog::draw(frame, app);
+    if let Some(dialog) = &app.dialog {
+        dialog::draw(frame, dialog, app.theme);
+    }
 }
 
 fn draw_title(frame: &mut Frame, area: Rect, app: &App) {

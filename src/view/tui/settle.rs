@@ -4,9 +4,9 @@
 use ratatui::crossterm::event::KeyCode;
 use ratatui::text::Line;
 
-use super::app::Wish;
-use super::dialog::{Step, typed, write};
 use super::theme::HEADING;
+use super::typing::{typed, write};
+use super::wish::{Step, Wish};
 use crate::view::records::RejectedView;
 use crate::view::table::plain;
 

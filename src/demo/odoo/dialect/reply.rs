@@ -111,7 +111,7 @@ impl Door<'_> {
             ("uom.uom", "factor") => json!(1.0 / number_of(row, "factor")),
             ("uom.uom", "factor_inv") => json!(number_of(row, "factor")),
             ("uom.uom", "category_id") => {
-                let path = computed::value(self.store, model, row, "parent_path");
+                let path = computed::compute(self.store, model, row, "parent_path");
                 let path = path.as_ref().and_then(Value::as_str).unwrap_or_default();
                 let first = path.split('/').next().and_then(|id| id.parse().ok());
                 reference(first.unwrap_or_default())

@@ -4,10 +4,13 @@ use crate::decode::profile::{CommandCode, FlowName};
 use crate::decode::profile::{Flow, Movement};
 use crate::event::Action;
 
-use super::engine::{Engine, Input, emit};
-use super::make::Draft;
-use super::say::{Key, Say};
-use super::state::{Done, Item, State};
+use super::{Engine, emit};
+use crate::flow::input::Input;
+use crate::flow::lots;
+use crate::flow::make::Draft;
+use crate::flow::reply::{refuse, report_made, wanted};
+use crate::flow::say::{Key, Say};
+use crate::flow::state::{Done, Item, State};
 
 impl<'a> Engine<'a> {
     pub(super) fn command(
@@ -19,9 +22,9 @@ impl<'a> Engine<'a> {
         actions: &mut Vec<Draft>,
     ) -> Result<Say, Say> {
         match command {
-            CommandCode::Validate => self.validate(flow, state, actions),
-            CommandCode::Cancel | CommandCode::Discard => self.cancel(flow, state),
-            CommandCode::Undo => self.undo(flow, state, actions),
+            CommandCode::Validate => Self::validate(flow, state, actions),
+            CommandCode::Cancel | CommandCode::Discard => Self::cancel(flow, state),
+            CommandCode::Undo => Self::undo(flow, state, actions),
             CommandCode::MainMenu => self.switch(flow, state, None, actions),
             CommandCode::Scrap => self.switch(flow, state, Some("scrap"), actions),
             CommandCode::Return => self.switch(flow, state, Some("return"), actions),
@@ -33,7 +36,7 @@ impl<'a> Engine<'a> {
             }
             CommandCode::Quantity(_) => {
                 let Some(item) = state.work.last_item() else {
-                    return Err(self.wrong(Key::NothingBegun, flow, state, input.code));
+                    return Err(refuse(Key::NothingBegun, flow, state, input.code));
                 };
                 let say = Say::good(Key::QuantityNext).with("product", &item.name);
                 state.asks_quantity = true;
@@ -44,53 +47,47 @@ impl<'a> Engine<'a> {
                 let before = state.work.package.replace(input.package.to_owned());
                 emit(state, flow.movement, actions)?;
                 state.work.package = before;
-                Ok(self.made(flow, state, &what))
+                Ok(report_made(flow, state, &what))
             }
             // Pages and prints of Odoo's own screen; packages where the flow has none.
-            _ => Err(self.wrong(Key::NotHere, flow, state, input.code)),
+            _ => Err(refuse(Key::NotHere, flow, state, input.code)),
         }
     }
 
     /// What was begun is complete; of an order, too.
-    fn validate(
-        &self,
-        flow: &'a Flow,
-        state: &mut State,
-        actions: &mut Vec<Draft>,
-    ) -> Result<Say, Say> {
+    fn validate(flow: &'a Flow, state: &mut State, actions: &mut Vec<Draft>) -> Result<Say, Say> {
         let of_order = matches!(flow.movement, Movement::Pick | Movement::Receive);
         let order = state.work.order.clone().filter(|_| of_order);
         if state.work.items.is_empty() && order.is_none() {
-            return Err(self.wrong(Key::NothingBegun, flow, state, ""));
+            return Err(refuse(Key::NothingBegun, flow, state, ""));
         }
         let what = state.work.summary();
         emit(state, flow.movement, actions)?;
         state.forget();
         let Some(order) = order else {
-            return Ok(self.made(flow, state, &what));
+            return Ok(report_made(flow, state, &what));
         };
         let order_again = order.clone();
         actions.push(Action::Validate { order: order_again }.into());
         state.done = Done::Validated;
         let say = Say::good(Key::Validated).with("order", &order);
-        Ok(say.wanting(self.wanted(flow, state)))
+        Ok(say.wanting(wanted(flow, state)))
     }
 
     /// What was begun and not made is forgotten. The order itself is Odoo's: nothing is cancelled
     /// there.
-    pub(super) fn cancel(&self, flow: &Flow, state: &mut State) -> Result<Say, Say> {
+    pub(super) fn cancel(flow: &Flow, state: &mut State) -> Result<Say, Say> {
         if state.work.is_empty() && state.at.is_none() {
-            return Err(self.wrong(Key::NothingBegun, flow, state, ""));
+            return Err(refuse(Key::NothingBegun, flow, state, ""));
         }
         let what = state.work.summary();
         state.forget();
         let say = Say::good(Key::Cancelled).with("what", &what);
-        Ok(say.wanting(self.wanted(flow, state)))
+        Ok(say.wanting(wanted(flow, state)))
     }
 
     /// The last read is forgotten; where all is made, it is taken back by events of its own.
     pub(super) fn undo(
-        &self,
         flow: &Flow,
         state: &mut State,
         actions: &mut Vec<Draft>,
@@ -99,7 +96,7 @@ impl<'a> Engine<'a> {
             // What says not how many it is goes with the question.
             let lacks_quantity = |item: &Item| item.lacks_quantity;
             if !state.work.last_item().is_some_and(lacks_quantity) {
-                return Ok(self.undone(flow, state));
+                return Ok(Self::undone(flow, state));
             }
         }
         if let Some(step) = state.trail.pop() {
@@ -107,7 +104,7 @@ impl<'a> Engine<'a> {
                 state.work.undo(did);
             }
             state.at = step.at;
-            return Ok(self.undone(flow, state));
+            return Ok(Self::undone(flow, state));
         }
         match std::mem::take(&mut state.done) {
             Done::Made { ids, what } if state.work.items.is_empty() => {
@@ -117,18 +114,18 @@ impl<'a> Engine<'a> {
                 };
                 actions.extend(ids.into_iter().rev().map(undo));
                 let say = Say::good(Key::TakenBack).with("what", &what);
-                Ok(say.wanting(self.wanted(flow, state)))
+                Ok(say.wanting(wanted(flow, state)))
             }
             Done::Validated if state.work.items.is_empty() => Err(Say::bad(Key::ValidatedBefore)),
-            _ => Err(self.wrong(Key::NothingToUndo, flow, state, "")),
+            _ => Err(refuse(Key::NothingToUndo, flow, state, "")),
         }
     }
 
-    fn undone(&self, flow: &Flow, state: &mut State) -> Say {
+    fn undone(flow: &Flow, state: &mut State) -> Say {
         if state.work.last_item().is_some() {
-            return self.labelled(flow, state, true);
+            return lots::describe_labelled(flow, state, true);
         }
-        Say::good(Key::Undone).wanting(self.wanted(flow, state))
+        Say::good(Key::Undone).wanting(wanted(flow, state))
     }
 
     /// Another flow begins, once what was begun is complete. Without a name: the one that the
@@ -151,6 +148,6 @@ impl<'a> Engine<'a> {
         };
         let shown = name.unwrap_or(flow.movement.as_str()).to_uppercase();
         let say = Say::good(Key::Flow).with("flow", &shown);
-        Ok(say.wanting(self.wanted(flow, state)))
+        Ok(say.wanting(wanted(flow, state)))
     }
 }

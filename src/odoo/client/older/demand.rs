@@ -4,8 +4,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Client, Dialect};
-use crate::odoo::order::decimal;
+use crate::odoo::Client;
+use crate::odoo::dialect::Dialect;
+use crate::odoo::values::decimal;
 use crate::outcome::Failure;
 
 const MOVE: &str = "stock.move";

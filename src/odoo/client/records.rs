@@ -1,0 +1,146 @@
+//! What several calls share: reading records page by page, external ids, creating one record, and
+//! the contexts of calls that write.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Client;
+use crate::odoo::loaded::{Loaded, MODULE, first_message, load_pauses};
+use crate::outcome::Failure;
+
+/// Rows of one page: answers in well under a second, also on a slow server.
+pub const PAGE_ROWS: usize = 500;
+/// Names that are asked for in one call.
+pub const NAMES_MAX: usize = 200;
+
+/// A record whose id says where the next page begins.
+pub(in crate::odoo) trait Record {
+    fn id(&self) -> i64;
+}
+
+macro_rules! records {
+    ($($record:ty),*) => {
+        $(impl $crate::odoo::client::records::Record for $record {
+            fn id(&self) -> i64 {
+                self.id
+            }
+        })*
+    };
+}
+pub(in crate::odoo) use records;
+
+/// A record of which Odoo is asked for the id alone.
+#[derive(Debug, Deserialize)]
+pub(in crate::odoo) struct Id {
+    pub id: i64,
+}
+
+records!(Id);
+
+impl Client {
+    /// All records, page by page: names may stand for more than one page holds.
+    pub(in crate::odoo) async fn search_all<T: DeserializeOwned + Record>(
+        &mut self,
+        model: &str,
+        domain: Vec<Value>,
+        fields: &[&str],
+        mut take: impl FnMut(T),
+    ) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let mut domain = domain.clone();
+            domain.push(json!(["id", ">", after]));
+            let page: Vec<T> = self
+                .search(model, &Value::Array(domain), fields, PAGE_ROWS)
+                .await?;
+            let whole = page.len() >= PAGE_ROWS;
+            after = page.last().map_or(after, Record::id);
+            page.into_iter().for_each(&mut take);
+            if !whole {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Records with bare ids for references, oldest first, archived ones as well.
+    pub(in crate::odoo) async fn search<T: DeserializeOwned>(
+        &mut self,
+        model: &str,
+        domain: &Value,
+        fields: &[&str],
+        limit: usize,
+    ) -> Result<Vec<T>, Failure> {
+        let body = json!({
+            "domain": domain,
+            "fields": fields,
+            "limit": limit,
+            "order": "id",
+            "load": null,
+            "context": {"active_test": false},
+        });
+        self.call(model, "search_read", &body).await
+    }
+
+    /// The external ids of ours among these records, without the module. The user may not read the
+    /// table they are in, but may ask each record.
+    pub(in crate::odoo) async fn external_ids(
+        &mut self,
+        model: &str,
+        ids: &[i64],
+    ) -> Result<BTreeMap<i64, String>, Failure> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let found: BTreeMap<String, String> = self
+            .call(model, "get_external_id", &json!({"ids": ids}))
+            .await?;
+        let ours = |(id, external): (String, String)| {
+            let (module, name) = external.split_once('.')?;
+            (module == MODULE).then(|| Some((id.parse().ok()?, name.to_owned())))?
+        };
+        Ok(found.into_iter().filter_map(ours).collect())
+    }
+
+    /// Creates one record, unless it is there under its external id, and answers Odoo's id of it.
+    /// `row` has a value for each field. A failed `load` is sent again before it counts as refused.
+    pub(in crate::odoo) async fn load_one(
+        &mut self,
+        model: &str,
+        row: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<i64, Failure> {
+        let (fields, row): (Vec<_>, Vec<_>) = row.into_iter().unzip();
+        let body = json!({"fields": fields, "data": [row], "context": self.load_context()});
+        let mut pauses = load_pauses();
+        loop {
+            let loaded: Loaded = self.call(model, "load", &body).await?;
+            let made = loaded.ids.as_array().and_then(|ids| ids.first()?.as_i64());
+            match (made, pauses.next()) {
+                (Some(id), _) => return Ok(id),
+                (None, Some(pause)) => tokio::time::sleep(pause).await,
+                (None, None) => return Err(Failure::person(first_message(&loaded.messages))),
+            }
+        }
+    }
+
+    /// What makes `load` create what is absent and leave alone what is there. Times are in UTC
+    /// whatever the user's time zone.
+    pub(in crate::odoo) fn load_context(&self) -> Value {
+        let mut context = self.context();
+        context["module"] = json!(MODULE);
+        context["mode"] = json!("update");
+        context["noupdate"] = json!(true);
+        context
+    }
+
+    /// What keeps Odoo from asking a person, who is not there, instead of posting.
+    pub(in crate::odoo) fn validate_context(&self) -> Value {
+        let mut context = self.context();
+        for question in ["skip_backorder", "skip_sms", "skip_expired"] {
+            context[question] = json!(true);
+        }
+        context
+    }
+}

@@ -1,0 +1,76 @@
+//! What the control socket and the metrics answer from.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::snapshot::Status;
+use crate::board::Board;
+use crate::catalog::Catalog;
+use crate::decode::profiles::Profiles;
+use crate::event::Name;
+use crate::journal::{Journal, JournalError};
+
+/// Answers that are made at once: each holds a thread and a page of records. A status does not wait
+/// for pages.
+const STATUSES_MAX: usize = 2;
+const PAGES_MAX: usize = 4;
+/// Streams at once: the other connections stay free for requests.
+pub const STREAMS_MAX: usize = 16;
+
+/// What all answers are made from; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    pub site: Name,
+    pub journal: Journal,
+    pub board: Board,
+    /// By which scans are read that people send again.
+    pub(super) profiles: Profiles,
+    /// The copy of Odoo's data, once there is one.
+    pub(super) copies: Option<watch::Receiver<Option<Catalog>>>,
+    /// One permit a stream that is open.
+    pub(super) streams: Arc<Semaphore>,
+    /// One permit a status, and one a page, that is being read.
+    statuses: Arc<Semaphore>,
+    pub(super) pages: Arc<Semaphore>,
+}
+
+impl Gateway {
+    #[must_use]
+    pub fn new(site: Name, journal: Journal, board: Board) -> Self {
+        Self {
+            site,
+            journal,
+            board,
+            profiles: Profiles::default(),
+            copies: None,
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            statuses: Arc::new(Semaphore::new(STATUSES_MAX)),
+            pages: Arc::new(Semaphore::new(PAGES_MAX)),
+        }
+    }
+
+    /// The status as it is now; `None` where it cannot be made.
+    pub(super) async fn status(&self) -> Option<Result<Status, JournalError>> {
+        let (gateway, statuses) = (self.clone(), Arc::clone(&self.statuses));
+        let take = move || Status::take(&gateway.site, &gateway.journal, &gateway.board);
+        blocking(statuses, take).await
+    }
+}
+
+/// Runs blocking work on a thread of its own, when there is a permit.
+pub(super) async fn blocking<T, F>(permits: Arc<Semaphore>, work: F) -> Option<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let permit = permits.acquire_owned().await.ok()?;
+    let working = move || {
+        let done = work();
+        // Held by the work itself: a client that hangs up does not make room for a second one
+        // beside it.
+        drop(permit);
+        done
+    };
+    tokio::task::spawn_blocking(working).await.ok()
+}

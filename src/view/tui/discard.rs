@@ -1,0 +1,61 @@
+//! The box that discards a document.
+
+use ratatui::crossterm::event::KeyCode;
+use ratatui::text::Line;
+
+use super::theme::HEADING;
+use super::typing::{typed, write};
+use super::wish::{Step, Wish};
+use crate::view::records::DocumentView;
+
+/// Asking for the reason of a discard, then whether it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discard {
+    number: u64,
+    key: String,
+    reason: String,
+    pub confirming: bool,
+}
+
+impl Discard {
+    pub fn new(document: &DocumentView) -> Self {
+        Self {
+            number: document.number,
+            key: document.key.clone(),
+            reason: String::new(),
+            confirming: false,
+        }
+    }
+
+    pub fn press(&mut self, key: KeyCode) -> Step {
+        match (self.confirming, key) {
+            (_, KeyCode::Esc) | (true, KeyCode::Char('n' | 'N')) => return Step::Close,
+            (true, KeyCode::Char('y' | 'Y')) => {
+                return Step::Done(Wish::Discard {
+                    key: self.key.clone(),
+                    reason: self.reason.trim().to_owned(),
+                });
+            }
+            (false, KeyCode::Enter) => self.confirming = !self.reason.trim().is_empty(),
+            (false, key) => write(&mut self.reason, key),
+            (true, _) => {}
+        }
+        Step::Stay
+    }
+
+    pub fn lines(&self) -> (String, Vec<Line<'static>>) {
+        let keys = if self.confirming {
+            " Discard it for good?  y yes   n no"
+        } else {
+            " Enter go on   Esc leave it parked"
+        };
+        let lines = vec![
+            Line::from(" It will never be posted to Odoo. Why? This is kept with it."),
+            Line::default(),
+            typed(&self.reason, !self.confirming),
+            Line::default(),
+            Line::styled(keys, HEADING),
+        ];
+        (format!(" Discard document {} ", self.number), lines)
+    }
+}

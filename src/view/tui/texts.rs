@@ -1,0 +1,53 @@
+//! Texts about parked documents and rejected readings.
+
+use ratatui::text::Line;
+
+use super::theme::FAINT;
+use crate::view::reasons::choices;
+use crate::view::records::{DocumentView, LineView};
+use crate::view::table::plain;
+
+/// What a person can do about a parked document.
+pub fn choices_of(document: &DocumentView) -> Line<'static> {
+    let code = document.reason.as_ref().map_or("", |reason| &reason.code);
+    let choices: Vec<String> = (choices(code).iter())
+        .map(|(action, _)| action.words())
+        .collect();
+    let notes = match document.flags.as_slice() {
+        [] => String::new(),
+        flags => format!(" [{}]", plain(&flags.join(", "))),
+    };
+    Line::styled(format!("choices: {}{notes}", choices.join(", ")), FAINT)
+}
+
+/// What a person can do about a rejected reading.
+pub fn choices_of_rejected() -> Line<'static> {
+    Line::styled(
+        "choices: r send again, e correct and send, d dismiss",
+        FAINT,
+    )
+}
+
+/// Each fault of a message on a line of its own.
+pub fn faults_of(message: &str) -> impl Iterator<Item = String> {
+    let mut faults = message.split("; also line");
+    let first = faults.next().map(plain);
+    first
+        .into_iter()
+        .chain(faults.map(|fault| format!("also line{}", plain(fault))))
+}
+
+/// What moves, and between which places.
+pub fn describe_line(document: &DocumentView, line: &LineView) -> String {
+    let mut movement = format!("{} of {}", line.quantity, line.product);
+    for (word, place) in [
+        ("from", &line.from),
+        ("to", &line.to),
+        ("for", &document.order),
+    ] {
+        if let Some(place) = place {
+            movement = format!("{movement} {word} {place}");
+        }
+    }
+    plain(&movement)
+}

@@ -1,0 +1,39 @@
+//! The text that a person types into a box.
+
+use ratatui::crossterm::event::KeyCode;
+use ratatui::text::{Line, Span};
+
+use super::theme::HEADING;
+use crate::view::table::plain;
+
+/// The width of a box, in columns.
+pub const WIDTH: u16 = 70;
+/// The longest text that can be typed: a reason, as the control API takes it.
+const TEXT_CHARS_MAX: usize = 500;
+/// Empties the text, as Ctrl-U does in a shell.
+pub const CLEAR: KeyCode = KeyCode::Null;
+
+/// Types into a text.
+pub fn write(text: &mut String, key: KeyCode) {
+    match key {
+        KeyCode::Backspace => {
+            text.pop();
+        }
+        CLEAR => text.clear(),
+        KeyCode::Char(c) if text.chars().count() < TEXT_CHARS_MAX => text.push(c),
+        _ => {}
+    }
+}
+
+/// A text while it is typed. Of a long one, the end is where the person types.
+pub fn typed(text: &str, cursor: bool) -> Line<'static> {
+    let room = usize::from(WIDTH - 6);
+    let text = plain(text);
+    let skipped = text.chars().count().saturating_sub(room);
+    let text: String = text.chars().skip(skipped).collect();
+    Line::from(vec![
+        Span::raw(" > "),
+        Span::styled(text, HEADING),
+        Span::raw(if cursor { "_" } else { "" }),
+    ])
+}
