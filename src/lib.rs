@@ -44,6 +44,7 @@ pub mod journal;
 pub mod odoo;
 pub mod opens;
 pub mod outcome;
+pub mod reason;
 pub mod source;
 pub mod tls;
 pub mod view;

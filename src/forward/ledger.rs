@@ -53,6 +53,7 @@ use crate::document::{Purpose, Reason, answer};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 use crate::odoo::Client;
 use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 /// Documents that are read from the journal at once.
 const PAGE_DOCUMENTS: usize = 16;
@@ -244,6 +245,7 @@ impl Ledger {
                 }
                 Next::Park(Reason { code, message, .. }, _) => {
                     self.sequence.blocks(Some(ground.copy), &entry.document);
+                    let code = code.as_str();
                     tracing::warn!(number, code, message, "document parked");
                 }
                 Next::Aside(_) => {
@@ -463,7 +465,7 @@ impl Ledger {
 }
 
 /// Whether a person allowed what this reason asks about.
-fn allows(entry: &Entry, code: &str) -> bool {
+fn allows(entry: &Entry, code: ReasonCode) -> bool {
     answer::allows(entry.progress.decision.as_deref(), code)
 }
 

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use crate::document::{Document, DocumentKey, Line, State};
 use crate::event::Recorded;
 use crate::journal::Entry;
-use crate::outcome::flag;
+use crate::reason::Flag;
 
 /// What is taken back of a document that Odoo has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,18 +52,18 @@ pub fn standing(chain: &[Entry], seq: u64) -> Standing {
         return Standing::Never;
     };
     let flagged =
-        |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+        |entry: &Entry, flag: Flag| entry.progress.flags.iter().any(|known| *known == flag);
     // A corrected document may have been posted all the same; then the correction is for a person
     // to end.
     let earlier = |place: usize, entry: &Entry| -> Option<Standing> {
-        if flagged(entry, flag::POSTED_IN_ODOO) {
+        if flagged(entry, Flag::PostedInOdoo) {
             return place_of(entry, seq).map(|_| Standing::Moved(place));
         }
-        if entry.progress.attempts == 0 || flagged(entry, flag::WITHDRAWN) {
+        if entry.progress.attempts == 0 || flagged(entry, Flag::Withdrawn) {
             return None;
         }
         // What was corrected is taken back when the correction is sent, and then no more.
-        let stuck = flagged(entry, flag::LEFT_IN_ODOO) || entry.progress.state == State::Replaced;
+        let stuck = flagged(entry, Flag::LeftInOdoo) || entry.progress.state == State::Replaced;
         Some(if stuck {
             Standing::Stuck(place)
         } else {
@@ -260,9 +260,9 @@ mod tests {
         // What Odoo holds open of it is taken back first.
         assert_eq!(stands(State::Discarded), Standing::Waits(5));
         let discarded = |flag| standing(&[flagged(entry(5, State::Discarded, lines), flag)], 2);
-        assert_eq!(discarded(flag::WITHDRAWN), Standing::Never);
-        assert_eq!(discarded(flag::POSTED_IN_ODOO), Standing::Moved(0));
-        assert_eq!(discarded(flag::LEFT_IN_ODOO), Standing::Stuck(0));
+        assert_eq!(discarded(Flag::Withdrawn), Standing::Never);
+        assert_eq!(discarded(Flag::PostedInOdoo), Standing::Moved(0));
+        assert_eq!(discarded(Flag::LeftInOdoo), Standing::Stuck(0));
         // A person left its line out.
         let without = |state| standing(&[entry(5, state, &[(2, &[1])])], 2);
         assert_eq!(without(State::Posted), Standing::Never);
@@ -277,15 +277,15 @@ mod tests {
         let new = |state| entry(6, state, &[(2, &[1])]);
         let stands = |state, flag| standing(&[new(state), old(flag)], 2);
         assert_eq!(
-            stands(State::Parked, flag::POSTED_IN_ODOO),
+            stands(State::Parked, Flag::PostedInOdoo),
             Standing::Waits(6)
         );
-        assert_eq!(stands(State::Posted, flag::POSTED_IN_ODOO), Standing::Never);
+        assert_eq!(stands(State::Posted, Flag::PostedInOdoo), Standing::Never);
         let mut dropped = new(State::Discarded);
         dropped.progress.attempts = 0;
         let stands = |old| standing(&[dropped.clone(), old], 2);
-        assert_eq!(stands(old(flag::POSTED_IN_ODOO)), Standing::Moved(1));
-        assert_eq!(stands(old(flag::WITHDRAWN)), Standing::Never);
+        assert_eq!(stands(old(Flag::PostedInOdoo)), Standing::Moved(1));
+        assert_eq!(stands(old(Flag::Withdrawn)), Standing::Never);
         // Nobody takes it back any more.
         assert_eq!(stands(entry(5, State::Replaced, lines)), Standing::Stuck(1));
     }

@@ -18,7 +18,7 @@ use std::path::Path;
 use script::{Script, Step};
 use stockrelay::demo;
 use stockrelay::demo::odoo::Version;
-use stockrelay::outcome::code;
+use stockrelay::reason::ReasonCode;
 use target::Target;
 
 const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
@@ -462,7 +462,7 @@ fn scenario_table() {
 const NOT_FROM_OUTSIDE: [&str; 1] = [
     // This version posts every type that it keeps: only a journal of an older one has it.
     // `real_odoo::older` makes such a one.
-    code::UNSUPPORTED_TYPE,
+    ReasonCode::UnsupportedType,
 ];
 
 /// The codes that a scenario holds something to.
@@ -480,7 +480,7 @@ fn expected(script: &Script) -> BTreeSet<String> {
         }
     }
     if held_back > Some(0) {
-        codes.insert(code::HELD_BACK.to_owned());
+        codes.insert(ReasonCode::HeldBack.into());
     }
     codes
 }
@@ -491,7 +491,7 @@ fn every_reason_code_comes_about_in_a_scenario() {
     for scenario in SCENARIOS {
         seen.extend(expected(&runner::read(scenario.name)));
     }
-    let missing: Vec<&str> = (code::ALL.iter().copied())
+    let missing: Vec<&str> = (ReasonCode::All.iter().copied())
         .filter(|code| !seen.contains(*code))
         .collect();
     assert_eq!(missing, NOT_FROM_OUTSIDE);

@@ -451,8 +451,14 @@ fn a_new_lot_that_odoo_would_lose_is_told() {
         let facts = off(facts(product(tracking)));
         judge(event, &facts, &Memory::default()).refused
     };
-    assert_eq!(judged(&receive(Some("L1")), "lot"), Some(code::LOTS_OFF));
-    assert_eq!(judged(&receive(Some("L1")), "serial"), Some(code::LOTS_OFF));
+    assert_eq!(
+        judged(&receive(Some("L1")), "lot"),
+        Some(RejectionCode::LotsOff)
+    );
+    assert_eq!(
+        judged(&receive(Some("L1")), "serial"),
+        Some(RejectionCode::LotsOff)
+    );
     assert_eq!(judged(&receive(Some("L1")), "none"), None);
     assert_eq!(judged(&transfer(1, Some("L1")), "lot"), None);
 }

@@ -10,13 +10,14 @@ use crate::forward::resolve::Ground;
 use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::Entry;
 use crate::odoo::Client;
-use crate::outcome::{Failure, code, flag};
+use crate::outcome::Failure;
+use crate::reason::{Flag, ReasonCode};
 
 /// Odoo may hold something open of it that nobody wants any more.
 pub(super) fn is_to_take_back(entry: &Entry) -> bool {
-    let through = [flag::WITHDRAWN, flag::POSTED_IN_ODOO, flag::LEFT_IN_ODOO];
+    let through = [Flag::Withdrawn, Flag::PostedInOdoo, Flag::LeftInOdoo];
     let flags = &entry.progress.flags;
-    entry.progress.attempts > 0 && !flags.iter().any(|known| through.contains(&known.as_str()))
+    entry.progress.attempts > 0 && !through.iter().any(|flag| flags.contains(&(*flag).into()))
 }
 
 impl Ledger {
@@ -61,21 +62,21 @@ impl Ledger {
             let before = self.revived(before)?;
             let (code, message) = match self.take_back(odoo, ground, before).await? {
                 Withdrawn::Gone { .. } => continue,
-                Withdrawn::Posted(_) if allows(entry, code::ALREADY_POSTED) => continue,
+                Withdrawn::Posted(_) if allows(entry, ReasonCode::AlreadyPosted) => continue,
                 Withdrawn::Posted(name) => (
-                    code::ALREADY_POSTED,
+                    ReasonCode::AlreadyPosted,
                     format!(
                         "document {number}, which this one corrects, was posted in Odoo as {name} before it could be taken back: discard this one; or reverse it there, then retry and allow it"
                     ),
                 ),
                 Withdrawn::Refused(why) => (
-                    code::NOT_WITHDRAWN,
+                    ReasonCode::NotWithdrawn,
                     format!(
                         "Odoo does not take back document {number}, which this one corrects: {why}: cancel it there, then retry"
                     ),
                 ),
             };
-            let code = code.to_owned();
+            let code = code.into();
             return Ok(Some(Reason {
                 code,
                 message,
@@ -93,8 +94,8 @@ impl Ledger {
         ground: Ground<'_>,
         entry: Entry,
     ) -> Result<Withdrawn, Interrupted> {
-        let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
-        if flagged(flag::POSTED_IN_ODOO) {
+        let flagged = |flag: Flag| entry.progress.flags.iter().any(|known| *known == flag);
+        if flagged(Flag::PostedInOdoo) {
             let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }
@@ -141,7 +142,7 @@ impl Ledger {
     ) -> Result<Withdrawn, Interrupted> {
         let mut entry = entry.clone();
         let flags = &mut entry.progress.flags;
-        flags.retain(|known| known != flag::LEFT_IN_ODOO);
+        flags.retain(|known| *known != Flag::LeftInOdoo);
         self.take_back(odoo, ground, entry).await
     }
 

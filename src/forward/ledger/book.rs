@@ -22,7 +22,7 @@ use crate::forward::resolve::{Rules, count_difference, counted, moves};
 use crate::forward::times::{self, parts};
 use crate::journal::stored;
 use crate::journal::{Change, Entry, Journal, JournalError, KeepChange};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 const COUNTS: &str = "book/counts/";
 const SPANS: &str = "book/spans/";
@@ -83,7 +83,7 @@ impl Ledger {
             counted,
             recounts: 0,
         };
-        let is_allowed = allows(entry, code::COUNTED_TWICE);
+        let is_allowed = allows(entry, ReasonCode::CountedTwice);
         let book = self.book()?;
         if is_allowed {
             // A person says that the other counts of this time are wrong.

@@ -11,13 +11,13 @@ use crate::event::Recorded;
 use crate::forward::resolve::Prepared;
 use crate::forward::withdraw::Withdrawn;
 use crate::journal::{Change, Entry};
-use crate::outcome::{code, ended, flag};
+use crate::reason::{Flag, Heals, ReasonCode};
 
 const BY: &str = "forward";
 
 pub(super) fn is_curable(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
-    reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
+    reason.is_some_and(|reason| reason.code.heals() == Heals::MasterData)
 }
 
 pub(in crate::forward) fn change(entry: &Entry, state: State, note: String) -> Change {
@@ -74,15 +74,15 @@ pub(super) fn parked_for(entry: &Entry, reason: &Reason) -> Change {
 pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
         Withdrawn::Gone { .. } => (
-            flag::WITHDRAWN,
+            Flag::Withdrawn,
             "Odoo holds nothing open of it any more".to_owned(),
         ),
         Withdrawn::Refused(why) => (
-            flag::LEFT_IN_ODOO,
+            Flag::LeftInOdoo,
             format!("Odoo does not take back what it holds open of it ({why}): cancel it there"),
         ),
         Withdrawn::Posted(name) => (
-            flag::POSTED_IN_ODOO,
+            Flag::PostedInOdoo,
             format!(
                 "Odoo has posted it all the same, as {name}: if it must not stand, reverse it there"
             ),
@@ -90,7 +90,7 @@ pub(super) fn taken_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     };
     let mut change = change(entry, entry.progress.state, note);
     change.progress.since = entry.progress.since;
-    change.progress.flags.push(flag.to_owned());
+    change.progress.flags.push(flag.into());
     change
 }
 
@@ -104,8 +104,8 @@ pub(super) fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
     let mut change = change(entry, entry.progress.state, note);
     let progress = &mut change.progress;
     progress.since = entry.progress.since;
-    if progress.flags.iter().all(|known| known != flag::RECOUNTED) {
-        progress.flags.push(flag::RECOUNTED.to_owned());
+    if progress.flags.iter().all(|known| *known != Flag::Recounted) {
+        progress.flags.push(Flag::Recounted.into());
     }
     change
 }
@@ -115,7 +115,7 @@ pub(super) fn recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
 pub(super) fn came_back(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut entry = entry.clone();
     let flags = &mut entry.progress.flags;
-    flags.retain(|known| known != flag::WITHDRAWN);
+    flags.retain(|known| *known != Flag::Withdrawn);
     let mut change = taken_back(&entry, withdrawn);
     let before = "a call that was given up brought it back into Odoo";
     change.note = format!("{before}; now {}", change.note);
@@ -131,7 +131,7 @@ pub(super) fn posted_late(entry: &Entry, name: &str) -> Change {
         progress.state = State::Parked;
         progress.since = clock::now();
         progress.reason = Some(Reason {
-            code: code::POSTED_LATE.to_owned(),
+            code: ReasonCode::PostedLate.into(),
             message: format!(
                 "Odoo posted this document as {name}, by a call that the gateway had given up, after it was discarded. Retry it if {name} is right; else reverse {name} in Odoo and discard it again"
             ),
@@ -148,8 +148,8 @@ pub(super) fn undone(entry: &Entry, seq: u64, by: u64) -> Change {
     let progress = &mut change.progress;
     progress.since = entry.progress.since;
     progress.undone.push(seq);
-    if progress.flags.iter().all(|known| known != flag::TAKEN_BACK) {
-        progress.flags.push(flag::TAKEN_BACK.to_owned());
+    if progress.flags.iter().all(|known| *known != Flag::TakenBack) {
+        progress.flags.push(Flag::TakenBack.into());
     }
     change
 }
@@ -163,9 +163,9 @@ pub(super) fn taken_out(
     is_more_left: bool,
 ) -> Change {
     let (state, code) = if is_more_left {
-        (State::Replaced, ended::REPLACED)
+        (State::Replaced, ReasonCode::Replaced)
     } else {
-        (State::Discarded, ended::DISCARDED)
+        (State::Discarded, ReasonCode::Discarded)
     };
     let why = match &undo.document.purpose {
         Purpose::Undo {
@@ -178,7 +178,7 @@ pub(super) fn taken_out(
     let mut change = change(parked, state, message.clone());
     change.progress.since = now;
     change.progress.reason = Some(Reason {
-        code: code.to_owned(),
+        code: code.into(),
         message,
         lines: Vec::new(),
     });
@@ -190,7 +190,7 @@ pub(super) fn held_back(entry: &Entry, message: String) -> Change {
     let mut change = change(entry, State::Waiting, message.clone());
     change.progress.since = entry.progress.since;
     change.progress.reason = Some(Reason {
-        code: code::HELD_BACK.to_owned(),
+        code: ReasonCode::HeldBack.into(),
         message,
         lines: Vec::new(),
     });
@@ -221,10 +221,10 @@ pub(super) fn nothing_to_post(entry: &Entry, prepared: &Prepared) -> Change {
     change
 }
 
-fn add_flags(progress: &mut Progress, flags: &[&str]) {
+fn add_flags(progress: &mut Progress, flags: &[Flag]) {
     for flag in flags {
-        if progress.flags.iter().all(|known| known != flag) {
-            progress.flags.push((*flag).to_owned());
+        if progress.flags.iter().all(|known| *known != *flag) {
+            progress.flags.push((*flag).into());
         }
     }
 }

@@ -25,7 +25,8 @@ use crate::forward::withdraw::{Withdrawn, withdraw};
 use crate::journal::{Entry, JournalError};
 use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
-use crate::outcome::{Failure, Outcome, flag};
+use crate::outcome::{Failure, Outcome};
+use crate::reason::Flag;
 
 impl Ledger {
     /// A call about the documents that are being sent came to no answer.
@@ -122,7 +123,7 @@ impl Ledger {
         ground: Ground<'_>,
         entry: Entry,
     ) -> Result<Option<String>, Interrupted> {
-        if !entry.progress.flags.iter().any(|f| f == flag::WITHDRAWN) {
+        if !entry.progress.flags.iter().any(|f| *f == Flag::Withdrawn) {
             return Ok(None);
         }
         let known = entry.progress.odoo.as_ref();

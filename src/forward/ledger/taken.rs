@@ -5,7 +5,8 @@ use crate::forward::begun::{self, Standing};
 use crate::forward::resolve::{Ground, Prepared};
 use crate::journal::Entry;
 use crate::odoo::Client;
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// What is to be done with a document that was taken.
 pub(super) enum Next {
@@ -31,7 +32,7 @@ pub(super) async fn next(
     let reason = match resolved {
         Ok(prepared) if prepared.work.is_none() => return Ok(Next::Nothing(prepared)),
         Ok(prepared) => return Ok(Next::Send(prepared)),
-        Err(reason) if reason.code == code::HELD_BACK => return Ok(Next::Wait(reason)),
+        Err(reason) if reason.code == ReasonCode::HeldBack => return Ok(Next::Wait(reason)),
         Err(reason) if entry.progress.attempts == 0 => return Ok(Next::Refuse(reason)),
         Err(reason) => reason,
     };
@@ -56,7 +57,7 @@ fn not_shown(failure: Failure, why: &str) -> Result<Standing, Failure> {
         return Err(failure);
     };
     Ok(Standing::Absent(Reason {
-        code: code::UNKNOWN_OUTCOME.to_owned(),
+        code: ReasonCode::UnknownOutcome.into(),
         message: format!(
             "its send was begun before, and Odoo does not show what became of it ({message}); it cannot be sent again because {why}"
         ),

@@ -16,7 +16,7 @@ use crate::forward::machine::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task, Way};
 use crate::odoo::LotRef;
 use crate::odoo::order::Shipment;
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 pub(super) fn order(
     ground: Ground<'_>,
@@ -128,7 +128,7 @@ pub(super) fn lot(
             id,
             name: line.lot.clone().unwrap_or_default(),
         }),
-        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => {
+        Err(reason) if may_be_new && reason.code == ReasonCode::UnknownLot => {
             Ok(new_lot(line, product, zone, &names.expiry_rules))
         }
         Err(reason) => Err(reason),

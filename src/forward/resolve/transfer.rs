@@ -14,7 +14,7 @@ use crate::forward::faults::{self, Fault};
 use crate::forward::machine::Work;
 use crate::odoo::LotRef;
 use crate::odoo::{Header, Lots, Transfer, TransferLine};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.
 pub(super) fn transfer(
@@ -74,7 +74,9 @@ fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
 fn lots_off(lots: Lots, transfer: &Transfer) -> Vec<Fault> {
     let lines = transfer.lines.iter().enumerate();
     let faults = lines.filter_map(|(place, line)| match &line.lot {
-        LotRef::New { name, .. } => Some(Fault::new(place, code::LOTS_OFF, lots.refusal(name)?)),
+        LotRef::New { name, .. } => {
+            Some(Fault::new(place, ReasonCode::LotsOff, lots.refusal(name)?))
+        }
         _ => None,
     });
     faults.collect()
@@ -94,12 +96,12 @@ pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
 
 fn from_required(line: &Line) -> Reason {
     let message = format!("in which bin does {:?} lie? Edit it in", line.product);
-    reason(code::BIN_REQUIRED, message)
+    reason(ReasonCode::BinRequired, message)
 }
 
 fn to_required(line: &Line) -> Reason {
     let message = format!("where does {:?} go? Edit the bin in", line.product);
-    reason(code::BIN_REQUIRED, message)
+    reason(ReasonCode::BinRequired, message)
 }
 
 /// The kind of picking, and what its origin says.
@@ -138,7 +140,7 @@ fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Op
             let message = format!(
                 "this version keeps events of type {kind:?} but cannot post them: retry after an update"
             );
-            return Err(reason(code::UNSUPPORTED_TYPE, message));
+            return Err(reason(ReasonCode::UnsupportedType, message));
         }
     })
 }
@@ -148,13 +150,13 @@ fn blind(allowed: bool, what: &str) -> Resolved<()> {
         return Ok(());
     }
     let message = format!("scan the order, or allow blind {what} (orders.blind_{what})");
-    Err(reason(code::ORDER_REQUIRED, message))
+    Err(reason(ReasonCode::OrderRequired, message))
 }
 
 fn known(header: Option<Header>) -> Resolved<Header> {
     header.ok_or_else(|| {
         let message = "the warehouse has no active operation type for this, or the type has no location: set its default locations in Odoo, and retry";
-        reason(code::ODOO_REFUSED, message)
+        reason(ReasonCode::OdooRefused, message)
     })
 }
 
@@ -230,14 +232,14 @@ pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Res
         .map_err(|unfit| match unfit {
             Unfit::TooLarge => {
                 let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
-                reason(code::QUANTITY_PRECISION, message)
+                reason(ReasonCode::QuantityPrecision, message)
             }
             Unfit::TooFine { rounded, precision } => {
                 let name = &product.name;
                 let message = format!(
                     "Odoo counts {name} in steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
                 );
-                reason(code::QUANTITY_PRECISION, message)
+                reason(ReasonCode::QuantityPrecision, message)
             }
         })?;
     match serial_quantity(purpose, line, product, converted) {
@@ -265,5 +267,5 @@ fn serial_quantity(
         product.name,
         quantity.normalize()
     );
-    Some(reason(code::SERIAL_QUANTITY, message))
+    Some(reason(ReasonCode::SerialQuantity, message))
 }

@@ -10,7 +10,7 @@ use super::app::{App, Panel};
 use super::devices::ago;
 use super::theme::{FAINT, HEADING, SELECTED};
 use super::wrap::wrap_all;
-use crate::view::reasons::choices;
+use crate::view::reasons::choices_for;
 use crate::view::records::{DocumentView, LineView, RejectedView};
 use crate::view::table::{counted, plain};
 
@@ -126,9 +126,8 @@ fn about(document: &DocumentView) -> Vec<Line<'static>> {
 }
 
 pub fn choices_of(document: &DocumentView) -> Line<'static> {
-    let code = document.reason.as_ref().map_or("", |reason| &reason.code);
-    let choices: Vec<String> = (choices(code).iter())
-        .map(|(action, _)| action.words())
+    let choices: Vec<String> = (choices_for(document.reason.as_ref()).iter())
+        .map(|(action, _)| action.describe())
         .collect();
     let notes = match document.flags.as_slice() {
         [] => String::new(),

@@ -6,7 +6,8 @@ use ratatui::text::{Line, Span};
 use super::app::Wish;
 use super::dialog::Step;
 use super::theme::{HEADING, SELECTED};
-use crate::view::reasons::{self, Action};
+use crate::reason::Action;
+use crate::view::reasons::choices_for;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 
@@ -25,12 +26,12 @@ impl Retry {
     /// One document whose reason takes no answer needs no question: it is the wish already.
     pub fn new(document: &DocumentView, all: bool) -> Result<Self, Wish> {
         let code = document.reason.as_ref();
-        let code = code.map_or(String::new(), |reason| reason.code.clone());
+        let code = code.map_or(String::new(), |reason| reason.code.to_string());
         let key = document.key.clone();
-        let mut ways: Vec<_> = (reasons::choices(&code).iter())
+        let mut ways: Vec<_> = (choices_for(document.reason.as_ref()).iter())
             .filter_map(|(action, what)| match action {
                 Action::Retry => Some((None, *what)),
-                Action::With(answer) => Some((Some(*answer), *what)),
+                Action::With(answer) => Some((Some(answer.as_str()), *what)),
                 Action::Edit | Action::Discard => None,
             })
             .collect();

@@ -14,7 +14,7 @@ use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
 use stockrelay::document::{Reason, State};
 use stockrelay::event::Name;
-use stockrelay::outcome::code;
+use stockrelay::reason::ReasonCode;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
 
@@ -283,7 +283,7 @@ impl Stage {
             .map(|state| totals.of(*state).documents)
             .sum();
         let waits = self.reasons(State::Waiting).into_iter();
-        let held_back = waits.filter(|reason| reason.code == code::HELD_BACK);
+        let held_back = waits.filter(|reason| reason.code == ReasonCode::HeldBack);
         Ledger {
             held_back: Some(held_back.count() as u64),
             stored: Some(totals.stored),

@@ -20,7 +20,7 @@ fn a_document_that_is_refused_again_and_again_is_parked_and_the_others_go_before
     let mut rig = Rig::new(4).with(1, Nature::ConflictsInLoad(u32::MAX));
     rig.run();
     rig.assert_exactly_once(4);
-    assert_eq!(rig.code(1), code::ODOO_REFUSED);
+    assert_eq!(rig.code(1), ReasonCode::OdooRefused);
     assert!((2..=4).all(|number| rig.code(number) == "posted"));
     // All, the half, it alone; then the others; then it three times more.
     assert_eq!(rig.peer.loads, [4, 2, 1, 1, 2, 1, 1, 1]);
@@ -134,16 +134,16 @@ fn after_a_refused_addition_the_state_of_the_order_decides() {
     // Somebody finished or cancelled it between the look and the call.
     assert_eq!(
         adds_refused(1, "done"),
-        (1, Some(code::ORDER_DONE.to_owned()))
+        (1, Some(ReasonCode::OrderDone.into()))
     );
     assert_eq!(
         adds_refused(1, "cancel"),
-        (1, Some(code::ORDER_CANCELLED.to_owned()))
+        (1, Some(ReasonCode::OrderCancelled.into()))
     );
     // Another transaction was in the way.
     assert_eq!(adds_refused(3, "assigned"), (4, None));
     assert_eq!(
         adds_refused(4, "assigned"),
-        (4, Some(code::ODOO_REFUSED.to_owned()))
+        (4, Some(ReasonCode::OdooRefused.into()))
     );
 }
