@@ -458,6 +458,9 @@ fn a_document_has_the_flags_of_its_events_once() {
     assembler.take(&event(4, "other", transfer("P", 1, "B")), now(4));
     let sealed = assembler.seal(now(60)).unwrap().documents;
     let flags: Vec<_> = sealed.iter().map(|document| &document.flags[..]).collect();
-    assert_eq!(flags, [&[Flag::PossibleRepeat.into()][..], &[]]);
-    assert_eq!(EventFlag::PossibleRepeat.as_str(), Flag::PossibleRepeat);
+    assert_eq!(flags, [&[Code::from(Flag::PossibleRepeat)][..], &[]]);
+    assert_eq!(
+        EventFlag::PossibleRepeat.as_str(),
+        Flag::PossibleRepeat.as_str()
+    );
 }

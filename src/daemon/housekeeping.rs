@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::event::{Name, Rejection, SourceKind};
+    use crate::reason::RejectionCode;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -178,7 +179,7 @@ mod tests {
             channel: None,
             received: days_ago(100),
             id: None,
-            code: "no-read",
+            code: RejectionCode::NoRead,
             message: String::new(),
             payload: Vec::new(),
             cut: false,

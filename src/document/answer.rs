@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn what_an_older_version_kept_answers_every_question() {
-        assert!(allows(Some("allow"), "counted-twice"));
+        assert!(allows(Some("allow"), ReasonCode::CountedTwice));
         assert!(holds(Some("backorder"), Answer::Backorder));
     }
 }

@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    fn document(times: Vec<EventTime>, flags: &[&str], occurred: Timestamp) -> Document {
+    fn document(times: Vec<EventTime>, flags: &[Flag], occurred: Timestamp) -> Document {
         Document {
             number: 1,
             key: DocumentKey([1; 16]),
@@ -191,7 +191,7 @@ mod tests {
             sealed: time(9_000),
             events: vec![7],
             corrects: None,
-            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            flags: flags.iter().map(|flag| (*flag).into()).collect(),
             times,
         }
     }

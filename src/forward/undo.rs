@@ -222,8 +222,8 @@ mod tests {
         Entry { document, progress }
     }
 
-    fn flagged(mut entry: Entry, flag: &str) -> Entry {
-        entry.progress.flags.push(flag.to_owned());
+    fn flagged(mut entry: Entry, flag: Flag) -> Entry {
+        entry.progress.flags.push(flag.into());
         entry
     }
 
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_corrected_document_may_have_been_posted_all_the_same() {
         let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
-        let old = |flag: &str| flagged(entry(5, State::Replaced, lines), flag);
+        let old = |flag: Flag| flagged(entry(5, State::Replaced, lines), flag);
         let new = |state| entry(6, state, &[(2, &[1])]);
         let stands = |state, flag| standing(&[new(state), old(flag)], 2);
         assert_eq!(

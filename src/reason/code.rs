@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An enum of codes, each with its text.
-pub trait CodeSet: Copy + Eq + 'static {
+pub trait CodeSet: Copy + Eq + fmt::Debug + 'static {
     /// Each code once.
     const ALL: &'static [Self];
 

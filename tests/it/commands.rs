@@ -10,6 +10,7 @@ use stockrelay::decode::profile::{Profile, SHIPPED};
 use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Action, Rejection};
 use stockrelay::odoo::{Kind, Nomenclature, Row};
+use stockrelay::reason::RejectionCode;
 
 use crate::control::Served;
 use crate::floor::{at, name, rejection, scan, transfer};
@@ -477,7 +478,7 @@ async fn with_a_rejected_scan() -> Served {
     profiles.know_scanners([(name("dock"), rule)].into());
     let served = Served::with_profiles(profiles);
     let rejected = Rejection {
-        code: "bad-encoding",
+        code: RejectionCode::BadEncoding,
         channel: Some(stockrelay::event::Channel::Scan),
         ..rejection("dock", b"]E0400638\xff333931", 1)
     };

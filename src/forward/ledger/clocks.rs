@@ -17,7 +17,7 @@ use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 use crate::journal::{Change, Entry, JournalError};
 use crate::odoo::Client;
-use crate::reason::{Flag, ReasonCode};
+use crate::reason::ReasonCode;
 
 /// Documents that are looked at when a clock was kept, and that hang on other documents' clocks.
 const OTHERS_MAX: usize = 512;
@@ -155,6 +155,7 @@ mod tests {
     use crate::document::{EventTime, Purpose};
     use crate::event::{Action, Event, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
+    use crate::reason::Flag;
 
     const HOUR: i64 = 3_600;
 
@@ -239,7 +240,7 @@ mod tests {
         async fn park(&self, number: u64, code: &str) {
             let mut change = change(&self.document(number), State::Parked, code.to_owned());
             change.progress.reason = Some(Reason {
-                code: code.to_owned(),
+                code: code.into(),
                 message: String::new(),
                 lines: Vec::new(),
             });
@@ -296,7 +297,7 @@ mod tests {
             (vec![known], known.time)
         );
         assert_eq!(document.flags, [Flag::TimeCorrected, Flag::ClockInDoubt]);
-        rig.park(1, Flag::ClockInDoubt).await;
+        rig.park(1, Flag::ClockInDoubt.as_str()).await;
     }
 
     #[tokio::test]
@@ -370,7 +371,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Rig::start(dir.path());
         rig.take(60, 61, count()).await;
-        rig.park(1, Flag::ClockInDoubt).await;
+        rig.park(1, Flag::ClockInDoubt.as_str()).await;
         rig.take(2 * HOUR, 100, scan()).await;
         rig.take(1_000 - 300, 1_000, count()).await;
         rig.park(2, "open-picks").await;

@@ -542,7 +542,7 @@ impl Gateway {
                     .reason
                     .as_ref()
                     .map(|reason| reason.code.as_str());
-                if reason == Some(ReasonCode::CountedSince) {
+                if reason == Some(ReasonCode::CountedSince.as_str()) {
                     parked.insert(place);
                 } else {
                     report.note(

@@ -293,7 +293,7 @@ impl Gateway {
     pub fn reason(&self, key: DocumentKey) -> String {
         let progress = self.progress(key);
         assert_eq!(progress.state, State::Parked, "{progress:?}");
-        progress.reason.unwrap().code
+        progress.reason.unwrap().code.to_string()
     }
 }
 
@@ -386,12 +386,21 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
     let fine = gateway.seal(&[(&good, &bin, &other)], |_| {}).await;
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(unknown), ReasonCode::UnknownProduct);
-    assert_eq!(gateway.reason(nowhere), ReasonCode::UnknownLocation);
-    assert_eq!(gateway.reason(lotless), ReasonCode::LotRequired);
-    assert_eq!(gateway.reason(no_lot), ReasonCode::UnknownLot);
-    assert_eq!(gateway.reason(no_package), ReasonCode::UnknownPackage);
-    assert_eq!(gateway.reason(rounded), ReasonCode::QuantityPrecision);
+    assert_eq!(gateway.reason(unknown), ReasonCode::UnknownProduct.as_str());
+    assert_eq!(
+        gateway.reason(nowhere),
+        ReasonCode::UnknownLocation.as_str()
+    );
+    assert_eq!(gateway.reason(lotless), ReasonCode::LotRequired.as_str());
+    assert_eq!(gateway.reason(no_lot), ReasonCode::UnknownLot.as_str());
+    assert_eq!(
+        gateway.reason(no_package),
+        ReasonCode::UnknownPackage.as_str()
+    );
+    assert_eq!(
+        gateway.reason(rounded),
+        ReasonCode::QuantityPrecision.as_str()
+    );
     assert_eq!(gateway.progress(fine).state, State::Posted);
     // Once Odoo knows them, they are sent by themselves.
     let product = json!({"vals_list": [{"name": new, "barcode": new, "is_storable": true}]});
@@ -456,9 +465,9 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
         panic!("{begun:?}")
     };
     assert_eq!(gateway.progress(done).state, State::Posted);
-    assert_eq!(gateway.reason(part), ReasonCode::UnknownOutcome);
+    assert_eq!(gateway.reason(part), ReasonCode::UnknownOutcome.as_str());
     assert!(gateway.progress(part).odoo.is_some());
-    assert_eq!(gateway.reason(absent), ReasonCode::UnknownProduct);
+    assert_eq!(gateway.reason(absent), ReasonCode::UnknownProduct.as_str());
     // A call from before the stop may still be posting it: later.
     assert_eq!(gateway.progress(open).state, State::Waiting);
     let note = gateway.last_note(open);
@@ -486,7 +495,7 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
     // Looked at again after that, it is open still, and refused.
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(open), ReasonCode::UnknownProduct);
+    assert_eq!(gateway.reason(open), ReasonCode::UnknownProduct.as_str());
     gateway.close().await;
 }
 
@@ -566,7 +575,7 @@ async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     });
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(asks), ReasonCode::OdooRefused);
+    assert_eq!(gateway.reason(asks), ReasonCode::OdooRefused.as_str());
     assert_eq!(gateway.progress(before).state, State::Posted);
     assert_eq!(gateway.progress(behind).state, State::Posted);
     gateway.close().await;

@@ -26,11 +26,11 @@ async fn what_an_older_version_could_not_post_is_parked_and_the_rest_goes_on(odo
     let fine = gateway.seal_as(Purpose::Transfer, vec![line(48)], 2).await;
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(old), ReasonCode::UnsupportedType);
+    assert_eq!(gateway.reason(old), ReasonCode::UnsupportedType.as_str());
     assert_eq!(gateway.progress(fine).state, State::Posted);
     // Without an update it stays so.
     gateway.retry(old, None).await;
     gateway.drained().await;
-    assert_eq!(gateway.reason(old), ReasonCode::UnsupportedType);
+    assert_eq!(gateway.reason(old), ReasonCode::UnsupportedType.as_str());
     gateway.close().await;
 }

@@ -306,7 +306,7 @@ impl Trial<'_> {
         let seen = self.seen().await;
         let code = code_of(outcome).to_owned();
         if std::mem::take(&mut self.unscanned) {
-            assert_eq!(code, ReasonCode::MovedUnscanned, "{:#?}", self.log);
+            assert_eq!(code, ReasonCode::MovedUnscanned.as_str(), "{:#?}", self.log);
         }
         let held = |state: fn(&str) -> bool| -> Decimal {
             let pickings = seen.pickings.iter().filter(|p| state(&p.state));
@@ -323,6 +323,7 @@ impl Trial<'_> {
             }
             (Task::Lines { .. }, Outcome::Refused { .. }) => {
                 let changed = [ReasonCode::OrderChanged, ReasonCode::MovedUnscanned];
+                let changed = changed.map(ReasonCode::as_str);
                 let moved = held(|state| state == "done");
                 let is_none = moved.is_zero() || changed.contains(&code.as_str());
                 assert!(is_none, "{code} {moved} {:#?}", self.log);
