@@ -14,6 +14,8 @@
 //! 7. [`view`]: what people and programs see of all that. It only reads, but for what people
 //!    decide; a [`correction`] is one of it.
 //!
+//! [`reason`] has the tables of reason codes, rejection codes and flags.
+//!
 //! [`channel`] is what passes between the sources and the rest, [`board`] the live state that all
 //! parts write, [`odoo`] the only module that talks to Odoo, and [`catalog`] the copy of its master
 //! data.

@@ -4,6 +4,8 @@
 //! A form that changes is a new version with a file of its own; nothing is ever changed in
 //! `v1.txt`.
 
+mod codes;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
