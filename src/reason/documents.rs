@@ -70,43 +70,39 @@ const fn plain(code: &'static str, stage: Stage, meaning: &'static str) -> Reaso
     }
 }
 
-const NOT_AT_ALL: Choice = (Discard, "it is not to be posted");
-const ALLOW_MORE: Choice = (
-    With(Allow),
-    "what was scanned is right: post more than was ordered",
-);
+const NOT_AT_ALL: Choice = (Discard, "if Odoo must not get this document");
 const SHORT: [Choice; 4] = [
     (
         With(Backorder),
-        "what is missing comes later: Odoo makes a backorder of it",
+        "if the rest comes later: Odoo makes a backorder",
     ),
-    (With(NoBackorder), "what is missing does not come any more"),
-    (Edit, "the quantity or the order was scanned wrong"),
+    (With(NoBackorder), "if the rest does not come any more"),
+    (Edit, "to correct the quantity or the order"),
     NOT_AT_ALL,
 ];
 const MORE: [Choice; 3] = [
-    ALLOW_MORE,
-    (Edit, "the quantity or the order was scanned wrong"),
+    (With(Allow), "to post more than was ordered"),
+    (Edit, "to correct the quantity or the order"),
     NOT_AT_ALL,
 ];
 const AMBIGUOUS: [Choice; 3] = [
-    (Retry, "they were made different in Odoo"),
-    (Edit, "name one that is clear"),
+    (Retry, "after you make them different in Odoo"),
+    (Edit, "to name another one that is clear"),
     NOT_AT_ALL,
 ];
 const ORDER_GONE: [Choice; 3] = [
-    (Retry, "the order was put right in Odoo"),
-    (Edit, "name the order that the goods went to"),
+    (Retry, "after you correct the order in Odoo"),
+    (Edit, "to name the order that the goods went to"),
     (
         Discard,
-        "Odoo has the movement already, or it is not to be posted",
+        "if Odoo has the movement already, or must not get it",
     ),
 ];
 
 /// The choices for a code that this version does not know.
 pub const ANY: &[Choice] = &[
-    (Retry, "what the message says was put right"),
-    (Edit, "something was scanned wrong"),
+    (Retry, "after you correct what the message says"),
+    (Edit, "to correct the document"),
     NOT_AT_ALL,
 ];
 
@@ -114,255 +110,284 @@ codes! {
 /// Why a document is parked, waits or was ended.
 ReasonCode, ReasonRow {
     UnknownProduct: parked("unknown-product", MasterData,
-        "no product has this barcode or internal reference, nor a packaging", &[
-        (Retry, "the barcode was entered in Odoo"),
-        (Edit, "another product was meant"),
+        "No product or packaging in Odoo has this barcode or internal reference.", &[
+        (Retry, "after you enter the barcode in Odoo"),
+        (Edit, "to name another product"),
         NOT_AT_ALL,
     ]),
     UnitMismatch: parked("unit-mismatch", MasterData,
-        "the unit of the packaging has no common reference with that of its product, so nobody knows how many one holds", &[
-        (Retry, "the unit was changed in Odoo"),
-        (Edit, "name the product, and how many of it were moved"),
+        "The packaging and its product have units that cannot be converted, so the gateway does \
+         not know how many products one packaging holds.", &[
+        (Retry, "after you change the unit in Odoo"),
+        (Edit, "to name the product and its quantity"),
         NOT_AT_ALL,
     ]),
     AmbiguousProduct: parked("ambiguous-product", MasterData,
-        "more than one product has it; the message names them", &AMBIGUOUS),
+        "More than one product in Odoo has this barcode or internal reference; the message names \
+         the products.", &AMBIGUOUS),
     UnknownLocation: parked("unknown-location", MasterData,
-        "no location has this barcode", &[
-        (Retry, "the bin was entered in Odoo"),
-        (Edit, "another bin was meant"),
+        "No location in Odoo has this barcode.", &[
+        (Retry, "after you enter the bin in Odoo"),
+        (Edit, "to name another bin"),
         NOT_AT_ALL,
     ]),
     AmbiguousLocation: parked("ambiguous-location", MasterData,
-        "more than one location has it; the message names them", &AMBIGUOUS),
+        "More than one location in Odoo has this barcode; the message names \
+         the locations.", &AMBIGUOUS),
     UnknownLot: parked("unknown-lot", MasterData,
-        "the product has no lot or serial number of this name", &[
-        (Retry, "the lot was entered in Odoo"),
-        (Edit, "another lot was meant"),
+        "The product has no lot or serial number with this name in Odoo.", &[
+        (Retry, "after you enter the lot in Odoo"),
+        (Edit, "to name another lot"),
         NOT_AT_ALL,
     ]),
     UnknownPackage: parked("unknown-package", MasterData,
-        "no package has this name", &[
-        (Retry, "the package was entered in Odoo"),
-        (Edit, "another package was meant, or none"),
+        "No package in Odoo has this name.", &[
+        (Retry, "after you enter the package in Odoo"),
+        (Edit, "to name another package, or none"),
         NOT_AT_ALL,
     ]),
     AmbiguousPackage: parked("ambiguous-package", MasterData,
-        "more than one package has this name", &AMBIGUOUS),
+        "More than one package in Odoo has this name.", &AMBIGUOUS),
     UnknownPartner: parked("unknown-partner", MasterData,
-        "no partner has this name or reference, so the owner of the goods is not known", &[
-        (Retry, "the partner was entered in Odoo"),
-        (Edit, "another owner was meant, or none"),
+        "No partner in Odoo has this name or reference, so the gateway does not know the owner of \
+         the goods.", &[
+        (Retry, "after you enter the partner in Odoo"),
+        (Edit, "to name another owner, or none"),
         NOT_AT_ALL,
     ]),
     AmbiguousPartner: parked("ambiguous-partner", MasterData,
-        "more than one partner has the name or reference that the owner is given by", &AMBIGUOUS),
+        "More than one partner in Odoo has the name or reference of the owner.", &AMBIGUOUS),
     OwnerAmbiguous: parked("owner-ambiguous", No,
-        "several parties keep this product in the bin, and the line does not say whose goods were moved", &[
-        (Edit, "say the owner"),
-        (Retry, "only one of them has goods there by now"),
+        "Several owners keep this product in the bin, and the line does not name one.", &[
+        (Edit, "to name the owner"),
+        (Retry, "after only one owner has goods in the bin"),
         NOT_AT_ALL,
     ]),
     BinRequired: parked("bin-required", No,
-        "it is not said in which bin the goods lie", &[
-        (Edit, "say the bin"),
-        (Retry, "Odoo has the goods in stock now, and can reserve them"),
+        "The document does not name the bin of the goods.", &[
+        (Edit, "to name the bin"),
+        (Retry, "after Odoo has the goods in stock and can reserve them"),
         NOT_AT_ALL,
     ]),
     PackageRequired: parked("package-required", No,
-        "less was counted than lies in the bin in several packages, or goods were taken out of it and nobody knows out of which package", &[
-        (Edit, "say which package was counted, or which one the goods were taken out of"),
-        (Retry, "the packages were put right in Odoo"),
+        "The bin holds the product in several packages, and the line does not name the package \
+         that the device counted or took goods from.", &[
+        (Edit, "to name the package"),
+        (Retry, "after you correct the packages in Odoo"),
         NOT_AT_ALL,
     ]),
     NotDelivered: parked("not-delivered", No,
-        "the goods that come back have not gone out yet", &[
-        (Retry, "the delivery was validated"),
-        (Edit, "another order was meant"),
+        "The goods that come back have not gone out yet.", &[
+        (Retry, "after you validate the delivery in Odoo"),
+        (Edit, "to name another order"),
         NOT_AT_ALL,
     ]),
     OverReturned: parked("over-returned", No,
-        "more comes back than went out and has not come back yet", &[
-        (With(Allow), "so many came back: post it"),
-        (Edit, "the quantity or the order was scanned wrong"),
+        "More goods come back than went out and are still out.", &[
+        (With(Allow), "to post this quantity all the same"),
+        (Edit, "to correct the quantity or the order"),
         NOT_AT_ALL,
     ]),
     LotRequired: parked("lot-required", MasterData,
-        "the product is tracked, and no lot was scanned", &[
-        (Edit, "say the lot"),
-        (Retry, "tracking was turned off in Odoo"),
+        "Odoo tracks the product by lot or serial number, and the line names none.", &[
+        (Edit, "to name the lot"),
+        (Retry, "after you turn tracking off in Odoo"),
         NOT_AT_ALL,
     ]),
     LotsOff: parked("lots-off", No,
-        "the operation type of the receipt does not make lots in Odoo, so the new lot would be refused or lost", &[
-        (Retry, "the lot was created in Odoo, or the operation type creates lots now"),
-        (Edit, "another lot was meant"),
+        "The operation type of the receipt does not create lots in Odoo, so Odoo would refuse or \
+         lose the new lot.", &[
+        (Retry, "after you create the lot, or let the operation type create lots"),
+        (Edit, "to name another lot"),
         NOT_AT_ALL,
     ]),
     NegativeStock: parked("negative-stock", No,
-        "Odoo holds less in the bin than was taken from it; `stock.negative` refuses that", &[
-        (With(Allow), "what was scanned is right: post it, the stock goes below zero until it is counted"),
-        (Retry, "the stock was put right in Odoo"),
-        (Edit, "another bin, lot or quantity was meant"),
+        "Odoo has less stock in the bin than the device took, and `stock.negative` refuses this \
+         document.", &[
+        (With(Allow), "to post it: Odoo's stock is below zero until somebody counts it"),
+        (Retry, "after you correct the stock in Odoo"),
+        (Edit, "to correct the bin, lot or quantity"),
         NOT_AT_ALL,
     ]),
     MeaningChanged: parked("meaning-changed", No,
-        "a code meant another product, packaging, bin or lot when it was scanned than it does in Odoo now; the message names both", &[
-        (With(Allow), "the goods are what the code means in Odoo now"),
-        (Edit, "name what was moved by a code that is still right"),
-        (Retry, "the code was given back in Odoo"),
+        "At the scan, a code meant another product, packaging, bin or lot than it means in Odoo \
+         now; the message names both.", &[
+        (With(Allow), "if the goods are what the code means in Odoo now"),
+        (Edit, "to name the goods by a code that is still right"),
+        (Retry, "after you give the code back in Odoo"),
         NOT_AT_ALL,
     ]),
     SerialQuantity: parked("serial-quantity", No,
-        "more than one was scanned of a serial number, which stands for one thing", &[
-        (Edit, "it was one, or each has a number of its own"),
-        (Retry, "the product's tracking was changed in Odoo"),
+        "A line has a quantity above 1 for one serial number.", &[
+        (Edit, "to set the quantity to 1, or a serial number for each piece"),
+        (Retry, "after you change the tracking of the product in Odoo"),
         NOT_AT_ALL,
     ]),
     SerialSeen: parked("serial-seen", No,
-        "the serial number that came in is in stock already, or is being received; the message says where", &[
-        (Edit, "another serial number was meant"),
-        (Retry, "the stock was put right in Odoo"),
-        (Discard, "it was received before"),
+        "The serial number that comes in is in stock already, or another receipt has it; the \
+         message says where.", &[
+        (Edit, "to name another serial number"),
+        (Retry, "after you correct the stock in Odoo"),
+        (Discard, "if you received it before"),
     ]),
     QuantityPrecision: parked("quantity-precision", No,
-        "Odoo cannot hold the quantity as it was scanned: it has more decimals than Odoo keeps, or is no number of the product's unit", &[
-        (Edit, "another quantity was meant"),
-        (Retry, "the unit or the precision was changed in Odoo"),
+        "Odoo cannot store this quantity: it has more decimals than Odoo keeps, or does not fit \
+         the unit of the product.", &[
+        (Edit, "to correct the quantity"),
+        (Retry, "after you change the unit or the precision in Odoo"),
         NOT_AT_ALL,
     ]),
     CountedSince: parked("counted-since", No,
-        "the place was counted between an event and its undo, and nobody knows whether the goods were there", &[
-        (With(Allow), "the goods were gone when they were counted: post it"),
-        (Discard, "the place is counted again"),
+        "Somebody counted the place between an event and its undo, and the gateway does not know \
+         whether the goods were there.", &[
+        (With(Allow), "if the goods were gone at the count"),
+        (Discard, "if you count the place again"),
     ]),
     CountedTwice: parked("counted-twice", No,
-        "two different counts of one place have the same time", &[
-        (With(Allow), "this count is the right one: post it"),
-        (Discard, "the other count is the right one"),
+        "Two different counts of one place have the same time.", &[
+        (With(Allow), "if this count is the right one"),
+        (Discard, "if the other count is the right one"),
     ]),
     ClockInDoubt: parked("clock-in-doubt", Clock,
-        "the clock of the device that counted, or of a device that moved goods there, is in doubt or unknown, so nobody knows which came first", &[
-        (With(Allow), "the time in the message is right: post the count"),
-        (Retry, "the device has shown its clock"),
-        (Discard, "the place is counted again"),
+        "A device that counted the place, or moved goods there, has a clock that is in doubt or \
+         unknown, so the gateway does not know what came first.", &[
+        (With(Allow), "if the time in the message is right"),
+        (Retry, "after the device has shown its clock"),
+        (Discard, "if you count the place again"),
     ]),
     OpenPicks: parked("open-picks", Picks,
-        "goods are picked from the counted bin, or into it, for an order that is not validated: Odoo still holds them where they were", &[
-        (Retry, "the order was validated, or its lines were removed"),
-        (Edit, "another bin or product was counted"),
-        (Discard, "the bin is counted again"),
+        "An order that is not validated picks goods from the counted bin or into it, so Odoo still \
+         has them in their old place.", &[
+        (Retry, "after you validate the order, or remove its lines"),
+        (Edit, "to name another bin or product"),
+        (Discard, "if you count the bin again"),
     ]),
     OverPicked: parked("over-picked", No,
-        "more was picked than the order asks for", &MORE),
+        "The device picked more than the order asks for.", &MORE),
     UnderPicked: parked("under-picked", Goods,
-        "less was picked than the order asks for when it was to be completed", &SHORT),
+        "The device validated the order before everything was picked.", &SHORT),
     OverReceived: parked("over-received", No,
-        "more was received than was ordered", &MORE),
+        "The device received more than the order asks for.", &MORE),
     UnderReceived: parked("under-received", Goods,
-        "less was received than was ordered when the receipt was to be completed", &SHORT),
+        "The device validated the receipt before everything was received.", &SHORT),
     NothingPicked: parked("nothing-picked", Goods,
-        "the order is to be completed, and nothing was picked for it", &[
-        (Retry, "what was picked has been posted by now"),
-        (Edit, "name the order that was meant"),
+        "The device validated the order, and nothing is picked for it.", &[
+        (Retry, "after the picks of the order are posted"),
+        (Edit, "to name another order"),
         NOT_AT_ALL,
     ]),
     OrderRequired: parked("order-required", MasterData,
-        "goods came without an order, and the rules of the site want one", &[
-        (Edit, "name the order"),
-        (Retry, "the rules were changed"),
+        "Goods came without an order, and the rules of the site require one.", &[
+        (Edit, "to name the order"),
+        (Retry, "after you change the rules of the site"),
         NOT_AT_ALL,
     ]),
     UnknownOrder: parked("unknown-order", MasterData,
-        "no picking, nor an order with one, has this name", &[
-        (Retry, "the order was made or confirmed in Odoo"),
-        (Edit, "another order was meant"),
+        "No picking in Odoo has this name, and no order with a picking has it.", &[
+        (Retry, "after you create or confirm the order in Odoo"),
+        (Edit, "to name another order"),
         NOT_AT_ALL,
     ]),
     OrderDone: parked("order-done", No,
-        "the order was completed in Odoo with other lines than these; the message has what it holds", &[
-        (Edit, "name another order"),
-        (Retry, "a backorder was made in Odoo: work goes on there"),
-        (Discard, "Odoo has the movement already, or it is not to be posted"),
+        "Odoo has completed the order with other lines than these; the message names what Odoo \
+         has.", &[
+        (Edit, "to name another order"),
+        (Retry, "after you make a backorder in Odoo: the lines go there"),
+        (Discard, "if Odoo has the movement already, or must not get it"),
     ]),
     OrderCancelled: parked("order-cancelled", No,
-        "the order was cancelled in Odoo", &ORDER_GONE),
+        "Somebody cancelled the order in Odoo.", &ORDER_GONE),
     OrderChanged: parked("order-changed", No,
-        "the order was changed in Odoo after lines of this document were put on it; the message has what it holds", &ORDER_GONE),
+        "Somebody changed the order in Odoo after the gateway put lines of this document on it; \
+         the message names what Odoo has.", &ORDER_GONE),
     MovedUnscanned: parked("moved-unscanned", No,
-        "somebody changed the picking in Odoo while the gateway validated it, and Odoo moved goods that nobody scanned; the message names them, and the alarm moved-unscanned is on", &[
-        (Retry, "what was not moved was reversed in Odoo, or it was moved: the document itself is in Odoo, and is posted"),
-        (Discard, "the document itself is not in Odoo, and is not to be posted"),
+        "Somebody changed the picking in Odoo while the gateway validated it, and Odoo moved goods \
+         that no device scanned. The message names the goods, and the alarm moved-unscanned is \
+         on.", &[
+        (Retry, "if the goods moved, or after you reverse them in Odoo"),
+        (Discard, "if Odoo does not have the lines of this document and must not get them"),
     ]),
     NotOnOrder: parked("not-on-order", No,
-        "the order does not ask for this product", &[
-        (Retry, "the product was added to the order in Odoo"),
-        (Edit, "another product or order was meant"),
+        "The order does not ask for this product.", &[
+        (Retry, "after you add the product to the order in Odoo"),
+        (Edit, "to name another product or order"),
         NOT_AT_ALL,
     ]),
     OdooRefused: parked("odoo-refused", No,
-        "Odoo refused it, or refused to look its barcodes up, in the words of the message", &[
-        (Retry, "what Odoo says was put right"),
-        (Edit, "something was scanned wrong"),
+        "Odoo refused the document or the look-up of its barcodes; the message has \
+         Odoo's words.", &[
+        (Retry, "after you correct in Odoo what the message says"),
+        (Edit, "to correct the document"),
         NOT_AT_ALL,
     ]),
     NotValidated: parked("not-validated", No,
-        "Odoo did not post it when told to, without an error: it asks a person something", &[
-        (Retry, "the picking was validated in Odoo"),
-        (Edit, "something was scanned wrong"),
+        "Odoo did not validate the picking and reported no error: Odoo asks a person something.", &[
+        (Retry, "after you validate the picking in Odoo"),
+        (Edit, "to correct the document"),
         NOT_AT_ALL,
     ]),
     DiffersInOdoo: parked("differs-in-odoo", No,
-        "the picking in Odoo has other lines than were sent: somebody edited it, or Odoo rounds the quantity to the unit's precision", &[
-        (Retry, "the picking or the precision was put right in Odoo"),
-        (Edit, "the lines in Odoo are right: make these the same"),
-        (Discard, "what Odoo holds stands"),
+        "The picking in Odoo has other lines than the gateway sent: somebody edited it, or Odoo \
+         rounds the quantity to the precision of the unit.", &[
+        (Retry, "after you correct the picking or the precision in Odoo"),
+        (Edit, "if the lines in Odoo are right: make these the same"),
+        (Discard, "if the picking in Odoo is right as it is"),
     ]),
     CancelledInOdoo: parked("cancelled-in-odoo", No,
-        "somebody cancelled the picking in Odoo", &[
-        (Edit, "it was done: a new picking is made of it, as it was or with changes"),
-        (Discard, "whoever cancelled it was right"),
+        "Somebody cancelled the picking in Odoo.", &[
+        (Edit, "if the goods moved: the gateway makes a new picking"),
+        (Discard, "if the goods did not move"),
     ]),
     AlreadyPosted: parked("already-posted", No,
-        "Odoo turned out to hold the document that this one corrects as done", &[
-        (Discard, "what Odoo holds stands"),
-        (With(Allow), "it was reversed in Odoo: post this one"),
+        "Odoo has already posted the document that this document corrects.", &[
+        (Discard, "if the posted picking in Odoo is right"),
+        (With(Allow), "after you reverse the posted picking in Odoo"),
     ]),
     PostedLate: parked("posted-late", No,
-        "Odoo posted it after it was discarded here, by a call that the gateway had given up", &[
-        (Retry, "what Odoo holds stands"),
-        (Discard, "it was reversed in Odoo"),
+        "Odoo posted the document after you discarded it here, through a call that the gateway had \
+         given up.", &[
+        (Retry, "if the picking in Odoo is right"),
+        (Discard, "after you reverse the picking in Odoo"),
     ]),
     NotWithdrawn: parked("not-withdrawn", No,
-        "Odoo does not take back what it holds open of the document that this one corrects, or takes something back of", &[
-        (Retry, "it was cancelled in Odoo"),
-        (Discard, "what Odoo holds stands"),
+        "Odoo does not cancel the open picking of the document that this document corrects or \
+         undoes.", &[
+        (Retry, "after you cancel the picking in Odoo"),
+        (Discard, "if the picking in Odoo is right"),
     ]),
     UnknownOutcome: parked("unknown-outcome", MasterData,
-        "its send was begun before a stop, its barcodes resolve no more, and Odoo holds a done picking of its key with another number of lines; no `refused` receipt is sent", &[
-        (Retry, "the barcodes were entered in Odoo: it finds what Odoo holds and posts nothing twice"),
-        (Discard, "you have looked for the key in the origin of Odoo's pickings, and what is there stands"),
+        "The gateway stopped while it sent the document, its barcodes are unknown now, and Odoo \
+         has a done picking with its key and another number of lines. The device gets no `refused` \
+         receipt.", &[
+        (Retry, "after you enter the barcodes in Odoo: nothing is posted twice"),
+        (Discard, "if the pickings in Odoo with the key in their origin are right"),
     ]),
     UnknownEvent: parked("unknown-event", No,
-        "the device sent no event with the id that this one takes back, or that is past its time here", &[
-        (Discard, "what was meant was put right in Odoo, or needs not be"),
+        "The device sent no event with the id that this undo names, or the gateway has deleted the \
+         event after its retention time.", &[
+        (Discard, "after you correct in Odoo what the undo was for, if anything"),
     ]),
     NotUndone: parked("not-undone", No,
-        "nothing takes back an event of that type (a validation, a shipment, a package of a whole order, a scan, an undo), or somebody did in Odoo what it says", &[
-        (Discard, "it was put right in Odoo, or needs not be"),
+        "The gateway cannot undo an event of this type (a validation, a shipment, a package of a \
+         whole order, a scan, an undo), or somebody already undid it in Odoo.", &[
+        (Discard, "after you correct in Odoo what the undo was for, if anything"),
     ]),
     UnsupportedType: parked("unsupported-type", No,
-        "the version that sealed it kept events of this type but could not post them", &[
-        (Retry, "after an update"),
+        "The version that sealed the document could store events of this type, but \
+         not post them.", &[
+        (Retry, "after you update the gateway"),
         NOT_AT_ALL,
     ]),
     HeldBack: plain("held-back", Stage::Waiting,
-        "another document must be done first, or what it takes is on its way: the message names the document, event or receipt; it goes on by itself then"),
+        "The document waits until another document, event or receipt is done; the message names \
+         it. The document goes on by itself."),
     DocumentParked: plain("document-parked", Stage::Receipt,
-        "the document of the event is parked for another line, and nothing of it is posted before a person decided: do not send the event again"),
+        "Another line parks the document of this event, and the gateway posts nothing of it before \
+         a person decides. Do not send the event again."),
     Discarded: plain("discarded", Stage::Ended,
-        "a person decided that it is not to be posted, or its device took it back; the message has why"),
+        "A person discarded the document, or its device took it back; the message has the reason."),
     Replaced: plain("replaced", Stage::Ended,
-        "a person put a corrected document in its place, or its device took some of it back; the message has why"),
+        "A person replaced the document with a corrected one, or its device took a part of it \
+         back; the message has the reason."),
 }
 }

@@ -14,55 +14,78 @@ codes! {
 Flag, FlagRow {
     TimeCorrected: FlagRow {
         code: "time-corrected",
-        meaning: "the device's clock was off, and the time of the movement was worked out from when its messages came",
+        meaning:
+            "The clock of the device was wrong. The gateway worked the time of the movement out \
+             from the arrival of the device's messages.",
     },
     ClockInDoubt: FlagRow {
         code: "clock-in-doubt",
-        meaning: "the device's clock was known to be wrong and may have been set since, so there are two times at which the work may have been done; the first one counts until a message of the device shows its clock",
+        meaning:
+            "The clock of the device was wrong and may have been set since, so the work has two \
+             possible times. The first one counts until a message of the device shows its clock.",
     },
     TimeUnknown: FlagRow {
         code: "time-unknown",
-        meaning: "neither the device nor the gateway had a clock that was right, so the time of posting stands in Odoo",
+        meaning:
+            "Neither the device nor the gateway had a right clock, so Odoo has the time of \
+             posting.",
     },
     ClosedPeriod: FlagRow {
         code: "closed-period",
-        meaning: "the movement was done in a period that is closed in Odoo, so the time of posting stands there",
+        meaning:
+            "The movement happened in a period that is closed in Odoo, so Odoo has the time of \
+             posting.",
     },
     NegativeStock: FlagRow {
         code: "negative-stock",
-        meaning: "more was taken from the bin than Odoo held there: count it",
+        meaning:
+            "The device took more from the bin than Odoo had there. Count the bin.",
     },
     CountedSince: FlagRow {
         code: "counted-since",
-        meaning: "the place was counted between an event and this undo, and a person allowed it all the same: count it again",
+        meaning:
+            "Somebody counted the place between an event and this undo, and a person allowed the \
+             undo. Count the place again.",
     },
     Superseded: FlagRow {
         code: "superseded",
-        meaning: "a newer count of the same place holds, so this count changes nothing",
+        meaning:
+            "A newer count of the same place holds, so this count changed nothing.",
     },
     Recounted: FlagRow {
         code: "recounted",
-        meaning: "something older than this count was posted after it, and a later document corrects the count: the steps say by how much",
+        meaning:
+            "The gateway posted something older than this count after it, and a later document \
+             corrects the count. The steps name the difference.",
     },
     Withdrawn: FlagRow {
         code: "withdrawn",
-        meaning: "it was discarded or replaced, and Odoo holds nothing open of it any more",
+        meaning:
+            "A person discarded or replaced the document, and Odoo has nothing open of it any \
+             more.",
     },
     PostedInOdoo: FlagRow {
         code: "posted-in-odoo",
-        meaning: "it was discarded or replaced, and Odoo had posted it all the same: if it must not stand, reverse it there",
+        meaning:
+            "A person discarded or replaced the document, and Odoo posted it all the same. Reverse \
+             the picking in Odoo if it is wrong.",
     },
     LeftInOdoo: FlagRow {
         code: "left-in-odoo",
-        meaning: "it was discarded, and Odoo does not take back what it holds open of it: cancel it there",
+        meaning:
+            "A person discarded the document, and Odoo does not cancel its open picking. Cancel \
+             the picking in Odoo.",
     },
     TakenBack: FlagRow {
         code: "taken-back",
-        meaning: "something of it was taken back since, by an `undo`: the steps say by which document",
+        meaning:
+            "An `undo` took a part of the document back. The steps name the document of the undo.",
     },
     PossibleRepeat: FlagRow {
         code: "possible-repeat",
-        meaning: "the device may have sent an event of it twice, without an id: ask whether the goods moved once or twice, and put the stock right if once",
+        meaning:
+            "The device may have sent an event of this document twice, without an id. Ask whether \
+             the goods moved once or twice, and correct the stock if they moved once.",
     },
 }
 }

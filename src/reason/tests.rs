@@ -18,8 +18,15 @@ fn document_rows(stage: Stage) -> Vec<String> {
             let mut choices: Vec<String> = (of.choices.iter())
                 .map(|(action, when)| format!("**{}**: {when}", action.describe()))
                 .collect();
-            if of.heals == Heals::MasterData {
-                choices.insert(0, "*by itself*".to_owned());
+            let by_itself = match of.heals {
+                Heals::No => None,
+                Heals::MasterData => Some("*by itself*"),
+                Heals::Goods => Some("*by itself* after goods for the order are posted"),
+                Heals::Picks => Some("*by itself* after the picks are validated"),
+                Heals::Clock => Some("*by itself* after the device shows its clock"),
+            };
+            if let Some(by_itself) = by_itself {
+                choices.insert(0, by_itself.to_owned());
             }
             let choices = (!choices.is_empty()).then(|| choices.join("; "));
             row(of.code, of.meaning, choices.as_slice())
@@ -37,10 +44,10 @@ fn rejection_rows(judges: &[JudgedBy]) -> Vec<String> {
     rows.filter(|row| judges.contains(&row.judged_by))
         .map(|of| {
             let by = match of.judged_by {
-                JudgedBy::Profile => "by profile: ",
+                JudgedBy::Profile => "*by profile*: ",
                 JudgedBy::Payload | JudgedBy::Check => "",
             };
-            let fault = if of.needs_person { "" } else { ". No fault" };
+            let fault = if of.needs_person { "" } else { " No fault." };
             row(of.code, &format!("{by}{}{fault}", of.meaning), &[])
         })
         .collect()
@@ -207,4 +214,36 @@ fn a_strict_check_turns_readings_away_for_what_the_table_says() {
         .collect();
     let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
     assert_eq!(named(judge, "RejectionCode"), known);
+}
+
+/// Sources with a text that is equal to a code and means something else.
+const OTHER_MEANING: [(&str, &str); 8] = [
+    ("capture/texts.rs", "names of texts for devices"),
+    ("flow/say.rs", "names of texts for devices"),
+    ("catalog/floor.rs", "a key of the catalog's file"),
+    ("document.rs", "states of documents"),
+    ("view/metrics.rs", "states of documents"),
+    ("view/control/query.rs", "states of documents"),
+    ("view/commands/status.rs", "states of documents"),
+    ("source/front_door/stored.rs", "a kind of stored message"),
+];
+
+#[test]
+fn codes_are_written_in_their_tables_alone() {
+    let mut codes = texts::<ReasonCode>();
+    codes.extend(texts::<RejectionCode>());
+    codes.extend(texts::<Flag>());
+    let mut found = BTreeSet::new();
+    for (path, text) in sources() {
+        let path = path.to_str().unwrap();
+        let literals = text.split('"').filter(|text| codes.contains(text));
+        found.extend(literals.map(|code| (path.to_owned(), code.to_owned())));
+    }
+    let is_other = |path: &str| OTHER_MEANING.iter().any(|(known, _)| *known == path);
+    let strays: Vec<_> = found.iter().filter(|(path, _)| !is_other(path)).collect();
+    assert!(strays.is_empty(), "write these as variants: {strays:?}");
+    for (known, _) in OTHER_MEANING {
+        let is_needed = found.iter().any(|(path, _)| path == known);
+        assert!(is_needed, "{known} needs no exception");
+    }
 }

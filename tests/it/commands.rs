@@ -194,7 +194,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     for told in [
         "unknown-product: no product has the barcode P",
         "The choices:",
-        "    edit: another product was meant",
+        "    edit: to name another product",
         "LINE  QUANTITY  PRODUCT",
     ] {
         assert!(shown.contains(told), "{told:?} in\n{shown}");

@@ -36,7 +36,7 @@ impl Retry {
             })
             .collect();
         if ways.is_empty() {
-            ways.push((None, "something was put right"));
+            ways.push((None, "after you put the fault right"));
         }
         if !all && ways.iter().all(|(with, _)| with.is_none()) {
             return Err(Wish::Retry { key, with: None });
