@@ -34,7 +34,7 @@ use crate::config::{self, Per};
 use crate::device_clock::DeviceClock;
 use crate::document::{Document, EventTime, KeyMaker, Line, Purpose};
 use crate::event::{Action, Event, EventFlag, Name, Recorded};
-use crate::outcome::flag;
+use crate::reason::{Code, Flag};
 
 pub use self::clocks::ClockChange;
 pub use self::doubt::resolve;
@@ -420,11 +420,11 @@ impl Open {
         let is_corrected = self.times.iter().any(|timed| timed.when.is_corrected);
         let is_in_doubt = self.times.iter().any(|timed| timed.when.other.is_some());
         let flags = [
-            (is_corrected, flag::TIME_CORRECTED),
-            (is_in_doubt, flag::CLOCK_IN_DOUBT),
+            (is_corrected, Flag::TimeCorrected),
+            (is_in_doubt, Flag::ClockInDoubt),
         ];
         let of_clock = flags.into_iter().filter(|(is_so, _)| *is_so);
-        let of_events = self.flags.iter().map(|flag| flag.as_str());
+        let of_events = self.flags.iter().map(|flag| flag.on_document());
         let flags = of_clock.map(|(_, flag)| flag).chain(of_events);
         Document {
             number: 0,
@@ -441,7 +441,7 @@ impl Open {
                 .iter()
                 .filter_map(Timed::other_than_given)
                 .collect(),
-            flags: flags.map(str::to_owned).collect(),
+            flags: flags.map(Code::from).collect(),
         }
     }
 }

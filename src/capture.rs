@@ -35,6 +35,7 @@ use crate::catalog::Catalog;
 use crate::config::{self, Check, Language, LotPattern, Over};
 use crate::event::{Action, Event, Name};
 use crate::journal::{Accepted, Journal, JournalError};
+use crate::reason::RejectionCode;
 use judge::{Facts, Judgement, Say, judge, take_back};
 use lookup::Lookup;
 use memory::{Counts, EventKey, Memory};
@@ -325,7 +326,7 @@ impl Judged {
 
     /// The reason code and the message, if the event is to be turned away.
     #[must_use]
-    pub fn refusal(&self) -> Option<(&'static str, String)> {
+    pub fn refusal(&self) -> Option<(RejectionCode, String)> {
         let code = self.judgement.refused.filter(|_| self.is_refusal())?;
         let say = &self.judgement.say;
         let message = text(Language::English, say.key, &say.arguments).replace('\n', ": ");

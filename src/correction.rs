@@ -349,7 +349,7 @@ mod tests {
             events: (1..=lines.len() as u64).collect(),
             corrects: None,
             times: Vec::new(),
-            flags: vec!["time-corrected".to_owned()],
+            flags: vec!["time-corrected".into()],
         }
     }
 

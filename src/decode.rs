@@ -30,6 +30,7 @@ use serde_json::value::RawValue;
 
 use crate::channel::{Channel, EVENTS_MAX, Reading};
 use crate::event::{Action, Event, EventFlag, Measures, Rejection};
+use crate::reason::RejectionCode;
 
 pub use correction::correction;
 use profile::{Framing, Profile, Scan};
@@ -117,7 +118,7 @@ fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     let payload = &reading.payload[..];
     if payload.len() > PAYLOAD_BYTES_MAX {
         return Err(Refusal::new(
-            "too-large",
+            RejectionCode::TooLarge,
             format!(
                 "the payload has {} bytes; at most {PAYLOAD_BYTES_MAX} are read: send fewer events in one message",
                 payload.len()
@@ -126,7 +127,7 @@ fn read(reading: &Reading) -> Result<Vec<Result<Event, Rejection>>, Refusal> {
     }
     let text = std::str::from_utf8(payload).map_err(|error| {
         Refusal::new(
-            "bad-utf8",
+            RejectionCode::BadUtf8,
             format!(
                 "the payload is not UTF-8 from byte {} on: set the scanner's or the script's encoding to UTF-8",
                 error.valid_up_to()
@@ -164,7 +165,7 @@ fn read_read(reading: &Reading, index: usize, raw: &RawValue) -> Result<Event, R
 fn read_code(reading: &Reading, index: usize, code: &str) -> Result<Event, Refusal> {
     if code.is_empty() {
         return Err(Refusal::new(
-            "empty",
+            RejectionCode::Empty,
             "the payload is empty: send the barcode, or a JSON object with the field code"
                 .to_owned(),
         ));
@@ -236,7 +237,7 @@ pub fn scanned(
 #[must_use]
 pub fn unended(reading: &Reading, framing: &Framing) -> Rejection {
     let payload = &reading.payload;
-    let refusal = Refusal::new("no-end", framing.explain_unended(payload));
+    let refusal = Refusal::new(RejectionCode::NoEnd, framing.explain_unended(payload));
     reject(reading, None, refusal, payload)
 }
 
@@ -245,7 +246,7 @@ fn read_events(reading: &Reading, text: &str) -> Result<Vec<Result<Event, Reject
     let text = text.trim_ascii();
     match text.bytes().next() {
         None => Err(Refusal::new(
-            "empty",
+            RejectionCode::Empty,
             "the payload is empty: send a JSON object, or an array of them".to_owned(),
         )),
         Some(b'[') => read_array(reading, text, "events", read_object),
@@ -268,7 +269,7 @@ fn read_array(
     let (elements, count) = elements(text, EVENTS_MAX).map_err(|e| Refusal::json(&e))?;
     match count {
         0 => Err(Refusal::new(
-            "empty",
+            RejectionCode::Empty,
             format!("the array holds no {what}; 1 to {EVENTS_MAX} are taken"),
         )),
         1..=EVENTS_MAX => {
@@ -278,7 +279,7 @@ fn read_array(
                 .collect())
         }
         _ => Err(Refusal::new(
-            "too-many-events",
+            RejectionCode::TooManyEvents,
             format!(
                 "the array holds {count} {what}; at most {EVENTS_MAX} are taken: send more messages"
             ),

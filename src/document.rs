@@ -14,6 +14,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Event, Name, Recorded};
+use crate::reason::{Code, Flag, ReasonCode};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
 /// external id.
@@ -282,7 +283,7 @@ pub struct Document {
     /// The number of the document in whose place a person put this one.
     pub corrects: Option<u64>,
     /// What a person should know of how it came about: `time-corrected`.
-    pub flags: Vec<String>,
+    pub flags: Vec<Code<Flag>>,
     /// The true times of those events that were done at another time than their device gave, by
     /// `seq`, rising.
     pub times: Vec<EventTime>,
@@ -373,8 +374,7 @@ impl fmt::Display for State {
 /// Why a document was refused: a stable code for programs, a message for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reason {
-    /// One of `docs/reason-codes.md`.
-    pub code: String,
+    pub code: Code<ReasonCode>,
     pub message: String,
     /// What the message says of each line; empty where it is about the whole document. Only the
     /// receipts of the moment need it, so it is not kept.
@@ -387,7 +387,7 @@ pub struct Reason {
 pub struct LineReason {
     /// The place of the line in the document, from 0; `None`: the whole document.
     pub line: Option<usize>,
-    pub code: String,
+    pub code: Code<ReasonCode>,
     pub message: String,
 }
 
@@ -444,7 +444,7 @@ pub struct Progress {
     pub decision: Option<String>,
     /// What a person should know of it although it went well: `negative-stock`, `time-corrected`,
     /// ...
-    pub flags: Vec<String>,
+    pub flags: Vec<Code<Flag>>,
     /// The `seq` of each of its events that a later document took back.
     pub undone: Vec<u64>,
 }

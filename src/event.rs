@@ -13,6 +13,8 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::reason::{Flag, RejectionCode};
+
 /// The longest event id that is taken, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
 /// The longest barcode, order name, lot or other text field that is taken, in bytes.
@@ -203,8 +205,14 @@ impl EventFlag {
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
+        self.on_document().as_str()
+    }
+
+    /// The flag of a document with such an event.
+    #[must_use]
+    pub fn on_document(self) -> Flag {
         match self {
-            Self::PossibleRepeat => "possible-repeat",
+            Self::PossibleRepeat => Flag::PossibleRepeat,
         }
     }
 }
@@ -352,8 +360,7 @@ pub struct Rejection {
     pub received: Timestamp,
     /// The device's id for it, where one could be read.
     pub id: Option<String>,
-    /// `bad-json`, `missing-field`, ... as `docs/reason-codes.md` lists them.
-    pub code: &'static str,
+    pub code: RejectionCode,
     /// For a person: the thing and the remedy.
     pub message: String,
     /// What came.
@@ -362,32 +369,16 @@ pub struct Rejection {
     pub cut: bool,
 }
 
-/// The code of a scan or an event that a broker has retained: the same message may come again.
-pub const RETAINED: &str = "retained";
-
-/// The code of what a device had begun in a flow when its pause was too long.
-pub const NOT_FINISHED: &str = "not-finished";
-
-/// Codes of readings in which nothing was scanned: a scanner that read nothing, or that said
-/// something else than a read; and messages that hold nothing, such as those that clear a topic.
-const NO_FAULT: [&str; 4] = ["no-read", "not-a-scan", "empty", "astray-state"];
-
 /// The code of a message under a topic that is not its device's: in a state, a reported
 /// configuration or an empty message nothing was scanned.
 #[must_use]
-pub fn astray_code(topic: &str, payload: &[u8]) -> &'static str {
+pub fn astray_code(topic: &str, payload: &[u8]) -> RejectionCode {
     let is_state = topic.ends_with("/state") || topic.ends_with("/config/reported");
     if is_state || payload.is_empty() {
-        "astray-state"
+        RejectionCode::AstrayState
     } else {
-        "not-your-topic"
+        RejectionCode::NotYourTopic
     }
-}
-
-/// Whether a person has to settle a rejected reading with this code: something was scanned.
-#[must_use]
-pub fn needs_person(code: &str) -> bool {
-    !NO_FAULT.contains(&code)
 }
 
 #[cfg(test)]
@@ -404,9 +395,9 @@ mod tests {
             ("x", "4006381333931", true),
         ] {
             let code = astray_code(topic, payload.as_bytes());
-            assert_eq!(needs_person(code), needed, "{topic} {payload}");
+            assert_eq!(code.needs_person(), needed, "{topic} {payload}");
         }
-        assert!(!needs_person("empty"));
+        assert!(!RejectionCode::Empty.needs_person());
     }
 
     #[test]

@@ -48,7 +48,8 @@ use crate::catalog::{self, Catalog, CatalogError};
 use crate::channel::Outlets;
 use crate::journal::Journal;
 use crate::odoo::{Client, Warehouse};
-use crate::outcome::{Failure, Outcome, code};
+use crate::outcome::{Failure, Outcome};
+use crate::reason::ReasonCode;
 use crate::{clock, config};
 
 /// How long a call that is under way at the stop may still take.
@@ -407,10 +408,10 @@ impl Hands {
 /// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
 /// Housekeeping clears it, and raises it again after a start.
 fn raise_alarm(board: &Board, outcomes: &[(u64, Outcome)]) {
-    let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == code::MOVED_UNSCANNED);
+    let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == ReasonCode::MovedUnscanned);
     if outcomes.iter().any(is_unscanned) {
         let alarm = board::MOVED_UNSCANNED.to_owned();
-        board.alarm(code::MOVED_UNSCANNED, Some(alarm));
+        board.alarm(ReasonCode::MovedUnscanned.as_str(), Some(alarm));
     }
 }
 

@@ -14,6 +14,8 @@
 //! 7. [`view`]: what people and programs see of all that. It only reads, but for what people
 //!    decide; a [`correction`] is one of it.
 //!
+//! [`reason`] has the tables of reason codes, rejection codes and flags.
+//!
 //! [`channel`] is what passes between the sources and the rest, [`board`] the live state that all
 //! parts write, [`odoo`] the only module that talks to Odoo, and [`catalog`] the copy of its master
 //! data.
@@ -44,6 +46,7 @@ pub mod journal;
 pub mod odoo;
 pub mod opens;
 pub mod outcome;
+pub mod reason;
 pub mod source;
 pub mod tls;
 pub mod view;

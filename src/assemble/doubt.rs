@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::device_clock::{DeviceClock, is_corrected};
 use crate::document::{Document, EventTime};
 use crate::event::{Name, Recorded};
-use crate::outcome::flag;
+use crate::reason::{Code, Flag};
 
 /// The document that takes the place of `old`, without a number yet; `None` while no device has
 /// shown its clock. `events`: all events of the document.
@@ -50,25 +50,25 @@ pub fn resolve<'a>(
     };
     let is_corrected = |recorded: &Recorded| is_corrected(recorded.event.at, time_of(recorded));
     let flags = [
-        (events.iter().any(is_corrected), flag::TIME_CORRECTED),
+        (events.iter().any(is_corrected), Flag::TimeCorrected),
         (
             times.iter().any(|time| time.other.is_some()),
-            flag::CLOCK_IN_DOUBT,
+            Flag::ClockInDoubt,
         ),
     ];
-    let of_clock = |known: &str| flags.iter().any(|(_, flag)| *flag == known);
-    let kept = (old.flags.iter().map(String::as_str)).filter(|known| !of_clock(known));
+    let of_clock = |known: &Code<Flag>| flags.iter().any(|(_, flag)| known == flag);
+    let kept = old.flags.iter().filter(|known| !of_clock(known)).cloned();
     let new = flags
         .iter()
         .filter(|(is_so, _)| *is_so)
-        .map(|(_, flag)| *flag);
+        .map(|(_, flag)| Code::from(*flag));
     Some(Document {
         number: 0,
         key: old.key.corrected(),
         occurred: events.iter().map(time_of).max().unwrap_or(old.occurred),
         sealed: now,
         corrects: Some(old.number),
-        flags: new.chain(kept).map(str::to_owned).collect(),
+        flags: new.chain(kept).collect(),
         times,
         ..old.clone()
     })

@@ -407,7 +407,7 @@ fn a_document_has_the_true_times_of_events_whose_clock_was_wrong() {
         (&document.times, document.occurred),
         (&vec![expected], time)
     );
-    assert_eq!(document.flags, [flag::TIME_CORRECTED, flag::CLOCK_IN_DOUBT]);
+    assert_eq!(document.flags, [Flag::TimeCorrected, Flag::ClockInDoubt]);
 }
 
 #[test]
@@ -434,7 +434,7 @@ fn an_open_document_has_the_times_of_the_clock_that_its_device_shows_before_it_i
         let (time, flags) = if is_right {
             (now(17_000).wall, vec![])
         } else {
-            (now(9_800).wall, vec![flag::TIME_CORRECTED.to_owned()])
+            (now(9_800).wall, vec![Flag::TimeCorrected.into()])
         };
         assert_eq!((document.occurred, &document.flags), (time, &flags));
         assert_eq!(document.times.len(), usize::from(!is_right));
@@ -458,6 +458,9 @@ fn a_document_has_the_flags_of_its_events_once() {
     assembler.take(&event(4, "other", transfer("P", 1, "B")), now(4));
     let sealed = assembler.seal(now(60)).unwrap().documents;
     let flags: Vec<_> = sealed.iter().map(|document| &document.flags[..]).collect();
-    assert_eq!(flags, [&[flag::POSSIBLE_REPEAT.to_owned()][..], &[]]);
-    assert_eq!(EventFlag::PossibleRepeat.as_str(), flag::POSSIBLE_REPEAT);
+    assert_eq!(flags, [&[Code::from(Flag::PossibleRepeat)][..], &[]]);
+    assert_eq!(
+        EventFlag::PossibleRepeat.as_str(),
+        Flag::PossibleRepeat.as_str()
+    );
 }

@@ -12,7 +12,7 @@ use super::memory::{Counts, Memory, Way};
 use super::texts::Key;
 use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event};
-use crate::outcome::code;
+use crate::reason::RejectionCode;
 
 /// What the copy says of an event's codes; none where the event names no such thing.
 #[derive(Debug, Default, Clone)]
@@ -52,7 +52,7 @@ pub struct Say {
 pub struct Judgement {
     pub say: Say,
     /// The reason code, where it is wrong.
-    pub refused: Option<&'static str>,
+    pub refused: Option<RejectionCode>,
     pub counts: Counts,
 }
 
@@ -216,7 +216,7 @@ pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     }
 }
 
-type Verdict = Result<Say, (&'static str, Say)>;
+type Verdict = Result<Say, (RejectionCode, Say)>;
 
 fn good(key: Key, arguments: Vec<(&'static str, String)>) -> Say {
     Say {
@@ -227,10 +227,10 @@ fn good(key: Key, arguments: Vec<(&'static str, String)>) -> Say {
 }
 
 fn wrong(
-    code: &'static str,
+    code: RejectionCode,
     key: Key,
     arguments: Vec<(&'static str, String)>,
-) -> (&'static str, Say) {
+) -> (RejectionCode, Say) {
     (
         code,
         Say {
@@ -250,7 +250,10 @@ fn decide(
 ) -> Verdict {
     let mut unknown = None;
     let words = [Key::UnknownProduct, Key::AmbiguousProduct];
-    let reasons = [code::UNKNOWN_PRODUCT, code::AMBIGUOUS_PRODUCT];
+    let reasons = [
+        RejectionCode::UnknownProduct,
+        RejectionCode::AmbiguousProduct,
+    ];
     let product = one(
         facts.product.as_ref(),
         codes.product,
@@ -260,7 +263,10 @@ fn decide(
         &mut unknown,
     )?;
     let words = [Key::UnknownLocation, Key::AmbiguousLocation];
-    let reasons = [code::UNKNOWN_LOCATION, code::AMBIGUOUS_LOCATION];
+    let reasons = [
+        RejectionCode::UnknownLocation,
+        RejectionCode::AmbiguousLocation,
+    ];
     one(
         facts.from.as_ref(),
         codes.from,
@@ -284,7 +290,7 @@ fn decide(
                 ("product", product.name.clone()),
                 ("quantity", codes.quantity.normalize().to_string()),
             ];
-            let (code, key) = (code::QUANTITY_PRECISION, Key::QuantityPrecision);
+            let (code, key) = (RejectionCode::QuantityPrecision, Key::QuantityPrecision);
             return Err(wrong(code, key, arguments));
         }
     }
@@ -315,10 +321,10 @@ fn one<'a, 'f, T>(
     found: Option<&'f Arc<Found<T>>>,
     code: Option<&'a str>,
     facts: &Facts,
-    reasons: [&'static str; 2],
+    reasons: [RejectionCode; 2],
     words: [Key; 2],
     unknown: &mut Option<&'a str>,
-) -> Result<Option<&'f T>, (&'static str, Say)> {
+) -> Result<Option<&'f T>, (RejectionCode, Say)> {
     let (Some(found), Some(code)) = (found, code) else {
         return Ok(None);
     };
@@ -365,7 +371,7 @@ fn tracking(
     memory: &Memory,
     product: &Product,
     counts: &mut Counts,
-) -> Result<(), (&'static str, Say)> {
+) -> Result<(), (RejectionCode, Say)> {
     if !product.tracked {
         return Ok(());
     }
@@ -376,11 +382,11 @@ fn tracking(
         } else {
             Key::LotRequired
         };
-        return Err(wrong(code::LOT_REQUIRED, key, vec![named]));
+        return Err(wrong(RejectionCode::LotRequired, key, vec![named]));
     };
     if facts.lots_off && codes.way == Way::In {
         let arguments = vec![named, ("lot", lot.to_owned())];
-        return Err(wrong(code::LOTS_OFF, Key::LotsOff, arguments));
+        return Err(wrong(RejectionCode::LotsOff, Key::LotsOff, arguments));
     }
     if !product.serial {
         return Ok(());
@@ -389,7 +395,11 @@ fn tracking(
     let none_there = matches!(event.action, Action::Count { .. }) && quantity.is_zero();
     if quantity != Decimal::ONE && !none_there {
         let arguments = vec![named, ("quantity", quantity.to_string())];
-        return Err(wrong(code::SERIAL_QUANTITY, Key::SerialQuantity, arguments));
+        return Err(wrong(
+            RejectionCode::SerialQuantity,
+            Key::SerialQuantity,
+            arguments,
+        ));
     }
     if codes.way != Way::Neither {
         counts.serial = Some((product.id, lot.to_owned(), codes.way));
@@ -403,7 +413,7 @@ fn tracking(
     };
     if before {
         let arguments = vec![named, ("lot", lot.to_owned())];
-        return Err(wrong(code::SERIAL_SEEN, Key::SerialSeen, arguments));
+        return Err(wrong(RejectionCode::SerialSeen, Key::SerialSeen, arguments));
     }
     Ok(())
 }
@@ -416,7 +426,7 @@ fn order<'a>(
     product: Option<&Product>,
     counts: &mut Counts,
     unknown: &mut Option<&'a str>,
-) -> Result<Option<Say>, (&'static str, Say)> {
+) -> Result<Option<Say>, (RejectionCode, Say)> {
     let (Some(found), Some(named)) = (&facts.order, codes.order) else {
         return Ok(None);
     };
@@ -424,15 +434,23 @@ fn order<'a>(
         OrderFound::Open(open) => open,
         OrderFound::Over { state, .. } if state == "cancel" => {
             let arguments = vec![("order", named.to_owned())];
-            return Err(wrong(code::ORDER_CANCELLED, Key::OrderCancelled, arguments));
+            return Err(wrong(
+                RejectionCode::OrderCancelled,
+                Key::OrderCancelled,
+                arguments,
+            ));
         }
         OrderFound::Over { .. } => {
             let arguments = vec![("order", named.to_owned())];
-            return Err(wrong(code::ORDER_DONE, Key::OrderDone, arguments));
+            return Err(wrong(RejectionCode::OrderDone, Key::OrderDone, arguments));
         }
         OrderFound::Nothing if facts.fresh && facts.all_orders => {
             let arguments = vec![("order", named.to_owned())];
-            return Err(wrong(code::UNKNOWN_ORDER, Key::UnknownOrder, arguments));
+            return Err(wrong(
+                RejectionCode::UnknownOrder,
+                Key::UnknownOrder,
+                arguments,
+            ));
         }
         OrderFound::Nothing => {
             unknown.get_or_insert(named);
@@ -466,7 +484,7 @@ fn order<'a>(
             *unknown = unknown.or(Some(named));
             return Ok(None);
         }
-        return Err(wrong(code::NOT_ON_ORDER, Key::NotOnOrder, arguments));
+        return Err(wrong(RejectionCode::NotOnOrder, Key::NotOnOrder, arguments));
     };
     let quantity = product.measure.nearest(codes.quantity);
     counts.order = Some((first, product.id, quantity));
@@ -475,7 +493,7 @@ fn order<'a>(
         let left = left.max(Decimal::ZERO).normalize().to_string();
         let arguments = [arguments, vec![("left", left)]].concat();
         return Err(wrong(
-            code::MORE_THAN_ORDERED,
+            RejectionCode::MoreThanOrdered,
             Key::MoreThanOrdered,
             arguments,
         ));

@@ -13,6 +13,7 @@ use crate::document::{Progress, State};
 use crate::event::SourceKind;
 use crate::journal::{Change, WriterHandle};
 use crate::odoo::{Kind, Order, OrderLine, Row};
+use crate::reason::RejectionCode;
 use crate::source::Intake;
 
 pub(super) fn row(id: i64, name: &str, barcode: &str) -> Row {
@@ -215,7 +216,7 @@ async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
     let Accepted::Rejected { code, message } = &verdicts[1].accepted else {
         panic!("{verdicts:?}")
     };
-    assert_eq!(*code, "more-than-ordered");
+    assert_eq!(*code, RejectionCode::MoreThanOrdered);
     assert_eq!(message, "Chair: Too many: 4 left on WH/OUT/1");
     assert_eq!(said(&verdicts[1])["ok"], false);
     let kept = strict.journal.rejected(0, 10).unwrap();
@@ -246,7 +247,7 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
         matches!(
             refused,
             Accepted::Rejected {
-                code: "more-than-ordered",
+                code: RejectionCode::MoreThanOrdered,
                 ..
             }
         ),
@@ -309,9 +310,12 @@ async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen()
         other => panic!("{other:?}"),
     };
     let (refused, message) = code(rig.take(&pick("q", 3)).await.accepted);
-    assert_eq!(refused, "more-than-ordered");
+    assert_eq!(refused, RejectionCode::MoreThanOrdered);
     assert_eq!(message, "Chair: Too many: 2 left on WH/OUT/1");
-    assert_eq!(code(rig.take(&came("s")).await.accepted).0, "serial-seen");
+    assert_eq!(
+        code(rig.take(&came("s")).await.accepted).0,
+        RejectionCode::SerialSeen
+    );
     assert_eq!(
         rig.take(&pick("p", 3)).await.accepted,
         Accepted::Duplicate { original: 1 }
@@ -379,7 +383,7 @@ async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() 
     assert!(matches!(
         verdict.accepted,
         Accepted::Rejected {
-            code: "unknown-product",
+            code: RejectionCode::UnknownProduct,
             ..
         }
     ));

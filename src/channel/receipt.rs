@@ -100,6 +100,7 @@ impl Receipt<'_> {
             }
             .to_bytes(),
             Accepted::Rejected { code, message } => {
+                let code = code.as_str();
                 Receipt::Refused { id, code, message }.to_bytes()
             }
         }

@@ -10,7 +10,7 @@ use crate::board::{self, Board};
 use crate::clock;
 use crate::document::State;
 use crate::journal::{Journal, Totals};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PRUNE_EVERY: Duration = Duration::from_mins(1);
@@ -60,7 +60,7 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
         if is_due(&mut looked, ALARM_EVERY) {
             let is_on = is_any_unscanned(&journal);
             let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
-            board.alarm(code::MOVED_UNSCANNED, alarm);
+            board.alarm(ReasonCode::MovedUnscanned.as_str(), alarm);
         }
         // What follows writes: it would wait for the disk, and nobody would take the alarm back.
         if journal.is_waiting() {
@@ -123,7 +123,7 @@ fn is_any_unscanned(journal: &Journal) -> bool {
         let mut reasons = page
             .iter()
             .filter_map(|entry| entry.progress.reason.as_ref());
-        if reasons.any(|reason| reason.code == code::MOVED_UNSCANNED) {
+        if reasons.any(|reason| reason.code == ReasonCode::MovedUnscanned) {
             return true;
         }
     }
@@ -154,6 +154,7 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::event::{Name, Rejection, SourceKind};
+    use crate::reason::RejectionCode;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -178,7 +179,7 @@ mod tests {
             channel: None,
             received: days_ago(100),
             id: None,
-            code: "no-read",
+            code: RejectionCode::NoRead,
             message: String::new(),
             payload: Vec::new(),
             cut: false,

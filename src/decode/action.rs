@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use crate::event::Action;
+use crate::reason::RejectionCode;
 
 use super::fields::{KINDS, Raw, Reader, Refusal};
 
@@ -16,7 +17,7 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
     let names = || KINDS.map(|(name, _)| name).join(", ");
     let Some(raw) = raw else {
         return Err(Refusal::new(
-            "missing-field",
+            RejectionCode::MissingField,
             format!("field type is missing: it is one of {}", names()),
         ));
     };
@@ -28,7 +29,7 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
         .ok_or_else(|| {
             let found: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
             Refusal::new(
-                "unknown-type",
+                RejectionCode::UnknownType,
                 format!("field type: found {found}; accepted is one of {}", names()),
             )
         })

@@ -16,6 +16,7 @@ use serde_json::value::RawValue;
 
 use super::wrapping::unwrap_end;
 use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
+use crate::reason::RejectionCode;
 
 /// What a device may write as `type`, with what it then must give.
 pub(super) const KINDS: [(&str, &str); 10] = [
@@ -128,18 +129,18 @@ fn is_typo(name: &str, right: &str) -> bool {
 /// Why a part of a payload is not an event.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    pub code: &'static str,
+    pub code: RejectionCode,
     pub message: String,
 }
 
 impl Refusal {
-    pub fn new(code: &'static str, message: String) -> Self {
+    pub fn new(code: RejectionCode, message: String) -> Self {
         Self { code, message }
     }
 
     pub fn json(error: &serde_json::Error) -> Self {
         Self::new(
-            "bad-json",
+            RejectionCode::BadJson,
             format!(
                 "the payload is not JSON: {error}; a JSON object is taken, or an array of them"
             ),
@@ -149,14 +150,14 @@ impl Refusal {
     /// An object whose fields cannot be told apart: one of them is there twice.
     pub fn fields(error: &serde_json::Error) -> Self {
         Self::new(
-            "bad-field",
+            RejectionCode::BadField,
             format!("the object is not clear: {error}; each field is taken once"),
         )
     }
 
     pub fn not_an_object(found: &RawValue) -> Self {
         Self::new(
-            "bad-json",
+            RejectionCode::BadJson,
             format!(
                 "an event is a JSON object such as {{\"type\": \"transfer\", ...}}; found {}",
                 describe(found)
@@ -166,7 +167,7 @@ impl Refusal {
 
     pub fn not_a_scan(found: &RawValue) -> Self {
         Self::new(
-            "bad-json",
+            RejectionCode::BadJson,
             format!(
                 "a scan is the text of a barcode in double quotes, or a JSON object such as {{\"code\": ...}}; found {}",
                 describe(found)
@@ -177,7 +178,7 @@ impl Refusal {
     fn missing(kind: &str, field: &str) -> Self {
         let needs = needs(kind);
         Self::new(
-            "missing-field",
+            RejectionCode::MissingField,
             format!("field {field} is missing: type {kind} needs {needs}"),
         )
     }
@@ -185,7 +186,7 @@ impl Refusal {
     /// A quantity under another name.
     pub fn other_name(name: &str) -> Self {
         Self::new(
-            "bad-field",
+            RejectionCode::BadField,
             format!(
                 "field {}: no such field is known; accepted is quantity, if that is what is meant",
                 shorten(name)
@@ -195,7 +196,7 @@ impl Refusal {
 
     fn field(field: &str, found: &str, accepted: &str) -> Self {
         Self::new(
-            "bad-field",
+            RejectionCode::BadField,
             format!("field {field}: found {found}; accepted is {accepted}"),
         )
     }

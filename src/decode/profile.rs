@@ -33,6 +33,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::reason::RejectionCode;
+
 pub use command::{CommandCode, FlowName};
 pub use feedback::{Feedback, Message, Values};
 pub use flow::{Act, Flow, FlowRules, On, Transition};
@@ -463,7 +465,7 @@ pub struct Step {
 #[error("{message}")]
 pub struct Refusal {
     /// `no-read` and `not-a-scan` are no faults: the scanner said so.
-    pub code: &'static str,
+    pub code: RejectionCode,
     pub message: String,
     pub steps: Vec<Step>,
 }

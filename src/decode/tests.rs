@@ -39,7 +39,7 @@ fn one(mut entries: Vec<Result<Event, Rejection>>) -> Result<Event, Rejection> {
 /// The code and the message of a payload that is refused.
 fn refused(payload: &str) -> (&'static str, String) {
     let rejection = event(payload).expect_err(payload);
-    (rejection.code, rejection.message)
+    (rejection.code.as_str(), rejection.message)
 }
 
 #[expect(
@@ -285,15 +285,21 @@ fn scans_are_json_or_the_bare_text() {
     let iso = "[)>\u{1e}06\u{1d}P12\u{1e}\u{4}";
     assert!(matches!(scan(iso).unwrap().action, Action::Scan { code, .. } if code == iso));
 
-    assert_eq!(scan("").unwrap_err().code, "empty");
-    assert_eq!(scan("\r\n").unwrap_err().code, "empty");
-    assert_eq!(scan("a\tb").unwrap_err().code, "bad-field");
-    assert_eq!(scan(&"9".repeat(257)).unwrap_err().code, "bad-field");
-    assert_eq!(scan("{\"code\":\"1\"").unwrap_err().code, "bad-json");
-    assert_eq!(scan("{}").unwrap_err().code, "missing-field");
+    assert_eq!(scan("").unwrap_err().code, RejectionCode::Empty);
+    assert_eq!(scan("\r\n").unwrap_err().code, RejectionCode::Empty);
+    assert_eq!(scan("a\tb").unwrap_err().code, RejectionCode::BadField);
+    assert_eq!(
+        scan(&"9".repeat(257)).unwrap_err().code,
+        RejectionCode::BadField
+    );
+    assert_eq!(
+        scan("{\"code\":\"1\"").unwrap_err().code,
+        RejectionCode::BadJson
+    );
+    assert_eq!(scan("{}").unwrap_err().code, RejectionCode::MissingField);
     let mixed = decode(&reading(Channel::Scan, br#"["40",7]"#));
     let number = mixed[1].as_ref().unwrap_err();
-    assert_eq!(number.code, "bad-json");
+    assert_eq!(number.code, RejectionCode::BadJson);
     assert!(
         number.message.starts_with("a scan is"),
         "{}",
@@ -303,7 +309,7 @@ fn scans_are_json_or_the_bare_text() {
         one(decode(&reading(Channel::Scan, b"\xff1")))
             .unwrap_err()
             .code,
-        "bad-utf8"
+        RejectionCode::BadUtf8
     );
 }
 
@@ -368,7 +374,7 @@ fn quantities_are_exact_positive_and_bounded() {
         }) => Some(quantity.to_string()),
         Ok(other) => panic!("{other:?}"),
         Err(rejection) => {
-            assert_eq!(rejection.code, "bad-field");
+            assert_eq!(rejection.code, RejectionCode::BadField);
             None
         }
     };
@@ -422,14 +428,17 @@ fn a_rejection_keeps_the_id_and_all_of_its_own_element() {
     assert_eq!(entries[0].as_ref().unwrap().id, "1");
     let second = entries[1].as_ref().unwrap_err();
     assert_eq!(
-        (second.id.as_deref(), second.code),
+        (second.id.as_deref(), second.code.as_str()),
         (Some("2"), "missing-field")
     );
     assert!(second.payload.len() > 9_000 && !second.cut);
     assert!(second.payload.starts_with(br#"{"id":"2""#));
     assert_eq!(entries[2].as_ref().unwrap_err().payload, b"5");
     let fourth = entries[3].as_ref().unwrap_err();
-    assert_eq!((fourth.id.as_deref(), fourth.code), (None, "bad-field"));
+    assert_eq!(
+        (fourth.id.as_deref(), fourth.code.as_str()),
+        (None, "bad-field")
+    );
     assert!(fourth.message.len() < 300, "{}", fourth.message);
 }
 
@@ -445,11 +454,11 @@ fn the_number_of_events_and_the_size_are_limited() {
         Channel::Event,
         array(EVENTS_MAX + 1).as_bytes(),
     )));
-    assert_eq!(over.unwrap_err().code, "too-many-events");
+    assert_eq!(over.unwrap_err().code, RejectionCode::TooManyEvents);
     let large = vec![b'1'; PAYLOAD_BYTES_MAX + 1];
     let rejection = one(decode(&reading(Channel::Scan, &large))).unwrap_err();
     assert_eq!(
-        (rejection.code, rejection.payload.len()),
+        (rejection.code.as_str(), rejection.payload.len()),
         ("too-large", PAYLOAD_BYTES_MAX + 1)
     );
 }

@@ -2,41 +2,45 @@
 //! as `backorder`, and `allow:negative-stock` for what the reason `negative-stock` asks. An answer
 //! holds for each try from then on, for its own question alone. Pure.
 
-pub const ALLOW: &str = "allow";
-pub const BACKORDER: &str = "backorder";
-pub const NO_BACKORDER: &str = "no-backorder";
+use crate::reason::{Answer, Code, ReasonCode};
 
 /// Whether a person allowed what this reason asks about.
 #[must_use]
-pub fn allows(answers: Option<&str>, code: &str) -> bool {
+pub fn allows(answers: Option<&str>, code: ReasonCode) -> bool {
     let of = |word: &str| match word.split_once(':') {
-        Some((ALLOW, of)) => of == code,
+        Some((word, of)) => word == ALLOW && of == code.as_str(),
         // An older version kept no code.
-        _ => word == ALLOW,
+        None => word == ALLOW,
     };
     words(answers).any(of)
 }
 
 /// Whether a person gave this answer.
 #[must_use]
-pub fn holds(answers: Option<&str>, answer: &str) -> bool {
-    words(answers).any(|word| word == answer)
+pub fn holds(answers: Option<&str>, answer: Answer) -> bool {
+    words(answers).any(|word| word == answer.as_str())
 }
 
 /// One more answer, to what this reason asks. A later answer to the same question takes the place
 /// of the earlier one.
 #[must_use]
-pub fn add(answers: Option<&str>, answer: &str, code: &str) -> String {
+pub fn add(answers: Option<&str>, answer: Answer, code: &Code<ReasonCode>) -> String {
     let new = match answer {
-        ALLOW => format!("{ALLOW}:{code}"),
-        other => other.to_owned(),
+        Answer::Allow => format!("{ALLOW}:{code}"),
+        Answer::Backorder | Answer::NoBackorder => answer.as_str().to_owned(),
     };
-    let rest = |of: &str| [BACKORDER, NO_BACKORDER].contains(&of);
+    let rest = |of: &str| {
+        [Answer::Backorder, Answer::NoBackorder]
+            .iter()
+            .any(|answer| answer.as_str() == of)
+    };
     let stays = |word: &&str| *word != new && !(rest(word) && rest(&new));
     let mut all: Vec<&str> = words(answers).filter(stays).collect();
     all.push(&new);
     all.join(" ")
 }
+
+const ALLOW: &str = Answer::Allow.as_str();
 
 fn words(answers: Option<&str>) -> impl Iterator<Item = &str> {
     answers.unwrap_or_default().split_whitespace()
@@ -48,20 +52,33 @@ mod tests {
 
     #[test]
     fn an_answer_holds_for_its_own_question() {
-        let first = add(None, ALLOW, "negative-stock");
-        let second = add(Some(&first), BACKORDER, "under-picked");
-        let third = add(Some(&second), NO_BACKORDER, "under-picked");
+        let first = add(None, Answer::Allow, &ReasonCode::NegativeStock.into());
+        let second = add(
+            Some(&first),
+            Answer::Backorder,
+            &ReasonCode::UnderPicked.into(),
+        );
+        let third = add(
+            Some(&second),
+            Answer::NoBackorder,
+            &ReasonCode::UnderPicked.into(),
+        );
         assert_eq!(third, "allow:negative-stock no-backorder");
         let all = Some(third.as_str());
-        assert!(allows(all, "negative-stock") && holds(all, NO_BACKORDER));
-        assert!(!allows(all, "meaning-changed") && !holds(all, BACKORDER));
-        assert_eq!(add(all, ALLOW, "negative-stock").matches(ALLOW).count(), 1);
-        assert!(!allows(None, "negative-stock"));
+        assert!(allows(all, ReasonCode::NegativeStock) && holds(all, Answer::NoBackorder));
+        assert!(!allows(all, ReasonCode::MeaningChanged) && !holds(all, Answer::Backorder));
+        assert_eq!(
+            add(all, Answer::Allow, &ReasonCode::NegativeStock.into())
+                .matches(ALLOW)
+                .count(),
+            1
+        );
+        assert!(!allows(None, ReasonCode::NegativeStock));
     }
 
     #[test]
     fn what_an_older_version_kept_answers_every_question() {
-        assert!(allows(Some("allow"), "counted-twice"));
-        assert!(holds(Some("backorder"), BACKORDER));
+        assert!(allows(Some("allow"), ReasonCode::CountedTwice));
+        assert!(holds(Some("backorder"), Answer::Backorder));
     }
 }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::decode::profile::Movement;
-use crate::event::{Channel, NOT_FINISHED, Name, Rejection, SourceKind};
+use crate::event::{Channel, Name, Rejection, SourceKind};
+use crate::reason::RejectionCode;
 
 use super::make;
 use super::state::{Item, State, Work};
@@ -78,7 +79,7 @@ impl Unfinished {
                 channel: Some(Channel::Event),
                 received: self.received,
                 id: piece.first().map(|(_, id, _)| id.clone()),
-                code: NOT_FINISHED,
+                code: RejectionCode::NotFinished,
                 message: self.message(&items),
                 payload: format!("[{}]", events.join(",")).into_bytes(),
                 cut: false,

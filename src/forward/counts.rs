@@ -22,7 +22,7 @@ use crate::document::{Document, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
 use crate::journal::stored;
 use crate::journal::{Entry, Journal, JournalError, KeepChange};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 const COUNTS: &str = "book/counts/";
 const SPANS: &str = "book/spans/";
@@ -65,7 +65,7 @@ impl Queue {
             counted,
             recounts: 0,
         };
-        let is_allowed = allows(entry, code::COUNTED_TWICE);
+        let is_allowed = allows(entry, ReasonCode::CountedTwice);
         let book = self.book()?;
         if is_allowed {
             // A person says that the other counts of this time are wrong.

@@ -1,6 +1,7 @@
 //! All faults of a document in one reason, so that a person puts them right in one round. Pure.
 
 use crate::document::Reason;
+use crate::reason::ReasonCode;
 
 /// Faults that one message names.
 const NAMED_MAX: usize = 100;
@@ -14,9 +15,9 @@ pub struct Fault {
 }
 
 impl Fault {
-    pub fn new(line: usize, code: &str, message: impl Into<String>) -> Self {
+    pub fn new(line: usize, code: ReasonCode, message: impl Into<String>) -> Self {
         let reason = Reason {
-            code: code.to_owned(),
+            code: code.into(),
             message: message.into(),
             lines: Vec::new(),
         };
@@ -130,7 +131,7 @@ mod tests {
 
     fn unknown(line: usize, code: &str) -> Fault {
         let message = format!("no product in Odoo has the barcode {code}: {REMEDY}");
-        Fault::new(line, "unknown-product", message)
+        Fault::new(line, ReasonCode::UnknownProduct, message)
     }
 
     fn message(faults: Vec<Fault>) -> String {
@@ -150,7 +151,10 @@ mod tests {
         );
         // A fault with another remedy keeps it.
         let twice = "B is more than one product: make them different in Odoo";
-        let faults = vec![unknown(0, "A"), Fault::new(1, "ambiguous-product", twice)];
+        let faults = vec![
+            unknown(0, "A"),
+            Fault::new(1, ReasonCode::AmbiguousProduct, twice),
+        ];
         assert_eq!(message(faults), format!("{first}; also line 2: {twice}"));
         let many: Vec<_> = (0..202).map(|at| unknown(at, &at.to_string())).collect();
         let many = message(many);
@@ -166,7 +170,7 @@ mod tests {
         let own = [line(Some(0), &a), line(Some(1), &a), line(Some(2), &b)];
         assert_eq!(joined.lines, own);
         // What is wrong with the order is no line's own.
-        let order = Fault::new(0, "unknown-order", "Odoo has no order O").reason;
+        let order = Fault::new(0, ReasonCode::UnknownOrder, "Odoo has no order O").reason;
         let both = extend(order.clone(), vec![unknown(2, "B")]);
         assert_eq!(both.lines, [line(None, &order), line(Some(2), &b)]);
         assert!(extend(order, Vec::new()).lines.is_empty());

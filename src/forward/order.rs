@@ -34,7 +34,8 @@ use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
 use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
 use crate::odoo::{LOADS_AGAIN, LotRef};
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
+use crate::reason::{Answer, ReasonCode};
 
 /// A document about an order, with Odoo's ids in the place of barcodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -367,7 +368,7 @@ impl Reconciling {
             }
             _ => None,
         };
-        self.next = OrderStep::Finish(Outcome::refused(code::ODOO_REFUSED, message, odoo));
+        self.next = OrderStep::Finish(Outcome::refused(ReasonCode::OdooRefused, message, odoo));
     }
 
     /// A call that was refused too often is so for a person. The order was looked at after the last
@@ -381,7 +382,7 @@ impl Reconciling {
             _ => return None,
         };
         let last = self.refused.get(LOADS_AGAIN as usize..)?.last()?;
-        Some(refuse(code::ODOO_REFUSED, self.said(last), odoo))
+        Some(refuse(ReasonCode::OdooRefused, self.said(last), odoo))
     }
 
     /// What Odoo said when it refused a call about the document's lines.
@@ -454,7 +455,7 @@ impl Reconciling {
         self.calls.contains(&call)
     }
 
-    fn decided(&self, answer: &str) -> bool {
+    fn decided(&self, answer: Answer) -> bool {
         answer::holds(self.job.decision.as_deref(), answer)
     }
 }
@@ -467,6 +468,6 @@ fn posted(odoo: OdooRef, already: bool) -> OrderStep {
     })
 }
 
-fn refuse(code: &str, message: String, odoo: Option<OdooRef>) -> OrderStep {
+fn refuse(code: ReasonCode, message: String, odoo: Option<OdooRef>) -> OrderStep {
     OrderStep::Finish(Outcome::refused(code, message, odoo))
 }

@@ -45,7 +45,8 @@ use crate::book::Book;
 use crate::channel::Outlets;
 use crate::document::{Purpose, answer};
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
-use crate::outcome::flag;
+
+use crate::reason::{Flag, ReasonCode};
 
 /// Documents that are read from the journal at once.
 pub const PAGE_DOCUMENTS: usize = 16;
@@ -208,7 +209,7 @@ impl Queue {
 }
 
 /// Whether a person allowed what this reason asks about.
-pub fn allows(entry: &Entry, code: &str) -> bool {
+pub fn allows(entry: &Entry, code: ReasonCode) -> bool {
     answer::allows(entry.progress.decision.as_deref(), code)
 }
 
@@ -218,7 +219,7 @@ pub fn is_validation(entry: &Entry) -> bool {
 
 /// Odoo may hold something open of it that nobody wants any more.
 pub fn is_to_take_back(entry: &Entry) -> bool {
-    let through = [flag::WITHDRAWN, flag::POSTED_IN_ODOO, flag::LEFT_IN_ODOO];
+    let through = [Flag::Withdrawn, Flag::PostedInOdoo, Flag::LeftInOdoo];
     let flags = &entry.progress.flags;
-    entry.progress.attempts > 0 && !flags.iter().any(|known| through.contains(&known.as_str()))
+    entry.progress.attempts > 0 && !through.iter().any(|flag| flags.contains(&(*flag).into()))
 }

@@ -49,7 +49,8 @@ use crate::event::CLOCK_MIN;
 use crate::journal::Journal;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Transfer, Warehouse};
-use crate::outcome::{Failure, code, flag};
+use crate::outcome::Failure;
+use crate::reason::{Flag, ReasonCode};
 
 type Resolved<T> = Result<T, Reason>;
 
@@ -58,7 +59,7 @@ type Resolved<T> = Result<T, Reason>;
 pub struct Prepared {
     /// None: Odoo holds already what it comes to.
     pub work: Option<Work>,
-    pub flags: Vec<&'static str>,
+    pub flags: Vec<Flag>,
     /// Worked out once and kept to: see [`crate::document::Progress::plan`].
     pub plan: Option<String>,
     /// For the audit record.
@@ -166,7 +167,7 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     /// Whether a person allowed what this reason asks about.
-    pub fn allows(&self, code: &str) -> bool {
+    pub fn allows(&self, code: ReasonCode) -> bool {
         answer::allows(self.decision, code)
     }
 }
@@ -201,7 +202,7 @@ pub async fn resolve(
 fn refusal(failure: Failure) -> Result<Reason, Trouble> {
     match failure {
         Failure::Person { message, .. } => Ok(reason(
-            code::ODOO_REFUSED,
+            ReasonCode::OdooRefused,
             format!(
                 "Odoo refused to look up its codes, or to make a package or lot for it: {message}"
             ),
@@ -266,14 +267,14 @@ fn prepared(
 
 /// The true time that Odoo is to have, and what is to be said about it: never the future, never a
 /// closed period, and none where no clock was right.
-fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<&'static str>) {
+fn when(ground: Ground<'_>, document: &Document) -> (Option<Timestamp>, Option<Flag>) {
     let occurred = document.occurred.min(ground.now);
     if occurred < CLOCK_MIN {
-        return (None, Some(flag::TIME_UNKNOWN));
+        return (None, Some(Flag::TimeUnknown));
     }
     let day = occurred.to_zoned(ground.zone.clone()).date();
     match ground.rules.stock.closed_until {
-        Some(closed) if day <= closed => (None, Some(flag::CLOSED_PERIOD)),
+        Some(closed) if day <= closed => (None, Some(Flag::ClosedPeriod)),
         _ => (Some(occurred), None),
     }
 }
@@ -317,9 +318,9 @@ pub fn counted(kept: &str) -> Option<(Place, Option<Decimal>)> {
     Some((place, quantity))
 }
 
-fn reason(code: &str, message: impl Into<String>) -> Reason {
+fn reason(code: ReasonCode, message: impl Into<String>) -> Reason {
     Reason {
-        code: code.to_owned(),
+        code: code.into(),
         message: message.into(),
         lines: Vec::new(),
     }

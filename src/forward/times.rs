@@ -7,7 +7,7 @@ use crate::assemble::SPAN_MAX;
 use crate::document::{Document, Line};
 use crate::event::{CLOCK_MIN, Event, Recorded};
 use crate::journal::{Journal, JournalError};
-use crate::outcome::flag;
+use crate::reason::Flag;
 
 /// An event whose time nobody knows was done within this time before it was received.
 pub const UNKNOWN_SPAN: SignedDuration = SignedDuration::from_hours(24);
@@ -80,7 +80,7 @@ fn is_of_corrected_clock(document: &Document, given: Timestamp) -> bool {
     let is_flagged = document
         .flags
         .iter()
-        .any(|flag| flag == flag::TIME_CORRECTED);
+        .any(|flag| *flag == Flag::TimeCorrected);
     let is_near = document.occurred.duration_since(given).abs() <= SPAN_MAX;
     is_flagged && document.times.is_empty() && !is_near
 }
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    fn document(times: Vec<EventTime>, flags: &[&str], occurred: Timestamp) -> Document {
+    fn document(times: Vec<EventTime>, flags: &[Flag], occurred: Timestamp) -> Document {
         Document {
             number: 1,
             key: DocumentKey([1; 16]),
@@ -191,7 +191,7 @@ mod tests {
             sealed: time(9_000),
             events: vec![7],
             corrects: None,
-            flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
+            flags: flags.iter().map(|flag| (*flag).into()).collect(),
             times,
         }
     }
@@ -212,7 +212,7 @@ mod tests {
             time: time(-7_100),
             other: Some(time(100)),
         };
-        let corrected = document(vec![known], &[flag::TIME_CORRECTED], time(-7_100));
+        let corrected = document(vec![known], &[Flag::TimeCorrected], time(-7_100));
         let found = done(&corrected, 7, &said);
         assert_eq!((found.time, found.other), (time(-7_100), Some(time(100))));
         assert_eq!(found.bounds(), (time(-7_100), time(100)));
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn a_corrected_document_of_an_older_version_is_of_one_time() {
-        let older = document(Vec::new(), &[flag::TIME_CORRECTED], time(7_300));
+        let older = document(Vec::new(), &[Flag::TimeCorrected], time(7_300));
         let behind = event(time(100), time(7_300));
         assert_eq!(done(&older, 7, &behind).time, time(7_300));
         let near = event(time(7_250), time(7_300));

@@ -7,6 +7,7 @@ use super::{AuditRecord, Change, KeepChange};
 use crate::document::Document;
 use crate::event::{Event, Rejection};
 use crate::fair::{Lane, Origin};
+use crate::reason::RejectionCode;
 
 /// Requests that wait for the writer at most; more wait in their senders (back-pressure).
 pub const REQUESTS_MAX: usize = 4_096;
@@ -23,7 +24,7 @@ pub enum Accepted {
     },
     /// Kept as a rejected reading.
     Rejected {
-        code: &'static str,
+        code: RejectionCode,
         message: String,
     },
 }

@@ -18,6 +18,7 @@ use crate::device_clock::DeviceClock;
 use crate::document::{DocumentKey, State};
 use crate::event::Channel;
 use crate::event::{Name, Recorded};
+use crate::reason::{Code, RejectionCode};
 
 /// Of the payload of a rejected reading, a list has so many bytes.
 const LISTED_BYTES_MAX: usize = 4_096;
@@ -126,7 +127,7 @@ pub struct Rejected {
     pub channel: Option<Channel>,
     pub received: Timestamp,
     pub id: Option<String>,
-    pub code: String,
+    pub code: Code<RejectionCode>,
     pub message: String,
     /// In a list, the beginning.
     pub payload: Vec<u8>,

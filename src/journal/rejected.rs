@@ -9,7 +9,8 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, Wr
 use super::budget::Written;
 use super::ids::{self, Digest};
 use super::{AuditRecord, Fatal, stored, tables};
-use crate::event::{RETAINED, Rejection, needs_person};
+use crate::event::Rejection;
+use crate::reason::RejectionCode;
 
 /// Rejected readings that are kept; the oldest go first.
 pub const REJECTED_MAX: u64 = 100_000;
@@ -91,7 +92,7 @@ impl<'a> Rejections<'a> {
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
         self.table.insert(number, record.as_slice())?;
-        if needs_person(rejection.code) {
+        if rejection.code.needs_person() {
             self.open.insert(number, ())?;
             if let Some(id) = &rejection.id {
                 let digest = ids::digest(rejection.device.as_str(), id);
@@ -144,7 +145,9 @@ impl<'a> Rejections<'a> {
             return Ok(None);
         };
         let rejected = stored::rejection_out(number, record.value())?;
-        let id = rejected.id.filter(|_| rejected.code == RETAINED);
+        let id = rejected
+            .id
+            .filter(|_| rejected.code == RejectionCode::Retained);
         Ok(id.map(|id| copy_digest(rejected.device.as_str(), &id)))
     }
 
@@ -346,7 +349,7 @@ pub(super) fn make_tables(write: &WriteTransaction, knows_open: bool) -> Result<
         let (number, record) = entry?;
         let number = number.value();
         let rejected = stored::rejection_out(number, record.value())?;
-        if !needs_person(&rejected.code) || knows_open && open.get(number)?.is_none() {
+        if !rejected.code.needs_person() || knows_open && open.get(number)?.is_none() {
             continue;
         }
         open.insert(number, ())?;

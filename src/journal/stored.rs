@@ -106,7 +106,7 @@ pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
         source: rejection.source.name().to_owned(),
         received_us: rejection.received.as_microsecond(),
         id: rejection.id.clone(),
-        code: rejection.code.to_owned(),
+        code: rejection.code.to_string(),
         message: rejection.message.clone(),
         payload: rejection.payload.clone(),
     };
@@ -142,7 +142,7 @@ pub fn rejection_out(number: u64, bytes: &[u8]) -> Result<Rejected, BadRecord> {
         }),
         received: time("rejected reading", stored.received_us)?,
         id: stored.id,
-        code: stored.code,
+        code: stored.code.into(),
         message: stored.message,
         bytes: stored.payload.len(),
         payload: stored.payload,

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::document::{Line, Purpose, Reason};
-use crate::event::{Action, Name, Recorded, needs_person};
+use crate::event::{Action, Name, Recorded};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
@@ -364,7 +364,9 @@ impl DocumentView {
             more: more(&document.purpose),
             corrects: document.corrects,
             decision: progress.decision.clone(),
-            flags: [&document.flags[..], &progress.flags[..]].concat(),
+            flags: (document.flags.iter().chain(&progress.flags))
+                .map(ToString::to_string)
+                .collect(),
             undone: progress.undone.clone(),
             group: document.group.clone(),
             lines: (document.lines.iter())
@@ -459,7 +461,7 @@ impl RejectedView {
             channel: rejected.channel.map(|channel| channel.name().to_owned()),
             received: rejected.received,
             id: rejected.id.clone(),
-            code: rejected.code.clone(),
+            code: rejected.code.to_string(),
             message: rejected.message.clone(),
             payload: String::from_utf8_lossy(payload).into_owned(),
             whole: is_text && !rejected.cut && payload.len() == rejected.bytes,
@@ -467,7 +469,7 @@ impl RejectedView {
             cut: rejected.cut,
             state: match &rejected.settled {
                 Some(record) => record.state.clone(),
-                None if needs_person(&rejected.code) => "open".to_owned(),
+                None if rejected.code.needs_person() => "open".to_owned(),
                 None => "no-fault".to_owned(),
             },
             settled: rejected.settled.clone().map(Into::into),

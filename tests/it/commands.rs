@@ -10,6 +10,7 @@ use stockrelay::decode::profile::{Profile, SHIPPED};
 use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Action, Rejection};
 use stockrelay::odoo::{Kind, Nomenclature, Row};
+use stockrelay::reason::RejectionCode;
 
 use crate::control::Served;
 use crate::floor::{at, name, rejection, scan, transfer};
@@ -193,7 +194,7 @@ async fn a_parked_document_is_put_right_by_hand() {
     for told in [
         "unknown-product: no product has the barcode P",
         "The choices:",
-        "    edit: another product was meant",
+        "    edit: to name another product",
         "LINE  QUANTITY  PRODUCT",
     ] {
         assert!(shown.contains(told), "{told:?} in\n{shown}");
@@ -477,7 +478,7 @@ async fn with_a_rejected_scan() -> Served {
     profiles.know_scanners([(name("dock"), rule)].into());
     let served = Served::with_profiles(profiles);
     let rejected = Rejection {
-        code: "bad-encoding",
+        code: RejectionCode::BadEncoding,
         channel: Some(stockrelay::event::Channel::Scan),
         ..rejection("dock", b"]E0400638\xff333931", 1)
     };

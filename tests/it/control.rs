@@ -133,7 +133,7 @@ impl Served {
             progress: Progress {
                 state: State::Parked,
                 reason: Some(Reason {
-                    code: code.to_owned(),
+                    code: code.into(),
                     message: "as a test has it".to_owned(),
                     lines: Vec::new(),
                 }),
@@ -200,7 +200,7 @@ fn moved(number: u64, expect: State, state: State) -> Change {
             state,
             attempts: 1,
             reason: parked.then(|| Reason {
-                code: "unknown-product".to_owned(),
+                code: "unknown-product".into(),
                 message: "no product has the barcode P".to_owned(),
                 lines: Vec::new(),
             }),

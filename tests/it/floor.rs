@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use stockrelay::event::{Action, Event, Measures, Name, Rejection, SourceKind};
+use stockrelay::reason::RejectionCode;
 
 pub fn name(text: &str) -> Name {
     Name::new(text).expect("a test's name is a good name")
@@ -51,7 +52,7 @@ pub fn rejection(device: &str, payload: &[u8], second: i64) -> Rejection {
         channel: None,
         received: at(second),
         id: None,
-        code: "bad-json",
+        code: RejectionCode::BadJson,
         message: "not JSON".to_owned(),
         payload: payload.to_vec(),
         cut: false,

@@ -67,7 +67,7 @@ fn document(number: u64, state: &str) -> DocumentView {
         since: at("08:10:12"),
         attempts: 1,
         reason: parked.then(|| Reason {
-            code: "unknown-product".to_owned(),
+            code: "unknown-product".into(),
             message: "no product in Odoo has the barcode 4000000000006: give it to one, and retry"
                 .to_owned(),
             lines: Vec::new(),
@@ -352,7 +352,7 @@ fn asking() -> Snapshot {
     }
     document.lines[1].lot = Some("L-0815".to_owned());
     document.reason = Some(Reason {
-        code: "under-picked".to_owned(),
+        code: "under-picked".into(),
         message: "WH/OUT/00042 asks for 30 of 4000000000006, and 24 were picked".to_owned(),
         lines: Vec::new(),
     });

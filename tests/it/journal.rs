@@ -12,6 +12,7 @@ use stockrelay::event::Recorded;
 use stockrelay::journal::{
     Accepted, AppendError, Change, Journal, OpenError, Outcome, WriterHandle,
 };
+use stockrelay::reason::RejectionCode;
 
 use self::rejected::dismissal;
 use crate::floor::{at, name, rejection, scan, transfer};
@@ -101,7 +102,7 @@ async fn what_was_kept_is_there_after_a_restart_and_repeats_name_their_original(
     assert!(matches!(
         &answers[2],
         Accepted::Rejected {
-            code: "bad-json",
+            code: RejectionCode::BadJson,
             ..
         }
     ));
@@ -518,7 +519,7 @@ async fn a_parked_document_keeps_its_reason() {
         .unwrap();
     let mut change = moved(1, State::Waiting, State::Parked, 3);
     let reason = Reason {
-        code: "unknown-product".to_owned(),
+        code: "unknown-product".into(),
         message: "no product has barcode P".to_owned(),
         lines: Vec::new(),
     };

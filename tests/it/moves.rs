@@ -81,7 +81,7 @@ pub fn progress(state: State, second: i64) -> Progress {
         state,
         attempts: 1,
         reason: (state == State::Parked).then(|| Reason {
-            code: "unknown-product".to_owned(),
+            code: "unknown-product".into(),
             message: "?".to_owned(),
             lines: Vec::new(),
         }),

@@ -8,9 +8,10 @@ use std::fs;
 use std::path::Path;
 
 /// A module may import those above it. `ARCHITECTURE.md` says what each is for.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 30] = [
     "clock",
     "tls",
+    "reason",
     "event",
     "document",
     "outcome",

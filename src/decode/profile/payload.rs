@@ -8,12 +8,13 @@ use serde_json::Value;
 use super::{Payload, Symbology, TimeFormat};
 use crate::decode::wrapping::Form;
 use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
+use crate::reason::RejectionCode;
 
 /// Reads in one message at the most.
 pub(super) const READS_MAX: usize = crate::channel::EVENTS_MAX;
 
 /// A refusal's code and message.
-pub(super) type Wrong = (&'static str, String);
+pub(super) type Wrong = (RejectionCode, String);
 
 /// What one part of a message says.
 pub(super) type Part = Result<Found, Wrong>;
@@ -73,14 +74,14 @@ impl Payload {
     pub(super) fn find(&self, bytes: &[u8]) -> Result<Vec<Part>, Wrong> {
         let json: Value = serde_json::from_slice(bytes).map_err(|error| {
             (
-                "bad-json",
+                RejectionCode::BadJson,
                 format!("the payload is not JSON: {error}; the profile's [payload] wants it"),
             )
         })?;
         let Some(each) = &self.each else {
             if json.is_array() && self.code_of(&json)?.is_none() {
                 return Err((
-                    "no-code",
+                    RejectionCode::NoCode,
                     format!(
                         "the payload is an array, and there is no code at {}: set payload.each = \"\", where each element is a read",
                         self.code
@@ -101,7 +102,7 @@ impl Payload {
                 self.is_read(&json, &json)?;
                 let found = if each.is_empty() { "the payload" } else { each };
                 Err((
-                    "no-code",
+                    RejectionCode::NoCode,
                     format!("{found} is no array of reads, which the profile's payload.each says"),
                 ))
             }
@@ -123,7 +124,7 @@ impl Payload {
             if found.as_ref() != Some(wanted) {
                 let found = found.unwrap_or_else(|| "nothing".to_owned());
                 return Err((
-                    "not-a-scan",
+                    RejectionCode::NotAScan,
                     format!("{pointer} is {found:.80}; a scan has {wanted} there"),
                 ));
             }
@@ -135,11 +136,15 @@ impl Payload {
     /// code and the id, which are each read's own.
     fn element(&self, element: &Value, whole: &Value) -> Part {
         self.is_read(element, whole)?;
-        let code = (self.code_of(element)?)
-            .ok_or_else(|| ("no-code", format!("there is no code at {}", self.code)))?;
+        let code = (self.code_of(element)?).ok_or_else(|| {
+            (
+                RejectionCode::NoCode,
+                format!("there is no code at {}", self.code),
+            )
+        })?;
         let bounded = |pointer: &str, max: usize, found: Option<String>| match found {
             Some(text) if text.len() > max => Err((
-                "bad-field",
+                RejectionCode::BadField,
                 format!(
                     "{pointer} has {} bytes; at most {max} are taken",
                     text.len()
@@ -197,7 +202,7 @@ impl Payload {
                 TimeFormat::UnixS => "seconds since 1970",
             };
             (
-                "bad-field",
+                RejectionCode::BadField,
                 format!("{pointer} is {text:.80}; accepted is {accepted}, of 1970 to 2199"),
             )
         })
@@ -219,7 +224,7 @@ fn text(json: &Value, pointer: &str) -> Result<Option<String>, Wrong> {
         Some(Value::String(text)) => Ok(Some(text.clone())),
         Some(Value::Number(number)) => Ok(Some(number.to_string())),
         Some(_) => Err((
-            "bad-field",
+            RejectionCode::BadField,
             format!("{pointer} is neither a text nor a number"),
         )),
     }

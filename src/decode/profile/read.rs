@@ -3,6 +3,7 @@
 use super::payload::{self, Found, Part, READS_MAX, Wrong};
 use super::text::{decoded, shown, visible};
 use super::{Connection, End, Key, Profile, Refusal, Sample, Scan, Step, Symbology, split_aim};
+use crate::reason::RejectionCode;
 
 /// The longest code, in bytes: a QR code holds 4,296 characters.
 const CODE_BYTES_MAX: usize = 4 << 10;
@@ -52,7 +53,7 @@ impl Profile {
         reading.step("framing", &shown(bytes), &shown(frame));
         if frame.len() > max {
             return Err((
-                "too-long",
+                RejectionCode::TooLong,
                 format!(
                     "{} bytes came; the profile takes at most {max} (max_bytes)",
                     frame.len()
@@ -60,7 +61,10 @@ impl Profile {
             ));
         }
         if frame.is_empty() {
-            return Err(("empty", "nothing came but end marks".to_owned()));
+            return Err((
+                RejectionCode::Empty,
+                "nothing came but end marks".to_owned(),
+            ));
         }
         let parts = if self.connection.has_lines() {
             let lines = frame.split(|byte| matches!(byte, b'\r' | b'\n'));
@@ -74,10 +78,10 @@ impl Profile {
             self.part(frame, reading)?
         };
         match parts.len() {
-            0 => Err(("empty", "the message holds no read".to_owned())),
+            0 => Err((RejectionCode::Empty, "the message holds no read".to_owned())),
             1..=READS_MAX => Ok(parts),
             _ => Err((
-                "too-many-events",
+                RejectionCode::TooManyEvents,
                 format!("the message holds more than {READS_MAX} reads; send more messages"),
             )),
         }
@@ -89,7 +93,7 @@ impl Profile {
             return payload.find(frame);
         }
         let text = decoded(frame, self.code.encoding).map_err(|at| {
-            ("bad-encoding", format!("byte {at} is no UTF-8: set the scanner to UTF-8, or code.encoding to what it sends"))
+            (RejectionCode::BadEncoding, format!("byte {at} is no UTF-8: set the scanner to UTF-8, or code.encoding to what it sends"))
         })?;
         let of_contract = match &self.connection {
             Connection::Mqtt(_) => payload::of_contract(&text),
@@ -120,13 +124,13 @@ impl Profile {
         let (text, aim) = self.without_aim(text, found.aim.as_deref(), reading);
         if text.is_empty() {
             return Err((
-                "empty",
+                RejectionCode::Empty,
                 "there is no code between what the profile drops".to_owned(),
             ));
         }
         if text.len() > CODE_BYTES_MAX {
             return Err((
-                "too-long",
+                RejectionCode::TooLong,
                 format!(
                     "the code has {} bytes; at most {CODE_BYTES_MAX} are in a barcode",
                     text.len()
@@ -136,7 +140,7 @@ impl Profile {
         if let Some(control) = text.chars().find(|&c| c.is_control() && !is_separator(c)) {
             let found = control.escape_default();
             return Err((
-                "binary",
+                RejectionCode::Binary,
                 format!(
                     "there is the control character {found} in the code; the separators GS, RS, FS, US and EOT are taken"
                 ),
@@ -144,7 +148,7 @@ impl Profile {
         }
         if let Some("]E1" | "]E2") = aim.as_deref() {
             return Err((
-                "not-a-scan",
+                RejectionCode::NotAScan,
                 "it is the add-on of an EAN or UPC alone, which names no product: set the scanner to read such codes without their add-ons".to_owned(),
             ));
         }
@@ -166,13 +170,13 @@ impl Profile {
         let rules = &self.code;
         if let Some(no_read) = rules.no_read.iter().find(|no_read| *no_read == text.trim()) {
             return Err((
-                "no-read",
+                RejectionCode::NoRead,
                 format!("the scanner says that it could not read: {no_read}"),
             ));
         }
         let inner = text.strip_prefix(rules.prefix.as_str()).ok_or_else(|| {
             (
-                "no-prefix",
+                RejectionCode::NoPrefix,
                 format!(
                     "the code does not begin with {:?}, which the profile's prefix says",
                     rules.prefix
@@ -182,7 +186,7 @@ impl Profile {
         let inner = reading.part("prefix", text, inner);
         let cut = inner.strip_suffix(rules.suffix.as_str()).ok_or_else(|| {
             (
-                "no-suffix",
+                RejectionCode::NoSuffix,
                 format!(
                     "the code does not end with {:?}, which the profile's suffix says",
                     rules.suffix

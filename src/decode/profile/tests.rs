@@ -31,7 +31,7 @@ fn with(lines: &str) -> Profile {
 
 fn refused(profile: &Profile, bytes: &[u8]) -> (&'static str, String) {
     let refusal = profile.read(bytes).expect_err("it is refused");
-    (refusal.code, refusal.message)
+    (refusal.code.as_str(), refusal.message)
 }
 
 fn faults(text: &str) -> String {

@@ -38,9 +38,9 @@ fn a_scan_is_the_same_whatever_is_around_it() {
         assert_eq!(entries.len(), 1, "{payload:?}");
         assert_eq!(code(&entries[0]), "4000000000006", "{payload:?}");
     }
-    assert_eq!(scan("\0").unwrap_err().code, "empty");
-    assert_eq!(scan(r#""""#).unwrap_err().code, "empty");
-    assert_eq!(scan("a\0b").unwrap_err().code, "bad-field");
+    assert_eq!(scan("\0").unwrap_err().code, RejectionCode::Empty);
+    assert_eq!(scan(r#""""#).unwrap_err().code, RejectionCode::Empty);
+    assert_eq!(scan("a\0b").unwrap_err().code, RejectionCode::BadField);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn an_array_of_scans_is_an_event_for_each() {
         [0, 1, 5].map(|place| code(&entries[place])),
         ["A", "B", "D"]
     );
-    let codes = [2, 3, 4].map(|place| entries[place].as_ref().unwrap_err().code);
+    let codes = [2, 3, 4].map(|place| entries[place].as_ref().unwrap_err().code.as_str());
     assert_eq!(codes, ["missing-field", "bad-json", "empty"]);
     let ids: Vec<_> = entries.iter().flatten().map(|event| &event.id).collect();
     assert_eq!(ids[0], "7");
@@ -62,10 +62,13 @@ fn an_array_of_scans_is_an_event_for_each() {
     assert_eq!(part(&reading, 1, 6).0, b"\"B\"");
     assert_eq!(part(&reading, 2, 6).0, br#"{"id":"9"}"#);
 
-    assert_eq!(scan("[]").unwrap_err().code, "empty");
-    assert_eq!(scan(r#"[{"code":"A"}"#).unwrap_err().code, "bad-json");
+    assert_eq!(scan("[]").unwrap_err().code, RejectionCode::Empty);
+    assert_eq!(
+        scan(r#"[{"code":"A"}"#).unwrap_err().code,
+        RejectionCode::BadJson
+    );
     let many = format!("[{}\"A\"]", "\"A\",".repeat(EVENTS_MAX));
-    assert_eq!(scan(&many).unwrap_err().code, "too-many-events");
+    assert_eq!(scan(&many).unwrap_err().code, RejectionCode::TooManyEvents);
 }
 
 #[test]
@@ -111,7 +114,7 @@ fn one_limit_holds_for_all_times() {
     ] {
         assert!(by_profile(format, last).is_ok(), "{last}");
         let rejection = by_profile(format, beyond).unwrap_err();
-        assert_eq!(rejection.code, "bad-field", "{beyond}");
+        assert_eq!(rejection.code, RejectionCode::BadField, "{beyond}");
         assert!(rejection.message.contains("of 1970 to 2199"));
     }
     for (at, taken) in [

@@ -4,7 +4,7 @@ use super::*;
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
 use crate::decode;
-use crate::event::{Name, Rejection, SourceKind, needs_person};
+use crate::event::{Name, Rejection, SourceKind};
 use crate::flow::unfinished::PAYLOAD_BYTES_MAX;
 
 impl Device {
@@ -46,8 +46,11 @@ fn a_transfer_without_its_end_is_kept_with_all_that_was_scanned() {
     let [reading] = dropped.as_slice() else {
         panic!("{dropped:?}")
     };
-    assert!(needs_person(reading.code));
-    assert_eq!((reading.code, reading.received), ("not-finished", last));
+    assert!(reading.code.needs_person());
+    assert_eq!(
+        (reading.code.as_str(), reading.received),
+        ("not-finished", last)
+    );
     assert_eq!(
         reading.message,
         "a transfer was begun and not finished before the pause, and nothing of it is in Odoo: 2 × Chair, 1 × Table from LOC-A. Send it again with to, or let the floor scan it anew and dismiss this"

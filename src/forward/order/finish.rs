@@ -5,10 +5,9 @@ use jiff::Timestamp;
 use super::target::{self, Target};
 use super::{Call, OrderStep, Reconciling, posted, refuse};
 use crate::config::Under;
-use crate::document::answer;
 use crate::odoo::order::{Backorders, SeenPicking, odoo_time};
 use crate::odoo::order::{Seen, Shipment};
-use crate::outcome::code;
+use crate::reason::{Answer, ReasonCode};
 
 impl Reconciling {
     pub(super) fn validate(&self, seen: &Seen) -> OrderStep {
@@ -18,7 +17,7 @@ impl Reconciling {
         };
         if !picking.has_picks() {
             return refuse(
-                code::NOTHING_PICKED,
+                ReasonCode::NothingPicked,
                 format!(
                     "nothing was picked for {}: Odoo would post all that is reserved. Pick it, or validate it in Odoo",
                     picking.name
@@ -28,7 +27,7 @@ impl Reconciling {
         }
         if let Some(message) = &self.refusal {
             let named = Some(picking.named());
-            return refuse(code::ODOO_REFUSED, message.clone(), named);
+            return refuse(ReasonCode::OdooRefused, message.clone(), named);
         }
         match self.backorder(picking) {
             Ok(backorder) => self.validate_once(picking, backorder),
@@ -104,8 +103,8 @@ impl Reconciling {
             }
             (Under::Backorder, None) => Ok(true),
             (Under::NoBackorder, None) => Ok(false),
-            (Under::AsOdoo | Under::Ask, None) if self.decided(answer::BACKORDER) => Ok(true),
-            (Under::AsOdoo | Under::Ask, None) if self.decided(answer::NO_BACKORDER) => Ok(false),
+            (Under::AsOdoo | Under::Ask, None) if self.decided(Answer::Backorder) => Ok(true),
+            (Under::AsOdoo | Under::Ask, None) if self.decided(Answer::NoBackorder) => Ok(false),
             (Under::AsOdoo | Under::Ask, None) | (Under::Refuse, _) => {
                 let choice = if under == Under::Refuse {
                     "bring the rest and retry"
@@ -121,11 +120,11 @@ impl Reconciling {
         }
     }
 
-    fn under(&self, picking: &SeenPicking) -> (Under, &'static str) {
+    fn under(&self, picking: &SeenPicking) -> (Under, ReasonCode) {
         if picking.kind == "incoming" {
-            (self.rules.receive_under, code::UNDER_RECEIVED)
+            (self.rules.receive_under, ReasonCode::UnderReceived)
         } else {
-            (self.rules.pick_under, code::UNDER_PICKED)
+            (self.rules.pick_under, ReasonCode::UnderPicked)
         }
     }
 
@@ -134,8 +133,8 @@ impl Reconciling {
         match self.under(picking).0 {
             Under::Backorder => Some(true),
             Under::NoBackorder => Some(false),
-            _ if self.decided(answer::BACKORDER) => Some(true),
-            _ if self.decided(answer::NO_BACKORDER) => Some(false),
+            _ if self.decided(Answer::Backorder) => Some(true),
+            _ if self.decided(Answer::NoBackorder) => Some(false),
             _ => None,
         }
     }
@@ -168,7 +167,7 @@ impl Reconciling {
     pub(super) fn validate_once(&self, picking: &SeenPicking, backorder: bool) -> OrderStep {
         if self.did(Call::Validated) {
             return refuse(
-                code::NOT_VALIDATED,
+                ReasonCode::NotValidated,
                 format!(
                     "Odoo left {} {:?} when told to validate it: open it there and see what Odoo asks",
                     picking.name, picking.state
@@ -209,7 +208,7 @@ impl Reconciling {
 
     fn cancelled(picking: &SeenPicking) -> OrderStep {
         refuse(
-            code::ORDER_CANCELLED,
+            ReasonCode::OrderCancelled,
             format!("{} was cancelled in Odoo", picking.name),
             Some(picking.named()),
         )
@@ -229,7 +228,7 @@ impl Reconciling {
         }
         if self.did(Call::Wrote) {
             return refuse(
-                code::DIFFERS_IN_ODOO,
+                ReasonCode::DiffersInOdoo,
                 format!(
                     "Odoo took what the carrier is told of {}, and has something else: is the module stock_delivery installed?",
                     picking.name

@@ -16,7 +16,8 @@ use super::{Call, OrderJob, OrderStep, Picked, Reconciling, refuse, rows};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 /// So often Odoo may refuse the guard because somebody changes the order at the same moment.
 const REFUSED_MAX: usize = 3;
@@ -96,7 +97,7 @@ impl Reconciling {
             return None;
         }
         Some(refuse(
-            code::MOVED_UNSCANNED,
+            ReasonCode::MovedUnscanned,
             format!(
                 "Odoo posted {} with {} that nobody scanned, because somebody changed the picking in Odoo while the gateway \
                  validated it. Reverse in Odoo what was not moved, then retry this document",

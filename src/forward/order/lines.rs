@@ -13,7 +13,8 @@ use crate::odoo::LotRef;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 impl Reconciling {
     pub(super) fn lines(&self, seen: &Seen, way: Way, lines: &[OrderLine]) -> OrderStep {
@@ -21,11 +22,11 @@ impl Reconciling {
             return self.lines_on(seen, picking, lines);
         }
         if let Some(message) = self.refusal.clone().filter(|_| self.did(Call::Removed)) {
-            return refuse(code::ODOO_REFUSED, self.said(&message), None);
+            return refuse(ReasonCode::OdooRefused, self.said(&message), None);
         }
         if self.did(Call::Added) || self.refusal.is_some() {
             return refuse(
-                code::ORDER_CHANGED,
+                ReasonCode::OrderChanged,
                 format!(
                     "Odoo took the lines for {} and does not have them: somebody removed them",
                     self.job.order
@@ -89,7 +90,7 @@ impl Reconciling {
                 picking.product_name(lines[place].product),
                 picking.name
             );
-            Fault::new(place, code::BIN_REQUIRED, message)
+            Fault::new(place, ReasonCode::BinRequired, message)
         };
         park(picking, lacking.into_iter().map(fault).collect())
     }
@@ -104,7 +105,7 @@ impl Reconciling {
         let named = picking.named();
         if let Some(difference) = rows::difference(self.job.key, picking, lines) {
             return refuse(
-                code::ORDER_CHANGED,
+                ReasonCode::OrderChanged,
                 format!(
                     "somebody changed our lines on {}: {difference}",
                     picking.name
@@ -117,7 +118,7 @@ impl Reconciling {
         let mut ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
         if ours.any(|line| line.move_id.is_some_and(is_elsewhere)) {
             return refuse(
-                code::ORDER_CHANGED,
+                ReasonCode::OrderChanged,
                 format!(
                     "somebody split {} while the lines were put on it. Remove them in Odoo and retry",
                     picking.name
@@ -136,7 +137,7 @@ impl Reconciling {
         match picking.state.as_str() {
             "done" => self.time_or_finish(seen, picking),
             "cancel" => refuse(
-                code::ORDER_CANCELLED,
+                ReasonCode::OrderCancelled,
                 format!(
                     "{} was cancelled in Odoo after our lines were on it",
                     picking.name
@@ -168,13 +169,13 @@ impl Reconciling {
             .find(|picking| picking.state == "done")
         else {
             return refuse(
-                code::ORDER_CANCELLED,
+                ReasonCode::OrderCancelled,
                 format!("{} was cancelled in Odoo", self.job.order),
                 last,
             );
         };
         refuse(
-            code::ORDER_DONE,
+            ReasonCode::OrderDone,
             format!(
                 "{} was finished in Odoo ({}) and there is no backorder: it has {}; here there is {}",
                 done.name,
@@ -188,7 +189,7 @@ impl Reconciling {
 
     pub(super) fn unknown(&self) -> OrderStep {
         refuse(
-            code::UNKNOWN_ORDER,
+            ReasonCode::UnknownOrder,
             format!(
                 "Odoo has no order {:?} that this warehouse could work on: enter it there, and this is sent by itself",
                 self.job.order
@@ -205,7 +206,7 @@ impl Reconciling {
             .take(8)
             .collect();
         refuse(
-            code::NOT_ON_ORDER,
+            ReasonCode::NotOnOrder,
             format!(
                 "no step of {} takes from all the bins that were scanned. Edit in the picking of each step ({})",
                 self.job.order,
@@ -226,7 +227,7 @@ impl Reconciling {
     /// The name stands for more than an order.
     pub(super) fn unclear(&self, seen: &Seen) -> OrderStep {
         refuse(
-            code::UNKNOWN_ORDER,
+            ReasonCode::UnknownOrder,
             format!(
                 "{:?} is the origin of {} open pickings in Odoo, so it names no order: edit in the name of the picking",
                 self.job.order,
@@ -250,13 +251,13 @@ impl Reconciling {
         }
         let mut faults = Vec::new();
         let (over, over_code) = match way {
-            Way::Pick => (self.rules.pick_over, code::OVER_PICKED),
-            Way::Receive => (self.rules.receive_over, code::OVER_RECEIVED),
+            Way::Pick => (self.rules.pick_over, ReasonCode::OverPicked),
+            Way::Receive => (self.rules.receive_over, ReasonCode::OverReceived),
         };
         let allowed = over == Over::Allow
             || over == Over::Ask && answer::allows(self.job.decision.as_deref(), over_code);
         for (product, places) in products {
-            let fault = |code: &'static str, message: String| {
+            let fault = |code: ReasonCode, message: String| {
                 let places = places.iter();
                 places.map(move |place| Fault::new(*place, code, message.clone()))
             };
@@ -266,7 +267,7 @@ impl Reconciling {
                     picking.name,
                     rows::said_of(picking)
                 );
-                faults.extend(fault(code::NOT_ON_ORDER, message));
+                faults.extend(fault(ReasonCode::NotOnOrder, message));
                 continue;
             };
             let ours: Decimal = lines
@@ -310,7 +311,7 @@ fn lots_off(picking: &SeenPicking, lines: &[OrderLine]) -> Vec<Fault> {
             return None;
         };
         let message = format!("{}: {}", picking.name, picking.lots.refusal(name)?);
-        Some(Fault::new(place, code::LOTS_OFF, message))
+        Some(Fault::new(place, ReasonCode::LotsOff, message))
     });
     faults.collect()
 }

@@ -4,7 +4,7 @@ use super::target::{self, Target};
 use super::{Call, OrderStep, Reconciling, posted, refuse};
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 impl Reconciling {
     pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> OrderStep {
@@ -47,7 +47,7 @@ impl Reconciling {
             return posted(picking.named(), !self.did(Call::Wrote));
         }
         refuse(
-            code::NOTHING_PICKED,
+            ReasonCode::NothingPicked,
             format!(
                 "nothing that was picked for {} is without a package",
                 picking.name
@@ -66,7 +66,7 @@ impl Reconciling {
                 "somebody removed from {} what was to go into the package. Pack in Odoo what is there, and discard this document",
                 self.job.order
             );
-            return refuse(code::ORDER_CHANGED, message, picking);
+            return refuse(ReasonCode::OrderChanged, message, picking);
         };
         let lines = || picking.lines.iter().filter(is_fixed);
         if lines().count() == fixed.len() && lines().all(|l| l.result_package == Some(package)) {
@@ -75,9 +75,9 @@ impl Reconciling {
         let named = Some(picking.named());
         if !picking.is_open() {
             let code = if picking.state == "done" {
-                code::ORDER_DONE
+                ReasonCode::OrderDone
             } else {
-                code::ORDER_CANCELLED
+                ReasonCode::OrderCancelled
             };
             let message = format!(
                 "{} is {} in Odoo, and its goods are not all in the package. Put them into it in Odoo if they are, and discard this document",
@@ -100,6 +100,6 @@ impl Reconciling {
             "somebody changed on {} what was to go into the package. Pack in Odoo what is there, and discard this document",
             picking.name
         );
-        refuse(code::ORDER_CHANGED, message, named)
+        refuse(ReasonCode::OrderChanged, message, named)
     }
 }

@@ -12,7 +12,8 @@ use crate::document::DocumentKey;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 /// So often Odoo may say that it took lines off, and have them.
 const REDUCED_MAX: usize = 3;
@@ -53,7 +54,7 @@ impl Reconciling {
                 "Odoo took it off {}, and has it there: take it off there, and retry",
                 picking.name
             );
-            return refuse(code::NOT_WITHDRAWN, message, Some(picking.named()));
+            return refuse(ReasonCode::NotWithdrawn, message, Some(picking.named()));
         }
         let lines = lines.iter().map(|part| (part.of.id, part.stays));
         OrderStep::Reduce {

@@ -296,7 +296,7 @@ fn code_of(outcome: &Outcome) -> &str {
     match outcome {
         Outcome::Posted { already: false, .. } => "posted",
         Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
-        Outcome::Refused { reason, .. } => &reason.code,
+        Outcome::Refused { reason, .. } => reason.code.as_str(),
         Outcome::Unanswered { .. } => "unanswered",
         Outcome::Overtaken { .. } => "overtaken",
     }
@@ -385,17 +385,20 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
     let order = || delivery(&[(1, 5)]);
     assert_eq!(
         on(&ask, order(), pick(vec![line(2, 1)])),
-        code::NOT_ON_ORDER
+        ReasonCode::NotOnOrder.as_str()
     );
-    assert_eq!(on(&ask, order(), pick(vec![line(1, 6)])), code::OVER_PICKED);
+    assert_eq!(
+        on(&ask, order(), pick(vec![line(1, 6)])),
+        ReasonCode::OverPicked.as_str()
+    );
     assert_eq!(
         on(&rules(Over::Refuse), order(), pick(vec![line(1, 6)])),
-        code::OVER_PICKED
+        ReasonCode::OverPicked.as_str()
     );
     // Odoo has reserved five: where did the sixth lie?
     assert_eq!(
         on(&rules(Over::Allow), order(), pick(vec![line(1, 6)])),
-        code::BIN_REQUIRED
+        ReasonCode::BinRequired.as_str()
     );
     let six = || OrderLine {
         from: Some(10),
@@ -407,12 +410,12 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
     );
     let decided = |over| {
         let mut job = pick(vec![six()]);
-        job.decision = Some(answer::ALLOW.to_owned());
+        job.decision = Some("allow".to_owned());
         on(&rules(over), order(), job)
     };
     assert_eq!(
         (decided(Over::Ask).as_str(), decided(Over::Refuse).as_str()),
-        ("posted", code::OVER_PICKED)
+        ("posted", ReasonCode::OverPicked.as_str())
     );
 }
 
@@ -428,7 +431,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
     let ask = config::Orders::default();
     let lines = vec![line(3, 1), line(1, 6), line(2, 1), line(3, 2), line(1, 1)];
     let (first, message) = refused(&ask, delivery(&[(1, 5)]), lines);
-    assert_eq!(first, code::NOT_ON_ORDER);
+    assert_eq!(first, ReasonCode::NotOnOrder);
     assert!(
         message.starts_with("WH/OUT/1 has no line for product id 3: "),
         "{message}"
@@ -450,7 +453,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
         reserved.quantity = 2.into();
     }
     let (first, message) = refused(&ask, little, vec![line(1, 3), line(2, 2), line(2, 1)]);
-    assert_eq!(first, code::BIN_REQUIRED);
+    assert_eq!(first, ReasonCode::BinRequired);
     assert!(
         message.starts_with("in which bin did Product 1 lie?"),
         "{message}"
@@ -473,7 +476,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
         ..delivery(&[(1, 5)])
     };
     let (first, message) = refused(&ask, off, vec![new("L1"), new("L2")]);
-    assert_eq!(first, code::LOTS_OFF);
+    assert_eq!(first, ReasonCode::LotsOff);
     assert!(
         message.contains("\"L1\"") && message.contains("also line 2: "),
         "{message}"
@@ -504,11 +507,11 @@ fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
     };
     assert_eq!(
         validated(Under::Ask, None),
-        (code::UNDER_PICKED.to_owned(), 1)
+        (ReasonCode::UnderPicked.as_str().to_owned(), 1)
     );
     assert_eq!(
-        validated(Under::Refuse, Some(answer::BACKORDER)),
-        (code::UNDER_PICKED.to_owned(), 1)
+        validated(Under::Refuse, Some("backorder")),
+        (ReasonCode::UnderPicked.as_str().to_owned(), 1)
     );
     assert_eq!(validated(Under::Backorder, None), ("posted".to_owned(), 2));
     assert_eq!(
@@ -516,11 +519,11 @@ fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
         ("posted".to_owned(), 1)
     );
     assert_eq!(
-        validated(Under::Ask, Some(answer::BACKORDER)),
+        validated(Under::Ask, Some("backorder")),
         ("posted".to_owned(), 2)
     );
     assert_eq!(
-        validated(Under::Ask, Some(answer::NO_BACKORDER)),
+        validated(Under::Ask, Some("no-backorder")),
         ("posted".to_owned(), 1)
     );
     assert_eq!(
@@ -529,7 +532,7 @@ fn a_validation_goes_by_the_policy_and_never_ships_what_nobody_picked() {
             delivery(&[(1, 5)]),
             job(Task::Validate)
         ),
-        code::NOTHING_PICKED
+        ReasonCode::NothingPicked.as_str()
     );
     // Twice is once, and the rest, of which nothing was picked, is left alone.
     let mut odoo = picked();
@@ -578,13 +581,13 @@ fn an_order_that_somebody_finished_is_never_written_to() {
     assert_eq!(on(&rules, by_hand(5), pick(vec![line(1, 5)])), "already");
     assert_eq!(
         on(&rules, by_hand(4), pick(vec![line(1, 5)])),
-        code::ORDER_DONE
+        ReasonCode::OrderDone.as_str()
     );
     let mut cancelled = delivery(&[(1, 5)]);
     cancelled.state = "cancel".to_owned();
     assert_eq!(
         on(&rules, cancelled, pick(vec![line(1, 5)])),
-        code::ORDER_CANCELLED
+        ReasonCode::OrderCancelled.as_str()
     );
     assert_eq!(
         code_of(&run(
@@ -593,7 +596,7 @@ fn an_order_that_somebody_finished_is_never_written_to() {
             &rules,
             &[]
         )),
-        code::UNKNOWN_ORDER
+        ReasonCode::UnknownOrder.as_str()
     );
     // Whoever validates an order by hand after our lines are on it keeps his own time.
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
@@ -615,7 +618,7 @@ fn lines_that_somebody_changed_are_for_a_person() {
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     odoo.picking(1).lines.last_mut().unwrap().quantity = 1.into();
     let outcome = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    assert_eq!(code_of(&outcome), code::ORDER_CHANGED);
+    assert_eq!(code_of(&outcome), ReasonCode::OrderChanged.as_str());
 }
 
 #[test]
@@ -629,7 +632,7 @@ fn what_odoo_refuses_names_the_reason_of_odoo() {
     };
     assert_eq!(
         (reason.code.as_str(), reason.message.as_str()),
-        (code::ODOO_REFUSED, "You need a lot")
+        (ReasonCode::OdooRefused.as_str(), "You need a lot")
     );
     // Nobody else is kept from validating it.
     assert!(!odoo.picking(1).has_picks());
@@ -673,7 +676,7 @@ fn all_that_was_picked_goes_into_one_package_once() {
             delivery(&[(1, 5)]),
             job(Task::PackAll { package: 33 })
         ),
-        code::NOTHING_PICKED
+        ReasonCode::NothingPicked.as_str()
     );
 }
 

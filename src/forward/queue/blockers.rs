@@ -10,7 +10,7 @@ use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 
 use crate::journal::{Entry, JournalError};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 impl Queue {
     /// All that is parked may hold something back, and so may what was put in the place of another
@@ -196,7 +196,7 @@ impl Queue {
             .waits
             .put(entry.document.number, &self.journal.totals(), now)
         {
-            let code = code::NEGATIVE_STOCK.to_owned();
+            let code = ReasonCode::NegativeStock.into();
             return Ok(Some(Reason {
                 code,
                 message,

@@ -8,7 +8,8 @@ use crate::clock;
 use crate::document::{Document, OdooRef, Progress, Reason, State};
 use crate::forward::resolve::Prepared;
 use crate::journal::{Change, Entry, KeepChange};
-use crate::outcome::{code, flag};
+
+use crate::reason::{Flag, Heals, ReasonCode};
 
 const BY: &str = "forward";
 
@@ -32,7 +33,7 @@ impl Effects {
 
 pub fn is_curable(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
-    reason.is_some_and(|reason| code::MASTER_DATA.contains(&reason.code.as_str()))
+    reason.is_some_and(|reason| reason.code.heals() == Heals::MasterData)
 }
 
 pub fn change(entry: &Entry, state: State, note: String) -> Change {
@@ -95,8 +96,8 @@ pub fn mark_recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
     let mut change = change(entry, entry.progress.state, note);
     let progress = &mut change.progress;
     progress.since = entry.progress.since;
-    if progress.flags.iter().all(|known| known != flag::RECOUNTED) {
-        progress.flags.push(flag::RECOUNTED.to_owned());
+    if progress.flags.iter().all(|known| *known != Flag::Recounted) {
+        progress.flags.push(Flag::Recounted.into());
     }
     change
 }
@@ -106,7 +107,7 @@ pub fn hold_back(entry: &Entry, message: String) -> Change {
     let mut change = change(entry, State::Waiting, message.clone());
     change.progress.since = entry.progress.since;
     change.progress.reason = Some(Reason {
-        code: code::HELD_BACK.to_owned(),
+        code: ReasonCode::HeldBack.into(),
         message,
         lines: Vec::new(),
     });
@@ -137,10 +138,10 @@ pub fn post_nothing(entry: &Entry, prepared: &Prepared) -> Change {
     change
 }
 
-fn add_flags(progress: &mut Progress, flags: &[&str]) {
+fn add_flags(progress: &mut Progress, flags: &[Flag]) {
     for flag in flags {
-        if progress.flags.iter().all(|known| known != flag) {
-            progress.flags.push((*flag).to_owned());
+        if progress.flags.iter().all(|known| *known != *flag) {
+            progress.flags.push((*flag).into());
         }
     }
 }

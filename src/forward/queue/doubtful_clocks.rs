@@ -17,7 +17,7 @@ use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 use crate::journal::{Change, Entry, JournalError};
 use crate::odoo::Client;
-use crate::outcome::{ended, flag};
+use crate::reason::ReasonCode;
 
 /// Documents that are looked at when a clock was kept, and that hang on other documents' clocks.
 const OTHERS_MAX: usize = 512;
@@ -120,17 +120,17 @@ impl Queue {
     }
 }
 
-/// Parked for that; the reason has the name of the flag.
+/// Whether the document is parked because the clock of a device is in doubt.
 fn is_in_doubt(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
-    reason.is_some_and(|reason| reason.code == flag::CLOCK_IN_DOUBT)
+    reason.is_some_and(|reason| reason.code == ReasonCode::ClockInDoubt)
 }
 
 fn known(entry: &Entry) -> Change {
     let message = "the device has shown its clock: a document with the true time takes its place";
     let mut change = change(entry, State::Replaced, message.to_owned());
     change.progress.reason = Some(Reason {
-        code: ended::REPLACED.to_owned(),
+        code: ReasonCode::Replaced.into(),
         message: message.to_owned(),
         lines: Vec::new(),
     });
@@ -152,6 +152,7 @@ mod tests {
     use crate::document::{EventTime, Purpose};
     use crate::event::{Action, Event, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
+    use crate::reason::Flag;
 
     const HOUR: i64 = 3_600;
 
@@ -236,7 +237,7 @@ mod tests {
         async fn park(&self, number: u64, code: &str) {
             let mut change = change(&self.document(number), State::Parked, code.to_owned());
             change.progress.reason = Some(Reason {
-                code: code.to_owned(),
+                code: code.into(),
                 message: String::new(),
                 lines: Vec::new(),
             });
@@ -292,8 +293,8 @@ mod tests {
             (document.times, document.occurred),
             (vec![known], known.time)
         );
-        assert_eq!(document.flags, [flag::TIME_CORRECTED, flag::CLOCK_IN_DOUBT]);
-        rig.park(1, flag::CLOCK_IN_DOUBT).await;
+        assert_eq!(document.flags, [Flag::TimeCorrected, Flag::ClockInDoubt]);
+        rig.park(1, Flag::ClockInDoubt.as_str()).await;
     }
 
     #[tokio::test]
@@ -310,7 +311,7 @@ mod tests {
         rig.queue().replace_doubtful().await.unwrap();
         let old = rig.document(1);
         assert_eq!(old.progress.state, State::Replaced);
-        assert_eq!(old.progress.reason.unwrap().code, ended::REPLACED);
+        assert_eq!(old.progress.reason.unwrap().code, ReasonCode::Replaced);
         let new = rig.document(2);
         assert_eq!(new.progress.state, State::Waiting);
         let document = new.document;
@@ -344,7 +345,7 @@ mod tests {
             (document.times, document.occurred),
             (vec![known], known.time)
         );
-        assert_eq!(document.flags, [flag::TIME_CORRECTED]);
+        assert_eq!(document.flags, [Flag::TimeCorrected]);
     }
 
     #[tokio::test]
@@ -367,7 +368,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Rig::start(dir.path());
         rig.take(60, 61, count()).await;
-        rig.park(1, flag::CLOCK_IN_DOUBT).await;
+        rig.park(1, Flag::ClockInDoubt.as_str()).await;
         rig.take(2 * HOUR, 100, scan()).await;
         rig.take(1_000 - 300, 1_000, count()).await;
         rig.park(2, "open-picks").await;

@@ -171,6 +171,7 @@ impl Queue {
             Fate::Uncertain { reason, .. } => {
                 let Reason { code, message, .. } = reason;
                 self.dependencies.blocks(copy, &entry.document);
+                let code = code.as_str();
                 tracing::warn!(number, code, message, "document parked");
             }
             Fate::NothingToPost(_)

@@ -9,7 +9,7 @@ use crate::forward::Interrupted;
 use crate::forward::resolve::{Ground, Intent, Prepared, resolve};
 use crate::journal::{Change, Entry};
 use crate::odoo::Client;
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// Parked documents that are looked at again at one refresh without news; all get their turn.
 const HEAL_DOCUMENTS: usize = 512;
@@ -72,7 +72,7 @@ impl Queue {
     ) -> Result<(), Interrupted> {
         let has_open_picks = |entry: &&Entry| {
             let reason = entry.progress.reason.as_ref();
-            reason.is_some_and(|reason| reason.code == code::OPEN_PICKS)
+            reason.is_some_and(|reason| reason.code == ReasonCode::OpenPicks)
         };
         let counts: Vec<Entry> = page.iter().filter(has_open_picks).cloned().collect();
         if counts.is_empty() {
@@ -152,7 +152,7 @@ fn is_news(entry: &Entry, found: &Reason) -> bool {
 /// try.
 fn is_order_there(copy: &Catalog, entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
-    let was_unknown = reason.is_some_and(|reason| reason.code == code::UNKNOWN_ORDER);
+    let was_unknown = reason.is_some_and(|reason| reason.code == ReasonCode::UnknownOrder);
     match entry.document.purpose.order().filter(|_| was_unknown) {
         Some(order) => !matches!(copy.order(order), Ok(OrderFound::Nothing)),
         None => true,

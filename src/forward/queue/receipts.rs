@@ -6,7 +6,7 @@ use super::{Ended, Queue};
 use crate::channel::Outbound;
 use crate::channel::receipt::Receipt;
 use crate::document::{Document, LineReason, OdooRef, Reason};
-use crate::outcome::told;
+use crate::reason::ReasonCode;
 
 impl Queue {
     pub async fn tell_posted(
@@ -32,12 +32,13 @@ impl Queue {
 
     pub async fn tell_refused(&self, document: &Document, reason: &Reason) -> Result<(), Ended> {
         let Reason { code, message, .. } = reason;
+        let code = code.as_str();
         tracing::warn!(number = document.number, code, message, "document parked");
         let receipt = |seq: u64, id: &str| {
             let LineReason { code, message, .. } = reason_of(document, reason, seq);
             Receipt::Refused {
                 id: Some(id),
-                code: &code,
+                code: code.as_str(),
                 message: &message,
             }
             .to_bytes()
@@ -98,7 +99,7 @@ fn reason_of(document: &Document, reason: &Reason, seq: u64) -> LineReason {
         None if reason.lines.is_empty() => reason.of(None),
         None => LineReason {
             line: None,
-            code: told::DOCUMENT_PARKED.to_owned(),
+            code: ReasonCode::DocumentParked.into(),
             message: format!(
                 "document {} has this event, and a person must correct another line of it before anything of it is posted. Do not send this event again",
                 document.number

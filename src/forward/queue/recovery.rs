@@ -6,7 +6,8 @@
 use crate::document::{Document, OdooRef, Reason};
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Picking, Warehouse};
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// How such a document stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -64,7 +65,7 @@ fn judge(document: &Document, held: &[Picking], mut reason: Reason) -> Held {
             document.key,
             reason.message
         );
-        let code = code::UNKNOWN_OUTCOME.to_owned();
+        let code = ReasonCode::UnknownOutcome.into();
         return Held::Unknown(
             Reason {
                 code,
@@ -131,18 +132,18 @@ mod tests {
 
     fn stands(held: &[Picking]) -> (&'static str, i64) {
         let reason = Reason {
-            code: code::UNKNOWN_PRODUCT.to_owned(),
+            code: ReasonCode::UnknownProduct.into(),
             message: "no product".to_owned(),
             lines: Vec::new(),
         };
         match judge(&document(), held, reason) {
             Held::Posted(odoo) => ("posted", odoo.id),
             Held::Unknown(reason, odoo) => {
-                assert_eq!(reason.code, code::UNKNOWN_OUTCOME);
+                assert_eq!(reason.code, ReasonCode::UnknownOutcome);
                 ("unknown", odoo.id)
             }
             Held::Open(reason, odoo) => {
-                assert_eq!(reason.code, code::UNKNOWN_PRODUCT);
+                assert_eq!(reason.code, ReasonCode::UnknownProduct);
                 ("open", odoo.id)
             }
             Held::Absent(_) => ("absent", 0),

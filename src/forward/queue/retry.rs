@@ -5,7 +5,7 @@ use super::{Queue, is_validation};
 use crate::document::{Document, Purpose, Reason, State};
 use crate::forward::queue::changes::Effects;
 use crate::journal::{Entry, JournalError};
-use crate::outcome::code;
+use crate::reason::{Heals, ReasonCode};
 
 impl Queue {
     /// Adds, to what follows from the posting of this document, that parked documents wait again:
@@ -34,7 +34,7 @@ impl Queue {
         let mut lacking = Vec::new();
         for number in self.dependencies.about_order(order) {
             let lacked = |entry: &Entry| {
-                is_validation(entry) && is_parked(entry, |code| code::LACKING.contains(&code))
+                is_validation(entry) && is_parked(entry, |code| code.row().heals == Heals::Goods)
             };
             lacking.extend(self.journal.document(number)?.filter(lacked));
         }
@@ -52,20 +52,23 @@ impl Queue {
         }
         let mut counts = Vec::new();
         for number in std::mem::take(&mut self.open_picks) {
-            let waits = |entry: &Entry| is_parked(entry, |code| code == code::OPEN_PICKS);
+            let waits = |entry: &Entry| is_parked(entry, |code| code == ReasonCode::OpenPicks);
             counts.extend(self.journal.document(number)?.filter(waits));
         }
         Ok(counts)
     }
 
     pub fn note_open_picks(&mut self, number: u64, reason: &Reason) {
-        if reason.code == code::OPEN_PICKS {
+        if reason.code == ReasonCode::OpenPicks {
             self.open_picks.insert(number);
         }
     }
 }
 
-fn is_parked(entry: &Entry, is_meant: impl Fn(&str) -> bool) -> bool {
+fn is_parked(entry: &Entry, is_meant: impl Fn(ReasonCode) -> bool) -> bool {
     let reason = entry.progress.reason.as_ref();
-    entry.progress.state == State::Parked && reason.is_some_and(|reason| is_meant(&reason.code))
+    entry.progress.state == State::Parked
+        && reason
+            .and_then(|reason| reason.code.known())
+            .is_some_and(is_meant)
 }

@@ -6,7 +6,8 @@ use crate::document::{Reason, State};
 use crate::forward::resolve::{Ground, Prepared};
 use crate::journal::Entry;
 use crate::odoo::Client;
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// What the lookup of a document says about it.
 pub enum Triage {
@@ -34,7 +35,9 @@ pub async fn triage(
             return Ok(Fate::NothingToPost(prepared).into());
         }
         Ok(prepared) => return Ok(Fate::Send(prepared).into()),
-        Err(reason) if reason.code == code::HELD_BACK => return Ok(Triage::WaitForGoods(reason)),
+        Err(reason) if reason.code == ReasonCode::HeldBack => {
+            return Ok(Triage::WaitForGoods(reason));
+        }
         Err(reason) if entry.progress.attempts == 0 => {
             return Ok(refused(reason).into());
         }
@@ -61,7 +64,7 @@ fn not_shown(failure: Failure, why: &str) -> Result<Held, Failure> {
         return Err(failure);
     };
     Ok(Held::Absent(Reason {
-        code: code::UNKNOWN_OUTCOME.to_owned(),
+        code: ReasonCode::UnknownOutcome.into(),
         message: format!(
             "its send was begun before, and Odoo does not show what became of it ({message}); it cannot be sent again because {why}"
         ),

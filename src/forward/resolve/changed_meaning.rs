@@ -15,7 +15,8 @@ use crate::event::CLOCK_MIN;
 use crate::forward::faults::Fault;
 use crate::forward::times::parts;
 use crate::odoo::{Client, Kind, Which};
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// Refuses documents with a code that meant something else when it was scanned.
 pub(super) fn check(
@@ -27,7 +28,7 @@ pub(super) fn check(
     for (asked, slot) in documents.iter().zip(resolved) {
         // A recount goes by the ids of its count.
         let is_recount = matches!(asked.document.purpose, Purpose::Recount { .. });
-        if is_recount || asked.allows(code::MEANING_CHANGED) {
+        if is_recount || asked.allows(ReasonCode::MeaningChanged) {
             continue;
         }
         let mut others = Vec::new();
@@ -89,7 +90,7 @@ impl Changed {
             "{}, and {now}: edit in what was moved, or retry and allow it if Odoo is right",
             self.before()
         );
-        reason(code::MEANING_CHANGED, message)
+        reason(ReasonCode::MeaningChanged, message)
     }
 }
 

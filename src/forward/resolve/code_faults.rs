@@ -7,7 +7,7 @@ use super::{Ground, Prepared, Resolved};
 use crate::catalog::refresh::Trouble;
 use crate::document::{Document, Line, Purpose, Reason};
 use crate::forward::faults::{self, Fault};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// The reason for which a document is parked, and behind it the faults of its other lines.
 pub(super) fn with_others(
@@ -52,7 +52,8 @@ fn of_line(
             let lot = lookup::lot(names, line, &product).err();
             // The lot of what comes in may be new.
             let may_be_new = matches!(purpose, Purpose::Receive { .. });
-            faults.extend(lot.filter(|reason| !may_be_new || reason.code == code::LOT_REQUIRED));
+            faults
+                .extend(lot.filter(|reason| !may_be_new || reason.code == ReasonCode::LotRequired));
             faults.extend(quantity(purpose, line, &product).err());
         }
         Err(reason) => faults.push(reason),

@@ -28,7 +28,8 @@ use crate::odoo::TOLERANCE;
 use crate::odoo::order::odoo_time;
 use crate::odoo::stock::{Moved, Place};
 use crate::odoo::{Client, TransferLine};
-use crate::outcome::{Failure, code, flag};
+use crate::outcome::Failure;
+use crate::reason::{Flag, ReasonCode};
 
 /// How often it is read again where something moves between the look at the stock and the look at
 /// the moves.
@@ -113,7 +114,7 @@ fn end(slot: &mut Resolved<Prepared>, wanted: &Wanted, verdict: Verdict) {
                 prepared.note = Some(note);
                 prepared
                     .flags
-                    .extend(is_superseded.then_some(flag::SUPERSEDED));
+                    .extend(is_superseded.then_some(Flag::Superseded));
             }
         }
         Verdict::Park(reason) => *slot = Err(reason),
@@ -151,7 +152,7 @@ async fn compare(
             let message = format!(
                 "no clock says when {product} in bin {bin} was counted, and goods moved there in the day before it was received: count it again, or retry and allow it as of its receipt"
             );
-            *slot = Err(reason(code::CLOCK_IN_DOUBT, message));
+            *slot = Err(reason(ReasonCode::ClockInDoubt, message));
             continue;
         }
         let undone = wanted.undone(&open);
@@ -168,7 +169,7 @@ async fn compare(
                 let message = format!(
                     "bin {bin} holds it in several packages, and less was counted than lies there: count each package"
                 );
-                *slot = Err(reason(code::PACKAGE_REQUIRED, message));
+                *slot = Err(reason(ReasonCode::PackageRequired, message));
             }
             Err(Unclear::Owner(owners)) => {
                 *slot = Err(stock::ambiguous_owner(odoo, bin, &owners).await?);
@@ -295,7 +296,7 @@ impl Wanted {
         self.at
     }
 
-    fn allows(&self, code: &str) -> bool {
+    fn allows(&self, code: ReasonCode) -> bool {
         answer::allows(Some(&self.answers), code)
     }
 
@@ -319,7 +320,7 @@ impl Wanted {
                 // The difference of the count itself has its very time.
                 && !dated.is_of(self.at)
         };
-        let is_settled = self.allows(code::CLOCK_IN_DOUBT);
+        let is_settled = self.allows(ReasonCode::ClockInDoubt);
         self.done.is_unknown && !is_settled && moved.iter().any(is_moved)
     }
 
@@ -458,9 +459,9 @@ fn settle(
         && prepared
             .flags
             .iter()
-            .all(|known| *known != flag::TIME_UNKNOWN)
+            .all(|known| *known != Flag::TimeUnknown)
     {
-        prepared.flags.push(flag::TIME_UNKNOWN);
+        prepared.flags.push(Flag::TimeUnknown);
     }
     if difference.abs() < TOLERANCE {
         prepared.work = None;

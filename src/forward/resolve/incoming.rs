@@ -19,7 +19,7 @@ use crate::event::{Action, Event};
 use crate::journal::{Entry, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// Events, and documents, that are looked through. What is beyond is not waited for.
 const EVENTS_MAX: usize = 10_000;
@@ -172,7 +172,7 @@ fn waits_for(journal: &Journal, entry: &Entry, number: u64) -> Result<bool, Jour
 /// The document that another one says it waits for.
 fn blocker_of(entry: &Entry) -> Option<u64> {
     let reason = entry.progress.reason.as_ref();
-    let reason = reason.filter(|reason| reason.code == code::HELD_BACK)?;
+    let reason = reason.filter(|reason| reason.code == ReasonCode::HeldBack)?;
     let number = reason.message.strip_prefix("document ")?;
     number.split(' ').next()?.parse().ok()
 }
@@ -280,7 +280,7 @@ mod tests {
             state: State::Waiting,
             attempts: 0,
             reason: Some(Reason {
-                code: code::HELD_BACK.to_owned(),
+                code: ReasonCode::HeldBack.into(),
                 message: message.to_owned(),
                 lines: Vec::new(),
             }),

@@ -9,7 +9,8 @@ use super::{Resolved, reason};
 use crate::catalog::{Product, Unfit};
 use crate::document::{Line, Purpose, Reason};
 use crate::odoo::LotRef;
-use crate::outcome::code;
+
+use crate::reason::ReasonCode;
 
 /// A lot that Odoo has; on a receipt it may be new.
 pub(super) fn lot(
@@ -25,7 +26,7 @@ pub(super) fn lot(
             id,
             name: line.lot.clone().unwrap_or_default(),
         }),
-        Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => {
+        Err(reason) if may_be_new && reason.code == ReasonCode::UnknownLot => {
             Ok(new_lot(line, product, zone, &names.expiry_rules))
         }
         Err(reason) => Err(reason),
@@ -42,14 +43,14 @@ pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Res
         .map_err(|unfit| match unfit {
             Unfit::TooLarge => {
                 let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
-                reason(code::QUANTITY_PRECISION, message)
+                reason(ReasonCode::QuantityPrecision, message)
             }
             Unfit::TooFine { rounded, precision } => {
                 let name = &product.name;
                 let message = format!(
                     "Odoo counts {name} in steps of {precision}, and would post {rounded} of its unit for {quantity} of {code:?}: edit the quantity, or change the unit in Odoo and retry"
                 );
-                reason(code::QUANTITY_PRECISION, message)
+                reason(ReasonCode::QuantityPrecision, message)
             }
         })?;
     match serial_quantity(purpose, line, product, converted) {
@@ -77,5 +78,5 @@ fn serial_quantity(
         product.name,
         quantity.normalize()
     );
-    Some(reason(code::SERIAL_QUANTITY, message))
+    Some(reason(ReasonCode::SerialQuantity, message))
 }

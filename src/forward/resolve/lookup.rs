@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, CatalogError, Coded, Found, Product};
 use crate::clock;
 use crate::document::{Line, Purpose};
 use crate::odoo::{Client, Kind, NAMES_MAX};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// Lots by product and name; packages and owners by name; by product, where what is not there any
 /// more goes.
@@ -72,7 +72,7 @@ impl Names {
                 "product {:?} has no inventory location in Odoo: set it, and retry",
                 line.product
             );
-            reason(code::ODOO_REFUSED, message)
+            reason(ReasonCode::OdooRefused, message)
         })
     }
 }
@@ -249,7 +249,7 @@ pub(super) fn product(copy: &Catalog, scanned: &str) -> Result<Resolved<Product>
         let message = format!(
             "{scanned:?} is a packaging of {product} in the unit {unit}, which Odoo cannot convert into the unit of the product: change it in Odoo, and this is sent by itself"
         );
-        return Ok(Err(reason(code::UNIT_MISMATCH, message)));
+        return Ok(Err(reason(ReasonCode::UnitMismatch, message)));
     }
     Ok(found_product(scanned, found))
 }
@@ -258,13 +258,13 @@ fn found_product(scanned: &str, found: Found<Product>) -> Resolved<Product> {
     match found {
         Found::One(product) => Ok(product),
         Found::Nothing => Err(reason(
-            code::UNKNOWN_PRODUCT,
+            ReasonCode::UnknownProduct,
             format!(
                 "no product in Odoo has the barcode or internal reference {scanned:?}: {WHEN_THERE}"
             ),
         )),
         Found::Several(names) => Err(reason(
-            code::AMBIGUOUS_PRODUCT,
+            ReasonCode::AmbiguousProduct,
             format!(
                 "{scanned:?} is more than one product: {}: {MAKE_UNIQUE}",
                 names.join(", ")
@@ -277,11 +277,11 @@ pub(super) fn location(scanned: &str, found: Found<i64>) -> Resolved<i64> {
     match found {
         Found::One(id) => Ok(id),
         Found::Nothing => Err(reason(
-            code::UNKNOWN_LOCATION,
+            ReasonCode::UnknownLocation,
             format!("no location in Odoo has the barcode {scanned:?}: {WHEN_THERE}"),
         )),
         Found::Several(names) => Err(reason(
-            code::AMBIGUOUS_LOCATION,
+            ReasonCode::AmbiguousLocation,
             format!(
                 "{scanned:?} is more than one location: {}: {MAKE_UNIQUE}",
                 names.join(", ")
@@ -297,7 +297,7 @@ pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Opt
                 "product {:?} is tracked, and no lot or serial number was scanned",
                 line.product
             );
-            return Err(reason(code::LOT_REQUIRED, message));
+            return Err(reason(ReasonCode::LotRequired, message));
         }
         return Ok(None);
     };
@@ -308,7 +308,7 @@ pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Opt
     {
         Some([id, ..]) => Ok(Some(*id)),
         _ => Err(reason(
-            code::UNKNOWN_LOT,
+            ReasonCode::UnknownLot,
             format!(
                 "product {:?} has no lot or serial number {lot:?} in Odoo: {WHEN_THERE}",
                 line.product
@@ -333,11 +333,11 @@ pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<i64>> {
     match (found.next(), found.next()) {
         (Some(id), None) => Ok(Some(*id)),
         (Some(_), Some(_)) => Err(reason(
-            code::AMBIGUOUS_PARTNER,
+            ReasonCode::AmbiguousPartner,
             format!("more than one partner in Odoo is called {owner:?}: {MAKE_UNIQUE}"),
         )),
         (None, _) => Err(reason(
-            code::UNKNOWN_PARTNER,
+            ReasonCode::UnknownPartner,
             format!("no partner in Odoo has the name or reference {owner:?}: {WHEN_THERE}"),
         )),
     }
@@ -347,11 +347,11 @@ pub(super) fn named_package(names: &Names, package: &str) -> Resolved<i64> {
     match names.packages.get(package).map(Vec::as_slice) {
         Some([id]) => Ok(*id),
         Some([_, ..]) => Err(reason(
-            code::AMBIGUOUS_PACKAGE,
+            ReasonCode::AmbiguousPackage,
             format!("more than one package in Odoo is named {package:?}: {MAKE_UNIQUE}"),
         )),
         _ => Err(reason(
-            code::UNKNOWN_PACKAGE,
+            ReasonCode::UnknownPackage,
             format!("no package in Odoo is named {package:?}: {WHEN_THERE}"),
         )),
     }

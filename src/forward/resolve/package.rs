@@ -19,7 +19,7 @@ use crate::forward::faults::Fault;
 use crate::odoo::TOLERANCE;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Kind, Transfer, TransferLine};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// Where a line takes its goods from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ fn unclear_package(asked: Asked<'_>, place: usize) -> Fault {
     let message = format!(
         "bin {bin} holds {product} in packages, and too little of it loose: edit the document and name the package that it was taken out of, or put the packages right in Odoo and retry"
     );
-    Fault::new(place, code::PACKAGE_REQUIRED, message)
+    Fault::new(place, ReasonCode::PackageRequired, message)
 }
 
 /// For each line where it takes its goods from. Pure. `splits`: a part of a named package is taken

@@ -16,7 +16,7 @@ use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::odoo::LotRef;
 use crate::odoo::{Header, Returned, Transfer, TransferLine};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// Kept with the document as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -236,7 +236,7 @@ impl Plan {
     pub fn read(kept: &str) -> Result<Self, Reason> {
         serde_json::from_str(kept).map_err(|error| {
             let message = format!("what was worked out for it cannot be read: {error}");
-            reason(code::UNKNOWN_OUTCOME, message)
+            reason(ReasonCode::UnknownOutcome, message)
         })
     }
 
@@ -410,6 +410,9 @@ mod tests {
         assert_eq!(older.of, CountedOf::default(), "of the whole bin");
         assert_eq!(Plan::default().text(), "{}");
         assert_eq!(Plan::read("{}"), Ok(Plan::default()));
-        assert_eq!(Plan::read("-3").unwrap_err().code, code::UNKNOWN_OUTCOME);
+        assert_eq!(
+            Plan::read("-3").unwrap_err().code,
+            ReasonCode::UnknownOutcome
+        );
     }
 }

@@ -12,7 +12,8 @@ use crate::forward::faults::{self, Fault};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Header, Returned, Transfer};
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// A move that brought some of a product to the customer.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +34,7 @@ pub(super) async fn find(
     if seen.pickings.is_empty() {
         let message =
             format!("Odoo has no order {order:?} in this warehouse: scan it again, or edit it");
-        return Ok(Err(reason(code::UNKNOWN_ORDER, message)));
+        return Ok(Err(reason(ReasonCode::UnknownOrder, message)));
     }
     let mut ours = BTreeMap::<i64, Decimal>::new();
     for line in &transfer.lines {
@@ -61,7 +62,7 @@ pub(super) async fn find(
         let sent: Decimal = moves.iter().map(|of| of.quantity).sum();
         let already: Decimal = moves.iter().map(back).sum();
         let now = ours.get(product).copied().unwrap_or_default();
-        if now + already > sent + TOLERANCE && !asked.allows(code::OVER_RETURNED) {
+        if now + already > sent + TOLERANCE && !asked.allows(ReasonCode::OverReturned) {
             let name = moves[0].picking.product_name(*product);
             let message = format!(
                 "{} of {name} went out for {order}, {} came back already, and here are {}: retry and allow it, or correct the quantity",
@@ -71,7 +72,7 @@ pub(super) async fn find(
             );
             let lines = transfer.lines.iter().enumerate();
             let lines = lines.filter(|(_, line)| line.product == *product);
-            let fault = |(place, _)| Fault::new(place, code::OVER_RETURNED, message.clone());
+            let fault = |(place, _)| Fault::new(place, ReasonCode::OverReturned, message.clone());
             faults.extend(lines.map(fault));
         }
         // The one that most can still come back of; of several the newest.
@@ -153,14 +154,14 @@ fn not_there(
     let waits = deliveries(pickings).find(|picking| picking.ordered(product).is_some());
     match waits {
         Some(waits) => reason(
-            code::NOT_DELIVERED,
+            ReasonCode::NotDelivered,
             format!(
                 "{} is {}: {scanned:?} has not gone out for {order} yet. Validate it, and retry",
                 waits.name, waits.state
             ),
         ),
         None => reason(
-            code::NOT_ON_ORDER,
+            ReasonCode::NotOnOrder,
             format!("no delivery of {order} has {scanned:?}: correct the order or the product"),
         ),
     }

@@ -11,7 +11,8 @@ use crate::forward::order::{Fixed, OrderLine, Part, Task, comes_back, holder};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// Turns round what the document would do that it takes back.
 pub(super) fn back(mut prepared: Prepared, undoing: &Undoing) -> Resolved<Prepared> {
@@ -164,7 +165,7 @@ fn by_somebody(seen: &Seen, undoing: &Undoing) -> Option<Reason> {
         "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
         done.name
     );
-    (done.state == "done").then(|| reason(code::NOT_UNDONE, message))
+    (done.state == "done").then(|| reason(ReasonCode::NotUndone, message))
 }
 
 fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {

@@ -18,7 +18,8 @@ use crate::document::{Line, Purpose};
 use crate::forward::faults::Fault;
 use crate::odoo::serial::SerialLine;
 use crate::odoo::{Client, Kind};
-use crate::outcome::{Failure, code};
+use crate::outcome::Failure;
+use crate::reason::ReasonCode;
 
 /// A serial number that a document brings in.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ impl Incoming {
             "serial number {} of {} {where_it_is}: correct the number, or discard this if it was received before",
             self.serial, self.name
         );
-        Fault::new(self.line, code::SERIAL_SEEN, message)
+        Fault::new(self.line, ReasonCode::SerialSeen, message)
     }
 }
 

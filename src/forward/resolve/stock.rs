@@ -22,7 +22,8 @@ use crate::forward::order::{OrderLine, Task, Way};
 use crate::odoo::TOLERANCE;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Transfer, TransferLine};
-use crate::outcome::{Failure, code, flag};
+use crate::outcome::Failure;
+use crate::reason::{Flag, ReasonCode};
 
 /// Reads what the lines take from, in one question for all of them.
 pub(super) async fn look<'a>(
@@ -81,7 +82,7 @@ pub(super) async fn settle(
         };
         let lacks = lacking(&stock, transfer, &faults);
         let refuses = ground.rules.stock.negative == Negative::Refuse;
-        let parks = refuses && !asked.allows(code::NEGATIVE_STOCK) && !lacks.is_empty();
+        let parks = refuses && !asked.allows(ReasonCode::NegativeStock) && !lacks.is_empty();
         if !parks && faults.is_empty() {
             take(&mut stock, transfer);
         }
@@ -188,7 +189,7 @@ async fn waits(
         return Ok(None);
     }
     let message = on_its_way(odoo, ground, asked, missing).await?;
-    Ok(message.map(|message| reason(code::HELD_BACK, message)))
+    Ok(message.map(|message| reason(ReasonCode::HeldBack, message)))
 }
 
 /// A document that takes more than there is: flagged, or refused.
@@ -196,7 +197,7 @@ fn tell(slot: &mut Resolved<Prepared>, asked: Asked<'_>, lacks: &[Lack], refused
     if refused {
         park(slot, asked, lacks, true, Vec::new());
     } else if let Ok(prepared) = slot {
-        prepared.flags.push(flag::NEGATIVE_STOCK);
+        prepared.flags.push(Flag::NegativeStock);
         prepared.note = Some(in_words(asked, lacks));
     }
 }
@@ -215,7 +216,7 @@ fn park(
             "{}: count the bin or bring in what is missing and retry, or retry and allow it",
             describe_lack(asked, lack)
         );
-        Fault::new(lack.0, code::NEGATIVE_STOCK, message)
+        Fault::new(lack.0, ReasonCode::NegativeStock, message)
     }));
     if let Some(reason) = faults::join(faults) {
         *slot = Err(reason);
@@ -284,7 +285,7 @@ pub(super) async fn settle_order(
         stored.contains(&line.product) && inside.contains(&line.from)
     });
     let by_rule = ground.rules.stock.negative == Negative::Refuse;
-    let refused = by_rule && !asked.allows(code::NEGATIVE_STOCK);
+    let refused = by_rule && !asked.allows(ReasonCode::NegativeStock);
     if !faults.is_empty() {
         park(slot, asked, &lacks, refused, faults);
     } else if !lacks.is_empty() {
@@ -412,7 +413,7 @@ pub(super) async fn ambiguous_owner(
         "bin {bin} holds it of several owners ({}): edit in whose it is",
         names.join(", ")
     );
-    Ok(reason(code::OWNER_AMBIGUOUS, message))
+    Ok(reason(ReasonCode::OwnerAmbiguous, message))
 }
 
 /// The places that would hold less than nothing. Lines with `faults` are left out: nobody knows

@@ -12,7 +12,7 @@ use crate::forward::faults::{self, Fault};
 use crate::forward::job::Work;
 use crate::odoo::LotRef;
 use crate::odoo::{Header, Lots, Transfer, TransferLine};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// What the barcodes alone say; [`super::plan`] adds what depends on what Odoo holds.
 pub(super) fn transfer(
@@ -72,7 +72,9 @@ fn headed(mut transfer: Transfer, purpose: &Purpose) -> Prepared {
 fn lots_off(lots: Lots, transfer: &Transfer) -> Vec<Fault> {
     let lines = transfer.lines.iter().enumerate();
     let faults = lines.filter_map(|(place, line)| match &line.lot {
-        LotRef::New { name, .. } => Some(Fault::new(place, code::LOTS_OFF, lots.refusal(name)?)),
+        LotRef::New { name, .. } => {
+            Some(Fault::new(place, ReasonCode::LotsOff, lots.refusal(name)?))
+        }
         _ => None,
     });
     faults.collect()
@@ -92,12 +94,12 @@ pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
 
 fn from_required(line: &Line) -> Reason {
     let message = format!("in which bin does {:?} lie? Edit it in", line.product);
-    reason(code::BIN_REQUIRED, message)
+    reason(ReasonCode::BinRequired, message)
 }
 
 fn to_required(line: &Line) -> Reason {
     let message = format!("where does {:?} go? Edit the bin in", line.product);
-    reason(code::BIN_REQUIRED, message)
+    reason(ReasonCode::BinRequired, message)
 }
 
 /// The kind of picking, and what its origin says.
@@ -136,7 +138,7 @@ fn header(ground: Ground<'_>, purpose: &Purpose) -> Resolved<(Option<Header>, Op
             let message = format!(
                 "this version keeps events of type {kind:?} but cannot post them: retry after an update"
             );
-            return Err(reason(code::UNSUPPORTED_TYPE, message));
+            return Err(reason(ReasonCode::UnsupportedType, message));
         }
     })
 }
@@ -146,13 +148,13 @@ fn blind(allowed: bool, what: &str) -> Resolved<()> {
         return Ok(());
     }
     let message = format!("scan the order, or allow blind {what} (orders.blind_{what})");
-    Err(reason(code::ORDER_REQUIRED, message))
+    Err(reason(ReasonCode::OrderRequired, message))
 }
 
 fn known(header: Option<Header>) -> Resolved<Header> {
     header.ok_or_else(|| {
         let message = "the warehouse has no active operation type for this, or the type has no location: set its default locations in Odoo, and retry";
-        reason(code::ODOO_REFUSED, message)
+        reason(ReasonCode::OdooRefused, message)
     })
 }
 

@@ -6,7 +6,8 @@ use super::compare::{self, Verdict};
 use super::{Command, UNANSWERED_MAX, backoff};
 use crate::document::OdooRef;
 use crate::odoo::{LOADS_AGAIN, Picking, Transfer};
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -187,7 +188,8 @@ impl Batch {
         if self.step == Step::Validate {
             let refused = |sent: Sent| {
                 let number = sent.number;
-                let outcome = Outcome::refused(code::ODOO_REFUSED, message.clone(), sent.named());
+                let outcome =
+                    Outcome::refused(ReasonCode::OdooRefused, message.clone(), sent.named());
                 (number, outcome)
             };
             settled.extend(self.documents.drain(..).map(refused));
@@ -210,7 +212,7 @@ impl Batch {
                 },
                 (Verdict::Refused(code, message), odoo) => Outcome::refused(code, message, odoo),
                 (Verdict::Open(state), odoo) if alone => Outcome::refused(
-                    code::NOT_VALIDATED,
+                    ReasonCode::NotValidated,
                     format!(
                         "Odoo left it {state:?} when told to validate it: open it there and see what Odoo asks"
                     ),

@@ -8,7 +8,7 @@ use crate::document::OdooRef;
 use crate::forward::faults;
 use crate::odoo::LotRef;
 use crate::odoo::{Picking, PickingLine, TOLERANCE, Transfer};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -17,7 +17,7 @@ pub enum Verdict {
     /// Not posted yet, with exactly the lines of the document; its state.
     Open(String),
     /// A reason code and a message.
-    Refused(&'static str, String),
+    Refused(ReasonCode, String),
 }
 
 /// Product, from, to, lot, package before and after, owner.
@@ -35,7 +35,7 @@ enum Lot {
 pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, Option<OdooRef>) {
     let Some(picking) = pickings.iter().find(|picking| picking.id == id) else {
         let gone = format!("the picking with the id {id} is gone from Odoo: retry makes a new one");
-        return (Verdict::Refused(code::DIFFERS_IN_ODOO, gone), None);
+        return (Verdict::Refused(ReasonCode::DiffersInOdoo, gone), None);
     };
     let name = picking
         .name
@@ -43,12 +43,12 @@ pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, 
         .unwrap_or_else(|| format!("picking {id}"));
     let verdict = if picking.state == "cancel" {
         Verdict::Refused(
-            code::CANCELLED_IN_ODOO,
+            ReasonCode::CancelledInOdoo,
             format!("{name} was cancelled in Odoo: discard it here, or scan the movement again"),
         )
     } else if let Some(difference) = difference(transfer, picking) {
         Verdict::Refused(
-            code::DIFFERS_IN_ODOO,
+            ReasonCode::DiffersInOdoo,
             format!("{name} is {}: {difference}", picking.state),
         )
     } else if picking.state == "done" {
@@ -183,7 +183,7 @@ mod tests {
         match compare(transfer, 9, &[picking]).0 {
             Verdict::Done => "done",
             Verdict::Open(_) => "open",
-            Verdict::Refused(code, _) => code,
+            Verdict::Refused(code, _) => code.as_str(),
         }
     }
 
@@ -210,7 +210,10 @@ mod tests {
             (transfer(&["1"]), &serde_json::json!([line(1.0), line(1.0)])),
         ] {
             for state in ["done", "assigned"] {
-                assert_eq!(code_of(&sent, picking(state, lines)), code::DIFFERS_IN_ODOO);
+                assert_eq!(
+                    code_of(&sent, picking(state, lines)),
+                    ReasonCode::DiffersInOdoo.as_str()
+                );
             }
         }
         let mut other = line(1.0);
@@ -218,14 +221,14 @@ mod tests {
         let other = serde_json::json!([other]);
         assert_eq!(
             code_of(&transfer(&["1"]), picking("done", &other)),
-            code::DIFFERS_IN_ODOO
+            ReasonCode::DiffersInOdoo.as_str()
         );
         let mut unpacked = line(1.0);
         unpacked["package_id"] = 4.into();
         let unpacked = serde_json::json!([unpacked]);
         assert_eq!(
             code_of(&transfer(&["1"]), picking("done", &unpacked)),
-            code::DIFFERS_IN_ODOO
+            ReasonCode::DiffersInOdoo.as_str()
         );
     }
 
@@ -246,14 +249,14 @@ mod tests {
             code_of(&packed, picking("done", &serde_json::json!([held])))
         };
         // Done, and no lot was made of the name.
-        assert_eq!(code(&held), code::DIFFERS_IN_ODOO);
+        assert_eq!(code(&held), ReasonCode::DiffersInOdoo.as_str());
         // The receipt made the lot.
         held["lot_id"] = 6.into();
         assert_eq!(code(&held), "done");
         for field in ["result_package_id", "owner_id", "lot_name"] {
             let mut other = held.clone();
             other[field] = false.into();
-            assert_eq!(code(&other), code::DIFFERS_IN_ODOO, "{field}");
+            assert_eq!(code(&other), ReasonCode::DiffersInOdoo.as_str(), "{field}");
         }
         let mut known = transfer(&["1"]);
         known.lines[0].lot = LotRef::Known {
@@ -269,7 +272,7 @@ mod tests {
         };
         assert_eq!(
             (of(6, &held), of(7, &held)),
-            ("done", code::DIFFERS_IN_ODOO)
+            ("done", ReasonCode::DiffersInOdoo.as_str())
         );
     }
 
@@ -278,12 +281,12 @@ mod tests {
         let one = serde_json::json!([line(1.0)]);
         assert_eq!(
             code_of(&transfer(&["1"]), picking("cancel", &one)),
-            code::CANCELLED_IN_ODOO
+            ReasonCode::CancelledInOdoo.as_str()
         );
         let (verdict, odoo) = compare(&transfer(&["1"]), 8, &[picking("done", &one)]);
         assert!(matches!(
             verdict,
-            Verdict::Refused(code::DIFFERS_IN_ODOO, _)
+            Verdict::Refused(ReasonCode::DiffersInOdoo, _)
         ));
         assert_eq!(odoo, None);
     }

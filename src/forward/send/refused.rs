@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::batch::{Batch, Step};
 use super::{Machine, backoff};
 use crate::forward::faults::describe_refusal;
-use crate::outcome::{Outcome, code};
+use crate::outcome::Outcome;
+use crate::reason::ReasonCode;
 
 impl Machine {
     /// Odoo refused a call about an order. Where it may have been for the order's state, or for
@@ -59,7 +60,7 @@ impl Machine {
                 Ok(alone) => again.push(alone),
                 Err(sent) => {
                     let number = sent.number;
-                    let outcome = Outcome::refused(code::ODOO_REFUSED, message, sent.named());
+                    let outcome = Outcome::refused(ReasonCode::OdooRefused, message, sent.named());
                     self.settled.push((number, outcome));
                 }
             }

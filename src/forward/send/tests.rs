@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::document::DocumentKey;
 use crate::odoo::{PickingLine, TransferLine};
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -383,7 +383,7 @@ impl Rig {
         match &self.outcomes[&number] {
             Outcome::Posted { already: false, .. } => "posted",
             Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
-            Outcome::Refused { reason, .. } => &reason.code,
+            Outcome::Refused { reason, .. } => reason.code.as_str(),
             Outcome::Unanswered { .. } => "unanswered",
             Outcome::Overtaken { .. } => "overtaken",
         }
@@ -460,7 +460,11 @@ fn the_row_that_load_names_is_parked_without_halving() {
     assert_eq!(rig.peer.loads, [20, 18, 1, 1, 1, 1, 1, 1]);
     assert_eq!(
         [rig.code(7), rig.code(9), rig.code(8)],
-        [code::ODOO_REFUSED, code::ODOO_REFUSED, "posted"]
+        [
+            ReasonCode::OdooRefused.as_str(),
+            ReasonCode::OdooRefused.as_str(),
+            "posted"
+        ]
     );
 }
 
@@ -469,7 +473,7 @@ fn a_batch_is_halved_to_the_one_that_validation_refuses() {
     let mut rig = Rig::new(32).with(13, Nature::RefusedByValidate);
     rig.run();
     rig.assert_exactly_once(32);
-    assert_eq!(rig.code(13), code::ODOO_REFUSED);
+    assert_eq!(rig.code(13), ReasonCode::OdooRefused.as_str());
     // It is loaded once: halving begins where it was refused.
     assert_eq!(rig.peer.loads, [32]);
     assert!(rig.peer.calls < 30, "{} calls", rig.peer.calls);
@@ -492,7 +496,10 @@ fn a_question_that_odoo_asks_parks_the_one_it_is_about() {
     let mut rig = Rig::new(10).with(4, Nature::Wizard);
     rig.run();
     rig.assert_exactly_once(10);
-    assert_eq!([rig.code(4), rig.code(5)], [code::NOT_VALIDATED, "posted"]);
+    assert_eq!(
+        [rig.code(4), rig.code(5)],
+        [ReasonCode::NotValidated.as_str(), "posted"]
+    );
 }
 
 #[test]
@@ -502,7 +509,7 @@ fn a_document_is_blamed_only_for_a_call_of_its_own() {
     rig.assert_exactly_once(3);
     assert_eq!(
         [rig.code(1), rig.code(2), rig.code(3)],
-        [code::NOT_VALIDATED, "posted", "posted"]
+        [ReasonCode::NotValidated.as_str(), "posted", "posted"]
     );
 }
 
@@ -521,7 +528,7 @@ fn what_odoo_rounds_is_found_before_it_is_posted() {
     rig.assert_exactly_once(3);
     assert_eq!(
         [rig.code(1), rig.code(2)],
-        ["posted", code::DIFFERS_IN_ODOO]
+        ["posted", ReasonCode::DiffersInOdoo.as_str()]
     );
 }
 
@@ -534,7 +541,7 @@ fn cancelled_in_odoo_is_parked_and_not_validated() {
     rig.assert_exactly_once(2);
     assert_eq!(
         [rig.code(1), rig.code(2)],
-        [code::CANCELLED_IN_ODOO, "posted"]
+        [ReasonCode::CancelledInOdoo.as_str(), "posted"]
     );
 }
 
@@ -818,9 +825,9 @@ proptest! {
             let expected: &[&str] = match nature {
                 Nature::ConflictsInLoad(_) => unreachable!("none has this nature here"),
                 Nature::Good | Nature::Closed | Nature::ValidatedByOther => &["posted", "already"],
-                Nature::RefusedByLoad | Nature::RefusedByValidate => &[code::ODOO_REFUSED],
-                Nature::Wizard => &[code::NOT_VALIDATED],
-                Nature::Rounded => &[code::DIFFERS_IN_ODOO],
+                Nature::RefusedByLoad | Nature::RefusedByValidate => &[ReasonCode::OdooRefused.as_str()],
+                Nature::Wizard => &[ReasonCode::NotValidated.as_str()],
+                Nature::Rounded => &[ReasonCode::DiffersInOdoo.as_str()],
                 Nature::SilentInLoad | Nature::SilentInValidate => &[],
             };
             prop_assert!(expected.contains(&rig.code(number)), "document {}: {}", number, rig.code(number));

@@ -27,7 +27,7 @@ use crate::forward::times;
 use crate::journal::{Change, Entry, JournalError};
 use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
-use crate::outcome::{code, flag};
+use crate::reason::{Flag, ReasonCode};
 
 /// Corrections of corrections are followed so far.
 const CHAIN_MAX: usize = 100;
@@ -62,14 +62,14 @@ impl Queue {
             let message = format!(
                 "its device sent no event {id:?} before it, or that is past its time here: put right in Odoo what was meant, and discard this"
             );
-            return Ok(Some(refused(code::UNKNOWN_EVENT, message)));
+            return Ok(Some(refused(ReasonCode::UnknownEvent, message)));
         };
         if event.event.action.quantity().is_none() {
             let kind = event.event.action.kind();
             let message = format!(
                 "event {id:?} is of type {kind}, which nothing takes back: put it right in Odoo, and discard this"
             );
-            return Ok(Some(refused(code::NOT_UNDONE, message)));
+            return Ok(Some(refused(ReasonCode::NotUndone, message)));
         }
         self.undo_of(entry, &event).map(Some)
     }
@@ -186,7 +186,7 @@ impl Queue {
                         "document {} corrected this count in another package or for another owner: put it right in Odoo, and discard this",
                         recount.document.number
                     );
-                    return Ok(refused(code::NOT_UNDONE, message));
+                    return Ok(refused(ReasonCode::NotUndone, message));
                 }
                 None => {}
             }
@@ -257,7 +257,7 @@ impl Queue {
         for span in self.spans_of(&undo.document, &parked.document, event.seq)? {
             let count = self.count_within(&ends, &span, parked.document.number)?;
             let reason = count.map(|(_, count)| counted_within(&span, &count));
-            if let Some(reason) = reason.filter(|reason| !allows(undo, &reason.code)) {
+            if let Some(reason) = reason.filter(|reason| !is_allowed(undo, reason)) {
                 return Ok(Some(reason));
             }
         }
@@ -321,11 +321,11 @@ impl Queue {
                     "Odoo does not let go of what it holds open of document {}, which has what this takes back: cancel it there, and retry",
                     of.document.number
                 );
-                return Ok(Err(reason(code::NOT_WITHDRAWN, message)));
+                return Ok(Err(reason(ReasonCode::NotWithdrawn, message)));
             }
             Undo::GoodsWaits(_) | Undo::Parked(..) => {
                 let message = "what it takes back was in Odoo and is not any more: retry it";
-                return Ok(Err(reason(code::NOT_WITHDRAWN, message.to_owned())));
+                return Ok(Err(reason(ReasonCode::NotWithdrawn, message.to_owned())));
             }
             Undo::Moved(undoing) => undoing,
         };
@@ -425,20 +425,25 @@ impl Queue {
                 continue;
             };
             let reason = counted_within(&span, &count);
-            if !allows(entry, &reason.code) {
+            if !is_allowed(entry, &reason) {
                 return Ok(Err(reason));
             }
-            if !prepared.flags.contains(&flag::COUNTED_SINCE) {
-                prepared.flags.push(flag::COUNTED_SINCE);
+            if !prepared.flags.contains(&Flag::CountedSince) {
+                prepared.flags.push(Flag::CountedSince);
             }
         }
         Ok(Ok(prepared))
     }
 }
 
+/// Whether a person allowed what this reason asks about.
+fn is_allowed(entry: &Entry, reason: &Reason) -> bool {
+    (reason.code.known()).is_some_and(|code| allows(entry, code))
+}
+
 fn is_posted_in_odoo(entry: &Entry) -> bool {
     let mut flags = entry.progress.flags.iter();
-    flags.any(|known| known == flag::POSTED_IN_ODOO)
+    flags.any(|known| *known == Flag::PostedInOdoo)
 }
 
 fn counted_within(span: &Span, count: &Count) -> Reason {
@@ -448,12 +453,12 @@ fn counted_within(span: &Span, count: &Count) -> Reason {
         let message = format!(
             "the place was counted at {time} UTC (document {number}), between the event at {from} and this undo: count it again and discard this, or retry and allow it"
         );
-        return reason(code::COUNTED_SINCE, message);
+        return reason(ReasonCode::CountedSince, message);
     }
     let message = format!(
         "the place was counted at {time} UTC (document {number}), and by the clock of the device, which is in doubt, that may be between the event and this undo: this goes on by itself when the device shows its clock; or retry and allow it"
     );
-    reason(code::CLOCK_IN_DOUBT, message)
+    reason(ReasonCode::ClockInDoubt, message)
 }
 
 /// Where the line of this event takes goods and puts them, by the plan that its document was sent
@@ -478,14 +483,14 @@ fn ends_of_event(of: &Entry, seq: u64) -> Vec<End> {
     moves.map(|moves| moves.ends().to_vec()).unwrap_or_default()
 }
 
-fn reason(code: &str, message: String) -> Reason {
+fn reason(code: ReasonCode, message: String) -> Reason {
     Reason {
-        code: code.to_owned(),
+        code: code.into(),
         message,
         lines: Vec::new(),
     }
 }
 
-fn refused(code: &str, message: String) -> Undo {
+fn refused(code: ReasonCode, message: String) -> Undo {
     Undo::Refused(reason(code, message))
 }

@@ -12,7 +12,8 @@ use crate::forward::queue::{PAGE_DOCUMENTS, Queue, allows};
 use crate::forward::resolve::Ground;
 use crate::journal::Entry;
 use crate::odoo::Client;
-use crate::outcome::{Failure, code, flag};
+use crate::outcome::Failure;
+use crate::reason::{Flag, ReasonCode};
 
 impl Queue {
     /// What is to be sent in the place of another document goes only when that is taken back from
@@ -56,21 +57,21 @@ impl Queue {
             let before = self.revived(before)?;
             let (code, message) = match self.take_back(odoo, ground, before).await? {
                 Withdrawn::Gone { .. } => continue,
-                Withdrawn::Posted(_) if allows(entry, code::ALREADY_POSTED) => continue,
+                Withdrawn::Posted(_) if allows(entry, ReasonCode::AlreadyPosted) => continue,
                 Withdrawn::Posted(name) => (
-                    code::ALREADY_POSTED,
+                    ReasonCode::AlreadyPosted,
                     format!(
                         "document {number}, which this one corrects, was posted in Odoo as {name} before it could be taken back: discard this one; or reverse it there, then retry and allow it"
                     ),
                 ),
                 Withdrawn::Refused(why) => (
-                    code::NOT_WITHDRAWN,
+                    ReasonCode::NotWithdrawn,
                     format!(
                         "Odoo does not take back document {number}, which this one corrects: {why}: cancel it there, then retry"
                     ),
                 ),
             };
-            let code = code.to_owned();
+            let code = code.into();
             return Ok(Some(Reason {
                 code,
                 message,
@@ -88,8 +89,8 @@ impl Queue {
         ground: Ground<'_>,
         entry: Entry,
     ) -> Result<Withdrawn, Interrupted> {
-        let flagged = |flag: &str| entry.progress.flags.iter().any(|known| known == flag);
-        if flagged(flag::POSTED_IN_ODOO) {
+        let flagged = |flag: Flag| entry.progress.flags.iter().any(|known| *known == flag);
+        if flagged(Flag::PostedInOdoo) {
             let name = entry.progress.odoo.as_ref().map(|odoo| odoo.name.clone());
             return Ok(Withdrawn::Posted(name.unwrap_or_default()));
         }
@@ -136,7 +137,7 @@ impl Queue {
     ) -> Result<Withdrawn, Interrupted> {
         let mut entry = entry.clone();
         let flags = &mut entry.progress.flags;
-        flags.retain(|known| known != flag::LEFT_IN_ODOO);
+        flags.retain(|known| *known != Flag::LeftInOdoo);
         self.take_back(odoo, ground, entry).await
     }
 

@@ -26,7 +26,8 @@ use crate::forward::resolve::{Asked, Ground, Intent, resolve};
 use crate::journal::{Entry, JournalError};
 use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
-use crate::outcome::{Failure, Outcome, flag};
+use crate::outcome::{Failure, Outcome};
+use crate::reason::Flag;
 
 impl Queue {
     /// A call about the documents that are being sent came to no answer.
@@ -123,7 +124,7 @@ impl Queue {
         ground: Ground<'_>,
         entry: Entry,
     ) -> Result<Option<String>, Interrupted> {
-        if !entry.progress.flags.iter().any(|f| f == flag::WITHDRAWN) {
+        if !entry.progress.flags.iter().any(|f| *f == Flag::Withdrawn) {
             return Ok(None);
         }
         let known = entry.progress.odoo.as_ref();

@@ -9,21 +9,22 @@ use crate::document::{Purpose, Reason, State};
 use crate::event::Recorded;
 use crate::forward::queue::changes::change;
 use crate::journal::{Change, Entry};
-use crate::outcome::{code, ended, flag};
+
+use crate::reason::{Flag, ReasonCode};
 
 /// What Odoo held of a discarded or replaced document is taken back, or cannot be.
 pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let (flag, note) = match withdrawn {
         Withdrawn::Gone { .. } => (
-            flag::WITHDRAWN,
+            Flag::Withdrawn,
             "Odoo holds nothing open of it any more".to_owned(),
         ),
         Withdrawn::Refused(why) => (
-            flag::LEFT_IN_ODOO,
+            Flag::LeftInOdoo,
             format!("Odoo does not take back what it holds open of it ({why}): cancel it there"),
         ),
         Withdrawn::Posted(name) => (
-            flag::POSTED_IN_ODOO,
+            Flag::PostedInOdoo,
             format!(
                 "Odoo has posted it all the same, as {name}: if it must not stand, reverse it there"
             ),
@@ -31,7 +32,7 @@ pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     };
     let mut change = change(entry, entry.progress.state, note);
     change.progress.since = entry.progress.since;
-    change.progress.flags.push(flag.to_owned());
+    change.progress.flags.push(flag.into());
     change
 }
 
@@ -40,7 +41,7 @@ pub fn mark_withdrawn(entry: &Entry, withdrawn: &Withdrawn) -> Change {
 pub fn mark_withdrawn_again(entry: &Entry, withdrawn: &Withdrawn) -> Change {
     let mut entry = entry.clone();
     let flags = &mut entry.progress.flags;
-    flags.retain(|known| known != flag::WITHDRAWN);
+    flags.retain(|known| *known != Flag::Withdrawn);
     let mut change = mark_withdrawn(&entry, withdrawn);
     let before = "a call that was given up brought it back into Odoo";
     change.note = format!("{before}; now {}", change.note);
@@ -56,7 +57,7 @@ pub fn mark_posted_late(entry: &Entry, name: &str) -> Change {
         progress.state = State::Parked;
         progress.since = clock::now();
         progress.reason = Some(Reason {
-            code: code::POSTED_LATE.to_owned(),
+            code: ReasonCode::PostedLate.into(),
             message: format!(
                 "Odoo posted this document as {name}, by a call that the gateway had given up, after it was discarded. Retry it if {name} is right; else reverse {name} in Odoo and discard it again"
             ),
@@ -73,8 +74,8 @@ pub fn mark_undone(entry: &Entry, seq: u64, by: u64) -> Change {
     let progress = &mut change.progress;
     progress.since = entry.progress.since;
     progress.undone.push(seq);
-    if progress.flags.iter().all(|known| known != flag::TAKEN_BACK) {
-        progress.flags.push(flag::TAKEN_BACK.to_owned());
+    if progress.flags.iter().all(|known| *known != Flag::TakenBack) {
+        progress.flags.push(Flag::TakenBack.into());
     }
     change
 }
@@ -88,9 +89,9 @@ pub fn mark_taken_out(
     is_more_left: bool,
 ) -> Change {
     let (state, code) = if is_more_left {
-        (State::Replaced, ended::REPLACED)
+        (State::Replaced, ReasonCode::Replaced)
     } else {
-        (State::Discarded, ended::DISCARDED)
+        (State::Discarded, ReasonCode::Discarded)
     };
     let why = match &undo.document.purpose {
         Purpose::Undo {
@@ -103,7 +104,7 @@ pub fn mark_taken_out(
     let mut change = change(parked, state, message.clone());
     change.progress.since = now;
     change.progress.reason = Some(Reason {
-        code: code.to_owned(),
+        code: code.into(),
         message,
         lines: Vec::new(),
     });

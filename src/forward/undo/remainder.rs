@@ -12,7 +12,8 @@ use crate::document::{Document, Line, State};
 use crate::event::Recorded;
 use crate::forward::resolve::Undoing;
 use crate::journal::Entry;
-use crate::outcome::flag;
+
+use crate::reason::Flag;
 
 /// How it stands with an event that is to be taken back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,18 +37,18 @@ pub fn find_remainder(chain: &[Entry], seq: u64) -> Remainder {
         return Remainder::Never;
     };
     let flagged =
-        |entry: &Entry, flag: &str| entry.progress.flags.iter().any(|known| known == flag);
+        |entry: &Entry, flag: Flag| entry.progress.flags.iter().any(|known| *known == flag);
     // A corrected document may have been posted all the same; then the correction is for a person
     // to end.
     let earlier = |place: usize, entry: &Entry| -> Option<Remainder> {
-        if flagged(entry, flag::POSTED_IN_ODOO) {
+        if flagged(entry, Flag::PostedInOdoo) {
             return place_of(entry, seq).map(|_| Remainder::Moved(place));
         }
-        if entry.progress.attempts == 0 || flagged(entry, flag::WITHDRAWN) {
+        if entry.progress.attempts == 0 || flagged(entry, Flag::Withdrawn) {
             return None;
         }
         // What was corrected is taken back when the correction is sent, and then no more.
-        let stuck = flagged(entry, flag::LEFT_IN_ODOO) || entry.progress.state == State::Replaced;
+        let stuck = flagged(entry, Flag::LeftInOdoo) || entry.progress.state == State::Replaced;
         Some(if stuck {
             Remainder::Stuck(place)
         } else {
@@ -206,8 +207,8 @@ mod tests {
         Entry { document, progress }
     }
 
-    fn flagged(mut entry: Entry, flag: &str) -> Entry {
-        entry.progress.flags.push(flag.to_owned());
+    fn flagged(mut entry: Entry, flag: Flag) -> Entry {
+        entry.progress.flags.push(flag.into());
         entry
     }
 
@@ -245,9 +246,9 @@ mod tests {
         assert_eq!(stands(State::Discarded), Remainder::GoodsWaits(5));
         let discarded =
             |flag| find_remainder(&[flagged(entry(5, State::Discarded, lines), flag)], 2);
-        assert_eq!(discarded(flag::WITHDRAWN), Remainder::Never);
-        assert_eq!(discarded(flag::POSTED_IN_ODOO), Remainder::Moved(0));
-        assert_eq!(discarded(flag::LEFT_IN_ODOO), Remainder::Stuck(0));
+        assert_eq!(discarded(Flag::Withdrawn), Remainder::Never);
+        assert_eq!(discarded(Flag::PostedInOdoo), Remainder::Moved(0));
+        assert_eq!(discarded(Flag::LeftInOdoo), Remainder::Stuck(0));
         // A person left its line out.
         let without = |state| find_remainder(&[entry(5, state, &[(2, &[1])])], 2);
         assert_eq!(without(State::Posted), Remainder::Never);
@@ -258,22 +259,19 @@ mod tests {
     #[test]
     fn a_corrected_document_may_have_been_posted_all_the_same() {
         let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
-        let old = |flag: &str| flagged(entry(5, State::Replaced, lines), flag);
+        let old = |flag: Flag| flagged(entry(5, State::Replaced, lines), flag);
         let new = |state| entry(6, state, &[(2, &[1])]);
         let stands = |state, flag| find_remainder(&[new(state), old(flag)], 2);
         assert_eq!(
-            stands(State::Parked, flag::POSTED_IN_ODOO),
+            stands(State::Parked, Flag::PostedInOdoo),
             Remainder::GoodsWaits(6)
         );
-        assert_eq!(
-            stands(State::Posted, flag::POSTED_IN_ODOO),
-            Remainder::Never
-        );
+        assert_eq!(stands(State::Posted, Flag::PostedInOdoo), Remainder::Never);
         let mut dropped = new(State::Discarded);
         dropped.progress.attempts = 0;
         let stands = |old| find_remainder(&[dropped.clone(), old], 2);
-        assert_eq!(stands(old(flag::POSTED_IN_ODOO)), Remainder::Moved(1));
-        assert_eq!(stands(old(flag::WITHDRAWN)), Remainder::Never);
+        assert_eq!(stands(old(Flag::PostedInOdoo)), Remainder::Moved(1));
+        assert_eq!(stands(old(Flag::Withdrawn)), Remainder::Never);
         // Nobody takes it back any more.
         assert_eq!(
             stands(entry(5, State::Replaced, lines)),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadRecord, DecimalV1, StateV1, bad, decode, encode, time};
 use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
 use crate::journal::AuditRecord;
+use crate::reason::Code;
 
 #[derive(Serialize, Deserialize)]
 enum StoredDocument {
@@ -342,7 +343,7 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
             sealed_us,
             events,
             corrects: document.corrects,
-            flags: document.flags.clone(),
+            flags: document.flags.iter().map(Code::to_string).collect(),
         };
         let best_before = best_before_in(&document.lines);
         match (document.times.is_empty(), best_before.is_empty()) {
@@ -413,7 +414,7 @@ fn document_v2(
         occurred: time("document", stored.occurred_us)?,
         sealed: time("document", stored.sealed_us)?,
         corrects: stored.corrects,
-        flags: stored.flags,
+        flags: stored.flags.into_iter().map(Code::from).collect(),
         times,
     })
 }
@@ -494,7 +495,7 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
         state: StateV1::from(progress.state).number(),
         attempts: progress.attempts,
         reason: progress.reason.clone().map(|reason| ReasonV1 {
-            code: reason.code,
+            code: reason.code.to_string(),
             message: reason.message,
         }),
         odoo: progress.odoo.clone().map(|odoo| OdooRefV1 {
@@ -506,7 +507,7 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
     let more = ProgressMoreV2 {
         plan: progress.plan.clone(),
         decision: progress.decision.clone(),
-        flags: progress.flags.clone(),
+        flags: progress.flags.iter().map(Code::to_string).collect(),
     };
     let stored = if !progress.undone.is_empty() {
         StoredProgress::V3(first, more, progress.undone.clone())
@@ -528,7 +529,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
         state: StateV1::try_from(stored.state)?.into(),
         attempts: stored.attempts,
         reason: stored.reason.map(|reason| Reason {
-            code: reason.code,
+            code: reason.code.into(),
             message: reason.message,
             lines: Vec::new(),
         }),
@@ -539,7 +540,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
         since: time("progress", stored.since_us)?,
         plan: more.plan,
         decision: more.decision,
-        flags: more.flags,
+        flags: more.flags.into_iter().map(Code::from).collect(),
         undone,
     })
 }

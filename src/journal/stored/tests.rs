@@ -4,6 +4,8 @@
 //! A form that changes is a new version with a file of its own; nothing is ever changed in
 //! `v1.txt`.
 
+mod codes;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
@@ -15,6 +17,7 @@ use crate::document::{
 use crate::event::Channel;
 use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
 use crate::journal::{AuditRecord, tables};
+use crate::reason::RejectionCode;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::new(1_795_000_000 + second, 250_000_000).unwrap()
@@ -164,7 +167,7 @@ fn progress() -> Progress {
         state: State::Parked,
         attempts: 3,
         reason: Some(Reason {
-            code: "unknown-product".to_owned(),
+            code: "unknown-product".into(),
             message: "no product P".to_owned(),
             lines: Vec::new(),
         }),
@@ -259,7 +262,7 @@ fn documents_v2() -> Vec<(&'static str, Document)> {
         lines: vec![line.clone()],
         events: vec![300],
         corrects: Some(4),
-        flags: vec!["time-corrected".to_owned()],
+        flags: vec!["time-corrected".into()],
         ..document()
     };
     purposes
@@ -276,7 +279,7 @@ fn unsupported() -> [(&'static str, Document); 2] {
         ..document()
     };
     let flagged = Document {
-        flags: vec!["time-corrected".to_owned()],
+        flags: vec!["time-corrected".into()],
         ..plain.clone()
     };
     [("plain", plain), ("flagged", flagged)]
@@ -286,7 +289,7 @@ fn progress_v2() -> Progress {
     Progress {
         plan: text("{}"),
         decision: text("backorder"),
-        flags: vec!["negative-stock".to_owned()],
+        flags: vec!["negative-stock".into()],
         ..progress()
     }
 }
@@ -344,7 +347,7 @@ fn documents_v4() -> [(&'static str, Document); 2] {
     ];
     let document_with_times = Document {
         times,
-        flags: vec!["clock-in-doubt".to_owned()],
+        flags: vec!["clock-in-doubt".into()],
         ..document()
     };
     let recount = Document {
@@ -589,7 +592,7 @@ fn the_rest_of_version_1_is_read_and_written_as_ever() {
         channel: None,
         received: at(2),
         id: text("8c1f"),
-        code: "bad-json",
+        code: RejectionCode::BadJson,
         message: "no JSON".to_owned(),
         payload: b"{".to_vec(),
         cut: false,
@@ -624,7 +627,7 @@ fn version_2_of_a_rejected_reading_has_its_channel_and_whether_it_is_cut() {
             channel,
             received: at(2),
             id: text("8c1f"),
-            code: "bad-json",
+            code: RejectionCode::BadJson,
             message: "no JSON".to_owned(),
             payload: b"{".to_vec(),
             cut,
@@ -724,7 +727,7 @@ fn print_the_present_forms() {
         channel: None,
         received: at(2),
         id: text("8c1f"),
-        code: "bad-json",
+        code: RejectionCode::BadJson,
         message: "no JSON".to_owned(),
         payload: b"{".to_vec(),
         cut: false,

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::Transaction;
-use crate::event::{Event, RETAINED, Rejection};
+use crate::event::{Event, Rejection};
 use crate::journal::ids;
 use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
 use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
 use crate::journal::{AuditRecord, Fatal, stored};
+use crate::reason::RejectionCode;
 
 /// The state of a reading that was sent again.
 const RESENT: &str = "resent";
@@ -20,7 +21,7 @@ impl Transaction<'_> {
             code: rejection.code,
             message: rejection.message.clone(),
         };
-        if let (RETAINED, Some(id)) = (rejection.code, &rejection.id) {
+        if let (RejectionCode::Retained, Some(id)) = (rejection.code, &rejection.id) {
             let digest = ids::digest(rejection.device.as_str(), id);
             if let Some(original) = self.ids.find(&digest, &self.id_buckets)? {
                 return Ok(Accepted::Duplicate { original });

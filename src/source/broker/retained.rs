@@ -9,7 +9,8 @@ use rumqttc::Publish;
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
 use crate::decode;
-use crate::event::{Event, Name, RETAINED, Rejection, SourceKind};
+use crate::event::{Event, Name, Rejection, SourceKind};
+use crate::reason::RejectionCode;
 
 /// The rejected readings of a retained message, one for each event in it. Their ids are those of
 /// the events; where an event has none, the same for the same message.
@@ -43,7 +44,7 @@ pub(super) fn reject(
             channel,
             received,
             id: Some(own_id.unwrap_or_else(|| format!("retained-{digest}-{index}"))),
-            code: RETAINED,
+            code: RejectionCode::Retained,
             message: format!(
                 "{:?} is retained at the broker, and may be a copy of what is stored already. Send it again here if it is not, let the device publish without retain, and clear the topic at the broker",
                 publish.topic
@@ -86,7 +87,11 @@ mod tests {
             .map(|found| found.id.clone().unwrap())
             .collect();
         assert_eq!((ids.len(), ids[0].as_str()), (2, "7"));
-        assert!(found.iter().all(|found| found.code == RETAINED));
+        assert!(
+            found
+                .iter()
+                .all(|found| found.code == RejectionCode::Retained)
+        );
         assert_eq!(found[1].payload, br#"{"type":"count"}"#);
         // The same message has the same ids.
         assert_eq!(rejected(Channel::Event, message), found);

@@ -68,7 +68,12 @@ pub(super) fn write_document(
         document.number, document.key, document.state
     )?;
     if let Some(reason) = &document.reason {
-        writeln!(out, "  {}: {}", plain(&reason.code), plain(&reason.message))?;
+        writeln!(
+            out,
+            "  {}: {}",
+            plain(reason.code.as_str()),
+            plain(&reason.message)
+        )?;
     }
     let (lines, events) = (
         counted(document.lines.len() as u64, "line"),

@@ -17,8 +17,8 @@ use super::{Gateway, reading};
 use crate::clock;
 use crate::document::{self, Progress, Reason, answer};
 use crate::journal::{Change, Entry};
+use crate::reason::{Answer, Code, ReasonCode};
 use crate::view::http::Peer;
-use crate::view::reasons::{self, DISCARDED};
 use crate::view::records::{DocumentDetail, Retried};
 
 /// The longest `by` and the longest `reason`, in characters.
@@ -76,7 +76,13 @@ pub async fn discard(
         ));
     };
     let entry = parked(&gateway, id).await?;
-    let change = decision.end(&entry, document::State::Discarded, DISCARDED, reason, None);
+    let change = decision.end(
+        &entry,
+        document::State::Discarded,
+        ReasonCode::Discarded,
+        reason,
+        None,
+    );
     decide(&gateway, change).await
 }
 
@@ -95,6 +101,7 @@ pub async fn retry_all(
             r#"say which reason in "code", such as {"code": "unknown-product"}"#,
         ));
     };
+    let code = Code::from(code);
     check_answer(&code, body.with.as_deref())?;
     let after = body.after.unwrap_or(0);
     let (entries, next, more) = reading(&gateway, move |g| parked_for(g, &code, after)).await?;
@@ -148,19 +155,21 @@ pub async fn changed_meanwhile(gateway: &Gateway, number: u64) -> Result<Problem
     .await
 }
 
-fn check_answer(code: &str, with: Option<&str>) -> Result<(), Problem> {
+/// The answer that a request gives, if the reason asks for it.
+fn check_answer(code: &Code<ReasonCode>, with: Option<&str>) -> Result<Option<Answer>, Problem> {
     let Some(with) = with else {
-        return Ok(());
+        return Ok(None);
     };
-    let answers: Vec<_> = reasons::answers(code).collect();
-    if answers.contains(&with) {
-        return Ok(());
+    let answers: Vec<Answer> = code.answers().collect();
+    if let Some(answer) = answers.iter().find(|answer| answer.as_str() == with) {
+        return Ok(Some(*answer));
     }
     Err(Problem::bad(
         format!("with: found {:?}, and the reason is {code:?}", cut(with)),
         if answers.is_empty() {
             "this reason takes no answer: leave \"with\" out".to_owned()
         } else {
+            let answers: Vec<_> = answers.iter().map(|answer| answer.as_str()).collect();
             format!("this reason takes {}", answers.join(" or "))
         },
     ))
@@ -233,17 +242,17 @@ impl Decision {
 
     fn retry(&self, entry: &Entry, with: Option<&str>) -> Result<Change, Problem> {
         let reason = entry.progress.reason.as_ref();
-        let code = reason.map_or("", |reason| &reason.code);
-        check_answer(code, with)?;
+        let code = reason.map_or_else(|| Code::from(""), |reason| reason.code.clone());
+        let with = check_answer(&code, with)?;
         let note = match with {
-            Some(with) => format!("to be tried again with {with}"),
+            Some(with) => format!("to be tried again with {}", with.as_str()),
             None => "to be tried again".to_owned(),
         };
         let before = entry.progress.clone();
         let progress = Progress {
             state: document::State::Waiting,
             decision: match with {
-                Some(with) => Some(answer::add(before.decision.as_deref(), with, code)),
+                Some(with) => Some(answer::add(before.decision.as_deref(), with, &code)),
                 None => before.decision.clone(),
             },
             since: clock::now(),
@@ -259,21 +268,21 @@ impl Decision {
         &self,
         entry: &Entry,
         state: document::State,
-        code: &str,
+        code: ReasonCode,
         reason: String,
         what: Option<String>,
     ) -> Change {
         let progress = Progress {
             state,
             reason: Some(Reason {
-                code: code.to_owned(),
+                code: code.into(),
                 message: reason,
                 lines: Vec::new(),
             }),
             since: clock::now(),
             ..entry.progress.clone()
         };
-        self.change(entry, progress, what.unwrap_or_else(|| code.to_owned()))
+        self.change(entry, progress, what.unwrap_or_else(|| code.to_string()))
     }
 
     /// Who decided, and a note with the reason, for an audit record.

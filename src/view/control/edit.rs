@@ -15,9 +15,8 @@ use crate::clock;
 use crate::decode;
 use crate::document;
 use crate::journal::Entry;
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 use crate::view::http::Peer;
-use crate::view::reasons::REPLACED;
 
 /// What was changed stands in the audit record up to here, in characters; the documents have all of
 /// it.
@@ -66,7 +65,7 @@ pub async fn edit(
     let mut change = decision.end(
         &entry,
         document::State::Replaced,
-        REPLACED,
+        ReasonCode::Replaced,
         reason,
         Some(what),
     );
@@ -80,7 +79,7 @@ pub async fn edit(
 
 fn is_cancelled(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
-    reason.is_some_and(|reason| reason.code == code::CANCELLED_IN_ODOO)
+    reason.is_some_and(|reason| reason.code == ReasonCode::CancelledInOdoo)
 }
 
 fn brief(changes: &[String]) -> String {

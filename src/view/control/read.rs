@@ -13,6 +13,7 @@ use crate::assemble;
 use crate::document::{self, DocumentKey, Purpose};
 use crate::event::{Name, Recorded};
 use crate::journal::{Entry, JournalError, Rejected};
+use crate::reason::{Code, ReasonCode};
 use crate::view::records::{
     DocumentDetail, DocumentPage, DocumentView, EventPage, EventView, Place, RejectedPage,
     RejectedView, Trace,
@@ -197,8 +198,9 @@ fn document_page(
         let newest = chunk.last().map(|entry| entry.document.number);
         for entry in chunk {
             page.next = entry.document.number;
-            let code = entry.progress.reason.as_ref().map(|reason| &reason.code);
-            if query.code.is_some() && query.code.as_ref() != code {
+            let reason = entry.progress.reason.as_ref();
+            let code = reason.map(|reason| reason.code.as_str());
+            if query.code.is_some() && query.code.as_deref() != code {
                 continue;
             }
             lines += entry.document.lines.len();
@@ -257,7 +259,7 @@ pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError>
 /// to go on, and whether there may be more.
 pub fn parked_for(
     gateway: &Gateway,
-    code: &str,
+    code: &Code<ReasonCode>,
     after: u64,
 ) -> Result<(Vec<Entry>, u64, bool), Problem> {
     let (mut found, mut next) = (Vec::new(), after);
@@ -273,7 +275,7 @@ pub fn parked_for(
                 .progress
                 .reason
                 .as_ref()
-                .is_some_and(|reason| reason.code == code)
+                .is_some_and(|reason| reason.code == *code)
             {
                 found.push(entry);
             }

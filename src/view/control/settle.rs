@@ -157,7 +157,7 @@ fn chosen(gateway: &Gateway, body: &Many, upto: u64) -> Result<(Vec<u64>, bool),
             let is_meant = |wanted: &Option<String>, found: &str| {
                 wanted.as_ref().is_none_or(|wanted| wanted == found)
             };
-            if is_meant(&body.code, &rejected.code)
+            if is_meant(&body.code, rejected.code.as_str())
                 && is_meant(&body.device, rejected.device.as_str())
             {
                 if numbers.len() == DISMISSED_MAX {

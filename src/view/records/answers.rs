@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{DocumentView, EventView, RejectedView, RepeatsView, StepView};
 use crate::document::{Purpose, State};
 use crate::journal::{AuditRecord, Entry};
-use crate::view::reasons::{Action, ChoiceView, choice_views};
+use crate::reason::Action;
+use crate::view::reasons::{ChoiceView, choices_for};
 
 /// A whole life: of an event, of a document, or of a reading that was rejected.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -94,12 +95,11 @@ impl DocumentDetail {
     #[must_use]
     pub fn of(entry: &Entry, audit: Vec<AuditRecord>, replaced_by: Option<u64>) -> Self {
         let progress = &entry.progress;
-        let code = progress.reason.as_ref().map_or("", |reason| &reason.code);
         Self {
             document: DocumentView::of(entry, true),
             audit: audit.into_iter().map(StepView::from).collect(),
             choices: match progress.state {
-                State::Parked => choices(entry, code),
+                State::Parked => choices(entry),
                 _ => Vec::new(),
             },
             replaces: entry.document.corrects,
@@ -109,12 +109,12 @@ impl DocumentDetail {
 }
 
 /// An undo has nothing of its own to correct.
-fn choices(entry: &Entry, code: &str) -> Vec<ChoiceView> {
-    let mut choices = choice_views(code);
-    if matches!(entry.document.purpose, Purpose::Undo { .. }) {
-        choices.retain(|choice| choice.action != Action::Edit.words());
-    }
-    choices
+fn choices(entry: &Entry) -> Vec<ChoiceView> {
+    let is_undo = matches!(entry.document.purpose, Purpose::Undo { .. });
+    (choices_for(entry.progress.reason.as_ref()).iter())
+        .filter(|(action, _)| !is_undo || *action != Action::Edit)
+        .map(ChoiceView::from)
+        .collect()
 }
 
 /// What became of retrying all that are parked for one reason.

@@ -73,7 +73,7 @@ pub fn draw(frame: &mut Frame, detail: &mut Detail, theme: Theme) {
 fn about(document: &DocumentView) -> Vec<Line<'static>> {
     let mut lines = vec![choices_of(document), Line::default()];
     if let Some(reason) = &document.reason {
-        lines.push(Line::styled(plain(&reason.code), HEADING));
+        lines.push(Line::styled(plain(reason.code.as_str()), HEADING));
         lines.extend(faults_of(&reason.message).map(Line::from));
         lines.push(Line::default());
     }

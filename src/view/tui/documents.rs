@@ -8,7 +8,7 @@ use ratatui::widgets::{Block, Row, Table};
 use super::app::{App, Panel};
 use super::parts::ago;
 use super::theme::{HEADING, SELECTED};
-use crate::outcome::flag;
+use crate::reason::Flag;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 
@@ -49,12 +49,12 @@ pub fn draw(frame: &mut Frame, area: Rect, block: Block, app: &mut App) {
 fn row(document: &DocumentView, app: &App) -> Row<'static> {
     let mut outcome = match (&document.odoo, &document.reason) {
         (Some(name), _) => plain(name),
-        (None, Some(reason)) => plain(&reason.code),
+        (None, Some(reason)) => plain(reason.code.as_str()),
         (None, None) => String::new(),
     };
     // Before the name: a narrow screen cuts the end.
-    if (document.flags.iter()).any(|known| known == flag::POSSIBLE_REPEAT) {
-        outcome = format!("{} {outcome}", flag::POSSIBLE_REPEAT);
+    if (document.flags.iter()).any(|known| known == Flag::PossibleRepeat.as_str()) {
+        outcome = format!("{} {outcome}", Flag::PossibleRepeat);
     }
     Row::new(vec![
         Line::from(document.number.to_string()),

@@ -5,7 +5,8 @@ use ratatui::text::{Line, Span};
 
 use super::theme::{HEADING, SELECTED};
 use super::wish::{Step, Wish};
-use crate::view::reasons::{self, Action};
+use crate::reason::Action;
+use crate::view::reasons::choices_for;
 use crate::view::records::DocumentView;
 use crate::view::table::plain;
 
@@ -24,17 +25,17 @@ impl Retry {
     /// One document whose reason takes no answer needs no question: it is the wish already.
     pub fn new(document: &DocumentView, all: bool) -> Result<Self, Wish> {
         let code = document.reason.as_ref();
-        let code = code.map_or(String::new(), |reason| reason.code.clone());
+        let code = code.map_or(String::new(), |reason| reason.code.to_string());
         let key = document.key.clone();
-        let mut ways: Vec<_> = (reasons::choices(&code).iter())
+        let mut ways: Vec<_> = (choices_for(document.reason.as_ref()).iter())
             .filter_map(|(action, what)| match action {
                 Action::Retry => Some((None, *what)),
-                Action::With(answer) => Some((Some(*answer), *what)),
+                Action::With(answer) => Some((Some(answer.as_str()), *what)),
                 Action::Edit | Action::Discard => None,
             })
             .collect();
         if ways.is_empty() {
-            ways.push((None, "something was put right"));
+            ways.push((None, "after you put the fault right"));
         }
         if !all && ways.iter().all(|(with, _)| with.is_none()) {
             return Err(Wish::Retry { key, with: None });

@@ -3,15 +3,14 @@
 use ratatui::text::Line;
 
 use super::theme::FAINT;
-use crate::view::reasons::choices;
+use crate::view::reasons::choices_for;
 use crate::view::records::{DocumentView, LineView};
 use crate::view::table::plain;
 
 /// What a person can do about a parked document.
 pub fn choices_of(document: &DocumentView) -> Line<'static> {
-    let code = document.reason.as_ref().map_or("", |reason| &reason.code);
-    let choices: Vec<String> = (choices(code).iter())
-        .map(|(action, _)| action.words())
+    let choices: Vec<String> = (choices_for(document.reason.as_ref()).iter())
+        .map(|(action, _)| action.describe())
         .collect();
     let notes = match document.flags.as_slice() {
         [] => String::new(),

@@ -157,7 +157,10 @@ impl Journal {
                 Ok(event) => event,
                 Err(rejection) => {
                     let id = rejection.id.clone().unwrap_or_default();
-                    self.rejected.lock().unwrap().push((rejection.code, id));
+                    self.rejected
+                        .lock()
+                        .unwrap()
+                        .push((rejection.code.as_str(), id));
                     return Accepted::Rejected {
                         code: rejection.code,
                         message: rejection.message.clone(),

@@ -6,6 +6,7 @@ use stockrelay::event::Rejection;
 
 use super::{Served, refused};
 use crate::floor::{at, rejection, transfer};
+use stockrelay::reason::RejectionCode;
 
 #[tokio::test]
 async fn a_person_settles_rejected_readings() {
@@ -13,7 +14,7 @@ async fn a_person_settles_rejected_readings() {
     let event =
         br#"{"id":"7","type":"transfer","product":"P","quantity":"2x","from":"A","to":"B"}"#;
     let foreign = Rejection {
-        code: "not-your-topic",
+        code: RejectionCode::NotYourTopic,
         channel: Some(Channel::Scan),
         ..rejection("pda-9", b"4006381333931", 4)
     };

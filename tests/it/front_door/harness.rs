@@ -174,7 +174,7 @@ fn append(
             }
             Err(rejection) => {
                 log.rejected
-                    .push((rejection.code, rejection.device.to_string()));
+                    .push((rejection.code.as_str(), rejection.device.to_string()));
                 Accepted::Rejected {
                     code: rejection.code,
                     message: rejection.message,

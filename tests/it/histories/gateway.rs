@@ -16,7 +16,7 @@ use stockrelay::document::{Purpose, State};
 use stockrelay::event::{Action, Event, Measures, Name, Recorded, SourceKind};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, keep_device_clock};
-use stockrelay::outcome::code;
+use stockrelay::reason::ReasonCode;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -83,7 +83,7 @@ impl Delivery {
 fn waits_for_parked(entry: &Entry) -> bool {
     let reason = entry.progress.reason.as_ref();
     reason.is_some_and(|reason| {
-        reason.code == code::HELD_BACK && reason.message.contains("is parked")
+        reason.code == ReasonCode::HeldBack && reason.message.contains("is parked")
     })
 }
 
@@ -468,7 +468,7 @@ impl Gateway {
                 .unwrap();
             let is_doubtful = |entry: &&Entry| {
                 let reason = entry.progress.reason.as_ref();
-                reason.is_some_and(|reason| reason.code == code::CLOCK_IN_DOUBT)
+                reason.is_some_and(|reason| reason.code == ReasonCode::ClockInDoubt)
             };
             let Some(entry) = parked.iter().find(is_doubtful) else {
                 return self.drain().await;
@@ -542,7 +542,7 @@ impl Gateway {
                     .reason
                     .as_ref()
                     .map(|reason| reason.code.as_str());
-                if reason == Some(code::COUNTED_SINCE) {
+                if reason == Some(ReasonCode::CountedSince.as_str()) {
                     parked.insert(place);
                 } else {
                     report.note(

@@ -6,6 +6,7 @@ use stockrelay::journal::{Accepted, AuditRecord, Journal, Outcome, Settlement};
 
 use super::{close, open};
 use crate::floor::{at, rejection, transfer};
+use stockrelay::reason::RejectionCode;
 
 pub(super) fn dismissal(number: u64) -> Settlement {
     Settlement {
@@ -66,7 +67,7 @@ async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_sam
 async fn a_reading_in_which_nothing_was_scanned_waits_for_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let (journal, writer) = open(dir.path());
-    let nothing = ["no-read", "not-a-scan"].map(|code| {
+    let nothing = [RejectionCode::NoRead, RejectionCode::NotAScan].map(|code| {
         Err(Rejection {
             code,
             ..rejection("pda", b"NR", 1)
@@ -283,7 +284,7 @@ async fn a_retained_message_is_a_rejected_reading_once_however_often_it_comes() 
     let dir = tempfile::tempdir().unwrap();
     let (journal, writer) = open(dir.path());
     let retained = |id: &str| {
-        let code = stockrelay::event::RETAINED;
+        let code = RejectionCode::Retained;
         vec![Err(Rejection {
             code,
             ..with_id("pda", id, 1)

@@ -13,7 +13,7 @@ use stockrelay::event::{Event, Recorded};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::odoo::Transfer;
-use stockrelay::outcome::code;
+use stockrelay::reason::ReasonCode;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -293,7 +293,7 @@ impl Gateway {
     pub fn reason(&self, key: DocumentKey) -> String {
         let progress = self.progress(key);
         assert_eq!(progress.state, State::Parked, "{progress:?}");
-        progress.reason.unwrap().code
+        progress.reason.unwrap().code.to_string()
     }
 }
 
@@ -386,12 +386,21 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
     let fine = gateway.seal(&[(&good, &bin, &other)], |_| {}).await;
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(unknown), code::UNKNOWN_PRODUCT);
-    assert_eq!(gateway.reason(nowhere), code::UNKNOWN_LOCATION);
-    assert_eq!(gateway.reason(lotless), code::LOT_REQUIRED);
-    assert_eq!(gateway.reason(no_lot), code::UNKNOWN_LOT);
-    assert_eq!(gateway.reason(no_package), code::UNKNOWN_PACKAGE);
-    assert_eq!(gateway.reason(rounded), code::QUANTITY_PRECISION);
+    assert_eq!(gateway.reason(unknown), ReasonCode::UnknownProduct.as_str());
+    assert_eq!(
+        gateway.reason(nowhere),
+        ReasonCode::UnknownLocation.as_str()
+    );
+    assert_eq!(gateway.reason(lotless), ReasonCode::LotRequired.as_str());
+    assert_eq!(gateway.reason(no_lot), ReasonCode::UnknownLot.as_str());
+    assert_eq!(
+        gateway.reason(no_package),
+        ReasonCode::UnknownPackage.as_str()
+    );
+    assert_eq!(
+        gateway.reason(rounded),
+        ReasonCode::QuantityPrecision.as_str()
+    );
     assert_eq!(gateway.progress(fine).state, State::Posted);
     // Once Odoo knows them, they are sent by themselves.
     let product = json!({"vals_list": [{"name": new, "barcode": new, "is_storable": true}]});
@@ -456,9 +465,9 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
         panic!("{begun:?}")
     };
     assert_eq!(gateway.progress(done).state, State::Posted);
-    assert_eq!(gateway.reason(part), code::UNKNOWN_OUTCOME);
+    assert_eq!(gateway.reason(part), ReasonCode::UnknownOutcome.as_str());
     assert!(gateway.progress(part).odoo.is_some());
-    assert_eq!(gateway.reason(absent), code::UNKNOWN_PRODUCT);
+    assert_eq!(gateway.reason(absent), ReasonCode::UnknownProduct.as_str());
     // A call from before the stop may still be posting it: later.
     assert_eq!(gateway.progress(open).state, State::Waiting);
     let note = gateway.last_note(open);
@@ -486,7 +495,7 @@ async fn what_was_begun_and_is_not_resolved_any_more_is_looked_for_in_odoo(mut o
     // Looked at again after that, it is open still, and refused.
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(open), code::UNKNOWN_PRODUCT);
+    assert_eq!(gateway.reason(open), ReasonCode::UnknownProduct.as_str());
     gateway.close().await;
 }
 
@@ -566,7 +575,7 @@ async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     });
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(asks), code::ODOO_REFUSED);
+    assert_eq!(gateway.reason(asks), ReasonCode::OdooRefused.as_str());
     assert_eq!(gateway.progress(before).state, State::Posted);
     assert_eq!(gateway.progress(behind).state, State::Posted);
     gateway.close().await;

@@ -1,7 +1,7 @@
 //! What an older version of the gateway left in the journal.
 
 use stockrelay::document::{Line, Purpose, State};
-use stockrelay::outcome::code;
+use stockrelay::reason::ReasonCode;
 
 use super::Odoo;
 use super::forwarder::Gateway;
@@ -26,11 +26,11 @@ async fn what_an_older_version_could_not_post_is_parked_and_the_rest_goes_on(odo
     let fine = gateway.seal_as(Purpose::Transfer, vec![line(48)], 2).await;
     gateway.start();
     gateway.drained().await;
-    assert_eq!(gateway.reason(old), code::UNSUPPORTED_TYPE);
+    assert_eq!(gateway.reason(old), ReasonCode::UnsupportedType.as_str());
     assert_eq!(gateway.progress(fine).state, State::Posted);
     // Without an update it stays so.
     gateway.retry(old, None).await;
     gateway.drained().await;
-    assert_eq!(gateway.reason(old), code::UNSUPPORTED_TYPE);
+    assert_eq!(gateway.reason(old), ReasonCode::UnsupportedType.as_str());
     gateway.close().await;
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stockrelay::config::Negative;
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{DocumentKey, Line, Purpose, State};
-use stockrelay::outcome::code;
+use stockrelay::reason::{Flag, ReasonCode};
 
 use super::forwarder::{Gateway, linked};
 use super::{Odoo, unique};
@@ -318,7 +318,10 @@ async fn a_count_is_of_its_lot_and_finds_goods_in_their_package() {
         .seal_as(Purpose::Count, vec![counted], floor.second)
         .await;
     floor.gateway.drained().await;
-    assert_eq!(floor.gateway.reason(lotless), code::LOT_REQUIRED);
+    assert_eq!(
+        floor.gateway.reason(lotless),
+        ReasonCode::LotRequired.as_str()
+    );
     floor.gateway.close().await;
 }
 
@@ -348,8 +351,14 @@ async fn goods_without_an_order_come_in_once_with_a_new_lot_where_that_is_allowe
         .seal_as(blind_return(), vec![back], NOON)
         .await;
     floor.gateway.drained().await;
-    assert_eq!(floor.gateway.reason(key), code::ORDER_REQUIRED);
-    assert_eq!(floor.gateway.reason(returned), code::ORDER_REQUIRED);
+    assert_eq!(
+        floor.gateway.reason(key),
+        ReasonCode::OrderRequired.as_str()
+    );
+    assert_eq!(
+        floor.gateway.reason(returned),
+        ReasonCode::OrderRequired.as_str()
+    );
     floor.gateway.stop().await;
     // Where the policy is another one, they go by themselves.
     floor.gateway.rules.orders.blind_receipts = true;
@@ -451,10 +460,10 @@ async fn what_comes_back_of_an_order_is_shown_by_the_order_once() {
     assert_eq!(
         reasons,
         [
-            code::OVER_RETURNED,
-            code::UNKNOWN_ORDER,
-            code::NOT_DELIVERED,
-            code::NOT_ON_ORDER
+            ReasonCode::OverReturned.as_str(),
+            ReasonCode::UnknownOrder.as_str(),
+            ReasonCode::NotDelivered.as_str(),
+            ReasonCode::NotOnOrder.as_str()
         ]
     );
     floor.gateway.retry(parked[0], Some("allow")).await;
@@ -498,7 +507,10 @@ async fn goods_are_packed_where_they_lie_once() {
     floor.holds(product, bin, 10.0).await;
     let nowhere = floor.gateway.seal_as(pack, vec![packed], NOON).await;
     floor.gateway.drained().await;
-    assert_eq!(floor.gateway.reason(nowhere), code::BIN_REQUIRED);
+    assert_eq!(
+        floor.gateway.reason(nowhere),
+        ReasonCode::BinRequired.as_str()
+    );
     floor.gateway.close().await;
 }
 
@@ -524,11 +536,11 @@ async fn more_than_odoo_holds_is_flagged_refused_or_allowed() {
     floor.lose_answers();
     floor.gateway.start();
     floor.gateway.drained().await;
-    assert_eq!(floor.gateway.progress(first).flags, Vec::<String>::new());
+    assert_eq!(floor.gateway.progress(first).flags, [] as [Flag; 0]);
     let progress = floor.gateway.progress(second);
     assert_eq!(
         (progress.state, progress.flags),
-        (State::Posted, vec![code::NEGATIVE_STOCK.to_owned()])
+        (State::Posted, vec![Flag::NegativeStock.into()])
     );
     let notes = floor.gateway.notes(second);
     let said = format!("bin {place} holds 2 of {barcode}, and 4 are taken out");
@@ -542,7 +554,10 @@ async fn more_than_odoo_holds_is_flagged_refused_or_allowed() {
         .seal_as(Purpose::Transfer, vec![moved(1)], NOON)
         .await;
     floor.gateway.drained().await;
-    assert_eq!(floor.gateway.reason(refused), code::NEGATIVE_STOCK);
+    assert_eq!(
+        floor.gateway.reason(refused),
+        ReasonCode::NegativeStock.as_str()
+    );
     floor.gateway.retry(refused, Some("allow")).await;
     floor.gateway.drained().await;
     assert_eq!(floor.gateway.progress(refused).state, State::Posted);
@@ -579,7 +594,7 @@ async fn the_owner_of_all_that_lies_there_is_the_owner_of_what_is_moved() {
     // All of it: nothing of hers is left there when it is sent again.
     let key = floor.posted(Purpose::Transfer, moved(5)).await;
     assert_eq!(floor.picking(key).await.1["owner_id"], anna);
-    assert_eq!(floor.gateway.progress(key).flags, Vec::<String>::new());
+    assert_eq!(floor.gateway.progress(key).flags, [] as [Flag; 0]);
     floor.holds(product, other, 5.0).await;
     for owner in [anna, bert] {
         floor.put(json!({"product_id": product, "location_id": bin, "owner_id": owner, "inventory_quantity": 3})).await;
@@ -597,8 +612,14 @@ async fn the_owner_of_all_that_lies_there_is_the_owner_of_what_is_moved() {
         .seal_as(Purpose::Transfer, vec![unknown], NOON)
         .await;
     floor.gateway.drained().await;
-    assert_eq!(floor.gateway.reason(unclear), code::OWNER_AMBIGUOUS);
-    assert_eq!(floor.gateway.reason(unknown), code::UNKNOWN_PARTNER);
+    assert_eq!(
+        floor.gateway.reason(unclear),
+        ReasonCode::OwnerAmbiguous.as_str()
+    );
+    assert_eq!(
+        floor.gateway.reason(unknown),
+        ReasonCode::UnknownPartner.as_str()
+    );
     let message = floor.gateway.progress(unclear).reason.unwrap().message;
     assert!(names.iter().all(|name| message.contains(name)), "{message}");
     let said = Line {

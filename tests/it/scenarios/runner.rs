@@ -14,7 +14,7 @@ use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
 use stockrelay::document::{Reason, State};
 use stockrelay::event::Name;
-use stockrelay::outcome::code;
+use stockrelay::reason::ReasonCode;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
 
@@ -283,7 +283,7 @@ impl Stage {
             .map(|state| totals.of(*state).documents)
             .sum();
         let waits = self.reasons(State::Waiting).into_iter();
-        let held_back = waits.filter(|reason| reason.code == code::HELD_BACK);
+        let held_back = waits.filter(|reason| reason.code == ReasonCode::HeldBack);
         Ledger {
             held_back: Some(held_back.count() as u64),
             stored: Some(totals.stored),
@@ -383,15 +383,15 @@ impl Stage {
             "{path}: reasons of parked documents: {found:?}"
         );
         let rejected = journal.rejected(0, 1_000).expect("rejected readings");
-        let rejections: Vec<String> = rejected.into_iter().map(|r| r.code).collect();
+        let rejections: Vec<String> = rejected.into_iter().map(|r| r.code.to_string()).collect();
         assert_eq!(rejections, expect.rejections, "{path}: rejected readings");
         if let Some(wanted) = &expect.flags {
             let mut flags: Vec<String> = Vec::new();
             for state in [State::Posted, State::Parked, State::Waiting] {
                 let entries = journal.documents(Some(state), 0, 1_000);
                 for entry in entries.expect("documents") {
-                    flags.extend(entry.document.flags);
-                    flags.extend(entry.progress.flags);
+                    let both = entry.document.flags.iter().chain(&entry.progress.flags);
+                    flags.extend(both.map(ToString::to_string));
                 }
             }
             flags.sort();
@@ -409,7 +409,10 @@ impl Stage {
 
 /// Sorted.
 fn codes(reasons: &[Reason]) -> Vec<String> {
-    let mut codes: Vec<String> = reasons.iter().map(|reason| reason.code.clone()).collect();
+    let mut codes: Vec<String> = reasons
+        .iter()
+        .map(|reason| reason.code.to_string())
+        .collect();
     codes.sort();
     codes
 }

@@ -72,7 +72,7 @@ fn a_persons_posting_stands_for_one_scan_alone() {
     second.claimed = lines.into_iter().collect();
     assert_eq!(
         code_of(&run(&mut odoo, second, &rules, &[])),
-        code::ORDER_DONE
+        ReasonCode::OrderDone.as_str()
     );
 }
 
@@ -85,7 +85,7 @@ fn lines_that_odoo_put_elsewhere_are_for_a_person() {
     let ours = odoo.picking(1).lines.last_mut().unwrap();
     ours.from = 11;
     let outcome = run(&mut odoo, pick(scan), &rules, &[]);
-    assert_eq!(code_of(&outcome), code::ORDER_CHANGED);
+    assert_eq!(code_of(&outcome), ReasonCode::OrderChanged.as_str());
 }
 
 /// A step of an order `S1` that asks for 5 of product 1.
@@ -133,7 +133,10 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
     assert_eq!(id(target(later.clone(), Some(10))), 3);
     later[2].state = "done".to_owned();
     assert_eq!(id(target(later.clone(), None)), 1);
-    assert_eq!(code_of(&target(later, Some(10))), code::ORDER_DONE);
+    assert_eq!(
+        code_of(&target(later, Some(10))),
+        ReasonCode::OrderDone.as_str()
+    );
 }
 
 #[test]
@@ -203,7 +206,7 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
         let OrderStep::Finish(outcome) = reconciling.next() else {
             panic!("{:?}", reconciling.next())
         };
-        assert_eq!(code_of(outcome), code::MOVED_UNSCANNED);
+        assert_eq!(code_of(outcome), ReasonCode::MovedUnscanned.as_str());
     }
 }
 
@@ -235,5 +238,5 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
     let OrderStep::Finish(outcome) = reconciling.next() else {
         panic!("{:?}", reconciling.next())
     };
-    assert_eq!(code_of(outcome), code::ORDER_CANCELLED);
+    assert_eq!(code_of(outcome), ReasonCode::OrderCancelled.as_str());
 }

@@ -306,7 +306,7 @@ impl Trial<'_> {
         let seen = self.seen().await;
         let code = code_of(outcome).to_owned();
         if std::mem::take(&mut self.unscanned) {
-            assert_eq!(code, code::MOVED_UNSCANNED, "{:#?}", self.log);
+            assert_eq!(code, ReasonCode::MovedUnscanned.as_str(), "{:#?}", self.log);
         }
         let held = |state: fn(&str) -> bool| -> Decimal {
             let pickings = seen.pickings.iter().filter(|p| state(&p.state));
@@ -322,7 +322,8 @@ impl Trial<'_> {
                 assert_eq!(held, scanned, "{:#?}", self.log);
             }
             (Task::Lines { .. }, Outcome::Refused { .. }) => {
-                let changed = [code::ORDER_CHANGED, code::MOVED_UNSCANNED];
+                let changed = [ReasonCode::OrderChanged, ReasonCode::MovedUnscanned];
+                let changed = changed.map(ReasonCode::as_str);
                 let moved = held(|state| state == "done");
                 let is_none = moved.is_zero() || changed.contains(&code.as_str());
                 assert!(is_none, "{code} {moved} {:#?}", self.log);

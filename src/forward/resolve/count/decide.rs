@@ -6,7 +6,7 @@ use crate::book::{Book, Count, Doubt, Span, Standing};
 use crate::document::Reason;
 use crate::forward::resolve::reason;
 use crate::odoo::order::odoo_time;
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 use rust_decimal::Decimal;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -59,12 +59,13 @@ pub(super) fn judge(
         match standing(book, wanted, others, scanned_of) {
             // A newer count holds whichever of its two times is right.
             Standing::Superseded(newer)
-                if wanted.allows(code::CLOCK_IN_DOUBT) || newer.time >= wanted.done.bounds().1 =>
+                if wanted.allows(ReasonCode::ClockInDoubt)
+                    || newer.time >= wanted.done.bounds().1 =>
             {
                 return superseded(wanted, newer);
             }
             Standing::Contradicted(other)
-                if !wanted.allows(code::COUNTED_TWICE) && !is_in_doubt(wanted) =>
+                if !wanted.allows(ReasonCode::CountedTwice) && !is_in_doubt(wanted) =>
             {
                 return Verdict::Park(contradicted(wanted, other));
             }
@@ -79,17 +80,17 @@ pub(super) fn judge(
             odoo_time(latest),
             odoo_time(wanted.at),
         );
-        return Verdict::Park(reason(code::CLOCK_IN_DOUBT, message));
+        return Verdict::Park(reason(ReasonCode::ClockInDoubt, message));
     }
     let mut reasons = (book.spans_over(&wanted.of, wanted.at)).map(|span| in_span(wanted, *span));
-    match reasons.find(|reason| !wanted.allows(&reason.code)) {
+    match reasons.find(|reason| !(reason.code.known()).is_some_and(|code| wanted.allows(code))) {
         Some(reason) => Verdict::Park(reason),
         None => Verdict::Compare,
     }
 }
 
 fn is_in_doubt(wanted: &Wanted) -> bool {
-    let is_known = wanted.done.is_unknown || wanted.allows(code::CLOCK_IN_DOUBT);
+    let is_known = wanted.done.is_unknown || wanted.allows(ReasonCode::ClockInDoubt);
     wanted.done.other.is_some() && !is_known
 }
 
@@ -153,7 +154,7 @@ fn contradicted(wanted: &Wanted, other: Count) -> Reason {
         other.number,
         odoo_time(wanted.at)
     );
-    reason(code::COUNTED_TWICE, message)
+    reason(ReasonCode::CountedTwice, message)
 }
 
 fn in_span(wanted: &Wanted, span: Span) -> Reason {
@@ -165,14 +166,14 @@ fn in_span(wanted: &Wanted, span: Span) -> Reason {
                 "it was counted at {at}, between a movement at {from} and its undo at {until} UTC (document {}): count the bin again and discard this, or retry and allow it if the goods were gone when they were counted",
                 span.number
             );
-            reason(code::COUNTED_SINCE, message)
+            reason(ReasonCode::CountedSince, message)
         }
         Doubt::Clock | Doubt::Ended => {
             let message = format!(
                 "it was counted at {at}, and the clock of the device that moved goods there says {from} or {until} UTC (document {}): count the bin again and discard this, or retry and allow it",
                 span.number
             );
-            reason(code::CLOCK_IN_DOUBT, message)
+            reason(ReasonCode::ClockInDoubt, message)
         }
     }
 }

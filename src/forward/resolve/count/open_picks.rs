@@ -12,7 +12,7 @@ use crate::document::Reason;
 use crate::forward::resolve::{Ground, reason};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
-use crate::outcome::code;
+use crate::reason::ReasonCode;
 
 /// The lines that are picked on orders and not validated. What the gateway has in pickings of its
 /// own is left out: once that is posted, the count is compared again.
@@ -64,7 +64,7 @@ impl Undone {
             parts.join(", and "),
             names.join(", ")
         );
-        reason(code::OPEN_PICKS, message)
+        reason(ReasonCode::OpenPicks, message)
     }
 }
 
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!((before.out, before.came), (3.into(), 0.into()));
         assert_eq!(before.pickings, BTreeSet::from([7]));
         let reason = before.reason("400", "A", &["WH/OUT/1".to_owned()]);
-        assert_eq!(reason.code, code::OPEN_PICKS);
+        assert_eq!(reason.code, ReasonCode::OpenPicks);
         assert_eq!(
             reason.message,
             "3 of 400 are picked from bin A for WH/OUT/1, which is not validated: validate it and retry, or discard this \

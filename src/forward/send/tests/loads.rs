@@ -5,6 +5,7 @@ use crate::document::DocumentKey;
 use crate::forward::order::{OrderLine, Parents, Task, Way};
 use crate::odoo::LotRef;
 use crate::odoo::order::{SeenMove, SeenPicking};
+use crate::reason::ReasonCode;
 
 #[test]
 fn a_conflict_that_looks_like_a_refusal_parks_nothing() {
@@ -20,7 +21,7 @@ fn a_document_that_is_refused_again_and_again_is_parked_and_the_others_go_before
     let mut rig = Rig::new(4).with(1, Nature::ConflictsInLoad(u32::MAX));
     rig.run();
     rig.assert_exactly_once(4);
-    assert_eq!(rig.code(1), code::ODOO_REFUSED);
+    assert_eq!(rig.code(1), ReasonCode::OdooRefused.as_str());
     assert!((2..=4).all(|number| rig.code(number) == "posted"));
     // All, the half, it alone; then the others; then it three times more.
     assert_eq!(rig.peer.loads, [4, 2, 1, 1, 2, 1, 1, 1]);
@@ -104,7 +105,7 @@ fn adds_refused(times: u32, then: &str) -> (u32, Option<String>) {
         let input = match machine.next(now) {
             Command::Settle(outcomes) => {
                 let code = match &outcomes[0].1 {
-                    Outcome::Refused { reason, .. } => Some(reason.code.clone()),
+                    Outcome::Refused { reason, .. } => Some(reason.code.to_string()),
                     _ => None,
                 };
                 return (adds, code);
@@ -134,16 +135,16 @@ fn after_a_refused_addition_the_state_of_the_order_decides() {
     // Somebody finished or cancelled it between the look and the call.
     assert_eq!(
         adds_refused(1, "done"),
-        (1, Some(code::ORDER_DONE.to_owned()))
+        (1, Some(ReasonCode::OrderDone.as_str().to_owned()))
     );
     assert_eq!(
         adds_refused(1, "cancel"),
-        (1, Some(code::ORDER_CANCELLED.to_owned()))
+        (1, Some(ReasonCode::OrderCancelled.as_str().to_owned()))
     );
     // Another transaction was in the way.
     assert_eq!(adds_refused(3, "assigned"), (4, None));
     assert_eq!(
         adds_refused(4, "assigned"),
-        (4, Some(code::ODOO_REFUSED.to_owned()))
+        (4, Some(ReasonCode::OdooRefused.as_str().to_owned()))
     );
 }
