@@ -1,8 +1,8 @@
-//! Puts the path together and runs it: opens the journal, binds the ways in, and starts a task for
+//! Builds the data path and runs it: opens the journal, binds the sources, and starts a task for
 //! each part.
 //!
 //! **Invariant 11:** when the journal's writer has ended, [`Daemon::failed`] resolves, and the
-//! process is to exit.
+//! process must exit.
 
 mod assembling;
 mod housekeeping;

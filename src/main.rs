@@ -1,4 +1,4 @@
-//! Arguments, configuration, run; exit codes.
+//! Parses the arguments, reads the configuration, runs the command, and returns its exit code.
 
 mod life;
 

@@ -1,8 +1,8 @@
-//! Everything that the daemon opens, in one list: `run` goes through it before it starts, and
-//! `stockrelay check` shows it. So both find the same faults.
+//! The list of everything that the daemon opens. `run` checks it before it starts, and `stockrelay
+//! check` shows it, so both find the same faults.
 //!
-//! Each entry opens its file or port or binds its address, and closes it again. Nothing is created.
-//! Odoo and the MQTT broker are asked over the network: see [`crate::view::check`].
+//! Each entry opens its file or port, or binds its address, and closes it again. It creates
+//! nothing. [`crate::view::check`] calls Odoo and the MQTT broker over the network.
 
 use std::fs::{self, File};
 use std::io;

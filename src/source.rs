@@ -1,7 +1,9 @@
-//! Where readings come from, and where receipts go back to.
+//! Sources of readings, and the way back for receipts.
 //!
-//! A source hands bytes to [`Intake::take`] and acknowledges its device only when that answers.
-//! **Invariant 1:** it answers only after a durable commit returned.
+//! A source passes bytes to [`Intake::take`] and acknowledges its device only when `take` has
+//! answered.
+//!
+//! **Invariant 1:** `take` answers only after a durable commit returned.
 
 pub mod broker;
 pub mod clock_time;

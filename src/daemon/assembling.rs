@@ -1,4 +1,4 @@
-//! Drives the assembler: events come from the journal, sealed documents go back to it.
+//! Drives the assembler: reads events from the journal and stores sealed documents in it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

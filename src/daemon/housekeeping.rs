@@ -1,4 +1,4 @@
-//! What is to be done every now and then: alarms that no part raises itself, and pruning.
+//! Periodic work: alarms that no other part raises, and pruning.
 
 use std::time::Duration;
 

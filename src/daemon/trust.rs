@@ -1,10 +1,10 @@
-//! Whether the wall clock is to be believed: by a wrong one, what is not past its time would be
-//! pruned. Pure.
+//! Decides whether the wall clock can be trusted: a wrong clock would prune data that is not past
+//! its time. Pure.
 //!
-//! The rule: a clock is right unless it shows a time before this version, moves by more than
-//! [`JUMP_MAX`] against the monotonic one, or was at the start more than [`AHEAD_MAX`] later than
-//! it was last seen to be right. A gateway that was off for that long is believed once it has run
-//! for [`PROBATION`], while the alarm gives people the time to set the clock.
+//! The clock is trusted unless it shows a time before this version, has moved by more than
+//! [`JUMP_MAX`] against the monotonic clock, or was at the start more than [`AHEAD_MAX`] later than
+//! the last trusted time. After a gateway was off for that long, its clock is trusted once it has
+//! run for [`PROBATION`]; until then the alarm gives people the time to set the clock.
 
 use std::time::Duration;
 

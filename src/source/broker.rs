@@ -1,21 +1,21 @@
-//! An MQTT broker that was there already: the gateway is one of its clients.
+//! An existing MQTT broker: the gateway is one of its clients.
 //!
-//! Comes in: what the site's devices publish, over a persistent session with QoS 1. Goes out: one
-//! acknowledgement for each message, in order, and only after [`Intake::take`] answered; then the
-//! receipts, and whatever is put into [`Broker::outbound`].
+//! **In**: messages of the site's devices, over a persistent session with QoS 1. **Out**: one
+//! acknowledgement for each message, in order, and only after [`Intake::take`] has answered; then
+//! the receipts, and the messages from [`Broker::outbound`].
 //!
-//! Promised: a message that the broker holds for the gateway is acknowledged only when it is on
-//! disk (**invariant 1**), so neither end may be killed at a moment that loses one. What comes
-//! twice because of that is found to be a duplicate by its id. An event without an id is stored
-//! again, flagged as `possible-repeat`.
+//! **Guarantee**: the gateway acknowledges a message only when it is on disk (**invariant 1**), so
+//! no message is lost whenever either end is killed. If the broker then sends a message again, its
+//! id shows that it is a duplicate. An event without an id is stored again, flagged as
+//! `possible-repeat`.
 //!
-//! - `options`: from the configuration to what rumqttc wants.
+//! - `options`: builds rumqttc's options from the configuration.
 //! - `retained`: scans and events that the broker has retained.
 //! - `topic`: the topics of `docs/mqtt.md`.
-//! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
-//! - `link`, `outbox`: what goes out, and into which connection.
+//! - `worker`: stores deliveries, then sends acknowledgements and receipts.
+//! - `link`, `outbox`: outgoing messages, and the connection that carries them.
 //!
-//! rumqttc 0.25 keeps things over a reconnect that do not belong into the new connection; see
+//! rumqttc 0.25 carries state over a reconnect that does not belong to the new connection; see
 //! [`Driver::lost`].
 
 mod link;

@@ -1,13 +1,13 @@
-//! `devices.toml`: the MQTT devices; who may come in with a password, and what is known of each.
+//! `devices.toml`: the list of MQTT devices, with their passwords and settings.
 //!
 //! ```toml
 //! [devices.pda-07]
 //! password = "$argon2id$v=19$m=7168,t=5,p=1$..."   # or a scrypt hash; `stockrelay` makes them
 //! enabled = true                                    # false: refused, also with a certificate
-//! language = "de"                                   # of its displays, where it names none in its state
-//! tasks = ["incoming", "internal"]                  # the kinds of orders it is sent; all where it is missing
-//! profile = "proglove-streams"                      # how its scans are read: a shipped profile, or a file's path from this file's directory
-//! flow = "transfer"                                 # the flow that it begins in, whatever its profile says; without a profile its scans are bare text
+//! language = "de"                                   # of its displays, unless its state names one
+//! tasks = ["incoming", "internal"]                  # the kinds of orders it receives; default: all
+//! profile = "proglove-streams"                      # describes its scans: a shipped profile, or a path from this directory
+//! flow = "transfer"                                 # the flow that it starts in; replaces the profile's
 //! ```
 
 mod list;

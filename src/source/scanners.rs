@@ -1,13 +1,13 @@
-//! Scanners on the gateway's own ports: a task for each, which opens its port, reads, and opens it
-//! again when it went.
+//! Scanners on the gateway's own ports. Each scanner has a task that opens its port, reads it, and
+//! opens it again after the scanner was unplugged.
 //!
-//! Comes in: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). Goes out:
-//! readings to [`Intake`], and to a serial scanner the profile's commands for a good or bad read. A
-//! scanner takes no acknowledgement: a code is on disk or, where the gateway dies before, it was
-//! not answered with the good-read command.
+//! **In**: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). **Out**: readings
+//! to [`Intake`], and to a serial scanner the profile's commands for a good or bad read. The
+//! good-read command is the only acknowledgement: a code without it may not be stored if the
+//! gateway was killed.
 //!
-//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: what serial and keyboard
-//!   scanners share.
+//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: the common part of serial and
+//!   keyboard scanners.
 
 pub(super) mod desk;
 pub(super) mod find;

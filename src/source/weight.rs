@@ -1,4 +1,4 @@
-//! How much a reading may become, from its bytes alone.
+//! Estimates the number of events and bytes that a reading may become, from its raw bytes.
 
 use crate::channel::EVENTS_MAX;
 use crate::channel::{Channel, Reading};

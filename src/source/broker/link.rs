@@ -1,5 +1,5 @@
-//! The connection as both of its users see it: acknowledgements of what came, and the outbox of
-//! what goes.
+//! The connection to the broker, shared by the worker (acknowledgements of delivered messages) and
+//! the sender (the outbox).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

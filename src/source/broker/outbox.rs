@@ -1,8 +1,9 @@
-//! What is to go out through the broker, in order, until the broker has acknowledged it. Pure.
+//! The queue of messages to the broker, in order, until the broker has acknowledged each. Pure.
 //!
-//! rumqttc forgets its own queue when the broker answers that it has no session, and hands out
-//! packet ids again after a reconnect. So it never holds the only copy: after a loss everything
-//! unacknowledged is handed over anew. A device may then get a receipt twice, which says the same.
+//! rumqttc drops its own queue when the broker answers that it has no session, and reuses packet
+//! ids after a reconnect. So this queue always holds a copy: after a lost connection it gives
+//! rumqttc every unacknowledged message again. A device may then receive a receipt twice, with the
+//! same content.
 
 use std::collections::VecDeque;
 

@@ -1,7 +1,8 @@
-//! Retained scans and events. A broker hands out the last retained message of a topic at every
-//! subscription (MQTT 3.1.1, 3.3.1.3), so nobody can tell a copy of what was stored before from
-//! what the gateway never had. No event is made of it: it is a rejected reading, which the journal
-//! stores once.
+//! Retained scans and events become rejected readings, which the journal stores once.
+//!
+//! A broker delivers the last retained message of a topic at every subscription (MQTT 3.1.1,
+//! 3.3.1.3). The gateway cannot distinguish such a copy from a message that it never received, so
+//! it creates no event from it.
 
 use jiff::Timestamp;
 use rumqttc::Publish;

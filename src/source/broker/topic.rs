@@ -1,4 +1,4 @@
-//! The topics of `docs/mqtt.md`, as the gateway subscribes to them.
+//! The topics of `docs/mqtt.md`, as the gateway subscribes to them at a broker.
 
 use rumqttc::{QoS, SubscribeFilter};
 

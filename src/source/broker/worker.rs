@@ -1,4 +1,4 @@
-//! Deliveries become journal entries, and are acknowledged in the order in which they came
+//! Stores each delivered message in the journal and acknowledges the messages in order of arrival
 //! (MQTT-4.6.0-2).
 
 use std::collections::HashSet;

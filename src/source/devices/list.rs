@@ -1,4 +1,4 @@
-//! The list as the file has it now, for whoever asks again and again.
+//! The present list of devices, for callers that read it often.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

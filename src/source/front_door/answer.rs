@@ -1,5 +1,5 @@
-//! What the door sends: one vocabulary, written for the client's version; acknowledgements with
-//! rumqttc's codec.
+//! Writes the front door's packets: one vocabulary, in the client's version of MQTT. rumqttc's
+//! codec writes acknowledgements.
 
 use bytes::{BufMut, BytesMut};
 use rumqttc::mqttbytes::v4;

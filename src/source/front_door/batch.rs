@@ -1,8 +1,9 @@
-//! The publishes of one wake-up, from their bytes to their acknowledgements.
+//! Processes the publishes of one wake-up, from their bytes to their acknowledgements.
 //!
-//! Comes in: publishes that one read brought. Goes out: one request to the journal for all of them,
-//! so that they share a commit, and then, in the order of the publishes (MQTT 3.1.1, 4.6), what to
-//! acknowledge. **Invariant 1:** nothing is acknowledged before the journal has answered.
+//! **In**: the publishes of one read. **Out**: one request to the journal for all of them, so that
+//! they share a commit; then the acknowledgements in the order of the publishes (MQTT 3.1.1, 4.6).
+//!
+//! **Invariant 1:** nothing is acknowledged before the journal has answered.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The first packet: CONNECT, in both versions' words.
+//! Parses CONNECT, the first packet of a client, in both versions of MQTT.
 
 use bytes::{Bytes, BytesMut};
 use secrecy::SecretSlice;

@@ -1,8 +1,9 @@
 //! One client's connection, from CONNACK to its end.
 //!
-//! A wake-up decodes all that a read brought, hands the publishes to the journal as one batch and
-//! goes on reading; batches settle in order, and their acknowledgements leave in one write. Limits
-//! stop the reading, not the gateway: TCP then slows the client down.
+//! A wake-up decodes everything that a read returned, passes the publishes to the journal as one
+//! batch and continues to read. Batches settle in order, and their acknowledgements leave in one
+//! write. A limit stops the reading of this connection, not the gateway: TCP then slows the client
+//! down.
 
 use std::net::IpAddr;
 use std::pin::Pin;

@@ -1,10 +1,11 @@
-//! Connections that have not said who they are, and the places of those that have.
+//! Limits connections before and after CONNECT.
 //!
-//! A connection without a CONNECT costs an attacker nothing, so it takes no place of a client.
-//! [`Doorstep`] holds a limited number of such connections; where there are too many, the oldest of
-//! the greediest address is closed. An honest client sends its CONNECT at once and is gone from
-//! there. [`Places`] then counts the clients. The last part of the places is for addresses that
-//! hold less than their share.
+//! - [`Doorstep`] holds a limited number of connections without a CONNECT. They cost an attacker
+//!   nothing, so they take no place of a client. When there are too many, it closes the oldest
+//!   connection of the address with the most. An honest client sends its CONNECT at once and leaves
+//!   the doorstep.
+//! - [`Places`] counts the clients. The last part of the places is for addresses that hold less
+//!   than their share.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;

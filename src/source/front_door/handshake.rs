@@ -1,4 +1,5 @@
-//! From a socket to a client: CONNECT, who it is, its session, CONNACK.
+//! Turns a new socket into a client: reads CONNECT, identifies the client, opens its session, sends
+//! CONNACK.
 
 use std::net::IpAddr;
 use std::sync::Arc;

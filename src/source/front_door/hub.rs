@@ -1,8 +1,8 @@
-//! Who is there: devices, their sessions, and what is retained for them.
+//! The connected devices, their sessions and their retained messages.
 //!
-//! Comes in: messages from the gateway and from devices. Goes out: to the sessions that subscribed,
-//! and as [`KeepChange`]s that the caller hands to the journal. Connections meet here only when
-//! they come, go or subscribe; a publish touches its own device alone.
+//! **In**: messages from the gateway and from devices. **Out**: messages to subscribed sessions,
+//! and [`KeepChange`]s that the caller passes to the journal. Connections use the hub only when
+//! they connect, disconnect or subscribe; a publish touches only its own device.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

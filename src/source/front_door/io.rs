@@ -1,4 +1,4 @@
-//! A socket's bytes in and out, without a second task for either.
+//! Reads and writes the bytes of a socket in one task.
 
 use std::future::poll_fn;
 use std::io;

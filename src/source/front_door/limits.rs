@@ -1,4 +1,4 @@
-//! How fast and how often: publishes of a client, failed log-ins of an address, lines in the log.
+//! Rate limits: publishes of a client, failed log-ins of an address, lines in the log.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! A message on its way to one client.
+//! A message to one client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
-//! How much waits for clients, over all sessions: what a client does not read must not fill the
-//! memory.
+//! Counts the bytes that wait for clients, over all sessions: clients that do not read must not
+//! fill the memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

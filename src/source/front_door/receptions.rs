@@ -1,9 +1,10 @@
-//! QoS 2 publishes of a client, from their arrival to their PUBREL: until then, the same packet id
+//! QoS 2 publishes of a client, from their arrival to their PUBREL. Until then the same packet id
 //! is the same message (MQTT 3.1.1, 4.3.3).
 //!
-//! A publish that is on its way to the disk counts as well: its copy must not be stored, and must
-//! not be acknowledged before the first one is on disk. Each publish has a number, so that a packet
-//! id that was released is free at once, also while the publish before it is still on its way.
+//! This includes a publish that is still being written to disk: its copy must not be stored, and
+//! must not be acknowledged before the first one is on disk. Each publish has a number, so a
+//! released packet id can be used again at once, also while the earlier publish is still being
+//! written.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The retained messages of all devices: the last message of a topic, for those who subscribe
+//! The retained messages of all devices: the last message of each topic, for clients that subscribe
 //! later.
 
 use std::collections::BTreeMap;

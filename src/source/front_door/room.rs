@@ -1,8 +1,8 @@
-//! Room for what clients send: bytes that were read and are not decoded yet, over all connections.
+//! Limits the bytes that were read from clients and are not decoded yet, over all connections.
 //!
 //! Each connection may hold [`FREE_BYTES`], which is plenty for scans and events. For more it takes
-//! a share of the room. An address gets at most half of what is free, so addresses that come later
-//! find some, too: 16 greedy ones leave a ninth of it.
+//! a share of the room. An address gets at most half of the free room, so some room is left for
+//! addresses that come later: 16 greedy addresses leave a ninth.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

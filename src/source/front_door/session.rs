@@ -1,9 +1,9 @@
-//! One client's session: what it subscribed to, and the messages on their way to it.
+//! One client's session: its subscriptions, and the messages to it.
 //!
-//! Comes in: messages for its device, its acknowledgements. Goes out: packets for the connection
+//! **In**: messages for its device, and its acknowledgements. **Out**: packets for the connection
 //! that owns it, and [`KeepChange`]s for the journal. A message is written to disk only when its
-//! device is away, or has left it unacknowledged for [`UNACKED_MAX`]: a device that is there and
-//! answers costs no disk.
+//! device is away, or has not acknowledged it for [`UNACKED_MAX`]: a connected device that answers
+//! costs no disk.
 
 mod messages;
 mod received;

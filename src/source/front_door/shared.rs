@@ -1,5 +1,5 @@
-//! What all connections of the front door share: the way in, who may come, who is there, and what
-//! is kept for them.
+//! The state that all connections of the front door share: the intake, the list of devices, the
+//! hub, and the storage.
 
 use std::collections::HashMap;
 use std::path::Path;

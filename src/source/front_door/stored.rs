@@ -1,15 +1,15 @@
-//! What the door keeps through a restart, as small values in the journal:
+//! The data that the front door stores in the journal over a restart, as small values:
 //!
-//! - `session/DEVICE/CLIENTID`: what a persistent session subscribed to, and when it ends;
+//! - `session/DEVICE/CLIENTID`: the subscriptions of a persistent session, and when it ends;
 //! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its
 //!   client has not released yet;
 //! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
 //! - `retained/TOPIC`: the last `config/desired`, `state`, `config/reported`;
-//! - `properties/TOPIC`: what MQTT said of that message, where it is not a plain one: a QoS other
-//!   than 1, MQTT 5 properties.
+//! - `properties/TOPIC`: the MQTT properties of that message, if it has any: a QoS other than 1,
+//!   MQTT 5 properties.
 //!
-//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may
-//! hold anything.
+//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped, because
+//! they may contain any character.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Which topics are a device's own: `stockrelay/v1/SITE/DEVICE/CHANNEL`, and nothing else.
+//! The topics of a device: `stockrelay/v1/SITE/DEVICE/CHANNEL`, and nothing else.
 
 use rumqttc::mqttbytes::{matches, valid_filter};
 

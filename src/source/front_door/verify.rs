@@ -1,10 +1,10 @@
-//! Turns at verifying passwords: one hash at a time, which takes 7 MiB and a core, on a thread of
-//! its own ([`Verifier`]) that gives way to the others.
+//! Verifies passwords one at a time on a separate thread with low priority ([`Verifier`]): one hash
+//! takes 7 MiB and a core.
 //!
-//! Whose address has failed least is next, and then whose address has the fewest clients waiting:
-//! an honest login waits for the hash that is being made and not for the guesses of an attacker. An
-//! address that has failed too often has no turn: the limit is looked at when a turn begins,
-//! because between the arrival and the turn others may fail.
+//! The next client is one whose address has the fewest failures, and then the fewest waiting
+//! clients. So an honest login waits for the hash in progress and not for the guesses of an
+//! attacker. An address with too many failures gets no turn. The limit is checked when a turn
+//! begins, because other attempts of the address may fail while a client waits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

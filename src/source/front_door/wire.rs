@@ -1,9 +1,10 @@
-//! What clients send: MQTT 3.1.1 and 5, read strictly and made one vocabulary.
+//! Reads the packets of clients strictly, and gives MQTT 3.1.1 and 5 one vocabulary.
 //!
-//! Comes in: the bytes of a socket. Goes out: [`Connect`](super::connect::Connect), then
-//! [`Packet`]s, or a [`Fault`] that ends the connection. Nothing that the standards forbid gets
-//! past this module: `docs/mqtt.md` says why the reader is our own. [`fields`] reads strings and
-//! integers, [`properties`] the property sections of MQTT 5.
+//! **In**: the bytes of a socket. **Out**: [`Connect`](super::connect::Connect), then [`Packet`]s,
+//! or a [`Fault`] that ends the connection. The module rejects everything that the standards
+//! forbid; `docs/mqtt.md` gives the reasons for our own reader.
+//!
+//! - [`fields`] reads strings and integers; [`properties`] the property sections of MQTT 5.
 
 mod fields;
 mod properties;

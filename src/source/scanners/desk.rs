@@ -1,5 +1,5 @@
-//! What serial and keyboard scanners share: frames become readings, answers come back, and the
-//! board knows how it stands.
+//! The common part of serial and keyboard scanners: turns frames into readings, passes answers
+//! back, and reports the scanner's state to the board.
 
 use std::time::{Duration, Instant};
 

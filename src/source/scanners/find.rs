@@ -1,5 +1,5 @@
-//! Finds a USB scanner's device file by what `lsusb` shows, in sysfs; udev's own library is not
-//! needed for that.
+//! Finds the device file of a USB scanner in sysfs, by the numbers that `lsusb` shows. This needs
+//! no udev library.
 
 use std::fs;
 use std::path::{Path, PathBuf};

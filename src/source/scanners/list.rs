@@ -1,12 +1,12 @@
-//! `scanners.toml`: which scanners are on this gateway's own ports.
+//! `scanners.toml`: the list of scanners on this gateway's own ports.
 //!
 //! ```toml
 //! [scanners.dock-1]                            # the device's name in events
 //! profile = "zebra-serial"                     # a shipped profile, or a file's path from this file's directory
-//! port = "/dev/serial/by-id/usb-Zebra_..."     # or by which USB device it is:
+//! port = "/dev/serial/by-id/usb-Zebra_..."     # or the USB device:
 //! # usb = { vendor = 0x05e0, product = 0x1701, serial = "S1" }
-//! operator = "anna"                            # who uses it, where its codes do not say
-//! flow = "transfer"                            # the flow that it begins in, whatever its profile says
+//! operator = "anna"                            # the operator, for codes that name none
+//! flow = "transfer"                            # the flow that it starts in; replaces the profile's
 //! ```
 
 use std::collections::BTreeMap;

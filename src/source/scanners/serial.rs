@@ -1,8 +1,9 @@
-//! A serial scanner: opened, read, answered, and opened again when it went.
+//! A serial scanner: opens its port, reads codes, sends answers, and opens the port again after the
+//! scanner was unplugged.
 //!
-//! Promised: what the scanner does not take never keeps its codes from being read, nothing that it
-//! sends grows without a limit, and a scanner that is plugged in again is found by its stable path
-//! or its USB numbers.
+//! **Guarantee**: the gateway reads codes also while the scanner does not accept answers. No buffer
+//! grows without a limit. A scanner that is plugged in again is found by its stable path or its USB
+//! numbers.
 
 use std::convert::Infallible;
 use std::path::Path;

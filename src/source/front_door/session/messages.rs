@@ -1,5 +1,5 @@
-//! Messages on their way to a session's client: enqueued, sent, acknowledged, and written to disk
-//! where the client is away or does not acknowledge them.
+//! The messages to a session's client: enqueued, sent, acknowledged, and written to disk if the
+//! client is away or does not acknowledge them.
 
 use std::sync::Arc;
 use std::time::Instant;

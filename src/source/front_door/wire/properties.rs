@@ -1,5 +1,5 @@
-//! The properties of MQTT 5 packets (MQTT 5, 2.2.2): which packet may have which, how often, with
-//! which value.
+//! The properties of MQTT 5 packets (MQTT 5, 2.2.2): which packet may have which, how often, and
+//! with which values.
 
 use super::Fault;
 use super::fields::Fields;

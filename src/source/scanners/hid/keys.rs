@@ -1,9 +1,9 @@
-//! From key events to codes. Pure.
+//! Turns key events into codes. Pure.
 //!
-//! Comes in: the numbers of keys (linux/input-event-codes.h), pressed or let go. Goes out: codes,
-//! when the terminator's key comes. Besides what is printed on the keys: accents and their letters,
-//! Caps Lock, the keypad, Alt with a number typed on the keypad, and Ctrl with a letter or bracket,
-//! which is how scanners type GS (`Ctrl+]`, `Alt+029`).
+//! **In**: key numbers (linux/input-event-codes.h), pressed or released. **Out**: a code when the
+//! terminator's key is pressed. The module also handles accents and their letters, Caps Lock, the
+//! keypad, Alt with a number on the keypad, and Ctrl with a letter or bracket, which is how
+//! scanners type GS (`Ctrl+]`, `Alt+029`).
 
 use super::layout;
 use crate::decode::profile::{Frame, Key, Layout};
