@@ -171,7 +171,8 @@ impl Writer {
         }
     }
 
-    /// CONNACK 0x01, in the form of 3.1.1, for a version that is not spoken here (MQTT 3.1.1, 3.1.2.2).
+    /// CONNACK 0x01, in the form of 3.1.1, for a version that the front door does not support (MQTT
+    /// 3.1.1, 3.1.2.2).
     pub fn refuse_version(out: &mut BytesMut) {
         written(v4::ConnAck::new(v4::ConnectReturnCode::RefusedProtocolVersion, false).write(out));
     }

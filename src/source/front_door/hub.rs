@@ -392,7 +392,8 @@ impl Hub {
         self.retained().payload(&topic).is_some()
     }
 
-    /// Makes a message the retained one of its topic; an empty payload takes it away (MQTT 3.1.1, 3.3.1.3).
+    /// Makes a message the retained message of its topic; an empty payload removes the retained
+    /// message (MQTT 3.1.1, 3.3.1.3).
     pub fn retain(
         &self,
         device: &Name,
