@@ -228,8 +228,8 @@ impl Daemon {
         self.journal.damage()
     }
 
-    /// Resolves when the daemon cannot go on: its journal is damaged or has stopped, or a part
-    /// ended that must not. The process is to exit then, so that it is started anew.
+    /// Resolves when the daemon cannot continue: its journal is damaged or has stopped, or an
+    /// essential part has ended. The process must then exit, so that systemd starts it again.
     pub async fn failed(&mut self) -> String {
         let mut damage = self.damage();
         tokio::select! {
@@ -244,8 +244,8 @@ impl Daemon {
         }
     }
 
-    /// Stops taking readings, lets what is under way end, and closes the journal. Open documents
-    /// come about again from their events at the next start. Within 10 s.
+    /// Stops reading, finishes work in progress, and closes the journal. The next start rebuilds
+    /// open documents from their events. Takes at most 10 s.
     pub async fn stop(mut self) -> Result<(), Fatal> {
         self.cancel.cancel();
         self.journal.give_up_waiting();

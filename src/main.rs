@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Runs one command; either way the answer is an exit code, and what went wrong was said.
+/// Runs one command and returns its exit code. It has already reported every error.
 async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => {
@@ -253,7 +253,7 @@ fn hash(device: &str, config: &Path) -> Result<u8, u8> {
     Ok(EXIT_DONE)
 }
 
-/// The configuration; every fault is said before it gives up.
+/// Loads the configuration, or reports every fault.
 fn load(path: &Path) -> Result<Loaded, u8> {
     config::load(path, &environment()).map_err(|error| {
         say(&error.to_string());

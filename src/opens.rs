@@ -338,7 +338,7 @@ fn may_write(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
-/// The socket's directory, and that nobody else answers there.
+/// Checks the socket's directory, and that no other process answers on the socket.
 fn socket(path: &Path, running: Option<i32>) -> Result<(), Fault> {
     let there = path.ancestors().skip(1).find(|parent| parent.exists());
     if let Some(parent) = there {

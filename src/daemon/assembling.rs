@@ -112,7 +112,7 @@ impl Assembling {
     }
 
     /// Events that were received before are in the journal, and are not overtaken: the assembler
-    /// goes by the times of receipt.
+    /// uses the times of receipt.
     fn hear(&mut self, heard: &ClockTime) {
         let ClockTime {
             device,

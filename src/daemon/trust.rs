@@ -103,7 +103,7 @@ mod tests {
         let almost = after(1).checked_sub(Duration::from_secs(1)).unwrap();
         assert!(trust.doubt(at(1_001), almost).is_some());
         assert_eq!(trust.doubt(at(1_001), after(1)), None);
-        // Set right meanwhile: a jump, and right at the next start.
+        // A person corrects the clock: that is a jump now, and a correct clock at the next start.
         let mut trust = Trust::new(Some(at(0)));
         assert!(trust.doubt(at(1_000), after(0)).is_some());
         assert!(trust.doubt(at(1), after(0)).unwrap().contains("jumped"));

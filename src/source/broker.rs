@@ -61,7 +61,7 @@ const DRAIN: Duration = Duration::from_secs(3);
 const LIST_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// A connection that held for so long was a good one.
+/// A connection that lasted for this time was a good one.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// Of messages that are ignored, one in so much time is logged.
 const IGNORED_LOG: Duration = Duration::from_secs(10);
@@ -206,7 +206,7 @@ struct Driver {
     eventloop: EventLoop,
     presence: Presence,
     intake: Intake,
-    /// Since when the present connection is there.
+    /// The start of the present connection.
     connected: Option<Instant>,
     /// There was a connection before, so the broker should know the session.
     had_session: bool,
@@ -353,7 +353,7 @@ impl Driver {
                 if let Some(capture) = self.intake.capture() {
                     capture.heard_state(&device, &publish.payload);
                 }
-                // What the broker retained was said at another time.
+                // A retained message has the time of an earlier moment.
                 if !publish.retain {
                     let received = clock::now();
                     self.intake.hear_state(&device, &publish.payload, received);
@@ -385,7 +385,7 @@ impl Driver {
         }
     }
 
-    /// The connection is gone, or did not come about: leaves nothing of it, and answers how long to
+    /// The connection is lost, or could not be opened: removes its state, and returns how long to
     /// wait.
     fn lost(&mut self, error: &ConnectionError) -> Duration {
         let dropped = self.link.lost();

@@ -86,7 +86,7 @@ fn yes() -> bool {
 /// One device of the list.
 #[derive(Clone)]
 pub struct Device {
-    /// A PHC string; none where the device comes with a certificate alone.
+    /// A PHC string. `None`: the device logs in with a certificate only.
     pub hash: Option<String>,
     pub enabled: bool,
     pub settings: Settings,
@@ -196,7 +196,7 @@ fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError
                 lines: (first, line),
             };
         }
-        // A key is no secret; what the parser says of a value quotes it.
+        // The name of a key is no secret, but the parser's message quotes values.
         let what = Some(error.message())
             .filter(|what| what.starts_with("unknown field") || what.starts_with("name "));
         invalid(format!(

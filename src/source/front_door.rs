@@ -431,8 +431,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
         Err(rejected) => {
-            // It stands at the doorstep until it has heard why, so that such connections have a
-            // limit, too.
+            // The connection counts to the doorstep until its refusal is sent, so that such
+            // connections have a limit, too.
             tokio::select! {
                 () = standing.evicted.cancelled() => {}
                 _ = tokio::time::timeout(Duration::from_secs(2), io.finish()) => {}

@@ -24,8 +24,8 @@ pub(super) fn cost(readings: &[Reading]) -> Cost {
     cost
 }
 
-/// Events and rejections that a payload becomes, at the most. The decoder refuses a longer array as
-/// a whole.
+/// An upper bound of the events and rejections that a payload may become. The decoder rejects a
+/// longer array as a whole.
 pub(crate) fn elements(channel: Channel, payload: &[u8]) -> usize {
     let counted = match channel {
         Channel::Event if payload.trim_ascii_start().starts_with(b"[") => commas(payload) + 1,

@@ -95,8 +95,8 @@ impl Link {
                     return;
                 }
             }
-            // The queue is larger than what can be under way: it is full only while the network
-            // stands still.
+            // The queue is larger than the number of messages in flight: it is full only while the
+            // network is stuck.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }

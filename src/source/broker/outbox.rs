@@ -7,9 +7,10 @@
 
 use std::collections::VecDeque;
 
-/// Messages that wait or are under way at the most; beyond it the oldest that wait are dropped.
+/// The largest number of messages that wait or are in flight. Above it the oldest waiting message
+/// is dropped.
 pub(super) const MESSAGES_MAX: usize = 4_096;
-/// Messages that the broker has not acknowledged at the most.
+/// The largest number of messages that the broker has not acknowledged.
 pub(super) const UNDER_WAY_MAX: usize = 64;
 
 #[derive(Debug)]

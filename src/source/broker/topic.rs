@@ -48,8 +48,8 @@ pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     Some((name, channel))
 }
 
-/// A name in the place of one that no device can have: its characters as far as names have them,
-/// and its hash, so that it is no other device's.
+/// The substitute for a name that no device can have: its characters as far as names have them, and
+/// its hash, so that it is not another device's name.
 fn made_name(device: &str) -> Option<Name> {
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let made: String = (device.chars().take(40))
@@ -59,8 +59,8 @@ fn made_name(device: &str) -> Option<Name> {
     Name::new(&format!("unnamed-{made}-{}", &hash[..12])).ok()
 }
 
-/// What the gateway subscribes to besides [`CHANNELS`], behind its site: where scans and events go
-/// by mistake. No message meets one of these and one of those, so none comes twice.
+/// Topics, below the site, where scans and events arrive by mistake. The gateway subscribes to them
+/// in addition to [`CHANNELS`]. No topic matches both lists, so no message arrives twice.
 const ASTRAY: [&str; 12] = [
     "scan",
     "event",

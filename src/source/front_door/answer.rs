@@ -22,7 +22,7 @@ pub enum Reason {
     PayloadFormatInvalid,
 }
 
-/// What became of one filter of a SUBSCRIBE.
+/// The answer to one filter of a SUBSCRIBE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
     Qos(Qos),
@@ -51,7 +51,7 @@ pub enum Refusal {
     AnswerTooLarge,
 }
 
-/// What an accepted client is told (MQTT 5, 3.2.2.3).
+/// The properties in the CONNACK of an accepted client (MQTT 5, 3.2.2.3).
 #[derive(Debug, Default)]
 pub struct Terms {
     pub session_present: bool,

@@ -45,7 +45,7 @@ impl Auth {
         }
     }
 
-    /// What it goes by.
+    /// The list of devices that this module uses.
     pub fn list(&self) -> &DeviceList {
         &self.list
     }

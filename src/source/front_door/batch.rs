@@ -32,7 +32,7 @@ const RETRY_MAX: Duration = Duration::from_secs(2);
 pub const BATCH_BYTES_MAX: usize = 512 << 10;
 /// And events that its payloads may become.
 pub const BATCH_ELEMENTS_MAX: usize = 500;
-/// What a publish costs besides its payload.
+/// The memory of a publish in addition to its payload.
 const PUBLISH_BYTES: usize = 128;
 
 /// Publishes that go to the journal together.
@@ -86,7 +86,7 @@ enum What {
     Again,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub struct Settled {
     pub publishes: Vec<Outcome>,
@@ -172,9 +172,9 @@ impl Batch {
         self.push(delivery, What::Again);
     }
 
-    /// A publish to a topic that is not the device's: it is kept as a rejected reading and then
-    /// acknowledged, so that it is neither lost in silence nor sent for ever. MQTT 5 is told that
-    /// it was not authorized; devices may drop it then.
+    /// Rejects a publish to a topic that is not the device's: stores it as a rejected reading and
+    /// then acknowledges it. So it is neither lost silently nor sent for ever. The PUBACK of MQTT 5
+    /// says that it was not authorized; devices may then drop it.
     pub fn reject(
         &mut self,
         delivery: Delivery,
@@ -211,10 +211,10 @@ impl Batch {
         self.publishes.push(Waiting { delivery, what });
     }
 
-    /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while
-    /// the journal is full: its client can be told nothing, and goes on by itself as soon as there
-    /// is room. Its patience ends with the token: what was refused by then is not acknowledged at
-    /// all.
+    /// Resolves when the whole batch is on disk, or was refused. A `patient` batch (MQTT 3.1.1)
+    /// waits while the journal is full, because 3.1.1 has no code for a refusal; it continues as
+    /// soon as there is room. It stops waiting when the token is cancelled: publishes that were
+    /// refused by then are not acknowledged.
     pub async fn settle(
         self,
         intake: Intake,
@@ -331,8 +331,8 @@ impl Batch {
 }
 
 impl Settled {
-    /// Counts what became of one reading and makes its receipts; nothing of it understood is a
-    /// refusal.
+    /// Counts the verdicts of one reading and creates its receipts. If the gateway understood no
+    /// part of the reading, the answer is a refusal.
     fn verdicts(&mut self, verdicts: Vec<Verdict>, receipts: bool) -> (Reason, Option<String>) {
         let mut refused = None;
         let mut understood = verdicts.is_empty();

@@ -5,7 +5,7 @@ use secrecy::SecretSlice;
 
 use super::wire::{self, Fault, Fields, Qos, Section, Version};
 
-/// What a client says of itself. The password does not show in `Debug`.
+/// The content of a CONNECT. `Debug` does not show the password.
 #[derive(Debug)]
 pub struct Connect {
     pub version: Version,
@@ -45,7 +45,7 @@ pub struct Will {
     pub message_expiry_s: Option<u32>,
 }
 
-/// What the first packet turned out to be.
+/// The result of parsing the first packet.
 #[derive(Debug)]
 pub enum First {
     Connect(Box<Connect>),

@@ -46,7 +46,8 @@ const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// And how long where the client is gone without a word: it sends again what is not acknowledged.
+/// The same limit for a client that disappeared without DISCONNECT: it sends again what is not
+/// acknowledged.
 const GONE_MAX: Duration = Duration::from_millis(500);
 /// And how long once the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
@@ -219,8 +220,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
 
-    /// How many bytes may be read now: what is there and not decoded has a limit over all
-    /// connections.
+    /// How many bytes may be read now. The bytes that are read and not decoded have a limit over
+    /// all connections.
     fn read_room(&mut self) -> usize {
         let input = self.io.input.len();
         let missing = wire::announced(&self.io.input).saturating_sub(input);
@@ -233,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             || self.waiting_elements >= WAITING_ELEMENTS_MAX
             || self.bucket.is_empty()
             || self.changes.len() >= CHANGES_MAX
-            // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
+            // MQTT 5 clients know the Receive Maximum; TCP slows the others down.
             || (self.client.writer.version == Version::V4
                 && self.waiting >= usize::from(self.shared.config.in_flight_max))
     }
@@ -449,10 +450,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen
-    /// through to its end. A client that is back already waits for that: it sends again what it has
-    /// no answer for, and a QoS 2 publish that is on its way to the disk must be known by then. It
-    /// does not wait for room in a full journal: the kick ends that.
+    /// Completes the publishes that the client sent before it left, also QoS 0 right before a
+    /// DISCONNECT. A client that has already reconnected waits for that: it sends again what has no
+    /// answer, and the gateway must know its QoS 2 publishes in progress by then. It does not wait
+    /// for room in a full journal: the kick ends the wait.
     async fn settle_rest(&mut self, end: &End) {
         let is_gone = matches!(end, End::Gone(_)) && self.waiting_exactly_once == 0;
         let within = if is_gone { GONE_MAX } else { SETTLE_MAX };

@@ -94,7 +94,7 @@ impl Waiting {
             });
         }
         if self.arrivals.len() >= ADDRESSES_MAX {
-            // More addresses than can be told apart.
+            // There are more addresses than the meter can distinguish.
             return true;
         }
         let bucket = self

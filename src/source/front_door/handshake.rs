@@ -36,7 +36,7 @@ const CONNECT_BYTES_MAX: usize = 32 << 10;
 /// The largest `state` and `config/reported`, also as a last will, in bytes.
 pub const STATE_BYTES_MAX: usize = 16 << 10;
 
-/// A client that was let in.
+/// An accepted client.
 #[derive(Debug)]
 pub struct Client {
     pub writer: Writer,
@@ -54,7 +54,7 @@ pub struct Client {
     pub place: Place,
 }
 
-/// Why a client was not let in; what it was told is in the output already.
+/// Why a client was refused. The answer to the client is already in the output.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejected {
     #[error(transparent)]
@@ -63,7 +63,7 @@ pub enum Rejected {
     TooSlow,
     #[error(transparent)]
     Fault(#[from] Fault),
-    #[error("MQTT version: 3.1.1 and 5 are spoken here")]
+    #[error("MQTT version not supported: use 3.1.1 or 5")]
     Version,
     #[error("{reason} ({who})")]
     Refused {
@@ -189,7 +189,7 @@ async fn enter<S>(
     stop: &CancellationToken,
 ) -> Result<Client, Refusal> {
     let place = (shared.places.take(origin.address)).ok_or(Refusal::Busy)?;
-    // From here on nobody else may end it: it may own a session soon.
+    // From here on no other task may end this connection: it may own a session soon.
     if !standing.leave() {
         return Err(Refusal::Busy);
     }
@@ -253,7 +253,7 @@ async fn enter<S>(
     })
 }
 
-/// What the CONNACK says, but for a session that is there.
+/// The properties of the CONNACK, except whether a session exists.
 fn terms(shared: &Shared, connect: &Connect, assigned_client_id: Option<String>) -> Terms {
     let (expiry_s, keep_alive_s) = (expiry_s(connect), keep_alive_s(connect));
     Terms {

@@ -26,7 +26,7 @@ use crate::journal::KeepChange;
 
 /// Sessions of one device; when there are more, the one that was left first goes.
 pub const SESSIONS_MAX: usize = 8;
-/// Devices that are remembered with a session; above it, a new device is told to come back.
+/// The largest number of devices with a session. Above it, a new device must try again later.
 pub const DEVICES_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct Hub {
@@ -77,7 +77,7 @@ pub struct Opened {
     pub wills: Vec<Will>,
 }
 
-/// Why there is no session to be had.
+/// Why a client cannot get a session.
 #[derive(Debug)]
 pub enum Closed {
     /// Another connection has it.
@@ -87,7 +87,7 @@ pub enum Closed {
 }
 
 impl Hub {
-    /// With what was kept before the last restart.
+    /// A hub with the sessions and messages that were stored before the last restart.
     pub fn new(
         site: Name,
         missed_max: usize,
@@ -323,7 +323,7 @@ impl Hub {
         }
     }
 
-    /// What a device says of itself, to those of its sessions that subscribed; `from` is the
+    /// Sends a `state` or `config/reported` to the subscribed sessions of its device. `from` is the
     /// session that published it.
     pub fn forward(
         &self,
@@ -352,8 +352,8 @@ impl Hub {
         }
     }
 
-    /// What became of one device's events: made because [`Device::wants_receipts`] and
-    /// [`Device::wants_displays`].
+    /// Sends the receipts and displays of one device's events. The caller creates them if
+    /// [`Device::wants_receipts`] and [`Device::wants_displays`].
     pub fn answer(
         &self,
         device: &Device,

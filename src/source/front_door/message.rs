@@ -10,7 +10,8 @@ use super::answer::{Sent, Writer};
 use super::wire::{Publish, Qos};
 use crate::clock;
 
-/// A payload and what MQTT says of it: what the publisher chose and the subscribers get.
+/// A payload with its MQTT properties: as the publisher sent them, and as the subscribers receive
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     pub payload: Bytes,

@@ -8,8 +8,8 @@
 
 use std::collections::HashMap;
 
-/// Packet ids of a session that are on disk at the most; a client that leaves more of them
-/// unreleased has the rest in memory alone.
+/// The largest number of packet ids of a session on disk. A client that leaves more of them
+/// unreleased has the others only in memory.
 const STORED_MAX: usize = 1_024;
 
 #[derive(Debug, Default)]
@@ -129,8 +129,8 @@ impl Receptions {
         known.stored && known.stage != Stage::UnderWay
     }
 
-    /// Forgets what an earlier connection was still writing to disk: nobody knows whether that was
-    /// done. Answers the packet ids that may be on disk.
+    /// Removes the publishes that an earlier connection was still writing to disk: their outcome is
+    /// unknown. Returns the packet ids that may be on disk.
     pub fn forget_under_way(&mut self) -> Vec<u16> {
         let gone = self
             .open

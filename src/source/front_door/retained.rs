@@ -31,7 +31,7 @@ pub struct Retained {
 pub struct RetainedFull;
 
 impl Retained {
-    /// What was kept before the last restart.
+    /// Restores the messages that were stored before the last restart.
     pub fn restore(
         kept: Vec<(String, Vec<u8>)>,
         properties: Vec<(String, KeptProperties)>,
@@ -68,7 +68,7 @@ impl Retained {
         if !self.fits(&topic, content) {
             return Err(RetainedFull);
         }
-        // Tasks are worked out anew after a restart, and change too often for a disk.
+        // The gateway calculates tasks again after a restart, and they change too often for a disk.
         if !is_tasks(&topic) {
             let kept = Some(content).filter(|content| !content.payload.is_empty());
             // The properties also where there are none: what is on disk may be those of a message

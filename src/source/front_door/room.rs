@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What a connection may hold without asking.
 pub const FREE_BYTES: usize = 8 << 10;
-/// What all connections may hold besides.
+/// The bytes that all connections together may hold in addition.
 const ROOM_BYTES: usize = 12 << 20;
 /// How far a client may send ahead of the disk where there is room.
 const AHEAD_BYTES: usize = 256 << 10;
@@ -106,7 +106,7 @@ impl Share {
         // another.
         if !self.grow(wanted) {
             let is_enough = needed > held && self.grow(needed);
-            // Without a packet to finish, what is held is decoded first.
+            // If no packet is incomplete, the connection first decodes the bytes that it holds.
             if !is_enough && needed > FREE_BYTES + self.taken {
                 return 0;
             }

@@ -27,7 +27,8 @@ use crate::clock;
 use crate::event::Name;
 use crate::journal::KeepChange;
 
-/// Messages that wait for a connected client at the most; the oldest go first.
+/// The largest number of messages that wait for a connected client. Above it the oldest are
+/// dropped.
 const QUEUE_MAX: usize = 10_000;
 /// And their bytes.
 const QUEUE_BYTES_MAX: usize = 2 << 20;
@@ -205,7 +206,7 @@ impl Session {
         self.state().ended
     }
 
-    /// Gives the session to a connection. With `clean`, what was there is forgotten.
+    /// Gives the session to a connection. With `clean`, the session starts empty.
     pub fn attach(
         &self,
         owner: Owner,

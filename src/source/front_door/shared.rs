@@ -86,7 +86,7 @@ impl Shared {
         }
     }
 
-    /// One line about a client that was turned away or cut off; not more than the log can bear.
+    /// Logs one line about a client that was refused or disconnected, within the limit of the log.
     pub fn say(&self, origin: &Origin, what: &str) {
         if self.quiet.allows(clock::instant()) {
             tracing::warn!(address = %origin.address, "{what}");
@@ -131,7 +131,8 @@ impl Shared {
         }
     }
 
-    /// What a device says of itself: retained, shown, and for its own subscribers.
+    /// Retains a `state` or `config/reported`, shows it on the board, and sends it to the device's
+    /// own subscribers.
     pub fn retain_state(
         &self,
         device: &Name,

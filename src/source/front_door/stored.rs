@@ -297,7 +297,7 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
     }
 }
 
-/// What devices last said of themselves.
+/// The last `state` of each device.
 pub fn states<'a>(
     site: &Name,
     kept: &'a [(String, Vec<u8>)],

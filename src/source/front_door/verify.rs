@@ -21,7 +21,8 @@ use crate::source::devices;
 
 /// How much the thread gives way to those that take and store events.
 const NICE: i32 = 5;
-/// Clients that wait for a turn, over all addresses and of one address; more are told to come back.
+/// The largest number of clients that wait for a turn, over all addresses, and of one address.
+/// Further clients must try again later.
 const WAITING_MAX: usize = 1_024;
 const WAITING_OF_ADDRESS_MAX: usize = 256;
 
@@ -221,7 +222,7 @@ fn yield_to_others() {
     }
 }
 
-/// A hash that nobody knows the password of, where the list has none.
+/// A hash of an unknown password, for devices without a hash in the list.
 fn decoy() -> String {
     static DECOY: OnceLock<String> = OnceLock::new();
     DECOY
@@ -273,7 +274,7 @@ mod tests {
         let turn = honest.now_or_never().expect("its turn").unwrap();
         turn.forgive();
         drop(turn);
-        // A right password is not held against its address.
+        // A correct password does not count as a failure of its address.
         assert_eq!(turns.0.failures.of(address(2), clock::instant()), 0);
         assert!((&mut guesses[0]).now_or_never().is_some());
     }

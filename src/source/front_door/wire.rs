@@ -34,7 +34,7 @@ pub enum Fault {
     Malformed(String),
     #[error("protocol error: {0}")]
     Protocol(&'static str),
-    #[error("QoS 2 from an MQTT 5 client that was told Maximum QoS 1")]
+    #[error("QoS 2 from an MQTT 5 client, although the CONNACK has Maximum QoS 1")]
     Qos,
     #[error("a topic alias, though Topic Alias Maximum is 0")]
     TopicAlias,
@@ -59,7 +59,7 @@ impl Fault {
         Self::Malformed(what.to_owned())
     }
 
-    /// What an MQTT 5 client is told (MQTT 5, 3.14.2.1).
+    /// The reason code of the DISCONNECT to an MQTT 5 client (MQTT 5, 3.14.2.1).
     pub fn code(&self) -> DisconnectReasonCode {
         match self {
             Self::TooLarge { .. } | Self::AnswerTooLarge => DisconnectReasonCode::PacketTooLarge,

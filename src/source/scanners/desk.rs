@@ -19,14 +19,14 @@ use crate::event::SourceKind;
 use crate::journal::{Accepted, AppendError};
 use crate::source::Intake;
 
-/// How long a scanner's task waits before it opens the port again, at the least and at the most.
+/// The shortest and the longest pause before a scanner's task opens the port again.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The same while nothing is plugged in: to look costs little, and a person waits.
 const ABSENT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often a full journal is asked again.
 const FULL_WAIT: Duration = Duration::from_secs(1);
-/// A scanner that sends what is no code is reported so often at the most.
+/// The shortest time between two reports about a scanner that sends invalid codes.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
 /// More codes than this in a second come from no hand and no conveyor: what is beyond waits for the
 /// next.
@@ -168,8 +168,8 @@ impl Desk {
         Some(answers.collect())
     }
 
-    /// Stores what came of a code whose end mark never came as a rejected reading. `None`: the
-    /// journal has stopped, or the gateway does.
+    /// Stores a code without its end mark as a rejected reading. `None`: the journal has stopped,
+    /// or the gateway stops.
     pub async fn refuse_unended(&mut self, bytes: Vec<u8>, framing: &Framing) -> Option<()> {
         let reading = self.reading(bytes);
         let rejection = decode::unended(&reading, framing);

@@ -28,7 +28,7 @@ use crate::source::LastLists;
 const KIND: &str = "scanners";
 /// The largest `scanners.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Each takes a task, and a gateway has so many ports at the most.
+/// Each scanner has a task, and no gateway has more ports.
 const SCANNERS_MAX: usize = 256;
 const KEYS: &str = "profile, port, usb, operator, flow";
 

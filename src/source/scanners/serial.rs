@@ -63,7 +63,7 @@ async fn session(
         .map_err(|error| gone(false, error.to_string()))?
         .map_err(|why| gone(false, why))?;
     desk.up(&place);
-    // What was to be said before it came back is of no use.
+    // Answers from before the scanner came back are of no use.
     while told.try_recv().is_ok() {}
     let (mut reader, mut writer) = tokio::io::split(port);
     let Err(ended) = converse(desk, serial, told, &mut reader, &mut writer).await;

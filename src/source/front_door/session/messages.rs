@@ -135,9 +135,9 @@ impl Session {
         )
     }
 
-    /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room`
-    /// bytes. What is too large for this client is as good as delivered (MQTT 5, 3.1.2.11.4). True:
-    /// there are messages that the device does not have yet.
+    /// Writes the messages that may be sent now: at most `receive_maximum` unacknowledged messages
+    /// and `room` bytes. A message that is too large for this client counts as delivered (MQTT 5,
+    /// 3.1.2.11.4). Returns true if the device does not have all messages yet.
     pub fn send(
         &self,
         epoch: u64,

@@ -54,8 +54,8 @@ impl Session {
         self.state().receptions.is_committed(pkid, number)
     }
 
-    /// The packet id of a QoS 2 publish is free. What is to go from the disk before the client
-    /// hears of it, and whether the packet id was known.
+    /// Frees the packet id of a QoS 2 publish. Returns the change to store before the client gets
+    /// the answer, and whether the packet id was known.
     pub fn release(&self, pkid: u16) -> (Option<KeepChange>, bool) {
         let mut state = self.state();
         let known = state.receptions.knows(pkid);

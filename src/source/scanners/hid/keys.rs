@@ -22,8 +22,8 @@ const KEYPAD_TIMES: u16 = 55;
 const KEYPAD_DIVIDED: u16 = 98;
 const KEYPAD_ENTER: u16 = 96;
 const ALTGR: u16 = 100;
-/// Of an event: let go, pressed. What is held down repeats with another number, and is no second
-/// key.
+/// The values of a key event: released, pressed. A key that is held down repeats with another
+/// value, which is not a second key.
 const RELEASED: i32 = 0;
 const PRESSED: i32 = 1;
 
@@ -129,7 +129,7 @@ impl Keyboard {
                 self.write_number();
             }
         } else if key == ALTGR {
-            // A US keyboard has a second Alt in its place.
+            // On a US keyboard this key is a second Alt.
             self.altgr = down && self.layout != Layout::Us;
         } else if key == CAPS_LOCK {
             self.caps ^= down;
@@ -189,7 +189,7 @@ impl Keyboard {
             .number
             .take()
             .and_then(|number| u8::try_from(number).ok());
-        // Latin-1 and Windows' own table agree but for 128 to 159, which hold no character of a
+        // Latin-1 and Windows' own table agree except for 128 to 159, which have no character of a
         // barcode.
         if let Some(number @ (1..=127 | 160..)) = number {
             self.compose(char::from(number), false);
