@@ -16,7 +16,7 @@
 //! - `link`, `outbox`: outgoing messages, and the connection that carries them.
 //!
 //! rumqttc 0.25 carries state over a reconnect that does not belong to the new connection; see
-//! [`Driver::lost`].
+//! `Driver::lost`.
 
 mod link;
 mod options;

@@ -4,14 +4,14 @@
 //! The front door is not a broker: devices publish to the gateway and subscribe to their own
 //! topics, nothing more.
 //!
-//! **In**: connections ([`handshake`]) and their packets ([`wire`]). Publishes go to the intake in
-//! batches ([`batch`]). Messages of the gateway come through [`FrontDoor::outbound`].
+//! **In**: connections (`handshake`) and their packets (`wire`). Publishes go to the intake in
+//! batches (`batch`). Messages of the gateway come through [`FrontDoor::outbound`].
 //!
 //! **Out**: acknowledgements after the commit, receipts, displays and retained messages
-//! ([`session`], [`hub`]). Data that must survive a restart goes to the journal as small values
-//! ([`stored`]).
+//! (`session`, `hub`). Data that must survive a restart goes to the journal as small values
+//! (`stored`).
 //!
-//! Each connection ([`connection`]) is one task that owns its socket. No connection holds a shared
+//! Each connection (`connection`) is one task that owns its socket. No connection holds a shared
 //! lock for long.
 //!
 //! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
