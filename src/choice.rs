@@ -17,7 +17,7 @@ use crate::opens::{self, Fault};
 pub enum Unusable {
     /// It cannot be read, or does not parse.
     Config(ConfigError),
-    /// What it names cannot be opened.
+    /// Something that the configuration names cannot be opened.
     Opens(Vec<Fault>),
 }
 
@@ -71,7 +71,7 @@ impl Instead {
     }
 }
 
-/// What `run` does while the written configuration has `faults` that prevent its start.
+/// The decision of `run` while the written configuration has `faults` that prevent its start.
 #[derive(Debug)]
 pub enum Otherwise {
     /// It uses the last configuration that ran.

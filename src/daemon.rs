@@ -264,7 +264,7 @@ impl Daemon {
     }
 }
 
-/// What the sources of readings are started with.
+/// The arguments for starting the sources of readings.
 struct Sources<'a> {
     config: &'a Config,
     journal: &'a Journal,

@@ -101,8 +101,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         _ => Ok(()),
     };
     let flushed = out.flush().map_err(CommandError::from);
-    // What is left in the buffer after a failed write would fail again, and loudly, when it is
-    // dropped.
+    // After a failed write the buffered text would fail again, loudly, when it is dropped.
     drop(out.into_parts());
     done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
         if !error.is_silent() {

@@ -16,7 +16,7 @@ use crate::source::scanners::list::Scanner;
 use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
 
-/// What a fault in an entry does to the daemon.
+/// The effect of an entry's fault on the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// `run` does not start with this configuration.
@@ -29,7 +29,7 @@ pub enum Effect {
     LastList,
 }
 
-/// One thing that the daemon opens.
+/// A file, directory, port or address that the daemon opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// The configuration key that names it.
@@ -37,14 +37,14 @@ pub struct Opened {
     /// The file or address.
     pub what: String,
     pub effect: Effect,
-    /// What is wrong and what to do; `None` if it can be opened.
+    /// The fault and what to do; `None` if the entry can be opened.
     pub fault: Option<Fault>,
 }
 
-/// What is wrong with an entry.
+/// A fault of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What is wrong and what to do.
+    /// The fault and what to do, for a person.
     pub text: String,
     /// Whether another start ends in the same way until a person has done something. A port in use
     /// gets free, a disk gets room, and a file system may be mounted later.
@@ -233,7 +233,7 @@ fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fau
     })
 }
 
-/// As the status names it.
+/// The name of the scanner as in the status.
 fn of_scanner(scanner: &Scanner) -> String {
     format!("scanner:{}", scanner.name)
 }

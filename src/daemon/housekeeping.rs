@@ -63,7 +63,8 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
             board.alarm(code::MOVED_UNSCANNED, alarm);
         }
-        // What follows writes: it would wait for the disk, and nobody would take the alarm back.
+        // The following steps write: they would wait for the disk, and the alarm would not be
+        // cleared.
         if journal.is_waiting() {
             continue;
         }

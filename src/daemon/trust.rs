@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 /// A clock that moves so much against the monotonic one was set, rightly or wrongly: until the next
 /// start.
 const JUMP_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// So much later than it was last right, a clock may be at a start: longer than a holiday.
+/// A clock at the start may be this much later than when it was last right: longer than a holiday.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long one that was later than that has to run steadily.
 const PROBATION: SignedDuration = SignedDuration::from_hours(24);
@@ -29,7 +29,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// With what an earlier process has seen.
+    /// A check that continues from an earlier process.
     pub fn new(last_right: Option<Timestamp>) -> Self {
         Self {
             last_right,

@@ -63,7 +63,7 @@ const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 /// A connection that lasted for this time was a good one.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-/// Of messages that are ignored, one in so much time is logged.
+/// The shortest time between two log lines about ignored messages.
 const IGNORED_LOG: Duration = Duration::from_secs(10);
 
 /// Whether the daemon can read the password and the certificates.
@@ -254,7 +254,8 @@ impl Driver {
         }
         drop(deliveries);
         if self.connected.is_some() {
-            // Whatever is not acknowledged by then comes again, and is found to be a duplicate.
+            // The broker sends again what is not acknowledged by then, and the journal finds that
+            // it is a duplicate.
             drop(tokio::time::timeout(DRAIN, self.drain(worked)).await);
         }
     }
@@ -435,7 +436,7 @@ fn is_malformed(error: &ConnectionError) -> bool {
     )
 }
 
-/// What is stored of a message whose topic is none of a device.
+/// The rejected reading for a message whose topic is not a device's.
 fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
     let topic: String = publish.topic.chars().take(256).collect();
     Rejection {
@@ -453,7 +454,7 @@ fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejectio
     }
 }
 
-/// What is wrong and what to do, for a person.
+/// Describes the error for a person, and what to do.
 fn describe(error: &ConnectionError, broker: &str) -> String {
     let text = error.to_string();
     if text.contains("InvalidContentType") {

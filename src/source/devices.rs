@@ -76,14 +76,14 @@ struct Written {
 /// to say.
 const BARE: &str = "bare-mqtt";
 
-/// What Odoo calls the kinds of orders.
+/// Odoo's names for the kinds of orders.
 const TASKS: [&str; 3] = ["incoming", "outgoing", "internal"];
 
 fn yes() -> bool {
     true
 }
 
-/// One device of the list.
+/// A device of the list.
 #[derive(Clone)]
 pub struct Device {
     /// A PHC string. `None`: the device logs in with a certificate only.
@@ -101,7 +101,7 @@ impl std::fmt::Debug for Device {
     }
 }
 
-/// What tells one state of the file from another.
+/// The metadata that shows whether the file has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
@@ -177,7 +177,7 @@ fn read_text(file: &Path) -> Result<String, DevicesError> {
     std::fs::read_to_string(file).map_err(failed)
 }
 
-/// What the text of the list at `file` says; every hash in it is one that can be verified here.
+/// Parses the text of the list at `file`. This gateway can verify every hash in the result.
 fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     let invalid = |reason: String| DevicesError::Invalid {
         file: file.to_owned(),

@@ -252,7 +252,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorErr
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
     let socket = socket.map_err(failed)?;
-    // As the standard library does: after a restart the port is free at once.
+    // Sets the option that the standard library sets: after a restart the port is free at once.
     socket.set_reuseaddr(true).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     let listener = socket.listen(BACKLOG_MAX).map_err(failed)?;
@@ -260,7 +260,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorErr
     Ok((listener, address))
 }
 
-/// What a person should know about who can come in.
+/// Raises the alarms about missing passwords.
 fn warn_of(config: &Listen, devices: &BTreeMap<Name, Device>, board: &Board) {
     let anonymous = config.anonymous.then(|| {
         format!(

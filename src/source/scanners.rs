@@ -120,7 +120,7 @@ impl Scanners {
                 () = cancel.cancelled() => break,
             }
         }
-        // What was read is being stored: that may end.
+        // Waits until the codes that were read are stored.
         while tasks.join_next().await.is_some() {}
     }
 }

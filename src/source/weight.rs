@@ -4,7 +4,7 @@ use crate::channel::EVENTS_MAX;
 use crate::channel::{Channel, Reading};
 use crate::fair::{Cost, Limits};
 
-/// What an event or a rejection takes in memory until it is committed, with its answers, about.
+/// The approximate memory of an event or a rejection until it is committed, with its answers.
 const ELEMENT_BYTES: usize = 1_536;
 /// Between decoding and commit: some commits' worth, so that the disk never waits for the decoder.
 /// A device whose address has fewer than 64 elements there does not wait for the others.

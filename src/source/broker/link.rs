@@ -118,8 +118,8 @@ impl Link {
         self.push(message);
     }
 
-    /// The same without waiting: for who holds up the deliveries, and so the acknowledgements that
-    /// make room.
+    /// Enqueues without waiting, for a caller that would otherwise delay deliveries and so the
+    /// acknowledgements that make room.
     pub fn push(&self, message: Outbound) {
         let bytes = topic::outgoing(&self.site, &message.device, &message.channel).len()
             + message.payload.len()

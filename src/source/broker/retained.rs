@@ -89,7 +89,7 @@ mod tests {
         assert_eq!((ids.len(), ids[0].as_str()), (2, "7"));
         assert!(found.iter().all(|found| found.code == RETAINED));
         assert_eq!(found[1].payload, br#"{"type":"count"}"#);
-        // The same message has the same ids.
+        // The same message gets the same ids.
         assert_eq!(rejected(Channel::Event, message), found);
         let scan = rejected(Channel::Scan, "4006381333931");
         assert_eq!(

@@ -79,7 +79,7 @@ const ASTRAY: [&str; 12] = [
 /// How many of the [`filters`] the gateway cannot do without: the first ones.
 pub(super) const NEEDED: usize = CHANNELS.len();
 
-/// What the gateway listens to: every device of its site.
+/// The gateway's subscriptions: the topics of every device of its site.
 pub(super) fn filters(site: &Name) -> Vec<SubscribeFilter> {
     let own = CHANNELS.iter().map(|channel| format!("+/{channel}"));
     own.chain(ASTRAY.iter().map(|filter| (*filter).to_owned()))

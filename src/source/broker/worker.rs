@@ -33,8 +33,8 @@ pub(super) struct Delivery {
     pub publish: Publish,
     /// The reading to store. `None`: the message only has to be acknowledged, in order.
     pub reading: Option<Reading>,
-    /// What is stored of a scan or an event whose device has no valid name, or that the broker has
-    /// retained.
+    /// The rejected readings to store: of a scan or an event whose device has no valid name, or
+    /// that the broker has retained.
     pub rejections: Vec<Rejection>,
 }
 

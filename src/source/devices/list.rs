@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub type Devices = Arc<BTreeMap<Name, Device>>;
 
-/// Without a file it is empty.
+/// The list of devices. Without a file it is empty.
 #[derive(Debug)]
 pub struct DeviceList {
     file: Option<PathBuf>,

@@ -30,7 +30,7 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Payload that one request to the journal carries; more starts another one.
 pub const BATCH_BYTES_MAX: usize = 512 << 10;
-/// And events that its payloads may become.
+/// The largest number of events that the payloads of a batch may become.
 pub const BATCH_ELEMENTS_MAX: usize = 500;
 /// The memory of a publish in addition to its payload.
 const PUBLISH_BYTES: usize = 128;
@@ -39,12 +39,12 @@ const PUBLISH_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub struct Batch {
     pub publishes: Vec<Waiting>,
-    /// What the publishes cost in memory, about.
+    /// The approximate memory of the publishes.
     pub bytes: usize,
     /// Events and rejections that the publishes may become.
     pub elements: usize,
     readings: Vec<Reading>,
-    /// What goes to disk in the same commit as the readings.
+    /// The changes that go to disk in the same commit as the readings.
     received: Vec<KeepChange>,
     rejections: Vec<Rejection>,
     keeps: Vec<KeepChange>,
@@ -65,7 +65,7 @@ pub struct Delivery {
     pub stored: bool,
 }
 
-/// One publish that waits for its acknowledgement.
+/// A publish that waits for its acknowledgement.
 #[derive(Debug)]
 pub struct Waiting {
     pub delivery: Delivery,
@@ -97,7 +97,7 @@ pub struct Settled {
     pub receipts: Vec<Bytes>,
     /// For the person at the device.
     pub displays: Vec<Bytes>,
-    /// The same, where its profile has a form of its own.
+    /// The display messages in the form of the device's profile, if it has one.
     pub words: Vec<Word>,
     pub stored: u64,
     pub rejected: u64,
@@ -187,7 +187,8 @@ impl Batch {
         self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
         let channel = topic.rsplit('/').next().and_then(Channel::named);
-        // Of another site, which is a wrong name: the device may send it again under the right one.
+        // The topic has another site, which is a wrong name: the device may send the message again
+        // under the right one.
         let is_own = topic.ends_with(&format!("/{}/event", device.name));
         self.rejections.push(Rejection {
             device: device.name.clone(),

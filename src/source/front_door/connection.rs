@@ -34,9 +34,10 @@ use crate::journal::KeepChange;
 const CHANGES_MAX: usize = 8;
 /// Batches of a client that wait for the disk; beyond it the door stops reading from this client.
 const BATCHES_MAX: usize = 4;
-/// And events that they may become: a payload of 1 KB may be 500 of them.
+/// The largest number of events that waiting publishes may become: a payload of 1 KB may be 500
+/// events.
 const WAITING_ELEMENTS_MAX: usize = 500;
-/// What may wait in front of a client that does not read.
+/// The largest number of bytes that wait for a client that does not read.
 const OUTPUT_BYTES_MAX: usize = 8 << 10;
 /// How often a client that finds no room for its packet looks again.
 const ROOM_EVERY: Duration = Duration::from_millis(100);
@@ -49,7 +50,7 @@ const SETTLE_MAX: Duration = Duration::from_secs(5);
 /// The same limit for a client that disappeared without DISCONNECT: it sends again what is not
 /// acknowledged.
 const GONE_MAX: Duration = Duration::from_millis(500);
-/// And how long once the gateway stops.
+/// The same limit when the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
 const FINISH_MAX: Duration = Duration::from_secs(2);
@@ -267,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = clock::instant();
         self.bucket.refill(now);
         if !reading {
-            // What we do not read cannot be heard.
+            // The gateway does not read now, so silence does not count.
             self.heard = now;
         } else if now.saturating_duration_since(self.heard) >= self.client.silence_max {
             return Err(Fault::KeepAlive);
@@ -339,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.submit(std::mem::take(&mut batch));
             }
         }
-        // What came before a fault or a DISCONNECT counts all the same.
+        // Packets before a fault or a DISCONNECT still count.
         self.submit(batch);
         result
     }
@@ -460,7 +461,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let stop = self.shared.stop.clone();
         let rest = async {
             while let Some(settled) = self.publishes.next().await {
-                // One that is not acknowledged does not keep those behind it from being noted.
+                // A failed acknowledgement does not keep the later batches from settling.
                 drop(self.settled(settled));
             }
             while self.changes.next().await.is_some() {}

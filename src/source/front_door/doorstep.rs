@@ -184,7 +184,8 @@ impl Places {
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut taken = self.taken();
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
-        // One more than there are, so that the next address finds a place as well.
+        // Divides by one address more than there are, so that the next address finds a place as
+        // well.
         let share = self.max / (taken.by_address.len() + 1);
         let is_open = taken.all < self.max - self.max / RESERVE_DIVISOR || own < share;
         if taken.all >= self.max || !is_open {

@@ -44,7 +44,7 @@ pub struct Client {
     pub session: Arc<Session>,
     pub epoch: u64,
     pub owner: Owner,
-    /// One and a half keep-alives: silence beyond it ends the connection.
+    /// One and a half keep-alives. The gateway closes a connection that is silent for longer.
     pub silence_max: Duration,
     pub receive_maximum: u16,
     pub session_expiry_s: u32,
@@ -68,7 +68,7 @@ pub enum Rejected {
     #[error("{reason} ({who})")]
     Refused {
         reason: String,
-        /// What the client calls itself.
+        /// The name that the client sent.
         who: String,
         /// The one of these names that is the device's.
         name: String,
@@ -132,7 +132,7 @@ where
         })
 }
 
-/// What a client is called in an alarm: as it calls itself, or else by its address.
+/// The name of a client in an alarm: the name that it sent, or else its address.
 fn device_name(origin: &Origin, user: Option<&str>, client_id: &str) -> String {
     let names = [origin.certified.as_deref(), user, Some(client_id)];
     let mut names = names.into_iter().flatten().filter(|name| !name.is_empty());

@@ -56,7 +56,7 @@ struct Answers {
     wanted: AtomicBool,
 }
 
-/// What a connection asks for.
+/// The session that a connection requests.
 #[derive(Debug)]
 pub struct Wish<'a> {
     pub device: &'a Name,

@@ -36,7 +36,7 @@ enum Stage {
     Restored,
 }
 
-/// What a QoS 2 publish is.
+/// How to treat a QoS 2 publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     pub number: u64,
@@ -125,7 +125,7 @@ impl Receptions {
             return false;
         };
         self.stored -= usize::from(known.stored);
-        // One that is under way goes from the disk when it is committed.
+        // A publish that is being written leaves the disk when it is committed.
         known.stored && known.stage != Stage::UnderWay
     }
 

@@ -26,7 +26,7 @@ pub struct Retained {
     next_expiry: Option<Instant>,
 }
 
-/// What is retained does not fit any more.
+/// There is no room for another retained message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedFull;
 
@@ -166,7 +166,7 @@ impl Retained {
     }
 }
 
-/// What a retained message takes in memory. Of tasks there are few, which many devices share.
+/// The memory of a retained message. Lists of tasks are few, and many devices share one.
 fn weight(topic: &str, content: &Content) -> usize {
     if is_tasks(topic) { 0 } else { content.bytes() }
 }

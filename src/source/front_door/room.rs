@@ -8,13 +8,14 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a connection may hold without asking.
+/// The bytes that a connection may hold without a share of the room.
 pub const FREE_BYTES: usize = 8 << 10;
 /// The bytes that all connections together may hold in addition.
 const ROOM_BYTES: usize = 12 << 20;
 /// How far a client may send ahead of the disk where there is room.
 const AHEAD_BYTES: usize = 256 << 10;
-/// What is asked for at least, so that a fast client does not ask for each read.
+/// The smallest share that a connection requests, so that a fast client does not request one for
+/// each read.
 const STEP_BYTES: usize = 64 << 10;
 /// Less than this is not worth a read.
 const READ_BYTES_MIN: usize = 1_024;

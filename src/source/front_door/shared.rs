@@ -39,7 +39,7 @@ const KEEP_MAX: Duration = Duration::from_secs(5);
 /// How often the files of `mqtt.listen.device_config_dir` are looked at for faults.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub struct Shared {
     pub site: Name,
@@ -294,7 +294,7 @@ impl Shared {
         }
     }
 
-    /// At the start: every device that has a file of its own.
+    /// Publishes at the start the configuration of every device that has its own file.
     pub async fn publish_configurations(&self) {
         let Some(dir) = &self.config.device_config_dir else {
             return;

@@ -55,7 +55,7 @@ pub struct MissedV1 {
     pub retain: bool,
 }
 
-/// One with MQTT 5 properties.
+/// A message with MQTT 5 properties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissedV2 {
     pub message: MissedV1,
@@ -64,7 +64,7 @@ pub struct MissedV2 {
     pub expires_s: Option<i64>,
 }
 
-/// One that was sent and not acknowledged.
+/// A message that was sent and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissedV3 {
     pub message: MissedV2,
@@ -130,7 +130,7 @@ enum Received {
     V1,
 }
 
-/// One kept value, understood.
+/// A decoded value of the journal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kept {
     Session(Name, String, SessionV1),

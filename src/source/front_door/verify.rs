@@ -248,7 +248,7 @@ mod tests {
             let turns = turns.clone();
             async move {
                 let turn = turns.wait(address(1)).await;
-                // As long as a hash takes: all the others are waiting by then.
+                // Yields in place of a hash: by then all the others are waiting.
                 tokio::task::yield_now().await;
                 turn.is_ok()
             }

@@ -19,7 +19,7 @@ use crate::decode::profile::{Frame, Hid};
 
 use keys::Keyboard;
 
-/// What key events come from: a device that was grabbed.
+/// The source of key events: a grabbed device.
 trait Typing {
     /// The next one; an error where there are no more. Cancelling the future loses none.
     async fn next(&mut self) -> io::Result<InputEvent>;

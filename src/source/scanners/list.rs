@@ -45,7 +45,7 @@ pub enum ScannersError {
     Invalid { file: PathBuf, faults: Vec<Fault> },
 }
 
-/// One scanner, as meant.
+/// A scanner of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scanner {
     pub name: Name,
@@ -161,7 +161,7 @@ fn parse(text: &str, directory: &Path) -> Result<Vec<Scanner>, Vec<Fault>> {
     }
 }
 
-/// One section; none only where a fault was noted.
+/// Reads one section. `None` only if it has noted a fault.
 fn scanner(
     name: &str,
     value: &Value,
@@ -201,7 +201,7 @@ fn scanner(
     })
 }
 
-/// One section as it is written.
+/// A section as written in the file.
 struct Section<'a> {
     name: String,
     written: &'a Table,

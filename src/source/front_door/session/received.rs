@@ -20,8 +20,8 @@ impl Session {
         }
     }
 
-    /// What goes to disk with a new QoS 2 publish, where the session outlives its connection: a
-    /// client that finds the gateway restarted sends the publish again.
+    /// The change to store with a new QoS 2 publish if the session outlives its connection: after a
+    /// restart of the gateway the client sends the publish again.
     pub fn store_received(&self, pkid: u16) -> Option<KeepChange> {
         let mut state = self.state();
         let stored = state.expiry_s > 0 && state.receptions.store(pkid);

@@ -38,7 +38,7 @@ pub struct Keyboard {
     alt: bool,
     altgr: bool,
     caps: bool,
-    /// What was typed on the keypad while Alt is held.
+    /// The number typed on the keypad while Alt is held.
     number: Option<u32>,
     accent: Option<char>,
     text: String,

@@ -55,7 +55,7 @@ const FR: Keys = Keys {
     dead: ["^", "¨", "~`"],
 };
 
-/// What a key writes, and whether it is an accent that waits for its letter.
+/// The character of a key, and whether it is an accent that waits for its letter.
 pub fn character(layout: Layout, key: u16, shift: bool, altgr: bool) -> Option<(char, bool)> {
     let keys = match layout {
         Layout::Us => &US,
