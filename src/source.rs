@@ -127,9 +127,9 @@ impl Intake {
     /// Takes several readings with one request, so that they share a commit. Returns the verdicts
     /// of each, in order. `display`: a client reads the device's displays.
     ///
-    /// Cancelling the future does not withdraw the readings: they may be on disk. If the device then
-    /// sends a message again, it is a duplicate if it has an id. Otherwise it is a new event, which
-    /// is flagged if the device marks it as sent again.
+    /// Cancelling the future does not withdraw the readings: they may be on disk. If the device
+    /// then sends a message again, it is a duplicate if it has an id. Otherwise it is a new event,
+    /// which is flagged if the device marks it as sent again.
     pub async fn take_many(
         &self,
         readings: &[Reading],
