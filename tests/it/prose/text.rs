@@ -138,8 +138,7 @@ fn string(code: &str) -> Option<(&str, usize)> {
 fn token(code: &str) -> usize {
     let mut chars = code.chars();
     let first = chars.next().map_or(0, char::len_utf8);
-    if code.starts_with('\'') {
-        let inner = &code[1..];
+    if let Some(inner) = code.strip_prefix('\'') {
         let c = inner.chars().next().map_or(0, char::len_utf8);
         if inner.starts_with('\\') {
             let end = inner[2..].find('\'').map_or(0, |end| end + 4);
@@ -154,8 +153,7 @@ fn token(code: &str) -> usize {
         .unwrap_or(code.len());
     // `r"`, `r#"` and `br"` begin a string; other names pass as a whole.
     match &code[..name] {
-        "r" if name == 1 => first,
-        "b" | "br" | "c" | "cr" => first,
+        "r" | "b" | "br" | "c" | "cr" => first,
         _ => name.max(first),
     }
 }
