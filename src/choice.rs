@@ -1,9 +1,9 @@
-//! Which configuration `run` uses: the one that is written, or, while that one cannot be used, the
-//! last one that ran.
+//! Chooses the configuration for `run`: the present files, or, while they cannot be used, the last
+//! configuration that ran.
 //!
-//! Comes in: the path and the environment. Goes out: a configuration with which the daemon can
-//! start, or the exit code. So a new file in `config.d` does not stop a site, whether it does not
-//! parse or names a file that is missing.
+//! **In**: the path and the environment. **Out**: a configuration with which the daemon can start,
+//! or the exit code. So a new file in `config.d` that does not parse, or that names a missing file,
+//! does not stop a site.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::opens::{self, Fault};
 pub enum Unusable {
     /// It cannot be read, or does not parse.
     Config(ConfigError),
-    /// What it names cannot be opened.
+    /// Something that the configuration names cannot be opened.
     Opens(Vec<Fault>),
 }
 
@@ -71,7 +71,7 @@ impl Instead {
     }
 }
 
-/// What `run` does while the written configuration has `faults` that prevent its start.
+/// The decision of `run` while the written configuration has `faults` that prevent its start.
 #[derive(Debug)]
 pub enum Otherwise {
     /// It uses the last configuration that ran.

@@ -1,8 +1,8 @@
-//! Puts the path together and runs it: opens the journal, binds the ways in, and starts a task for
+//! Builds the data path and runs it: opens the journal, binds the sources, and starts a task for
 //! each part.
 //!
 //! **Invariant 11:** when the journal's writer has ended, [`Daemon::failed`] resolves, and the
-//! process is to exit.
+//! process must exit.
 
 mod assembling;
 mod housekeeping;
@@ -228,8 +228,8 @@ impl Daemon {
         self.journal.damage()
     }
 
-    /// Resolves when the daemon cannot go on: its journal is damaged or has stopped, or a part
-    /// ended that must not. The process is to exit then, so that it is started anew.
+    /// Resolves when the daemon cannot continue: its journal is damaged or has stopped, or an
+    /// essential part has ended. The process must then exit, so that systemd starts it again.
     pub async fn failed(&mut self) -> String {
         let mut damage = self.damage();
         tokio::select! {
@@ -244,8 +244,8 @@ impl Daemon {
         }
     }
 
-    /// Stops taking readings, lets what is under way end, and closes the journal. Open documents
-    /// come about again from their events at the next start. Within 10 s.
+    /// Stops reading, finishes work in progress, and closes the journal. The next start rebuilds
+    /// open documents from their events. Takes at most 10 s.
     pub async fn stop(mut self) -> Result<(), Fatal> {
         self.cancel.cancel();
         self.journal.give_up_waiting();
@@ -264,7 +264,7 @@ impl Daemon {
     }
 }
 
-/// What the sources of readings are started with.
+/// The arguments for starting the sources of readings.
 struct Sources<'a> {
     config: &'a Config,
     journal: &'a Journal,

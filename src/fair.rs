@@ -1,10 +1,10 @@
-//! Fair shares: work of many devices, served so that none of them waits for the backlog of another.
+//! Fair shares: serves the work of many devices so that no device waits for the backlog of another.
 //!
-//! Comes in: work with its [`Lane`] (the origin it came from, the device it belongs to) and its
-//! cost. Goes out: the work, in the order of a two-level fair queue: origins take turns, and within
-//! an origin its devices take turns. A turn is paid for by cost (stride scheduling: each served
-//! member moves back by what it cost), so a device that sends arrays is served as many elements as
-//! one that sends single events. A lane that was idle is served next.
+//! **In**: work with its [`Lane`] (the origin it came from, the device it belongs to) and its cost.
+//! **Out**: the work, in the order of a two-level fair queue: origins take turns, and within an
+//! origin its devices take turns. A turn costs what the work costs (stride scheduling: each served
+//! member moves back by its cost). So a device that sends arrays is served as many elements as a
+//! device that sends single events. A lane that was idle is next.
 //!
 //! Pure: no clock, no socket.
 

@@ -1,27 +1,29 @@
-//! stockrelay keeps every scan of a warehouse on disk and posts each stock movement to Odoo exactly
-//! once.
+//! stockrelay stores every scan of a warehouse on disk and posts each stock movement to Odoo
+//! exactly once.
 //!
-//! The modules are the path of the data:
+//! The modules follow the path of the data:
 //!
-//! 1. [`source`]: readings come in, over the gateway's own MQTT front door or through a broker.
+//! 1. [`source`]: readings come in, over the gateway's own MQTT front door, through a broker, or
+//!    from scanners on its own ports.
 //! 2. [`decode`]: bytes become [`event`]s, or rejections with a reason. Pure.
-//! 3. [`capture`]: what the person is told at once, by the [`catalog`]; what is turned away, where
-//!    it is strict.
-//! 4. [`journal`]: events are numbered and on disk before anyone is told so. What devices that only
-//!    beep scan goes from there through [`flow`], which makes events of it, and back.
+//! 3. [`capture`]: checks each event against the [`catalog`] and answers the device at once; in
+//!    strict mode it rejects faulty events.
+//! 4. [`journal`]: stores events with a number, before any device gets an acknowledgement. From
+//!    there [`flow`] reads the scans of devices that only beep, and stores the events that it
+//!    creates.
 //! 5. [`assemble`]: events become the lines of [`document`]s, which are sealed. Pure.
-//! 6. [`forward`]: sealed documents go to Odoo, each once, and are read back.
-//! 7. [`view`]: what people and programs see of all that. It only reads, but for what people
-//!    decide; a [`correction`] is one of it.
+//! 6. [`forward`]: sends each sealed document to Odoo once, and reads it back.
+//! 7. [`view`]: status, lists and screens for people and programs. It only reads, except for
+//!    decisions of people, such as a [`correction`].
 //!
 //! [`reason`] has the tables of reason codes, rejection codes and flags.
 //!
-//! [`channel`] is what passes between the sources and the rest, [`board`] the live state that all
-//! parts write, [`odoo`] the only module that talks to Odoo, and [`catalog`] the copy of its master
-//! data.
+//! [`channel`] has the types between the sources and the rest, [`board`] the live state that all
+//! parts write. [`odoo`] is the only module that talks to Odoo, and [`catalog`] the copy of its
+//! master data.
 //!
-//! [`opens`] lists all that the daemon opens; [`daemon`] puts them together; [`demo`] runs it with
-//! made-up devices and a stand-in Odoo.
+//! [`opens`] lists everything that the daemon opens; [`daemon`] builds and starts all parts;
+//! [`demo`] runs it with simulated devices and a stand-in Odoo.
 
 pub mod assemble;
 pub mod board;

@@ -1,4 +1,4 @@
-//! The daemon's life: log, build, say that it is ready, run, drain with a deadline.
+//! The daemon's life: start the log, build, report readiness, run, drain with a deadline.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;

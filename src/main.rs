@@ -1,4 +1,4 @@
-//! Arguments, configuration, run; exit codes.
+//! Parses the arguments, reads the configuration, runs the command, and returns its exit code.
 
 mod life;
 
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Runs one command; either way the answer is an exit code, and what went wrong was said.
+/// Runs one command and returns its exit code. It has already reported every error.
 async fn run(cli: &Cli) -> Result<u8, u8> {
     match &cli.command {
         Command::Run => {
@@ -101,8 +101,7 @@ async fn ask(cli: &Cli) -> Result<u8, u8> {
         _ => Ok(()),
     };
     let flushed = out.flush().map_err(CommandError::from);
-    // What is left in the buffer after a failed write would fail again, and loudly, when it is
-    // dropped.
+    // After a failed write the buffered text would fail again, loudly, when it is dropped.
     drop(out.into_parts());
     done.and(flushed).map(|()| EXIT_DONE).map_err(|error| {
         if !error.is_silent() {
@@ -253,7 +252,7 @@ fn hash(device: &str, config: &Path) -> Result<u8, u8> {
     Ok(EXIT_DONE)
 }
 
-/// The configuration; every fault is said before it gives up.
+/// Loads the configuration, or reports every fault.
 fn load(path: &Path) -> Result<Loaded, u8> {
     config::load(path, &environment()).map_err(|error| {
         say(&error.to_string());

@@ -1,8 +1,8 @@
-//! Everything that the daemon opens, in one list: `run` goes through it before it starts, and
-//! `stockrelay check` shows it. So both find the same faults.
+//! The list of everything that the daemon opens. `run` checks it before it starts, and `stockrelay
+//! check` shows it, so both find the same faults.
 //!
-//! Each entry opens its file or port or binds its address, and closes it again. Nothing is created.
-//! Odoo and the MQTT broker are asked over the network: see [`crate::view::check`].
+//! Each entry opens its file or port, or binds its address, and closes it again. It creates
+//! nothing. [`crate::view::check`] calls Odoo and the MQTT broker over the network.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +16,7 @@ use crate::source::scanners::list::Scanner;
 use crate::source::{LastLists, broker, devices, front_door, scanners};
 use crate::tls;
 
-/// What a fault in an entry does to the daemon.
+/// The effect of an entry's fault on the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// `run` does not start with this configuration.
@@ -29,7 +29,7 @@ pub enum Effect {
     LastList,
 }
 
-/// One thing that the daemon opens.
+/// A file, directory, port or address that the daemon opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     /// The configuration key that names it.
@@ -37,14 +37,14 @@ pub struct Opened {
     /// The file or address.
     pub what: String,
     pub effect: Effect,
-    /// What is wrong and what to do; `None` if it can be opened.
+    /// The fault and what to do; `None` if the entry can be opened.
     pub fault: Option<Fault>,
 }
 
-/// What is wrong with an entry.
+/// A fault of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// What is wrong and what to do.
+    /// The fault and what to do, for a person.
     pub text: String,
     /// Whether another start ends in the same way until a person has done something. A port in use
     /// gets free, a disk gets room, and a file system may be mounted later.
@@ -233,7 +233,7 @@ fn of_files<E: ToString>(files: &[&Path], read: Result<(), E>) -> Result<(), Fau
     })
 }
 
-/// As the status names it.
+/// The name of the scanner as in the status.
 fn of_scanner(scanner: &Scanner) -> String {
     format!("scanner:{}", scanner.name)
 }
@@ -338,7 +338,7 @@ fn may_write(dir: &Path) -> io::Result<()> {
     Ok(rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
-/// The socket's directory, and that nobody else answers there.
+/// Checks the socket's directory, and that no other process answers on the socket.
 fn socket(path: &Path, running: Option<i32>) -> Result<(), Fault> {
     let there = path.ancestors().skip(1).find(|parent| parent.exists());
     if let Some(parent) = there {

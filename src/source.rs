@@ -1,7 +1,9 @@
-//! Where readings come from, and where receipts go back to.
+//! Sources of readings, and the way back for receipts.
 //!
-//! A source hands bytes to [`Intake::take`] and acknowledges its device only when that answers.
-//! **Invariant 1:** it answers only after a durable commit returned.
+//! A source passes bytes to [`Intake::take`] and acknowledges its device only when `take` has
+//! answered.
+//!
+//! **Invariant 1:** `take` answers only after a durable commit returned.
 
 pub mod broker;
 pub mod clock_time;
@@ -25,14 +27,14 @@ use crate::decode::profiles::Profiles;
 use clock_time::ClockTimes;
 pub(crate) use weight::elements;
 
-/// What is meant for displays, as far as templates need it.
+/// The fields of a display message that templates need.
 #[derive(serde::Deserialize)]
 struct Display {
     ok: bool,
     text: String,
 }
 
-/// The way in, shared by all sources: decode, judge, journal, and only then an answer.
+/// The path that all sources share: decode, judge, journal, and only then an answer.
 #[derive(Debug, Clone)]
 pub struct Intake {
     inbox: Inbox,
@@ -43,18 +45,18 @@ pub struct Intake {
     last_lists: LastLists,
 }
 
-/// A decoded thing until the journal has answered.
+/// A decoded event or rejection until the journal has answered.
 struct Pending {
     id: Option<String>,
     id_derived: bool,
     flags: Vec<EventFlag>,
     judged: Option<Judged>,
-    /// What a device is told about in its profile's own form.
+    /// The event for the feedback of the device's profile.
     about: Option<Event>,
 }
 
 impl Intake {
-    /// Without a word for displays, and turning away only what cannot be understood.
+    /// An intake without displays. It rejects only what it cannot decode.
     #[must_use]
     pub fn new(inbox: Inbox) -> Self {
         Self {
@@ -110,24 +112,24 @@ impl Intake {
         self.clock_times.hear(device, state, received);
     }
 
-    /// Where devices' languages and settings are to be told.
+    /// Receives the languages and settings of devices.
     #[must_use]
     pub fn capture(&self) -> Option<&Capture> {
         self.capture.as_ref()
     }
 
-    /// Where devices' profiles are to be told.
+    /// Receives the profiles of devices.
     #[must_use]
     pub fn profiles(&self) -> &Profiles {
         &self.profiles
     }
 
-    /// Takes several readings with one request, so that they share a commit; answers for each, in
-    /// order. `display`: somebody reads what is meant for displays.
+    /// Takes several readings with one request, so that they share a commit. Returns the verdicts
+    /// of each, in order. `display`: a client reads the device's displays.
     ///
-    /// Cancelling the future does not take the readings back: they may be on disk all the same.
-    /// What the device then sends again is a duplicate where it has an id, and else a new event,
-    /// flagged where the device says that it is sent again.
+    /// Cancelling the future does not withdraw the readings: they may be on disk. If the device
+    /// then sends a message again, it is a duplicate if it has an id. Otherwise it is a new event,
+    /// which is flagged if the device marks it as sent again.
     pub async fn take_many(
         &self,
         readings: &[Reading],
@@ -141,7 +143,7 @@ impl Intake {
             .await
     }
 
-    /// The same in a lane of the caller. Besides keeps `keep`, in the same commit.
+    /// Takes several readings in the caller's lane, and stores `keep` in the same commit.
     ///
     /// Nothing is decoded before the gate admits the readings: what they become is larger than they
     /// are.
@@ -180,14 +182,13 @@ impl Intake {
         Ok(verdicts.pop().unwrap_or_default())
     }
 
-    /// Stores readings that no event can be made of.
+    /// Stores rejected readings.
     pub async fn reject(&self, rejections: Vec<Rejection>) -> Result<(), AppendError> {
         let entries = rejections.into_iter().map(Err).collect();
         self.inbox.append(entries).await.map(drop)
     }
 
-    /// Has an entry judged; one that is turned away becomes a rejection, with the payload that it
-    /// came as.
+    /// Has an entry judged. A rejected entry becomes a rejection with its original payload.
     async fn judge(
         &self,
         reading: &Reading,

@@ -13,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 pub fn install_provider() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
-        // An error means that a provider is there already, which is all we want.
+        // An error means that a provider is already installed, which is enough.
         drop(rustls::crypto::ring::default_provider().install_default());
     });
 }
@@ -33,8 +33,7 @@ pub enum ServerTlsError {
     Authorities(String),
 }
 
-/// The listener's side: its certificate, and whose client certificates it trusts.
-/// With `needed`, a client without a certificate is turned away before it can say a word.
+/// With `needed`, a client without a certificate is refused in the TLS handshake.
 pub fn server_config(
     cert: &Path,
     key: &Path,
@@ -101,7 +100,7 @@ pub struct ClientTlsError {
     reason: String,
 }
 
-/// The client's side: it trusts the system's authorities, and those of `extra_ca` besides.
+/// The client's side: it trusts the system's authorities and those of `extra_ca`.
 pub fn client_config(extra_ca: Option<&Path>) -> Result<ClientConfig, ClientTlsError> {
     install_provider();
     let mut roots = RootCertStore::empty();

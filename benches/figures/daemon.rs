@@ -66,7 +66,7 @@ impl Gateway {
         Self::start_with("http://127.0.0.1:9", "none", None, "")
     }
 
-    /// Besides with scanners and devices; the files that say so, by their names.
+    /// Starts a daemon with these files, by name, such as lists of scanners and devices.
     pub fn start_with_files(files: &[(&'static str, String)]) -> Answer<Self> {
         Self::start_as(&Setup {
             files: files.to_vec(),

@@ -1,5 +1,5 @@
-//! How soon a person hears of a read: from a code to the word on the display, or to the scanner's
-//! beep.
+//! How soon the operator gets an answer to a scan: from a code to the text on the display, or to
+//! the scanner's beep.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ type Answer<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 const CODES: usize = 2_000;
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Faster than a hand, and slower than what is held to be a flood.
+/// Faster than a hand, and slower than the limit for a flood of codes.
 const APART: Duration = Duration::from_millis(6);
 /// The codes of one movement, again and again.
 const TRANSFER: [&str; 3] = ["LOC-BIN-0001", "4000000000001", "LOC-BIN-0002"];

@@ -1,4 +1,4 @@
-//! Drives the assembler: events come from the journal, sealed documents go back to it.
+//! Drives the assembler: reads events from the journal and stores sealed documents in it.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -112,7 +112,7 @@ impl Assembling {
     }
 
     /// Events that were received before are in the journal, and are not overtaken: the assembler
-    /// goes by the times of receipt.
+    /// uses the times of receipt.
     fn hear(&mut self, heard: &ClockTime) {
         let ClockTime {
             device,

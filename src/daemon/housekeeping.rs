@@ -1,4 +1,4 @@
-//! What is to be done every now and then: alarms that no part raises itself, and pruning.
+//! Periodic work: alarms that no other part raises, and pruning.
 
 use std::time::Duration;
 
@@ -24,9 +24,10 @@ const KEEP_EVERY: Duration = Duration::from_hours(1);
 /// Where the journal keeps when the clock was last right, in seconds since 1970.
 const CLOCK_RIGHT: &str = "clock/right";
 
-/// Where the journal keeps when it began anew, in seconds since 1970.
+/// The key under which the journal stores the time at which a new journal replaced a lost one, in
+/// seconds since 1970.
 const LOST: &str = "journal/lost";
-/// So long the alarm of it is on.
+/// How long the alarm about a lost journal stays on.
 const LOST_ALARM: jiff::SignedDuration = jiff::SignedDuration::from_hours(72);
 const LOST_SENTENCE: &str = "The journal is new although this gateway ran before: its file was missing or empty, and what waited for Odoo in it is lost unless journal.redb.damaged or a backup has it. Events from before that devices send again are stored, and perhaps posted, again: look in Odoo for movements that are there twice (this alarm ends after 3 days).";
 
@@ -62,7 +63,8 @@ pub async fn run(journal: Journal, board: Board, cancel: CancellationToken) {
             let alarm = is_on.then(|| board::MOVED_UNSCANNED.to_owned());
             board.alarm(ReasonCode::MovedUnscanned.as_str(), alarm);
         }
-        // What follows writes: it would wait for the disk, and nobody would take the alarm back.
+        // The following steps write: they would wait for the disk, and the alarm would not be
+        // cleared.
         if journal.is_waiting() {
             continue;
         }

@@ -1,10 +1,10 @@
-//! Whether the wall clock is to be believed: by a wrong one, what is not past its time would be
-//! pruned. Pure.
+//! Decides whether the wall clock can be trusted: a wrong clock would prune data that is not past
+//! its time. Pure.
 //!
-//! The rule: a clock is right unless it shows a time before this version, moves by more than
-//! [`JUMP_MAX`] against the monotonic one, or was at the start more than [`AHEAD_MAX`] later than
-//! it was last seen to be right. A gateway that was off for that long is believed once it has run
-//! for [`PROBATION`], while the alarm gives people the time to set the clock.
+//! The clock is trusted unless it shows a time before this version, has moved by more than
+//! [`JUMP_MAX`] against the monotonic clock, or was at the start more than [`AHEAD_MAX`] later than
+//! the last trusted time. After a gateway was off for that long, its clock is trusted once it has
+//! run for [`PROBATION`]; until then the alarm gives people the time to set the clock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 /// A clock that moves so much against the monotonic one was set, rightly or wrongly: until the next
 /// start.
 const JUMP_MAX: SignedDuration = SignedDuration::from_hours(24);
-/// So much later than it was last right, a clock may be at a start: longer than a holiday.
+/// A clock at the start may be this much later than when it was last right: longer than a holiday.
 const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long one that was later than that has to run steadily.
 const PROBATION: SignedDuration = SignedDuration::from_hours(24);
@@ -29,7 +29,7 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// With what an earlier process has seen.
+    /// A check that continues from an earlier process.
     pub fn new(last_right: Option<Timestamp>) -> Self {
         Self {
             last_right,
@@ -103,7 +103,7 @@ mod tests {
         let almost = after(1).checked_sub(Duration::from_secs(1)).unwrap();
         assert!(trust.doubt(at(1_001), almost).is_some());
         assert_eq!(trust.doubt(at(1_001), after(1)), None);
-        // Set right meanwhile: a jump, and right at the next start.
+        // A person corrects the clock: that is a jump now, and a correct clock at the next start.
         let mut trust = Trust::new(Some(at(0)));
         assert!(trust.doubt(at(1_000), after(0)).is_some());
         assert!(trust.doubt(at(1), after(0)).unwrap().contains("jumped"));

@@ -1,8 +1,8 @@
-//! The gate before decoding: how much work may be between its bytes and its commit, and who is
-//! next.
+//! The gate before decoding: limits the work between its bytes and its commit, and chooses the next
+//! work.
 //!
 //! An array of 1 KB becomes 500 events or rejections of 1 KB each, so a limit on packets limits
-//! nothing. The gate counts elements and the bytes of what they become. It admits waiting work in
+//! nothing. The gate counts elements and the bytes of the decoded events. It admits waiting work in
 //! the order of the fair queue.
 
 use std::collections::HashMap;
@@ -135,7 +135,7 @@ impl Gate {
                 let Some((_, next)) = state.waiting.peek() else {
                     return;
                 };
-                // Nobody waits for it any more.
+                // The waiter has left.
                 if next.grant.is_closed() {
                     drop(state.waiting.pop());
                     continue;

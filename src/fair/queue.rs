@@ -103,7 +103,7 @@ impl<T> Default for FairQueue<T> {
 }
 
 impl<T> FairQueue<T> {
-    /// Enqueues work at the end of its lane. Cost is in any unit, the same for all work of a queue.
+    /// Enqueues work at the end of its lane. The cost has the same unit for all work of a queue.
     pub fn push(&mut self, lane: Lane, cost: u64, work: T) {
         self.strides.wake(&lane.origin);
         let devices = self.origins.entry(lane.origin).or_insert_with(|| Devices {
@@ -119,7 +119,7 @@ impl<T> FairQueue<T> {
         self.len += 1;
     }
 
-    /// The work that is next, left in its place.
+    /// The next work, without removing it.
     #[must_use]
     pub fn peek(&self) -> Option<(u64, &T)> {
         let devices = self.origins.get(self.strides.next()?)?;

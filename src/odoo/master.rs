@@ -75,7 +75,8 @@ pub struct Row {
     /// The unit of a product or a packaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<i64>,
-    /// How many of the product's own unit a packaging holds, where it says so itself: before Odoo 19.
+    /// The quantity of the product's own unit in a packaging, if the packaging has a field for it:
+    /// before Odoo 19.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contained: Option<f64>,
     /// How many of its reference unit a unit is.

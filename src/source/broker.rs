@@ -1,22 +1,22 @@
-//! An MQTT broker that was there already: the gateway is one of its clients.
+//! An existing MQTT broker: the gateway is one of its clients.
 //!
-//! Comes in: what the site's devices publish, over a persistent session with QoS 1. Goes out: one
-//! acknowledgement for each message, in order, and only after [`Intake::take`] answered; then the
-//! receipts, and whatever is put into [`Broker::outbound`].
+//! **In**: messages of the site's devices, over a persistent session with QoS 1. **Out**: one
+//! acknowledgement for each message, in order, and only after [`Intake::take`] has answered; then
+//! the receipts, and the messages from [`Broker::outbound`].
 //!
-//! Promised: a message that the broker holds for the gateway is acknowledged only when it is on
-//! disk (**invariant 1**), so neither end may be killed at a moment that loses one. What comes
-//! twice because of that is found to be a duplicate by its id. An event without an id is stored
-//! again, flagged as `possible-repeat`.
+//! **Guarantee**: the gateway acknowledges a message only when it is on disk (**invariant 1**), so
+//! no message is lost whenever either end is killed. If the broker then sends a message again, its
+//! id shows that it is a duplicate. An event without an id is stored again, flagged as
+//! `possible-repeat`.
 //!
-//! - `options`: from the configuration to what rumqttc wants.
+//! - `options`: builds rumqttc's options from the configuration.
 //! - `retained`: scans and events that the broker has retained.
 //! - `topic`: the topics of `docs/mqtt.md`.
-//! - `worker`: deliveries to journal entries, then acknowledgements and receipts.
-//! - `link`, `outbox`: what goes out, and into which connection.
+//! - `worker`: stores deliveries, then sends acknowledgements and receipts.
+//! - `link`, `outbox`: outgoing messages, and the connection that carries them.
 //!
-//! rumqttc 0.25 keeps things over a reconnect that do not belong into the new connection; see
-//! [`Driver::lost`].
+//! rumqttc 0.25 carries state over a reconnect that does not belong to the new connection; see
+//! `Driver::lost`.
 
 mod link;
 mod options;
@@ -61,9 +61,9 @@ const DRAIN: Duration = Duration::from_secs(3);
 const LIST_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
-/// A connection that held for so long was a good one.
+/// A connection that lasted for this time was a good one.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
-/// Of messages that are ignored, one in so much time is logged.
+/// The shortest time between two log lines about ignored messages.
 const IGNORED_LOG: Duration = Duration::from_secs(10);
 
 /// Whether the daemon can read the password and the certificates.
@@ -206,7 +206,7 @@ struct Driver {
     eventloop: EventLoop,
     presence: Presence,
     intake: Intake,
-    /// Since when the present connection is there.
+    /// The start of the present connection.
     connected: Option<Instant>,
     /// There was a connection before, so the broker should know the session.
     had_session: bool,
@@ -254,7 +254,8 @@ impl Driver {
         }
         drop(deliveries);
         if self.connected.is_some() {
-            // Whatever is not acknowledged by then comes again, and is found to be a duplicate.
+            // The broker sends again what is not acknowledged by then, and the journal finds that
+            // it is a duplicate.
             drop(tokio::time::timeout(DRAIN, self.drain(worked)).await);
         }
     }
@@ -353,7 +354,7 @@ impl Driver {
                 if let Some(capture) = self.intake.capture() {
                     capture.heard_state(&device, &publish.payload);
                 }
-                // What the broker retained was said at another time.
+                // A retained message has the time of an earlier moment.
                 if !publish.retain {
                     let received = clock::now();
                     self.intake.hear_state(&device, &publish.payload, received);
@@ -385,7 +386,7 @@ impl Driver {
         }
     }
 
-    /// The connection is gone, or did not come about: leaves nothing of it, and answers how long to
+    /// The connection is lost, or could not be opened: removes its state, and returns how long to
     /// wait.
     fn lost(&mut self, error: &ConnectionError) -> Duration {
         let dropped = self.link.lost();
@@ -435,7 +436,7 @@ fn is_malformed(error: &ConnectionError) -> bool {
     )
 }
 
-/// What is stored of a message whose topic is none of a device.
+/// The rejected reading for a message whose topic is not a device's.
 fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejection {
     let topic: String = publish.topic.chars().take(256).collect();
     Rejection {
@@ -453,7 +454,7 @@ fn astray(device: Name, channel: Option<Channel>, publish: &Publish) -> Rejectio
     }
 }
 
-/// What is wrong and what to do, for a person.
+/// Describes the error for a person, and what to do.
 fn describe(error: &ConnectionError, broker: &str) -> String {
     let text = error.to_string();
     if text.contains("InvalidContentType") {

@@ -1,8 +1,8 @@
-//! What time it is by a device's clock, as its `state` messages say: `{"at":
+//! Reads the time of a device's clock from its `state` messages: `{"at":
 //! "2026-11-23T08:15:30.120Z"}`.
 //!
-//! A retained copy of a state and a last will say nothing: they were written at another time than
-//! they are received.
+//! A retained copy of a state and a last will contain no usable time, because the device wrote them
+//! earlier than the gateway receives them.
 
 use jiff::Timestamp;
 use serde::Deserialize;

@@ -1,13 +1,13 @@
-//! `devices.toml`: the MQTT devices; who may come in with a password, and what is known of each.
+//! `devices.toml`: the list of MQTT devices, with their passwords and settings.
 //!
 //! ```toml
 //! [devices.pda-07]
 //! password = "$argon2id$v=19$m=7168,t=5,p=1$..."   # or a scrypt hash; `stockrelay` makes them
 //! enabled = true                                    # false: refused, also with a certificate
-//! language = "de"                                   # of its displays, where it names none in its state
-//! tasks = ["incoming", "internal"]                  # the kinds of orders it is sent; all where it is missing
-//! profile = "proglove-streams"                      # how its scans are read: a shipped profile, or a file's path from this file's directory
-//! flow = "transfer"                                 # the flow that it begins in, whatever its profile says; without a profile its scans are bare text
+//! language = "de"                                   # of its displays, unless its state names one
+//! tasks = ["incoming", "internal"]                  # the kinds of orders it receives; default: all
+//! profile = "proglove-streams"                      # describes its scans: a shipped profile, or a path from this directory
+//! flow = "transfer"                                 # the flow that it starts in; replaces the profile's
 //! ```
 
 mod list;
@@ -76,17 +76,17 @@ struct Written {
 /// to say.
 const BARE: &str = "bare-mqtt";
 
-/// What Odoo calls the kinds of orders.
+/// Odoo's names for the kinds of orders.
 const TASKS: [&str; 3] = ["incoming", "outgoing", "internal"];
 
 fn yes() -> bool {
     true
 }
 
-/// One device of the list.
+/// A device of the list.
 #[derive(Clone)]
 pub struct Device {
-    /// A PHC string; none where the device comes with a certificate alone.
+    /// A PHC string. `None`: the device logs in with a certificate only.
     pub hash: Option<String>,
     pub enabled: bool,
     pub settings: Settings,
@@ -101,7 +101,7 @@ impl std::fmt::Debug for Device {
     }
 }
 
-/// What tells one state of the file from another.
+/// The metadata that shows whether the file has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stamp {
     modified: Option<SystemTime>,
@@ -177,7 +177,7 @@ fn read_text(file: &Path) -> Result<String, DevicesError> {
     std::fs::read_to_string(file).map_err(failed)
 }
 
-/// What the text of the list at `file` says; every hash in it is one that can be verified here.
+/// Parses the text of the list at `file`. This gateway can verify every hash in the result.
 fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError> {
     let invalid = |reason: String| DevicesError::Invalid {
         file: file.to_owned(),
@@ -196,7 +196,7 @@ fn parse(text: &str, file: &Path) -> Result<BTreeMap<Name, Device>, DevicesError
                 lines: (first, line),
             };
         }
-        // A key is no secret; what the parser says of a value quotes it.
+        // The name of a key is no secret, but the parser's message quotes values.
         let what = Some(error.message())
             .filter(|what| what.starts_with("unknown field") || what.starts_with("name "));
         invalid(format!(

@@ -1,14 +1,18 @@
-//! The gateway's own MQTT front door: MQTT 3.1.1 and 5, for floor devices. `docs/mqtt.md` is its
-//! reference.
+//! The gateway's own MQTT front door: MQTT 3.1.1 and 5, for devices on the floor. `docs/mqtt.md` is
+//! its reference.
 //!
-//! It is no broker: devices publish to the gateway and subscribe to their own topics, nothing more.
+//! The front door is not a broker: devices publish to the gateway and subscribe to their own
+//! topics, nothing more.
 //!
-//! Comes in: connections ([`handshake`]), on them packets ([`wire`]); publishes go in batches
-//! ([`batch`]) to the intake; messages from the gateway come through [`FrontDoor::outbound`]. Goes
-//! out: acknowledgements after the commit, receipts, displays, retained messages ([`session`],
-//! [`hub`]). What has to survive a restart goes to the journal as small values ([`stored`]). A
-//! connection ([`connection`]) is one task that owns its socket; connections share nothing that one
-//! of them could hold for long.
+//! **In**: connections (`handshake`) and their packets (`wire`). Publishes go to the intake in
+//! batches (`batch`). Messages of the gateway come through [`FrontDoor::outbound`].
+//!
+//! **Out**: acknowledgements after the commit, receipts, displays and retained messages
+//! (`session`, `hub`). Data that must survive a restart goes to the journal as small values
+//! (`stored`).
+//!
+//! Each connection (`connection`) is one task that owns its socket. No connection holds a shared
+//! lock for long.
 //!
 //! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
 
@@ -248,7 +252,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorErr
         SocketAddr::V6(_) => TcpSocket::new_v6(),
     };
     let socket = socket.map_err(failed)?;
-    // As the standard library does: after a restart the port is free at once.
+    // Sets the option that the standard library sets: after a restart the port is free at once.
     socket.set_reuseaddr(true).map_err(failed)?;
     socket.bind(address).map_err(failed)?;
     let listener = socket.listen(BACKLOG_MAX).map_err(failed)?;
@@ -256,7 +260,7 @@ fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), FrontDoorErr
     Ok((listener, address))
 }
 
-/// What a person should know about who can come in.
+/// Raises the alarms about missing passwords.
 fn warn_of(config: &Listen, devices: &BTreeMap<Name, Device>, board: &Board) {
     let anonymous = config.anonymous.then(|| {
         format!(
@@ -427,8 +431,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             }
         }
         Err(rejected) => {
-            // It stands at the doorstep until it has heard why, so that such connections have a
-            // limit, too.
+            // The connection counts to the doorstep until its refusal is sent, so that such
+            // connections have a limit, too.
             tokio::select! {
                 () = standing.evicted.cancelled() => {}
                 _ = tokio::time::timeout(Duration::from_secs(2), io.finish()) => {}

@@ -1,8 +1,8 @@
-//! The lists of devices and scanners as they were last in order: a fault in a list must not stop a
-//! gateway that starts again.
+//! Copies of the last lists of devices and scanners without a fault: a fault in a list must not
+//! stop a gateway that starts again.
 //!
-//! Comes in: the text of each list that was read without a fault. Goes out: the same text, while
-//! the list has a fault. The copies are in `data_dir`, for the daemon's user alone.
+//! **In**: the text of each list that was read without a fault. **Out**: the same text, while the
+//! list has a fault. The copies are in `data_dir`, readable only for the daemon's user.
 
 use std::fs;
 use std::path::{Path, PathBuf};

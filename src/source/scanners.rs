@@ -1,13 +1,13 @@
-//! Scanners on the gateway's own ports: a task for each, which opens its port, reads, and opens it
-//! again when it went.
+//! Scanners on the gateway's own ports. Each scanner has a task that opens its port, reads it, and
+//! opens it again after the scanner was unplugged.
 //!
-//! Comes in: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). Goes out:
-//! readings to [`Intake`], and to a serial scanner the profile's commands for a good or bad read. A
-//! scanner takes no acknowledgement: a code is on disk or, where the gateway dies before, it was
-//! not answered with the good-read command.
+//! **In**: bytes of serial ports (`serial`), keys of keyboard scanners (`hid`). **Out**: readings
+//! to [`Intake`], and to a serial scanner the profile's commands for a good or bad read. The
+//! good-read command is the only acknowledgement: a code without it may not be stored if the
+//! gateway was killed.
 //!
-//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: what serial and keyboard
-//!   scanners share.
+//! - `list`: `scanners.toml`; `find`: a USB device's file. `desk`: the common part of serial and
+//!   keyboard scanners.
 
 pub(super) mod desk;
 pub(super) mod find;
@@ -114,13 +114,13 @@ impl Scanners {
                 message = outbound.recv() => if let Some(message) = message {
                     tell(&told, &message);
                 },
-                // The journal has stopped, or a task broke, which is a fault of ours: the daemon is
-                // to start anew.
+                // The journal has stopped, or a task has panicked, which is a bug: the daemon must
+                // start again.
                 Some(_) = tasks.join_next() => return,
                 () = cancel.cancelled() => break,
             }
         }
-        // What was read is being stored: that may end.
+        // Waits until the codes that were read are stored.
         while tasks.join_next().await.is_some() {}
     }
 }
@@ -143,20 +143,20 @@ pub fn open(scanner: &Scanner, path: &Path) -> Result<(), String> {
     }
 }
 
-/// What is said to a person, of which a scanner can say yes or no.
+/// A display message; a scanner can only show whether it is good or bad.
 #[derive(Deserialize)]
 struct Display {
     ok: bool,
 }
 
-/// Whether a message for a display is a good one; none where it does not say.
+/// Whether a display message is a good one. `None`: it has no `ok`.
 pub(super) fn is_good(payload: &Bytes) -> Option<bool> {
     let display: Option<Display> = serde_json::from_slice(payload).ok();
     display.map(|display| display.ok)
 }
 
-/// Receipts and tasks mean nothing to a scanner. One that has not taken the last answers yet is
-/// told nothing: late is wrong.
+/// Passes displays to scanners; receipts and tasks have no meaning for a scanner. A scanner whose
+/// queue is full gets no answer, because a late answer is wrong.
 fn tell(told: &BTreeMap<Name, mpsc::Sender<bool>>, message: &Outbound) {
     if message.channel == "display"
         && let Some(good) = is_good(&message.payload)

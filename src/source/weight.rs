@@ -1,10 +1,10 @@
-//! How much a reading may become, from its bytes alone.
+//! Estimates the number of events and bytes that a reading may become, from its raw bytes.
 
 use crate::channel::EVENTS_MAX;
 use crate::channel::{Channel, Reading};
 use crate::fair::{Cost, Limits};
 
-/// What an event or a rejection takes in memory until it is committed, with its answers, about.
+/// The approximate memory of an event or a rejection until it is committed, with its answers.
 const ELEMENT_BYTES: usize = 1_536;
 /// Between decoding and commit: some commits' worth, so that the disk never waits for the decoder.
 /// A device whose address has fewer than 64 elements there does not wait for the others.
@@ -24,8 +24,8 @@ pub(super) fn cost(readings: &[Reading]) -> Cost {
     cost
 }
 
-/// Events and rejections that a payload becomes, at the most. The decoder refuses a longer array as
-/// a whole.
+/// An upper bound of the events and rejections that a payload may become. The decoder rejects a
+/// longer array as a whole.
 pub(crate) fn elements(channel: Channel, payload: &[u8]) -> usize {
     let counted = match channel {
         Channel::Event if payload.trim_ascii_start().starts_with(b"[") => commas(payload) + 1,

@@ -109,7 +109,8 @@ impl Control {
         self
     }
 
-    /// Where `/metrics` answers, with the port that the system chose where the configuration says 0.
+    /// The address of `/metrics`, with the port that the system chose if the configuration has
+    /// port 0.
     #[must_use]
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics.as_ref().and_then(|tcp| tcp.local_addr().ok())

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A stock mosquitto that bridges a device to a running gateway, as docs/mqtt.md says.
+"""Tests a stock mosquitto that bridges a device to a running gateway, as docs/mqtt.md describes.
 
     bridge.py HOST PORT SITE USER PASSWORD
 
-Starts mosquitto with a bridge for USER, in both versions of MQTT, publishes events to it and reads the receipts from it. Exits 1 if
-something is missing, 2 if mosquitto is not here.
+Starts mosquitto with a bridge for USER, in both versions of MQTT, publishes events to it and reads
+the receipts from it. Exits 1 if a receipt is missing, 2 if mosquitto is not installed.
 """
 
 import json
@@ -64,7 +64,7 @@ def bridge(host, gateway_port, site, user, password, version, directory):
     with open(conf.with_suffix(".log"), "w+") as log, subprocess.Popen(["mosquitto", "-v", "-c", conf], stderr=log) as broker:
         try:
             local = ["-h", "127.0.0.1", "-p", str(port)]
-            # The bridge says in a retained message whether it is connected.
+            # A retained message of the bridge shows whether it is connected.
             state = f"$SYS/broker/connection/bridge-{version}/state"
             up = run(["stdbuf", "-oL", "mosquitto_sub", *local, "-t", state, "-W", str(WAIT_S), "-C", "1"])
             deadline = time.monotonic() + WAIT_S
@@ -103,7 +103,7 @@ def main():
             return 2
     failed = 0
     with tempfile.TemporaryDirectory() as directory:
-        # mosquitto gives up root's rights, and reads its files after that.
+        # mosquitto drops root's rights before it reads its files.
         pathlib.Path(directory).chmod(0o755)
         for version in ("mqttv311", "mqttv50"):
             fault = bridge(*sys.argv[1:], version, directory)

@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""The cases of the MQTT 5 test client of Eclipse paho (interoperability/client_test5.py), with paho-mqtt against a running gateway.
+"""Plays the cases of the MQTT 5 test client of Eclipse paho (interoperability/client_test5.py) with
+paho-mqtt against a running gateway.
 
     conformance.py HOST PORT SITE USER PASSWORD
 
-The suite itself is in no package registry, so the cases are written anew, one for each of its 27, under their names. They differ where
-the gateway is no broker: clients A and B are two clients of one device, the topics are the device's `state` and `config/reported`,
-and QoS 2, topic aliases, subscription identifiers and shared subscriptions are refused as the CONNACK says.
+The suite itself is in no package registry, so these are our own versions of its 27 cases, under
+their names. They differ where the gateway is not a broker: clients A and B are two clients of one
+device, the topics are the device's `state` and `config/reported`, and the gateway refuses QoS 2,
+topic aliases, subscription identifiers and shared subscriptions, as its CONNACK says.
 Prints a line for each case; exits 1 if one failed.
 """
 
@@ -97,7 +99,7 @@ class Client:
         return self.messages.get(timeout=WAIT_S)
 
     def silent(self, what, seconds=0.5):
-        """Nothing is on its way to the client."""
+        """Checks that the client receives nothing more."""
         try:
             message = self.messages.get(timeout=seconds)
         except queue.Empty:
@@ -147,7 +149,7 @@ def test_basic(gateway):
     with socket.create_connection((gateway.host, gateway.port), WAIT_S) as sock:
         sock.sendall(connect_bytes(gateway, b"hj"))
         check(read_all(sock) == b"", "another protocol name")
-    # QoS 2 is beyond the Maximum QoS: paho asks the CONNACK.
+    # QoS 2 is above the Maximum QoS: paho reads it from the CONNACK.
     client = Client(gateway, f"a-{RUN}").connect()
     check(client.connack.MaximumQoS == SUPPORTED_QOS, "Maximum QoS")
     client.client.publish(gateway.prefix + "state", b"qos 2", 2)
@@ -463,7 +465,7 @@ def test_flow_control1(gateway):
 
 
 def test_flow_control2(gateway):
-    """The client may send as much as the gateway's Receive Maximum says, and is answered for each."""
+    """The client may send as many as the gateway's Receive Maximum; each gets an answer."""
     client = Client(gateway, f"a-{RUN}").connect()
     count = client.connack.ReceiveMaximum * 4
     for number in range(count):

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Clients that others wrote, against a running gateway: mosquitto_pub, mosquitto_sub and paho-mqtt, MQTT 3.1.1 and 5.
+"""Tests foreign clients against a running gateway: mosquitto_pub, mosquitto_sub and paho-mqtt, with
+MQTT 3.1.1 and 5.
 
     run.py HOST PORT SITE USER PASSWORD
 
-USER is a device of the gateway's devices.toml. Prints a line for each check; exits 1 if one failed, 2 if something that
-it needs is not here.
+USER is a device of the gateway's devices.toml. Prints a line for each check. Exits 1 if a check
+failed, 2 if a tool is missing.
 """
 
 import json
@@ -49,7 +50,7 @@ class Gateway:
         self.prefix = f"stockrelay/v1/{site}/{user}/"
 
     def mosquitto(self, tool, version, *arguments, **options):
-        # Line by line, also into a pipe: its debug output tells when a subscription is there.
+        # Line by line, also into a pipe: its debug output shows when a subscription exists.
         command = ["stdbuf", "-oL", tool, "-h", self.host, "-p", str(self.port), "-u", self.user, "-P", self.password,
                    "-V", version, *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
@@ -196,7 +197,7 @@ def equal_scans_of_pahos_offline_queue_count_each(gateway):
         reader.subscribe(gateway.prefix + "receipt")
         client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=f"queue-{RUN}", protocol=protocol)
         client.username_pw_set(gateway.user, gateway.password)
-        # Scanned while there is no link.
+        # Scanned while the link is down.
         for _ in range(5):
             client.publish(gateway.prefix + "scan", "4000000000006", qos=1)
         client.connect(gateway.host, gateway.port, keepalive=5)
@@ -237,7 +238,7 @@ def a_session_finds_what_it_missed(gateway):
         missed = [paho.receipt()["id"] for _ in range(3)]
         check(missed == [f"{RUN}-{name}-{n}" for n in range(3)], f"missed: {missed}")
         paho.close()
-        # And the session is taken away again.
+        # Ends the session.
         Paho(gateway, protocol, name, clean=True).close()
 
 

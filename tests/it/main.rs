@@ -22,6 +22,7 @@ mod odoo_tls;
 mod older_odoo;
 mod opens;
 mod process;
+mod prose;
 mod readme;
 mod real_odoo;
 mod scenarios;

@@ -433,7 +433,8 @@ fn every_scenario_is_played() {
     assert_eq!(found, played);
 }
 
-/// Which scenario runs on which version, and why not: `cargo test --test it scenario_table -- --nocapture`
+/// Lists which scenario runs on which version, and why not:
+/// `cargo test --test it scenario_table -- --nocapture`
 /// prints it.
 #[test]
 fn scenario_table() {

@@ -1,6 +1,7 @@
-# Fed to `odoo shell` on the template database: turns on what warehouses use, and adds a made-up site of
-# 200 bins (LOC-BIN-0000 ...) and 500 products (SKU00000 ..., EAN-13 barcodes from 4000000000006 on).
-# Of 50 products the first is tracked by lot, the second by serial number; the others have 10,000 pieces each.
+# Fed to `odoo shell` on the template database. It switches on what warehouses use, and adds a
+# simulated site of 200 bins (LOC-BIN-0000 ...) and 500 products (SKU00000 ..., EAN-13 barcodes from
+# 4000000000006 on). Of each 50 products the first is tracked by lot and the second by serial
+# number; the others have 10,000 pieces each.
 import datetime
 
 env['res.config.settings'].create({

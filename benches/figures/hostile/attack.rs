@@ -1,5 +1,4 @@
-//! The attackers: a process of its own at nice 19, so that it takes the time that nobody else
-//! wants.
+//! The attackers: a separate process at nice 19, so that it uses only idle processor time.
 //!
 //! It prints `ready` when the attack has begun, and ends when its standard input is closed.
 
@@ -243,7 +242,7 @@ async fn small(order: &Order, number: usize) -> Answer<()> {
     Ok(())
 }
 
-/// Half requests on the control socket, and metrics that nobody reads.
+/// Half requests on the control socket, and clients that do not read the metrics.
 async fn control(order: &Order, number: usize) -> Answer<()> {
     if number.is_multiple_of(2) {
         let mut stream = UnixStream::connect(&order.socket).await?;

@@ -99,7 +99,7 @@ struct Log {
     times: Vec<Duration>,
 }
 
-/// Publishes on time, whatever became of the events before.
+/// Publishes on time, without waiting for earlier events.
 async fn scan(address: SocketAddr, device: usize, round: usize, time: Duration) -> Seen {
     let name = format!("honest{device}");
     let topic = format!("stockrelay/v1/bench/{name}/event");
@@ -120,8 +120,8 @@ async fn scan(address: SocketAddr, device: usize, round: usize, time: Duration) 
             let id = (round * DEVICES + device) as u64 * 1_000_000 + u64::from(number);
             let text = payload(Ids::Rising, id);
             let pkid = u16::try_from(number % 60_000).unwrap_or_default() + 1;
-            // From when it was due: a gateway that keeps the device waiting does not shorten the
-            // wait.
+            // Measures from the due time: a gateway that keeps the device waiting does not shorten
+            // the wait.
             log.lock().unwrap().due.push_back(begun + EVERY * number);
             number += 1;
             let bytes = packet::publish(&topic, pkid, text.as_bytes());

@@ -72,7 +72,8 @@ impl Gtin {
     /// Given out by a shop or a company for itself, often with a weight or a price inside: what it
     /// means is a matter of the site's nomenclature.
     ///
-    /// GS1 prefixes 02, 04 and 20 to 29, and GS1-8 prefixes 0 and 2: General Specifications section 1.4.
+    /// GS1 prefixes 02, 04 and 20 to 29, and GS1-8 prefixes 0 and 2: General Specifications,
+    /// section 1.4.
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         match &self.0 {

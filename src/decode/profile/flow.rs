@@ -17,7 +17,7 @@ pub struct FlowRules {
     /// The flow that a device begins in: `transfer`, `pick`, `receive`, `count`, `scrap`, `return`,
     /// `pack`, or one of `custom`. Without one its codes are kept as they are.
     pub start: Option<String>,
-    /// What is begun and not ended is parked after so long without a read, in seconds. 0: never.
+    /// The pause, in seconds, after which an unfinished movement is dropped. 0: never.
     pub idle_s: Option<u64>,
     /// What the whole name of a new lot or serial number must match. Default: the site's
     /// `capture.lot_pattern`.

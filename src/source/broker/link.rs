@@ -1,5 +1,5 @@
-//! The connection as both of its users see it: acknowledgements of what came, and the outbox of
-//! what goes.
+//! The connection to the broker, shared by the worker (acknowledgements of delivered messages) and
+//! the sender (the outbox).
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -95,8 +95,8 @@ impl Link {
                     return;
                 }
             }
-            // The queue is larger than what can be under way: it is full only while the network
-            // stands still.
+            // The queue is larger than the number of messages in flight: it is full only while the
+            // network is stuck.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     }
@@ -118,8 +118,8 @@ impl Link {
         self.push(message);
     }
 
-    /// The same without waiting: for who holds up the deliveries, and so the acknowledgements that
-    /// make room.
+    /// Enqueues without waiting, for a caller that would otherwise delay deliveries and so the
+    /// acknowledgements that make room.
     pub fn push(&self, message: Outbound) {
         let bytes = topic::outgoing(&self.site, &message.device, &message.channel).len()
             + message.payload.len()

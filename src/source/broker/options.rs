@@ -1,4 +1,4 @@
-//! From the configuration to what rumqttc wants.
+//! Builds rumqttc's options from the configuration.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

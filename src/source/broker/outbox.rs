@@ -1,14 +1,16 @@
-//! What is to go out through the broker, in order, until the broker has acknowledged it. Pure.
+//! The queue of messages to the broker, in order, until the broker has acknowledged each. Pure.
 //!
-//! rumqttc forgets its own queue when the broker answers that it has no session, and hands out
-//! packet ids again after a reconnect. So it never holds the only copy: after a loss everything
-//! unacknowledged is handed over anew. A device may then get a receipt twice, which says the same.
+//! rumqttc drops its own queue when the broker answers that it has no session, and reuses packet
+//! ids after a reconnect. So this queue always holds a copy: after a lost connection it gives
+//! rumqttc every unacknowledged message again. A device may then receive a receipt twice, with the
+//! same content.
 
 use std::collections::VecDeque;
 
-/// Messages that wait or are under way at the most; beyond it the oldest that wait are dropped.
+/// The largest number of messages that wait or are in flight. Above it the oldest waiting message
+/// is dropped.
 pub(super) const MESSAGES_MAX: usize = 4_096;
-/// Messages that the broker has not acknowledged at the most.
+/// The largest number of messages that the broker has not acknowledged.
 pub(super) const UNDER_WAY_MAX: usize = 64;
 
 #[derive(Debug)]

@@ -1,7 +1,8 @@
-//! Retained scans and events. A broker hands out the last retained message of a topic at every
-//! subscription (MQTT 3.1.1, 3.3.1.3), so nobody can tell a copy of what was stored before from
-//! what the gateway never had. No event is made of it: it is a rejected reading, which the journal
-//! stores once.
+//! Retained scans and events become rejected readings, which the journal stores once.
+//!
+//! A broker delivers the last retained message of a topic at every subscription (MQTT 3.1.1,
+//! 3.3.1.3). The gateway cannot distinguish such a copy from a message that it never received, so
+//! it creates no event from it.
 
 use jiff::Timestamp;
 use rumqttc::Publish;
@@ -93,7 +94,7 @@ mod tests {
                 .all(|found| found.code == RejectionCode::Retained)
         );
         assert_eq!(found[1].payload, br#"{"type":"count"}"#);
-        // The same message has the same ids.
+        // The same message gets the same ids.
         assert_eq!(rejected(Channel::Event, message), found);
         let scan = rejected(Channel::Scan, "4006381333931");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! The topics of `docs/mqtt.md`, as the gateway subscribes to them.
+//! The topics of `docs/mqtt.md`, as the gateway subscribes to them at a broker.
 
 use rumqttc::{QoS, SubscribeFilter};
 
@@ -48,8 +48,8 @@ pub fn astray(site: &Name, topic: &str) -> Option<(Name, Option<Channel>)> {
     Some((name, channel))
 }
 
-/// A name in the place of one that no device can have: its characters as far as names have them,
-/// and its hash, so that it is no other device's.
+/// The substitute for a name that no device can have: its characters as far as names have them, and
+/// its hash, so that it is not another device's name.
 fn made_name(device: &str) -> Option<Name> {
     let fits = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let made: String = (device.chars().take(40))
@@ -59,8 +59,8 @@ fn made_name(device: &str) -> Option<Name> {
     Name::new(&format!("unnamed-{made}-{}", &hash[..12])).ok()
 }
 
-/// What the gateway subscribes to besides [`CHANNELS`], behind its site: where scans and events go
-/// by mistake. No message meets one of these and one of those, so none comes twice.
+/// Topics, below the site, where scans and events arrive by mistake. The gateway subscribes to them
+/// in addition to [`CHANNELS`]. No topic matches both lists, so no message arrives twice.
 const ASTRAY: [&str; 12] = [
     "scan",
     "event",
@@ -79,7 +79,7 @@ const ASTRAY: [&str; 12] = [
 /// How many of the [`filters`] the gateway cannot do without: the first ones.
 pub(super) const NEEDED: usize = CHANNELS.len();
 
-/// What the gateway listens to: every device of its site.
+/// The gateway's subscriptions: the topics of every device of its site.
 pub(super) fn filters(site: &Name) -> Vec<SubscribeFilter> {
     let own = CHANNELS.iter().map(|channel| format!("+/{channel}"));
     own.chain(ASTRAY.iter().map(|filter| (*filter).to_owned()))

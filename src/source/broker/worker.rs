@@ -1,4 +1,4 @@
-//! Deliveries become journal entries, and are acknowledged in the order in which they came
+//! Stores each delivered message in the journal and acknowledges the messages in order of arrival
 //! (MQTT-4.6.0-2).
 
 use std::collections::HashSet;
@@ -19,7 +19,8 @@ use crate::event::{Name, Rejection, SourceKind};
 use crate::journal::{Accepted, AppendError};
 use crate::source::Intake;
 
-/// Deliveries that wait for the disk at the most; while they do, no more is read from the broker.
+/// The largest number of deliveries that wait for the disk. At this number the gateway reads no
+/// more from the broker.
 pub(super) const IN_FLIGHT_MAX: usize = 128;
 /// How long a delivery waits before it asks a full journal again.
 const FULL_WAIT: Duration = Duration::from_secs(1);
@@ -30,14 +31,14 @@ const STATE_BYTES_MAX: usize = 2_048;
 pub(super) struct Delivery {
     pub generation: u64,
     pub publish: Publish,
-    /// What to journal; none for what only has to be acknowledged, in its turn.
+    /// The reading to store. `None`: the message only has to be acknowledged, in order.
     pub reading: Option<Reading>,
-    /// What is stored of a scan or an event whose device has no valid name, or that the broker has
-    /// retained.
+    /// The rejected readings to store: of a scan or an event whose device has no valid name, or
+    /// that the broker has retained.
     pub rejections: Vec<Rejection>,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 enum Settled {
     Kept(Box<Delivery>, Vec<Verdict>),
     /// Not kept and not to be acknowledged: the broker sends it again.
@@ -152,7 +153,7 @@ pub(super) struct Presence {
 }
 
 impl Presence {
-    /// A device was heard of.
+    /// Notes that a message of a device has arrived.
     pub fn heard(&mut self, board: &Board, device: &Name) {
         self.set(board, device, true);
     }

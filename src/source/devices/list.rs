@@ -1,4 +1,4 @@
-//! The list as the file has it now, for whoever asks again and again.
+//! The present list of devices, for callers that read it often.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ use crate::decode::profiles::Rule;
 use crate::event::Name;
 use crate::source::{Intake, LastLists};
 
-/// How often the file is looked at, at the most.
+/// The shortest time between two reads of the file.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub type Devices = Arc<BTreeMap<Name, Device>>;
 
-/// Without a file it is empty.
+/// The list of devices. Without a file it is empty.
 #[derive(Debug)]
 pub struct DeviceList {
     file: Option<PathBuf>,
@@ -33,7 +33,7 @@ struct Read {
     looked: Instant,
 }
 
-/// Which state of the list somebody has been told.
+/// The version of the list that a receiver already has.
 #[derive(Debug, Default)]
 pub struct Told(Option<Devices>);
 
@@ -101,8 +101,8 @@ impl DeviceList {
         Arc::clone(&known.devices)
     }
 
-    /// Tells what the list says of devices besides who they are, where it is not the same as the
-    /// last time. Without a file there is nothing to tell: another source may have one.
+    /// Passes the settings of devices to the intake if they have changed. Without a file it does
+    /// nothing: another source may have one.
     pub fn tell(&self, told: &mut Told, intake: &Intake) {
         if self.file.is_none() {
             return;

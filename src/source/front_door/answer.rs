@@ -1,5 +1,5 @@
-//! What the door sends: one vocabulary, written for the client's version; acknowledgements with
-//! rumqttc's codec.
+//! Writes the front door's packets: one vocabulary, in the client's version of MQTT. rumqttc's
+//! codec writes acknowledgements.
 
 use bytes::{BufMut, BytesMut};
 use rumqttc::mqttbytes::v4;
@@ -22,7 +22,7 @@ pub enum Reason {
     PayloadFormatInvalid,
 }
 
-/// What became of one filter of a SUBSCRIBE.
+/// The answer to one filter of a SUBSCRIBE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Granted {
     Qos(Qos),
@@ -51,7 +51,7 @@ pub enum Refusal {
     AnswerTooLarge,
 }
 
-/// What an accepted client is told (MQTT 5, 3.2.2.3).
+/// The properties in the CONNACK of an accepted client (MQTT 5, 3.2.2.3).
 #[derive(Debug, Default)]
 pub struct Terms {
     pub session_present: bool,
@@ -171,7 +171,8 @@ impl Writer {
         }
     }
 
-    /// CONNACK 0x01, in the form of 3.1.1, for a version that is not spoken here (MQTT 3.1.1, 3.1.2.2).
+    /// CONNACK 0x01, in the form of 3.1.1, for a version that the front door does not support (MQTT
+    /// 3.1.1, 3.1.2.2).
     pub fn refuse_version(out: &mut BytesMut) {
         written(v4::ConnAck::new(v4::ConnectReturnCode::RefusedProtocolVersion, false).write(out));
     }

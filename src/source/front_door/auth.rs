@@ -1,7 +1,8 @@
-//! Who a client is: by certificate, by password, or (where it is allowed) by its client id alone.
+//! Identifies a client: by certificate, by password, or (if the configuration allows it) by its
+//! client id alone.
 //!
-//! Comes in: what CONNECT and TLS said. Goes out: the device's name, or a refusal that does not
-//! tell an unknown device from a wrong password, neither by its code nor by the time it takes.
+//! **In**: the credentials from CONNECT and TLS. **Out**: the device's name, or a refusal. Neither
+//! the code nor the time of a refusal shows whether the device is unknown or the password wrong.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -44,7 +45,7 @@ impl Auth {
         }
     }
 
-    /// What it goes by.
+    /// The list of devices that this module uses.
     pub fn list(&self) -> &DeviceList {
         &self.list
     }

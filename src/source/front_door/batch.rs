@@ -1,8 +1,9 @@
-//! The publishes of one wake-up, from their bytes to their acknowledgements.
+//! Processes the publishes of one wake-up, from their bytes to their acknowledgements.
 //!
-//! Comes in: publishes that one read brought. Goes out: one request to the journal for all of them,
-//! so that they share a commit, and then, in the order of the publishes (MQTT 3.1.1, 4.6), what to
-//! acknowledge. **Invariant 1:** nothing is acknowledged before the journal has answered.
+//! **In**: the publishes of one read. **Out**: one request to the journal for all of them, so that
+//! they share a commit; then the acknowledgements in the order of the publishes (MQTT 3.1.1, 4.6).
+//!
+//! **Invariant 1:** nothing is acknowledged before the journal has answered.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,21 +30,21 @@ const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 /// Payload that one request to the journal carries; more starts another one.
 pub const BATCH_BYTES_MAX: usize = 512 << 10;
-/// And events that its payloads may become.
+/// The largest number of events that the payloads of a batch may become.
 pub const BATCH_ELEMENTS_MAX: usize = 500;
-/// What a publish costs besides its payload.
+/// The memory of a publish in addition to its payload.
 const PUBLISH_BYTES: usize = 128;
 
 /// Publishes that go to the journal together.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub publishes: Vec<Waiting>,
-    /// What the publishes cost in memory, about.
+    /// The approximate memory of the publishes.
     pub bytes: usize,
     /// Events and rejections that the publishes may become.
     pub elements: usize,
     readings: Vec<Reading>,
-    /// What goes to disk in the same commit as the readings.
+    /// The changes that go to disk in the same commit as the readings.
     received: Vec<KeepChange>,
     rejections: Vec<Rejection>,
     keeps: Vec<KeepChange>,
@@ -64,7 +65,7 @@ pub struct Delivery {
     pub stored: bool,
 }
 
-/// One publish that waits for its acknowledgement.
+/// A publish that waits for its acknowledgement.
 #[derive(Debug)]
 pub struct Waiting {
     pub delivery: Delivery,
@@ -85,7 +86,7 @@ enum What {
     Again,
 }
 
-/// What became of a batch.
+/// The outcome of a batch.
 #[derive(Debug)]
 pub struct Settled {
     pub publishes: Vec<Outcome>,
@@ -96,7 +97,7 @@ pub struct Settled {
     pub receipts: Vec<Bytes>,
     /// For the person at the device.
     pub displays: Vec<Bytes>,
-    /// The same, where its profile has a form of its own.
+    /// The display messages in the form of the device's profile, if it has one.
     pub words: Vec<Word>,
     pub stored: u64,
     pub rejected: u64,
@@ -171,9 +172,9 @@ impl Batch {
         self.push(delivery, What::Again);
     }
 
-    /// A publish to a topic that is not the device's: it is kept as a rejected reading and then
-    /// acknowledged, so that it is neither lost in silence nor sent for ever. MQTT 5 is told that
-    /// it was not authorized; devices may drop it then.
+    /// Rejects a publish to a topic that is not the device's: stores it as a rejected reading and
+    /// then acknowledges it. So it is neither lost silently nor sent for ever. The PUBACK of MQTT 5
+    /// says that it was not authorized; devices may then drop it.
     pub fn reject(
         &mut self,
         delivery: Delivery,
@@ -186,7 +187,8 @@ impl Batch {
         self.push(delivery, What::Rejection);
         let topic: String = String::from_utf8_lossy(topic).chars().take(256).collect();
         let channel = topic.rsplit('/').next().and_then(Channel::named);
-        // Of another site, which is a wrong name: the device may send it again under the right one.
+        // The topic has another site, which is a wrong name: the device may send the message again
+        // under the right one.
         let is_own = topic.ends_with(&format!("/{}/event", device.name));
         self.rejections.push(Rejection {
             device: device.name.clone(),
@@ -210,10 +212,10 @@ impl Batch {
         self.publishes.push(Waiting { delivery, what });
     }
 
-    /// Resolves when all of it is on disk, or was refused. A `patient` one (MQTT 3.1.1) waits while
-    /// the journal is full: its client can be told nothing, and goes on by itself as soon as there
-    /// is room. Its patience ends with the token: what was refused by then is not acknowledged at
-    /// all.
+    /// Resolves when the whole batch is on disk, or was refused. A `patient` batch (MQTT 3.1.1)
+    /// waits while the journal is full, because 3.1.1 has no code for a refusal; it continues as
+    /// soon as there is room. It stops waiting when the token is cancelled: publishes that were
+    /// refused by then are not acknowledged.
     pub async fn settle(
         self,
         intake: Intake,
@@ -330,8 +332,8 @@ impl Batch {
 }
 
 impl Settled {
-    /// Counts what became of one reading and makes its receipts; nothing of it understood is a
-    /// refusal.
+    /// Counts the verdicts of one reading and creates its receipts. If the gateway understood no
+    /// part of the reading, the answer is a refusal.
     fn verdicts(&mut self, verdicts: Vec<Verdict>, receipts: bool) -> (Reason, Option<String>) {
         let mut refused = None;
         let mut understood = verdicts.is_empty();

@@ -1,11 +1,11 @@
-//! The first packet: CONNECT, in both versions' words.
+//! Parses CONNECT, the first packet of a client, in both versions of MQTT.
 
 use bytes::{Bytes, BytesMut};
 use secrecy::SecretSlice;
 
 use super::wire::{self, Fault, Fields, Qos, Section, Version};
 
-/// What a client says of itself. The password does not show in `Debug`.
+/// The content of a CONNECT. `Debug` does not show the password.
 #[derive(Debug)]
 pub struct Connect {
     pub version: Version,
@@ -45,7 +45,7 @@ pub struct Will {
     pub message_expiry_s: Option<u32>,
 }
 
-/// What the first packet turned out to be.
+/// The result of parsing the first packet.
 #[derive(Debug)]
 pub enum First {
     Connect(Box<Connect>),

@@ -1,8 +1,9 @@
 //! One client's connection, from CONNACK to its end.
 //!
-//! A wake-up decodes all that a read brought, hands the publishes to the journal as one batch and
-//! goes on reading; batches settle in order, and their acknowledgements leave in one write. Limits
-//! stop the reading, not the gateway: TCP then slows the client down.
+//! A wake-up decodes everything that a read returned, passes the publishes to the journal as one
+//! batch and continues to read. Batches settle in order, and their acknowledgements leave in one
+//! write. A limit stops the reading of this connection, not the gateway: TCP then slows the client
+//! down.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -33,9 +34,10 @@ use crate::journal::KeepChange;
 const CHANGES_MAX: usize = 8;
 /// Batches of a client that wait for the disk; beyond it the door stops reading from this client.
 const BATCHES_MAX: usize = 4;
-/// And events that they may become: a payload of 1 KB may be 500 of them.
+/// The largest number of events that waiting publishes may become: a payload of 1 KB may be 500
+/// events.
 const WAITING_ELEMENTS_MAX: usize = 500;
-/// What may wait in front of a client that does not read.
+/// The largest number of bytes that wait for a client that does not read.
 const OUTPUT_BYTES_MAX: usize = 8 << 10;
 /// How often a client that finds no room for its packet looks again.
 const ROOM_EVERY: Duration = Duration::from_millis(100);
@@ -45,9 +47,10 @@ const UNFINISHED_MAX: Duration = Duration::from_secs(30);
 const STALL_MAX: Duration = Duration::from_secs(30);
 /// How long what a client sent before it left may take to settle.
 const SETTLE_MAX: Duration = Duration::from_secs(5);
-/// And how long where the client is gone without a word: it sends again what is not acknowledged.
+/// The same limit for a client that disappeared without DISCONNECT: it sends again what is not
+/// acknowledged.
 const GONE_MAX: Duration = Duration::from_millis(500);
-/// And how long once the gateway stops.
+/// The same limit when the gateway stops.
 const HURRY_MAX: Duration = Duration::from_secs(1);
 /// How long its last bytes may take.
 const FINISH_MAX: Duration = Duration::from_secs(2);
@@ -218,8 +221,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         !self.is_held() && self.io.output.len() < OUTPUT_BYTES_MAX
     }
 
-    /// How many bytes may be read now: what is there and not decoded has a limit over all
-    /// connections.
+    /// How many bytes may be read now. The bytes that are read and not decoded have a limit over
+    /// all connections.
     fn read_room(&mut self) -> usize {
         let input = self.io.input.len();
         let missing = wire::announced(&self.io.input).saturating_sub(input);
@@ -232,7 +235,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             || self.waiting_elements >= WAITING_ELEMENTS_MAX
             || self.bucket.is_empty()
             || self.changes.len() >= CHANGES_MAX
-            // MQTT 5 clients were told Receive Maximum; the others are slowed down by TCP.
+            // MQTT 5 clients know the Receive Maximum; TCP slows the others down.
             || (self.client.writer.version == Version::V4
                 && self.waiting >= usize::from(self.shared.config.in_flight_max))
     }
@@ -265,7 +268,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let now = clock::instant();
         self.bucket.refill(now);
         if !reading {
-            // What we do not read cannot be heard.
+            // The gateway does not read now, so silence does not count.
             self.heard = now;
         } else if now.saturating_duration_since(self.heard) >= self.client.silence_max {
             return Err(Fault::KeepAlive);
@@ -337,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.submit(std::mem::take(&mut batch));
             }
         }
-        // What came before a fault or a DISCONNECT counts all the same.
+        // Packets before a fault or a DISCONNECT still count.
         self.submit(batch);
         result
     }
@@ -448,17 +451,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// What the client sent before it left, QoS 0 right before a DISCONNECT as well, is seen
-    /// through to its end. A client that is back already waits for that: it sends again what it has
-    /// no answer for, and a QoS 2 publish that is on its way to the disk must be known by then. It
-    /// does not wait for room in a full journal: the kick ends that.
+    /// Completes the publishes that the client sent before it left, also QoS 0 right before a
+    /// DISCONNECT. A client that has already reconnected waits for that: it sends again what has no
+    /// answer, and the gateway must know its QoS 2 publishes in progress by then. It does not wait
+    /// for room in a full journal: the kick ends the wait.
     async fn settle_rest(&mut self, end: &End) {
         let is_gone = matches!(end, End::Gone(_)) && self.waiting_exactly_once == 0;
         let within = if is_gone { GONE_MAX } else { SETTLE_MAX };
         let stop = self.shared.stop.clone();
         let rest = async {
             while let Some(settled) = self.publishes.next().await {
-                // One that is not acknowledged does not keep those behind it from being noted.
+                // A failed acknowledgement does not keep the later batches from settling.
                 drop(self.settled(settled));
             }
             while self.changes.next().await.is_some() {}

@@ -1,10 +1,11 @@
-//! Connections that have not said who they are, and the places of those that have.
+//! Limits connections before and after CONNECT.
 //!
-//! A connection without a CONNECT costs an attacker nothing, so it takes no place of a client.
-//! [`Doorstep`] holds a limited number of such connections; where there are too many, the oldest of
-//! the greediest address is closed. An honest client sends its CONNECT at once and is gone from
-//! there. [`Places`] then counts the clients. The last part of the places is for addresses that
-//! hold less than their share.
+//! - [`Doorstep`] holds a limited number of connections without a CONNECT. They cost an attacker
+//!   nothing, so they take no place of a client. When there are too many, it closes the oldest
+//!   connection of the address with the most. An honest client sends its CONNECT at once and leaves
+//!   the doorstep.
+//! - [`Places`] counts the clients. The last part of the places is for addresses that hold less
+//!   than their share.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -93,7 +94,7 @@ impl Waiting {
             });
         }
         if self.arrivals.len() >= ADDRESSES_MAX {
-            // More addresses than can be told apart.
+            // There are more addresses than the meter can distinguish.
             return true;
         }
         let bucket = self
@@ -183,7 +184,8 @@ impl Places {
     pub fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut taken = self.taken();
         let own = taken.by_address.get(&address).copied().unwrap_or(0);
-        // One more than there are, so that the next address finds a place as well.
+        // Divides by one address more than there are, so that the next address finds a place as
+        // well.
         let share = self.max / (taken.by_address.len() + 1);
         let is_open = taken.all < self.max - self.max / RESERVE_DIVISOR || own < share;
         if taken.all >= self.max || !is_open {

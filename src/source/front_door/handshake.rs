@@ -1,4 +1,5 @@
-//! From a socket to a client: CONNECT, who it is, its session, CONNACK.
+//! Turns a new socket into a client: reads CONNECT, identifies the client, opens its session, sends
+//! CONNACK.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,7 +36,7 @@ const CONNECT_BYTES_MAX: usize = 32 << 10;
 /// The largest `state` and `config/reported`, also as a last will, in bytes.
 pub const STATE_BYTES_MAX: usize = 16 << 10;
 
-/// A client that was let in.
+/// An accepted client.
 #[derive(Debug)]
 pub struct Client {
     pub writer: Writer,
@@ -43,7 +44,7 @@ pub struct Client {
     pub session: Arc<Session>,
     pub epoch: u64,
     pub owner: Owner,
-    /// One and a half keep-alives: silence beyond it ends the connection.
+    /// One and a half keep-alives. The gateway closes a connection that is silent for longer.
     pub silence_max: Duration,
     pub receive_maximum: u16,
     pub session_expiry_s: u32,
@@ -53,7 +54,7 @@ pub struct Client {
     pub place: Place,
 }
 
-/// Why a client was not let in; what it was told is in the output already.
+/// Why a client was refused. The answer to the client is already in the output.
 #[derive(Debug, thiserror::Error)]
 pub enum Rejected {
     #[error(transparent)]
@@ -62,12 +63,12 @@ pub enum Rejected {
     TooSlow,
     #[error(transparent)]
     Fault(#[from] Fault),
-    #[error("MQTT version: 3.1.1 and 5 are spoken here")]
+    #[error("MQTT version not supported: use 3.1.1 or 5")]
     Version,
     #[error("{reason} ({who})")]
     Refused {
         reason: String,
-        /// What the client calls itself.
+        /// The name that the client sent.
         who: String,
         /// The one of these names that is the device's.
         name: String,
@@ -131,7 +132,7 @@ where
         })
 }
 
-/// What a client is called in an alarm: as it calls itself, or else by its address.
+/// The name of a client in an alarm: the name that it sent, or else its address.
 fn device_name(origin: &Origin, user: Option<&str>, client_id: &str) -> String {
     let names = [origin.certified.as_deref(), user, Some(client_id)];
     let mut names = names.into_iter().flatten().filter(|name| !name.is_empty());
@@ -188,7 +189,7 @@ async fn enter<S>(
     stop: &CancellationToken,
 ) -> Result<Client, Refusal> {
     let place = (shared.places.take(origin.address)).ok_or(Refusal::Busy)?;
-    // From here on nobody else may end it: it may own a session soon.
+    // From here on no other task may end this connection: it may own a session soon.
     if !standing.leave() {
         return Err(Refusal::Busy);
     }
@@ -252,7 +253,7 @@ async fn enter<S>(
     })
 }
 
-/// What the CONNACK says, but for a session that is there.
+/// The properties of the CONNACK, except whether a session exists.
 fn terms(shared: &Shared, connect: &Connect, assigned_client_id: Option<String>) -> Terms {
     let (expiry_s, keep_alive_s) = (expiry_s(connect), keep_alive_s(connect));
     Terms {

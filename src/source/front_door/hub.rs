@@ -1,8 +1,8 @@
-//! Who is there: devices, their sessions, and what is retained for them.
+//! The connected devices, their sessions and their retained messages.
 //!
-//! Comes in: messages from the gateway and from devices. Goes out: to the sessions that subscribed,
-//! and as [`KeepChange`]s that the caller hands to the journal. Connections meet here only when
-//! they come, go or subscribe; a publish touches its own device alone.
+//! **In**: messages from the gateway and from devices. **Out**: messages to subscribed sessions,
+//! and [`KeepChange`]s that the caller passes to the journal. Connections use the hub only when
+//! they connect, disconnect or subscribe; a publish touches only its own device.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -26,7 +26,7 @@ use crate::journal::KeepChange;
 
 /// Sessions of one device; when there are more, the one that was left first goes.
 pub const SESSIONS_MAX: usize = 8;
-/// Devices that are remembered with a session; above it, a new device is told to come back.
+/// The largest number of devices with a session. Above it, a new device must try again later.
 pub const DEVICES_MAX: usize = 10_000;
 #[derive(Debug)]
 pub struct Hub {
@@ -56,7 +56,7 @@ struct Answers {
     wanted: AtomicBool,
 }
 
-/// What a connection asks for.
+/// The session that a connection requests.
 #[derive(Debug)]
 pub struct Wish<'a> {
     pub device: &'a Name,
@@ -77,7 +77,7 @@ pub struct Opened {
     pub wills: Vec<Will>,
 }
 
-/// Why there is no session to be had.
+/// Why a client cannot get a session.
 #[derive(Debug)]
 pub enum Closed {
     /// Another connection has it.
@@ -87,7 +87,7 @@ pub enum Closed {
 }
 
 impl Hub {
-    /// With what was kept before the last restart.
+    /// A hub with the sessions and messages that were stored before the last restart.
     pub fn new(
         site: Name,
         missed_max: usize,
@@ -323,7 +323,7 @@ impl Hub {
         }
     }
 
-    /// What a device says of itself, to those of its sessions that subscribed; `from` is the
+    /// Sends a `state` or `config/reported` to the subscribed sessions of its device. `from` is the
     /// session that published it.
     pub fn forward(
         &self,
@@ -352,8 +352,8 @@ impl Hub {
         }
     }
 
-    /// What became of one device's events: made because [`Device::wants_receipts`] and
-    /// [`Device::wants_displays`].
+    /// Sends the receipts and displays of one device's events. The caller creates them if
+    /// [`Device::wants_receipts`] and [`Device::wants_displays`].
     pub fn answer(
         &self,
         device: &Device,
@@ -392,7 +392,8 @@ impl Hub {
         self.retained().payload(&topic).is_some()
     }
 
-    /// Makes a message the retained one of its topic; an empty payload takes it away (MQTT 3.1.1, 3.3.1.3).
+    /// Makes a message the retained message of its topic; an empty payload removes the retained
+    /// message (MQTT 3.1.1, 3.3.1.3).
     pub fn retain(
         &self,
         device: &Name,

@@ -1,4 +1,4 @@
-//! A socket's bytes in and out, without a second task for either.
+//! Reads and writes the bytes of a socket in one task.
 
 use std::future::poll_fn;
 use std::io;
@@ -8,7 +8,7 @@ use std::task::Poll;
 use bytes::{Buf, BufMut as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 
-/// What a socket has room for before it is asked to read; grows with what comes.
+/// The free room in the buffer before a read; grows with the data.
 const READ_BYTES: usize = 4_096;
 
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Io<S> {
     unflushed: bool,
 }
 
-/// What moved.
+/// The bytes that a step has read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moved {
     /// Bytes came in; 0 is the end of the stream.

@@ -1,4 +1,4 @@
-//! How fast and how often: publishes of a client, failed log-ins of an address, lines in the log.
+//! Rate limits: publishes of a client, failed log-ins of an address, lines in the log.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,7 +21,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// With one second's worth.
+    /// A limit that starts with one second's worth of events.
     pub fn new(per_s: u32, now: Instant) -> Self {
         Self::with_burst(per_s, per_s, now)
     }
@@ -54,7 +54,7 @@ impl Bucket {
         self.tokens -= f64::from(tokens);
     }
 
-    /// What a packet costs that becomes no event: a hundred of them a second are plenty.
+    /// The cost of a packet that becomes no event: a hundred such packets a second are enough.
     pub fn chore(&self) -> u32 {
         #[expect(
             clippy::cast_possible_truncation,
@@ -89,7 +89,7 @@ impl Failures {
             .map_or(0, |(count, _)| *count)
     }
 
-    /// One that was counted was none.
+    /// Removes a failure that was counted by mistake.
     pub fn forgive(&self, address: IpAddr) {
         let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((count, _)) = map.get_mut(&address) {

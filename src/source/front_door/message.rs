@@ -1,4 +1,4 @@
-//! A message on its way to one client.
+//! A message to one client.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use super::answer::{Sent, Writer};
 use super::wire::{Publish, Qos};
 use crate::clock;
 
-/// A payload and what MQTT says of it: what the publisher chose and the subscribers get.
+/// A payload with its MQTT properties: as the publisher sent them, and as the subscribers receive
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
     pub payload: Bytes,
@@ -42,7 +43,8 @@ impl Expiry {
         })
     }
 
-    /// As it was on disk, in Unix seconds. What expired meanwhile expires now.
+    /// Restores the expiry from disk, in Unix seconds. A message that expired while the gateway was
+    /// stopped expires now.
     pub fn restore(at_s: i64) -> Option<Self> {
         let left = at_s.saturating_sub(clock::now().as_second()).max(0);
         Self::after(u32::try_from(left).ok()?)
@@ -61,7 +63,7 @@ impl Expiry {
         self.at <= clock::instant()
     }
 
-    /// Whole seconds that are left, rounded up; 0 when it is over.
+    /// The remaining time in whole seconds, rounded up; 0 when the message has expired.
     fn left_s(self) -> u32 {
         let left = self.at.saturating_duration_since(clock::instant());
         let whole = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
@@ -81,8 +83,7 @@ impl Content {
         }
     }
 
-    /// What a client published. In memory of its own: a slice would hold on to the whole buffer
-    /// that it was read in.
+    /// The content of a publish, copied: a slice would keep the whole read buffer in memory.
     pub fn of(publish: &Publish) -> Self {
         Self {
             payload: Bytes::copy_from_slice(&publish.payload),
@@ -97,7 +98,7 @@ impl Content {
         self.expiry.is_some_and(Expiry::is_over)
     }
 
-    /// What it takes in memory or on disk, about.
+    /// The approximate size in memory or on disk.
     pub fn bytes(&self) -> usize {
         self.payload.len() + self.properties.len()
     }
@@ -127,7 +128,7 @@ pub struct InFlight {
 }
 
 impl Message {
-    /// What it costs in memory, about.
+    /// The approximate size in memory.
     pub fn bytes(&self) -> usize {
         self.topic.len() + self.content.bytes() + size_of::<Self>()
     }

@@ -1,12 +1,12 @@
-//! How much waits for clients, over all sessions: what a client does not read must not fill the
-//! memory.
+//! Counts the bytes that wait for clients, over all sessions: clients that do not read must not
+//! fill the memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Messages of all sessions, in bytes; near it a session keeps at most half of what is free.
 const ALL_BYTES_MAX: usize = 8 << 20;
-/// What a session keeps in any case.
+/// The bytes that each session may always hold.
 const FREE_BYTES: usize = 4 << 10;
 
 /// The bytes that wait in one session, and in all of them.
@@ -17,7 +17,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Of a session among those that share `all`.
+    /// A meter for one of the sessions that share `all`.
     pub fn new(all: Arc<AtomicUsize>) -> Self {
         Self { bytes: 0, all }
     }

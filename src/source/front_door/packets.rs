@@ -1,4 +1,4 @@
-//! What a connection does with each packet of its client.
+//! Handles each packet of a connected client.
 
 use std::sync::Arc;
 

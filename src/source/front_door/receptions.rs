@@ -1,14 +1,15 @@
-//! QoS 2 publishes of a client, from their arrival to their PUBREL: until then, the same packet id
+//! QoS 2 publishes of a client, from their arrival to their PUBREL. Until then the same packet id
 //! is the same message (MQTT 3.1.1, 4.3.3).
 //!
-//! A publish that is on its way to the disk counts as well: its copy must not be stored, and must
-//! not be acknowledged before the first one is on disk. Each publish has a number, so that a packet
-//! id that was released is free at once, also while the publish before it is still on its way.
+//! This includes a publish that is still being written to disk: its copy must not be stored, and
+//! must not be acknowledged before the first one is on disk. Each publish has a number, so a
+//! released packet id can be used again at once, also while the earlier publish is still being
+//! written.
 
 use std::collections::HashMap;
 
-/// Packet ids of a session that are on disk at the most; a client that leaves more of them
-/// unreleased has the rest in memory alone.
+/// The largest number of packet ids of a session on disk. A client that leaves more of them
+/// unreleased has the others only in memory.
 const STORED_MAX: usize = 1_024;
 
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ enum Stage {
     Restored,
 }
 
-/// What a QoS 2 publish is.
+/// How to treat a QoS 2 publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received {
     pub number: u64,
@@ -124,12 +125,12 @@ impl Receptions {
             return false;
         };
         self.stored -= usize::from(known.stored);
-        // One that is under way goes from the disk when it is committed.
+        // A publish that is being written leaves the disk when it is committed.
         known.stored && known.stage != Stage::UnderWay
     }
 
-    /// Forgets what an earlier connection was still writing to disk: nobody knows whether that was
-    /// done. Answers the packet ids that may be on disk.
+    /// Removes the publishes that an earlier connection was still writing to disk: their outcome is
+    /// unknown. Returns the packet ids that may be on disk.
     pub fn forget_under_way(&mut self) -> Vec<u16> {
         let gone = self
             .open

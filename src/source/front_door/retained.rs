@@ -1,4 +1,4 @@
-//! The retained messages of all devices: the last message of a topic, for those who subscribe
+//! The retained messages of all devices: the last message of each topic, for clients that subscribe
 //! later.
 
 use std::collections::BTreeMap;
@@ -26,12 +26,12 @@ pub struct Retained {
     next_expiry: Option<Instant>,
 }
 
-/// What is retained does not fit any more.
+/// There is no room for another retained message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedFull;
 
 impl Retained {
-    /// What was kept before the last restart.
+    /// Restores the messages that were stored before the last restart.
     pub fn restore(
         kept: Vec<(String, Vec<u8>)>,
         properties: Vec<(String, KeptProperties)>,
@@ -68,7 +68,7 @@ impl Retained {
         if !self.fits(&topic, content) {
             return Err(RetainedFull);
         }
-        // Tasks are worked out anew after a restart, and change too often for a disk.
+        // The gateway calculates tasks again after a restart, and they change too often for a disk.
         if !is_tasks(&topic) {
             let kept = Some(content).filter(|content| !content.payload.is_empty());
             // The properties also where there are none: what is on disk may be those of a message
@@ -166,7 +166,7 @@ impl Retained {
     }
 }
 
-/// What a retained message takes in memory. Of tasks there are few, which many devices share.
+/// The memory of a retained message. Lists of tasks are few, and many devices share one.
 fn weight(topic: &str, content: &Content) -> usize {
     if is_tasks(topic) { 0 } else { content.bytes() }
 }

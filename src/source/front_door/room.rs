@@ -1,20 +1,21 @@
-//! Room for what clients send: bytes that were read and are not decoded yet, over all connections.
+//! Limits the bytes that were read from clients and are not decoded yet, over all connections.
 //!
 //! Each connection may hold [`FREE_BYTES`], which is plenty for scans and events. For more it takes
-//! a share of the room. An address gets at most half of what is free, so addresses that come later
-//! find some, too: 16 greedy ones leave a ninth of it.
+//! a share of the room. An address gets at most half of the free room, so some room is left for
+//! addresses that come later: 16 greedy addresses leave a ninth.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What a connection may hold without asking.
+/// The bytes that a connection may hold without a share of the room.
 pub const FREE_BYTES: usize = 8 << 10;
-/// What all connections may hold besides.
+/// The bytes that all connections together may hold in addition.
 const ROOM_BYTES: usize = 12 << 20;
 /// How far a client may send ahead of the disk where there is room.
 const AHEAD_BYTES: usize = 256 << 10;
-/// What is asked for at least, so that a fast client does not ask for each read.
+/// The smallest share that a connection requests, so that a fast client does not request one for
+/// each read.
 const STEP_BYTES: usize = 64 << 10;
 /// Less than this is not worth a read.
 const READ_BYTES_MIN: usize = 1_024;
@@ -106,7 +107,7 @@ impl Share {
         // another.
         if !self.grow(wanted) {
             let is_enough = needed > held && self.grow(needed);
-            // Without a packet to finish, what is held is decoded first.
+            // If no packet is incomplete, the connection first decodes the bytes that it holds.
             if !is_enough && needed > FREE_BYTES + self.taken {
                 return 0;
             }

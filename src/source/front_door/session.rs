@@ -1,9 +1,9 @@
-//! One client's session: what it subscribed to, and the messages on their way to it.
+//! One client's session: its subscriptions, and the messages to it.
 //!
-//! Comes in: messages for its device, its acknowledgements. Goes out: packets for the connection
+//! **In**: messages for its device, and its acknowledgements. **Out**: packets for the connection
 //! that owns it, and [`KeepChange`]s for the journal. A message is written to disk only when its
-//! device is away, or has left it unacknowledged for [`UNACKED_MAX`]: a device that is there and
-//! answers costs no disk.
+//! device is away, or has not acknowledged it for [`UNACKED_MAX`]: a connected device that answers
+//! costs no disk.
 
 mod messages;
 mod received;
@@ -27,16 +27,17 @@ use crate::clock;
 use crate::event::Name;
 use crate::journal::KeepChange;
 
-/// Messages that wait for a connected client at the most; the oldest go first.
+/// The largest number of messages that wait for a connected client. Above it the oldest are
+/// dropped.
 const QUEUE_MAX: usize = 10_000;
-/// And their bytes.
+/// The largest number of bytes of these messages.
 const QUEUE_BYTES_MAX: usize = 2 << 20;
 /// Messages for which an empty queue keeps room.
 const QUEUE_KEPT: usize = 16;
 /// QoS 1 messages that a client may leave unacknowledged before it gets more; its Receive Maximum
 /// may be lower.
 pub const IN_FLIGHT_MAX: u16 = 64;
-/// And where clients that do not acknowledge hold much of the memory for messages.
+/// The same number while clients that do not acknowledge hold much of the memory for messages.
 const IN_FLIGHT_SCARCE: u16 = 8;
 /// After this a message that was not acknowledged is written to disk.
 const UNACKED_MAX: Duration = Duration::from_secs(5);
@@ -44,7 +45,8 @@ const UNACKED_MAX: Duration = Duration::from_secs(5);
 /// live as long.
 pub const EXPIRY_MAX_S: u32 = 7 * 24 * 3_600;
 
-/// One client's session; shared by its connection and by whoever has something for its device.
+/// The session of one client, shared by its connection and by the senders of messages to its
+/// device.
 #[derive(Debug)]
 pub struct Session {
     pub device: Name,
@@ -101,7 +103,7 @@ pub struct Offer {
     pub now: Instant,
 }
 
-/// What a new connection found.
+/// The state of the session that a new connection takes over.
 #[derive(Debug)]
 pub struct Attached {
     pub present: bool,
@@ -205,7 +207,7 @@ impl Session {
         self.state().ended
     }
 
-    /// Gives the session to a connection. With `clean`, what was there is forgotten.
+    /// Gives the session to a connection. With `clean`, the session starts empty.
     pub fn attach(
         &self,
         owner: Owner,
@@ -226,8 +228,8 @@ impl Session {
         state.owner = Some(owner);
         state.ended = None;
         state.expiry_s = expiry_s;
-        // What an earlier connection was still writing to disk: it is not known whether that was
-        // done. A message that must not be lost is taken again; where it has no id, it is flagged.
+        // The outcome of writes by an earlier connection is unknown. A message that must not be
+        // lost is stored again; without an id it gets a flag.
         let forgotten = state.receptions.forget_under_way();
         changes.extend(forgotten.into_iter().map(|pkid| self.unreceived(pkid)));
         for sent in &mut state.in_flight {

@@ -1,5 +1,5 @@
-//! What all connections of the front door share: the way in, who may come, who is there, and what
-//! is kept for them.
+//! The state that all connections of the front door share: the intake, the list of devices, the
+//! hub, and the storage.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -39,7 +39,7 @@ const KEEP_MAX: Duration = Duration::from_secs(5);
 /// How often the files of `mqtt.listen.device_config_dir` are looked at for faults.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
-/// What all connections share.
+/// The state that all connections share.
 #[derive(Debug)]
 pub struct Shared {
     pub site: Name,
@@ -86,7 +86,7 @@ impl Shared {
         }
     }
 
-    /// One line about a client that was turned away or cut off; not more than the log can bear.
+    /// Logs one line about a client that was refused or disconnected, within the limit of the log.
     pub fn say(&self, origin: &Origin, what: &str) {
         if self.quiet.allows(clock::instant()) {
             tracing::warn!(address = %origin.address, "{what}");
@@ -131,7 +131,8 @@ impl Shared {
         }
     }
 
-    /// What a device says of itself: retained, shown, and for its own subscribers.
+    /// Retains a `state` or `config/reported`, shows it on the board, and sends it to the device's
+    /// own subscribers.
     pub fn retain_state(
         &self,
         device: &Name,
@@ -293,7 +294,7 @@ impl Shared {
         }
     }
 
-    /// At the start: every device that has a file of its own.
+    /// Publishes at the start the configuration of every device that has its own file.
     pub async fn publish_configurations(&self) {
         let Some(dir) = &self.config.device_config_dir else {
             return;

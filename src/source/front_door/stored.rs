@@ -1,15 +1,15 @@
-//! What the door keeps through a restart, as small values in the journal:
+//! The data that the front door stores in the journal over a restart, as small values:
 //!
-//! - `session/DEVICE/CLIENTID`: what a persistent session subscribed to, and when it ends;
+//! - `session/DEVICE/CLIENTID`: the subscriptions of a persistent session, and when it ends;
 //! - `received/DEVICE/CLIENTID/PACKETID`: a QoS 2 publish that is in the journal, and that its
 //!   client has not released yet;
 //! - `missed/DEVICE/CLIENTID/NUMBER`: a QoS 1 message that its device does not have yet;
 //! - `retained/TOPIC`: the last `config/desired`, `state`, `config/reported`;
-//! - `properties/TOPIC`: what MQTT said of that message, where it is not a plain one: a QoS other
-//!   than 1, MQTT 5 properties.
+//! - `properties/TOPIC`: the MQTT properties of that message, if it has any: a QoS other than 1,
+//!   MQTT 5 properties.
 //!
-//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped: they may
-//! hold anything.
+//! Values are postcard of enums that only grow (`V1`, `V2`, ..). Client ids are escaped, because
+//! they may contain any character.
 
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ pub struct MissedV1 {
     pub retain: bool,
 }
 
-/// One with MQTT 5 properties.
+/// A message with MQTT 5 properties.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissedV2 {
     pub message: MissedV1,
@@ -64,7 +64,7 @@ pub struct MissedV2 {
     pub expires_s: Option<i64>,
 }
 
-/// One that was sent and not acknowledged.
+/// A message that was sent and not acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MissedV3 {
     pub message: MissedV2,
@@ -130,7 +130,7 @@ enum Received {
     V1,
 }
 
-/// One kept value, understood.
+/// A decoded value of the journal.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kept {
     Session(Name, String, SessionV1),
@@ -297,7 +297,7 @@ pub fn read(key: &str, value: &[u8]) -> Option<Kept> {
     }
 }
 
-/// What devices last said of themselves.
+/// The last `state` of each device.
 pub fn states<'a>(
     site: &Name,
     kept: &'a [(String, Vec<u8>)],

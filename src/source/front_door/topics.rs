@@ -1,4 +1,4 @@
-//! Which topics are a device's own: `stockrelay/v1/SITE/DEVICE/CHANNEL`, and nothing else.
+//! The topics of a device: `stockrelay/v1/SITE/DEVICE/CHANNEL`, and nothing else.
 
 use rumqttc::mqttbytes::{matches, valid_filter};
 
@@ -8,7 +8,7 @@ use crate::event::Name;
 /// The longest topic filter that is taken, in bytes.
 pub const FILTER_BYTES_MAX: usize = 512;
 
-/// What a device may publish to.
+/// The topics to which a device may publish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// `scan`, `event`: to the journal.
@@ -48,7 +48,7 @@ pub fn is_bridge_notification(topic: &[u8]) -> bool {
     topic.starts_with(b"$SYS/broker/connection/") && topic.ends_with(b"/state")
 }
 
-/// One device's topics.
+/// The topics of one device.
 #[derive(Debug, Clone)]
 pub struct Topics {
     prefix: String,
@@ -65,7 +65,7 @@ impl Topics {
         format!("{}{channel}", self.prefix)
     }
 
-    /// What a publish to this topic means; `None` where it is not the device's to publish to.
+    /// The meaning of a publish to this topic. `None`: the device may not publish to it.
     ///
     /// The prefix and the channels are plain ASCII: whatever equals them is valid UTF-8 without
     /// wildcards.

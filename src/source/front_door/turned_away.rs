@@ -1,5 +1,5 @@
-//! Devices that the door has turned away or cut off lately, for the alarms on the first screen.
-//! Pure.
+//! Devices that the front door has recently refused or disconnected, for the alarms on the first
+//! screen. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
-//! Turns at verifying passwords: one hash at a time, which takes 7 MiB and a core, on a thread of
-//! its own ([`Verifier`]) that gives way to the others.
+//! Verifies passwords one at a time on a separate thread with low priority ([`Verifier`]): one hash
+//! takes 7 MiB and a core.
 //!
-//! Whose address has failed least is next, and then whose address has the fewest clients waiting:
-//! an honest login waits for the hash that is being made and not for the guesses of an attacker. An
-//! address that has failed too often has no turn: the limit is looked at when a turn begins,
-//! because between the arrival and the turn others may fail.
+//! The next client is one whose address has the fewest failures, and then the fewest waiting
+//! clients. So an honest login waits for the hash in progress and not for the guesses of an
+//! attacker. An address with too many failures gets no turn. The limit is checked when a turn
+//! begins, because other attempts of the address may fail while a client waits.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -21,7 +21,8 @@ use crate::source::devices;
 
 /// How much the thread gives way to those that take and store events.
 const NICE: i32 = 5;
-/// Clients that wait for a turn, over all addresses and of one address; more are told to come back.
+/// The largest number of clients that wait for a turn, over all addresses, and of one address.
+/// Further clients must try again later.
 const WAITING_MAX: usize = 1_024;
 const WAITING_OF_ADDRESS_MAX: usize = 256;
 
@@ -221,7 +222,7 @@ fn yield_to_others() {
     }
 }
 
-/// A hash that nobody knows the password of, where the list has none.
+/// A hash of an unknown password, for devices without a hash in the list.
 fn decoy() -> String {
     static DECOY: OnceLock<String> = OnceLock::new();
     DECOY
@@ -247,7 +248,7 @@ mod tests {
             let turns = turns.clone();
             async move {
                 let turn = turns.wait(address(1)).await;
-                // As long as a hash takes: all the others are waiting by then.
+                // Yields in place of a hash: by then all the others are waiting.
                 tokio::task::yield_now().await;
                 turn.is_ok()
             }
@@ -273,7 +274,7 @@ mod tests {
         let turn = honest.now_or_never().expect("its turn").unwrap();
         turn.forgive();
         drop(turn);
-        // A right password is not held against its address.
+        // A correct password does not count as a failure of its address.
         assert_eq!(turns.0.failures.of(address(2), clock::instant()), 0);
         assert!((&mut guesses[0]).now_or_never().is_some());
     }

@@ -1,9 +1,10 @@
-//! What clients send: MQTT 3.1.1 and 5, read strictly and made one vocabulary.
+//! Reads the packets of clients strictly, and gives MQTT 3.1.1 and 5 one vocabulary.
 //!
-//! Comes in: the bytes of a socket. Goes out: [`Connect`](super::connect::Connect), then
-//! [`Packet`]s, or a [`Fault`] that ends the connection. Nothing that the standards forbid gets
-//! past this module: `docs/mqtt.md` says why the reader is our own. [`fields`] reads strings and
-//! integers, [`properties`] the property sections of MQTT 5.
+//! **In**: the bytes of a socket. **Out**: [`Connect`](super::connect::Connect), then [`Packet`]s,
+//! or a [`Fault`] that ends the connection. The module rejects everything that the standards
+//! forbid; `docs/mqtt.md` gives the reasons for our own reader.
+//!
+//! - [`fields`] reads strings and integers; [`properties`] the property sections of MQTT 5.
 
 mod fields;
 mod properties;
@@ -33,7 +34,7 @@ pub enum Fault {
     Malformed(String),
     #[error("protocol error: {0}")]
     Protocol(&'static str),
-    #[error("QoS 2 from an MQTT 5 client that was told Maximum QoS 1")]
+    #[error("QoS 2 from an MQTT 5 client, although the CONNACK has Maximum QoS 1")]
     Qos,
     #[error("a topic alias, though Topic Alias Maximum is 0")]
     TopicAlias,
@@ -58,7 +59,7 @@ impl Fault {
         Self::Malformed(what.to_owned())
     }
 
-    /// What an MQTT 5 client is told (MQTT 5, 3.14.2.1).
+    /// The reason code of the DISCONNECT to an MQTT 5 client (MQTT 5, 3.14.2.1).
     pub fn code(&self) -> DisconnectReasonCode {
         match self {
             Self::TooLarge { .. } | Self::AnswerTooLarge => DisconnectReasonCode::PacketTooLarge,

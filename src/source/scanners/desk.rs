@@ -1,5 +1,5 @@
-//! What serial and keyboard scanners share: frames become readings, answers come back, and the
-//! board knows how it stands.
+//! The common part of serial and keyboard scanners: turns frames into readings, passes answers
+//! back, and reports the scanner's state to the board.
 
 use std::time::{Duration, Instant};
 
@@ -19,14 +19,14 @@ use crate::event::SourceKind;
 use crate::journal::{Accepted, AppendError};
 use crate::source::Intake;
 
-/// How long a scanner's task waits before it opens the port again, at the least and at the most.
+/// The shortest and the longest pause before a scanner's task opens the port again.
 const PAUSE_MIN: Duration = Duration::from_millis(200);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
-/// The same while nothing is plugged in: to look costs little, and a person waits.
+/// The longest pause while the scanner is not plugged in: a check costs little, and a person waits.
 const ABSENT_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// How often a full journal is asked again.
 const FULL_WAIT: Duration = Duration::from_secs(1);
-/// A scanner that sends what is no code is reported so often at the most.
+/// The shortest time between two reports about a scanner that sends invalid codes.
 const REPORT_EVERY: Duration = Duration::from_mins(1);
 /// More codes than this in a second come from no hand and no conveyor: what is beyond waits for the
 /// next.
@@ -47,7 +47,7 @@ pub enum Ended {
     },
 }
 
-/// One scanner's place at the gateway.
+/// The gateway's side of one scanner.
 #[derive(Debug)]
 pub struct Desk {
     pub scanner: Scanner,
@@ -62,7 +62,7 @@ pub struct Desk {
     second: (Instant, u32),
 }
 
-/// What was thrown away, and when that was last said.
+/// The dropped bytes, and the time of the last report about them.
 #[derive(Debug, Default)]
 struct Trouble {
     bytes: usize,
@@ -168,8 +168,8 @@ impl Desk {
         Some(answers.collect())
     }
 
-    /// Stores what came of a code whose end mark never came as a rejected reading. `None`: the
-    /// journal has stopped, or the gateway does.
+    /// Stores a code without its end mark as a rejected reading. `None`: the journal has stopped,
+    /// or the gateway stops.
     pub async fn refuse_unended(&mut self, bytes: Vec<u8>, framing: &Framing) -> Option<()> {
         let reading = self.reading(bytes);
         let rejection = decode::unended(&reading, framing);
@@ -238,7 +238,7 @@ impl Desk {
         }
     }
 
-    /// So many bytes were no code. Said at once, and then once a minute with what came together.
+    /// Counts dropped bytes. Reports them at once, and then once a minute with their sum.
     pub fn threw_away(&mut self, bytes: usize) {
         self.trouble.bytes += bytes;
         let bytes = self.trouble.bytes;
@@ -281,8 +281,8 @@ impl Desk {
     }
 }
 
-/// What the person is to hear: the word for the display where there is one, else whether the code
-/// was kept.
+/// Whether the operator hears the good answer: as the display message says, or, without a message,
+/// if the code was stored.
 fn was_good(verdict: &Verdict) -> bool {
     let said = verdict.display.as_ref().and_then(is_good);
     said.unwrap_or(!matches!(verdict.accepted, Accepted::Rejected { .. }))

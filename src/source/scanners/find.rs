@@ -1,5 +1,5 @@
-//! Finds a USB scanner's device file by what `lsusb` shows, in sysfs; udev's own library is not
-//! needed for that.
+//! Finds the device file of a USB scanner in sysfs, by the numbers that `lsusb` shows. This needs
+//! no udev library.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +18,10 @@ pub enum Class {
 /// idle interface.
 const KEY_ENTER: u32 = 28;
 
-/// The device file of a place, or why there is none. `root` is `/`, but for tests.
+/// The device file of a scanner, or why there is none. `root` is `/`, except in tests.
 pub fn device(place: &Place, class: Class, root: &Path) -> Result<PathBuf, String> {
     match place {
-        // Said of the path itself, not of what it points at: the name is what stays the same.
+        // Checks the path itself, not its target: the name stays the same, the target does not.
         Place::Port(path) if path.exists() => Ok(path.clone()),
         Place::Port(path) => Err(format!(
             "{} is not there; plug the scanner in",

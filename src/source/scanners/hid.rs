@@ -1,7 +1,7 @@
-//! A scanner that types like a keyboard: its device is grabbed, so that nothing it types reaches a
-//! console, and keys become codes.
+//! A scanner that types like a keyboard. The gateway grabs its device, so that no code reaches a
+//! console, and turns keys into codes.
 //!
-//! - `keys`: from key events to codes, pure; `layout`: what is printed on the keys.
+//! - `keys`: from key events to codes, pure; `layout`: the characters of the keys.
 
 mod keys;
 mod layout;
@@ -19,7 +19,7 @@ use crate::decode::profile::{Frame, Hid};
 
 use keys::Keyboard;
 
-/// What key events come from: a device that was grabbed.
+/// The source of key events: a grabbed device.
 trait Typing {
     /// The next one; an error where there are no more. Cancelling the future loses none.
     async fn next(&mut self) -> io::Result<InputEvent>;

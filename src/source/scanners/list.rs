@@ -1,12 +1,12 @@
-//! `scanners.toml`: which scanners are on this gateway's own ports.
+//! `scanners.toml`: the list of scanners on this gateway's own ports.
 //!
 //! ```toml
 //! [scanners.dock-1]                            # the device's name in events
 //! profile = "zebra-serial"                     # a shipped profile, or a file's path from this file's directory
-//! port = "/dev/serial/by-id/usb-Zebra_..."     # or by which USB device it is:
+//! port = "/dev/serial/by-id/usb-Zebra_..."     # or the USB device:
 //! # usb = { vendor = 0x05e0, product = 0x1701, serial = "S1" }
-//! operator = "anna"                            # who uses it, where its codes do not say
-//! flow = "transfer"                            # the flow that it begins in, whatever its profile says
+//! operator = "anna"                            # the operator, for codes that name none
+//! flow = "transfer"                            # the flow that it starts in; replaces the profile's
 //! ```
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use crate::source::LastLists;
 const KIND: &str = "scanners";
 /// The largest `scanners.toml` that is read, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
-/// Each takes a task, and a gateway has so many ports at the most.
+/// Each scanner has a task, and no gateway has more ports.
 const SCANNERS_MAX: usize = 256;
 const KEYS: &str = "profile, port, usb, operator, flow";
 
@@ -45,7 +45,7 @@ pub enum ScannersError {
     Invalid { file: PathBuf, faults: Vec<Fault> },
 }
 
-/// One scanner, as meant.
+/// A scanner of the list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scanner {
     pub name: Name,
@@ -161,7 +161,7 @@ fn parse(text: &str, directory: &Path) -> Result<Vec<Scanner>, Vec<Fault>> {
     }
 }
 
-/// One section; none only where a fault was noted.
+/// Reads one section. `None` only if it has noted a fault.
 fn scanner(
     name: &str,
     value: &Value,
@@ -201,7 +201,7 @@ fn scanner(
     })
 }
 
-/// One section as it is written.
+/// A section as written in the file.
 struct Section<'a> {
     name: String,
     written: &'a Table,

@@ -1,8 +1,9 @@
-//! A serial scanner: opened, read, answered, and opened again when it went.
+//! A serial scanner: opens its port, reads codes, sends answers, and opens the port again after the
+//! scanner was unplugged.
 //!
-//! Promised: what the scanner does not take never keeps its codes from being read, nothing that it
-//! sends grows without a limit, and a scanner that is plugged in again is found by its stable path
-//! or its USB numbers.
+//! **Guarantee**: the gateway reads codes also while the scanner does not accept answers. No buffer
+//! grows without a limit. A scanner that is plugged in again is found by its stable path or its USB
+//! numbers.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -62,7 +63,7 @@ async fn session(
         .map_err(|error| gone(false, error.to_string()))?
         .map_err(|why| gone(false, why))?;
     desk.up(&place);
-    // What was to be said before it came back is of no use.
+    // Answers from before the scanner came back are of no use.
     while told.try_recv().is_ok() {}
     let (mut reader, mut writer) = tokio::io::split(port);
     let Err(ended) = converse(desk, serial, told, &mut reader, &mut writer).await;

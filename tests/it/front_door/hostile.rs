@@ -31,7 +31,8 @@ async fn garbage_closes_its_own_connection_alone() {
         &framed(0x10, &[0, 4, b'M', b'Q', b'T', b'X', 4, 2, 0, 0, 0, 0]),
     )
     .await;
-    // A PUBLISH before the CONNECT; a CONNECT with the reserved flag; a password without a name in 3.1.1.
+    // A PUBLISH before the CONNECT; a CONNECT with the reserved flag; a password without a name in
+    // 3.1.1.
     rejected(&door, &framed(0x30, &[0, 1, b'a'])).await;
     rejected(
         &door,

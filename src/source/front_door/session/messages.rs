@@ -1,5 +1,5 @@
-//! Messages on their way to a session's client: enqueued, sent, acknowledged, and written to disk
-//! where the client is away or does not acknowledge them.
+//! The messages to a session's client: enqueued, sent, acknowledged, and written to disk if the
+//! client is away or does not acknowledge them.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -135,9 +135,9 @@ impl Session {
         )
     }
 
-    /// Writes what may be sent now: `receive_maximum` unacknowledged messages at the most, `room`
-    /// bytes. What is too large for this client is as good as delivered (MQTT 5, 3.1.2.11.4). True:
-    /// there are messages that the device does not have yet.
+    /// Writes the messages that may be sent now: at most `receive_maximum` unacknowledged messages
+    /// and `room` bytes. A message that is too large for this client counts as delivered (MQTT 5,
+    /// 3.1.2.11.4). Returns true if the device does not have all messages yet.
     pub fn send(
         &self,
         epoch: u64,
@@ -158,8 +158,9 @@ impl Session {
             IN_FLIGHT_MAX
         };
         let quota = usize::from(receive_maximum.min(allowed));
-        // What an earlier connection was sent and did not acknowledge goes first, with DUP (MQTT
-        // 3.1.1, 4.4). This one may have a lower Receive Maximum (MQTT 5, 4.9.0-2).
+        // Messages that an earlier connection sent and the client did not acknowledge go first,
+        // with DUP (MQTT 3.1.1, 4.4). The present connection may have a lower Receive Maximum (MQTT
+        // 5, 4.9.0-2).
         let mut unacked = state.in_flight.iter().filter(|sent| sent.sent).count();
         let mut given_up = 0;
         state.in_flight.retain_mut(|sent| {
@@ -247,8 +248,8 @@ impl Session {
             older.is_none_or(|now| age(now) >= UNACKED_MAX)
         };
         for sent in &mut state.in_flight {
-            // One that was missed is on disk without its packet id: that goes there once the
-            // connection has ended.
+            // A message from a time when the device was away is on disk without its packet id. The
+            // packet id goes to disk when the connection has ended.
             let is_new = sent.message.number.is_none() || older.is_none();
             if !sent.stored && is_new && due(&sent.message) {
                 sent.message.number.get_or_insert_with(&mut number);

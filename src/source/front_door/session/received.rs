@@ -20,8 +20,8 @@ impl Session {
         }
     }
 
-    /// What goes to disk with a new QoS 2 publish, where the session outlives its connection: a
-    /// client that finds the gateway restarted sends the publish again.
+    /// The change to store with a new QoS 2 publish if the session outlives its connection: after a
+    /// restart of the gateway the client sends the publish again.
     pub fn store_received(&self, pkid: u16) -> Option<KeepChange> {
         let mut state = self.state();
         let stored = state.expiry_s > 0 && state.receptions.store(pkid);
@@ -54,8 +54,8 @@ impl Session {
         self.state().receptions.is_committed(pkid, number)
     }
 
-    /// The packet id of a QoS 2 publish is free. What is to go from the disk before the client
-    /// hears of it, and whether the packet id was known.
+    /// Frees the packet id of a QoS 2 publish. Returns the change to store before the client gets
+    /// the answer, and whether the packet id was known.
     pub fn release(&self, pkid: u16) -> (Option<KeepChange>, bool) {
         let mut state = self.state();
         let known = state.receptions.knows(pkid);

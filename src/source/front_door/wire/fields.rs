@@ -1,4 +1,4 @@
-//! The fields of which MQTT packets are made (MQTT 3.1.1, 1.5; MQTT 5, 1.5), read strictly.
+//! Reads the fields of MQTT packets strictly (MQTT 3.1.1, 1.5; MQTT 5, 1.5).
 
 use super::Fault;
 

@@ -1,5 +1,5 @@
-//! The properties of MQTT 5 packets (MQTT 5, 2.2.2): which packet may have which, how often, with
-//! which value.
+//! The properties of MQTT 5 packets (MQTT 5, 2.2.2): which packet may have which, how often, and
+//! with which values.
 
 use super::Fault;
 use super::fields::Fields;
@@ -183,7 +183,7 @@ pub fn forwarded(section: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The encoded message expiry, to stand before or behind other properties.
+/// The encoded message expiry, which goes before or behind other properties.
 pub fn message_expiry(seconds: u32) -> [u8; 5] {
     let [a, b, c, d] = seconds.to_be_bytes();
     [MESSAGE_EXPIRY, a, b, c, d]

@@ -1,9 +1,9 @@
-//! From key events to codes. Pure.
+//! Turns key events into codes. Pure.
 //!
-//! Comes in: the numbers of keys (linux/input-event-codes.h), pressed or let go. Goes out: codes,
-//! when the terminator's key comes. Besides what is printed on the keys: accents and their letters,
-//! Caps Lock, the keypad, Alt with a number typed on the keypad, and Ctrl with a letter or bracket,
-//! which is how scanners type GS (`Ctrl+]`, `Alt+029`).
+//! **In**: key numbers (linux/input-event-codes.h), pressed or released. **Out**: a code when the
+//! terminator's key is pressed. The module also handles accents and their letters, Caps Lock, the
+//! keypad, Alt with a number on the keypad, and Ctrl with a letter or bracket, which is how
+//! scanners type GS (`Ctrl+]`, `Alt+029`).
 
 use super::layout;
 use crate::decode::profile::{Frame, Key, Layout};
@@ -22,8 +22,8 @@ const KEYPAD_TIMES: u16 = 55;
 const KEYPAD_DIVIDED: u16 = 98;
 const KEYPAD_ENTER: u16 = 96;
 const ALTGR: u16 = 100;
-/// Of an event: let go, pressed. What is held down repeats with another number, and is no second
-/// key.
+/// The values of a key event: released, pressed. A key that is held down repeats with another
+/// value, which is not a second key.
 const RELEASED: i32 = 0;
 const PRESSED: i32 = 1;
 
@@ -38,7 +38,7 @@ pub struct Keyboard {
     alt: bool,
     altgr: bool,
     caps: bool,
-    /// What was typed on the keypad while Alt is held.
+    /// The number typed on the keypad while Alt is held.
     number: Option<u32>,
     accent: Option<char>,
     text: String,
@@ -129,7 +129,7 @@ impl Keyboard {
                 self.write_number();
             }
         } else if key == ALTGR {
-            // A US keyboard has a second Alt in its place.
+            // On a US keyboard this key is a second Alt.
             self.altgr = down && self.layout != Layout::Us;
         } else if key == CAPS_LOCK {
             self.caps ^= down;
@@ -189,7 +189,7 @@ impl Keyboard {
             .number
             .take()
             .and_then(|number| u8::try_from(number).ok());
-        // Latin-1 and Windows' own table agree but for 128 to 159, which hold no character of a
+        // Latin-1 and Windows' own table agree except for 128 to 159, which have no character of a
         // barcode.
         if let Some(number @ (1..=127 | 160..)) = number {
             self.compose(char::from(number), false);

@@ -1,8 +1,8 @@
-//! What is printed on the keys of a keyboard, by the number that Linux has for each
+//! The characters of the keys of each keyboard layout, by Linux's key numbers
 //! (linux/input-event-codes.h).
 //!
-//! A row is what its keys write from left to right; the rows of a layout are written plain, with
-//! Shift and with `AltGr`. A space in the last stands for nothing.
+//! A row lists the characters of its keys from left to right. Each layout has its rows three times:
+//! plain, with Shift and with `AltGr`. In the last, a space means that the key has no character.
 
 use crate::decode::profile::Layout;
 
@@ -55,7 +55,7 @@ const FR: Keys = Keys {
     dead: ["^", "¨", "~`"],
 };
 
-/// What a key writes, and whether it is an accent that waits for its letter.
+/// The character of a key, and whether it is an accent that waits for its letter.
 pub fn character(layout: Layout, key: u16, shift: bool, altgr: bool) -> Option<(char, bool)> {
     let keys = match layout {
         Layout::Us => &US,

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 const SHIFT: u16 = 42;
 const ENTER: u16 = 28;
 
-/// What a hand or a scanner types, in the place of a device.
+/// The keys that a hand or a scanner types, instead of a real device.
 struct Typed(mpsc::Receiver<InputEvent>);
 
 impl Typing for Typed {
@@ -171,8 +171,8 @@ impl Gateway {
         }
     }
 
-    /// Types a code, and waits for what is said of it: a keyboard cannot sound it, and others may
-    /// hear.
+    /// Types a code, and waits for its answer. A keyboard cannot show the answer; other clients may
+    /// receive it.
     async fn scan(&mut self, code: &str) -> bool {
         self.type_in(typed(code)).await;
         self.type_in([key(ENTER, 1), key(ENTER, 0)].concat()).await;
@@ -185,7 +185,7 @@ impl Gateway {
 #[tokio::test]
 async fn what_a_keyboard_scanner_types_moves_goods() {
     let mut gateway = Gateway::start();
-    // What a keyboard reports besides its keys is no part of a code.
+    // Other events of a keyboard, such as its lights, are not part of a code.
     let led = InputEvent::new(EventType::LED.0, LedCode::LED_CAPSL.0, 1);
     gateway.type_in([led]).await;
     assert!(!gateway.scan("CHAIR").await, "a bin is wanted first");
