@@ -37,6 +37,7 @@ pub mod config;
 pub mod correction;
 pub mod daemon;
 pub mod decode;
+#[cfg(feature = "demo")]
 pub mod demo;
 pub mod device_clock;
 pub mod document;

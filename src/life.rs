@@ -8,8 +8,6 @@ use sd_notify::NotifyState;
 use stockrelay::choice::Instead;
 use stockrelay::config::{Loaded, Log, last};
 use stockrelay::daemon::Daemon;
-use stockrelay::demo;
-use stockrelay::view::cli::DemoArgs;
 use stockrelay::view::commands::{EXIT_CONFIG, EXIT_DAMAGED, EXIT_DONE, EXIT_FAILED};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -119,35 +117,6 @@ async fn keep(loaded: Loaded, state_directory: Option<PathBuf>) {
         "cannot write {}: {error}; without it, a fault in the configuration stops the gateway at its next start",
         data_dir.join(last::FILE).display()
     );
-}
-
-/// Exit code 0 only if it adds up.
-pub async fn demo(args: &DemoArgs) -> Result<u8, u8> {
-    let real = args.odoo.clone().zip(args.database.clone());
-    let odoo = real.zip(args.api_key_file.clone());
-    let options = demo::Options {
-        headless: args.headless,
-        seconds: args.seconds,
-        devices: args.devices,
-        rate: args.rate,
-        odoo: odoo.map(|((url, database), api_key_file)| demo::RealOdoo {
-            url,
-            database,
-            api_key_file,
-        }),
-        keep: args.keep.clone(),
-    };
-    match demo::run(options).await {
-        Ok(summary) => {
-            super::print(&summary);
-            let right = summary.faults().is_empty();
-            Ok(if right { EXIT_DONE } else { EXIT_FAILED })
-        }
-        Err(error) => {
-            super::say(&error.to_string());
-            Err(EXIT_FAILED)
-        }
-    }
 }
 
 /// To standard error, which systemd keeps; coloured only where a person looks.

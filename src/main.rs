@@ -11,9 +11,13 @@ use clap::Parser;
 use stockrelay::choice::{self, Otherwise};
 use stockrelay::clock;
 use stockrelay::config::{self, ConfigError, Loaded};
+#[cfg(feature = "demo")]
+use stockrelay::demo;
 use stockrelay::event::Name;
 use stockrelay::source::devices::{find_line, hash_password};
 use stockrelay::view::check::{self, Credentials, Finding, Level};
+#[cfg(feature = "demo")]
+use stockrelay::view::cli::demo::DemoArgs;
 use stockrelay::view::cli::{
     CONFIG_DEFAULT, Cli, Command, ConfigCommand, DevicesCommand, ProfileCommand, SOCKET_DEFAULT,
 };
@@ -28,6 +32,10 @@ use tokio::runtime::Runtime;
 
 /// The longest password that `devices hash` reads, in bytes.
 const PASSWORD_BYTES_MAX: u64 = 1_024;
+
+/// The answer to `stockrelay demo` in a gateway package.
+#[cfg(not(feature = "demo"))]
+const WITHOUT_DEMO: &str = "this package was built without the demo; run it from the source code: `cargo run --release -- demo`";
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -76,7 +84,13 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
             let state_directory = config::last::state_directory(&environment());
             life::run(loaded, instead, state_directory).await
         }
-        Command::Demo(args) => life::demo(args).await,
+        #[cfg(feature = "demo")]
+        Command::Demo(args) => demo(args).await,
+        #[cfg(not(feature = "demo"))]
+        Command::Demo { .. } => {
+            say(WITHOUT_DEMO);
+            Err(EXIT_USAGE)
+        }
         Command::Config { command } => configuration(command, &cli.config),
         Command::Profile { command } => profile(cli, command).await,
         Command::Devices {
@@ -84,6 +98,36 @@ async fn run(cli: &Cli) -> Result<u8, u8> {
         } => hash(device, &cli.config),
         Command::Top => top(&socket(cli)?).await,
         _ => ask(cli).await,
+    }
+}
+
+/// Runs the demo. The exit code is 0 only if the devices' lists and Odoo agree.
+#[cfg(feature = "demo")]
+async fn demo(args: &DemoArgs) -> Result<u8, u8> {
+    let real = args.odoo.clone().zip(args.database.clone());
+    let odoo = real.zip(args.api_key_file.clone());
+    let options = demo::Options {
+        headless: args.headless,
+        seconds: args.seconds,
+        devices: args.devices,
+        rate: args.rate,
+        odoo: odoo.map(|((url, database), api_key_file)| demo::RealOdoo {
+            url,
+            database,
+            api_key_file,
+        }),
+        keep: args.keep.clone(),
+    };
+    match demo::run(options).await {
+        Ok(summary) => {
+            print(&summary);
+            let right = summary.faults().is_empty();
+            Ok(if right { EXIT_DONE } else { EXIT_FAILED })
+        }
+        Err(error) => {
+            say(&error.to_string());
+            Err(EXIT_FAILED)
+        }
     }
 }
 
@@ -309,4 +353,26 @@ fn say(text: &str) {
 
 fn print(text: &impl std::fmt::Display) {
     drop(writeln!(io::stdout(), "{text}"));
+}
+
+#[cfg(all(test, not(feature = "demo")))]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_gateway_package_refuses_the_demo() {
+        for arguments in ["demo", "demo --headless --seconds 30", "demo --help"] {
+            let words = ["stockrelay"].into_iter().chain(arguments.split(' '));
+            let cli = Cli::try_parse_from(words).unwrap();
+            assert_eq!(run(&cli).await, Err(EXIT_USAGE), "{arguments}");
+        }
+    }
+
+    #[test]
+    fn the_help_of_a_gateway_package_does_not_name_the_demo() {
+        let help = Cli::command().render_long_help().to_string();
+        assert!(!help.contains("demo"), "{help}");
+    }
 }

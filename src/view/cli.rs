@@ -1,5 +1,10 @@
 //! The arguments as written. What they mean is in `commands`, `check` and `main`.
 
+#[cfg(feature = "demo")]
+pub mod demo;
+
+#[cfg(not(feature = "demo"))]
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -9,19 +14,31 @@ pub const CONFIG_DEFAULT: &str = "/etc/stockrelay/config.toml";
 /// Where the socket is, if there is no configuration to tell.
 pub const SOCKET_DEFAULT: &str = "/run/stockrelay/control.sock";
 
+/// The line of the examples for the demo; empty in a build without it.
+#[cfg(feature = "demo")]
+const DEMO_EXAMPLE: &str = "
+  stockrelay demo                        see all of it work, with made-up devices and a stand-in Odoo";
+#[cfg(not(feature = "demo"))]
+const DEMO_EXAMPLE: &str = "";
+
+fn after_help() -> String {
+    format!(
+        "\
+Examples:{DEMO_EXAMPLE}
+  stockrelay check                       what is wrong with this gateway, and what to do
+  stockrelay status                      where everything is, in one screen
+  stockrelay trace pda-07/8c1f           what became of one scan
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running, 77 `check` needs root."
+    )
+}
+
 #[derive(Debug, Parser)]
 #[command(
     name = "stockrelay",
     version,
     about = "Keeps every scan of a warehouse on disk and posts each stock movement to Odoo exactly once",
-    after_help = "\
-Examples:
-  stockrelay demo                        see all of it work, with made-up devices and a stand-in Odoo
-  stockrelay check                       what is wrong with this gateway, and what to do
-  stockrelay status                      where everything is, in one screen
-  stockrelay trace pda-07/8c1f           what became of one scan
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 64 the configuration cannot be used, 65 the journal is damaged, 69 the daemon is not running, 77 `check` needs root.",
+    after_help = after_help(),
     arg_required_else_help = true,
     max_term_width = 110
 )]
@@ -46,13 +63,21 @@ pub enum Command {
         after_help = "SIGTERM and SIGINT finish what is under way and end it within 10 seconds. SIGHUP does nothing."
     )]
     Run,
+    #[cfg(feature = "demo")]
     /// Run everything at once with made-up devices and a stand-in Odoo, and watch it
     #[command(after_help = "\
 Examples:
   stockrelay demo
   stockrelay demo --headless --seconds 30
   stockrelay demo --odoo https://odoo.example.com --database test --api-key-file odoo.key")]
-    Demo(DemoArgs),
+    Demo(demo::DemoArgs),
+    /// Not in this package: it was built without the demo
+    #[cfg(not(feature = "demo"))]
+    #[command(hide = true, disable_help_flag = true)]
+    Demo {
+        #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<OsString>,
+    },
     /// Watch the daemon in the terminal
     #[command(after_help = "Press ? for the keys.")]
     Top,
@@ -148,47 +173,6 @@ Examples:
         #[command(subcommand)]
         command: ConfigCommand,
     },
-}
-
-#[derive(Debug, Clone, Args)]
-pub struct DemoArgs {
-    /// Print progress and a summary instead of the terminal UI
-    #[arg(long)]
-    pub headless: bool,
-    /// End after so many seconds
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    pub seconds: Option<u64>,
-    /// A real Odoo instead of the stand-in
-    #[arg(long, value_name = "URL", requires_all = ["database", "api_key_file"])]
-    pub odoo: Option<String>,
-    /// Its database
-    #[arg(long, value_name = "DB", requires = "odoo")]
-    pub database: Option<String>,
-    /// File that holds the API key, alone
-    #[arg(long, value_name = "F", requires = "odoo")]
-    pub api_key_file: Option<PathBuf>,
-    /// Made-up devices, besides the two that only beep
-    #[arg(long, value_name = "N", default_value = "8", value_parser = count_of_devices)]
-    pub devices: usize,
-    /// Events a second of each device
-    #[arg(long, value_name = "R", default_value = "2", value_parser = rate)]
-    pub rate: f64,
-    /// Keep the data in this directory, which holds none yet
-    #[arg(long, value_name = "DIR")]
-    pub keep: Option<PathBuf>,
-}
-
-fn count_of_devices(text: &str) -> Result<usize, String> {
-    let count = text.parse().ok().filter(|count| (1..=500).contains(count));
-    count.ok_or_else(|| "1 to 500 devices".to_owned())
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    let rate = text
-        .parse()
-        .ok()
-        .filter(|rate| (0.01..=1_000.0).contains(rate));
-    rate.ok_or_else(|| "0.01 to 1000 events a second".to_owned())
 }
 
 #[derive(Debug, Clone, Args)]

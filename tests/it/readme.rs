@@ -89,7 +89,7 @@ async fn the_installation_leads_as_written_to_a_posted_scan() {
     for name in ["docs", "systemd", "firmware-config", "scanner-profiles"] {
         copy_dir(&root().join(name), &readme.join(name));
     }
-    let binary = readme.join("target/release");
+    let binary = readme.join("target/dist");
     fs::create_dir_all(&binary).unwrap();
     fs::copy(env!("CARGO_BIN_EXE_stockrelay"), binary.join("stockrelay")).unwrap();
     // What a reader replaces: the address of Odoo, its database and the key.

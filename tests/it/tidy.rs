@@ -85,6 +85,8 @@ fn sources() -> Vec<Source> {
 /// The text without comments, without what strings hold, and without the tests at its end.
 fn bare(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let with_demo = "#[cfg(all(test, feature = \"demo\"))]\nmod tests {";
+    let text = text.split(with_demo).next().unwrap();
     let mut bare = String::with_capacity(text.len());
     let (mut is_string, mut is_comment) = (false, false);
     let mut before = ' ';
@@ -306,6 +308,30 @@ fn an_import_of_a_view_in_forward_is_found() {
         wrong("fn f() { crate::view::headline::headline() }"),
         [fault]
     );
+}
+
+/// Modules outside `demo` that import it.
+fn importers_of_the_demo(sources: &[Source]) -> Vec<String> {
+    let is_demo = |module: &Module| module[0] == "demo";
+    let imports = imports(sources);
+    let importers = imports
+        .iter()
+        .filter(|(module, targets)| !is_demo(module) && targets.iter().any(is_demo));
+    importers.map(|(module, _)| module.join("/")).collect()
+}
+
+#[test]
+fn only_main_imports_the_demo() {
+    // `lib` declares it, which is no import.
+    assert_eq!(importers_of_the_demo(&sources()), ["main"]);
+}
+
+#[test]
+fn an_import_of_the_demo_in_life_is_found() {
+    let mut all = sources();
+    let life = all.iter_mut().find(|source| source.module == ["life"]);
+    life.unwrap().text.push_str("\nuse stockrelay::demo;");
+    assert_eq!(importers_of_the_demo(&all), ["life", "main"]);
 }
 
 #[test]

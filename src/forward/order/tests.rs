@@ -2,6 +2,7 @@
 //! answer.
 
 mod identity;
+#[cfg(feature = "demo")]
 mod interleaved;
 mod reduce;
 mod ship;
