@@ -120,7 +120,7 @@ pub enum Next {
         rows: Vec<Row>,
     },
     /// Makes sure that [`Next::Validate`], which follows at once, moves nothing that was not
-    /// picked: see [`guard`].
+    /// picked: see `guard`.
     Guard {
         picking: Box<SeenPicking>,
         /// Scanned lines, which have to be there still and are picked.

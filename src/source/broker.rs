@@ -16,7 +16,7 @@
 //! - `link`, `outbox`: what goes out, and into which connection.
 //!
 //! rumqttc 0.25 keeps things over a reconnect that do not belong into the new connection; see
-//! [`Driver::lost`].
+//! `Driver::lost`.
 
 mod link;
 mod options;

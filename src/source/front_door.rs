@@ -3,11 +3,11 @@
 //!
 //! It is no broker: devices publish to the gateway and subscribe to their own topics, nothing more.
 //!
-//! Comes in: connections ([`handshake`]), on them packets ([`wire`]); publishes go in batches
-//! ([`batch`]) to the intake; messages from the gateway come through [`FrontDoor::outbound`]. Goes
-//! out: acknowledgements after the commit, receipts, displays, retained messages ([`session`],
-//! [`hub`]). What has to survive a restart goes to the journal as small values ([`stored`]). A
-//! connection ([`connection`]) is one task that owns its socket; connections share nothing that one
+//! Comes in: connections (`handshake`), on them packets (`wire`); publishes go in batches
+//! (`batch`) to the intake; messages from the gateway come through [`FrontDoor::outbound`]. Goes
+//! out: acknowledgements after the commit, receipts, displays, retained messages (`session`,
+//! `hub`). What has to survive a restart goes to the journal as small values (`stored`). A
+//! connection (`connection`) is one task that owns its socket; connections share nothing that one
 //! of them could hold for long.
 //!
 //! **Invariant 1:** PUBACK and PUBREC leave only after the journal has answered.
