@@ -37,7 +37,7 @@ pub enum Coded {
     /// Its barcode, a packaging's, or the internal reference.
     Product = 1,
     Location = 2,
-    /// The code is [`lot_code`](super::lot_code).
+    /// The code is `lot_code`.
     Lot = 3,
 }
 

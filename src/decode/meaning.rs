@@ -1,6 +1,6 @@
 //! What a code means: a product with its lot, a bin, an order, a command. Pure.
 //!
-//! Comes in: a [`Scan`](super::profile::Scan), the profile's own words, Odoo's nomenclature, and
+//! Comes in: a [`Scan`], the profile's own words, Odoo's nomenclature, and
 //! what the copy of Odoo's data [`Known`]s. Goes out: one [`Meaning`], or an [`Unclear`] that names
 //! both readings. It never guesses between two.
 //!

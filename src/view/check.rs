@@ -90,7 +90,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo`].
+/// What the machine itself shows; the daemon and Odoo are asked by [`daemon`] and [`odoo()`].
 /// `opened` is the list of [`crate::opens`].
 #[must_use]
 pub fn machine(
@@ -209,7 +209,7 @@ fn clock(now: Timestamp) -> Finding {
 }
 
 /// The key where no file is named, and who may read a file that is named. Whether that file can be
-/// read is in the list of [`opens`].
+/// read is in the list of `opens`.
 fn key(odoo: &config::Odoo, credentials: &Credentials) -> Option<Finding> {
     let Some(path) = &odoo.api_key_file else {
         return Some(credentials.finding());

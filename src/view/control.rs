@@ -1,8 +1,8 @@
 //! The control socket: HTTP/1.1 on a Unix socket, and the metrics' TCP address beside it.
 //!
 //! Requests come in from the commands, the terminal UI and scripts; answers are JSON. All of it
-//! reads short transactions of the journal, the board and the copy of Odoo's data; only [`decide`],
-//! [`edit`] and [`settle`] change anything, through the journal's inbox. `docs/control-api.md` is
+//! reads short transactions of the journal, the board and the copy of Odoo's data; only `decide`,
+//! `edit` and `settle` change anything, through the journal's inbox. `docs/control-api.md` is
 //! its reference.
 
 mod decide;

@@ -1,19 +1,15 @@
 //! The commands as people run them: what they print, and their exit codes.
 
+mod profiles;
+mod rejected;
+
+use crate::control::Served;
+use crate::floor::transfer;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
-
 use stockrelay::catalog::Catalog;
-use stockrelay::decode::profile::{Profile, SHIPPED};
-use stockrelay::decode::profiles::{Profiles, Rule};
-use stockrelay::event::{Action, Rejection};
 use stockrelay::odoo::{Kind, Nomenclature, Row};
-use stockrelay::reason::RejectionCode;
-
-use crate::control::Served;
-use crate::floor::{at, name, rejection, scan, transfer};
 
 pub fn stockrelay() -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("stockrelay"));
@@ -318,116 +314,6 @@ async fn a_password_becomes_lines_for_the_list_of_devices() {
     assert_eq!(run(command).await.0, 2);
 }
 
-#[tokio::test]
-async fn a_scanner_profile_is_tried_without_a_daemon_or_a_configuration() {
-    let mut command = stockrelay();
-    command.args([
-        "profile",
-        "test",
-        "zebra-serial",
-        r"]C10104006381333931\x1d10LOT-7",
-        "--json",
-    ]);
-    let (code, stdout, stderr) = run(command).await;
-    assert_eq!((code, stderr.as_str()), (0, ""));
-    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(
-        answer["elements"][1],
-        serde_json::json!({"ai": "10", "value": "LOT-7"})
-    );
-
-    // With the site's data it needs both.
-    let nowhere = Path::new("/nonexistent/control.sock");
-    let (code, _, stderr) = run(on(
-        nowhere,
-        &["profile", "test", "generic-hid", "X", "--copy"],
-    ))
-    .await;
-    assert_eq!(
-        (code, stderr.contains("no daemon answers")),
-        (69, true),
-        "{stderr}"
-    );
-
-    let mut command = stockrelay();
-    command.args(["profile", "check", "/nonexistent.toml"]);
-    let (code, stdout, _) = run(command).await;
-    assert_eq!(
-        (code, stdout.contains("/nonexistent.toml: ")),
-        (64, true),
-        "{stdout}"
-    );
-}
-
-#[tokio::test]
-async fn a_code_is_tried_by_the_sites_data_with_what_each_step_says() {
-    let served = Served::start();
-    let socket = served.socket();
-    let arguments = ["profile", "test", "generic-serial", "1001", "--copy"];
-    let (code, _, stderr) = run(on(&socket, &arguments)).await;
-    assert_eq!(
-        (code, stderr.contains("no copy of Odoo's data yet")),
-        (1, true),
-        "{stderr}"
-    );
-    served.stop().await;
-
-    let dir = tempfile::tempdir().unwrap();
-    let copy = site(dir.path());
-    let served = Served::with_copy(Some(copy));
-    let socket = served.socket();
-    let of_rule = ["profile", "test", "generic-serial", r"]C190B12", "--copy"];
-    insta::assert_snapshot!(done(&socket, &of_rule).await, @r#"
-connection            serial, 9600 8N1, ends with \r
-symbology identifier  ]C190B12 -> 90B12
-symbology             gs1-128
-repeats               the same code within 300 ms is a duplicate of its first
-flow                  none: codes are kept as they are
-GS1 elements          (90)B12
-command barcodes      nothing
-code.means            nothing
-GS1 and Odoo's rules  {"kind":"location","code":"B12"}
-Odoo's data           nothing
-nomenclature          nothing
-form                  nothing
-meaning               {"kind":"location","code":"B12"}: Odoo's barcode nomenclature says so
-"#);
-    // A bin, and a lot of the product that is scanned before it.
-    let (code, stdout, _) = run(on(
-        &socket,
-        &[
-            "profile",
-            "test",
-            "generic-serial",
-            "1001",
-            "--copy",
-            "--json",
-        ],
-    ))
-    .await;
-    let answer: serde_json::Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(
-        (code, &answer["meaning"]["kind"], &answer["asked"][3]["who"]),
-        (0, &"location".into(), &"Odoo's data".into())
-    );
-    let last = [
-        "profile",
-        "test",
-        "generic-serial",
-        "1001",
-        "--copy",
-        "--last",
-        "PEN",
-    ];
-    let (code, stdout, _) = run(on(&socket, &last)).await;
-    assert_eq!(code, 1);
-    assert!(
-        stdout.contains("Odoo's data           refuses it: 1001 means location"),
-        "{stdout}"
-    );
-    served.stop().await;
-}
-
 /// A bin and a lot of one name, and a GS1 nomenclature with a rule for bins.
 fn site(dir: &Path) -> Catalog {
     let copy = Catalog::open(dir, "x").unwrap();
@@ -463,100 +349,6 @@ fn site(dir: &Path) -> Catalog {
     };
     copy.set_nomenclature(&nomenclature).unwrap();
     copy
-}
-
-/// A serial scanner with a profile, and a reading of it that no event could be made of.
-async fn with_a_rejected_scan() -> Served {
-    let (_, text) = (SHIPPED.iter())
-        .find(|(name, _)| *name == "generic-serial")
-        .expect("it is shipped");
-    let rule = Rule {
-        profile: Arc::new(Profile::parse(text).unwrap()),
-        operator: Some("ben".to_owned()),
-    };
-    let profiles = Profiles::default();
-    profiles.know_scanners([(name("dock"), rule)].into());
-    let served = Served::with_profiles(profiles);
-    let rejected = Rejection {
-        code: RejectionCode::BadEncoding,
-        channel: Some(stockrelay::event::Channel::Scan),
-        ..rejection("dock", b"]E0400638\xff333931", 1)
-    };
-    let batch = vec![Err(rejected), Err(rejection("pda-3", b"{nonsense", 2))];
-    served.journal.inbox().append(batch).await.unwrap();
-    served
-}
-
-#[tokio::test]
-async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
-    let served = with_a_rejected_scan().await;
-    let socket = served.socket();
-    let (code, _, stderr) = run(on(&socket, &["rejected", "resend", "1"])).await;
-    assert_eq!(code, 2, "as it was it is refused again: {stderr}");
-    assert!(stderr.contains("nothing was changed"), "{stderr}");
-    let shown = done(&socket, &["rejected", "show", "1"]).await;
-    assert!(shown.contains("open: "), "{shown}");
-
-    let right = ["rejected", "resend", "1", "--payload", "]E04006381333931"];
-    let said = done(&socket, &right).await;
-    assert_eq!(said, "rejected reading 1 is event 1 now\n");
-    let event = served.journal.event(1).unwrap().unwrap().event;
-    let scan = Action::Scan {
-        code: "4006381333931".to_owned(),
-        symbology: Some("ean13".to_owned()),
-    };
-    assert_eq!(event.action, scan, "without the AIM identifier");
-    assert_eq!(event.operator.as_deref(), Some("ben"));
-    assert_eq!(event.at, at(1), "when it was scanned");
-    let shown = done(&socket, &["rejected", "show", "1"]).await;
-    assert!(shown.contains("sent again, corrected: event 1"), "{shown}");
-    let traced = done(&socket, &["trace", "seq:1"]).await;
-    let made_of = "made of rejected reading 1 (bad-encoding) by user:";
-    assert!(traced.contains(made_of), "{traced}");
-    let (code, _, stderr) = run(on(&socket, &right)).await;
-    assert_eq!(code, 1, "twice: {stderr}");
-
-    // An event in the place of nonsense.
-    let event = r#"{"id":"7","type":"count","product":"P","quantity":2,"from":"A"}"#;
-    let arguments = [
-        "rejected",
-        "resend",
-        "2",
-        "--payload",
-        event,
-        "--reason",
-        "read again",
-    ];
-    let said = done(&socket, &arguments).await;
-    assert_eq!(said, "rejected reading 2 is event 2 now\n");
-    let shown = done(&socket, &["rejected", "show", "2"]).await;
-    assert!(shown.contains("read again"), "{shown}");
-    assert_eq!(served.journal.totals().rejected_open, 0);
-    served.stop().await;
-}
-
-#[tokio::test]
-async fn scans_of_devices_without_a_flow_are_on_the_first_screen_until_they_are_dismissed() {
-    let served = Served::start();
-    let socket = served.socket();
-    let inbox = served.journal.inbox();
-    let scans = (1..=5).map(|n| Ok(scan("ring", &n.to_string(), "X", n)));
-    inbox.append(scans.collect()).await.unwrap();
-    let sealed = inbox.seal_and_keep(Vec::new(), (1..=5).collect(), 5, 5, Vec::new());
-    sealed.await.unwrap();
-    let status = done(&socket, &["status"]).await;
-    assert!(status.contains("rejected dismiss --scans"), "{status}");
-    assert_eq!(served.journal.totals().unused_scans, 5);
-    let dismiss = ["rejected", "dismiss", "--scans", "--reason", "a test"];
-    assert_eq!(done(&socket, &dismiss).await, "5 scans dismissed\n");
-    assert_eq!(done(&socket, &dismiss).await, "0 scans dismissed\n");
-    let both = [
-        "rejected", "dismiss", "--scans", "--upto", "1", "--reason", "x",
-    ];
-    assert_eq!(run(on(&socket, &both)).await.0, 2);
-    let status = done(&socket, &["status"]).await;
-    assert!(!status.contains("without a flow"), "{status}");
-    served.stop().await;
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod flows;
 mod forbidden;
 mod frames;
 mod front_door;
+mod fuzz;
 mod hid;
 mod histories;
 mod journal;

@@ -1,27 +1,26 @@
 //! Plays a scenario: a real daemon, real MQTT devices, a link that fails as told, and an Odoo
 //! behind it.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::time::Duration;
+mod devices;
+mod site;
 
-use jiff::tz::TimeZone;
-use rumqttc::{AsyncClient, Event, MqttOptions, Packet, QoS, v5};
+use self::devices::{publish_v4, publish_v5};
+use self::site::config;
+use super::ear::Ear;
+use super::script::{Happening, Ledger, Parked, Position, Publish, Script, Step, What};
+use super::target::Target;
+use super::world::World;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::time::Duration;
 use stockrelay::clock;
-use stockrelay::config::{self, Config};
+use stockrelay::config::Config;
 use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
 use stockrelay::document::{Reason, State};
-use stockrelay::event::Name;
 use stockrelay::reason::ReasonCode;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
-
-use super::ear::Ear;
-use super::script::{Happening, Ledger, Parked, Position, Publish, Script, Step, What};
-use super::target::{Target, fresh};
-use super::world::World;
 
 /// Every wait ends by then, and the test with it.
 pub const DEADLINE: Duration = Duration::from_mins(1);
@@ -449,98 +448,5 @@ fn what(what: What) -> link::What {
         What::Refuses => link::What::refuses(),
         What::CouldNotSerialize => link::What::could_not_serialize(),
         What::CouldNotSerializeInGerman => link::What::could_not_serialize_in_german(),
-    }
-}
-
-fn config(script: &Script, link: &Link, target: &Target, data: &TempDir) -> Config {
-    let written = written(script, data);
-    let listen = config::Listen {
-        address: SocketAddr::from(([127, 0, 0, 1], 0)),
-        anonymous: true,
-        ..config::Listen::default()
-    };
-    Config {
-        // Keys of documents depend on the site: each run has its own on an Odoo that stays.
-        site: Name::new(&fresh("s")).expect("a good name"),
-        data_dir: data.path().join("data"),
-        // The user's zone is another one on the stand-in than on the real Odoo.
-        time_zone: written.time_zone.or(Some(TimeZone::UTC)),
-        listen: Some(listen),
-        broker: None,
-        scanners: None,
-        odoo: config::Odoo {
-            api_key_file: Some(data.path().join("odoo.key")),
-            refresh_s: script.refresh_s,
-            // `/jsonrpc` wants it, which is all that 17 and 18 have.
-            user: Some("gateway".to_owned()),
-            ..config::Odoo::new(&link.url(), &target.database)
-        },
-        documents: config::Documents {
-            idle_s: script.documents.idle_s,
-            age_s: script.documents.age_s,
-            lines_max: script.documents.lines_max,
-            ..config::Documents::default()
-        },
-        orders: written.orders,
-        stock: written.stock,
-        capture: written.capture,
-        journal: config::Journal::default(),
-        control: config::Control {
-            socket: data.path().join("control.sock"),
-            metrics: None,
-        },
-        log: config::Log::default(),
-    }
-}
-
-/// The sections of the scenario as a site's own file would have them.
-fn written(script: &Script, data: &TempDir) -> Config {
-    let needed = "site = 's'\n[mqtt.listen]\naddress = '127.0.0.1:0'\nanonymous = true\n[odoo]\nurl = 'http://127.0.0.1:1'\ndatabase = 'd'\n\
-                  api_key_file = 'odoo.key'\n";
-    let path = data.path().join("config.toml");
-    let zone = script.time_zone.as_ref();
-    let zone = zone.map_or_else(String::new, |zone| format!("time_zone = '{zone}'\n"));
-    let sections = toml::to_string(&script.config).expect("TOML");
-    let text = format!("{zone}{needed}{sections}");
-    std::fs::write(&path, text).expect("a file");
-    let loaded = config::load(&path, &[]);
-    loaded.unwrap_or_else(|error| panic!("{error}")).config
-}
-
-async fn publish_v4(device: &str, address: SocketAddr, messages: Vec<(String, Vec<u8>)>) {
-    let mut options = MqttOptions::new(device, address.ip().to_string(), address.port());
-    options.set_clean_session(true);
-    let (client, mut events) = AsyncClient::new(options, messages.len() + 1);
-    let mut missing = messages.len();
-    for (topic, payload) in messages {
-        client
-            .publish(topic, QoS::AtLeastOnce, false, payload)
-            .await
-            .expect("room in the queue");
-    }
-    while missing > 0 {
-        let event = events.poll().await.expect("a connection to the front door");
-        if let Event::Incoming(Packet::PubAck(_)) = event {
-            missing -= 1;
-        }
-    }
-}
-
-async fn publish_v5(device: &str, address: SocketAddr, messages: Vec<(String, Vec<u8>)>) {
-    let options = v5::MqttOptions::new(device, address.ip().to_string(), address.port());
-    let (client, mut events) = v5::AsyncClient::new(options, messages.len() + 1);
-    let mut missing = messages.len();
-    for (topic, payload) in messages {
-        let qos = v5::mqttbytes::QoS::AtLeastOnce;
-        client
-            .publish(topic, qos, false, payload)
-            .await
-            .expect("room in the queue");
-    }
-    while missing > 0 {
-        let event = events.poll().await.expect("a connection to the front door");
-        if let v5::Event::Incoming(v5::Incoming::PubAck(_)) = event {
-            missing -= 1;
-        }
     }
 }

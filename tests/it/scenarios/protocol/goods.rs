@@ -1,10 +1,21 @@
 //! Lots, serials, expiry, packages, owners, units, returns, counts, shipping, and closed books.
 
-use serde_json::{Value, json};
+mod lots;
+mod packages;
 
+use self::lots::{
+    a_serial_in_stock_is_not_received_again, goods_past_their_date_ask_unless_told_not_to,
+    lots_by_name_are_known_where_the_type_may_make_them,
+    receipts_make_lots_by_name_with_their_expiry,
+};
+use self::packages::{
+    a_package_is_in_one_place, goods_are_packed_where_they_are, lines_of_an_order_are_packed_later,
+    packages_may_have_the_same_name_twice,
+};
 use super::floor::{Floor, rows};
 use super::{COLUMNS, create_if_absent};
 use crate::scenarios::target::{Target, fresh};
+use serde_json::{Value, json};
 
 on_both!(
     receipts_make_lots_by_name_with_their_expiry,
@@ -108,180 +119,6 @@ impl Floor {
     }
 }
 
-const LOT: &str = "move_line_ids/lot_name";
-const EXPIRY: &str = "move_line_ids/expiration_date";
-
-async fn receipts_make_lots_by_name_with_their_expiry(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let product = floor.dated().await;
-    let (order, receipt) = floor.purchase(&[(product, 10.0)], 1).await;
-    let answer = floor
-        .named(
-            receipt,
-            product,
-            "4",
-            &[(LOT, "L-1"), (EXPIRY, "2099-03-31 00:00:00")],
-        )
-        .await;
-    assert_eq!(answer["ids"], json!([receipt]), "{answer}");
-    for bad in ["2099-03-31T00:00:00Z", "31/03/2099"] {
-        let answer = floor
-            .named(receipt, product, "4", &[(LOT, "L-2"), (EXPIRY, bad)])
-            .await;
-        assert_eq!(answer["ids"], false, "{bad}");
-        let text = answer["messages"][0]["message"].as_str().unwrap();
-        assert!(
-            text.contains("does not seem to be a valid datetime"),
-            "{text}"
-        );
-    }
-    floor.validated(receipt, json!({})).await;
-    let lot = floor.lot(product, "L-1").await;
-    assert_eq!(lot[0]["expiration_date"], "2099-03-31 00:00:00");
-    assert_eq!(
-        floor.received(&order, product).await.to_bits(),
-        4.0_f64.to_bits()
-    );
-    // The rest comes with the same lot and another date: the lot keeps its own.
-    let rest = floor.show(receipt).await["backorder_ids"][0]["id"]
-        .as_i64()
-        .unwrap();
-    floor
-        .named(rest, product, "6", &[(LOT, "L-1"), (EXPIRY, "2098-01-01")])
-        .await;
-    floor.validated(rest, json!({})).await;
-    assert_eq!(floor.lot(product, "L-1").await, lot);
-    let quants = floor.quants(product, 1).await;
-    assert_eq!(
-        (rows(&quants).len(), &quants[0]["quantity"]),
-        (1, &json!(10.0)),
-        "{quants}"
-    );
-}
-
-async fn lots_by_name_are_known_where_the_type_may_make_them(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let body = json!({
-        "domain": [["warehouse_id.code", "=", "WH"], ["code", "in", ["incoming", "outgoing", "internal"]], ["sequence_code", "in", ["IN", "OUT", "INT"]]],
-        "fields": ["code", "use_create_lots"], "order": "code",
-    });
-    let kinds = floor
-        .odoo()
-        .ask("stock.picking.type", "search_read", body)
-        .await;
-    let kinds: Vec<Value> = rows(&kinds)
-        .iter()
-        .map(|kind| json!([kind["code"], kind["use_create_lots"]]))
-        .collect();
-    assert_eq!(
-        kinds,
-        [
-            json!(["incoming", true]),
-            json!(["internal", false]),
-            json!(["outgoing", true])
-        ]
-    );
-    let product = floor.site.product("lot").await;
-    // A mistyped lot on a delivery is a lot of which there is less than nothing.
-    let (_, picking) = floor.sale(&[(product, 1.0)], 1).await;
-    let shown = floor.show(picking).await;
-    let cells = vec![
-        ("id", fresh("ml_")),
-        ("picking_id/.id", picking.to_string()),
-        ("product_id/.id", product.to_string()),
-        ("quantity", "1".to_owned()),
-        ("picked", "1".to_owned()),
-        ("location_id/.id", floor.site.bins[0].to_string()),
-        (
-            "location_dest_id/.id",
-            shown["location_dest_id"].to_string(),
-        ),
-        ("lot_name", "MISTYPED".to_owned()),
-    ];
-    floor.load("stock.move.line", cells).await;
-    floor.validated(picking, json!({})).await;
-    assert_eq!(rows(&floor.lot(product, "MISTYPED").await).len(), 1);
-    let quants = rows(&floor.quants(product, 0).await);
-    let lot = quants.iter().find(|quant| quant["lot_id"] != false);
-    assert_eq!(lot.unwrap()["quantity"], -1.0, "{quants:?}");
-}
-
-async fn a_serial_in_stock_is_not_received_again(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let product = floor.site.product("serial").await;
-    let (_, receipt) = floor.purchase(&[(product, 2.0)], 1).await;
-    assert_eq!(
-        rows(&floor.show(receipt).await["move_line_ids"]).len(),
-        2,
-        "one line for each"
-    );
-    floor.named(receipt, product, "1", &[(LOT, "S-1")]).await;
-    floor.validated(receipt, json!({})).await;
-    let rest = floor.show(receipt).await["backorder_ids"][0]["id"]
-        .as_i64()
-        .unwrap();
-    floor.named(rest, product, "1", &[(LOT, "S-1")]).await;
-    let answer = floor.validate(rest, json!({})).await;
-    assert_eq!(
-        (answer.status, answer.error().0.as_str()),
-        (422, "odoo.exceptions.ValidationError")
-    );
-    assert!(
-        answer
-            .error()
-            .1
-            .starts_with("The serial number has already been assigned"),
-        "{}",
-        answer.text
-    );
-    assert_eq!(floor.show(rest).await["state"], "assigned");
-}
-
-async fn goods_past_their_date_ask_unless_told_not_to(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let product = floor.dated().await;
-    let (_, receipt) = floor.purchase(&[(product, 1.0)], 1).await;
-    floor
-        .named(
-            receipt,
-            product,
-            "1",
-            &[(LOT, "OLD"), (EXPIRY, "2020-01-01 00:00:00")],
-        )
-        .await;
-    let wizard = floor
-        .validate(receipt, json!({"skip_expired": false}))
-        .await
-        .json();
-    assert_eq!(
-        wizard["res_model"], "expiry.picking.confirmation",
-        "{wizard}"
-    );
-    assert_eq!(floor.show(receipt).await["state"], "assigned");
-    floor.validated(receipt, json!({})).await;
-}
-
-async fn packages_may_have_the_same_name_twice(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let name = fresh("PACK");
-    let make = async |key: String| {
-        floor
-            .load("stock.package", vec![("id", key), ("name", name.clone())])
-            .await
-    };
-    let (one, two) = (make(fresh("pa_")).await, make(fresh("pa_")).await);
-    assert_ne!(one["ids"], two["ids"]);
-    let body = json!({"domain": [["name", "=", name]], "fields": ["location_id", "quant_ids"], "order": "id"});
-    let found = floor.odoo().ask("stock.package", "search_read", body).await;
-    assert_eq!(
-        found,
-        json!([
-            {"id": one["ids"][0], "location_id": false, "quant_ids": []},
-            {"id": two["ids"][0], "location_id": false, "quant_ids": []},
-        ])
-    );
-}
-
 impl Floor {
     async fn package(&self) -> i64 {
         let answer = self
@@ -292,86 +129,6 @@ impl Floor {
             .await;
         answer["ids"][0].as_i64().unwrap()
     }
-}
-
-const INTO: &str = "move_line_ids/result_package_id/.id";
-const OUT_OF: &str = "move_line_ids/package_id/.id";
-
-async fn goods_are_packed_where_they_are(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let product = floor.stocked(5.0).await;
-    let package = floor.package().await;
-    let packed = floor
-        .transfer(product, "4", (0, 0), &[(INTO, package.to_string())])
-        .await;
-    floor.validated(packed, json!({})).await;
-    let quants = floor.quants(product, 0).await;
-    let mut seen: Vec<Value> = rows(&quants)
-        .iter()
-        .map(|quant| json!([quant["package_id"][0], quant["quantity"]]))
-        .collect();
-    seen.sort_by_key(ToString::to_string);
-    assert_eq!(seen, [json!([package, 4.0]), json!([null, 1.0])]);
-    // The whole of it to another bin, and then out of it.
-    let ends = [(OUT_OF, package.to_string()), (INTO, package.to_string())];
-    let moved = floor.transfer(product, "4", (0, 1), &ends).await;
-    floor.validated(moved, json!({})).await;
-    let body = json!({"ids": [package], "fields": ["location_id"]});
-    let at = floor.odoo().ask("stock.package", "read", body).await;
-    assert_eq!(at[0]["location_id"][0], floor.site.bins[1]);
-    let unpacked = floor.transfer(product, "4", (1, 1), &ends[..1]).await;
-    floor.validated(unpacked, json!({})).await;
-    let loose = rows(&floor.quants(product, 1).await);
-    assert!(
-        loose
-            .iter()
-            .any(|quant| quant["package_id"] == false && quant["quantity"] == 4.0),
-        "{loose:?}"
-    );
-}
-
-async fn a_package_is_in_one_place(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let product = floor.stocked(5.0).await;
-    let package = floor.package().await;
-    let packed = floor
-        .transfer(product, "1", (0, 0), &[(INTO, package.to_string())])
-        .await;
-    floor.validated(packed, json!({})).await;
-    let split = floor
-        .transfer(product, "1", (0, 1), &[(INTO, package.to_string())])
-        .await;
-    let answer = floor.validate(split, json!({})).await;
-    assert_eq!(
-        (answer.status, answer.error().0.as_str()),
-        (422, "odoo.exceptions.UserError")
-    );
-    let start = "You cannot move the same package content more than once";
-    assert!(answer.error().1.starts_with(start), "{}", answer.text);
-    assert_eq!(floor.show(split).await["state"], "assigned");
-}
-
-async fn lines_of_an_order_are_packed_later(odoo: Target) {
-    let floor = Floor::new(odoo).await;
-    let product = floor.stocked(5.0).await;
-    let (_, picking) = floor.sale(&[(product, 2.0)], 1).await;
-    floor.guarded(picking, &fresh("ml_"), product, "2", 0).await;
-    let (ours, package) = (floor.ours(picking).await, floor.package().await);
-    for _ in 0..2 {
-        let body = json!({"ids": [ours], "vals": {"result_package_id": package}});
-        assert_eq!(
-            floor.odoo().ask("stock.move.line", "write", body).await,
-            true
-        );
-    }
-    floor.validated(picking, json!({})).await;
-    let body = json!({"domain": [["package_id", "=", package]], "fields": ["quantity"]});
-    let quants = floor.odoo().ask("stock.quant", "search_read", body).await;
-    assert_eq!(
-        (rows(&quants).len(), &quants[0]["quantity"]),
-        (1, &json!(2.0)),
-        "{quants}"
-    );
 }
 
 async fn owners_have_stock_of_their_own(odoo: Target) {
