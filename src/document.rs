@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Name, Recorded};
+use crate::event::{Event, Goods, Move, Movement, Name, Recorded};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
 /// external id.
@@ -127,26 +127,14 @@ impl FromStr for DocumentKey {
     }
 }
 
-/// A quantity of one product from one location to another: what equal events of a document sum to.
+/// Goods of a document, and the events that they come from: events that are equal but for their
+/// quantity are one line.
 ///
-/// Where `from` or `to` is none, the order says it, or the kind of document does (a scrap goes to
+/// `None` in a field of the goods: the order says it, or the kind of document does (a scrap goes to
 /// the scrap location).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
-    pub product: String,
-    pub lot: Option<String>,
-    /// What is moved, picked or counted is in it; what is received or packed is put into it.
-    pub package: Option<String>,
-    pub from: Option<String>,
-    pub to: Option<String>,
-    /// Whose goods they are, where several parties keep stock in one bin: the name or reference of
-    /// a partner.
-    pub owner: Option<String>,
-    /// The expiry date of a new lot, as `2026-12-31`.
-    pub expiry: Option<String>,
-    /// The day until which a new lot is best, as `2026-12-31`.
-    pub best_before: Option<String>,
-    pub quantity: Decimal,
+    pub goods: Goods,
     /// The `seq` of each event that made this line, rising.
     pub events: Vec<u64>,
 }
@@ -204,6 +192,24 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// The purpose of the document that a movement goes into.
+    #[must_use]
+    pub fn of(moved: &Move) -> Self {
+        let (order, reason) = (moved.order.clone(), moved.reason.clone());
+        match moved.movement {
+            Movement::Transfer => Self::Transfer,
+            Movement::Pick => Self::Pick {
+                // The table of event types requires it.
+                order: order.unwrap_or_default(),
+            },
+            Movement::Receive => Self::Receive { order },
+            Movement::Count => Self::Count,
+            Movement::Scrap => Self::Scrap { reason },
+            Movement::Return => Self::Return { order, reason },
+            Movement::Pack => Self::Pack { order },
+        }
+    }
+
     /// The event type that it comes from.
     #[must_use]
     pub fn kind(&self) -> &str {

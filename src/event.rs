@@ -3,6 +3,10 @@
 //! Comes in from `decode`, goes out to the journal, which alone gives it a `seq`.
 //! **Invariant 3:** events never change. A correction is another event.
 
+mod action;
+mod fields;
+mod movement;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -12,6 +16,10 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use action::{Action, Goods, Move};
+pub use fields::{EventType, Field, Gathering, Presence};
+pub use movement::Movement;
 
 /// The longest event id that is taken, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
@@ -205,131 +213,6 @@ impl EventFlag {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::PossibleRepeat => "possible-repeat",
-        }
-    }
-}
-
-/// What was done. Products, bins and packages are barcodes as scanned; Odoo's ids come much later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// A raw barcode. It needs no document of its own.
-    Scan {
-        code: String,
-        symbology: Option<String>,
-    },
-    Transfer {
-        product: String,
-        quantity: Decimal,
-        from: String,
-        to: String,
-        lot: Option<String>,
-        package: Option<String>,
-    },
-    Pick {
-        order: String,
-        product: String,
-        quantity: Decimal,
-        from: Option<String>,
-        lot: Option<String>,
-        package: Option<String>,
-    },
-    Receive {
-        order: Option<String>,
-        product: String,
-        quantity: Decimal,
-        to: Option<String>,
-        lot: Option<String>,
-        expiry: Option<String>,
-        /// When the goods begin to deteriorate, as `expiry`.
-        best_before: Option<String>,
-        package: Option<String>,
-    },
-    Count {
-        product: String,
-        from: String,
-        quantity: Decimal,
-        lot: Option<String>,
-        package: Option<String>,
-    },
-    Scrap {
-        product: String,
-        from: String,
-        quantity: Decimal,
-        lot: Option<String>,
-        reason: Option<String>,
-    },
-    Return {
-        order: Option<String>,
-        product: String,
-        to: String,
-        quantity: Decimal,
-        lot: Option<String>,
-        reason: Option<String>,
-    },
-    Pack {
-        package: String,
-        product: Option<String>,
-        order: Option<String>,
-        quantity: Decimal,
-        from: Option<String>,
-        lot: Option<String>,
-    },
-    Ship {
-        order: String,
-        carrier_ref: Option<String>,
-        weight_kg: Option<Decimal>,
-        parcels: Option<u32>,
-    },
-    Validate {
-        order: String,
-    },
-    /// Takes back another event of the same device.
-    Undo {
-        /// The device's id of that event.
-        event: String,
-        reason: Option<String>,
-    },
-}
-
-impl Action {
-    /// The `type` of `docs/mqtt.md`, as devices write it and lists show it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Scan { .. } => "scan",
-            Self::Transfer { .. } => "transfer",
-            Self::Pick { .. } => "pick",
-            Self::Receive { .. } => "receive",
-            Self::Count { .. } => "count",
-            Self::Scrap { .. } => "scrap",
-            Self::Return { .. } => "return",
-            Self::Pack { .. } => "pack",
-            Self::Ship { .. } => "ship",
-            Self::Validate { .. } => "validate",
-            Self::Undo { .. } => "undo",
-        }
-    }
-
-    /// How much of a product it moves or counts; none where it is about none.
-    #[must_use]
-    pub fn quantity(&self) -> Option<Decimal> {
-        match self {
-            Self::Transfer { quantity, .. }
-            | Self::Pick { quantity, .. }
-            | Self::Receive { quantity, .. }
-            | Self::Count { quantity, .. }
-            | Self::Scrap { quantity, .. }
-            | Self::Return { quantity, .. }
-            | Self::Pack {
-                product: Some(_),
-                quantity,
-                ..
-            } => Some(*quantity),
-            Self::Pack { product: None, .. }
-            | Self::Scan { .. }
-            | Self::Ship { .. }
-            | Self::Validate { .. }
-            | Self::Undo { .. } => None,
         }
     }
 }

@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use super::memory::{Counts, Memory, Way};
 use super::texts::Key;
 use crate::catalog::{Found, OrderFound, Planned, Product};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Field, Movement};
 use crate::outcome::code;
 
 /// What the copy says of an event's codes; none where the event names no such thing.
@@ -70,82 +70,38 @@ pub struct Codes<'a> {
     pub way: Way,
 }
 
+/// The codes that an event names.
 #[must_use]
 pub fn codes(action: &Action) -> Codes<'_> {
-    let (product, quantity, lot) = match action {
-        Action::Transfer {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Pick {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Receive {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Count {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Scrap {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Return {
-            product,
-            quantity,
-            lot,
-            ..
-        } => (Some(product), *quantity, lot.as_deref()),
-        Action::Pack {
-            product,
-            quantity,
-            lot,
-            ..
-        } => (product.as_ref(), *quantity, lot.as_deref()),
-        Action::Scan { .. }
-        | Action::Ship { .. }
-        | Action::Validate { .. }
-        | Action::Undo { .. } => (None, Decimal::ONE, None),
+    let way = match action {
+        Action::Move(moved) => way(moved.movement),
+        _ => Way::Neither,
     };
-    let (from, to) = match action {
-        Action::Transfer { from, to, .. } => (Some(from), Some(to)),
-        Action::Pick { from, .. } | Action::Pack { from, .. } => (from.as_ref(), None),
-        Action::Count { from, .. } | Action::Scrap { from, .. } => (Some(from), None),
-        Action::Receive { to, .. } => (None, to.as_ref()),
-        Action::Return { to, .. } => (None, Some(to)),
-        Action::Scan { .. }
-        | Action::Ship { .. }
-        | Action::Validate { .. }
-        | Action::Undo { .. } => (None, None),
+    let order = match action {
+        Action::Move(moved) if way != Way::Forgotten => moved.order.as_deref(),
+        Action::PackOrder { order, .. } => Some(order.as_str()),
+        _ => None,
     };
-    let (order, way) = match action {
-        Action::Pick { order, .. } => (Some(order), Way::Out),
-        Action::Receive { order, .. } => (order.as_ref(), Way::In),
-        Action::Pack { order, .. } => (order.as_ref(), Way::Neither),
-        Action::Scrap { .. } | Action::Return { .. } => (None, Way::Forgotten),
-        _ => (None, Way::Neither),
-    };
+    let goods = action.goods();
     Codes {
-        product: product.map(String::as_str),
-        quantity,
-        lot,
-        from: from.map(String::as_str),
-        to: to.map(String::as_str),
-        order: order.map(String::as_str),
+        product: goods.map(|goods| goods.product.as_str()),
+        quantity: action.number(Field::Quantity).unwrap_or(Decimal::ONE),
+        lot: action.text(Field::Lot),
+        from: action.text(Field::From),
+        to: action.text(Field::To),
+        order,
         way,
+    }
+}
+
+/// Which way goods go by a movement, past the door of the warehouse.
+#[must_use]
+pub fn way(movement: Movement) -> Way {
+    match movement {
+        Movement::Pick => Way::Out,
+        Movement::Receive => Way::In,
+        Movement::Scrap | Movement::Return => Way::Forgotten,
+        Movement::Transfer | Movement::Count | Movement::Pack => Way::Neither,
     }
 }
 
@@ -294,9 +250,10 @@ fn decide(
         (None, Some(say), _) => say,
         (None, None, Some(product)) => {
             let quantity = product.measure.nearest(codes.quantity);
-            let key = match event.action {
-                Action::Count { .. } => Key::Counted,
-                _ => Key::Moved,
+            let key = if event.action.is(Movement::Count) {
+                Key::Counted
+            } else {
+                Key::Moved
             };
             let quantity = quantity.to_string();
             good(
@@ -350,7 +307,7 @@ fn plain(event: &Event, facts: &Facts) -> Say {
         Action::Ship { order, .. } | Action::Validate { order } => {
             good(Key::Noted, vec![("what", order.clone())])
         }
-        Action::Pack { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
+        Action::PackOrder { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
         // What it takes back is not known here.
         Action::Undo { event, .. } => good(Key::NotKnownYet, vec![("code", event.clone())]),
         other => good(Key::Noted, vec![("what", other.kind().to_owned())]),
@@ -386,7 +343,7 @@ fn tracking(
         return Ok(());
     }
     let quantity = product.measure.nearest(codes.quantity);
-    let none_there = matches!(event.action, Action::Count { .. }) && quantity.is_zero();
+    let none_there = event.action.is(Movement::Count) && quantity.is_zero();
     if quantity != Decimal::ONE && !none_there {
         let arguments = vec![named, ("quantity", quantity.to_string())];
         return Err(wrong(code::SERIAL_QUANTITY, Key::SerialQuantity, arguments));

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use crate::decode::meaning::Meaning;
-use crate::decode::profile::{Flow, Kind, Movement, On};
+use crate::decode::profile::{Flow, Kind, On};
+use crate::event::Movement;
 
 use super::engine::{Engine, Input, shown};
 use super::hear::Awaited;

@@ -4,8 +4,7 @@
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::decode::profile::Movement;
-use crate::event::{Channel, NOT_FINISHED, Name, Rejection, SourceKind};
+use crate::event::{Channel, Field, Movement, NOT_FINISHED, Name, Rejection, SourceKind};
 
 use super::make;
 use super::state::{Item, State, Work};
@@ -90,14 +89,8 @@ impl Unfinished {
     /// The event of one product as a device would send it, as far as it is known.
     fn event(&self, item: &Item, id: &str) -> Map<String, Value> {
         let work = &self.work;
-        // The package of a pick is what it goes into: that is the type `pack`.
-        let packs = self.movement == Movement::Pick && work.package.is_some();
-        let kind = if packs { "pack" } else { noun(self.movement).0 };
-        let package = match self.movement {
-            Movement::Pick | Movement::Pack => work.package.clone(),
-            Movement::Scrap | Movement::Return => None,
-            _ => item.package.clone().or_else(|| work.package.clone()),
-        };
+        let movement = make::type_of(self.movement, work);
+        let package = make::package(movement, work, item);
         let quantity = if item.lacks_quantity {
             Value::from(TO_BE_SAID)
         } else {
@@ -119,7 +112,7 @@ impl Unfinished {
             ("reason", work.reason.clone()),
         ];
         let texts = (texts.into_iter()).filter_map(|(key, text)| Some((key, Value::from(text?))));
-        [("type", Value::from(kind)), ("quantity", quantity)]
+        [("type", movement.as_str().into()), ("quantity", quantity)]
             .into_iter()
             .chain(texts)
             .map(|(key, value)| (key.to_owned(), value))
@@ -152,7 +145,7 @@ impl Unfinished {
         };
         format!(
             "a {} was begun and not finished before the pause, and nothing of it is in Odoo: {}{}. Send it again{add}, or let the floor scan it anew and dismiss this",
-            noun(self.movement).1,
+            self.movement.event_type().noun,
             what.join(", "),
             place.collect::<String>()
         )
@@ -161,15 +154,15 @@ impl Unfinished {
     /// The fields that a person has to add.
     fn missing(&self, items: &[&Item]) -> Vec<&'static str> {
         let work = &self.work;
-        let needed: &[(&str, bool)] = match self.movement {
-            Movement::Transfer => &[("from", work.from.is_none()), ("to", work.to.is_none())],
-            Movement::Pick => &[("order", work.order.is_none())],
-            Movement::Receive => &[],
-            Movement::Count | Movement::Scrap => &[("from", work.from.is_none())],
-            Movement::Return => &[("to", work.to.is_none())],
-            Movement::Pack => &[("package", work.package.is_none())],
+        let lacks = |field: &Field| match field {
+            Field::From => work.from.is_none(),
+            Field::To => work.to.is_none(),
+            Field::Order => work.order.is_none(),
+            Field::Package => work.package.is_none(),
+            _ => false,
         };
-        let needed = needed.iter().copied();
+        let needed = self.movement.event_type().required().filter(lacks);
+        let needed = needed.map(|field| (field.name(), true));
         let of_items = [
             ("lot", items.iter().any(|item| item.lacks_lot())),
             ("quantity", items.iter().any(|item| item.lacks_quantity)),
@@ -177,18 +170,5 @@ impl Unfinished {
         let all = needed.chain(of_items);
         all.filter_map(|(field, lacks)| lacks.then_some(field))
             .collect()
-    }
-}
-
-/// The type of its events, and what a person calls it.
-pub(super) fn noun(movement: Movement) -> (&'static str, &'static str) {
-    match movement {
-        Movement::Transfer => ("transfer", "transfer"),
-        Movement::Pick => ("pick", "pick"),
-        Movement::Receive => ("receive", "receipt"),
-        Movement::Count => ("count", "count"),
-        Movement::Scrap => ("scrap", "scrap"),
-        Movement::Return => ("return", "return"),
-        Movement::Pack => ("pack", "packing"),
     }
 }

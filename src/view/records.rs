@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::document::{Line, Purpose, Reason};
-use crate::event::{Action, Name, Recorded, needs_person};
+use crate::event::{Action, Field, Name, Recorded, needs_person};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
@@ -153,92 +153,15 @@ impl EventView {
     }
 }
 
-/// The type's own fields, without those that the event left out.
+/// The fields of the event's type, without those that the event left out.
 fn what(action: &Action) -> Map<String, Value> {
-    let value = match action {
-        Action::Scan { code, symbology } => json!({"code": code, "symbology": symbology}),
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            lot,
-            package,
-        } => json!({
-            "product": product, "quantity": number(*quantity), "from": from, "to": to, "lot": lot, "package": package
-        }),
-        Action::Pick {
-            order,
-            product,
-            quantity,
-            from,
-            lot,
-            package,
-        } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "package": package
-        }),
-        Action::Receive {
-            order,
-            product,
-            quantity,
-            to,
-            lot,
-            expiry,
-            best_before,
-            package,
-        } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "expiry": expiry, "best_before": best_before, "package": package
-        }),
-        Action::Count {
-            product,
-            from,
-            quantity,
-            lot,
-            package,
-        } => json!({
-            "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "package": package
-        }),
-        Action::Scrap {
-            product,
-            from,
-            quantity,
-            lot,
-            reason,
-        } => json!({
-            "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "reason": reason
-        }),
-        Action::Return {
-            order,
-            product,
-            to,
-            quantity,
-            lot,
-            reason,
-        } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "reason": reason
-        }),
-        Action::Pack {
-            package,
-            product,
-            order,
-            quantity,
-            from,
-            lot,
-        } => json!({
-            "package": package, "product": product, "order": order, "quantity": number(*quantity), "from": from, "lot": lot
-        }),
-        Action::Ship {
-            order,
-            carrier_ref,
-            weight_kg,
-            parcels,
-        } => json!({
-            "order": order, "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
-        }),
-        Action::Validate { order } => json!({"order": order}),
-        Action::Undo { event, reason } => json!({"event": event, "reason": reason}),
+    let value = |field: Field| match action.number(field) {
+        Some(value) => number(value),
+        None => action.text(field).into(),
     };
-    said(value)
+    let fields = action.event_type().fields.iter();
+    let values = fields.map(|(field, _)| (field.name().to_owned(), value(*field)));
+    without_nulls(values.collect())
 }
 
 /// A whole number is written as one, so that 2 does not become 2.0.
@@ -337,11 +260,11 @@ fn more(purpose: &Purpose) -> Map<String, Value> {
         Purpose::Recount { count } => json!({"count": count}),
         _ => json!({}),
     };
-    said(value)
+    without_nulls(value)
 }
 
-/// The fields of an object that are there.
-fn said(value: Value) -> Map<String, Value> {
+/// The fields of an object that are not `null`.
+fn without_nulls(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map
             .into_iter()
@@ -386,15 +309,15 @@ impl DocumentView {
 impl LineView {
     fn of(line: &Line, with_seqs: bool) -> Self {
         Self {
-            product: line.product.clone(),
-            quantity: number(line.quantity),
-            from: line.from.clone(),
-            to: line.to.clone(),
-            lot: line.lot.clone(),
-            package: line.package.clone(),
-            owner: line.owner.clone(),
-            expiry: line.expiry.clone(),
-            best_before: line.best_before.clone(),
+            product: line.goods.product.clone(),
+            quantity: number(line.goods.quantity),
+            from: line.goods.from.clone(),
+            to: line.goods.to.clone(),
+            lot: line.goods.lot.clone(),
+            package: line.goods.package.clone(),
+            owner: line.goods.owner.clone(),
+            expiry: line.goods.expiry.clone(),
+            best_before: line.goods.best_before.clone(),
             seqs: if with_seqs {
                 line.events.clone()
             } else {
@@ -518,6 +441,7 @@ impl From<AuditRecord> for StepView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Goods, Move, Movement};
 
     #[test]
     fn quantities_are_written_as_devices_write_them() {
@@ -529,14 +453,14 @@ mod tests {
 
     #[test]
     fn an_event_shows_the_fields_of_its_type_and_none_that_it_left_out() {
-        let fields = what(&Action::Transfer {
+        let goods = Goods {
             product: "P".to_owned(),
             quantity: 2.into(),
-            from: "A".to_owned(),
-            to: "B".to_owned(),
-            lot: None,
-            package: None,
-        });
+            from: Some("A".to_owned()),
+            to: Some("B".to_owned()),
+            ..Goods::default()
+        };
+        let fields = what(&Action::Move(Move::new(Movement::Transfer, goods)));
         assert_eq!(
             Value::Object(fields),
             json!({"product": "P", "quantity": 2, "from": "A", "to": "B"})

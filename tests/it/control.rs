@@ -15,7 +15,7 @@ use stockrelay::decode::profiles::Profiles;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::{Action, Event, SourceKind};
+use stockrelay::event::{Action, Event, Goods, Move, Movement, SourceKind};
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
@@ -156,14 +156,14 @@ impl Served {
             purpose: Purpose::Transfer,
             group: "pda-1".to_owned(),
             lines: vec![Line {
-                product: "P".to_owned(),
-                lot: None,
-                package: None,
-                from: Some("A".to_owned()),
-                to: Some("B".to_owned()),
-                quantity: 1.into(),
+                goods: Goods {
+                    product: "P".to_owned(),
+                    from: Some("A".to_owned()),
+                    to: Some("B".to_owned()),
+                    quantity: 1.into(),
+                    ..Goods::default()
+                },
                 events: vec![seq],
-                ..Line::default()
             }],
             occurred: at(9),
             sealed: at(10),
@@ -561,14 +561,17 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
 async fn what_an_earlier_version_sealed_without_lines_is_edited_by_its_event() {
     let served = Served::start();
     let pick = Event {
-        action: Action::Pick {
-            order: "S1".to_owned(),
-            product: "P".to_owned(),
-            quantity: 2.into(),
-            from: None,
-            lot: None,
-            package: None,
-        },
+        action: Action::Move(Move {
+            order: Some("S1".to_owned()),
+            ..Move::new(
+                Movement::Pick,
+                Goods {
+                    product: "P".to_owned(),
+                    quantity: 2.into(),
+                    ..Goods::default()
+                },
+            )
+        }),
         ..transfer("pda-1", "e1", "P", "A", "B", 1)
     };
     let inbox = served.journal.inbox();

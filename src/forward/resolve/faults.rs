@@ -46,7 +46,7 @@ fn of_line(
     line: &Line,
 ) -> Result<Vec<Reason>, Trouble> {
     let mut faults = Vec::new();
-    match names::product(ground.copy, &line.product)? {
+    match names::product(ground.copy, &line.goods.product)? {
         Ok(product) => {
             let lot = names::lot(names, line, &product).err();
             // The lot of what comes in may be new.
@@ -56,7 +56,7 @@ fn of_line(
         }
         Err(reason) => faults.push(reason),
     }
-    for scanned in [&line.from, &line.to].into_iter().flatten() {
+    for scanned in [&line.goods.from, &line.goods.to].into_iter().flatten() {
         let found = ground.copy.location(scanned)?;
         faults.extend(names::location(scanned, found).err());
     }

@@ -87,14 +87,14 @@ fn order_line(
     purpose: &Purpose,
     line: &Line,
 ) -> Result<Resolved<OrderLine>, Trouble> {
-    let product = product(ground.copy, &line.product)?;
+    let product = product(ground.copy, &line.goods.product)?;
     let place = |scanned: &Option<String>| {
         let scanned = scanned.as_deref();
         let found = scanned
             .map(|scanned| Ok::<_, Trouble>(location(scanned, ground.copy.location(scanned)?)));
         Ok::<_, Trouble>(found.transpose()?.transpose())
     };
-    let (from, to) = (place(&line.from)?, place(&line.to)?);
+    let (from, to) = (place(&line.goods.from)?, place(&line.goods.to)?);
     let is_receipt = matches!(purpose, Purpose::Receive { .. });
     Ok((|| {
         let product = product?;
@@ -126,7 +126,7 @@ pub(super) fn lot(
         Ok(None) => Ok(LotRef::None),
         Ok(Some(id)) => Ok(LotRef::Known {
             id,
-            name: line.lot.clone().unwrap_or_default(),
+            name: line.goods.lot.clone().unwrap_or_default(),
         }),
         Err(reason) if may_be_new && reason.code == code::UNKNOWN_LOT => {
             Ok(new_lot(line, product, zone, &names.expiry_rules))

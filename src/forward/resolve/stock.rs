@@ -348,7 +348,7 @@ fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
         "bin {} holds {} of {}, and {} are taken out",
         bin_of(asked, *place),
         held.round_dp(6).normalize(),
-        line.product,
+        line.goods.product,
         taken.normalize()
     )
 }
@@ -357,8 +357,8 @@ fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
 pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     let line = asked.document.lines.get(line);
     let from = line.and_then(|line| match asked.undoing {
-        Some(_) => line.to.as_deref().or(line.from.as_deref()),
-        None => line.from.as_deref(),
+        Some(_) => line.goods.to.as_deref().or(line.goods.from.as_deref()),
+        None => line.goods.from.as_deref(),
     });
     from.unwrap_or("?")
 }

@@ -12,8 +12,9 @@ use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{
     Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use crate::event::Channel;
-use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
+use crate::event::{
+    Action, Channel, Event, EventFlag, Goods, Measures, Move, Movement, SourceKind,
+};
 use crate::journal::{AuditRecord, tables};
 
 fn at(second: i64) -> Timestamp {
@@ -46,62 +47,99 @@ fn events() -> Vec<(&'static str, Event)> {
     let (from, to) = ("LOC-BIN-0002".to_owned(), "LOC-BIN-0007".to_owned());
     let quantity: Decimal = "2.50".parse().unwrap();
     let (lot, package, reason) = (text("L1"), text("PACK1"), text("broken"));
-    let transfer = Action::Transfer {
-        product: product.clone(),
-        quantity,
-        from: from.clone(),
-        to: to.clone(),
-        lot: lot.clone(),
-        package: package.clone(),
-    };
-    let pick = Action::Pick {
-        order: order.clone(),
-        product: product.clone(),
-        quantity,
-        from: text(&from),
-        lot: lot.clone(),
-        package: package.clone(),
-    };
-    let receive = Action::Receive {
+    let transfer = Action::Move(Move::new(
+        Movement::Transfer,
+        Goods {
+            product: product.clone(),
+            quantity,
+            from: Some(from.clone()),
+            to: Some(to.clone()),
+            lot: lot.clone(),
+            package: package.clone(),
+            ..Goods::default()
+        },
+    ));
+    let pick = Action::Move(Move {
+        order: Some(order.clone()),
+        ..Move::new(
+            Movement::Pick,
+            Goods {
+                product: product.clone(),
+                quantity,
+                from: text(&from),
+                lot: lot.clone(),
+                package: package.clone(),
+                ..Goods::default()
+            },
+        )
+    });
+    let receive = Action::Move(Move {
         order: text(&order),
-        product: product.clone(),
-        quantity,
-        to: text(&to),
-        lot: lot.clone(),
-        expiry: text("2027-01-31"),
-        best_before: None,
-        package: package.clone(),
-    };
-    let count = Action::Count {
-        product: product.clone(),
-        from: from.clone(),
-        quantity,
-        lot: lot.clone(),
-        package,
-    };
-    let scrap = Action::Scrap {
-        product: product.clone(),
-        from: from.clone(),
-        quantity,
-        lot: lot.clone(),
+        ..Move::new(
+            Movement::Receive,
+            Goods {
+                product: product.clone(),
+                quantity,
+                to: text(&to),
+                lot: lot.clone(),
+                package: package.clone(),
+                expiry: text("2027-01-31"),
+                ..Goods::default()
+            },
+        )
+    });
+    let count = Action::Move(Move::new(
+        Movement::Count,
+        Goods {
+            product: product.clone(),
+            quantity,
+            from: Some(from.clone()),
+            lot: lot.clone(),
+            package,
+            ..Goods::default()
+        },
+    ));
+    let scrap = Action::Move(Move {
         reason: reason.clone(),
-    };
-    let give_back = Action::Return {
+        ..Move::new(
+            Movement::Scrap,
+            Goods {
+                product: product.clone(),
+                quantity,
+                from: Some(from.clone()),
+                lot: lot.clone(),
+                ..Goods::default()
+            },
+        )
+    });
+    let give_back = Action::Move(Move {
         order: text(&order),
-        product: product.clone(),
-        to,
-        quantity,
-        lot: lot.clone(),
         reason,
-    };
-    let packed = Action::Pack {
-        package: "PACK1".to_owned(),
-        product: text(&product),
+        ..Move::new(
+            Movement::Return,
+            Goods {
+                product: product.clone(),
+                quantity,
+                to: Some(to),
+                lot: lot.clone(),
+                ..Goods::default()
+            },
+        )
+    });
+    let packed = Action::Move(Move {
         order: text(&order),
-        quantity,
-        from: text(&from),
-        lot,
-    };
+        ..Move::new(
+            Movement::Pack,
+            Goods {
+                product: product.clone(),
+                quantity,
+                from: text(&from),
+                lot,
+                package: Some("PACK1".to_owned()),
+                ..Goods::default()
+            },
+        )
+    });
     let ship = Action::Ship {
         order: order.clone(),
         carrier_ref: text("1Z999"),
@@ -132,14 +170,15 @@ fn events() -> Vec<(&'static str, Event)> {
 
 fn document() -> Document {
     let line = |product: &str, events: &[u64]| Line {
-        product: product.to_owned(),
-        lot: text("L1"),
-        package: None,
-        from: Some("A".to_owned()),
-        to: Some("B".to_owned()),
-        quantity: "3.5".parse().unwrap(),
+        goods: Goods {
+            product: product.to_owned(),
+            lot: text("L1"),
+            from: Some("A".to_owned()),
+            to: Some("B".to_owned()),
+            quantity: "3.5".parse().unwrap(),
+            ..Goods::default()
+        },
         events: events.to_vec(),
-        ..Line::default()
     };
     Document {
         number: 9,
@@ -243,15 +282,16 @@ fn documents_v2() -> Vec<(&'static str, Document)> {
         ("validate", Purpose::Validate { order: order() }),
     ];
     let line = Line {
-        product: "4000000000020".to_owned(),
-        lot: text("L1"),
-        package: text("PACK1"),
-        from: text("A"),
-        to: None,
-        owner: text("ACME"),
-        expiry: text("2026-12-31"),
-        best_before: None,
-        quantity: "3.5".parse().unwrap(),
+        goods: Goods {
+            product: "4000000000020".to_owned(),
+            lot: text("L1"),
+            package: text("PACK1"),
+            from: text("A"),
+            owner: text("ACME"),
+            expiry: text("2026-12-31"),
+            quantity: "3.5".parse().unwrap(),
+            ..Goods::default()
+        },
         events: vec![300],
     };
     let document = |purpose| Document {
@@ -350,9 +390,11 @@ fn documents_v4() -> [(&'static str, Document); 2] {
     let recount = Document {
         purpose: Purpose::Recount { count: 7 },
         lines: vec![Line {
-            to: None,
+            goods: Goods {
+                to: None,
+                ..document().lines.swap_remove(0).goods
+            },
             events: Vec::new(),
-            ..document().lines.swap_remove(0)
         }],
         events: Vec::new(),
         ..document()
@@ -492,19 +534,21 @@ fn documents_that_cannot_be_posted_are_read_and_written_as_ever() {
 
 /// A receipt with a best before date, as an event and as a document.
 fn best_before() -> (Event, Document) {
-    let receive = event(Action::Receive {
-        order: None,
-        product: "4000000000020".to_owned(),
-        quantity: "2.5".parse().unwrap(),
-        to: text("B"),
-        lot: text("L1"),
-        expiry: text("2027-06-30"),
-        best_before: text("2027-05-31"),
-        package: None,
-    });
+    let receive = event(Action::Move(Move::new(
+        Movement::Receive,
+        Goods {
+            product: "4000000000020".to_owned(),
+            quantity: "2.5".parse().unwrap(),
+            to: text("B"),
+            lot: text("L1"),
+            expiry: text("2027-06-30"),
+            best_before: text("2027-05-31"),
+            ..Goods::default()
+        },
+    )));
     let (_, mut document) = documents_v2().swap_remove(1);
     let plain = document.lines[0].clone();
-    document.lines[0].best_before = text("2027-05-31");
+    document.lines[0].goods.best_before = text("2027-05-31");
     document.lines.insert(
         0,
         Line {

@@ -9,7 +9,7 @@ use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::config;
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
-use stockrelay::event::{Event, Recorded};
+use stockrelay::event::{Event, Goods, Recorded};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use stockrelay::odoo::Transfer;
@@ -141,14 +141,14 @@ impl Gateway {
             .collect();
         let line = |(place, (product, from, to)): (usize, &(&str, &str, &str))| {
             let mut line = Line {
-                product: (*product).to_owned(),
-                lot: None,
-                package: None,
-                from: Some((*from).to_owned()),
-                to: Some((*to).to_owned()),
-                quantity: 2.into(),
+                goods: Goods {
+                    product: (*product).to_owned(),
+                    from: Some((*from).to_owned()),
+                    to: Some((*to).to_owned()),
+                    quantity: 2.into(),
+                    ..Goods::default()
+                },
                 events: vec![seqs[place]],
-                ..Line::default()
             };
             change(&mut line);
             line
@@ -186,7 +186,7 @@ impl Gateway {
         for line in &mut lines {
             self.events += 1;
             let id = self.events.to_string();
-            let event = transfer(&self.device, &id, &line.product, "", "", second);
+            let event = transfer(&self.device, &id, &line.goods.product, "", "", second);
             let accepted = self.journal.inbox().append(vec![Ok(event.clone())]).await;
             let [Accepted::Stored { seq }] = accepted.unwrap()[..] else {
                 panic!("not stored")
@@ -373,14 +373,16 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
         .await;
     let lotless = gateway.seal(&[line("SKU00050")], |_| {}).await;
     let no_lot = gateway
-        .seal(&[line("SKU00050")], |l| l.lot = Some(new.clone()))
+        .seal(&[line("SKU00050")], |l| l.goods.lot = Some(new.clone()))
         .await;
     let no_package = gateway
-        .seal(&[(&good, &bin, &other)], |l| l.package = Some(new.clone()))
+        .seal(&[(&good, &bin, &other)], |l| {
+            l.goods.package = Some(new.clone())
+        })
         .await;
     let rounded = gateway
         .seal(&[(&good, &bin, &other)], |l| {
-            l.quantity = "1.005".parse().unwrap();
+            l.goods.quantity = "1.005".parse().unwrap();
         })
         .await;
     let fine = gateway.seal(&[(&good, &bin, &other)], |_| {}).await;
@@ -554,7 +556,7 @@ async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let movement = (good.as_str(), from.as_str(), to.as_str());
     let before = gateway.seal(&[movement], |_| {}).await;
     let asks = gateway
-        .seal(&[movement], |line| line.lot = Some("L1".to_owned()))
+        .seal(&[movement], |line| line.goods.lot = Some("L1".to_owned()))
         .await;
     let behind = gateway.seal(&[movement], |_| {}).await;
     // Together with the others, and then alone; where lots are on hand, the copy asks for them,
@@ -576,7 +578,9 @@ async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
     let (good, from, to) = (&odoo.products[72].1, &odoo.bins[72].1, &odoo.bins[73].1);
     let asks = gateway
-        .seal(&[(good, from, to)], |line| line.lot = Some("L1".to_owned()))
+        .seal(&[(good, from, to)], |line| {
+            line.goods.lot = Some("L1".to_owned())
+        })
         .await;
     for method in ["stock.lot/search_read", "stock.warehouse/search_count"] {
         link.fault(Fault {

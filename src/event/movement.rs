@@ -1,8 +1,10 @@
-//! The types of the events that flows make.
+//! The types of events that move or count goods.
 
 use serde::Deserialize;
 
-/// The type of the events that a flow makes.
+use super::fields::EventType;
+
+/// The type of an event that moves or counts goods. Flows make events of these types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Movement {
@@ -16,6 +18,7 @@ pub enum Movement {
 }
 
 impl Movement {
+    /// Each movement once, in the order of `docs/mqtt.md`.
     pub const ALL: [Self; 7] = [
         Self::Transfer,
         Self::Pick,
@@ -26,22 +29,21 @@ impl Movement {
         Self::Pack,
     ];
 
-    /// As `type` of an event has it.
+    /// The row of the table of event types.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Transfer => "transfer",
-            Self::Pick => "pick",
-            Self::Receive => "receive",
-            Self::Count => "count",
-            Self::Scrap => "scrap",
-            Self::Return => "return",
-            Self::Pack => "pack",
-        }
+    pub fn event_type(self) -> &'static EventType {
+        EventType::of(self)
     }
 
+    /// The `type` of its events.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn as_str(self) -> &'static str {
+        self.event_type().name
+    }
+
+    /// The movement whose events have this `type`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|own| own.as_str() == name)
     }
 }
