@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use thiserror::Error;
 
-use crate::document::{Document, Line, Purpose};
+use crate::document::{Document, Line, OrderField, Purpose};
 use crate::event::{EventType, Field};
 
 #[cfg(test)]
@@ -129,7 +129,7 @@ impl Correction {
         }
         if old.purpose != Purpose::Count {
             document.lines.retain(|line| !line.goods.quantity.is_zero());
-            document.lines = summed(document.lines);
+            document.lines = join_equal(document.lines);
         }
         if document.lines.is_empty() && !old.lines.is_empty() {
             return Err(CorrectionError::NothingLeft);
@@ -202,31 +202,20 @@ fn told(name: &str, before: Option<&str>, after: Option<&str>) -> String {
     }
 }
 
+/// The same purpose for another order. `None`: for no order.
 fn with_order(purpose: &Purpose, order: Option<String>) -> Result<Purpose, CorrectionError> {
     let mut purpose = purpose.clone();
     let kind = purpose.kind().to_owned();
-    match &mut purpose {
-        Purpose::Pick { order: place }
-        | Purpose::PackOrder { order: place, .. }
-        | Purpose::Ship { order: place, .. }
-        | Purpose::Validate { order: place } => {
-            *place = order.ok_or(CorrectionError::OrderNeeded(kind))?;
-        }
-        Purpose::Receive { order: place }
-        | Purpose::Return { order: place, .. }
-        | Purpose::Pack { order: place } => *place = order,
-        Purpose::Transfer
-        | Purpose::Count
-        | Purpose::Scrap { .. }
-        | Purpose::Undo { .. }
-        | Purpose::Recount { .. }
-        | Purpose::Unsupported { .. } => return Err(CorrectionError::NoOrder(kind)),
+    match purpose.order_field() {
+        OrderField::Needed(field) => *field = order.ok_or(CorrectionError::OrderNeeded(kind))?,
+        OrderField::Optional(field) => *field = order,
+        OrderField::None => return Err(CorrectionError::NoOrder(kind)),
     }
     Ok(purpose)
 }
 
-/// As at assembling, lines that are equal but for their quantity are one.
-fn summed(lines: Vec<Line>) -> Vec<Line> {
+/// Joins lines that are equal but for their quantity, as assembling does.
+fn join_equal(lines: Vec<Line>) -> Vec<Line> {
     let mut sums: Vec<Line> = Vec::with_capacity(lines.len());
     for line in lines {
         let alike = |sum: &&mut Line| sum.goods.without_quantity() == line.goods.without_quantity();

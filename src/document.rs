@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Goods, Move, Movement, Name, Recorded};
+use crate::event::{Event, EventType, Goods, Move, Movement, Name, Recorded};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
 /// external id.
@@ -214,22 +214,22 @@ impl Purpose {
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
-            Self::Transfer => "transfer",
-            Self::Pick { .. } => "pick",
-            Self::Receive { .. } => "receive",
-            Self::Count => "count",
-            Self::Scrap { .. } => "scrap",
-            Self::Return { .. } => "return",
-            Self::Pack { .. } | Self::PackOrder { .. } => "pack",
-            Self::Ship { .. } => "ship",
-            Self::Validate { .. } => "validate",
-            Self::Undo { .. } => "undo",
+            Self::Transfer => Movement::Transfer.as_str(),
+            Self::Pick { .. } => Movement::Pick.as_str(),
+            Self::Receive { .. } => Movement::Receive.as_str(),
+            Self::Count => Movement::Count.as_str(),
+            Self::Scrap { .. } => Movement::Scrap.as_str(),
+            Self::Return { .. } => Movement::Return.as_str(),
+            Self::Pack { .. } | Self::PackOrder { .. } => Movement::Pack.as_str(),
+            Self::Ship { .. } => EventType::SHIP.name,
+            Self::Validate { .. } => EventType::VALIDATE.name,
+            Self::Undo { .. } => EventType::UNDO.name,
             Self::Recount { .. } => "recount",
             Self::Unsupported { kind } => kind,
         }
     }
 
-    /// The order it is about, as it was scanned.
+    /// The order that it belongs to, as it was scanned.
     #[must_use]
     pub fn order(&self) -> Option<&str> {
         match self {
@@ -248,6 +248,35 @@ impl Purpose {
             | Self::Unsupported { .. } => None,
         }
     }
+
+    /// The field of its own order, to change it.
+    pub fn order_field(&mut self) -> OrderField<'_> {
+        match self {
+            Self::Pick { order }
+            | Self::PackOrder { order, .. }
+            | Self::Ship { order, .. }
+            | Self::Validate { order } => OrderField::Needed(order),
+            Self::Receive { order } | Self::Return { order, .. } | Self::Pack { order } => {
+                OrderField::Optional(order)
+            }
+            Self::Transfer
+            | Self::Count
+            | Self::Scrap { .. }
+            | Self::Undo { .. }
+            | Self::Recount { .. }
+            | Self::Unsupported { .. } => OrderField::None,
+        }
+    }
+}
+
+/// The field of the order in a [`Purpose`].
+#[derive(Debug)]
+pub enum OrderField<'a> {
+    /// A document of this purpose belongs to no order.
+    None,
+    Optional(&'a mut Option<String>),
+    /// A document of this purpose cannot be without an order.
+    Needed(&'a mut String),
 }
 
 /// A sealed document. It never changes again; what becomes of it is its [`Progress`].

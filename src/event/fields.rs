@@ -243,7 +243,7 @@ impl EventType {
     };
 
     /// The type of the events of a movement.
-    pub(super) fn of(movement: Movement) -> &'static Self {
+    fn of(movement: Movement) -> &'static Self {
         match movement {
             Movement::Transfer => Self::TRANSFER,
             Movement::Pick => Self::PICK,
@@ -327,6 +327,26 @@ impl EventType {
             [one, other] if other.contains(" or ") => format!("{one}, and {other}"),
             [many @ .., last] => format!("{} and {last}", many.join(", ")),
         }
+    }
+}
+
+impl Movement {
+    /// The row of the table of event types.
+    #[must_use]
+    pub fn event_type(self) -> &'static EventType {
+        EventType::of(self)
+    }
+
+    /// The `type` of its events.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.event_type().name
+    }
+
+    /// The movement whose events have this `type`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|own| own.as_str() == name)
     }
 }
 
