@@ -81,10 +81,11 @@ pub struct Assembler {
     last_seq: u64,
 }
 
-/// Whose work of which kind an open document gathers.
+/// The person or device and the purpose of an open document.
 type Of = (String, Purpose);
 
-/// A document that is still taking lines. Of its events it keeps only what the sealed one needs.
+/// A document that still takes lines. It keeps only those parts of its events that the sealed
+/// document needs.
 #[derive(Debug)]
 struct Open {
     first: Duration,
@@ -147,7 +148,7 @@ impl Assembler {
         self.put(recorded, Addition::of(&recorded.event.action), now);
     }
 
-    /// The same of an event that takes back `undone`, which came before it.
+    /// Takes an event that undoes `undone`, which came before it.
     pub fn take_back(&mut self, recorded: &Recorded, undone: &Recorded, now: Now) {
         let Action::Undo { event, reason } = recorded.event.action.clone() else {
             return self.take(recorded, now);
@@ -186,8 +187,8 @@ impl Assembler {
         }
     }
 
-    /// Seals what has to be sent before a document of its own: what was done in the bin before it
-    /// was counted, or for the order before it was complete.
+    /// Seals the documents that have to be sent before one that is sealed alone: work in the bin
+    /// before its count, and work for the order before its validation.
     fn seal_before(&mut self, purpose: &Purpose, goods: Option<&Goods>, now: Now) {
         let before = |(of, open): &(&Of, &Open)| match purpose {
             Purpose::Count => goods.is_some_and(|counted| open.touches(counted)),
@@ -343,8 +344,7 @@ impl Open {
         }
     }
 
-    /// Something of it was done in the bin that was counted; where a line leaves its bins to the
-    /// order, perhaps.
+    /// Whether a line is in the bin that was counted. A line without a bin may be.
     fn touches(&self, counted: &Goods) -> bool {
         let in_bin = |place: &Option<String>| place.is_some() && *place == counted.from;
         self.lines.iter().any(|line| {

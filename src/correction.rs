@@ -1,8 +1,8 @@
-//! What a person puts right about a parked document. Pure.
+//! Corrections of parked documents by a person. Pure.
 //!
-//! Comes in as `decode` read it, with the document as it is; goes out as the document that takes
-//! its place, and what was changed in words. The old document stays as it was: the new one has a
-//! key of its own, and its events.
+//! `decode` reads a correction. [`Correction::apply`] makes the document that replaces the old one,
+//! and describes each change in words. The old document stays as it is; the new one has a key of
+//! its own, and takes over the events.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -14,11 +14,11 @@ use crate::event::{EventType, Field};
 #[cfg(test)]
 mod tests;
 
-/// What becomes of a field.
+/// The change of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     To(String),
-    /// What is there is taken away.
+    /// The field becomes empty.
     Away,
 }
 
@@ -31,7 +31,7 @@ impl Change {
     }
 }
 
-/// What a person sent.
+/// A correction as a person sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Correction {
     pub by: Option<String>,
@@ -44,7 +44,7 @@ pub struct Correction {
 pub struct LineChange {
     /// The first line is 1.
     pub line: usize,
-    /// 0 leaves the line out; of a count it says that nothing is there.
+    /// 0 leaves the line out; in a count, 0 means that nothing is there.
     pub quantity: Option<Decimal>,
     pub fields: Vec<(Field, Change)>,
 }
@@ -84,8 +84,8 @@ pub enum CorrectionError {
 }
 
 impl Correction {
-    /// The document that takes the place of `old`, without a number yet; and each change in words,
-    /// none where all of it was so already.
+    /// Makes the document that replaces `old`, without a number yet, and describes each change. An
+    /// empty list: nothing differs from `old`.
     pub fn apply(
         &self,
         old: &Document,
@@ -108,7 +108,7 @@ impl Correction {
         if let Some(order) = &self.order {
             let (before, after) = (old.purpose.order(), order.value());
             if before != after {
-                changes.push(told("order", before, after));
+                changes.push(describe("order", before, after));
             }
             document.purpose = with_order(&old.purpose, after.map(str::to_owned))?;
         }
@@ -165,7 +165,7 @@ impl LineChange {
             }
             let before = line.goods.text(*field);
             if before != after {
-                changes.push(format!("line {number}: {}", told(name, before, after)));
+                changes.push(format!("line {number}: {}", describe(name, before, after)));
                 line.goods.set_text(*field, after.map(str::to_owned));
             }
         }
@@ -191,7 +191,7 @@ impl LineChange {
 }
 
 /// `from LOC-B instead of LOC-A`, `lot L1`, `no lot instead of L1`.
-fn told(name: &str, before: Option<&str>, after: Option<&str>) -> String {
+fn describe(name: &str, before: Option<&str>, after: Option<&str>) -> String {
     let now = match after {
         Some(after) => format!("{name} {after}"),
         None => format!("no {name}"),

@@ -10,7 +10,7 @@
 //! messages are two events, also where all their fields are equal.
 //!
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
-//! - `action`: which fields each event type needs and takes.
+//! - `action`: what an event says was done, read by the table of event types (`event::fields`).
 //! - `correction`: what a person changes about a parked document, by the same rules.
 //! - `wrapping`: what scripts and scanners put around a payload.
 

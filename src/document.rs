@@ -1,5 +1,5 @@
-//! A document: lines that become one Odoo picking, or lines on an order that Odoo has; sealed
-//! before the first send.
+//! Documents: lines that become one picking in Odoo, or lines on an order that Odoo has. A document
+//! is sealed before it is first sent.
 //!
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
@@ -31,8 +31,8 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The key of the document that a person put in the place of this one. There is at most one, so
-    /// it needs no number.
+    /// The key of the document that corrects this one. A document is corrected at most once, so the
+    /// key needs no number.
     #[must_use]
     pub fn corrected(&self) -> Self {
         let mut maker = KeyMaker(blake3::Hasher::new());
@@ -41,7 +41,7 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The key of a document that corrects this count: the first, the second, ...
+    /// The key of a recount of this count: number 1, 2, ...
     #[must_use]
     pub fn recount(&self, number: u32) -> Self {
         let mut maker = KeyMaker(blake3::Hasher::new());
@@ -51,22 +51,21 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The name under which Odoo keeps the picking, without the module: `pk_` and the key.
+    /// The picking's external id in Odoo, without the module: `pk_` and the key.
     #[must_use]
     pub fn external_id(&self) -> String {
         format!("pk_{self}")
     }
 
-    /// The name under which Odoo keeps the line with this place on somebody else's order: `ml_`,
-    /// the key and the place.
+    /// The external id of a line on an order that Odoo has: `ml_`, the key and the line's place.
     #[must_use]
     pub fn line_external_id(&self, place: usize) -> String {
         format!("ml_{self}_{place}")
     }
 }
 
-/// Makes a document's key while its events come. Each part goes in with its length before it, so no
-/// two lists of ids run together to the same bytes.
+/// Makes a document's key while events are added. Each part is hashed with its length before it, so
+/// two different lists of ids never give the same bytes.
 #[derive(Debug, Clone)]
 pub struct KeyMaker(blake3::Hasher);
 
@@ -79,8 +78,7 @@ impl KeyMaker {
         maker
     }
 
-    /// Adds an event, by the two things that tell it from all others: its device, and the device's
-    /// id for it.
+    /// Adds an event by its device and the device's id for it, which together are unique.
     pub fn add(&mut self, event: &Event) {
         self.part(event.device.as_str().as_bytes());
         self.part(event.id.as_bytes());
@@ -127,11 +125,11 @@ impl FromStr for DocumentKey {
     }
 }
 
-/// Goods of a document, and the events that they come from: events that are equal but for their
-/// quantity are one line.
+/// Goods of a document, and the events that they come from. Events whose goods differ in quantity
+/// alone share a line.
 ///
-/// `None` in a field of the goods: the order says it, or the kind of document does (a scrap goes to
-/// the scrap location).
+/// A bin that is `None` comes from the order, or from the kind of document (a scrap goes to the
+/// scrap location).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
     pub goods: Goods,
@@ -139,30 +137,30 @@ pub struct Line {
     pub events: Vec<u64>,
 }
 
-/// What kind of thing the document becomes in Odoo.
+/// What a document becomes in Odoo.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// One internal picking with these lines.
     Transfer,
-    /// Lines on an order: a delivery, an internal transfer, a step of several.
+    /// Lines on an order: a delivery, an internal transfer, or one step of several.
     Pick { order: String },
     /// Lines on a receipt; without an order, a receipt of its own.
     Receive { order: Option<String> },
-    /// What was counted in a bin; one line, its quantity is what is there.
+    /// A count of a bin: one line, with the quantity that is there.
     Count,
-    /// Goods that are no more.
+    /// Goods that are thrown away.
     Scrap { reason: Option<String> },
-    /// Goods that come back, of an order or of none that anyone knows.
+    /// Goods that come back. Without an order, nobody knows which one they were sent for.
     Return {
         order: Option<String>,
         reason: Option<String>,
     },
-    /// Goods into a package, which each line names; on an order they are lines that were picked for
-    /// it.
+    /// Goods that are put into the package that each line names. With an order: goods that were
+    /// picked for it.
     Pack { order: Option<String> },
-    /// All that was picked for the order and is in no package yet, into this one.
+    /// All goods that were picked for the order and are in no package yet are put into this one.
     PackOrder { order: String, package: String },
-    /// What the carrier is told of a delivery.
+    /// The carrier's data of a delivery.
     Ship {
         order: String,
         carrier_ref: Option<String>,
@@ -171,23 +169,24 @@ pub enum Purpose {
     },
     /// The order is complete.
     Validate { order: String },
-    /// What another event of the same device did is taken back; the one line is what that said.
+    /// Undoes another event of the same device; the one line has the goods of that event.
     Undo {
         /// The device's id of that event.
         event: String,
-        /// The journal's number of that event; none where there was no such event before.
+        /// The journal's number of that event. `None`: there was no such event before.
         seq: Option<u64>,
-        /// What that event was for.
+        /// The purpose of that event. `None`: the event needed no document.
         of: Option<Box<Purpose>>,
         reason: Option<String>,
     },
-    /// What is missing of a posted count since something older than the count was posted. It has no
-    /// events; its line is that of the count, and its time the count's.
+    /// Corrects a posted count, because something older than the count was posted after it. It has
+    /// no events; its line and its time are those of the count.
     Recount {
         /// The number of the count's document.
         count: u64,
     },
-    /// Sealed by a version that could not post events of this type; its lines are in its one event.
+    /// An older version sealed it, which could not post events of this type. It has no lines: its
+    /// goods are in its one event.
     Unsupported { kind: String },
 }
 
@@ -210,7 +209,7 @@ impl Purpose {
         }
     }
 
-    /// The event type that it comes from.
+    /// The name of the event type that it comes from.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
@@ -279,33 +278,32 @@ pub enum OrderField<'a> {
     Needed(&'a mut String),
 }
 
-/// A sealed document. It never changes again; what becomes of it is its [`Progress`].
+/// A sealed document. It never changes; its [`Progress`] does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// The journal's number for it, rising in the order of sealing.
     pub number: u64,
     pub key: DocumentKey,
     pub purpose: Purpose,
-    /// The device or operator whose work it is.
+    /// The device or operator that did the work.
     pub group: String,
     pub lines: Vec<Line>,
-    /// When the last of its events was done: the true time of the movement.
+    /// The true time of the movement: when the last of its events was done.
     pub occurred: Timestamp,
     pub sealed: Timestamp,
     /// All its events, rising.
     pub events: Vec<u64>,
-    /// The number of the document in whose place a person put this one.
+    /// The number of the document that this one corrects and replaces.
     pub corrects: Option<u64>,
-    /// What a person should know of how it came about: `time-corrected`.
+    /// Warnings from sealing, such as `time-corrected`.
     pub flags: Vec<String>,
-    /// The true times of those events that were done at another time than their device gave, by
-    /// `seq`, rising.
+    /// The true times of events whose device gave another time, by `seq`, rising.
     pub times: Vec<EventTime>,
 }
 
 impl Document {
-    /// How many of its events a person left out: a correction took their lines away, so nothing of
-    /// them goes to Odoo.
+    /// How many of its events a correction left out: they have no line, so nothing of them goes to
+    /// Odoo.
     #[must_use]
     pub fn left_out(&self) -> usize {
         if self.corrects.is_none() || self.lines.is_empty() {
@@ -320,7 +318,7 @@ impl Document {
     }
 }
 
-/// When an event was done, where that is not the time that its device gave.
+/// When an event was done, if its device gave another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime {
     pub seq: u64,

@@ -1,8 +1,7 @@
-//! What an event comes to by what is known here: what to say, whether it is wrong, and what it
-//! counts for. Pure.
+//! Judges an event by the copy of Odoo's data and by the events before it: what the device shows,
+//! whether the event is wrong, and what it counts for. Pure.
 //!
-//! **Promise:** what is merely not known is wrong only where the copy is fresh enough to know
-//! everything.
+//! **Promise:** an unknown code is wrong only if the copy is fresh enough to know everything.
 
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event, Field, Movement};
 use crate::outcome::code;
 
-/// What the copy says of an event's codes; none where the event names no such thing.
+/// What the copy has under an event's codes. `None`: the event does not have such a code.
 #[derive(Debug, Default, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -25,14 +24,14 @@ pub struct Facts {
     pub from: Option<Arc<Found<i64>>>,
     pub to: Option<Arc<Found<i64>>>,
     pub order: Option<Arc<OrderFound>>,
-    /// A serial number that comes in is on hand already.
+    /// The serial number comes in although it is on hand already.
     pub on_hand: bool,
-    /// A lot that comes in is new, and the operation type of receipts knows no lots: it would be
-    /// lost.
+    /// The lot comes in and is new, and the operation type of receipts creates no lots: the lot
+    /// would be lost.
     pub lots_off: bool,
-    /// What a raw scan was found to be.
+    /// The name of what a raw scan stands for.
     pub what: Option<String>,
-    /// The copy was brought up to date a short while ago: what it does not know is not there.
+    /// The copy was refreshed a short while ago: what it does not have does not exist.
     pub fresh: bool,
     /// The same of open orders.
     pub all_orders: bool,
@@ -40,7 +39,7 @@ pub struct Facts {
     pub over_allowed: bool,
 }
 
-/// What to tell the person.
+/// The text for the person who scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Say {
     pub ok: bool,
@@ -51,12 +50,12 @@ pub struct Say {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     pub say: Say,
-    /// The reason code, where it is wrong.
+    /// The reason code. `None`: the event is right.
     pub refused: Option<&'static str>,
     pub counts: Counts,
 }
 
-/// What an event names, and which way its goods go.
+/// The codes of an event, and which way its goods go.
 #[derive(Debug, Clone, Copy)]
 pub struct Codes<'a> {
     pub product: Option<&'a str>,
@@ -64,13 +63,13 @@ pub struct Codes<'a> {
     pub lot: Option<&'a str>,
     pub from: Option<&'a str>,
     pub to: Option<&'a str>,
-    /// Only where an order that is open is wanted: goods are sent on, and come back, after it is
-    /// over.
+    /// An order that has to be open. `None` also for a return: goods come back after the order is
+    /// done.
     pub order: Option<&'a str>,
     pub way: Way,
 }
 
-/// The codes that an event names.
+/// Reads the codes of an event.
 #[must_use]
 pub fn codes(action: &Action) -> Codes<'_> {
     let way = match action {
@@ -94,7 +93,7 @@ pub fn codes(action: &Action) -> Codes<'_> {
     }
 }
 
-/// Which way goods go by a movement, past the door of the warehouse.
+/// Which way a movement takes goods through the door of the warehouse.
 #[must_use]
 pub fn way(movement: Movement) -> Way {
     match movement {
@@ -125,8 +124,8 @@ pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     }
 }
 
-/// Judges that an event is taken back. What it counted for counts no more, and where a serial
-/// number is now is not known.
+/// Judges the undo of an event. The event no longer counts, and nobody knows where its serial number
+/// is now.
 #[must_use]
 pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     let codes = codes(&undone.action);
@@ -147,7 +146,7 @@ pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
         _ => None,
     };
     let mut counts = Counts::default();
-    // Whether it was right is no question any more.
+    // Whether the event was right does not matter any more.
     let _ = order(&codes, facts, memory, product, &mut counts, &mut None);
     if let Some((_, _, quantity)) = &mut counts.order {
         *quantity = -*quantity;
@@ -265,9 +264,9 @@ fn decide(
     })
 }
 
-/// The one thing that a code stands for; none where it stands for nothing that is known, which goes
-/// to `unknown` or, where the copy knows everything, is wrong. `reasons` and `words` are for
-/// nothing and for several.
+/// Finds the one thing that a code stands for. An unknown code is wrong if the copy is fresh; else
+/// it goes into `unknown`, and the answer is `None`. `reasons` and `words` are those for an unknown
+/// code and for one that stands for several things.
 fn one<'a, 'f, T>(
     found: Option<&'f Arc<Found<T>>>,
     code: Option<&'a str>,
@@ -291,7 +290,7 @@ fn one<'a, 'f, T>(
     }
 }
 
-/// What has no product: raw scans, and what is said of whole orders.
+/// The text for an event without a product: a raw scan, or an event about a whole order.
 fn plain(event: &Event, facts: &Facts) -> Say {
     match &event.action {
         Action::Scan { code, .. } => match &facts.what {
@@ -308,7 +307,7 @@ fn plain(event: &Event, facts: &Facts) -> Say {
             good(Key::Noted, vec![("what", order.clone())])
         }
         Action::PackOrder { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
-        // What it takes back is not known here.
+        // The event that it undoes is not known here.
         Action::Undo { event, .. } => good(Key::NotKnownYet, vec![("code", event.clone())]),
         other => good(Key::Noted, vec![("what", other.kind().to_owned())]),
     }
@@ -365,7 +364,7 @@ fn tracking(
     Ok(())
 }
 
-/// What an order says to it: none where it names none, or none that is judged.
+/// Judges an event against its order. `None`: it has no order, or the order is not judged.
 fn order<'a>(
     codes: &Codes<'a>,
     facts: &Facts,

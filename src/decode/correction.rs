@@ -1,5 +1,5 @@
-//! What a person changes about a parked document, read by the rules of capture: the same limits,
-//! decimals and texts.
+//! Reads the correction of a parked document by the rules of capture: the same limits, decimals and
+//! texts.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -48,8 +48,8 @@ struct RawLine<'a> {
     best_before: Option<&'a RawValue>,
 }
 
-/// A field that is there, also as `null`: that takes a value away, and leaving the field out does
-/// not.
+/// Reads a field that is there, also as `null`: `null` empties the field of the document, and a
+/// field that is left out changes nothing.
 fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }

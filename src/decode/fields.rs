@@ -1,7 +1,7 @@
-//! One JSON object's fields as written, and how each kind of field is read.
+//! Reads the fields of one JSON object.
 //!
-//! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so
-//! numbers never pass through a float, and a wrong type is refused with the value that was found.
+//! A field stays the text that arrived ([`RawValue`]) until it is read as its kind: numbers never
+//! pass through a float, and the refusal of a wrong type shows the value that was found.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What is remembered becomes events, or says what is missing.
+//! Makes events of what a flow has remembered, or says what is missing.
 
 use crate::catalog::Measure;
 use crate::event::{Action, Field, Goods, Measures, Move, Movement};
@@ -77,7 +77,7 @@ impl From<Action> for Draft {
     }
 }
 
-/// The events of all remembered products; what is still to be scanned where something is missing.
+/// Makes the events of all remembered products. An error says what is still to be scanned.
 pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
     if let Some(item) = work.items.iter().find(|item| item.lacks_quantity) {
         return Err(Say::bad(Key::QuantityFirst).with("product", &item.name));

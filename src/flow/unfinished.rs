@@ -1,5 +1,5 @@
-//! What a pause drops: products that were scanned and that no event was made of. Each piece becomes
-//! a rejected reading, which stays open until a person settles it. Pure.
+//! Products that were scanned in a flow and became no event before a long pause. They become
+//! rejected readings, which stay open until a person settles them. Pure.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -9,14 +9,15 @@ use crate::event::{Channel, Field, Movement, NOT_FINISHED, Name, Rejection, Sour
 use super::make;
 use super::state::{Item, State, Work};
 
-/// Products that the message names; the payload has all of them.
+/// How many products the message names; the payload has all of them.
 const NAMED_MAX: usize = 5;
-/// Of one reading: what is more becomes another one, so that a person can read and correct each.
+/// The largest payload of one reading. More products become another reading, so that a person can
+/// read and correct each.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 4096;
-/// What stands in the payload where a person has to say the quantity: no event is made of it.
+/// The quantity in the payload if a person has to add it: no event can be made of it.
 const TO_BE_SAID: &str = "?";
 
-/// What a device had begun when its pause was too long.
+/// The open work of a device at the end of a long pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     movement: Movement,
@@ -29,7 +30,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// `ids`: one for each product. `None`: nothing was scanned that could move.
+    /// `id` gives the id of each product's event. `None`: no product was scanned.
     pub fn of(
         movement: Movement,
         state: &State,
@@ -51,7 +52,7 @@ impl Unfinished {
         })
     }
 
-    /// As rejected readings, each small enough that its payload is stored whole.
+    /// Makes rejected readings, each small enough that its payload is stored whole.
     #[must_use]
     pub fn rejections(&self, device: &Name) -> Vec<Rejection> {
         let mut pieces: Vec<Vec<(&Item, String, String)>> = Vec::new();
@@ -86,7 +87,7 @@ impl Unfinished {
         pieces.iter().map(rejection).collect()
     }
 
-    /// The event of one product as a device would send it, as far as it is known.
+    /// Writes the event of one product as a device would send it, as far as it is known.
     fn event(&self, item: &Item, id: &str) -> Map<String, Value> {
         let work = &self.work;
         let movement = make::type_of(self.movement, work);
@@ -151,7 +152,7 @@ impl Unfinished {
         )
     }
 
-    /// The fields that a person has to add.
+    /// Lists the fields that a person has to add.
     fn missing(&self, items: &[&Item]) -> Vec<&'static str> {
         let work = &self.work;
         let lacks = |field: &Field| match field {

@@ -261,7 +261,7 @@ fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
     Ok(events)
 }
 
-/// Gives each line its events; answers all of them.
+/// Gives each line its events, and returns all of them.
 fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, BadRecord> {
     let mut events = Vec::with_capacity(stored.len());
     let mut seq = 0u64;
@@ -280,7 +280,7 @@ fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, B
     Ok(events)
 }
 
-/// The lines of `V1`; none where one of them, or the document, says more than that form can.
+/// The lines in the form of `V1`. `None`: the document has something that the form cannot hold.
 fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
     let plain =
         document.corrects.is_none() && document.flags.is_empty() && document.times.is_empty();
