@@ -309,7 +309,10 @@ fn plain(event: &Event, facts: &Facts) -> Say {
         Action::PackOrder { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
         // The event that it undoes is not known here.
         Action::Undo { event, .. } => good(Key::NotKnownYet, vec![("code", event.clone())]),
-        other => good(Key::Noted, vec![("what", other.kind().to_owned())]),
+        Action::Move(moved) => {
+            let what = moved.movement.as_str().to_owned();
+            good(Key::Noted, vec![("what", what)])
+        }
     }
 }
 

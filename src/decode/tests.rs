@@ -164,117 +164,61 @@ fn optional_fields_come_through_in_every_type() {
             .unwrap()
             .action
     };
-    let three = Decimal::from(3);
-    let (p, o, a, b) = (
-        "P".to_owned(),
-        "O".to_owned(),
-        "A".to_owned(),
-        "B".to_owned(),
-    );
-    assert_eq!(
-        all("pick"),
-        Action::Move(Move {
-            order: Some(o.clone()),
-            ..Move::new(
-                Movement::Pick,
-                Goods {
-                    product: p.clone(),
-                    quantity: three,
-                    from: text("A"),
-                    lot: text("L"),
-                    package: text("K"),
-                    ..Goods::default()
-                }
-            )
-        })
-    );
-    assert_eq!(
-        all("receive"),
-        Action::Move(Move {
-            order: text("O"),
-            ..Move::new(
-                Movement::Receive,
-                Goods {
-                    product: p.clone(),
-                    quantity: three,
-                    to: text("B"),
-                    lot: text("L"),
-                    package: text("K"),
-                    expiry: text("2027-03-31"),
-                    best_before: text("2027-02-28"),
-                    ..Goods::default()
-                }
-            )
-        })
-    );
-    assert_eq!(
-        all("count"),
-        Action::Move(Move::new(
-            Movement::Count,
-            Goods {
-                product: p.clone(),
-                quantity: three,
-                from: Some(a.clone()),
-                lot: text("L"),
-                package: text("K"),
-                ..Goods::default()
-            }
-        ))
-    );
-    assert_eq!(
-        all("scrap"),
-        Action::Move(Move {
-            reason: text("R"),
-            ..Move::new(
-                Movement::Scrap,
-                Goods {
-                    product: p.clone(),
-                    quantity: three,
-                    from: Some(a),
-                    lot: text("L"),
-                    ..Goods::default()
-                }
-            )
-        })
-    );
-    assert_eq!(
-        all("return"),
-        Action::Move(Move {
-            order: text("O"),
-            reason: text("R"),
-            ..Move::new(
-                Movement::Return,
-                Goods {
-                    product: p,
-                    quantity: three,
-                    to: Some(b),
-                    lot: text("L"),
-                    ..Goods::default()
-                }
-            )
-        })
-    );
-    assert_eq!(
-        all("pack"),
-        Action::Move(Move {
-            order: text("O"),
-            ..Move::new(
-                Movement::Pack,
-                Goods {
-                    product: "P".to_owned(),
-                    quantity: three,
-                    from: text("A"),
-                    lot: text("L"),
-                    package: Some("K".to_owned()),
-                    ..Goods::default()
-                }
-            )
-        })
-    );
+    let goods = Goods {
+        product: "P".to_owned(),
+        quantity: Decimal::from(3),
+        lot: text("L"),
+        ..Goods::default()
+    };
+    let from = |goods: &Goods| Goods {
+        from: text("A"),
+        ..goods.clone()
+    };
+    let to = |goods: &Goods| Goods {
+        to: text("B"),
+        ..goods.clone()
+    };
+    let package = |goods: &Goods| Goods {
+        package: text("K"),
+        ..goods.clone()
+    };
+    let dates = |goods: &Goods| Goods {
+        expiry: text("2027-03-31"),
+        best_before: text("2027-02-28"),
+        ..goods.clone()
+    };
+    let (order, reason) = (text("O"), text("R"));
+    for (movement, order, reason, goods) in [
+        (
+            Movement::Transfer,
+            &None,
+            &None,
+            package(&from(&to(&goods))),
+        ),
+        (Movement::Pick, &order, &None, package(&from(&goods))),
+        (
+            Movement::Receive,
+            &order,
+            &None,
+            package(&dates(&to(&goods))),
+        ),
+        (Movement::Count, &None, &None, package(&from(&goods))),
+        (Movement::Scrap, &None, &reason, from(&goods)),
+        (Movement::Return, &order, &reason, to(&goods)),
+        (Movement::Pack, &order, &None, package(&from(&goods))),
+    ] {
+        let expected = Move {
+            movement,
+            goods,
+            order: order.clone(),
+            reason: reason.clone(),
+        };
+        assert_eq!(all(movement.as_str()), Action::Move(expected));
+    }
     assert_eq!(
         all("ship"),
         Action::Ship {
-            order: o,
+            order: "O".to_owned(),
             carrier_ref: text("C"),
             weight_kg: Some(Decimal::new(15, 1)),
             parcels: Some(2),

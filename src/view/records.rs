@@ -258,7 +258,13 @@ fn more(purpose: &Purpose) -> Map<String, Value> {
             json!({"event": event, "of": of, "reason": reason})
         }
         Purpose::Recount { count } => json!({"count": count}),
-        _ => json!({}),
+        Purpose::Transfer
+        | Purpose::Pick { .. }
+        | Purpose::Receive { .. }
+        | Purpose::Count
+        | Purpose::Pack { .. }
+        | Purpose::Validate { .. }
+        | Purpose::Unsupported { .. } => json!({}),
     };
     without_nulls(value)
 }

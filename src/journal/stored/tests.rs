@@ -43,103 +43,39 @@ fn event(action: Action) -> Event {
 
 /// One event of each type, with every field filled.
 fn events() -> Vec<(&'static str, Event)> {
-    let (product, order) = ("4000000000020".to_owned(), "WH/OUT/00042".to_owned());
-    let (from, to) = ("LOC-BIN-0002".to_owned(), "LOC-BIN-0007".to_owned());
+    let order = "WH/OUT/00042".to_owned();
     let quantity: Decimal = "2.50".parse().unwrap();
-    let (lot, package, reason) = (text("L1"), text("PACK1"), text("broken"));
-    let transfer = Action::Move(Move::new(
-        Movement::Transfer,
-        Goods {
-            product: product.clone(),
-            quantity,
-            from: Some(from.clone()),
-            to: Some(to.clone()),
-            lot: lot.clone(),
-            package: package.clone(),
-            ..Goods::default()
-        },
-    ));
-    let pick = Action::Move(Move {
-        order: Some(order.clone()),
-        ..Move::new(
-            Movement::Pick,
-            Goods {
-                product: product.clone(),
-                quantity,
-                from: text(&from),
-                lot: lot.clone(),
-                package: package.clone(),
-                ..Goods::default()
-            },
-        )
-    });
-    let receive = Action::Move(Move {
-        order: text(&order),
-        ..Move::new(
-            Movement::Receive,
-            Goods {
-                product: product.clone(),
-                quantity,
-                to: text(&to),
-                lot: lot.clone(),
-                package: package.clone(),
-                expiry: text("2027-01-31"),
-                ..Goods::default()
-            },
-        )
-    });
-    let count = Action::Move(Move::new(
-        Movement::Count,
-        Goods {
-            product: product.clone(),
-            quantity,
-            from: Some(from.clone()),
-            lot: lot.clone(),
-            package,
-            ..Goods::default()
-        },
-    ));
-    let scrap = Action::Move(Move {
-        reason: reason.clone(),
-        ..Move::new(
-            Movement::Scrap,
-            Goods {
-                product: product.clone(),
-                quantity,
-                from: Some(from.clone()),
-                lot: lot.clone(),
-                ..Goods::default()
-            },
-        )
-    });
-    let give_back = Action::Move(Move {
-        order: text(&order),
-        reason,
-        ..Move::new(
-            Movement::Return,
-            Goods {
-                product: product.clone(),
-                quantity,
-                to: Some(to),
-                lot: lot.clone(),
-                ..Goods::default()
-            },
-        )
-    });
-    let packed = Action::Move(Move {
-        order: text(&order),
-        ..Move::new(
-            Movement::Pack,
-            Goods {
-                product: product.clone(),
-                quantity,
-                from: text(&from),
-                lot,
-                package: Some("PACK1".to_owned()),
-                ..Goods::default()
-            },
-        )
-    });
+    let goods = |from: Option<&str>, to: Option<&str>, package: Option<&str>| Goods {
+        product: "4000000000020".to_owned(),
+        quantity,
+        from: from.and_then(text),
+        to: to.and_then(text),
+        lot: text("L1"),
+        package: package.and_then(text),
+        ..Goods::default()
+    };
+    let (from, to) = (Some("LOC-BIN-0002"), Some("LOC-BIN-0007"));
+    let package = Some("PACK1");
+    let moved = |movement, order: Option<&String>, reason: Option<&str>, goods| {
+        Action::Move(Move {
+            movement,
+            goods,
+            order: order.cloned(),
+            reason: reason.and_then(text),
+        })
+    };
+    let (of_order, why) = (Some(&order), Some("broken"));
+    let transfer = moved(Movement::Transfer, None, None, goods(from, to, package));
+    let pick = moved(Movement::Pick, of_order, None, goods(from, None, package));
+    let received = Goods {
+        expiry: text("2027-01-31"),
+        ..goods(None, to, package)
+    };
+    let receive = moved(Movement::Receive, of_order, None, received);
+    let count = moved(Movement::Count, None, None, goods(from, None, package));
+    let scrap = moved(Movement::Scrap, None, why, goods(from, None, None));
+    let give_back = moved(Movement::Return, of_order, why, goods(None, to, None));
+    let packed = moved(Movement::Pack, of_order, None, goods(from, None, package));
     let ship = Action::Ship {
         order: order.clone(),
         carrier_ref: text("1Z999"),

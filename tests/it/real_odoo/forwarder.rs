@@ -377,7 +377,7 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
         .await;
     let no_package = gateway
         .seal(&[(&good, &bin, &other)], |l| {
-            l.goods.package = Some(new.clone())
+            l.goods.package = Some(new.clone());
         })
         .await;
     let rounded = gateway
@@ -579,7 +579,7 @@ async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
     let (good, from, to) = (&odoo.products[72].1, &odoo.bins[72].1, &odoo.bins[73].1);
     let asks = gateway
         .seal(&[(good, from, to)], |line| {
-            line.goods.lot = Some("L1".to_owned())
+            line.goods.lot = Some("L1".to_owned());
         })
         .await;
     for method in ["stock.lot/search_read", "stock.warehouse/search_count"] {

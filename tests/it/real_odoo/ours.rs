@@ -304,7 +304,7 @@ async fn a_count_is_of_its_lot_and_finds_goods_in_their_package() {
     floor.second = stockrelay::clock::now().as_second() - at(0).as_second();
     floor.gateway.start();
     let counted = changed(from(&place, line(&barcode, 2)), |goods| {
-        goods.lot = Some("A".to_owned())
+        goods.lot = Some("A".to_owned());
     });
     floor.posted(Purpose::Count, counted).await;
     floor.holds(product, bin, 8.0).await;
@@ -378,7 +378,7 @@ async fn goods_without_an_order_come_in_once_with_a_new_lot_where_that_is_allowe
     assert_eq!(floor.gateway.progress(returned).state, State::Parked);
     floor.lose_answers();
     let back = changed(to(&place, line(&barcode, 1)), |goods| {
-        goods.lot = Some("NEW-1".to_owned())
+        goods.lot = Some("NEW-1".to_owned());
     });
     let key = floor.posted(blind_return(), back).await;
     let (picking, _) = floor.picking(key).await;
@@ -470,7 +470,7 @@ async fn goods_are_packed_where_they_lie_once() {
     floor.gateway.start();
     let package = format!("PACK-{}", short());
     let packed = changed(line(&barcode, 4), |goods| {
-        goods.package = Some(package.clone())
+        goods.package = Some(package.clone());
     });
     let pack = Purpose::Pack { order: None };
     let key = floor
@@ -582,7 +582,7 @@ async fn the_owner_of_all_that_lies_there_is_the_owner_of_what_is_moved() {
         .seal_as(Purpose::Transfer, vec![moved(1)], NOON)
         .await;
     let unknown = changed(moved(1), |goods| {
-        goods.owner = Some(format!("Nobody {}", short()))
+        goods.owner = Some(format!("Nobody {}", short()));
     });
     let unknown = floor
         .gateway
