@@ -16,9 +16,9 @@
 //! events that are in no sealed document; they may then be cut differently, which is why nothing is
 //! sent before it is sealed.
 
+mod addition;
 mod clocks;
 mod doubt;
-mod movement;
 #[cfg(test)]
 mod tests;
 
@@ -26,19 +26,18 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rust_decimal::Decimal;
 
+use self::addition::Addition;
 use self::clocks::{Clocks, When};
-use self::movement::{LineKey, Movement};
 use crate::config::{self, Per};
 use crate::device_clock::DeviceClock;
 use crate::document::{Document, EventTime, KeyMaker, Line, Purpose};
-use crate::event::{Action, Event, EventFlag, Name, Recorded};
+use crate::event::{Action, Event, EventFlag, Goods, Name, Recorded};
 use crate::reason::{Code, Flag};
 
+pub use self::addition::revive;
 pub use self::clocks::ClockChange;
 pub use self::doubt::resolve;
-pub use self::movement::revive;
 
 /// Open documents at once; the one with the oldest event is sealed to make room.
 pub const OPEN_MAX: usize = 10_000;
@@ -82,10 +81,11 @@ pub struct Assembler {
     last_seq: u64,
 }
 
-/// Whose work of which kind an open document gathers.
+/// The person or device and the purpose of an open document.
 type Of = (String, Purpose);
 
-/// A document that is still taking lines. Of its events it keeps only what the sealed one needs.
+/// A document that still takes lines. It keeps only those parts of its events that the sealed
+/// document needs.
 #[derive(Debug)]
 struct Open {
     first: Duration,
@@ -98,8 +98,8 @@ struct Open {
     flags: Vec<EventFlag>,
     events: Vec<u64>,
     lines: Vec<Line>,
-    /// Where the line of a [`LineKey`] is.
-    places: HashMap<LineKey, usize>,
+    /// Where the line of goods is, by [`Goods::without_quantity`].
+    places: HashMap<Goods, usize>,
 }
 
 /// When an event of an open document was done.
@@ -145,10 +145,10 @@ impl Assembler {
 
     /// Takes the next event, in `seq` order. What that seals comes out of the next [`Self::seal`].
     pub fn take(&mut self, recorded: &Recorded, now: Now) {
-        self.put(recorded, Movement::of(&recorded.event.action), now);
+        self.put(recorded, Addition::of(&recorded.event.action), now);
     }
 
-    /// The same of an event that takes back `undone`, which came before it.
+    /// Takes an event that undoes `undone`, which came before it.
     pub fn take_back(&mut self, recorded: &Recorded, undone: &Recorded, now: Now) {
         let Action::Undo { event, reason } = recorded.event.action.clone() else {
             return self.take(recorded, now);
@@ -158,29 +158,27 @@ impl Assembler {
         if let Some(of) = open.find(|(_, open)| holds(open)).map(|(of, _)| of.clone()) {
             self.seal_open(&of, now);
         }
-        let back = Movement::back(event, reason, undone);
-        self.put(recorded, back, now);
+        let undo = Addition::undo(event, reason, undone);
+        self.put(recorded, undo, now);
     }
 
-    fn put(&mut self, recorded: &Recorded, movement: Movement, now: Now) {
+    fn put(&mut self, recorded: &Recorded, addition: Addition, now: Now) {
         self.last_seq = recorded.seq;
         let when = (self.clocks).happened(recorded.seq, &recorded.event, now.monotonic);
         let group = self.group_of(&recorded.event);
-        match movement {
-            Movement::None => {
+        match addition {
+            Addition::Nothing => {
                 self.skipped.push(recorded.seq);
                 self.skipped_since.get_or_insert(now.monotonic);
             }
-            Movement::Line(purpose, key, quantity) => {
-                self.add(&(group, purpose), key, quantity, recorded, when, now);
+            Addition::Line(purpose, goods) => {
+                self.add(&(group, purpose), goods, recorded, when, now);
             }
-            Movement::Alone(purpose, line) => {
-                self.seal_before(&purpose, line.as_ref().map(|(key, _)| key), now);
+            Addition::Alone(purpose, goods) => {
+                self.seal_before(&purpose, goods.as_ref(), now);
                 let mut alone = Open::new(&self.site, now.monotonic);
-                match line {
-                    Some((key, quantity)) => {
-                        alone.add(key, quantity, recorded, when, now.monotonic);
-                    }
+                match goods {
+                    Some(goods) => alone.add(goods, recorded, when, now.monotonic),
                     None => alone.take(recorded, when, now.monotonic),
                 }
                 let alone = alone.into_document((group, purpose), &self.clocks, now);
@@ -189,11 +187,11 @@ impl Assembler {
         }
     }
 
-    /// Seals what has to be sent before a document of its own: what was done in the bin before it
-    /// was counted, or for the order before it was complete.
-    fn seal_before(&mut self, purpose: &Purpose, line: Option<&LineKey>, now: Now) {
+    /// Seals the documents that have to be sent before one that is sealed alone: work in the bin
+    /// before its count, and work for the order before its validation.
+    fn seal_before(&mut self, purpose: &Purpose, goods: Option<&Goods>, now: Now) {
         let before = |(of, open): &(&Of, &Open)| match purpose {
-            Purpose::Count => line.is_some_and(|counted| open.touches(counted)),
+            Purpose::Count => goods.is_some_and(|counted| open.touches(counted)),
             Purpose::Validate { order } | Purpose::PackOrder { order, .. } => {
                 of.1.order() == Some(order.as_str())
             }
@@ -217,25 +215,17 @@ impl Assembler {
         }
     }
 
-    fn add(
-        &mut self,
-        of: &Of,
-        key: LineKey,
-        quantity: Decimal,
-        recorded: &Recorded,
-        when: When,
-        now: Now,
-    ) {
+    fn add(&mut self, of: &Of, goods: Goods, recorded: &Recorded, when: When, now: Now) {
         if !self.open.contains_key(of) && self.open.len() >= OPEN_MAX {
             self.seal_oldest(now);
         }
-        let fits = |open: &Open| open.fits(&key, quantity, when.time, &self.rules);
+        let fits = |open: &Open| open.fits(&goods, when.time, &self.rules);
         if !self.open.get(of).is_none_or(fits) {
             self.seal_open(of, now);
         }
         let new = || Open::new(&self.site, now.monotonic);
         let open = self.open.entry(of.clone()).or_insert_with(new);
-        open.add(key, quantity, recorded, when, now.monotonic);
+        open.add(goods, recorded, when, now.monotonic);
         if open.events.len() >= self.rules.events_max {
             self.seal_open(of, now);
         }
@@ -339,31 +329,27 @@ impl Open {
         }
     }
 
-    fn fits(
-        &self,
-        key: &LineKey,
-        quantity: Decimal,
-        time: Timestamp,
-        rules: &config::Documents,
-    ) -> bool {
+    fn fits(&self, goods: &Goods, time: Timestamp, rules: &config::Documents) -> bool {
         if let Some((oldest, newest)) = self.span
             && newest.max(time).duration_since(oldest.min(time)) > SPAN_MAX
         {
             return false;
         }
-        match self.places.get(key) {
-            Some(place) => self.lines[*place].quantity.checked_add(quantity).is_some(),
+        match self.places.get(&goods.without_quantity()) {
+            Some(place) => {
+                let sum = self.lines[*place].goods.quantity;
+                sum.checked_add(goods.quantity).is_some()
+            }
             None => self.lines.len() < rules.lines_max,
         }
     }
 
-    /// Something of it was done in the bin that was counted; where a line leaves its bins to the
-    /// order, perhaps.
-    fn touches(&self, counted: &LineKey) -> bool {
+    /// Whether a line is in the bin that was counted. A line without a bin may be.
+    fn touches(&self, counted: &Goods) -> bool {
         let in_bin = |place: &Option<String>| place.is_some() && *place == counted.from;
         self.lines.iter().any(|line| {
-            let unsaid = line.from.is_none() && line.product == counted.product;
-            unsaid || in_bin(&line.from) || in_bin(&line.to)
+            let unsaid = line.goods.from.is_none() && line.goods.product == counted.product;
+            unsaid || in_bin(&line.goods.from) || in_bin(&line.goods.to)
         })
     }
 
@@ -388,23 +374,20 @@ impl Open {
         self.events.push(recorded.seq);
     }
 
-    fn add(
-        &mut self,
-        key: LineKey,
-        quantity: Decimal,
-        recorded: &Recorded,
-        when: When,
-        now: Duration,
-    ) {
+    fn add(&mut self, goods: Goods, recorded: &Recorded, when: When, now: Duration) {
         self.take(recorded, when, now);
+        let key = goods.without_quantity();
         if let Some(place) = self.places.get(&key) {
             let line = &mut self.lines[*place];
-            line.quantity += quantity;
+            line.goods.quantity += goods.quantity;
             line.events.push(recorded.seq);
             return;
         }
-        self.places.insert(key.clone(), self.lines.len());
-        self.lines.push(key.into_line(quantity, recorded.seq));
+        self.places.insert(key, self.lines.len());
+        self.lines.push(Line {
+            goods,
+            events: vec![recorded.seq],
+        });
     }
 
     fn due(&self, idle: Duration, age: Duration) -> Duration {

@@ -33,12 +33,12 @@ use tokio::sync::{Notify, watch};
 
 use crate::catalog::Catalog;
 use crate::config::{self, Check, Language, LotPattern, Over};
-use crate::event::{Action, Event, Name};
+use crate::event::{Action, Event, Movement, Name};
 use crate::journal::{Accepted, Journal, JournalError};
 use crate::reason::RejectionCode;
-use judge::{Facts, Judgement, Say, judge, take_back};
+use judge::{Facts, Judgement, Say, judge, take_back, way};
 use lookup::Lookup;
-use memory::{Counts, EventKey, Memory};
+use memory::{Counts, EventKey, Memory, Way};
 use texts::{Key, text};
 
 /// Devices whose language is remembered as they said it.
@@ -204,9 +204,10 @@ impl Capture {
 
     fn facts(&self, state: &mut Known, event: &Event) -> Facts {
         let mut facts = state.lookup.facts(event);
-        facts.over_allowed = match event.action {
-            Action::Pick { .. } => self.0.pick_over,
-            _ => self.0.receive_over,
+        facts.over_allowed = if event.action.is(Movement::Pick) {
+            self.0.pick_over
+        } else {
+            self.0.receive_over
         };
         facts
     }
@@ -300,10 +301,7 @@ impl Capture {
 
 /// Whether such an event matters to what comes next.
 fn counts(event: &Event) -> bool {
-    matches!(
-        event.action,
-        Action::Pick { .. } | Action::Receive { .. } | Action::Scrap { .. } | Action::Return { .. }
-    )
+    matches!(&event.action, Action::Move(moved) if way(moved.movement) != Way::Neither)
 }
 
 fn again() -> Judgement {

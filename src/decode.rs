@@ -10,7 +10,7 @@
 //! messages are two events, also where all their fields are equal.
 //!
 //! - `fields`: one JSON object's fields as written, and how each kind of field is read.
-//! - `action`: which fields each event type needs and takes.
+//! - `action`: what an event says was done, read by the table of event types (`event::fields`).
 //! - `correction`: what a person changes about a parked document, by the same rules.
 //! - `wrapping`: what scripts and scanners put around a payload.
 
@@ -29,13 +29,13 @@ mod wrapping;
 use serde_json::value::RawValue;
 
 use crate::channel::{Channel, EVENTS_MAX, Reading};
-use crate::event::{Action, Event, EventFlag, Measures, Rejection};
+use crate::event::{Action, Event, EventFlag, EventType, Measures, Rejection};
 use crate::reason::RejectionCode;
 
 pub use correction::correction;
 use profile::{Framing, Profile, Scan};
 
-use fields::{Raw, Reader, Refusal, check_text, elements};
+use fields::{Raw, Refusal, check_text, elements};
 use wrapping::{Form, unwrap};
 
 /// The longest payload that is read, in bytes: 2 KiB for each of 500 events.
@@ -314,7 +314,7 @@ fn read_object(reading: &Reading, index: usize, object: &RawValue) -> Result<Eve
     let event = read_fields(reading, index, &raw, id.as_deref())
         .map_err(|refusal| refuse(id.clone(), refusal))?;
     // Without its quantity a movement is of one piece: a misspelt name must not become that.
-    let lacks_quantity = action::takes_quantity(&event.action) && raw.quantity.is_none();
+    let lacks_quantity = action::has_default_quantity(&event.action) && raw.quantity.is_none();
     let other_name = lacks_quantity.then(|| fields::quantity_under_another_name(text));
     match other_name.flatten() {
         Some(name) => Err(refuse(id, Refusal::other_name(&name))),
@@ -329,13 +329,12 @@ fn read_fields(
     id: Option<&str>,
 ) -> Result<Event, Refusal> {
     let kind = match reading.channel {
-        Channel::Scan => "scan",
+        Channel::Scan => EventType::SCAN,
         Channel::Event => action::kind(raw.kind)?,
     };
-    let reader = Reader::new(kind);
     let at = fields::at(raw.at)?;
-    let operator = reader.optional("operator", raw.operator)?;
-    let action = action::read(&reader, raw)?;
+    let operator = fields::text("operator", raw.operator)?;
+    let action = action::read(kind, raw)?;
     Ok(Event {
         device: reading.device.clone(),
         id: match id {

@@ -1,5 +1,5 @@
-//! A document: lines that become one Odoo picking, or lines on an order that Odoo has; sealed
-//! before the first send.
+//! Documents: lines that become one picking in Odoo, or lines on an order that Odoo has. A document
+//! is sealed before it is first sent.
 //!
 //! **Invariant 4:** an event is in at most one document, and the document's key depends on the site
 //! and the event ids alone, so every retry, also after a crash, sends the same key.
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Name, Recorded};
+use crate::event::{Event, EventType, Goods, Move, Movement, Name, Recorded};
 use crate::reason::{Code, Flag, ReasonCode};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
@@ -32,8 +32,8 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The key of the document that a person put in the place of this one. There is at most one, so
-    /// it needs no number.
+    /// The key of the document that corrects this one. A document is corrected at most once, so the
+    /// key needs no number.
     #[must_use]
     pub fn corrected(&self) -> Self {
         let mut maker = KeyMaker(blake3::Hasher::new());
@@ -42,7 +42,7 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The key of a document that corrects this count: the first, the second, ...
+    /// The key of a recount of this count: number 1, 2, ...
     #[must_use]
     pub fn recount(&self, number: u32) -> Self {
         let mut maker = KeyMaker(blake3::Hasher::new());
@@ -52,22 +52,21 @@ impl DocumentKey {
         maker.key()
     }
 
-    /// The name under which Odoo keeps the picking, without the module: `pk_` and the key.
+    /// The picking's external id in Odoo, without the module: `pk_` and the key.
     #[must_use]
     pub fn external_id(&self) -> String {
         format!("pk_{self}")
     }
 
-    /// The name under which Odoo keeps the line with this place on somebody else's order: `ml_`,
-    /// the key and the place.
+    /// The external id of a line on an order that Odoo has: `ml_`, the key and the line's place.
     #[must_use]
     pub fn line_external_id(&self, place: usize) -> String {
         format!("ml_{self}_{place}")
     }
 }
 
-/// Makes a document's key while its events come. Each part goes in with its length before it, so no
-/// two lists of ids run together to the same bytes.
+/// Makes a document's key while events are added. Each part is hashed with its length before it, so
+/// two different lists of ids never give the same bytes.
 #[derive(Debug, Clone)]
 pub struct KeyMaker(blake3::Hasher);
 
@@ -80,8 +79,7 @@ impl KeyMaker {
         maker
     }
 
-    /// Adds an event, by the two things that tell it from all others: its device, and the device's
-    /// id for it.
+    /// Adds an event by its device and the device's id for it, which together are unique.
     pub fn add(&mut self, event: &Event) {
         self.part(event.device.as_str().as_bytes());
         self.part(event.id.as_bytes());
@@ -128,54 +126,42 @@ impl FromStr for DocumentKey {
     }
 }
 
-/// A quantity of one product from one location to another: what equal events of a document sum to.
+/// Goods of a document, and the events that they come from. Events whose goods differ in quantity
+/// alone share a line.
 ///
-/// Where `from` or `to` is none, the order says it, or the kind of document does (a scrap goes to
-/// the scrap location).
+/// A bin that is `None` comes from the order, or from the kind of document (a scrap goes to the
+/// scrap location).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Line {
-    pub product: String,
-    pub lot: Option<String>,
-    /// What is moved, picked or counted is in it; what is received or packed is put into it.
-    pub package: Option<String>,
-    pub from: Option<String>,
-    pub to: Option<String>,
-    /// Whose goods they are, where several parties keep stock in one bin: the name or reference of
-    /// a partner.
-    pub owner: Option<String>,
-    /// The expiry date of a new lot, as `2026-12-31`.
-    pub expiry: Option<String>,
-    /// The day until which a new lot is best, as `2026-12-31`.
-    pub best_before: Option<String>,
-    pub quantity: Decimal,
+    pub goods: Goods,
     /// The `seq` of each event that made this line, rising.
     pub events: Vec<u64>,
 }
 
-/// What kind of thing the document becomes in Odoo.
+/// What a document becomes in Odoo.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Purpose {
     /// One internal picking with these lines.
     Transfer,
-    /// Lines on an order: a delivery, an internal transfer, a step of several.
+    /// Lines on an order: a delivery, an internal transfer, or one step of several.
     Pick { order: String },
     /// Lines on a receipt; without an order, a receipt of its own.
     Receive { order: Option<String> },
-    /// What was counted in a bin; one line, its quantity is what is there.
+    /// A count of a bin: one line, with the quantity that is there.
     Count,
-    /// Goods that are no more.
+    /// Goods that are thrown away.
     Scrap { reason: Option<String> },
-    /// Goods that come back, of an order or of none that anyone knows.
+    /// Goods that come back. Without an order, nobody knows which one they were sent for.
     Return {
         order: Option<String>,
         reason: Option<String>,
     },
-    /// Goods into a package, which each line names; on an order they are lines that were picked for
-    /// it.
+    /// Goods that are put into the package that each line names. With an order: goods that were
+    /// picked for it.
     Pack { order: Option<String> },
-    /// All that was picked for the order and is in no package yet, into this one.
+    /// All goods that were picked for the order and are in no package yet are put into this one.
     PackOrder { order: String, package: String },
-    /// What the carrier is told of a delivery.
+    /// The carrier's data of a delivery.
     Ship {
         order: String,
         carrier_ref: Option<String>,
@@ -184,23 +170,24 @@ pub enum Purpose {
     },
     /// The order is complete.
     Validate { order: String },
-    /// What another event of the same device did is taken back; the one line is what that said.
+    /// Undoes another event of the same device; the one line has the goods of that event.
     Undo {
         /// The device's id of that event.
         event: String,
-        /// The journal's number of that event; none where there was no such event before.
+        /// The journal's number of that event. `None`: there was no such event before.
         seq: Option<u64>,
-        /// What that event was for.
+        /// The purpose of that event. `None`: the event needed no document.
         of: Option<Box<Purpose>>,
         reason: Option<String>,
     },
-    /// What is missing of a posted count since something older than the count was posted. It has no
-    /// events; its line is that of the count, and its time the count's.
+    /// Corrects a posted count, because something older than the count was posted after it. It has
+    /// no events; its line and its time are those of the count.
     Recount {
         /// The number of the count's document.
         count: u64,
     },
-    /// Sealed by a version that could not post events of this type; its lines are in its one event.
+    /// An older version sealed it, which could not post events of this type. It has no lines: its
+    /// goods are in its one event.
     Unsupported { kind: String },
 }
 
@@ -225,26 +212,44 @@ impl Purpose {
         }
     }
 
-    /// The event type that it comes from.
+    /// The purpose of the document that a movement goes into.
+    #[must_use]
+    pub fn of(moved: &Move) -> Self {
+        let (order, reason) = (moved.order.clone(), moved.reason.clone());
+        match moved.movement {
+            Movement::Transfer => Self::Transfer,
+            Movement::Pick => Self::Pick {
+                // The table of event types requires it.
+                order: order.unwrap_or_default(),
+            },
+            Movement::Receive => Self::Receive { order },
+            Movement::Count => Self::Count,
+            Movement::Scrap => Self::Scrap { reason },
+            Movement::Return => Self::Return { order, reason },
+            Movement::Pack => Self::Pack { order },
+        }
+    }
+
+    /// The name of the event type that it comes from.
     #[must_use]
     pub fn kind(&self) -> &str {
         match self {
-            Self::Transfer => "transfer",
-            Self::Pick { .. } => "pick",
-            Self::Receive { .. } => "receive",
-            Self::Count => "count",
-            Self::Scrap { .. } => "scrap",
-            Self::Return { .. } => "return",
-            Self::Pack { .. } | Self::PackOrder { .. } => "pack",
-            Self::Ship { .. } => "ship",
-            Self::Validate { .. } => "validate",
-            Self::Undo { .. } => "undo",
+            Self::Transfer => Movement::Transfer.as_str(),
+            Self::Pick { .. } => Movement::Pick.as_str(),
+            Self::Receive { .. } => Movement::Receive.as_str(),
+            Self::Count => Movement::Count.as_str(),
+            Self::Scrap { .. } => Movement::Scrap.as_str(),
+            Self::Return { .. } => Movement::Return.as_str(),
+            Self::Pack { .. } | Self::PackOrder { .. } => Movement::Pack.as_str(),
+            Self::Ship { .. } => EventType::SHIP.name,
+            Self::Validate { .. } => EventType::VALIDATE.name,
+            Self::Undo { .. } => EventType::UNDO.name,
             Self::Recount { .. } => "recount",
             Self::Unsupported { kind } => kind,
         }
     }
 
-    /// The order it is about, as it was scanned.
+    /// The order that it belongs to, as it was scanned.
     #[must_use]
     pub fn order(&self) -> Option<&str> {
         match self {
@@ -263,35 +268,63 @@ impl Purpose {
             | Self::Unsupported { .. } => None,
         }
     }
+
+    /// The field of its own order, to change it.
+    pub fn order_field(&mut self) -> OrderField<'_> {
+        match self {
+            Self::Pick { order }
+            | Self::PackOrder { order, .. }
+            | Self::Ship { order, .. }
+            | Self::Validate { order } => OrderField::Needed(order),
+            Self::Receive { order } | Self::Return { order, .. } | Self::Pack { order } => {
+                OrderField::Optional(order)
+            }
+            Self::Transfer
+            | Self::Count
+            | Self::Scrap { .. }
+            | Self::Undo { .. }
+            | Self::Recount { .. }
+            | Self::Unsupported { .. } => OrderField::None,
+        }
+    }
 }
 
-/// A sealed document. It never changes again; what becomes of it is its [`Progress`].
+/// The field of the order in a [`Purpose`].
+#[derive(Debug)]
+pub enum OrderField<'a> {
+    /// A document of this purpose belongs to no order.
+    None,
+    Optional(&'a mut Option<String>),
+    /// A document of this purpose cannot be without an order.
+    Needed(&'a mut String),
+}
+
+/// A sealed document. It never changes; its [`Progress`] does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// The journal's number for it, rising in the order of sealing.
     pub number: u64,
     pub key: DocumentKey,
     pub purpose: Purpose,
-    /// The device or operator whose work it is.
+    /// The device or operator that did the work.
     pub group: String,
     pub lines: Vec<Line>,
-    /// When the last of its events was done: the true time of the movement.
+    /// The true time of the movement: when the last of its events was done.
     pub occurred: Timestamp,
     pub sealed: Timestamp,
     /// All its events, rising.
     pub events: Vec<u64>,
-    /// The number of the document in whose place a person put this one.
+    /// The number of the document that this one corrects and replaces.
     pub corrects: Option<u64>,
-    /// What a person should know of how it came about: `time-corrected`.
+    /// Warnings from sealing, such as `time-corrected`.
     pub flags: Vec<Code<Flag>>,
-    /// The true times of those events that were done at another time than their device gave, by
-    /// `seq`, rising.
+    /// The true times of events whose device gave another time, by `seq`, rising.
     pub times: Vec<EventTime>,
 }
 
 impl Document {
-    /// How many of its events a person left out: a correction took their lines away, so nothing of
-    /// them goes to Odoo.
+    /// How many of its events a correction left out: they have no line, so nothing of them goes to
+    /// Odoo.
     #[must_use]
     pub fn left_out(&self) -> usize {
         if self.corrects.is_none() || self.lines.is_empty() {
@@ -306,7 +339,7 @@ impl Document {
     }
 }
 
-/// When an event was done, where that is not the time that its device gave.
+/// When an event was done, if its device gave another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime {
     pub seq: u64,

@@ -1,7 +1,14 @@
-//! The canonical, immutable fact: who did what, when, as the floor said it.
+//! Events: who did what on the floor, and when, as the device sent it.
 //!
-//! Comes in from `decode`, goes out to the journal, which alone gives it a `seq`.
+//! `decode` and `flow` make events; the journal alone numbers them (`seq`).
 //! **Invariant 3:** events never change. A correction is another event.
+//!
+//! - `action`: what an event says was done, and its [`Goods`].
+//! - `movement`, `fields`: the types of events, and the table of the fields that each takes.
+
+mod action;
+mod fields;
+mod movement;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,29 +20,32 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use action::{Action, Goods, Move};
+pub use fields::{EventType, Field, Gathering, Presence};
+pub use movement::Movement;
+
 use crate::reason::{Flag, RejectionCode};
 
-/// The longest event id that is taken, in bytes.
+/// The longest event id that is accepted, in bytes.
 pub const EVENT_ID_BYTES_MAX: usize = 128;
-/// The longest barcode, order name, lot or other text field that is taken, in bytes.
+/// The longest barcode, order name, lot or other text field that is accepted, in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
 
-/// No correct clock shows an earlier time than that of this version: 2026-01-01T00:00:00Z. A
-/// gateway that boots without a battery and without a network says 1970.
+/// A clock that shows an earlier time is wrong: 2026-01-01T00:00:00Z, before this version was made.
+/// A gateway that boots without a battery and without a network shows 1970.
 pub const CLOCK_MIN: Timestamp = Timestamp::constant(1_767_225_600, 0);
 
-/// Seconds since 1970 of every time that is taken: from 1970 on and before 2200. In nanoseconds
-/// they fit 64 bits.
+/// The accepted times, in seconds since 1970: from 1970 on and before 2200. In nanoseconds they
+/// fit 64 bits.
 const TIME_SECONDS: std::ops::Range<i64> = 0..7_258_118_400;
 
-/// Whether a time is one that is taken, from 1970 to 2199. The limit is the same for all times that
-/// devices and scanners say.
+/// Whether a time of a device or a scanner is accepted: it is from 1970 to 2199.
 #[must_use]
 pub fn is_plausible(at: Timestamp) -> bool {
     TIME_SECONDS.contains(&at.as_second())
 }
 
-/// A site's or device's name: `[A-Za-z0-9_.-]{1,64}`, as it stands in topics.
+/// The name of a site or a device, as topics contain it: `[A-Za-z0-9_.-]{1,64}`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
 
@@ -91,7 +101,7 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
-/// What a device publishes that becomes events.
+/// The kind of topic on which a device publishes what becomes events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     Scan,
@@ -99,7 +109,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// The last part of its topics.
+    /// The last part of the topic.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -116,24 +126,24 @@ impl Channel {
     }
 }
 
-/// How a reading came in; receipts go back the same way.
+/// How a reading arrived; receipts go back the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum SourceKind {
     /// The gateway's own MQTT front door.
     Listen,
-    /// An MQTT broker that was there already.
+    /// An MQTT broker of the site.
     Broker,
     /// A scanner on a serial port.
     Serial,
-    /// A scanner that types like a keyboard.
+    /// A scanner that acts as a keyboard.
     Hid,
-    /// What a flow made of scans.
+    /// A flow, which makes events of scans.
     Flow,
 }
 
 impl SourceKind {
-    /// What `status` shows as a device's source, and, of MQTT, lists as one.
+    /// The name that `status` shows.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -159,43 +169,43 @@ impl SourceKind {
     }
 }
 
-/// What a label says of weight and dimensions, by names such as `net_kg` (`docs/gs1.md`); the sum
-/// of all labels that were read. Mostly empty.
+/// Weights and dimensions from labels, by names such as `net_kg` (`docs/gs1.md`): the sum over all
+/// labels that were read. Mostly empty.
 pub type Measures = BTreeMap<String, Decimal>;
 
-/// One thing that happened on the floor, before or after the journal has numbered it.
+/// One thing that was done on the floor. The journal has not numbered it yet, or the number is in
+/// [`Recorded`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub device: Name,
-    /// The device's own id, unique within the device; or one that the gateway made (`id_derived`),
-    /// which no other event has.
+    /// The device's own id, unique within the device; or, with `id_derived`, an id that the gateway
+    /// made and that no other event has.
     pub id: String,
     pub id_derived: bool,
     pub source: SourceKind,
-    /// When it was done, by the device's clock; the time of receipt where the device named none.
+    /// When it was done, by the device's clock. If the device sent no time: the time of receipt.
     pub at: Timestamp,
     pub received: Timestamp,
     pub measures: Measures,
     pub operator: Option<String>,
-    /// What a person should know of how it came; mostly empty.
+    /// Warnings about how the event arrived; mostly empty.
     pub flags: Vec<EventFlag>,
     pub action: Action,
 }
 
 impl Event {
-    /// When it was done by the device's clock, and never later than it was received.
+    /// The time that the device gave, or the time of receipt if that is earlier.
     #[must_use]
     pub fn given_time(&self) -> Timestamp {
         self.at.min(self.received)
     }
 }
 
-/// What a person should know of how an event came; `docs/reason-codes.md` explains each.
+/// A warning about how an event arrived; `docs/reason-codes.md` explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventFlag {
-    /// Its message has no id, and its sender says that it may have sent the message before (MQTT's
-    /// DUP).
+    /// The message has no id, and its sender marked it as perhaps sent before (MQTT's DUP).
     PossibleRepeat,
 }
 
@@ -217,160 +227,35 @@ impl EventFlag {
     }
 }
 
-/// What was done. Products, bins and packages are barcodes as scanned; Odoo's ids come much later.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
-    /// A raw barcode. It needs no document of its own.
-    Scan {
-        code: String,
-        symbology: Option<String>,
-    },
-    Transfer {
-        product: String,
-        quantity: Decimal,
-        from: String,
-        to: String,
-        lot: Option<String>,
-        package: Option<String>,
-    },
-    Pick {
-        order: String,
-        product: String,
-        quantity: Decimal,
-        from: Option<String>,
-        lot: Option<String>,
-        package: Option<String>,
-    },
-    Receive {
-        order: Option<String>,
-        product: String,
-        quantity: Decimal,
-        to: Option<String>,
-        lot: Option<String>,
-        expiry: Option<String>,
-        /// When the goods begin to deteriorate, as `expiry`.
-        best_before: Option<String>,
-        package: Option<String>,
-    },
-    Count {
-        product: String,
-        from: String,
-        quantity: Decimal,
-        lot: Option<String>,
-        package: Option<String>,
-    },
-    Scrap {
-        product: String,
-        from: String,
-        quantity: Decimal,
-        lot: Option<String>,
-        reason: Option<String>,
-    },
-    Return {
-        order: Option<String>,
-        product: String,
-        to: String,
-        quantity: Decimal,
-        lot: Option<String>,
-        reason: Option<String>,
-    },
-    Pack {
-        package: String,
-        product: Option<String>,
-        order: Option<String>,
-        quantity: Decimal,
-        from: Option<String>,
-        lot: Option<String>,
-    },
-    Ship {
-        order: String,
-        carrier_ref: Option<String>,
-        weight_kg: Option<Decimal>,
-        parcels: Option<u32>,
-    },
-    Validate {
-        order: String,
-    },
-    /// Takes back another event of the same device.
-    Undo {
-        /// The device's id of that event.
-        event: String,
-        reason: Option<String>,
-    },
-}
-
-impl Action {
-    /// The `type` of `docs/mqtt.md`, as devices write it and lists show it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Scan { .. } => "scan",
-            Self::Transfer { .. } => "transfer",
-            Self::Pick { .. } => "pick",
-            Self::Receive { .. } => "receive",
-            Self::Count { .. } => "count",
-            Self::Scrap { .. } => "scrap",
-            Self::Return { .. } => "return",
-            Self::Pack { .. } => "pack",
-            Self::Ship { .. } => "ship",
-            Self::Validate { .. } => "validate",
-            Self::Undo { .. } => "undo",
-        }
-    }
-
-    /// How much of a product it moves or counts; none where it is about none.
-    #[must_use]
-    pub fn quantity(&self) -> Option<Decimal> {
-        match self {
-            Self::Transfer { quantity, .. }
-            | Self::Pick { quantity, .. }
-            | Self::Receive { quantity, .. }
-            | Self::Count { quantity, .. }
-            | Self::Scrap { quantity, .. }
-            | Self::Return { quantity, .. }
-            | Self::Pack {
-                product: Some(_),
-                quantity,
-                ..
-            } => Some(*quantity),
-            Self::Pack { product: None, .. }
-            | Self::Scan { .. }
-            | Self::Ship { .. }
-            | Self::Validate { .. }
-            | Self::Undo { .. } => None,
-        }
-    }
-}
-
 /// An event with the number that the journal gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// Rising, never reused, given by the journal alone.
+    /// The journal's number: rising, never reused.
     pub seq: u64,
     pub event: Event,
 }
 
-/// A reading that no event could be made of: kept, with the reason.
+/// A reading that could not become an event: stored, with the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     pub device: Name,
     pub source: SourceKind,
-    /// Where it came; none where its topic names no channel.
+    /// The kind of topic on which it arrived. `None`: the topic names no channel.
     pub channel: Option<Channel>,
     pub received: Timestamp,
-    /// The device's id for it, where one could be read.
+    /// The device's id for it. `None`: it has no id, or the id could not be read.
     pub id: Option<String>,
     pub code: RejectionCode,
-    /// For a person: the thing and the remedy.
+    /// The fault and the remedy, for a person.
     pub message: String,
-    /// What came.
+    /// The bytes that arrived.
     pub payload: Vec<u8>,
-    /// Only the beginning of it is in `payload`.
+    /// Whether `payload` holds only the beginning of them.
     pub cut: bool,
 }
 
-/// The code of a message under a topic that is not its device's: in a state, a reported
-/// configuration or an empty message nothing was scanned.
+/// The code of a message on a topic of another device. A state, a reported configuration and an
+/// empty message contain no scan.
 #[must_use]
 pub fn astray_code(topic: &str, payload: &[u8]) -> RejectionCode {
     let is_state = topic.ends_with("/state") || topic.ends_with("/config/reported");

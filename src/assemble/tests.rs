@@ -1,7 +1,7 @@
 //! The assembler alone, in time that the test owns.
 
 use super::*;
-use crate::event::{Action, Measures, SourceKind};
+use crate::event::{Action, Measures, Move, Movement, SourceKind};
 
 fn now(second: u64) -> Now {
     let wall = Timestamp::from_second(1_795_000_000 + i64::try_from(second).unwrap()).unwrap();
@@ -31,14 +31,16 @@ fn event(seq: u64, device: &str, action: Action) -> Recorded {
 }
 
 fn transfer(product: &str, quantity: i64, to: &str) -> Action {
-    Action::Transfer {
-        product: product.to_owned(),
-        quantity: quantity.into(),
-        from: "A".to_owned(),
-        to: to.to_owned(),
-        lot: None,
-        package: None,
-    }
+    Action::Move(Move::new(
+        Movement::Transfer,
+        Goods {
+            product: product.to_owned(),
+            quantity: quantity.into(),
+            from: Some("A".to_owned()),
+            to: Some(to.to_owned()),
+            ..Goods::default()
+        },
+    ))
 }
 
 fn assembler(rules: config::Documents) -> Assembler {
@@ -62,9 +64,9 @@ fn equal_movements_are_one_line_with_the_sum_and_the_rest_are_lines_of_their_own
         .iter()
         .map(|l| {
             (
-                l.product.as_str(),
-                l.to.as_deref().unwrap(),
-                l.quantity,
+                l.goods.product.as_str(),
+                l.goods.to.as_deref().unwrap(),
+                l.goods.quantity,
                 l.events.clone(),
             )
         })
@@ -240,14 +242,18 @@ fn the_key_says_which_events_and_whose_site_and_nothing_else() {
 }
 
 fn pick(order: &str, product: &str, from: Option<&str>) -> Action {
-    Action::Pick {
-        order: order.to_owned(),
-        product: product.to_owned(),
-        quantity: 1.into(),
-        from: from.map(str::to_owned),
-        lot: None,
-        package: None,
-    }
+    Action::Move(Move {
+        order: Some(order.to_owned()),
+        ..Move::new(
+            Movement::Pick,
+            Goods {
+                product: product.to_owned(),
+                quantity: 1.into(),
+                from: from.map(str::to_owned),
+                ..Goods::default()
+            },
+        )
+    })
 }
 
 /// Purpose and events of what is sealed by now, in the order in which it is sent.
@@ -287,13 +293,15 @@ fn a_count_is_sent_after_what_was_done_in_its_bin_before() {
     assembler.take(&event(2, "pda2", transfer("P", 1, "C")), now(1));
     assembler.take(&event(3, "pda3", pick("O1", "P", None)), now(1));
     assembler.take(&event(4, "pda4", pick("O2", "P", Some("C"))), now(1));
-    let count = Action::Count {
-        product: "P".to_owned(),
-        from: "B".to_owned(),
-        quantity: 7.into(),
-        lot: None,
-        package: None,
-    };
+    let count = Action::Move(Move::new(
+        Movement::Count,
+        Goods {
+            product: "P".to_owned(),
+            quantity: 7.into(),
+            from: Some("B".to_owned()),
+            ..Goods::default()
+        },
+    ));
     assembler.take(&event(5, "pda5", count), now(1));
     let events: Vec<_> = sealed(&mut assembler, 1)
         .into_iter()

@@ -1,8 +1,7 @@
-//! What an event comes to by what is known here: what to say, whether it is wrong, and what it
-//! counts for. Pure.
+//! Judges an event by the copy of Odoo's data and by the events before it: what the device shows,
+//! whether the event is wrong, and what it counts for. Pure.
 //!
-//! **Promise:** what is merely not known is wrong only where the copy is fresh enough to know
-//! everything.
+//! **Promise:** an unknown code is wrong only if the copy is fresh enough to know everything.
 
 use std::sync::Arc;
 
@@ -11,10 +10,10 @@ use rust_decimal::Decimal;
 use super::memory::{Counts, Memory, Way};
 use super::texts::Key;
 use crate::catalog::{Found, OrderFound, Planned, Product};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Field, Movement};
 use crate::reason::RejectionCode;
 
-/// What the copy says of an event's codes; none where the event names no such thing.
+/// What the copy has under an event's codes. `None`: the event does not have such a code.
 #[derive(Debug, Default, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -25,14 +24,14 @@ pub struct Facts {
     pub from: Option<Arc<Found<i64>>>,
     pub to: Option<Arc<Found<i64>>>,
     pub order: Option<Arc<OrderFound>>,
-    /// A serial number that comes in is on hand already.
+    /// The serial number comes in although it is on hand already.
     pub on_hand: bool,
-    /// A lot that comes in is new, and the operation type of receipts knows no lots: it would be
-    /// lost.
+    /// The lot comes in and is new, and the operation type of receipts creates no lots: the lot
+    /// would be lost.
     pub lots_off: bool,
-    /// What a raw scan was found to be.
+    /// The name of what a raw scan stands for.
     pub what: Option<String>,
-    /// The copy was brought up to date a short while ago: what it does not know is not there.
+    /// The copy was refreshed a short while ago: what it does not have does not exist.
     pub fresh: bool,
     /// The same of open orders.
     pub all_orders: bool,
@@ -40,7 +39,7 @@ pub struct Facts {
     pub over_allowed: bool,
 }
 
-/// What to tell the person.
+/// The text for the person who scanned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Say {
     pub ok: bool,
@@ -51,12 +50,12 @@ pub struct Say {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Judgement {
     pub say: Say,
-    /// The reason code, where it is wrong.
+    /// The reason code. `None`: the event is right.
     pub refused: Option<RejectionCode>,
     pub counts: Counts,
 }
 
-/// What an event names, and which way its goods go.
+/// The codes of an event, and which way its goods go.
 #[derive(Debug, Clone, Copy)]
 pub struct Codes<'a> {
     pub product: Option<&'a str>,
@@ -64,88 +63,44 @@ pub struct Codes<'a> {
     pub lot: Option<&'a str>,
     pub from: Option<&'a str>,
     pub to: Option<&'a str>,
-    /// Only where an order that is open is wanted: goods are sent on, and come back, after it is
-    /// over.
+    /// An order that has to be open. `None` also for a return: goods come back after the order is
+    /// done.
     pub order: Option<&'a str>,
     pub way: Way,
 }
 
+/// Reads the codes of an event.
 #[must_use]
 pub fn codes(action: &Action) -> Codes<'_> {
-    let (product, quantity, lot) = match action {
-        Action::Transfer {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Pick {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Receive {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Count {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Scrap {
-            product,
-            quantity,
-            lot,
-            ..
-        }
-        | Action::Return {
-            product,
-            quantity,
-            lot,
-            ..
-        } => (Some(product), *quantity, lot.as_deref()),
-        Action::Pack {
-            product,
-            quantity,
-            lot,
-            ..
-        } => (product.as_ref(), *quantity, lot.as_deref()),
-        Action::Scan { .. }
-        | Action::Ship { .. }
-        | Action::Validate { .. }
-        | Action::Undo { .. } => (None, Decimal::ONE, None),
+    let way = match action {
+        Action::Move(moved) => way(moved.movement),
+        _ => Way::Neither,
     };
-    let (from, to) = match action {
-        Action::Transfer { from, to, .. } => (Some(from), Some(to)),
-        Action::Pick { from, .. } | Action::Pack { from, .. } => (from.as_ref(), None),
-        Action::Count { from, .. } | Action::Scrap { from, .. } => (Some(from), None),
-        Action::Receive { to, .. } => (None, to.as_ref()),
-        Action::Return { to, .. } => (None, Some(to)),
-        Action::Scan { .. }
-        | Action::Ship { .. }
-        | Action::Validate { .. }
-        | Action::Undo { .. } => (None, None),
+    let order = match action {
+        Action::Move(moved) if way != Way::Forgotten => moved.order.as_deref(),
+        Action::PackOrder { order, .. } => Some(order.as_str()),
+        _ => None,
     };
-    let (order, way) = match action {
-        Action::Pick { order, .. } => (Some(order), Way::Out),
-        Action::Receive { order, .. } => (order.as_ref(), Way::In),
-        Action::Pack { order, .. } => (order.as_ref(), Way::Neither),
-        Action::Scrap { .. } | Action::Return { .. } => (None, Way::Forgotten),
-        _ => (None, Way::Neither),
-    };
+    let goods = action.goods();
     Codes {
-        product: product.map(String::as_str),
-        quantity,
-        lot,
-        from: from.map(String::as_str),
-        to: to.map(String::as_str),
-        order: order.map(String::as_str),
+        product: goods.map(|goods| goods.product.as_str()),
+        quantity: action.number(Field::Quantity).unwrap_or(Decimal::ONE),
+        lot: action.text(Field::Lot),
+        from: action.text(Field::From),
+        to: action.text(Field::To),
+        order,
         way,
+    }
+}
+
+/// Which way a movement takes goods through the door of the warehouse.
+#[must_use]
+pub fn way(movement: Movement) -> Way {
+    match movement {
+        Movement::Pick => Way::Out,
+        Movement::Receive => Way::In,
+        Movement::Scrap | Movement::Return => Way::Forgotten,
+        Movement::Transfer | Movement::Count | Movement::Pack => Way::Neither,
     }
 }
 
@@ -169,8 +124,8 @@ pub fn judge(event: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     }
 }
 
-/// Judges that an event is taken back. What it counted for counts no more, and where a serial
-/// number is now is not known.
+/// Judges the undo of an event. The event no longer counts, and nobody knows where its serial number
+/// is now.
 #[must_use]
 pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
     let codes = codes(&undone.action);
@@ -191,7 +146,7 @@ pub fn take_back(undone: &Event, facts: &Facts, memory: &Memory) -> Judgement {
         _ => None,
     };
     let mut counts = Counts::default();
-    // Whether it was right is no question any more.
+    // Whether the event was right does not matter any more.
     let _ = order(&codes, facts, memory, product, &mut counts, &mut None);
     if let Some((_, _, quantity)) = &mut counts.order {
         *quantity = -*quantity;
@@ -300,9 +255,10 @@ fn decide(
         (None, Some(say), _) => say,
         (None, None, Some(product)) => {
             let quantity = product.measure.nearest(codes.quantity);
-            let key = match event.action {
-                Action::Count { .. } => Key::Counted,
-                _ => Key::Moved,
+            let key = if event.action.is(Movement::Count) {
+                Key::Counted
+            } else {
+                Key::Moved
             };
             let quantity = quantity.to_string();
             good(
@@ -314,9 +270,9 @@ fn decide(
     })
 }
 
-/// The one thing that a code stands for; none where it stands for nothing that is known, which goes
-/// to `unknown` or, where the copy knows everything, is wrong. `reasons` and `words` are for
-/// nothing and for several.
+/// Finds the one thing that a code stands for. An unknown code is wrong if the copy is fresh; else
+/// it goes into `unknown`, and the answer is `None`. `reasons` and `words` are those for an unknown
+/// code and for one that stands for several things.
 fn one<'a, 'f, T>(
     found: Option<&'f Arc<Found<T>>>,
     code: Option<&'a str>,
@@ -340,7 +296,7 @@ fn one<'a, 'f, T>(
     }
 }
 
-/// What has no product: raw scans, and what is said of whole orders.
+/// The text for an event without a product: a raw scan, or an event about a whole order.
 fn plain(event: &Event, facts: &Facts) -> Say {
     match &event.action {
         Action::Scan { code, .. } => match &facts.what {
@@ -356,10 +312,13 @@ fn plain(event: &Event, facts: &Facts) -> Say {
         Action::Ship { order, .. } | Action::Validate { order } => {
             good(Key::Noted, vec![("what", order.clone())])
         }
-        Action::Pack { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
-        // What it takes back is not known here.
+        Action::PackOrder { package, .. } => good(Key::Noted, vec![("what", package.clone())]),
+        // The event that it undoes is not known here.
         Action::Undo { event, .. } => good(Key::NotKnownYet, vec![("code", event.clone())]),
-        other => good(Key::Noted, vec![("what", other.kind().to_owned())]),
+        Action::Move(moved) => {
+            let what = moved.movement.as_str().to_owned();
+            good(Key::Noted, vec![("what", what)])
+        }
     }
 }
 
@@ -392,7 +351,7 @@ fn tracking(
         return Ok(());
     }
     let quantity = product.measure.nearest(codes.quantity);
-    let none_there = matches!(event.action, Action::Count { .. }) && quantity.is_zero();
+    let none_there = event.action.is(Movement::Count) && quantity.is_zero();
     if quantity != Decimal::ONE && !none_there {
         let arguments = vec![named, ("quantity", quantity.to_string())];
         return Err(wrong(
@@ -418,7 +377,7 @@ fn tracking(
     Ok(())
 }
 
-/// What an order says to it: none where it names none, or none that is judged.
+/// Judges an event against its order. `None`: it has no order, or the order is not judged.
 fn order<'a>(
     codes: &Codes<'a>,
     facts: &Facts,

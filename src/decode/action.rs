@@ -1,20 +1,27 @@
-//! Which fields each event type needs and takes. A field that a type does not take is ignored.
+//! What an event says was done, read by the table of event types ([`EventType`]). A field that the
+//! type does not take is ignored.
 
+use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
-use crate::event::Action;
+use crate::event::{Action, EventType, Field, Goods, Move, Movement, Presence};
 use crate::reason::RejectionCode;
 
-use super::fields::{KINDS, Raw, Reader, Refusal};
+use super::fields::{Raw, Refusal, decimal, parcels, text_of};
 
-/// Whether there is an event of this type.
+/// The types that a device may write: all but the bare scan, which has a topic of its own.
+fn types() -> impl Iterator<Item = &'static EventType> {
+    EventType::all().filter(|of| *of != EventType::SCAN)
+}
+
+/// Whether a device may write this type.
 pub(super) fn is_kind(name: &str) -> bool {
-    KINDS.iter().any(|(kind, _)| *kind == name)
+    types().any(|of| of.name == name)
 }
 
 /// The type that an event names.
-pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
-    let names = || KINDS.map(|(name, _)| name).join(", ");
+pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static EventType, Refusal> {
+    let names = || types().map(|of| of.name).collect::<Vec<_>>().join(", ");
     let Some(raw) = raw else {
         return Err(Refusal::new(
             RejectionCode::MissingField,
@@ -22,122 +29,155 @@ pub(super) fn kind(raw: Option<&RawValue>) -> Result<&'static str, Refusal> {
         ));
     };
     let text = raw.get();
-    KINDS
-        .iter()
-        .map(|(name, _)| *name)
-        .find(|name| text.strip_prefix('"').and_then(|t| t.strip_suffix('"')) == Some(*name))
-        .ok_or_else(|| {
-            let found: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
-            Refusal::new(
-                RejectionCode::UnknownType,
-                format!("field type: found {found}; accepted is one of {}", names()),
-            )
-        })
+    let name = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    types().find(|of| name == Some(of.name)).ok_or_else(|| {
+        let found: String = text.chars().take(40).filter(|c| !c.is_control()).collect();
+        Refusal::new(
+            RejectionCode::UnknownType,
+            format!("field type: found {found}; accepted is one of {}", names()),
+        )
+    })
 }
 
 /// Whether the type has a quantity, which is 1 where none is given.
-pub(super) fn takes_quantity(action: &Action) -> bool {
-    matches!(
-        action,
-        Action::Transfer { .. }
-            | Action::Pick { .. }
-            | Action::Receive { .. }
-            | Action::Scrap { .. }
-            | Action::Return { .. }
-            | Action::Pack { .. }
-    )
+pub(super) fn has_default_quantity(action: &Action) -> bool {
+    action.event_type().presence(Field::Quantity) == Some(Presence::Optional)
 }
 
-/// The action of an object whose type is `reader.kind`.
-pub(super) fn read(reader: &Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
-    match reader.kind {
-        "transfer" => Ok(Action::Transfer {
-            product: reader.needed("product", raw.product)?,
-            from: reader.needed("from", raw.from)?,
-            to: reader.needed("to", raw.to)?,
-            quantity: reader.quantity(raw.quantity)?,
-            lot: reader.optional("lot", raw.lot)?,
-            package: reader.optional("package", raw.package)?,
-        }),
-        "pick" => Ok(Action::Pick {
-            order: reader.needed("order", raw.order)?,
-            product: reader.needed("product", raw.product)?,
-            quantity: reader.quantity(raw.quantity)?,
-            from: reader.optional("from", raw.from)?,
-            lot: reader.optional("lot", raw.lot)?,
-            package: reader.optional("package", raw.package)?,
-        }),
-        "receive" => Ok(Action::Receive {
-            order: reader.optional("order", raw.order)?,
-            product: reader.needed("product", raw.product)?,
-            quantity: reader.quantity(raw.quantity)?,
-            to: reader.optional("to", raw.to)?,
-            lot: reader.optional("lot", raw.lot)?,
-            expiry: reader.date("expiry", raw.expiry)?,
-            best_before: reader.date("best_before", raw.best_before)?,
-            package: reader.optional("package", raw.package)?,
-        }),
-        "count" => Ok(Action::Count {
-            product: reader.needed("product", raw.product)?,
-            from: reader.needed("from", raw.from)?,
-            quantity: reader.counted(raw.quantity)?,
-            lot: reader.optional("lot", raw.lot)?,
-            package: reader.optional("package", raw.package)?,
-        }),
-        "scrap" => Ok(Action::Scrap {
-            product: reader.needed("product", raw.product)?,
-            from: reader.needed("from", raw.from)?,
-            quantity: reader.quantity(raw.quantity)?,
-            lot: reader.optional("lot", raw.lot)?,
-            reason: reader.optional("reason", raw.reason)?,
-        }),
-        "return" => Ok(Action::Return {
-            order: reader.optional("order", raw.order)?,
-            product: reader.needed("product", raw.product)?,
-            to: reader.needed("to", raw.to)?,
-            quantity: reader.quantity(raw.quantity)?,
-            lot: reader.optional("lot", raw.lot)?,
-            reason: reader.optional("reason", raw.reason)?,
-        }),
-        _ => read_without_stock(reader, raw),
-    }
+/// The values of one event's fields, as far as it has them.
+#[derive(Default)]
+struct Values {
+    /// By the field's number.
+    texts: [Option<String>; Field::COUNT],
+    quantity: Option<Decimal>,
+    weight_kg: Option<Decimal>,
+    parcels: Option<u32>,
 }
 
-/// The types that are about packages and orders, and the bare scan.
-fn read_without_stock(reader: &Reader, raw: &Raw<'_>) -> Result<Action, Refusal> {
-    match reader.kind {
-        "pack" => {
-            let package = reader.needed("package", raw.package)?;
-            let product = reader.optional("product", raw.product)?;
-            let order = reader.optional("order", raw.order)?;
-            if product.is_none() && order.is_none() {
-                return Err(reader.missing("product"));
+impl Values {
+    fn read(of: &EventType, raw: &Raw<'_>) -> Result<Self, Refusal> {
+        let mut values = Self::default();
+        for (field, presence) in of.fields {
+            let is_there = values.read_field(*field, *presence, raw)?;
+            let is_needed = match presence {
+                Presence::Required => true,
+                Presence::RequiredWithout(other) => raw.field(*other).is_none(),
+                Presence::Optional => false,
+            };
+            if is_needed && !is_there {
+                return Err(Refusal::missing(of, *field));
             }
-            Ok(Action::Pack {
-                package,
-                product,
-                order,
-                quantity: reader.quantity(raw.quantity)?,
-                from: reader.optional("from", raw.from)?,
-                lot: reader.optional("lot", raw.lot)?,
-            })
         }
-        "ship" => Ok(Action::Ship {
-            order: reader.needed("order", raw.order)?,
-            carrier_ref: reader.optional("carrier_ref", raw.carrier_ref)?,
-            weight_kg: reader.decimal("weight_kg", raw.weight_kg, false)?,
-            parcels: reader.parcels(raw.parcels)?,
-        }),
-        "validate" => Ok(Action::Validate {
-            order: reader.needed("order", raw.order)?,
-        }),
-        "undo" => Ok(Action::Undo {
-            event: reader.needed("event", raw.event)?,
-            reason: reader.optional("reason", raw.reason)?,
-        }),
-        _ => Ok(Action::Scan {
-            code: reader.needed("code", raw.code)?,
-            symbology: reader.optional("symbology", raw.symbology)?,
-        }),
+        Ok(values)
     }
+
+    /// Reads one field. `false`: the event does not have it.
+    fn read_field(
+        &mut self,
+        field: Field,
+        presence: Presence,
+        raw: &Raw<'_>,
+    ) -> Result<bool, Refusal> {
+        let written = raw.field(field);
+        Ok(match field {
+            Field::Quantity => {
+                // A type that needs its quantity counts: 0 says that nothing is there.
+                let zero = presence == Presence::Required;
+                self.quantity = decimal(field, written, zero)?;
+                self.quantity.is_some()
+            }
+            Field::WeightKg => {
+                self.weight_kg = decimal(field, written, false)?;
+                self.weight_kg.is_some()
+            }
+            Field::Parcels => {
+                self.parcels = parcels(written)?;
+                self.parcels.is_some()
+            }
+            field => {
+                let text = &mut self.texts[field as usize];
+                *text = text_of(field, written)?;
+                text.is_some()
+            }
+        })
+    }
+
+    fn take(&mut self, field: Field) -> Option<String> {
+        self.texts[field as usize].take()
+    }
+
+    /// A field that [`Self::read`] has found.
+    fn needed(&mut self, field: Field, of: &EventType) -> Result<String, Refusal> {
+        self.take(field).ok_or_else(|| Refusal::missing(of, field))
+    }
+
+    fn quantity(&self) -> Decimal {
+        self.quantity.unwrap_or(Decimal::ONE)
+    }
+}
+
+/// Reads the action of an object of this type.
+pub(super) fn read(of: &EventType, raw: &Raw<'_>) -> Result<Action, Refusal> {
+    let mut values = Values::read(of, raw)?;
+    if let Some(movement) = Movement::named(of.name) {
+        return read_movement(of, movement, values);
+    }
+    let mut needed = |field| values.needed(field, of);
+    Ok(match of {
+        of if of == EventType::SHIP => Action::Ship {
+            order: needed(Field::Order)?,
+            carrier_ref: values.take(Field::CarrierRef),
+            weight_kg: values.weight_kg,
+            parcels: values.parcels,
+        },
+        of if of == EventType::VALIDATE => Action::Validate {
+            order: needed(Field::Order)?,
+        },
+        of if of == EventType::UNDO => Action::Undo {
+            event: needed(Field::Event)?,
+            reason: values.take(Field::Reason),
+        },
+        _ => Action::Scan {
+            code: needed(Field::Code)?,
+            symbology: values.take(Field::Symbology),
+        },
+    })
+}
+
+fn read_movement(
+    of: &EventType,
+    movement: Movement,
+    mut values: Values,
+) -> Result<Action, Refusal> {
+    let quantity = values.quantity();
+    let order = values.take(Field::Order);
+    let product = values.take(Field::Product);
+    if let (Movement::Pack, Some(order), None) = (movement, &order, &product) {
+        return Ok(Action::PackOrder {
+            order: order.clone(),
+            package: values.needed(Field::Package, of)?,
+            quantity,
+            from: values.take(Field::From),
+            lot: values.take(Field::Lot),
+        });
+    }
+    let goods = Goods {
+        product: product.ok_or_else(|| Refusal::missing(of, Field::Product))?,
+        quantity,
+        from: values.take(Field::From),
+        to: values.take(Field::To),
+        lot: values.take(Field::Lot),
+        package: values.take(Field::Package),
+        owner: values.take(Field::Owner),
+        expiry: values.take(Field::Expiry),
+        best_before: values.take(Field::BestBefore),
+    };
+    Ok(Action::Move(Move {
+        movement,
+        goods,
+        order,
+        reason: values.take(Field::Reason),
+    }))
 }

@@ -1,12 +1,13 @@
-//! What a person changes about a parked document, read by the rules of capture: the same limits,
-//! decimals and texts.
+//! Reads the correction of a parked document by the rules of capture: the same limits, decimals and
+//! texts.
 
 use serde::Deserialize;
 use serde::de::Deserializer;
 use serde_json::value::RawValue;
 
-use super::fields::{Reader, Refusal, elements};
-use crate::correction::{Change, Correction, Field, LineChange};
+use super::fields::{Refusal, decimal, elements, text_of};
+use crate::correction::{Change, Correction, LineChange};
+use crate::event::Field;
 
 /// Lines that one correction may name, as many as a body can hold.
 const LINES_MAX: usize = 1_000;
@@ -47,8 +48,8 @@ struct RawLine<'a> {
     best_before: Option<&'a RawValue>,
 }
 
-/// A field that is there, also as `null`: that takes a value away, and leaving the field out does
-/// not.
+/// Reads a field that is there, also as `null`: `null` empties the field of the document, and a
+/// field that is left out changes nothing.
 fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(from).map(Some)
 }
@@ -57,8 +58,7 @@ fn given<'de: 'a, 'a, D: Deserializer<'de>>(from: D) -> Result<Option<&'a RawVal
 pub fn correction(text: &str) -> Result<Correction, String> {
     let raw: Raw<'_> = serde_json::from_str(text)
         .map_err(|error| format!("the body is not understood: {error}"))?;
-    let reader = Reader::new("correction");
-    let order = value(&reader, "order", raw.order).map_err(|refusal| refusal.message)?;
+    let order = value(Field::Order, raw.order).map_err(|refusal| refusal.message)?;
     let lines = raw.lines.map_or(Ok(Vec::new()), lines)?;
     Ok(Correction {
         by: raw.by,
@@ -94,10 +94,9 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         ));
     };
     let wrong = |refusal: Refusal| format!("line {number}: {}", refusal.message);
-    let reader = Reader::new("correction");
     let quantity = match raw.quantity {
         None => None,
-        quantity => (reader.decimal("quantity", quantity, true)).map_err(wrong)?,
+        quantity => decimal(Field::Quantity, quantity, true).map_err(wrong)?,
     };
     let mut fields = Vec::new();
     for (field, raw) in [
@@ -110,7 +109,7 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
         (Field::Expiry, raw.expiry),
         (Field::BestBefore, raw.best_before),
     ] {
-        if let Some(value) = value(&reader, field.name(), raw).map_err(wrong)? {
+        if let Some(value) = value(field, raw).map_err(wrong)? {
             fields.push((field, value));
         }
     }
@@ -121,16 +120,12 @@ fn line(raw: &RawValue) -> Result<LineChange, String> {
     })
 }
 
-/// None where the field was left out.
-fn value(reader: &Reader, name: &str, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
+/// Reads what becomes of a text field. `None`: the field was left out.
+fn value(field: Field, raw: Option<&RawValue>) -> Result<Option<Change>, Refusal> {
     if raw.is_some_and(|raw| raw.get() == "null") {
         return Ok(Some(Change::Away));
     }
-    let value = match name {
-        "expiry" | "best_before" => reader.date(name, raw),
-        _ => reader.optional(name, raw),
-    };
-    Ok(value?.map(Change::To))
+    Ok(text_of(field, raw)?.map(Change::To))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! One JSON object's fields as written, and how each kind of field is read.
+//! Reads the fields of one JSON object.
 //!
-//! A field stays the text that came ([`RawValue`]) until its reader knows what it is to be: so
-//! numbers never pass through a float, and a wrong type is refused with the value that was found.
+//! A field stays the text that arrived ([`RawValue`]) until it is read as its kind: numbers never
+//! pass through a float, and the refusal of a wrong type shows the value that was found.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,30 +15,8 @@ use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::wrapping::unwrap_end;
-use crate::event::{EVENT_ID_BYTES_MAX, TEXT_BYTES_MAX, is_plausible};
+use crate::event::{EVENT_ID_BYTES_MAX, EventType, Field, TEXT_BYTES_MAX, is_plausible};
 use crate::reason::RejectionCode;
-
-/// What a device may write as `type`, with what it then must give.
-pub(super) const KINDS: [(&str, &str); 10] = [
-    ("transfer", "product, from and to"),
-    ("pick", "order and product"),
-    ("receive", "product"),
-    ("count", "product, from and quantity"),
-    ("scrap", "product and from"),
-    ("return", "product and to"),
-    ("pack", "package, and product or order"),
-    ("ship", "order"),
-    ("validate", "order"),
-    ("undo", "event"),
-];
-
-/// What a type needs, in words.
-fn needs(kind: &str) -> &'static str {
-    KINDS
-        .iter()
-        .find(|(name, _)| *name == kind)
-        .map_or("code", |(_, needs)| *needs)
-}
 
 /// Quantities and weights stay below this.
 const MAGNITUDE_LIMIT: i64 = 1_000_000_000_000;
@@ -93,6 +71,32 @@ pub(super) struct Raw<'a> {
     pub weight_kg: Option<&'a RawValue>,
     #[serde(borrow)]
     pub parcels: Option<&'a RawValue>,
+}
+
+impl<'a> Raw<'a> {
+    /// A field of the table of event types, as written. `None`: it is missing.
+    pub fn field(&self, field: Field) -> Option<&'a RawValue> {
+        match field {
+            Field::Product => self.product,
+            Field::From => self.from,
+            Field::To => self.to,
+            Field::Lot => self.lot,
+            Field::Package => self.package,
+            // A device cannot send it.
+            Field::Owner => None,
+            Field::Expiry => self.expiry,
+            Field::BestBefore => self.best_before,
+            Field::Quantity => self.quantity,
+            Field::Order => self.order,
+            Field::Reason => self.reason,
+            Field::CarrierRef => self.carrier_ref,
+            Field::WeightKg => self.weight_kg,
+            Field::Parcels => self.parcels,
+            Field::Event => self.event,
+            Field::Code => self.code,
+            Field::Symbology => self.symbology,
+        }
+    }
 }
 
 /// The first field of an object that seems to be a quantity under another name: `qty`, `Quantity`,
@@ -175,8 +179,9 @@ impl Refusal {
         )
     }
 
-    fn missing(kind: &str, field: &str) -> Self {
-        let needs = needs(kind);
+    /// An event of this type that lacks a field.
+    pub fn missing(of: &EventType, field: Field) -> Self {
+        let (field, kind, needs) = (field.name(), of.name, of.needs());
         Self::new(
             RejectionCode::MissingField,
             format!("field {field} is missing: type {kind} needs {needs}"),
@@ -344,104 +349,68 @@ pub(super) fn at(raw: Option<&RawValue>) -> Result<Option<Timestamp>, Refusal> {
         })
 }
 
-/// Reads the fields of one object.
-pub(super) struct Reader {
-    pub kind: &'static str,
+/// Reads a text: 1 to [`TEXT_BYTES_MAX`] bytes in double quotes. `None`: the field is missing.
+pub(super) fn text(name: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    let text = string(raw)
+        .ok_or_else(|| Refusal::field(name, &describe(raw), "a text in double quotes"))?;
+    let is_code = name == "code";
+    let text = if is_code { unwrap_end(&text) } else { &text };
+    check_text(name, text, is_code)?;
+    Ok(Some(text.to_owned()))
 }
 
-#[expect(
-    clippy::unused_self,
-    reason = "a type asks its reader for each of its fields"
-)]
-impl Reader {
-    pub fn new(kind: &'static str) -> Self {
-        Self { kind }
+/// Reads a text field; of a date field, a date of the calendar, or a time with its offset, as the
+/// text that came. `None`: the field is missing.
+pub(super) fn text_of(field: Field, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
+    let text = text(field.name(), raw)?;
+    let is_dated = matches!(field, Field::Expiry | Field::BestBefore);
+    match text {
+        Some(text) if is_dated && !is_date(&text) => Err(Refusal::field(
+            field.name(),
+            &format!("the text {}", shorten(&text)),
+            "a date such as 2027-03-31, or an RFC 3339 time with its offset",
+        )),
+        text => Ok(text),
     }
+}
 
-    pub fn missing(&self, field: &str) -> Refusal {
-        Refusal::missing(self.kind, field)
-    }
+/// Reads an exact decimal, as a JSON number or as a text. `None`: the field is missing.
+pub(super) fn decimal(
+    field: Field,
+    raw: Option<&RawValue>,
+    takes_zero: bool,
+) -> Result<Option<Decimal>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    let text = string(raw).unwrap_or_else(|| raw.get().into());
+    let value = parse_decimal(&text)
+        .filter(|value| takes_zero || !value.is_zero())
+        .ok_or_else(|| {
+            let least = if takes_zero { "0 or more" } else { "above 0" };
+            Refusal::field(
+                field.name(),
+                &describe(raw),
+                &format!("a number {least} and below {MAGNITUDE_LIMIT}, with at most {DECIMALS_MAX} decimals"),
+            )
+        })?;
+    Ok(Some(value))
+}
 
-    pub fn needed(&self, field: &str, raw: Option<&RawValue>) -> Result<String, Refusal> {
-        self.optional(field, raw)?
-            .ok_or_else(|| self.missing(field))
-    }
-
-    pub fn optional(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
-        let Some(raw) = raw else { return Ok(None) };
-        let text = string(raw)
-            .ok_or_else(|| Refusal::field(field, &describe(raw), "a text in double quotes"))?;
-        let is_code = field == "code";
-        let text = if is_code { unwrap_end(&text) } else { &text };
-        check_text(field, text, is_code)?;
-        Ok(Some(text.to_owned()))
-    }
-
-    /// A date of the calendar, or a time with its offset, as the text that it is.
-    pub fn date(&self, field: &str, raw: Option<&RawValue>) -> Result<Option<String>, Refusal> {
-        let text = self.optional(field, raw)?;
-        match text {
-            Some(text) if !is_date(&text) => Err(Refusal::field(
-                field,
-                &format!("the text {}", shorten(&text)),
-                "a date such as 2027-03-31, or an RFC 3339 time with its offset",
-            )),
-            text => Ok(text),
-        }
-    }
-
-    /// How many: above 0, and 1 where it is missing.
-    pub fn quantity(&self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
-        if let Some(quantity) = self.decimal("quantity", raw, false)? {
-            return Ok(quantity);
-        }
-        Ok(Decimal::ONE)
-    }
-
-    /// How many there are: 0 is a count as well, and none is not.
-    pub fn counted(&self, raw: Option<&RawValue>) -> Result<Decimal, Refusal> {
-        self.decimal("quantity", raw, true)?
-            .ok_or_else(|| self.missing("quantity"))
-    }
-
-    /// An exact decimal, as a JSON number or as a text.
-    pub fn decimal(
-        &self,
-        field: &str,
-        raw: Option<&RawValue>,
-        zero: bool,
-    ) -> Result<Option<Decimal>, Refusal> {
-        let Some(raw) = raw else { return Ok(None) };
-        let text = string(raw).unwrap_or_else(|| raw.get().into());
-        let value = parse_decimal(&text)
-            .filter(|value| zero || !value.is_zero())
-            .ok_or_else(|| {
-                let least = if zero { "0 or more" } else { "above 0" };
-                Refusal::field(
-                    field,
-                    &describe(raw),
-                    &format!("a number {least} and below {MAGNITUDE_LIMIT}, with at most {DECIMALS_MAX} decimals"),
-                )
-            })?;
-        Ok(Some(value))
-    }
-
-    /// How many parcels: a whole number.
-    pub fn parcels(&self, raw: Option<&RawValue>) -> Result<Option<u32>, Refusal> {
-        let Some(raw) = raw else { return Ok(None) };
-        let text = string(raw).unwrap_or_else(|| raw.get().into());
-        let parcels = u32::from_str(&text)
-            .ok()
-            .filter(|parcels| (1..=PARCELS_MAX).contains(parcels))
-            .ok_or_else(|| {
-                Refusal::field(
-                    "parcels",
-                    &describe(raw),
-                    &format!("a whole number from 1 to {PARCELS_MAX}"),
-                )
-            })?;
-        Ok(Some(parcels))
-    }
+/// Reads how many parcels a shipment has, a whole number. `None`: the field is missing.
+pub(super) fn parcels(raw: Option<&RawValue>) -> Result<Option<u32>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    let text = string(raw).unwrap_or_else(|| raw.get().into());
+    let parcels = u32::from_str(&text)
+        .ok()
+        .filter(|parcels| (1..=PARCELS_MAX).contains(parcels))
+        .ok_or_else(|| {
+            Refusal::field(
+                Field::Parcels.name(),
+                &describe(raw),
+                &format!("a whole number from 1 to {PARCELS_MAX}"),
+            )
+        })?;
+    Ok(Some(parcels))
 }
 
 /// Whether a text is a date of the calendar, or a time with its offset.

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::channel::identity::ReadingId;
-use crate::event::{Name, SourceKind};
+use crate::event::{Goods, Move, Movement, Name, SourceKind};
 
 mod wrapped;
 
@@ -91,26 +91,17 @@ fn a_transfer_with_everything_is_read_as_written() {
         "2026-11-23T08:15:30.120Z".parse::<Timestamp>().unwrap()
     );
     assert_eq!(event.operator, text("anna"));
-    let Action::Transfer {
-        product,
-        quantity,
-        from,
-        to,
-        lot,
-        package,
-    } = event.action
-    else {
-        panic!("{event:?}");
+    let goods = Goods {
+        product: "4000000000006".to_owned(),
+        quantity: Decimal::new(25, 1),
+        from: text("LOC-BIN-0001"),
+        to: text("LOC-BIN-0007"),
+        lot: text("Länd\"1"),
+        package: text("PK1"),
+        ..Goods::default()
     };
-    assert_eq!(
-        (product.as_str(), quantity),
-        ("4000000000006", Decimal::new(25, 1))
-    );
-    assert_eq!(
-        (from.as_str(), to.as_str()),
-        ("LOC-BIN-0001", "LOC-BIN-0007")
-    );
-    assert_eq!((lot, package), (text("Länd\"1"), text("PK1")));
+    let expected = Action::Move(Move::new(Movement::Transfer, goods));
+    assert_eq!(event.action, expected);
 }
 
 #[test]
@@ -173,83 +164,61 @@ fn optional_fields_come_through_in_every_type() {
             .unwrap()
             .action
     };
-    let three = Decimal::from(3);
-    let (p, o, a, b) = (
-        "P".to_owned(),
-        "O".to_owned(),
-        "A".to_owned(),
-        "B".to_owned(),
-    );
-    assert_eq!(
-        all("pick"),
-        Action::Pick {
-            order: o.clone(),
-            product: p.clone(),
-            quantity: three,
-            from: text("A"),
-            lot: text("L"),
-            package: text("K"),
-        }
-    );
-    assert_eq!(
-        all("receive"),
-        Action::Receive {
-            order: text("O"),
-            product: p.clone(),
-            quantity: three,
-            to: text("B"),
-            lot: text("L"),
-            expiry: text("2027-03-31"),
-            best_before: text("2027-02-28"),
-            package: text("K"),
-        }
-    );
-    assert_eq!(
-        all("count"),
-        Action::Count {
-            product: p.clone(),
-            from: a.clone(),
-            quantity: three,
-            lot: text("L"),
-            package: text("K")
-        }
-    );
-    assert_eq!(
-        all("scrap"),
-        Action::Scrap {
-            product: p.clone(),
-            from: a,
-            quantity: three,
-            lot: text("L"),
-            reason: text("R")
-        }
-    );
-    assert_eq!(
-        all("return"),
-        Action::Return {
-            order: text("O"),
-            product: p,
-            to: b,
-            quantity: three,
-            lot: text("L"),
-            reason: text("R")
-        }
-    );
-    assert_eq!(
-        all("pack"),
-        Action::Pack {
-            package: "K".to_owned(),
-            product: text("P"),
-            order: text("O"),
-            quantity: three,
-            from: text("A"),
-            lot: text("L"),
-        }
-    );
+    let goods = Goods {
+        product: "P".to_owned(),
+        quantity: Decimal::from(3),
+        lot: text("L"),
+        ..Goods::default()
+    };
+    let from = |goods: &Goods| Goods {
+        from: text("A"),
+        ..goods.clone()
+    };
+    let to = |goods: &Goods| Goods {
+        to: text("B"),
+        ..goods.clone()
+    };
+    let package = |goods: &Goods| Goods {
+        package: text("K"),
+        ..goods.clone()
+    };
+    let dates = |goods: &Goods| Goods {
+        expiry: text("2027-03-31"),
+        best_before: text("2027-02-28"),
+        ..goods.clone()
+    };
+    let (order, reason) = (text("O"), text("R"));
+    for (movement, order, reason, goods) in [
+        (
+            Movement::Transfer,
+            &None,
+            &None,
+            package(&from(&to(&goods))),
+        ),
+        (Movement::Pick, &order, &None, package(&from(&goods))),
+        (
+            Movement::Receive,
+            &order,
+            &None,
+            package(&dates(&to(&goods))),
+        ),
+        (Movement::Count, &None, &None, package(&from(&goods))),
+        (Movement::Scrap, &None, &reason, from(&goods)),
+        (Movement::Return, &order, &reason, to(&goods)),
+        (Movement::Pack, &order, &None, package(&from(&goods))),
+    ] {
+        let expected = Move {
+            movement,
+            goods,
+            order: order.clone(),
+            reason: reason.clone(),
+        };
+        assert_eq!(all(movement.as_str()), Action::Move(expected));
+    }
     assert_eq!(
         all("ship"),
         Action::Ship {
-            order: o,
+            order: "O".to_owned(),
             carrier_ref: text("C"),
             weight_kg: Some(Decimal::new(15, 1)),
             parcels: Some(2),
@@ -369,9 +338,9 @@ fn refusals_name_the_field_what_was_found_and_what_is_accepted() {
 fn quantities_are_exact_positive_and_bounded() {
     let quantity = |written: &str| match event(&format!(r#"{TRANSFER},"quantity":{written}}}"#)) {
         Ok(Event {
-            action: Action::Transfer { quantity, .. },
+            action: Action::Move(Move { goods, .. }),
             ..
-        }) => Some(quantity.to_string()),
+        }) => Some(goods.quantity.to_string()),
         Ok(other) => panic!("{other:?}"),
         Err(rejection) => {
             assert_eq!(rejection.code, RejectionCode::BadField);
@@ -594,7 +563,7 @@ proptest! {
     fn any_number_is_taken_exactly_or_refused(number in number()) {
         let entries = decode(&reading(Channel::Event, format!(r#"{TRANSFER},"quantity":{number}}}"#).as_bytes()));
         prop_assert_eq!(entries.len(), 1);
-        if let Ok(Event { action: Action::Transfer { quantity, .. }, .. }) = &entries[0] {
+        if let Ok(Event { action: Action::Move(Move { goods: Goods { quantity, .. }, .. }), .. }) = &entries[0] {
             let float: f64 = number.trim_matches('"').parse().unwrap();
             let near: f64 = quantity.to_string().parse().unwrap();
             prop_assert!((float - near).abs() <= float.abs() * 1e-12, "{number} became {quantity}");
@@ -627,7 +596,7 @@ proptest! {
         });
         let event = event(&payload.to_string()).unwrap();
         prop_assert_eq!(event.id, id);
-        prop_assert_eq!(event.action, Action::Transfer { product, quantity, from, to, lot: None, package: None });
+        prop_assert_eq!(event.action, Action::Move(Move::new(Movement::Transfer, Goods { product, quantity, from: Some(from), to: Some(to), ..Goods::default() })));
     }
 }
 

@@ -9,6 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use thiserror::Error;
 
+use crate::event::{Action, Move, Movement};
 use crate::tls;
 
 /// Records asked for in one call.
@@ -33,6 +34,27 @@ pub struct Way {
     pub product: String,
     pub from: String,
     pub to: String,
+}
+
+impl Way {
+    /// The way of a transfer, and the quantity that it moves. `None`: it is no transfer.
+    #[must_use]
+    pub fn of_transfer(action: Action) -> Option<(Self, Decimal)> {
+        let Action::Move(Move {
+            movement: Movement::Transfer,
+            goods,
+            ..
+        }) = action
+        else {
+            return None;
+        };
+        let way = Self {
+            product: goods.product,
+            from: goods.from?,
+            to: goods.to?,
+        };
+        Some((way, goods.quantity))
+    }
 }
 
 /// How much went each way.

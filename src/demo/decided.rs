@@ -6,7 +6,6 @@ use rust_decimal::Decimal;
 
 use super::books::{Moves, Way};
 use crate::document::{Document, State};
-use crate::event::Action;
 use crate::journal::{Journal, JournalError};
 
 /// Documents, or rejected readings, that are read from the journal at a time.
@@ -56,7 +55,7 @@ impl Resent {
             return Ok(());
         };
         self.events += 1;
-        if let Some((way, quantity)) = way(recorded.event.action) {
+        if let Some((way, quantity)) = Way::of_transfer(recorded.event.action) {
             *self.moves.entry(way).or_default() += quantity;
         }
         match journal.document_of(seq)? {
@@ -86,20 +85,6 @@ fn seqs(note: &str) -> Vec<u64> {
         .collect()
 }
 
-/// How much of what a transfer moves, and which way.
-fn way(action: Action) -> Option<(Way, Decimal)> {
-    match action {
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            ..
-        } => Some((Way { product, from, to }, quantity)),
-        _ => None,
-    }
-}
-
 impl Decided {
     pub fn read(journal: &Journal) -> Result<Self, JournalError> {
         let resent = Resent::read(journal)?;
@@ -124,14 +109,14 @@ impl Decided {
     fn add(&mut self, journal: &Journal, document: &Document) -> Result<(), JournalError> {
         self.events += document.events.len() as u64;
         for line in &document.lines {
-            if let (Some(from), Some(to)) = (line.from.clone(), line.to.clone()) {
-                let product = line.product.clone();
-                *self.moved.entry(Way { product, from, to }).or_default() += line.quantity;
+            if let (Some(from), Some(to)) = (line.goods.from.clone(), line.goods.to.clone()) {
+                let product = line.goods.product.clone();
+                *self.moved.entry(Way { product, from, to }).or_default() += line.goods.quantity;
             }
         }
         for seq in &document.events {
             let event = journal.event(*seq)?.map(|recorded| recorded.event.action);
-            if let Some((way, quantity)) = event.and_then(way) {
+            if let Some((way, quantity)) = event.and_then(Way::of_transfer) {
                 *self.said.entry(way).or_default() += quantity;
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::books::{Moves, Way};
 use crate::document::State;
-use crate::event::{Action, Recorded};
+use crate::event::Recorded;
 use crate::journal::{Journal, JournalError};
 
 /// Events that are read from the journal at a time.
@@ -26,14 +26,7 @@ pub fn moves(journal: &Journal) -> Result<Moves, JournalError> {
         };
         after = last.seq;
         for Recorded { seq, event } in events {
-            let Action::Transfer {
-                product,
-                quantity,
-                from,
-                to,
-                ..
-            } = event.action
-            else {
+            let Some((way, quantity)) = Way::of_transfer(event.action) else {
                 continue;
             };
             if let Some(Some(number)) = journal.document_of(seq)? {
@@ -47,7 +40,6 @@ pub fn moves(journal: &Journal) -> Result<Moves, JournalError> {
                     continue;
                 }
             }
-            let way = Way { product, from, to };
             *moves.entry(way).or_default() += quantity;
         }
     }

@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use crate::config::LotPattern;
 use crate::decode::meaning::Meaning;
 use crate::decode::profile::CommandCode;
-use crate::decode::profile::{Act, Flow, FlowRules, Kind, Movement, On, Transition};
-use crate::event::{Action, Measures};
+use crate::decode::profile::{Act, Flow, FlowRules, Kind, On, Transition};
+use crate::event::{Action, Field, Measures, Movement};
 
 use super::acts;
 use super::input::{Awaited, Input, Read};
@@ -21,7 +21,7 @@ use super::notes;
 use super::reply::{ask_next, refuse, report_made, shown, state_name};
 use super::say::{Key, Say, Want};
 use super::state::{Did, Done, State, Step};
-use super::unfinished::{self, Unfinished};
+use super::unfinished::Unfinished;
 
 /// What is complete by itself is made into events after so long without a read: who walks away has
 /// picked what they scanned.
@@ -156,7 +156,7 @@ impl<'a> Engine<'a> {
     #[must_use]
     pub fn begun(&self, state: &State) -> Option<&'static str> {
         let movement = self.flow(state).map(|flow| flow.movement);
-        let name = movement.map_or("movement", |movement| unfinished::noun(movement).1);
+        let name = movement.map_or("movement", |movement| movement.event_type().noun);
         state.has_begun().then_some(name)
     }
 
@@ -487,7 +487,7 @@ fn id_of(state: &State, place: usize) -> String {
 
 fn is_reason(movement: Movement, text: &str) -> bool {
     let begins = text.get(..REASON.len());
-    matches!(movement, Movement::Scrap | Movement::Return)
+    movement.event_type().takes(Field::Reason)
         && text.len() > REASON.len()
         && begins.is_some_and(|begin| begin.eq_ignore_ascii_case(REASON))
 }

@@ -3,7 +3,8 @@
 
 use crate::config::LotPattern;
 use crate::decode::meaning::Meaning;
-use crate::decode::profile::{Flow, Movement};
+use crate::decode::profile::Flow;
+use crate::event::Movement;
 
 use super::input::Input;
 use super::reply::{ask_next, shown};

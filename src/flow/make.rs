@@ -1,94 +1,66 @@
-//! What is remembered becomes events, or says what is missing.
+//! Makes events of what a flow has remembered, or says what is missing.
 
 use crate::catalog::Measure;
-use crate::decode::profile::Movement;
-use crate::event::{Action, Measures};
+use crate::event::{Action, Field, Goods, Measures, Move, Movement};
 
 use super::say::{Key, Say, Want};
 use super::state::{Coded, Item, Work};
 
-/// The event of one remembered product.
+/// The action of one remembered product. An error says what is still to be scanned.
 pub fn action(movement: Movement, work: &Work, item: &Item) -> Result<Action, Want> {
-    let product = item.code.clone();
-    let quantity = item.quantity.normalize();
-    let lot = item.lot.clone();
-    let from = || work.from.clone().ok_or(Want::Location);
-    let to = || work.to.clone().ok_or(Want::Location);
-    // The package of the product's own label, or the one that was scanned for all of the products.
-    let package = || item.package.clone().or_else(|| work.package.clone());
-    Ok(match movement {
-        Movement::Transfer => Action::Transfer {
-            product,
-            quantity,
-            from: from()?,
-            to: to()?,
-            lot,
-            package: package(),
-        },
-        Movement::Pick => {
-            let order = work.order.clone().ok_or(Want::Order)?;
-            let from = work.from.clone();
-            match work.package.clone() {
-                None => Action::Pick {
-                    order,
-                    product,
-                    quantity,
-                    from,
-                    lot,
-                    package: None,
-                },
-                // The package of a pick is what it is taken out of; here it is what it goes into.
-                Some(package) => Action::Pack {
-                    package,
-                    product: Some(product),
-                    order: Some(order),
-                    quantity,
-                    from,
-                    lot,
-                },
-            }
+    for field in movement.event_type().required() {
+        let is_missing = |place: &Option<String>| place.is_none();
+        match field {
+            Field::From if is_missing(&work.from) => return Err(Want::Location),
+            Field::To if is_missing(&work.to) => return Err(Want::Location),
+            Field::Order if is_missing(&work.order) => return Err(Want::Order),
+            Field::Package if is_missing(&work.package) => return Err(Want::Package),
+            _ => {}
         }
-        Movement::Receive => Action::Receive {
-            order: work.order.clone(),
-            product,
-            quantity,
-            to: work.to.clone(),
-            lot,
-            expiry: item.expiry.clone(),
-            best_before: item.best_before.clone(),
-            package: package(),
-        },
-        Movement::Count => Action::Count {
-            product,
-            from: from()?,
-            quantity,
-            lot,
-            package: package(),
-        },
-        Movement::Scrap => Action::Scrap {
-            product,
-            from: from()?,
-            quantity,
-            lot,
-            reason: work.reason.clone(),
-        },
-        Movement::Return => Action::Return {
-            order: work.order.clone(),
-            product,
-            to: to()?,
-            quantity,
-            lot,
-            reason: work.reason.clone(),
-        },
-        Movement::Pack => Action::Pack {
-            package: work.package.clone().ok_or(Want::Package)?,
-            product: Some(product),
-            order: None,
-            quantity,
-            from: work.from.clone(),
-            lot,
-        },
-    })
+    }
+    // Goods that a flow only packs belong to no order.
+    let order = (work.order.as_ref()).filter(|_| movement != Movement::Pack);
+    let movement = type_of(movement, work);
+    let of = movement.event_type();
+    let taken = |field, value: &Option<String>| value.clone().filter(|_| of.takes(field));
+    let goods = Goods {
+        product: item.code.clone(),
+        quantity: item.quantity.normalize(),
+        from: taken(Field::From, &work.from),
+        to: taken(Field::To, &work.to),
+        lot: item.lot.clone(),
+        package: package(movement, work, item),
+        owner: None,
+        expiry: taken(Field::Expiry, &item.expiry),
+        best_before: taken(Field::BestBefore, &item.best_before),
+    };
+    Ok(Action::Move(Move {
+        movement,
+        goods,
+        order: taken(Field::Order, &order.cloned()),
+        reason: taken(Field::Reason, &work.reason),
+    }))
+}
+
+/// The type of the events of a flow. The package of a pick is the one that goods are taken out of;
+/// a flow that picks scans the one that they go into, so such an event is a `pack`.
+pub(super) fn type_of(movement: Movement, work: &Work) -> Movement {
+    match movement {
+        Movement::Pick if work.package.is_some() => Movement::Pack,
+        other => other,
+    }
+}
+
+/// The package of an event: that of the product's own label, or the one that was scanned for all
+/// of the products. Goods are packed into the scanned one alone. `None`: the type takes no package,
+/// or none was scanned.
+pub(super) fn package(movement: Movement, work: &Work, item: &Item) -> Option<String> {
+    let own = item.package.clone();
+    let package = match movement {
+        Movement::Pick | Movement::Pack => work.package.clone(),
+        _ => own.or_else(|| work.package.clone()),
+    };
+    package.filter(|_| movement.event_type().takes(Field::Package))
 }
 
 /// An event that is about to be made.
@@ -105,7 +77,7 @@ impl From<Action> for Draft {
     }
 }
 
-/// The events of all remembered products; what is still to be scanned where something is missing.
+/// Makes the events of all remembered products. An error says what is still to be scanned.
 pub fn actions(movement: Movement, work: &Work) -> Result<Vec<Draft>, Say> {
     if let Some(item) = work.items.iter().find(|item| item.lacks_quantity) {
         return Err(Say::bad(Key::QuantityFirst).with("product", &item.name));
@@ -221,15 +193,9 @@ mod tests {
                 ..Item::default()
             };
             for movement in [Movement::Transfer, Movement::Count, Movement::Receive] {
-                let package = match action(movement, &work, &item) {
-                    Ok(
-                        Action::Transfer { package, .. }
-                        | Action::Count { package, .. }
-                        | Action::Receive { package, .. },
-                    ) => package,
-                    other => panic!("{other:?}"),
-                };
-                assert_eq!(package.as_deref(), Some(wanted), "{movement:?}");
+                let action = action(movement, &work, &item).unwrap();
+                assert!(action.is(movement), "{action:?}");
+                assert_eq!(action.text(Field::Package), Some(wanted), "{movement:?}");
             }
         }
     }

@@ -2,7 +2,7 @@
 //! the person is told once what of it is not used.
 
 use crate::decode::meaning::{Label, Meaning};
-use crate::decode::profile::Movement;
+use crate::event::Movement;
 
 use super::say::{Key, Note};
 use super::state::{NOTED_MAX, State};

@@ -18,7 +18,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::{FlowRules, Symbology};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Field, Movement};
 
 /// A floor where the first letters say what a code is.
 struct Floor;
@@ -267,101 +267,65 @@ impl Device {
 }
 
 fn line(action: &Action) -> String {
-    let some = |name: &str, text: &Option<String>| {
-        text.as_ref()
-            .map(|text| format!(" {name} {text}"))
-            .unwrap_or_default()
+    let some = |name: &str, field| match action.text(field) {
+        Some(text) => format!(" {name} {text}"),
+        None => String::new(),
     };
-    match action {
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            lot,
-            ..
-        } => {
-            format!("{quantity} {product} {from} > {to}{}", some("lot", lot))
-        }
-        Action::Pick {
-            order,
-            product,
-            quantity,
-            from,
-            lot,
-            package,
-        } => format!(
-            "pick {order} {quantity} {product}{}{}{}",
-            some("from", from),
-            some("lot", lot),
-            some("in", package)
-        ),
-        Action::Receive {
-            order,
-            product,
-            quantity,
-            lot,
-            expiry,
-            package,
-            best_before,
-            ..
-        } => format!(
-            "receive{} {quantity} {product}{}{}{}{}",
-            some("for", order),
-            some("lot", lot),
-            some("best", best_before),
-            some("until", expiry),
-            some("into", package)
-        ),
-        Action::Count {
-            product,
-            from,
-            quantity,
-            lot,
-            ..
-        } => {
-            format!("count {from} {quantity} {product}{}", some("lot", lot))
-        }
-        Action::Scrap {
-            product,
-            from,
-            quantity,
-            reason,
-            ..
-        } => {
+    let moved = match action {
+        Action::Move(moved) => moved,
+        Action::Validate { order } => return format!("validate {order}"),
+        Action::Undo { event, .. } => return format!("undo {event}"),
+        other => return other.kind().to_owned(),
+    };
+    let goods = &moved.goods;
+    let (quantity, product) = (goods.quantity, &goods.product);
+    let [from, to] = [&goods.from, &goods.to].map(|bin| bin.as_deref().unwrap_or("?"));
+    match moved.movement {
+        Movement::Transfer => {
             format!(
-                "scrap {from} {quantity} {product}{}",
-                some("because", reason)
+                "{quantity} {product} {from} > {to}{}",
+                some("lot", Field::Lot)
             )
         }
-        Action::Return {
-            order,
-            product,
-            to,
-            quantity,
-            reason,
-            ..
-        } => format!(
+        Movement::Pick => format!(
+            "pick {} {quantity} {product}{}{}{}",
+            moved.order.as_deref().unwrap_or("?"),
+            some("from", Field::From),
+            some("lot", Field::Lot),
+            some("in", Field::Package)
+        ),
+        Movement::Receive => format!(
+            "receive{} {quantity} {product}{}{}{}{}",
+            some("for", Field::Order),
+            some("lot", Field::Lot),
+            some("best", Field::BestBefore),
+            some("until", Field::Expiry),
+            some("into", Field::Package)
+        ),
+        Movement::Count => {
+            format!(
+                "count {from} {quantity} {product}{}",
+                some("lot", Field::Lot)
+            )
+        }
+        Movement::Scrap => {
+            format!(
+                "scrap {from} {quantity} {product}{}",
+                some("because", Field::Reason)
+            )
+        }
+        Movement::Return => format!(
             "return{} {quantity} {product} > {to}{}",
-            some("of", order),
-            some("because", reason)
+            some("of", Field::Order),
+            some("because", Field::Reason)
         ),
-        Action::Pack {
-            package,
-            product,
-            order,
-            quantity,
-            from,
-            ..
-        } => format!(
-            "pack {package} {quantity}{}{}{}",
-            some("of", product),
-            some("from", from),
-            some("for", order)
+        Movement::Pack => format!(
+            "pack {} {quantity}{}{}{}",
+            goods.package.as_deref().unwrap_or("?"),
+            some("of", Field::Product),
+            some("from", Field::From),
+            some("for", Field::Order)
         ),
-        Action::Validate { order } => format!("validate {order}"),
-        Action::Undo { event, .. } => format!("undo {event}"),
-        other => other.kind().to_owned(),
     }
 }
 

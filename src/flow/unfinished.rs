@@ -1,24 +1,24 @@
-//! What a pause drops: products that were scanned and that no event was made of. Each piece becomes
-//! a rejected reading, which stays open until a person settles it. Pure.
+//! Products that were scanned in a flow and became no event before a long pause. They become
+//! rejected readings, which stay open until a person settles them. Pure.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::decode::profile::Movement;
-use crate::event::{Channel, Name, Rejection, SourceKind};
+use crate::event::{Channel, Field, Movement, Name, Rejection, SourceKind};
 use crate::reason::RejectionCode;
 
 use super::make;
 use super::state::{Item, State, Work};
 
-/// Products that the message names; the payload has all of them.
+/// How many products the message names; the payload has all of them.
 const NAMED_MAX: usize = 5;
-/// Of one reading: what is more becomes another one, so that a person can read and correct each.
+/// The largest payload of one reading. More products become another reading, so that a person can
+/// read and correct each.
 pub(super) const PAYLOAD_BYTES_MAX: usize = 4096;
-/// What stands in the payload where a person has to say the quantity: no event is made of it.
+/// The quantity in the payload if a person has to add it: no event can be made of it.
 const TO_BE_SAID: &str = "?";
 
-/// What a device had begun when its pause was too long.
+/// The open work of a device at the end of a long pause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     movement: Movement,
@@ -31,7 +31,7 @@ pub struct Unfinished {
 }
 
 impl Unfinished {
-    /// `ids`: one for each product. `None`: nothing was scanned that could move.
+    /// `id` gives the id of each product's event. `None`: no product was scanned.
     pub fn of(
         movement: Movement,
         state: &State,
@@ -53,7 +53,7 @@ impl Unfinished {
         })
     }
 
-    /// As rejected readings, each small enough that its payload is stored whole.
+    /// Makes rejected readings, each small enough that its payload is stored whole.
     #[must_use]
     pub fn rejections(&self, device: &Name) -> Vec<Rejection> {
         let mut pieces: Vec<Vec<(&Item, String, String)>> = Vec::new();
@@ -88,17 +88,11 @@ impl Unfinished {
         pieces.iter().map(rejection).collect()
     }
 
-    /// The event of one product as a device would send it, as far as it is known.
+    /// Writes the event of one product as a device would send it, as far as it is known.
     fn event(&self, item: &Item, id: &str) -> Map<String, Value> {
         let work = &self.work;
-        // The package of a pick is what it goes into: that is the type `pack`.
-        let packs = self.movement == Movement::Pick && work.package.is_some();
-        let kind = if packs { "pack" } else { noun(self.movement).0 };
-        let package = match self.movement {
-            Movement::Pick | Movement::Pack => work.package.clone(),
-            Movement::Scrap | Movement::Return => None,
-            _ => item.package.clone().or_else(|| work.package.clone()),
-        };
+        let movement = make::type_of(self.movement, work);
+        let package = make::package(movement, work, item);
         let quantity = if item.lacks_quantity {
             Value::from(TO_BE_SAID)
         } else {
@@ -120,7 +114,7 @@ impl Unfinished {
             ("reason", work.reason.clone()),
         ];
         let texts = (texts.into_iter()).filter_map(|(key, text)| Some((key, Value::from(text?))));
-        [("type", Value::from(kind)), ("quantity", quantity)]
+        [("type", movement.as_str().into()), ("quantity", quantity)]
             .into_iter()
             .chain(texts)
             .map(|(key, value)| (key.to_owned(), value))
@@ -153,24 +147,24 @@ impl Unfinished {
         };
         format!(
             "a {} was begun and not finished before the pause, and nothing of it is in Odoo: {}{}. Send it again{add}, or let the floor scan it anew and dismiss this",
-            noun(self.movement).1,
+            self.movement.event_type().noun,
             what.join(", "),
             place.collect::<String>()
         )
     }
 
-    /// The fields that a person has to add.
+    /// Lists the fields that a person has to add.
     fn missing(&self, items: &[&Item]) -> Vec<&'static str> {
         let work = &self.work;
-        let needed: &[(&str, bool)] = match self.movement {
-            Movement::Transfer => &[("from", work.from.is_none()), ("to", work.to.is_none())],
-            Movement::Pick => &[("order", work.order.is_none())],
-            Movement::Receive => &[],
-            Movement::Count | Movement::Scrap => &[("from", work.from.is_none())],
-            Movement::Return => &[("to", work.to.is_none())],
-            Movement::Pack => &[("package", work.package.is_none())],
+        let lacks = |field: &Field| match field {
+            Field::From => work.from.is_none(),
+            Field::To => work.to.is_none(),
+            Field::Order => work.order.is_none(),
+            Field::Package => work.package.is_none(),
+            _ => false,
         };
-        let needed = needed.iter().copied();
+        let needed = self.movement.event_type().required().filter(lacks);
+        let needed = needed.map(|field| (field.name(), true));
         let of_items = [
             ("lot", items.iter().any(|item| item.lacks_lot())),
             ("quantity", items.iter().any(|item| item.lacks_quantity)),
@@ -178,18 +172,5 @@ impl Unfinished {
         let all = needed.chain(of_items);
         all.filter_map(|(field, lacks)| lacks.then_some(field))
             .collect()
-    }
-}
-
-/// The type of its events, and what a person calls it.
-pub(super) fn noun(movement: Movement) -> (&'static str, &'static str) {
-    match movement {
-        Movement::Transfer => ("transfer", "transfer"),
-        Movement::Pick => ("pick", "pick"),
-        Movement::Receive => ("receive", "receipt"),
-        Movement::Count => ("count", "count"),
-        Movement::Scrap => ("scrap", "scrap"),
-        Movement::Return => ("return", "return"),
-        Movement::Pack => ("pack", "packing"),
     }
 }

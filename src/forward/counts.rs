@@ -57,7 +57,7 @@ impl Queue {
             return Ok(Vec::new());
         };
         // A plan of an older version has no quantity.
-        let scanned = || document.lines.first().map(|line| line.quantity);
+        let scanned = || document.lines.first().map(|line| line.goods.quantity);
         let counted = counted.or_else(scanned).unwrap_or_default();
         let count = Count {
             time: times::of_one(&self.journal, document)?.time,
@@ -365,7 +365,7 @@ fn recount_of(count: &Document, number: u32) -> Document {
 
 /// The ends of a line, by the codes that the copy knows.
 pub fn ends_of(copy: &Catalog, line: &Line) -> Vec<End> {
-    let product = match copy.product(&line.product) {
+    let product = match copy.product(&line.goods.product) {
         Ok(Found::One(product)) => product.id,
         _ => return Vec::new(),
     };
@@ -380,7 +380,7 @@ pub fn ends_of(copy: &Catalog, line: &Line) -> Vec<End> {
         package: Id::Unknown,
         owner: Id::Unknown,
     };
-    [&line.from, &line.to]
+    [&line.goods.from, &line.goods.to]
         .into_iter()
         .filter_map(bin)
         .map(end)
@@ -454,7 +454,7 @@ fn older_counts(journal: &Journal, value: &[u8]) -> Result<Option<Vec<Count>>, J
         };
         let entry = journal.document(number)?;
         let counted =
-            entry.and_then(|entry| entry.document.lines.first().map(|line| line.quantity));
+            entry.and_then(|entry| entry.document.lines.first().map(|line| line.goods.quantity));
         counts.push(Count {
             time,
             number,

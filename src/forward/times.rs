@@ -127,7 +127,7 @@ pub fn parts(
     }
     let sum: Decimal = parts.iter().map(|part| part.quantity).sum();
     if let Some(last) = parts.last_mut() {
-        last.quantity += line.quantity - sum;
+        last.quantity += line.goods.quantity - sum;
     }
     Ok(parts)
 }

@@ -9,6 +9,7 @@ mod book;
 mod device_clock;
 mod document;
 mod event;
+mod progress;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -21,8 +22,9 @@ use serde::{Deserialize, Serialize};
 
 pub use book::{counts_in, counts_out, spans_in, spans_out};
 pub use device_clock::{device_clock_in, device_clock_out};
-pub use document::{audit_in, audit_out, document_in, document_out, progress_in, progress_out};
+pub use document::{document_in, document_out};
 pub use event::{event_in, event_out};
+pub use progress::{audit_in, audit_out, progress_in, progress_out};
 pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};

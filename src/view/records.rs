@@ -1,4 +1,4 @@
-//! Events, documents and their lives as the control API writes them and its clients read them back.
+//! Events, documents and their steps in the JSON of the control API.
 //!
 //! Quantities are JSON numbers, as devices write them and as Odoo keeps them.
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::document::{Line, Purpose, Reason};
-use crate::event::{Action, Name, Recorded};
+use crate::event::{Action, Field, Name, Recorded};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
@@ -21,10 +21,10 @@ pub use answers::{
     Trace,
 };
 
-/// Of a rejected reading's payload, lists show so much, in bytes.
+/// Lists show this much of a rejected reading's payload, in bytes.
 const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
 
-/// An event and where it has got to.
+/// An event and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventView {
     pub seq: u64,
@@ -33,10 +33,10 @@ pub struct EventView {
     pub id: String,
     /// The gateway made `id`, because the device gave none.
     pub id_derived: bool,
-    /// What a person should know of how the event came: `possible-repeat`.
+    /// Warnings about how the event arrived: `possible-repeat`.
     #[serde(default)]
     pub flags: Vec<String>,
-    /// What labels say of weight and dimensions, by names such as `net_kg`; numbers as text.
+    /// Weights and dimensions from labels, by names such as `net_kg`; numbers as text.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub measures: BTreeMap<String, String>,
     #[serde(rename = "type")]
@@ -52,15 +52,15 @@ pub struct EventView {
     pub document: Option<String>,
     /// The picking in Odoo.
     pub odoo: Option<String>,
-    /// What was done: product, quantity, from, to, ... as the type has them.
+    /// The fields of its type: product, quantity, from, to, ...
     #[serde(flatten)]
     pub what: Map<String, Value>,
 }
 
-/// What an event's state and document come from.
+/// The document of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// Not assembled yet.
+    /// The event is not assembled yet.
     Open,
     NoDocument,
     In {
@@ -91,7 +91,7 @@ impl Place {
 }
 
 impl EventView {
-    /// What was done, in a few words: `2 of P from A to B`.
+    /// Describes what was done in a few words: `2 of P from A to B`.
     #[must_use]
     pub fn in_words(&self) -> String {
         let field = |key: &str| {
@@ -153,92 +153,15 @@ impl EventView {
     }
 }
 
-/// The type's own fields, without those that the event left out.
+/// The fields of the event's type, without those that the event left out.
 fn what(action: &Action) -> Map<String, Value> {
-    let value = match action {
-        Action::Scan { code, symbology } => json!({"code": code, "symbology": symbology}),
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            lot,
-            package,
-        } => json!({
-            "product": product, "quantity": number(*quantity), "from": from, "to": to, "lot": lot, "package": package
-        }),
-        Action::Pick {
-            order,
-            product,
-            quantity,
-            from,
-            lot,
-            package,
-        } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "package": package
-        }),
-        Action::Receive {
-            order,
-            product,
-            quantity,
-            to,
-            lot,
-            expiry,
-            best_before,
-            package,
-        } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "expiry": expiry, "best_before": best_before, "package": package
-        }),
-        Action::Count {
-            product,
-            from,
-            quantity,
-            lot,
-            package,
-        } => json!({
-            "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "package": package
-        }),
-        Action::Scrap {
-            product,
-            from,
-            quantity,
-            lot,
-            reason,
-        } => json!({
-            "product": product, "quantity": number(*quantity), "from": from, "lot": lot, "reason": reason
-        }),
-        Action::Return {
-            order,
-            product,
-            to,
-            quantity,
-            lot,
-            reason,
-        } => json!({
-            "order": order, "product": product, "quantity": number(*quantity), "to": to, "lot": lot, "reason": reason
-        }),
-        Action::Pack {
-            package,
-            product,
-            order,
-            quantity,
-            from,
-            lot,
-        } => json!({
-            "package": package, "product": product, "order": order, "quantity": number(*quantity), "from": from, "lot": lot
-        }),
-        Action::Ship {
-            order,
-            carrier_ref,
-            weight_kg,
-            parcels,
-        } => json!({
-            "order": order, "carrier_ref": carrier_ref, "weight_kg": weight_kg.map(number), "parcels": parcels
-        }),
-        Action::Validate { order } => json!({"order": order}),
-        Action::Undo { event, reason } => json!({"event": event, "reason": reason}),
+    let value = |field: Field| match action.number(field) {
+        Some(value) => number(value),
+        None => action.text(field).into(),
     };
-    said(value)
+    let fields = action.event_type().fields.iter();
+    let values = fields.map(|(field, _)| (field.name().to_owned(), value(*field)));
+    without_nulls(values.collect())
 }
 
 /// A whole number is written as one, so that 2 does not become 2.0.
@@ -250,7 +173,7 @@ fn number(quantity: Decimal) -> Value {
     }
 }
 
-/// A document and how far it has come.
+/// A document and its progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentView {
     pub number: u64,
@@ -260,38 +183,38 @@ pub struct DocumentView {
     pub purpose: String,
     /// The order it is about, as it was scanned.
     pub order: Option<String>,
-    /// What else its type says: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`; the
-    /// `event` that an undo takes back, and what that was `of`.
+    /// Other fields of its type: `reason`, `package`, `carrier_ref`, `weight_kg`, `parcels`; the
+    /// `event` that an undo undoes, and the type `of` that event.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub more: Map<String, Value>,
-    /// The number of the document in whose place a person put this one.
+    /// The number of the document that this one corrects and replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<u64>,
     /// What a person answered when the gateway asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
-    /// What a person should know of it although it went well.
+    /// Warnings about a document, even a posted one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
-    /// The `seq` of each event of it that was taken back since.
+    /// The `seq` of each of its events that was undone since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undone: Vec<u64>,
-    /// The device or operator whose work it is.
+    /// The device or operator that did the work.
     pub group: String,
     pub lines: Vec<LineView>,
-    /// How many events made it.
+    /// How many events it has.
     pub events: u64,
     /// The true time of the movement.
     pub occurred: Timestamp,
     pub sealed: Timestamp,
-    /// When it came into its state.
+    /// Since when it has been in its state.
     pub since: Timestamp,
     pub attempts: u32,
     pub reason: Option<Reason>,
     /// The picking's name in Odoo, and its id there.
     pub odoo: Option<String>,
     pub odoo_id: Option<i64>,
-    /// The external id that Odoo keeps it under.
+    /// Its external id in Odoo.
     pub external_id: String,
 }
 
@@ -299,7 +222,7 @@ pub struct DocumentView {
 pub struct LineView {
     pub product: String,
     pub quantity: Value,
-    /// None where the order or the type says it.
+    /// `None`: the order or the type says it.
     pub from: Option<String>,
     pub to: Option<String>,
     pub lot: Option<String>,
@@ -315,7 +238,7 @@ pub struct LineView {
     pub seqs: Vec<u64>,
 }
 
-/// What a purpose says besides the order.
+/// The fields of a purpose other than the order.
 fn more(purpose: &Purpose) -> Map<String, Value> {
     let value = match purpose {
         Purpose::Scrap { reason } | Purpose::Return { reason, .. } => json!({"reason": reason}),
@@ -335,13 +258,19 @@ fn more(purpose: &Purpose) -> Map<String, Value> {
             json!({"event": event, "of": of, "reason": reason})
         }
         Purpose::Recount { count } => json!({"count": count}),
-        _ => json!({}),
+        Purpose::Transfer
+        | Purpose::Pick { .. }
+        | Purpose::Receive { .. }
+        | Purpose::Count
+        | Purpose::Pack { .. }
+        | Purpose::Validate { .. }
+        | Purpose::Unsupported { .. } => json!({}),
     };
-    said(value)
+    without_nulls(value)
 }
 
-/// The fields of an object that are there.
-fn said(value: Value) -> Map<String, Value> {
+/// The fields of an object that are not `null`.
+fn without_nulls(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map
             .into_iter()
@@ -388,15 +317,15 @@ impl DocumentView {
 impl LineView {
     fn of(line: &Line, with_seqs: bool) -> Self {
         Self {
-            product: line.product.clone(),
-            quantity: number(line.quantity),
-            from: line.from.clone(),
-            to: line.to.clone(),
-            lot: line.lot.clone(),
-            package: line.package.clone(),
-            owner: line.owner.clone(),
-            expiry: line.expiry.clone(),
-            best_before: line.best_before.clone(),
+            product: line.goods.product.clone(),
+            quantity: number(line.goods.quantity),
+            from: line.goods.from.clone(),
+            to: line.goods.to.clone(),
+            lot: line.goods.lot.clone(),
+            package: line.goods.package.clone(),
+            owner: line.goods.owner.clone(),
+            expiry: line.goods.expiry.clone(),
+            best_before: line.goods.best_before.clone(),
             seqs: if with_seqs {
                 line.events.clone()
             } else {
@@ -406,7 +335,7 @@ impl LineView {
     }
 }
 
-/// A reading that no event could be made of.
+/// A reading that could not become an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedView {
     pub number: u64,
@@ -419,18 +348,19 @@ pub struct RejectedView {
     pub id: Option<String>,
     pub code: String,
     pub message: String,
-    /// What came; in a list, the beginning. Bytes that are no text are replaced.
+    /// The bytes that arrived; in a list, the beginning of them. Bytes that are no text are
+    /// replaced.
     pub payload: String,
-    /// `payload` is all that came, and as it came.
+    /// Whether `payload` is exactly what arrived.
     #[serde(default)]
     pub whole: bool,
     /// How many bytes are stored.
     #[serde(default)]
     pub bytes: u64,
-    /// Only the beginning of what came is stored.
+    /// Whether only the beginning is stored.
     #[serde(default)]
     pub cut: bool,
-    /// `open`, `dismissed`, `resent`; `no-fault` where nothing was scanned.
+    /// `open`, `dismissed`, `resent`; `no-fault`: nothing was scanned.
     #[serde(default)]
     pub state: String,
     /// Who settled it, when and why; `None` while it is open.
@@ -439,13 +369,13 @@ pub struct RejectedView {
 }
 
 impl RejectedView {
-    /// With all that is stored of what came.
+    /// With the whole payload that is stored.
     #[must_use]
     pub fn of(rejected: &Rejected) -> Self {
         Self::with(rejected, &rejected.payload)
     }
 
-    /// With the beginning of what came.
+    /// With the beginning of the payload.
     #[must_use]
     pub fn listed(rejected: &Rejected) -> Self {
         let shown = rejected.payload.len().min(PAYLOAD_SHOWN_BYTES_MAX);
@@ -477,7 +407,7 @@ impl RejectedView {
     }
 }
 
-/// How often an event came again.
+/// How often an event arrived again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RepeatsView {
     pub count: u64,
@@ -495,11 +425,11 @@ impl From<Repeats> for RepeatsView {
     }
 }
 
-/// One step in a document's life.
+/// One step of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepView {
     pub at: Timestamp,
-    /// The state it came into.
+    /// The state after the step.
     pub state: String,
     /// `assemble`, `forward`, or a person as `user:NAME`.
     pub by: String,
@@ -520,6 +450,7 @@ impl From<AuditRecord> for StepView {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Goods, Move, Movement};
 
     #[test]
     fn quantities_are_written_as_devices_write_them() {
@@ -531,14 +462,14 @@ mod tests {
 
     #[test]
     fn an_event_shows_the_fields_of_its_type_and_none_that_it_left_out() {
-        let fields = what(&Action::Transfer {
+        let goods = Goods {
             product: "P".to_owned(),
             quantity: 2.into(),
-            from: "A".to_owned(),
-            to: "B".to_owned(),
-            lot: None,
-            package: None,
-        });
+            from: Some("A".to_owned()),
+            to: Some("B".to_owned()),
+            ..Goods::default()
+        };
+        let fields = what(&Action::Move(Move::new(Movement::Transfer, goods)));
         assert_eq!(
             Value::Object(fields),
             json!({"product": "P", "quantity": 2, "from": "A", "to": "B"})

@@ -19,7 +19,7 @@ use stockrelay::decode::profiles::Profiles;
 use stockrelay::document::{
     Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::SourceKind;
+use stockrelay::event::{Goods, SourceKind};
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
@@ -157,14 +157,14 @@ impl Served {
             purpose: Purpose::Transfer,
             group: "pda-1".to_owned(),
             lines: vec![Line {
-                product: "P".to_owned(),
-                lot: None,
-                package: None,
-                from: Some("A".to_owned()),
-                to: Some("B".to_owned()),
-                quantity: 1.into(),
+                goods: Goods {
+                    product: "P".to_owned(),
+                    from: Some("A".to_owned()),
+                    to: Some("B".to_owned()),
+                    quantity: 1.into(),
+                    ..Goods::default()
+                },
                 events: vec![seq],
-                ..Line::default()
             }],
             occurred: at(9),
             sealed: at(10),

@@ -1,7 +1,9 @@
 //! Made-up readings for tests.
 
 use jiff::Timestamp;
-use stockrelay::event::{Action, Event, Measures, Name, Rejection, SourceKind};
+use stockrelay::event::{
+    Action, Event, Goods, Measures, Move, Movement, Name, Rejection, SourceKind,
+};
 use stockrelay::reason::RejectionCode;
 
 pub fn name(text: &str) -> Name {
@@ -24,14 +26,16 @@ pub fn transfer(device: &str, id: &str, product: &str, from: &str, to: &str, sec
         measures: Measures::new(),
         operator: None,
         flags: Vec::new(),
-        action: Action::Transfer {
-            product: product.to_owned(),
-            quantity: 1.into(),
-            from: from.to_owned(),
-            to: to.to_owned(),
-            lot: None,
-            package: None,
-        },
+        action: Action::Move(Move::new(
+            Movement::Transfer,
+            Goods {
+                product: product.to_owned(),
+                quantity: 1.into(),
+                from: Some(from.to_owned()),
+                to: Some(to.to_owned()),
+                ..Goods::default()
+            },
+        )),
     }
 }
 

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 use stockrelay::daemon::Daemon;
-use stockrelay::event::Action;
+use stockrelay::event::{Action, Field, Movement};
 use stockrelay::{clock, event};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_serial::{SerialPort as _, SerialStream};
@@ -45,93 +45,60 @@ fn profile(connection: &str, start: &str) -> String {
 /// scan that began it.
 fn line(event: &event::Event) -> String {
     let mut said = vec![event.action.kind().to_owned()];
-    let mut say = |word: &str, value: Option<&String>| {
+    let mut say = |word: &str, value: Option<&str>| {
         said.extend(value.map(|value| format!("{word}{value}")));
     };
+    let text = |field| event.action.text(field);
     match &event.action {
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            lot,
-            ..
-        } => {
-            say("", Some(&format!("{quantity} {product} {from} > {to}")));
-            say("lot ", lot.as_ref());
-        }
-        Action::Count {
-            product,
-            quantity,
-            from,
-            lot,
-            ..
-        } => {
-            say("", Some(&format!("{quantity} {product} {from}")));
-            say("lot ", lot.as_ref());
-        }
-        Action::Scrap {
-            product,
-            quantity,
-            from,
-            ..
-        } => say("", Some(&format!("{quantity} {product} {from}"))),
-        Action::Pick {
-            order,
-            product,
-            quantity,
-            from,
-            lot,
-            ..
-        } => {
-            say("", Some(&format!("{quantity} {product} of {order}")));
-            say("from ", from.as_ref());
-            say("lot ", lot.as_ref());
-        }
-        Action::Receive {
-            order,
-            product,
-            quantity,
-            lot,
-            package,
-            ..
-        } => {
-            say("", Some(&format!("{quantity} {product}")));
-            say("of ", order.as_ref());
-            say("lot ", lot.as_ref());
-            say("into ", package.as_ref());
-        }
-        Action::Return {
-            order,
-            product,
-            quantity,
-            to,
-            reason,
-            ..
-        } => {
-            say("", Some(&format!("{quantity} {product} > {to}")));
-            say("of ", order.as_ref());
-            say("because ", reason.as_ref());
-        }
-        Action::Pack {
-            product,
-            quantity,
-            from,
-            lot,
-            order,
-            ..
-        } => {
-            say("", Some(&quantity.to_string()));
-            say("", product.as_ref());
-            say("of ", order.as_ref());
-            say("from ", from.as_ref());
-            say("lot ", lot.as_ref());
+        Action::Move(moved) => {
+            let (product, quantity) = (&moved.goods.product, moved.goods.quantity);
+            let bin = |field| text(field).unwrap_or("?");
+            let (from, to) = (bin(Field::From), bin(Field::To));
+            let (goods, more) = match moved.movement {
+                Movement::Transfer => {
+                    let goods = format!("{quantity} {product} {from} > {to}");
+                    (goods, &[("lot ", Field::Lot)][..])
+                }
+                Movement::Count => {
+                    let goods = format!("{quantity} {product} {from}");
+                    (goods, &[("lot ", Field::Lot)][..])
+                }
+                Movement::Scrap => (format!("{quantity} {product} {from}"), &[][..]),
+                Movement::Pick => {
+                    let goods = format!("{quantity} {product} of {}", bin(Field::Order));
+                    (goods, &[("from ", Field::From), ("lot ", Field::Lot)][..])
+                }
+                Movement::Receive => (
+                    format!("{quantity} {product}"),
+                    &[
+                        ("of ", Field::Order),
+                        ("lot ", Field::Lot),
+                        ("into ", Field::Package),
+                    ][..],
+                ),
+                Movement::Return => (
+                    format!("{quantity} {product} > {to}"),
+                    &[("of ", Field::Order), ("because ", Field::Reason)][..],
+                ),
+                Movement::Pack => (
+                    format!("{quantity} {product}"),
+                    &[
+                        ("of ", Field::Order),
+                        ("from ", Field::From),
+                        ("lot ", Field::Lot),
+                    ][..],
+                ),
+            };
+            say("", Some(&goods));
+            for (word, field) in more {
+                say(word, text(*field));
+            }
         }
         Action::Validate { order } => say("", Some(order)),
         Action::Undo { .. } => {}
         other => say("", Some(&format!("{other:?}"))),
     }
-    say("by ", event.operator.as_ref());
+    say("by ", event.operator.as_deref());
     said.join(" ")
 }
 

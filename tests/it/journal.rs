@@ -8,7 +8,7 @@ use crate::floor::{at, name, rejection, scan, transfer};
 use std::path::Path;
 use stockrelay::config;
 use stockrelay::document::{Document, DocumentKey, Line, OdooRef, Progress, Purpose, State};
-use stockrelay::event::Recorded;
+use stockrelay::event::{Goods, Recorded};
 use stockrelay::journal::{
     Accepted, AppendError, Change, Journal, OpenError, Outcome, WriterHandle,
 };
@@ -37,14 +37,14 @@ fn document(journal: &Journal, seqs: &[u64]) -> Document {
         lines: seqs
             .iter()
             .map(|seq| Line {
-                product: "4000000000006".to_owned(),
-                lot: None,
-                package: None,
-                from: Some("A".to_owned()),
-                to: Some("B".to_owned()),
-                quantity: 1.into(),
+                goods: Goods {
+                    product: "4000000000006".to_owned(),
+                    from: Some("A".to_owned()),
+                    to: Some("B".to_owned()),
+                    quantity: 1.into(),
+                    ..Goods::default()
+                },
                 events: vec![*seq],
-                ..Line::default()
             })
             .collect(),
         occurred: at(9),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 use stockrelay::config;
 use stockrelay::document::State;
-use stockrelay::event::{Action, Event};
+use stockrelay::event::{Action, Event, Move, Movement};
 use stockrelay::journal::{Accepted, Change, Journal};
 
 use crate::floor::{rejection, scan, transfer};
@@ -65,17 +65,15 @@ impl Model {
     fn moved(&self) -> BTreeMap<(String, String, String), Decimal> {
         let mut moved = BTreeMap::new();
         for event in &self.events {
-            if let Action::Transfer {
-                product,
-                quantity,
-                from,
-                to,
+            if let Action::Move(Move {
+                movement: Movement::Transfer,
+                goods,
                 ..
-            } = &event.action
+            }) = &event.action
             {
-                *moved
-                    .entry((product.clone(), from.clone(), to.clone()))
-                    .or_default() += *quantity;
+                let (from, to) = (goods.from.clone().unwrap(), goods.to.clone().unwrap());
+                let way = (goods.product.clone(), from, to);
+                *moved.entry(way).or_default() += goods.quantity;
             }
         }
         moved
@@ -86,8 +84,8 @@ fn moved_in_documents(journal: &Journal) -> BTreeMap<(String, String, String), D
     let mut moved = BTreeMap::new();
     for entry in journal.documents(None, 0, 100_000).unwrap() {
         for line in entry.document.lines {
-            let (from, to) = (line.from.unwrap(), line.to.unwrap());
-            *moved.entry((line.product, from, to)).or_default() += line.quantity;
+            let (from, to) = (line.goods.from.unwrap(), line.goods.to.unwrap());
+            *moved.entry((line.goods.product, from, to)).or_default() += line.goods.quantity;
         }
     }
     moved

@@ -7,7 +7,7 @@ use crate::capture::memory::EventKey;
 use crate::capture::texts::text;
 use crate::catalog::{Measure, PlannedLine};
 use crate::config::Language;
-use crate::event::{Measures, Name, SourceKind};
+use crate::event::{Goods, Measures, Move, Name, SourceKind};
 
 fn event(action: Action) -> Event {
     Event {
@@ -25,38 +25,44 @@ fn event(action: Action) -> Event {
 }
 
 fn transfer(quantity: u32, lot: Option<&str>) -> Event {
-    event(Action::Transfer {
-        product: "400".to_owned(),
-        quantity: quantity.into(),
-        from: "A".to_owned(),
-        to: "B".to_owned(),
-        lot: lot.map(str::to_owned),
-        package: None,
-    })
+    event(Action::Move(Move::new(
+        Movement::Transfer,
+        Goods {
+            product: "400".to_owned(),
+            quantity: quantity.into(),
+            from: Some("A".to_owned()),
+            to: Some("B".to_owned()),
+            lot: lot.map(str::to_owned),
+            ..Goods::default()
+        },
+    )))
 }
 
 fn pick(quantity: u32, lot: Option<&str>) -> Event {
-    event(Action::Pick {
-        order: "S1".to_owned(),
-        product: "400".to_owned(),
-        quantity: quantity.into(),
-        from: None,
-        lot: lot.map(str::to_owned),
-        package: None,
-    })
+    event(Action::Move(Move {
+        order: Some("S1".to_owned()),
+        ..Move::new(
+            Movement::Pick,
+            Goods {
+                product: "400".to_owned(),
+                quantity: quantity.into(),
+                lot: lot.map(str::to_owned),
+                ..Goods::default()
+            },
+        )
+    }))
 }
 
 fn receive(lot: Option<&str>) -> Event {
-    event(Action::Receive {
-        order: None,
-        product: "400".to_owned(),
-        quantity: Decimal::ONE,
-        to: None,
-        lot: lot.map(str::to_owned),
-        expiry: None,
-        best_before: None,
-        package: None,
-    })
+    event(Action::Move(Move::new(
+        Movement::Receive,
+        Goods {
+            product: "400".to_owned(),
+            quantity: Decimal::ONE,
+            lot: lot.map(str::to_owned),
+            ..Goods::default()
+        },
+    )))
 }
 
 fn product(tracking: &str) -> Found<Product> {
@@ -365,13 +371,16 @@ fn a_serial_number_comes_in_once_and_goes_out_once() {
     };
     assert_eq!(step(7, receive(Some("N1")), &held), None);
     // A count that finds none of it is a count.
-    let none = event(Action::Count {
-        product: "400".to_owned(),
-        from: "A".to_owned(),
-        quantity: Decimal::ZERO,
-        lot: Some("N1".to_owned()),
-        package: None,
-    });
+    let none = event(Action::Move(Move::new(
+        Movement::Count,
+        Goods {
+            product: "400".to_owned(),
+            quantity: Decimal::ZERO,
+            from: Some("A".to_owned()),
+            lot: Some("N1".to_owned()),
+            ..Goods::default()
+        },
+    )));
     assert_eq!(code(&none, &held), None);
 }
 
@@ -432,8 +441,8 @@ fn a_quantity_with_more_decimals_than_odoo_keeps_is_a_fault() {
     };
     let moved = |quantity: &str| {
         let mut event = transfer(1, None);
-        if let Action::Transfer { quantity: of, .. } = &mut event.action {
-            *of = quantity.parse().unwrap();
+        if let Action::Move(moved) = &mut event.action {
+            moved.goods.quantity = quantity.parse().unwrap();
         }
         code(&event, &facts)
     };

@@ -193,9 +193,7 @@ fn command_barcodes_are_odoos_and_ours() {
         ),
         (
             "SR-FLOW-TRANSFER",
-            CommandCode::Flow(FlowName::BuiltIn(
-                crate::decode::profile::Movement::Transfer,
-            )),
+            CommandCode::Flow(FlowName::BuiltIn(crate::event::Movement::Transfer)),
         ),
         (
             "SR-FLOW-putaway",

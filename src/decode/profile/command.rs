@@ -5,7 +5,7 @@ use std::fmt;
 use rust_decimal::Decimal;
 use serde::{Serialize, Serializer};
 
-use super::Movement;
+use crate::event::Movement;
 
 /// What a command barcode asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +129,7 @@ fn quantity(text: &str) -> Option<Decimal> {
 impl FlowName {
     fn of(name: &str) -> Self {
         let name = name.to_ascii_lowercase();
-        Movement::of(&name).map_or(Self::Custom(name), Self::BuiltIn)
+        Movement::named(&name).map_or(Self::Custom(name), Self::BuiltIn)
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::Kind;
 use super::command::CommandCode;
-use super::movement::Movement;
 use crate::config::LotPattern;
+use crate::event::Movement;
 
 /// `[flow]`
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
@@ -30,7 +30,7 @@ impl FlowRules {
     /// Whether a device can begin in this flow.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
-        Movement::of(name).is_some() || self.custom.contains_key(name)
+        Movement::named(name).is_some() || self.custom.contains_key(name)
     }
 
     /// The flows that there are, for who named another.

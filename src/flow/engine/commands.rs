@@ -1,8 +1,8 @@
 //! What command barcodes do, in every state that has no use of its own for them.
 
+use crate::decode::profile::Flow;
 use crate::decode::profile::{CommandCode, FlowName};
-use crate::decode::profile::{Flow, Movement};
-use crate::event::Action;
+use crate::event::{Action, Movement};
 
 use super::{Engine, emit};
 use crate::flow::input::Input;

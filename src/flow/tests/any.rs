@@ -50,42 +50,19 @@ fn codes() -> impl Strategy<Value = String> {
 
 /// The products and places that an event names.
 fn names(action: &Action) -> Vec<&str> {
-    let mut names = Vec::new();
-    match action {
-        Action::Transfer {
-            product, from, to, ..
-        } => names.extend([product, from, to]),
-        Action::Pick {
-            product,
-            from,
-            order,
-            ..
-        } => {
-            names.extend([product, order]);
-            names.extend(from);
+    // Goods are packed into a package that may be new, and the event that an undo names is looked
+    // at where all are.
+    let fields = match action {
+        Action::Move(moved) if moved.movement == Movement::Pack => {
+            &[Field::Product, Field::From][..]
         }
-        Action::Receive {
-            product, order, to, ..
-        } => {
-            names.push(product);
-            names.extend(order.iter().chain(to));
-        }
-        Action::Count { product, from, .. } | Action::Scrap { product, from, .. } => {
-            names.extend([product, from]);
-        }
-        Action::Return {
-            product, to, order, ..
-        } => {
-            names.extend([product, to]);
-            names.extend(order);
-        }
-        Action::Pack { product, from, .. } => names.extend(product.iter().chain(from)),
-        Action::Validate { order } => names.push(order),
-        // The event that it names is looked at where all are.
-        Action::Undo { .. } => {}
+        Action::Move(_) => &[Field::Product, Field::From, Field::To, Field::Order],
+        Action::Validate { .. } => &[Field::Order],
+        Action::Undo { .. } => &[],
         other => panic!("no flow makes {other:?}"),
-    }
-    names.into_iter().map(String::as_str).collect()
+    };
+    let fields = fields.iter();
+    fields.filter_map(|field| action.text(*field)).collect()
 }
 
 proptest! {

@@ -181,7 +181,7 @@ pub fn follows<'a>(
 ) -> Result<bool, CatalogError> {
     let is_count = |document: &Document| document.purpose == Purpose::Count;
     let brings_lots = |document: &Document| {
-        brings_in(&document.purpose) && document.lines.iter().any(|line| line.lot.is_some())
+        brings_in(&document.purpose) && document.lines.iter().any(|line| line.goods.lot.is_some())
     };
     let order = document.purpose.order();
     for other in before {
@@ -230,16 +230,17 @@ fn touched(copy: Option<&Catalog>, document: &Document) -> Result<Touched, Catal
     };
     let (mut stock, mut serials) = (BTreeSet::new(), BTreeSet::new());
     for line in &document.lines {
-        let (product, is_serial) = product(copy, &line.product)?;
+        let (product, is_serial) = product(copy, &line.goods.product)?;
         if let Some(lot) = line
+            .goods
             .lot
             .as_ref()
             .filter(|_| is_serial && brings_in(purpose))
         {
             serials.insert((product.clone(), lot.clone()));
         }
-        let unsaid = line.from.is_none() && purpose.is_about_order();
-        let bins = [&line.from, &line.to]
+        let unsaid = line.goods.from.is_none() && purpose.is_about_order();
+        let bins = [&line.goods.from, &line.goods.to]
             .into_iter()
             .flatten()
             .cloned()
@@ -282,13 +283,17 @@ mod tests {
 
     use super::*;
     use crate::document::{DocumentKey, Line};
+    use crate::event::Goods;
 
     fn document(number: u64, purpose: Purpose, bins: &[(&str, Option<&str>)]) -> Document {
         let line = |(product, bin): &(&str, Option<&str>)| Line {
-            product: (*product).to_owned(),
-            from: bin.map(str::to_owned),
-            quantity: 1.into(),
-            ..Line::default()
+            goods: Goods {
+                product: (*product).to_owned(),
+                from: bin.map(str::to_owned),
+                quantity: 1.into(),
+                ..Goods::default()
+            },
+            events: Vec::new(),
         };
         Document {
             number,
@@ -405,7 +410,7 @@ mod tests {
         let received = |number, product: &str, lot: &str| {
             let purpose = Purpose::Receive { order: None };
             let mut document = document(number, purpose, &[(product, None)]);
-            document.lines[0].lot = Some(lot.to_owned());
+            document.lines[0].goods.lot = Some(lot.to_owned());
             document
         };
         let first = received(2, "SERIAL", "S1");

@@ -150,7 +150,7 @@ mod tests {
     use crate::channel::Outlets;
     use crate::config;
     use crate::document::{EventTime, Purpose};
-    use crate::event::{Action, Event, SourceKind};
+    use crate::event::{Action, Event, Goods, Move, Movement, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
     use crate::reason::Flag;
 
@@ -262,13 +262,15 @@ mod tests {
     }
 
     fn count() -> Action {
-        Action::Count {
-            product: "P".to_owned(),
-            from: "A".to_owned(),
-            quantity: 9_995.into(),
-            lot: None,
-            package: None,
-        }
+        Action::Move(Move::new(
+            Movement::Count,
+            Goods {
+                product: "P".to_owned(),
+                quantity: 9_995.into(),
+                from: Some("A".to_owned()),
+                ..Goods::default()
+            },
+        ))
     }
 
     fn scan() -> Action {

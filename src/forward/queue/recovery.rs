@@ -94,15 +94,18 @@ mod tests {
 
     use super::*;
     use crate::document::{DocumentKey, Line, Purpose};
+    use crate::event::Goods;
 
     fn document() -> Document {
         let line = Line {
-            product: "400".to_owned(),
-            from: Some("A".to_owned()),
-            to: Some("B".to_owned()),
-            quantity: 1.into(),
+            goods: Goods {
+                product: "400".to_owned(),
+                from: Some("A".to_owned()),
+                to: Some("B".to_owned()),
+                quantity: 1.into(),
+                ..Goods::default()
+            },
             events: vec![1],
-            ..Line::default()
         };
         Document {
             number: 1,

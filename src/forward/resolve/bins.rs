@@ -18,8 +18,8 @@ pub(super) type Stock = BTreeMap<Place, Decimal>;
 pub(super) fn bin_of(asked: Asked<'_>, line: usize) -> &str {
     let line = asked.document.lines.get(line);
     let from = line.and_then(|line| match asked.undoing {
-        Some(_) => line.to.as_deref().or(line.from.as_deref()),
-        None => line.from.as_deref(),
+        Some(_) => line.goods.to.as_deref().or(line.goods.from.as_deref()),
+        None => line.goods.from.as_deref(),
     });
     from.unwrap_or("?")
 }

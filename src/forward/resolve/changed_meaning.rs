@@ -102,9 +102,10 @@ fn changed(
 ) -> Result<Vec<Changed>, Trouble> {
     let copy = ground.copy;
     let (mut when, mut found) = (None, Vec::new());
-    let locations = [&line.from, &line.to].into_iter().flatten();
+    let locations = [&line.goods.from, &line.goods.to].into_iter().flatten();
     let locations = locations.map(|code| (Coded::Location, code));
-    for (coded, scanned) in std::iter::once((Coded::Product, &line.product)).chain(locations) {
+    for (coded, scanned) in std::iter::once((Coded::Product, &line.goods.product)).chain(locations)
+    {
         let Some(meant) = meant_at(ground, asked, line, coded, scanned, &mut when)? else {
             continue;
         };
@@ -114,7 +115,8 @@ fn changed(
             found.push(Changed { code, meant, now });
         }
     }
-    if let (Some(lot), Found::One(product)) = (&line.lot, copy.product(&line.product)?) {
+    if let (Some(lot), Found::One(product)) = (&line.goods.lot, copy.product(&line.goods.product)?)
+    {
         let code = lot_code(product.id, lot);
         if let Some(meant) = meant_at(ground, asked, line, Coded::Lot, &code, &mut when)? {
             let known = names.lots.get(&(product.id, lot.clone()));
@@ -188,7 +190,8 @@ pub(super) async fn look_up_lots(
 ) -> Result<(), Trouble> {
     let mut renamed = BTreeSet::new();
     for line in documents.iter().flat_map(|asked| &asked.document.lines) {
-        let (Some(lot), Found::One(product)) = (&line.lot, ground.copy.product(&line.product)?)
+        let (Some(lot), Found::One(product)) =
+            (&line.goods.lot, ground.copy.product(&line.goods.product)?)
         else {
             continue;
         };

@@ -47,7 +47,7 @@ fn of_line(
     line: &Line,
 ) -> Result<Vec<Reason>, Trouble> {
     let mut faults = Vec::new();
-    match lookup::product(ground.copy, &line.product)? {
+    match lookup::product(ground.copy, &line.goods.product)? {
         Ok(product) => {
             let lot = lookup::lot(names, line, &product).err();
             // The lot of what comes in may be new.
@@ -58,7 +58,7 @@ fn of_line(
         }
         Err(reason) => faults.push(reason),
     }
-    for scanned in [&line.from, &line.to].into_iter().flatten() {
+    for scanned in [&line.goods.from, &line.goods.to].into_iter().flatten() {
         let found = ground.copy.location(scanned)?;
         faults.extend(lookup::location(scanned, found).err());
     }

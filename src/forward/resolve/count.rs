@@ -145,8 +145,10 @@ async fn compare(
     let moved = date(odoo, ground, moved).await?;
     for (place, wanted) in all {
         let line = documents[place].document.lines.first();
-        let bin = line.and_then(|line| line.from.as_deref()).unwrap_or("?");
-        let product = line.map_or("?", |line| &line.product);
+        let bin = line
+            .and_then(|line| line.goods.from.as_deref())
+            .unwrap_or("?");
+        let product = line.map_or("?", |line| &line.goods.product);
         let slot = &mut resolved[place];
         if wanted.moved_in_doubt(&moved) {
             let message = format!(
@@ -192,7 +194,7 @@ pub(super) fn unread(error: JournalError) -> Failure {
 /// What the document of a count counted, in the unit of the packaging that was scanned.
 fn scanned_quantity(ground: Ground<'_>, number: u64) -> Option<Decimal> {
     let entry = ground.journal.document(number).ok()??;
-    entry.document.lines.first().map(|line| line.quantity)
+    entry.document.lines.first().map(|line| line.goods.quantity)
 }
 
 fn wanted(
@@ -229,7 +231,7 @@ fn wanted(
         let counted = counted.and_then(|kept| Plan::read(&kept).ok()?.count);
         position = counted.map(|counted| (counted.package, counted.owner));
     }
-    let scanned = document.lines.first().map(|line| line.quantity);
+    let scanned = document.lines.first().map(|line| line.goods.quantity);
     Ok(Wanted {
         of: Place {
             product: line.product,

@@ -30,19 +30,19 @@ pub(super) fn new_lot(
     zone: &TimeZone,
     rules: &ExpiryRules,
 ) -> LotRef {
-    let name = line.lot.clone().unwrap_or_default();
+    let name = line.goods.lot.clone().unwrap_or_default();
     let rule = rules.as_ref().and_then(|rules| rules.get(&product.id));
     let Some(rule) = rule else {
         return LotRef::New { name, dates: None };
     };
     let time = |text: &String| Some(Day::of(text)?.in_utc(zone));
     // Odoo clears the best before date of a product without dates.
-    let best_before = line.best_before.as_ref().filter(|_| rule.is_used);
+    let best_before = line.goods.best_before.as_ref().filter(|_| rule.is_used);
     let later = || {
         let later = Day::of(best_before?)?.plus_days(rule.use_days)?;
         Some(later.in_utc(zone))
     };
-    let expiry = line.expiry.as_ref().and_then(time).or_else(later);
+    let expiry = line.goods.expiry.as_ref().and_then(time).or_else(later);
     let dates = expiry.map(|expiry| {
         // As Odoo reckons them: so many times 24 hours.
         let before = |days: i64| {
@@ -184,6 +184,7 @@ fn lots_of(prepared: &mut Prepared) -> Option<(DocumentKey, Vec<(i64, &mut LotRe
 mod tests {
     use super::*;
     use crate::catalog::Measure;
+    use crate::event::Goods;
 
     const PRODUCT: i64 = 7;
 
@@ -200,10 +201,13 @@ mod tests {
     ) -> [Option<String>; 2] {
         let owned = |text: Option<&str>| text.map(str::to_owned);
         let line = Line {
-            lot: owned(Some("L")),
-            expiry: owned(expiry),
-            best_before: owned(best_before),
-            ..Line::default()
+            goods: Goods {
+                lot: owned(Some("L")),
+                expiry: owned(expiry),
+                best_before: owned(best_before),
+                ..Goods::default()
+            },
+            events: Vec::new(),
         };
         let product = Product {
             id: PRODUCT,

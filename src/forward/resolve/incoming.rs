@@ -15,7 +15,7 @@ use super::{Asked, Ground};
 use crate::catalog::refresh::Trouble;
 use crate::catalog::{Catalog, CatalogError, Found};
 use crate::document::{Document, Line, Purpose, State};
-use crate::event::{Action, Event};
+use crate::event::{Action, Event, Move, Movement};
 use crate::journal::{Entry, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
@@ -193,9 +193,9 @@ impl Wanted<'_> {
         let is_receipt = matches!(other.purpose, Purpose::Receive { .. });
         for line in &other.lines {
             let first = line.events.first().copied().unwrap_or(u64::MAX);
-            let to = line.to.as_deref();
-            let lot = line.lot.as_deref();
-            if self.is_brought(&line.product, to, lot, is_receipt, first)? {
+            let to = line.goods.to.as_deref();
+            let lot = line.goods.lot.as_deref();
+            if self.is_brought(&line.goods.product, to, lot, is_receipt, first)? {
                 return Ok(true);
             }
         }
@@ -203,19 +203,18 @@ impl Wanted<'_> {
     }
 
     fn is_brought_by(&self, event: &Event, seq: u64) -> Result<bool, CatalogError> {
-        let (product, to, lot, is_receipt) = match &event.action {
-            Action::Receive {
-                product, to, lot, ..
-            } => (product, to.as_deref(), lot, true),
-            Action::Transfer {
-                product, to, lot, ..
-            }
-            | Action::Return {
-                product, to, lot, ..
-            } => (product, Some(to.as_str()), lot, false),
-            _ => return Ok(false),
+        let Action::Move(Move {
+            movement, goods, ..
+        }) = &event.action
+        else {
+            return Ok(false);
         };
-        self.is_brought(product, to, lot.as_deref(), is_receipt, seq)
+        let is_receipt = *movement == Movement::Receive;
+        if !is_receipt && !matches!(movement, Movement::Transfer | Movement::Return) {
+            return Ok(false);
+        }
+        let (to, lot) = (goods.to.as_deref(), goods.lot.as_deref());
+        self.is_brought(&goods.product, to, lot, is_receipt, seq)
     }
 
     /// Whether what is done by event `seq` brings some of what is missing.
@@ -232,10 +231,10 @@ impl Wanted<'_> {
             let line = &self.document.lines[missing.line];
             // A bin has one code.
             let is_bin = match to {
-                Some(to) => line.from.as_deref() == Some(to),
+                Some(to) => line.goods.from.as_deref() == Some(to),
                 None => is_receipt && self.receipts == Some(missing.bin),
             };
-            is_bin && seq < taken(line) && line.lot.as_deref() == lot
+            is_bin && seq < taken(line) && line.goods.lot.as_deref() == lot
         });
         let Some(first) = there.next() else {
             return Ok(false);

@@ -24,7 +24,7 @@ pub(super) fn lot(
         Ok(None) => Ok(LotRef::None),
         Ok(Some(id)) => Ok(LotRef::Known {
             id,
-            name: line.lot.clone().unwrap_or_default(),
+            name: line.goods.lot.clone().unwrap_or_default(),
         }),
         Err(reason) if may_be_new && reason.code == ReasonCode::UnknownLot => {
             Ok(new_lot(line, product, zone, &names.expiry_rules))
@@ -36,10 +36,10 @@ pub(super) fn lot(
 /// The quantity in the product's own unit, with no more digits than Odoo keeps, and 1 of a serial
 /// number.
 pub(super) fn quantity(purpose: &Purpose, line: &Line, product: &Product) -> Resolved<Decimal> {
-    let (quantity, code) = (line.quantity.normalize(), &line.product);
+    let (quantity, code) = (line.goods.quantity.normalize(), &line.goods.product);
     let converted = product
         .measure
-        .convert(line.quantity)
+        .convert(line.goods.quantity)
         .map_err(|unfit| match unfit {
             Unfit::TooLarge => {
                 let message = format!("{quantity} of {code:?} are more than Odoo can hold: edit the quantity");
@@ -67,7 +67,7 @@ fn serial_quantity(
     product: &Product,
     quantity: Decimal,
 ) -> Option<Reason> {
-    let serial = line.lot.as_ref().filter(|_| product.serial)?;
+    let serial = line.goods.lot.as_ref().filter(|_| product.serial)?;
     // A number that came in twice is another fault: `serial`.
     let is_incoming = matches!(purpose, Purpose::Receive { .. } | Purpose::Return { .. });
     if quantity <= Decimal::ONE || is_incoming && line.events.len() > 1 {

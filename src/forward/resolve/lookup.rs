@@ -70,7 +70,7 @@ impl Names {
         self.inventory.get(&product.id).copied().ok_or_else(|| {
             let message = format!(
                 "product {:?} has no inventory location in Odoo: set it, and retry",
-                line.product
+                line.goods.product
             );
             reason(ReasonCode::OdooRefused, message)
         })
@@ -84,7 +84,7 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
         match &asked.document.purpose {
             Purpose::Receive { .. } | Purpose::Pack { .. } => {
                 let lines = asked.document.lines.iter();
-                filled.extend(lines.filter_map(|line| line.package.clone()));
+                filled.extend(lines.filter_map(|line| line.goods.package.clone()));
             }
             Purpose::PackOrder { package, .. } => {
                 filled.insert(package.clone());
@@ -99,8 +99,8 @@ fn filled(documents: &[Asked<'_>]) -> BTreeSet<String> {
 fn dated(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>, Trouble> {
     let mut products = BTreeSet::new();
     for line in documents.iter().flat_map(|asked| &asked.document.lines) {
-        let is_dated = line.expiry.is_some() || line.best_before.is_some();
-        if let (true, Found::One(product)) = (is_dated, copy.product(&line.product)?) {
+        let is_dated = line.goods.expiry.is_some() || line.goods.best_before.is_some();
+        if let (true, Found::One(product)) = (is_dated, copy.product(&line.goods.product)?) {
             products.insert(product.id);
         }
     }
@@ -116,7 +116,7 @@ fn written_off(copy: &Catalog, documents: &[Asked<'_>]) -> Result<BTreeSet<i64>,
             Purpose::Count | Purpose::Recount { .. } | Purpose::Scrap { .. }
         ) {
             for line in &asked.document.lines {
-                if let Found::One(product) = copy.product(&line.product)? {
+                if let Found::One(product) = copy.product(&line.goods.product)? {
                     products.insert(product.id);
                 }
             }
@@ -129,7 +129,10 @@ async fn ask_for_owners(
     odoo: &mut Client,
     lines: &[&Line],
 ) -> Result<BTreeMap<String, BTreeSet<i64>>, Trouble> {
-    let names: BTreeSet<String> = lines.iter().filter_map(|line| line.owner.clone()).collect();
+    let names: BTreeSet<String> = lines
+        .iter()
+        .filter_map(|line| line.goods.owner.clone())
+        .collect();
     let names: Vec<String> = names.into_iter().collect();
     let mut owners = BTreeMap::<String, BTreeSet<i64>>::new();
     for names in names.chunks(NAMES_MAX) {
@@ -158,11 +161,11 @@ async fn look_up(
         let is_old =
             |coded, code: &str| intent == Intent::Send && !copy.is_looked_up(coded, code, since);
         for line in &asked.document.lines {
-            let product = &line.product;
+            let product = &line.goods.product;
             if is_old(Coded::Product, product) || copy.product(product)? == Found::Nothing {
                 products.insert(product.clone());
             }
-            for location in [&line.from, &line.to].into_iter().flatten() {
+            for location in [&line.goods.from, &line.goods.to].into_iter().flatten() {
                 if is_old(Coded::Location, location) || copy.location(location)? == Found::Nothing {
                     locations.insert(location.clone());
                 }
@@ -216,10 +219,12 @@ async fn ask_for_names(
     let mut lots = BTreeSet::new();
     let mut packages = filled.clone();
     for line in lines {
-        if let (Some(lot), Found::One(product)) = (&line.lot, copy.product(&line.product)?) {
+        if let (Some(lot), Found::One(product)) =
+            (&line.goods.lot, copy.product(&line.goods.product)?)
+        {
             lots.insert((product.id, lot.clone()));
         }
-        packages.extend(line.package.clone());
+        packages.extend(line.goods.package.clone());
     }
     let lots: Vec<_> = lots.into_iter().collect();
     for lots in lots.chunks(NAMES_MAX) {
@@ -291,11 +296,11 @@ pub(super) fn location(scanned: &str, found: Found<i64>) -> Resolved<i64> {
 }
 
 pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Option<i64>> {
-    let Some(lot) = &line.lot else {
+    let Some(lot) = &line.goods.lot else {
         if product.tracked {
             let message = format!(
                 "product {:?} is tracked, and no lot or serial number was scanned",
-                line.product
+                line.goods.product
             );
             return Err(reason(ReasonCode::LotRequired, message));
         }
@@ -311,21 +316,22 @@ pub(super) fn lot(names: &Names, line: &Line, product: &Product) -> Resolved<Opt
             ReasonCode::UnknownLot,
             format!(
                 "product {:?} has no lot or serial number {lot:?} in Odoo: {WHEN_THERE}",
-                line.product
+                line.goods.product
             ),
         )),
     }
 }
 
 pub(super) fn package(names: &Names, line: &Line) -> Resolved<Option<i64>> {
-    line.package
+    line.goods
+        .package
         .as_deref()
         .map(|package| named_package(names, package))
         .transpose()
 }
 
 pub(super) fn owner(names: &Names, line: &Line) -> Resolved<Option<i64>> {
-    let Some(owner) = &line.owner else {
+    let Some(owner) = &line.goods.owner else {
         return Ok(None);
     };
     let found = names.owners.get(owner);

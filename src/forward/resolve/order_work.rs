@@ -82,14 +82,14 @@ fn order_line(
     purpose: &Purpose,
     line: &Line,
 ) -> Result<Resolved<OrderLine>, Trouble> {
-    let product = product(ground.copy, &line.product)?;
+    let product = product(ground.copy, &line.goods.product)?;
     let place = |scanned: &Option<String>| {
         let scanned = scanned.as_deref();
         let found = scanned
             .map(|scanned| Ok::<_, Trouble>(location(scanned, ground.copy.location(scanned)?)));
         Ok::<_, Trouble>(found.transpose()?.transpose())
     };
-    let (from, to) = (place(&line.from)?, place(&line.to)?);
+    let (from, to) = (place(&line.goods.from)?, place(&line.goods.to)?);
     let is_receipt = matches!(purpose, Purpose::Receive { .. });
     Ok((|| {
         let product = product?;

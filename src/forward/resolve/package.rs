@@ -101,7 +101,7 @@ pub(super) fn describe_packages(
             break;
         }
         let line = asked.document.lines.get(place);
-        let product = line.map_or("?", |line| &line.product);
+        let product = line.map_or("?", |line| &line.goods.product);
         let called = ground.copy.called(Kind::Package, *package)?;
         let name = called.map_or_else(|| format!("id {package}"), |called| called.name);
         let bin = bin_of(asked, place);
@@ -113,7 +113,7 @@ pub(super) fn describe_packages(
 fn unclear_package(asked: Asked<'_>, place: usize) -> Fault {
     let bin = bin_of(asked, place);
     let line = asked.document.lines.get(place);
-    let product = line.map_or("?", |line| &line.product);
+    let product = line.map_or("?", |line| &line.goods.product);
     let message = format!(
         "bin {bin} holds {product} in packages, and too little of it loose: edit the document and name the package that it was taken out of, or put the packages right in Odoo and retry"
     );

@@ -44,7 +44,7 @@ pub(super) async fn find(
     for (place, line) in transfer.lines.iter().enumerate() {
         let moves = moves(&seen.pickings, line.product);
         if moves.is_empty() {
-            let scanned = &asked.document.lines[place].product;
+            let scanned = &asked.document.lines[place].goods.product;
             let reason = not_there(&seen.pickings, order, scanned, line.product);
             faults.push(Fault {
                 line: place,

@@ -112,7 +112,7 @@ fn serials(
     let mut serials = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         if let (Some(serial), Found::One(product)) =
-            (&line.lot, ground.copy.product(&line.product)?)
+            (&line.goods.lot, ground.copy.product(&line.goods.product)?)
             && product.serial
         {
             let known = names.lots.get(&(product.id, serial.clone()));
@@ -135,7 +135,7 @@ fn split_repeated(serials: Vec<Incoming>, lines: &[Line]) -> (Vec<Fault>, Vec<In
     let (mut repeated, mut once) = (Vec::new(), Vec::new());
     for serial in serials {
         let line = &lines[serial.line];
-        let is_summed = line.quantity > Decimal::ONE && line.events.len() > 1;
+        let is_summed = line.goods.quantity > Decimal::ONE && line.events.len() > 1;
         let is_new = seen.insert((serial.product, serial.serial.clone()));
         if !is_new || is_summed {
             repeated.push(serial.fault("was scanned more than once"));

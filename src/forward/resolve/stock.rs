@@ -343,7 +343,7 @@ fn describe_lack(asked: Asked<'_>, (place, held, taken): &Lack) -> String {
         "bin {} holds {} of {}, and {} are taken out",
         bin_of(asked, *place),
         held.round_dp(6).normalize(),
-        line.product,
+        line.goods.product,
         taken.normalize()
     )
 }

@@ -87,18 +87,18 @@ pub(super) fn missing_bins(purpose: &Purpose, line: &Line) -> Vec<Reason> {
         Purpose::Transfer | Purpose::Scrap { .. } | Purpose::Pack { .. } | Purpose::Count
     );
     let needs_to = matches!(purpose, Purpose::Transfer);
-    let from = (needs_from && line.from.is_none()).then(|| from_required(line));
-    let to = (needs_to && line.to.is_none()).then(|| to_required(line));
+    let from = (needs_from && line.goods.from.is_none()).then(|| from_required(line));
+    let to = (needs_to && line.goods.to.is_none()).then(|| to_required(line));
     from.into_iter().chain(to).collect()
 }
 
 fn from_required(line: &Line) -> Reason {
-    let message = format!("in which bin does {:?} lie? Edit it in", line.product);
+    let message = format!("in which bin does {:?} lie? Edit it in", line.goods.product);
     reason(ReasonCode::BinRequired, message)
 }
 
 fn to_required(line: &Line) -> Reason {
-    let message = format!("where does {:?} go? Edit the bin in", line.product);
+    let message = format!("where does {:?} go? Edit the bin in", line.goods.product);
     reason(ReasonCode::BinRequired, message)
 }
 
@@ -166,14 +166,14 @@ fn transfer_line(
     line: &Line,
 ) -> Result<Resolved<TransferLine>, Trouble> {
     let copy = ground.copy;
-    let product = product(copy, &line.product)?;
+    let product = product(copy, &line.goods.product)?;
     let place = |scanned: &Option<String>| {
         let scanned = scanned.as_deref();
         let found =
             scanned.map(|scanned| Ok::<_, Trouble>(location(scanned, copy.location(scanned)?)));
         Ok::<_, Trouble>(found.transpose()?.transpose())
     };
-    let (from, to) = (place(&line.from)?, place(&line.to)?);
+    let (from, to) = (place(&line.goods.from)?, place(&line.goods.to)?);
     Ok((|| {
         let product = product?;
         let (from, to) = (from?, to?);

@@ -85,7 +85,7 @@ fn left(line: &Line, undone: &[u64], said: impl Fn(u64) -> Decimal) -> Decimal {
         return Decimal::ZERO;
     }
     let back: Decimal = back.map(|seq| said(*seq)).sum();
-    (line.quantity - back).max(Decimal::ZERO)
+    (line.goods.quantity - back).max(Decimal::ZERO)
 }
 
 impl Undoing {
@@ -103,17 +103,18 @@ impl Undoing {
         let after = [&before[..], &[event.seq]].concat();
         let line = &document.lines[place];
         let taken = Line {
-            quantity: left(line, before, said) - left(line, &after, said),
+            goods: line
+                .goods
+                .with_quantity(left(line, before, said) - left(line, &after, said)),
             events: vec![event.seq],
-            ..line.clone()
         };
         let mut lines = vec![taken];
         if document.purpose.is_about_order() {
             let stays = document.lines.iter().map(|line| Line {
-                quantity: left(line, &after, said),
-                ..line.clone()
+                goods: line.goods.with_quantity(left(line, &after, said)),
+                events: line.events.clone(),
             });
-            lines.extend(stays.filter(|line| !line.quantity.is_zero()));
+            lines.extend(stays.filter(|line| !line.goods.quantity.is_zero()));
         }
         Some(Self {
             number: document.number,
@@ -141,11 +142,10 @@ pub fn without(
     said: impl Fn(u64) -> Decimal + Copy,
 ) -> Option<Document> {
     let lines = old.lines.iter().map(|line| Line {
-        quantity: left(line, &[seq], said),
+        goods: line.goods.with_quantity(left(line, &[seq], said)),
         events: (line.events.iter().copied())
             .filter(|of| *of != seq)
             .collect(),
-        ..line.clone()
     });
     let lines: Vec<Line> = lines.filter(|line| !line.events.is_empty()).collect();
     if lines.is_empty() {
@@ -167,15 +167,17 @@ mod tests {
 
     use super::*;
     use crate::document::{DocumentKey, Progress, Purpose};
-    use crate::event::{Action, Event, Measures, Name, SourceKind};
+    use crate::event::{Action, Event, Goods, Measures, Name, SourceKind};
 
     /// Lines with the events that made them, of which each said 2.
     fn entry(number: u64, state: State, lines: &[(i64, &[u64])]) -> Entry {
         let line = |(quantity, events): &(i64, &[u64])| Line {
-            product: format!("P{}", events[0]),
-            quantity: (*quantity).into(),
+            goods: Goods {
+                product: format!("P{}", events[0]),
+                quantity: (*quantity).into(),
+                ..Goods::default()
+            },
             events: events.to_vec(),
-            ..Line::default()
         };
         let document = Document {
             number,
@@ -287,14 +289,14 @@ mod tests {
         let first = Undoing::of(&undo, &posted, &event(1), said).unwrap();
         let line = &first.document.lines[0];
         assert_eq!(
-            (line.quantity, line.events.as_slice()),
+            (line.goods.quantity, line.events.as_slice()),
             (2.into(), &[1][..])
         );
         assert_eq!((first.document.number, first.number), (9, 5));
         posted.progress.undone.push(1);
         assert_eq!(Undoing::of(&undo, &posted, &event(1), said), None);
         let last = Undoing::of(&undo, &posted, &event(2), said).unwrap();
-        assert_eq!(last.document.lines[0].quantity, 3.into());
+        assert_eq!(last.document.lines[0].goods.quantity, 3.into());
         assert_eq!(Undoing::of(&undo, &posted, &event(7), said), None);
         // Of an order it is said what stays.
         posted.progress.undone.clear();
@@ -302,7 +304,12 @@ mod tests {
             order: "S1".to_owned(),
         };
         let of_order = Undoing::of(&undo, &posted, &event(1), said).unwrap();
-        let quantities: Vec<_> = of_order.document.lines.iter().map(|l| l.quantity).collect();
+        let quantities: Vec<_> = of_order
+            .document
+            .lines
+            .iter()
+            .map(|l| l.goods.quantity)
+            .collect();
         assert_eq!(quantities, [2.into(), 3.into()]);
     }
 
@@ -315,7 +322,9 @@ mod tests {
         assert_eq!(new.events, parked.events);
         let lines = |document: &Document| -> Vec<(Decimal, Vec<u64>)> {
             let lines = document.lines.iter();
-            lines.map(|l| (l.quantity, l.events.clone())).collect()
+            lines
+                .map(|l| (l.goods.quantity, l.events.clone()))
+                .collect()
         };
         assert_eq!(lines(&new), [(2.into(), vec![1]), (2.into(), vec![3])]);
         let rest = without(&new, 1, now, said).unwrap();

@@ -1,4 +1,4 @@
-//! The stored forms of a document, of how far it has come, and of each step on its way.
+//! The stored form of a document.
 //!
 //! A plain transfer is written as `V1`, which is small; only what that form cannot hold is written
 //! as `V2`.
@@ -6,9 +6,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{BadRecord, DecimalV1, StateV1, bad, decode, encode, time};
-use crate::document::{Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason};
-use crate::journal::AuditRecord;
+use super::{BadRecord, DecimalV1, bad, decode, encode, time};
+use crate::document::{Document, DocumentKey, EventTime, Line, Purpose};
+use crate::event::Goods;
 use crate::reason::Code;
 
 #[derive(Serialize, Deserialize)]
@@ -105,15 +105,16 @@ struct LineV2 {
 
 impl From<&Line> for LineV2 {
     fn from(line: &Line) -> Self {
+        let goods = line.goods.clone();
         Self {
-            product: line.product.clone(),
-            lot: line.lot.clone(),
-            package: line.package.clone(),
-            from: line.from.clone(),
-            to: line.to.clone(),
-            owner: line.owner.clone(),
-            expiry: line.expiry.clone(),
-            quantity: line.quantity.into(),
+            product: goods.product,
+            lot: goods.lot,
+            package: goods.package,
+            from: goods.from,
+            to: goods.to,
+            owner: goods.owner,
+            expiry: goods.expiry,
+            quantity: goods.quantity.into(),
         }
     }
 }
@@ -121,16 +122,19 @@ impl From<&Line> for LineV2 {
 impl TryFrom<LineV2> for Line {
     type Error = BadRecord;
     fn try_from(stored: LineV2) -> Result<Self, BadRecord> {
-        Ok(Self {
+        let goods = Goods {
             product: stored.product,
-            lot: stored.lot,
-            package: stored.package,
+            quantity: stored.quantity.try_into()?,
             from: stored.from,
             to: stored.to,
+            lot: stored.lot,
+            package: stored.package,
             owner: stored.owner,
             expiry: stored.expiry,
             best_before: None,
-            quantity: stored.quantity.try_into()?,
+        };
+        Ok(Self {
+            goods,
             events: Vec::new(),
         })
     }
@@ -258,7 +262,7 @@ fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
     Ok(events)
 }
 
-/// Gives each line its events; answers all of them.
+/// Gives each line its events, and returns all of them.
 fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, BadRecord> {
     let mut events = Vec::with_capacity(stored.len());
     let mut seq = 0u64;
@@ -277,7 +281,7 @@ fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, B
     Ok(events)
 }
 
-/// The lines of `V1`; none where one of them, or the document, says more than that form can.
+/// The lines in the form of `V1`. `None`: the document has something that the form cannot hold.
 fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
     let plain =
         document.corrects.is_none() && document.flags.is_empty() && document.times.is_empty();
@@ -292,24 +296,25 @@ fn lines_v1(document: &Document) -> Option<Vec<LineV1>> {
     let mut lines = Vec::with_capacity(document.lines.len());
     let (mut product, mut from, mut to) = ("", "", "");
     for line in &document.lines {
+        let goods = &line.goods;
         let (Some(line_from), Some(line_to), None, None, None) = (
-            &line.from,
-            &line.to,
-            &line.owner,
-            &line.expiry,
-            &line.best_before,
+            &goods.from,
+            &goods.to,
+            &goods.owner,
+            &goods.expiry,
+            &goods.best_before,
         ) else {
             return None;
         };
         lines.push(LineV1 {
-            product: after(product, &line.product),
-            lot: line.lot.clone(),
-            package: line.package.clone(),
+            product: after(product, &goods.product),
+            lot: goods.lot.clone(),
+            package: goods.package.clone(),
             from: after(from, line_from),
             to: after(to, line_to),
-            quantity: line.quantity.into(),
+            quantity: goods.quantity.into(),
         });
-        (product, from, to) = (&line.product, line_from, line_to);
+        (product, from, to) = (&goods.product, line_from, line_to);
     }
     Some(lines)
 }
@@ -366,7 +371,7 @@ pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
                 let line = document.lines.get_mut(place as usize);
                 let line =
                     line.ok_or_else(|| bad("document", "a date of a line that is not there"))?;
-                line.best_before = Some(date);
+                line.goods.best_before = Some(date);
             }
             Ok(document)
         }
@@ -374,7 +379,7 @@ pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
 }
 
 fn best_before_in(lines: &[Line]) -> Vec<(u32, String)> {
-    let dated = |(place, line): (u32, &Line)| Some((place, line.best_before.clone()?));
+    let dated = |(place, line): (u32, &Line)| Some((place, line.goods.best_before.clone()?));
     (0u32..).zip(lines).filter_map(dated).collect()
 }
 
@@ -426,14 +431,18 @@ fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
         product = joined(&product, &line.product)?;
         from = joined(&from, &line.from)?;
         to = joined(&to, &line.to)?;
-        lines.push(Line {
+        let goods = Goods {
             product: product.clone(),
-            lot: line.lot,
-            package: line.package,
+            quantity: line.quantity.try_into()?,
             from: Some(from.clone()),
             to: Some(to.clone()),
-            quantity: line.quantity.try_into()?,
-            ..Line::default()
+            lot: line.lot,
+            package: line.package,
+            ..Goods::default()
+        };
+        lines.push(Line {
+            goods,
+            events: Vec::new(),
         });
     }
     Ok(Document {
@@ -450,134 +459,5 @@ fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
         corrects: None,
         times: Vec::new(),
         flags: Vec::new(),
-    })
-}
-
-#[derive(Serialize, Deserialize)]
-enum StoredProgress {
-    V1(ProgressV1),
-    V2(ProgressV1, ProgressMoreV2),
-    /// What was taken back since.
-    V3(ProgressV1, ProgressMoreV2, Vec<u64>),
-}
-
-#[derive(Serialize, Deserialize)]
-struct ProgressV1 {
-    /// Of [`StateV1`].
-    state: u8,
-    attempts: u32,
-    reason: Option<ReasonV1>,
-    odoo: Option<OdooRefV1>,
-    since_us: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ReasonV1 {
-    code: String,
-    message: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct OdooRefV1 {
-    id: i64,
-    name: String,
-}
-
-#[derive(Default, PartialEq, Serialize, Deserialize)]
-struct ProgressMoreV2 {
-    plan: Option<String>,
-    decision: Option<String>,
-    flags: Vec<String>,
-}
-
-pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
-    let first = ProgressV1 {
-        state: StateV1::from(progress.state).number(),
-        attempts: progress.attempts,
-        reason: progress.reason.clone().map(|reason| ReasonV1 {
-            code: reason.code.to_string(),
-            message: reason.message,
-        }),
-        odoo: progress.odoo.clone().map(|odoo| OdooRefV1 {
-            id: odoo.id,
-            name: odoo.name,
-        }),
-        since_us: progress.since.as_microsecond(),
-    };
-    let more = ProgressMoreV2 {
-        plan: progress.plan.clone(),
-        decision: progress.decision.clone(),
-        flags: progress.flags.iter().map(Code::to_string).collect(),
-    };
-    let stored = if !progress.undone.is_empty() {
-        StoredProgress::V3(first, more, progress.undone.clone())
-    } else if more == ProgressMoreV2::default() {
-        StoredProgress::V1(first)
-    } else {
-        StoredProgress::V2(first, more)
-    };
-    encode("progress", &stored)
-}
-
-pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
-    let (stored, more, undone) = match decode("progress", bytes)? {
-        StoredProgress::V1(stored) => (stored, ProgressMoreV2::default(), Vec::new()),
-        StoredProgress::V2(stored, more) => (stored, more, Vec::new()),
-        StoredProgress::V3(stored, more, undone) => (stored, more, undone),
-    };
-    Ok(Progress {
-        state: StateV1::try_from(stored.state)?.into(),
-        attempts: stored.attempts,
-        reason: stored.reason.map(|reason| Reason {
-            code: reason.code.into(),
-            message: reason.message,
-            lines: Vec::new(),
-        }),
-        odoo: stored.odoo.map(|odoo| OdooRef {
-            id: odoo.id,
-            name: odoo.name,
-        }),
-        since: time("progress", stored.since_us)?,
-        plan: more.plan,
-        decision: more.decision,
-        flags: more.flags.into_iter().map(Code::from).collect(),
-        undone,
-    })
-}
-
-#[derive(Serialize, Deserialize)]
-enum StoredAudit {
-    V1 {
-        at_us: i64,
-        state: String,
-        by: String,
-        note: String,
-    },
-}
-
-pub fn audit_in(record: &AuditRecord) -> Result<Vec<u8>, BadRecord> {
-    encode(
-        "audit record",
-        &StoredAudit::V1 {
-            at_us: record.at.as_microsecond(),
-            state: record.state.clone(),
-            by: record.by.clone(),
-            note: record.note.clone(),
-        },
-    )
-}
-
-pub fn audit_out(bytes: &[u8]) -> Result<AuditRecord, BadRecord> {
-    let StoredAudit::V1 {
-        at_us,
-        state,
-        by,
-        note,
-    } = decode("audit record", bytes)?;
-    Ok(AuditRecord {
-        at: time("audit record", at_us)?,
-        state,
-        by,
-        note,
     })
 }

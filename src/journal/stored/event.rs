@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::event::{Action, Event, EventFlag, Name, SourceKind};
+use crate::event::{Action, Event, EventFlag, Field, Goods, Move, Movement, Name, SourceKind};
 use rust_decimal::Decimal;
 
 #[derive(Serialize, Deserialize)]
@@ -90,112 +90,56 @@ struct GoodsV1<'a> {
     more: Option<&'a str>,
 }
 
-/// One form for seven types keeps the forms few; this says which field of a type is which.
-#[expect(clippy::too_many_lines, reason = "one arm for each type")]
-fn action_in(action: &Action) -> ActionV1<'_> {
-    let goods = |product, quantity: &Decimal, lot| GoodsV1 {
-        product,
-        quantity: Some((*quantity).into()),
-        lot,
-        ..GoodsV1::default()
+/// `GoodsV1::more` holds the expiry of a receipt, else the reason.
+fn goods_in(moved: &Move) -> GoodsV1<'_> {
+    let goods = &moved.goods;
+    let more = match moved.movement {
+        Movement::Receive => &goods.expiry,
+        _ => &moved.reason,
     };
+    GoodsV1 {
+        product: Some(&goods.product),
+        quantity: Some(goods.quantity.into()),
+        from: goods.from.as_deref(),
+        to: goods.to.as_deref(),
+        lot: goods.lot.as_deref(),
+        package: goods.package.as_deref(),
+        order: moved.order.as_deref(),
+        more: more.as_deref(),
+    }
+}
+
+fn move_in(moved: &Move) -> ActionV1<'_> {
+    let goods = goods_in(moved);
+    match (moved.movement, &moved.goods.best_before) {
+        (Movement::Transfer, _) => ActionV1::Transfer(goods),
+        (Movement::Pick, _) => ActionV1::Pick(goods),
+        (Movement::Receive, None) => ActionV1::Receive(goods),
+        (Movement::Receive, Some(date)) => ActionV1::ReceiveBestBefore(goods, date),
+        (Movement::Count, _) => ActionV1::Count(goods),
+        (Movement::Scrap, _) => ActionV1::Scrap(goods),
+        (Movement::Return, _) => ActionV1::Return(goods),
+        (Movement::Pack, _) => ActionV1::Pack(goods),
+    }
+}
+
+fn action_in(action: &Action) -> ActionV1<'_> {
     match action {
         Action::Scan { code, symbology } => ActionV1::Scan(code, symbology.as_deref()),
-        Action::Transfer {
-            product,
-            quantity,
-            from,
-            to,
-            lot,
-            package,
-        } => ActionV1::Transfer(GoodsV1 {
-            from: Some(from),
-            to: Some(to),
-            package: package.as_deref(),
-            ..goods(Some(product), quantity, lot.as_deref())
-        }),
-        Action::Pick {
+        Action::Move(moved) => move_in(moved),
+        Action::PackOrder {
             order,
-            product,
-            quantity,
-            from,
-            lot,
             package,
-        } => ActionV1::Pick(GoodsV1 {
-            order: Some(order),
-            from: from.as_deref(),
-            package: package.as_deref(),
-            ..goods(Some(product), quantity, lot.as_deref())
-        }),
-        Action::Receive {
-            order,
-            product,
-            quantity,
-            to,
-            lot,
-            expiry,
-            best_before,
-            package,
-        } => {
-            let goods = GoodsV1 {
-                order: order.as_deref(),
-                to: to.as_deref(),
-                package: package.as_deref(),
-                more: expiry.as_deref(),
-                ..goods(Some(product), quantity, lot.as_deref())
-            };
-            match best_before {
-                None => ActionV1::Receive(goods),
-                Some(best_before) => ActionV1::ReceiveBestBefore(goods, best_before),
-            }
-        }
-        Action::Count {
-            product,
-            from,
-            quantity,
-            lot,
-            package,
-        } => ActionV1::Count(GoodsV1 {
-            from: Some(from),
-            package: package.as_deref(),
-            ..goods(Some(product), quantity, lot.as_deref())
-        }),
-        Action::Scrap {
-            product,
-            from,
-            quantity,
-            lot,
-            reason,
-        } => ActionV1::Scrap(GoodsV1 {
-            from: Some(from),
-            more: reason.as_deref(),
-            ..goods(Some(product), quantity, lot.as_deref())
-        }),
-        Action::Return {
-            order,
-            product,
-            to,
-            quantity,
-            lot,
-            reason,
-        } => ActionV1::Return(GoodsV1 {
-            order: order.as_deref(),
-            to: Some(to),
-            more: reason.as_deref(),
-            ..goods(Some(product), quantity, lot.as_deref())
-        }),
-        Action::Pack {
-            package,
-            product,
-            order,
             quantity,
             from,
             lot,
         } => ActionV1::Pack(GoodsV1 {
+            order: Some(order),
             package: Some(package),
-            order: order.as_deref(),
+            quantity: Some((*quantity).into()),
             from: from.as_deref(),
-            ..goods(product.as_deref(), quantity, lot.as_deref())
+            lot: lot.as_deref(),
+            ..GoodsV1::default()
         }),
         Action::Ship {
             order,
@@ -216,107 +160,106 @@ fn action_in(action: &Action) -> ActionV1<'_> {
     }
 }
 
-fn need(text: Option<&str>, field: &'static str) -> Result<String, BadRecord> {
-    text.map(str::to_owned)
-        .ok_or_else(|| bad("event", format!("no {field}")))
+fn need<'a>(text: Option<&'a str>, field: &str) -> Result<&'a str, BadRecord> {
+    text.ok_or_else(|| bad("event", format!("no {field}")))
 }
 
 fn own(text: Option<&str>) -> Option<String> {
     text.map(str::to_owned)
 }
 
-fn action_out(action: ActionV1<'_>) -> Result<Action, BadRecord> {
-    let quantity = |quantity: Option<DecimalV1>| {
-        quantity
-            .ok_or_else(|| bad("event", "no quantity"))?
-            .try_into()
+fn quantity_out(quantity: Option<DecimalV1>) -> Result<Decimal, BadRecord> {
+    quantity
+        .ok_or_else(|| bad("event", "no quantity"))?
+        .try_into()
+}
+
+fn move_out(movement: Movement, goods: GoodsV1<'_>) -> Result<Action, BadRecord> {
+    let (expiry, reason) = match movement {
+        Movement::Receive => (goods.more, None),
+        _ => (None, goods.more),
     };
-    Ok(match action {
-        ActionV1::Scan(code, symbology) => Action::Scan {
+    let moved = Move {
+        movement,
+        order: own(goods.order),
+        reason: own(reason),
+        goods: Goods {
+            product: need(goods.product, "product")?.to_owned(),
+            quantity: quantity_out(goods.quantity)?,
+            from: own(goods.from),
+            to: own(goods.to),
+            lot: own(goods.lot),
+            package: own(goods.package),
+            owner: None,
+            expiry: own(expiry),
+            best_before: None,
+        },
+    };
+    let event_type = movement.event_type();
+    for field in event_type.required() {
+        // Every record has a quantity.
+        if field != Field::Quantity {
+            need(moved.text(field), field.name())?;
+        }
+    }
+    Ok(Action::Move(moved))
+}
+
+fn pack_out(goods: GoodsV1<'_>) -> Result<Action, BadRecord> {
+    if goods.product.is_some() {
+        return move_out(Movement::Pack, goods);
+    }
+    Ok(Action::PackOrder {
+        // `decode` takes no pack that names neither a product nor an order.
+        order: own(goods.order).unwrap_or_default(),
+        package: need(goods.package, "package")?.to_owned(),
+        quantity: quantity_out(goods.quantity)?,
+        from: own(goods.from),
+        lot: own(goods.lot),
+    })
+}
+
+fn receive_out(goods: GoodsV1<'_>, best_before: &str) -> Result<Action, BadRecord> {
+    let mut action = move_out(Movement::Receive, goods)?;
+    if let Action::Move(moved) = &mut action {
+        moved.goods.best_before = Some(best_before.to_owned());
+    }
+    Ok(action)
+}
+
+fn action_out(action: ActionV1<'_>) -> Result<Action, BadRecord> {
+    match action {
+        ActionV1::Scan(code, symbology) => Ok(Action::Scan {
             code: code.to_owned(),
             symbology: own(symbology),
-        },
-        ActionV1::Transfer(g) => Action::Transfer {
-            product: need(g.product, "product")?,
-            quantity: quantity(g.quantity)?,
-            from: need(g.from, "from")?,
-            to: need(g.to, "to")?,
-            lot: own(g.lot),
-            package: own(g.package),
-        },
-        ActionV1::Pick(g) => Action::Pick {
-            order: need(g.order, "order")?,
-            product: need(g.product, "product")?,
-            quantity: quantity(g.quantity)?,
-            from: own(g.from),
-            lot: own(g.lot),
-            package: own(g.package),
-        },
-        ActionV1::Receive(g) => receive_out(g, None)?,
-        ActionV1::ReceiveBestBefore(g, best_before) => receive_out(g, Some(best_before))?,
-        ActionV1::Count(g) => Action::Count {
-            product: need(g.product, "product")?,
-            from: need(g.from, "from")?,
-            quantity: quantity(g.quantity)?,
-            lot: own(g.lot),
-            package: own(g.package),
-        },
-        ActionV1::Scrap(g) => Action::Scrap {
-            product: need(g.product, "product")?,
-            from: need(g.from, "from")?,
-            quantity: quantity(g.quantity)?,
-            lot: own(g.lot),
-            reason: own(g.more),
-        },
-        ActionV1::Return(g) => Action::Return {
-            order: own(g.order),
-            product: need(g.product, "product")?,
-            to: need(g.to, "to")?,
-            quantity: quantity(g.quantity)?,
-            lot: own(g.lot),
-            reason: own(g.more),
-        },
-        ActionV1::Pack(g) => Action::Pack {
-            package: need(g.package, "package")?,
-            product: own(g.product),
-            order: own(g.order),
-            quantity: quantity(g.quantity)?,
-            from: own(g.from),
-            lot: own(g.lot),
-        },
+        }),
+        ActionV1::Transfer(goods) => move_out(Movement::Transfer, goods),
+        ActionV1::Pick(goods) => move_out(Movement::Pick, goods),
+        ActionV1::Receive(goods) => move_out(Movement::Receive, goods),
+        ActionV1::ReceiveBestBefore(goods, best_before) => receive_out(goods, best_before),
+        ActionV1::Count(goods) => move_out(Movement::Count, goods),
+        ActionV1::Scrap(goods) => move_out(Movement::Scrap, goods),
+        ActionV1::Return(goods) => move_out(Movement::Return, goods),
+        ActionV1::Pack(goods) => pack_out(goods),
         ActionV1::Ship {
             order,
             carrier_ref,
             weight_kg,
             parcels,
-        } => Action::Ship {
+        } => Ok(Action::Ship {
             order: order.to_owned(),
             carrier_ref: own(carrier_ref),
             weight_kg: weight_kg.map(TryInto::try_into).transpose()?,
             parcels,
-        },
-        ActionV1::Validate { order } => Action::Validate {
+        }),
+        ActionV1::Validate { order } => Ok(Action::Validate {
             order: order.to_owned(),
-        },
-        ActionV1::Undo { event, reason } => Action::Undo {
+        }),
+        ActionV1::Undo { event, reason } => Ok(Action::Undo {
             event: event.to_owned(),
             reason: own(reason),
-        },
-    })
-}
-
-fn receive_out(goods: GoodsV1<'_>, best_before: Option<&str>) -> Result<Action, BadRecord> {
-    let quantity = goods.quantity.ok_or_else(|| bad("event", "no quantity"))?;
-    Ok(Action::Receive {
-        order: own(goods.order),
-        product: need(goods.product, "product")?,
-        quantity: quantity.try_into()?,
-        to: own(goods.to),
-        lot: own(goods.lot),
-        expiry: own(goods.more),
-        best_before: own(best_before),
-        package: own(goods.package),
-    })
+        }),
+    }
 }
 
 pub fn event_in(event: &Event) -> Result<Vec<u8>, BadRecord> {

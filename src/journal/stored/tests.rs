@@ -14,8 +14,9 @@ use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{
     Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use crate::event::Channel;
-use crate::event::{Action, Event, EventFlag, Measures, SourceKind};
+use crate::event::{
+    Action, Channel, Event, EventFlag, Goods, Measures, Move, Movement, SourceKind,
+};
 use crate::journal::{AuditRecord, tables};
 use crate::reason::RejectionCode;
 
@@ -45,66 +46,39 @@ fn event(action: Action) -> Event {
 
 /// One event of each type, with every field filled.
 fn events() -> Vec<(&'static str, Event)> {
-    let (product, order) = ("4000000000020".to_owned(), "WH/OUT/00042".to_owned());
-    let (from, to) = ("LOC-BIN-0002".to_owned(), "LOC-BIN-0007".to_owned());
+    let order = "WH/OUT/00042".to_owned();
     let quantity: Decimal = "2.50".parse().unwrap();
-    let (lot, package, reason) = (text("L1"), text("PACK1"), text("broken"));
-    let transfer = Action::Transfer {
-        product: product.clone(),
+    let goods = |from: Option<&str>, to: Option<&str>, package: Option<&str>| Goods {
+        product: "4000000000020".to_owned(),
         quantity,
-        from: from.clone(),
-        to: to.clone(),
-        lot: lot.clone(),
-        package: package.clone(),
+        from: from.and_then(text),
+        to: to.and_then(text),
+        lot: text("L1"),
+        package: package.and_then(text),
+        ..Goods::default()
     };
-    let pick = Action::Pick {
-        order: order.clone(),
-        product: product.clone(),
-        quantity,
-        from: text(&from),
-        lot: lot.clone(),
-        package: package.clone(),
+    let (from, to) = (Some("LOC-BIN-0002"), Some("LOC-BIN-0007"));
+    let package = Some("PACK1");
+    let moved = |movement, order: Option<&String>, reason: Option<&str>, goods| {
+        Action::Move(Move {
+            movement,
+            goods,
+            order: order.cloned(),
+            reason: reason.and_then(text),
+        })
     };
-    let receive = Action::Receive {
-        order: text(&order),
-        product: product.clone(),
-        quantity,
-        to: text(&to),
-        lot: lot.clone(),
+    let (of_order, why) = (Some(&order), Some("broken"));
+    let transfer = moved(Movement::Transfer, None, None, goods(from, to, package));
+    let pick = moved(Movement::Pick, of_order, None, goods(from, None, package));
+    let received = Goods {
         expiry: text("2027-01-31"),
-        best_before: None,
-        package: package.clone(),
+        ..goods(None, to, package)
     };
-    let count = Action::Count {
-        product: product.clone(),
-        from: from.clone(),
-        quantity,
-        lot: lot.clone(),
-        package,
-    };
-    let scrap = Action::Scrap {
-        product: product.clone(),
-        from: from.clone(),
-        quantity,
-        lot: lot.clone(),
-        reason: reason.clone(),
-    };
-    let give_back = Action::Return {
-        order: text(&order),
-        product: product.clone(),
-        to,
-        quantity,
-        lot: lot.clone(),
-        reason,
-    };
-    let packed = Action::Pack {
-        package: "PACK1".to_owned(),
-        product: text(&product),
-        order: text(&order),
-        quantity,
-        from: text(&from),
-        lot,
-    };
+    let receive = moved(Movement::Receive, of_order, None, received);
+    let count = moved(Movement::Count, None, None, goods(from, None, package));
+    let scrap = moved(Movement::Scrap, None, why, goods(from, None, None));
+    let give_back = moved(Movement::Return, of_order, why, goods(None, to, None));
+    let packed = moved(Movement::Pack, of_order, None, goods(from, None, package));
     let ship = Action::Ship {
         order: order.clone(),
         carrier_ref: text("1Z999"),
@@ -135,14 +109,15 @@ fn events() -> Vec<(&'static str, Event)> {
 
 fn document() -> Document {
     let line = |product: &str, events: &[u64]| Line {
-        product: product.to_owned(),
-        lot: text("L1"),
-        package: None,
-        from: Some("A".to_owned()),
-        to: Some("B".to_owned()),
-        quantity: "3.5".parse().unwrap(),
+        goods: Goods {
+            product: product.to_owned(),
+            lot: text("L1"),
+            from: Some("A".to_owned()),
+            to: Some("B".to_owned()),
+            quantity: "3.5".parse().unwrap(),
+            ..Goods::default()
+        },
         events: events.to_vec(),
-        ..Line::default()
     };
     Document {
         number: 9,
@@ -246,15 +221,16 @@ fn documents_v2() -> Vec<(&'static str, Document)> {
         ("validate", Purpose::Validate { order: order() }),
     ];
     let line = Line {
-        product: "4000000000020".to_owned(),
-        lot: text("L1"),
-        package: text("PACK1"),
-        from: text("A"),
-        to: None,
-        owner: text("ACME"),
-        expiry: text("2026-12-31"),
-        best_before: None,
-        quantity: "3.5".parse().unwrap(),
+        goods: Goods {
+            product: "4000000000020".to_owned(),
+            lot: text("L1"),
+            package: text("PACK1"),
+            from: text("A"),
+            owner: text("ACME"),
+            expiry: text("2026-12-31"),
+            quantity: "3.5".parse().unwrap(),
+            ..Goods::default()
+        },
         events: vec![300],
     };
     let document = |purpose| Document {
@@ -353,9 +329,11 @@ fn documents_v4() -> [(&'static str, Document); 2] {
     let recount = Document {
         purpose: Purpose::Recount { count: 7 },
         lines: vec![Line {
-            to: None,
+            goods: Goods {
+                to: None,
+                ..document().lines.swap_remove(0).goods
+            },
             events: Vec::new(),
-            ..document().lines.swap_remove(0)
         }],
         events: Vec::new(),
         ..document()
@@ -495,19 +473,21 @@ fn documents_that_cannot_be_posted_are_read_and_written_as_ever() {
 
 /// A receipt with a best before date, as an event and as a document.
 fn best_before() -> (Event, Document) {
-    let receive = event(Action::Receive {
-        order: None,
-        product: "4000000000020".to_owned(),
-        quantity: "2.5".parse().unwrap(),
-        to: text("B"),
-        lot: text("L1"),
-        expiry: text("2027-06-30"),
-        best_before: text("2027-05-31"),
-        package: None,
-    });
+    let receive = event(Action::Move(Move::new(
+        Movement::Receive,
+        Goods {
+            product: "4000000000020".to_owned(),
+            quantity: "2.5".parse().unwrap(),
+            to: text("B"),
+            lot: text("L1"),
+            expiry: text("2027-06-30"),
+            best_before: text("2027-05-31"),
+            ..Goods::default()
+        },
+    )));
     let (_, mut document) = documents_v2().swap_remove(1);
     let plain = document.lines[0].clone();
-    document.lines[0].best_before = text("2027-05-31");
+    document.lines[0].goods.best_before = text("2027-05-31");
     document.lines.insert(
         0,
         Line {

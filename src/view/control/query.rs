@@ -3,17 +3,12 @@
 use axum::extract::{FromRequestParts, Path, Query as UrlQuery};
 use axum::http::request::Parts;
 
-use crate::event::{Name, Recorded};
+use crate::event::{EventType, Name, Recorded};
 use crate::view::control::problem::Problem;
 
 pub const LIMIT_DEFAULT: usize = 100;
 pub const LIMIT_MAX: usize = 1_000;
 
-/// The `type`s that an event can have.
-pub const KINDS: [&str; 11] = [
-    "scan", "transfer", "pick", "receive", "count", "scrap", "return", "pack", "ship", "validate",
-    "undo",
-];
 /// The states that a list of rejected readings can be asked for.
 pub const REJECTED_STATES: [&str; 1] = ["open"];
 /// The states that an event can be in.
@@ -99,7 +94,8 @@ impl Query {
                     })?);
                 }
                 "type" if accepted.contains(&"type") => {
-                    query.kind = Some(word("type", value, &KINDS)?);
+                    let types: Vec<_> = EventType::all().map(|of| of.name).collect();
+                    query.kind = Some(word("type", value, &types)?);
                 }
                 "state" if accepted.contains(&"state") => {
                     query.state = Some(word("state", value, states)?);

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::theme::{FAINT, HEADING, SELECTED};
 use super::typing::{WIDTH, typed, write};
 use super::wish::{Step, Wish};
-use crate::correction::{Field, fields, has_order};
+use crate::event::{EventType, Field};
 use crate::view::records::{DocumentView, LineView};
 use crate::view::table::plain;
 
@@ -52,13 +52,14 @@ impl Edit {
             after: value.unwrap_or_default().to_owned(),
         };
         let mut rows = Vec::new();
-        if has_order(kind) {
+        let of = EventType::named(kind);
+        if of.is_some_and(|of| of.takes(Field::Order)) {
             rows.push(row(None, "order", document.order.as_deref()));
         }
-        let (needed, optional) = fields(kind);
+        let fields = of.map(EventType::fields_of_line).unwrap_or_default();
         for (place, line) in document.lines.iter().enumerate() {
             let number = Some(place + 1);
-            for field in needed.iter().chain(optional) {
+            for field in &fields {
                 rows.push(row(number, field.name(), value(line, *field)));
                 if *field == Field::Product {
                     rows.push(row(number, "quantity", Some(&line.quantity.to_string())));
@@ -194,6 +195,7 @@ impl Edit {
     }
 }
 
+/// The value of a text field of a line. `None`: the line does not have it.
 fn value(line: &LineView, field: Field) -> Option<&str> {
     match field {
         Field::Product => Some(&line.product),
@@ -204,5 +206,6 @@ fn value(line: &LineView, field: Field) -> Option<&str> {
         Field::Owner => line.owner.as_deref(),
         Field::Expiry => line.expiry.as_deref(),
         Field::BestBefore => line.best_before.as_deref(),
+        _ => None,
     }
 }

@@ -4,7 +4,7 @@ use super::{Served, refused, seqs};
 use crate::floor::transfer;
 use serde_json::json;
 use stockrelay::document::{Document, Purpose};
-use stockrelay::event::{Action, Event};
+use stockrelay::event::{Action, Event, Goods, Move, Movement};
 use stockrelay::view::snapshot::Status;
 
 #[tokio::test]
@@ -95,14 +95,17 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
 async fn what_an_earlier_version_sealed_without_lines_is_edited_by_its_event() {
     let served = Served::start();
     let pick = Event {
-        action: Action::Pick {
-            order: "S1".to_owned(),
-            product: "P".to_owned(),
-            quantity: 2.into(),
-            from: None,
-            lot: None,
-            package: None,
-        },
+        action: Action::Move(Move {
+            order: Some("S1".to_owned()),
+            ..Move::new(
+                Movement::Pick,
+                Goods {
+                    product: "P".to_owned(),
+                    quantity: 2.into(),
+                    ..Goods::default()
+                },
+            )
+        }),
         ..transfer("pda-1", "e1", "P", "A", "B", 1)
     };
     let inbox = served.journal.inbox();

@@ -16,7 +16,9 @@ use stockrelay::channel::Outlets;
 use stockrelay::clock;
 use stockrelay::config::{self, Negative, Under};
 use stockrelay::document::State;
-use stockrelay::event::{Action, Event, Measures, Name, Recorded, SourceKind};
+use stockrelay::event::{
+    Action, Event, Goods, Measures, Move, Movement, Name, Recorded, SourceKind,
+};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, keep_device_clock};
 use stockrelay::reason::ReasonCode;
@@ -301,57 +303,78 @@ impl Gateway {
         let bin = |bin: usize| format!("LOC-BIN-{:04}", bin + 1);
         let (lot, package) = (None, None);
         let action = match done.deed {
-            Deed::Move { from, to, quantity } => Action::Transfer {
-                product,
-                quantity: quantity.into(),
-                from: bin(from),
-                to: bin(to),
-                lot,
-                package,
-            },
+            Deed::Move { from, to, quantity } => Action::Move(Move::new(
+                Movement::Transfer,
+                Goods {
+                    product,
+                    quantity: quantity.into(),
+                    from: Some(bin(from)),
+                    to: Some(bin(to)),
+                    lot,
+                    package,
+                    ..Goods::default()
+                },
+            )),
             Deed::Pick {
                 bin: from,
                 quantity,
-            } => Action::Pick {
-                order: delivery.picking.clone().unwrap_or_default(),
-                product,
-                quantity: quantity.into(),
-                from: from.map(bin),
-                lot,
-                package,
-            },
-            Deed::Receive { to, quantity } => Action::Receive {
-                order: None,
-                product,
-                quantity: quantity.into(),
-                to: Some(bin(to)),
-                lot,
-                expiry: None,
-                best_before: None,
-                package,
-            },
-            Deed::Scrap { from, quantity } => Action::Scrap {
-                product,
-                from: bin(from),
-                quantity: quantity.into(),
-                lot,
-                reason: None,
-            },
-            Deed::Pack { bin: at, quantity } => Action::Pack {
-                package: format!("P{}-{place}", delivery.run),
-                product: Some(product),
-                order: None,
-                quantity: quantity.into(),
-                from: Some(bin(at)),
-                lot,
-            },
-            Deed::Count { bin: at, counted } => Action::Count {
-                product,
-                from: bin(at),
-                quantity: counted.into(),
-                lot,
-                package,
-            },
+            } => Action::Move(Move {
+                order: Some(delivery.picking.clone().unwrap_or_default()),
+                ..Move::new(
+                    Movement::Pick,
+                    Goods {
+                        product,
+                        quantity: quantity.into(),
+                        from: from.map(bin),
+                        lot,
+                        package,
+                        ..Goods::default()
+                    },
+                )
+            }),
+            Deed::Receive { to, quantity } => Action::Move(Move::new(
+                Movement::Receive,
+                Goods {
+                    product,
+                    quantity: quantity.into(),
+                    to: Some(bin(to)),
+                    lot,
+                    package,
+                    ..Goods::default()
+                },
+            )),
+            Deed::Scrap { from, quantity } => Action::Move(Move::new(
+                Movement::Scrap,
+                Goods {
+                    product,
+                    quantity: quantity.into(),
+                    from: Some(bin(from)),
+                    lot,
+                    ..Goods::default()
+                },
+            )),
+            Deed::Pack { bin: at, quantity } => Action::Move(Move::new(
+                Movement::Pack,
+                Goods {
+                    product,
+                    quantity: quantity.into(),
+                    from: Some(bin(at)),
+                    lot,
+                    package: Some(format!("P{}-{place}", delivery.run)),
+                    ..Goods::default()
+                },
+            )),
+            Deed::Count { bin: at, counted } => Action::Move(Move::new(
+                Movement::Count,
+                Goods {
+                    product,
+                    quantity: counted.into(),
+                    from: Some(bin(at)),
+                    lot,
+                    package,
+                    ..Goods::default()
+                },
+            )),
             Deed::Undo { of } => Action::Undo {
                 event: format!("e{of}"),
                 reason: None,

@@ -101,14 +101,16 @@ async fn what_cannot_be_posted_is_parked_and_the_rest_goes_on(mut odoo: Odoo) {
         .await;
     let lotless = gateway.seal(&[line("SKU00050")], |_| {}).await;
     let no_lot = gateway
-        .seal(&[line("SKU00050")], |l| l.lot = Some(new.clone()))
+        .seal(&[line("SKU00050")], |l| l.goods.lot = Some(new.clone()))
         .await;
     let no_package = gateway
-        .seal(&[(&good, &bin, &other)], |l| l.package = Some(new.clone()))
+        .seal(&[(&good, &bin, &other)], |l| {
+            l.goods.package = Some(new.clone());
+        })
         .await;
     let rounded = gateway
         .seal(&[(&good, &bin, &other)], |l| {
-            l.quantity = "1.005".parse().unwrap();
+            l.goods.quantity = "1.005".parse().unwrap();
         })
         .await;
     let fine = gateway.seal(&[(&good, &bin, &other)], |_| {}).await;
@@ -291,7 +293,7 @@ async fn what_odoo_does_not_look_up_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let movement = (good.as_str(), from.as_str(), to.as_str());
     let before = gateway.seal(&[movement], |_| {}).await;
     let asks = gateway
-        .seal(&[movement], |line| line.lot = Some("L1".to_owned()))
+        .seal(&[movement], |line| line.goods.lot = Some("L1".to_owned()))
         .await;
     let behind = gateway.seal(&[movement], |_| {}).await;
     // Together with the others, and then alone; where lots are on hand, the copy asks for them,
@@ -313,7 +315,9 @@ async fn a_key_that_is_refused_in_a_lookup_holds_the_link(odoo: Odoo) {
     let (mut gateway, link) = linked(&odoo).await;
     let (good, from, to) = (&odoo.products[72].1, &odoo.bins[72].1, &odoo.bins[73].1);
     let asks = gateway
-        .seal(&[(good, from, to)], |line| line.lot = Some("L1".to_owned()))
+        .seal(&[(good, from, to)], |line| {
+            line.goods.lot = Some("L1".to_owned());
+        })
         .await;
     for method in ["stock.lot/search_read", "stock.warehouse/search_count"] {
         link.fault(Fault {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use stockrelay::clock;
 use stockrelay::demo::odoo::API_KEY;
 use stockrelay::document::{Line, Purpose, State};
+use stockrelay::event::Goods;
 
 use super::forwarder::Gateway;
 use super::{Odoo, unique};
@@ -125,11 +126,14 @@ async fn a_key_that_expires_soon_is_told_of_until_another_one_takes_its_place(od
     keeper.use_new_key("new", 60).await;
     keeper.remove_key("old").await;
     let line = Line {
-        product: keeper.odoo.products[40].1.clone(),
-        from: Some(keeper.odoo.bins[40].1.clone()),
-        to: Some(keeper.odoo.bins[41].1.clone()),
-        quantity: 1.into(),
-        ..Line::default()
+        goods: Goods {
+            product: keeper.odoo.products[40].1.clone(),
+            from: Some(keeper.odoo.bins[40].1.clone()),
+            to: Some(keeper.odoo.bins[41].1.clone()),
+            quantity: 1.into(),
+            ..Goods::default()
+        },
+        events: Vec::new(),
     };
     let key = gateway.seal_as(Purpose::Transfer, vec![line], 1_000).await;
     gateway.drained().await;

@@ -1,6 +1,7 @@
 //! What an older version of the gateway left in the journal.
 
 use stockrelay::document::{Line, Purpose, State};
+use stockrelay::event::Goods;
 use stockrelay::reason::ReasonCode;
 
 use super::Odoo;
@@ -14,11 +15,14 @@ on_both! {
 async fn what_an_older_version_could_not_post_is_parked_and_the_rest_goes_on(odoo: Odoo) {
     let mut gateway = Gateway::new(&odoo);
     let line = |bin: usize| Line {
-        product: odoo.products[44].1.clone(),
-        from: Some(odoo.bins[bin].1.clone()),
-        to: Some(odoo.bins[bin + 1].1.clone()),
-        quantity: 1.into(),
-        ..Line::default()
+        goods: Goods {
+            product: odoo.products[44].1.clone(),
+            from: Some(odoo.bins[bin].1.clone()),
+            to: Some(odoo.bins[bin + 1].1.clone()),
+            quantity: 1.into(),
+            ..Goods::default()
+        },
+        events: Vec::new(),
     };
     let kind = "pick".to_owned();
     let purpose = Purpose::Unsupported { kind };

@@ -3,11 +3,11 @@
 
 mod floor;
 
-use self::floor::{Floor, blind_return, from, line, short, to};
+use self::floor::{Floor, blind_return, changed, from, line, short, to};
 use crate::floor::at;
 use serde_json::{Value, json};
 use stockrelay::config::Negative;
-use stockrelay::document::{Line, Purpose, State};
+use stockrelay::document::{Purpose, State};
 use stockrelay::reason::{Flag, ReasonCode};
 
 /// Long after what the seeded database holds.
@@ -123,10 +123,9 @@ async fn a_count_is_of_its_lot_and_finds_goods_in_their_package() {
     // What was put there was put there now, and a count of before that would leave it alone.
     floor.second = stockrelay::clock::now().as_second() - at(0).as_second();
     floor.gateway.start();
-    let counted = Line {
-        lot: Some("A".to_owned()),
-        ..from(&place, line(&barcode, 2))
-    };
+    let counted = changed(from(&place, line(&barcode, 2)), |goods| {
+        goods.lot = Some("A".to_owned());
+    });
     floor.posted(Purpose::Count, counted).await;
     floor.holds(product, bin, 8.0).await;
     let key = floor
@@ -156,12 +155,11 @@ async fn goods_without_an_order_come_in_once_with_a_new_lot_where_that_is_allowe
     let body = json!({"ids": [product], "vals": {"use_expiration_date": true}});
     floor.odoo.ask("product.product", "write", body).await;
     let package = format!("PACK-{}", short());
-    let received = Line {
-        lot: Some("NEW-1".to_owned()),
-        expiry: Some("2027-05-01".to_owned()),
-        package: Some(package.clone()),
-        ..to(&place, line(&barcode, 4))
-    };
+    let received = changed(to(&place, line(&barcode, 4)), |goods| {
+        goods.lot = Some("NEW-1".to_owned());
+        goods.expiry = Some("2027-05-01".to_owned());
+        goods.package = Some(package.clone());
+    });
     floor.gateway.start();
     let receive = Purpose::Receive { order: None };
     let key = floor
@@ -208,23 +206,16 @@ async fn goods_without_an_order_come_in_once_with_a_new_lot_where_that_is_allowe
     // The return has no lot, so it stays where it is.
     assert_eq!(floor.gateway.progress(returned).state, State::Parked);
     floor.lose_answers();
-    let back = Line {
-        lot: Some("NEW-1".to_owned()),
-        ..to(&place, line(&barcode, 1))
-    };
+    let back = changed(to(&place, line(&barcode, 1)), |goods| {
+        goods.lot = Some("NEW-1".to_owned());
+    });
     let key = floor.posted(blind_return(), back).await;
     let (picking, _) = floor.picking(key).await;
     assert_eq!(picking["return_id"], false);
     floor.holds(product, bin, 5.0).await;
     // The same lot again.
     floor
-        .posted(
-            receive,
-            Line {
-                package: None,
-                ..received
-            },
-        )
+        .posted(receive, changed(received, |goods| goods.package = None))
         .await;
     floor.holds(product, bin, 9.0).await;
     floor.gateway.close().await;
@@ -307,10 +298,9 @@ async fn goods_are_packed_where_they_lie_once() {
     floor.lose_answers();
     floor.gateway.start();
     let package = format!("PACK-{}", short());
-    let packed = Line {
-        package: Some(package.clone()),
-        ..line(&barcode, 4)
-    };
+    let packed = changed(line(&barcode, 4), |goods| {
+        goods.package = Some(package.clone());
+    });
     let pack = Purpose::Pack { order: None };
     let key = floor
         .posted(pack.clone(), from(&place, packed.clone()))
@@ -426,10 +416,9 @@ async fn the_owner_of_all_that_lies_there_is_the_owner_of_what_is_moved() {
         .gateway
         .seal_as(Purpose::Transfer, vec![moved(1)], NOON)
         .await;
-    let unknown = Line {
-        owner: Some(format!("Nobody {}", short())),
-        ..moved(1)
-    };
+    let unknown = changed(moved(1), |goods| {
+        goods.owner = Some(format!("Nobody {}", short()));
+    });
     let unknown = floor
         .gateway
         .seal_as(Purpose::Transfer, vec![unknown], NOON)
@@ -445,10 +434,7 @@ async fn the_owner_of_all_that_lies_there_is_the_owner_of_what_is_moved() {
     );
     let message = floor.gateway.progress(unclear).reason.unwrap().message;
     assert!(names.iter().all(|name| message.contains(name)), "{message}");
-    let said = Line {
-        owner: Some(names[1].clone()),
-        ..moved(1)
-    };
+    let said = changed(moved(1), |goods| goods.owner = Some(names[1].clone()));
     let key = floor.posted(Purpose::Transfer, said).await;
     assert_eq!(floor.picking(key).await.1["owner_id"], bert);
     floor.gateway.close().await;

@@ -8,7 +8,7 @@ use std::path::Path;
 use stockrelay::demo;
 use stockrelay::demo::odoo::Version;
 
-use stockrelay::reason::ReasonCode;
+use stockrelay::reason::{JudgedBy, ReasonCode, RejectionCode, Stage};
 
 /// A file of [`DIRECTORY`], and why it cannot exist in a version.
 pub struct Scenario {

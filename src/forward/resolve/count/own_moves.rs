@@ -162,10 +162,10 @@ impl Pool {
             // Of an order that is not done what was undone is off again: it is there last.
             parts.sort_by_key(|part| (entry.progress.undone.contains(&part.seq), part.done.time));
             let unit = |quantity: Decimal| {
-                if line.quantity.is_zero() {
+                if line.goods.quantity.is_zero() {
                     return Decimal::ZERO;
                 }
-                quantity * moves.quantity / line.quantity
+                quantity * moves.quantity / line.goods.quantity
             };
             pool.lines.push(PoolLine {
                 moves,

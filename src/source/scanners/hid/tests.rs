@@ -17,7 +17,7 @@ use crate::channel::{Outbound, Outlets};
 use crate::config;
 use crate::decode::profile::{Connection, Layout};
 use crate::decode::profiles::Rule;
-use crate::event::{Action, SourceKind};
+use crate::event::{Action, Goods, Move, Movement, SourceKind};
 use crate::flow::Driver;
 use crate::journal::Journal;
 use crate::odoo::{Kind, Row};
@@ -216,14 +216,16 @@ async fn what_a_keyboard_scanner_types_moves_goods() {
         panic!("{made:?}");
     };
     assert_eq!(moved.operator.as_deref(), Some("anna"));
-    let expected = Action::Transfer {
-        product: "CHAIR".to_owned(),
-        quantity: 3.into(),
-        from: "LOC-A".to_owned(),
-        to: "LOC-B".to_owned(),
-        lot: None,
-        package: None,
-    };
+    let expected = Action::Move(Move::new(
+        Movement::Transfer,
+        Goods {
+            product: "CHAIR".to_owned(),
+            quantity: 3.into(),
+            from: Some("LOC-A".to_owned()),
+            to: Some("LOC-B".to_owned()),
+            ..Goods::default()
+        },
+    ));
     assert_eq!(moved.action, expected);
 
     drop(gateway.keys);

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::code128;
-use crate::decode::profile::Movement;
 use crate::decode::profile::{CommandCode, FlowName};
+use crate::event::Movement;
 
 /// Millimetres of one module: scanners read 0.25 mm and more at arm's length.
 const MODULE_MM: f64 = 0.35;

@@ -98,7 +98,8 @@ impl Gateway {
             };
             after = last.document.number;
             for entry in page {
-                let is_of = |line: &stockrelay::document::Line| line.product == delivery.barcode;
+                let is_of =
+                    |line: &stockrelay::document::Line| line.goods.product == delivery.barcode;
                 if !entry.document.lines.iter().any(is_of) {
                     continue;
                 }

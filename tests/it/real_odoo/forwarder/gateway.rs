@@ -8,7 +8,7 @@ use stockrelay::board::Board;
 use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::config;
 use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
-use stockrelay::event::{Event, Recorded};
+use stockrelay::event::{Event, Goods, Recorded};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use tokio::sync::{mpsc, watch};
@@ -124,14 +124,14 @@ impl Gateway {
             .collect();
         let line = |(place, (product, from, to)): (usize, &(&str, &str, &str))| {
             let mut line = Line {
-                product: (*product).to_owned(),
-                lot: None,
-                package: None,
-                from: Some((*from).to_owned()),
-                to: Some((*to).to_owned()),
-                quantity: 2.into(),
+                goods: Goods {
+                    product: (*product).to_owned(),
+                    from: Some((*from).to_owned()),
+                    to: Some((*to).to_owned()),
+                    quantity: 2.into(),
+                    ..Goods::default()
+                },
                 events: vec![seqs[place]],
-                ..Line::default()
             };
             change(&mut line);
             line
@@ -169,7 +169,7 @@ impl Gateway {
         for line in &mut lines {
             self.events += 1;
             let id = self.events.to_string();
-            let event = transfer(&self.device, &id, &line.product, "", "", second);
+            let event = transfer(&self.device, &id, &line.goods.product, "", "", second);
             let accepted = self.journal.inbox().append(vec![Ok(event.clone())]).await;
             let [Accepted::Stored { seq }] = accepted.unwrap()[..] else {
                 panic!("not stored")

@@ -6,6 +6,7 @@ use super::NOON;
 use serde_json::{Value, json};
 use stockrelay::demo::link::{Fault, Link, What};
 use stockrelay::document::{DocumentKey, Line, Purpose, State};
+use stockrelay::event::Goods;
 
 /// A gateway whose answers can get lost, and an Odoo that can be asked behind its back.
 pub struct Floor {
@@ -156,24 +157,21 @@ pub fn short() -> String {
 
 pub fn line(product: &str, quantity: i64) -> Line {
     Line {
-        product: product.to_owned(),
-        quantity: quantity.into(),
-        ..Line::default()
+        goods: Goods {
+            product: product.to_owned(),
+            quantity: quantity.into(),
+            ..Goods::default()
+        },
+        events: Vec::new(),
     }
 }
 
 pub fn from(bin: &str, line: Line) -> Line {
-    Line {
-        from: Some(bin.to_owned()),
-        ..line
-    }
+    changed(line, |goods| goods.from = Some(bin.to_owned()))
 }
 
 pub fn to(bin: &str, line: Line) -> Line {
-    Line {
-        to: Some(bin.to_owned()),
-        ..line
-    }
+    changed(line, |goods| goods.to = Some(bin.to_owned()))
 }
 
 pub fn blind_return() -> Purpose {
@@ -181,4 +179,10 @@ pub fn blind_return() -> Purpose {
         order: None,
         reason: Some("too small".to_owned()),
     }
+}
+
+/// The line with changed goods.
+pub fn changed(mut line: Line, change: impl FnOnce(&mut Goods)) -> Line {
+    change(&mut line.goods);
+    line
 }
