@@ -1,20 +1,21 @@
-//! Sealed documents go to Odoo, each exactly once, and are read back.
+//! Posts sealed documents to Odoo, each exactly once, and reads them back.
 //!
-//! In come the journal's waiting documents, in the order of their numbers; out go their outcomes,
-//! to the journal first and then as receipts to the devices. What is said to Odoo, and when, is
-//! decided by [`machine`]; this driver does what it is told, and tells it what came of that:
+//! **In**: the journal's waiting documents, in the order of their numbers. **Out**: their outcomes,
+//! first to the journal and then as receipts to the devices. [`send`] decides what to do next; this
+//! driver carries out its commands and passes the answers back.
 //!
-//! - `lanes`: two calls to Odoo at once, where nothing is in both.
-//! - `resolve`: what barcodes mean, by the [`crate::catalog`]; `begun`: what became of a document
-//!   whose barcodes mean nothing any more.
-//! - `queue`, `aside`, `times`, `late`, `claims`: the journal's side: who is sent, what became of
-//!   it, who waits for a better time, which counts hold where (`crate::book`), when each event was
-//!   done, what a call that was given up may still do, and which postings of people stand for which
-//!   documents.
+//! - `round`: one round of sending, from the queue to the settled outcomes.
+//! - `queue`: which documents are next, and what each waits for.
+//! - `resolve`: barcodes become Odoo's ids.
+//! - `send`, `order`: decide each call to Odoo. Pure.
+//! - `undo`: reverses events, withdraws discarded documents. `counts`: recounts after a posting.
+//! - `job`: a document with its work in Odoo. `times`: when each event was done. `claims`: move
+//!   lines that people posted, and the documents that they stand for. `faults`: all faults of a
+//!   document as one reason.
 //!
-//! **Promises:** a document is *sending* on disk before the first byte of it leaves; what was
-//! *sending* when the gateway stopped is unknown, and goes first after the start, with the same
-//! key.
+//! **Promises:** a document is *sending* on disk before the first byte of it leaves. A document
+//! that was *sending* when the gateway stopped has an unknown outcome; it is sent first after the
+//! start, with the same key.
 
 mod claims;
 mod counts;

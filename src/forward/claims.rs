@@ -1,7 +1,8 @@
-//! Which lines that people posted in Odoo stand for which documents: each line for at most one.
+//! Claims: move lines that people posted in Odoo and that stand for a document. Each line stands
+//! for at most one document.
 //!
-//! Kept in the journal by line, for as long as documents are kept. A claim is written before its
-//! document is *posted*, so that whatever happens then, no other document claims the line.
+//! The journal stores claims by line, for as long as it stores documents. A claim is written before
+//! its document is *posted*, so no other document can claim the line, whatever happens then.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,8 @@
-//! The journal's side of the book of places: what is remembered of counts, and what follows from a
-//! posting.
+//! Counts in the journal, and the recounts that follow from a posting.
 //!
-//! **Promise:** whatever is posted after a count, and was done before it, makes a recount of that
-//! count in the same transaction. A count is in the book before it is sent, so nothing that is
-//! posted meanwhile is missed.
+//! **Promise:** if a document is posted after a count and was done before it, the same transaction
+//! creates a recount of that count. A count is in the book before it is sent, so no posting in
+//! between is missed.
 
 use std::collections::BTreeMap;
 

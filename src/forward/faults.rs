@@ -1,4 +1,5 @@
-//! All faults of a document in one reason, so that a person puts them right in one round. Pure.
+//! Joins all faults of a document into one reason, so that a person can correct them in one round.
+//! Pure.
 
 use crate::document::Reason;
 use crate::reason::ReasonCode;

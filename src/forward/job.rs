@@ -1,4 +1,4 @@
-//! What the machine is given to send: a document with its work in Odoo.
+//! A document that the machine sends, with its work in Odoo.
 
 use super::order::OrderJob;
 use crate::odoo::Transfer;

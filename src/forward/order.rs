@@ -1,14 +1,16 @@
-//! Decides what is said about an order that Odoo has: lines on it, its validation, its package, its
-//! carrier. Pure.
+//! Decides the next call about an order that Odoo has: lines on it, its validation, its package,
+//! its carrier. Pure.
 //!
-//! It reconciles: everything of the order is read, the one next step follows from what was read
-//! alone, it is done, and everything is read again, until what was read says that it is there. So a
-//! lost answer needs no thought (**invariant 6**): whatever a call did or did not do, the next
-//! reading tells.
+//! It reconciles: it reads the whole order, derives one next step from what it read, does that
+//! step, and reads again, until the order shows that the document is done. So a lost answer needs
+//! no special case (**invariant 6**): the next reading shows whether Odoo carried out the call.
 //!
-//! **Promises:** our lines have external ids, so each is there once. Nothing is added to a picking
-//! that is done or cancelled: Odoo itself refuses it in the same transaction (`odoo::order`). A
-//! validation is begun only where lines were picked.
+//! **Promises:** the gateway's lines have external ids (`ml_KEY_PLACE`), so each exists once. Lines
+//! are written together with the picking's own operation type, which Odoo refuses on a picking that
+//! is done or cancelled, in the same transaction; so no line is added to a picking that another
+//! user finishes at the same moment (`odoo::order`). A validation starts only if lines were picked,
+//! and moves only those (`guard`). One document about an order is sent at a time, in the order of
+//! the scans.
 
 mod finish;
 mod fixed;

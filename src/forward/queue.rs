@@ -1,17 +1,21 @@
-//! The journal's side of sending: takes documents to be sent, writes down what became of them,
-//! tells the devices.
+//! The queue of documents: which are sent next, what each waits for, and the transaction that
+//! writes each change.
 //!
-//! - `hold`: what has to be in Odoo before what; `back`: what is taken back from Odoo because a
-//!   person discarded or corrected it; `undo`: because its device took it back; `heal`: what master
-//!   data resolves by now; `clocks`: what device clocks do.
-//! - `late`: what a call did that came to no answer, once it can no longer be running.
-//! - `book`: counts, and what follows for them from a posting; `again`: parked documents that a
-//!   posting sets free.
-//! - `select`: which documents are next; `taken`: what is to be done with a document; `changes`:
-//!   the steps of its life; `tell`: what the devices hear.
+//! - `select`: picks the next documents. `dependencies`, `blockers`: what must be in Odoo before a
+//!   document is sent.
+//! - `triage`: decides what becomes of a document that was looked up. `fate`: maps each outcome to
+//!   its state change, its effects and what follows. `changes`: the state changes, with their audit
+//!   records.
+//! - `deferred`: documents to which Odoo gives no answer. `goods_waits`: documents whose goods are
+//!   on their way. `doubtful_clocks`: documents parked because of a device's clock.
+//! - `heal`, `retry`: parked documents that wait again after a change in Odoo, or after another
+//!   posting.
+//! - `recovery`: interrupted sends. `late_calls`: calls without an answer that Odoo may still carry
+//!   out.
+//! - `receipts`: messages to the devices.
 //!
-//! **Promises:** each change of state is one transaction with its audit record (**invariant 5**),
-//! before anyone is told.
+//! **Promises:** each state change is one transaction with its audit record (**invariant 5**), and
+//! is on disk before a device hears of it.
 
 mod blockers;
 pub(super) mod changes;

@@ -1,18 +1,18 @@
-//! Barcodes become Odoo's ids: documents in, work or reasons out.
+//! Resolves documents: barcodes and names become Odoo's ids. **In**: documents. **Out**: for each
+//! its work in Odoo, or the reason why there is none.
 //!
-//! - `names`: looks barcodes, lots and packages up. What the copy does not know is asked for in
-//!   Odoo itself before it is called unknown; lots and packages are always asked for, all of a
-//!   batch at once.
-//! - `transfer`: documents that become pickings of our own; `plan`: what depends on what Odoo
-//!   holds, worked out once: `count`, `stock`, `returns`.
-//! - `meaning`: codes that meant something else when they were scanned.
-//! - `package`: packages that goods are taken out of although no scan names them.
-//! - `serial`: serial numbers that come in although they are in stock.
-//! - `coming`: what brings the goods that a bin does not hold yet.
-//! - `dates`: when a new lot expires, and until when it is best.
-//! - `order`: documents about orders that Odoo has; `fix`: the picking that such a document is
-//!   about.
-//! - `undo`: the same backwards, for what takes another document back.
+//! - `lookup`: barcodes, lots and packages. The gateway asks Odoo for what the catalog does not
+//!   have before it calls a code unknown. It always asks Odoo for lots and packages, all of a batch
+//!   in one call.
+//! - `transfer_work`, `order_work`, `line_values`: the work of documents that become a picking, and
+//!   of documents about an order.
+//! - `planner` makes a `plan`, once, from what Odoo holds: `count`, `stock`, `bins`, `returns`,
+//!   `package`, `incoming`.
+//! - `pin`: fixes the picking of a document about an order.
+//! - `changed_meaning`: codes whose meaning has changed since the scan. `serial`: serial numbers
+//!   that come in although they are in stock. `dates`: expiry dates of new lots.
+//! - `code_faults`: all faults of the codes of a document.
+//! - `reverse`: the work that reverses a posted document.
 
 mod bins;
 mod changed_meaning;

@@ -1,26 +1,30 @@
-//! Decides what is said to Odoo next. Pure: state, answer, `now` and a jitter fraction in; a
-//! command out.
+//! Decides the next call to Odoo. Pure: state, answer, `now` and a jitter fraction in; a command
+//! out.
 //!
-//! A batch of documents goes through the steps *load* (create if absent), *read* (is it what we
-//! meant, and still ours to post), *validate*, *set the true time and read back*. Whatever happens
-//! to a call:
+//! A batch of documents goes through the steps *load* (create if absent), *read* (does Odoo hold
+//! what the document says, and is the picking still unposted), *validate*, *set the true time and
+//! read back*. `load` with an external id creates all or nothing in one transaction, and only once:
+//! exactly-once rests on it (`docs/odoo.md`). After a call:
 //!
-//! - no answer, or one that passes by itself: **unknown** (**invariant 6**). The batch begins again
-//!   at *load* with the same keys after a back-off with jitter.
-//! - a call that took too long, or that a proxy cut: a probe tells whether it was the link. If not,
-//!   the batch is halved, and one document whose calls come to no answer again and again is set
-//!   aside, still unknown. The others go on.
-//! - refused by Odoo: the document that Odoo names is parked; if it names none, the batch is halved
-//!   until one is left. The others go on (**invariant 8**). A *load* that is refused is sent again
-//!   three times, with growing pauses, before its document is parked: in its answer a conflict with
-//!   another transaction looks like a refusal. Meanwhile the others go on.
-//! - in a pause: Odoo is pinged each 5 s. While it answers, a pause is at most 15 s; a ping that it
-//!   answers after one without an answer ends the pause. A pause that the server asked for
-//!   (`Retry-After`, 429) is not shortened.
-//! - held: nothing is sent until a probe, once a minute, gets through.
+//! - no answer, or a temporary error: the outcome is **unknown** (**invariant 6**). The batch
+//!   starts again at *load* with the same keys, after a back-off with jitter.
+//! - a call that took too long, or that a proxy cut: a probe shows whether the link is the cause.
+//!   If not, the batch is halved. A document whose calls get no answer again and again is deferred,
+//!   still unknown; the others go on.
+//! - refused by Odoo: the document that Odoo names is parked. If it names none, the batch is halved
+//!   until one document is left. The others go on (**invariant 8**). A refused *load* is sent again
+//!   three times, with growing pauses, before its document is parked: its answer does not
+//!   distinguish a refusal from a conflict with another transaction.
+//! - in a pause of at most 60 s: Odoo is pinged every 5 s. While it answers, a pause is at most 15
+//!   s. A ping that is answered after one without an answer ends the pause. A pause that the server
+//!   asked for (`Retry-After`, 429) is not shortened.
+//! - held: nothing is sent until a probe, once a minute, succeeds.
 //!
-//! **Promises:** a document is *posted* only when it was read back done with exactly its lines;
-//! documents are taken in the order of their numbers; no more than one batch is in memory.
+//! Only the class of a failure counts, never the text of its message. The batch grows while calls
+//! are fast and shrinks when they are slow.
+//!
+//! **Promises:** a document is *posted* only when it was read back as done with exactly its lines.
+//! Documents are taken in the order of their numbers. At most one batch is in memory.
 
 mod batch;
 mod compare;

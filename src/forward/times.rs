@@ -1,4 +1,4 @@
-//! The true times of what documents move, from the journal's events.
+//! The true times of the movements of a document, from the journal's events.
 
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;

@@ -1,4 +1,4 @@
-//! What completes an order: its validation, and what the carrier is told.
+//! Completes an order: validates it, and sets the carrier reference, weight and parcels.
 
 use jiff::Timestamp;
 

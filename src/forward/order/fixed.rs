@@ -1,8 +1,9 @@
-//! What a document about an order is about, fixed before the first call. Pure.
+//! The picking and the lines that a document about an order refers to, fixed before the first call.
+//! Pure.
 //!
-//! From the first call on Odoo may have carried the document out, and then the order has other
-//! pickings and other lines. So the picking is fixed before, is kept with the document, and every
-//! later look goes by it.
+//! After the first call Odoo may have carried out the document, and then the order has other
+//! pickings and other lines. So the picking is stored with the document before that, and every
+//! later attempt uses it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

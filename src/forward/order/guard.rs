@@ -1,14 +1,14 @@
-//! Keeps a validation from moving what nobody picked. Pure.
+//! Guards a validation: it must move only goods that were picked. Pure.
 //!
-//! Where nothing is picked, Odoo's `button_validate` moves everything that is reserved. So somebody
-//! who takes the picked lines off the order after the gateway has read it and before it validates
-//! would make Odoo ship the whole demand. Odoo takes a move for picked as long as it has no lines
-//! after the picked one went. So the guard removes, in one transaction that fails where a picked
-//! line is gone, the reserved lines beside the picked ones, as the validation itself does. From
-//! then on Odoo refuses to validate the picking when its picked lines go.
+//! If no line is picked, Odoo's `button_validate` moves everything that is reserved. So a user who
+//! removes the picked lines after the gateway has read the order and before it validates would make
+//! Odoo ship the whole demand. Odoo treats a move as picked as long as it has no line after the
+//! picked line was removed. Therefore the guard removes the reserved lines beside the picked lines,
+//! in one transaction that fails if a picked line is gone; the validation would remove them anyway.
+//! After that, Odoo refuses to validate the picking if its picked lines are removed.
 //!
-//! What the guard cannot keep from happening (somebody takes the mark *picked* off the lines) is
-//! found when the picking is read back: [`Reconciling::moved_unscanned`].
+//! The guard does not prevent a user from clearing the mark *picked*.
+//! [`Reconciling::moved_unscanned`] finds that when the picking is read back.
 
 use rust_decimal::Decimal;
 

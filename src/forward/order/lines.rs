@@ -1,4 +1,4 @@
-//! Lines on an order: where they go, and whether that is right.
+//! Adds lines to an order: chooses the picking, and checks the lines against it.
 
 use std::collections::BTreeMap;
 

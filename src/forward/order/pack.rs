@@ -1,4 +1,4 @@
-//! All that was picked for an order goes into one package.
+//! Puts everything that was picked for an order into one package.
 
 use super::target::{self, Target};
 use super::{Call, OrderStep, Reconciling, posted, refuse};

@@ -1,6 +1,7 @@
-//! Lines off an order again: of what a document put there, so much stays.
+//! Removes lines of a document from an order, or reduces them.
 //!
-//! What stays is said, and not what goes, so that a lost answer takes nothing off twice.
+//! The work names the quantity that stays, not the quantity to remove, so a lost answer cannot
+//! remove anything twice.
 
 use std::cmp::Reverse;
 

@@ -1,4 +1,4 @@
-//! The lines that a document puts on a picking, and whether the picking has them.
+//! The rows that a document puts on a picking, and the check whether the picking has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

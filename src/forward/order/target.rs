@@ -1,4 +1,4 @@
-//! Which picking of an order is meant.
+//! Finds the picking of an order that a document refers to.
 
 use std::collections::BTreeMap;
 

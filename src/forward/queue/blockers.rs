@@ -1,4 +1,4 @@
-//! What has to be in Odoo before a document is sent.
+//! Holds a document back until the documents before it are in Odoo.
 
 use std::time::Duration;
 

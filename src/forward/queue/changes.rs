@@ -1,4 +1,5 @@
-//! The steps of a document's life that sending makes, each with its audit record (**invariant 5**).
+//! State changes of documents, each with its audit record (**invariant 5**), and [`Effects`]: what
+//! else changes in the same transaction.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Documents that Odoo gives no answer to, while it answers to others: each is tried again alone,
-//! after longer and longer pauses. Pure, and in memory: after a restart they are sent like any
-//! other.
+//! Deferred documents: Odoo gives no answer to calls about them, while it answers other calls. Each
+//! is retried alone, after growing pauses. Pure, and in memory: after a restart they are sent like
+//! any other document.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! The order of things: what has to be in Odoo before a document is sent. In memory, from what the
-//! journal says.
+//! Dependencies between documents: what must be in Odoo before a document is sent. In memory, built
+//! from the journal.
 //!
-//! What is about the same order keeps its order. So a document that is parked, set aside or held
-//! back itself holds back what depends on it, and nothing else (**invariant 8**). A corrected
-//! document stands in the place of the one that it corrects.
+//! Documents about the same order keep their order. So a document that is parked, deferred or held
+//! back holds back the documents that depend on it, and no others (**invariant 8**). A corrected
+//! document takes the position of the document that it replaces.
 //!
-//! What is about the same product in the same bin keeps its order, too, where one of the two is a
-//! count, as long as neither is parked. That is not needed for the stock to be right (see
-//! [`crate::book`]): it saves recounts. So does what brings the same serial number in: the second
-//! document is to find what became of the first.
+//! Documents about the same product in the same bin keep their order, too, if one of the two is a
+//! count and neither is parked. The stock would also be right without that (see [`crate::book`]);
+//! it saves recounts. Documents that receive the same serial number keep their order as well,
+//! because the second must see the outcome of the first.
 
 use std::collections::{BTreeMap, BTreeSet};
 

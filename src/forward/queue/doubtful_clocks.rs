@@ -1,8 +1,8 @@
-//! Documents that are parked because a device's clock was in doubt: they are sent again once the
-//! device has shown its clock.
+//! Documents that are parked because a device's clock was in doubt. They wait again once the device
+//! has shown its clock.
 //!
-//! A sealed document never changes. The document with the true times takes its place, as a
-//! correction does.
+//! A sealed document never changes. A document with the true times replaces it, as a correction
+//! does.
 
 use std::collections::BTreeMap;
 

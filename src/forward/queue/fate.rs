@@ -1,6 +1,6 @@
-//! What becomes of a document in one round of sending: its state change, what changes elsewhere in
-//! the same transaction, and what follows once the transaction is on disk. [`Fate`] is the one
-//! place that maps each outcome to these three.
+//! The fate of a document in one round of sending. [`Fate`] is the one place that maps each outcome
+//! to its state change, to the changes of other documents in the same transaction, and to what
+//! follows once the transaction is on disk.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Documents whose goods are on their way: each is looked at again when something changed, or after
-//! a while. In memory: after a restart they are looked at like any other.
+//! Documents whose goods are on their way. Each is checked again when stock may have changed, or
+//! after a while. In memory: after a restart they are checked like any other document.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

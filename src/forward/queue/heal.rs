@@ -1,5 +1,5 @@
-//! Parked documents that Odoo's master data resolves by now, and counts whose picks are validated
-//! by now.
+//! Lets parked documents wait again when Odoo's master data resolves them, and counts when their
+//! open picks are validated.
 
 use super::changes::{is_curable, park_anew, wait};
 use super::{PAGE_DOCUMENTS, Queue, asked};

@@ -1,9 +1,9 @@
-//! Documents about which a call came to no answer. Odoo may still be running such a call, and carry
-//! it out after the document was posted by a later one, and then discarded or taken back. So each
-//! is looked at again when the call can no longer be running.
+//! Calls that got no answer, by document. Odoo may still carry out such a call after the document
+//! was posted by a later call, discarded or reversed. So the gateway checks each of these documents
+//! once the call can no longer be running.
 //!
-//! Kept in the journal, under the document's number, with the time at which the gateway gave the
-//! last such call up.
+//! The journal stores, under the number of the document, when the gateway abandoned the last such
+//! call.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the devices hear of a document.
+//! Sends receipts about a document to the devices of its events.
 
 use bytes::Bytes;
 

@@ -1,7 +1,7 @@
-//! What Odoo holds of a document whose send was begun before, and whose barcodes it no longer
-//! resolves.
+//! Recovers interrupted sends: asks Odoo what it holds of a document that was sent before and whose
+//! barcodes no longer resolve.
 //!
-//! **Promise:** nobody is told *refused* of what Odoo was seen to hold as done.
+//! **Promise:** no device receives *refused* for a document that Odoo holds as done.
 
 use crate::document::{Document, OdooRef, Reason};
 use crate::odoo::order::SeenPicking;

@@ -1,4 +1,4 @@
-//! Parked documents that are tried again because another document was posted.
+//! Retries parked documents because another document was posted.
 
 use super::changes::wait;
 use super::{Queue, is_validation};

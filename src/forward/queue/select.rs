@@ -1,4 +1,4 @@
-//! Which documents are sent next.
+//! Picks the documents that are sent next.
 
 use std::time::Duration;
 

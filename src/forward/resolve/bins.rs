@@ -1,4 +1,4 @@
-//! What bins hold, and what a transfer takes out of each.
+//! The stock of bins, and what a transfer takes out of each bin.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What was scanned is what the code meant then. Where it means something else by now, and nobody
-//! knows that it did so before the scan already, a person decides.
+//! Checks whether a code still means what it meant at the time of the scan. If it means something
+//! else now, and may have meant that at the scan already, a person decides.
 
 use std::collections::BTreeSet;
 

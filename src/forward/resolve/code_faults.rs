@@ -1,4 +1,4 @@
-//! All that is wrong with the codes of a document, so that a person puts it right at once.
+//! Collects all faults of the codes of a document, so that a person can correct them together.
 
 use super::line_values::quantity;
 use super::lookup::{self, Names};

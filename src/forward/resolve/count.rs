@@ -1,9 +1,10 @@
-//! What a count comes to: the difference to what Odoo held in the bin at the time of the count.
+//! Calculates the difference that a count posts: the counted quantity less what Odoo held in the
+//! bin at the time of the count.
 //!
-//! Odoo tells only what it holds now, and the dated lines of what was moved. What it held then is
-//! what it holds now, less what came since and with what went since. The gateway's own lines count
-//! from when they were scanned (`ours`), those of other people from Odoo's date. A recount is the
-//! same question asked again: what is missing of the count by now.
+//! Odoo shows only what it holds now, and dated move lines. What it held at a time is what it holds
+//! now, less what came in since, plus what went out since. The gateway's own lines have the time of
+//! their scan (`own_moves`), the lines of other users Odoo's date. A recount calculates the
+//! difference again.
 
 mod decide;
 mod open_picks;

@@ -1,8 +1,8 @@
-//! When a new lot expires, and until when it is best: a label's dates as Odoo keeps them.
+//! The expiry date and the best before date of a new lot: the dates of a label as Odoo stores them.
 //!
-//! Odoo keeps times, in UTC. A day without a time begins at midnight in the site's time zone. Where
-//! a label says both dates, or the best before date alone, the lot is made before the document is
-//! sent: a line of a picking has a place for the expiry alone (`stock.move.line`).
+//! Odoo stores times, in UTC. A day without a time begins at midnight in the site's time zone. If a
+//! label has a best before date, the gateway creates the lot before it sends the document, because
+//! a line of a picking (`stock.move.line`) has a field for the expiry date only.
 
 use std::collections::BTreeMap;
 

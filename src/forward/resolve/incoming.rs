@@ -1,11 +1,11 @@
-//! Goods that are on their way: a document takes them out of a bin that does not hold them yet,
-//! because what brings them is not in Odoo, or not validated there. Such a document waits, where it
-//! would otherwise be parked as `negative-stock`.
+//! Finds goods that are on their way: a document takes them out of a bin that does not hold them
+//! yet, because the document that brings them is not in Odoo, or its picking is not validated. Such
+//! a document waits instead of being parked as `negative-stock`.
 //!
-//! Looked at, in this order: events that are in no sealed document; documents that wait or are
-//! being sent; lines that Odoo holds as picked into the bin and has not validated. **Promises:**
-//! only what was done before counts; a parked document brings nothing; of two documents that wait
-//! for each other none waits.
+//! Searched in this order: events that are in no sealed document; documents that wait or are being
+//! sent; lines that Odoo holds as picked into the bin and has not validated. **Promises:** only
+//! earlier movements count; a parked document brings nothing; two documents never wait for each
+//! other.
 
 use std::collections::BTreeSet;
 

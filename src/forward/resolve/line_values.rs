@@ -1,4 +1,4 @@
-//! The lot and the quantity of one line, as Odoo takes them.
+//! The lot and the quantity of one line, in the form that Odoo accepts.
 
 use jiff::tz::TimeZone;
 use rust_decimal::Decimal;

@@ -1,4 +1,5 @@
-//! Looks barcodes, lots and packages up: in the copy, and in Odoo where the copy has nothing.
+//! Looks up barcodes, lots and packages: in the catalog, and in Odoo if the catalog does not have
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 

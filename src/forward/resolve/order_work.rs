@@ -1,4 +1,4 @@
-//! Documents about orders that Odoo has.
+//! The work of a document about an order that Odoo has.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,10 +1,10 @@
-//! Out of which package goods are taken where the scan names none.
+//! Chooses the package that goods are taken out of if the scan names none.
 //!
-//! The rule is that of a count: where enough lies loose, the goods are taken loose; where all lies
-//! in one package, out of that one. Anything else only a person knows.
+//! The rule is that of a count: if enough goods are loose, they are taken loose; if all are in one
+//! package, they are taken out of that package. In any other case a person decides.
 //!
-//! A document in which a person named the package takes a part of its content out of it; as it was
-//! scanned, a transfer that names a package moves the package as a whole.
+//! A document in which a person named the package takes a part of its content out of it. A scanned
+//! transfer that names a package moves the whole package.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Fixes what a document about an order is about, before its first call.
+//! Fixes the picking and the lines of a document about an order, before its first call.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,7 @@
-//! What is worked out once, from what Odoo holds, before a document is sent the first time.
+//! The plan of a document: what was calculated from Odoo's stock before the first send.
 //!
-//! From the first send on Odoo holds something else, because of the document itself, and nobody may
-//! know whether. So what was worked out is kept with the document, and every later send goes by
-//! that and asks no more.
+//! After the first send Odoo may hold something else, because of the document itself. So the plan
+//! is stored with the document, and every later attempt follows it without another question.
 
 use std::collections::BTreeMap;
 

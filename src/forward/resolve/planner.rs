@@ -1,4 +1,4 @@
-//! Makes plans: for each kind of document, from what Odoo holds.
+//! Makes the plan of each kind of document, from what Odoo holds.
 
 use super::plan::{Packages, Places, Plan, keep, keep_moves, lines_of, transfer_of};
 use super::{Asked, Ground, Intent, Prepared, Resolved, count, pin, returns, reverse, stock};

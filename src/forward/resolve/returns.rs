@@ -1,5 +1,4 @@
-//! Goods that come back of an order: which delivery they were in, and whether so many can come
-//! back.
+//! Returns from an order: finds the delivery, and checks the quantity that can be returned.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What a document came to, backwards.
+//! Builds the work that reverses a posted document, or a part of it.
 
 use rust_decimal::Decimal;
 

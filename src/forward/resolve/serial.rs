@@ -1,9 +1,8 @@
-//! Serial numbers that come in although they are in stock: a number is one thing, and one thing is
-//! not received twice.
+//! Checks incoming serial numbers: a number that is in stock cannot be received again.
 //!
-//! Odoo itself refuses a second one only in the same bin. So what comes in from outside, by a
-//! receipt or a return, is looked up before anything is sent: in stock, and on lines that are
-//! picked and not validated. What was delivered is at the customer's and may come back.
+//! Odoo refuses a second one only in the same bin. So the gateway looks up the serial numbers of
+//! receipts and returns before it sends them: in stock, and on lines that are picked and not
+//! validated. A delivered number is with the customer and may come back.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What bins hold, looked at before goods are taken out of them: whose they are, and whether there
-//! are so many.
+//! Checks the stock of bins before goods are taken out: the owner of the goods, and whether there
+//! are enough.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! Documents that become pickings of our own.
+//! The work of a document that becomes a picking of its own.
 
 use jiff::Timestamp;
 

@@ -1,4 +1,5 @@
-//! The documents of a batch, the step they are at, and what an answer to it means. Pure.
+//! The documents of a batch, the step that they have reached, and the meaning of an answer to it.
+//! Pure.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Is what Odoo holds what the document says? Pure.
+//! Compares the picking that Odoo holds with the document. Pure.
 
 use std::collections::BTreeMap;
 

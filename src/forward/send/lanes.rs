@@ -1,9 +1,10 @@
-//! One step of a batch as two calls to Odoo at once, each over a connection of its own.
+//! Splits one step of a batch into two calls that run at the same time, each over its own
+//! connection.
 //!
-//! Odoo's time goes with the lines, and one call keeps one of its workers busy. Calls that move the
-//! same product, or open the same package, conflict; so documents that share one are in the same
-//! lane, and no product is in both. What the lanes answer is merged as if it had been one call: the
-//! machine knows nothing of them.
+//! Odoo's time grows with the number of lines, and one call keeps one worker busy. Calls that move
+//! the same product, or open the same package, conflict; so documents that share a product or a
+//! package are in the same lane. The answers of the lanes are merged into one, and the machine sees
+//! a single call.
 
 use std::collections::HashMap;
 

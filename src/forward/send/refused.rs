@@ -1,5 +1,5 @@
-//! What follows when Odoo refuses a call: halve the batch, send a *load* again, look at the order,
-//! or park. Pure.
+//! Handles a call that Odoo refused: halves the batch, sends the *load* again, reads the order
+//! again, or parks the document. Pure.
 
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
-//! What a later event of the same device takes back.
+//! Reverses an event because a later event of the same device undoes it.
 //!
-//! Once Odoo has it, it is moved back, or taken off the order again, by a document of its own; the
-//! other document keeps a note of that, in the same transaction. What is parked is taken out of its
-//! document, and nothing of it goes to Odoo.
+//! If Odoo has the event, a document of its own moves the goods back or removes the lines from the
+//! order; the same transaction marks the reversed document. If the event is parked, it is taken out
+//! of its document, and nothing of it goes to Odoo.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is taken back from Odoo, because a person discarded or corrected it.
+//! Withdraws from Odoo what a person discarded or corrected.
 
 use super::by_device::Undo;
 use super::marks::{mark_undone, mark_withdrawn};

@@ -1,10 +1,10 @@
-//! What a call did that came to no answer, looked at when it can no longer be running in Odoo
+//! Checks calls without an answer once they can no longer be running in Odoo
 //! (`odoo.late_commit_s`).
 //!
-//! As long as a document is on its way, the next call about it sees what the lost one did. So a
-//! look is needed only at what is over by now: a discarded or replaced document, of which Odoo is
-//! to hold nothing open, and lines that were taken off an order again. What came back is taken off
-//! again; what was posted is for a person, loudly.
+//! While a document is being sent, its next call sees what the abandoned call did. So only two
+//! kinds need a check: discarded or replaced documents, of which Odoo must hold nothing open, and
+//! lines that were removed from an order. What came back is removed again; what was posted becomes
+//! an alarm for a person.
 
 use jiff::{SignedDuration, Timestamp};
 

@@ -1,8 +1,8 @@
-//! What is left of an event in its document, and what is to be taken back of it. Pure.
+//! What is left of an event in its document, and which quantity is to be reversed. Pure.
 //!
-//! A document never changes, so what was taken back of it stands beside it ([`Progress::undone`]).
-//! What is to be taken back is the difference that one more event makes: of a line that sums
-//! several events its own part, of a line that a person corrected what that comes to.
+//! A document never changes, so [`Progress::undone`] lists the events of it that were reversed. The
+//! quantity to reverse is the difference that one more undone event makes: of a line that sums
+//! several events the event's own part, of a line that a person corrected the corresponding part.
 //!
 //! [`Progress::undone`]: crate::document::Progress::undone
 

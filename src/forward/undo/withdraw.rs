@@ -1,8 +1,7 @@
-//! What Odoo holds of a document that a person discarded or corrected is taken back, as long as it
-//! is not posted.
+//! Withdraws a discarded or corrected document from Odoo, as long as it is not posted.
 //!
-//! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns
-//! out to be posted stays posted, and that is said: it is for a person to reverse it in Odoo.
+//! A picking of its own is cancelled; the gateway's lines on an order are removed. If Odoo has
+//! posted the document already, it stays posted, and a person must reverse it in Odoo.
 
 use crate::document::{Document, DocumentKey, OdooRef};
 use crate::odoo::order::SeenPicking;

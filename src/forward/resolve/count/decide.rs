@@ -1,5 +1,5 @@
-//! Whether a count is compared with Odoo at all, by the other counts of its place and by what
-//! nobody knows. Pure.
+//! Decides whether a count is compared with Odoo, from the other counts of its place and from spans
+//! of uncertain time. Pure.
 
 use super::Wanted;
 use crate::book::{Book, Count, Doubt, Span, Standing};

@@ -1,5 +1,5 @@
-//! What is picked and not validated: Odoo still holds it where it was, so a count of it cannot be
-//! posted yet.
+//! Picked lines that are not validated. Odoo still holds their goods in the old bin, so a count of
+//! that bin cannot be posted yet.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! When the gateway's own lines in Odoo were scanned. Odoo dates a line when its picking is
-//! validated, or when the newest event of its document was done; the journal knows each event.
+//! The scan times of the gateway's own move lines. Odoo dates a line when its picking is validated,
+//! or at the newest event of its document; the journal has the time of each event.
 
 use std::collections::{BTreeMap, BTreeSet};
 
