@@ -1,10 +1,10 @@
-//! A copy of Odoo's master data on disk: what each barcode means, so that most transfers need no
-//! question to Odoo.
+//! The catalog: a copy on disk of Odoo's master data. It gives the meaning of barcodes, so that
+//! most transfers need no question to Odoo.
 //!
-//! In come rows as Odoo has them, first all and then what was written since; out go products with
-//! their factor, and locations. Many may read it at once, each with a clone. It is a cache: when
-//! its file is damaged, or belongs to another database, it is emptied and fetched again. What is
-//! archived in Odoo is dropped here.
+//! **In**: rows as Odoo has them, first all and then those written since. **Out**: products with
+//! their factor, locations, lots, packages, orders. Each reader has a clone and reads at the same
+//! time as others. The catalog is a cache: if its file is damaged, or belongs to another database,
+//! it is emptied and fetched again. Records that are archived in Odoo are dropped here.
 
 mod floor;
 pub mod known;

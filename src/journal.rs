@@ -1,8 +1,9 @@
-//! The journal: every event, document and outcome, on disk (redb) before anyone is told.
+//! The journal: every event, document and outcome, on disk (redb) before any device hears of it.
 //!
-//! What comes in goes through one [`Inbox`] to one writer thread, which takes all that arrived
-//! meanwhile and commits it as one transaction with one fsync: the more load, the more in each
-//! commit. What goes out is read by [`Journal`]'s short read transactions.
+//! **In**: requests through one [`Inbox`] to one writer thread. The writer puts all waiting
+//! requests into one transaction with one fsync: the higher the load, the more requests in each
+//! commit. **Out**: [`Journal`] reads in short read transactions. Totals are written in the
+//! transaction that changes them and published after the commit, so `status` always adds up.
 
 mod budget;
 mod damage;

@@ -1,24 +1,19 @@
-//! The only module that knows Odoo: its APIs, models, fields and traps. `docs/odoo.md` has what was
-//! measured.
+//! The only module that talks to Odoo: its APIs, models, fields and traps. `docs/odoo.md` has the
+//! measurements.
 //!
-//! - `client`: one call is one HTTP request and, in Odoo, one transaction; with the key, limits and
-//!   one connection. Below it: `records` (read pages, create one record) and `older` (Odoo 17 and
-//!   18).
-//! - `wire`: JSON-2, or `/jsonrpc`. Pure.
-//! - `dialect`: translates calls and answers for Odoo 17 and 18. Pure.
-//! - `answer`: what an HTTP answer means: a value, or wait, person, stop, forbidden. Pure.
+//! - `client`: one call is one HTTP request and, in Odoo, one transaction. Its parts: `records`
+//!   (reads pages, creates one record), `older` (calls to Odoo 17 and 18), `away` (reasons why Odoo
+//!   does not answer).
+//! - `wire`: JSON-2, or `/jsonrpc`. Pure. `dialect`: translates calls and answers for Odoo 17 and
+//!   18. Pure. `answer`: turns an HTTP answer into a value or a failure. Pure.
 //! - `transfer`: the steps that post a transfer: load (create if absent), read, validate, true
-//!   time.
-//! - `order`: what is done to an order that Odoo has: read all of it, add lines, validate.
-//! - `warehouse`: the warehouse and its operation types.
-//! - `master`: products, locations, lots and packages, as Odoo has them.
-//! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
-//! - `barcodes`: the company's barcode nomenclature.
-//! - `serial`: where serial numbers are.
-//! - `values`: reads and writes single values in Odoo's form. Pure.
-//! - `loaded`: what `load` answers. Pure.
-//! - `key`: the API key, from its file or from the systemd credential.
-//! - `rights`: whether the key's user may do all that.
+//!   time. `loaded`: the answer of `load`. Pure.
+//! - `order`: reads an order, adds lines, validates.
+//! - `master`, `floor`, `barcodes`: products, locations, lots and packages; stock and open orders;
+//!   the barcode nomenclature. `warehouse`: the warehouse and its operation types.
+//! - `stock`, `lots`, `serial`: what bins hold, dates of lots, where serial numbers are.
+//! - `key`, `rights`: the API key, and whether its user has the rights that sending needs.
+//! - `values`: single values in Odoo's form. Pure.
 
 mod answer;
 mod barcodes;

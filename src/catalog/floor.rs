@@ -1,7 +1,7 @@
-//! The part of the copy that the floor looks into: open orders, lots and packages on hand, names.
+//! The part of the catalog that the floor uses: open orders, lots and packages on hand, names.
 //!
-//! Of orders that were open here and are not any more, the newest are remembered by name, so that a
-//! scan for one can be told from a scan for nothing.
+//! The newest orders that are no longer open stay by name, so that a scan for a finished order is
+//! distinguished from a scan for an unknown order.
 
 use std::collections::BTreeSet;
 

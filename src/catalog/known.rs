@@ -1,4 +1,4 @@
-//! The copy of Odoo's data, asked for what a code is.
+//! Answers from the catalog what a code stands for.
 
 use crate::catalog::{Catalog, CatalogError, Found, OrderFound};
 use crate::decode::gs1::Unit;

@@ -1,9 +1,9 @@
-//! What codes meant before: where a code comes to mean something else, the copy notes what it
-//! meant, and until when by Odoo's clock.
+//! Earlier meanings of codes: when a code gets another meaning, the catalog stores the old one and
+//! the time until which it held, by Odoo's clock.
 //!
-//! Comes in: each change that [`Catalog::apply`] makes to a row with a code. Goes out:
-//! [`Catalog::meant_at`]. What a code means now is for Odoo to say, so a note that turns out to be
-//! of no change does no harm. It also knows which codes were looked up in Odoo, and as of when.
+//! **In**: each change that [`Catalog::apply`] makes to a row with a code. **Out**:
+//! [`Catalog::meant_at`]. The present meaning comes from Odoo, so a stored change that was none
+//! does no harm. This file also stores which codes were looked up in Odoo, and when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{MutexGuard, PoisonError};

@@ -1,12 +1,11 @@
-//! Quantities as scanned, in the product's own unit: converted as Odoo converts them, or refused.
-//! Pure.
+//! Converts scanned quantities to the product's own unit as Odoo does, or refuses. Pure.
 //!
 //! Odoo multiplies by the factor of the scanned unit, divides by that of the product's unit, and
-//! rounds half up to the precision of that unit (`uom.uom._compute_quantity`). What it rounds away
-//! is gone without a word.
+//! rounds half up to the precision of that unit (`uom.uom._compute_quantity`). It drops the rounded
+//! part without an error.
 //!
-//! **Promise:** a converted quantity has no more digits than Odoo keeps, and is what was scanned:
-//! converted back it is the scanned quantity again, in the scanned unit and to its precision.
+//! **Promise:** a converted quantity has no more digits than Odoo stores, and converts back to
+//! exactly the scanned quantity, in the scanned unit and to its precision.
 
 use rust_decimal::prelude::FromPrimitive;
 use rust_decimal::{Decimal, RoundingStrategy};

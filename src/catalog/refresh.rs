@@ -1,10 +1,9 @@
-//! Keeps the copy of master data up to date: all of it once, then what was written since, in small
-//! pages.
+//! Refreshes the catalog: all records once, then those written since, in small pages.
 //!
-//! First what barcodes mean, without which nothing can be posted; then, in `floor`, stock and open
-//! orders: where Odoo refuses these, the gateway does without.
+//! First barcodes, without which nothing can be posted; then, in `floor`, stock and open orders. If
+//! Odoo refuses those, the gateway works without them.
 //!
-//! Archived records come as changes. Deleted ones leave no trace but a count that does not match:
+//! Archived records arrive as changes. A deleted record shows only as a difference in the count:
 //! then, and once a day, all ids are read again.
 
 mod floor;

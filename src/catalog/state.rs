@@ -1,4 +1,4 @@
-//! How far the copy goes, how fresh it is, and who hears of its changes.
+//! The state of the catalog: what it covers, when it was refreshed, and who is notified of changes.
 
 use std::collections::HashMap;
 use std::sync::{MutexGuard, PoisonError};

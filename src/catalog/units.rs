@@ -1,8 +1,8 @@
-//! Odoo's units of measure: which one a label means, and what has a common reference with what.
+//! Odoo's units of measure: the unit that a label means, and which units have a common reference.
 //!
 //! Odoo 19 converts any unit into any other by their factors, a kilogram into 1,000 Units
-//! (`uom.uom._compute_quantity`). Here only units with a common reference are converted
-//! (`uom.uom._has_common_reference`); in 17 and 18 those of one category.
+//! (`uom.uom._compute_quantity`). The gateway converts only units with a common reference
+//! (`uom.uom._has_common_reference`); in Odoo 17 and 18, units of one category.
 
 use rust_decimal::Decimal;
 

@@ -1,11 +1,11 @@
-//! How much disk the journal may take. **Invariant 10:** at the limit nothing more is acknowledged,
-//! and that is said.
+//! Limits the disk space of the journal. **Invariant 10:** at the limit nothing more is
+//! acknowledged, and the gateway reports it.
 //!
-//! redb's file does not shrink when records go: their pages are used again. So the length of the
-//! file alone says "full" only until something was pruned. At the limit, the pages in use are
-//! counted once (that walks the file), and from there on what is written is added up. That is an
-//! estimate, and rather too high than too low, so it is never what refuses readings for long:
-//! whoever believes that the journal is full counts again.
+//! redb's file does not shrink when records are removed: their pages are reused. So the length of
+//! the file shows that it is full only until something was pruned. At the limit, the pages in use
+//! are counted once (that walks the file), and after that the written bytes are added up. The
+//! estimate is rather too high than too low, and never refuses readings for long: the pages are
+//! counted again before the journal counts as full.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,10 +1,10 @@
-//! Room on the disk for a commit that has begun.
+//! Reserves room on the disk for a commit.
 //!
 //! redb cannot go on after a write that failed: the process would have to exit, and every device
-//! would lose its connection. So a commit begins only while a file of [`BALLAST_BYTES`] holds room
-//! for it ([`Disk::reserve`]). When another process takes the rest of the disk in the middle of a
-//! commit, the file gives its room to the commit. Where that is not enough, the write waits until
-//! there is room. Meanwhile nothing is acknowledged.
+//! would lose its connection. So a commit begins only while a file of [`BALLAST_BYTES`] reserves
+//! room for it ([`Disk::reserve`]). If another process fills the disk during a commit, that file
+//! gives its room to the commit. If that is not enough, the write waits until there is room.
+//! Meanwhile nothing is acknowledged.
 
 use std::fs::File;
 use std::io;

@@ -1,8 +1,8 @@
-//! What each device holds of the journal, so that the last part of it is for devices that hold less
-//! than their share.
+//! The journal space of each device, so that the last part of the journal is for devices below
+//! their share.
 //!
-//! Comes in: the bytes of events that were stored and pruned. Goes out: whether a device may store
-//! more while the journal is scarce. The counts are in a table of their own and change in the
+//! **In**: the bytes of events that were stored and pruned. **Out**: whether a device may store
+//! more while the journal is nearly full. The sums are in a table of their own and change in the
 //! transaction that changes the events.
 
 use std::collections::{HashMap, HashSet};

@@ -1,14 +1,13 @@
-//! Which event ids were seen: the dedup index.
+//! The index of event ids, which finds duplicates.
 //!
-//! A table keyed by event id would have every commit rewrite as many leaves as it has events,
-//! because ids may be random. So the index is kept as a log-structured merge tree keeps its runs:
-//! the newest ids are in memory alone (on a restart they are read back from the events themselves),
-//! and each [`HOT_MAX`] of them are written at once, sorted, as a segment that never changes. A
-//! filter in memory answers for nearly every segment that it does not hold an id; where the filter
-//! says "perhaps", the segment itself is asked, so a filter's error costs a lookup and never an
-//! event.
+//! In a table keyed by event id, each commit would rewrite as many leaves as it has events, because
+//! ids may be random. So the index is a log-structured merge tree: the newest ids are in memory
+//! only (at a start they are read back from the events), and each [`HOT_MAX`] of them are written
+//! together, sorted, as a segment that never changes. A filter in memory shows for nearly every
+//! segment that it does not have an id. If the filter reports "perhaps", the segment itself is
+//! read, so an error of the filter costs a lookup and never an event.
 //!
-//! An id is known by 128 bits of BLAKE3 over device and id. A segment is dropped whole when its
+//! An id is stored as 128 bits of BLAKE3 over device and id. A segment is dropped whole when its
 //! newest event is older than `journal.dedup_days`.
 
 use std::collections::{BTreeSet, HashMap};

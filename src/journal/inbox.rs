@@ -1,4 +1,4 @@
-//! The one way in: a bounded queue to the writer thread.
+//! The inbox: a bounded queue to the writer thread, and the only way to change the journal.
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};

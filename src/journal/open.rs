@@ -1,4 +1,5 @@
-//! Opening the journal: one process, a file that is a journal, and what is in memory read back.
+//! Opens the journal: checks that no other process has it open and that the file is a journal, and
+//! reads back what is in memory.
 
 use std::any::Any;
 use std::fs::File;

@@ -1,5 +1,5 @@
-//! Panics of redb. redb panics where a damaged page holds what it never writes; the journal catches
-//! the panic and reports damage.
+//! Catches panics of redb. redb panics on a damaged page with content that it never writes; the
+//! journal reports damage instead.
 
 use std::any::Any;
 use std::cell::Cell;

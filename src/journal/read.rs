@@ -1,6 +1,6 @@
-//! Reading the journal: short read transactions, each answer bounded.
+//! Reads the journal in short read transactions, each with a limited result.
 //!
-//! A read transaction that is held keeps redb from using pages again, so none outlives a call.
+//! While a read transaction is open, redb cannot reuse pages. So none outlives a call.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

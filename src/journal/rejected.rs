@@ -1,7 +1,7 @@
-//! Rejected readings on disk: the newest of them, bounded in number and in bytes, so that a device
-//! which sends nonsense does not take the room of the events. Each is *open* until a person settles
-//! it (dismisses it, or sends it again), or until its device sends an event with the same id that
-//! is stored.
+//! Rejected readings on disk: the newest, limited in number and in bytes, so that a device that
+//! sends nonsense does not take the space of events. A reading is *open* until a person settles it
+//! (dismisses it, or sends it again), or until its device sends an event with the same id that is
+//! stored.
 
 use jiff::Timestamp;
 use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, WriteTransaction};

@@ -1,9 +1,8 @@
-//! Stored forms: what domain types are on disk, and back.
+//! Stored forms: converts domain types to bytes on disk, and back.
 //!
 //! postcard is not self-describing, so each record is an enum of versions that only grows: `V1` is
-//! frozen, a change of form is a `V2`, and every version that was ever written stays readable
-//! (`stored/v1.txt` holds records as version 1 wrote them). Times are microseconds since 1970-01-01
-//! UTC.
+//! frozen, a changed form is a `V2`, and every version that was ever written stays readable
+//! (`stored/*.txt` have records of each version). Times are microseconds since 1970-01-01 UTC.
 
 mod book;
 mod device_clock;

@@ -1,4 +1,4 @@
-//! What each request does to the tables, within the writer's transaction.
+//! Carries out each request on the tables, within the writer's transaction.
 
 mod rejected;
 

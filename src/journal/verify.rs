@@ -1,7 +1,7 @@
 //! Verifies the pages of a journal against their checksums, and changes nothing.
 //!
-//! Comes in: a data directory. Goes out: [`Verified`]. redb repairs a file when it opens it, so
-//! what it writes stays in memory here.
+//! **In**: a data directory. **Out**: [`Verified`]. redb repairs a file when it opens it, so its
+//! writes stay in memory here.
 
 use std::collections::BTreeMap;
 use std::fs::File;

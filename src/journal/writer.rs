@@ -1,14 +1,12 @@
-//! The writer: one thread that turns what waits in the inbox into one durable transaction after
-//! another.
+//! The writer: one thread that turns waiting requests into one durable transaction after another.
 //!
-//! Requests wait in a fair queue: each transaction takes some of every device that has requests,
-//! until it has taken [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`]. So a device waits for one
-//! commit, whatever others have sent.
+//! Requests wait in a fair queue: each transaction takes some requests of every device that has
+//! any, until it has [`GROUP_EVENTS_MAX`] events or [`GROUP_TIME_MAX`] is over. So a device waits
+//! for one commit, whatever others have sent.
 //!
 //! **Invariant 1:** a reply is sent only after `commit` returned with `Durability::Immediate`.
-//! **Invariant 11:** after an I/O error nothing more is written. The thread ends, every request is
-//! answered with [`AppendError::Stopped`], and the process exits so that redb recovers on the next
-//! start.
+//! **Invariant 11:** after an I/O error nothing more is written. The thread ends, every request
+//! gets [`AppendError::Stopped`], and the process exits so that redb recovers on the next start.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;

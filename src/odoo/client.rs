@@ -1,10 +1,10 @@
-//! One call to Odoo: one HTTP request, in Odoo one transaction. (Of what older versions cannot do
-//! in one, `dialect` makes several.)
+//! One call to Odoo: one HTTP request, and one transaction in Odoo. (`older` makes several calls
+//! where Odoo 17 or 18 needs them.)
 //!
-//! Callers give what JSON-2 of Odoo 19 wants; `wire` and `dialect` make of it what the Odoo at hand
-//! understands. It sends one request at a time and reads no more than a limit of the answer; a
-//! clone may send one meanwhile, and shares the connections that are kept open. The key is read
-//! again when Odoo does not accept it, so a new one needs no restart.
+//! Callers use the methods of Odoo 19 with JSON-2; `wire` and `dialect` translate them for the
+//! connected Odoo. The client sends one request at a time and limits the bytes of an answer; a
+//! clone can send another request meanwhile, and shares the open connections. If Odoo rejects the
+//! key, the client reads the key again, so a new key needs no restart.
 
 pub(super) mod away;
 mod older;

@@ -1,8 +1,8 @@
-//! What older versions call otherwise. All other modules call Odoo 19; here, and nowhere else,
-//! their calls are translated for 17 and 18, and the answers back.
+//! Translates calls for Odoo 17 and 18, and their answers. All other modules use the calls of Odoo
+//! 19.
 //!
-//! What was tried on 17 and 18, and what was only read in their sources: `docs/odoo.md`, "Odoo 17
-//! and 18".
+//! `docs/odoo.md`, "Odoo 17 and 18", lists what was tried on these versions, and what was only read
+//! in their sources.
 
 use std::collections::BTreeMap;
 

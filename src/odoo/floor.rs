@@ -1,7 +1,8 @@
 //! What the floor needs besides barcodes: stock on hand, the warehouse's open orders, names; and
 //! when the key expires.
 //!
-//! Each call asks for a page, for ids, or for what was written since, so that a thin link bears it.
+//! Each call asks for one page, for ids, or for records written since, so that a slow link can
+//! carry it.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! What Odoo answers to `load`, and how often a failed `load` is sent again.
+//! The answer of `load`, and how often a failed `load` is sent again.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Lots with dates: how a product's dates follow from each other, and new lots with their own.
+//! Lots with dates: how a product's dates follow from each other, and new lots with their own
+//! dates.
 
 use std::collections::{BTreeMap, BTreeSet};
 

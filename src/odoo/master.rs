@@ -1,4 +1,4 @@
-//! Master data, as Odoo has it: what barcodes mean, lots and packages by name.
+//! Master data as Odoo has it: the records behind barcodes, and lots and packages by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,12 +1,11 @@
-//! Orders that Odoo has: reading all of one, putting lines on it, validating it, telling the
-//! carrier's data.
+//! Orders that Odoo has: reads a whole order, adds lines, validates, and sets the carrier's data.
 //!
-//! Lines are added by [`Client::add_lines`] in a way that Odoo itself refuses, in the same
-//! transaction, on a picking that is done or cancelled: the picking's own operation type is written
-//! with them, which Odoo forbids there. Reading the state first does not do: between the look and
-//! the call somebody may validate it, and Odoo then adds done lines, which move stock twice
-//! (`docs/odoo.md`, "Orders"). Why Odoo refused such a call, the picking's state tells at the next
-//! look, and never the text of the refusal. Where Odoo forbids the call, that state is read at
+//! [`Client::add_lines`] adds lines so that Odoo itself refuses them on a picking that is done or
+//! cancelled, in the same transaction: it writes the picking's own operation type with them, which
+//! Odoo forbids there. Reading the state first is not enough: another user may validate the picking
+//! between the reading and the call, and Odoo then adds done lines, which move stock twice
+//! (`docs/odoo.md`, "Orders"). The next reading of the picking's state shows why Odoo refused such
+//! a call; the text of the refusal does not count. If Odoo forbids the call, the state is read at
 //! once: Odoo 17 forbids it on a finished picking, and a missing right holds the link.
 
 mod find;

@@ -1,5 +1,5 @@
-//! Whether the key's user may do what sending does, and has what it needs: `check` asks beforehand,
-//! and the client after a 403.
+//! Checks whether the key's user has the rights and records that sending needs. `check` asks before
+//! the start, and the client after a 403.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Where serial numbers are: in stock, or on a line that brings them in and is not validated yet.
+//! Finds serial numbers: in stock, or on an incoming line that is not validated yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
-//! What lies in bins, what moved since, where counts and scraps go, whose goods they are, and what
-//! came of a delivery.
+//! Reads stock: what bins hold, what has moved since, where counts and scraps go, the owners of
+//! goods, and the outcome of a delivery.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,11 +1,11 @@
-//! The steps that post transfers in Odoo. Each takes many at once, and each may be repeated at
-//! will.
+//! The steps that post transfers in Odoo. Each takes many transfers in one call, and each can be
+//! repeated safely.
 //!
 //! 1. [`Client::load`]: create if absent, by external id. All or nothing.
-//! 2. [`Client::pickings`]: what Odoo holds now, to be compared with what was meant.
+//! 2. [`Client::pickings`]: what Odoo holds now, for the comparison with the document.
 //! 3. [`Client::validate`]: posts what is not posted yet. All or nothing; its return value proves
 //!    nothing.
-//! 4. [`Client::set_done`]: the true time, and the same reading back in the same call.
+//! 4. [`Client::set_done`]: sets the true time, and reads the pickings back in the same call.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;

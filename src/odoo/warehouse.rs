@@ -1,4 +1,4 @@
-//! The warehouse that this site is, and its operation types.
+//! The warehouse of this site, and its operation types.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
-//! The two ways by which a call reaches Odoo. JSON-2 gives each method an address and names its
-//! parameters; `/jsonrpc`, which Odoo 17 and 18 have alone, takes everything at one address, with
-//! the database, the user and the key in each call. Pure.
+//! The two APIs of Odoo. JSON-2 has an address for each method and names its parameters.
+//! `/jsonrpc`, the only API of Odoo 17 and 18, takes everything at one address, with the database,
+//! the user and the key in each call. Pure.
 
 use serde_json::{Map, Value, json};
 

@@ -1,9 +1,9 @@
-//! What the floor needs besides barcodes, kept up to date: stock on hand, open orders, names, the
-//! rules of barcodes; and a look at when the key expires, and whether its user has an e-mail
-//! address where Odoo needs one.
+//! Refreshes what the floor needs besides barcodes: stock on hand, open orders, names, the barcode
+//! rules. It also checks when the API key expires, and whether its user has an e-mail address where
+//! Odoo needs one.
 //!
-//! Odoo may refuse any of it (a right, an app, a version): that is said once, and tried again after
-//! an hour. Until then the copy does not claim to know it.
+//! Odoo may refuse any of these (a right, an app, a version). The gateway reports that once and
+//! tries again after an hour. Until then the catalog does not claim to know that part.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

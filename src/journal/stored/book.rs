@@ -1,5 +1,4 @@
-//! The stored forms of the book of places: counts, and spans of time in which nobody knows what a
-//! place held.
+//! The stored forms of counts, and of spans of uncertain time, by place.
 
 use serde::{Deserialize, Serialize};
 

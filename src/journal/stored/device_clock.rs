@@ -1,4 +1,4 @@
-//! The stored form of what is known of a device's clock. Times are microseconds.
+//! The stored form of a device's clock. Times are microseconds.
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};

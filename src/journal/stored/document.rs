@@ -1,7 +1,7 @@
 //! The stored form of a document.
 //!
-//! A plain transfer is written as `V1`, which is small; only what that form cannot hold is written
-//! as `V2`.
+//! A plain transfer is stored as `V1`, which is small; a document that `V1` cannot represent is
+//! stored as `V2`.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,4 @@
-//! The stored forms of a document's progress, and of each step on its way.
+//! The stored forms of a document's progress, and of its audit records.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,5 +1,5 @@
-//! The stored form of a document's state: a number of one byte. It stands in each document's
-//! progress and begins each key of the table `by_state`.
+//! The stored form of a document's state: a number of one byte. It is part of each document's
+//! progress, and begins each key of the table `by_state`.
 
 use super::{BadRecord, bad};
 use crate::document::State;

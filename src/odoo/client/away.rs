@@ -1,5 +1,5 @@
-//! Why Odoo does not answer as it should, in the words of the person who must act: nobody is there,
-//! the version is too old, or there is no such database.
+//! Why Odoo does not answer as it should, for the person who must act: no server there, a version
+//! that is too old, a missing database.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Calls to Odoo 17 and 18. `dialect` translates a call; what these versions cannot do in one call,
-//! several calls do here.
+//! Calls to Odoo 17 and 18. `dialect` translates a single call; this file makes several calls where
+//! these versions need them.
 
 mod demand;
 

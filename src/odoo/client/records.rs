@@ -1,5 +1,5 @@
-//! What several calls share: reading records page by page, external ids, creating one record, and
-//! the contexts of calls that write.
+//! Shared parts of calls: reads records page by page, writes external ids, creates one record, and
+//! has the contexts of calls that write.
 
 use std::collections::BTreeMap;
 

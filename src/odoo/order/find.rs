@@ -1,9 +1,9 @@
 //! Finds the pickings of an order: by name, then their backorders, then the other steps of the same
 //! order.
 //!
-//! No search has a limit, because an origin may be shared by thousands of pickings, and the one
-//! that is missing would be the backorder. Only so many are read in full: first what the name
-//! stands for, then what is open, then what is newest.
+//! No search has a limit, because thousands of pickings may share an origin, and the missing one
+//! would be the backorder. A limited number is read in full: first the named picking, then open
+//! ones, then the newest.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,4 +1,4 @@
-//! What Odoo has of an order, as it is read.
+//! An order as it was read from Odoo.
 
 use std::collections::BTreeMap;
 
