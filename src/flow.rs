@@ -36,6 +36,7 @@ mod notes;
 mod reply;
 mod say;
 mod state;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod unfinished;

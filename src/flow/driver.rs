@@ -25,6 +25,7 @@ use super::known::shapes;
 use super::looks::Shapes;
 use super::say::{Key, Say};
 use super::state::State;
+use super::stored;
 use crate::board::Board;
 use crate::capture::Capture;
 use crate::catalog::Catalog;
@@ -131,7 +132,7 @@ impl Driver {
         let states = journal.kept(STATE_PREFIX)?.into_iter();
         let states = states.filter_map(|(key, value)| {
             let device = Name::new(key.strip_prefix(STATE_PREFIX)?).ok()?;
-            let state = serde_json::from_slice(&value)
+            let state = stored::decode(&value)
                 .inspect_err(
                     |error| tracing::warn!(%device, "what it had begun cannot be read: {error}"),
                 )
@@ -494,8 +495,7 @@ fn note_unused(label: &mut Label, meaning: &Meaning, known: &InCatalog<'_>) {
 /// What devices have begun, as it is kept.
 fn kept(states: &BTreeMap<Name, State>) -> Vec<KeepChange> {
     let kept = states.iter().map(|(device, state)| {
-        // Texts, numbers and times: serialising them cannot fail.
-        let value = serde_json::to_vec(state).unwrap_or_default();
+        let value = stored::encode(state.clone());
         (format!("{STATE_PREFIX}{device}"), Some(value))
     });
     kept.collect()

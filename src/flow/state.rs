@@ -1,8 +1,7 @@
-//! What a device has begun: small, bounded, and kept in the journal as JSON.
+//! What a device has begun: small, bounded, and stored in the journal ([`super::stored`]).
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
-use serde::{Deserialize, Serialize};
 
 use crate::event::Measures;
 
@@ -14,8 +13,7 @@ pub const TRAIL_MAX: usize = 50;
 pub const NOTED_MAX: usize = 100;
 
 /// What one device has begun.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
     /// The flow that it is in; none: the one that its profile names.
     pub(super) flow: Option<String>,
@@ -25,7 +23,6 @@ pub struct State {
     /// How to take back what was remembered, the newest last.
     pub(super) trail: Vec<Step>,
     /// What was made last.
-    #[serde(deserialize_with = "known")]
     pub(super) done: Done,
     pub(super) operator: Option<String>,
     /// The next code is a quantity.
@@ -50,8 +47,7 @@ pub struct State {
 }
 
 /// What is remembered and not made into events yet.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Work {
     pub from: Option<String>,
     pub to: Option<String>,
@@ -64,8 +60,7 @@ pub struct Work {
 }
 
 /// A product that is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Item {
     pub code: String,
     pub name: String,
@@ -91,15 +86,14 @@ pub struct Item {
 }
 
 /// The dates of a label.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Dates {
     pub expiry: Option<String>,
     pub best_before: Option<String>,
 }
 
 /// What a code of a product stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coded {
     /// The product's id in Odoo.
     pub id: i64,
@@ -110,8 +104,7 @@ pub struct Coded {
 }
 
 /// Whether a product goes by lots or serial numbers, as far as it is known here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tracking {
     #[default]
     Unknown,
@@ -154,15 +147,14 @@ impl Item {
 }
 
 /// What one read did, newest last, and the state that it came in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     pub at: Option<String>,
     pub did: Vec<Did>,
 }
 
 /// How to take back one thing that was remembered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Did {
     From(Option<String>),
     To(Option<String>),
@@ -178,8 +170,7 @@ pub enum Did {
 }
 
 /// What was made last, as far as it can be taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Done {
     #[default]
     Nothing,
@@ -191,12 +182,6 @@ pub enum Done {
     },
     /// An order was validated: only a person can.
     Validated,
-}
-
-/// What an earlier version remembered otherwise is nothing that can be taken back.
-fn known<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Done, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    Ok(serde_json::from_value(value).unwrap_or_default())
 }
 
 impl Work {

@@ -225,8 +225,8 @@ impl Device {
             package: &package,
         };
         // As after a restart: what is kept is all there is.
-        let kept = serde_json::to_vec(&self.state).unwrap();
-        self.state = serde_json::from_slice(&kept).unwrap();
+        let stored = super::stored::encode(self.state.clone());
+        self.state = super::stored::decode(&stored).unwrap();
         let (state, output) = engine.read(&self.state, &input);
         self.state = state;
         self.events.extend(output.events);
@@ -733,6 +733,6 @@ fn what_a_device_has_begun_stays_small() {
         device.scan("CHAIR");
     }
     assert_eq!(device.state.work.items[0].quantity, Decimal::from(3_000));
-    let bytes = serde_json::to_vec(&device.state).unwrap().len();
+    let bytes = super::stored::encode(device.state.clone()).len();
     assert!(bytes < 20_000, "{bytes} bytes");
 }

@@ -8,6 +8,7 @@ mod book;
 mod device_clock;
 mod document;
 mod event;
+pub mod flow;
 mod progress;
 mod state;
 #[cfg(test)]

@@ -163,7 +163,7 @@ fn the_dates_of_one_piece_are_not_those_of_the_next() {
 #[test]
 fn what_an_earlier_version_remembered_is_gone_on_with() {
     let mut device = receiving();
-    device.state = serde_json::from_value(serde_json::json!({
+    let stored = serde_json::json!({
         "at": "more",
         "work": {
             "order": "WH/IN/1",
@@ -177,8 +177,8 @@ fn what_an_earlier_version_remembered_is_gone_on_with() {
         "done": "nothing",
         "seq": 100,
         "made": 0,
-    }))
-    .unwrap();
+    });
+    device.state = crate::flow::stored::decode(stored.to_string().as_bytes()).unwrap();
     device.scan_all(&["SN-1", "SR-UNDO", "SN-2", "SN-3", "OBTVALI"]);
     assert_eq!(
         device.made()[..2],
