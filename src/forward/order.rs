@@ -123,7 +123,7 @@ pub enum OrderStep {
         rows: Vec<Row>,
     },
     /// Makes sure that [`OrderStep::Validate`], which follows at once, moves nothing that was not
-    /// picked: see [`guard`].
+    /// picked: see `guard`.
     Guard {
         picking: Box<SeenPicking>,
         /// Scanned lines, which have to be there still and are picked.

@@ -339,7 +339,7 @@ impl Client {
         self.call(kind.model(), "search_count", &body).await
     }
 
-    /// The records that have one of these codes, of which there are [`NAMES_MAX`] at most, as for
+    /// The records that have one of these codes, of which there are `NAMES_MAX` at most, as for
     /// lots and packages; and those with these ids, whatever their codes are by now.
     pub async fn by_codes(
         &mut self,
