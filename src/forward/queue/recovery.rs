@@ -3,7 +3,8 @@
 //!
 //! **Promise:** nobody is told *refused* of what Odoo was seen to hold as done.
 
-use crate::document::{Document, OdooRef, Reason};
+use crate::document::{Document, DocumentNumber, OdooRef, Reason};
+use crate::event::Seq;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Picking, Warehouse};
 use crate::outcome::Failure;
@@ -105,17 +106,17 @@ mod tests {
                 quantity: 1.into(),
                 ..Goods::default()
             },
-            events: vec![1],
+            events: vec![Seq::new(1)],
         };
         Document {
-            number: 1,
+            number: DocumentNumber::new(1),
             key: DocumentKey([1; 16]),
             purpose: Purpose::Transfer,
             group: "PDA-07".to_owned(),
             lines: vec![line; 2],
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
-            events: vec![1],
+            events: vec![Seq::new(1)],
             corrects: None,
             times: Vec::new(),
             flags: Vec::new(),

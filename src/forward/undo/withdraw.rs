@@ -4,7 +4,8 @@
 //! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns
 //! out to be posted stays posted, and that is said: it is for a person to reverse it in Odoo.
 
-use crate::document::{Document, DocumentKey, OdooRef};
+use crate::document::{Document, DocumentKey, DocumentNumber, OdooRef};
+use crate::event::Seq;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Warehouse};
 use crate::outcome::Failure;
@@ -222,14 +223,14 @@ mod tests {
 
     fn document(purpose: Purpose) -> Document {
         Document {
-            number: 1,
+            number: DocumentNumber::new(1),
             key: DocumentKey([1; 16]),
             purpose,
             group: "PDA-07".to_owned(),
             lines: Vec::new(),
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
-            events: vec![1],
+            events: vec![Seq::new(1)],
             corrects: None,
             times: Vec::new(),
             flags: Vec::new(),
