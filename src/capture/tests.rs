@@ -184,6 +184,16 @@ fn pick(id: &str, quantity: u32) -> Value {
     json!({"id": id, "type": "pick", "order": "WH/OUT/1", "product": "400", "quantity": quantity})
 }
 
+fn stored(seq: u64) -> Accepted {
+    Accepted::Stored { seq: Seq::new(seq) }
+}
+
+fn duplicate(original: u64) -> Accepted {
+    Accepted::Duplicate {
+        original: Seq::new(original),
+    }
+}
+
 fn said(verdict: &Verdict) -> Value {
     serde_json::from_slice(verdict.display.as_ref().unwrap()).unwrap()
 }
@@ -193,7 +203,7 @@ async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
     let lenient = Rig::new(Check::Lenient);
     let wrong = pick("1", 6);
     let verdict = lenient.take(&wrong).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: Seq::new(1) });
+    assert_eq!(verdict.accepted, stored(1));
     assert_eq!(
         said(&verdict),
         json!({"ok": false, "text": "Chair\nToo many: 5 left on WH/OUT/1", "beep": "bad"})
@@ -212,7 +222,7 @@ async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
         received: clock::now(),
     };
     let verdicts = strict.intake.take(reading).await.unwrap();
-    assert_eq!(verdicts[0].accepted, Accepted::Stored { seq: Seq::new(1) });
+    assert_eq!(verdicts[0].accepted, stored(1));
     let Accepted::Rejected { code, message } = &verdicts[1].accepted else {
         panic!("{verdicts:?}")
     };
@@ -232,21 +242,10 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     let serial =
         json!({"id": "s", "type": "receive", "order": "WH/IN/1", "product": "401", "lot": "N1"});
     let blind = json!({"id": "s", "type": "transfer", "product": "401", "lot": "N1", "from": "A", "to": "B"});
-    assert_eq!(
-        rig.take(&blind).await.accepted,
-        Accepted::Stored { seq: Seq::new(1) }
-    );
-    assert_eq!(
-        rig.take(&pick("p", 5)).await.accepted,
-        Accepted::Stored { seq: Seq::new(2) }
-    );
+    assert_eq!(rig.take(&blind).await.accepted, stored(1));
+    assert_eq!(rig.take(&pick("p", 5)).await.accepted, stored(2));
     let again = rig.take(&pick("p", 5)).await;
-    assert_eq!(
-        again.accepted,
-        Accepted::Duplicate {
-            original: Seq::new(2)
-        }
-    );
+    assert_eq!(again.accepted, duplicate(2));
     assert_eq!(said(&again)["text"], "Recorded before");
     // Nothing is left to pick: another event is refused, the same one is not, also when only the
     // journal remembers it.
@@ -285,23 +284,13 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     };
     rig.copy.put_orders(&[order]).unwrap();
     let again = rig.take(&pick("p", 5)).await;
-    assert_eq!(
-        again.accepted,
-        Accepted::Duplicate {
-            original: Seq::new(2)
-        }
-    );
+    assert_eq!(again.accepted, duplicate(2));
     assert_eq!(
         said(&again),
         json!({"ok": true, "text": "Recorded before", "beep": "good"})
     );
     // Not on the order, and that id came before as something else: a duplicate, says the journal.
-    assert_eq!(
-        rig.take(&serial).await.accepted,
-        Accepted::Duplicate {
-            original: Seq::new(1)
-        }
-    );
+    assert_eq!(rig.take(&serial).await.accepted, duplicate(1));
     rig.stop().await;
 }
 
@@ -310,14 +299,8 @@ async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen()
     let mut rig = Rig::new(Check::Strict);
     let came =
         |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
-    assert_eq!(
-        rig.take(&pick("p", 3)).await.accepted,
-        Accepted::Stored { seq: Seq::new(1) }
-    );
-    assert_eq!(
-        rig.take(&came("r")).await.accepted,
-        Accepted::Stored { seq: Seq::new(2) }
-    );
+    assert_eq!(rig.take(&pick("p", 3)).await.accepted, stored(1));
+    assert_eq!(rig.take(&came("r")).await.accepted, stored(2));
     rig.forget();
     rig.intake.capture().unwrap().recall();
     let code = |accepted| match accepted {
@@ -331,16 +314,8 @@ async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen()
         code(rig.take(&came("s")).await.accepted).0,
         RejectionCode::SerialSeen
     );
-    assert_eq!(
-        rig.take(&pick("p", 3)).await.accepted,
-        Accepted::Duplicate {
-            original: Seq::new(1)
-        }
-    );
-    assert_eq!(
-        rig.take(&pick("t", 2)).await.accepted,
-        Accepted::Stored { seq: Seq::new(3) }
-    );
+    assert_eq!(rig.take(&pick("p", 3)).await.accepted, duplicate(1));
+    assert_eq!(rig.take(&pick("t", 2)).await.accepted, stored(3));
     rig.stop().await;
 }
 
@@ -349,17 +324,11 @@ async fn a_serial_of_a_discarded_document_may_come_in_after_a_restart() {
     let mut rig = Rig::new(Check::Strict);
     let came =
         |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
-    assert_eq!(
-        rig.take(&came("1")).await.accepted,
-        Accepted::Stored { seq: Seq::new(1) }
-    );
+    assert_eq!(rig.take(&came("1")).await.accepted, stored(1));
     rig.seal_as(State::Discarded).await;
     rig.forget();
     rig.intake.capture().unwrap().recall();
-    assert_eq!(
-        rig.take(&came("2")).await.accepted,
-        Accepted::Stored { seq: Seq::new(2) }
-    );
+    assert_eq!(rig.take(&came("2")).await.accepted, stored(2));
     rig.stop().await;
 }
 
@@ -410,11 +379,11 @@ async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() 
     fill(&stale);
     rig.copies.send_replace(Some(stale));
     let verdict = rig.take(&unknown).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: Seq::new(1) });
+    assert_eq!(verdict.accepted, stored(1));
     assert_eq!(said(&verdict)["text"], "Kept. 999 not known here yet");
     rig.copies.send_replace(None);
     let verdict = rig.take(&pick("2", 99)).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: Seq::new(2) });
+    assert_eq!(verdict.accepted, stored(2));
     assert_eq!(said(&verdict)["ok"], true);
     rig.stop().await;
 }
@@ -436,7 +405,7 @@ async fn a_barcode_that_arrives_in_the_copy_is_known_at_once() {
 async fn off_says_nothing_and_refuses_nothing() {
     let rig = Rig::new(Check::Off);
     let verdict = rig.take(&pick("1", 99)).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: Seq::new(1) });
+    assert_eq!(verdict.accepted, stored(1));
     assert_eq!(verdict.display, None);
     rig.stop().await;
 }
@@ -483,14 +452,8 @@ async fn what_is_taken_back_may_be_done_again_also_after_a_restart_and_no_more()
         let more = rig.take(&pick("more", 6)).await.accepted;
         assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
     }
-    assert_eq!(
-        rig.take(&pick("q", 5)).await.accepted,
-        Accepted::Stored { seq: Seq::new(5) }
-    );
-    assert_eq!(
-        rig.take(&came("s")).await.accepted,
-        Accepted::Stored { seq: Seq::new(6) }
-    );
+    assert_eq!(rig.take(&pick("q", 5)).await.accepted, stored(5));
+    assert_eq!(rig.take(&came("s")).await.accepted, stored(6));
     let more = rig.take(&pick("more", 1)).await.accepted;
     assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
     rig.stop().await;

@@ -9,7 +9,6 @@ use super::trust::Trust;
 use crate::board::{self, Board};
 use crate::clock;
 use crate::document::{DocumentNumber, State};
-use crate::event::RejectedNumber;
 use crate::journal::{Journal, Totals};
 use crate::reason::ReasonCode;
 
@@ -156,7 +155,7 @@ fn kept_time(journal: &Journal, key: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::event::{Name, Rejection, SourceKind};
+    use crate::event::{Name, RejectedNumber, Rejection, SourceKind};
     use crate::reason::RejectionCode;
 
     const PATIENCE: Duration = Duration::from_secs(20);

@@ -66,3 +66,26 @@ macro_rules! number_type {
 }
 
 pub(crate) use number_type;
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Seq;
+
+    #[test]
+    fn json_and_text_have_the_bare_number() {
+        let seq = Seq::new(7);
+        assert_eq!(serde_json::to_string(&[seq]).unwrap(), "[7]");
+        assert_eq!(serde_json::from_str::<Seq>("7").unwrap(), seq);
+        assert_eq!(format!("{seq} {seq:>3}"), "7   7");
+        assert_eq!("7".parse(), Ok(seq));
+        assert!("-7".parse::<Seq>().is_err());
+    }
+
+    #[test]
+    fn a_number_stays_within_its_range() {
+        assert_eq!(Seq::ZERO.next(), Seq::new(1));
+        assert_eq!(Seq::MAX.next(), Seq::MAX);
+        assert_eq!(Seq::new(7).back_by(3), Seq::new(4));
+        assert_eq!(Seq::new(7).back_by(9), Seq::ZERO);
+    }
+}

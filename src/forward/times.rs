@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 
 use crate::assemble::SPAN_MAX;
-use crate::document::{Document, DocumentNumber, Line};
+use crate::document::{Document, Line};
 use crate::event::{CLOCK_MIN, Event, Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 use crate::reason::Flag;
@@ -156,7 +156,7 @@ fn of_document(document: &Document) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{DocumentKey, EventTime, Purpose};
+    use crate::document::{DocumentKey, DocumentNumber, EventTime, Purpose};
     use crate::event::{Action, Name, SourceKind};
 
     fn time(second: i64) -> Timestamp {

@@ -16,8 +16,7 @@ use super::stored;
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
 use crate::device_clock::DeviceClock;
 use crate::document::{DocumentKey, DocumentNumber, State};
-use crate::event::{Channel, RejectedNumber, Seq};
-use crate::event::{Name, Recorded};
+use crate::event::{Channel, Name, Recorded, RejectedNumber, Seq};
 use crate::reason::{Code, RejectionCode};
 
 /// Of the payload of a rejected reading, a list has so many bytes.

@@ -29,8 +29,7 @@ pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
 use crate::document::DocumentNumber;
-use crate::event::{Channel, RejectedNumber, Seq};
-use crate::event::{Name, Rejection};
+use crate::event::{Channel, Name, RejectedNumber, Rejection, Seq};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

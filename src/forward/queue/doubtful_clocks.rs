@@ -12,7 +12,7 @@ use crate::assemble;
 use crate::clock;
 use crate::device_clock::DeviceClock;
 use crate::document::{Document, DocumentNumber, Reason, State};
-use crate::event::{Name, Recorded, Seq};
+use crate::event::{Name, Recorded};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 use crate::journal::{Change, Entry, JournalError};
@@ -150,7 +150,7 @@ mod tests {
     use crate::channel::Outlets;
     use crate::config;
     use crate::document::{EventTime, Purpose};
-    use crate::event::{Action, Event, Goods, Move, Movement, SourceKind};
+    use crate::event::{Action, Event, Goods, Move, Movement, Seq, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
     use crate::reason::Flag;
 

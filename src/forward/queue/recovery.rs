@@ -3,8 +3,7 @@
 //!
 //! **Promise:** nobody is told *refused* of what Odoo was seen to hold as done.
 
-use crate::document::{Document, DocumentNumber, OdooRef, Reason};
-use crate::event::Seq;
+use crate::document::{Document, OdooRef, Reason};
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Picking, Warehouse};
 use crate::outcome::Failure;
@@ -94,8 +93,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::document::{DocumentKey, Line, Purpose};
-    use crate::event::Goods;
+    use crate::document::{DocumentKey, DocumentNumber, Line, Purpose};
+    use crate::event::{Goods, Seq};
 
     fn document() -> Document {
         let line = Line {

@@ -5,8 +5,7 @@ use rust_decimal::Decimal;
 use super::Undoing;
 use super::plan::Plan;
 use super::{Ground, Prepared, Resolved, reason};
-use crate::document::{DocumentNumber, Reason};
-use crate::event::Seq;
+use crate::document::Reason;
 use crate::forward::job::Work;
 use crate::forward::order::{Fixed, OrderLine, Part, Task, comes_back, holder};
 use crate::odoo::TOLERANCE;
@@ -206,7 +205,8 @@ async fn returned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Document, DocumentKey, Purpose};
+    use crate::document::{Document, DocumentKey, DocumentNumber, Purpose};
+    use crate::event::Seq;
     use crate::odoo::{Header, TransferLine};
     use jiff::Timestamp;
 

@@ -4,8 +4,7 @@
 //! A picking of our own is cancelled; our lines on somebody's order are taken off it. What turns
 //! out to be posted stays posted, and that is said: it is for a person to reverse it in Odoo.
 
-use crate::document::{Document, DocumentKey, DocumentNumber, OdooRef};
-use crate::event::Seq;
+use crate::document::{Document, DocumentKey, OdooRef};
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Warehouse};
 use crate::outcome::Failure;
@@ -176,7 +175,8 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::document::Purpose;
+    use crate::document::{DocumentNumber, Purpose};
+    use crate::event::Seq;
     use crate::odoo::Lots;
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";

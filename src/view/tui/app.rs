@@ -20,8 +20,6 @@ use super::theme::Theme;
 use super::typing::CLEAR;
 use super::wish::{Step, Wish};
 use super::wrap::Scroll;
-use crate::document::DocumentNumber;
-use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::snapshot::Status;
 
@@ -321,6 +319,8 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::DocumentNumber;
+    use crate::event::RejectedNumber;
 
     fn press(app: &mut App, keys: &str) -> Option<Wish> {
         keys.chars().fold(None, |_, c| {

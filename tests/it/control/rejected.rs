@@ -1,8 +1,7 @@
 //! What a person decides about rejected readings.
 
 use serde_json::json;
-use stockrelay::event::Rejection;
-use stockrelay::event::{Channel, Seq};
+use stockrelay::event::{Channel, Rejection, Seq};
 
 use super::{Served, refused};
 use crate::floor::{at, rejection, transfer};
