@@ -31,8 +31,8 @@ use self::addition::Addition;
 use self::clocks::{Clocks, When};
 use crate::config::{self, Per};
 use crate::device_clock::DeviceClock;
-use crate::document::{Document, EventTime, KeyMaker, Line, Purpose};
-use crate::event::{Action, Event, EventFlag, Goods, Name, Recorded};
+use crate::document::{Document, DocumentNumber, EventTime, KeyMaker, Line, Purpose};
+use crate::event::{Action, Event, EventFlag, Goods, Name, Recorded, Seq};
 use crate::reason::{Code, Flag};
 
 pub use self::addition::revive;
@@ -62,9 +62,9 @@ pub struct Now {
 pub struct Sealed {
     pub documents: Vec<Document>,
     /// Events that need no document.
-    pub skipped: Vec<u64>,
+    pub skipped: Vec<Seq>,
     /// All events up to here are in a sealed document or need none.
-    pub settled: u64,
+    pub settled: Seq,
     /// Device clocks that changed.
     pub clocks: Vec<ClockChange>,
 }
@@ -76,9 +76,9 @@ pub struct Assembler {
     open: BTreeMap<Of, Open>,
     clocks: Clocks,
     sealed: Vec<Document>,
-    skipped: Vec<u64>,
+    skipped: Vec<Seq>,
     skipped_since: Option<Duration>,
-    last_seq: u64,
+    last_seq: Seq,
 }
 
 /// The person or device and the purpose of an open document.
@@ -96,7 +96,7 @@ struct Open {
     times: Vec<Timed>,
     /// Flags of its events, each once.
     flags: Vec<EventFlag>,
-    events: Vec<u64>,
+    events: Vec<Seq>,
     lines: Vec<Line>,
     /// Where the line of goods is, by [`Goods::without_quantity`].
     places: HashMap<Goods, usize>,
@@ -105,7 +105,7 @@ struct Open {
 /// When an event of an open document was done.
 #[derive(Debug)]
 struct Timed {
-    seq: u64,
+    seq: Seq,
     at: Timestamp,
     received: Timestamp,
     when: When,
@@ -116,7 +116,7 @@ struct Timed {
 impl Assembler {
     /// `settled`: up to where the journal's events are settled already.
     #[must_use]
-    pub fn new(site: Name, rules: config::Documents, settled: u64) -> Self {
+    pub fn new(site: Name, rules: config::Documents, settled: Seq) -> Self {
         Self {
             site,
             rules,
@@ -265,7 +265,7 @@ impl Assembler {
         Some(Sealed {
             documents: std::mem::take(&mut self.sealed),
             skipped: std::mem::take(&mut self.skipped),
-            settled: first_open.map_or(self.last_seq, |first| first - 1),
+            settled: first_open.map_or(self.last_seq, |first| first.back_by(1)),
             clocks: self.clocks.take_changed(),
         })
     }
@@ -410,7 +410,7 @@ impl Open {
         let of_events = self.flags.iter().map(|flag| flag.on_document());
         let flags = of_clock.map(|(_, flag)| flag).chain(of_events);
         Document {
-            number: 0,
+            number: DocumentNumber::ZERO,
             key: self.key.key(),
             purpose,
             group,

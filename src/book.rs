@@ -14,6 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
+use crate::document::DocumentNumber;
+
 /// Counts that are remembered of one place. An older one changes nothing as long as the newer ones
 /// stand.
 pub const COUNTS_OF_PLACE_MAX: usize = 3;
@@ -105,7 +107,7 @@ impl End {
 pub struct Count {
     pub time: Timestamp,
     /// The number of its document.
-    pub number: u64,
+    pub number: DocumentNumber,
     /// In the product's own unit.
     pub counted: Decimal,
     /// Documents that were made to correct it.
@@ -142,7 +144,7 @@ pub struct Span {
     pub from: Timestamp,
     pub until: Timestamp,
     /// The number of the document that made it.
-    pub number: u64,
+    pub number: DocumentNumber,
     pub doubt: Doubt,
 }
 
@@ -189,7 +191,7 @@ impl Book {
 
     /// The place and count of this document, if it is remembered.
     #[must_use]
-    pub fn count(&self, number: u64) -> Option<(Place, Count)> {
+    pub fn count(&self, number: DocumentNumber) -> Option<(Place, Count)> {
         self.counts.iter().find_map(|(place, counts)| {
             let count = counts.iter().find(|count| count.number == number);
             count.map(|count| (*place, *count))
@@ -201,7 +203,7 @@ impl Book {
     pub fn standing(
         &self,
         place: &Place,
-        number: u64,
+        number: DocumentNumber,
         time: Timestamp,
         counted: Decimal,
     ) -> Standing {
@@ -232,7 +234,7 @@ impl Book {
         &self,
         end: &End,
         span: &Span,
-        besides: Option<u64>,
+        besides: Option<DocumentNumber>,
     ) -> Option<(Place, Count)> {
         self.counts_near(end).find_map(|(place, counts)| {
             let within = |count: &&Count| span.holds(count.time) && Some(count.number) != besides;
@@ -307,7 +309,7 @@ impl Book {
     }
 
     /// Forgets the count of a document; answers where it was.
-    pub fn remove_count(&mut self, number: u64) -> Option<Place> {
+    pub fn remove_count(&mut self, number: DocumentNumber) -> Option<Place> {
         let (place, _) = self.count(number)?;
         let counts = self.counts.entry(place).or_default();
         counts.retain(|count| count.number != number);
@@ -318,7 +320,7 @@ impl Book {
     }
 
     /// One more document was made to correct this count; answers how many there were.
-    pub fn add_recount(&mut self, place: &Place, number: u64) -> u32 {
+    pub fn add_recount(&mut self, place: &Place, number: DocumentNumber) -> u32 {
         let counts = self.counts.get_mut(place).into_iter().flatten();
         let Some(count) = counts.into_iter().find(|count| count.number == number) else {
             return 0;
@@ -342,7 +344,7 @@ impl Book {
 
     /// The documents whose clocks made spans.
     #[must_use]
-    pub fn doubtful(&self) -> BTreeSet<u64> {
+    pub fn doubtful(&self) -> BTreeSet<DocumentNumber> {
         let spans = self.spans.values().flatten();
         let of_clock = spans.filter(|span| span.doubt == Doubt::Clock);
         of_clock.map(|span| span.number).collect()
@@ -350,7 +352,7 @@ impl Book {
 
     /// The device of this document has shown its clock. Answers the ends of the spans that were in
     /// doubt.
-    pub fn end_doubt(&mut self, number: u64, ended: Doubt) -> Vec<End> {
+    pub fn end_doubt(&mut self, number: DocumentNumber, ended: Doubt) -> Vec<End> {
         let mut ends = Vec::new();
         for (end, spans) in &mut self.spans {
             let before = spans.clone();

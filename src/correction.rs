@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use thiserror::Error;
 
-use crate::document::{Document, Line, OrderField, Purpose};
+use crate::document::{Document, DocumentNumber, Line, OrderField, Purpose};
 use crate::event::{EventType, Field};
 
 #[cfg(test)]
@@ -80,7 +80,7 @@ pub enum CorrectionError {
     #[error(
         "a recount goes by the count of document {0}, and has nothing of its own to correct: retry it, or discard it and count again"
     )]
-    Recount(u64),
+    Recount(DocumentNumber),
 }
 
 impl Correction {
@@ -99,7 +99,7 @@ impl Correction {
         }
         let mut changes = Vec::new();
         let mut document = Document {
-            number: 0,
+            number: DocumentNumber::ZERO,
             key: old.key.corrected(),
             sealed: now,
             corrects: Some(old.number),

@@ -8,6 +8,7 @@
 //! A *sighting* is what messages of a device showed of its clock. Age makes no sighting void: a
 //! clock stays as it was last seen until a message shows another one.
 
+use crate::event::Seq;
 use jiff::{SignedDuration, Timestamp};
 
 /// The network delays a message by up to so much, and two clocks that are right differ by no more.
@@ -40,7 +41,7 @@ pub struct DeviceClock {
     /// was changed.
     pub is_changed: bool,
     /// The `seq` of the last event that was taken when a message last showed the clock.
-    pub seq: u64,
+    pub seq: Seq,
 }
 
 /// Whether a clock that is ahead, or behind, by so much is wrong.
@@ -96,7 +97,7 @@ impl DeviceClock {
 
     /// Notes that a message showed the clock. Answers whether there is something to keep: another
     /// clock, or the end of a doubt.
-    pub fn show(&mut self, ahead: SignedDuration, received: Timestamp, seq: u64) -> bool {
+    pub fn show(&mut self, ahead: SignedDuration, received: Timestamp, seq: Seq) -> bool {
         self.is_changed = false;
         self.seq = self.seq.max(seq);
         let ended = self.doubted.take_if(|doubted| *doubted <= received);
@@ -176,20 +177,20 @@ mod tests {
     #[test]
     fn an_event_in_doubt_was_done_by_the_clock_that_is_seen_next() {
         let mut clock = DeviceClock::default();
-        assert!(clock.show(seconds(7_200), at(-900), 1));
+        assert!(clock.show(seconds(7_200), at(-900), Seq::new(1)));
         assert_eq!(resolved(&clock, -300), None);
         let mut right = clock.clone();
-        right.show(SignedDuration::ZERO, at(60), 3);
+        right.show(SignedDuration::ZERO, at(60), Seq::new(3));
         assert_eq!(resolved(&right, -300), Some(-300));
         let mut wrong = clock.clone();
-        wrong.show(seconds(7_201), at(60), 3);
+        wrong.show(seconds(7_201), at(60), Seq::new(3));
         assert_eq!(resolved(&wrong, -300), Some(-7_501));
         // No clock that is right gives a time that is still to come.
         assert_eq!(resolved(&right, 6_900), Some(-300));
         // Nor one that is behind by less than before.
         let mut less = DeviceClock::default();
-        less.show(seconds(-18_000), at(-900), 1);
-        less.show(seconds(-3_600), at(60), 2);
+        less.show(seconds(-18_000), at(-900), Seq::new(1));
+        less.show(seconds(-3_600), at(60), Seq::new(2));
         assert_eq!(resolved(&less, -3_700), Some(-100));
         assert_eq!(resolved(&less, -600), Some(-600));
     }
@@ -197,17 +198,23 @@ mod tests {
     #[test]
     fn what_a_message_shows_is_kept_where_it_is_another_clock_or_ends_a_doubt() {
         let mut clock = DeviceClock::default();
-        assert!(!clock.show(SignedDuration::ZERO, at(0), 1), "right");
-        assert!(clock.show(seconds(600), at(10), 2));
-        assert!(!clock.show(seconds(598), at(20), 3), "as before");
+        assert!(
+            !clock.show(SignedDuration::ZERO, at(0), Seq::new(1)),
+            "right"
+        );
+        assert!(clock.show(seconds(600), at(10), Seq::new(2)));
+        assert!(!clock.show(seconds(598), at(20), Seq::new(3)), "as before");
         let seen = clock.sightings[1];
         assert_eq!((seen.to, seen.ahead), (at(20), seconds(600)));
         assert!(clock.doubt(at(30), false));
         assert!(!clock.doubt(at(40), false), "known to be in doubt");
-        assert!(clock.show(seconds(599), at(50), 4));
+        assert!(clock.show(seconds(599), at(50), Seq::new(4)));
         assert_eq!(clock.doubted, None);
-        assert!(clock.show(seconds(1), at(60), 5), "right again");
-        assert!(!clock.show(seconds(3), at(70), 6), "as good as right");
+        assert!(clock.show(seconds(1), at(60), Seq::new(5)), "right again");
+        assert!(
+            !clock.show(seconds(3), at(70), Seq::new(6)),
+            "as good as right"
+        );
         assert_eq!(clock.ahead_at(at(65)), Some(seconds(3)));
         assert_eq!(clock.ahead_at(at(55)), Some(seconds(600)));
         assert_eq!(clock.ahead_at(at(-1)), None);
@@ -216,12 +223,12 @@ mod tests {
     #[test]
     fn a_clock_at_the_limit_of_right_and_wrong_is_one_clock() {
         let mut clock = DeviceClock::default();
-        assert!(clock.show(seconds(7), at(0), 1));
-        assert!(!clock.show(seconds(3), at(10), 2), "a delay");
-        assert!(!clock.show(seconds(6), at(20), 3));
+        assert!(clock.show(seconds(7), at(0), Seq::new(1)));
+        assert!(!clock.show(seconds(3), at(10), Seq::new(2)), "a delay");
+        assert!(!clock.show(seconds(6), at(20), Seq::new(3)));
         assert_eq!(clock.sightings.len(), 1);
         assert_eq!(clock.sightings[0].ahead, seconds(7));
-        assert!(clock.show(seconds(2), at(30), 4), "right");
+        assert!(clock.show(seconds(2), at(30), Seq::new(4)), "right");
         assert!(clock.doubt(at(40), false));
         assert!(clock.doubt(at(50), true), "another clock");
         assert!(!clock.doubt(at(60), true));
@@ -231,7 +238,7 @@ mod tests {
     fn of_a_clock_that_is_set_again_and_again_the_newest_sightings_are_kept() {
         let mut clock = DeviceClock::default();
         for number in 0..20 {
-            clock.show(seconds(number * 60), at(number), 0);
+            clock.show(seconds(number * 60), at(number), Seq::ZERO);
         }
         assert_eq!(clock.sightings.len(), SIGHTINGS_MAX);
         assert_eq!(clock.ahead_at(at(30)), Some(seconds(19 * 60)));

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, EventType, Goods, Move, Movement, Name, Recorded};
+use crate::event::{Event, EventType, Goods, Move, Movement, Name, Recorded, Seq, number_type};
 use crate::reason::{Code, Flag, ReasonCode};
 
 /// 128 bits of BLAKE3 over the site and the ids of the document's events; 32 hex digits in Odoo's
@@ -126,6 +126,12 @@ impl FromStr for DocumentKey {
     }
 }
 
+number_type! {
+    /// The number of a document: rising in the order of sealing, never reused. The journal alone
+    /// assigns it; a document that is not stored yet has 0.
+    DocumentNumber
+}
+
 /// Goods of a document, and the events that they come from. Events whose goods differ in quantity
 /// alone share a line.
 ///
@@ -135,7 +141,7 @@ impl FromStr for DocumentKey {
 pub struct Line {
     pub goods: Goods,
     /// The `seq` of each event that made this line, rising.
-    pub events: Vec<u64>,
+    pub events: Vec<Seq>,
 }
 
 /// What a document becomes in Odoo.
@@ -175,7 +181,7 @@ pub enum Purpose {
         /// The device's id of that event.
         event: String,
         /// The journal's number of that event. `None`: there was no such event before.
-        seq: Option<u64>,
+        seq: Option<Seq>,
         /// The purpose of that event. `None`: the event needed no document.
         of: Option<Box<Purpose>>,
         reason: Option<String>,
@@ -184,7 +190,7 @@ pub enum Purpose {
     /// no events; its line and its time are those of the count.
     Recount {
         /// The number of the count's document.
-        count: u64,
+        count: DocumentNumber,
     },
     /// An older version sealed it, which could not post events of this type. It has no lines: its
     /// goods are in its one event.
@@ -302,8 +308,7 @@ pub enum OrderField<'a> {
 /// A sealed document. It never changes; its [`Progress`] does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// The journal's number for it, rising in the order of sealing.
-    pub number: u64,
+    pub number: DocumentNumber,
     pub key: DocumentKey,
     pub purpose: Purpose,
     /// The device or operator that did the work.
@@ -313,9 +318,9 @@ pub struct Document {
     pub occurred: Timestamp,
     pub sealed: Timestamp,
     /// All its events, rising.
-    pub events: Vec<u64>,
+    pub events: Vec<Seq>,
     /// The number of the document that this one corrects and replaces.
-    pub corrects: Option<u64>,
+    pub corrects: Option<DocumentNumber>,
     /// Warnings from sealing, such as `time-corrected`.
     pub flags: Vec<Code<Flag>>,
     /// The true times of events whose device gave another time, by `seq`, rising.
@@ -330,11 +335,11 @@ impl Document {
         if self.corrects.is_none() || self.lines.is_empty() {
             return 0;
         }
-        let mut moved: Vec<u64> = (self.lines.iter())
+        let mut moved: Vec<Seq> = (self.lines.iter())
             .flat_map(|line| line.events.iter().copied())
             .collect();
         moved.sort_unstable();
-        let is_left_out = |seq: &&u64| moved.binary_search(seq).is_err();
+        let is_left_out = |seq: &&Seq| moved.binary_search(seq).is_err();
         self.events.iter().filter(is_left_out).count()
     }
 }
@@ -342,7 +347,7 @@ impl Document {
 /// When an event was done, if its device gave another time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventTime {
-    pub seq: u64,
+    pub seq: Seq,
     pub time: Timestamp,
     /// While the clock of the device is in doubt: the other time at which the event may have been
     /// done.
@@ -479,5 +484,5 @@ pub struct Progress {
     /// ...
     pub flags: Vec<Code<Flag>>,
     /// The `seq` of each of its events that a later document took back.
-    pub undone: Vec<u64>,
+    pub undone: Vec<Seq>,
 }

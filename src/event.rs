@@ -5,10 +5,12 @@
 //!
 //! - `action`: what an event says was done, and its [`Goods`].
 //! - `movement`, `fields`: the types of events, and the table of the fields that each takes.
+//! - `number`: the types of numbers that the journal assigns.
 
 mod action;
 mod fields;
 mod movement;
+mod number;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +25,7 @@ use thiserror::Error;
 pub use action::{Action, Goods, Move};
 pub use fields::{EventType, Field, Gathering, Presence};
 pub use movement::Movement;
+pub(crate) use number::number_type;
 
 use crate::reason::{Flag, RejectionCode};
 
@@ -227,11 +230,20 @@ impl EventFlag {
     }
 }
 
+number_type! {
+    /// The number of an event: rising, never reused. The journal alone assigns it.
+    Seq
+}
+
+number_type! {
+    /// The number of a rejected reading: rising, never reused. The journal alone assigns it.
+    RejectedNumber
+}
+
 /// An event with the number that the journal gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
-    /// The journal's number: rising, never reused.
-    pub seq: u64,
+    pub seq: Seq,
     pub event: Event,
 }
 

@@ -47,6 +47,7 @@ use crate::board::{self, Board};
 use crate::catalog::refresh::{Refresh, Trouble};
 use crate::catalog::{self, Catalog, CatalogError};
 use crate::channel::Outlets;
+use crate::document::DocumentNumber;
 use crate::journal::Journal;
 use crate::odoo::{Client, Warehouse};
 use crate::outcome::{Failure, Outcome};
@@ -408,8 +409,8 @@ impl Hands {
 
 /// Raises the alarm for documents that are parked because Odoo moved more than was scanned.
 /// Housekeeping clears it, and raises it again after a start.
-fn raise_alarm(board: &Board, outcomes: &[(u64, Outcome)]) {
-    let is_unscanned = |(_, outcome): &(u64, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == ReasonCode::MovedUnscanned);
+fn raise_alarm(board: &Board, outcomes: &[(DocumentNumber, Outcome)]) {
+    let is_unscanned = |(_, outcome): &(DocumentNumber, Outcome)| matches!(outcome, Outcome::Refused { reason, .. } if reason.code == ReasonCode::MovedUnscanned);
     if outcomes.iter().any(is_unscanned) {
         let alarm = board::MOVED_UNSCANNED.to_owned();
         board.alarm(ReasonCode::MovedUnscanned.as_str(), Some(alarm));

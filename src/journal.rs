@@ -32,7 +32,7 @@ pub use verify::{Verified, verify};
 use jiff::Timestamp;
 
 use crate::device_clock::DeviceClock;
-use crate::document::{Document, Progress, State};
+use crate::document::{Document, DocumentNumber, Progress, State};
 use crate::event::Name;
 
 /// A document and how far it has come.
@@ -58,7 +58,7 @@ pub struct AuditRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
     /// The document's number.
-    pub number: u64,
+    pub number: DocumentNumber,
     /// The state it must be in; else nothing is changed (someone else was faster).
     pub expect: State,
     pub progress: Progress,

@@ -3,6 +3,8 @@
 
 use std::fmt::Debug;
 
+use stockrelay::document::DocumentNumber;
+use stockrelay::event::RejectedNumber;
 use stockrelay::journal::stored::{
     BadRecord, audit_in, audit_out, counts_in, counts_out, device_clock_in, device_clock_out,
     document_in, document_out, event_in, event_out, kept_in, kept_out, progress_in, progress_out,
@@ -12,7 +14,11 @@ use stockrelay::journal::stored::{
 /// The input: the bytes of a record.
 pub fn check(bytes: &[u8]) {
     check_again(bytes, event_out, event_in);
-    check_again(bytes, |bytes| document_out(1, bytes), document_in);
+    check_again(
+        bytes,
+        |bytes| document_out(DocumentNumber::new(1), bytes),
+        document_in,
+    );
     check_again(bytes, progress_out, progress_in);
     check_again(bytes, audit_out, audit_in);
     check_again(bytes, repeats_out, |repeats| repeats_in(*repeats));
@@ -20,7 +26,7 @@ pub fn check(bytes: &[u8]) {
     check_again(bytes, counts_out, |counts| counts_in(counts));
     check_again(bytes, spans_out, |spans| spans_in(spans));
     check_again(bytes, device_clock_out, device_clock_in);
-    let _ = rejection_out(1, bytes);
+    let _ = rejection_out(RejectedNumber::new(1), bytes);
 }
 
 fn check_again<T: PartialEq + Debug>(

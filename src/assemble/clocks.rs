@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use self::watch::Watch;
 use crate::device_clock::{DeviceClock, is_corrected};
-use crate::event::{CLOCK_MIN, Event, Name, SourceKind};
+use crate::event::{CLOCK_MIN, Event, Name, Seq, SourceKind};
 
 /// Devices whose clocks are known; beyond it, the device that was heard of longest ago is
 /// forgotten.
@@ -74,7 +74,7 @@ impl Clocks {
     }
 
     /// When an event was done.
-    pub fn happened(&mut self, seq: u64, event: &Event, now: Duration) -> When {
+    pub fn happened(&mut self, seq: Seq, event: &Event, now: Duration) -> When {
         let (at, received) = (event.at, event.received);
         if received < CLOCK_MIN {
             // The gateway booted without a clock: the device may have one.
@@ -104,7 +104,7 @@ impl Clocks {
     /// A device said what time it is. `seq`: of the last event that was taken before.
     pub fn hear(
         &mut self,
-        seq: u64,
+        seq: Seq,
         device: &Name,
         at: Timestamp,
         received: Timestamp,

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::device_clock::{DeviceClock, is_corrected};
-use crate::document::{Document, EventTime};
+use crate::document::{Document, DocumentNumber, EventTime};
 use crate::event::{Name, Recorded};
 use crate::reason::{Code, Flag};
 
@@ -63,7 +63,7 @@ pub fn resolve<'a>(
         .filter(|(is_so, _)| *is_so)
         .map(|(_, flag)| Code::from(*flag));
     Some(Document {
-        number: 0,
+        number: DocumentNumber::ZERO,
         key: old.key.corrected(),
         occurred: events.iter().map(time_of).max().unwrap_or(old.occurred),
         sealed: now,

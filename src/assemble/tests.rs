@@ -1,7 +1,7 @@
 //! The assembler alone, in time that the test owns.
 
 use super::*;
-use crate::event::{Action, Measures, Move, Movement, SourceKind};
+use crate::event::{Action, Measures, Move, Movement, Seq, SourceKind};
 
 fn now(second: u64) -> Now {
     let wall = Timestamp::from_second(1_795_000_000 + i64::try_from(second).unwrap()).unwrap();
@@ -27,7 +27,10 @@ fn event(seq: u64, device: &str, action: Action) -> Recorded {
         flags: Vec::new(),
         action,
     };
-    Recorded { seq, event }
+    Recorded {
+        seq: Seq::new(seq),
+        event,
+    }
 }
 
 fn transfer(product: &str, quantity: i64, to: &str) -> Action {
@@ -44,7 +47,7 @@ fn transfer(product: &str, quantity: i64, to: &str) -> Action {
 }
 
 fn assembler(rules: config::Documents) -> Assembler {
-    Assembler::new(Name::new("ams1").unwrap(), rules, 0)
+    Assembler::new(Name::new("ams1").unwrap(), rules, Seq::ZERO)
 }
 
 #[test]
@@ -67,7 +70,7 @@ fn equal_movements_are_one_line_with_the_sum_and_the_rest_are_lines_of_their_own
                 l.goods.product.as_str(),
                 l.goods.to.as_deref().unwrap(),
                 l.goods.quantity,
-                l.events.clone(),
+                bare(&l.events),
             )
         })
         .collect();
@@ -81,11 +84,11 @@ fn equal_movements_are_one_line_with_the_sum_and_the_rest_are_lines_of_their_own
     );
     assert_eq!(
         (
-            document.events.as_slice(),
+            bare(&document.events),
             document.occurred,
-            sealed.settled
+            sealed.settled.get()
         ),
-        ([1, 2, 3, 4].as_slice(), now(4).wall, 4)
+        (vec![1, 2, 3, 4], now(4).wall, 4)
     );
 }
 
@@ -111,7 +114,7 @@ fn a_document_is_sealed_by_lines_by_events_by_idle_time_and_by_age() {
         cuts.extend(assembler.seal(now(last)));
         cuts.into_iter()
             .flat_map(|cut| cut.documents)
-            .map(|document| document.events)
+            .map(|document| bare(&document.events))
             .collect::<Vec<_>>()
     };
     assert_eq!(
@@ -158,7 +161,7 @@ fn devices_and_on_request_operators_have_documents_of_their_own() {
         sealed
             .documents
             .into_iter()
-            .map(|document| (document.group, document.events))
+            .map(|document| (document.group, bare(&document.events)))
             .collect::<Vec<_>>()
     };
     assert_eq!(
@@ -203,17 +206,14 @@ fn scans_need_no_document_and_a_validation_is_one_of_its_own() {
         now(1),
     );
     let sealed = assembler.seal(now(1)).unwrap();
-    assert_eq!(
-        (sealed.skipped.as_slice(), sealed.settled),
-        ([2].as_slice(), 0)
-    );
+    assert_eq!((bare(&sealed.skipped), sealed.settled.get()), (vec![2], 0));
     assert_eq!(
         sealed.documents[0].purpose,
         Purpose::Validate {
             order: "WH/OUT/1".to_owned()
         }
     );
-    assert_eq!(sealed.documents[0].events, [3]);
+    assert_eq!(sealed.documents[0].events, [Seq::new(3)]);
     assert_eq!(assembler.wake_at(), Some(Duration::from_secs(11)));
 }
 
@@ -224,8 +224,11 @@ fn the_key_says_which_events_and_whose_site_and_nothing_else() {
         event(2, "pda", transfer("Q", 1, "B")),
     ];
     let key = |site: &str, events: &[Recorded], at| {
-        let mut assembler =
-            Assembler::new(Name::new(site).unwrap(), config::Documents::default(), 0);
+        let mut assembler = Assembler::new(
+            Name::new(site).unwrap(),
+            config::Documents::default(),
+            Seq::ZERO,
+        );
         for event in events {
             assembler.take(event, now(at));
         }
@@ -256,12 +259,16 @@ fn pick(order: &str, product: &str, from: Option<&str>) -> Action {
     })
 }
 
+fn bare(seqs: &[Seq]) -> Vec<u64> {
+    seqs.iter().copied().map(Seq::get).collect()
+}
+
 /// Purpose and events of what is sealed by now, in the order in which it is sent.
 fn sealed(assembler: &mut Assembler, second: u64) -> Vec<(Purpose, Vec<u64>)> {
     let sealed = assembler.seal(now(second)).unwrap_or_default();
     let documents = sealed.documents.into_iter();
     documents
-        .map(|document| (document.purpose, document.events))
+        .map(|document| (document.purpose, bare(&document.events)))
         .collect()
 }
 
@@ -349,7 +356,7 @@ fn what_takes_an_event_back_goes_after_the_document_that_has_it() {
     assert_eq!((back.kind(), back.order()), ("undo", Some("O1")));
     let of = Purpose::Undo {
         event: first.event.id.clone(),
-        seq: Some(1),
+        seq: Some(Seq::new(1)),
         of: Some(Box::new(pick.clone())),
         reason: None,
     };
@@ -375,7 +382,7 @@ fn events_that_were_done_more_than_two_minutes_apart_are_in_documents_of_their_o
     let sealed = assembler.seal(now(6_000)).unwrap();
     let documents = sealed.documents.iter();
     let documents: Vec<_> = documents
-        .map(|document| (document.events.clone(), document.occurred))
+        .map(|document| (bare(&document.events), document.occurred))
         .collect();
     assert_eq!(
         documents,
@@ -406,7 +413,7 @@ fn a_document_has_the_true_times_of_events_whose_clock_was_wrong() {
     let sealed = assembler.seal(now(17_400)).unwrap();
     let time = now(9_800).wall;
     let expected = EventTime {
-        seq: 3,
+        seq: Seq::new(3),
         time,
         other: Some(late.event.at),
     };

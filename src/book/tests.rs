@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::DocumentNumber;
 
 fn time(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
@@ -35,7 +36,7 @@ const LOOSE: End = End {
 fn count(minute: i64, number: u64, counted: i64) -> Count {
     Count {
         time: time(minute),
-        number,
+        number: DocumentNumber::new(number),
         counted: counted.into(),
         recounts: 0,
     }
@@ -49,7 +50,7 @@ fn book(counts: &[(Place, Count)]) -> Book {
     book
 }
 
-fn numbers(found: &[(Place, Count)]) -> Vec<u64> {
+fn numbers(found: &[(Place, Count)]) -> Vec<DocumentNumber> {
     found.iter().map(|(_, count)| count.number).collect()
 }
 
@@ -59,12 +60,30 @@ fn a_count_is_the_newest_or_superseded_or_contradicted() {
     let book = book(&[(whole, count(10, 3, 7))]);
     let standing =
         |number, minute, counted: i64| book.standing(&whole, number, time(minute), counted.into());
-    assert_eq!(standing(4, 11, 9), Standing::Newest);
-    assert_eq!(standing(3, 10, 7), Standing::Newest, "itself");
-    assert_eq!(standing(4, 9, 9), Standing::Superseded(count(10, 3, 7)));
-    assert_eq!(standing(4, 10, 7), Standing::Superseded(count(10, 3, 7)));
-    assert_eq!(standing(4, 10, 9), Standing::Contradicted(count(10, 3, 7)));
-    let lot = book.standing(&place(Some(2), None, None), 4, time(9), 9.into());
+    assert_eq!(standing(DocumentNumber::new(4), 11, 9), Standing::Newest);
+    assert_eq!(
+        standing(DocumentNumber::new(3), 10, 7),
+        Standing::Newest,
+        "itself"
+    );
+    assert_eq!(
+        standing(DocumentNumber::new(4), 9, 9),
+        Standing::Superseded(count(10, 3, 7))
+    );
+    assert_eq!(
+        standing(DocumentNumber::new(4), 10, 7),
+        Standing::Superseded(count(10, 3, 7))
+    );
+    assert_eq!(
+        standing(DocumentNumber::new(4), 10, 9),
+        Standing::Contradicted(count(10, 3, 7))
+    );
+    let lot = book.standing(
+        &place(Some(2), None, None),
+        DocumentNumber::new(4),
+        time(9),
+        9.into(),
+    );
     assert_eq!(lot, Standing::Newest, "a count of another place");
 }
 
@@ -73,9 +92,9 @@ fn what_was_done_before_a_count_or_at_its_time_makes_a_recount_of_the_newest() {
     let whole = place(None, None, None);
     let book = book(&[(whole, count(5, 2, 7)), (whole, count(10, 3, 7))]);
     let since = |minute| numbers(&book.counts_since(&LOOSE, time(minute)));
-    assert_eq!(since(0), [3]);
-    assert_eq!(since(10), [3]);
-    assert_eq!(since(11), Vec::<u64>::new());
+    assert_eq!(since(0), [DocumentNumber::new(3)]);
+    assert_eq!(since(10), [DocumentNumber::new(3)]);
+    assert_eq!(since(11), Vec::<DocumentNumber>::new());
     let elsewhere = End {
         bin: Id::Known(6),
         ..LOOSE
@@ -85,7 +104,10 @@ fn what_was_done_before_a_count_or_at_its_time_makes_a_recount_of_the_newest() {
         bin: Id::Unknown,
         ..LOOSE
     };
-    assert_eq!(numbers(&book.counts_since(&unknown, time(0))), [3]);
+    assert_eq!(
+        numbers(&book.counts_since(&unknown, time(0))),
+        [DocumentNumber::new(3)]
+    );
 }
 
 #[test]
@@ -104,11 +126,26 @@ fn a_count_of_a_lot_a_package_or_an_owner_is_of_that_alone() {
         found.sort_unstable();
         found
     };
-    assert_eq!(since(Id::None, Id::None, Id::None), [1]);
-    assert_eq!(since(Id::Known(2), Id::None, Id::None), [1, 2]);
-    assert_eq!(since(Id::Known(7), Id::Known(9), Id::None), [1, 3]);
-    assert_eq!(since(Id::Unknown, Id::None, Id::Known(4)), [1, 2, 4]);
-    assert_eq!(since(Id::Unknown, Id::Unknown, Id::Unknown), [1, 2, 3, 4]);
+    assert_eq!(
+        since(Id::None, Id::None, Id::None),
+        [DocumentNumber::new(1)]
+    );
+    assert_eq!(
+        since(Id::Known(2), Id::None, Id::None),
+        [1, 2].map(DocumentNumber::new)
+    );
+    assert_eq!(
+        since(Id::Known(7), Id::Known(9), Id::None),
+        [1, 3].map(DocumentNumber::new)
+    );
+    assert_eq!(
+        since(Id::Unknown, Id::None, Id::Known(4)),
+        [1, 2, 4].map(DocumentNumber::new)
+    );
+    assert_eq!(
+        since(Id::Unknown, Id::Unknown, Id::Unknown),
+        [1, 2, 3, 4].map(DocumentNumber::new)
+    );
 }
 
 #[test]
@@ -116,10 +153,10 @@ fn a_count_that_is_forgotten_leaves_the_one_before_it() {
     let whole = place(None, None, None);
     let mut book = book(&[(whole, count(10, 3, 7)), (whole, count(5, 2, 8))]);
     assert!(!book.put_count(whole, count(5, 2, 8)), "it is known");
-    assert_eq!(book.remove_count(3), Some(whole));
+    assert_eq!(book.remove_count(DocumentNumber::new(3)), Some(whole));
     assert_eq!(book.counts_of(&whole), [count(5, 2, 8)]);
-    assert_eq!(book.remove_count(3), None);
-    assert_eq!(book.remove_count(2), Some(whole));
+    assert_eq!(book.remove_count(DocumentNumber::new(3)), None);
+    assert_eq!(book.remove_count(DocumentNumber::new(2)), Some(whole));
     assert_eq!(book.counts_of(&whole), []);
 }
 
@@ -133,8 +170,8 @@ fn the_newest_counts_of_a_place_are_remembered() {
     ]);
     assert!(!book.put_count(whole, count(9, 4, 1)));
     assert!(book.put_count(whole, count(13, 5, 1)));
-    let known: Vec<u64> = book.counts_of(&whole).iter().map(|c| c.number).collect();
-    assert_eq!(known, [5, 2, 3]);
+    let known: Vec<DocumentNumber> = book.counts_of(&whole).iter().map(|c| c.number).collect();
+    assert_eq!(known, [5, 2, 3].map(DocumentNumber::new));
 }
 
 #[test]
@@ -143,7 +180,7 @@ fn a_span_holds_the_counts_between_its_ends() {
     let span = Span {
         from: time(10),
         until: time(20),
-        number: 9,
+        number: DocumentNumber::new(9),
         doubt: Doubt::Undone,
     };
     assert!(book.put_span(LOOSE, span));
@@ -164,7 +201,10 @@ fn a_span_holds_the_counts_between_its_ends() {
         BTreeMap::new(),
     );
     assert!(book.count_between(&LOOSE, &span, None).is_some());
-    assert!(book.count_between(&LOOSE, &span, Some(3)).is_none());
+    assert!(
+        book.count_between(&LOOSE, &span, Some(DocumentNumber::new(3)))
+            .is_none()
+    );
 }
 
 #[test]
@@ -175,7 +215,7 @@ fn too_many_spans_of_a_place_become_fewer_that_hold_more() {
         let span = Span {
             from: time(number * 100),
             until: time(number * 100 + 1 + number % 2 * 50),
-            number: 1,
+            number: DocumentNumber::new(1),
             doubt: Doubt::Clock,
         };
         assert!(book.put_span(LOOSE, span));
@@ -195,7 +235,7 @@ fn what_is_past_its_time_is_forgotten() {
     let span = Span {
         from: time(0),
         until: time(10),
-        number: 9,
+        number: DocumentNumber::new(9),
         doubt: Doubt::Clock,
     };
     book.put_span(LOOSE, span);

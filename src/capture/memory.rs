@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use rust_decimal::Decimal;
 
-use crate::event::Event;
+use crate::event::{Event, Seq};
 
 /// Events that are remembered.
 pub const NOTED_MAX: usize = 100_000;
@@ -53,7 +53,7 @@ impl EventKey {
 struct Noted {
     counts: Counts,
     /// The journal's number, once it has one.
-    seq: Option<u64>,
+    seq: Option<Seq>,
     /// What the serial number's way was before.
     before: Option<Last>,
 }
@@ -76,16 +76,16 @@ impl Noted {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
     way: Way,
-    seq: u64,
+    seq: Seq,
 }
 
-const ON_ITS_WAY: u64 = u64::MAX;
+const ON_ITS_WAY: Seq = Seq::MAX;
 
 /// An event that counts for an order, with the journal's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counting {
     pub key: EventKey,
-    pub seq: u64,
+    pub seq: Seq,
     pub order: i64,
     /// It takes something back.
     pub is_back: bool,
@@ -110,7 +110,7 @@ impl Memory {
 
     /// An event that the journal has. What it counts for an order may not have been known before;
     /// its serial number may have gone another way since.
-    pub fn recall(&mut self, key: EventKey, counts: Counts, seq: u64) {
+    pub fn recall(&mut self, key: EventKey, counts: Counts, seq: Seq) {
         let Some(noted) = self.noted.get_mut(&key) else {
             return self.add(key, counts, Some(seq));
         };
@@ -123,7 +123,7 @@ impl Memory {
         }
     }
 
-    fn add(&mut self, key: EventKey, counts: Counts, seq: Option<u64>) {
+    fn add(&mut self, key: EventKey, counts: Counts, seq: Option<Seq>) {
         self.count(&counts);
         let mut before = None;
         if let Some((product, lot, way)) = &counts.serial {
@@ -177,7 +177,7 @@ impl Memory {
     }
 
     /// The journal has it.
-    pub fn stored(&mut self, key: &EventKey, seq: u64) {
+    pub fn stored(&mut self, key: &EventKey, seq: Seq) {
         let Some(noted) = self.noted.get_mut(key) else {
             return;
         };
@@ -287,7 +287,7 @@ mod tests {
         EventKey(key)
     }
 
-    fn counting(number: u32, seq: u64, is_back: bool) -> Counting {
+    fn counting(number: u32, seq: Seq, is_back: bool) -> Counting {
         Counting {
             key: key(number),
             seq,
@@ -326,8 +326,8 @@ mod tests {
         assert_eq!(memory.captured(1, 2), Decimal::from(3));
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Forgotten));
         assert_eq!(memory.counting_back(), [], "it has no number yet");
-        memory.stored(&key(2), 8);
-        assert_eq!(memory.counting_back(), [counting(2, 8, true)]);
+        memory.stored(&key(2), Seq::new(8));
+        assert_eq!(memory.counting_back(), [counting(2, Seq::new(8), true)]);
         memory.settle(&[key(2)]);
         assert_eq!(memory.captured(1, 2), Decimal::from(5));
         assert_eq!(memory.counting_back(), []);
@@ -342,8 +342,8 @@ mod tests {
         let mut memory = Memory::default();
         memory.note(key(1), counts(2, "S1", Way::Out));
         assert_eq!(memory.counting(), [], "it has no number yet");
-        memory.stored(&key(1), 7);
-        assert_eq!(memory.counting(), [counting(1, 7, false)]);
+        memory.stored(&key(1), Seq::new(7));
+        assert_eq!(memory.counting(), [counting(1, Seq::new(7), false)]);
         memory.settle(&[key(1), key(1)]);
         assert_eq!(memory.captured(1, 2), Decimal::ZERO);
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
@@ -358,11 +358,11 @@ mod tests {
             ..counts(1, "S1", Way::Out)
         };
         memory.note(key(2), serial_alone);
-        memory.stored(&key(2), 50);
-        memory.recall(key(1), counts(4, "S1", Way::In), 10);
+        memory.stored(&key(2), Seq::new(50));
+        memory.recall(key(1), counts(4, "S1", Way::In), Seq::new(10));
         assert_eq!(memory.last_way(2, "S1"), Some(Way::Out));
-        memory.recall(key(2), counts(1, "S1", Way::Out), 50);
-        memory.recall(key(2), counts(1, "S1", Way::Out), 50);
+        memory.recall(key(2), counts(1, "S1", Way::Out), Seq::new(50));
+        memory.recall(key(2), counts(1, "S1", Way::Out), Seq::new(50));
         assert_eq!(memory.captured(1, 2), Decimal::from(5));
         assert_eq!(memory.counting().len(), 2);
     }

@@ -11,7 +11,7 @@ use super::memory::{Counting, EventKey};
 use super::{Capture, Known, News, PAGE_EVENTS, RECALLED_MAX};
 use crate::config::Check;
 use crate::document::{Progress, State};
-use crate::event::Recorded;
+use crate::event::{Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 
 impl Capture {
@@ -29,7 +29,7 @@ impl Capture {
     fn recall_from(&self, journal: &Journal) -> Result<(), JournalError> {
         // What is recalled may be in Odoo already.
         self.state().settled = None;
-        let mut after = journal.totals().last_seq.saturating_sub(RECALLED_MAX);
+        let mut after = journal.totals().last_seq.back_by(RECALLED_MAX);
         loop {
             let page = journal.events(after, PAGE_EVENTS)?;
             let Some(last) = page.last() else {
@@ -151,7 +151,7 @@ fn news(journal: &Journal, state: &mut Known) -> News {
 }
 
 /// Whether a person decided that an event did not happen, or not as it says.
-fn is_void(journal: &Journal, seq: u64) -> Result<bool, JournalError> {
+fn is_void(journal: &Journal, seq: Seq) -> Result<bool, JournalError> {
     let Some(Some(number)) = journal.document_of(seq)? else {
         return Ok(false);
     };

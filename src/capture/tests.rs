@@ -9,8 +9,8 @@ use crate::assemble::{Assembler, Now};
 use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading, Verdict};
 use crate::clock;
-use crate::document::{Progress, State};
-use crate::event::SourceKind;
+use crate::document::{DocumentNumber, Progress, State};
+use crate::event::{RejectedNumber, Seq, SourceKind};
 use crate::journal::{Change, WriterHandle};
 use crate::odoo::{Kind, Order, OrderLine, Row};
 use crate::reason::RejectionCode;
@@ -123,12 +123,12 @@ impl Rig {
     /// state.
     async fn seal_as(&self, state: State) {
         let site = Name::new("s").unwrap();
-        let mut assembler = Assembler::new(site, config::Documents::default(), 0);
+        let mut assembler = Assembler::new(site, config::Documents::default(), Seq::ZERO);
         let at = |seconds| Now {
             wall: clock::now(),
             monotonic: Duration::from_secs(seconds),
         };
-        let events = self.journal.events(0, 10).unwrap();
+        let events = self.journal.events(Seq::ZERO, 10).unwrap();
         for event in &events {
             match &event.event.action {
                 Action::Undo { .. } => assembler.take_back(event, &events[0], at(0)),
@@ -137,7 +137,7 @@ impl Rig {
         }
         let sealed = assembler.seal(at(10_000)).unwrap();
         let inbox = self.journal.inbox();
-        let number = sealed.documents.len() as u64;
+        let number = DocumentNumber::new(sealed.documents.len() as u64);
         inbox
             .seal(sealed.documents, sealed.skipped, sealed.settled)
             .await
@@ -184,6 +184,16 @@ fn pick(id: &str, quantity: u32) -> Value {
     json!({"id": id, "type": "pick", "order": "WH/OUT/1", "product": "400", "quantity": quantity})
 }
 
+fn stored(seq: u64) -> Accepted {
+    Accepted::Stored { seq: Seq::new(seq) }
+}
+
+fn duplicate(original: u64) -> Accepted {
+    Accepted::Duplicate {
+        original: Seq::new(original),
+    }
+}
+
 fn said(verdict: &Verdict) -> Value {
     serde_json::from_slice(verdict.display.as_ref().unwrap()).unwrap()
 }
@@ -193,7 +203,7 @@ async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
     let lenient = Rig::new(Check::Lenient);
     let wrong = pick("1", 6);
     let verdict = lenient.take(&wrong).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(verdict.accepted, stored(1));
     assert_eq!(
         said(&verdict),
         json!({"ok": false, "text": "Chair\nToo many: 5 left on WH/OUT/1", "beep": "bad"})
@@ -212,14 +222,14 @@ async fn lenient_tells_and_keeps_and_strict_turns_away_with_the_payload() {
         received: clock::now(),
     };
     let verdicts = strict.intake.take(reading).await.unwrap();
-    assert_eq!(verdicts[0].accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(verdicts[0].accepted, stored(1));
     let Accepted::Rejected { code, message } = &verdicts[1].accepted else {
         panic!("{verdicts:?}")
     };
     assert_eq!(*code, RejectionCode::MoreThanOrdered);
     assert_eq!(message, "Chair: Too many: 4 left on WH/OUT/1");
     assert_eq!(said(&verdicts[1])["ok"], false);
-    let kept = strict.journal.rejected(0, 10).unwrap();
+    let kept = strict.journal.rejected(RejectedNumber::ZERO, 10).unwrap();
     assert_eq!(kept[0].id.as_deref(), Some("1"));
     let payload: Value = serde_json::from_slice(&kept[0].payload).unwrap();
     assert_eq!(payload, wrong);
@@ -232,13 +242,10 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     let serial =
         json!({"id": "s", "type": "receive", "order": "WH/IN/1", "product": "401", "lot": "N1"});
     let blind = json!({"id": "s", "type": "transfer", "product": "401", "lot": "N1", "from": "A", "to": "B"});
-    assert_eq!(rig.take(&blind).await.accepted, Accepted::Stored { seq: 1 });
-    assert_eq!(
-        rig.take(&pick("p", 5)).await.accepted,
-        Accepted::Stored { seq: 2 }
-    );
+    assert_eq!(rig.take(&blind).await.accepted, stored(1));
+    assert_eq!(rig.take(&pick("p", 5)).await.accepted, stored(2));
     let again = rig.take(&pick("p", 5)).await;
-    assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
+    assert_eq!(again.accepted, duplicate(2));
     assert_eq!(said(&again)["text"], "Recorded before");
     // Nothing is left to pick: another event is refused, the same one is not, also when only the
     // journal remembers it.
@@ -277,16 +284,13 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     };
     rig.copy.put_orders(&[order]).unwrap();
     let again = rig.take(&pick("p", 5)).await;
-    assert_eq!(again.accepted, Accepted::Duplicate { original: 2 });
+    assert_eq!(again.accepted, duplicate(2));
     assert_eq!(
         said(&again),
         json!({"ok": true, "text": "Recorded before", "beep": "good"})
     );
     // Not on the order, and that id came before as something else: a duplicate, says the journal.
-    assert_eq!(
-        rig.take(&serial).await.accepted,
-        Accepted::Duplicate { original: 1 }
-    );
+    assert_eq!(rig.take(&serial).await.accepted, duplicate(1));
     rig.stop().await;
 }
 
@@ -295,14 +299,8 @@ async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen()
     let mut rig = Rig::new(Check::Strict);
     let came =
         |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
-    assert_eq!(
-        rig.take(&pick("p", 3)).await.accepted,
-        Accepted::Stored { seq: 1 }
-    );
-    assert_eq!(
-        rig.take(&came("r")).await.accepted,
-        Accepted::Stored { seq: 2 }
-    );
+    assert_eq!(rig.take(&pick("p", 3)).await.accepted, stored(1));
+    assert_eq!(rig.take(&came("r")).await.accepted, stored(2));
     rig.forget();
     rig.intake.capture().unwrap().recall();
     let code = |accepted| match accepted {
@@ -316,14 +314,8 @@ async fn a_restart_forgets_neither_what_was_picked_nor_which_serials_were_seen()
         code(rig.take(&came("s")).await.accepted).0,
         RejectionCode::SerialSeen
     );
-    assert_eq!(
-        rig.take(&pick("p", 3)).await.accepted,
-        Accepted::Duplicate { original: 1 }
-    );
-    assert_eq!(
-        rig.take(&pick("t", 2)).await.accepted,
-        Accepted::Stored { seq: 3 }
-    );
+    assert_eq!(rig.take(&pick("p", 3)).await.accepted, duplicate(1));
+    assert_eq!(rig.take(&pick("t", 2)).await.accepted, stored(3));
     rig.stop().await;
 }
 
@@ -332,17 +324,11 @@ async fn a_serial_of_a_discarded_document_may_come_in_after_a_restart() {
     let mut rig = Rig::new(Check::Strict);
     let came =
         |id: &str| json!({"id": id, "type": "receive", "product": "401", "lot": "N1", "to": "A"});
-    assert_eq!(
-        rig.take(&came("1")).await.accepted,
-        Accepted::Stored { seq: 1 }
-    );
+    assert_eq!(rig.take(&came("1")).await.accepted, stored(1));
     rig.seal_as(State::Discarded).await;
     rig.forget();
     rig.intake.capture().unwrap().recall();
-    assert_eq!(
-        rig.take(&came("2")).await.accepted,
-        Accepted::Stored { seq: 2 }
-    );
+    assert_eq!(rig.take(&came("2")).await.accepted, stored(2));
     rig.stop().await;
 }
 
@@ -393,11 +379,11 @@ async fn an_old_copy_keeps_what_it_does_not_know_and_no_copy_keeps_everything() 
     fill(&stale);
     rig.copies.send_replace(Some(stale));
     let verdict = rig.take(&unknown).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(verdict.accepted, stored(1));
     assert_eq!(said(&verdict)["text"], "Kept. 999 not known here yet");
     rig.copies.send_replace(None);
     let verdict = rig.take(&pick("2", 99)).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: 2 });
+    assert_eq!(verdict.accepted, stored(2));
     assert_eq!(said(&verdict)["ok"], true);
     rig.stop().await;
 }
@@ -419,7 +405,7 @@ async fn a_barcode_that_arrives_in_the_copy_is_known_at_once() {
 async fn off_says_nothing_and_refuses_nothing() {
     let rig = Rig::new(Check::Off);
     let verdict = rig.take(&pick("1", 99)).await;
-    assert_eq!(verdict.accepted, Accepted::Stored { seq: 1 });
+    assert_eq!(verdict.accepted, stored(1));
     assert_eq!(verdict.display, None);
     rig.stop().await;
 }
@@ -466,14 +452,8 @@ async fn what_is_taken_back_may_be_done_again_also_after_a_restart_and_no_more()
         let more = rig.take(&pick("more", 6)).await.accepted;
         assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
     }
-    assert_eq!(
-        rig.take(&pick("q", 5)).await.accepted,
-        Accepted::Stored { seq: 5 }
-    );
-    assert_eq!(
-        rig.take(&came("s")).await.accepted,
-        Accepted::Stored { seq: 6 }
-    );
+    assert_eq!(rig.take(&pick("q", 5)).await.accepted, stored(5));
+    assert_eq!(rig.take(&came("s")).await.accepted, stored(6));
     let more = rig.take(&pick("more", 1)).await.accepted;
     assert!(matches!(more, Accepted::Rejected { .. }), "{more:?}");
     rig.stop().await;

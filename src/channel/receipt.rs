@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::Verdict;
-use crate::event::EventFlag;
+use crate::event::{EventFlag, Seq};
 use crate::journal::Accepted;
 
 /// Characters of a text for people: devices with small buffers refuse larger messages, and a client
@@ -16,7 +16,7 @@ const TEXT_CHARS_MAX: usize = 300;
 pub enum Receipt<'a> {
     Stored {
         id: &'a str,
-        seq: u64,
+        seq: Seq,
         duplicate: bool,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         id_derived: bool,

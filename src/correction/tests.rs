@@ -1,8 +1,8 @@
 //! What a correction changes, and what it refuses.
 
 use super::*;
-use crate::document::DocumentKey;
-use crate::event::Goods;
+use crate::document::{DocumentKey, DocumentNumber};
+use crate::event::{Goods, Seq};
 
 fn document(purpose: Purpose, lines: &[(&str, &str, u32)]) -> Document {
     let line = |(place, (product, from, quantity)): (usize, &(&str, &str, u32))| Line {
@@ -13,17 +13,17 @@ fn document(purpose: Purpose, lines: &[(&str, &str, u32)]) -> Document {
             quantity: (*quantity).into(),
             ..Goods::default()
         },
-        events: vec![place as u64 + 1],
+        events: vec![Seq::new(place as u64 + 1)],
     };
     Document {
-        number: 7,
+        number: DocumentNumber::new(7),
         key: DocumentKey([7; 16]),
         purpose,
         group: "pda-1".to_owned(),
         lines: lines.iter().enumerate().map(line).collect(),
         occurred: Timestamp::UNIX_EPOCH,
         sealed: Timestamp::UNIX_EPOCH,
-        events: (1..=lines.len() as u64).collect(),
+        events: (1..=lines.len() as u64).map(Seq::new).collect(),
         corrects: None,
         times: Vec::new(),
         flags: vec!["time-corrected".into()],
@@ -86,7 +86,7 @@ fn the_new_document_has_what_was_changed_and_the_old_ones_events() {
     assert_eq!(new.key, old.key.corrected());
     assert_eq!(
         (new.number, new.corrects, new.sealed.as_second()),
-        (0, Some(7), 60)
+        (DocumentNumber::ZERO, Some(DocumentNumber::new(7)), 60)
     );
     assert_eq!(
         (&new.events, new.occurred, &new.flags),
@@ -105,7 +105,7 @@ fn lines_that_become_equal_become_one() {
     assert_eq!(new.lines.len(), 1);
     assert_eq!(
         (new.lines[0].goods.quantity, &new.lines[0].events),
-        (5.into(), &vec![1, 2])
+        (5.into(), &[1, 2].map(Seq::new).to_vec())
     );
 }
 
@@ -113,7 +113,7 @@ fn lines_that_become_equal_become_one() {
 fn an_undo_has_nothing_of_its_own_to_correct() {
     let undo = Purpose::Undo {
         event: "e1".to_owned(),
-        seq: Some(1),
+        seq: Some(Seq::new(1)),
         of: Some(Box::new(Purpose::Transfer)),
         reason: None,
     };

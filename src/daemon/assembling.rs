@@ -11,7 +11,7 @@ use crate::board::Board;
 use crate::clock;
 use crate::config::Config;
 use crate::decode::profiles::Profiles;
-use crate::event::{Action, Recorded};
+use crate::event::{Action, Recorded, Seq};
 use crate::journal::{AppendError, Journal, JournalError, keep_device_clock};
 use crate::source::clock_time::ClockTime;
 
@@ -25,12 +25,12 @@ pub struct Assembling {
     clock_times: mpsc::Receiver<ClockTime>,
     profiles: Profiles,
     /// Raw scans of devices without a flow, as long as they are not known to be skipped.
-    unused: BTreeSet<u64>,
+    unused: BTreeSet<Seq>,
     started: Instant,
     /// The last event that was read.
-    cursor: u64,
+    cursor: Seq,
     /// Up to here, an event may be settled already: by a run before this one.
-    maybe_settled: u64,
+    maybe_settled: Seq,
 }
 
 impl Assembling {

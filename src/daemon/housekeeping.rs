@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::trust::Trust;
 use crate::board::{self, Board};
 use crate::clock;
-use crate::document::State;
+use crate::document::{DocumentNumber, State};
 use crate::journal::{Journal, Totals};
 use crate::reason::ReasonCode;
 
@@ -109,7 +109,7 @@ fn why_full(totals: &Totals) -> Option<String> {
 
 /// Whether a document is parked because Odoo moved more than was scanned.
 fn is_any_unscanned(journal: &Journal) -> bool {
-    let mut after = 0;
+    let mut after = DocumentNumber::ZERO;
     loop {
         let page = match journal.documents(Some(State::Parked), after, PAGE_DOCUMENTS) {
             Ok(page) => page,
@@ -155,7 +155,7 @@ fn kept_time(journal: &Journal, key: &str) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::config;
-    use crate::event::{Name, Rejection, SourceKind};
+    use crate::event::{Name, RejectedNumber, Rejection, SourceKind};
     use crate::reason::RejectionCode;
 
     const PATIENCE: Duration = Duration::from_secs(20);
@@ -225,7 +225,7 @@ mod tests {
         .await;
         cancel.cancel();
         task.await.unwrap();
-        assert_eq!(journal.rejected(0, 10).unwrap().len(), 1);
+        assert_eq!(journal.rejected(RejectedNumber::ZERO, 10).unwrap().len(), 1);
         assert_eq!(journal.kept(CLOCK_RIGHT).unwrap()[0].1, ago);
     }
 
@@ -242,7 +242,10 @@ mod tests {
         let (board, cancel) = (Board::new(), CancellationToken::new());
         let task = tokio::spawn(run(journal.clone(), board.clone(), cancel.clone()));
         until("the reading is pruned", || {
-            journal.rejected(0, 10).unwrap().is_empty()
+            journal
+                .rejected(RejectedNumber::ZERO, 10)
+                .unwrap()
+                .is_empty()
         })
         .await;
         cancel.cancel();

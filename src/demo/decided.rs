@@ -5,7 +5,8 @@
 use rust_decimal::Decimal;
 
 use super::books::{Moves, Way};
-use crate::document::{Document, State};
+use crate::document::{Document, DocumentNumber, State};
+use crate::event::{RejectedNumber, Seq};
 use crate::journal::{Journal, JournalError};
 
 /// Documents, or rejected readings, that are read from the journal at a time.
@@ -34,7 +35,7 @@ pub struct Resent {
 
 impl Resent {
     fn read(journal: &Journal) -> Result<Self, JournalError> {
-        let (mut resent, mut after) = (Self::default(), 0);
+        let (mut resent, mut after) = (Self::default(), RejectedNumber::ZERO);
         loop {
             let page = journal.rejected(after, READ_AT_ONCE)?;
             let Some(last) = page.last() else {
@@ -50,7 +51,7 @@ impl Resent {
         }
     }
 
-    fn add(&mut self, journal: &Journal, seq: u64) -> Result<(), JournalError> {
+    fn add(&mut self, journal: &Journal, seq: Seq) -> Result<(), JournalError> {
         let Some(recorded) = journal.event(seq)? else {
             return Ok(());
         };
@@ -75,7 +76,7 @@ impl Resent {
 }
 
 /// The numbers of the events that a note names last: `sent again, corrected: events 4, 5`.
-fn seqs(note: &str) -> Vec<u64> {
+fn seqs(note: &str) -> Vec<Seq> {
     let named = note.rsplit_once(": event");
     let named = named.map(|(_, seqs)| seqs.trim_start_matches('s').split(','));
     named
@@ -92,7 +93,7 @@ impl Decided {
             resent,
             ..Self::default()
         };
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         loop {
             let page = journal.documents(Some(State::Posted), after, READ_AT_ONCE)?;
             let Some(last) = page.last() else {
@@ -149,8 +150,11 @@ mod tests {
 
     #[test]
     fn a_note_names_the_events_that_were_sent_again() {
-        assert_eq!(seqs("sent again as it was: event 12"), [12]);
-        assert_eq!(seqs("sent again, corrected: events 4, 5"), [4, 5]);
-        assert_eq!(seqs("dismissed: a test"), Vec::<u64>::new());
+        assert_eq!(seqs("sent again as it was: event 12"), [Seq::new(12)]);
+        assert_eq!(
+            seqs("sent again, corrected: events 4, 5"),
+            [4, 5].map(Seq::new)
+        );
+        assert_eq!(seqs("dismissed: a test"), Vec::<Seq>::new());
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::books::{Moves, Way};
 use crate::document::State;
-use crate::event::Recorded;
+use crate::event::{Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 
 /// Events that are read from the journal at a time.
@@ -18,7 +18,7 @@ pub fn moves(journal: &Journal) -> Result<Moves, JournalError> {
     if totals.stored == totals.posted.events + totals.no_document {
         return Ok(moves);
     }
-    let (mut after, mut posted) = (0, BTreeMap::new());
+    let (mut after, mut posted) = (Seq::ZERO, BTreeMap::new());
     loop {
         let events = journal.events(after, EVENTS_READ)?;
         let Some(last) = events.last() else {

@@ -36,7 +36,7 @@ use crate::decode::meaning::{Context, Label, Meaning};
 use crate::decode::nomenclature::Nomenclature;
 use crate::decode::profile::{Profile, Symbology};
 use crate::decode::profiles::Profiles;
-use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, SourceKind};
+use crate::event::{Action, Event, EventFlag, Name, Recorded, Rejection, Seq, SourceKind};
 use crate::journal::{AppendError, Journal, JournalError, KeepChange};
 
 /// Events read from the journal at once.
@@ -72,11 +72,11 @@ pub struct Driver {
     capture: Capture,
     answers: Answers,
     /// All scans up to here are read.
-    cursor: u64,
-    /// The cursor as it is in the journal.
-    kept: u64,
+    cursor: Seq,
+    /// The cursor as it is in the journal; `None`: there is none yet.
+    kept: Option<Seq>,
     /// Of scans up to here, people were told that they wait.
-    told: u64,
+    told: Seq,
     /// So many scans wait for the copy.
     waiting: u64,
     /// So many scans were answered as wrong since the start.
@@ -142,8 +142,8 @@ impl Driver {
         Ok(Self {
             // A journal from before there were flows: its scans were never a flow's.
             cursor: cursor.unwrap_or(journal.totals().last_seq),
-            kept: cursor.unwrap_or(u64::MAX),
-            told: 0,
+            kept: cursor,
+            told: Seq::ZERO,
             waiting: 0,
             wrong: 0,
             board,
@@ -180,7 +180,7 @@ impl Driver {
         let mut copies = self.copies.clone();
         let copy = copies.borrow_and_update().clone();
         let ready = copy.filter(|copy| copy.is_complete().unwrap_or(false));
-        if self.kept == u64::MAX {
+        if self.kept.is_none() {
             self.keep(Vec::new()).await?;
         }
         let after = if ready.is_some() {
@@ -257,7 +257,7 @@ impl Driver {
     }
 
     /// Takes scans in, in their order; what they lead to goes into the journal together.
-    async fn read(&mut self, copy: &Catalog, scans: &[Recorded], last: u64) -> Result<(), Stop> {
+    async fn read(&mut self, copy: &Catalog, scans: &[Recorded], last: Seq) -> Result<(), Stop> {
         let mut page = Page::default();
         for scan in scans {
             if let Some(profile) = self.profile_of(&scan.event) {
@@ -266,7 +266,8 @@ impl Driver {
         }
         self.cursor = last;
         if page.states.is_empty() {
-            if self.cursor.saturating_sub(self.kept) >= CURSOR_EVERY {
+            let unkept = |kept: Seq| self.cursor.get().saturating_sub(kept.get());
+            if self.kept.map_or(0, unkept) >= CURSOR_EVERY {
                 self.keep(Vec::new()).await?;
             }
             return Ok(());
@@ -445,7 +446,7 @@ impl Driver {
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         };
-        self.kept = self.cursor;
+        self.kept = Some(self.cursor);
         for (judged, accepted) in judged.into_iter().zip(&accepted) {
             drop(judged.and_then(|judged| judged.kept(accepted)));
         }
@@ -464,7 +465,7 @@ impl Driver {
                 Err(AppendError::Stopped) => return Err(Stop::Stopped),
             }
         }
-        self.kept = self.cursor;
+        self.kept = Some(self.cursor);
         Ok(())
     }
 

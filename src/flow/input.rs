@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use super::looks::Look;
 use super::state::{Coded, Tracking};
 use crate::decode::meaning::{Label, Meaning};
+use crate::event::Seq;
 
 /// One read of a device.
 #[derive(Debug, Clone)]
 pub struct Input<'a> {
     /// The scan's number in the journal: events that are made of it are named after it.
-    pub seq: u64,
+    pub seq: Seq,
     /// Tells the scan from the one with the same number in another journal of the site.
     pub tag: &'a str,
     /// Its device says that it may have sent the scan before.

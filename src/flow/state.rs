@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 
-use crate::event::Measures;
+use crate::event::{Measures, Seq};
 
 /// Products that are remembered until the step is complete.
 pub const ITEMS_MAX: usize = 200;
@@ -34,7 +34,7 @@ pub struct State {
     /// What a pause ended, until it is told.
     pub(super) dropped: Option<String>,
     /// The last scan that was read, when, and how many events it made.
-    pub(super) seq: u64,
+    pub(super) seq: Seq,
     /// Tells that scan from the scan with the same `seq` in another journal of the site: a journal
     /// that was lost is begun anew.
     pub(super) tag: String,

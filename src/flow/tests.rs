@@ -18,7 +18,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::{FlowRules, Symbology};
-use crate::event::{Action, Event, Field, Movement};
+use crate::event::{Action, Event, Field, Movement, Seq};
 
 /// A floor where the first letters say what a code is.
 struct Floor;
@@ -138,7 +138,7 @@ struct Device {
     rules: FlowRules,
     state: State,
     now: Timestamp,
-    seq: u64,
+    seq: Seq,
     possible_repeat: bool,
     symbology: Option<Symbology>,
     nomenclature: Option<Nomenclature>,
@@ -172,7 +172,7 @@ impl Device {
             },
             state: State::default(),
             now: "2026-11-24T08:00:00Z".parse().unwrap(),
-            seq: 100,
+            seq: Seq::new(100),
             possible_repeat: false,
             symbology: None,
             nomenclature: None,
@@ -185,7 +185,7 @@ impl Device {
 
     fn scan(&mut self, code: &str) -> Say {
         self.now += SignedDuration::from_secs(2);
-        self.seq += 1;
+        self.seq = self.seq.next();
         let context = Context {
             means: &[],
             nomenclature: self.nomenclature.as_ref(),
@@ -504,7 +504,7 @@ fn what_is_picked_goes_into_packages() {
         "TABLE",
         "OBTVALI",
     ]);
-    let fresh = device.seq - 2;
+    let fresh = device.seq.back_by(2);
     assert_eq!(
         device.made(),
         [
@@ -514,7 +514,7 @@ fn what_is_picked_goes_into_packages() {
         ]
     );
     device.scan_all(&["WH/OUT/1", "CHAIR", "OBTPACK", "TABLE", "OBTVALI"]);
-    let fresh = device.seq - 2;
+    let fresh = device.seq.back_by(2);
     assert_eq!(
         device.made()[..2],
         [
@@ -678,7 +678,7 @@ fn a_pause_makes_what_is_complete_by_itself_and_drops_the_rest_and_says_so() {
     device.pause(70);
     device.scan_all(&["TABLE"]);
     assert_eq!(device.events, made);
-    assert_eq!(made[0].id, format!("flow-{}-1-7a9", device.seq - 1));
+    assert_eq!(made[0].id, format!("flow-{}-1-7a9", device.seq.back_by(1)));
     assert_eq!(device.made(), ["pick WH/OUT/1 1 CHAIR"]);
 
     let mut device = Device::new("transfer");

@@ -17,7 +17,7 @@ use super::times::{self, parts};
 use crate::book::{Book, Count, Doubt, End, Id, Place, Span};
 use crate::catalog::{Catalog, Found};
 use crate::clock;
-use crate::document::{Document, Line, Purpose, State};
+use crate::document::{Document, DocumentNumber, Line, Purpose, State};
 use crate::event::CLOCK_MIN;
 use crate::journal::stored;
 use crate::journal::{Entry, Journal, JournalError, KeepChange};
@@ -79,7 +79,11 @@ impl Queue {
     }
 
     /// This count is in Odoo no more, or never came there: the one before it holds again.
-    pub fn forget_count(&mut self, number: u64, effects: &mut Effects) -> Result<(), JournalError> {
+    pub fn forget_count(
+        &mut self,
+        number: DocumentNumber,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
         let book = self.book()?;
         let newest = |book: &Book, place: &Place| book.counts_of(place).first().copied();
         let Some((place, _)) = book.count(number) else {
@@ -138,7 +142,7 @@ impl Queue {
     fn after_count(
         &mut self,
         entry: &Entry,
-        number: u64,
+        number: DocumentNumber,
         effects: &mut Effects,
     ) -> Result<(), JournalError> {
         let kept = entry.progress.plan.as_deref();
@@ -278,7 +282,7 @@ impl Queue {
         &mut self,
         ends: &[End],
         span: &Span,
-        besides: u64,
+        besides: DocumentNumber,
     ) -> Result<Option<(Place, Count)>, JournalError> {
         let book = self.book()?;
         Ok((ends.iter()).find_map(|end| book.count_between(end, span, Some(besides))))
@@ -346,7 +350,7 @@ fn recount_of(count: &Document, number: u32) -> Document {
         ..line.clone()
     };
     Document {
-        number: 0,
+        number: DocumentNumber::ZERO,
         key: count.key.recount(number),
         purpose: Purpose::Recount {
             count: count.number,

@@ -1,12 +1,13 @@
 //! A document that the machine sends, with its work in Odoo.
 
 use super::order::OrderJob;
+use crate::document::DocumentNumber;
 use crate::odoo::Transfer;
 
 /// A document whose state in the journal is *sending*, with Odoo's ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    pub number: u64,
+    pub number: DocumentNumber,
     pub work: Work,
     /// Whether the document was deferred before. Then it is alone in its batch, and one more call
     /// without an answer defers it again.

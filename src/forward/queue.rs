@@ -47,7 +47,8 @@ use super::Interrupted;
 use super::resolve::Asked;
 use crate::book::Book;
 use crate::channel::Outlets;
-use crate::document::{Purpose, answer};
+use crate::document::{DocumentNumber, Purpose, answer};
+use crate::event::Seq;
 use crate::journal::{AppendError, Change, Entry, Journal, JournalError, KeepChange, Totals};
 
 use crate::reason::{Flag, ReasonCode};
@@ -78,7 +79,7 @@ pub struct Queue {
     pub outlets: Outlets,
     pub cancel: CancellationToken,
     /// Those being sent: one batch.
-    pub sending: BTreeMap<u64, Entry>,
+    pub sending: BTreeMap<DocumentNumber, Entry>,
     /// Waiting documents that Odoo gave no answer to: left out until their time.
     pub deferred: Deferred,
     /// Waiting documents whose goods are on their way.
@@ -91,18 +92,18 @@ pub struct Queue {
     pub dependencies: Dependencies,
     /// The document that takes something back, as it goes alone: of which document, and which
     /// event.
-    pub undoing: Option<(u64, u64, u64)>,
+    pub undoing: Option<(DocumentNumber, DocumentNumber, Seq)>,
     /// Which counts hold where; `None` before it was read.
     pub book: Option<Book>,
     /// Counts that are parked because of picks that are not validated.
-    pub open_picks: BTreeSet<u64>,
+    pub open_picks: BTreeSet<DocumentNumber>,
     /// Documents with calls that came to no answer; none before they were read.
     pub late: Option<LateCalls>,
     /// Since the start, documents that were *sending* before it are taken first; up to this number
     /// it is done.
-    pub recovered: Option<u64>,
+    pub recovered: Option<DocumentNumber>,
     /// Where among the parked the next look begins.
-    pub healed: u64,
+    pub healed: DocumentNumber,
     /// How many documents were discarded, and parked, when the last look found nothing more to take
     /// back from Odoo.
     pub withdrawn: Option<(u64, u64)>,
@@ -152,8 +153,8 @@ impl Queue {
             book: None,
             open_picks: BTreeSet::new(),
             late: None,
-            recovered: Some(0),
-            healed: 0,
+            recovered: Some(DocumentNumber::ZERO),
+            healed: DocumentNumber::ZERO,
             withdrawn: None,
             doubts: None,
         }

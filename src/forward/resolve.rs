@@ -44,8 +44,8 @@ use crate::book::Book;
 use crate::catalog::Catalog;
 use crate::catalog::refresh::Trouble;
 use crate::config;
-use crate::document::{Document, DocumentKey, Reason, answer};
-use crate::event::CLOCK_MIN;
+use crate::document::{Document, DocumentKey, DocumentNumber, Reason, answer};
+use crate::event::{CLOCK_MIN, Seq};
 use crate::journal::Journal;
 use crate::odoo::stock::Place;
 use crate::odoo::{Client, Transfer, Warehouse};
@@ -139,9 +139,9 @@ pub enum Intent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Undoing {
     /// The posted document that has the event.
-    pub number: u64,
+    pub number: DocumentNumber,
     pub key: DocumentKey,
-    pub seq: u64,
+    pub seq: Seq,
     /// The picking in Odoo that carried the event out.
     pub picking: Option<i64>,
     /// The plan of the posted document.

@@ -13,7 +13,7 @@ use super::queue::triage::{Triage, triage};
 use super::queue::{DocumentCounts, Queue, asked};
 use super::resolve::{Ground, Intent, Prepared, Rules, resolve};
 use crate::catalog::Catalog;
-use crate::document::Reason;
+use crate::document::{DocumentNumber, Reason};
 use crate::journal::Entry;
 use crate::odoo::Client;
 use crate::outcome::Outcome;
@@ -113,7 +113,7 @@ impl Queue {
     /// Writes the outcomes of documents that were sent, then tells their devices.
     pub async fn settle(
         &mut self,
-        outcomes: &[(u64, Outcome)],
+        outcomes: &[(DocumentNumber, Outcome)],
         copy: Option<&Catalog>,
         rules: &Rules,
         now: Duration,

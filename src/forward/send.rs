@@ -43,6 +43,7 @@ use self::pause::{Ping, backoff, pause};
 use super::job::{Job, Work};
 use super::order::{OrderJob, OrderStep, Reconciling};
 use crate::config;
+use crate::document::DocumentNumber;
 use crate::odoo::order::Seen;
 use crate::odoo::{Picking, Transfer};
 use crate::outcome::{Failure, Outcome};
@@ -71,7 +72,7 @@ pub struct Limits {
 /// The document about an order that is under way.
 #[derive(Debug)]
 struct Alone {
-    number: u64,
+    number: DocumentNumber,
     reconciling: Reconciling,
     unanswered: u32,
     /// Calls in a row that Odoo refused and that are tried again after a look.
@@ -100,7 +101,7 @@ pub enum Command<'a> {
     /// [`OrderStep::Reserve`], else [`Input::Done`].
     Order(&'a OrderJob, &'a OrderStep),
     /// Write down what became of documents: [`Input::Settled`].
-    Settle(&'a [(u64, Outcome)]),
+    Settle(&'a [(DocumentNumber, Outcome)]),
     /// Nothing to do until then, or until there is a new document: [`Input::Woken`].
     Sleep {
         until: Duration,
@@ -166,7 +167,7 @@ pub struct Machine {
     work: Vec<Batch>,
     /// Instead of a batch.
     order: Option<Alone>,
-    settled: Vec<(u64, Outcome)>,
+    settled: Vec<(DocumentNumber, Outcome)>,
     /// The batch's last call came to no answer, at this step and in these words: the link or the
     /// call is to blame, as a probe will tell.
     doubt: Option<(Step, String)>,
@@ -353,7 +354,11 @@ impl Machine {
     }
 
     /// Moves the batch on that was answered; what it settles is done with.
-    fn advance(&mut self, took: Duration, step: impl FnOnce(&mut Batch) -> Vec<(u64, Outcome)>) {
+    fn advance(
+        &mut self,
+        took: Duration,
+        step: impl FnOnce(&mut Batch) -> Vec<(DocumentNumber, Outcome)>,
+    ) {
         let Some(batch) = self.work.last_mut() else {
             return;
         };

@@ -5,7 +5,7 @@ use rust_decimal::Decimal;
 
 use crate::assemble::SPAN_MAX;
 use crate::document::{Document, Line};
-use crate::event::{CLOCK_MIN, Event, Recorded};
+use crate::event::{CLOCK_MIN, Event, Recorded, Seq};
 use crate::journal::{Journal, JournalError};
 use crate::reason::Flag;
 
@@ -42,7 +42,7 @@ impl Done {
 /// One event's part of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    pub seq: u64,
+    pub seq: Seq,
     pub done: Done,
     /// As it was scanned.
     pub quantity: Decimal,
@@ -50,7 +50,7 @@ pub struct Part {
 
 /// When an event of this document was done.
 #[must_use]
-pub fn done(document: &Document, seq: u64, event: &Event) -> Done {
+pub fn done(document: &Document, seq: Seq, event: &Event) -> Done {
     let given = event.given_time();
     let known = document.times.binary_search_by_key(&seq, |time| time.seq);
     let done = match known {
@@ -120,7 +120,7 @@ pub fn parts(
     }
     if parts.is_empty() {
         parts.push(Part {
-            seq: 0,
+            seq: Seq::ZERO,
             done: of_document(document),
             quantity: Decimal::ZERO,
         });
@@ -156,7 +156,7 @@ fn of_document(document: &Document) -> Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{DocumentKey, EventTime, Purpose};
+    use crate::document::{DocumentKey, DocumentNumber, EventTime, Purpose};
     use crate::event::{Action, Name, SourceKind};
 
     fn time(second: i64) -> Timestamp {
@@ -182,14 +182,14 @@ mod tests {
 
     fn document(times: Vec<EventTime>, flags: &[Flag], occurred: Timestamp) -> Document {
         Document {
-            number: 1,
+            number: DocumentNumber::new(1),
             key: DocumentKey([1; 16]),
             purpose: Purpose::Transfer,
             group: "pda".to_owned(),
             lines: Vec::new(),
             occurred,
             sealed: time(9_000),
-            events: vec![7],
+            events: vec![Seq::new(7)],
             corrects: None,
             flags: flags.iter().map(|flag| (*flag).into()).collect(),
             times,
@@ -200,24 +200,24 @@ mod tests {
     fn an_event_was_done_when_its_device_says_unless_the_document_knows_better() {
         let plain = document(Vec::new(), &[], time(500));
         let said = event(time(100), time(200));
-        assert_eq!(done(&plain, 7, &said), Done::at(time(100)));
+        assert_eq!(done(&plain, Seq::new(7), &said), Done::at(time(100)));
         let early = event(time(300), time(200));
         assert_eq!(
-            done(&plain, 7, &early),
+            done(&plain, Seq::new(7), &early),
             Done::at(time(200)),
             "not before it was received"
         );
         let known = EventTime {
-            seq: 7,
+            seq: Seq::new(7),
             time: time(-7_100),
             other: Some(time(100)),
         };
         let corrected = document(vec![known], &[Flag::TimeCorrected], time(-7_100));
-        let found = done(&corrected, 7, &said);
+        let found = done(&corrected, Seq::new(7), &said);
         assert_eq!((found.time, found.other), (time(-7_100), Some(time(100))));
         assert_eq!(found.bounds(), (time(-7_100), time(100)));
         assert_eq!(
-            done(&corrected, 8, &said).time,
+            done(&corrected, Seq::new(8), &said).time,
             time(100),
             "another event of it"
         );
@@ -227,19 +227,19 @@ mod tests {
     fn a_corrected_document_of_an_older_version_is_of_one_time() {
         let older = document(Vec::new(), &[Flag::TimeCorrected], time(7_300));
         let behind = event(time(100), time(7_300));
-        assert_eq!(done(&older, 7, &behind).time, time(7_300));
+        assert_eq!(done(&older, Seq::new(7), &behind).time, time(7_300));
         let near = event(time(7_250), time(7_300));
-        assert_eq!(done(&older, 7, &near).time, time(7_250));
+        assert_eq!(done(&older, Seq::new(7), &near).time, time(7_250));
     }
 
     #[test]
     fn where_no_clock_was_right_it_was_done_in_the_day_before_it_was_received() {
         let unset = document(Vec::new(), &[], Timestamp::UNIX_EPOCH);
         let said = event(Timestamp::UNIX_EPOCH, time(200));
-        let found = done(&unset, 7, &said);
+        let found = done(&unset, Seq::new(7), &said);
         assert!(found.is_unknown);
         assert_eq!(found.bounds(), (time(200) - UNKNOWN_SPAN, time(200)));
         let neither = event(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        assert_eq!(done(&unset, 7, &neither).time, unset.sealed);
+        assert_eq!(done(&unset, Seq::new(7), &neither).time, unset.sealed);
     }
 }

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, WriteTransaction};
 
 use super::{Fatal, stored, tables};
-use crate::event::{Event, SourceKind};
+use crate::event::{Event, Seq, SourceKind};
 use crate::fair::{Lane, Origin};
 
 /// Devices behind a broker share one connection, whose acknowledgements come in the order of its
@@ -39,11 +39,11 @@ fn holder(event: &Event) -> &str {
 
 impl Held {
     /// As they are on disk; counted anew where they are not, or not of the newest event.
-    pub fn open(database: &Database, last_seq: u64) -> Result<Self, Fatal> {
+    pub fn open(database: &Database, last_seq: Seq) -> Result<Self, Fatal> {
         let read = database.begin_read()?;
         let mut held = Self::default();
         match read.open_table(tables::HELD) {
-            Ok(table) if table.get(AS_OF)?.map(|seq| seq.value()) == Some(last_seq) => {
+            Ok(table) if table.get(AS_OF)?.map(|seq| seq.value()) == Some(last_seq.get()) => {
                 for entry in table.iter()? {
                     let (holder, bytes) = entry?;
                     if holder.value() != AS_OF {
@@ -101,7 +101,7 @@ impl Held {
     }
 
     /// Writes what has changed.
-    pub fn write(&mut self, write: &WriteTransaction, last_seq: u64) -> Result<(), Fatal> {
+    pub fn write(&mut self, write: &WriteTransaction, last_seq: Seq) -> Result<(), Fatal> {
         if self.changed.is_empty() {
             return Ok(());
         }
@@ -112,7 +112,7 @@ impl Held {
                 None => table.remove(&*holder)?,
             };
         }
-        table.insert(AS_OF, last_seq)?;
+        table.insert(AS_OF, last_seq.get())?;
         Ok(())
     }
 

@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use redb::{ReadableTable, StorageError};
 
 use super::stored::BadRecord;
+use crate::event::Seq;
 
 /// Ids in memory at most: 24 bytes each, and the time to read so many events back at start (about
 /// 30 ms).
@@ -89,7 +90,7 @@ fn probes(bytes: usize, digest: &Digest) -> impl Iterator<Item = (usize, u8)> + 
 #[derive(Debug)]
 struct Segment {
     number: u32,
-    last_seq: u64,
+    last_seq: Seq,
     last_received_us: i64,
     filter: Filter,
 }
@@ -99,7 +100,7 @@ impl Segment {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Self::HEADER_BYTES + self.filter.0.len());
-        bytes.extend(self.last_seq.to_le_bytes());
+        bytes.extend(self.last_seq.get().to_le_bytes());
         bytes.extend(self.last_received_us.to_le_bytes());
         bytes.extend(&self.filter.0);
         bytes
@@ -117,7 +118,7 @@ impl Segment {
         }
         Ok(Self {
             number,
-            last_seq: u64::from_le_bytes(*last_seq),
+            last_seq: Seq::new(u64::from_le_bytes(*last_seq)),
             last_received_us: i64::from_le_bytes(*last_received),
             filter: Filter(filter.into()),
         })
@@ -127,7 +128,7 @@ impl Segment {
 /// The whole index. The writer alone changes it; readers look ids up for `trace`.
 #[derive(Debug, Default)]
 pub struct Ids {
-    hot: HashMap<Digest, u64>,
+    hot: HashMap<Digest, Seq>,
     hot_last_received_us: i64,
     segments: Vec<Segment>,
     next_segment: u32,
@@ -152,8 +153,10 @@ impl Ids {
 
     /// The newest event that is in a segment: those after it are to be read back into memory.
     #[must_use]
-    pub fn flushed_seq(&self) -> u64 {
-        self.segments.last().map_or(0, |segment| segment.last_seq)
+    pub fn flushed_seq(&self) -> Seq {
+        self.segments
+            .last()
+            .map_or(Seq::ZERO, |segment| segment.last_seq)
     }
 
     /// The event with this digest, if it was seen.
@@ -161,7 +164,7 @@ impl Ids {
         &self,
         digest: &Digest,
         buckets: &impl ReadableTable<(u32, u16), &'static [u8]>,
-    ) -> Result<Option<u64>, StorageError> {
+    ) -> Result<Option<Seq>, StorageError> {
         if let Some(seq) = self.hot.get(digest) {
             return Ok(Some(*seq));
         }
@@ -178,7 +181,7 @@ impl Ids {
         Ok(None)
     }
 
-    pub fn insert(&mut self, digest: Digest, seq: u64, received: Timestamp) {
+    pub fn insert(&mut self, digest: Digest, seq: Seq, received: Timestamp) {
         self.hot.insert(digest, seq);
         self.hot_last_received_us = self.hot_last_received_us.max(received.as_microsecond());
     }
@@ -202,11 +205,11 @@ impl Ids {
         if self.hot.is_empty() {
             return None;
         }
-        let mut entries: Vec<(Digest, u64)> = self.hot.drain().collect();
+        let mut entries: Vec<(Digest, Seq)> = self.hot.drain().collect();
         entries.sort_unstable();
         let mut filter = Filter::for_ids(entries.len());
         let mut buckets: Vec<(u16, Vec<u8>)> = Vec::with_capacity(BUCKETS);
-        let mut last_seq = 0;
+        let mut last_seq = Seq::ZERO;
         for (digest, seq) in &entries {
             filter.add(digest);
             last_seq = last_seq.max(*seq);
@@ -216,7 +219,7 @@ impl Ids {
             }
             if let Some((_, bytes)) = buckets.last_mut() {
                 bytes.extend(digest);
-                bytes.extend(seq.to_le_bytes());
+                bytes.extend(seq.get().to_le_bytes());
             }
         }
         let number = self.next_segment;
@@ -254,12 +257,12 @@ impl Ids {
     }
 }
 
-fn find_in(entries: &[u8], digest: &Digest) -> Option<u64> {
+fn find_in(entries: &[u8], digest: &Digest) -> Option<Seq> {
     entries
         .chunks_exact(ENTRY_BYTES)
         .find(|entry| &entry[..16] == digest)
         .and_then(|entry| entry[16..].try_into().ok())
-        .map(u64::from_le_bytes)
+        .map(|seq| Seq::new(u64::from_le_bytes(seq)))
 }
 
 #[cfg(test)]
@@ -286,7 +289,11 @@ mod tests {
     fn every_bucket_of_a_segment_is_found_again_by_the_digest() {
         let mut ids = Ids::default();
         for n in 0..1_000u64 {
-            ids.insert(digest("pda", &n.to_string()), n, Timestamp::UNIX_EPOCH);
+            ids.insert(
+                digest("pda", &n.to_string()),
+                Seq::new(n),
+                Timestamp::UNIX_EPOCH,
+            );
         }
         let flush = ids.flush().unwrap();
         for n in 0..1_000u64 {
@@ -296,7 +303,7 @@ mod tests {
                 .iter()
                 .find(|(bucket, _)| *bucket == bucket_of(&digest))
                 .unwrap();
-            assert_eq!(find_in(entries, &digest), Some(n));
+            assert_eq!(find_in(entries, &digest), Some(Seq::new(n)));
         }
         assert!(flush.buckets.is_sorted_by_key(|(bucket, _)| *bucket));
         assert!(ids.flush().is_none());

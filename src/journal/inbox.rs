@@ -4,8 +4,8 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{AuditRecord, Change, KeepChange};
-use crate::document::Document;
-use crate::event::{Event, Rejection};
+use crate::document::{Document, DocumentNumber};
+use crate::event::{Event, RejectedNumber, Rejection, Seq};
 use crate::fair::{Lane, Origin};
 use crate::reason::RejectionCode;
 
@@ -16,11 +16,11 @@ pub const REQUESTS_MAX: usize = 4_096;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
     Stored {
-        seq: u64,
+        seq: Seq,
     },
     /// The same device and id came before: as this event.
     Duplicate {
-        original: u64,
+        original: Seq,
     },
     /// Kept as a rejected reading.
     Rejected {
@@ -67,7 +67,7 @@ pub type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 /// What a person decided about an open rejected reading.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
-    pub number: u64,
+    pub number: RejectedNumber,
     pub record: AuditRecord,
     /// What is stored in its place, in the same commit; empty where it is dismissed.
     pub events: Vec<Event>,
@@ -82,7 +82,7 @@ pub enum Outcome {
     NotOpen,
     /// An event has the id of one that says something else: a stored one, or another one of this
     /// settlement. Nothing was changed.
-    Differs { id: String, original: Option<u64> },
+    Differs { id: String, original: Option<Seq> },
 }
 
 /// What became of settlements.
@@ -109,11 +109,11 @@ pub enum Request {
     /// document.
     Seal {
         documents: Vec<Document>,
-        skipped: Vec<u64>,
+        skipped: Vec<Seq>,
         /// So many of the skipped ones are raw scans that no flow makes anything of.
         unused_scans: u64,
         /// All events up to here are in a sealed document or need none.
-        settled: u64,
+        settled: Seq,
         /// What is kept in the same commit.
         keep: Vec<KeepChange>,
         reply: Reply<()>,
@@ -129,14 +129,14 @@ pub enum Request {
     Replace {
         change: Box<Change>,
         document: Box<Document>,
-        reply: Reply<Option<u64>>,
+        reply: Reply<Option<DocumentNumber>>,
     },
     /// Settles rejected readings as a person decided.
     Settle {
         readings: Vec<Settlement>,
         /// Dismisses, besides, those that were removed for room, if the newest has a number up to
         /// this one: who, and why.
-        dropped: Option<(AuditRecord, u64)>,
+        dropped: Option<(AuditRecord, RejectedNumber)>,
         reply: Reply<Settled>,
     },
     /// Dismisses the unused scans: who, and why. Answers how many.
@@ -212,8 +212,8 @@ impl Inbox {
     pub async fn seal(
         &self,
         documents: Vec<Document>,
-        skipped: Vec<u64>,
-        settled: u64,
+        skipped: Vec<Seq>,
+        settled: Seq,
     ) -> Result<(), AppendError> {
         self.seal_and_keep(documents, skipped, 0, settled, Vec::new())
             .await
@@ -224,9 +224,9 @@ impl Inbox {
     pub async fn seal_and_keep(
         &self,
         documents: Vec<Document>,
-        skipped: Vec<u64>,
+        skipped: Vec<Seq>,
         unused_scans: u64,
-        settled: u64,
+        settled: Seq,
         keep: Vec<KeepChange>,
     ) -> Result<(), AppendError> {
         self.request(|reply| Request::Seal {
@@ -266,7 +266,7 @@ impl Inbox {
         &self,
         change: Change,
         document: Document,
-    ) -> Result<Option<u64>, AppendError> {
+    ) -> Result<Option<DocumentNumber>, AppendError> {
         let (change, document) = (Box::new(change), Box::new(document));
         self.request(|reply| Request::Replace {
             change,
@@ -280,7 +280,7 @@ impl Inbox {
     pub async fn settle(
         &self,
         readings: Vec<Settlement>,
-        dropped: Option<(AuditRecord, u64)>,
+        dropped: Option<(AuditRecord, RejectedNumber)>,
     ) -> Result<Settled, AppendError> {
         self.request(|reply| Request::Settle {
             readings,

@@ -29,6 +29,7 @@ use super::transaction::Limits;
 use super::writer::Writer;
 use super::{Fatal, rejected, tables};
 use crate::config;
+use crate::event::Seq;
 
 /// The version of the tables' layout. A newer one is refused, never guessed at.
 const FORMAT: &[u8] = b"1";
@@ -407,13 +408,13 @@ fn read_back(database: &Database) -> Result<(Kept, Ids), Fatal> {
     }
     for entry in read
         .open_table(tables::EVENTS)?
-        .range(ids.flushed_seq() + 1..)?
+        .range(ids.flushed_seq().next().get()..)?
     {
         let (seq, bytes) = entry?;
         let event = stored::event_out(bytes.value())?;
         ids.insert(
             ids::digest(event.device.as_str(), &event.id),
-            seq.value(),
+            Seq::new(seq.value()),
             event.received,
         );
     }

@@ -15,9 +15,8 @@ use super::rejected::OpenOnes;
 use super::stored;
 use super::{AuditRecord, DEVICE_CLOCK, Entry, Inbox, device_clock_key, tables};
 use crate::device_clock::DeviceClock;
-use crate::document::{DocumentKey, State};
-use crate::event::Channel;
-use crate::event::{Name, Recorded};
+use crate::document::{DocumentKey, DocumentNumber, State};
+use crate::event::{Channel, Name, Recorded, RejectedNumber, Seq};
 use crate::reason::{Code, RejectionCode};
 
 /// Of the payload of a rejected reading, a list has so many bytes.
@@ -29,7 +28,7 @@ const LISTED_BYTES_MAX: usize = 4_096;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     /// The `seq` of the newest event; 0 before the first.
-    pub last_seq: u64,
+    pub last_seq: Seq,
     pub stored: u64,
     /// Stored events that are flagged as possible repeats, other than those that a flow made.
     pub possible_repeats: u64,
@@ -39,7 +38,7 @@ pub struct Totals {
     pub rejected_open: u64,
     /// How many of them were removed for room, and the number of the newest.
     pub rejected_dropped: u64,
-    pub rejected_dropped_upto: u64,
+    pub rejected_dropped_upto: RejectedNumber,
     /// Events of posted documents that a person left out of them: their movements are not in Odoo.
     pub left_out: u64,
     /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
@@ -47,7 +46,7 @@ pub struct Totals {
     /// Events that need no document.
     pub no_document: u64,
     /// All events up to this `seq` are in a sealed document or need none; the next one is not.
-    pub settled: u64,
+    pub settled: Seq,
     pub waiting: StateTotals,
     pub sending: StateTotals,
     pub posted: StateTotals,
@@ -120,7 +119,7 @@ impl Totals {
 pub struct Rejected {
     /// Who settled it, how and why; `None` for an open one, which waits for a person.
     pub settled: Option<AuditRecord>,
-    pub number: u64,
+    pub number: RejectedNumber,
     pub device: Name,
     pub source: String,
     /// Where it came; unknown where its topic named no channel, and of an older version's.
@@ -152,7 +151,7 @@ pub struct Journal {
     totals: watch::Receiver<Totals>,
     database: Arc<OpenFile>,
     ids: Arc<RwLock<Ids>>,
-    settled: u64,
+    settled: Seq,
     disk: Disk,
     alarm: Alarm,
 }
@@ -163,7 +162,7 @@ impl Journal {
         totals: watch::Receiver<Totals>,
         database: Arc<OpenFile>,
         ids: Arc<RwLock<Ids>>,
-        settled: u64,
+        settled: Seq,
         disk: Disk,
         alarm: Alarm,
     ) -> Self {
@@ -213,7 +212,7 @@ impl Journal {
     /// When the journal was opened, all events up to this `seq` were in a sealed document or needed
     /// none.
     #[must_use]
-    pub fn settled_at_open(&self) -> u64 {
+    pub fn settled_at_open(&self) -> Seq {
         self.settled
     }
 
@@ -228,14 +227,14 @@ impl Journal {
     }
 
     /// Events with a `seq` above `after`, oldest first.
-    pub fn events(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, JournalError> {
+    pub fn events(&self, after: Seq, limit: usize) -> Result<Vec<Recorded>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENTS)?;
             let mut events = Vec::new();
-            for entry in table.range(after.saturating_add(1)..)?.take(limit) {
+            for entry in table.range(after.next().get()..)?.take(limit) {
                 let (seq, bytes) = entry?;
                 events.push(Recorded {
-                    seq: seq.value(),
+                    seq: Seq::new(seq.value()),
                     event: stored::event_out(bytes.value())?,
                 });
             }
@@ -243,10 +242,10 @@ impl Journal {
         })
     }
 
-    pub fn event(&self, seq: u64) -> Result<Option<Recorded>, JournalError> {
+    pub fn event(&self, seq: Seq) -> Result<Option<Recorded>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENTS)?;
-            let Some(bytes) = table.get(seq)? else {
+            let Some(bytes) = table.get(seq.get())? else {
                 return Ok(None);
             };
             Ok(Some(Recorded {
@@ -290,29 +289,30 @@ impl Journal {
 
     /// The number of the document that an event is in; `Some(None)`: it needs none; `None`: not
     /// assembled yet.
-    pub fn document_of(&self, seq: u64) -> Result<Option<Option<u64>>, JournalError> {
+    pub fn document_of(&self, seq: Seq) -> Result<Option<Option<DocumentNumber>>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
-            let number = table.get(seq)?.map(|number| number.value());
-            Ok(number.map(|number| (number != tables::NO_DOCUMENT).then_some(number)))
+            let number = table.get(seq.get())?.map(|number| number.value());
+            Ok(number.map(tables::document_number))
         })
     }
 
     /// Which of the events above `after`, up to `upto`, are settled: in a sealed document, or in
     /// need of none.
-    pub fn settled_between(&self, after: u64, upto: u64) -> Result<Vec<u64>, JournalError> {
+    pub fn settled_between(&self, after: Seq, upto: Seq) -> Result<Vec<Seq>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::EVENT_DOCUMENT)?;
-            let seqs = table.range(after.saturating_add(1)..=upto.max(after.saturating_add(1)))?;
-            seqs.map(|entry| Ok(entry?.0.value())).collect()
+            let first = after.next();
+            let seqs = table.range(first.get()..=upto.max(first).get())?;
+            seqs.map(|entry| Ok(Seq::new(entry?.0.value()))).collect()
         })
     }
 
-    pub fn repeats(&self, seq: u64) -> Result<Option<Repeats>, JournalError> {
+    pub fn repeats(&self, seq: Seq) -> Result<Option<Repeats>, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::REPEATS)?;
             Ok(table
-                .get(seq)?
+                .get(seq.get())?
                 .map(|bytes| stored::repeats_out(bytes.value()))
                 .transpose()?)
         })
@@ -322,24 +322,24 @@ impl Journal {
     pub fn documents(
         &self,
         state: Option<State>,
-        after: u64,
+        after: DocumentNumber,
         limit: usize,
     ) -> Result<Vec<Entry>, JournalError> {
         self.alarm.look(|| {
             let read = self.read()?;
-            let from = after.saturating_add(1);
-            let numbers: Vec<u64> = match state {
+            let from = after.next();
+            let numbers: Vec<DocumentNumber> = match state {
                 Some(state) => read
                     .open_table(tables::BY_STATE)?
                     .range(tables::in_state(state, from))?
                     .take(limit)
-                    .map(|entry| Ok(entry?.0.value().1))
+                    .map(|entry| Ok(DocumentNumber::new(entry?.0.value().1)))
                     .collect::<Result<_, JournalError>>()?,
                 None => read
                     .open_table(tables::PROGRESS)?
-                    .range(from..)?
+                    .range(from.get()..)?
                     .take(limit)
-                    .map(|entry| Ok(entry?.0.value()))
+                    .map(|entry| Ok(DocumentNumber::new(entry?.0.value())))
                     .collect::<Result<_, JournalError>>()?,
             };
             let mut entries = Vec::with_capacity(numbers.len());
@@ -350,7 +350,7 @@ impl Journal {
         })
     }
 
-    pub fn document(&self, number: u64) -> Result<Option<Entry>, JournalError> {
+    pub fn document(&self, number: DocumentNumber) -> Result<Option<Entry>, JournalError> {
         self.alarm.look(|| entry(&self.read()?, number))
     }
 
@@ -361,21 +361,23 @@ impl Journal {
                 .open_table(tables::DOCUMENT_KEYS)?
                 .get(key.0)?
                 .map(|number| number.value());
-            number.map_or(Ok(None), |number| entry(&read, number))
+            number.map_or(Ok(None), |number| entry(&read, DocumentNumber::new(number)))
         })
     }
 
     /// The number of the newest document that is there; 0 without one.
-    pub fn newest_document(&self) -> Result<u64, JournalError> {
+    pub fn newest_document(&self) -> Result<DocumentNumber, JournalError> {
         self.alarm.look(|| {
             let table = self.read()?.open_table(tables::PROGRESS)?;
-            Ok(table.last()?.map_or(0, |(number, _)| number.value()))
+            let number = table.last()?.map_or(0, |(number, _)| number.value());
+            Ok(DocumentNumber::new(number))
         })
     }
 
     /// A document's life so far, oldest first.
-    pub fn audit(&self, number: u64) -> Result<Vec<AuditRecord>, JournalError> {
+    pub fn audit(&self, number: DocumentNumber) -> Result<Vec<AuditRecord>, JournalError> {
         self.alarm.look(|| {
+            let number = number.get();
             let table = self.read()?.open_table(tables::AUDIT)?;
             table
                 .range((number, 0)..=(number, u32::MAX))?
@@ -384,29 +386,38 @@ impl Journal {
         })
     }
 
-    pub fn rejected(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
+    pub fn rejected(
+        &self,
+        after: RejectedNumber,
+        limit: usize,
+    ) -> Result<Vec<Rejected>, JournalError> {
         self.alarm.look(|| {
             let read = self.read()?;
             let table = read.open_table(tables::REJECTED)?;
             let mut rejected = Vec::new();
-            for entry in table.range(after.saturating_add(1)..)?.take(limit) {
+            for entry in table.range(after.next().get()..)?.take(limit) {
                 let (number, bytes) = entry?;
-                rejected.push(listed(&read, number.value(), bytes.value())?);
+                let number = RejectedNumber::new(number.value());
+                rejected.push(listed(&read, number, bytes.value())?);
             }
             Ok(rejected)
         })
     }
 
     /// Rejected readings that no person has settled yet, with a number above `after`, oldest first.
-    pub fn rejected_open(&self, after: u64, limit: usize) -> Result<Vec<Rejected>, JournalError> {
+    pub fn rejected_open(
+        &self,
+        after: RejectedNumber,
+        limit: usize,
+    ) -> Result<Vec<Rejected>, JournalError> {
         self.alarm.look(|| {
             let read = self.read()?;
             let table = read.open_table(tables::REJECTED)?;
             let open = read.open_table(tables::REJECTED_OPEN)?;
             let mut rejected = Vec::new();
-            for entry in open.range(after.saturating_add(1)..)?.take(limit) {
-                let number = entry?.0.value();
-                if let Some(bytes) = table.get(number)? {
+            for entry in open.range(after.next().get()..)?.take(limit) {
+                let number = RejectedNumber::new(entry?.0.value());
+                if let Some(bytes) = table.get(number.get())? {
                     rejected.push(listed(&read, number, bytes.value())?);
                 }
             }
@@ -414,11 +425,11 @@ impl Journal {
         })
     }
 
-    pub fn rejected_one(&self, number: u64) -> Result<Option<Rejected>, JournalError> {
+    pub fn rejected_one(&self, number: RejectedNumber) -> Result<Option<Rejected>, JournalError> {
         self.alarm.look(|| {
             let read = self.read()?;
             let table = read.open_table(tables::REJECTED)?;
-            let Some(bytes) = table.get(number)? else {
+            let Some(bytes) = table.get(number.get())? else {
                 return Ok(None);
             };
             Ok(Some(with_audit(&read, number, bytes.value())?))
@@ -431,7 +442,7 @@ impl Journal {
         self.alarm.look(|| {
             let mut oldest = self.events(self.totals().settled, 1)?;
             for state in [State::Waiting, State::Sending] {
-                for entry in self.documents(Some(state), 0, 1)? {
+                for entry in self.documents(Some(state), DocumentNumber::ZERO, 1)? {
                     if let Some(first) = entry.document.events.first() {
                         oldest.extend(self.event(*first)?);
                     }
@@ -482,7 +493,11 @@ impl Journal {
 }
 
 /// A rejected reading of a list: of what came it has the beginning, so that a page is small.
-fn listed(read: &ReadTransaction, number: u64, bytes: &[u8]) -> Result<Rejected, JournalError> {
+fn listed(
+    read: &ReadTransaction,
+    number: RejectedNumber,
+    bytes: &[u8],
+) -> Result<Rejected, JournalError> {
     let mut rejected = with_audit(read, number, bytes)?;
     rejected.payload.truncate(LISTED_BYTES_MAX);
     rejected.payload.shrink_to_fit();
@@ -490,18 +505,22 @@ fn listed(read: &ReadTransaction, number: u64, bytes: &[u8]) -> Result<Rejected,
 }
 
 /// A rejected reading, with what a person decided about it.
-fn with_audit(read: &ReadTransaction, number: u64, bytes: &[u8]) -> Result<Rejected, JournalError> {
+fn with_audit(
+    read: &ReadTransaction,
+    number: RejectedNumber,
+    bytes: &[u8],
+) -> Result<Rejected, JournalError> {
     let mut rejected = stored::rejection_out(number, bytes)?;
-    let record = read.open_table(tables::REJECTED_AUDIT)?.get(number)?;
+    let record = read.open_table(tables::REJECTED_AUDIT)?.get(number.get())?;
     let record = record.map(|bytes| stored::audit_out(bytes.value()));
     rejected.settled = record.transpose()?;
     Ok(rejected)
 }
 
-fn entry(read: &ReadTransaction, number: u64) -> Result<Option<Entry>, JournalError> {
+fn entry(read: &ReadTransaction, number: DocumentNumber) -> Result<Option<Entry>, JournalError> {
     let Some(progress) = read
         .open_table(tables::PROGRESS)?
-        .get(number)?
+        .get(number.get())?
         .map(|bytes| stored::progress_out(bytes.value()))
         .transpose()?
     else {
@@ -509,7 +528,7 @@ fn entry(read: &ReadTransaction, number: u64) -> Result<Option<Entry>, JournalEr
     };
     let Some(document) = read
         .open_table(tables::DOCUMENTS)?
-        .get(number)?
+        .get(number.get())?
         .map(|bytes| stored::document_out(number, bytes.value()))
         .transpose()?
     else {

@@ -9,7 +9,7 @@ use redb::{ReadTransaction, ReadableTable, ReadableTableMetadata as _, Table, Wr
 use super::budget::Written;
 use super::ids::{self, Digest};
 use super::{AuditRecord, Fatal, stored, tables};
-use crate::event::Rejection;
+use crate::event::{RejectedNumber, Rejection, Seq};
 use crate::reason::RejectionCode;
 
 /// Rejected readings that are kept; the oldest go first.
@@ -30,7 +30,7 @@ const DROPPED: &str = "rejected_dropped";
 /// Where `META` has the number of the newest of those.
 const DROPPED_UPTO: &str = "rejected_dropped_upto";
 /// The number in the audit that stands for unused scans.
-pub(super) const AUDIT_OF_SCANS: u64 = u64::MAX;
+pub(super) const AUDIT_OF_SCANS: RejectedNumber = RejectedNumber::MAX;
 /// What the ids of one open reading take in the journal, in bytes.
 const ID_BYTES: u64 = 64;
 /// The ids of open readings may take their share of the room divided by this.
@@ -51,7 +51,7 @@ pub(super) struct Rejections<'a> {
     bytes: u64,
     /// Removed for room before a person had settled them, and the number of the newest.
     dropped: u64,
-    dropped_upto: u64,
+    dropped_upto: RejectedNumber,
 }
 
 impl<'a> Rejections<'a> {
@@ -74,7 +74,7 @@ impl<'a> Rejections<'a> {
     /// Keeps one.
     pub fn append(
         &mut self,
-        number: u64,
+        number: RejectedNumber,
         rejection: &Rejection,
         bytes_max: u64,
         written: &mut Written,
@@ -91,13 +91,13 @@ impl<'a> Rejections<'a> {
         };
         self.bytes += record.len() as u64;
         written.added += record.len() as u64;
-        self.table.insert(number, record.as_slice())?;
+        self.table.insert(number.get(), record.as_slice())?;
         if rejection.code.needs_person() {
-            self.open.insert(number, ())?;
+            self.open.insert(number.get(), ())?;
             if let Some(id) = &rejection.id {
                 let digest = ids::digest(rejection.device.as_str(), id);
-                self.by_id.insert((digest, number), ())?;
-                self.id_of.insert(number, digest)?;
+                self.by_id.insert((digest, number.get()), ())?;
+                self.id_of.insert(number.get(), digest)?;
                 written.added += ID_BYTES;
             }
         }
@@ -115,24 +115,24 @@ impl<'a> Rejections<'a> {
         Ok(false)
     }
 
-    pub fn is_open(&self, number: u64) -> Result<bool, Fatal> {
-        Ok(self.open.get(number)?.is_some())
+    pub fn is_open(&self, number: RejectedNumber) -> Result<bool, Fatal> {
+        Ok(self.open.get(number.get())?.is_some())
     }
 
     /// A person settles an open one. False: it is not open, and nothing was changed.
     pub fn settle(
         &mut self,
-        number: u64,
+        number: RejectedNumber,
         record: &AuditRecord,
         written: &mut Written,
     ) -> Result<bool, Fatal> {
-        if self.open.remove(number)?.is_none() {
+        if self.open.remove(number.get())?.is_none() {
             return Ok(false);
         }
         self.forget_id(number, written)?;
         if let Some(copy) = self.copy_of(number)? {
-            self.by_id.insert((copy, number), ())?;
-            self.id_of.insert(number, copy)?;
+            self.by_id.insert((copy, number.get()), ())?;
+            self.id_of.insert(number.get(), copy)?;
             written.added += ID_BYTES;
         }
         self.put_audit(number, record, written)?;
@@ -140,8 +140,8 @@ impl<'a> Rejections<'a> {
     }
 
     /// What a settled reading is known by that a broker may hand out again.
-    fn copy_of(&self, number: u64) -> Result<Option<Digest>, Fatal> {
-        let Some(record) = self.table.get(number)? else {
+    fn copy_of(&self, number: RejectedNumber) -> Result<Option<Digest>, Fatal> {
+        let Some(record) = self.table.get(number.get())? else {
             return Ok(None);
         };
         let rejected = stored::rejection_out(number, record.value())?;
@@ -163,7 +163,7 @@ impl<'a> Rejections<'a> {
         }
         let mut numbers = Vec::new();
         for entry in self.by_id.range((digest, 0)..=(digest, u64::MAX))? {
-            numbers.push(entry?.0.value().1);
+            numbers.push(RejectedNumber::new(entry?.0.value().1));
         }
         for number in numbers {
             if !self.settle(number, record, written)? {
@@ -175,10 +175,13 @@ impl<'a> Rejections<'a> {
         Ok(())
     }
 
-    fn forget_id(&mut self, number: u64, written: &mut Written) -> Result<(), Fatal> {
-        let digest = self.id_of.remove(number)?.map(|digest| digest.value());
+    fn forget_id(&mut self, number: RejectedNumber, written: &mut Written) -> Result<(), Fatal> {
+        let digest = self
+            .id_of
+            .remove(number.get())?
+            .map(|digest| digest.value());
         if let Some(digest) = digest {
-            self.by_id.remove((digest, number))?;
+            self.by_id.remove((digest, number.get()))?;
             written.removed += ID_BYTES;
         }
         Ok(())
@@ -186,12 +189,17 @@ impl<'a> Rejections<'a> {
 
     /// Forgets the ids of the oldest readings, up to a number and as long as there are more than so
     /// many.
-    fn forget_ids(&mut self, upto: u64, ids_max: u64, written: &mut Written) -> Result<(), Fatal> {
+    fn forget_ids(
+        &mut self,
+        upto: RejectedNumber,
+        ids_max: u64,
+        written: &mut Written,
+    ) -> Result<(), Fatal> {
         let surplus = self.id_of.len()?.saturating_sub(ids_max);
         let surplus = usize::try_from(surplus).unwrap_or(usize::MAX);
         let mut numbers = Vec::new();
-        for entry in self.id_of.range(..=upto)?.take(surplus) {
-            numbers.push(entry?.0.value());
+        for entry in self.id_of.range(..=upto.get())?.take(surplus) {
+            numbers.push(RejectedNumber::new(entry?.0.value()));
         }
         for number in numbers {
             self.forget_id(number, written)?;
@@ -203,7 +211,7 @@ impl<'a> Rejections<'a> {
     /// to `upto`. Answers how many.
     pub fn settle_dropped(
         &mut self,
-        upto: u64,
+        upto: RejectedNumber,
         record: &AuditRecord,
         written: &mut Written,
     ) -> Result<u64, Fatal> {
@@ -221,13 +229,13 @@ impl<'a> Rejections<'a> {
 
     pub fn put_audit(
         &mut self,
-        number: u64,
+        number: RejectedNumber,
         record: &AuditRecord,
         written: &mut Written,
     ) -> Result<(), Fatal> {
         let bytes = stored::audit_in(record)?;
         written.added += bytes.len() as u64;
-        self.audit.insert(number, bytes.as_slice())?;
+        self.audit.insert(number.get(), bytes.as_slice())?;
         Ok(())
     }
 
@@ -250,7 +258,7 @@ impl<'a> Rejections<'a> {
             self.table.retain_in(..=last, |_, _| false)?;
             let newest = self.open.range(..=last)?.next_back().transpose()?;
             if let Some(newest) = newest.map(|(number, _)| number.value()) {
-                self.dropped_upto = newest;
+                self.dropped_upto = RejectedNumber::new(newest);
             }
             let open = self.open.len()?;
             self.open.retain_in(..=last, |_, ()| false)?;
@@ -269,8 +277,8 @@ impl<'a> Rejections<'a> {
         let mut past = Vec::new();
         for entry in self.table.iter()?.take(LOOKED_AT_MAX) {
             let (number, record) = entry?;
-            let number = number.value();
-            if self.open.get(number)?.is_some() {
+            let number = RejectedNumber::new(number.value());
+            if self.open.get(number.get())?.is_some() {
                 continue;
             }
             if past.len() == REMOVED_MAX
@@ -281,8 +289,8 @@ impl<'a> Rejections<'a> {
             past.push((number, record.value().len() as u64));
         }
         for (number, bytes) in past {
-            self.table.remove(number)?;
-            self.audit.remove(number)?;
+            self.table.remove(number.get())?;
+            self.audit.remove(number.get())?;
             self.forget_id(number, written)?;
             self.bytes = self.bytes.saturating_sub(bytes);
             written.removed += bytes;
@@ -300,11 +308,14 @@ impl<'a> Rejections<'a> {
     ) -> Result<OpenOnes, Fatal> {
         self.trim(bytes_max, written)?;
         let ids_max = REJECTED_MAX.min(bytes_max / ID_BYTES / IDS_DIVISOR);
-        self.forget_ids(u64::MAX, ids_max, written)?;
+        self.forget_ids(RejectedNumber::MAX, ids_max, written)?;
         let mut meta = write.open_table(tables::META)?;
         meta.insert(BYTES, self.bytes.to_le_bytes().as_slice())?;
         meta.insert(DROPPED, self.dropped.to_le_bytes().as_slice())?;
-        meta.insert(DROPPED_UPTO, self.dropped_upto.to_le_bytes().as_slice())?;
+        meta.insert(
+            DROPPED_UPTO,
+            self.dropped_upto.get().to_le_bytes().as_slice(),
+        )?;
         Ok(OpenOnes {
             open: self.open.len()? + self.dropped,
             dropped: self.dropped,
@@ -320,7 +331,7 @@ impl AuditRecord {
     /// Whether it says that a rejected reading became this event. The end of its note names the
     /// events.
     #[must_use]
-    pub fn names(&self, seq: u64) -> bool {
+    pub fn names(&self, seq: Seq) -> bool {
         let mut parts = self.note.rsplit(": ");
         let last = parts.next().filter(|part| !part.starts_with(STORED_BEFORE));
         let Some(new) = last.or_else(|| parts.next()) else {
@@ -348,7 +359,7 @@ pub(super) fn make_tables(write: &WriteTransaction, knows_open: bool) -> Result<
     for entry in write.open_table(tables::REJECTED)?.iter()? {
         let (number, record) = entry?;
         let number = number.value();
-        let rejected = stored::rejection_out(number, record.value())?;
+        let rejected = stored::rejection_out(RejectedNumber::new(number), record.value())?;
         if !rejected.code.needs_person() || knows_open && open.get(number)?.is_none() {
             continue;
         }
@@ -369,7 +380,7 @@ pub(super) struct OpenOnes {
     pub open: u64,
     pub dropped: u64,
     /// The number of the newest of them.
-    pub dropped_upto: u64,
+    pub dropped_upto: RejectedNumber,
 }
 
 pub(super) fn count_open(read: &ReadTransaction) -> Result<OpenOnes, Fatal> {
@@ -387,7 +398,7 @@ pub(super) fn count_open(read: &ReadTransaction) -> Result<OpenOnes, Fatal> {
 fn dropped_in(
     meta: &impl ReadableTable<&'static str, Bytes>,
     table: &impl ReadableTable<u64, Bytes>,
-) -> Result<(u64, u64), Fatal> {
+) -> Result<(u64, RejectedNumber), Fatal> {
     let dropped = number_in(meta, DROPPED)?.unwrap_or(0);
     let upto = match number_in(meta, DROPPED_UPTO)? {
         Some(upto) => upto,
@@ -397,7 +408,7 @@ fn dropped_in(
             oldest.unwrap_or(1).saturating_sub(1)
         }
     };
-    Ok((dropped, upto))
+    Ok((dropped, RejectedNumber::new(upto)))
 }
 
 fn number_in(
@@ -436,13 +447,19 @@ mod tests {
             }
             .names(seq)
         };
-        assert!(names("sent again, corrected: a typo: event 7", 7));
+        assert!(names("sent again, corrected: a typo: event 7", Seq::new(7)));
         assert!(names(
             "sent again: events 6, 7: was stored before as event 5",
-            7
+            Seq::new(7)
         ));
-        assert!(!names("sent again: was stored before as event 7", 7));
-        assert!(!names("sent again, corrected: of event 7: event 8", 7));
-        assert!(!names("dismissed: 7", 7));
+        assert!(!names(
+            "sent again: was stored before as event 7",
+            Seq::new(7)
+        ));
+        assert!(!names(
+            "sent again, corrected: of event 7: event 8",
+            Seq::new(7)
+        ));
+        assert!(!names("dismissed: 7", Seq::new(7)));
     }
 }

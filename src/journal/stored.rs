@@ -28,8 +28,8 @@ pub use progress::{audit_in, audit_out, progress_in, progress_out};
 pub use state::StateV1;
 
 use super::{Rejected, Repeats, StateTotals, Totals};
-use crate::event::Channel;
-use crate::event::{Name, Rejection};
+use crate::document::DocumentNumber;
+use crate::event::{Channel, Name, RejectedNumber, Rejection, Seq};
 
 /// A record that this version cannot read: written by a newer version, or damaged.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -125,7 +125,7 @@ pub fn rejection_in(rejection: &Rejection) -> Result<Vec<u8>, BadRecord> {
     encode("rejected reading", &stored)
 }
 
-pub fn rejection_out(number: u64, bytes: &[u8]) -> Result<Rejected, BadRecord> {
+pub fn rejection_out(number: RejectedNumber, bytes: &[u8]) -> Result<Rejected, BadRecord> {
     let (stored, channel, cut) = match decode("rejected reading", bytes)? {
         StoredRejection::V1(stored) => {
             let cut = stored.payload.len() >= REJECTION_V1_BYTES_MAX;
@@ -218,7 +218,7 @@ struct TotalsV1 {
 pub struct Kept {
     pub totals: Totals,
     /// The number of the newest document.
-    pub last_document: u64,
+    pub last_document: DocumentNumber,
 }
 
 pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
@@ -232,14 +232,14 @@ pub fn kept_in(kept: &Kept) -> Result<Vec<u8>, BadRecord> {
         (documents, lines, events)
     });
     let plain = TotalsV1 {
-        last_seq: totals.last_seq,
+        last_seq: totals.last_seq.get(),
         stored: totals.stored,
         duplicates: totals.duplicates,
         rejected: totals.rejected,
         no_document: totals.no_document,
         states,
-        last_document: kept.last_document,
-        settled: totals.settled,
+        last_document: kept.last_document.get(),
+        settled: totals.settled.get(),
     };
     let (repeats, left_out) = (totals.possible_repeats, totals.left_out);
     let stored = match (repeats, left_out, totals.unused_scans) {
@@ -259,7 +259,7 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
         StoredTotals::V4(stored, repeats, left_out, unused) => (stored, repeats, left_out, unused),
     };
     let mut totals = Totals {
-        last_seq: stored.last_seq,
+        last_seq: Seq::new(stored.last_seq),
         stored: stored.stored,
         possible_repeats,
         left_out,
@@ -267,7 +267,7 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
         duplicates: stored.duplicates,
         rejected: stored.rejected,
         no_document: stored.no_document,
-        settled: stored.settled,
+        settled: Seq::new(stored.settled),
         ..Totals::default()
     };
     for (state, (documents, lines, events)) in StateV1::COUNTED.into_iter().zip(stored.states) {
@@ -281,6 +281,6 @@ pub fn kept_out(bytes: &[u8]) -> Result<Kept, BadRecord> {
     }
     Ok(Kept {
         totals,
-        last_document: stored.last_document,
+        last_document: DocumentNumber::new(stored.last_document),
     })
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use redb::TableDefinition;
 
 use super::stored::StateV1;
-use crate::document::State;
+use crate::document::{DocumentNumber, State};
 
 /// `seq` → event. Only ever appended to, and pruned from the front.
 pub const EVENTS: TableDefinition<u64, &[u8]> = TableDefinition::new("events");
@@ -58,12 +58,17 @@ pub const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 /// Stands in [`EVENT_DOCUMENT`] for an event that needs no document. Numbers start at 1.
 pub const NO_DOCUMENT: u64 = 0;
 
+/// The document that [`EVENT_DOCUMENT`] names. `None`: the event needs no document.
+pub fn document_number(number: u64) -> Option<DocumentNumber> {
+    (number != NO_DOCUMENT).then_some(DocumentNumber::new(number))
+}
+
 /// The key of a document in [`BY_STATE`].
-pub fn by_state_key(state: State, number: u64) -> (u8, u64) {
-    (StateV1::from(state).number(), number)
+pub fn by_state_key(state: State, number: DocumentNumber) -> (u8, u64) {
+    (StateV1::from(state).number(), number.get())
 }
 
 /// The keys in [`BY_STATE`] of all documents in this state, from a number on.
-pub fn in_state(state: State, from: u64) -> RangeInclusive<(u8, u64)> {
-    by_state_key(state, from)..=by_state_key(state, u64::MAX)
+pub fn in_state(state: State, from: DocumentNumber) -> RangeInclusive<(u8, u64)> {
+    by_state_key(state, from)..=by_state_key(state, DocumentNumber::MAX)
 }

@@ -14,8 +14,8 @@ use super::inbox::Accepted;
 use super::rejected::Rejections;
 use super::stored::{self, Kept};
 use super::{AuditRecord, Change, DEVICE_CLOCK, Fatal, KeepChange, Repeats, tables};
-use crate::document::{Document, Progress, Purpose, State};
-use crate::event::{Event, EventFlag, Rejection, SourceKind};
+use crate::document::{Document, DocumentNumber, Progress, Purpose, State};
+use crate::event::{Event, EventFlag, Rejection, Seq, SourceKind};
 
 /// What the writer prunes by.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ pub(super) struct Transaction<'a> {
     events: Table<'a, u64, Bytes>,
     event_document: Table<'a, u64, u64>,
     id_buckets: Table<'a, (u32, u16), Bytes>,
-    repeats: HashMap<u64, Repeats>,
+    repeats: HashMap<Seq, Repeats>,
     rejections: Option<Rejections<'a>>,
     written: Written,
 }
@@ -76,6 +76,7 @@ impl<'a> Transaction<'a> {
         if !self.repeats.is_empty() {
             let mut table = self.write.open_table(tables::REPEATS)?;
             for (seq, new) in &self.repeats {
+                let seq = seq.get();
                 let before = table
                     .get(seq)?
                     .map(|bytes| stored::repeats_out(bytes.value()))
@@ -134,7 +135,7 @@ impl<'a> Transaction<'a> {
             return Ok(Accepted::Duplicate { original });
         }
         let totals = &mut self.kept.totals;
-        let seq = totals.last_seq + 1;
+        let seq = totals.last_seq.next();
         totals.last_seq = seq;
         totals.stored += 1;
         if event.flags.contains(&EventFlag::PossibleRepeat) && event.source != SourceKind::Flow {
@@ -143,7 +144,7 @@ impl<'a> Transaction<'a> {
         let bytes = stored::event_in(event)?;
         self.written.added += bytes.len() as u64 + 48;
         self.held.add(event, bytes.len());
-        self.events.insert(seq, bytes.as_slice())?;
+        self.events.insert(seq.get(), bytes.as_slice())?;
         self.ids.insert(digest, seq, event.received);
         if self.ids.know_device(event.device.as_str()) {
             self.write
@@ -157,11 +158,11 @@ impl<'a> Transaction<'a> {
     pub fn seal(
         &mut self,
         documents: Vec<Document>,
-        skipped: &[u64],
-        settled: u64,
+        skipped: &[Seq],
+        settled: Seq,
     ) -> Result<(), Fatal> {
         for seq in skipped {
-            self.settle_event(*seq, tables::NO_DOCUMENT)?;
+            self.settle_event(*seq, None)?;
             self.kept.totals.no_document += 1;
         }
         self.kept.totals.settled = self.kept.totals.settled.max(settled);
@@ -179,13 +180,14 @@ impl<'a> Transaction<'a> {
             if known {
                 tracing::warn!(key = %document.key, "these events were in a document before: nothing more is made of them");
                 for seq in &document.events {
-                    self.settle_event(*seq, tables::NO_DOCUMENT)?;
+                    self.settle_event(*seq, None)?;
                     self.kept.totals.no_document += 1;
                 }
                 continue;
             }
+            let number = self.kept.last_document.next();
             for seq in &document.events {
-                self.settle_event(*seq, self.kept.last_document + 1)?;
+                self.settle_event(*seq, Some(number))?;
             }
             let note = format!(
                 "sealed with {} and {}",
@@ -224,17 +226,17 @@ impl<'a> Transaction<'a> {
         by: &str,
         note: String,
     ) -> Result<(), Fatal> {
-        self.kept.last_document += 1;
-        let number = self.kept.last_document;
+        let number = self.kept.last_document.next();
+        self.kept.last_document = number;
         document.number = number;
         let bytes = stored::document_in(document)?;
         self.written.added += bytes.len() as u64 + 200;
         self.write
             .open_table(tables::DOCUMENTS)?
-            .insert(number, bytes.as_slice())?;
+            .insert(number.get(), bytes.as_slice())?;
         self.write
             .open_table(tables::DOCUMENT_KEYS)?
-            .insert(document.key.0, number)?;
+            .insert(document.key.0, number.get())?;
         let progress = Progress {
             state: State::Waiting,
             attempts: 0,
@@ -264,7 +266,7 @@ impl<'a> Transaction<'a> {
         &mut self,
         change: &Change,
         mut document: Document,
-    ) -> Result<Option<u64>, Fatal> {
+    ) -> Result<Option<DocumentNumber>, Fatal> {
         let known = self
             .write
             .open_table(tables::DOCUMENT_KEYS)?
@@ -280,13 +282,16 @@ impl<'a> Transaction<'a> {
         );
         self.put_document(&mut document, &change.by, note)?;
         for seq in &document.events {
-            self.event_document.insert(seq, document.number)?;
+            self.event_document
+                .insert(seq.get(), document.number.get())?;
         }
         Ok(Some(document.number))
     }
 
-    fn settle_event(&mut self, seq: u64, document: u64) -> Result<(), Fatal> {
-        if self.event_document.insert(seq, document)?.is_some() {
+    /// Notes the document that an event is in. `None`: the event needs none.
+    fn settle_event(&mut self, seq: Seq, document: Option<DocumentNumber>) -> Result<(), Fatal> {
+        let document = document.map_or(tables::NO_DOCUMENT, DocumentNumber::get);
+        if self.event_document.insert(seq.get(), document)?.is_some() {
             return Err(Fatal::Invariant(format!(
                 "event {seq} was put into a document twice"
             )));
@@ -307,7 +312,7 @@ impl<'a> Transaction<'a> {
         let before = self
             .write
             .open_table(tables::PROGRESS)?
-            .get(number)?
+            .get(number.get())?
             .map(|bytes| stored::progress_out(bytes.value()))
             .transpose()?;
         let Some(before) = before else {
@@ -320,7 +325,7 @@ impl<'a> Transaction<'a> {
             let document = self
                 .write
                 .open_table(tables::DOCUMENTS)?
-                .get(number)?
+                .get(number.get())?
                 .map(|bytes| stored::document_out(number, bytes.value()))
                 .transpose()?;
             let Some(document) = document else {
@@ -363,20 +368,21 @@ impl<'a> Transaction<'a> {
 
     fn put_progress(
         &mut self,
-        number: u64,
+        number: DocumentNumber,
         before: Option<State>,
         progress: &Progress,
         record: &AuditRecord,
     ) -> Result<(), Fatal> {
         self.write
             .open_table(tables::PROGRESS)?
-            .insert(number, stored::progress_in(progress)?.as_slice())?;
+            .insert(number.get(), stored::progress_in(progress)?.as_slice())?;
         let mut by_state = self.write.open_table(tables::BY_STATE)?;
         if let Some(before) = before {
             by_state.remove(tables::by_state_key(before, number))?;
         }
         by_state.insert(tables::by_state_key(progress.state, number), ())?;
         let mut audit = self.write.open_table(tables::AUDIT)?;
+        let number = number.get();
         let last = audit
             .range((number, 0)..=(number, u32::MAX))?
             .next_back()
@@ -448,6 +454,7 @@ impl<'a> Transaction<'a> {
         }
         let mut repeats = self.write.open_table(tables::REPEATS)?;
         for seq in &events {
+            let seq = seq.get();
             if let Some(bytes) = self.events.remove(seq)? {
                 let bytes = bytes.value();
                 self.written.removed += bytes.len() as u64 + 48;
@@ -460,30 +467,35 @@ impl<'a> Transaction<'a> {
         Ok(events.len() as u64)
     }
 
-    fn in_state(&self, state: State, limit: usize) -> Result<Vec<u64>, Fatal> {
+    fn in_state(&self, state: State, limit: usize) -> Result<Vec<DocumentNumber>, Fatal> {
         let by_state = self.write.open_table(tables::BY_STATE)?;
-        let numbers = by_state.range(tables::in_state(state, 0))?.take(limit);
-        numbers.map(|entry| Ok(entry?.0.value().1)).collect()
+        let numbers = by_state
+            .range(tables::in_state(state, DocumentNumber::ZERO))?
+            .take(limit);
+        numbers
+            .map(|entry| Ok(DocumentNumber::new(entry?.0.value().1)))
+            .collect()
     }
 
     fn prune_document(
         &mut self,
-        number: u64,
+        number: DocumentNumber,
         state: State,
         retained: Timestamp,
-        events: &mut Vec<u64>,
+        events: &mut Vec<Seq>,
     ) -> Result<(), Fatal> {
         let mut progress = self.write.open_table(tables::PROGRESS)?;
         let since = progress
-            .get(number)?
+            .get(number.get())?
             .map(|bytes| stored::progress_out(bytes.value()))
             .transpose()?
             .map(|progress| progress.since);
         if since.is_none_or(|since| since >= retained) {
             return Ok(());
         }
-        progress.remove(number)?;
-        if let Some(bytes) = self.write.open_table(tables::DOCUMENTS)?.remove(number)? {
+        progress.remove(number.get())?;
+        let mut documents = self.write.open_table(tables::DOCUMENTS)?;
+        if let Some(bytes) = documents.remove(number.get())? {
             self.written.removed += bytes.value().len() as u64 + 200;
             let document = stored::document_out(number, bytes.value())?;
             self.write
@@ -499,12 +511,12 @@ impl<'a> Transaction<'a> {
             .remove(tables::by_state_key(state, number))?;
         self.write
             .open_table(tables::AUDIT)?
-            .retain_in((number, 0)..=(number, u32::MAX), |_, _| false)?;
+            .retain_in((number.get(), 0)..=(number.get(), u32::MAX), |_, _| false)?;
         Ok(())
     }
 
     /// Events at the front of the journal that need no document and are past their time.
-    fn unneeded_events(&self, retained: Timestamp, events: &mut Vec<u64>) -> Result<(), Fatal> {
+    fn unneeded_events(&self, retained: Timestamp, events: &mut Vec<Seq>) -> Result<(), Fatal> {
         for entry in self.events.range(0..)?.take(SCAN_MAX) {
             let (seq, bytes) = entry?;
             if stored::event_out(bytes.value())?.received >= retained {
@@ -515,7 +527,7 @@ impl<'a> Transaction<'a> {
                 .get(seq.value())?
                 .map(|document| document.value());
             if document == Some(tables::NO_DOCUMENT) {
-                events.push(seq.value());
+                events.push(Seq::new(seq.value()));
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ pub mod demo;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use crate::event::RejectedNumber;
 use clap::{Args, Parser, Subcommand};
 
 /// Where the configuration is, if nobody says otherwise.
@@ -312,14 +313,14 @@ pub enum RejectedCommand {
     },
     /// One of them: what came, why no event could be made of it, and who settled it
     Show {
-        number: u64,
+        number: RejectedNumber,
         /// As the control API answers it
         #[arg(long)]
         json: bool,
     },
     /// Send one again: it becomes an event with the time at which it was received
     Resend {
-        number: u64,
+        number: RejectedNumber,
         /// What to send in its place: a barcode, or a JSON event
         #[arg(long)]
         payload: Option<String>,
@@ -337,10 +338,10 @@ pub enum RejectedCommand {
     /// Dismiss one, or all up to a number: nothing is made of them
     Dismiss {
         #[arg(required_unless_present_any = ["upto", "scans", "code", "device"], conflicts_with_all = ["upto", "code", "device", "scans"])]
-        number: Option<u64>,
+        number: Option<RejectedNumber>,
         /// All open ones up to this number
         #[arg(long, value_name = "NUMBER")]
-        upto: Option<u64>,
+        upto: Option<RejectedNumber>,
         /// With --upto: only those with this reason code
         #[arg(long, conflicts_with = "scans")]
         code: Option<String>,

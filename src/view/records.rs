@@ -12,8 +12,8 @@ use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::document::{Line, Purpose, Reason};
-use crate::event::{Action, Field, Name, Recorded};
+use crate::document::{DocumentNumber, Line, Purpose, Reason};
+use crate::event::{Action, Field, Name, Recorded, RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry, Rejected, Repeats};
 
 pub use answers::{
@@ -27,7 +27,7 @@ const PAYLOAD_SHOWN_BYTES_MAX: usize = 1_024;
 /// An event and its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventView {
-    pub seq: u64,
+    pub seq: Seq,
     pub site: String,
     pub device: String,
     pub id: String,
@@ -176,7 +176,7 @@ fn number(quantity: Decimal) -> Value {
 /// A document and its progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DocumentView {
-    pub number: u64,
+    pub number: DocumentNumber,
     pub key: String,
     pub state: String,
     /// The event type that it comes from.
@@ -189,7 +189,7 @@ pub struct DocumentView {
     pub more: Map<String, Value>,
     /// The number of the document that this one corrects and replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub corrects: Option<u64>,
+    pub corrects: Option<DocumentNumber>,
     /// What a person answered when the gateway asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<String>,
@@ -198,7 +198,7 @@ pub struct DocumentView {
     pub flags: Vec<String>,
     /// The `seq` of each of its events that was undone since.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub undone: Vec<u64>,
+    pub undone: Vec<Seq>,
     /// The device or operator that did the work.
     pub group: String,
     pub lines: Vec<LineView>,
@@ -235,7 +235,7 @@ pub struct LineView {
     pub best_before: Option<String>,
     /// The `seq` of each event that made this line; lists leave them out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub seqs: Vec<u64>,
+    pub seqs: Vec<Seq>,
 }
 
 /// The fields of a purpose other than the order.
@@ -338,7 +338,7 @@ impl LineView {
 /// A reading that could not become an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedView {
-    pub number: u64,
+    pub number: RejectedNumber,
     pub device: String,
     pub source: String,
     /// `scan` or `event`; `None` where the topic named neither.

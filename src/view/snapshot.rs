@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 
 use crate::board::{Board, DeviceView, Live, OdooView, SourceView};
 use crate::clock;
-use crate::event::{Name, SourceKind};
+use crate::document::DocumentNumber;
+use crate::event::{Name, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Journal, JournalError, Totals};
 
 /// Devices that a status lists at most: the connected ones first, then the ones heard of last.
@@ -61,7 +62,7 @@ pub struct EventCounts {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub rejected_dropped: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub rejected_dropped_upto: u64,
+    pub rejected_dropped_upto: RejectedNumber,
     /// Raw scans of devices without a flow, which nothing was made of and no person has dismissed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unused_scans: u64,
@@ -100,7 +101,7 @@ pub struct DocumentCounts {
     pub discarded: u64,
     /// The number of the newest one. It is higher than all of them where a person replaced some,
     /// which are in no count.
-    pub newest: u64,
+    pub newest: DocumentNumber,
 }
 
 impl DocumentCounts {
@@ -132,7 +133,7 @@ pub struct JournalSize {
     /// Durable commits since the daemon started.
     pub commits: u64,
     /// The `seq` of the newest event; 0 before the first.
-    pub last_seq: u64,
+    pub last_seq: Seq,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -205,7 +206,7 @@ impl Status {
                 posted: totals.posted.documents,
                 parked: totals.parked.documents,
                 discarded: totals.discarded.documents,
-                newest: 0,
+                newest: DocumentNumber::ZERO,
             },
             lines: LineCounts {
                 waiting: totals.waiting.lines,
@@ -268,9 +269,8 @@ fn down_alarm(down: &BTreeMap<String, SourceView>) -> Option<String> {
     ))
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 impl EventCounts {

@@ -17,9 +17,9 @@ use stockrelay::catalog::Catalog;
 use stockrelay::config;
 use stockrelay::decode::profiles::Profiles;
 use stockrelay::document::{
-    Document, DocumentKey, Line, OdooRef, Progress, Purpose, Reason, State,
+    Document, DocumentKey, DocumentNumber, Line, OdooRef, Progress, Purpose, Reason, State,
 };
-use stockrelay::event::{Goods, SourceKind};
+use stockrelay::event::{Goods, Seq, SourceKind};
 use stockrelay::journal::{Change, Journal, WriterHandle};
 use stockrelay::view::client::{Client, ClientError};
 use stockrelay::view::control::Control;
@@ -111,7 +111,10 @@ impl Served {
         decoded.push(Ok(transfer("pda-1", "e2", "P", "A", "B", 2)));
         inbox.append(decoded).await.unwrap();
         let documents = (1..=4).map(|seq| self.document(seq)).collect();
-        inbox.seal(documents, vec![6], 0).await.unwrap();
+        inbox
+            .seal(documents, vec![Seq::new(6)], Seq::ZERO)
+            .await
+            .unwrap();
         let sent = (1..=3).map(|number| moved(number, State::Waiting, State::Sending));
         inbox.change(sent.collect()).await.unwrap();
         let ended = [
@@ -124,6 +127,7 @@ impl Served {
 
     /// Parks a waiting document for this reason.
     async fn park(&self, number: u64, code: &str) {
+        let number = DocumentNumber::new(number);
         let before = self.journal.document(number).unwrap().unwrap().progress;
         if before.state == State::Parked {
             return;
@@ -150,9 +154,10 @@ impl Served {
     }
 
     fn document(&self, seq: u64) -> Document {
+        let seq = Seq::new(seq);
         let recorded = self.journal.event(seq).unwrap().unwrap();
         Document {
-            number: 0,
+            number: DocumentNumber::ZERO,
             key: DocumentKey::of(&name("ams1"), &[recorded]),
             purpose: Purpose::Transfer,
             group: "pda-1".to_owned(),
@@ -195,7 +200,7 @@ fn refused(answer: Result<Value, ClientError>) -> (u16, Value) {
 fn moved(number: u64, expect: State, state: State) -> Change {
     let parked = state == State::Parked;
     Change {
-        number,
+        number: DocumentNumber::new(number),
         expect,
         progress: Progress {
             state,

@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use redb::StorageBackend;
 use stockrelay::config;
-use stockrelay::document::{Document, Progress, State};
-use stockrelay::event::Event;
+use stockrelay::document::{Document, DocumentNumber, Progress, State};
+use stockrelay::event::{Event, Seq};
 use stockrelay::journal::{Accepted, Change, Journal};
 
 use crate::floor::{scan, transfer};
@@ -105,9 +105,9 @@ impl StorageBackend for LoggedDisk {
 /// What the workload was told, and after how many syncs.
 #[derive(Debug, Default)]
 struct Told {
-    events: Vec<(usize, u64, Event)>,
+    events: Vec<(usize, Seq, Event)>,
     documents: Vec<(usize, Document)>,
-    progress: Vec<(usize, u64, Progress)>,
+    progress: Vec<(usize, DocumentNumber, Progress)>,
 }
 
 /// Devices publish (and repeat themselves), documents are sealed and go their way.
@@ -124,7 +124,7 @@ async fn work(disk: &LoggedDisk) -> Told {
     let mut assembly = Assembly::new(&journal, &rules);
     let mut random = Random(7);
     let mut told = Told::default();
-    let mut sealed = 0;
+    let mut sealed = DocumentNumber::ZERO;
     for second in 0..60 {
         let batch: Vec<Event> = (0..=random.below(4))
             .map(|_| {
@@ -154,8 +154,8 @@ async fn work(disk: &LoggedDisk) -> Told {
             told.progress.push((disk.syncs(), sealed, entry.progress));
             told.documents.push((disk.syncs(), entry.document));
         }
-        if sealed > 0 {
-            let number = 1 + random.below(sealed);
+        if sealed > DocumentNumber::ZERO {
+            let number = DocumentNumber::new(1 + random.below(sealed.get()));
             let before = journal.document(number).unwrap().unwrap().progress.state;
             let next = progress(
                 if before == State::Waiting {
@@ -200,12 +200,14 @@ async fn look(bytes: Vec<u8>, syncs: usize, told: &Told, what: &str) {
         );
         again.push((*seq, event.clone()));
     }
-    let documents: BTreeMap<u64, &Document> = told
+    let documents: BTreeMap<DocumentNumber, &Document> = told
         .documents
         .iter()
         .map(|(_, document)| (document.number, document))
         .collect();
-    let found = journal.documents(None, 0, 100_000).unwrap();
+    let found = journal
+        .documents(None, DocumentNumber::ZERO, 100_000)
+        .unwrap();
     for entry in &found {
         let number = entry.document.number;
         // Not yet told of, perhaps, but never other than it was told to be in the end.
@@ -256,7 +258,7 @@ async fn look(bytes: Vec<u8>, syncs: usize, told: &Told, what: &str) {
         .append(vec![Ok(scan("new", "new", "X", 99))])
         .await
         .unwrap();
-    let highest = again.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
+    let highest = again.iter().map(|(seq, _)| *seq).max().unwrap_or_default();
     assert!(
         matches!(fresh[0], Accepted::Stored { seq } if seq > highest),
         "after sync {syncs}, {what}: {fresh:?}"

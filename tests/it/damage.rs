@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use stockrelay::board::Board;
-use stockrelay::event::Recorded;
+use stockrelay::event::{Recorded, RejectedNumber, Seq};
 use stockrelay::journal::{Journal, OpenError, VERIFIED_BYTES_MAX, Verified, verify};
 use stockrelay::view::client::Client;
 use stockrelay::view::control::Control;
@@ -32,7 +32,7 @@ struct Base {
 }
 
 fn all(journal: &Journal) -> Vec<Recorded> {
-    journal.events(0, usize::MAX).unwrap()
+    journal.events(Seq::ZERO, usize::MAX).unwrap()
 }
 
 /// `closed`: in order; else as after a power cut.
@@ -349,7 +349,7 @@ async fn a_command_whose_answer_is_on_a_damaged_page_ends_with_65_and_says_the_s
         let cancel = CancellationToken::new();
         let serving = tokio::spawn(control.run(cancel.clone()));
         // The cache has room for few of these: no other page stays in it.
-        journal.rejected(0, usize::MAX).unwrap();
+        journal.rejected(RejectedNumber::ZERO, usize::MAX).unwrap();
         wreck(&site.journal(), |_| false);
         let mut command = commands::stockrelay();
         command.args(["--config", "config.toml"]).args(arguments);

@@ -9,6 +9,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use std::path::Path;
 use stockrelay::board::Link;
 use stockrelay::document::Reason;
+use stockrelay::event::RejectedNumber;
 use stockrelay::view::records::RejectedView;
 use stockrelay::view::tui::{App, Seen, Snapshot, Wish, draw};
 
@@ -33,7 +34,7 @@ fn a_rejected_reading_needs_a_person() {
     status.events.rejected = 1;
     status.events.rejected_open = 1;
     snapshot.rejected = vec![RejectedView {
-        number: 1,
+        number: RejectedNumber::new(1),
         device: "pda-09".to_owned(),
         source: "mqtt.listen".to_owned(),
         channel: Some("scan".to_owned()),
@@ -360,7 +361,7 @@ fn sending_a_reading_again_asks_first() {
     press(&mut app, "\nr");
     both("resend_confirm", &mut app);
     let wish = Wish::Resend {
-        number: 1,
+        number: RejectedNumber::new(1),
         payload: None,
         reason: Some("set the topic".to_owned()),
     };

@@ -9,7 +9,7 @@ use evdev::{AttributeSet, BusType, EventType, InputEvent, InputId, KeyCode};
 use stockrelay::board::Board;
 use stockrelay::clock;
 use stockrelay::config;
-use stockrelay::event::{Action, SourceKind};
+use stockrelay::event::{Action, Seq, SourceKind};
 use stockrelay::journal::Journal;
 use stockrelay::source::Intake;
 use stockrelay::source::scanners::Scanners;
@@ -91,7 +91,10 @@ async fn a_keyboard_scanner_is_grabbed_read_and_found_again() {
     assert!(grabbed.is_err(), "nobody else may have what it types");
     let code = [KeyCode::KEY_4, KeyCode::KEY_0, KeyCode::KEY_ENTER];
     type_keys(&mut scanner, &code);
-    until("stored", || journal.events(0, 10).unwrap().len() == 1).await;
+    until("stored", || {
+        journal.events(Seq::ZERO, 10).unwrap().len() == 1
+    })
+    .await;
 
     drop(scanner);
     until("down", is("down")).await;
@@ -99,9 +102,12 @@ async fn a_keyboard_scanner_is_grabbed_read_and_found_again() {
     plug(&mut scanner);
     until("up again", is("up")).await;
     type_keys(&mut scanner, &[KeyCode::KEY_5, KeyCode::KEY_ENTER]);
-    until("stored", || journal.events(0, 10).unwrap().len() == 2).await;
+    until("stored", || {
+        journal.events(Seq::ZERO, 10).unwrap().len() == 2
+    })
+    .await;
 
-    let events = journal.events(0, 10).unwrap();
+    let events = journal.events(Seq::ZERO, 10).unwrap();
     let codes = events.iter().map(|recorded| match &recorded.event.action {
         Action::Scan { code, .. } => code.as_str(),
         other => panic!("{other:?}"),

@@ -7,8 +7,10 @@ use self::rejected::dismissal;
 use crate::floor::{at, name, rejection, scan, transfer};
 use std::path::Path;
 use stockrelay::config;
-use stockrelay::document::{Document, DocumentKey, Line, OdooRef, Progress, Purpose, State};
-use stockrelay::event::{Goods, Recorded};
+use stockrelay::document::{
+    Document, DocumentKey, DocumentNumber, Line, OdooRef, Progress, Purpose, State,
+};
+use stockrelay::event::{Goods, Recorded, RejectedNumber, Seq};
 use stockrelay::journal::{
     Accepted, AppendError, Change, Journal, OpenError, Outcome, WriterHandle,
 };
@@ -27,10 +29,10 @@ async fn close(journal: Journal, writer: WriterHandle) {
 fn document(journal: &Journal, seqs: &[u64]) -> Document {
     let events: Vec<Recorded> = seqs
         .iter()
-        .map(|seq| journal.event(*seq).unwrap().unwrap())
+        .map(|seq| journal.event(Seq::new(*seq)).unwrap().unwrap())
         .collect();
     Document {
-        number: 0,
+        number: DocumentNumber::ZERO,
         key: DocumentKey::of(&name("ams1"), &events),
         purpose: Purpose::Transfer,
         group: "pda".to_owned(),
@@ -44,7 +46,7 @@ fn document(journal: &Journal, seqs: &[u64]) -> Document {
                     quantity: 1.into(),
                     ..Goods::default()
                 },
-                events: vec![*seq],
+                events: vec![Seq::new(*seq)],
             })
             .collect(),
         occurred: at(9),
@@ -52,13 +54,13 @@ fn document(journal: &Journal, seqs: &[u64]) -> Document {
         corrects: None,
         times: Vec::new(),
         flags: Vec::new(),
-        events: seqs.to_vec(),
+        events: seqs.iter().copied().map(Seq::new).collect(),
     }
 }
 
 fn moved(number: u64, expect: State, state: State, second: i64) -> Change {
     Change {
-        number,
+        number: DocumentNumber::new(number),
         expect,
         progress: Progress {
             state,
@@ -94,8 +96,8 @@ async fn what_was_kept_is_there_after_a_restart_and_repeats_name_their_original(
         ])
         .await
         .unwrap();
-    assert_eq!(answers[0], Accepted::Stored { seq: 1 });
-    assert_eq!(answers[1], Accepted::Stored { seq: 2 });
+    assert_eq!(answers[0], Accepted::Stored { seq: Seq::new(1) });
+    assert_eq!(answers[1], Accepted::Stored { seq: Seq::new(2) });
     assert!(matches!(
         &answers[2],
         Accepted::Rejected {
@@ -103,14 +105,19 @@ async fn what_was_kept_is_there_after_a_restart_and_repeats_name_their_original(
             ..
         }
     ));
-    assert_eq!(answers[3], Accepted::Duplicate { original: 1 });
+    assert_eq!(
+        answers[3],
+        Accepted::Duplicate {
+            original: Seq::new(1)
+        }
+    );
     // The same id of another device is another event.
     let other = journal
         .inbox()
         .append(vec![Ok(transfer("pda2", "1", "P", "A", "B", 1))])
         .await
         .unwrap();
-    assert_eq!(other, [Accepted::Stored { seq: 3 }]);
+    assert_eq!(other, [Accepted::Stored { seq: Seq::new(3) }]);
     close(journal, writer).await;
 
     let (journal, writer) = open(dir.path());
@@ -120,21 +127,29 @@ async fn what_was_kept_is_there_after_a_restart_and_repeats_name_their_original(
             .append(vec![Ok(first.clone())])
             .await
             .unwrap(),
-        [Accepted::Duplicate { original: 1 }]
+        [Accepted::Duplicate {
+            original: Seq::new(1)
+        }]
     );
-    assert_eq!(journal.event(1).unwrap().unwrap().event, first);
-    assert_eq!(journal.repeats(1).unwrap().unwrap().count, 2);
-    assert_eq!(journal.rejected(0, 10).unwrap()[0].payload, b"{");
+    assert_eq!(journal.event(Seq::new(1)).unwrap().unwrap().event, first);
+    assert_eq!(journal.repeats(Seq::new(1)).unwrap().unwrap().count, 2);
+    assert_eq!(
+        journal.rejected(RejectedNumber::ZERO, 10).unwrap()[0].payload,
+        b"{"
+    );
     assert_eq!(journal.events_by_id("1").unwrap().len(), 2);
-    assert_eq!(journal.event_of("pda", "2").unwrap().unwrap().seq, 2);
+    assert_eq!(
+        journal.event_of("pda", "2").unwrap().unwrap().seq,
+        Seq::new(2)
+    );
     assert_eq!(
         journal
-            .events(1, 10)
+            .events(Seq::new(1), 10)
             .unwrap()
             .iter()
             .map(|e| e.seq)
             .collect::<Vec<_>>(),
-        [2, 3]
+        [2, 3].map(Seq::new)
     );
     let totals = journal.totals();
     assert_eq!(
@@ -178,7 +193,7 @@ async fn ids_are_known_again_when_they_are_in_segments_on_disk() {
             assert_eq!(
                 answers,
                 [Accepted::Duplicate {
-                    original: n as u64 + 1
+                    original: Seq::new(n as u64 + 1)
                 }],
                 "event {n}"
             );
@@ -218,8 +233,8 @@ async fn only_what_was_posted_and_is_past_its_time_is_pruned_and_its_ids_stay_kn
                 document(&journal, &[2]),
                 document(&journal, &[3]),
             ],
-            vec![5],
-            5,
+            vec![Seq::new(5)],
+            Seq::new(5),
         )
         .await
         .unwrap();
@@ -236,20 +251,20 @@ async fn only_what_was_posted_and_is_past_its_time_is_pruned_and_its_ids_stay_kn
     // The posted document's event and the scan; not what waits, is parked, or is still open.
     assert_eq!(inbox.prune(at(91 * day)).await.unwrap(), 2);
     let left: Vec<u64> = journal
-        .events(0, 10)
+        .events(Seq::ZERO, 10)
         .unwrap()
         .iter()
-        .map(|event| event.seq)
+        .map(|event| event.seq.get())
         .collect();
     assert_eq!(left, [2, 3, 4]);
-    assert_eq!(journal.document(1).unwrap(), None);
-    assert_eq!(journal.audit(1).unwrap(), []);
+    assert_eq!(journal.document(DocumentNumber::new(1)).unwrap(), None);
+    assert_eq!(journal.audit(DocumentNumber::new(1)).unwrap(), []);
     // The rejected reading waits for a person, and goes once that one has dismissed it.
-    assert_eq!(journal.rejected(0, 10).unwrap().len(), 1);
+    assert_eq!(journal.rejected(RejectedNumber::ZERO, 10).unwrap().len(), 1);
     let settled = inbox.settle(vec![dismissal(1)], None).await.unwrap();
     assert_eq!(settled.readings, [Outcome::Settled(Vec::new())]);
     inbox.prune(at(91 * day)).await.unwrap();
-    assert_eq!(journal.rejected(0, 10).unwrap(), []);
+    assert_eq!(journal.rejected(RejectedNumber::ZERO, 10).unwrap(), []);
     let after = journal.totals();
     assert_eq!(
         (after.stored, after.posted, after.rejected),
@@ -262,7 +277,12 @@ async fn only_what_was_posted_and_is_past_its_time_is_pruned_and_its_ids_stay_kn
         .append(vec![Ok(transfer("pda", "1", "P", "A", "B", 1))])
         .await
         .unwrap();
-    assert_eq!(again, [Accepted::Duplicate { original: 1 }]);
+    assert_eq!(
+        again,
+        [Accepted::Duplicate {
+            original: Seq::new(1)
+        }]
+    );
     close(journal, writer).await;
 }
 
@@ -306,7 +326,7 @@ async fn at_its_budget_the_journal_refuses_says_so_and_takes_again_when_there_is
             &(first..first + 500).collect::<Vec<_>>(),
         ));
     }
-    inbox.seal(documents, vec![], sent).await.unwrap();
+    inbox.seal(documents, vec![], Seq::new(sent)).await.unwrap();
     inbox
         .change(
             (1..=sent / 500)
@@ -399,7 +419,11 @@ async fn an_id_that_comes_again_after_its_time_makes_no_second_document_and_harm
         .await
         .unwrap();
     inbox
-        .seal(vec![document(&journal, &[1])], vec![2], 2)
+        .seal(
+            vec![document(&journal, &[1])],
+            vec![Seq::new(2)],
+            Seq::new(2),
+        )
         .await
         .unwrap();
     inbox
@@ -413,19 +437,28 @@ async fn an_id_that_comes_again_after_its_time_makes_no_second_document_and_harm
         .append(vec![Ok(scan("pda", "3", "X", 92 * 86_400))])
         .await
         .unwrap();
-    inbox.seal(vec![], vec![3], 3).await.unwrap();
+    inbox
+        .seal(vec![], vec![Seq::new(3)], Seq::new(3))
+        .await
+        .unwrap();
     inbox.prune(at(200 * 86_400)).await.unwrap();
     inbox.prune(at(200 * 86_400)).await.unwrap();
     assert_eq!(
         inbox.append(vec![event()]).await.unwrap(),
-        [Accepted::Stored { seq: 4 }]
+        [Accepted::Stored { seq: Seq::new(4) }]
     );
     inbox
-        .seal(vec![document(&journal, &[4])], vec![], 4)
+        .seal(vec![document(&journal, &[4])], vec![], Seq::new(4))
         .await
         .unwrap();
-    assert_eq!(journal.document_of(4).unwrap(), Some(None));
-    assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 1);
+    assert_eq!(journal.document_of(Seq::new(4)).unwrap(), Some(None));
+    assert_eq!(
+        journal
+            .documents(None, DocumentNumber::ZERO, 10)
+            .unwrap()
+            .len(),
+        1
+    );
     assert_eq!(journal.totals().open_events(), 0);
     close(journal, writer).await;
 }

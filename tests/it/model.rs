@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use stockrelay::config;
-use stockrelay::document::State;
-use stockrelay::event::{Action, Event, Move, Movement};
+use stockrelay::document::{DocumentNumber, State};
+use stockrelay::event::{Action, Event, Move, Movement, Seq};
 use stockrelay::journal::{Accepted, Change, Journal};
 
 use crate::floor::{rejection, scan, transfer};
@@ -41,7 +41,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 #[derive(Debug, Default)]
 struct Model {
     events: Vec<Event>,
-    ids: BTreeMap<(String, String), u64>,
+    ids: BTreeMap<(String, String), Seq>,
     duplicates: u64,
     rejected: u64,
 }
@@ -56,7 +56,7 @@ impl Model {
             };
         }
         self.events.push(event.clone());
-        let seq = self.events.len() as u64;
+        let seq = Seq::new(self.events.len() as u64);
         self.ids.insert(key, seq);
         Accepted::Stored { seq }
     }
@@ -82,7 +82,10 @@ impl Model {
 
 fn moved_in_documents(journal: &Journal) -> BTreeMap<(String, String, String), Decimal> {
     let mut moved = BTreeMap::new();
-    for entry in journal.documents(None, 0, 100_000).unwrap() {
+    for entry in journal
+        .documents(None, DocumentNumber::ZERO, 100_000)
+        .unwrap()
+    {
         for line in entry.document.lines {
             let (from, to) = (line.goods.from.unwrap(), line.goods.to.unwrap());
             *moved.entry((line.goods.product, from, to)).or_default() += line.goods.quantity;
@@ -102,7 +105,9 @@ async fn append(journal: &Journal, model: &mut Model, events: Vec<Event>) {
 }
 
 async fn move_on(journal: &Journal, which: u8, well: bool, second: i64) {
-    let documents = journal.documents(None, 0, 100_000).unwrap();
+    let documents = journal
+        .documents(None, DocumentNumber::ZERO, 100_000)
+        .unwrap();
     let Some(entry) = documents.get(usize::from(which) * documents.len() / 256) else {
         return;
     };
@@ -189,7 +194,7 @@ async fn run(acts: Vec<Act>) {
         (model.events.len() as u64, model.duplicates, model.rejected)
     );
     let kept: Vec<Event> = journal
-        .events(0, 100_000)
+        .events(Seq::ZERO, 100_000)
         .unwrap()
         .into_iter()
         .map(|recorded| recorded.event)

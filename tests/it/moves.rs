@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use stockrelay::assemble::{Assembler, Now};
 use stockrelay::config;
-use stockrelay::document::{OdooRef, Progress, Reason, State};
+use stockrelay::document::{DocumentNumber, OdooRef, Progress, Reason, State};
+use stockrelay::event::Seq;
 use stockrelay::journal::Journal;
 
 use crate::floor::{at, name};
@@ -34,8 +35,8 @@ pub fn now(second: i64) -> Now {
 /// An assembler that stands where the journal's events are settled, and the last event it has seen.
 pub struct Assembly {
     pub assembler: Assembler,
-    pub cursor: u64,
-    settled_before: u64,
+    pub cursor: Seq,
+    settled_before: Seq,
 }
 
 impl Assembly {
@@ -101,9 +102,12 @@ pub fn progress(state: State, second: i64) -> Progress {
 /// is in at most one document, and the documents' lines say what their events say.
 pub fn adds_up(journal: &Journal) {
     let totals = journal.totals();
-    let events = journal.events(0, 100_000).unwrap();
+    let events = journal.events(Seq::ZERO, 100_000).unwrap();
     assert_eq!(totals.stored, events.len() as u64, "stored");
-    assert_eq!(totals.last_seq, events.last().map_or(0, |event| event.seq));
+    assert_eq!(
+        totals.last_seq,
+        events.last().map_or(Seq::ZERO, |event| event.seq)
+    );
     let mut open = 0;
     let mut none = 0;
     for event in &events {
@@ -126,7 +130,10 @@ pub fn adds_up(journal: &Journal) {
     }
     assert_eq!((totals.open_events(), totals.no_document), (open, none));
     let mut counted = [(0, 0, 0); State::ALL.len()];
-    for entry in journal.documents(None, 0, 100_000).unwrap() {
+    for entry in journal
+        .documents(None, DocumentNumber::ZERO, 100_000)
+        .unwrap()
+    {
         let count = &mut counted[entry.progress.state as usize];
         let document = &entry.document;
         count.0 += 1;
@@ -152,7 +159,7 @@ pub fn adds_up(journal: &Journal) {
         );
         assert_eq!(
             journal
-                .documents(Some(entry.progress.state), document.number - 1, 1)
+                .documents(Some(entry.progress.state), document.number.back_by(1), 1)
                 .unwrap()[0],
             entry,
             "the queue"

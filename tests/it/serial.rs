@@ -12,7 +12,7 @@ use stockrelay::board::{Board, SourceView};
 use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::clock;
 use stockrelay::config;
-use stockrelay::event::{Action, Name, SourceKind};
+use stockrelay::event::{Action, Name, RejectedNumber, Seq, SourceKind};
 use stockrelay::journal::{AppendError, Inbox, Journal, Request};
 use stockrelay::source::Intake;
 use stockrelay::source::scanners::Scanners;
@@ -142,7 +142,7 @@ impl Rig {
         let journal = self.journal.as_ref().expect("a journal");
         let begun = clock::instant();
         loop {
-            let events = journal.events(0, 10_000).unwrap();
+            let events = journal.events(Seq::ZERO, 10_000).unwrap();
             if events.len() >= count {
                 return events
                     .into_iter()
@@ -221,7 +221,12 @@ async fn half_a_code_is_a_rejected_reading_and_is_not_glued_to_the_next() {
     assert_eq!(rig.plug.answer(1).await, "B");
     rig.plug.send(b"B-2\r").await;
     assert_eq!(rig.codes(1).await, ["B-2"]);
-    let rejected = rig.journal.as_ref().unwrap().rejected(0, 10).unwrap();
+    let rejected = rig
+        .journal
+        .as_ref()
+        .unwrap()
+        .rejected(RejectedNumber::ZERO, 10)
+        .unwrap();
     assert_eq!(
         (
             rejected.len(),
@@ -239,7 +244,12 @@ async fn codes_without_the_profiles_end_mark_are_rejected_with_the_remedy() {
     let mut rig = Rig::new(&profile(CR, "G", 0));
     rig.plug.send(b"LOC-BIN-0001\n").await;
     assert_eq!(rig.plug.answer(1).await, "B");
-    let rejected = rig.journal.as_ref().unwrap().rejected(0, 10).unwrap();
+    let rejected = rig
+        .journal
+        .as_ref()
+        .unwrap()
+        .rejected(RejectedNumber::ZERO, 10)
+        .unwrap();
     let (code, message) = (rejected[0].code.as_str(), rejected[0].message.as_str());
     assert_eq!(code, "no-end");
     assert!(
@@ -280,7 +290,12 @@ async fn binary_is_kept_as_a_rejected_reading_and_answered_as_bad() {
     rig.plug.send(b"\xff\x00\xfe\rA-1\r").await;
     assert_eq!(rig.plug.answer(2).await, "BG");
     assert_eq!(rig.codes(1).await, ["A-1"]);
-    let rejected = rig.journal.as_ref().unwrap().rejected(0, 10).unwrap();
+    let rejected = rig
+        .journal
+        .as_ref()
+        .unwrap()
+        .rejected(RejectedNumber::ZERO, 10)
+        .unwrap();
     assert_eq!(rejected.len(), 1);
     assert_eq!(rejected[0].code, "bad-encoding");
     assert_eq!(rejected[0].payload, b"\xff\x00\xfe");
@@ -404,7 +419,9 @@ async fn while_the_journal_is_full_a_code_waits_unanswered_and_is_stored_then() 
                     reply.send(Err(AppendError::Full))
                 }
                 None => reply.send(Ok((1..=decoded.len() as u64)
-                    .map(|seq| stockrelay::journal::Accepted::Stored { seq })
+                    .map(|seq| stockrelay::journal::Accepted::Stored {
+                        seq: stockrelay::event::Seq::new(seq),
+                    })
                     .collect())),
             });
         }

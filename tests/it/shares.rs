@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use stockrelay::config;
-use stockrelay::event::{Event, Rejection};
+use stockrelay::event::{Event, Rejection, Seq};
 use stockrelay::fair::{Lane, Origin};
 use stockrelay::journal::{Accepted, AppendError, Journal, WriterHandle};
 use tokio::task::JoinHandle;
@@ -143,7 +143,7 @@ async fn a_device_is_in_the_next_commit_whatever_others_have_sent_before() {
         let [Accepted::Stored { seq }] = accepted[..] else {
             panic!("{accepted:?}");
         };
-        assert!(seq <= 1_100, "after {seq} events of another");
+        assert!(seq <= Seq::new(1_100), "after {seq} events of another");
     }
 }
 
@@ -221,13 +221,13 @@ async fn a_disk_that_is_filled_in_the_middle_of_a_commit_is_waited_for() {
     assert!(!waiting.is_finished(), "acknowledged without room");
     assert!(journal.totals().full, "and the status says so");
     // What is on disk can be read meanwhile.
-    assert_eq!(journal.events(0, 10).unwrap(), []);
+    assert_eq!(journal.events(Seq::ZERO, 10).unwrap(), []);
     disk.set(|state| state.is_full = false);
     let kept = tokio::time::timeout(PATIENCE, waiting).await;
     let kept = kept.expect("it goes on by itself").unwrap().unwrap();
-    assert_eq!(kept, [Accepted::Stored { seq: 1 }]);
+    assert_eq!(kept, [Accepted::Stored { seq: Seq::new(1) }]);
     assert!(!journal.totals().full);
-    assert_eq!(journal.events(0, 10).unwrap().len(), 1);
+    assert_eq!(journal.events(Seq::ZERO, 10).unwrap().len(), 1);
     journal.inbox().close().await.unwrap();
     drop(journal);
     writer.join().unwrap();

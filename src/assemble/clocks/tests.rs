@@ -5,7 +5,7 @@ mod backlog;
 use jiff::SignedDuration;
 
 use super::*;
-use crate::event::Action;
+use crate::event::{Action, Seq};
 
 const HOUR: i64 = 3_600;
 
@@ -48,7 +48,7 @@ use Done::{Corrected, Given, InDoubt};
 #[derive(Default)]
 struct Rig {
     clocks: Clocks,
-    seq: u64,
+    seq: Seq,
     /// What the journal keeps.
     kept: BTreeMap<Name, DeviceClock>,
 }
@@ -63,7 +63,7 @@ fn monotonic(received: Timestamp) -> Duration {
 
 impl Rig {
     fn take(&mut self, event: &Event) -> Done {
-        self.seq += 1;
+        self.seq = self.seq.next();
         let when = (self.clocks).happened(self.seq, event, monotonic(event.received));
         self.keep();
         match when.other {
@@ -295,16 +295,16 @@ fn a_restart_changes_nothing() {
     assert_eq!(rig.said(600 - 60, 600), InDoubt(540 - 2 * HOUR, 540));
     rig.restart();
     // The event that is assembled again is in doubt again, and shows nothing.
-    rig.seq = 1;
+    rig.seq = Seq::new(1);
     assert_eq!(rig.said(600 - 60, 600), InDoubt(540 - 2 * HOUR, 540));
     rig.restart();
     assert_eq!(rig.said(700, 701), Given(700));
     assert_eq!(rig.resolved(540, 600), Some(540));
     rig.restart();
     // The doubt was ended before the restart.
-    rig.seq = 1;
+    rig.seq = Seq::new(1);
     assert_eq!(rig.said(600 - 60, 600), Given(540));
-    rig.seq = 0;
+    rig.seq = Seq::ZERO;
     assert_eq!(rig.said(2 * HOUR, 0), Corrected(0));
     assert_eq!(rig.said(900 - 60, 900), Given(840));
 }
@@ -385,11 +385,16 @@ fn a_gateway_without_a_clock_takes_the_device_s_word() {
     let received = Timestamp::from_second(9).unwrap();
     let when = rig
         .clocks
-        .happened(1, &event(time(600), received), Duration::ZERO);
+        .happened(Seq::new(1), &event(time(600), received), Duration::ZERO);
     assert_eq!((when.time, when.other), (time(600), None));
     assert!(!when.is_corrected);
-    rig.clocks
-        .hear(1, &name("pda"), time(600), received, Duration::ZERO);
+    rig.clocks.hear(
+        Seq::new(1),
+        &name("pda"),
+        time(600),
+        received,
+        Duration::ZERO,
+    );
     assert!(rig.clocks.watches.is_empty());
 }
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::When;
 use crate::device_clock::{DeviceClock, STEADY, TOLERANCE, allows, correct, is_wrong};
-use crate::event::CLOCK_MIN;
+use crate::event::{CLOCK_MIN, Seq};
 
 /// A steady lag below this is a delay: a scan waits so long for a better place in the hall.
 const BEHIND_MIN: SignedDuration = SignedDuration::from_secs(60);
@@ -73,7 +73,7 @@ enum Sent {
 struct Unsettled {
     ahead: SignedDuration,
     received: Timestamp,
-    seq: u64,
+    seq: Seq,
     since: Duration,
 }
 
@@ -118,7 +118,7 @@ impl Watch {
     }
 
     /// Takes an event: what it shows of the clock, and when it was done.
-    pub fn take(&mut self, seq: u64, at: Timestamp, received: Timestamp, now: Duration) -> When {
+    pub fn take(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) -> When {
         if !self.is_new(seq, received) {
             return self.look_up(at, received);
         }
@@ -144,7 +144,7 @@ impl Watch {
 
     /// The device said that it is `at`: a message like any other, but no event. `seq`: of the last
     /// event before it.
-    pub fn hear(&mut self, seq: u64, at: Timestamp, received: Timestamp, now: Duration) {
+    pub fn hear(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) {
         let last = self.clock.sightings.last();
         if last.is_none_or(|last| received > last.to) {
             self.observe(seq, at, received, now);
@@ -152,7 +152,7 @@ impl Watch {
     }
 
     /// What a message shows of the clock.
-    fn observe(&mut self, seq: u64, at: Timestamp, received: Timestamp, now: Duration) -> Observed {
+    fn observe(&mut self, seq: Seq, at: Timestamp, received: Timestamp, now: Duration) -> Observed {
         let offset = at.duration_since(received);
         self.settle(now);
         let sent = self.follow(offset, received);
@@ -205,7 +205,7 @@ impl Watch {
     }
 
     /// Whether this event was not seen before this start.
-    fn is_new(&mut self, seq: u64, received: Timestamp) -> bool {
+    fn is_new(&mut self, seq: Seq, received: Timestamp) -> bool {
         let Some(last) = self.clock.sightings.last() else {
             return true;
         };
@@ -275,7 +275,7 @@ impl Watch {
         (is_as_before || is_further).then_some(offset)
     }
 
-    fn show(&mut self, ahead: SignedDuration, received: Timestamp, seq: u64) {
+    fn show(&mut self, ahead: SignedDuration, received: Timestamp, seq: Seq) {
         self.unsettled = None;
         self.has_news |= self.clock.show(ahead, received, seq);
     }

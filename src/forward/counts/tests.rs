@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::DocumentNumber;
 
 #[test]
 fn places_and_ends_are_read_from_their_paths_as_they_were() {
@@ -44,7 +45,7 @@ async fn counts_of_an_older_version_are_read_and_later_ones_go_first() {
     let keep = |path: &str, value: Vec<u8>| (path.to_owned(), Some(value));
     let newer = Count {
         time: "2026-11-24T10:00:00Z".parse().unwrap(),
-        number: 7,
+        number: DocumentNumber::new(7),
         counted: 5.into(),
         recounts: 1,
     };
@@ -69,7 +70,7 @@ async fn counts_of_an_older_version_are_read_and_later_ones_go_first() {
             owner: None,
         };
         let counts = book.counts_of(&place).iter();
-        counts.map(|count| count.number).collect::<Vec<_>>()
+        counts.map(|count| count.number.get()).collect::<Vec<_>>()
     };
     assert_eq!([1, 2, 3].map(numbers), [vec![3, 2], vec![7], vec![]]);
     journal.inbox().close().await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::changes::hold_back;
 use super::is_to_take_back;
 use super::{PAGE_DOCUMENTS, Queue, is_validation};
-use crate::document::{Document, Purpose, Reason, State};
+use crate::document::{Document, DocumentNumber, Purpose, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 
@@ -20,7 +20,7 @@ impl Queue {
             return Ok(());
         }
         for state in [State::Parked, State::Replaced] {
-            let mut after = 0;
+            let mut after = DocumentNumber::ZERO;
             loop {
                 let page = self.journal.documents(Some(state), after, PAGE_DOCUMENTS)?;
                 let Some(last) = page.last() else {
@@ -66,7 +66,7 @@ impl Queue {
 
     /// Where a document stands in the order of things: a correction in the place of the first
     /// document that it goes back to.
-    fn place_of(&self, document: &Document) -> Result<u64, JournalError> {
+    fn place_of(&self, document: &Document) -> Result<DocumentNumber, JournalError> {
         let mut place = document.number;
         let mut corrects = document.corrects;
         while let Some(before) = corrects.filter(|before| *before < place) {
@@ -148,8 +148,8 @@ impl Queue {
     /// nothing back any more.
     pub fn still_before(
         &mut self,
-        place: u64,
-        mut blocker: u64,
+        place: DocumentNumber,
+        mut blocker: DocumentNumber,
         entry: &Entry,
     ) -> Result<Option<Entry>, JournalError> {
         loop {

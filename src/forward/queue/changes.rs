@@ -6,7 +6,7 @@ use std::time::Duration;
 use rust_decimal::Decimal;
 
 use crate::clock;
-use crate::document::{Document, OdooRef, Progress, Reason, State};
+use crate::document::{Document, DocumentNumber, OdooRef, Progress, Reason, State};
 use crate::forward::resolve::Prepared;
 use crate::journal::{Change, Entry, KeepChange};
 
@@ -88,7 +88,7 @@ pub fn park_anew(entry: &Entry, reason: &Reason) -> Change {
 }
 
 /// A later document corrected this count.
-pub fn mark_recounted(entry: &Entry, by: u64, difference: Decimal) -> Change {
+pub fn mark_recounted(entry: &Entry, by: DocumentNumber, difference: Decimal) -> Change {
     let sign = if difference > Decimal::ZERO { "+" } else { "" };
     let note = format!(
         "document {by} corrected it by {sign}{}: something older was posted after it",
@@ -161,7 +161,7 @@ pub fn park(entry: &Entry, reason: Reason, odoo: Option<OdooRef>) -> Change {
 pub fn defer(entry: &Entry, why: &str, pause: Duration) -> Change {
     let (number, minutes) = (entry.document.number, pause.as_secs() / 60);
     tracing::warn!(
-        number,
+        number = number.get(),
         minutes,
         why,
         "document set aside: Odoo does not answer"

@@ -2,6 +2,7 @@
 //! is retried alone, after growing pauses. Pure, and in memory: after a restart they are sent like
 //! any other document.
 
+use crate::document::DocumentNumber;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ const DOCUMENTS_MAX: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub struct Deferred {
-    documents: BTreeMap<u64, Pause>,
+    documents: BTreeMap<DocumentNumber, Pause>,
 }
 
 #[derive(Debug)]
@@ -23,7 +24,7 @@ struct Pause {
 
 impl Deferred {
     /// Sets a document aside, and answers for how long.
-    pub fn put(&mut self, number: u64, now: Duration) -> Duration {
+    pub fn put(&mut self, number: DocumentNumber, now: Duration) -> Duration {
         let first = self.documents.iter().min_by_key(|(_, pause)| pause.until);
         if let Some(first) = first.map(|(first, _)| *first)
             && self.documents.len() >= DOCUMENTS_MAX
@@ -44,7 +45,7 @@ impl Deferred {
     }
 
     /// Odoo gave an answer about it. Then it may give one about the others as well: they are due.
-    pub fn answered(&mut self, number: u64, now: Duration) {
+    pub fn answered(&mut self, number: DocumentNumber, now: Duration) {
         if self.documents.remove(&number).is_some() {
             for pause in self.documents.values_mut() {
                 pause.until = pause.until.min(now);
@@ -52,12 +53,12 @@ impl Deferred {
         }
     }
 
-    pub fn contains(&self, number: u64) -> bool {
+    pub fn contains(&self, number: DocumentNumber) -> bool {
         self.documents.contains_key(&number)
     }
 
     /// The one that was due first and is to be tried now.
-    pub fn due(&self, now: Duration) -> Option<u64> {
+    pub fn due(&self, now: Duration) -> Option<DocumentNumber> {
         let (number, pause) = self.documents.iter().min_by_key(|(_, p)| p.until)?;
         (pause.until <= now).then_some(*number)
     }
@@ -78,8 +79,11 @@ mod tests {
         let mut now = Duration::ZERO;
         let mut minutes = Vec::new();
         for _ in 0..8 {
-            assert_eq!(aside.due(now), minutes.last().map(|_| 7));
-            let pause = aside.put(7, now);
+            assert_eq!(
+                aside.due(now),
+                minutes.last().map(|_| DocumentNumber::new(7))
+            );
+            let pause = aside.put(DocumentNumber::new(7), now);
             minutes.push(pause.as_secs() / 60);
             assert_eq!(aside.due(now), None);
             now += pause;
@@ -92,22 +96,23 @@ mod tests {
     fn an_answer_about_one_makes_the_others_due() {
         let mut aside = Deferred::default();
         let now = Duration::from_secs(5);
-        for number in [7, 8] {
+        for number in [7, 8].map(DocumentNumber::new) {
             aside.put(number, now);
         }
-        aside.answered(1, now);
+        aside.answered(DocumentNumber::new(1), now);
         assert_eq!(aside.due(now), None);
-        aside.answered(7, now);
-        assert_eq!((aside.due(now), aside.documents.len()), (Some(8), 1));
+        aside.answered(DocumentNumber::new(7), now);
+        assert_eq!(aside.due(now), Some(DocumentNumber::new(8)));
+        assert_eq!(aside.documents.len(), 1);
     }
 
     #[test]
     fn it_holds_so_many_and_no_more() {
         let mut aside = Deferred::default();
         for number in 0..=DOCUMENTS_MAX as u64 {
-            aside.put(number, Duration::from_secs(number));
+            aside.put(DocumentNumber::new(number), Duration::from_secs(number));
         }
         assert_eq!(aside.documents.len(), DOCUMENTS_MAX);
-        assert!(!aside.contains(0) && aside.contains(1));
+        assert!(!aside.contains(DocumentNumber::ZERO) && aside.contains(DocumentNumber::new(1)));
     }
 }

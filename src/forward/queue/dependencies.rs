@@ -13,7 +13,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::{Catalog, CatalogError, Found};
-use crate::document::{Document, Purpose};
+use crate::document::{Document, DocumentNumber, Purpose};
+use crate::event::Seq;
 
 /// Product-and-bin pairs that are kept of all blockers; a blocker beyond it holds back all counts
 /// and orders, to be safe.
@@ -25,7 +26,7 @@ struct Touched {
     order: Option<String>,
     is_count: bool,
     /// The event that it takes back: only one document does, the others find that out.
-    undoes: Option<u64>,
+    undoes: Option<Seq>,
     /// Product and bin; no bin where the order says it: then it may be any.
     stock: BTreeSet<(String, Option<String>)>,
     /// Serial numbers that it brings in, with their products.
@@ -36,8 +37,8 @@ struct Touched {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Before {
     /// Its place in the order of things.
-    pub place: u64,
-    pub number: u64,
+    pub place: DocumentNumber,
+    pub number: DocumentNumber,
     /// It holds the other one back while it is parked, too; else only while it may still arrive in
     /// Odoo.
     pub while_parked: bool,
@@ -46,7 +47,7 @@ pub struct Before {
 #[derive(Debug)]
 struct Blocker {
     /// The document that has to be posted or discarded.
-    number: u64,
+    number: DocumentNumber,
     /// None: too many to keep.
     touched: Option<Touched>,
 }
@@ -64,7 +65,7 @@ enum Dependence {
 #[derive(Debug, Default)]
 pub struct Dependencies {
     /// By the place in the order of things, which is the number of the document that came first.
-    blockers: BTreeMap<u64, Blocker>,
+    blockers: BTreeMap<DocumentNumber, Blocker>,
     things: usize,
     complete: bool,
 }
@@ -86,7 +87,12 @@ impl Dependencies {
 
     /// The same, where the place is known: that of the document which it corrects, or of the one
     /// that this corrects, ...
-    pub fn blocks_at(&mut self, place: u64, copy: Option<&Catalog>, document: &Document) {
+    pub fn blocks_at(
+        &mut self,
+        place: DocumentNumber,
+        copy: Option<&Catalog>,
+        document: &Document,
+    ) {
         self.release(place);
         // Without the copy the codes are taken as they were scanned.
         let touched = touched(copy, document)
@@ -130,7 +136,7 @@ impl Dependencies {
     }
 
     /// The documents that are kept here and are about this order.
-    pub fn about_order(&self, order: &str) -> Vec<u64> {
+    pub fn about_order(&self, order: &str) -> Vec<DocumentNumber> {
         let about = |blocker: &&Blocker| {
             let touched = blocker.touched.as_ref();
             touched.is_some_and(|touched| touched.order.as_deref() == Some(order))
@@ -143,7 +149,7 @@ impl Dependencies {
     }
 
     /// It holds nothing back any more.
-    pub fn release(&mut self, place: u64) {
+    pub fn release(&mut self, place: DocumentNumber) {
         if let Some(blocker) = self.blockers.remove(&place) {
             self.things -= blocker.touched.map_or(0, |touched| touched.stock.len());
         }
@@ -155,13 +161,13 @@ impl Dependencies {
     }
 
     /// A correction takes the place of what it corrects.
-    pub fn stands_in(&mut self, place: u64, number: u64) {
+    pub fn stands_in(&mut self, place: DocumentNumber, number: DocumentNumber) {
         if let Some(blocker) = self.blockers.get_mut(&place) {
             blocker.number = number;
         }
     }
 
-    fn place_of(&self, document: &Document) -> u64 {
+    fn place_of(&self, document: &Document) -> DocumentNumber {
         let known = |blocker: &Blocker| {
             blocker.number == document.number || Some(blocker.number) == document.corrects
         };
@@ -296,14 +302,14 @@ mod tests {
             events: Vec::new(),
         };
         Document {
-            number,
+            number: DocumentNumber::new(number),
             key: DocumentKey([1; 16]),
             purpose,
             group: "pda".to_owned(),
             lines: bins.iter().map(line).collect(),
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
-            events: vec![number],
+            events: vec![Seq::new(number)],
             corrects: None,
             times: Vec::new(),
             flags: Vec::new(),
@@ -317,7 +323,7 @@ mod tests {
 
     fn blocker(sequence: &Dependencies, document: &Document) -> Option<u64> {
         let blockers = sequence.blockers(None, document).unwrap();
-        blockers.first().map(|before| before.number)
+        blockers.first().map(|before| before.number.get())
     }
 
     #[test]
@@ -334,10 +340,10 @@ mod tests {
             document(number, purpose, &[("P", Some("A"))])
         };
         let mut sequence = Dependencies::default();
-        sequence.blocks(None, &undo(2, Some(7)));
-        assert_eq!(blocker(&sequence, &undo(3, Some(7))), Some(2));
+        sequence.blocks(None, &undo(2, Some(Seq::new(7))));
+        assert_eq!(blocker(&sequence, &undo(3, Some(Seq::new(7)))), Some(2));
         // Another device's event of the same id; what nobody sent.
-        assert_eq!(blocker(&sequence, &undo(3, Some(8))), None);
+        assert_eq!(blocker(&sequence, &undo(3, Some(Seq::new(8)))), None);
         assert_eq!(blocker(&sequence, &undo(3, None)), None);
     }
 
@@ -359,7 +365,7 @@ mod tests {
             parcels: None,
         };
         assert_eq!(blocker(&sequence, &document(4, told, &[])), None);
-        sequence.release(2);
+        sequence.release(DocumentNumber::new(2));
         assert_eq!(blocker(&sequence, &pick(3, "O1")), None);
     }
 
@@ -378,14 +384,14 @@ mod tests {
             None,
             "two movements do not wait for each other"
         );
-        sequence.release(2);
+        sequence.release(DocumentNumber::new(2));
         sequence.blocks(None, &pick(2, "O1"));
         assert_eq!(
             blocker(&sequence, &counted(3, "P", "B")),
             Some(2),
             "it may have been picked there"
         );
-        sequence.release(2);
+        sequence.release(DocumentNumber::new(2));
         sequence.blocks(None, &counted(2, "P", "A"));
         assert_eq!(blocker(&sequence, &moved(3)), Some(2));
         let (before, after) = (moved(5), counted(6, "P", "A"));
@@ -435,7 +441,7 @@ mod tests {
         // Held back by it.
         sequence.blocks(None, &pick(3, "O1"));
         let corrected = Document {
-            corrects: Some(2),
+            corrects: Some(DocumentNumber::new(2)),
             ..pick(4, "O1")
         };
         assert_eq!(
@@ -443,7 +449,7 @@ mod tests {
             None,
             "it does not wait for what waits for it"
         );
-        sequence.stands_in(2, 4);
+        sequence.stands_in(DocumentNumber::new(2), DocumentNumber::new(4));
         assert_eq!(blocker(&sequence, &pick(3, "O1")), Some(4));
         assert_eq!(blocker(&sequence, &corrected), None);
     }

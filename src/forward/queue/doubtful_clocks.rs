@@ -11,7 +11,7 @@ use super::{Ended, PAGE_DOCUMENTS, Queue};
 use crate::assemble;
 use crate::clock;
 use crate::device_clock::DeviceClock;
-use crate::document::{Document, Reason, State};
+use crate::document::{Document, DocumentNumber, Reason, State};
 use crate::event::{Name, Recorded};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
@@ -78,7 +78,7 @@ impl Queue {
     /// parked because of another document's.
     pub async fn replace_doubtful(&mut self) -> Result<Vec<Entry>, Ended> {
         let mut others = Vec::new();
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         loop {
             let page = (self.journal).documents(Some(State::Parked), after, PAGE_DOCUMENTS)?;
             let Some(last) = page.last() else {
@@ -150,7 +150,7 @@ mod tests {
     use crate::channel::Outlets;
     use crate::config;
     use crate::document::{EventTime, Purpose};
-    use crate::event::{Action, Event, Goods, Move, Movement, SourceKind};
+    use crate::event::{Action, Event, Goods, Move, Movement, Seq, SourceKind};
     use crate::journal::{Journal, WriterHandle, keep_device_clock};
     use crate::reason::Flag;
 
@@ -231,6 +231,7 @@ mod tests {
         }
 
         fn document(&self, number: u64) -> Entry {
+            let number = DocumentNumber::new(number);
             self.journal.document(number).unwrap().unwrap()
         }
 
@@ -287,7 +288,7 @@ mod tests {
         rig.take(1_000 - 300, 1_000, count()).await;
         let document = rig.document(1).document;
         let known = EventTime {
-            seq: 2,
+            seq: Seq::new(2),
             time: time(700 - 2 * HOUR),
             other: Some(time(700)),
         };
@@ -319,12 +320,15 @@ mod tests {
         let document = new.document;
         assert_eq!(
             (&document.purpose, document.corrects),
-            (&Purpose::Count, Some(1))
+            (&Purpose::Count, Some(DocumentNumber::new(1)))
         );
         assert_eq!(document.key, old.document.key.corrected());
         assert_eq!((document.occurred, document.times), (time(700), Vec::new()));
         assert!(document.flags.is_empty());
-        assert_eq!(rig.journal.document_of(2).unwrap(), Some(Some(2)));
+        assert_eq!(
+            rig.journal.document_of(Seq::new(2)).unwrap(),
+            Some(Some(DocumentNumber::new(2)))
+        );
         // The next event of a clock that is right is as it says.
         rig.take(2_500, 3_000, count()).await;
         assert_eq!(rig.document(3).document.times, []);
@@ -339,7 +343,7 @@ mod tests {
         rig.queue().replace_doubtful().await.unwrap();
         let document = rig.document(2).document;
         let known = EventTime {
-            seq: 2,
+            seq: Seq::new(2),
             time: time(700 - 2 * HOUR),
             other: None,
         };
@@ -376,8 +380,9 @@ mod tests {
         rig.park(2, "open-picks").await;
         rig.take(2_000, 2_001, scan()).await;
         let others = rig.queue().replace_doubtful().await.unwrap();
-        let numbers: Vec<u64> = others.iter().map(|entry| entry.document.number).collect();
-        assert_eq!(numbers, [1]);
+        let numbers: Vec<DocumentNumber> =
+            others.iter().map(|entry| entry.document.number).collect();
+        assert_eq!(numbers, [DocumentNumber::new(1)]);
         assert_eq!(rig.document(2).progress.state, State::Parked);
         assert_eq!(rig.journal.totals().parked.documents, 2);
     }

@@ -172,7 +172,7 @@ impl Queue {
                 let Reason { code, message, .. } = reason;
                 self.dependencies.blocks(copy, &entry.document);
                 let code = code.as_str();
-                tracing::warn!(number, code, message, "document parked");
+                tracing::warn!(number = number.get(), code, message, "document parked");
             }
             Fate::NothingToPost(_)
             | Fate::Found(_)

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::document::DocumentNumber;
 use crate::journal::Totals;
 
 /// What other people do in Odoo is no change here.
@@ -21,18 +22,18 @@ fn seen(totals: &Totals) -> Seen {
         totals.posted.documents,
         totals.parked.documents,
         totals.discarded.documents,
-        totals.settled,
+        totals.settled.get(),
     ]
 }
 
 #[derive(Debug, Default)]
 pub struct GoodsWaits {
-    documents: BTreeMap<u64, (Seen, Duration)>,
+    documents: BTreeMap<DocumentNumber, (Seen, Duration)>,
 }
 
 impl GoodsWaits {
     /// Answers whether there is room for it.
-    pub fn put(&mut self, number: u64, totals: &Totals, now: Duration) -> bool {
+    pub fn put(&mut self, number: DocumentNumber, totals: &Totals, now: Duration) -> bool {
         if self.documents.len() >= DOCUMENTS_MAX && !self.documents.contains_key(&number) {
             return false;
         }
@@ -41,12 +42,12 @@ impl GoodsWaits {
     }
 
     /// Nothing has changed since it was looked at.
-    pub fn is_waiting(&self, number: u64, totals: &Totals, now: Duration) -> bool {
+    pub fn is_waiting(&self, number: DocumentNumber, totals: &Totals, now: Duration) -> bool {
         let known = self.documents.get(&number);
         known.is_some_and(|(before, until)| *before == seen(totals) && now < *until)
     }
 
-    pub fn release(&mut self, number: u64) {
+    pub fn release(&mut self, number: DocumentNumber) {
         self.documents.remove(&number);
     }
 
@@ -70,19 +71,19 @@ mod tests {
         let mut totals = Totals::default();
         let mut waits = GoodsWaits::default();
         let now = Duration::from_secs(5);
-        assert!(!waits.is_waiting(7, &totals, now));
-        assert!(waits.put(7, &totals, now));
-        assert!(waits.is_waiting(7, &totals, now));
+        assert!(!waits.is_waiting(DocumentNumber::new(7), &totals, now));
+        assert!(waits.put(DocumentNumber::new(7), &totals, now));
+        assert!(waits.is_waiting(DocumentNumber::new(7), &totals, now));
         assert_eq!(waits.next_due(), Some(now + PAUSE));
-        assert!(!waits.is_waiting(7, &totals, now + PAUSE));
+        assert!(!waits.is_waiting(DocumentNumber::new(7), &totals, now + PAUSE));
         totals.posted.documents += 1;
-        assert!(!waits.is_waiting(7, &totals, now));
+        assert!(!waits.is_waiting(DocumentNumber::new(7), &totals, now));
         waits.forget_due(now);
         assert_eq!(waits.next_due(), Some(now + PAUSE));
         waits.forget_due(now + PAUSE);
         assert_eq!(waits.next_due(), None);
-        waits.put(7, &totals, now);
-        waits.release(7);
+        waits.put(DocumentNumber::new(7), &totals, now);
+        waits.release(DocumentNumber::new(7));
         assert_eq!(waits.next_due(), None);
     }
 }

@@ -4,7 +4,7 @@
 use super::changes::{is_curable, park_anew, wait};
 use super::{PAGE_DOCUMENTS, Queue, asked};
 use crate::catalog::{Catalog, OrderFound};
-use crate::document::{Purpose, Reason, State};
+use crate::document::{DocumentNumber, Purpose, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::{Ground, Intent, Prepared, resolve};
 use crate::journal::{Change, Entry};
@@ -25,7 +25,7 @@ impl Queue {
         news: bool,
     ) -> Result<(), Interrupted> {
         if news {
-            self.healed = 0;
+            self.healed = DocumentNumber::ZERO;
         }
         let mut looked = 0;
         while news || looked < HEAL_DOCUMENTS {
@@ -34,7 +34,7 @@ impl Queue {
                 .documents(Some(State::Parked), self.healed, PAGE_DOCUMENTS)?;
             looked += page.len();
             let Some(last) = page.last() else {
-                self.healed = 0;
+                self.healed = DocumentNumber::ZERO;
                 return Ok(());
             };
             self.healed = last.document.number;

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::document::DocumentNumber;
 use crate::journal::{Journal, JournalError, KeepChange};
 
 const PREFIX: &str = "late/";
 
 #[derive(Debug, Default)]
-pub struct LateCalls(BTreeMap<u64, Timestamp>);
+pub struct LateCalls(BTreeMap<DocumentNumber, Timestamp>);
 
 impl LateCalls {
     pub fn load(journal: &Journal) -> Result<Self, JournalError> {
@@ -27,7 +28,7 @@ impl LateCalls {
     }
 
     /// The gateway gives up calls about these documents: what is to be kept of that.
-    pub fn note(&mut self, numbers: &[u64], now: Timestamp) -> Vec<KeepChange> {
+    pub fn note(&mut self, numbers: &[DocumentNumber], now: Timestamp) -> Vec<KeepChange> {
         let mut changes = Vec::new();
         for number in numbers {
             self.0.insert(*number, now);
@@ -38,7 +39,7 @@ impl LateCalls {
 
     /// `by` takes back what document `of` did. What a call about `of` may still do is then to be
     /// judged by `by`.
-    pub fn taken_back(&mut self, of: u64, by: u64) -> Vec<KeepChange> {
+    pub fn taken_back(&mut self, of: DocumentNumber, by: DocumentNumber) -> Vec<KeepChange> {
         match self.0.get(&of).max(self.0.get(&by)).copied() {
             Some(at) => self.note(&[by], at),
             None => Vec::new(),
@@ -48,20 +49,25 @@ impl LateCalls {
     /// A document whose last call without an answer can no longer be running, with a number above
     /// `after`.
     #[must_use]
-    pub fn due(&self, now: Timestamp, late: SignedDuration, after: u64) -> Option<u64> {
+    pub fn due(
+        &self,
+        now: Timestamp,
+        late: SignedDuration,
+        after: DocumentNumber,
+    ) -> Option<DocumentNumber> {
         let over = |at: &Timestamp| now.duration_since(*at) >= late;
-        let mut above = self.0.range(after + 1..);
+        let mut above = self.0.range(after.next()..);
         above.find(|(_, at)| over(at)).map(|(number, _)| *number)
     }
 
     /// A call about this document came to no answer, and may still be running.
     #[must_use]
-    pub fn holds(&self, number: u64) -> bool {
+    pub fn holds(&self, number: DocumentNumber) -> bool {
         self.0.contains_key(&number)
     }
 
     /// It was looked at: what is to be kept of that.
-    pub fn remove(&mut self, number: u64) -> Vec<KeepChange> {
+    pub fn remove(&mut self, number: DocumentNumber) -> Vec<KeepChange> {
         match self.0.remove(&number) {
             Some(_) => vec![(path(number), None)],
             None => Vec::new(),
@@ -69,13 +75,16 @@ impl LateCalls {
     }
 }
 
-fn path(number: u64) -> String {
+fn path(number: DocumentNumber) -> String {
     format!("{PREFIX}{number}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const SEVEN: DocumentNumber = DocumentNumber::new(7);
+    const NINE: DocumentNumber = DocumentNumber::new(9);
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
@@ -85,25 +94,31 @@ mod tests {
     fn a_document_is_due_when_its_last_call_can_no_longer_run() {
         let mut late = LateCalls::default();
         let limit = SignedDuration::from_secs(900);
-        assert_eq!(late.note(&[7, 9], at(100)).len(), 2);
-        assert_eq!(late.due(at(999), limit, 0), None);
-        assert_eq!(late.due(at(1_000), limit, 0), Some(7));
-        assert_eq!(late.due(at(1_000), limit, 7), Some(9));
+        assert_eq!(late.note(&[SEVEN, NINE], at(100)).len(), 2);
+        assert_eq!(late.due(at(999), limit, DocumentNumber::ZERO), None);
+        assert_eq!(
+            late.due(at(1_000), limit, DocumentNumber::ZERO),
+            Some(SEVEN)
+        );
+        assert_eq!(late.due(at(1_000), limit, SEVEN), Some(NINE));
         // A later call about it was given up as well.
-        late.note(&[7], at(150));
-        assert_eq!(late.due(at(1_000), limit, 0), Some(9));
-        assert_eq!(late.remove(9), [("late/9".to_owned(), None)]);
-        assert_eq!(late.remove(9), []);
-        assert_eq!(late.due(at(1_050), limit, 0), Some(7));
+        late.note(&[SEVEN], at(150));
+        assert_eq!(late.due(at(1_000), limit, DocumentNumber::ZERO), Some(NINE));
+        assert_eq!(late.remove(NINE), [("late/9".to_owned(), None)]);
+        assert_eq!(late.remove(NINE), []);
+        assert_eq!(
+            late.due(at(1_050), limit, DocumentNumber::ZERO),
+            Some(SEVEN)
+        );
     }
 
     #[test]
     fn what_takes_a_document_back_is_looked_at_in_its_place() {
         let mut late = LateCalls::default();
-        assert_eq!(late.taken_back(7, 8), []);
-        late.note(&[7], at(100));
+        assert_eq!(late.taken_back(SEVEN, SEVEN.next()), []);
+        late.note(&[SEVEN], at(100));
         assert_eq!(
-            late.taken_back(7, 8),
+            late.taken_back(SEVEN, SEVEN.next()),
             [("late/8".to_owned(), Some(at(100).to_string().into_bytes()))]
         );
     }

@@ -6,6 +6,7 @@ use super::{Ended, Queue};
 use crate::channel::Outbound;
 use crate::channel::receipt::Receipt;
 use crate::document::{Document, LineReason, OdooRef, Reason};
+use crate::event::Seq;
 use crate::reason::ReasonCode;
 
 impl Queue {
@@ -16,7 +17,7 @@ impl Queue {
         note: Option<&str>,
     ) -> Result<(), Ended> {
         let odoo = odoo.map(|odoo| odoo.name.as_str());
-        tracing::debug!(number = document.number, odoo, note, "posted");
+        tracing::debug!(number = document.number.get(), odoo, note, "posted");
         let key = document.key.to_string();
         let receipt = |_, id: &str| {
             Receipt::Posted {
@@ -33,8 +34,13 @@ impl Queue {
     pub async fn tell_refused(&self, document: &Document, reason: &Reason) -> Result<(), Ended> {
         let Reason { code, message, .. } = reason;
         let code = code.as_str();
-        tracing::warn!(number = document.number, code, message, "document parked");
-        let receipt = |seq: u64, id: &str| {
+        tracing::warn!(
+            number = document.number.get(),
+            code,
+            message,
+            "document parked"
+        );
+        let receipt = |seq: Seq, id: &str| {
             let LineReason { code, message, .. } = reason_of(document, reason, seq);
             Receipt::Refused {
                 id: Some(id),
@@ -51,7 +57,7 @@ impl Queue {
     pub async fn tell(
         &self,
         document: &Document,
-        receipt: impl Fn(u64, &str) -> Bytes,
+        receipt: impl Fn(Seq, &str) -> Bytes,
     ) -> Result<(), Ended> {
         for seq in &document.events {
             let Some(recorded) = self.journal.event(*seq)? else {
@@ -76,7 +82,7 @@ impl Queue {
 
 /// What one event of a parked document is told: the faults of its own line, or that another line
 /// has one. What is about the whole document holds for each line without a fault.
-fn reason_of(document: &Document, reason: &Reason, seq: u64) -> LineReason {
+fn reason_of(document: &Document, reason: &Reason, seq: Seq) -> LineReason {
     let own: Vec<usize> = (document.lines.iter().enumerate())
         .filter(|(_, line)| line.events.contains(&seq))
         .map(|(place, _)| place)

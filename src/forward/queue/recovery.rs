@@ -93,8 +93,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::document::{DocumentKey, Line, Purpose};
-    use crate::event::Goods;
+    use crate::document::{DocumentKey, DocumentNumber, Line, Purpose};
+    use crate::event::{Goods, Seq};
 
     fn document() -> Document {
         let line = Line {
@@ -105,17 +105,17 @@ mod tests {
                 quantity: 1.into(),
                 ..Goods::default()
             },
-            events: vec![1],
+            events: vec![Seq::new(1)],
         };
         Document {
-            number: 1,
+            number: DocumentNumber::new(1),
             key: DocumentKey([1; 16]),
             purpose: Purpose::Transfer,
             group: "PDA-07".to_owned(),
             lines: vec![line; 2],
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
-            events: vec![1],
+            events: vec![Seq::new(1)],
             corrects: None,
             times: Vec::new(),
             flags: Vec::new(),

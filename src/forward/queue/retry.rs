@@ -2,7 +2,7 @@
 
 use super::changes::wait;
 use super::{Queue, is_validation};
-use crate::document::{Document, Purpose, Reason, State};
+use crate::document::{Document, DocumentNumber, Purpose, Reason, State};
 use crate::forward::queue::changes::Effects;
 use crate::journal::{Entry, JournalError};
 use crate::reason::{Heals, ReasonCode};
@@ -58,7 +58,7 @@ impl Queue {
         Ok(counts)
     }
 
-    pub fn note_open_picks(&mut self, number: u64, reason: &Reason) {
+    pub fn note_open_picks(&mut self, number: DocumentNumber, reason: &Reason) {
         if reason.code == ReasonCode::OpenPicks {
             self.open_picks.insert(number);
         }

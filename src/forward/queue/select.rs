@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::dependencies::follows;
 use super::{DocumentCounts, PAGE_DOCUMENTS, Queue};
 use crate::assemble;
-use crate::document::{Purpose, State};
+use crate::document::{DocumentNumber, Purpose, State};
 use crate::forward::Interrupted;
 use crate::forward::resolve::Ground;
 use crate::journal::{Entry, JournalError};
@@ -29,7 +29,9 @@ impl Queue {
             }
             self.recovered = None;
         }
-        let entries = self.read(ground, State::Waiting, 0, lines_max, now).await?;
+        let entries = self
+            .read(ground, State::Waiting, DocumentNumber::ZERO, lines_max, now)
+            .await?;
         let due = self.deferred.due(now);
         let due = due.filter(|_| entries.is_empty() || !self.deferred_taken);
         self.deferred_taken = due.is_some();
@@ -69,7 +71,7 @@ impl Queue {
         &mut self,
         ground: Ground<'_>,
         state: State,
-        mut after: u64,
+        mut after: DocumentNumber,
         lines_max: usize,
         now: Duration,
     ) -> Result<Vec<Entry>, Interrupted> {

@@ -21,7 +21,7 @@ use self::own_moves::{Dated, date};
 use super::plan::{Counted, CountedOf, Places, Plan, keep, transfer_of};
 use super::{Asked, Ground, Prepared, Resolved, reason, stock};
 use crate::catalog::refresh::Trouble;
-use crate::document::{Purpose, answer};
+use crate::document::{DocumentNumber, Purpose, answer};
 use crate::forward::times::{self, Done, UNKNOWN_SPAN};
 use crate::journal::JournalError;
 use crate::odoo::LotRef;
@@ -46,9 +46,9 @@ struct Wanted {
     at: Timestamp,
     done: Done,
     /// The number of the count's document.
-    number: u64,
+    number: DocumentNumber,
     /// The number of the recount's document, if it is one.
-    recount: Option<u64>,
+    recount: Option<DocumentNumber>,
     /// Where the count has its difference; a recount keeps to that if it can.
     position: Option<(Option<i64>, Option<i64>)>,
     /// Where Odoo keeps differences of the product.
@@ -193,7 +193,7 @@ pub(super) fn unread(error: JournalError) -> Failure {
 }
 
 /// What the document of a count counted, in the unit of the packaging that was scanned.
-fn scanned_quantity(ground: Ground<'_>, number: u64) -> Option<Decimal> {
+fn scanned_quantity(ground: Ground<'_>, number: DocumentNumber) -> Option<Decimal> {
     let entry = ground.journal.document(number).ok()??;
     entry.document.lines.first().map(|line| line.goods.quantity)
 }
@@ -477,7 +477,10 @@ fn settle(
 
 /// The transfer of a recount, by the ids that its count was compared with: a name may mean
 /// something else by now.
-pub(super) fn again(ground: Ground<'_>, number: u64) -> Result<Option<TransferLine>, JournalError> {
+pub(super) fn again(
+    ground: Ground<'_>,
+    number: DocumentNumber,
+) -> Result<Option<TransferLine>, JournalError> {
     let entry = ground.journal.document(number)?;
     let counted = entry.and_then(|entry| Plan::read(&entry.progress.plan?).ok()?.count);
     Ok(counted.and_then(|counted| {

@@ -14,8 +14,8 @@ use rust_decimal::Decimal;
 use super::{Asked, Ground};
 use crate::catalog::refresh::Trouble;
 use crate::catalog::{Catalog, CatalogError, Found};
-use crate::document::{Document, Line, Purpose, State};
-use crate::event::{Action, Event, Move, Movement};
+use crate::document::{Document, DocumentNumber, Line, Purpose, State};
+use crate::event::{Action, Event, Move, Movement, Seq};
 use crate::journal::{Entry, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
@@ -114,7 +114,7 @@ fn by_journal(
     }
     let mut looked = 0;
     for state in [State::Sending, State::Waiting] {
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         while looked < DOCUMENTS_MAX {
             let page = ground
                 .journal
@@ -135,7 +135,7 @@ fn by_journal(
     Ok(None)
 }
 
-fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<u64>, Unread> {
+fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<Seq>, Unread> {
     let mut after = journal.totals().settled;
     let last = wanted.document.events.last().copied().unwrap_or_default();
     for _ in 0..EVENTS_MAX / PAGE_EVENTS {
@@ -157,7 +157,11 @@ fn unsealed(journal: &Journal, wanted: &Wanted<'_>) -> Result<Option<u64>, Unrea
 }
 
 /// Whether a document is held back, by this one in the end.
-fn waits_for(journal: &Journal, entry: &Entry, number: u64) -> Result<bool, JournalError> {
+fn waits_for(
+    journal: &Journal,
+    entry: &Entry,
+    number: DocumentNumber,
+) -> Result<bool, JournalError> {
     let mut next = blocker_of(entry);
     for _ in 0..CHAIN_MAX {
         match next {
@@ -170,7 +174,7 @@ fn waits_for(journal: &Journal, entry: &Entry, number: u64) -> Result<bool, Jour
 }
 
 /// The document that another one says it waits for.
-fn blocker_of(entry: &Entry) -> Option<u64> {
+fn blocker_of(entry: &Entry) -> Option<DocumentNumber> {
     let reason = entry.progress.reason.as_ref();
     let reason = reason.filter(|reason| reason.code == ReasonCode::HeldBack)?;
     let number = reason.message.strip_prefix("document ")?;
@@ -192,7 +196,7 @@ impl Wanted<'_> {
         }
         let is_receipt = matches!(other.purpose, Purpose::Receive { .. });
         for line in &other.lines {
-            let first = line.events.first().copied().unwrap_or(u64::MAX);
+            let first = line.events.first().copied().unwrap_or(Seq::MAX);
             let to = line.goods.to.as_deref();
             let lot = line.goods.lot.as_deref();
             if self.is_brought(&line.goods.product, to, lot, is_receipt, first)? {
@@ -202,7 +206,7 @@ impl Wanted<'_> {
         Ok(false)
     }
 
-    fn is_brought_by(&self, event: &Event, seq: u64) -> Result<bool, CatalogError> {
+    fn is_brought_by(&self, event: &Event, seq: Seq) -> Result<bool, CatalogError> {
         let Action::Move(Move {
             movement, goods, ..
         }) = &event.action
@@ -224,7 +228,7 @@ impl Wanted<'_> {
         to: Option<&str>,
         lot: Option<&str>,
         is_receipt: bool,
-        seq: u64,
+        seq: Seq,
     ) -> Result<bool, CatalogError> {
         let taken = |line: &Line| line.events.last().copied().unwrap_or_default();
         let mut there = (self.missing.iter()).filter(|missing| {
@@ -263,14 +267,14 @@ mod tests {
 
     fn held_back(message: &str) -> Entry {
         let document = Document {
-            number: 7,
+            number: DocumentNumber::new(7),
             key: DocumentKey([1; 16]),
             purpose: Purpose::Transfer,
             group: "pda".to_owned(),
             lines: Vec::new(),
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
-            events: vec![1],
+            events: vec![Seq::new(1)],
             corrects: None,
             times: Vec::new(),
             flags: Vec::new(),
@@ -307,7 +311,8 @@ mod tests {
                 None,
             ),
         ] {
-            assert_eq!(blocker_of(&held_back(message)), number, "{message}");
+            let blocker = blocker_of(&held_back(message));
+            assert_eq!(blocker, number.map(DocumentNumber::new), "{message}");
         }
     }
 }

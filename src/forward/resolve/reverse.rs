@@ -205,27 +205,28 @@ async fn returned(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::document::{Document, DocumentKey, Purpose};
+    use crate::document::{Document, DocumentKey, DocumentNumber, Purpose};
+    use crate::event::Seq;
     use crate::odoo::{Header, TransferLine};
     use jiff::Timestamp;
 
     fn undoing(plan: Option<&str>, place: usize) -> Undoing {
         Undoing {
-            number: 7,
+            number: DocumentNumber::new(7),
             key: DocumentKey([7; 16]),
-            seq: 1,
+            seq: Seq::new(1),
             picking: Some(70),
             plan: plan.map(str::to_owned),
             place,
             document: Document {
-                number: 9,
+                number: DocumentNumber::new(9),
                 key: DocumentKey([9; 16]),
                 purpose: Purpose::Count,
                 group: "PDA-07".to_owned(),
                 lines: Vec::new(),
                 occurred: Timestamp::UNIX_EPOCH,
                 sealed: Timestamp::UNIX_EPOCH,
-                events: vec![2],
+                events: vec![Seq::new(2)],
                 corrects: None,
                 times: Vec::new(),
                 flags: Vec::new(),

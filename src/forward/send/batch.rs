@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::compare::{self, Verdict};
 use super::{Command, UNANSWERED_MAX, backoff};
-use crate::document::OdooRef;
+use crate::document::{DocumentNumber, OdooRef};
 use crate::odoo::{LOADS_AGAIN, Picking, Transfer};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
@@ -46,7 +46,7 @@ pub struct Batch {
 
 #[derive(Debug)]
 pub struct Sent {
-    pub number: u64,
+    pub number: DocumentNumber,
     pub transfer: Transfer,
     /// The id that `load` answered.
     pub picking: i64,
@@ -70,7 +70,7 @@ impl Sent {
 
 impl Batch {
     /// A batch of what was just taken.
-    pub fn new(transfers: Vec<(u64, Transfer, bool)>) -> Self {
+    pub fn new(transfers: Vec<(DocumentNumber, Transfer, bool)>) -> Self {
         // One that was set aside before has had its chances.
         let unanswered = match transfers.as_slice() {
             [(_, _, true)] => UNANSWERED_MAX - 1,
@@ -151,7 +151,7 @@ impl Batch {
         }
     }
 
-    pub fn loaded(&mut self, ids: &[i64]) -> Vec<(u64, Outcome)> {
+    pub fn loaded(&mut self, ids: &[i64]) -> Vec<(DocumentNumber, Outcome)> {
         for (sent, id) in self.documents.iter_mut().zip(ids) {
             sent.picking = *id;
             sent.already = false;
@@ -162,7 +162,7 @@ impl Batch {
 
     /// Sorts out what must not be validated: only pickings that are still what was meant stay in
     /// the batch.
-    pub fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+    pub fn before_validation(&mut self, pickings: &[Picking]) -> Vec<(DocumentNumber, Outcome)> {
         self.step = Step::SetDone;
         let mut settled = Vec::new();
         for mut sent in std::mem::take(&mut self.documents) {
@@ -183,7 +183,7 @@ impl Batch {
 
     /// Odoo refused to validate the only document. It is refused if it is still open; if it is
     /// done, somebody else validated it, or an earlier call of ours did.
-    pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+    pub fn judge_refusal(&mut self, pickings: &[Picking]) -> Vec<(DocumentNumber, Outcome)> {
         let message = self.refusal.take().unwrap_or_default();
         let mut settled = self.before_validation(pickings);
         if self.step == Step::Validate {
@@ -200,7 +200,7 @@ impl Batch {
 
     /// What Odoo was seen to hold settles documents. Those that it left open stay, to be validated
     /// again in smaller parts.
-    pub fn read_back(&mut self, pickings: &[Picking]) -> Vec<(u64, Outcome)> {
+    pub fn read_back(&mut self, pickings: &[Picking]) -> Vec<(DocumentNumber, Outcome)> {
         let alone = self.validated_alone;
         let mut settled = Vec::new();
         for sent in std::mem::take(&mut self.documents) {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use rust_decimal::Decimal;
 
 use super::*;
-use crate::document::DocumentKey;
+use crate::document::{DocumentKey, DocumentNumber};
 use crate::odoo::{PickingLine, TransferLine};
 use crate::reason::ReasonCode;
 
@@ -54,7 +54,7 @@ enum Nature {
 
 #[derive(Debug, Default)]
 struct Peer {
-    natures: BTreeMap<u64, Nature>,
+    natures: BTreeMap<DocumentNumber, Nature>,
     ids: BTreeMap<DocumentKey, i64>,
     pickings: BTreeMap<i64, Picking>,
     /// How often each picking moved stock.
@@ -69,8 +69,8 @@ struct Peer {
     answers_pings: bool,
 }
 
-fn number_of(key: DocumentKey) -> u64 {
-    u64::from_be_bytes(key.0[..8].try_into().unwrap())
+fn number_of(key: DocumentKey) -> DocumentNumber {
+    DocumentNumber::new(u64::from_be_bytes(key.0[..8].try_into().unwrap()))
 }
 
 fn transfer(number: u64) -> Transfer {
@@ -96,7 +96,7 @@ fn transfer(number: u64) -> Transfer {
 
 fn job(number: u64) -> Job {
     Job {
-        number,
+        number: DocumentNumber::new(number),
         work: Work::Transfer(transfer(number)),
         is_deferred: false,
     }
@@ -301,9 +301,9 @@ struct Rig {
     machine: Machine,
     peer: Peer,
     waiting: VecDeque<u64>,
-    outcomes: BTreeMap<u64, Outcome>,
+    outcomes: BTreeMap<DocumentNumber, Outcome>,
     /// Those that were set aside, as often as they were.
-    aside: Vec<u64>,
+    aside: Vec<DocumentNumber>,
     now: Duration,
     /// How long each call takes.
     took: Duration,
@@ -329,7 +329,9 @@ impl Rig {
     }
 
     fn with(mut self, number: u64, nature: Nature) -> Self {
-        self.peer.natures.insert(number, nature);
+        self.peer
+            .natures
+            .insert(DocumentNumber::new(number), nature);
         self
     }
 
@@ -380,7 +382,7 @@ impl Rig {
     }
 
     fn code(&self, number: u64) -> &str {
-        match &self.outcomes[&number] {
+        match &self.outcomes[&DocumentNumber::new(number)] {
             Outcome::Posted { already: false, .. } => "posted",
             Outcome::Posted { already: true, .. } | Outcome::Claimed { .. } => "already",
             Outcome::Refused { reason, .. } => reason.code.as_str(),
@@ -394,7 +396,7 @@ impl Rig {
         assert_eq!(self.outcomes.len() as u64, documents);
         assert_eq!(self.peer.ids.len(), self.peer.pickings.len());
         for (number, outcome) in &self.outcomes {
-            let id = self.peer.ids.get(&transfer(*number).key);
+            let id = self.peer.ids.get(&transfer(number.get()).key);
             let moved = id
                 .and_then(|id| self.peer.moved.get(id))
                 .copied()
@@ -713,7 +715,7 @@ fn a_document_that_odoo_never_answers_to_stands_aside_and_the_others_go_on() {
         rig.took = Duration::from_millis(500);
         rig.waiting.extend(41..=400);
         rig.run();
-        assert_eq!(rig.aside, [7], "{nature:?}");
+        assert_eq!(rig.aside, [DocumentNumber::new(7)], "{nature:?}");
         rig.assert_exactly_once(399);
         // From 50 to 25, 13, 7, 3 and 1, and then for its own sake.
         assert_eq!(rig.peer.silent, 5 + UNANSWERED_MAX, "{nature:?}");
@@ -738,7 +740,10 @@ fn one_that_was_set_aside_before_has_one_call() {
     rig.machine
         .answer(Input::Taken(Some(vec![again])), rig.now, rig.took, 0.5);
     rig.run();
-    assert_eq!((&rig.aside[..], &rig.peer.loads[..]), (&[7][..], &[1][..]));
+    assert_eq!(
+        (&rig.aside[..], &rig.peer.loads[..]),
+        (&[DocumentNumber::new(7)][..], &[1][..])
+    );
 }
 
 #[test]
@@ -747,7 +752,7 @@ fn a_link_that_is_down_sets_nothing_aside() {
     let outage = [Fault::TimedOut, Fault::TimedOut, Fault::TimedOut].repeat(5);
     let mut rig = Rig::new(1).fail([Fault::None, Fault::None].into_iter().chain(outage));
     rig.run();
-    assert_eq!(rig.aside, Vec::<u64>::new());
+    assert_eq!(rig.aside, Vec::<DocumentNumber>::new());
     assert_eq!(rig.machine.batch_lines(), 50);
     rig.assert_exactly_once(1);
 }
@@ -811,14 +816,14 @@ proptest! {
         let faulty = faults.contains(&Fault::TimedOut);
         let mut rig = Rig::new(documents).fail(faults);
         for (number, nature) in (1..).zip(&natures) {
-            rig.peer.natures.insert(number, *nature);
+            rig.peer.natures.insert(DocumentNumber::new(number), *nature);
         }
         rig.run();
         let silent = |nature: &Nature| matches!(nature, Nature::SilentInLoad | Nature::SilentInValidate);
         let aside = rig.aside.len() as u64;
         rig.assert_exactly_once(documents - aside);
         for (number, nature) in (1..).zip(natures) {
-            if rig.aside.contains(&number) {
+            if rig.aside.contains(&DocumentNumber::new(number)) {
                 prop_assert!(silent(&nature) || faulty, "document {}", number);
                 continue;
             }

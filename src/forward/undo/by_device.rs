@@ -12,8 +12,8 @@ use super::marks::{mark_taken_out, mark_undone};
 use super::remainder::{Remainder, find_remainder, without};
 use crate::book::{Count, Doubt, End, Id, Span};
 use crate::clock;
-use crate::document::{Document, Purpose, Reason, State};
-use crate::event::Recorded;
+use crate::document::{Document, DocumentNumber, Purpose, Reason, State};
+use crate::event::{Recorded, Seq};
 use crate::forward::Interrupted;
 use crate::forward::counts::ends_of;
 use crate::forward::queue::changes::Effects;
@@ -93,7 +93,7 @@ impl Queue {
     }
 
     /// The document that keeps the note that this event was taken back.
-    pub fn undone_entry(&self, seq: u64) -> Result<Option<Entry>, JournalError> {
+    pub fn undone_entry(&self, seq: Seq) -> Result<Option<Entry>, JournalError> {
         let mut next = self.journal.document_of(seq)?.flatten();
         for _ in 0..CHAIN_MAX {
             let Some(number) = next else { break };
@@ -112,7 +112,7 @@ impl Queue {
     pub fn undo_in(
         &self,
         entry: &Entry,
-        seq: u64,
+        seq: Seq,
         of: Entry,
     ) -> Result<Option<Undo>, JournalError> {
         let Some(event) = self.journal.event(seq)? else {
@@ -128,10 +128,10 @@ impl Queue {
         entry: &Entry,
         event: &Recorded,
         mut chain: Vec<Entry>,
-        number: u64,
+        number: DocumentNumber,
     ) -> Result<Undo, JournalError> {
         let said = self.said(&chain, event)?;
-        let said = |seq: u64| said.get(&seq).copied().unwrap_or_default();
+        let said = |seq: Seq| said.get(&seq).copied().unwrap_or_default();
         Ok(match find_remainder(&chain, event.seq) {
             Remainder::GoodsWaits(number) => {
                 Undo::GoodsWaits(self.journal.document(number)?.map(Box::new))
@@ -200,7 +200,7 @@ impl Queue {
         &self,
         chain: &[Entry],
         event: &Recorded,
-    ) -> Result<BTreeMap<u64, Decimal>, JournalError> {
+    ) -> Result<BTreeMap<Seq, Decimal>, JournalError> {
         let mut said = BTreeMap::new();
         let mut note = |recorded: &Recorded| {
             let quantity = recorded.event.action.quantity();
@@ -347,7 +347,7 @@ impl Queue {
     }
 
     /// What is to be written of the document that this one took something back of, now that it has.
-    pub fn undone(&self, number: u64) -> Result<Option<Change>, JournalError> {
+    pub fn undone(&self, number: DocumentNumber) -> Result<Option<Change>, JournalError> {
         let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
             return Ok(None);
         };
@@ -358,7 +358,11 @@ impl Queue {
     /// What follows now that a document has taken something back: the other document says so, a
     /// count that is undone holds no more, and nobody knows where the goods were between the event
     /// and its undo.
-    pub fn after_undo(&mut self, number: u64, effects: &mut Effects) -> Result<(), JournalError> {
+    pub fn after_undo(
+        &mut self,
+        number: DocumentNumber,
+        effects: &mut Effects,
+    ) -> Result<(), JournalError> {
         let Some((_, of, seq)) = self.undoing.filter(|(by, ..)| *by == number) else {
             return Ok(());
         };
@@ -385,7 +389,7 @@ impl Queue {
         &self,
         undo: &Document,
         of: &Document,
-        seq: u64,
+        seq: Seq,
     ) -> Result<Vec<Span>, JournalError> {
         let Some(recorded) = self.journal.event(seq)? else {
             return Ok(Vec::new());
@@ -463,7 +467,7 @@ fn counted_within(span: &Span, count: &Count) -> Reason {
 
 /// Where the line of this event takes goods and puts them, by the plan that its document was sent
 /// by.
-fn ends_of_event(of: &Entry, seq: u64) -> Vec<End> {
+fn ends_of_event(of: &Entry, seq: Seq) -> Vec<End> {
     let kept = of.progress.plan.as_deref().unwrap_or_default();
     if let Some((place, _)) = count_difference(kept) {
         return vec![End {

@@ -3,7 +3,7 @@
 use super::by_device::Undo;
 use super::marks::{mark_undone, mark_withdrawn};
 use super::withdraw::{Withdrawn, withdraw};
-use crate::document::{Reason, State};
+use crate::document::{DocumentNumber, Reason, State};
 use crate::forward::Interrupted;
 use crate::forward::queue::changes::Effects;
 use crate::forward::queue::changes::park;
@@ -152,7 +152,7 @@ impl Queue {
         if self.withdrawn == Some(ended) {
             return Ok(());
         }
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         loop {
             let page = self
                 .journal

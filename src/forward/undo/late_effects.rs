@@ -13,7 +13,7 @@ use super::marks::{mark_posted_late, mark_withdrawn_again};
 use super::withdraw::{Withdrawn, withdraw};
 use crate::catalog::refresh::Trouble;
 use crate::clock;
-use crate::document::{Purpose, State};
+use crate::document::{DocumentNumber, Purpose, State};
 use crate::forward::Interrupted;
 use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderStep, Reconciling};
@@ -32,7 +32,7 @@ use crate::reason::Flag;
 impl Queue {
     /// A call about the documents that are being sent came to no answer.
     pub async fn note_unanswered(&mut self) -> Result<(), Interrupted> {
-        let numbers: Vec<u64> = self.sending.keys().copied().collect();
+        let numbers: Vec<DocumentNumber> = self.sending.keys().copied().collect();
         let changes = self.late()?.note(&numbers, clock::now());
         self.keep(changes).await
     }
@@ -51,7 +51,7 @@ impl Queue {
         if self.late.is_some() {
             return Ok(());
         }
-        let (mut numbers, mut after) = (Vec::new(), 0);
+        let (mut numbers, mut after) = (Vec::new(), DocumentNumber::ZERO);
         loop {
             let sending = Some(State::Sending);
             let page = self.journal.documents(sending, after, PAGE_DOCUMENTS)?;
@@ -73,7 +73,7 @@ impl Queue {
     ) -> Result<Option<String>, Interrupted> {
         self.note_stopped().await?;
         let limit = SignedDuration::from_secs(late_s.cast_signed());
-        let (mut after, mut sentence) = (0, None);
+        let (mut after, mut sentence) = (DocumentNumber::ZERO, None);
         while let Some(number) = self.late()?.due(clock::now(), limit, after) {
             after = number;
             if let Some(entry) = self.journal.document(number)? {
@@ -85,7 +85,7 @@ impl Queue {
                         message, ..
                     }))) => {
                         tracing::warn!(
-                            number,
+                            number = number.get(),
                             message,
                             "Odoo refuses the look at what a lost call did: look there"
                         );
@@ -143,7 +143,11 @@ impl Queue {
         match withdrawn {
             Withdrawn::Gone { open: 0 } => Ok(None),
             Withdrawn::Posted(name) => {
-                tracing::error!(number, odoo = name, "posted by a call that was given up");
+                tracing::error!(
+                    number = number.get(),
+                    odoo = name,
+                    "posted by a call that was given up"
+                );
                 let mut moved = Effects::default();
                 self.recount_later_counts(&entry, &mut moved)?;
                 self.change_and(vec![mark_posted_late(&entry, &name)], moved)
@@ -156,7 +160,10 @@ impl Queue {
                 )))
             }
             left => {
-                tracing::warn!(number, "what a call did that was given up is taken back");
+                tracing::warn!(
+                    number = number.get(),
+                    "what a call did that was given up is taken back"
+                );
                 self.change(vec![mark_withdrawn_again(&entry, &left)])
                     .await?;
                 Ok(None)
@@ -192,7 +199,7 @@ impl Queue {
 
     /// Another document was posted since then that may have validated this picking.
     fn is_validated_since(&self, picking: i64, since: Timestamp) -> Result<bool, JournalError> {
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         loop {
             let posted = Some(State::Posted);
             let page = self.journal.documents(posted, after, PAGE_DOCUMENTS)?;
@@ -236,7 +243,10 @@ impl Queue {
             return Ok(());
         }
         let number = entry.document.number;
-        tracing::warn!(number, "lines are back on an order: taken off again");
+        tracing::warn!(
+            number = number.get(),
+            "lines are back on an order: taken off again"
+        );
         let mut open = of.clone();
         open.progress.undone.retain(|seq| *seq != undoing.seq);
         let note = format!("what document {number} took back is in Odoo again");

@@ -5,8 +5,8 @@ use super::withdraw::Withdrawn;
 use jiff::Timestamp;
 
 use crate::clock;
-use crate::document::{Purpose, Reason, State};
-use crate::event::Recorded;
+use crate::document::{DocumentNumber, Purpose, Reason, State};
+use crate::event::{Recorded, Seq};
 use crate::forward::queue::changes::change;
 use crate::journal::{Change, Entry};
 
@@ -68,7 +68,7 @@ pub fn mark_posted_late(entry: &Entry, name: &str) -> Change {
 }
 
 /// A later document took an event of this one back.
-pub fn mark_undone(entry: &Entry, seq: u64, by: u64) -> Change {
+pub fn mark_undone(entry: &Entry, seq: Seq, by: DocumentNumber) -> Change {
     let note = format!("event {seq} was taken back by document {by}");
     let mut change = change(entry, entry.progress.state, note);
     let progress = &mut change.progress;

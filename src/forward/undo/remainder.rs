@@ -8,8 +8,8 @@
 
 use rust_decimal::Decimal;
 
-use crate::document::{Document, Line, State};
-use crate::event::Recorded;
+use crate::document::{Document, DocumentNumber, Line, State};
+use crate::event::{Recorded, Seq};
 use crate::forward::resolve::Undoing;
 use crate::journal::Entry;
 
@@ -19,7 +19,7 @@ use crate::reason::Flag;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remainder {
     /// This document has to come to an end first.
-    GoodsWaits(u64),
+    GoodsWaits(DocumentNumber),
     /// It is parked in this document, and can be taken out of it.
     Parked,
     /// Odoo has it, by the document in this place of the chain.
@@ -32,7 +32,7 @@ pub enum Remainder {
 
 /// `chain`: the document that has the event, then the one that this corrects, and so on.
 #[must_use]
-pub fn find_remainder(chain: &[Entry], seq: u64) -> Remainder {
+pub fn find_remainder(chain: &[Entry], seq: Seq) -> Remainder {
     let Some(last) = chain.first() else {
         return Remainder::Never;
     };
@@ -73,13 +73,13 @@ pub fn find_remainder(chain: &[Entry], seq: u64) -> Remainder {
 }
 
 /// The line that has the event.
-fn place_of(entry: &Entry, seq: u64) -> Option<usize> {
+fn place_of(entry: &Entry, seq: Seq) -> Option<usize> {
     let mut lines = entry.document.lines.iter();
     lines.position(|line| line.events.contains(&seq))
 }
 
 /// What of a line is left once these events are taken back; `said`: what an event said.
-fn left(line: &Line, undone: &[u64], said: impl Fn(u64) -> Decimal) -> Decimal {
+fn left(line: &Line, undone: &[Seq], said: impl Fn(Seq) -> Decimal) -> Decimal {
     let back = line.events.iter().filter(|seq| undone.contains(seq));
     if back.clone().count() == line.events.len() {
         return Decimal::ZERO;
@@ -96,7 +96,7 @@ impl Undoing {
         undo: &Document,
         entry: &Entry,
         event: &Recorded,
-        said: impl Fn(u64) -> Decimal + Copy,
+        said: impl Fn(Seq) -> Decimal + Copy,
     ) -> Option<Self> {
         let (document, before) = (&entry.document, &entry.progress.undone);
         let place = place_of(entry, event.seq).filter(|_| !before.contains(&event.seq))?;
@@ -137,9 +137,9 @@ impl Undoing {
 #[must_use]
 pub fn without(
     old: &Document,
-    seq: u64,
+    seq: Seq,
     now: jiff::Timestamp,
-    said: impl Fn(u64) -> Decimal + Copy,
+    said: impl Fn(Seq) -> Decimal + Copy,
 ) -> Option<Document> {
     let lines = old.lines.iter().map(|line| Line {
         goods: line.goods.with_quantity(left(line, &[seq], said)),
@@ -152,7 +152,7 @@ pub fn without(
         return None;
     }
     Some(Document {
-        number: 0,
+        number: DocumentNumber::ZERO,
         key: old.key.corrected(),
         sealed: now,
         corrects: Some(old.number),
@@ -177,10 +177,10 @@ mod tests {
                 quantity: (*quantity).into(),
                 ..Goods::default()
             },
-            events: events.to_vec(),
+            events: events.iter().copied().map(Seq::new).collect(),
         };
         let document = Document {
-            number,
+            number: DocumentNumber::new(number),
             key: DocumentKey([1; 16]),
             purpose: Purpose::Transfer,
             group: "pda-1".to_owned(),
@@ -189,7 +189,7 @@ mod tests {
             sealed: Timestamp::UNIX_EPOCH,
             events: lines
                 .iter()
-                .flat_map(|(_, events)| events.to_vec())
+                .flat_map(|(_, events)| events.iter().copied().map(Seq::new))
                 .collect(),
             corrects: None,
             times: Vec::new(),
@@ -214,7 +214,7 @@ mod tests {
         entry
     }
 
-    fn said(_: u64) -> Decimal {
+    fn said(_: Seq) -> Decimal {
         2.into()
     }
 
@@ -233,26 +233,42 @@ mod tests {
                 order: "S1".to_owned(),
             },
         };
-        Recorded { seq, event }
+        Recorded {
+            seq: Seq::new(seq),
+            event,
+        }
     }
 
     #[test]
     fn it_follows_the_document_that_has_the_event() {
         let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
-        let stands = |state| find_remainder(&[entry(5, state, lines)], 2);
-        assert_eq!(stands(State::Waiting), Remainder::GoodsWaits(5));
-        assert_eq!(stands(State::Sending), Remainder::GoodsWaits(5));
+        let stands = |state| find_remainder(&[entry(5, state, lines)], Seq::new(2));
+        assert_eq!(
+            stands(State::Waiting),
+            Remainder::GoodsWaits(DocumentNumber::new(5))
+        );
+        assert_eq!(
+            stands(State::Sending),
+            Remainder::GoodsWaits(DocumentNumber::new(5))
+        );
         assert_eq!(stands(State::Parked), Remainder::Parked);
         assert_eq!(stands(State::Posted), Remainder::Moved(0));
         // What Odoo holds open of it is taken back first.
-        assert_eq!(stands(State::Discarded), Remainder::GoodsWaits(5));
-        let discarded =
-            |flag| find_remainder(&[flagged(entry(5, State::Discarded, lines), flag)], 2);
+        assert_eq!(
+            stands(State::Discarded),
+            Remainder::GoodsWaits(DocumentNumber::new(5))
+        );
+        let discarded = |flag| {
+            find_remainder(
+                &[flagged(entry(5, State::Discarded, lines), flag)],
+                Seq::new(2),
+            )
+        };
         assert_eq!(discarded(Flag::Withdrawn), Remainder::Never);
         assert_eq!(discarded(Flag::PostedInOdoo), Remainder::Moved(0));
         assert_eq!(discarded(Flag::LeftInOdoo), Remainder::Stuck(0));
         // A person left its line out.
-        let without = |state| find_remainder(&[entry(5, state, &[(2, &[1])])], 2);
+        let without = |state| find_remainder(&[entry(5, state, &[(2, &[1])])], Seq::new(2));
         assert_eq!(without(State::Posted), Remainder::Never);
         assert_eq!(without(State::Waiting), Remainder::Never);
         assert_eq!(without(State::Parked), Remainder::Never);
@@ -263,15 +279,15 @@ mod tests {
         let lines: &[(i64, &[u64])] = &[(4, &[1, 2])];
         let old = |flag: Flag| flagged(entry(5, State::Replaced, lines), flag);
         let new = |state| entry(6, state, &[(2, &[1])]);
-        let stands = |state, flag| find_remainder(&[new(state), old(flag)], 2);
+        let stands = |state, flag| find_remainder(&[new(state), old(flag)], Seq::new(2));
         assert_eq!(
             stands(State::Parked, Flag::PostedInOdoo),
-            Remainder::GoodsWaits(6)
+            Remainder::GoodsWaits(DocumentNumber::new(6))
         );
         assert_eq!(stands(State::Posted, Flag::PostedInOdoo), Remainder::Never);
         let mut dropped = new(State::Discarded);
         dropped.progress.attempts = 0;
-        let stands = |old| find_remainder(&[dropped.clone(), old], 2);
+        let stands = |old| find_remainder(&[dropped.clone(), old], Seq::new(2));
         assert_eq!(stands(old(Flag::PostedInOdoo)), Remainder::Moved(1));
         assert_eq!(stands(old(Flag::Withdrawn)), Remainder::Never);
         // Nobody takes it back any more.
@@ -290,10 +306,11 @@ mod tests {
         let line = &first.document.lines[0];
         assert_eq!(
             (line.goods.quantity, line.events.as_slice()),
-            (2.into(), &[1][..])
+            (2.into(), &[Seq::new(1)][..])
         );
-        assert_eq!((first.document.number, first.number), (9, 5));
-        posted.progress.undone.push(1);
+        assert_eq!(first.document.number, DocumentNumber::new(9));
+        assert_eq!(first.number, DocumentNumber::new(5));
+        posted.progress.undone.push(Seq::new(1));
         assert_eq!(Undoing::of(&undo, &posted, &event(1), said), None);
         let last = Undoing::of(&undo, &posted, &event(2), said).unwrap();
         assert_eq!(last.document.lines[0].goods.quantity, 3.into());
@@ -317,18 +334,26 @@ mod tests {
     fn a_parked_document_goes_on_without_the_event() {
         let parked = entry(5, State::Parked, &[(4, &[1, 2]), (2, &[3])]).document;
         let now = Timestamp::from_second(60).unwrap();
-        let new = without(&parked, 2, now, said).unwrap();
-        assert_eq!((new.corrects, new.key), (Some(5), parked.key.corrected()));
+        let new = without(&parked, Seq::new(2), now, said).unwrap();
+        assert_eq!(
+            (new.corrects, new.key),
+            (Some(parked.number), parked.key.corrected())
+        );
         assert_eq!(new.events, parked.events);
         let lines = |document: &Document| -> Vec<(Decimal, Vec<u64>)> {
             let lines = document.lines.iter();
             lines
-                .map(|l| (l.goods.quantity, l.events.clone()))
+                .map(|l| {
+                    (
+                        l.goods.quantity,
+                        l.events.iter().copied().map(Seq::get).collect(),
+                    )
+                })
                 .collect()
         };
         assert_eq!(lines(&new), [(2.into(), vec![1]), (2.into(), vec![3])]);
-        let rest = without(&new, 1, now, said).unwrap();
+        let rest = without(&new, Seq::new(1), now, said).unwrap();
         assert_eq!(lines(&rest), [(2.into(), vec![3])]);
-        assert_eq!(without(&rest, 3, now, said), None);
+        assert_eq!(without(&rest, Seq::new(3), now, said), None);
     }
 }

@@ -174,7 +174,8 @@ mod tests {
 
     use super::*;
     use crate::config;
-    use crate::document::Purpose;
+    use crate::document::{DocumentNumber, Purpose};
+    use crate::event::Seq;
     use crate::odoo::Lots;
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";
@@ -221,14 +222,14 @@ mod tests {
 
     fn document(purpose: Purpose) -> Document {
         Document {
-            number: 1,
+            number: DocumentNumber::new(1),
             key: DocumentKey([1; 16]),
             purpose,
             group: "PDA-07".to_owned(),
             lines: Vec::new(),
             occurred: Timestamp::UNIX_EPOCH,
             sealed: Timestamp::UNIX_EPOCH,
-            events: vec![1],
+            events: vec![Seq::new(1)],
             corrects: None,
             times: Vec::new(),
             flags: Vec::new(),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
 use crate::book::{Count, Doubt, Span};
+use crate::document::DocumentNumber;
 
 #[derive(Serialize, Deserialize)]
 enum StoredCounts {
@@ -21,7 +22,7 @@ struct CountV1 {
 pub fn counts_in(counts: &[Count]) -> Result<Vec<u8>, BadRecord> {
     let counts = counts.iter().map(|count| CountV1 {
         time_us: count.time.as_microsecond(),
-        number: count.number,
+        number: count.number.get(),
         counted: count.counted.into(),
         recounts: count.recounts,
     });
@@ -33,7 +34,7 @@ pub fn counts_out(bytes: &[u8]) -> Result<Vec<Count>, BadRecord> {
     let counts = counts.into_iter().map(|count| {
         Ok(Count {
             time: time("counts", count.time_us)?,
-            number: count.number,
+            number: DocumentNumber::new(count.number),
             counted: count.counted.try_into()?,
             recounts: count.recounts,
         })
@@ -59,7 +60,7 @@ pub fn spans_in(spans: &[Span]) -> Result<Vec<u8>, BadRecord> {
     let spans = spans.iter().map(|span| SpanV1 {
         from_us: span.from.as_microsecond(),
         until_us: span.until.as_microsecond(),
-        number: span.number,
+        number: span.number.get(),
         doubt: match span.doubt {
             Doubt::Undone => 0,
             Doubt::Clock => 1,
@@ -75,7 +76,7 @@ pub fn spans_out(bytes: &[u8]) -> Result<Vec<Span>, BadRecord> {
         Ok(Span {
             from: time("spans", span.from_us)?,
             until: time("spans", span.until_us)?,
-            number: span.number,
+            number: DocumentNumber::new(span.number),
             doubt: match span.doubt {
                 0 => Doubt::Undone,
                 1 => Doubt::Clock,

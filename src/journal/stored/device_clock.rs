@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, bad, decode, encode, time};
 use crate::device_clock::{DeviceClock, Sighting};
+use crate::event::Seq;
 
 const WHAT: &str = "device clock";
 
@@ -34,7 +35,7 @@ pub fn device_clock_in(clock: &DeviceClock) -> Result<Vec<u8>, BadRecord> {
                 .collect::<Result<_, BadRecord>>()?,
             doubted_us: clock.doubted.map(jiff::Timestamp::as_microsecond),
             is_changed: clock.is_changed,
-            seq: clock.seq,
+            seq: clock.seq.get(),
         },
     )
 }
@@ -60,6 +61,6 @@ pub fn device_clock_out(bytes: &[u8]) -> Result<DeviceClock, BadRecord> {
             .collect::<Result<_, BadRecord>>()?,
         doubted: doubted_us.map(|at| time(WHAT, at)).transpose()?,
         is_changed,
-        seq,
+        seq: Seq::new(seq),
     })
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, DecimalV1, bad, decode, encode, time};
-use crate::document::{Document, DocumentKey, EventTime, Line, Purpose};
-use crate::event::Goods;
+use crate::document::{Document, DocumentKey, DocumentNumber, EventTime, Line, Purpose};
+use crate::event::{Goods, Seq};
 use crate::reason::Code;
 
 #[derive(Serialize, Deserialize)]
@@ -164,7 +164,7 @@ impl From<Purpose> for PurposeV2 {
             },
             Purpose::Validate { order } => Self::Validate(order),
             Purpose::Unsupported { kind } => Self::Unsupported(kind),
-            Purpose::Recount { count } => Self::Recount(count),
+            Purpose::Recount { count } => Self::Recount(count.get()),
             Purpose::Undo {
                 event,
                 seq,
@@ -172,7 +172,7 @@ impl From<Purpose> for PurposeV2 {
                 reason,
             } => Self::Undo {
                 event,
-                seq,
+                seq: seq.map(Seq::get),
                 of: of.map(|of| Box::new((*of).into())),
                 reason,
             },
@@ -205,7 +205,9 @@ impl TryFrom<PurposeV2> for Purpose {
             },
             PurposeV2::Validate(order) => Self::Validate { order },
             PurposeV2::Unsupported(kind) => Self::Unsupported { kind },
-            PurposeV2::Recount(count) => Self::Recount { count },
+            PurposeV2::Recount(count) => Self::Recount {
+                count: DocumentNumber::new(count),
+            },
             PurposeV2::Undo {
                 event,
                 seq,
@@ -213,7 +215,7 @@ impl TryFrom<PurposeV2> for Purpose {
                 reason,
             } => Self::Undo {
                 event,
-                seq,
+                seq: seq.map(Seq::new),
                 of: of.map(|of| (*of).try_into().map(Box::new)).transpose()?,
                 reason,
             },
@@ -244,11 +246,12 @@ fn joined(before: &str, (same, rest): &(usize, String)) -> Result<String, BadRec
 
 /// For each event, how far its `seq` lies above the one before, and the place of its line.
 fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
-    let mut events: Vec<(u64, u32)> = document.events.iter().map(|seq| (*seq, 0)).collect();
+    let seqs = document.events.iter().map(|seq| (seq.get(), 0));
+    let mut events: Vec<(u64, u32)> = seqs.collect();
     for (place, line) in (1u32..).zip(&document.lines) {
         for seq in &line.events {
             let at = events
-                .binary_search_by_key(seq, |(seq, _)| *seq)
+                .binary_search_by_key(&seq.get(), |(seq, _)| *seq)
                 .map_err(|_| bad("document", "a line's event is not the document's"))?;
             events[at].1 = place;
         }
@@ -263,19 +266,19 @@ fn events_in(document: &Document) -> Result<Vec<(u64, u32)>, BadRecord> {
 }
 
 /// Gives each line its events, and returns all of them.
-fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<u64>, BadRecord> {
+fn events_out(stored: Vec<(u64, u32)>, lines: &mut [Line]) -> Result<Vec<Seq>, BadRecord> {
     let mut events = Vec::with_capacity(stored.len());
     let mut seq = 0u64;
     for (distance, place) in stored {
         seq = seq
             .checked_add(distance)
             .ok_or_else(|| bad("document", "a seq that is too large"))?;
-        events.push(seq);
+        events.push(Seq::new(seq));
         if place > 0 {
             let line = lines
                 .get_mut(place as usize - 1)
                 .ok_or_else(|| bad("document", "an event of a line that is not there"))?;
-            line.events.push(seq);
+            line.events.push(Seq::new(seq));
         }
     }
     Ok(events)
@@ -347,7 +350,7 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
             occurred_us,
             sealed_us,
             events,
-            corrects: document.corrects,
+            corrects: document.corrects.map(DocumentNumber::get),
             flags: document.flags.iter().map(Code::to_string).collect(),
         };
         let best_before = best_before_in(&document.lines);
@@ -360,7 +363,7 @@ pub fn document_in(document: &Document) -> Result<Vec<u8>, BadRecord> {
     encode("document", &stored)
 }
 
-pub fn document_out(number: u64, bytes: &[u8]) -> Result<Document, BadRecord> {
+pub fn document_out(number: DocumentNumber, bytes: &[u8]) -> Result<Document, BadRecord> {
     match decode("document", bytes)? {
         StoredDocument::V1(stored) => document_v1(number, stored),
         StoredDocument::V2(stored) => document_v2(number, stored, Vec::new()),
@@ -386,7 +389,7 @@ fn best_before_in(lines: &[Line]) -> Vec<(u32, String)> {
 fn times_in(times: &[EventTime]) -> Vec<(u64, i64, Option<i64>)> {
     let stored = times.iter().map(|EventTime { seq, time, other }| {
         let other = other.map(Timestamp::as_microsecond);
-        (*seq, time.as_microsecond(), other)
+        (seq.get(), time.as_microsecond(), other)
     });
     stored.collect()
 }
@@ -394,7 +397,7 @@ fn times_in(times: &[EventTime]) -> Vec<(u64, i64, Option<i64>)> {
 fn times_out(stored: Vec<(u64, i64, Option<i64>)>) -> Result<Vec<EventTime>, BadRecord> {
     let times = stored.into_iter().map(|(seq, at, other)| {
         Ok(EventTime {
-            seq,
+            seq: Seq::new(seq),
             time: time("document", at)?,
             other: other.map(|other| time("document", other)).transpose()?,
         })
@@ -403,7 +406,7 @@ fn times_out(stored: Vec<(u64, i64, Option<i64>)>) -> Result<Vec<EventTime>, Bad
 }
 
 fn document_v2(
-    number: u64,
+    number: DocumentNumber,
     stored: DocumentV2,
     times: Vec<EventTime>,
 ) -> Result<Document, BadRecord> {
@@ -418,13 +421,13 @@ fn document_v2(
         lines,
         occurred: time("document", stored.occurred_us)?,
         sealed: time("document", stored.sealed_us)?,
-        corrects: stored.corrects,
+        corrects: stored.corrects.map(DocumentNumber::new),
         flags: stored.flags.into_iter().map(Code::from).collect(),
         times,
     })
 }
 
-fn document_v1(number: u64, stored: DocumentV1) -> Result<Document, BadRecord> {
+fn document_v1(number: DocumentNumber, stored: DocumentV1) -> Result<Document, BadRecord> {
     let mut lines = Vec::with_capacity(stored.lines.len());
     let (mut product, mut from, mut to) = (String::new(), String::new(), String::new());
     for line in stored.lines {

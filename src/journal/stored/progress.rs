@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BadRecord, StateV1, decode, encode, time};
 use crate::document::{OdooRef, Progress, Reason};
+use crate::event::Seq;
 use crate::journal::AuditRecord;
 use crate::reason::Code;
 
@@ -64,7 +65,8 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
         flags: progress.flags.iter().map(Code::to_string).collect(),
     };
     let stored = if !progress.undone.is_empty() {
-        StoredProgress::V3(first, more, progress.undone.clone())
+        let undone = progress.undone.iter().copied().map(Seq::get);
+        StoredProgress::V3(first, more, undone.collect())
     } else if more == ProgressMoreV2::default() {
         StoredProgress::V1(first)
     } else {
@@ -95,7 +97,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
         plan: more.plan,
         decision: more.decision,
         flags: more.flags.into_iter().map(Code::from).collect(),
-        undone,
+        undone: undone.into_iter().map(Seq::new).collect(),
     })
 }
 

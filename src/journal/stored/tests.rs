@@ -12,10 +12,12 @@ use super::*;
 use crate::book::{Count, Doubt, Span};
 use crate::device_clock::{DeviceClock, Sighting};
 use crate::document::{
-    Document, DocumentKey, EventTime, Line, OdooRef, Progress, Purpose, Reason, State,
+    Document, DocumentKey, DocumentNumber, EventTime, Line, OdooRef, Progress, Purpose, Reason,
+    State,
 };
 use crate::event::{
-    Action, Channel, Event, EventFlag, Goods, Measures, Move, Movement, SourceKind,
+    Action, Channel, Event, EventFlag, Goods, Measures, Move, Movement, RejectedNumber, Seq,
+    SourceKind,
 };
 use crate::journal::{AuditRecord, tables};
 use crate::reason::RejectionCode;
@@ -108,7 +110,7 @@ fn events() -> Vec<(&'static str, Event)> {
 }
 
 fn document() -> Document {
-    let line = |product: &str, events: &[u64]| Line {
+    let line = |product: &str, events: &[Seq]| Line {
         goods: Goods {
             product: product.to_owned(),
             lot: text("L1"),
@@ -120,20 +122,20 @@ fn document() -> Document {
         events: events.to_vec(),
     };
     Document {
-        number: 9,
+        number: DocumentNumber::new(9),
         key: DocumentKey([7; 16]),
         purpose: Purpose::Transfer,
         group: "pda-07".to_owned(),
         lines: vec![
-            line("4000000000020", &[300, 70_000]),
-            line("4000000000037ä", &[301]),
+            line("4000000000020", &[300, 70_000].map(Seq::new)),
+            line("4000000000037ä", &[Seq::new(301)]),
         ],
         occurred: at(5),
         sealed: at(9),
         corrects: None,
         times: Vec::new(),
         flags: Vec::new(),
-        events: vec![300, 301, 70_000],
+        events: [300, 301, 70_000].map(Seq::new).to_vec(),
     }
 }
 
@@ -160,12 +162,12 @@ fn progress() -> Progress {
 
 fn kept() -> Kept {
     let mut totals = Totals {
-        last_seq: 900,
+        last_seq: Seq::new(900),
         stored: 800,
         duplicates: 7,
         rejected: 6,
         no_document: 5,
-        settled: 890,
+        settled: Seq::new(890),
         ..Totals::default()
     };
     for (number, state) in (1..).zip(State::COUNTED) {
@@ -177,7 +179,7 @@ fn kept() -> Kept {
     }
     Kept {
         totals,
-        last_document: 15,
+        last_document: DocumentNumber::new(15),
     }
 }
 
@@ -231,13 +233,13 @@ fn documents_v2() -> Vec<(&'static str, Document)> {
             quantity: "3.5".parse().unwrap(),
             ..Goods::default()
         },
-        events: vec![300],
+        events: vec![Seq::new(300)],
     };
     let document = |purpose| Document {
         purpose,
         lines: vec![line.clone()],
-        events: vec![300],
-        corrects: Some(4),
+        events: vec![Seq::new(300)],
+        corrects: Some(DocumentNumber::new(4)),
         flags: vec!["time-corrected".into()],
         ..document()
     };
@@ -280,14 +282,14 @@ fn undo_v3() -> (Event, Document, Progress) {
     let document = Document {
         purpose: Purpose::Undo {
             event: "8c20".to_owned(),
-            seq: Some(300),
+            seq: Some(Seq::new(300)),
             of: Some(Box::new(pick.purpose.clone())),
             reason: text("wrong bin"),
         },
         ..pick
     };
     let progress = Progress {
-        undone: vec![7, 300],
+        undone: [7, 300].map(Seq::new).to_vec(),
         ..progress_v2()
     };
     (undo, document, progress)
@@ -303,7 +305,7 @@ fn device_clock() -> DeviceClock {
         sightings: vec![sighting(-900, -60, 7_200_250), sighting(0, 0, -18_000_000)],
         doubted: Some(at(30)),
         is_changed: true,
-        seq: 300,
+        seq: Seq::new(300),
     }
 }
 
@@ -311,12 +313,12 @@ fn device_clock() -> DeviceClock {
 fn documents_v4() -> [(&'static str, Document); 2] {
     let times = vec![
         EventTime {
-            seq: 300,
+            seq: Seq::new(300),
             time: at(-7200),
             other: None,
         },
         EventTime {
-            seq: 301,
+            seq: Seq::new(301),
             time: at(-60),
             other: Some(at(-7260)),
         },
@@ -327,7 +329,9 @@ fn documents_v4() -> [(&'static str, Document); 2] {
         ..document()
     };
     let recount = Document {
-        purpose: Purpose::Recount { count: 7 },
+        purpose: Purpose::Recount {
+            count: DocumentNumber::new(7),
+        },
         lines: vec![Line {
             goods: Goods {
                 to: None,
@@ -375,14 +379,14 @@ fn measured() -> Event {
 fn book() -> (Vec<Count>, Vec<Span>) {
     let count = |number, recounts| Count {
         time: at(number),
-        number: number.unsigned_abs(),
+        number: DocumentNumber::new(number.unsigned_abs()),
         counted: "95.5".parse().unwrap(),
         recounts,
     };
     let span = |doubt| Span {
         from: at(-60),
         until: at(0),
-        number: 9,
+        number: DocumentNumber::new(9),
         doubt,
     };
     let spans = vec![span(Doubt::Undone), span(Doubt::Clock), span(Doubt::Ended)];
@@ -416,7 +420,10 @@ fn events_of_version_1_are_read_and_written_as_ever() {
 
 #[test]
 fn documents_and_their_progress_of_version_1_are_read_and_written_as_ever() {
-    assert_eq!(document_out(9, &golden("document")).unwrap(), document());
+    assert_eq!(
+        document_out(DocumentNumber::new(9), &golden("document")).unwrap(),
+        document()
+    );
     assert_eq!(document_in(&document()).unwrap(), golden("document"));
     assert_eq!(progress_out(&golden("progress")).unwrap(), progress());
     assert_eq!(progress_in(&progress()).unwrap(), golden("progress"));
@@ -434,7 +441,11 @@ fn documents_and_their_progress_of_version_1_are_read_and_written_as_ever() {
 fn documents_and_their_progress_of_version_2_are_read_and_written_as_ever() {
     let golden = |name: &str| golden_in(include_str!("v2.txt"), name);
     for (name, document) in documents_v2() {
-        assert_eq!(document_out(9, &golden(name)).unwrap(), document, "{name}");
+        assert_eq!(
+            document_out(DocumentNumber::new(9), &golden(name)).unwrap(),
+            document,
+            "{name}"
+        );
         assert_eq!(document_in(&document).unwrap(), golden(name), "{name}");
     }
     assert_eq!(progress_out(&golden("progress")).unwrap(), progress_v2());
@@ -447,7 +458,10 @@ fn what_is_taken_back_is_read_and_written_as_ever() {
     let (event, document, progress) = undo_v3();
     assert_eq!(event_out(&golden("undo")).unwrap(), event);
     assert_eq!(event_in(&event).unwrap(), golden("undo"));
-    assert_eq!(document_out(9, &golden("document")).unwrap(), document);
+    assert_eq!(
+        document_out(DocumentNumber::new(9), &golden("document")).unwrap(),
+        document
+    );
     assert_eq!(document_in(&document).unwrap(), golden("document"));
     assert_eq!(progress_out(&golden("progress")).unwrap(), progress);
     assert_eq!(progress_in(&progress).unwrap(), golden("progress"));
@@ -457,7 +471,11 @@ fn what_is_taken_back_is_read_and_written_as_ever() {
 fn documents_with_times_and_recounts_are_read_and_written_as_ever() {
     let golden = |name: &str| golden_in(include_str!("times.txt"), name);
     for (name, document) in documents_v4() {
-        assert_eq!(document_out(9, &golden(name)).unwrap(), document, "{name}");
+        assert_eq!(
+            document_out(DocumentNumber::new(9), &golden(name)).unwrap(),
+            document,
+            "{name}"
+        );
         assert_eq!(document_in(&document).unwrap(), golden(name), "{name}");
     }
 }
@@ -466,7 +484,11 @@ fn documents_with_times_and_recounts_are_read_and_written_as_ever() {
 fn documents_that_cannot_be_posted_are_read_and_written_as_ever() {
     let golden = |name: &str| golden_in(include_str!("unsupported.txt"), name);
     for (name, document) in unsupported() {
-        assert_eq!(document_out(9, &golden(name)).unwrap(), document, "{name}");
+        assert_eq!(
+            document_out(DocumentNumber::new(9), &golden(name)).unwrap(),
+            document,
+            "{name}"
+        );
         assert_eq!(document_in(&document).unwrap(), golden(name), "{name}");
     }
 }
@@ -504,7 +526,10 @@ fn best_before_dates_are_read_and_written_as_ever() {
     let (event, document) = best_before();
     assert_eq!(event_out(&golden("event")).unwrap(), event);
     assert_eq!(event_in(&event).unwrap(), golden("event"));
-    assert_eq!(document_out(9, &golden("document")).unwrap(), document);
+    assert_eq!(
+        document_out(DocumentNumber::new(9), &golden("document")).unwrap(),
+        document
+    );
     assert_eq!(document_in(&document).unwrap(), golden("document"));
 }
 
@@ -578,10 +603,10 @@ fn the_rest_of_version_1_is_read_and_written_as_ever() {
         cut: false,
     };
     assert_eq!(rejection_in(&rejection).unwrap(), golden("rejected"));
-    let read = rejection_out(4, &golden("rejected")).unwrap();
+    let read = rejection_out(RejectedNumber::new(4), &golden("rejected")).unwrap();
     assert_eq!(
         (read.number, read.code.as_str(), read.payload.as_slice()),
-        (4, "bad-json", b"{".as_slice())
+        (RejectedNumber::new(4), "bad-json", b"{".as_slice())
     );
     let repeats = Repeats {
         count: 2,
@@ -614,10 +639,10 @@ fn version_2_of_a_rejected_reading_has_its_channel_and_whether_it_is_cut() {
         };
         let golden = golden_in(include_str!("rejected_v2.txt"), name);
         assert_eq!(rejection_in(&rejection).unwrap(), golden);
-        let read = rejection_out(4, &golden).unwrap();
+        let read = rejection_out(RejectedNumber::new(4), &golden).unwrap();
         assert_eq!((read.channel, read.cut, read.bytes), (channel, cut, 1));
     }
-    let read = rejection_out(4, &golden("rejected")).unwrap();
+    let read = rejection_out(RejectedNumber::new(4), &golden("rejected")).unwrap();
     assert_eq!((read.channel, read.cut), (None, false));
 }
 
@@ -638,7 +663,11 @@ fn each_state_has_its_number_for_ever() {
         let bytes = golden(state.as_str());
         assert_eq!(progress_in(&progress).unwrap(), bytes, "{state}");
         assert_eq!(progress_out(&bytes).unwrap(), progress, "{state}");
-        assert_eq!(tables::by_state_key(state, 9), (bytes[1], 9), "{state}");
+        assert_eq!(
+            tables::by_state_key(state, DocumentNumber::new(9)),
+            (bytes[1], 9),
+            "{state}"
+        );
     }
     // A state that a newer version knows is not guessed at.
     let mut newer = golden("replaced");
@@ -682,7 +711,7 @@ fn what_a_newer_version_wrote_is_refused_and_never_guessed_at() {
     );
     for cut in 0..golden("document").len() {
         assert!(
-            document_out(9, &golden("document")[..cut]).is_err(),
+            document_out(DocumentNumber::new(9), &golden("document")[..cut]).is_err(),
             "cut at {cut}"
         );
     }

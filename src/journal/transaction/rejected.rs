@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use redb::{ReadableTable as _, WriteTransaction};
 
 use super::Transaction;
-use crate::event::{Event, Rejection};
+use crate::event::{Event, RejectedNumber, Rejection, Seq};
 use crate::journal::ids;
 use crate::journal::inbox::{Accepted, Outcome, Settled, Settlement};
 use crate::journal::rejected::{AUDIT_OF_SCANS, Rejections, STORED_BEFORE};
@@ -32,7 +32,7 @@ impl Transaction<'_> {
             }
         }
         self.kept.totals.rejected += 1;
-        let number = self.kept.totals.rejected;
+        let number = RejectedNumber::new(self.kept.totals.rejected);
         let bytes_max = self.limits.rejected_bytes_max;
         let rejections = open(&mut self.rejections, self.write)?;
         rejections.append(number, rejection, bytes_max, &mut self.written)?;
@@ -100,7 +100,7 @@ impl Transaction<'_> {
     pub fn settle(
         &mut self,
         readings: Vec<Settlement>,
-        dropped: Option<&(AuditRecord, u64)>,
+        dropped: Option<&(AuditRecord, RejectedNumber)>,
     ) -> Result<Settled, Fatal> {
         let mut settled = Settled {
             readings: Vec::with_capacity(readings.len()),
@@ -156,8 +156,8 @@ impl Transaction<'_> {
     }
 
     /// A stored event; none where it was pruned.
-    fn stored_event(&self, seq: u64) -> Result<Option<Event>, Fatal> {
-        let found = self.events.get(seq)?;
+    fn stored_event(&self, seq: Seq) -> Result<Option<Event>, Fatal> {
+        let found = self.events.get(seq.get())?;
         Ok(found
             .map(|bytes| stored::event_out(bytes.value()))
             .transpose()?)

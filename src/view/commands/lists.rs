@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::rejected::list_rejected;
 use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
+use crate::document::DocumentNumber;
+use crate::event::Seq;
 use crate::view::cli::{DocumentsArgs, EventsArgs, PageArgs};
 use crate::view::records::{DocumentPage, DocumentView, EventPage, EventView};
 use crate::view::snapshot::Status;
@@ -25,7 +27,7 @@ pub async fn events(client: &Client, args: &EventsArgs, out: &mut dyn Write) -> 
     };
     let mut after = match args.page.after {
         None if args.follow => client.get::<Status>("/v1/status").await?.journal.last_seq,
-        after => after.unwrap_or(0),
+        after => Seq::new(after.unwrap_or(0)),
     };
     let mut headings = true;
     while left > 0 {
@@ -108,7 +110,7 @@ pub(super) async fn document_pages(
     filter: (&str, Option<String>),
 ) -> Result<Vec<DocumentView>, CommandError> {
     let mut all = Vec::new();
-    let mut after = args.after.unwrap_or(0);
+    let mut after = DocumentNumber::new(args.after.unwrap_or(0));
     let mut left = args.limit;
     while left > 0 {
         let parameters = [

@@ -104,7 +104,7 @@ pub(in crate::view) async fn retry_all(
         if !done.more {
             return Ok(retried);
         }
-        body["after"] = done.next.into();
+        body["after"] = done.next.get().into();
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::write::write_rejected;
 use super::{Client, CommandError, Done, PAGE, borrow, json_line, path};
+use crate::event::RejectedNumber;
 use crate::view::cli::{PageArgs, RejectedCommand};
 use crate::view::client::ClientError;
 use crate::view::records::{Dismissed, RejectedPage, RejectedView, Resent};
@@ -130,7 +131,7 @@ pub(super) async fn list_rejected(
     out: &mut dyn Write,
 ) -> Done {
     let mut left = args.limit;
-    let mut after = args.after.unwrap_or(0);
+    let mut after = RejectedNumber::new(args.after.unwrap_or(0));
     let mut table = Table::new(&[
         "NUMBER", "RECEIVED", "DEVICE", "ID", "CODE", "STATE", "MESSAGE",
     ]);

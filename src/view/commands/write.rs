@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crate::event::Seq;
 use crate::view::records::{DocumentDetail, DocumentView, LineView, RejectedView, StepView};
 use crate::view::table::{Table, counted, plain};
 
@@ -94,7 +95,7 @@ pub(super) fn write_document(
         writeln!(out, "  note: {}", plain(&document.flags.join(", ")))?;
     }
     if !document.undone.is_empty() {
-        let seqs: Vec<String> = document.undone.iter().map(u64::to_string).collect();
+        let seqs: Vec<String> = document.undone.iter().map(Seq::to_string).collect();
         writeln!(out, "  taken back since: event {}", seqs.join(", "))?;
     }
     if let Some(number) = document.corrects {

@@ -15,7 +15,7 @@ use super::query::{Id, cut};
 use super::read::{detail, find_document, parked_for};
 use super::{Gateway, reading};
 use crate::clock;
-use crate::document::{self, Progress, Reason, answer};
+use crate::document::{self, DocumentNumber, Progress, Reason, answer};
 use crate::journal::{Change, Entry};
 use crate::reason::{Answer, Code, ReasonCode};
 use crate::view::http::Peer;
@@ -33,7 +33,7 @@ struct Body {
     reason: Option<String>,
     with: Option<String>,
     code: Option<String>,
-    after: Option<u64>,
+    after: Option<DocumentNumber>,
 }
 
 /// Who decided, and why.
@@ -103,7 +103,7 @@ pub async fn retry_all(
     };
     let code = Code::from(code);
     check_answer(&code, body.with.as_deref())?;
-    let after = body.after.unwrap_or(0);
+    let after = body.after.unwrap_or(DocumentNumber::ZERO);
     let (entries, next, more) = reading(&gateway, move |g| parked_for(g, &code, after)).await?;
     let changes = (entries.iter())
         .map(|entry| decision.retry(entry, body.with.as_deref()))
@@ -136,7 +136,7 @@ async fn decide(gateway: &Gateway, change: Change) -> Decided {
 }
 
 /// All of a document, as it is after a decision.
-pub async fn told(gateway: &Gateway, number: u64) -> Decided {
+pub async fn told(gateway: &Gateway, number: DocumentNumber) -> Decided {
     let detail = move |g: &Gateway| match g.journal.document(number)? {
         Some(entry) => detail(g, entry),
         None => Err(Problem::internal(format!("document {number} is gone"))),
@@ -145,7 +145,10 @@ pub async fn told(gateway: &Gateway, number: u64) -> Decided {
 }
 
 /// What is answered where somebody else decided between the look and the change.
-pub async fn changed_meanwhile(gateway: &Gateway, number: u64) -> Result<Problem, Problem> {
+pub async fn changed_meanwhile(
+    gateway: &Gateway,
+    number: DocumentNumber,
+) -> Result<Problem, Problem> {
     reading(gateway, move |g| {
         Ok(match g.journal.document(number)? {
             Some(entry) => not_parked(&entry),

@@ -10,8 +10,8 @@ use super::problem::Problem;
 use super::query::{Asked, EVENT_STATES, Id, Query, REJECTED_STATES, cut};
 use super::{Gateway, reading};
 use crate::assemble;
-use crate::document::{self, DocumentKey, Purpose};
-use crate::event::{Name, Recorded};
+use crate::document::{self, DocumentKey, DocumentNumber, Purpose};
+use crate::event::{Name, Recorded, RejectedNumber, Seq};
 use crate::journal::{Entry, JournalError, Rejected};
 use crate::reason::{Code, ReasonCode};
 use crate::view::records::{
@@ -61,7 +61,7 @@ fn event_page(gateway: &Gateway, query: &Query) -> Result<EventPage, Problem> {
     let mut places = Places::new(gateway);
     let mut page = EventPage {
         events: Vec::new(),
-        next: query.after,
+        next: Seq::new(query.after),
         more: true,
     };
     for _ in 0..LOOKED_THROUGH_MAX.div_ceil(EVENTS_AT_ONCE) {
@@ -99,7 +99,7 @@ fn event_page(gateway: &Gateway, query: &Query) -> Result<EventPage, Problem> {
 /// Where events are, asking the journal once for each document of a page.
 struct Places<'a> {
     gateway: &'a Gateway,
-    documents: HashMap<u64, Place>,
+    documents: HashMap<DocumentNumber, Place>,
     place: Place,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Places<'a> {
         }
     }
 
-    fn of(&mut self, seq: u64) -> Result<&Place, JournalError> {
+    fn of(&mut self, seq: Seq) -> Result<&Place, JournalError> {
         let journal = &self.gateway.journal;
         self.place = match journal.document_of(seq)? {
             None => Place::Open,
@@ -139,14 +139,15 @@ pub async fn rejected(State(gateway): State<Gateway>, Asked(pairs): Asked) -> An
     let query = Query::parse(pairs, &["state"], &REJECTED_STATES)?;
     let page = move |g: &Gateway| -> Result<RejectedPage, Problem> {
         // One more than asked for tells whether there is more.
+        let after = RejectedNumber::new(query.after);
         let mut found = match query.state {
-            Some(_) => g.journal.rejected_open(query.after, query.limit + 1)?,
-            None => g.journal.rejected(query.after, query.limit + 1)?,
+            Some(_) => g.journal.rejected_open(after, query.limit + 1)?,
+            None => g.journal.rejected(after, query.limit + 1)?,
         };
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         Ok(RejectedPage {
-            next: found.last().map_or(query.after, |rejected| rejected.number),
+            next: found.last().map_or(after, |rejected| rejected.number),
             rejected: found.iter().map(RejectedView::listed).collect(),
             more,
         })
@@ -186,7 +187,7 @@ fn document_page(
 ) -> Result<DocumentPage, Problem> {
     let mut page = DocumentPage {
         documents: Vec::new(),
-        next: query.after,
+        next: DocumentNumber::new(query.after),
         more: true,
     };
     let mut lines = 0;
@@ -260,8 +261,8 @@ pub fn alive(gateway: &Gateway, mut entry: Entry) -> Result<Entry, JournalError>
 pub fn parked_for(
     gateway: &Gateway,
     code: &Code<ReasonCode>,
-    after: u64,
-) -> Result<(Vec<Entry>, u64, bool), Problem> {
+    after: DocumentNumber,
+) -> Result<(Vec<Entry>, DocumentNumber, bool), Problem> {
     let (mut found, mut next) = (Vec::new(), after);
     for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
         let state = Some(document::State::Parked);
@@ -304,7 +305,7 @@ pub fn find_document(gateway: &Gateway, id: &str) -> Result<Entry, Problem> {
     let mut found: Option<Entry> = None;
     if (PREFIX_DIGITS_MIN..32).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_hexdigit()) {
         let prefix = id.to_ascii_lowercase();
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         for _ in 0..LOOKED_THROUGH_MAX.div_ceil(DOCUMENTS_AT_ONCE) {
             let state = Some(document::State::Parked);
             let chunk = journal.documents(state, after, DOCUMENTS_AT_ONCE)?;
@@ -452,8 +453,8 @@ fn find_newest(
     gateway: &Gateway,
     is_meant: impl Fn(&Rejected) -> bool,
 ) -> Result<Option<RejectedView>, JournalError> {
-    let total = gateway.journal.totals().rejected;
-    let mut after = total.saturating_sub(REJECTED_LOOKED_THROUGH);
+    let last = RejectedNumber::new(gateway.journal.totals().rejected);
+    let mut after = last.back_by(REJECTED_LOOKED_THROUGH);
     let mut newest = None;
     loop {
         let chunk = gateway.journal.rejected(after, EVENTS_AT_ONCE)?;

@@ -20,7 +20,7 @@ use crate::channel::identity::ReadingId;
 use crate::channel::{Channel, Reading};
 use crate::clock;
 use crate::decode::is_event;
-use crate::event::{Action, Event, SourceKind};
+use crate::event::{Action, Event, RejectedNumber, Seq, SourceKind};
 use crate::journal::{Accepted, AuditRecord, Outcome, Rejected, Settlement};
 use crate::view::http::Peer;
 use crate::view::records::{Dismissed, EventView, Place, RejectedView, Resent};
@@ -55,7 +55,7 @@ struct Many {
     by: Option<String>,
     reason: Option<String>,
     /// The number of the newest reading that the person has seen.
-    upto: Option<u64>,
+    upto: Option<RejectedNumber>,
     /// Dismisses the raw scans that nothing was made of, and no reading.
     #[serde(default)]
     scans: bool,
@@ -141,8 +141,12 @@ pub async fn dismiss_many(
 }
 
 /// The numbers of the open readings that a request means, and whether there are more.
-fn chosen(gateway: &Gateway, body: &Many, upto: u64) -> Result<(Vec<u64>, bool), Problem> {
-    let (mut numbers, mut after) = (Vec::new(), 0);
+fn chosen(
+    gateway: &Gateway,
+    body: &Many,
+    upto: RejectedNumber,
+) -> Result<(Vec<RejectedNumber>, bool), Problem> {
+    let (mut numbers, mut after) = (Vec::new(), RejectedNumber::ZERO);
     loop {
         let mut page: VecDeque<Rejected> =
             gateway.journal.rejected_open(after, READ_AT_ONCE)?.into();
@@ -307,7 +311,7 @@ async fn differs(
     gateway: &Gateway,
     found: &Rejected,
     id: &str,
-    original: Option<u64>,
+    original: Option<Seq>,
 ) -> Result<Problem, Problem> {
     let device = &found.device;
     let Some(seq) = original else {
@@ -364,7 +368,7 @@ async fn find(gateway: &Gateway, id: &str) -> Result<Rejected, Problem> {
             "give the number of one, as /v1/rejected lists them",
         )
     };
-    let Ok(number) = id.parse::<u64>() else {
+    let Ok(number) = id.parse::<RejectedNumber>() else {
         return Err(missing());
     };
     let found = reading(gateway, move |g| Ok(g.journal.rejected_one(number)?)).await?;

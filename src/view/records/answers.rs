@@ -4,7 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{DocumentView, EventView, RejectedView, RepeatsView, StepView};
-use crate::document::{Purpose, State};
+use crate::document::{DocumentNumber, Purpose, State};
+use crate::event::{RejectedNumber, Seq};
 use crate::journal::{AuditRecord, Entry};
 use crate::reason::Action;
 use crate::view::reasons::{ChoiceView, choices_for};
@@ -38,7 +39,7 @@ pub struct Trace {
 pub struct EventPage {
     pub events: Vec<EventView>,
     /// Go on with `after` = this.
-    pub next: u64,
+    pub next: Seq,
     /// Whether there was more when this was answered.
     pub more: bool,
 }
@@ -48,14 +49,14 @@ pub struct DocumentPage {
     /// `/v1/parked` calls them by their state.
     #[serde(alias = "parked")]
     pub documents: Vec<DocumentView>,
-    pub next: u64,
+    pub next: DocumentNumber,
     pub more: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectedPage {
     pub rejected: Vec<RejectedView>,
-    pub next: u64,
+    pub next: RejectedNumber,
     pub more: bool,
 }
 
@@ -71,11 +72,11 @@ pub struct Dismissed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resent {
     /// The rejected reading.
-    pub number: u64,
+    pub number: RejectedNumber,
     /// The `seq`s of the events that were stored.
-    pub events: Vec<u64>,
+    pub events: Vec<Seq>,
     /// The `seq`s of events that were stored before with the same id.
-    pub duplicates: Vec<u64>,
+    pub duplicates: Vec<Seq>,
 }
 
 /// A document with all that is known of it.
@@ -86,14 +87,14 @@ pub struct DocumentDetail {
     /// What a person can decide, where it is parked.
     pub choices: Vec<ChoiceView>,
     /// The number of the document in whose place a person put this one.
-    pub replaces: Option<u64>,
+    pub replaces: Option<DocumentNumber>,
     /// The number of the document that a person put in its place.
-    pub replaced_by: Option<u64>,
+    pub replaced_by: Option<DocumentNumber>,
 }
 
 impl DocumentDetail {
     #[must_use]
-    pub fn of(entry: &Entry, audit: Vec<AuditRecord>, replaced_by: Option<u64>) -> Self {
+    pub fn of(entry: &Entry, audit: Vec<AuditRecord>, replaced_by: Option<DocumentNumber>) -> Self {
         let progress = &entry.progress;
         Self {
             document: DocumentView::of(entry, true),
@@ -122,7 +123,7 @@ fn choices(entry: &Entry) -> Vec<ChoiceView> {
 pub struct Retried {
     pub retried: u64,
     /// Go on with `after` = this.
-    pub next: u64,
+    pub next: DocumentNumber,
     /// Whether there may be more behind it.
     pub more: bool,
 }

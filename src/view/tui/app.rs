@@ -319,6 +319,8 @@ impl App {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::DocumentNumber;
+    use crate::event::RejectedNumber;
 
     fn press(app: &mut App, keys: &str) -> Option<Wish> {
         keys.chars().fold(None, |_, c| {
@@ -341,7 +343,7 @@ mod tests {
     fn see(app: &mut App, parked: usize, second: i64) {
         let at = Timestamp::from_second(second).unwrap();
         let document = |number: usize| DocumentView {
-            number: number as u64,
+            number: DocumentNumber::new(number as u64),
             key: format!("{number:032x}"),
             state: "parked".to_owned(),
             purpose: "transfer".to_owned(),
@@ -425,11 +427,20 @@ mod tests {
     fn the_selection_stays_within_what_is_there() {
         let mut app = app_with_parked(3);
         press(&mut app, "jjjjj");
-        assert_eq!(app.selected_parked().unwrap().number, 3);
+        assert_eq!(
+            app.selected_parked().unwrap().number,
+            DocumentNumber::new(3)
+        );
         see(&mut app, 1, 1);
-        assert_eq!(app.selected_parked().unwrap().number, 1);
+        assert_eq!(
+            app.selected_parked().unwrap().number,
+            DocumentNumber::new(1)
+        );
         press(&mut app, "kGg");
-        assert_eq!(app.selected_parked().unwrap().number, 1);
+        assert_eq!(
+            app.selected_parked().unwrap().number,
+            DocumentNumber::new(1)
+        );
     }
 
     #[test]
@@ -439,24 +450,33 @@ mod tests {
         let (mut snapshot, now) = app.snapshot.clone().unwrap();
         snapshot.parked.remove(0);
         app.see(Seen::Gateway(Box::new(snapshot)), now);
-        assert_eq!(app.selected_parked().unwrap().number, 2);
+        assert_eq!(
+            app.selected_parked().unwrap().number,
+            DocumentNumber::new(2)
+        );
     }
 
     #[test]
     fn a_rejected_reading_is_dismissed_corrected_or_sent_again() {
         let mut app = app_with_parked(1);
         let (mut snapshot, now) = app.snapshot.clone().unwrap();
-        snapshot.rejected = [4, 7].map(rejected).to_vec();
+        snapshot.rejected = [4, 7].map(RejectedNumber::new).map(rejected).to_vec();
         app.see(Seen::Gateway(Box::new(snapshot.clone())), now);
         assert_eq!(press(&mut app, "jj").as_ref(), None);
-        assert_eq!(app.selected_rejected().unwrap().number, 7);
+        assert_eq!(
+            app.selected_rejected().unwrap().number,
+            RejectedNumber::new(7)
+        );
         // The selection follows its reading.
         snapshot.parked.clear();
         app.see(Seen::Gateway(Box::new(snapshot)), now);
-        assert_eq!(app.selected_rejected().unwrap().number, 7);
+        assert_eq!(
+            app.selected_rejected().unwrap().number,
+            RejectedNumber::new(7)
+        );
         assert_eq!(app.selected_parked(), None);
 
-        let number = 7;
+        let number = RejectedNumber::new(7);
         let resend = |payload: Option<&str>, reason: Option<&str>| Wish::Resend {
             number,
             payload: payload.map(str::to_owned),
@@ -481,7 +501,7 @@ mod tests {
         let dismissed = press(&mut app, "test\ny");
         assert_eq!(dismissed, Some(Wish::Dismiss { number, reason }));
         let all = Wish::DismissAll {
-            upto: 7,
+            upto: RejectedNumber::new(7),
             code: "not-your-topic".to_owned(),
             reason: "site".to_owned(),
         };
@@ -490,7 +510,7 @@ mod tests {
         assert!(app.notice.is_some());
     }
 
-    fn rejected(number: u64) -> RejectedView {
+    fn rejected(number: RejectedNumber) -> RejectedView {
         RejectedView {
             number,
             device: "pda-09".to_owned(),

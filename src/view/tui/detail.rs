@@ -8,6 +8,7 @@ use ratatui::widgets::Block;
 use super::texts::{choices_of, choices_of_rejected, describe_line, faults_of};
 use super::theme::{FAINT, HEADING, Theme};
 use super::wrap::Scroll;
+use crate::event::RejectedNumber;
 use crate::view::records::{DocumentView, RejectedView};
 use crate::view::table::plain;
 
@@ -15,7 +16,7 @@ use crate::view::table::plain;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Of {
     Document(String),
-    Rejected(u64),
+    Rejected(RejectedNumber),
 }
 
 #[derive(Debug, Clone, PartialEq)]

@@ -6,12 +6,13 @@ use ratatui::text::Line;
 use super::theme::HEADING;
 use super::typing::{typed, write};
 use super::wish::{Step, Wish};
+use crate::document::DocumentNumber;
 use crate::view::records::DocumentView;
 
 /// Asking for the reason of a discard, then whether it is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discard {
-    number: u64,
+    number: DocumentNumber,
     key: String,
     reason: String,
     pub confirming: bool,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::theme::{FAINT, HEADING, SELECTED};
 use super::typing::{WIDTH, typed, write};
 use super::wish::{Step, Wish};
+use crate::document::DocumentNumber;
 use crate::event::{EventType, Field};
 use crate::view::records::{DocumentView, LineView};
 use crate::view::table::plain;
@@ -35,7 +36,7 @@ enum At {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
-    number: u64,
+    number: DocumentNumber,
     key: String,
     rows: Vec<Row>,
     row: usize,

@@ -37,7 +37,7 @@ pub(super) async fn feed(client: Client, sender: mpsc::Sender<Message>) {
 async fn take(client: &Client) -> Result<Snapshot, ClientError> {
     let status: Status = client.get("/v1/status").await?;
     // Documents are numbered without gaps.
-    let after = status.documents.newest.saturating_sub(DOCUMENTS);
+    let after = status.documents.newest.back_by(DOCUMENTS);
     let mut documents: DocumentPage = client
         .get(&format!("/v1/documents?after={after}&limit={DOCUMENTS}"))
         .await?;

@@ -5,6 +5,7 @@ use ratatui::text::{Line, Span};
 
 use super::theme::{HEADING, SELECTED};
 use super::wish::{Step, Wish};
+use crate::document::DocumentNumber;
 use crate::reason::Action;
 use crate::view::reasons::choices_for;
 use crate::view::records::DocumentView;
@@ -13,7 +14,7 @@ use crate::view::table::plain;
 /// The ways in which it can be tried again, and which is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retry {
-    number: u64,
+    number: DocumentNumber,
     key: String,
     code: String,
     all: bool,

@@ -7,22 +7,23 @@ use ratatui::text::Line;
 use super::theme::HEADING;
 use super::typing::{typed, write};
 use super::wish::{Step, Wish};
+use crate::event::RejectedNumber;
 use crate::view::records::RejectedView;
 use crate::view::table::plain;
 
 /// Asking for the reason of a dismissal, then how many readings it is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dismiss {
-    number: u64,
+    number: RejectedNumber,
     code: String,
     /// The newest open reading that the screen shows.
-    newest: u64,
+    newest: RejectedNumber,
     reason: String,
     confirming: bool,
 }
 
 impl Dismiss {
-    pub fn new(rejected: &RejectedView, newest: u64) -> Self {
+    pub fn new(rejected: &RejectedView, newest: RejectedNumber) -> Self {
         Self {
             number: rejected.number,
             code: rejected.code.clone(),
@@ -77,7 +78,7 @@ impl Dismiss {
 /// Correcting what came before it is sent again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Correct {
-    number: u64,
+    number: RejectedNumber,
     payload: String,
 }
 
@@ -119,7 +120,7 @@ impl Correct {
 /// Asking whether a reading is to be sent again as it came; a reason may be given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resend {
-    number: u64,
+    number: RejectedNumber,
     reason: String,
     confirming: bool,
 }

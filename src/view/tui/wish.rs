@@ -1,5 +1,7 @@
 //! What a person wants done outside of the screen, and what a key did to a dialog.
 
+use crate::event::RejectedNumber;
+
 /// What the person wants done outside of the screen.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Wish {
@@ -24,18 +26,18 @@ pub enum Wish {
     },
     /// Sends a rejected reading again; without a payload as it came.
     Resend {
-        number: u64,
+        number: RejectedNumber,
         payload: Option<String>,
         /// Why, for whoever asks later.
         reason: Option<String>,
     },
     Dismiss {
-        number: u64,
+        number: RejectedNumber,
         reason: String,
     },
     /// All open rejected readings up to this number that have this reason code.
     DismissAll {
-        upto: u64,
+        upto: RejectedNumber,
         code: String,
         reason: String,
     },

@@ -13,7 +13,7 @@ use rumqttc::{AsyncClient, Event, Incoming, MqttOptions, QoS};
 use stockrelay::board::Board;
 use stockrelay::channel::Outbound;
 use stockrelay::config;
-use stockrelay::event::{EventFlag, Name};
+use stockrelay::event::{EventFlag, Name, Seq};
 use stockrelay::journal::{Accepted, AppendError, Inbox, Request};
 use stockrelay::source::{Intake, broker};
 use tempfile::TempDir;
@@ -119,7 +119,7 @@ impl Drop for Mosquitto {
 /// A journal that keeps what it is given, finds duplicates, and can be full.
 #[derive(Clone, Default)]
 pub struct Journal {
-    events: Arc<Mutex<BTreeMap<(String, String), u64>>>,
+    events: Arc<Mutex<BTreeMap<(String, String), Seq>>>,
     pub full: Arc<AtomicBool>,
     pub refused: Arc<AtomicUsize>,
     pub duplicates: Arc<AtomicUsize>,
@@ -167,7 +167,7 @@ impl Journal {
                     };
                 }
             };
-            let seq = events.len() as u64 + 1;
+            let seq = Seq::new(events.len() as u64 + 1);
             let key = (event.device.to_string(), event.id.clone());
             if let Some(original) = events.get(&key) {
                 self.duplicates.fetch_add(1, Ordering::SeqCst);

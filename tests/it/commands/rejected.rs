@@ -6,7 +6,7 @@ use crate::floor::{at, name, rejection, scan};
 use std::sync::Arc;
 use stockrelay::decode::profile::{Profile, SHIPPED};
 use stockrelay::decode::profiles::{Profiles, Rule};
-use stockrelay::event::{Action, Rejection};
+use stockrelay::event::{Action, Rejection, Seq};
 use stockrelay::reason::RejectionCode;
 
 /// A serial scanner with a profile, and a reading of it that no event could be made of.
@@ -44,7 +44,7 @@ async fn a_rejected_reading_is_sent_again_by_the_profile_of_its_device() {
     let right = ["rejected", "resend", "1", "--payload", "]E04006381333931"];
     let said = done(&socket, &right).await;
     assert_eq!(said, "rejected reading 1 is event 1 now\n");
-    let event = served.journal.event(1).unwrap().unwrap().event;
+    let event = served.journal.event(Seq::new(1)).unwrap().unwrap().event;
     let scan = Action::Scan {
         code: "4006381333931".to_owned(),
         symbology: Some("ean13".to_owned()),
@@ -86,7 +86,13 @@ async fn scans_of_devices_without_a_flow_are_on_the_first_screen_until_they_are_
     let inbox = served.journal.inbox();
     let scans = (1..=5).map(|n| Ok(scan("ring", &n.to_string(), "X", n)));
     inbox.append(scans.collect()).await.unwrap();
-    let sealed = inbox.seal_and_keep(Vec::new(), (1..=5).collect(), 5, 5, Vec::new());
+    let sealed = inbox.seal_and_keep(
+        Vec::new(),
+        (1..=5).map(Seq::new).collect(),
+        5,
+        Seq::new(5),
+        Vec::new(),
+    );
     sealed.await.unwrap();
     let status = done(&socket, &["status"]).await;
     assert!(status.contains("rejected dismiss --scans"), "{status}");

@@ -3,7 +3,8 @@
 use super::{Served, moved, refused};
 use crate::floor::transfer;
 use serde_json::{Value, json};
-use stockrelay::document::State;
+use stockrelay::document::{DocumentNumber, State};
+use stockrelay::event::Seq;
 use stockrelay::view::client::Client;
 use stockrelay::view::snapshot::Status;
 
@@ -136,7 +137,7 @@ async fn all_of_one_reason_are_tried_again_page_by_page() {
         .collect();
     inbox.append(many).await.unwrap();
     let documents = (1..=1_201).map(|seq| served.document(seq)).collect();
-    inbox.seal(documents, vec![], 0).await.unwrap();
+    inbox.seal(documents, vec![], Seq::ZERO).await.unwrap();
     let parked = (1..=1_201)
         .map(|number| moved(number, State::Waiting, State::Parked))
         .collect();
@@ -216,7 +217,7 @@ async fn of_many_who_decide_at_once_one_does() {
     assert_eq!(made.len(), 1);
     assert!(not.into_iter().all(|answer| refused(answer).0 == 409));
     let audit = &served.get("/v1/parked/2").await["audit"];
-    assert!(served.journal.newest_document().unwrap() <= 5);
+    assert!(served.journal.newest_document().unwrap() <= DocumentNumber::new(5));
     assert_eq!(
         audit.as_array().unwrap().len(),
         4,

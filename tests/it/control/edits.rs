@@ -4,7 +4,7 @@ use super::{Served, refused, seqs};
 use crate::floor::transfer;
 use serde_json::json;
 use stockrelay::document::{Document, Purpose};
-use stockrelay::event::{Action, Event, Goods, Move, Movement};
+use stockrelay::event::{Action, Event, Goods, Move, Movement, Seq};
 use stockrelay::view::snapshot::Status;
 
 #[tokio::test]
@@ -58,7 +58,7 @@ async fn a_corrected_document_takes_the_place_of_the_parked_one() {
         events.stored,
         events.open + events.on_the_way() + events.posted + events.parked + events.no_document
     );
-    assert_eq!((documents.sealed(), documents.newest), (4, 5));
+    assert_eq!((documents.sealed(), documents.newest.get()), (4, 5));
     let page = served.get("/v1/documents?state=replaced").await;
     assert_eq!(page["documents"][0]["number"], 2);
 
@@ -117,7 +117,10 @@ async fn what_an_earlier_version_sealed_without_lines_is_edited_by_its_event() {
         lines: Vec::new(),
         ..served.document(1)
     };
-    inbox.seal(vec![document], vec![], 1).await.unwrap();
+    inbox
+        .seal(vec![document], vec![], Seq::new(1))
+        .await
+        .unwrap();
     served.park(1, "unsupported-type").await;
     let shown = &served.get("/v1/parked/1").await["document"];
     assert_eq!(

@@ -1,8 +1,7 @@
 //! What a person decides about rejected readings.
 
 use serde_json::json;
-use stockrelay::event::Channel;
-use stockrelay::event::Rejection;
+use stockrelay::event::{Channel, Rejection, Seq};
 
 use super::{Served, refused};
 use crate::floor::{at, rejection, transfer};
@@ -67,7 +66,7 @@ async fn a_person_settles_rejected_readings() {
         (&sent["events"], &sent["duplicates"]),
         (&json!([1]), &json!([]))
     );
-    let stored = served.journal.event(1).unwrap().unwrap().event;
+    let stored = served.journal.event(Seq::new(1)).unwrap().unwrap().event;
     assert_eq!((stored.id.as_str(), stored.device.as_str()), ("7", "pda-3"));
     assert_eq!(stored.at, at(2), "the time at which it was received");
     assert_eq!(served.get("/v1/rejected/2").await["state"], "resent");
@@ -83,7 +82,7 @@ async fn a_person_settles_rejected_readings() {
     assert_eq!(
         served
             .journal
-            .event(2)
+            .event(Seq::new(2))
             .unwrap()
             .unwrap()
             .event

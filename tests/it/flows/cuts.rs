@@ -18,7 +18,7 @@ use stockrelay::clock;
 use stockrelay::config;
 use stockrelay::decode::profile::Profile;
 use stockrelay::decode::profiles::{Profiles, Rule};
-use stockrelay::event::{Event, SourceKind};
+use stockrelay::event::{Event, Seq, SourceKind};
 use stockrelay::flow::Driver;
 use stockrelay::journal::{Accepted, Journal, WriterHandle};
 use stockrelay::odoo::{Kind, Order, OrderLine, Row};
@@ -157,7 +157,7 @@ impl Run {
     }
 
     /// The number of the last of them.
-    async fn append(&self, scans: &[Event]) -> u64 {
+    async fn append(&self, scans: &[Event]) -> Seq {
         let entries = scans.iter().cloned().map(Ok).collect();
         let accepted = self.journal.inbox().append(entries).await.unwrap();
         let last = accepted.into_iter().map(|accepted| match accepted {
@@ -168,10 +168,10 @@ impl Run {
     }
 
     /// Until all scans up to this one are read, and what they led to is kept and counted.
-    async fn has_read(&self, seq: u64, what: &str) {
+    async fn has_read(&self, seq: Seq, what: &str) {
         let read = || {
             let kept = self.journal.kept("flow-cursor").unwrap().pop()?;
-            String::from_utf8(kept.1).unwrap().parse::<u64>().ok()
+            String::from_utf8(kept.1).unwrap().parse::<Seq>().ok()
         };
         until(what, || read().is_some_and(|cursor| cursor >= seq)).await;
         // What is on disk a reader sees at once, the counts only once the writer is through with
@@ -204,7 +204,7 @@ async fn until(what: &str, so: impl Fn() -> bool) {
 
 /// What is in the journal: how many scans, and what flows have made, in order.
 fn contents(journal: &Journal) -> (usize, Vec<String>) {
-    let events = journal.events(0, 1_000).unwrap().into_iter();
+    let events = journal.events(Seq::ZERO, 1_000).unwrap().into_iter();
     let (own, scans): (Vec<_>, Vec<_>) = events
         .map(|recorded| recorded.event)
         .partition(|event| event.source == SourceKind::Flow);
@@ -245,7 +245,7 @@ async fn work(disk: &LoggedDisk, floor: &Floor, beeps: &[Beeps], scans: &[Vec<Ev
     // From here on there is a journal to lose.
     let mut told = vec![(disk.syncs(), 0, 0)];
     let mut run = Run::start(opened, floor).await;
-    let mut last = 0;
+    let mut last = Seq::ZERO;
     for (Beeps(_, codes, second, made), scans) in beeps.iter().zip(scans) {
         last = run.append(scans).await;
         // That all is right is not said so late.

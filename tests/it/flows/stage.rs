@@ -12,7 +12,7 @@ use std::time::Duration;
 use stockrelay::clock;
 use stockrelay::config::{self, Config};
 use stockrelay::daemon::Daemon;
-use stockrelay::event::{Name, SourceKind};
+use stockrelay::event::{Name, Seq, SourceKind};
 use stockrelay::journal::{Journal, WriterHandle};
 
 /// A daemon with one device, and the Odoo behind it.
@@ -232,7 +232,7 @@ impl Stage {
             .as_ref()
             .unwrap()
             .journal()
-            .events(0, 1_000)
+            .events(Seq::ZERO, 1_000)
             .unwrap();
         let own = events.into_iter().map(|recorded| recorded.event);
         own.filter(|event| event.source == SourceKind::Flow)
@@ -246,7 +246,11 @@ impl Stage {
     /// What labels measured of what flows have made.
     pub fn measures(&self) -> Vec<String> {
         let daemon = self.daemon.as_ref().unwrap();
-        let events = daemon.journal().events(0, 1_000).unwrap().into_iter();
+        let events = daemon
+            .journal()
+            .events(Seq::ZERO, 1_000)
+            .unwrap()
+            .into_iter();
         let measured = events.filter(|recorded| !recorded.event.measures.is_empty());
         let said = |(name, value): (&String, &rust_decimal::Decimal)| format!("{name} {value}");
         measured

@@ -3,7 +3,7 @@
 
 use bytes::BytesMut;
 use rumqttc::mqttbytes::v4::{Connect, Packet as Raw, PubAck, Publish};
-use stockrelay::event::EventFlag;
+use stockrelay::event::{EventFlag, Seq};
 use tokio::net::TcpStream;
 
 use super::*;
@@ -133,7 +133,7 @@ async fn what_is_made_of_a_code_that_may_have_come_twice_is_flagged() {
     );
     stage.posted().await;
     let journal = stage.daemon.as_ref().unwrap().journal();
-    let flagged = journal.events(0, 100).unwrap().into_iter();
+    let flagged = journal.events(Seq::ZERO, 100).unwrap().into_iter();
     let flagged: Vec<_> = flagged
         .filter(|recorded| recorded.event.flags == [EventFlag::PossibleRepeat])
         .map(|recorded| recorded.event.action.kind())

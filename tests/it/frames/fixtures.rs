@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use std::path::Path;
 use stockrelay::board::{DeviceView, Link, SourceView};
-use stockrelay::document::Reason;
-use stockrelay::event::Name;
+use stockrelay::document::{DocumentNumber, Reason};
+use stockrelay::event::{Name, RejectedNumber};
 use stockrelay::view::records::{DocumentView, LineView, RejectedView};
 use stockrelay::view::snapshot::{Device, Source};
 use stockrelay::view::tui::{App, Seen, Snapshot};
@@ -32,7 +32,7 @@ pub fn device(name: &str, online: bool, last_event: &str, battery: u8) -> Device
 pub fn document(number: u64, state: &str) -> DocumentView {
     let parked = state == "parked";
     DocumentView {
-        number,
+        number: DocumentNumber::new(number),
         key: format!("{number:032x}"),
         state: state.to_owned(),
         purpose: "transfer".to_owned(),
@@ -178,7 +178,7 @@ pub fn rejected_with(payload: String) -> Snapshot {
     let mut snapshot = well();
     snapshot.status.events.rejected_open = 1;
     snapshot.rejected = vec![RejectedView {
-        number: 1,
+        number: RejectedNumber::new(1),
         device: "pda-09".to_owned(),
         source: "mqtt.listen".to_owned(),
         channel: Some("scan".to_owned()),

@@ -12,7 +12,7 @@ use stockrelay::board::Board;
 use stockrelay::capture::Capture;
 use stockrelay::channel::Outbound;
 use stockrelay::config::Listen;
-use stockrelay::event::{EventFlag, Name};
+use stockrelay::event::{EventFlag, Name, Seq};
 use stockrelay::journal::{Accepted, AppendError, Inbox, KeepChange, Request};
 use stockrelay::source::Intake;
 use stockrelay::source::front_door::FrontDoor;
@@ -70,7 +70,7 @@ impl Journal {
         let log = Arc::new(Mutex::new(Log::default()));
         let shared = Arc::clone(&log);
         tokio::spawn(async move {
-            let mut seqs: HashMap<(String, String), u64> = HashMap::new();
+            let mut seqs: HashMap<(String, String), Seq> = HashMap::new();
             while let Some(request) = requests.recv().await {
                 match request {
                     Request::Append {
@@ -153,7 +153,7 @@ impl Journal {
 
 fn append(
     decoded: Vec<Result<stockrelay::event::Event, stockrelay::event::Rejection>>,
-    seqs: &mut HashMap<(String, String), u64>,
+    seqs: &mut HashMap<(String, String), Seq>,
     log: &mut Log,
 ) -> Vec<Accepted> {
     decoded
@@ -168,7 +168,7 @@ fn append(
                 }
                 log.events.push(key.clone());
                 log.flags.push(event.flags.clone());
-                let seq = log.events.len() as u64;
+                let seq = Seq::new(log.events.len() as u64);
                 seqs.insert(key, seq);
                 Accepted::Stored { seq }
             }

@@ -15,9 +15,9 @@ use stockrelay::board::Board;
 use stockrelay::channel::Outlets;
 use stockrelay::clock;
 use stockrelay::config::{self, Negative, Under};
-use stockrelay::document::State;
+use stockrelay::document::{DocumentNumber, State};
 use stockrelay::event::{
-    Action, Event, Goods, Measures, Move, Movement, Name, Recorded, SourceKind,
+    Action, Event, Goods, Measures, Move, Movement, Name, Recorded, Seq, SourceKind,
 };
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Entry, Journal, WriterHandle, keep_device_clock};
@@ -49,7 +49,7 @@ pub struct Delivery {
     next: usize,
     is_validated: bool,
     /// The number of the validation's event.
-    validated: Option<u64>,
+    validated: Option<Seq>,
     /// The clock of the first device was shown again.
     is_shown: bool,
 }
@@ -140,7 +140,7 @@ impl Gateway {
         };
         let site = Name::new("ams1").unwrap();
         Self {
-            assembler: Assembler::new(site, config::Documents::default(), 0),
+            assembler: Assembler::new(site, config::Documents::default(), Seq::ZERO),
             journal,
             writer,
             monotonic: Duration::ZERO,
@@ -465,7 +465,7 @@ impl Gateway {
             }
             let waiting = self
                 .journal
-                .documents(Some(State::Waiting), 0, 10_000)
+                .documents(Some(State::Waiting), DocumentNumber::ZERO, 10_000)
                 .unwrap();
             if totals.sending.documents == 0 && waiting.iter().all(waits_for_parked) {
                 return;
@@ -487,7 +487,7 @@ impl Gateway {
         loop {
             let parked = self
                 .journal
-                .documents(Some(State::Parked), 0, 10_000)
+                .documents(Some(State::Parked), DocumentNumber::ZERO, 10_000)
                 .unwrap();
             let is_doubtful = |entry: &&Entry| {
                 let reason = entry.progress.reason.as_ref();

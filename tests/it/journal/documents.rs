@@ -2,7 +2,8 @@
 
 use super::{close, document, moved, open};
 use crate::floor::transfer;
-use stockrelay::document::{Document, Reason, State};
+use stockrelay::document::{Document, DocumentNumber, Reason, State};
+use stockrelay::event::Seq;
 use stockrelay::journal::AppendError;
 
 #[tokio::test]
@@ -20,7 +21,11 @@ async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up
         .unwrap();
     let sealed = document(&journal, &[1, 3]);
     inbox
-        .seal(vec![sealed.clone(), document(&journal, &[2])], vec![4], 4)
+        .seal(
+            vec![sealed.clone(), document(&journal, &[2])],
+            vec![Seq::new(4)],
+            Seq::new(4),
+        )
         .await
         .unwrap();
     let add_up = |waiting, sending, posted, parked, discarded| {
@@ -65,12 +70,12 @@ async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up
     assert_eq!(
         entry.document,
         Document {
-            number: 1,
+            number: DocumentNumber::new(1),
             ..sealed
         }
     );
     assert_eq!(entry.progress.odoo.as_ref().unwrap().name, "WH/INT/00007");
-    let audit = journal.audit(1).unwrap();
+    let audit = journal.audit(DocumentNumber::new(1)).unwrap();
     assert_eq!(
         audit
             .iter()
@@ -78,17 +83,26 @@ async fn a_document_moves_on_only_from_the_state_it_is_in_and_the_numbers_add_up
             .collect::<Vec<_>>(),
         ["waiting", "sending", "posted"]
     );
-    assert_eq!(journal.document_of(3).unwrap(), Some(Some(1)));
-    assert_eq!(journal.document_of(4).unwrap(), Some(None));
-    assert_eq!(journal.document_of(5).unwrap(), None);
+    assert_eq!(
+        journal.document_of(Seq::new(3)).unwrap(),
+        Some(Some(DocumentNumber::new(1)))
+    );
+    assert_eq!(journal.document_of(Seq::new(4)).unwrap(), Some(None));
+    assert_eq!(journal.document_of(Seq::new(5)).unwrap(), None);
     assert_eq!(
         journal
-            .documents(Some(State::Waiting), 0, 10)
+            .documents(Some(State::Waiting), DocumentNumber::ZERO, 10)
             .unwrap()
             .len(),
         1
     );
-    assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 2);
+    assert_eq!(
+        journal
+            .documents(None, DocumentNumber::ZERO, 10)
+            .unwrap()
+            .len(),
+        2
+    );
     close(journal, writer).await;
 }
 
@@ -106,19 +120,25 @@ async fn an_event_that_is_put_into_two_documents_stops_the_writer_before_anythin
         .await
         .unwrap();
     inbox
-        .seal(vec![document(&journal, &[1])], vec![], 1)
+        .seal(vec![document(&journal, &[1])], vec![], Seq::new(1))
         .await
         .unwrap();
     let twice = inbox
-        .seal(vec![document(&journal, &[1, 2])], vec![], 2)
+        .seal(vec![document(&journal, &[1, 2])], vec![], Seq::new(2))
         .await;
     assert_eq!(twice, Err(AppendError::Stopped));
     assert_eq!(inbox.append(vec![]).await, Err(AppendError::Stopped));
     assert!(writer.join().unwrap_err().to_string().contains("event 1"));
     drop(journal);
     let (journal, writer) = open(dir.path());
-    assert_eq!(journal.documents(None, 0, 10).unwrap().len(), 1);
-    assert_eq!(journal.document_of(2).unwrap(), None);
+    assert_eq!(
+        journal
+            .documents(None, DocumentNumber::ZERO, 10)
+            .unwrap()
+            .len(),
+        1
+    );
+    assert_eq!(journal.document_of(Seq::new(2)).unwrap(), None);
     close(journal, writer).await;
 }
 
@@ -132,7 +152,7 @@ async fn a_parked_document_keeps_its_reason() {
         .await
         .unwrap();
     inbox
-        .seal(vec![document(&journal, &[1])], vec![], 1)
+        .seal(vec![document(&journal, &[1])], vec![], Seq::new(1))
         .await
         .unwrap();
     let mut change = moved(1, State::Waiting, State::Parked, 3);
@@ -144,7 +164,12 @@ async fn a_parked_document_keeps_its_reason() {
     change.progress.reason = Some(reason.clone());
     inbox.change(vec![change]).await.unwrap();
     assert_eq!(
-        journal.document(1).unwrap().unwrap().progress.reason,
+        journal
+            .document(DocumentNumber::new(1))
+            .unwrap()
+            .unwrap()
+            .progress
+            .reason,
         Some(reason)
     );
     close(journal, writer).await;
@@ -161,7 +186,10 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
     let inbox = journal.inbox();
     inbox.append(events).await.unwrap();
     let old = document(&journal, &[1, 2]);
-    inbox.seal(vec![old.clone()], vec![], 2).await.unwrap();
+    inbox
+        .seal(vec![old.clone()], vec![], Seq::new(2))
+        .await
+        .unwrap();
     let corrected = Document {
         key: old.key.corrected(),
         ..old.clone()
@@ -177,7 +205,7 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
     let answer = inbox
         .replace(replaced(State::Parked), corrected.clone())
         .await;
-    assert_eq!(answer, Ok(Some(2)));
+    assert_eq!(answer, Ok(Some(DocumentNumber::new(2))));
     // There is at most one correction of a document.
     let answer = inbox.replace(replaced(State::Replaced), corrected).await;
     assert_eq!(answer, Ok(None));
@@ -185,8 +213,8 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
 
     let (journal, writer) = open(dir.path());
     let (old, new) = (
-        journal.document(1).unwrap().unwrap(),
-        journal.document(2).unwrap().unwrap(),
+        journal.document(DocumentNumber::new(1)).unwrap().unwrap(),
+        journal.document(DocumentNumber::new(2)).unwrap().unwrap(),
     );
     assert_eq!(
         (old.progress.state, new.progress.state),
@@ -194,9 +222,12 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
     );
     assert_eq!(
         (new.document.corrects, new.document.events),
-        (Some(1), vec![1, 2])
+        (Some(DocumentNumber::new(1)), [1, 2].map(Seq::new).to_vec())
     );
-    assert_eq!(journal.document_of(2).unwrap(), Some(Some(2)));
+    assert_eq!(
+        journal.document_of(Seq::new(2)).unwrap(),
+        Some(Some(DocumentNumber::new(2)))
+    );
     let totals = journal.totals();
     assert_eq!(
         (
@@ -206,6 +237,10 @@ async fn a_corrected_document_takes_the_events_over_and_the_old_one_says_so() {
         ),
         (0, 2, 0)
     );
-    assert!(journal.audit(2).unwrap()[0].note.contains("document 1"));
+    assert!(
+        journal.audit(DocumentNumber::new(2)).unwrap()[0]
+            .note
+            .contains("document 1")
+    );
     close(journal, writer).await;
 }

@@ -1,7 +1,7 @@
 //! Rejected readings in the journal: open until a person settles them, and bounded.
 
 use stockrelay::config;
-use stockrelay::event::{Event, Rejection};
+use stockrelay::event::{Event, RejectedNumber, Rejection, Seq};
 use stockrelay::journal::{Accepted, AuditRecord, Journal, Outcome, Settlement};
 
 use super::{close, open};
@@ -10,7 +10,7 @@ use stockrelay::reason::RejectionCode;
 
 pub(super) fn dismissal(number: u64) -> Settlement {
     Settlement {
-        number,
+        number: RejectedNumber::new(number),
         record: AuditRecord {
             at: at(0),
             state: "dismissed".to_owned(),
@@ -40,7 +40,7 @@ async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_sam
         ..dismissal(2)
     };
     let settled = journal.inbox().settle(vec![again.clone()], None).await;
-    let stored = Outcome::Settled(vec![Accepted::Stored { seq: 1 }]);
+    let stored = Outcome::Settled(vec![Accepted::Stored { seq: Seq::new(1) }]);
     assert_eq!(settled.unwrap().readings, [stored]);
     let settled = journal.inbox().settle(vec![again], None).await.unwrap();
     assert_eq!(settled.readings, [Outcome::NotOpen], "two people at once");
@@ -48,9 +48,9 @@ async fn a_rejected_reading_is_settled_once_and_what_is_sent_again_is_in_the_sam
         (journal.totals().rejected_open, journal.totals().stored),
         (1, 1)
     );
-    let open_ones = journal.rejected_open(0, 10).unwrap();
-    assert_eq!((open_ones.len(), open_ones[0].number), (1, 1));
-    let all = journal.rejected(0, 10).unwrap();
+    let open_ones = journal.rejected_open(RejectedNumber::ZERO, 10).unwrap();
+    assert_eq!((open_ones.len(), open_ones[0].number.get()), (1, 1));
+    let all = journal.rejected(RejectedNumber::ZERO, 10).unwrap();
     assert_eq!(all[0].settled, None);
     let record = AuditRecord {
         note: "a test: event 1".to_owned(),
@@ -99,7 +99,10 @@ async fn rejected_readings_of_an_older_versions_journal_are_open() {
     }
     let (journal, writer) = open(dir.path());
     assert_eq!(journal.totals().rejected_open, 1);
-    assert_eq!(journal.rejected_open(0, 10).unwrap()[0].payload, b"{");
+    assert_eq!(
+        journal.rejected_open(RejectedNumber::ZERO, 10).unwrap()[0].payload,
+        b"{"
+    );
     close(journal, writer).await;
 }
 
@@ -121,10 +124,10 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
         (journal, writer) = Journal::open(dir.path(), &small).unwrap();
     }
     assert_eq!(journal.totals().rejected, 5_000);
-    let kept = journal.rejected(0, 10_000).unwrap();
+    let kept = journal.rejected(RejectedNumber::ZERO, 10_000).unwrap();
     let bytes: usize = kept.iter().map(|kept| kept.payload.len()).sum();
     assert!((700_000..=(16 << 20) / 20).contains(&bytes), "{bytes}");
-    let numbers: Vec<_> = kept.iter().map(|kept| kept.number).collect();
+    let numbers: Vec<_> = kept.iter().map(|kept| kept.number.get()).collect();
     let newest = 5_001 - numbers.len() as u64..=5_000;
     assert_eq!(numbers, newest.collect::<Vec<_>>());
     // Those that were removed for room are open all the same, until a person dismisses them.
@@ -133,11 +136,11 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
     let totals = journal.totals();
     let dropped = 5_000 - numbers.len() as u64;
     assert_eq!(
-        (totals.rejected_dropped, totals.rejected_dropped_upto),
+        (totals.rejected_dropped, totals.rejected_dropped_upto.get()),
         (dropped, dropped)
     );
     // Who has not seen the newest of the removed ones does not dismiss them.
-    let record = |upto| Some((dismissal(0).record, upto));
+    let record = |upto| Some((dismissal(0).record, RejectedNumber::new(upto)));
     let unseen = journal
         .inbox()
         .settle(Vec::new(), record(dropped - 1))
@@ -151,10 +154,18 @@ async fn rejected_readings_take_their_share_of_the_budget_and_the_oldest_go_firs
     assert_eq!(journal.totals().rejected_open, 0);
     // Those that are past their time make room in the share.
     journal.inbox().prune(at(200 * 86_400)).await.unwrap();
-    assert!(journal.rejected(0, 10).unwrap().is_empty());
+    assert!(
+        journal
+            .rejected(RejectedNumber::ZERO, 10)
+            .unwrap()
+            .is_empty()
+    );
     let again = (0..100).map(|n| Err(rejection("pda", &nonsense, 200 * 86_400 + n)));
     journal.inbox().append(again.collect()).await.unwrap();
-    assert_eq!(journal.rejected(0, 1_000).unwrap().len(), 100);
+    assert_eq!(
+        journal.rejected(RejectedNumber::ZERO, 1_000).unwrap().len(),
+        100
+    );
     close(journal, writer).await;
 }
 
@@ -190,7 +201,7 @@ async fn a_device_that_sends_the_event_again_settles_its_rejected_reading() {
     let again = ["7", "8"].map(|id| Ok(transfer("pda", id, "P", "A", "B", 8)));
     journal.inbox().append(again.to_vec()).await.unwrap();
     assert_eq!(journal.totals().rejected_open, 2);
-    let all = journal.rejected(0, 10).unwrap();
+    let all = journal.rejected(RejectedNumber::ZERO, 10).unwrap();
     let record = |at: usize| all[at].settled.clone();
     for (at, seq) in [(0, 2), (1, 2), (5, 1)] {
         let record = record(at).expect("it is settled");
@@ -231,7 +242,13 @@ async fn a_reading_that_was_removed_for_room_is_settled_by_its_device_as_well() 
     journal.inbox().append(first.to_vec()).await.unwrap();
     let nonsense = (0..500).map(|n| Err(rejection("pda", &[b'x'; 4_096], n)));
     journal.inbox().append(nonsense.collect()).await.unwrap();
-    assert!(journal.rejected_one(1).unwrap().is_none(), "it was removed");
+    assert!(
+        journal
+            .rejected_one(RejectedNumber::new(1))
+            .unwrap()
+            .is_none(),
+        "it was removed"
+    );
     assert_eq!(journal.totals().rejected_open, 503);
     close(journal, writer).await;
     let (journal, writer) = Journal::open(dir.path(), &small).unwrap();
@@ -239,7 +256,7 @@ async fn a_reading_that_was_removed_for_room_is_settled_by_its_device_as_well() 
     journal.inbox().append(again).await.unwrap();
     assert_eq!(journal.totals().rejected_open, 502);
     // What a person dismissed is settled, and its device changes nothing about it.
-    let record = Some((dismissal(0).record, 503));
+    let record = Some((dismissal(0).record, RejectedNumber::new(503)));
     let dropped = journal.inbox().settle(Vec::new(), record).await.unwrap();
     assert!(dropped.dropped > 2, "{dropped:?}");
     let left = journal.totals().rejected_open;
@@ -273,7 +290,11 @@ async fn the_ids_of_open_readings_are_found_in_a_journal_of_an_older_version() {
     journal.inbox().append(again.to_vec()).await.unwrap();
     assert_eq!(journal.totals().rejected_open, 0);
     assert_eq!(
-        journal.rejected_one(2).unwrap().unwrap().settled,
+        journal
+            .rejected_one(RejectedNumber::new(2))
+            .unwrap()
+            .unwrap()
+            .settled,
         Some(dismissal(2).record)
     );
     close(journal, writer).await;
@@ -293,7 +314,13 @@ async fn a_retained_message_is_a_rejected_reading_once_however_often_it_comes() 
     let stored = vec![Ok(transfer("pda", "6", "P", "A", "B", 8))];
     journal.inbox().append(stored).await.unwrap();
     let copy = journal.inbox().append(retained("6")).await.unwrap();
-    assert_eq!(copy, [Accepted::Duplicate { original: 1 }], "it is stored");
+    assert_eq!(
+        copy,
+        [Accepted::Duplicate {
+            original: Seq::new(1)
+        }],
+        "it is stored"
+    );
     for _ in 0..2 {
         journal.inbox().append(retained("7")).await.unwrap();
         journal.inbox().append(retained("8")).await.unwrap();
@@ -334,7 +361,13 @@ async fn scans_of_devices_without_a_flow_are_counted_until_a_person_dismisses_th
     // One of them is of a device with a flow.
     let keep = Vec::new();
     inbox
-        .seal_and_keep(Vec::new(), vec![1, 2, 3], 2, 3, keep)
+        .seal_and_keep(
+            Vec::new(),
+            [1, 2, 3].map(Seq::new).to_vec(),
+            2,
+            Seq::new(3),
+            keep,
+        )
         .await
         .unwrap();
     assert_eq!(journal.totals().unused_scans, 2);
@@ -359,11 +392,17 @@ async fn a_whole_payload_is_stored_and_one_beyond_the_share_is_cut() {
     let (journal, writer) = Journal::open(dir.path(), &small).unwrap();
     let batch = [200 << 10, 4 << 20].map(|bytes| Err(rejection("pda", &vec![b'x'; bytes], 1)));
     journal.inbox().append(batch.to_vec()).await.unwrap();
-    let whole = journal.rejected_one(1).unwrap().unwrap();
+    let whole = journal
+        .rejected_one(RejectedNumber::new(1))
+        .unwrap()
+        .unwrap();
     assert_eq!((whole.payload.len(), whole.cut), (200 << 10, false));
-    let cut = journal.rejected_one(2).unwrap().unwrap();
+    let cut = journal
+        .rejected_one(RejectedNumber::new(2))
+        .unwrap()
+        .unwrap();
     assert_eq!((cut.payload.len(), cut.cut), ((16 << 20) / 20 / 2, true));
-    let listed = &journal.rejected(0, 10).unwrap()[0];
+    let listed = &journal.rejected(RejectedNumber::ZERO, 10).unwrap()[0];
     assert!(listed.payload.len() < 5_000 && listed.bytes == 200 << 10);
     close(journal, writer).await;
 }
@@ -383,26 +422,36 @@ async fn what_is_sent_again_with_the_id_of_something_else_settles_nothing() {
         ..dismissal(number)
     };
     let differs = |original| Outcome::Differs {
-        id: if original == Some(1) { "7" } else { "8" }.to_owned(),
+        id: if original == Some(Seq::new(1)) {
+            "7"
+        } else {
+            "8"
+        }
+        .to_owned(),
         original,
     };
     let other = transfer("pda", "7", "P", "A", "C", 2);
     let both = ["B", "C"].map(|to| transfer("pda", "8", "P", "A", to, 2));
     let wishes = vec![again(1, &[other]), again(2, &both)];
     let settled = journal.inbox().settle(wishes, None).await.unwrap();
-    assert_eq!(settled.readings, [differs(Some(1)), differs(None)]);
+    assert_eq!(
+        settled.readings,
+        [differs(Some(Seq::new(1))), differs(None)]
+    );
     let totals = journal.totals();
     assert_eq!((totals.stored, totals.rejected_open), (1, 2));
     // The same movement, at another time, is the one that is stored.
     let same = transfer("pda", "7", "P", "A", "B", 99);
     let settled = journal.inbox().settle(vec![again(1, &[same])], None).await;
-    let duplicate = Accepted::Duplicate { original: 1 };
+    let duplicate = Accepted::Duplicate {
+        original: Seq::new(1),
+    };
     assert_eq!(
         settled.unwrap().readings,
         [Outcome::Settled(vec![duplicate])]
     );
     let note = journal
-        .rejected_one(1)
+        .rejected_one(RejectedNumber::new(1))
         .unwrap()
         .unwrap()
         .settled

@@ -17,7 +17,8 @@ use stockrelay::clock;
 use stockrelay::config::Config;
 use stockrelay::daemon::Daemon;
 use stockrelay::demo::link::{self, Link};
-use stockrelay::document::{Reason, State};
+use stockrelay::document::{DocumentNumber, Reason, State};
+use stockrelay::event::RejectedNumber;
 use stockrelay::reason::ReasonCode;
 use stockrelay::view::client::Client;
 use tempfile::TempDir;
@@ -300,7 +301,7 @@ impl Stage {
 
     fn is_noted(&self, text: &str) -> bool {
         let journal = self.daemon().journal();
-        let entries = journal.documents(Some(State::Posted), 0, 1_000);
+        let entries = journal.documents(Some(State::Posted), DocumentNumber::ZERO, 1_000);
         entries.expect("documents").iter().any(|entry| {
             let audit = journal.audit(entry.document.number).expect("a trace");
             audit.last().is_some_and(|last| last.note.contains(text))
@@ -308,10 +309,10 @@ impl Stage {
     }
 
     fn is_flagged(&self, flag: &str) -> bool {
-        let entries = self
-            .daemon()
-            .journal()
-            .documents(Some(State::Discarded), 0, 1_000);
+        let entries =
+            self.daemon()
+                .journal()
+                .documents(Some(State::Discarded), DocumentNumber::ZERO, 1_000);
         let entries = entries.expect("documents");
         let mut flags = entries.iter().flat_map(|entry| &entry.progress.flags);
         flags.any(|known| known == flag)
@@ -319,7 +320,10 @@ impl Stage {
 
     /// Why documents are parked, or wait.
     fn reasons(&self, state: State) -> Vec<Reason> {
-        let entries = self.daemon().journal().documents(Some(state), 0, 1_000);
+        let entries = self
+            .daemon()
+            .journal()
+            .documents(Some(state), DocumentNumber::ZERO, 1_000);
         let entries = entries.expect("documents").into_iter();
         entries.filter_map(|entry| entry.progress.reason).collect()
     }
@@ -381,13 +385,15 @@ impl Stage {
             expect.reasons,
             "{path}: reasons of parked documents: {found:?}"
         );
-        let rejected = journal.rejected(0, 1_000).expect("rejected readings");
+        let rejected = journal
+            .rejected(RejectedNumber::ZERO, 1_000)
+            .expect("rejected readings");
         let rejections: Vec<String> = rejected.into_iter().map(|r| r.code.to_string()).collect();
         assert_eq!(rejections, expect.rejections, "{path}: rejected readings");
         if let Some(wanted) = &expect.flags {
             let mut flags: Vec<String> = Vec::new();
             for state in [State::Posted, State::Parked, State::Waiting] {
-                let entries = journal.documents(Some(state), 0, 1_000);
+                let entries = journal.documents(Some(state), DocumentNumber::ZERO, 1_000);
                 for entry in entries.expect("documents") {
                     let both = entry.document.flags.iter().chain(&entry.progress.flags);
                     flags.extend(both.map(ToString::to_string));

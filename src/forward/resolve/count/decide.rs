@@ -3,7 +3,7 @@
 
 use super::Wanted;
 use crate::book::{Book, Count, Doubt, Span, Standing};
-use crate::document::Reason;
+use crate::document::{DocumentNumber, Reason};
 use crate::forward::resolve::reason;
 use crate::odoo::order::odoo_time;
 use crate::reason::ReasonCode;
@@ -26,7 +26,7 @@ pub(super) fn judge(
     book: Option<&Book>,
     wanted: &Wanted,
     others: &[Wanted],
-    scanned_of: &dyn Fn(u64) -> Option<Decimal>,
+    scanned_of: &dyn Fn(DocumentNumber) -> Option<Decimal>,
 ) -> Verdict {
     let Some(book) = book else {
         return Verdict::Compare;
@@ -102,7 +102,7 @@ fn standing(
     book: &Book,
     wanted: &Wanted,
     others: &[Wanted],
-    scanned_of: &dyn Fn(u64) -> Option<Decimal>,
+    scanned_of: &dyn Fn(DocumentNumber) -> Option<Decimal>,
 ) -> Standing {
     let known = book.standing(&wanted.of, wanted.number, wanted.at, wanted.counted);
     let contradicts = |other: &&Wanted| {

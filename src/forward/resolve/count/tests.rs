@@ -1,4 +1,5 @@
 use super::*;
+use crate::document::DocumentNumber;
 
 pub const BIN: i64 = 5;
 pub const ELSEWHERE: i64 = 6;
@@ -14,7 +15,7 @@ pub fn wanted(counted: i64) -> Wanted {
             other: None,
             is_unknown: false,
         },
-        number: 3,
+        number: DocumentNumber::new(3),
         recount: None,
         position: None,
         inventory: 14,

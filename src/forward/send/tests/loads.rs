@@ -1,7 +1,7 @@
 //! A failed `load` is sent again before it counts as a refusal.
 
 use super::*;
-use crate::document::DocumentKey;
+use crate::document::{DocumentKey, DocumentNumber};
 use crate::forward::order::{OrderLine, Parents, Task, Way};
 use crate::odoo::LotRef;
 use crate::odoo::order::{SeenMove, SeenPicking};
@@ -40,7 +40,7 @@ fn order_job() -> Job {
         quantity: 2.into(),
     };
     Job {
-        number: 1,
+        number: DocumentNumber::new(1),
         work: Work::Order(OrderJob {
             key: DocumentKey([7; 16]),
             order: "WH/OUT/1".to_owned(),

@@ -2,6 +2,7 @@
 //! newer version wrote, or one that is no longer given.
 
 use super::*;
+use crate::event::RejectedNumber;
 use crate::reason::{Code, Flag, ReasonCode, RejectionCode};
 
 const TOMORROW: &str = "a-code-of-tomorrow";
@@ -46,7 +47,7 @@ fn a_rejected_reading_keeps_a_code_that_this_version_does_not_know() {
         payload: b"{".to_vec(),
     });
     let bytes = encode("rejected reading", &stored).unwrap();
-    let read = rejection_out(4, &bytes).unwrap();
+    let read = rejection_out(RejectedNumber::new(4), &bytes).unwrap();
     assert_eq!(read.code, TOMORROW);
     assert!(
         read.code.needs_person(),
@@ -69,7 +70,8 @@ fn each_code_is_stored_as_its_text() {
             payload: Vec::new(),
             cut: false,
         };
-        let read = rejection_out(4, &rejection_in(&rejection).unwrap()).unwrap();
+        let read =
+            rejection_out(RejectedNumber::new(4), &rejection_in(&rejection).unwrap()).unwrap();
         assert_eq!(
             (read.code.known(), read.code.as_str()),
             (Some(*code), code.as_str())

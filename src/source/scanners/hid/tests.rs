@@ -17,7 +17,7 @@ use crate::channel::{Outbound, Outlets};
 use crate::config;
 use crate::decode::profile::{Connection, Layout};
 use crate::decode::profiles::Rule;
-use crate::event::{Action, Goods, Move, Movement, SourceKind};
+use crate::event::{Action, Goods, Move, Movement, Seq, SourceKind};
 use crate::flow::Driver;
 use crate::journal::Journal;
 use crate::odoo::{Kind, Row};
@@ -200,7 +200,7 @@ async fn what_a_keyboard_scanner_types_moves_goods() {
     assert!(gateway.scan("SR-QTY-3").await);
     assert!(gateway.scan("LOC-B").await);
 
-    let events = gateway.journal.events(0, 100).unwrap();
+    let events = gateway.journal.events(Seq::ZERO, 100).unwrap();
     let (made, scans): (Vec<_>, Vec<_>) = events
         .into_iter()
         .map(|recorded| recorded.event)

@@ -7,7 +7,7 @@ use super::Gateway;
 use crate::scenarios::target::Target;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use stockrelay::document::{Purpose, State};
+use stockrelay::document::{DocumentNumber, Purpose, State};
 
 use stockrelay::reason::ReasonCode;
 
@@ -90,7 +90,7 @@ impl Gateway {
 
     pub fn documents_of(&self, delivery: &Delivery) -> String {
         let mut text = String::new();
-        let mut after = 0;
+        let mut after = DocumentNumber::ZERO;
         loop {
             let page = self.journal.documents(None, after, 500).unwrap();
             let Some(last) = page.last() else {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use stockrelay::board::Board;
 use stockrelay::channel::{Outbound, Outlets};
 use stockrelay::config;
-use stockrelay::document::{Document, DocumentKey, Line, Progress, Purpose, State};
-use stockrelay::event::{Event, Goods, Recorded};
+use stockrelay::document::{Document, DocumentKey, DocumentNumber, Line, Progress, Purpose, State};
+use stockrelay::event::{Event, Goods, Recorded, Seq};
 use stockrelay::forward::{Forwarder, Rules};
 use stockrelay::journal::{Accepted, Change, Journal, WriterHandle};
 use tokio::sync::{mpsc, watch};
@@ -110,7 +110,7 @@ impl Gateway {
             .append(events.iter().cloned().map(Ok).collect())
             .await
             .unwrap();
-        let seqs: Vec<u64> = accepted
+        let seqs: Vec<Seq> = accepted
             .iter()
             .map(|accepted| match accepted {
                 Accepted::Stored { seq } => *seq,
@@ -137,7 +137,7 @@ impl Gateway {
             line
         };
         let document = Document {
-            number: 0,
+            number: DocumentNumber::ZERO,
             key: DocumentKey::of(&name("ams1"), &recorded),
             purpose: Purpose::Transfer,
             group: self.device.clone(),
@@ -177,9 +177,9 @@ impl Gateway {
             line.events = vec![seq];
             recorded.push(Recorded { seq, event });
         }
-        let events: Vec<u64> = recorded.iter().map(|recorded| recorded.seq).collect();
+        let events: Vec<Seq> = recorded.iter().map(|recorded| recorded.seq).collect();
         let document = Document {
-            number: 0,
+            number: DocumentNumber::ZERO,
             key: DocumentKey::of(&name("ams1"), &recorded),
             purpose,
             group: self.device.clone(),
