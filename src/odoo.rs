@@ -15,6 +15,7 @@
 //! - `floor`: what the floor needs besides: stock, open orders; and when the key expires.
 //! - `barcodes`: the company's barcode nomenclature.
 //! - `serial`: where serial numbers are.
+//! - `state`: states and directions as enums of Odoo's words. Pure.
 //! - `values`: reads and writes single values in Odoo's form. Pure.
 //! - `loaded`: what `load` answers. Pure.
 //! - `key`: the API key, from its file or from the systemd credential.
@@ -32,6 +33,7 @@ mod master;
 pub mod order;
 mod rights;
 pub mod serial;
+mod state;
 pub mod stock;
 mod transfer;
 mod values;
@@ -46,6 +48,7 @@ pub use loaded::LOADS_AGAIN;
 pub use lots::{BestBefore, ExpiryRule, LotDates, LotRef, NewLot};
 pub use master::{Kind, Lot, Row, Version};
 use rust_decimal::Decimal;
+pub use state::{Direction, MoveState, PickingState};
 pub use transfer::{Picking, PickingLine, Returned, Transfer, TransferLine};
 pub use warehouse::{Header, Lots, OperationType, Warehouse};
 

@@ -11,6 +11,7 @@ use super::memory::{Counts, Memory, Way};
 use super::texts::Key;
 use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event, Field, Movement};
+use crate::odoo::{Direction, PickingState};
 use crate::reason::RejectionCode;
 
 /// What the copy has under an event's codes. `None`: the event does not have such a code.
@@ -391,7 +392,7 @@ fn order<'a>(
     };
     let open = match &**found {
         OrderFound::Open(open) => open,
-        OrderFound::Over { state, .. } if state == "cancel" => {
+        OrderFound::Over { state, .. } if *state == PickingState::Cancelled => {
             let arguments = vec![("order", named.to_owned())];
             return Err(wrong(
                 RejectionCode::OrderCancelled,
@@ -420,8 +421,8 @@ fn order<'a>(
         return Ok(None);
     };
     let fits = |order: &&Planned| match codes.way {
-        Way::In => order.kind != "outgoing",
-        _ => order.kind != "incoming",
+        Way::In => order.kind != Direction::Outgoing,
+        _ => order.kind != Direction::Incoming,
     };
     let (mut demand, mut done, mut first) = (Decimal::ZERO, Decimal::ZERO, None);
     for order in open.iter().filter(fits) {

@@ -12,7 +12,7 @@ use crate::clock;
 use crate::document::{Progress, State};
 use crate::event::SourceKind;
 use crate::journal::{Change, WriterHandle};
-use crate::odoo::{Kind, Order, OrderLine, Row};
+use crate::odoo::{Kind, Order, OrderLine, PickingState, Row};
 use crate::reason::RejectionCode;
 use crate::source::Intake;
 
@@ -54,8 +54,8 @@ pub(super) fn fill(copy: &Catalog) {
         id,
         name: name.to_owned(),
         origin: Some("S1".to_owned()),
-        kind: kind.to_owned(),
-        state: "assigned".to_owned(),
+        kind: kind.into(),
+        state: PickingState::Assigned,
         partner: Some("Acme".to_owned()),
         scheduled: Some("2026-11-25 08:00:00".to_owned()),
         backorder_of: None,
@@ -267,8 +267,8 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
         id: 50,
         name: "WH/OUT/1".to_owned(),
         origin: None,
-        kind: "outgoing".to_owned(),
-        state: "assigned".to_owned(),
+        kind: Direction::Outgoing,
+        state: PickingState::Assigned,
         partner: None,
         scheduled: None,
         backorder_of: None,

@@ -11,7 +11,7 @@ use rust_decimal::prelude::FromPrimitive;
 use serde::Deserialize;
 
 use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
-use crate::odoo::{Kind, Nomenclature, Order, Rule};
+use crate::odoo::{Direction, Kind, Nomenclature, Order, PickingState, Rule};
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
@@ -30,10 +30,10 @@ const LOTS_OFF: &str = "lots-off";
 pub enum OrderFound {
     /// One, or several steps or backorders of it.
     Open(Vec<Planned>),
-    /// It was open here; `done` or `cancel`.
+    /// It was open here, and is done or cancelled.
     Over {
         name: String,
-        state: String,
+        state: PickingState,
     },
     Nothing,
 }
@@ -43,9 +43,8 @@ pub enum OrderFound {
 pub struct Planned {
     pub id: i64,
     pub name: String,
-    /// `incoming`, `outgoing` or `internal`.
-    pub kind: String,
-    pub state: String,
+    pub kind: Direction,
+    pub state: PickingState,
     pub partner: Option<String>,
     /// In UTC, as Odoo writes it.
     pub scheduled: Option<String>,
@@ -75,7 +74,7 @@ pub struct Lot {
 }
 
 fn is_open(order: &Order) -> bool {
-    !matches!(order.state.as_str(), "done" | "cancel")
+    order.state.is_open()
 }
 
 fn codes(order: &Order) -> Vec<(u8, &str)> {

@@ -33,7 +33,7 @@ use super::faults::describe_refusal;
 use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
 use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
-use crate::odoo::{LOADS_AGAIN, LotRef};
+use crate::odoo::{Direction, LOADS_AGAIN, LotRef, PickingState};
 use crate::outcome::Outcome;
 use crate::reason::{Answer, ReasonCode};
 
@@ -432,7 +432,9 @@ impl Reconciling {
         if matches!(self.job.task, Task::Ship(_)) {
             return None;
         }
-        let told = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+        let told = |picking: &&SeenPicking| {
+            picking.kind == Direction::Outgoing && picking.state != PickingState::Cancelled
+        };
         let picking = seen.pickings.iter().find(told)?;
         let has = picking.weight_kg.filter(|kg| *kg > Decimal::ZERO);
         if self.calls.is_empty() {

@@ -13,6 +13,7 @@ use super::client::records::PAGE_ROWS;
 use super::master::{Kind, Row};
 use super::values::{text_or_false, value_or_false};
 use super::warehouse::Warehouse;
+use crate::odoo::{Direction, MoveState, PickingState};
 use crate::outcome::Failure;
 
 /// Open orders that are held; of more, those due last are not known here.
@@ -35,9 +36,8 @@ pub struct Order {
     pub name: String,
     /// The name of the sale, the purchase or whatever it comes from.
     pub origin: Option<String>,
-    /// `incoming`, `outgoing` or `internal`.
-    pub kind: String,
-    pub state: String,
+    pub kind: Direction,
+    pub state: PickingState,
     pub partner: Option<String>,
     /// In UTC, as Odoo writes it.
     pub scheduled: Option<String>,
@@ -97,14 +97,14 @@ struct Named {
 
 #[derive(Debug, Deserialize)]
 struct TypeRow {
-    code: String,
+    code: Direction,
 }
 
 #[derive(Debug, Deserialize)]
 struct PickingRow {
     id: i64,
     name: String,
-    state: String,
+    state: PickingState,
     #[serde(deserialize_with = "text_or_false")]
     origin: Option<String>,
     #[serde(deserialize_with = "text_or_false")]
@@ -123,7 +123,7 @@ struct PickingRow {
 #[derive(Debug, Deserialize)]
 struct MoveRow {
     id: i64,
-    state: String,
+    state: MoveState,
     product_id: i64,
     product_uom_qty: f64,
     #[serde(default, deserialize_with = "value_or_false")]
@@ -203,7 +203,7 @@ impl Client {
     pub async fn open_order_ids(&mut self, warehouse: &Warehouse) -> Result<Vec<i64>, Failure> {
         let domain = [
             json!(["picking_type_id.warehouse_id", "=", warehouse.id]),
-            json!(["state", "not in", ["done", "cancel"]]),
+            json!(["state", "not in", PickingState::FINISHED]),
         ];
         self.ids(
             "stock.picking",
@@ -344,7 +344,10 @@ fn order(row: PickingRow) -> Order {
             reserved.entry(of).or_default().push(line);
         }
     }
-    let moves = row.move_ids.iter().filter(|m| m.state != "cancel");
+    let moves = row
+        .move_ids
+        .iter()
+        .filter(|m| m.state != MoveState::Cancelled);
     let lines = moves.map(|m| {
         // Where several lines are reserved, no one bin or lot is the right one.
         let only = match reserved.get(&m.id).map(Vec::as_slice) {

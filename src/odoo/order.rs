@@ -25,6 +25,7 @@ use super::client::{Client, read};
 use super::loaded::{Loaded, MODULE, first_message};
 pub use super::values::odoo_time;
 pub use super::warehouse::Backorders;
+use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
 use crate::outcome::Failure;
 
@@ -233,7 +234,7 @@ impl Client {
         let body = json!({"ids": [picking], "fields": ["state"]});
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
         let state = read.first().and_then(|picking| picking["state"].as_str());
-        Ok(matches!(state, Some("done" | "cancel")))
+        Ok(state.is_some_and(|state| !PickingState::from(state).is_open()))
     }
 
     /// Cancels pickings of our own; a done one stays done.

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::client::Client;
 use super::client::records::{NAMES_MAX, records};
 use super::values::{decimal_or_nothing, id_or_false, text_or_false};
+use crate::odoo::MoveState;
 use crate::outcome::Failure;
 
 /// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
@@ -75,9 +76,9 @@ impl Client {
         done: bool,
     ) -> Result<Vec<SerialLine>, Failure> {
         let state = if done {
-            json!(["state", "=", "done"])
+            json!(["state", "=", MoveState::Done])
         } else {
-            json!(["state", "not in", ["done", "cancel"]])
+            json!(["state", "not in", MoveState::FINISHED])
         };
         let names: Vec<&String> = names.iter().collect();
         let mut found = Vec::new();

@@ -12,6 +12,7 @@ use super::client::records::{Id, NAMES_MAX, records};
 use super::values::{decimal_or_nothing, id_or_false, text_or_false};
 pub use crate::book::Place;
 use crate::document::DocumentKey;
+use crate::odoo::MoveState;
 use crate::outcome::Failure;
 
 /// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own
@@ -119,7 +120,10 @@ impl Client {
         bins: &BTreeSet<i64>,
         since: &str,
     ) -> Result<Vec<Moved>, Failure> {
-        let which = [json!(["state", "=", "done"]), json!(["date", ">=", since])];
+        let which = [
+            json!(["state", "=", MoveState::Done]),
+            json!(["date", ">=", since]),
+        ];
         self.lines_of(products, bins, which).await
     }
 
@@ -132,7 +136,7 @@ impl Client {
     ) -> Result<Vec<Moved>, Failure> {
         let which = [
             json!(["picked", "=", true]),
-            json!(["state", "not in", ["done", "cancel"]]),
+            json!(["state", "not in", MoveState::FINISHED]),
         ];
         self.lines_of(products, bins, which).await
     }
@@ -347,7 +351,7 @@ impl Client {
         for sign in [Decimal::ONE, -Decimal::ONE] {
             let domain = vec![
                 json!(["origin_returned_move_id", "in", of]),
-                json!(["state", "=", "done"]),
+                json!(["state", "=", MoveState::Done]),
             ];
             let mut found = Vec::new();
             let take = |back: Back| found.push((back.id, back.origin_returned_move_id));

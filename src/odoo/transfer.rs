@@ -18,6 +18,7 @@ use super::loaded::{LoadMessage, Loaded, first_message};
 use super::values::{id_or_false, odoo_time, text_or_false};
 use super::warehouse::{Header, Warehouse};
 use crate::document::DocumentKey;
+use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
 use crate::outcome::Failure;
 
@@ -74,8 +75,7 @@ pub struct Picking {
     pub id: i64,
     #[serde(deserialize_with = "text_or_false")]
     pub name: Option<String>,
-    /// `draft`, `assigned`, ..., `done`, `cancel`.
-    pub state: String,
+    pub state: PickingState,
     #[serde(rename = "move_line_ids")]
     pub lines: Vec<PickingLine>,
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::client::records::{Id, PAGE_ROWS};
 use super::client::{Client, away};
 use super::values::{text_or_false, yes};
+use crate::odoo::Direction;
 use crate::outcome::Failure;
 
 /// The ids of the warehouse that this site is.
@@ -112,7 +113,7 @@ impl Warehouse {
 pub struct OperationType {
     pub name: String,
     /// `incoming`, `outgoing` or `internal`.
-    pub code: String,
+    pub code: Direction,
     pub backorders: Backorders,
 }
 
@@ -217,7 +218,7 @@ impl Client {
     async fn no_such_warehouse(&mut self, code: &str, found: usize) -> Result<Failure, Failure> {
         #[derive(Deserialize)]
         struct Row {
-            code: String,
+            code: Direction,
             name: String,
         }
         let fields = ["code", "name"];
@@ -278,7 +279,7 @@ impl Client {
         #[derive(Deserialize)]
         struct Type {
             name: String,
-            code: String,
+            code: Direction,
             #[serde(default, deserialize_with = "text_or_false")]
             create_backorder: Option<String>,
         }

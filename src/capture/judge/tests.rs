@@ -81,8 +81,8 @@ fn open(kind: &str, demand: u32, picked: u32) -> OrderFound {
     OrderFound::Open(vec![Planned {
         id: 5,
         name: "WH/OUT/5".to_owned(),
-        kind: kind.to_owned(),
-        state: "assigned".to_owned(),
+        kind: kind.into(),
+        state: PickingState::Assigned,
         partner: None,
         scheduled: None,
         lines: vec![PlannedLine {
@@ -122,7 +122,7 @@ fn several<T>() -> Found<T> {
 fn over(state: &str) -> OrderFound {
     OrderFound::Over {
         name: "S1".to_owned(),
-        state: state.to_owned(),
+        state: state.into(),
     }
 }
 

@@ -8,8 +8,8 @@ fn order(id: i64, name: &str, state: &str) -> Order {
         id,
         name: name.to_owned(),
         origin: Some("S1, S2".to_owned()),
-        kind: "outgoing".to_owned(),
-        state: state.to_owned(),
+        kind: Direction::Outgoing,
+        state: state.into(),
         partner: None,
         scheduled: Some(format!("2026-11-2{id} 08:00:00")),
         backorder_of: None,
@@ -99,7 +99,7 @@ fn what_is_left_of_an_order_that_is_over_is_found_by_its_name() {
     copy.put_orders(&[order(1, "WH/OUT/1", "done")]).unwrap();
     let over = OrderFound::Over {
         name: "WH/OUT/1".to_owned(),
-        state: "done".to_owned(),
+        state: PickingState::Done,
     };
     assert_eq!(copy.order("WH/OUT/1").unwrap(), over);
     assert_eq!(copy.order("S1").unwrap(), over);

@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 
 use super::target::{self, Target};
 use super::{OrderJob, Reconciling, Task, Way};
+use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
 
@@ -92,7 +93,7 @@ impl Reconciling {
     /// The picking that was fixed, unless it is cancelled or gone.
     pub(super) fn fixed<'a>(&self, seen: &'a Seen) -> Option<&'a SeenPicking> {
         let picking = self.fixed_or_cancelled(seen)?;
-        Some(picking).filter(|picking| picking.state != "cancel")
+        Some(picking).filter(|picking| picking.state != PickingState::Cancelled)
     }
 
     /// The picking that was fixed, unless it is gone.

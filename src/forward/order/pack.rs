@@ -2,6 +2,7 @@
 
 use super::target::{self, Target};
 use super::{Call, OrderStep, Reconciling, posted, refuse};
+use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
 use crate::reason::ReasonCode;
@@ -74,7 +75,7 @@ impl Reconciling {
         }
         let named = Some(picking.named());
         if !picking.is_open() {
-            let code = if picking.state == "done" {
+            let code = if picking.state == PickingState::Done {
                 ReasonCode::OrderDone
             } else {
                 ReasonCode::OrderCancelled

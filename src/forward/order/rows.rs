@@ -7,8 +7,8 @@ use rust_decimal::Decimal;
 use super::OrderLine;
 use crate::document::DocumentKey;
 use crate::forward::faults;
-use crate::odoo::TOLERANCE;
 use crate::odoo::order::{Row, SeenLine, SeenMove, SeenPicking};
+use crate::odoo::{PickingState, TOLERANCE};
 
 /// What is left to be said of a reserved line or of a move.
 struct Left<'a, T> {
@@ -297,7 +297,7 @@ pub(super) fn said_of(picking: &SeenPicking) -> String {
     for line in picking
         .lines
         .iter()
-        .filter(|line| line.picked || picking.state == "done")
+        .filter(|line| line.picked || picking.state == PickingState::Done)
     {
         *sums.entry(line.product).or_default() += line.quantity;
     }

@@ -6,6 +6,7 @@ use super::{OrderLine, Way};
 use crate::document::DocumentKey;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
+use crate::odoo::{Direction, PickingState};
 
 /// Steps that goods of an order go through, at the most.
 const STEPS_MAX: usize = 20;
@@ -118,7 +119,7 @@ pub(super) fn for_lines<'a>(
 ) -> Target<'a> {
     let (mut candidates, exactly) = named(seen, order);
     if !exactly {
-        candidates.retain(|picking| (picking.kind == "incoming") == (way == Way::Receive));
+        candidates.retain(|picking| (picking.kind == Direction::Incoming) == (way == Way::Receive));
         candidates = in_step_order(seen, candidates);
     }
     if !exactly && way == Way::Pick {
@@ -156,7 +157,9 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
     // The rest of an order that is done waits for its own picks: nothing is to be said about it
     // yet.
     match target {
-        Target::Open(rest) if !rest.has_picks() && candidates.iter().any(|p| p.state == "done") => {
+        Target::Open(rest)
+            if !rest.has_picks() && candidates.iter().any(|p| p.state == PickingState::Done) =>
+        {
             Target::Closed(candidates.into_iter().filter(|p| !p.is_open()).collect())
         }
         target => target,
@@ -167,9 +170,12 @@ pub(super) fn with_picks<'a>(seen: &'a Seen, order: &str) -> Target<'a> {
 /// is not cancelled.
 pub(super) fn delivery<'a>(seen: &'a Seen, order: &str) -> Option<&'a SeenPicking> {
     let (candidates, _) = named(seen, order);
-    let outgoing = |picking: &&&SeenPicking| picking.kind == "outgoing";
-    let of_all = seen.pickings.iter().filter(|p| p.kind == "outgoing");
-    let live = |picking: &&SeenPicking| picking.state != "cancel";
+    let outgoing = |picking: &&&SeenPicking| picking.kind == Direction::Outgoing;
+    let of_all = seen
+        .pickings
+        .iter()
+        .filter(|p| p.kind == Direction::Outgoing);
+    let live = |picking: &&SeenPicking| picking.state != PickingState::Cancelled;
     let mine: Vec<&SeenPicking> = candidates.iter().filter(outgoing).copied().collect();
     let exact = mine
         .iter()

@@ -9,8 +9,8 @@ mod ship;
 
 use super::*;
 use crate::config::{Over, Under};
-use crate::odoo::Lots;
 use crate::odoo::order::{SeenLine, SeenMove, odoo_time};
+use crate::odoo::{Lots, MoveState};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 
@@ -62,7 +62,7 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
         product: *product,
         name: format!("Product {product}"),
         demand: (*demand).into(),
-        state: "assigned".to_owned(),
+        state: MoveState::Assigned,
         picked: false,
     });
     let lines = demand.iter().map(|(product, demand)| SeenLine {
@@ -77,8 +77,8 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     SeenPicking {
         id: 1,
         name: "WH/OUT/1".to_owned(),
-        state: "assigned".to_owned(),
-        kind: "outgoing".to_owned(),
+        state: PickingState::Assigned,
+        kind: Direction::Outgoing,
         picking_type: 2,
         from: 8,
         to: 5,
@@ -161,14 +161,14 @@ impl Odoo {
         let picking = self.picking(id);
         let mut rest = picking.clone();
         picking.lines.retain(|line| line.picked);
-        picking.state = "done".to_owned();
+        picking.state = PickingState::Done;
         picking.date_done = Some("2026-11-24 12:00:00".to_owned());
         picking.write_uid = Some(7);
         for ordered in &mut rest.moves {
             ordered.demand -= picking.picked_of(ordered.id);
         }
         for ordered in &mut picking.moves {
-            ordered.state = "done".to_owned();
+            ordered.state = MoveState::Done;
         }
         rest.moves.retain(|ordered| ordered.demand > Decimal::ZERO);
         if backorder && !rest.moves.is_empty() {
@@ -566,7 +566,7 @@ fn the_rest_of_an_order_goes_to_its_backorder() {
     next.key = DocumentKey([8; 16]);
     let outcome = run(&mut odoo, next, &rules, &[]);
     assert_eq!(code_of(&outcome), "posted");
-    assert_eq!(odoo.picking(2).state, "done");
+    assert_eq!(odoo.picking(2).state, PickingState::Done);
 }
 
 #[test]
@@ -576,7 +576,7 @@ fn an_order_that_somebody_finished_is_never_written_to() {
         let mut picking = delivery(&[(1, 5)]);
         picking.lines[0].quantity = quantity.into();
         picking.lines[0].picked = true;
-        picking.state = "done".to_owned();
+        picking.state = PickingState::Done;
         picking
     };
     assert_eq!(on(&rules, by_hand(5), pick(vec![line(1, 5)])), "already");
@@ -585,7 +585,7 @@ fn an_order_that_somebody_finished_is_never_written_to() {
         ReasonCode::OrderDone.as_str()
     );
     let mut cancelled = delivery(&[(1, 5)]);
-    cancelled.state = "cancel".to_owned();
+    cancelled.state = PickingState::Cancelled;
     assert_eq!(
         on(&rules, cancelled, pick(vec![line(1, 5)])),
         ReasonCode::OrderCancelled.as_str()
@@ -687,8 +687,8 @@ fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
     let step = |id, kind: &str, state: &str, product| SeenPicking {
         id,
         name: format!("P{id}"),
-        kind: kind.to_owned(),
-        state: state.to_owned(),
+        kind: kind.into(),
+        state: state.into(),
         origin: Some("S1".to_owned()),
         ..delivery(&[(product, 5)])
     };
@@ -735,5 +735,5 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
         odoo.picking(1).date_done.as_deref(),
         Some("2026-11-24 08:15:30")
     );
-    assert_eq!(odoo.picking(2).state, "assigned");
+    assert_eq!(odoo.picking(2).state, PickingState::Assigned);
 }

@@ -11,7 +11,7 @@ use crate::catalog::refresh::Trouble;
 use crate::forward::faults::{self, Fault};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::SeenPicking;
-use crate::odoo::{Client, Header, Returned, Transfer};
+use crate::odoo::{Client, Direction, Header, MoveState, PickingState, Returned, Transfer};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -120,17 +120,19 @@ async fn plan(
 }
 
 fn deliveries(pickings: &[SeenPicking]) -> impl Iterator<Item = &SeenPicking> {
-    let out = |picking: &&SeenPicking| picking.kind == "outgoing" && picking.state != "cancel";
+    let out = |picking: &&SeenPicking| {
+        picking.kind == Direction::Outgoing && picking.state != PickingState::Cancelled
+    };
     pickings.iter().filter(out)
 }
 
 /// The moves that brought the product to the customer.
 fn moves(pickings: &[SeenPicking], product: i64) -> Vec<Delivered<'_>> {
-    let done = deliveries(pickings).filter(|picking| picking.state == "done");
+    let done = deliveries(pickings).filter(|picking| picking.state == PickingState::Done);
     let moves = done.flat_map(|picking| {
         let of_product = move |m: &&_| -> bool {
             let m: &crate::odoo::order::SeenMove = m;
-            m.product == product && m.state == "done"
+            m.product == product && m.state == MoveState::Done
         };
         picking.moves.iter().filter(of_product).map(move |m| {
             let lines = picking.lines.iter();

@@ -10,7 +10,7 @@ use crate::forward::job::Work;
 use crate::forward::order::{Fixed, OrderLine, Part, Task, comes_back, holder};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
-use crate::odoo::{Client, Header, Returned, Transfer, TransferLine};
+use crate::odoo::{Client, Header, PickingState, Returned, Transfer, TransferLine};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -115,7 +115,7 @@ pub(super) async fn settle_order(
         }
         return Ok(());
     };
-    if picking.state != "done" {
+    if picking.state != PickingState::Done {
         return Ok(());
     }
     let parts = comes_back(picking, *of, taken, stays);
@@ -165,7 +165,7 @@ fn by_somebody(seen: &Seen, undoing: &Undoing) -> Option<Reason> {
         "{} is finished, and none of its lines is the gateway's: somebody did in Odoo what was scanned, or took our lines off. Put it right there, and discard this",
         done.name
     );
-    (done.state == "done").then(|| reason(ReasonCode::NotUndone, message))
+    (done.state == PickingState::Done).then(|| reason(ReasonCode::NotUndone, message))
 }
 
 fn line_back(taken: &OrderLine, part: &Part<'_>) -> TransferLine {

@@ -214,6 +214,5 @@ async fn is_over(odoo: &mut Client, ground: Ground<'_>, asked: Asked<'_>) -> Res
         return Ok(false);
     };
     let seen = odoo.order(ground.warehouse, order).await?;
-    let is_over = |state: &str| matches!(state, "done" | "cancel");
-    Ok(seen.pickings.iter().all(|picking| is_over(&picking.state)))
+    Ok(seen.pickings.iter().all(|picking| !picking.is_open()))
 }

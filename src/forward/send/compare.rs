@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use crate::document::OdooRef;
 use crate::forward::faults;
 use crate::odoo::LotRef;
-use crate::odoo::{Picking, PickingLine, TOLERANCE, Transfer};
+use crate::odoo::{Picking, PickingLine, PickingState, TOLERANCE, Transfer};
 use crate::reason::ReasonCode;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum Verdict {
     /// Done, with exactly the lines of the document.
     Done,
     /// Not posted yet, with exactly the lines of the document; its state.
-    Open(String),
+    Open(PickingState),
     /// A reason code and a message.
     Refused(ReasonCode, String),
 }
@@ -41,7 +41,7 @@ pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, 
         .name
         .clone()
         .unwrap_or_else(|| format!("picking {id}"));
-    let verdict = if picking.state == "cancel" {
+    let verdict = if picking.state == PickingState::Cancelled {
         Verdict::Refused(
             ReasonCode::CancelledInOdoo,
             format!("{name} was cancelled in Odoo: discard it here, or scan the movement again"),
@@ -51,7 +51,7 @@ pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, 
             ReasonCode::DiffersInOdoo,
             format!("{name} is {}: {difference}", picking.state),
         )
-    } else if picking.state == "done" {
+    } else if picking.state == PickingState::Done {
         Verdict::Done
     } else {
         Verdict::Open(picking.state.clone())
@@ -82,7 +82,7 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     let mut held = BTreeMap::<Way, Decimal>::new();
     let mut differences = Vec::new();
     for line in &picking.lines {
-        match way_of(line, transfer, picking.state == "done") {
+        match way_of(line, transfer, picking.state == PickingState::Done) {
             Some((way, quantity)) => *held.entry(way).or_default() += quantity,
             None => differences.push("it has a line that the gateway did not send".to_owned()),
         }

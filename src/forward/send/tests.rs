@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 
 use super::*;
 use crate::document::DocumentKey;
-use crate::odoo::{PickingLine, TransferLine};
+use crate::odoo::{PickingLine, PickingState, TransferLine};
 use crate::reason::ReasonCode;
 
 /// What happens to a call.
@@ -156,7 +156,7 @@ impl Peer {
         self.pickings.entry(id).or_insert_with(|| Picking {
             id,
             name: Some(format!("WH/INT/{id}")),
-            state: "assigned".to_owned(),
+            state: PickingState::Assigned,
             lines: transfer
                 .lines
                 .iter()
@@ -170,7 +170,7 @@ impl Peer {
         assert!(!ids.is_empty(), "nothing to validate");
         let open: Vec<_> = ids
             .iter()
-            .filter(|id| self.pickings[id].state == "assigned")
+            .filter(|id| self.pickings[id].state == PickingState::Assigned)
             .copied()
             .collect();
         if open
@@ -189,8 +189,8 @@ impl Peer {
         let other = |id: &&i64| self.nature(**id) == Nature::ValidatedByOther;
         if let Some(id) = ids.iter().find(other) {
             let picking = self.pickings.get_mut(id).unwrap();
-            if picking.state == "assigned" {
-                picking.state = "done".to_owned();
+            if picking.state == PickingState::Assigned {
+                picking.state = PickingState::Done;
                 *self.moved.entry(*id).or_default() += 1;
             }
             return Err(Failure::person("it is done"));
@@ -199,7 +199,7 @@ impl Peer {
             return Ok(());
         }
         for id in open {
-            self.pickings.get_mut(&id).unwrap().state = "done".to_owned();
+            self.pickings.get_mut(&id).unwrap().state = PickingState::Done;
             *self.moved.entry(id).or_default() += 1;
         }
         Ok(())
@@ -536,7 +536,7 @@ fn what_odoo_rounds_is_found_before_it_is_posted() {
 fn cancelled_in_odoo_is_parked_and_not_validated() {
     let mut rig = Rig::new(2);
     let id = rig.peer.create(&transfer(1));
-    rig.peer.pickings.get_mut(&id).unwrap().state = "cancel".to_owned();
+    rig.peer.pickings.get_mut(&id).unwrap().state = PickingState::Cancelled;
     rig.run();
     rig.assert_exactly_once(2);
     assert_eq!(

@@ -6,7 +6,7 @@
 
 use crate::document::{Document, DocumentKey, OdooRef};
 use crate::odoo::order::SeenPicking;
-use crate::odoo::{Client, Warehouse};
+use crate::odoo::{Client, PickingState, Warehouse};
 use crate::outcome::Failure;
 
 /// What became of it.
@@ -39,22 +39,30 @@ pub async fn withdraw(
         held.extend(odoo.pickings(&[known.id]).await?);
     }
     let name = |name: &Option<String>| name.clone().unwrap_or_default();
-    if let Some(done) = held.iter().find(|picking| picking.state == "done") {
+    if let Some(done) = held
+        .iter()
+        .find(|picking| picking.state == PickingState::Done)
+    {
         return Ok(Withdrawn::Posted(name(&done.name)));
     }
     let open: Vec<i64> = (held.iter())
-        .filter(|picking| picking.state != "cancel")
+        .filter(|picking| picking.state != PickingState::Cancelled)
         .map(|picking| picking.id)
         .collect();
     if !open.is_empty() {
         let refusal = take_refusal(odoo.cancel(&open).await)?;
         // Somebody may have validated it meanwhile, and then Odoo refuses as well.
         let after = odoo.pickings(&open).await?;
-        if let Some(done) = after.iter().find(|picking| picking.state == "done") {
+        if let Some(done) = after
+            .iter()
+            .find(|picking| picking.state == PickingState::Done)
+        {
             return Ok(Withdrawn::Posted(name(&done.name)));
         }
         if let Some(message) = refusal
-            && after.iter().any(|picking| picking.state != "cancel")
+            && after
+                .iter()
+                .any(|picking| picking.state != PickingState::Cancelled)
         {
             return Ok(Withdrawn::Refused(message));
         }
@@ -131,7 +139,9 @@ fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
     let has_ours = |picking: &&SeenPicking| picking.lines.iter().any(|line| line.is_of(key));
     let with_ours: Vec<&SeenPicking> = pickings.iter().filter(has_ours).collect();
     let open = || with_ours.iter().filter(|picking| picking.is_open());
-    let done = with_ours.iter().find(|picking| picking.state == "done");
+    let done = with_ours
+        .iter()
+        .find(|picking| picking.state == PickingState::Done);
     let lines = open().flat_map(|picking| &picking.lines);
     FoundLines {
         posted: done.map(|picking| picking.name.clone()),

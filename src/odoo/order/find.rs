@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Client;
+use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::values::id;
 use crate::odoo::warehouse::Warehouse;
@@ -156,7 +157,7 @@ impl Client {
         struct Row {
             id: i64,
             name: Value,
-            state: String,
+            state: PickingState,
             backorder_id: Value,
             #[serde(default)]
             reference_ids: Value,
@@ -174,7 +175,7 @@ impl Client {
             };
             let picking = Found {
                 is_named: row.name == order,
-                is_open: !matches!(row.state.as_str(), "done" | "cancel"),
+                is_open: row.state.is_open(),
                 backorder_of: id(&row.backorder_id),
                 references,
             };

@@ -9,20 +9,18 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use crate::document::{DocumentKey, OdooRef};
-use crate::odoo::Lots;
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Shipment;
 use crate::odoo::values::{decimal, id};
 use crate::odoo::warehouse::Backorders;
+use crate::odoo::{Direction, Lots, MoveState, PickingState};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
     pub id: i64,
     pub name: String,
-    /// `draft`, `waiting`, `confirmed`, `assigned`, `done` or `cancel`.
-    pub state: String,
-    /// `incoming`, `outgoing` or `internal`.
-    pub kind: String,
+    pub state: PickingState,
+    pub kind: Direction,
     pub picking_type: i64,
     pub backorders: Backorders,
     pub lots: Lots,
@@ -51,7 +49,7 @@ pub struct SeenMove {
     pub name: String,
     /// In the product's own unit.
     pub demand: Decimal,
-    pub state: String,
+    pub state: MoveState,
     /// Odoo takes it for picked. It may have no picked line any more.
     pub picked: bool,
 }
@@ -79,7 +77,7 @@ pub struct SeenLine {
 impl SeenMove {
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.state.as_str(), "done" | "cancel")
+        self.state.is_open()
     }
 }
 
@@ -124,14 +122,14 @@ impl SeenPicking {
 
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !matches!(self.state.as_str(), "done" | "cancel")
+        self.state.is_open()
     }
 
     /// How much of a product it asks for; none if it has no line for it.
     #[must_use]
     pub fn ordered(&self, product: i64) -> Option<Decimal> {
         let mut moves = (self.moves.iter())
-            .filter(|ordered| ordered.product == product && ordered.state != "cancel")
+            .filter(|ordered| ordered.product == product && ordered.state != MoveState::Cancelled)
             .peekable();
         moves.peek()?;
         Some(moves.map(|ordered| ordered.demand).sum())
@@ -221,8 +219,8 @@ impl SeenPicking {
     #[must_use]
     pub fn cut(&self) -> String {
         let cut = self.moves.iter().filter_map(|ordered| {
-            let moved = match ordered.state.as_str() {
-                "cancel" => Decimal::ZERO,
+            let moved = match ordered.state {
+                MoveState::Cancelled => Decimal::ZERO,
                 _ => self.picked_of(ordered.id),
             };
             let cut = ordered.demand - moved;
@@ -303,6 +301,11 @@ pub(super) fn specification(shipping: &[String]) -> Value {
     fields
 }
 
+/// A word of Odoo as an enum of [`crate::odoo::state`].
+fn word<'a, T: From<&'a str>>(value: &'a Value) -> T {
+    T::from(value.as_str().unwrap_or_default())
+}
+
 fn text(value: &Value) -> Option<String> {
     value
         .as_str()
@@ -312,11 +315,11 @@ fn text(value: &Value) -> Option<String> {
 
 pub(super) fn picking(value: &Value) -> SeenPicking {
     let list = |field: &str| value[field].as_array().cloned().unwrap_or_default();
+    let state = word(&value["state"]);
     SeenPicking {
         id: id(&value["id"]).unwrap_or_default(),
         name: text(&value["name"]).unwrap_or_default(),
-        state: text(&value["state"]).unwrap_or_default(),
-        kind: text(&value["picking_type_code"]).unwrap_or_default(),
+        kind: word(&value["picking_type_code"]),
         picking_type: id(&value["picking_type_id"]).unwrap_or_default(),
         backorders: Backorders::of(
             value["picking_type_id"]["create_backorder"]
@@ -336,12 +339,13 @@ pub(super) fn picking(value: &Value) -> SeenPicking {
         moves: list("move_ids").iter().map(ordered).collect(),
         lines: list("move_line_ids")
             .iter()
-            .map(|of| line(of, value["state"] == "done"))
+            .map(|of| line(of, state == PickingState::Done))
             .collect(),
         carrier_ref: text(&value["carrier_tracking_ref"]),
         weight_kg: decimal(&value["shipping_weight"]),
         forgets_weight: false,
         note: text(&value["note"]),
+        state,
     }
 }
 
@@ -351,7 +355,7 @@ fn ordered(value: &Value) -> SeenMove {
         product: id(&value["product_id"]).unwrap_or_default(),
         name: text(&value["product_id"]["display_name"]).unwrap_or_default(),
         demand: decimal(&value["product_qty"]).unwrap_or_default(),
-        state: text(&value["state"]).unwrap_or_default(),
+        state: word(&value["state"]),
         picked: value["picked"].as_bool().unwrap_or_default(),
     }
 }

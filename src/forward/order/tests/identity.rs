@@ -16,7 +16,7 @@ fn held(id: i64, quantity: i64, from: i64, to: i64) -> SeenLine {
 
 fn done(lines: Vec<SeenLine>) -> SeenPicking {
     SeenPicking {
-        state: "done".to_owned(),
+        state: PickingState::Done,
         lines,
         ..delivery(&[(1, 5)])
     }
@@ -93,7 +93,11 @@ fn step(id: i64, from: i64, to: i64, backorder_of: Option<i64>) -> SeenPicking {
     SeenPicking {
         id,
         name: format!("P{id}"),
-        kind: if to == 5 { "outgoing" } else { "internal" }.to_owned(),
+        kind: if to == 5 {
+            Direction::Outgoing
+        } else {
+            Direction::Internal
+        },
         from,
         to,
         backorder_of,
@@ -128,10 +132,10 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
     // A bin that no step takes from tells nothing.
     assert_eq!(id(target(steps(), Some(40))), 2);
     let mut later = steps();
-    later[1].state = "done".to_owned();
+    later[1].state = PickingState::Done;
     assert_eq!(id(target(later.clone(), None)), 3);
     assert_eq!(id(target(later.clone(), Some(10))), 3);
-    later[2].state = "done".to_owned();
+    later[2].state = PickingState::Done;
     assert_eq!(id(target(later.clone(), None)), 1);
     assert_eq!(
         code_of(&target(later, Some(10))),
@@ -232,7 +236,7 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
         picking: Some(1),
         ..Fixed::default()
     }));
-    odoo.picking(1).state = "cancel".to_owned();
+    odoo.picking(1).state = PickingState::Cancelled;
     let mut reconciling = Reconciling::new(validation, rules);
     reconciling.seen(&odoo.seen);
     let OrderStep::Finish(outcome) = reconciling.next() else {

@@ -224,7 +224,7 @@ impl Trial<'_> {
     async fn note_done(&mut self, by_us: bool) {
         let seen = self.seen().await;
         for picking in &seen.pickings {
-            if picking.state != "done" || !self.done.insert(picking.id) || !by_us {
+            if picking.state != PickingState::Done || !self.done.insert(picking.id) || !by_us {
                 continue;
             }
             let mut lines = picking.lines.iter();
@@ -308,7 +308,7 @@ impl Trial<'_> {
         if std::mem::take(&mut self.unscanned) {
             assert_eq!(code, ReasonCode::MovedUnscanned.as_str(), "{:#?}", self.log);
         }
-        let held = |state: fn(&str) -> bool| -> Decimal {
+        let held = |state: fn(&PickingState) -> bool| -> Decimal {
             let pickings = seen.pickings.iter().filter(|p| state(&p.state));
             let lines = pickings.flat_map(|picking| &picking.lines);
             let ours = lines.filter(|line| line.is_of(job.key));
@@ -318,13 +318,13 @@ impl Trial<'_> {
         match (&job.task, outcome) {
             (Task::Lines { lines, .. }, Outcome::Posted { .. }) => {
                 let scanned: Decimal = lines.iter().map(|line| line.quantity).sum();
-                let held = held(|state| state != "cancel");
+                let held = held(|state| *state != PickingState::Cancelled);
                 assert_eq!(held, scanned, "{:#?}", self.log);
             }
             (Task::Lines { .. }, Outcome::Refused { .. }) => {
                 let changed = [ReasonCode::OrderChanged, ReasonCode::MovedUnscanned];
                 let changed = changed.map(ReasonCode::as_str);
-                let moved = held(|state| state == "done");
+                let moved = held(|state| *state == PickingState::Done);
                 let is_none = moved.is_zero() || changed.contains(&code.as_str());
                 assert!(is_none, "{code} {moved} {:#?}", self.log);
             }
@@ -338,7 +338,11 @@ impl Trial<'_> {
                 let mut pickings = seen.pickings.iter();
                 let picking = pickings.find(|p| p.id == odoo.id).unwrap();
                 let is_meant = odoo.id == meant;
-                assert!(picking.state == "done" && is_meant, "{:#?}", self.log);
+                assert!(
+                    picking.state == PickingState::Done && is_meant,
+                    "{:#?}",
+                    self.log
+                );
             }
             (Task::PackAll { package }, Outcome::Posted { .. }) => {
                 for line in seen.pickings.iter().flat_map(|p| &p.lines) {

@@ -40,7 +40,7 @@ fn what_is_done_is_not_taken_off_and_what_is_gone_is_gone() {
     gone.lines.retain(|line| line.external.is_none());
     assert_eq!(on(&rules, gone, take_back(3, 0)), "already");
     let mut cancelled = odoo.seen.pickings[0].clone();
-    cancelled.state = "cancel".to_owned();
+    cancelled.state = PickingState::Cancelled;
     assert_eq!(on(&rules, cancelled, take_back(3, 0)), "already");
     odoo.validate(1, true);
     let outcome = run(&mut odoo, take_back(3, 0), &rules, &[]);

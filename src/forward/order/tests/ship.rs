@@ -20,7 +20,7 @@ fn the_carrier_s_data_is_written_once_before_or_after_the_goods() {
     ] {
         for lost in 0..4 {
             let mut picking = delivery(&[(1, 5)]);
-            picking.state = state.to_owned();
+            picking.state = state.into();
             picking.forgets_weight = forgets_weight;
             let mut odoo = Odoo::with(vec![picking]);
             let outcome = run(

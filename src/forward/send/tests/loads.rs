@@ -3,8 +3,8 @@
 use super::*;
 use crate::document::DocumentKey;
 use crate::forward::order::{OrderLine, Parents, Task, Way};
-use crate::odoo::LotRef;
 use crate::odoo::order::{SeenMove, SeenPicking};
+use crate::odoo::{Direction, LotRef};
 use crate::reason::ReasonCode;
 
 #[test]
@@ -67,14 +67,14 @@ fn seen(state: &str) -> Seen {
         product: 1,
         name: "Desk".to_owned(),
         demand: 5.into(),
-        state: state.to_owned(),
+        state: state.into(),
         picked: false,
     };
     let picking = SeenPicking {
         id: 1,
         name: "WH/OUT/1".to_owned(),
-        state: state.to_owned(),
-        kind: "outgoing".to_owned(),
+        state: state.into(),
+        kind: Direction::Outgoing,
         moves: vec![ordered],
         ..SeenPicking::default()
     };

@@ -4,9 +4,9 @@
 
 use serde_json::{Value, json};
 
-use crate::odoo::Client;
 use crate::odoo::dialect::Dialect;
 use crate::odoo::values::decimal;
+use crate::odoo::{Client, MoveState};
 use crate::outcome::Failure;
 
 const MOVE: &str = "stock.move";
@@ -23,7 +23,7 @@ impl Client {
         }
         let domain = json!([
             ["picking_id", "in", pickings],
-            ["state", "not in", ["done", "cancel"]],
+            ["state", "not in", MoveState::FINISHED],
             ["product_uom_qty", "=", 0],
         ]);
         let body = json!({"domain": domain, "fields": ["quantity"], "load": null});
