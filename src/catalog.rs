@@ -35,6 +35,7 @@ pub use meaning::{Coded, Meaning};
 pub use quantity::{Measure, Unfit};
 
 use crate::odoo::{Kind, Row};
+use crate::odoo_id::{LocationId, ProductId};
 
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
@@ -74,7 +75,7 @@ pub enum Found<T> {
 /// A product, and how much of its own unit one scan of the code stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Product {
-    pub id: i64,
+    pub id: ProductId,
     /// Its own unit of measure.
     pub unit: i64,
     pub name: String,
@@ -148,7 +149,7 @@ fn codes(kind: Kind, row: &Row) -> Vec<(CodeOf, String)> {
 }
 
 /// The code of a lot: names are unique within a product.
-pub(super) fn lot_code(product: i64, name: &str) -> String {
+pub(super) fn lot_code(product: ProductId, name: &str) -> String {
     format!("{product}/{name}")
 }
 
@@ -363,7 +364,10 @@ impl Catalog {
             found.insert((row.id, 0), self.product_of(&row, None)?);
         }
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
-            if let Some(row) = self.row(Kind::Product, packaging.product_id.unwrap_or_default())? {
+            if let Some(row) = self.row(
+                Kind::Product,
+                packaging.product_id.unwrap_or_default().get(),
+            )? {
                 found.insert(
                     (row.id, packaging.id),
                     self.product_of(&row, Some(&packaging))?,
@@ -378,9 +382,13 @@ impl Catalog {
         Ok(one_of(found.into_values().flatten().collect()))
     }
 
-    pub fn location(&self, code: &str) -> Result<Found<i64>, CatalogError> {
+    pub fn location(&self, code: &str) -> Result<Found<LocationId>, CatalogError> {
         let rows = self.rows(Kind::Location, CodeOf::Location, code)?;
-        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+        Ok(one_of(
+            rows.iter()
+                .map(|row| (LocationId::new(row.id), name(row)))
+                .collect(),
+        ))
     }
 
     /// None where the factor of the packaging cannot be told, so that nothing is posted by guess.
@@ -396,7 +404,7 @@ impl Catalog {
         let precision = self.precision(row.uom_id.unwrap_or_default())?;
         Ok(measure.map(|measure| {
             let product = Product {
-                id: row.id,
+                id: ProductId::new(row.id),
                 unit: row.uom_id.unwrap_or_default(),
                 name: row.display_name.clone().unwrap_or_default(),
                 tracked: row.tracking.as_deref().is_some_and(|t| t != "none"),

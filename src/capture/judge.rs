@@ -12,6 +12,7 @@ use super::texts::Key;
 use crate::catalog::{Found, OrderFound, Planned, Product};
 use crate::event::{Action, Event, Field, Movement};
 use crate::odoo::{Direction, PickingState};
+use crate::odoo_id::LocationId;
 use crate::reason::RejectionCode;
 
 /// What the copy has under an event's codes. `None`: the event does not have such a code.
@@ -22,8 +23,8 @@ use crate::reason::RejectionCode;
 )]
 pub struct Facts {
     pub product: Option<Arc<Found<Product>>>,
-    pub from: Option<Arc<Found<i64>>>,
-    pub to: Option<Arc<Found<i64>>>,
+    pub from: Option<Arc<Found<LocationId>>>,
+    pub to: Option<Arc<Found<LocationId>>>,
     pub order: Option<Arc<OrderFound>>,
     /// The serial number comes in although it is on hand already.
     pub on_hand: bool,

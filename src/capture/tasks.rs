@@ -19,6 +19,7 @@ use crate::catalog::{Catalog, CatalogError, Planned, PlannedLine};
 use crate::channel::{Outbound, Outlets};
 use crate::event::{Name, SourceKind};
 use crate::odoo::{Direction, Kind, PickingState};
+use crate::odoo_id::{LocationId, ProductId};
 
 /// Orders that one device is told of; those due first.
 const ORDERS_MAX: usize = 50;
@@ -201,7 +202,7 @@ fn tasks(copy: &Catalog, capture: &Capture) -> Result<Option<Vec<Task>>, Catalog
 
 fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, CatalogError> {
     // What was captured of a product goes to its lines in their order.
-    let mut captured: HashMap<i64, Decimal> = HashMap::new();
+    let mut captured: HashMap<ProductId, Decimal> = HashMap::new();
     {
         let state = capture.state();
         for line in &order.lines {
@@ -230,14 +231,16 @@ fn task(copy: &Catalog, capture: &Capture, order: Planned) -> Result<Task, Catal
 }
 
 fn task_line(copy: &Catalog, line: &PlannedLine, done: Decimal) -> Result<TaskLine, CatalogError> {
-    let product = copy.called(Kind::Product, line.product)?;
-    let bin = |id: Option<i64>| {
-        let bin = id.map(|id| copy.called(Kind::Location, id)).transpose()?;
+    let product = copy.called(Kind::Product, line.product.get())?;
+    let bin = |id: Option<LocationId>| {
+        let bin = id
+            .map(|id| copy.called(Kind::Location, id.get()))
+            .transpose()?;
         Ok::<_, CatalogError>(bin.flatten().and_then(|bin| bin.code))
     };
     let lot = line
         .lot
-        .map(|lot| copy.called(Kind::Lot, lot))
+        .map(|lot| copy.called(Kind::Lot, lot.get()))
         .transpose()?;
     let number = |quantity: Decimal| quantity.to_f64().unwrap_or_default();
     Ok(TaskLine {

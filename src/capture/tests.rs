@@ -13,6 +13,7 @@ use crate::document::{Progress, State};
 use crate::event::SourceKind;
 use crate::journal::{Change, WriterHandle};
 use crate::odoo::{Kind, Order, OrderLine, PickingState, Row};
+use crate::odoo_id::{LocationId, ProductId};
 use crate::reason::RejectionCode;
 use crate::source::Intake;
 
@@ -42,11 +43,11 @@ pub(super) fn fill(copy: &Catalog) {
     copy.apply(Kind::Location, &[row(5, "WH/A", "A"), row(6, "WH/B", "B")])
         .unwrap();
     let line = OrderLine {
-        product: 10,
+        product: ProductId::new(10),
         demand: 5.0,
         unit: Some(1),
         picked: 0.0,
-        from: Some(5),
+        from: Some(LocationId::new(5)),
         to: None,
         lot: None,
     };
@@ -255,7 +256,7 @@ async fn what_was_taken_once_is_taken_again_and_counted_once() {
     );
     rig.forget();
     let full = OrderLine {
-        product: 10,
+        product: ProductId::new(10),
         demand: 5.0,
         unit: Some(1),
         picked: 5.0,
@@ -369,9 +370,15 @@ async fn two_at_once_do_not_both_take_the_last_and_what_was_not_kept_counts_for_
     };
     let event = crate::decode::decode(&reading).remove(0).unwrap();
     let judged = capture.judge(&event, true).unwrap();
-    assert_eq!(capture.state().memory.captured(50, 10), Decimal::from(5));
+    assert_eq!(
+        capture.state().memory.captured(50, ProductId::new(10)),
+        Decimal::from(5)
+    );
     drop(judged);
-    assert_eq!(capture.state().memory.captured(50, 10), Decimal::from(3));
+    assert_eq!(
+        capture.state().memory.captured(50, ProductId::new(10)),
+        Decimal::from(3)
+    );
     rig.stop().await;
 }
 

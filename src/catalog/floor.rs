@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
 use crate::odoo::{Direction, Kind, Nomenclature, Order, PickingState, Rule};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
@@ -56,19 +57,19 @@ pub struct Planned {
 /// What is ordered of a product, in its own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedLine {
-    pub product: i64,
+    pub product: ProductId,
     pub demand: Decimal,
     /// In Odoo already.
     pub picked: Decimal,
-    pub from: Option<i64>,
-    pub to: Option<i64>,
-    pub lot: Option<i64>,
+    pub from: Option<LocationId>,
+    pub to: Option<LocationId>,
+    pub lot: Option<LotId>,
 }
 
 /// A lot or serial number that is on hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lot {
-    pub id: i64,
+    pub id: LotId,
     /// In UTC, as Odoo writes it.
     pub expiry: Option<String>,
 }
@@ -255,7 +256,7 @@ impl Catalog {
         let mut lines = Vec::with_capacity(order.lines.len());
         for line in &order.lines {
             let own = self
-                .row(Kind::Product, line.product)?
+                .row(Kind::Product, line.product.get())?
                 .and_then(|p| p.uom_id);
             let factor = match line.unit {
                 Some(unit) if Some(unit) != own => {
@@ -305,12 +306,12 @@ impl Catalog {
     }
 
     /// A lot or serial number of a product that is on hand, or that an order names.
-    pub fn lot(&self, product: i64, lot: &str) -> Result<Found<Lot>, CatalogError> {
+    pub fn lot(&self, product: ProductId, lot: &str) -> Result<Found<Lot>, CatalogError> {
         let rows = self.rows(Kind::Lot, CodeOf::Lot, &lot_code(product, lot))?;
         let lots = rows.into_iter().map(|row| {
             let called = name(&row);
             let lot = Lot {
-                id: row.id,
+                id: LotId::new(row.id),
                 expiry: row.expiration_date,
             };
             (lot, called)
@@ -319,7 +320,7 @@ impl Catalog {
     }
 
     /// How much of a lot lies in the warehouse.
-    pub fn on_hand(&self, lot: i64) -> Result<Decimal, CatalogError> {
+    pub fn on_hand(&self, lot: LotId) -> Result<Decimal, CatalogError> {
         let quants = self.rows(Kind::Quant, CodeOf::QuantOfLot, &lot.to_string())?;
         Ok(exact(
             quants.iter().filter_map(|quant| quant.quantity).sum(),
@@ -356,9 +357,13 @@ impl Catalog {
         found.map(code).collect()
     }
 
-    pub fn package(&self, code: &str) -> Result<Found<i64>, CatalogError> {
+    pub fn package(&self, code: &str) -> Result<Found<PackageId>, CatalogError> {
         let rows = self.rows(Kind::Package, CodeOf::Package, code)?;
-        Ok(one_of(rows.iter().map(|row| (row.id, name(row))).collect()))
+        Ok(one_of(
+            rows.iter()
+                .map(|row| (PackageId::new(row.id), name(row)))
+                .collect(),
+        ))
     }
 
     /// What people call a record, and what they scan for it.
@@ -374,15 +379,16 @@ impl Catalog {
         let mut ids = BTreeSet::new();
         self.each(Kind::Quant, |row| {
             ids.extend(match kind {
-                Kind::Lot => row.lot_id,
-                Kind::Package => row.package_id,
-                Kind::Partner => row.owner_id,
+                Kind::Lot => row.lot_id.map(LotId::get),
+                Kind::Package => row.package_id.map(PackageId::get),
+                Kind::Partner => row.owner_id.map(PartnerId::get),
                 _ => None,
             });
         })?;
         if kind == Kind::Lot {
             let orders = self.all_orders()?;
-            ids.extend(orders.iter().flat_map(|o| &o.lines).filter_map(|l| l.lot));
+            let lines = orders.iter().flat_map(|order| &order.lines);
+            ids.extend(lines.filter_map(|line| line.lot).map(LotId::get));
         }
         Ok(ids)
     }

@@ -5,6 +5,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::odoo::{self, Kind};
+use crate::odoo_id::ProductId;
 use rust_decimal::Decimal;
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
@@ -17,15 +18,15 @@ pub struct InCatalog<'a> {
 
 impl InCatalog<'_> {
     /// The names of what was found, for people.
-    fn names(
+    fn names<T: Into<i64>>(
         &self,
         kind: Kind,
         code: &str,
-        found: Result<Found<i64>, CatalogError>,
+        found: Result<Found<T>, CatalogError>,
     ) -> Vec<String> {
         match found {
             Ok(Found::One(id)) => {
-                let called = self.copy.called(kind, id).ok().flatten();
+                let called = self.copy.called(kind, id.into()).ok().flatten();
                 vec![called.map_or_else(|| code.to_owned(), |called| called.name)]
             }
             Ok(Found::Several(names)) => names,
@@ -47,7 +48,7 @@ impl Known for InCatalog<'_> {
             Ok(Found::Several(names)) => (1..)
                 .zip(names)
                 .map(|(place, name)| KnownProduct {
-                    id: -place,
+                    id: ProductId::new(-place),
                     name,
                     units: 1.into(),
                     unit: None,
@@ -95,7 +96,7 @@ impl Known for InCatalog<'_> {
         (fit == Fit::Foreign).then_some(product.name)
     }
 
-    fn own_code(&self, product: i64) -> Option<String> {
+    fn own_code(&self, product: ProductId) -> Option<String> {
         self.copy.own_code(product).ok()?
     }
 }
@@ -266,7 +267,7 @@ mod tests {
         };
         let lot = Row {
             name: Some("1001".to_owned()),
-            product_id: Some(1),
+            product_id: Some(ProductId::new(1)),
             ..row(5)
         };
         let rows = [product(1, "PEN"), product(2, "INK")];

@@ -10,6 +10,7 @@ use super::{Catalog, CatalogError, CodeOf, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
 use crate::odoo::{Kind, Row};
+use crate::odoo_id::ProductId;
 
 /// The module of the units that Odoo brings.
 const MODULE: &str = "uom.";
@@ -143,7 +144,10 @@ impl Catalog {
     /// The product and the unit of a packaging whose unit cannot be converted into the product's.
     pub fn foreign_packaging(&self, code: &str) -> Result<Option<(String, String)>, CatalogError> {
         for packaging in self.rows(Kind::Packaging, CodeOf::Packaging, code)? {
-            let product = self.row(Kind::Product, packaging.product_id.unwrap_or_default())?;
+            let product = self.row(
+                Kind::Product,
+                packaging.product_id.unwrap_or_default().get(),
+            )?;
             let Some(product) = product else { continue };
             if self.contained(&product, &packaging)?.is_none() {
                 let unit = packaging.uom_id.unwrap_or_default();
@@ -158,8 +162,8 @@ impl Catalog {
     }
 
     /// A code that stands for one of the product's own unit.
-    pub fn own_code(&self, product: i64) -> Result<Option<String>, CatalogError> {
-        let Some(row) = self.row(Kind::Product, product)? else {
+    pub fn own_code(&self, product: ProductId) -> Result<Option<String>, CatalogError> {
+        let Some(row) = self.row(Kind::Product, product.get())? else {
             return Ok(None);
         };
         for code in [row.barcode, row.default_code].into_iter().flatten() {

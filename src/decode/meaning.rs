@@ -26,6 +26,7 @@ use super::gs1::{Carrier, ElementString, Gtin, Unit, carrier, is_marked, is_sscc
 use super::nomenclature::{Found, Nomenclature};
 use super::profile::{CommandCode, Kind, Means, Scan, Symbology};
 use crate::event::Measures;
+use crate::odoo_id::ProductId;
 
 pub use explain::{Asked, Explained, Said};
 pub use label::{Label, UnusedDate};
@@ -109,7 +110,7 @@ pub struct Item {
 /// A product of the copy of Odoo's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownProduct {
-    pub id: i64,
+    pub id: ProductId,
     pub name: String,
     /// How many of its own unit one scan of the code stands for: more than one for a packaging.
     pub units: Decimal,
@@ -160,7 +161,7 @@ pub trait Known {
         None
     }
     /// A code of this product that stands for one of its own unit.
-    fn own_code(&self, _product: i64) -> Option<String> {
+    fn own_code(&self, _product: ProductId) -> Option<String> {
         None
     }
 }

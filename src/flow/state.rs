@@ -5,6 +5,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Measures;
+use crate::odoo_id::ProductId;
 
 /// Products that are remembered until the step is complete.
 pub const ITEMS_MAX: usize = 200;
@@ -102,7 +103,7 @@ pub struct Dates {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coded {
     /// The product's id in Odoo.
-    pub id: i64,
+    pub id: ProductId,
     /// The factors of the code's unit and of the product's own.
     pub factors: (Decimal, Decimal),
     /// A code that stands for one of the product's own unit.

@@ -34,6 +34,7 @@ use crate::config;
 use crate::document::{DocumentKey, OdooRef, answer};
 use crate::odoo::order::{Row, Seen, SeenPicking, Shipment};
 use crate::odoo::{Direction, LOADS_AGAIN, LotRef, PickingState};
+use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 use crate::outcome::Outcome;
 use crate::reason::{Answer, ReasonCode};
 
@@ -72,7 +73,7 @@ pub enum Task {
     },
     /// All that was picked and is in no package yet, into this one.
     PackAll {
-        package: i64,
+        package: PackageId,
     },
     Ship(Shipment),
     Validate,
@@ -96,19 +97,19 @@ pub enum Way {
 /// Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
-    pub product: i64,
+    pub product: ProductId,
     /// The product's own unit.
     pub unit: i64,
     pub lot: LotRef,
     /// The package it is taken out of.
-    pub package: Option<i64>,
+    pub package: Option<PackageId>,
     /// The package it is put into.
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
+    pub into: Option<PackageId>,
+    pub owner: Option<PartnerId>,
     /// None: where Odoo reserved it, else where the order takes from.
-    pub from: Option<i64>,
+    pub from: Option<LocationId>,
     /// None: where the order brings it.
-    pub to: Option<i64>,
+    pub to: Option<LocationId>,
     pub quantity: Decimal,
 }
 
@@ -140,7 +141,7 @@ pub enum OrderStep {
     Reserve {
         picking: i64,
         /// Where the picking takes from.
-        from: i64,
+        from: LocationId,
     },
     /// Reserves again what [`OrderStep::Guard`] removed, after a validation that Odoo refused.
     ReserveAgain {
@@ -164,7 +165,7 @@ pub enum OrderStep {
     Pack {
         picking: Box<SeenPicking>,
         lines: Vec<i64>,
-        package: i64,
+        package: PackageId,
     },
     Ship {
         picking: i64,

@@ -14,6 +14,7 @@ use super::master::{Kind, Row};
 use super::values::{text_or_false, value_or_false};
 use super::warehouse::Warehouse;
 use crate::odoo::{Direction, MoveState, PickingState};
+use crate::odoo_id::{LocationId, LotId, ProductId};
 use crate::outcome::Failure;
 
 /// Open orders that are held; of more, those due last are not known here.
@@ -51,16 +52,16 @@ pub struct Order {
 /// A move of an order.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 pub struct OrderLine {
-    pub product: i64,
+    pub product: ProductId,
     /// In `unit`.
     pub demand: f64,
     pub unit: Option<i64>,
     /// In the product's own unit: the sum of its lines that are picked.
     pub picked: f64,
     /// What Odoo reserved for it, where there is one such line.
-    pub from: Option<i64>,
-    pub to: Option<i64>,
-    pub lot: Option<i64>,
+    pub from: Option<LocationId>,
+    pub to: Option<LocationId>,
+    pub lot: Option<LotId>,
 }
 
 /// An API key of the gateway's user.
@@ -124,7 +125,7 @@ struct PickingRow {
 struct MoveRow {
     id: i64,
     state: MoveState,
-    product_id: i64,
+    product_id: ProductId,
     product_uom_qty: f64,
     #[serde(default, deserialize_with = "value_or_false")]
     product_uom: Option<i64>,
@@ -136,10 +137,10 @@ struct LineRow {
     move_id: Option<i64>,
     picked: bool,
     quantity_product_uom: f64,
-    location_id: i64,
-    location_dest_id: i64,
+    location_id: LocationId,
+    location_dest_id: LocationId,
     #[serde(deserialize_with = "value_or_false")]
-    lot_id: Option<i64>,
+    lot_id: Option<LotId>,
 }
 
 #[derive(Debug, Deserialize)]

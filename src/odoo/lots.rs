@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::loaded::MODULE;
 use crate::document::DocumentKey;
+use crate::odoo_id::{LotId, ProductId};
 use crate::outcome::Failure;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -15,7 +16,7 @@ pub enum LotRef {
     #[default]
     None,
     Known {
-        id: i64,
+        id: LotId,
         name: String,
     },
     /// A receipt makes it.
@@ -83,7 +84,7 @@ pub struct ExpiryRule {
 /// A lot that is to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct NewLot<'a> {
-    pub product: i64,
+    pub product: ProductId,
     pub name: &'a str,
     pub expiry: &'a str,
     pub dates: &'a BestBefore,
@@ -93,11 +94,11 @@ impl Client {
     /// The rules of these products. `None`: this Odoo has no dates of lots.
     pub async fn expiry_rules(
         &mut self,
-        products: &BTreeSet<i64>,
-    ) -> Result<Option<BTreeMap<i64, ExpiryRule>>, Failure> {
+        products: &BTreeSet<ProductId>,
+    ) -> Result<Option<BTreeMap<ProductId, ExpiryRule>>, Failure> {
         #[derive(Deserialize)]
         struct Product {
-            id: i64,
+            id: ProductId,
             #[serde(flatten)]
             rule: ExpiryRule,
         }
@@ -135,7 +136,7 @@ impl Client {
         company: i64,
         document: DocumentKey,
         lot: &NewLot<'_>,
-    ) -> Result<i64, Failure> {
+    ) -> Result<LotId, Failure> {
         let NewLot {
             product,
             name,

@@ -9,6 +9,7 @@ use super::client::Client;
 use super::client::records::{PAGE_ROWS, records};
 use super::lots::HAS_DATES;
 use super::values::{text_or_false, value_or_false, yes};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 
 /// The version of the server, such as `19.0`.
@@ -71,7 +72,7 @@ pub struct Row {
     pub tracking: Option<String>,
     /// The product of a packaging, a quant or a lot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub product_id: Option<i64>,
+    pub product_id: Option<ProductId>,
     /// The unit of a product or a packaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uom_id: Option<i64>,
@@ -140,25 +141,25 @@ pub struct Row {
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub location_id: Option<i64>,
+    pub location_id: Option<LocationId>,
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub lot_id: Option<i64>,
+    pub lot_id: Option<LotId>,
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub package_id: Option<i64>,
+    pub package_id: Option<PackageId>,
     #[serde(
         default,
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub owner_id: Option<i64>,
+    pub owner_id: Option<PartnerId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity: Option<f64>,
 }
@@ -166,14 +167,14 @@ pub struct Row {
 /// A lot or serial number of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Lot {
-    pub id: i64,
+    pub id: LotId,
     pub name: String,
-    pub product_id: i64,
+    pub product_id: ProductId,
 }
 
 #[derive(Debug, Deserialize)]
 struct Named {
-    id: i64,
+    id: PackageId,
     name: String,
 }
 
@@ -368,7 +369,7 @@ impl Client {
     pub async fn lots(
         &mut self,
         company: i64,
-        wanted: &BTreeSet<(i64, String)>,
+        wanted: &BTreeSet<(ProductId, String)>,
     ) -> Result<Vec<Lot>, Failure> {
         let products: BTreeSet<_> = wanted.iter().map(|(product, _)| product).collect();
         let names: BTreeSet<_> = wanted.iter().map(|(_, name)| name).collect();
@@ -393,7 +394,7 @@ impl Client {
         &mut self,
         company: i64,
         names: &[String],
-    ) -> Result<Vec<(String, i64)>, Failure> {
+    ) -> Result<Vec<(String, PackageId)>, Failure> {
         let domain = vec![
             json!(["name", "in", names]),
             json!(["company_id", "in", [false, company]]),

@@ -27,6 +27,7 @@ pub use super::values::odoo_time;
 pub use super::warehouse::Backorders;
 use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
+use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 
 /// What the carrier is told. What is none is left as it is.
@@ -41,17 +42,17 @@ pub struct Shipment {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     pub external_id: String,
-    pub product: i64,
+    pub product: ProductId,
     pub unit: i64,
     pub quantity: Decimal,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     /// None only where the picking has no move of the product.
     pub move_id: Option<i64>,
     pub lot: LotRef,
-    pub package: Option<i64>,
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
+    pub package: Option<PackageId>,
+    pub into: Option<PackageId>,
+    pub owner: Option<PartnerId>,
 }
 
 /// All that Odoo has of the order.
@@ -115,7 +116,7 @@ impl Client {
 
     /// A new package of this name. Odoo lets several have one name, so all who make it use the same
     /// external id.
-    pub async fn make_package(&mut self, name: &str) -> Result<i64, Failure> {
+    pub async fn make_package(&mut self, name: &str) -> Result<PackageId, Failure> {
         let digest = blake3::hash(name.as_bytes()).to_hex();
         let id = format!("{MODULE}.pa_{}", &digest[..32]);
         let row = [("id", id), ("name", name.to_owned())];
@@ -130,7 +131,7 @@ impl Client {
     }
 
     /// Whether a location holds others.
-    pub async fn has_bins(&mut self, location: i64) -> Result<bool, Failure> {
+    pub async fn has_bins(&mut self, location: LocationId) -> Result<bool, Failure> {
         let body = json!({"domain": [["location_id", "=", location]], "limit": 1});
         let count: u64 = self.call("stock.location", "search_count", &body).await?;
         Ok(count > 0)
@@ -250,7 +251,7 @@ impl Client {
         &mut self,
         picking: &SeenPicking,
         lines: &[i64],
-        package: i64,
+        package: PackageId,
     ) -> Result<(), Failure> {
         let pack = |id: &i64| json!([1, id, {"result_package_id": package}]);
         let commands: Vec<Value> = lines.iter().map(pack).collect();
@@ -392,8 +393,12 @@ fn table(picking: &SeenPicking, rows: &[Row]) -> (Vec<&'static str>, Vec<Vec<Str
         "location_dest_id/.id",
     ];
     fields.extend(cells.iter().map(|(field, _)| *field));
-    let header =
-        [picking.id, picking.picking_type, picking.from, picking.to].map(|id| id.to_string());
+    let header = [
+        picking.id.to_string(),
+        picking.picking_type.to_string(),
+        picking.from.to_string(),
+        picking.to.to_string(),
+    ];
     let data = rows.iter().enumerate().map(|(place, row)| {
         let header = if place == 0 {
             header.to_vec()

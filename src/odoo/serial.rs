@@ -10,6 +10,7 @@ use super::client::Client;
 use super::client::records::{NAMES_MAX, records};
 use super::values::{decimal_or_nothing, id_or_false, text_or_false};
 use crate::odoo::MoveState;
+use crate::odoo_id::{LocationId, LotId, ProductId};
 use crate::outcome::Failure;
 
 /// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
@@ -20,9 +21,9 @@ const INSIDE: [&str; 2] = ["internal", "transit"];
 pub struct SerialStock {
     pub id: i64,
     #[serde(rename = "lot_id")]
-    pub lot: i64,
+    pub lot: LotId,
     #[serde(rename = "location_id")]
-    pub location: i64,
+    pub location: LocationId,
     #[serde(deserialize_with = "decimal_or_nothing")]
     pub quantity: Decimal,
 }
@@ -32,11 +33,11 @@ pub struct SerialStock {
 pub struct SerialLine {
     pub id: i64,
     #[serde(rename = "product_id")]
-    pub product: i64,
+    pub product: ProductId,
     #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
     pub picking: Option<i64>,
     #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
-    pub lot: Option<i64>,
+    pub lot: Option<LotId>,
     /// The name that a receipt makes a lot of.
     #[serde(deserialize_with = "text_or_false")]
     pub lot_name: Option<String>,
@@ -48,10 +49,10 @@ impl Client {
     /// Where these lots are in stock, in all of Odoo that the user may see.
     pub async fn serials_in_stock(
         &mut self,
-        lots: &BTreeSet<i64>,
+        lots: &BTreeSet<LotId>,
     ) -> Result<Vec<SerialStock>, Failure> {
         let mut found = Vec::new();
-        let lots: Vec<i64> = lots.iter().copied().collect();
+        let lots: Vec<LotId> = lots.iter().copied().collect();
         for lots in lots.chunks(NAMES_MAX) {
             let domain = vec![
                 json!(["lot_id", "in", lots]),
@@ -70,8 +71,8 @@ impl Client {
     /// these products, and are not validated; `done`: those that are done.
     pub async fn serial_lines(
         &mut self,
-        products: &BTreeSet<i64>,
-        lots: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        lots: &BTreeSet<LotId>,
         names: &BTreeSet<String>,
         done: bool,
     ) -> Result<Vec<SerialLine>, Failure> {

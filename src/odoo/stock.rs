@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::client::records::{Id, NAMES_MAX, records};
-use super::values::{decimal_or_nothing, id_or_false, text_or_false};
+use super::values::{decimal_or_nothing, id, id_or_false, text_or_false};
 pub use crate::book::Place;
 use crate::document::DocumentKey;
 use crate::odoo::MoveState;
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 
 /// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own
@@ -25,19 +26,19 @@ pub struct Moved {
     /// As Odoo writes it: UTC, whole seconds.
     pub date: String,
     #[serde(rename = "product_id")]
-    pub product: i64,
+    pub product: ProductId,
     #[serde(rename = "location_id")]
-    pub from: i64,
+    pub from: LocationId,
     #[serde(rename = "location_dest_id")]
-    pub to: i64,
+    pub to: LocationId,
     #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
-    pub lot: Option<i64>,
+    pub lot: Option<LotId>,
     #[serde(rename = "package_id", deserialize_with = "id_or_false")]
-    pub package: Option<i64>,
+    pub package: Option<PackageId>,
     #[serde(rename = "result_package_id", deserialize_with = "id_or_false")]
-    pub into: Option<i64>,
+    pub into: Option<PackageId>,
     #[serde(rename = "owner_id", deserialize_with = "id_or_false")]
-    pub owner: Option<i64>,
+    pub owner: Option<PartnerId>,
     #[serde(
         rename = "quantity_product_uom",
         deserialize_with = "decimal_or_nothing"
@@ -48,14 +49,14 @@ pub struct Moved {
 #[derive(Debug, Deserialize)]
 struct Quant {
     id: i64,
-    product_id: i64,
-    location_id: i64,
+    product_id: ProductId,
+    location_id: LocationId,
     #[serde(deserialize_with = "id_or_false")]
-    lot_id: Option<i64>,
+    lot_id: Option<LotId>,
     #[serde(deserialize_with = "id_or_false")]
-    package_id: Option<i64>,
+    package_id: Option<PackageId>,
     #[serde(deserialize_with = "id_or_false")]
-    owner_id: Option<i64>,
+    owner_id: Option<PartnerId>,
     #[serde(deserialize_with = "decimal_or_nothing")]
     quantity: Decimal,
 }
@@ -63,7 +64,7 @@ struct Quant {
 /// A partner who may own goods.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Partner {
-    pub id: i64,
+    pub id: PartnerId,
     #[serde(deserialize_with = "text_or_false")]
     pub name: Option<String>,
     #[serde(rename = "ref", deserialize_with = "text_or_false")]
@@ -78,8 +79,8 @@ impl Client {
     /// means nothing.
     pub async fn stock(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
     ) -> Result<BTreeMap<Place, Decimal>, Failure> {
         let fields = [
             "product_id",
@@ -90,7 +91,7 @@ impl Client {
             "quantity",
         ];
         let mut stock = BTreeMap::new();
-        let products: Vec<i64> = products.iter().copied().collect();
+        let products: Vec<ProductId> = products.iter().copied().collect();
         for products in products.chunks(NAMES_MAX) {
             let domain = vec![
                 json!(["product_id", "in", products]),
@@ -116,8 +117,8 @@ impl Client {
     /// What moved of these products into these bins or out of them at this time or after it.
     pub async fn moved_since(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
         since: &str,
     ) -> Result<Vec<Moved>, Failure> {
         let which = [
@@ -131,8 +132,8 @@ impl Client {
     /// it where it was.
     pub async fn picked_and_open(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
     ) -> Result<Vec<Moved>, Failure> {
         let which = [
             json!(["picked", "=", true]),
@@ -143,8 +144,8 @@ impl Client {
 
     async fn lines_of(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
         which: [Value; 2],
     ) -> Result<Vec<Moved>, Failure> {
         let mut domain = which.to_vec();
@@ -215,15 +216,15 @@ impl Client {
     /// Which of these products Odoo keeps stock of, and which of these locations goods lie in.
     pub async fn counted(
         &mut self,
-        products: &BTreeSet<i64>,
-        bins: &BTreeSet<i64>,
-    ) -> Result<(BTreeSet<i64>, BTreeSet<i64>), Failure> {
+        products: &BTreeSet<ProductId>,
+        bins: &BTreeSet<LocationId>,
+    ) -> Result<(BTreeSet<ProductId>, BTreeSet<LocationId>), Failure> {
         let mut stored = BTreeSet::new();
         let domain = vec![
             json!(["id", "in", products]),
             json!(["is_storable", "=", true]),
         ];
-        let take = |product: Id| _ = stored.insert(product.id);
+        let take = |product: Id<ProductId>| _ = stored.insert(product.id);
         self.search_all("product.product", domain, &["id"], take)
             .await?;
         let mut inside = BTreeSet::new();
@@ -231,7 +232,7 @@ impl Client {
             json!(["id", "in", bins]),
             json!(["usage", "in", ["internal", "transit"]]),
         ];
-        let take = |bin: Id| _ = inside.insert(bin.id);
+        let take = |bin: Id<LocationId>| _ = inside.insert(bin.id);
         self.search_all("stock.location", domain, &["id"], take)
             .await?;
         Ok((stored, inside))
@@ -241,11 +242,11 @@ impl Client {
     /// for it ([`Self::scrap_location`]): by product and company.
     pub async fn inventory_locations(
         &mut self,
-        products: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, i64>, Failure> {
+        products: &BTreeSet<ProductId>,
+    ) -> Result<BTreeMap<ProductId, LocationId>, Failure> {
         #[derive(Deserialize)]
         struct Product {
-            id: i64,
+            id: ProductId,
             property_stock_inventory: Value,
         }
         if products.is_empty() {
@@ -257,12 +258,12 @@ impl Client {
         let found: Vec<Product> = self.call("product.product", "read", &body).await?;
         Ok(found
             .into_iter()
-            .filter_map(|product| Some((product.id, product.property_stock_inventory.as_i64()?)))
+            .filter_map(|product| Some((product.id, id(&product.property_stock_inventory)?)))
             .collect())
     }
 
     /// The company's location for scrap; none from 19 on, where scrap has no location of its own.
-    pub async fn scrap_location(&mut self, company: i64) -> Result<Option<i64>, Failure> {
+    pub async fn scrap_location(&mut self, company: i64) -> Result<Option<LocationId>, Failure> {
         if !self.has_scrap_location().await? {
             return Ok(None);
         }
@@ -271,7 +272,7 @@ impl Client {
             ["active", "=", true],
             ["company_id", "in", [company, false]],
         ]);
-        let found: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+        let found: Vec<Id<LocationId>> = self.search("stock.location", &domain, &["id"], 1).await?;
         Ok(found.first().map(|location| location.id))
     }
 
@@ -290,7 +291,10 @@ impl Client {
     }
 
     /// What these partners are called.
-    pub async fn partner_names(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<String>, Failure> {
+    pub async fn partner_names(
+        &mut self,
+        ids: &BTreeSet<PartnerId>,
+    ) -> Result<Vec<String>, Failure> {
         let mut names = Vec::new();
         let take = |partner: Partner| names.extend(partner.name);
         let domain = vec![json!(["id", "in", ids])];

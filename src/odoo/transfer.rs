@@ -20,6 +20,7 @@ use super::warehouse::{Header, Warehouse};
 use crate::document::DocumentKey;
 use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::outcome::Failure;
 
 /// Pickings of one key: there is one, unless somebody made copies of it.
@@ -46,7 +47,7 @@ pub struct Transfer {
 /// was for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    pub product: i64,
+    pub product: ProductId,
     pub origin_move: i64,
     pub sale_line: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,16 +57,16 @@ pub struct Returned {
 /// Quantities are in the product's own unit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TransferLine {
-    pub product: i64,
-    pub from: i64,
-    pub to: i64,
+    pub product: ProductId,
+    pub from: LocationId,
+    pub to: LocationId,
     pub lot: LotRef,
     /// The package it is taken out of. One that moves as a whole, with what is in it, is `into` as
     /// well.
-    pub package: Option<i64>,
+    pub package: Option<PackageId>,
     /// The package it is in afterwards.
-    pub into: Option<i64>,
-    pub owner: Option<i64>,
+    pub into: Option<PackageId>,
+    pub owner: Option<PartnerId>,
     pub quantity: Decimal,
 }
 
@@ -83,22 +84,22 @@ pub struct Picking {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct PickingLine {
     #[serde(deserialize_with = "id_or_false")]
-    pub product_id: Option<i64>,
+    pub product_id: Option<ProductId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub location_id: Option<i64>,
+    pub location_id: Option<LocationId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub location_dest_id: Option<i64>,
+    pub location_dest_id: Option<LocationId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub lot_id: Option<i64>,
+    pub lot_id: Option<LotId>,
     /// What a new lot was given as; it stays when the lot is there.
     #[serde(default, deserialize_with = "text_or_false")]
     pub lot_name: Option<String>,
     #[serde(deserialize_with = "id_or_false")]
-    pub package_id: Option<i64>,
+    pub package_id: Option<PackageId>,
     #[serde(deserialize_with = "id_or_false")]
-    pub result_package_id: Option<i64>,
+    pub result_package_id: Option<PackageId>,
     #[serde(default, deserialize_with = "id_or_false")]
-    pub owner_id: Option<i64>,
+    pub owner_id: Option<PartnerId>,
     /// In the product's own unit.
     pub quantity_product_uom: serde_json::Number,
 }
@@ -181,11 +182,11 @@ impl Client {
     }
 
     /// The moves of a picking, and their products.
-    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, i64)>, Failure> {
+    pub async fn moves_of(&mut self, picking: i64) -> Result<Vec<(i64, ProductId)>, Failure> {
         #[derive(Deserialize)]
         struct Move {
             id: i64,
-            product_id: i64,
+            product_id: ProductId,
         }
         let body = json!({
             "domain": [["picking_id", "=", picking]], "fields": ["product_id"], "load": null,
@@ -366,9 +367,9 @@ mod tests {
 
     fn transfer(key: u8, lines: usize) -> Transfer {
         let line = TransferLine {
-            product: 1,
-            from: 2,
-            to: 3,
+            product: ProductId::new(1),
+            from: LocationId::new(2),
+            to: LocationId::new(3),
             quantity: Decimal::new(150, 2),
             ..TransferLine::default()
         };
@@ -387,8 +388,8 @@ mod tests {
         Warehouse {
             id: 1,
             picking_type: 7,
-            from: 5,
-            to: 6,
+            from: LocationId::new(5),
+            to: LocationId::new(6),
             company: 1,
             receipts: None,
             lots: Lots::Made,
@@ -409,7 +410,8 @@ mod tests {
         assert_eq!(rows[2][0], b.key.external_id());
         assert_eq!(rows[2][5..], ["1", "1.5", "1", "2", "3"].map(str::to_owned));
 
-        (b.lines[0].package, b.lines[0].into) = (Some(9), Some(9));
+        let package = Some(PackageId::new(9));
+        (b.lines[0].package, b.lines[0].into) = (package, package);
         let (fields, rows) = super::rows(&warehouse(), &[&a, &b]);
         assert_eq!(fields.len(), 12);
         assert_eq!(rows[0][10..], ["", ""].map(str::to_owned));
@@ -422,8 +424,8 @@ mod tests {
         b.about = Some("return of S1: broken".to_owned());
         b.header = Some(Header {
             picking_type: 1,
-            from: 8,
-            to: 9,
+            from: LocationId::new(8),
+            to: LocationId::new(9),
             return_of: Some(77),
         });
         b.lines[0].lot = LotRef::New {

@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::client::records::{Id, PAGE_ROWS};
 use super::client::{Client, away};
-use super::values::{text_or_false, yes};
+use super::values::{id, text_or_false, yes};
 use crate::odoo::Direction;
+use crate::odoo_id::LocationId;
 use crate::outcome::Failure;
 
 /// The ids of the warehouse that this site is.
@@ -16,8 +17,8 @@ pub struct Warehouse {
     /// Its type for internal transfers.
     pub picking_type: i64,
     /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     pub company: i64,
     /// Goods from a vendor without an order; none where the warehouse takes none.
     pub receipts: Option<Header>,
@@ -32,8 +33,8 @@ pub struct Warehouse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     pub picking_type: i64,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     /// The delivery that comes back.
     pub return_of: Option<i64>,
 }
@@ -172,13 +173,13 @@ impl Client {
             )
             .await?;
         let [suppliers, customers] = self.partner_locations(warehouse, &types).await?;
-        let header = |kind: &Value, from: Option<i64>, to: Option<i64>| {
+        let header = |kind: &Value, from: Option<LocationId>, to: Option<LocationId>| {
             let mut types = types.iter();
             let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
             Some(Header {
                 picking_type: kind.id,
-                from: kind.default_location_src_id.as_i64().or(from)?,
-                to: kind.default_location_dest_id.as_i64().or(to)?,
+                from: id(&kind.default_location_src_id).or(from)?,
+                to: id(&kind.default_location_dest_id).or(to)?,
                 return_of: None,
             })
         };
@@ -249,7 +250,7 @@ impl Client {
         &mut self,
         warehouse: &WarehouseRow,
         types: &[PickingType],
-    ) -> Result<[Option<i64>; 2], Failure> {
+    ) -> Result<[Option<LocationId>; 2], Failure> {
         let find = |id: &Value| types.iter().find(|t| Some(t.id) == id.as_i64());
         let receipts = find(&warehouse.in_type_id).map(|t| &t.default_location_src_id);
         let deliveries = find(&warehouse.out_type_id).map(|t| &t.default_location_dest_id);
@@ -264,7 +265,8 @@ impl Client {
                     ["active", "=", true],
                     ["company_id", "in", [false, warehouse.company_id]],
                 ]);
-                let locations: Vec<Id> = self.search("stock.location", &domain, &["id"], 1).await?;
+                let locations: Vec<Id<_>> =
+                    self.search("stock.location", &domain, &["id"], 1).await?;
                 found[place] = locations.first().map(|location| location.id);
             }
         }

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use stockrelay::config::{self, Api};
 use stockrelay::odoo::{Client, Kind};
+use stockrelay::odoo_id::{LocationId, PackageId};
 use stockrelay::outcome::Failure;
 use stockrelay::view::check;
 
@@ -49,7 +50,7 @@ async fn without_json_2_the_version_is_asked_for_and_the_user_is_logged_in_once(
     assert_eq!(packagings[0].contained, Some(6.0));
     assert_eq!(packagings[0].uom_id, None);
     let packages = client.packages(1, &["PACK-1".to_owned()]).await.unwrap();
-    assert_eq!(packages, [("PACK-1".to_owned(), 4)]);
+    assert_eq!(packages, [("PACK-1".to_owned(), PackageId::new(4))]);
     assert_eq!(client.missing_rights().await.unwrap(), [""; 0]);
 
     let calls = odoo.calls();
@@ -227,11 +228,10 @@ async fn where_the_types_name_no_location_goods_come_from_suppliers_and_customer
     let odoo = Older::start("17.0", without_defaults).await;
     let warehouse = odoo.client().warehouse("WH").await.unwrap();
     let (receipts, returns) = (warehouse.receipts.unwrap(), warehouse.returns.unwrap());
-    assert_eq!(
-        (receipts.picking_type, receipts.from, receipts.to),
-        (1, 4, 8)
-    );
-    assert_eq!((returns.picking_type, returns.from, returns.to), (1, 4, 8));
+    for header in [receipts, returns] {
+        assert_eq!(header.picking_type, 1);
+        assert_eq!([header.from, header.to], [4, 8].map(LocationId::new));
+    }
     let calls = odoo.calls();
     let usages: Vec<_> = (calls.iter())
         .filter(|call| call[0] == "stock.location")
@@ -249,7 +249,7 @@ fn scrap(model: &str, method: &str) -> Value {
 async fn scrap_goes_to_the_location_that_the_company_has_for_it() {
     let odoo = Older::start("17.0", scrap).await;
     let found = odoo.client().scrap_location(1).await.unwrap();
-    assert_eq!(found, Some(16));
+    assert_eq!(found, Some(LocationId::new(16)));
     let calls = odoo.calls();
     let domain = &calls[2][3]["domain"];
     assert_eq!(domain[0], json!(["scrap_location", "=", true]));

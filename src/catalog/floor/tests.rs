@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::odoo::{OrderLine, Row};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 
 fn order(id: i64, name: &str, state: &str) -> Order {
     Order {
@@ -14,13 +15,13 @@ fn order(id: i64, name: &str, state: &str) -> Order {
         scheduled: Some(format!("2026-11-2{id} 08:00:00")),
         backorder_of: None,
         lines: vec![OrderLine {
-            product: 10,
+            product: ProductId::new(10),
             demand: 2.0,
             unit: Some(2),
             picked: 2.999_999_999_9,
             from: None,
             to: None,
-            lot: Some(7),
+            lot: Some(LotId::new(7)),
         }],
         cut: false,
     }
@@ -143,7 +144,7 @@ fn lots_and_packages_on_hand_are_found_and_what_nobody_names_is_known() {
     let (_dir, copy) = filled();
     let lot = Row {
         name: Some("L1".to_owned()),
-        product_id: Some(10),
+        product_id: Some(ProductId::new(10)),
         expiration_date: Some("2027-01-01 00:00:00".to_owned()),
         ..row(7)
     };
@@ -154,22 +155,31 @@ fn lots_and_packages_on_hand_are_found_and_what_nobody_names_is_known() {
     };
     copy.apply(Kind::Package, &[package(3)]).unwrap();
     let quant = |id, quantity| Row {
-        product_id: Some(10),
-        location_id: Some(5),
-        lot_id: Some(7),
-        package_id: Some(3),
-        owner_id: Some(4),
+        product_id: Some(ProductId::new(10)),
+        location_id: Some(LocationId::new(5)),
+        lot_id: Some(LotId::new(7)),
+        package_id: Some(PackageId::new(3)),
+        owner_id: Some(PartnerId::new(4)),
         quantity: Some(quantity),
         ..row(id)
     };
     copy.apply(Kind::Quant, &[quant(1, 0.1), quant(2, 0.2)])
         .unwrap();
-    let found = copy.lot(10, "L1").unwrap();
+    let found = copy.lot(ProductId::new(10), "L1").unwrap();
     let expiry = Some("2027-01-01 00:00:00".to_owned());
-    assert_eq!(found, Found::One(Lot { id: 7, expiry }));
-    assert_eq!(copy.lot(11, "L1").unwrap(), Found::Nothing);
-    assert_eq!(copy.on_hand(7).unwrap(), "0.3".parse().unwrap());
-    assert_eq!(copy.package("PACK1").unwrap(), Found::One(3));
+    assert_eq!(
+        found,
+        Found::One(Lot {
+            id: LotId::new(7),
+            expiry
+        })
+    );
+    assert_eq!(copy.lot(ProductId::new(11), "L1").unwrap(), Found::Nothing);
+    assert_eq!(copy.on_hand(LotId::new(7)).unwrap(), "0.3".parse().unwrap());
+    assert_eq!(
+        copy.package("PACK1").unwrap(),
+        Found::One(PackageId::new(3))
+    );
     copy.apply(Kind::Package, &[package(9)]).unwrap();
     assert!(matches!(copy.package("PACK1").unwrap(), Found::Several(_)));
     assert_eq!(copy.referred(Kind::Package).unwrap(), [3].into());

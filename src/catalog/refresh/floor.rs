@@ -338,6 +338,7 @@ mod tests {
     use crate::config;
     use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
     use crate::odoo::Lots;
+    use crate::odoo_id::LocationId;
 
     /// A client with this key.
     fn client(stand_in: &StandIn, dir: &tempfile::TempDir, key: &str) -> Client {
@@ -422,8 +423,8 @@ mod tests {
         let warehouse = Warehouse {
             id: 1,
             picking_type: 7,
-            from: 8,
-            to: 9,
+            from: LocationId::new(8),
+            to: LocationId::new(9),
             company: 1,
             receipts: None,
             lots: Lots::Made,

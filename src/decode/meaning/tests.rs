@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::decode::nomenclature::{Content, Conversion, Encoding, Rule};
 use crate::decode::profile::{FlowName, Kind};
+use crate::odoo_id::ProductId;
 
 mod formats;
 mod measures;
@@ -33,7 +34,7 @@ impl Known for Copy {
     fn products(&self, code: &str) -> Vec<KnownProduct> {
         let all = self.products.get(code).into_iter().flatten();
         all.map(|&(id, name, units)| KnownProduct {
-            id,
+            id: ProductId::new(id),
             name: name.to_owned(),
             units: units.into(),
             unit: Some(self.kept_in.get(&id).copied().unwrap_or(UNIT)),
@@ -74,9 +75,10 @@ impl Known for Copy {
             _ => Fit::Foreign,
         }
     }
-    fn own_code(&self, product: i64) -> Option<String> {
-        let is_own =
-            |all: &&Vec<(i64, &str, u32)>| all.iter().any(|one| (one.0, one.2) == (product, 1));
+    fn own_code(&self, product: ProductId) -> Option<String> {
+        let is_own = |all: &&Vec<(i64, &str, u32)>| {
+            all.iter().any(|one| (one.0, one.2) == (product.get(), 1))
+        };
         let mut codes = self.products.iter();
         let own = codes.find(|(_, all)| is_own(all));
         own.map(|(code, _)| (*code).to_owned())

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::event::Measures;
+use crate::odoo_id::ProductId;
 
 pub const KILOGRAM: i64 = 2;
 
@@ -24,7 +25,7 @@ pub fn coded(code: &str) -> Option<Coded> {
         _ => return None,
     };
     Some(Coded {
-        id,
+        id: ProductId::new(id),
         factors: (factor(code), Decimal::ONE),
         own_code,
     })

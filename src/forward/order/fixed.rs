@@ -14,6 +14,7 @@ use super::{OrderJob, Reconciling, Task, Way};
 use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
+use crate::odoo_id::LocationId;
 
 /// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,7 +79,7 @@ impl OrderJob {
 impl OrderJob {
     /// The bins that may decide which step of the order is meant.
     #[must_use]
-    pub fn scanned_bins(&self) -> BTreeSet<i64> {
+    pub fn scanned_bins(&self) -> BTreeSet<LocationId> {
         match &self.task {
             Task::Lines {
                 way: Way::Pick,

@@ -92,7 +92,7 @@ impl Reconciling {
             let more = line.quantity - known;
             (more >= TOLERANCE).then_some((line.product, more))
         });
-        let more: Vec<(i64, Decimal)> = more.collect();
+        let more: Vec<_> = more.collect();
         if !is_ours || more.is_empty() {
             return None;
         }

@@ -13,6 +13,7 @@ use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Direction, LotRef, PickingState};
+use crate::odoo_id::ProductId;
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
@@ -247,7 +248,7 @@ impl Reconciling {
         lines: &[OrderLine],
     ) -> Vec<Fault> {
         // Each product with its lines.
-        let mut products = BTreeMap::<i64, Vec<usize>>::new();
+        let mut products = BTreeMap::<ProductId, Vec<usize>>::new();
         for (place, line) in lines.iter().enumerate() {
             products.entry(line.product).or_default().push(place);
         }

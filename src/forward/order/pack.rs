@@ -5,10 +5,11 @@ use super::{Call, OrderStep, Reconciling, posted, refuse};
 use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::{SeenLine, SeenPicking};
+use crate::odoo_id::PackageId;
 use crate::reason::ReasonCode;
 
 impl Reconciling {
-    pub(super) fn pack_all(&self, seen: &Seen, package: i64) -> OrderStep {
+    pub(super) fn pack_all(&self, seen: &Seen, package: PackageId) -> OrderStep {
         let fixed = self.job.fixed.as_ref();
         if let Some(fixed) = fixed.filter(|fixed| !fixed.pack.is_empty()) {
             return self.pack_fixed(seen, package, &fixed.pack);
@@ -58,7 +59,7 @@ impl Reconciling {
     }
 
     /// The lines that were fixed, whatever was picked since.
-    fn pack_fixed(&self, seen: &Seen, package: i64, fixed: &[i64]) -> OrderStep {
+    fn pack_fixed(&self, seen: &Seen, package: PackageId, fixed: &[i64]) -> OrderStep {
         let is_fixed = |line: &&SeenLine| fixed.contains(&line.id);
         let holds = |picking: &&SeenPicking| picking.lines.iter().any(|line| is_fixed(&line));
         let Some(picking) = seen.pickings.iter().find(holds) else {

@@ -7,6 +7,7 @@ use crate::document::DocumentKey;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Direction, PickingState};
+use crate::odoo_id::LocationId;
 
 /// Steps that goods of an order go through, at the most.
 const STEPS_MAX: usize = 20;
@@ -68,7 +69,7 @@ fn choose<'a>(candidates: &[&'a SeenPicking], better: impl Fn(&SeenPicking) -> b
 
 /// Bins that were scanned, each with the locations that it is in, itself included. A bin that is
 /// missing was not looked up.
-pub type Parents = BTreeMap<i64, Vec<i64>>;
+pub type Parents = BTreeMap<LocationId, Vec<LocationId>>;
 
 /// Whether the step takes from where the line was scanned; `None` where that is not known.
 fn holds(step: &SeenPicking, line: &OrderLine, parents: &Parents) -> Option<bool> {

@@ -11,6 +11,7 @@ use super::*;
 use crate::config::{Over, Under};
 use crate::odoo::order::{SeenLine, SeenMove, odoo_time};
 use crate::odoo::{Lots, MoveState};
+use crate::odoo_id::{LocationId, PackageId, ProductId};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 
@@ -20,7 +21,7 @@ fn when() -> Timestamp {
 
 fn line(product: i64, quantity: i64) -> OrderLine {
     OrderLine {
-        product,
+        product: ProductId::new(product),
         unit: 1,
         lot: LotRef::None,
         package: None,
@@ -59,7 +60,7 @@ fn pick(lines: Vec<OrderLine>) -> OrderJob {
 fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     let moves = demand.iter().map(|(product, demand)| SeenMove {
         id: product * 100,
-        product: *product,
+        product: ProductId::new(*product),
         name: format!("Product {product}"),
         demand: (*demand).into(),
         state: MoveState::Assigned,
@@ -68,10 +69,10 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     let lines = demand.iter().map(|(product, demand)| SeenLine {
         id: product * 1_000,
         move_id: Some(product * 100),
-        product: *product,
+        product: ProductId::new(*product),
         quantity: (*demand).into(),
-        from: 10,
-        to: 5,
+        from: LocationId::new(10),
+        to: LocationId::new(5),
         ..SeenLine::default()
     });
     SeenPicking {
@@ -80,8 +81,8 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
         state: PickingState::Assigned,
         kind: Direction::Outgoing,
         picking_type: 2,
-        from: 8,
-        to: 5,
+        from: LocationId::new(8),
+        to: LocationId::new(5),
         moves: moves.collect(),
         lines: lines.collect(),
         ..SeenPicking::default()
@@ -347,7 +348,10 @@ fn a_part_of_an_order_is_posted_on_it_and_the_order_stays_open() {
     let mut next = pick(vec![line(1, 3)]);
     next.key = DocumentKey([8; 16]);
     assert_eq!(code_of(&run(&mut odoo, next, &rules, &[])), "posted");
-    assert_eq!((odoo.validated, odoo.picking(1).picked(1)), (1, 5.into()));
+    assert_eq!(
+        (odoo.validated, odoo.picking(1).picked(ProductId::new(1))),
+        (1, 5.into())
+    );
 }
 
 #[test]
@@ -356,13 +360,15 @@ fn lines_are_taken_from_where_odoo_reserved_them_or_from_where_they_were_scanned
     picking.lines[0].quantity = 3.into();
     picking.lines.push(SeenLine {
         id: 77,
-        from: 11,
+        from: LocationId::new(11),
         quantity: 2.into(),
         ..picking.lines[0].clone()
     });
     let from = |lines: Vec<OrderLine>| -> Vec<(i64, Decimal)> {
         let rows = rows::rows(KEY, &picking, &lines);
-        rows.iter().map(|row| (row.from, row.quantity)).collect()
+        rows.iter()
+            .map(|row| (row.from.get(), row.quantity))
+            .collect()
     };
     assert_eq!(from(vec![line(1, 4)]), [(10, 3.into()), (11, 1.into())]);
     assert_eq!(
@@ -370,7 +376,7 @@ fn lines_are_taken_from_where_odoo_reserved_them_or_from_where_they_were_scanned
         [(10, 3.into()), (11, 2.into()), (8, 1.into())]
     );
     let scanned = OrderLine {
-        from: Some(99),
+        from: Some(LocationId::new(99)),
         ..line(1, 4)
     };
     assert_eq!(from(vec![scanned]), [(99, 4.into())]);
@@ -402,7 +408,7 @@ fn what_was_not_ordered_and_what_is_too_much_is_for_a_person() {
         ReasonCode::BinRequired.as_str()
     );
     let six = || OrderLine {
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         ..line(1, 6)
     };
     assert_eq!(
@@ -469,7 +475,7 @@ fn the_faults_of_all_lines_are_named_at_once() {
             name: name.to_owned(),
             dates: None,
         },
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         ..line(1, 1)
     };
     let off = SeenPicking {
@@ -559,7 +565,7 @@ fn the_rest_of_an_order_goes_to_its_backorder() {
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     odoo.validate(1, true);
     let three = OrderLine {
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         ..line(1, 3)
     };
     let mut next = pick(vec![three]);
@@ -651,7 +657,9 @@ fn all_that_was_picked_goes_into_one_package_once() {
         run(&mut odoo, other, &rules, &[]);
         let packed = run(
             &mut odoo,
-            job(Task::PackAll { package: 33 }),
+            job(Task::PackAll {
+                package: PackageId::new(33),
+            }),
             &rules,
             &[lost],
         );
@@ -667,7 +675,7 @@ fn all_that_was_picked_goes_into_one_package_once() {
             .collect();
         assert_eq!(
             packages,
-            [None, Some(33)],
+            [None, Some(PackageId::new(33))],
             "what is only reserved is in no package"
         );
     }
@@ -675,7 +683,9 @@ fn all_that_was_picked_goes_into_one_package_once() {
         on(
             &rules,
             delivery(&[(1, 5)]),
-            job(Task::PackAll { package: 33 })
+            job(Task::PackAll {
+                package: PackageId::new(33),
+            })
         ),
         ReasonCode::NothingPicked.as_str()
     );
@@ -720,7 +730,7 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
     odoo.picking(2).lines.push(SeenLine {
         id: 99,
         move_id: Some(rest),
-        product: 1,
+        product: ProductId::new(1),
         quantity: 1.into(),
         picked: true,
         ..SeenLine::default()

@@ -12,6 +12,7 @@ use crate::forward::faults::{self, Fault};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Direction, Header, MoveState, PickingState, Returned, Transfer};
+use crate::odoo_id::ProductId;
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -36,7 +37,7 @@ pub(super) async fn find(
             format!("Odoo has no order {order:?} in this warehouse: scan it again, or edit it");
         return Ok(Err(reason(ReasonCode::UnknownOrder, message)));
     }
-    let mut ours = BTreeMap::<i64, Decimal>::new();
+    let mut ours = BTreeMap::<ProductId, Decimal>::new();
     for line in &transfer.lines {
         *ours.entry(line.product).or_default() += line.quantity;
     }
@@ -91,7 +92,7 @@ async fn plan(
     odoo: &mut Client,
     ground: Ground<'_>,
     transfer: &Transfer,
-    chosen: &[(i64, Delivered<'_>)],
+    chosen: &[(ProductId, Delivered<'_>)],
 ) -> Result<Plan, Failure> {
     let ids: Vec<i64> = chosen.iter().map(|(_, of)| of.id).collect();
     let of_orders = odoo.order_lines(&ids).await?;
@@ -127,7 +128,7 @@ fn deliveries(pickings: &[SeenPicking]) -> impl Iterator<Item = &SeenPicking> {
 }
 
 /// The moves that brought the product to the customer.
-fn moves(pickings: &[SeenPicking], product: i64) -> Vec<Delivered<'_>> {
+fn moves(pickings: &[SeenPicking], product: ProductId) -> Vec<Delivered<'_>> {
     let done = deliveries(pickings).filter(|picking| picking.state == PickingState::Done);
     let moves = done.flat_map(|picking| {
         let of_product = move |m: &&_| -> bool {
@@ -151,7 +152,7 @@ fn not_there(
     pickings: &[SeenPicking],
     order: &str,
     scanned: &str,
-    product: i64,
+    product: ProductId,
 ) -> crate::document::Reason {
     let waits = deliveries(pickings).find(|picking| picking.ordered(product).is_some());
     match waits {

@@ -18,6 +18,7 @@ use crate::document::{Line, Purpose};
 use crate::forward::faults::Fault;
 use crate::odoo::serial::SerialLine;
 use crate::odoo::{Client, Kind};
+use crate::odoo_id::{LocationId, LotId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -27,10 +28,10 @@ struct Incoming {
     /// The document's place among those that are asked for, and the line's in the document.
     place: usize,
     line: usize,
-    product: i64,
+    product: ProductId,
     name: String,
     serial: String,
-    lots: Vec<i64>,
+    lots: Vec<LotId>,
 }
 
 impl Incoming {
@@ -53,7 +54,7 @@ impl Incoming {
 #[derive(Debug, Default)]
 struct Whereabouts {
     /// By lot: a location in which it is.
-    stock: BTreeMap<i64, i64>,
+    stock: BTreeMap<LotId, LocationId>,
     /// Lines that bring some in.
     coming: Vec<SerialLine>,
 }
@@ -147,7 +148,7 @@ fn split_repeated(serials: Vec<Incoming>, lines: &[Line]) -> (Vec<Fault>, Vec<In
 }
 
 async fn whereabouts(odoo: &mut Client, incoming: &[Incoming]) -> Result<Whereabouts, Failure> {
-    let lots: BTreeSet<i64> = (incoming.iter())
+    let lots: BTreeSet<LotId> = (incoming.iter())
         .flat_map(|serial| serial.lots.iter().copied())
         .collect();
     let mut known = Whereabouts::default();
@@ -173,7 +174,7 @@ async fn place_of(
 ) -> Result<Option<String>, Trouble> {
     let location = serial.lots.iter().find_map(|lot| known.stock.get(lot));
     if let Some(location) = location {
-        let called = ground.copy.called(Kind::Location, *location)?;
+        let called = ground.copy.called(Kind::Location, location.get())?;
         let called = called.map_or_else(|| format!("location id {location}"), |bin| bin.name);
         return Ok(Some(format!("is in stock in {called}")));
     }

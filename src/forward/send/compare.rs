@@ -8,6 +8,7 @@ use crate::document::OdooRef;
 use crate::forward::faults;
 use crate::odoo::LotRef;
 use crate::odoo::{Picking, PickingLine, PickingState, TOLERANCE, Transfer};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::reason::ReasonCode;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -20,14 +21,25 @@ pub enum Verdict {
     Refused(ReasonCode, String),
 }
 
-/// Product, from, to, lot, package before and after, owner.
-type Way = (i64, i64, i64, Lot, Option<i64>, Option<i64>, Option<i64>);
+/// Goods and where they go: what the lines of a document and of a picking have to agree in.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Way {
+    product: ProductId,
+    from: LocationId,
+    to: LocationId,
+    lot: Lot,
+    /// The package before the move.
+    package: Option<PackageId>,
+    /// The package after the move.
+    into: Option<PackageId>,
+    owner: Option<PartnerId>,
+}
 
 /// A lot that Odoo had is known by its id; one that a receipt makes, by its name until then.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Lot {
     None,
-    Id(i64),
+    Id(LotId),
     New(String),
 }
 
@@ -68,15 +80,15 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
             LotRef::Known { id, .. } => Lot::Id(*id),
             LotRef::New { name, .. } => Lot::New(name.clone()),
         };
-        let way = (
-            line.product,
-            line.from,
-            line.to,
+        let way = Way {
+            product: line.product,
+            from: line.from,
+            to: line.to,
             lot,
-            line.package,
-            line.into,
-            line.owner,
-        );
+            package: line.package,
+            into: line.into,
+            owner: line.owner,
+        };
         *meant.entry(way).or_default() += line.quantity;
     }
     let mut held = BTreeMap::<Way, Decimal>::new();
@@ -90,7 +102,9 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
     for (way, quantity) in &held {
         let sent = meant.remove(way).unwrap_or_default();
         if (sent - quantity).abs() >= TOLERANCE {
-            let (product, from, to, ..) = way;
+            let Way {
+                product, from, to, ..
+            } = way;
             differences.push(format!(
                 "it moves {} of product id {product} from location id {from} to {to} where the gateway sent {}",
                 quantity.normalize(),
@@ -99,7 +113,10 @@ fn difference(transfer: &Transfer, picking: &Picking) -> Option<String> {
         }
     }
     let lacking = meant.into_iter().filter(|(_, sent)| *sent >= TOLERANCE);
-    differences.extend(lacking.map(|((product, from, to, ..), sent)| {
+    differences.extend(lacking.map(|(way, sent)| {
+        let Way {
+            product, from, to, ..
+        } = way;
         format!(
             "it lacks {} of product id {product} from location id {from} to {to}",
             sent.normalize()
@@ -113,15 +130,15 @@ fn way_of(line: &PickingLine, transfer: &Transfer, is_done: bool) -> Option<(Way
     let quantity = Decimal::from_str_exact(&number)
         .or_else(|_| Decimal::from_scientific(&number))
         .ok()?;
-    let way = (
-        line.product_id?,
-        line.location_id?,
-        line.location_dest_id?,
-        lot_of(line, transfer, is_done),
-        line.package_id,
-        line.result_package_id,
-        line.owner_id,
-    );
+    let way = Way {
+        product: line.product_id?,
+        from: line.location_id?,
+        to: line.location_dest_id?,
+        lot: lot_of(line, transfer, is_done),
+        package: line.package_id,
+        into: line.result_package_id,
+        owner: line.owner_id,
+    };
     Some((way, quantity))
 }
 
@@ -148,9 +165,9 @@ mod tests {
 
     fn transfer(quantities: &[&str]) -> Transfer {
         let line = |quantity: &&str| TransferLine {
-            product: 1,
-            from: 2,
-            to: 3,
+            product: ProductId::new(1),
+            from: LocationId::new(2),
+            to: LocationId::new(3),
             quantity: quantity.parse().unwrap(),
             ..TransferLine::default()
         };
@@ -235,8 +252,8 @@ mod tests {
     #[test]
     fn lots_packages_and_owners_are_compared_one_by_one() {
         let mut packed = transfer(&["1"]);
-        packed.lines[0].into = Some(4);
-        packed.lines[0].owner = Some(5);
+        packed.lines[0].into = Some(PackageId::new(4));
+        packed.lines[0].owner = Some(PartnerId::new(5));
         packed.lines[0].lot = LotRef::New {
             name: "L1".to_owned(),
             dates: None,
@@ -260,7 +277,7 @@ mod tests {
         }
         let mut known = transfer(&["1"]);
         known.lines[0].lot = LotRef::Known {
-            id: 6,
+            id: LotId::new(6),
             name: "L1".to_owned(),
         };
         let mut held = line(1.0);

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use crate::odoo::{Client, Transfer, Warehouse};
+use crate::odoo_id::{PackageId, ProductId};
 use crate::outcome::Failure;
 
 /// A lane with fewer lines is not worth a call, and a worker of Odoo's that somebody else may need.
@@ -75,8 +76,8 @@ fn split(transfers: &[&Transfer]) -> Option<[Lane; 2]> {
 /// What must not be touched by two calls at once.
 #[derive(PartialEq, Eq, Hash)]
 enum Thing {
-    Product(i64),
-    Package(i64),
+    Product(ProductId),
+    Package(PackageId),
 }
 
 /// Documents that hang together by what they move, directly or by way of others (union-find).
@@ -191,13 +192,14 @@ mod tests {
     use super::*;
     use crate::document::DocumentKey;
     use crate::odoo::TransferLine;
+    use crate::odoo_id::LocationId;
 
     /// A line for each product.
     fn transfer(products: &[i64]) -> Transfer {
         let line = |product: &i64| TransferLine {
-            product: *product,
-            from: 1,
-            to: 2,
+            product: ProductId::new(*product),
+            from: LocationId::new(1),
+            to: LocationId::new(2),
             quantity: 1.into(),
             ..TransferLine::default()
         };
@@ -229,8 +231,8 @@ mod tests {
     #[test]
     fn what_shares_a_package_goes_together() {
         let mut documents = [range(0..10), range(10..20), range(20..30)];
-        documents[0].lines[3].package = Some(7);
-        documents[2].lines[5].package = Some(7);
+        documents[0].lines[3].package = Some(PackageId::new(7));
+        documents[2].lines[5].package = Some(PackageId::new(7));
         assert_eq!(of(&documents), Some([vec![0, 2], vec![1]]));
     }
 

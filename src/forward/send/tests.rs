@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::document::DocumentKey;
 use crate::odoo::{PickingLine, PickingState, TransferLine};
+use crate::odoo_id::{LocationId, ProductId};
 use crate::reason::ReasonCode;
 
 /// What happens to a call.
@@ -77,9 +78,9 @@ fn transfer(number: u64) -> Transfer {
     let mut key = [0; 16];
     key[..8].copy_from_slice(&number.to_be_bytes());
     let line = TransferLine {
-        product: i64::try_from(number).unwrap(),
-        from: 1,
-        to: 2,
+        product: ProductId::new(i64::try_from(number).unwrap()),
+        from: LocationId::new(1),
+        to: LocationId::new(2),
         quantity: Decimal::from(3),
         ..TransferLine::default()
     };

@@ -187,6 +187,7 @@ mod tests {
     use crate::config;
     use crate::document::Purpose;
     use crate::odoo::Lots;
+    use crate::odoo_id::LocationId;
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";
 
@@ -267,8 +268,8 @@ mod tests {
         let warehouse = Warehouse {
             id: 1,
             picking_type: 7,
-            from: 8,
-            to: 9,
+            from: LocationId::new(8),
+            to: LocationId::new(9),
             company: 1,
             receipts: None,
             lots: Lots::Made,

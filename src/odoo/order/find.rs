@@ -16,6 +16,7 @@ use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::values::id;
 use crate::odoo::warehouse::Warehouse;
+use crate::odoo_id::LocationId;
 use crate::outcome::Failure;
 
 /// Pickings of one order that are read in full.
@@ -187,18 +188,20 @@ impl Client {
     /// The location of each of these bins and all that it is in, itself included.
     pub async fn parents(
         &mut self,
-        bins: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, Vec<i64>>, Failure> {
+        bins: &BTreeSet<LocationId>,
+    ) -> Result<BTreeMap<LocationId, Vec<LocationId>>, Failure> {
         #[derive(Deserialize)]
         struct Row {
-            id: i64,
+            id: LocationId,
             parent_path: Value,
         }
         let body = json!({"ids": bins, "fields": ["parent_path"], "load": null});
         let rows: Vec<Row> = self.call("stock.location", "read", &body).await?;
         let path = |row: Row| {
             let path = row.parent_path.as_str().unwrap_or_default();
-            let ids = path.split('/').filter_map(|id| id.parse().ok());
+            let ids = path
+                .split('/')
+                .filter_map(|id| id.parse().ok().map(LocationId::new));
             (row.id, ids.chain([row.id]).collect())
         };
         Ok(rows.into_iter().map(path).collect())

@@ -14,6 +14,7 @@ use crate::odoo::order::Shipment;
 use crate::odoo::values::{decimal, id};
 use crate::odoo::warehouse::Backorders;
 use crate::odoo::{Direction, Lots, MoveState, PickingState};
+use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
@@ -24,8 +25,8 @@ pub struct SeenPicking {
     pub picking_type: i64,
     pub backorders: Backorders,
     pub lots: Lots,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     pub origin: Option<String>,
     /// The user who changed it last.
     pub write_uid: Option<i64>,
@@ -45,7 +46,7 @@ pub struct SeenPicking {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenMove {
     pub id: i64,
-    pub product: i64,
+    pub product: ProductId,
     pub name: String,
     /// In the product's own unit.
     pub demand: Decimal,
@@ -60,18 +61,18 @@ pub struct SeenLine {
     /// Its external id without the module, if it is one of ours.
     pub external: Option<String>,
     pub move_id: Option<i64>,
-    pub product: i64,
+    pub product: ProductId,
     /// In the product's own unit.
     pub quantity: Decimal,
     pub picked: bool,
     /// When it was changed last, as Odoo writes it, in UTC; when it was picked, if it is.
     pub date: Option<String>,
-    pub from: i64,
-    pub to: i64,
+    pub from: LocationId,
+    pub to: LocationId,
     pub lot: Option<String>,
-    pub package: Option<i64>,
-    pub result_package: Option<i64>,
-    pub owner: Option<i64>,
+    pub package: Option<PackageId>,
+    pub result_package: Option<PackageId>,
+    pub owner: Option<PartnerId>,
 }
 
 impl SeenMove {
@@ -127,7 +128,7 @@ impl SeenPicking {
 
     /// How much of a product it asks for; none if it has no line for it.
     #[must_use]
-    pub fn ordered(&self, product: i64) -> Option<Decimal> {
+    pub fn ordered(&self, product: ProductId) -> Option<Decimal> {
         let mut moves = (self.moves.iter())
             .filter(|ordered| ordered.product == product && ordered.state != MoveState::Cancelled)
             .peekable();
@@ -136,7 +137,7 @@ impl SeenPicking {
     }
 
     #[must_use]
-    pub fn picked(&self, product: i64) -> Decimal {
+    pub fn picked(&self, product: ProductId) -> Decimal {
         let picked = self
             .lines
             .iter()
@@ -230,7 +231,7 @@ impl SeenPicking {
     }
 
     #[must_use]
-    pub fn product_name(&self, product: i64) -> String {
+    pub fn product_name(&self, product: ProductId) -> String {
         let known = self.moves.iter().find(|ordered| ordered.product == product);
         known.map_or_else(
             || format!("product id {product}"),

@@ -21,7 +21,7 @@ use stockrelay::decode::profiles::{Profiles, Rule};
 use stockrelay::event::{Event, SourceKind};
 use stockrelay::flow::Driver;
 use stockrelay::journal::{Accepted, Journal, WriterHandle};
-use stockrelay::odoo::{Kind, Order, OrderLine, Row};
+use stockrelay::odoo::{Direction, Kind, Order, OrderLine, PickingState, Row};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,7 @@ use super::{PATIENCE, line, profile};
 use crate::crash::{Cut, LoggedDisk, cuts};
 use crate::floor::{name, scan};
 use crate::moves::adds_up;
+use stockrelay::odoo_id::ProductId;
 
 /// Later than anything here: no pause comes before it.
 const LATER_S: i64 = 3_600;
@@ -74,12 +75,12 @@ fn order() -> Order {
         id: 1,
         name: "WH/OUT/1".to_owned(),
         origin: None,
-        kind: "outgoing".to_owned(),
-        state: "assigned".to_owned(),
+        kind: Direction::Outgoing,
+        state: PickingState::Assigned,
         partner: None,
         scheduled: None,
         backorder_of: None,
-        lines: vec![line(10), line(11)],
+        lines: vec![line(ProductId::new(10)), line(ProductId::new(11))],
         cut: false,
     }
 }

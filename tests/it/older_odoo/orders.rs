@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use stockrelay::odoo::LotRef;
 use stockrelay::odoo::order::SeenPicking;
 use stockrelay::odoo::order::{Row, Shipment};
+use stockrelay::odoo_id::{LocationId, PackageId, ProductId};
 use stockrelay::outcome::Failure;
 
 use super::server::{Older, refused};
@@ -12,8 +13,8 @@ fn picking() -> SeenPicking {
     SeenPicking {
         id: 5,
         picking_type: 2,
-        from: 8,
-        to: 9,
+        from: LocationId::new(8),
+        to: LocationId::new(9),
         ..SeenPicking::default()
     }
 }
@@ -37,11 +38,11 @@ async fn lines_are_added_so_that_a_finished_order_refuses_them_in_each_version()
     let picking = picking();
     let row = Row {
         external_id: "ml_x_0".to_owned(),
-        product: 1,
+        product: ProductId::new(1),
         unit: 1,
         quantity: 3.into(),
-        from: 8,
-        to: 9,
+        from: LocationId::new(8),
+        to: LocationId::new(9),
         move_id: Some(31),
         lot: LotRef::None,
         package: None,
@@ -100,7 +101,10 @@ async fn on_a_done_picking_a_forbidden_call_is_about_its_state_and_not_about_rig
         {"fields": ["state"], "context": {"lang": "en_US"}}]);
     assert_eq!(calls.last(), Some(&last));
     assert_eq!(client.add_lines(&picking, &[]).await, finished);
-    assert_eq!(client.pack_lines(&picking, &[41], 3).await, finished);
+    assert_eq!(
+        client.pack_lines(&picking, &[41], PackageId::new(3)).await,
+        finished
+    );
     let guarded = client.guard_validation(&picking, &[41], &[], &[42]).await;
     assert_eq!(guarded, finished);
 }

@@ -1,15 +1,16 @@
 //! What is done is found by its own identity: picking, quantity, package, place.
 
 use super::*;
+use crate::odoo_id::{LocationId, PackageId, ProductId};
 
 fn held(id: i64, quantity: i64, from: i64, to: i64) -> SeenLine {
     SeenLine {
         id,
-        product: 1,
+        product: ProductId::new(1),
         quantity: quantity.into(),
         picked: true,
-        from,
-        to,
+        from: LocationId::new(from),
+        to: LocationId::new(to),
         ..SeenLine::default()
     }
 }
@@ -24,8 +25,8 @@ fn done(lines: Vec<SeenLine>) -> SeenPicking {
 
 fn scanned(quantity: i64, from: Option<i64>, to: Option<i64>) -> OrderLine {
     OrderLine {
-        from,
-        to,
+        from: from.map(LocationId::new),
+        to: to.map(LocationId::new),
         ..line(1, quantity)
     }
 }
@@ -42,7 +43,7 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
     assert_eq!(claim(&posted, scanned(4, None, Some(6))), None);
     assert_eq!(claim(&posted, scanned(3, None, None)), None);
     let packed = OrderLine {
-        into: Some(33),
+        into: Some(PackageId::new(33)),
         ..scanned(4, None, None)
     };
     assert_eq!(claim(&posted, packed), None);
@@ -83,7 +84,7 @@ fn lines_that_odoo_put_elsewhere_are_for_a_person() {
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(scan.clone()), &rules, &[]);
     let ours = odoo.picking(1).lines.last_mut().unwrap();
-    ours.from = 11;
+    ours.from = LocationId::new(11);
     let outcome = run(&mut odoo, pick(scan), &rules, &[]);
     assert_eq!(code_of(&outcome), ReasonCode::OrderChanged.as_str());
 }
@@ -98,8 +99,8 @@ fn step(id: i64, from: i64, to: i64, backorder_of: Option<i64>) -> SeenPicking {
         } else {
             Direction::Internal
         },
-        from,
-        to,
+        from: LocationId::new(from),
+        to: LocationId::new(to),
         backorder_of,
         ..delivery(&[(1, 5)])
     }
@@ -119,7 +120,10 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
     let target = |steps: Vec<SeenPicking>, from: Option<i64>| {
         let mut job = pick(vec![scanned(2, from, None)]);
         job.order = "S1".to_owned();
-        job.parents = BTreeMap::from([(10, vec![7, 8, 10]), (9, vec![7, 9]), (40, vec![40])]);
+        let ids = |ids: &[i64]| ids.iter().copied().map(LocationId::new).collect();
+        job.parents = [&[7, 8, 10][..], &[7, 9], &[40]]
+            .map(|path| (LocationId::new(path[path.len() - 1]), ids(path)))
+            .into();
         run(&mut Odoo::with(steps), job, &rules, &[])
     };
     let id = |outcome: Outcome| match outcome {
@@ -148,7 +152,9 @@ fn a_package_takes_the_lines_that_were_picked_before_its_first_call() {
     let rules = config::Orders::default();
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    let mut packing = job(Task::PackAll { package: 33 });
+    let mut packing = job(Task::PackAll {
+        package: PackageId::new(33),
+    });
     packing.key = DocumentKey([9; 16]);
     packing.fixed = Some(Box::new(packing.fix(&odoo.seen)));
     packing.again = true;
@@ -158,10 +164,15 @@ fn a_package_takes_the_lines_that_were_picked_before_its_first_call() {
         ..pick(vec![line(1, 1)])
     };
     run(&mut odoo, more, &rules, &[]);
-    odoo.picking(1).lines.last_mut().unwrap().result_package = Some(33);
+    odoo.picking(1).lines.last_mut().unwrap().result_package = Some(PackageId::new(33));
     assert_eq!(code_of(&run(&mut odoo, packing, &rules, &[])), "posted");
     let packed = odoo.picking(1).lines.iter().filter(|line| line.picked);
-    assert!(packed.clone().count() == 2 && packed.clone().all(|l| l.result_package == Some(33)));
+    assert!(
+        packed.clone().count() == 2
+            && packed
+                .clone()
+                .all(|l| l.result_package == Some(PackageId::new(33)))
+    );
 }
 
 #[test]

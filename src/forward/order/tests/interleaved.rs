@@ -15,6 +15,7 @@ use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use crate::forward::send::Input;
 use crate::forward::step;
 use crate::odoo::{Client, Warehouse};
+use crate::odoo_id::{LocationId, PackageId};
 use crate::outcome::Failure;
 
 /// Besides, `SEED` and `TRIALS` in the environment say where to begin and how many there are.
@@ -53,7 +54,7 @@ struct Site {
     gateway: Client,
     admin: Client,
     warehouse: Warehouse,
-    bins: Vec<i64>,
+    bins: Vec<LocationId>,
 }
 
 impl Site {
@@ -372,6 +373,7 @@ async fn trial(site: &mut Site, seed: u64) -> Vec<String> {
     let package = site
         .made("stock.package", json!({"name": format!("BOX-{seed}")}))
         .await;
+    let package = PackageId::new(package);
     let under = [Under::Backorder, Under::NoBackorder];
     let rules = config::Orders {
         pick_over: Over::Allow,

@@ -1,6 +1,7 @@
 //! What was put on an order is taken off again.
 
 use super::*;
+use crate::odoo_id::ProductId;
 
 /// Takes so much of product 1 off what [`KEY`] put there; so much stays.
 fn take_back(taken: i64, stays: i64) -> OrderJob {
@@ -25,7 +26,7 @@ fn lines_are_taken_off_once_whichever_answer_is_lost() {
             let outcome = run(&mut odoo, take_back(taken, stays), &rules, &[lost]);
             assert!(matches!(outcome, Outcome::Posted { .. }), "{outcome:?}");
             let picking = odoo.picking(1);
-            assert_eq!(picking.picked(1), stays.into(), "{lost}");
+            assert_eq!(picking.picked(ProductId::new(1)), stays.into(), "{lost}");
             assert_eq!(picking.lines.len(), if stays > 0 { 2 } else { 1 }, "{lost}");
         }
     }

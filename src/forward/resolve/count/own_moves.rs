@@ -222,15 +222,16 @@ impl Moves {
 mod tests {
     use super::*;
     use crate::forward::resolve::count::tests::{BIN, ELSEWHERE, moved};
+    use crate::odoo_id::{LocationId, ProductId};
 
     fn time(second: i64) -> Timestamp {
         Timestamp::from_second(1_795_000_000 + second).unwrap()
     }
 
-    fn pool(lines: &[(Id, &[(i64, i64)])]) -> Pool {
-        let line = |(from, parts): &(Id, &[(i64, i64)])| PoolLine {
+    fn pool(lines: &[(Id<LocationId>, &[(i64, i64)])]) -> Pool {
+        let line = |(from, parts): &(Id<LocationId>, &[(i64, i64)])| PoolLine {
             moves: Moves {
-                product: 1,
+                product: ProductId::new(1),
                 from: *from,
                 to: Id::Unknown,
                 lot: Id::None,
@@ -249,7 +250,7 @@ mod tests {
         }
     }
 
-    fn take(pool: &mut Pool, from: i64, quantity: i64) -> Vec<(i64, i64)> {
+    fn take(pool: &mut Pool, from: LocationId, quantity: i64) -> Vec<(i64, i64)> {
         let line = moved("09:00:00", from, ELSEWHERE, quantity);
         let mut parts = Vec::new();
         for is_exact in [true, false] {

@@ -5,6 +5,7 @@ use crate::document::DocumentKey;
 use crate::forward::order::{OrderLine, Parents, Task, Way};
 use crate::odoo::order::{SeenMove, SeenPicking};
 use crate::odoo::{Direction, LotRef};
+use crate::odoo_id::{LocationId, ProductId};
 use crate::reason::ReasonCode;
 
 #[test]
@@ -29,13 +30,13 @@ fn a_document_that_is_refused_again_and_again_is_parked_and_the_others_go_before
 
 fn order_job() -> Job {
     let line = OrderLine {
-        product: 1,
+        product: ProductId::new(1),
         unit: 1,
         lot: LotRef::None,
         package: None,
         into: None,
         owner: None,
-        from: Some(10),
+        from: Some(LocationId::new(10)),
         to: None,
         quantity: 2.into(),
     };
@@ -64,7 +65,7 @@ fn order_job() -> Job {
 fn seen(state: &str) -> Seen {
     let ordered = SeenMove {
         id: 100,
-        product: 1,
+        product: ProductId::new(1),
         name: "Desk".to_owned(),
         demand: 5.into(),
         state: state.into(),
