@@ -35,7 +35,7 @@ pub use meaning::{Coded, Meaning};
 pub use quantity::{Measure, Unfit};
 
 use crate::odoo::{Kind, Row};
-use crate::odoo_id::{LocationId, ProductId};
+use crate::odoo_id::{CompanyId, LocationId, ProductId, UnitId};
 
 const FILE: &str = "odoo-copy.redb";
 const CACHE_BYTES: usize = 1 << 20;
@@ -77,7 +77,7 @@ pub enum Found<T> {
 pub struct Product {
     pub id: ProductId,
     /// Its own unit of measure.
-    pub unit: i64,
+    pub unit: UnitId,
     pub name: String,
     /// By lot or by serial number.
     pub tracked: bool,
@@ -167,7 +167,7 @@ pub struct Catalog {
 
 /// The server, database and company that a copy is of.
 #[must_use]
-pub fn identity(url: &str, database: &str, company: i64) -> String {
+pub fn identity(url: &str, database: &str, company: CompanyId) -> String {
     format!("{}{company}", site(url, database))
 }
 
@@ -420,14 +420,14 @@ impl Catalog {
         if let Some(contained) = packaging.contained {
             return Ok(Measure::of(contained, 1.0));
         }
-        let packed = self.row(Kind::Unit, packaging.uom_id.unwrap_or_default())?;
-        let own = self.row(Kind::Unit, row.uom_id.unwrap_or_default())?;
+        let packed = self.row(Kind::Unit, packaging.uom_id.unwrap_or_default().get())?;
+        let own = self.row(Kind::Unit, row.uom_id.unwrap_or_default().get())?;
         let units = packed.zip(own);
         Ok(units.and_then(|(packed, own)| units::measure(&packed, &own, 1.0)))
     }
 
-    fn factor(&self, unit: i64) -> Result<Option<f64>, CatalogError> {
-        Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.factor))
+    fn factor(&self, unit: UnitId) -> Result<Option<f64>, CatalogError> {
+        Ok(self.row(Kind::Unit, unit.get())?.and_then(|row| row.factor))
     }
 
     /// Notes how many decimals Odoo keeps of quantities, by its decimal precision.
@@ -439,8 +439,10 @@ impl Catalog {
     }
 
     /// The smallest quantity that Odoo keeps in a unit; `None` where it did not say.
-    fn precision(&self, unit: i64) -> Result<Option<Decimal>, CatalogError> {
-        let rounding = self.row(Kind::Unit, unit)?.and_then(|row| row.rounding);
+    fn precision(&self, unit: UnitId) -> Result<Option<Decimal>, CatalogError> {
+        let rounding = self
+            .row(Kind::Unit, unit.get())?
+            .and_then(|row| row.rounding);
         // 0.01 of floating point is 0.01.
         let rounding = rounding.and_then(Decimal::from_f64);
         let digits = self.meta(DIGITS)?.and_then(|digits| digits.parse().ok());

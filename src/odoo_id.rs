@@ -76,4 +76,24 @@ ids! {
     PackageId,
     /// A partner, such as the owner of goods: `res.partner`.
     PartnerId,
+    /// A picking, also called an order of the warehouse or a transfer: `stock.picking`.
+    PickingId,
+    /// A move: how much of a product a picking asks for: `stock.move`.
+    MoveId,
+    /// A move line: what was reserved or picked for a move: `stock.move.line`.
+    MoveLineId,
+    /// An operation type: `stock.picking.type`.
+    PickingTypeId,
+    /// A unit of measure: `uom.uom`.
+    UnitId,
+    /// A warehouse: `stock.warehouse`.
+    WarehouseId,
+    /// A company: `res.company`.
+    CompanyId,
+    /// A user: `res.users`.
+    UserId,
+    /// A line of a sales order: `sale.order.line`.
+    SaleLineId,
+    /// A line of a purchase order: `purchase.order.line`.
+    PurchaseLineId,
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use rust_decimal::Decimal;
 
 use crate::event::Event;
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{PickingId, ProductId};
 
 /// Events that are remembered.
 pub const NOTED_MAX: usize = 100_000;
@@ -28,7 +28,7 @@ pub enum Way {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Counts {
     /// So much of a product for an open order.
-    pub order: Option<(i64, ProductId, Decimal)>,
+    pub order: Option<(PickingId, ProductId, Decimal)>,
     /// A serial number of a product that came in, or went out.
     pub serial: Option<(ProductId, String, Way)>,
 }
@@ -87,7 +87,7 @@ const ON_ITS_WAY: u64 = u64::MAX;
 pub struct Counting {
     pub key: EventKey,
     pub seq: u64,
-    pub order: i64,
+    pub order: PickingId,
     /// It takes something back.
     pub is_back: bool,
 }
@@ -97,7 +97,7 @@ pub struct Memory {
     noted: HashMap<EventKey, Noted>,
     order: VecDeque<EventKey>,
     /// Order and product → what was captured and is not in the copy yet.
-    captured: HashMap<(i64, ProductId), Decimal>,
+    captured: HashMap<(PickingId, ProductId), Decimal>,
     serials: HashMap<(ProductId, String), Last>,
     /// Those that take something back for an order.
     backs: HashSet<EventKey>,
@@ -224,7 +224,7 @@ impl Memory {
     }
 
     #[must_use]
-    pub fn captured(&self, order: i64, product: ProductId) -> Decimal {
+    pub fn captured(&self, order: PickingId, product: ProductId) -> Decimal {
         self.captured
             .get(&(order, product))
             .copied()
@@ -294,14 +294,14 @@ mod tests {
         Counting {
             key: key(number),
             seq,
-            order: 1,
+            order: PickingId::new(1),
             is_back,
         }
     }
 
     fn counts(quantity: u32, lot: &str, way: Way) -> Counts {
         Counts {
-            order: Some((1, PRODUCT, quantity.into())),
+            order: Some((PickingId::new(1), PRODUCT, quantity.into())),
             serial: Some((PRODUCT, lot.to_owned(), way)),
         }
     }
@@ -311,10 +311,16 @@ mod tests {
         let mut memory = Memory::default();
         memory.note(key(1), counts(2, "S1", Way::In));
         memory.note(key(2), counts(3, "S1", Way::Out));
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         memory.undo(&key(2));
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(2));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(2)
+        );
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::In));
         assert!(memory.knows(&key(1)) && !memory.knows(&key(2)));
     }
@@ -323,20 +329,29 @@ mod tests {
     fn what_is_taken_back_counts_until_it_is_in_odoo() {
         let mut memory = Memory::default();
         let mut back = counts(2, "S1", Way::Forgotten);
-        back.order = Some((1, PRODUCT, Decimal::from(-2)));
+        back.order = Some((PickingId::new(1), PRODUCT, Decimal::from(-2)));
         memory.note(key(1), counts(5, "S1", Way::Out));
         memory.note(key(2), back.clone());
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(3));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(3)
+        );
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Forgotten));
         assert_eq!(memory.counting_back(), [], "it has no number yet");
         memory.stored(&key(2), 8);
         assert_eq!(memory.counting_back(), [counting(2, 8, true)]);
         memory.settle(&[key(2)]);
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert_eq!(memory.counting_back(), []);
         memory.note(key(3), back);
         memory.undo(&key(3));
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert!(memory.backs.is_empty());
     }
 
@@ -348,7 +363,7 @@ mod tests {
         memory.stored(&key(1), 7);
         assert_eq!(memory.counting(), [counting(1, 7, false)]);
         memory.settle(&[key(1), key(1)]);
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::ZERO);
+        assert_eq!(memory.captured(PickingId::new(1), PRODUCT), Decimal::ZERO);
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         assert!(memory.knows(&key(1)) && memory.counting().is_empty());
     }
@@ -366,7 +381,10 @@ mod tests {
         assert_eq!(memory.last_way(PRODUCT, "S1"), Some(Way::Out));
         memory.recall(key(2), counts(1, "S1", Way::Out), 50);
         memory.recall(key(2), counts(1, "S1", Way::Out), 50);
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(5));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(5)
+        );
         assert_eq!(memory.counting().len(), 2);
     }
 
@@ -379,6 +397,9 @@ mod tests {
         }
         assert!(!memory.knows(&key(0)) && memory.knows(&key(1)));
         assert_eq!(memory.last_way(PRODUCT, "0"), None);
-        assert_eq!(memory.captured(1, PRODUCT), Decimal::from(max));
+        assert_eq!(
+            memory.captured(PickingId::new(1), PRODUCT),
+            Decimal::from(max)
+        );
     }
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::{CODES, Catalog, CatalogError, CodeOf, Found, lot_code, name, one_of};
 use crate::odoo::{Direction, Kind, Nomenclature, Order, PickingState, Rule};
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId};
 
 /// Id → the order as JSON.
 pub(super) const ORDERS: TableDefinition<i64, &[u8]> = TableDefinition::new("orders");
@@ -42,7 +42,7 @@ pub enum OrderFound {
 /// An open order, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Planned {
-    pub id: i64,
+    pub id: PickingId,
     pub name: String,
     pub kind: Direction,
     pub state: PickingState,
@@ -118,20 +118,20 @@ impl Catalog {
                     }
                 };
                 let bytes = serde_json::to_vec(&order)?;
-                let before = stored.get(order.id)?.map(|v| v.value().to_vec());
+                let before = stored.get(order.id.get())?.map(|v| v.value().to_vec());
                 if before.as_deref() == Some(&bytes) {
                     continue;
                 }
                 news = true;
                 if let Some(before) = before {
                     for code in codes(&serde_json::from_slice(&before)?) {
-                        index.remove(code, order.id)?;
+                        index.remove(code, order.id.get())?;
                     }
                 }
                 for code in codes(&order) {
-                    index.insert(code, order.id)?;
+                    index.insert(code, order.id.get())?;
                 }
-                stored.insert(order.id, bytes.as_slice())?;
+                stored.insert(order.id.get(), bytes.as_slice())?;
             }
             Ok(news)
         })?;
@@ -143,7 +143,7 @@ impl Catalog {
     }
 
     /// Drops orders that Odoo has no more, and of those that are over all but the newest.
-    pub fn drop_orders(&self, gone: &BTreeSet<i64>) -> Result<bool, CatalogError> {
+    pub fn drop_orders(&self, gone: &BTreeSet<PickingId>) -> Result<bool, CatalogError> {
         let mut drop = Vec::new();
         let mut over = Vec::new();
         for order in self.all_orders()? {
@@ -160,9 +160,9 @@ impl Catalog {
             let mut index = write.open_multimap_table(CODES)?;
             for order in &drop {
                 for code in codes(order) {
-                    index.remove(code, order.id)?;
+                    index.remove(code, order.id.get())?;
                 }
-                stored.remove(order.id)?;
+                stored.remove(order.id.get())?;
             }
             Ok(!drop.is_empty())
         })?;
@@ -184,7 +184,7 @@ impl Catalog {
     }
 
     /// The ids of all orders that are open here.
-    pub fn open_order_ids(&self) -> Result<BTreeSet<i64>, CatalogError> {
+    pub fn open_order_ids(&self) -> Result<BTreeSet<PickingId>, CatalogError> {
         let orders = self.all_orders()?;
         Ok(orders.iter().filter(|o| is_open(o)).map(|o| o.id).collect())
     }

@@ -5,7 +5,7 @@ use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{self, Content, Conversion, Encoding, Nomenclature};
 use crate::odoo::{self, Kind};
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{ProductId, UnitId};
 use rust_decimal::Decimal;
 
 /// Looks into the copy. What cannot be read is not known: nothing is guessed of it.
@@ -82,7 +82,7 @@ impl Known for InCatalog<'_> {
         !matches!(self.copy.lot(product.id, code), Ok(Found::Nothing) | Err(_))
     }
 
-    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
         let fit = self.copy.convert(value, unit, into);
         fit.unwrap_or(Fit::Unknown)
     }
@@ -194,7 +194,7 @@ mod tests {
             (found.value, found.rule.uom),
             (
                 nomenclature::Value::Number("1.25".parse().unwrap()),
-                Some(7)
+                Some(UnitId::new(7))
             )
         );
         assert_eq!(gs1.text("0036000291452"), None);
@@ -243,7 +243,10 @@ mod tests {
             ..Row::default()
         };
         copy.apply(Kind::Unit, &units).unwrap();
-        let products = [product(1, "PEN", 1), product(2, "HAM", 3)];
+        let products = [
+            product(1, "PEN", UnitId::new(1)),
+            product(2, "HAM", UnitId::new(3)),
+        ];
         copy.apply(Kind::Product, &products).unwrap();
         let last = |last| InCatalog { copy: &copy, last }.last_without_pieces();
         assert_eq!(last(Some("HAM")).as_deref(), Some("ham"));

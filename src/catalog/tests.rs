@@ -1,7 +1,7 @@
 //! The copy of master data on a real disk.
 
 use super::*;
-use crate::odoo_id::{LocationId, ProductId};
+use crate::odoo_id::{CompanyId, LocationId, ProductId, UnitId};
 
 fn row(id: i64, barcode: Option<&str>) -> Row {
     Row {
@@ -12,7 +12,7 @@ fn row(id: i64, barcode: Option<&str>) -> Row {
         barcode: barcode.map(str::to_owned),
         default_code: Some(format!("SKU{id}")),
         tracking: Some("none".to_owned()),
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         ..Row::default()
     }
 }
@@ -48,7 +48,7 @@ fn a_product_is_found_by_barcode_reference_and_packaging() {
     let (_dir, copy) = filled();
     let packaging = Row {
         product_id: Some(ProductId::new(10)),
-        uom_id: Some(2),
+        uom_id: Some(UnitId::new(2)),
         ..row(1, Some("PACK6"))
     };
     let older = Row {
@@ -301,7 +301,11 @@ fn the_last_copy_is_opened_without_odoo_if_it_is_of_the_same_database() {
     let dir = tempfile::tempdir().unwrap();
     let last = |url, database| Catalog::open_last(dir.path(), url, database).unwrap();
     assert!(last("http://odoo", "prod").is_none(), "there is none yet");
-    let copy = Catalog::open(dir.path(), &identity("http://odoo", "prod", 12)).unwrap();
+    let copy = Catalog::open(
+        dir.path(),
+        &identity("http://odoo", "prod", CompanyId::new(12)),
+    )
+    .unwrap();
     copy.apply(Kind::Product, &[row(10, Some("400"))]).unwrap();
     drop(copy);
     assert!(last("http://odoo", "test").is_none());
@@ -397,11 +401,14 @@ fn a_label_s_unit_is_converted_where_it_has_a_common_reference() {
         ("4", Unit::Kilogram, 99, Fit::Unknown),
         ("4", Unit::KilogramPerSquareMetre, 4, Fit::Unknown),
     ] {
-        let found = copy.convert(value.parse().unwrap(), UnitOf::Gs1(unit), into);
+        let found = copy.convert(value.parse().unwrap(), UnitOf::Gs1(unit), UnitId::new(into));
         assert_eq!(found.unwrap(), fit, "{value} {unit:?} in {into}");
     }
     // By the unit of a rule of the site's.
-    let by_id = |id, into| copy.convert(2.into(), UnitOf::Id(id), into).unwrap();
+    let by_id = |id, into| {
+        let unit = UnitOf::Id(UnitId::new(id));
+        copy.convert(2.into(), unit, UnitId::new(into)).unwrap()
+    };
     assert_eq!(by_id(4, 3), is("2000"));
     assert_eq!(by_id(4, 4), is("2"));
     assert_eq!(by_id(4, 1), Fit::Foreign);
@@ -418,7 +425,10 @@ fn a_packaging_in_a_foreign_unit_holds_nobody_knows_how_many() {
     };
     copy.apply(
         Kind::Packaging,
-        &[packaging(1, 2, "PACK6"), packaging(2, 4, "KILO")],
+        &[
+            packaging(1, UnitId::new(2), "PACK6"),
+            packaging(2, UnitId::new(4), "KILO"),
+        ],
     )
     .unwrap();
     assert_eq!(id(copy.product("PACK6").unwrap()), Some(10));
@@ -438,7 +448,7 @@ fn a_product_has_a_code_of_its_own_unit_or_none() {
     // Its barcode is a packaging's, too; its reference is another product's barcode.
     let packaging = Row {
         product_id: Some(ProductId::new(11)),
-        uom_id: Some(2),
+        uom_id: Some(UnitId::new(2)),
         ..row(1, Some("401"))
     };
     copy.apply(Kind::Packaging, &[packaging]).unwrap();

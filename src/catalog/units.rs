@@ -10,7 +10,7 @@ use super::{Catalog, CatalogError, CodeOf, Found, Measure};
 use crate::decode::gs1::Unit;
 use crate::decode::meaning::{Fit, UnitOf};
 use crate::odoo::{Kind, Row};
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{ProductId, UnitId};
 
 /// The module of the units that Odoo brings.
 const MODULE: &str = "uom.";
@@ -84,12 +84,12 @@ pub(super) fn measure(unit: &Row, own: &Row, times: f64) -> Option<Measure> {
 
 impl Catalog {
     /// A measure in one of Odoo's units, converted as Odoo does.
-    pub fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Result<Fit, CatalogError> {
-        let Some(own) = self.row(Kind::Unit, into)? else {
+    pub fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Result<Fit, CatalogError> {
+        let Some(own) = self.row(Kind::Unit, into.get())? else {
             return Ok(Fit::Unknown);
         };
         let units = match unit {
-            UnitOf::Id(id) => match self.row(Kind::Unit, id)? {
+            UnitOf::Id(id) => match self.row(Kind::Unit, id.get())? {
                 Some(row) => vec![(row, 1.0)],
                 None => return Ok(Fit::Unknown),
             },
@@ -121,8 +121,10 @@ impl Catalog {
     }
 
     /// The external id of a unit that is here; `None`: it was not asked for yet.
-    pub fn unit_name(&self, unit: i64) -> Result<Option<String>, CatalogError> {
-        Ok(self.row(Kind::Unit, unit)?.and_then(|row| row.external))
+    pub fn unit_name(&self, unit: UnitId) -> Result<Option<String>, CatalogError> {
+        Ok(self
+            .row(Kind::Unit, unit.get())?
+            .and_then(|row| row.external))
     }
 
     /// The units that Odoo has of those in which a label's unit can be stated.
@@ -151,7 +153,9 @@ impl Catalog {
             let Some(product) = product else { continue };
             if self.contained(&product, &packaging)?.is_none() {
                 let unit = packaging.uom_id.unwrap_or_default();
-                let called = self.called(Kind::Unit, unit)?.map(|called| called.name);
+                let called = self
+                    .called(Kind::Unit, unit.get())?
+                    .map(|called| called.name);
                 let unit = called.filter(|name| !name.is_empty());
                 let named =
                     unit.unwrap_or_else(|| format!("id {}", packaging.uom_id.unwrap_or_default()));

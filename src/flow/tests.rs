@@ -19,7 +19,7 @@ use crate::decode::meaning::{Context, Fit, Known, KnownProduct, UnitOf};
 use crate::decode::nomenclature::{Content, Encoding, Nomenclature, Rule};
 use crate::decode::profile::{FlowRules, Symbology};
 use crate::event::{Action, Event, Field, Movement};
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{ProductId, UnitId};
 
 /// A floor where the first letters say what a code is.
 struct Floor;
@@ -45,7 +45,7 @@ impl Known for Floor {
             "NUT" | "NUT-6" | "NUT-7" => vec![KnownProduct {
                 id: ProductId::new(1),
                 units: codes::factor(code),
-                unit: Some(1),
+                unit: Some(UnitId::new(1)),
                 name: "Nut".to_owned(),
             }],
             "HAM" | "HAM-CASE" => vec![KnownProduct {
@@ -83,7 +83,7 @@ impl Known for Floor {
     fn has_lot(&self, code: &str) -> bool {
         code.starts_with("LOT-") || matches!(code, "LOC-LOT" | "47")
     }
-    fn convert(&self, value: Decimal, unit: UnitOf, into: i64) -> Fit {
+    fn convert(&self, value: Decimal, unit: UnitOf, into: UnitId) -> Fit {
         match unit {
             UnitOf::Gs1(Unit::Kilogram) if into == codes::KILOGRAM => Fit::Is(value),
             _ => Fit::Foreign,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::client::Client;
 use super::loaded::MODULE;
 use crate::document::DocumentKey;
-use crate::odoo_id::{LotId, ProductId};
+use crate::odoo_id::{CompanyId, LotId, ProductId};
 use crate::outcome::Failure;
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -133,7 +133,7 @@ impl Client {
     /// lot that is there already is left as it is.
     pub async fn make_lot(
         &mut self,
-        company: i64,
+        company: CompanyId,
         document: DocumentKey,
         lot: &NewLot<'_>,
     ) -> Result<LotId, Failure> {

@@ -9,7 +9,9 @@ use super::client::Client;
 use super::client::records::{PAGE_ROWS, records};
 use super::lots::HAS_DATES;
 use super::values::{text_or_false, value_or_false, yes};
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{
+    CompanyId, LocationId, LotId, PackageId, PartnerId, ProductId, UnitId, WarehouseId,
+};
 use crate::outcome::Failure;
 
 /// The version of the server, such as `19.0`.
@@ -75,7 +77,7 @@ pub struct Row {
     pub product_id: Option<ProductId>,
     /// The unit of a product or a packaging.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uom_id: Option<i64>,
+    pub uom_id: Option<UnitId>,
     /// The quantity of the product's own unit in a packaging, if the packaging has a field for it:
     /// before Odoo 19.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +123,7 @@ pub struct Row {
         deserialize_with = "value_or_false",
         skip_serializing_if = "Option::is_none"
     )]
-    pub warehouse_id: Option<i64>,
+    pub warehouse_id: Option<WarehouseId>,
     /// The name of a lot, a package or a partner.
     #[serde(
         default,
@@ -268,7 +270,7 @@ impl Kind {
     }
 
     /// What may be seen in the warehouse's company.
-    fn domain(self, company: i64) -> Vec<Value> {
+    fn domain(self, company: CompanyId) -> Vec<Value> {
         match self {
             Self::Unit => vec![],
             _ => vec![json!(["company_id", "in", [false, company]])],
@@ -281,7 +283,7 @@ impl Client {
     pub async fn page(
         &mut self,
         kind: Kind,
-        company: i64,
+        company: CompanyId,
         since: Option<&str>,
         after: i64,
     ) -> Result<Vec<Row>, Failure> {
@@ -312,7 +314,10 @@ impl Client {
     }
 
     /// The external ids of these units: they tell which unit is which, in any language.
-    pub async fn unit_names(&mut self, units: &[i64]) -> Result<BTreeMap<i64, String>, Failure> {
+    pub async fn unit_names(
+        &mut self,
+        units: &[UnitId],
+    ) -> Result<BTreeMap<UnitId, String>, Failure> {
         let body = json!({"ids": units});
         let names: BTreeMap<String, Value> = self.call("uom.uom", "get_external_id", &body).await?;
         let name = |(id, name): (String, Value)| {
@@ -335,7 +340,7 @@ impl Client {
     }
 
     /// How many records there are that are not archived.
-    pub async fn count(&mut self, kind: Kind, company: i64) -> Result<u64, Failure> {
+    pub async fn count(&mut self, kind: Kind, company: CompanyId) -> Result<u64, Failure> {
         let body = json!({"domain": kind.domain(company)});
         self.call(kind.model(), "search_count", &body).await
     }
@@ -345,7 +350,7 @@ impl Client {
     pub async fn by_codes(
         &mut self,
         kind: Kind,
-        company: i64,
+        company: CompanyId,
         codes: &[String],
         ids: &BTreeSet<i64>,
     ) -> Result<Vec<Row>, Failure> {
@@ -368,7 +373,7 @@ impl Client {
     /// products, because so the question is short; of the answer only what was meant is kept.
     pub async fn lots(
         &mut self,
-        company: i64,
+        company: CompanyId,
         wanted: &BTreeSet<(ProductId, String)>,
     ) -> Result<Vec<Lot>, Failure> {
         let products: BTreeSet<_> = wanted.iter().map(|(product, _)| product).collect();
@@ -392,7 +397,7 @@ impl Client {
     /// Packages by name, which is their barcode; one name may stand for several.
     pub async fn packages(
         &mut self,
-        company: i64,
+        company: CompanyId,
         names: &[String],
     ) -> Result<Vec<(String, PackageId)>, Failure> {
         let domain = vec![

@@ -23,11 +23,14 @@ use self::seen::{picking, specification};
 use super::answer::CallError;
 use super::client::{Client, read};
 use super::loaded::{Loaded, MODULE, first_message};
+use super::values;
 pub use super::values::odoo_time;
 pub use super::warehouse::Backorders;
 use crate::odoo::PickingState;
 use crate::odoo::lots::LotRef;
-use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PartnerId, PickingId, ProductId, UnitId, UserId,
+};
 use crate::outcome::Failure;
 
 /// What the carrier is told. What is none is left as it is.
@@ -43,12 +46,12 @@ pub struct Shipment {
 pub struct Row {
     pub external_id: String,
     pub product: ProductId,
-    pub unit: i64,
+    pub unit: UnitId,
     pub quantity: Decimal,
     pub from: LocationId,
     pub to: LocationId,
     /// None only where the picking has no move of the product.
-    pub move_id: Option<i64>,
+    pub move_id: Option<MoveId>,
     pub lot: LotRef,
     pub package: Option<PackageId>,
     pub into: Option<PackageId>,
@@ -61,7 +64,7 @@ pub struct Seen {
     /// In the order in which they were made.
     pub pickings: Vec<SeenPicking>,
     /// The id of the key's user.
-    pub me: i64,
+    pub me: UserId,
     /// So many open pickings have this name as their origin: no order can be meant, and not all of
     /// them were read.
     pub too_many: Option<usize>,
@@ -69,13 +72,13 @@ pub struct Seen {
 
 impl Client {
     /// These pickings with their moves and lines.
-    pub async fn seen(&mut self, ids: &[i64]) -> Result<Vec<SeenPicking>, Failure> {
+    pub async fn seen(&mut self, ids: &[PickingId]) -> Result<Vec<SeenPicking>, Failure> {
         let shipping = self.shipping_fields().await?;
         let body = json!({"ids": ids, "specification": specification(&shipping)});
         let read: Vec<Value> = self.call("stock.picking", "web_read", &body).await?;
         let mut pickings: Vec<SeenPicking> = read.iter().map(picking).collect();
         pickings.sort_by_key(|picking| picking.id);
-        let lines: Vec<i64> = pickings
+        let lines: Vec<MoveLineId> = pickings
             .iter()
             .flat_map(|p| &p.lines)
             .map(|line| line.id)
@@ -104,7 +107,11 @@ impl Client {
     }
 
     /// Validates one picking of an order. Whether it did is for the next reading.
-    pub async fn validate_order(&mut self, picking: i64, backorder: bool) -> Result<(), Failure> {
+    pub async fn validate_order(
+        &mut self,
+        picking: PickingId,
+        backorder: bool,
+    ) -> Result<(), Failure> {
         let mut context = self.validate_context();
         if !backorder {
             context["picking_ids_not_to_backorder"] = json!([picking]);
@@ -124,7 +131,7 @@ impl Client {
     }
 
     /// Reserves what a picking asks for, as far as it is there.
-    pub async fn reserve(&mut self, picking: i64) -> Result<(), Failure> {
+    pub async fn reserve(&mut self, picking: PickingId) -> Result<(), Failure> {
         let body = json!({"ids": [picking], "context": self.context()});
         let _: Value = self.call("stock.picking", "action_assign", &body).await?;
         Ok(())
@@ -138,7 +145,7 @@ impl Client {
     }
 
     /// Takes lines off an order that is not finished: Odoo refuses it on one that is.
-    pub async fn remove_lines(&mut self, lines: &[i64]) -> Result<(), Failure> {
+    pub async fn remove_lines(&mut self, lines: &[MoveLineId]) -> Result<(), Failure> {
         let body = json!({"ids": lines, "context": self.context()});
         let _: Value = self.call("stock.move.line", "unlink", &body).await?;
         Ok(())
@@ -149,9 +156,9 @@ impl Client {
     pub async fn reduce_lines(
         &mut self,
         picking: &SeenPicking,
-        lines: &[(i64, Decimal)],
+        lines: &[(MoveLineId, Decimal)],
     ) -> Result<(), Failure> {
-        let command = |(id, quantity): &(i64, Decimal)| {
+        let command = |(id, quantity): &(MoveLineId, Decimal)| {
             if quantity.is_zero() {
                 remove(*id)
             } else {
@@ -168,9 +175,9 @@ impl Client {
     pub async fn guard_validation(
         &mut self,
         picking: &SeenPicking,
-        scanned: &[i64],
-        others: &[i64],
-        reserved: &[i64],
+        scanned: &[MoveLineId],
+        others: &[MoveLineId],
+        reserved: &[MoveLineId],
     ) -> Result<(), Failure> {
         let scanned = scanned.iter().map(|id| json!([1, id, {"picked": true}]));
         let others = others.iter().map(|id| json!([1, id, {}]));
@@ -184,9 +191,9 @@ impl Client {
     pub async fn reserve_again(
         &mut self,
         picking: &SeenPicking,
-        moves: &[i64],
+        moves: &[MoveId],
     ) -> Result<(), Failure> {
-        let unpick = |id: &i64| json!([1, id, {"picked": false}]);
+        let unpick = |id: &MoveId| json!([1, id, {"picked": false}]);
         let commands: Vec<Value> = moves.iter().map(unpick).collect();
         // The dialect knows a guarded write by its lines.
         let values = json!({"move_ids": commands, "move_line_ids": []});
@@ -216,7 +223,7 @@ impl Client {
     /// is read before the user's rights: a finished picking refuses everybody.
     async fn call_unless_finished(
         &mut self,
-        picking: i64,
+        picking: PickingId,
         method: &str,
         body: &Value,
     ) -> Result<Value, Failure> {
@@ -231,7 +238,7 @@ impl Client {
     }
 
     /// Whether a picking is done or cancelled. One that is gone is not.
-    async fn is_finished(&mut self, picking: i64) -> Result<bool, Failure> {
+    async fn is_finished(&mut self, picking: PickingId) -> Result<bool, Failure> {
         let body = json!({"ids": [picking], "fields": ["state"]});
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
         let state = read.first().and_then(|picking| picking["state"].as_str());
@@ -239,7 +246,7 @@ impl Client {
     }
 
     /// Cancels pickings of our own; a done one stays done.
-    pub async fn cancel(&mut self, pickings: &[i64]) -> Result<(), Failure> {
+    pub async fn cancel(&mut self, pickings: &[PickingId]) -> Result<(), Failure> {
         let body = json!({"ids": pickings, "context": self.context()});
         let _: Value = self.call("stock.picking", "action_cancel", &body).await?;
         Ok(())
@@ -250,10 +257,10 @@ impl Client {
     pub async fn pack_lines(
         &mut self,
         picking: &SeenPicking,
-        lines: &[i64],
+        lines: &[MoveLineId],
         package: PackageId,
     ) -> Result<(), Failure> {
-        let pack = |id: &i64| json!([1, id, {"result_package_id": package}]);
+        let pack = |id: &MoveLineId| json!([1, id, {"result_package_id": package}]);
         let commands: Vec<Value> = lines.iter().map(pack).collect();
         self.write_open(picking, json!({"move_line_ids": commands}))
             .await
@@ -261,7 +268,7 @@ impl Client {
 
     pub async fn ship(
         &mut self,
-        picking: i64,
+        picking: PickingId,
         shipment: &Shipment,
         note: Option<&str>,
     ) -> Result<(), Failure> {
@@ -310,19 +317,19 @@ impl Client {
     }
 
     /// The id of the key's user.
-    pub async fn me(&mut self) -> Result<i64, Failure> {
+    pub async fn me(&mut self) -> Result<UserId, Failure> {
         if let Some(me) = self.me {
             return Ok(me);
         }
         let context: Value = self.call("res.users", "context_get", &json!({})).await?;
-        let me = context["uid"].as_i64().unwrap_or_default();
+        let me = values::id(&context["uid"]).unwrap_or_default();
         self.me = Some(me);
         Ok(me)
     }
 }
 
 /// The command that removes a line of a picking.
-fn remove(id: i64) -> Value {
+fn remove(id: MoveLineId) -> Value {
     json!([2, id, 0])
 }
 

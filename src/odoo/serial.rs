@@ -10,7 +10,7 @@ use super::client::Client;
 use super::client::records::{NAMES_MAX, records};
 use super::values::{decimal_or_nothing, id_or_false, text_or_false};
 use crate::odoo::MoveState;
-use crate::odoo_id::{LocationId, LotId, ProductId};
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PickingId, ProductId};
 use crate::outcome::Failure;
 
 /// Goods lie in locations of these kinds, and are somebody else's, or no more, in all others.
@@ -31,11 +31,11 @@ pub struct SerialStock {
 /// A line that brings a serial number in from outside.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SerialLine {
-    pub id: i64,
+    pub id: MoveLineId,
     #[serde(rename = "product_id")]
     pub product: ProductId,
     #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     #[serde(rename = "lot_id", deserialize_with = "id_or_false")]
     pub lot: Option<LotId>,
     /// The name that a receipt makes a lot of.
@@ -105,8 +105,8 @@ impl Client {
     /// The keys of the documents by which the gateway made these pickings.
     pub async fn pickings_of_ours(
         &mut self,
-        pickings: &[i64],
-    ) -> Result<BTreeMap<i64, String>, Failure> {
+        pickings: &[PickingId],
+    ) -> Result<BTreeMap<PickingId, String>, Failure> {
         let mut ours = BTreeMap::new();
         for pickings in pickings.chunks(NAMES_MAX) {
             ours.extend(self.external_ids("stock.picking", pickings).await?);

@@ -13,16 +13,19 @@ use super::values::{decimal_or_nothing, id, id_or_false, text_or_false};
 pub use crate::book::Place;
 use crate::document::DocumentKey;
 use crate::odoo::MoveState;
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{
+    CompanyId, LocationId, LotId, MoveId, MoveLineId, PackageId, PartnerId, PickingId,
+    PickingTypeId, ProductId, PurchaseLineId, SaleLineId,
+};
 use crate::outcome::Failure;
 
 /// A line that brings goods into a bin or takes them out of it. Quantities are in the product's own
 /// unit.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Moved {
-    pub id: i64,
+    pub id: MoveLineId,
     #[serde(rename = "picking_id", deserialize_with = "id_or_false")]
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// As Odoo writes it: UTC, whole seconds.
     pub date: String,
     #[serde(rename = "product_id")]
@@ -175,7 +178,10 @@ impl Client {
     }
 
     /// Which of these lines the gateway put on orders, and with which document.
-    pub async fn ours(&mut self, lines: &[i64]) -> Result<BTreeMap<i64, DocumentKey>, Failure> {
+    pub async fn ours(
+        &mut self,
+        lines: &[MoveLineId],
+    ) -> Result<BTreeMap<MoveLineId, DocumentKey>, Failure> {
         let mut ours = BTreeMap::new();
         for lines in lines.chunks(NAMES_MAX) {
             let externals = self.external_ids("stock.move.line", lines).await?;
@@ -192,10 +198,10 @@ impl Client {
     /// Which of these pickings the gateway made, and for which document.
     pub async fn our_pickings(
         &mut self,
-        pickings: &BTreeSet<i64>,
-    ) -> Result<BTreeMap<i64, DocumentKey>, Failure> {
+        pickings: &BTreeSet<PickingId>,
+    ) -> Result<BTreeMap<PickingId, DocumentKey>, Failure> {
         let mut ours = BTreeMap::new();
-        let pickings: Vec<i64> = pickings.iter().copied().collect();
+        let pickings: Vec<PickingId> = pickings.iter().copied().collect();
         for pickings in pickings.chunks(NAMES_MAX) {
             let externals = self.external_ids("stock.picking", pickings).await?;
             let key = |external: &str| external.strip_prefix("pk_")?.parse().ok();
@@ -206,7 +212,10 @@ impl Client {
     }
 
     /// What these pickings are called.
-    pub async fn picking_names(&mut self, ids: &BTreeSet<i64>) -> Result<Vec<String>, Failure> {
+    pub async fn picking_names(
+        &mut self,
+        ids: &BTreeSet<PickingId>,
+    ) -> Result<Vec<String>, Failure> {
         let body = json!({"ids": ids, "fields": ["name"], "load": null});
         let read: Vec<Value> = self.call("stock.picking", "read", &body).await?;
         let name = |picking: &Value| picking["name"].as_str().map(str::to_owned);
@@ -263,7 +272,10 @@ impl Client {
     }
 
     /// The company's location for scrap; none from 19 on, where scrap has no location of its own.
-    pub async fn scrap_location(&mut self, company: i64) -> Result<Option<LocationId>, Failure> {
+    pub async fn scrap_location(
+        &mut self,
+        company: CompanyId,
+    ) -> Result<Option<LocationId>, Failure> {
         if !self.has_scrap_location().await? {
             return Ok(None);
         }
@@ -304,21 +316,24 @@ impl Client {
     }
 
     /// The type of picking by which what goes out by this type comes back.
-    pub async fn return_type(&mut self, picking_type: i64) -> Result<Option<i64>, Failure> {
+    pub async fn return_type(
+        &mut self,
+        picking_type: PickingTypeId,
+    ) -> Result<Option<PickingTypeId>, Failure> {
         let body = json!({
             "ids": [picking_type], "fields": ["return_picking_type_id"], "load": null,
         });
         let read: Vec<Value> = self.call("stock.picking.type", "read", &body).await?;
         Ok(read
             .first()
-            .and_then(|kind| kind["return_picking_type_id"].as_i64()))
+            .and_then(|kind| id(&kind["return_picking_type_id"])))
     }
 
     /// The lines of sale and purchase orders that these moves are for, by move.
     pub async fn order_lines(
         &mut self,
-        moves: &[i64],
-    ) -> Result<BTreeMap<i64, (Option<i64>, Option<i64>)>, Failure> {
+        moves: &[MoveId],
+    ) -> Result<BTreeMap<MoveId, (Option<SaleLineId>, Option<PurchaseLineId>)>, Failure> {
         // The fields come with the modules *Sales* and *Purchase*.
         let [sale, purchase] = ["sale_line_id", "purchase_line_id"];
         let body = json!({"allfields": [sale, purchase], "attributes": ["type"]});
@@ -329,29 +344,32 @@ impl Client {
         let fields: Vec<&String> = fields.keys().collect();
         let body = json!({"ids": moves, "fields": fields, "load": null});
         let read: Vec<Value> = self.call("stock.move", "read", &body).await?;
-        let lines = |m: &Value| Some((m["id"].as_i64()?, (m[sale].as_i64(), m[purchase].as_i64())));
+        let lines = |m: &Value| Some((id(&m["id"])?, (id(&m[sale]), id(&m[purchase]))));
         Ok(read.iter().filter_map(lines).collect())
     }
 
     /// How much of what these moves delivered came back, by move.
-    pub async fn returned(&mut self, moves: &[i64]) -> Result<BTreeMap<i64, Decimal>, Failure> {
+    pub async fn returned(
+        &mut self,
+        moves: &[MoveId],
+    ) -> Result<BTreeMap<MoveId, Decimal>, Failure> {
         #[derive(Deserialize)]
         struct Back {
-            id: i64,
-            origin_returned_move_id: i64,
+            id: MoveId,
+            origin_returned_move_id: MoveId,
         }
         #[derive(Deserialize)]
         struct Line {
-            id: i64,
-            move_id: i64,
+            id: MoveLineId,
+            move_id: MoveId,
             #[serde(deserialize_with = "decimal_or_nothing")]
             quantity_product_uom: Decimal,
         }
         records!(Back, Line);
         // What came back and went out again did not come back: the move it is of, and whether it
         // came or went.
-        let mut backs: BTreeMap<i64, (i64, Decimal)> = BTreeMap::new();
-        let mut of: Vec<i64> = moves.to_vec();
+        let mut backs: BTreeMap<MoveId, (MoveId, Decimal)> = BTreeMap::new();
+        let mut of: Vec<MoveId> = moves.to_vec();
         for sign in [Decimal::ONE, -Decimal::ONE] {
             let domain = vec![
                 json!(["origin_returned_move_id", "in", of]),
@@ -371,7 +389,7 @@ impl Client {
             }
         }
         let mut returned = BTreeMap::new();
-        let ids: Vec<i64> = backs.keys().copied().collect();
+        let ids: Vec<MoveId> = backs.keys().copied().collect();
         let take = |line: Line| {
             if let Some((origin, sign)) = backs.get(&line.move_id) {
                 *returned.entry(*origin).or_default() += sign * line.quantity_product_uom;

@@ -7,19 +7,19 @@ use super::client::records::{Id, PAGE_ROWS};
 use super::client::{Client, away};
 use super::values::{id, text_or_false, yes};
 use crate::odoo::Direction;
-use crate::odoo_id::LocationId;
+use crate::odoo_id::{CompanyId, LocationId, PickingId, PickingTypeId, WarehouseId};
 use crate::outcome::Failure;
 
 /// The ids of the warehouse that this site is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Warehouse {
-    pub id: i64,
+    pub id: WarehouseId,
     /// Its type for internal transfers.
-    pub picking_type: i64,
+    pub picking_type: PickingTypeId,
     /// Where such transfers go from and to if nobody says otherwise; each line says otherwise.
     pub from: LocationId,
     pub to: LocationId,
-    pub company: i64,
+    pub company: CompanyId,
     /// Goods from a vendor without an order; none where the warehouse takes none.
     pub receipts: Option<Header>,
     /// What the operation type of receipts does with lots.
@@ -32,11 +32,11 @@ pub struct Warehouse {
 /// otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    pub picking_type: i64,
+    pub picking_type: PickingTypeId,
     pub from: LocationId,
     pub to: LocationId,
     /// The delivery that comes back.
-    pub return_of: Option<i64>,
+    pub return_of: Option<PickingId>,
 }
 
 /// What an operation type says of a picking of which not all is done (*Create Backorder*). Odoo
@@ -120,8 +120,8 @@ pub struct OperationType {
 
 #[derive(Debug, Deserialize)]
 struct WarehouseRow {
-    id: i64,
-    company_id: i64,
+    id: WarehouseId,
+    company_id: CompanyId,
     int_type_id: Value,
     in_type_id: Value,
     out_type_id: Value,
@@ -129,7 +129,7 @@ struct WarehouseRow {
 
 #[derive(Debug, Deserialize)]
 struct PickingType {
-    id: i64,
+    id: PickingTypeId,
     active: bool,
     default_location_src_id: Value,
     default_location_dest_id: Value,
@@ -175,7 +175,7 @@ impl Client {
         let [suppliers, customers] = self.partner_locations(warehouse, &types).await?;
         let header = |kind: &Value, from: Option<LocationId>, to: Option<LocationId>| {
             let mut types = types.iter();
-            let kind = types.find(|t| t.active && Some(t.id) == kind.as_i64())?;
+            let kind = types.find(|t| t.active && Some(t.id) == id(kind))?;
             Some(Header {
                 picking_type: kind.id,
                 from: id(&kind.default_location_src_id).or(from)?,
@@ -186,7 +186,7 @@ impl Client {
         let receipts = header(&warehouse.in_type_id, suppliers, None);
         let receive = types
             .iter()
-            .find(|t| Some(t.id) == warehouse.in_type_id.as_i64());
+            .find(|t| Some(t.id) == id(&warehouse.in_type_id));
         let lots = receive.map_or(Lots::Made, |t| {
             Lots::of(t.use_create_lots, t.use_existing_lots)
         });
@@ -251,7 +251,7 @@ impl Client {
         warehouse: &WarehouseRow,
         types: &[PickingType],
     ) -> Result<[Option<LocationId>; 2], Failure> {
-        let find = |id: &Value| types.iter().find(|t| Some(t.id) == id.as_i64());
+        let find = |kind: &Value| types.iter().find(|t| Some(t.id) == id(kind));
         let receipts = find(&warehouse.in_type_id).map(|t| &t.default_location_src_id);
         let deliveries = find(&warehouse.out_type_id).map(|t| &t.default_location_dest_id);
         let mut found = [None, None];

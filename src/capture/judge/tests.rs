@@ -8,7 +8,7 @@ use crate::capture::texts::text;
 use crate::catalog::{Measure, PlannedLine};
 use crate::config::Language;
 use crate::event::{Goods, Measures, Move, Name, SourceKind};
-use crate::odoo_id::{LocationId, ProductId};
+use crate::odoo_id::{LocationId, PickingId, ProductId, UnitId};
 
 fn event(action: Action) -> Event {
     Event {
@@ -70,7 +70,7 @@ fn product(tracking: &str) -> Found<Product> {
     Found::One(Product {
         has_dates: false,
         id: ProductId::new(10),
-        unit: 1,
+        unit: UnitId::new(1),
         name: "Chair".to_owned(),
         tracked: tracking != "none",
         serial: tracking == "serial",
@@ -80,7 +80,7 @@ fn product(tracking: &str) -> Found<Product> {
 
 fn open(kind: &str, demand: u32, picked: u32) -> OrderFound {
     OrderFound::Open(vec![Planned {
-        id: 5,
+        id: PickingId::new(5),
         name: "WH/OUT/5".to_owned(),
         kind: kind.into(),
         state: PickingState::Assigned,
@@ -324,7 +324,7 @@ fn an_order_counts_what_is_in_odoo_and_what_was_captured_since() {
     assert_eq!(said, "Chair\n3 of 5, 2 left");
     assert_eq!(
         judgement.counts.order,
-        Some((5, ProductId::new(10), 2.into()))
+        Some((PickingId::new(5), ProductId::new(10), 2.into()))
     );
     memory.note(EventKey::of(&pick(2, None)), judgement.counts);
     let judgement = judge(&pick(2, None), &facts, &memory);
@@ -420,7 +420,7 @@ fn a_pack_of_six_counts_six() {
     let six = Found::One(Product {
         has_dates: false,
         id: ProductId::new(10),
-        unit: 1,
+        unit: UnitId::new(1),
         name: "Chair".to_owned(),
         tracked: false,
         serial: false,

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::odoo::{OrderLine, Row};
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId, UnitId};
 
 fn order(id: i64, name: &str, state: &str) -> Order {
     Order {
-        id,
+        id: PickingId::new(id),
         name: name.to_owned(),
         origin: Some("S1, S2".to_owned()),
         kind: Direction::Outgoing,
@@ -17,7 +17,7 @@ fn order(id: i64, name: &str, state: &str) -> Order {
         lines: vec![OrderLine {
             product: ProductId::new(10),
             demand: 2.0,
-            unit: Some(2),
+            unit: Some(UnitId::new(2)),
             picked: 2.999_999_999_9,
             from: None,
             to: None,
@@ -52,7 +52,7 @@ fn filled() -> (tempfile::TempDir, Catalog) {
     copy.apply(Kind::Unit, &[unit(1, 1.0), unit(2, 12.0)])
         .unwrap();
     let product = Row {
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         ..row(10)
     };
     copy.apply(Kind::Product, &[product]).unwrap();
@@ -61,7 +61,7 @@ fn filled() -> (tempfile::TempDir, Catalog) {
 
 fn ids(found: &OrderFound) -> Vec<i64> {
     match found {
-        OrderFound::Open(orders) => orders.iter().map(|order| order.id).collect(),
+        OrderFound::Open(orders) => orders.iter().map(|order| order.id.get()).collect(),
         _ => Vec::new(),
     }
 }
@@ -83,7 +83,11 @@ fn an_order_is_found_by_name_and_by_each_origin_in_the_products_own_unit() {
     assert_eq!(orders[0].lines[0].picked, Decimal::from(3));
     assert_eq!(ids(&copy.order("S2").unwrap()), [1, 2]);
     assert_eq!(copy.order("S3").unwrap(), OrderFound::Nothing);
-    assert_eq!(copy.open_orders().unwrap()[0].id, 1, "due first");
+    assert_eq!(
+        copy.open_orders().unwrap()[0].id,
+        PickingId::new(1),
+        "due first"
+    );
     assert!(
         !copy
             .put_orders(&[order(1, "WH/OUT/1", "assigned")])
@@ -111,7 +115,7 @@ fn what_is_left_of_an_order_that_is_over_is_found_by_its_name() {
     .unwrap();
     assert_eq!(ids(&copy.order("WH/OUT/1").unwrap()), [3]);
     assert_eq!(ids(&copy.order("S1").unwrap()), [3]);
-    copy.drop_orders(&[3].into()).unwrap();
+    copy.drop_orders(&[PickingId::new(3)].into()).unwrap();
     assert_eq!(copy.order("WH/OUT/1").unwrap(), over);
     assert!(copy.open_order_ids().unwrap().is_empty());
 }

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::event::Measures;
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{ProductId, UnitId};
 
-pub const KILOGRAM: i64 = 2;
+pub const KILOGRAM: UnitId = UnitId::new(2);
 
 pub fn factor(code: &str) -> Decimal {
     match code {

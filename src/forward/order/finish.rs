@@ -8,6 +8,7 @@ use crate::config::Under;
 use crate::odoo::order::{Backorders, SeenPicking, odoo_time};
 use crate::odoo::order::{Seen, Shipment};
 use crate::odoo::{Direction, PickingState};
+use crate::odoo_id::PickingId;
 use crate::reason::{Answer, ReasonCode};
 
 impl Reconciling {
@@ -141,7 +142,7 @@ impl Reconciling {
     }
 
     /// What Odoo did with what was missing when it validated a picking; `None` where nothing was.
-    pub(super) fn rest_of(&self, seen: &Seen, picking: i64) -> Option<String> {
+    pub(super) fn rest_of(&self, seen: &Seen, picking: PickingId) -> Option<String> {
         let done = seen.pickings.iter().find(|done| done.id == picking)?;
         let wanted = self.wants_backorder(done);
         let backorder = (seen.pickings.iter()).find(|rest| rest.backorder_of == Some(picking));

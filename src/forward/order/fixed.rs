@@ -14,18 +14,18 @@ use super::{OrderJob, Reconciling, Task, Way};
 use crate::odoo::PickingState;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
-use crate::odoo_id::LocationId;
+use crate::odoo_id::{LocationId, MoveLineId, PickingId};
 
 /// What was fixed. Empty: nothing of the order could be meant yet, so nothing was called.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fixed {
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// The picked lines that go into the package.
-    pub pack: Vec<i64>,
+    pub pack: Vec<MoveLineId>,
     /// When the last of what was picked there before was picked.
     pub picked: Option<Timestamp>,
     /// What was picked there, by line; only for what may validate it.
-    pub lines: Option<BTreeMap<i64, Decimal>>,
+    pub lines: Option<BTreeMap<MoveLineId, Decimal>>,
 }
 
 impl Fixed {

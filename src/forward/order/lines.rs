@@ -13,7 +13,7 @@ use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Direction, LotRef, PickingState};
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{MoveId, ProductId};
 use crate::outcome::Outcome;
 use crate::reason::ReasonCode;
 
@@ -115,7 +115,7 @@ impl Reconciling {
             );
         }
         // Somebody split the picking in that moment: its validation would leave them out.
-        let is_elsewhere = |of: i64| picking.moves.iter().all(|ordered| ordered.id != of);
+        let is_elsewhere = |of: MoveId| picking.moves.iter().all(|ordered| ordered.id != of);
         let mut ours = picking.lines.iter().filter(|line| line.is_of(self.job.key));
         if ours.any(|line| line.move_id.is_some_and(is_elsewhere)) {
             return refuse(

@@ -9,7 +9,7 @@ use crate::document::DocumentKey;
 use crate::forward::faults;
 use crate::odoo::order::{Row, SeenLine, SeenMove, SeenPicking};
 use crate::odoo::{PickingState, TOLERANCE};
-use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{LocationId, MoveId, MoveLineId, PackageId, PartnerId, ProductId};
 
 /// What is left to be said of a reserved line or of a move.
 struct Left<'a, T> {
@@ -140,9 +140,9 @@ fn fill(
     product: ProductId,
     quantity: Decimal,
     moves: &mut [Left<'_, SeenMove>],
-) -> Vec<(Option<i64>, Decimal)> {
+) -> Vec<(Option<MoveId>, Decimal)> {
     let mut left = quantity;
-    let mut filled: Vec<(Option<i64>, Decimal)> = Vec::new();
+    let mut filled: Vec<(Option<MoveId>, Decimal)> = Vec::new();
     let mut last = None;
     for ordered in moves
         .iter_mut()
@@ -277,8 +277,8 @@ pub(super) fn difference(
 pub(super) fn claim(
     picking: &SeenPicking,
     lines: &[OrderLine],
-    claimed: &BTreeSet<i64>,
-) -> Option<Vec<i64>> {
+    claimed: &BTreeSet<MoveLineId>,
+) -> Option<Vec<MoveLineId>> {
     let mut claim = Vec::new();
     for (goods, quantity) in sum(lines.iter().map(|line| (Goods::of(line), line.quantity))) {
         let free = |line: &&SeenLine| {

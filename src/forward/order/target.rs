@@ -7,7 +7,7 @@ use crate::document::DocumentKey;
 use crate::odoo::order::Seen;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Direction, PickingState};
-use crate::odoo_id::LocationId;
+use crate::odoo_id::{LocationId, PickingId};
 
 /// Steps that goods of an order go through, at the most.
 const STEPS_MAX: usize = 20;
@@ -83,7 +83,7 @@ fn in_step_order<'a>(seen: &Seen, mut steps: Vec<&'a SeenPicking>) -> Vec<&'a Se
     let brings = |before: &SeenPicking, step: &SeenPicking| {
         before.to == step.from && before.from != step.from && before.from != before.to
     };
-    let mut depths: BTreeMap<i64, usize> = steps.iter().map(|step| (step.id, 0)).collect();
+    let mut depths: BTreeMap<PickingId, usize> = steps.iter().map(|step| (step.id, 0)).collect();
     // A chain has no more steps than there are pickings; a circle ends there, too.
     for _ in 0..steps.len().min(STEPS_MAX) {
         for step in &steps {

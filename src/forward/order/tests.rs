@@ -11,7 +11,9 @@ use super::*;
 use crate::config::{Over, Under};
 use crate::odoo::order::{SeenLine, SeenMove, odoo_time};
 use crate::odoo::{Lots, MoveState};
-use crate::odoo_id::{LocationId, PackageId, ProductId};
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PickingId, PickingTypeId, ProductId, UnitId, UserId,
+};
 
 const KEY: DocumentKey = DocumentKey([7; 16]);
 
@@ -22,7 +24,7 @@ fn when() -> Timestamp {
 fn line(product: i64, quantity: i64) -> OrderLine {
     OrderLine {
         product: ProductId::new(product),
-        unit: 1,
+        unit: UnitId::new(1),
         lot: LotRef::None,
         package: None,
         into: None,
@@ -59,7 +61,7 @@ fn pick(lines: Vec<OrderLine>) -> OrderJob {
 /// Asks for so many of each product, reserved in bin 10.
 fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
     let moves = demand.iter().map(|(product, demand)| SeenMove {
-        id: product * 100,
+        id: MoveId::new(product * 100),
         product: ProductId::new(*product),
         name: format!("Product {product}"),
         demand: (*demand).into(),
@@ -67,8 +69,8 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
         picked: false,
     });
     let lines = demand.iter().map(|(product, demand)| SeenLine {
-        id: product * 1_000,
-        move_id: Some(product * 100),
+        id: MoveLineId::new(product * 1_000),
+        move_id: Some(MoveId::new(product * 100)),
         product: ProductId::new(*product),
         quantity: (*demand).into(),
         from: LocationId::new(10),
@@ -76,11 +78,11 @@ fn delivery(demand: &[(i64, i64)]) -> SeenPicking {
         ..SeenLine::default()
     });
     SeenPicking {
-        id: 1,
+        id: PickingId::new(1),
         name: "WH/OUT/1".to_owned(),
         state: PickingState::Assigned,
         kind: Direction::Outgoing,
-        picking_type: 2,
+        picking_type: PickingTypeId::new(2),
         from: LocationId::new(8),
         to: LocationId::new(5),
         moves: moves.collect(),
@@ -102,7 +104,7 @@ impl Odoo {
         Self {
             seen: Seen {
                 pickings,
-                me: 7,
+                me: UserId::new(7),
                 too_many: None,
             },
             validated: 0,
@@ -111,11 +113,15 @@ impl Odoo {
     }
 
     fn picking(&mut self, id: i64) -> &mut SeenPicking {
-        self.seen.pickings.iter_mut().find(|p| p.id == id).unwrap()
+        self.seen
+            .pickings
+            .iter_mut()
+            .find(|p| p.id.get() == id)
+            .unwrap()
     }
 
-    fn add(&mut self, id: i64, rows: &[Row]) {
-        let picking = self.picking(id);
+    fn add(&mut self, id: PickingId, rows: &[Row]) {
+        let picking = self.picking(id.get());
         // As Odoo does, which reckons it from packages.
         picking.weight_kg = picking.weight_kg.map(|_| Decimal::ZERO);
         for row in rows {
@@ -123,7 +129,7 @@ impl Odoo {
             if picking.lines.iter().any(known) {
                 continue;
             }
-            let id = 5_000 + i64::try_from(picking.lines.len()).unwrap();
+            let id = MoveLineId::new(5_000 + i64::try_from(picking.lines.len()).unwrap());
             picking.lines.push(SeenLine {
                 id,
                 external: Some(row.external_id.clone()),
@@ -141,9 +147,9 @@ impl Odoo {
     }
 
     /// Answers whether all lines are there.
-    fn guard(&mut self, id: i64, keep: &[i64], remove: &[i64]) -> bool {
-        let picking = self.picking(id);
-        let is_there = |id: &i64| picking.lines.iter().any(|line| line.id == *id);
+    fn guard(&mut self, id: PickingId, keep: &[MoveLineId], remove: &[MoveLineId]) -> bool {
+        let picking = self.picking(id.get());
+        let is_there = |id: &MoveLineId| picking.lines.iter().any(|line| line.id == *id);
         if !keep.iter().chain(remove).all(is_there) {
             return false;
         }
@@ -151,20 +157,20 @@ impl Odoo {
         true
     }
 
-    fn reserve(&mut self, id: i64, moves: &[i64]) {
-        for of in &mut self.picking(id).moves {
+    fn reserve(&mut self, id: PickingId, moves: &[MoveId]) {
+        for of in &mut self.picking(id.get()).moves {
             of.picked &= !moves.contains(&of.id);
         }
     }
 
-    fn validate(&mut self, id: i64, backorder: bool) {
+    fn validate(&mut self, id: PickingId, backorder: bool) {
         self.validated += 1;
-        let picking = self.picking(id);
+        let picking = self.picking(id.get());
         let mut rest = picking.clone();
         picking.lines.retain(|line| line.picked);
         picking.state = PickingState::Done;
         picking.date_done = Some("2026-11-24 12:00:00".to_owned());
-        picking.write_uid = Some(7);
+        picking.write_uid = Some(UserId::new(7));
         for ordered in &mut rest.moves {
             ordered.demand -= picking.picked_of(ordered.id);
         }
@@ -173,7 +179,7 @@ impl Odoo {
         }
         rest.moves.retain(|ordered| ordered.demand > Decimal::ZERO);
         if backorder && !rest.moves.is_empty() {
-            rest.id = id + 1;
+            rest.id = PickingId::new(id.get() + 1);
             rest.name = format!("{}-rest", rest.name);
             rest.backorder_of = Some(id);
             rest.lines.clear();
@@ -206,7 +212,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
         match &next {
             OrderStep::Finish(outcome) => return outcome.clone(),
             OrderStep::Read => {}
-            OrderStep::Add { picking, rows } if odoo.picking(picking.id).is_open() => {
+            OrderStep::Add { picking, rows } if odoo.picking(picking.id.get()).is_open() => {
                 odoo.add(picking.id, rows);
             }
             OrderStep::Add { .. } => {
@@ -241,7 +247,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 }
             }
             OrderStep::Reduce { picking, lines } => {
-                let picking = odoo.picking(picking.id);
+                let picking = odoo.picking(picking.id.get());
                 if !picking.is_open() {
                     reconciling.look_again();
                     continue;
@@ -253,7 +259,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 picking.lines.retain(|line| !line.quantity.is_zero());
             }
             OrderStep::SetDone { picking, at } => {
-                odoo.picking(*picking).date_done = Some(odoo_time(*at));
+                odoo.picking(picking.get()).date_done = Some(odoo_time(*at));
             }
             OrderStep::Pack { lines, package, .. } => {
                 for picking in &mut odoo.seen.pickings {
@@ -275,7 +281,7 @@ fn run(odoo: &mut Odoo, mut job: OrderJob, rules: &config::Orders, lost: &[usize
                 shipment,
                 note,
             } => {
-                write_shipment(odoo.picking(*picking), shipment, note.as_ref());
+                write_shipment(odoo.picking(picking.get()), shipment, note.as_ref());
             }
         }
         if lost.contains(&call) {
@@ -359,7 +365,7 @@ fn lines_are_taken_from_where_odoo_reserved_them_or_from_where_they_were_scanned
     let mut picking = delivery(&[(1, 5)]);
     picking.lines[0].quantity = 3.into();
     picking.lines.push(SeenLine {
-        id: 77,
+        id: MoveLineId::new(77),
         from: LocationId::new(11),
         quantity: 2.into(),
         ..picking.lines[0].clone()
@@ -563,7 +569,7 @@ fn the_rest_of_an_order_goes_to_its_backorder() {
     let rules = config::Orders::default();
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     let three = OrderLine {
         from: Some(LocationId::new(10)),
         ..line(1, 3)
@@ -608,8 +614,8 @@ fn an_order_that_somebody_finished_is_never_written_to() {
     // Whoever validates an order by hand after our lines are on it keeps his own time.
     let mut odoo = Odoo::with(vec![delivery(&[(1, 5)])]);
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
-    odoo.validate(1, false);
-    odoo.picking(1).write_uid = Some(3);
+    odoo.validate(PickingId::new(1), false);
+    odoo.picking(1).write_uid = Some(UserId::new(3));
     let again = run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     assert_eq!(code_of(&again), "already");
     assert_eq!(
@@ -703,16 +709,16 @@ fn a_sale_order_s_name_means_the_step_that_asks_for_the_product() {
         ..delivery(&[(product, 5)])
     };
     let mut odoo = Odoo::with(vec![
-        step(1, "internal", "done", 1),
-        step(2, "internal", "assigned", 2),
-        step(3, "outgoing", "assigned", 1),
+        step(PickingId::new(1), "internal", "done", 1),
+        step(PickingId::new(2), "internal", "assigned", 2),
+        step(PickingId::new(3), "outgoing", "assigned", 1),
     ]);
     let mut job = pick(vec![line(1, 5)]);
     job.order = "S1".to_owned();
     let Outcome::Posted { odoo: on, .. } = run(&mut odoo, job, &rules, &[]) else {
         panic!()
     };
-    assert_eq!(on.id, 3);
+    assert_eq!(on.id, PickingId::new(3));
 }
 
 #[test]
@@ -725,10 +731,10 @@ fn a_validation_whose_answer_was_lost_leaves_the_backorder_alone() {
     run(&mut odoo, pick(vec![line(1, 2)]), &rules, &[]);
     // It was carried out, and then the gateway stopped. Meanwhile somebody picked for the
     // backorder.
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     let rest = odoo.seen.pickings[1].moves[0].id;
     odoo.picking(2).lines.push(SeenLine {
-        id: 99,
+        id: MoveLineId::new(99),
         move_id: Some(rest),
         product: ProductId::new(1),
         quantity: 1.into(),

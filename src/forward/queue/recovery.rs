@@ -145,14 +145,14 @@ mod tests {
             lines: Vec::new(),
         };
         match judge(&document(), held, reason) {
-            Held::Posted(odoo) => ("posted", odoo.id),
+            Held::Posted(odoo) => ("posted", odoo.id.get()),
             Held::Unknown(reason, odoo) => {
                 assert_eq!(reason.code, ReasonCode::UnknownOutcome);
-                ("unknown", odoo.id)
+                ("unknown", odoo.id.get())
             }
             Held::Open(reason, odoo) => {
                 assert_eq!(reason.code, ReasonCode::UnknownProduct);
-                ("open", odoo.id)
+                ("open", odoo.id.get())
             }
             Held::Absent(_) => ("absent", 0),
         }

@@ -186,6 +186,7 @@ mod tests {
     use super::*;
     use crate::catalog::Measure;
     use crate::event::Goods;
+    use crate::odoo_id::UnitId;
 
     const PRODUCT: ProductId = ProductId::new(7);
 
@@ -212,7 +213,7 @@ mod tests {
         };
         let product = Product {
             id: PRODUCT,
-            unit: 1,
+            unit: UnitId::new(1),
             name: "Milk".to_owned(),
             tracked: true,
             serial: false,

@@ -9,7 +9,7 @@ use crate::catalog::{Catalog, CatalogError, Coded, Found, Product};
 use crate::clock;
 use crate::document::{Line, Purpose};
 use crate::odoo::{Client, Kind, NAMES_MAX};
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{CompanyId, LocationId, LotId, PackageId, PartnerId, ProductId};
 use crate::reason::ReasonCode;
 
 /// Lots by product and name; packages and owners by name; by product, where what is not there any
@@ -152,7 +152,7 @@ async fn ask_for_owners(
 async fn look_up(
     odoo: &mut Client,
     copy: &Catalog,
-    company: i64,
+    company: CompanyId,
     intent: Intent,
     documents: &[Asked<'_>],
 ) -> Result<(), Trouble> {
@@ -195,7 +195,7 @@ async fn look_up(
 async fn take_in(
     odoo: &mut Client,
     copy: &Catalog,
-    company: i64,
+    company: CompanyId,
     kind: Kind,
     codes: &BTreeSet<String>,
 ) -> Result<(), Trouble> {
@@ -212,7 +212,7 @@ async fn take_in(
 async fn ask_for_names(
     odoo: &mut Client,
     copy: &Catalog,
-    company: i64,
+    company: CompanyId,
     lines: &[&Line],
     filled: &BTreeSet<String>,
 ) -> Result<Names, Trouble> {

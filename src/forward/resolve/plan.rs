@@ -16,7 +16,7 @@ use crate::forward::job::Work;
 use crate::forward::order::{OrderJob, OrderLine, Task};
 use crate::odoo::LotRef;
 use crate::odoo::{Header, Returned, Transfer, TransferLine};
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PackageId, PartnerId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 /// Kept with the document as JSON.
@@ -199,16 +199,16 @@ pub(super) fn keep_moves(resolved: &mut Resolved<Prepared>) {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct FixedOrder {
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub picking: Option<i64>,
+    pub picking: Option<PickingId>,
     /// Picked lines that go into a package.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pack: Vec<i64>,
+    pub pack: Vec<MoveLineId>,
     /// When the last of what was picked there before was picked, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub picked: Option<i64>,
     /// What was picked there, by line, before it was validated; the quantities as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lines: Option<BTreeMap<i64, String>>,
+    pub lines: Option<BTreeMap<MoveLineId, String>>,
 }
 
 /// What a count came to.
@@ -359,6 +359,7 @@ pub(super) fn keep(resolved: &mut Resolved<Prepared>, plan: &Plan) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::odoo_id::{MoveId, PickingTypeId, SaleLineId};
 
     #[test]
     fn what_was_worked_out_is_read_again_as_it_was() {
@@ -379,15 +380,15 @@ mod tests {
             owners: vec![None, Some(PartnerId::new(3))],
             packages: vec![None, Some(Packages(Some(PackageId::new(8)), None))],
             header: Some(Header {
-                picking_type: 1,
+                picking_type: PickingTypeId::new(1),
                 from: LocationId::new(2),
                 to: LocationId::new(3),
-                return_of: Some(4),
+                return_of: Some(PickingId::new(4)),
             }),
             returned: vec![Returned {
                 product: ProductId::new(1),
-                origin_move: 2,
-                sale_line: Some(3),
+                origin_move: MoveId::new(2),
+                sale_line: Some(SaleLineId::new(3)),
                 purchase_line: None,
             }],
             lines: vec![Moves {
@@ -401,10 +402,10 @@ mod tests {
                 quantity: Decimal::new(15, 1),
             }],
             order: Some(FixedOrder {
-                picking: Some(1),
-                pack: vec![2],
+                picking: Some(PickingId::new(1)),
+                pack: vec![MoveLineId::new(2)],
                 picked: Some(3),
-                lines: Some(BTreeMap::from([(4, "5.5".to_owned())])),
+                lines: Some(BTreeMap::from([(MoveLineId::new(4), "5.5".to_owned())])),
             }),
         };
         assert!(

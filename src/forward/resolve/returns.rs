@@ -12,14 +12,14 @@ use crate::forward::faults::{self, Fault};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, Direction, Header, MoveState, PickingState, Returned, Transfer};
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{MoveId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
 /// A move that brought some of a product to the customer.
 #[derive(Debug, Clone, Copy)]
 struct Delivered<'a> {
-    id: i64,
+    id: MoveId,
     picking: &'a SeenPicking,
     quantity: Decimal,
 }
@@ -55,7 +55,7 @@ pub(super) async fn find(
             delivered.insert(line.product, moves);
         }
     }
-    let ids: Vec<i64> = delivered.values().flatten().map(|of| of.id).collect();
+    let ids: Vec<MoveId> = delivered.values().flatten().map(|of| of.id).collect();
     let back = odoo.returned(&ids).await?;
     let back = |of: &Delivered<'_>| back.get(&of.id).copied().unwrap_or_default();
     let mut chosen = Vec::new();
@@ -94,7 +94,7 @@ async fn plan(
     transfer: &Transfer,
     chosen: &[(ProductId, Delivered<'_>)],
 ) -> Result<Plan, Failure> {
-    let ids: Vec<i64> = chosen.iter().map(|(_, of)| of.id).collect();
+    let ids: Vec<MoveId> = chosen.iter().map(|(_, of)| of.id).collect();
     let of_orders = odoo.order_lines(&ids).await?;
     let returned = chosen.iter().map(|(product, of)| Returned {
         product: *product,

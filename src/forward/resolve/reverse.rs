@@ -11,7 +11,7 @@ use crate::forward::order::{Fixed, OrderLine, Part, Task, comes_back, holder};
 use crate::odoo::TOLERANCE;
 use crate::odoo::order::Seen;
 use crate::odoo::{Client, Header, PickingState, Returned, Transfer, TransferLine};
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{PickingId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -45,7 +45,7 @@ pub(super) fn back(mut prepared: Prepared, undoing: &Undoing) -> Resolved<Prepar
     Ok(prepared)
 }
 
-fn turn_round(transfer: &mut Transfer, picking: Option<i64>) {
+fn turn_round(transfer: &mut Transfer, picking: Option<PickingId>) {
     for line in &mut transfer.lines {
         std::mem::swap(&mut line.from, &mut line.to);
         std::mem::swap(&mut line.package, &mut line.into);
@@ -208,7 +208,7 @@ mod tests {
     use super::*;
     use crate::document::{Document, DocumentKey, Purpose};
     use crate::odoo::{Header, TransferLine};
-    use crate::odoo_id::{LocationId, PackageId, PartnerId};
+    use crate::odoo_id::{LocationId, PackageId, PartnerId, PickingTypeId};
     use jiff::Timestamp;
 
     fn undoing(plan: Option<&str>, place: usize) -> Undoing {
@@ -216,7 +216,7 @@ mod tests {
             number: 7,
             key: DocumentKey([7; 16]),
             seq: 1,
-            picking: Some(70),
+            picking: Some(PickingId::new(70)),
             plan: plan.map(str::to_owned),
             place,
             document: Document {
@@ -249,10 +249,10 @@ mod tests {
             group: "PDA-07".to_owned(),
             about: Some("count".to_owned()),
             header: Some(Header {
-                picking_type: 1,
+                picking_type: PickingTypeId::new(1),
                 from: LocationId::new(5),
                 to: LocationId::new(6),
-                return_of: Some(4),
+                return_of: Some(PickingId::new(4)),
             }),
             lines: vec![line],
             returned: Vec::new(),

@@ -18,7 +18,7 @@ use crate::document::{Line, Purpose};
 use crate::forward::faults::Fault;
 use crate::odoo::serial::SerialLine;
 use crate::odoo::{Client, Kind};
-use crate::odoo_id::{LocationId, LotId, ProductId};
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PickingId, ProductId};
 use crate::outcome::Failure;
 use crate::reason::ReasonCode;
 
@@ -193,9 +193,9 @@ async fn came_by(odoo: &mut Client, asked: Asked<'_>, serial: &Incoming) -> Resu
     let names = BTreeSet::from([serial.serial.clone()]);
     for done in [false, true] {
         let lines = odoo.serial_lines(&products, &lots, &names, done).await?;
-        let ids: Vec<i64> = lines.iter().map(|line| line.id).collect();
+        let ids: Vec<MoveLineId> = lines.iter().map(|line| line.id).collect();
         let on_orders = odoo.ours(&ids).await?;
-        let pickings: Vec<i64> = lines.iter().filter_map(|line| line.picking).collect();
+        let pickings: Vec<PickingId> = lines.iter().filter_map(|line| line.picking).collect();
         let own = odoo.pickings_of_ours(&pickings).await?;
         let key = asked.document.key;
         if on_orders.values().any(|of| *of == key)

@@ -8,7 +8,7 @@ use crate::document::OdooRef;
 use crate::forward::faults;
 use crate::odoo::LotRef;
 use crate::odoo::{Picking, PickingLine, PickingState, TOLERANCE, Transfer};
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,7 +44,11 @@ enum Lot {
 }
 
 /// Judges the picking with this id among those that were read, and names it.
-pub fn compare(transfer: &Transfer, id: i64, pickings: &[Picking]) -> (Verdict, Option<OdooRef>) {
+pub fn compare(
+    transfer: &Transfer,
+    id: PickingId,
+    pickings: &[Picking],
+) -> (Verdict, Option<OdooRef>) {
     let Some(picking) = pickings.iter().find(|picking| picking.id == id) else {
         let gone = format!("the picking with the id {id} is gone from Odoo: retry makes a new one");
         return (Verdict::Refused(ReasonCode::DiffersInOdoo, gone), None);
@@ -197,7 +201,7 @@ mod tests {
     }
 
     fn code_of(transfer: &Transfer, picking: Picking) -> &'static str {
-        match compare(transfer, 9, &[picking]).0 {
+        match compare(transfer, PickingId::new(9), &[picking]).0 {
             Verdict::Done => "done",
             Verdict::Open(_) => "open",
             Verdict::Refused(code, _) => code.as_str(),
@@ -300,7 +304,11 @@ mod tests {
             code_of(&transfer(&["1"]), picking("cancel", &one)),
             ReasonCode::CancelledInOdoo.as_str()
         );
-        let (verdict, odoo) = compare(&transfer(&["1"]), 8, &[picking("done", &one)]);
+        let (verdict, odoo) = compare(
+            &transfer(&["1"]),
+            PickingId::new(8),
+            &[picking("done", &one)],
+        );
         assert!(matches!(
             verdict,
             Verdict::Refused(ReasonCode::DiffersInOdoo, _)

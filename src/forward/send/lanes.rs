@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::odoo::{Client, Transfer, Warehouse};
-use crate::odoo_id::{PackageId, ProductId};
+use crate::odoo_id::{PackageId, PickingId, ProductId};
 use crate::outcome::Failure;
 
 /// A lane with fewer lines is not worth a call, and a worker of Odoo's that somebody else may need.
@@ -22,7 +22,7 @@ pub async fn load(
     odoo: &mut Client,
     warehouse: &Warehouse,
     transfers: &[&Transfer],
-) -> Result<Vec<i64>, Failure> {
+) -> Result<Vec<PickingId>, Failure> {
     let Some([first, second]) = split(transfers) else {
         return odoo.load(warehouse, transfers).await;
     };
@@ -30,7 +30,7 @@ pub async fn load(
     let (a, b) = (pick(transfers, &first), pick(transfers, &second));
     let (a, b) = tokio::join!(odoo.load(warehouse, &a), other.load(warehouse, &b));
     let (a, b) = merge((&first, a), (&second, b))?;
-    let mut ids = vec![0; transfers.len()];
+    let mut ids = vec![PickingId::default(); transfers.len()];
     for (place, id) in first.iter().zip(a).chain(second.iter().zip(b)) {
         ids[*place] = id;
     }
@@ -38,7 +38,7 @@ pub async fn load(
 }
 
 /// [`Client::validate`].
-pub async fn validate(odoo: &mut Client, sent: &[(i64, &Transfer)]) -> Result<(), Failure> {
+pub async fn validate(odoo: &mut Client, sent: &[(PickingId, &Transfer)]) -> Result<(), Failure> {
     let (ids, transfers): (Vec<_>, Vec<_>) = sent.iter().copied().unzip();
     let Some([first, second]) = split(&transfers) else {
         return odoo.validate(&ids).await;

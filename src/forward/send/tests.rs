@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use super::*;
 use crate::document::DocumentKey;
 use crate::odoo::{PickingLine, PickingState, TransferLine};
-use crate::odoo_id::{LocationId, ProductId};
+use crate::odoo_id::{LocationId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 /// What happens to a call.
@@ -56,11 +56,11 @@ enum Nature {
 #[derive(Debug, Default)]
 struct Peer {
     natures: BTreeMap<u64, Nature>,
-    ids: BTreeMap<DocumentKey, i64>,
-    pickings: BTreeMap<i64, Picking>,
+    ids: BTreeMap<DocumentKey, PickingId>,
+    pickings: BTreeMap<PickingId, Picking>,
     /// How often each picking moved stock.
-    moved: BTreeMap<i64, u32>,
-    dated: BTreeSet<i64>,
+    moved: BTreeMap<PickingId, u32>,
+    dated: BTreeSet<PickingId>,
     faults: VecDeque<Fault>,
     /// The documents of each call of `load`.
     loads: Vec<usize>,
@@ -104,7 +104,7 @@ fn job(number: u64) -> Job {
 }
 
 impl Peer {
-    fn nature(&self, id: i64) -> Nature {
+    fn nature(&self, id: PickingId) -> Nature {
         let number = self
             .ids
             .iter()
@@ -115,7 +115,7 @@ impl Peer {
             .unwrap_or(Nature::Good)
     }
 
-    fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<i64>, Failure> {
+    fn load(&mut self, transfers: &[&Transfer]) -> Result<Vec<PickingId>, Failure> {
         self.loads.push(transfers.len());
         let nature = |t: &&Transfer| self.natures.get(&number_of(t.key));
         if transfers
@@ -150,8 +150,8 @@ impl Peer {
             .collect())
     }
 
-    fn create(&mut self, transfer: &Transfer) -> i64 {
-        let next = 100 + i64::try_from(self.ids.len()).unwrap();
+    fn create(&mut self, transfer: &Transfer) -> PickingId {
+        let next = PickingId::new(100 + i64::try_from(self.ids.len()).unwrap());
         let id = *self.ids.entry(transfer.key).or_insert(next);
         let rounded = self.nature(id) == Nature::Rounded;
         self.pickings.entry(id).or_insert_with(|| Picking {
@@ -167,7 +167,7 @@ impl Peer {
         id
     }
 
-    fn validate(&mut self, ids: &[i64]) -> Result<(), Failure> {
+    fn validate(&mut self, ids: &[PickingId]) -> Result<(), Failure> {
         assert!(!ids.is_empty(), "nothing to validate");
         let open: Vec<_> = ids
             .iter()
@@ -187,7 +187,7 @@ impl Peer {
         {
             return Err(Failure::person("you need to supply a lot"));
         }
-        let other = |id: &&i64| self.nature(**id) == Nature::ValidatedByOther;
+        let other = |id: &&PickingId| self.nature(**id) == Nature::ValidatedByOther;
         if let Some(id) = ids.iter().find(other) {
             let picking = self.pickings.get_mut(id).unwrap();
             if picking.state == PickingState::Assigned {
@@ -206,13 +206,16 @@ impl Peer {
         Ok(())
     }
 
-    fn read(&self, ids: &[i64]) -> Vec<Picking> {
+    fn read(&self, ids: &[PickingId]) -> Vec<Picking> {
         ids.iter()
             .filter_map(|id| self.pickings.get(id).cloned())
             .collect()
     }
 
-    fn set_done(&mut self, done: &[(i64, Option<Timestamp>)]) -> Result<Vec<Picking>, Failure> {
+    fn set_done(
+        &mut self,
+        done: &[(PickingId, Option<Timestamp>)],
+    ) -> Result<Vec<Picking>, Failure> {
         if done
             .iter()
             .any(|(id, _)| self.nature(*id) == Nature::Closed)

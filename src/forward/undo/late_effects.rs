@@ -26,6 +26,7 @@ use crate::forward::resolve::{Asked, Ground, Intent, resolve};
 use crate::journal::{Entry, JournalError};
 use crate::odoo::order::odoo_time;
 use crate::odoo::{Client, PickingState};
+use crate::odoo_id::PickingId;
 use crate::outcome::{Failure, Outcome};
 use crate::reason::Flag;
 
@@ -191,7 +192,11 @@ impl Queue {
     }
 
     /// Another document was posted since then that may have validated this picking.
-    fn is_validated_since(&self, picking: i64, since: Timestamp) -> Result<bool, JournalError> {
+    fn is_validated_since(
+        &self,
+        picking: PickingId,
+        since: Timestamp,
+    ) -> Result<bool, JournalError> {
         let mut after = 0;
         loop {
             let posted = Some(State::Posted);

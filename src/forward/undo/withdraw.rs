@@ -7,6 +7,7 @@
 use crate::document::{Document, DocumentKey, OdooRef};
 use crate::odoo::order::SeenPicking;
 use crate::odoo::{Client, PickingState, Warehouse};
+use crate::odoo_id::{MoveLineId, PickingId};
 use crate::outcome::Failure;
 
 /// What became of it.
@@ -45,7 +46,7 @@ pub async fn withdraw(
     {
         return Ok(Withdrawn::Posted(name(&done.name)));
     }
-    let open: Vec<i64> = (held.iter())
+    let open: Vec<PickingId> = (held.iter())
         .filter(|picking| picking.state != PickingState::Cancelled)
         .map(|picking| picking.id)
         .collect();
@@ -130,9 +131,9 @@ struct FoundLines {
     /// The done picking that has some.
     posted: Option<String>,
     /// Those on open pickings.
-    open: Vec<i64>,
+    open: Vec<MoveLineId>,
     /// The open pickings that have some.
-    changed: Vec<i64>,
+    changed: Vec<PickingId>,
 }
 
 fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
@@ -154,7 +155,7 @@ fn find_lines(pickings: &[SeenPicking], key: DocumentKey) -> FoundLines {
 }
 
 /// A move whose picked lines are gone stays picked in Odoo, which does not reserve it any more.
-async fn reserve_again(odoo: &mut Client, pickings: &[i64]) -> Result<(), Failure> {
+async fn reserve_again(odoo: &mut Client, pickings: &[PickingId]) -> Result<(), Failure> {
     if pickings.is_empty() {
         return Ok(());
     }
@@ -187,7 +188,7 @@ mod tests {
     use crate::config;
     use crate::document::Purpose;
     use crate::odoo::Lots;
-    use crate::odoo_id::LocationId;
+    use crate::odoo_id::{CompanyId, LocationId, PickingTypeId, WarehouseId};
 
     const REFUSAL: &str = "Das geht jetzt nicht mehr.";
 
@@ -266,11 +267,11 @@ mod tests {
             ..config::Odoo::new(&url, "db")
         };
         let warehouse = Warehouse {
-            id: 1,
-            picking_type: 7,
+            id: WarehouseId::new(1),
+            picking_type: PickingTypeId::new(7),
             from: LocationId::new(8),
             to: LocationId::new(9),
-            company: 1,
+            company: CompanyId::new(1),
             receipts: None,
             lots: Lots::Made,
             returns: None,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{BadRecord, StateV1, decode, encode, time};
 use crate::document::{OdooRef, Progress, Reason};
 use crate::journal::AuditRecord;
+use crate::odoo_id::PickingId;
 use crate::reason::Code;
 
 #[derive(Serialize, Deserialize)]
@@ -53,7 +54,7 @@ pub fn progress_in(progress: &Progress) -> Result<Vec<u8>, BadRecord> {
             message: reason.message,
         }),
         odoo: progress.odoo.clone().map(|odoo| OdooRefV1 {
-            id: odoo.id,
+            id: odoo.id.get(),
             name: odoo.name,
         }),
         since_us: progress.since.as_microsecond(),
@@ -88,7 +89,7 @@ pub fn progress_out(bytes: &[u8]) -> Result<Progress, BadRecord> {
             lines: Vec::new(),
         }),
         odoo: stored.odoo.map(|odoo| OdooRef {
-            id: odoo.id,
+            id: PickingId::new(odoo.id),
             name: odoo.name,
         }),
         since: time("progress", stored.since_us)?,

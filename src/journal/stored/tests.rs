@@ -18,6 +18,7 @@ use crate::event::{
     Action, Channel, Event, EventFlag, Goods, Measures, Move, Movement, SourceKind,
 };
 use crate::journal::{AuditRecord, tables};
+use crate::odoo_id::PickingId;
 use crate::reason::RejectionCode;
 
 fn at(second: i64) -> Timestamp {
@@ -147,7 +148,7 @@ fn progress() -> Progress {
             lines: Vec::new(),
         }),
         odoo: Some(OdooRef {
-            id: 42,
+            id: PickingId::new(42),
             name: "WH/INT/00042".to_owned(),
         }),
         since: at(11),

@@ -2,9 +2,10 @@
 //! the contexts of calls that write.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Client;
@@ -90,11 +91,11 @@ impl Client {
 
     /// The external ids of ours among these records, without the module. The user may not read the
     /// table they are in, but may ask each record.
-    pub(in crate::odoo) async fn external_ids(
+    pub(in crate::odoo) async fn external_ids<T: Copy + Ord + FromStr + Serialize>(
         &mut self,
         model: &str,
-        ids: &[i64],
-    ) -> Result<BTreeMap<i64, String>, Failure> {
+        ids: &[T],
+    ) -> Result<BTreeMap<T, String>, Failure> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }

@@ -14,25 +14,28 @@ use crate::odoo::order::Shipment;
 use crate::odoo::values::{decimal, id};
 use crate::odoo::warehouse::Backorders;
 use crate::odoo::{Direction, Lots, MoveState, PickingState};
-use crate::odoo_id::{LocationId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{
+    LocationId, MoveId, MoveLineId, PackageId, PartnerId, PickingId, PickingTypeId, ProductId,
+    UserId,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenPicking {
-    pub id: i64,
+    pub id: PickingId,
     pub name: String,
     pub state: PickingState,
     pub kind: Direction,
-    pub picking_type: i64,
+    pub picking_type: PickingTypeId,
     pub backorders: Backorders,
     pub lots: Lots,
     pub from: LocationId,
     pub to: LocationId,
     pub origin: Option<String>,
     /// The user who changed it last.
-    pub write_uid: Option<i64>,
+    pub write_uid: Option<UserId>,
     /// As Odoo writes it, in UTC.
     pub date_done: Option<String>,
-    pub backorder_of: Option<i64>,
+    pub backorder_of: Option<PickingId>,
     pub moves: Vec<SeenMove>,
     pub lines: Vec<SeenLine>,
     pub carrier_ref: Option<String>,
@@ -45,7 +48,7 @@ pub struct SeenPicking {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenMove {
-    pub id: i64,
+    pub id: MoveId,
     pub product: ProductId,
     pub name: String,
     /// In the product's own unit.
@@ -57,10 +60,10 @@ pub struct SeenMove {
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SeenLine {
-    pub id: i64,
+    pub id: MoveLineId,
     /// Its external id without the module, if it is one of ours.
     pub external: Option<String>,
-    pub move_id: Option<i64>,
+    pub move_id: Option<MoveId>,
     pub product: ProductId,
     /// In the product's own unit.
     pub quantity: Decimal,
@@ -146,7 +149,7 @@ impl SeenPicking {
     }
 
     #[must_use]
-    pub fn picked_of(&self, move_id: i64) -> Decimal {
+    pub fn picked_of(&self, move_id: MoveId) -> Decimal {
         let picked = self
             .lines
             .iter()
@@ -160,7 +163,7 @@ impl SeenPicking {
     }
 
     /// The picked lines that are in no package.
-    pub fn loose(&self) -> impl Iterator<Item = i64> {
+    pub fn loose(&self) -> impl Iterator<Item = MoveLineId> {
         let picked = self.lines.iter().filter(|line| line.picked);
         let loose = picked.filter(|line| line.result_package.is_none());
         loose.map(|line| line.id)
@@ -168,16 +171,16 @@ impl SeenPicking {
 
     /// What is picked, by line.
     #[must_use]
-    pub fn picked_lines(&self) -> BTreeMap<i64, Decimal> {
+    pub fn picked_lines(&self) -> BTreeMap<MoveLineId, Decimal> {
         let picked = self.lines.iter().filter(|line| line.picked);
         picked.map(|line| (line.id, line.quantity)).collect()
     }
 
     /// The reserved lines of open moves that have picked lines, too.
     #[must_use]
-    pub fn reserved_beside_picks(&self) -> Vec<i64> {
+    pub fn reserved_beside_picks(&self) -> Vec<MoveLineId> {
         let mut lines = self.lines.iter().filter(|line| line.picked);
-        let picked: Vec<i64> = lines.by_ref().filter_map(|line| line.move_id).collect();
+        let picked: Vec<MoveId> = lines.by_ref().filter_map(|line| line.move_id).collect();
         let beside = (self.lines.iter())
             .filter(|line| !line.picked && line.move_id.is_some_and(|of| picked.contains(&of)));
         beside.map(|line| line.id).collect()
@@ -185,8 +188,8 @@ impl SeenPicking {
 
     /// The open moves that Odoo takes for picked although they have no lines.
     #[must_use]
-    pub fn picked_without_lines(&self) -> Vec<i64> {
-        let has_lines = |of: i64| self.lines.iter().any(|line| line.move_id == Some(of));
+    pub fn picked_without_lines(&self) -> Vec<MoveId> {
+        let has_lines = |of: MoveId| self.lines.iter().any(|line| line.move_id == Some(of));
         let moves = self.moves.iter();
         let moves = moves.filter(|of| of.is_open() && of.picked && !has_lines(of.id));
         moves.map(|of| of.id).collect()

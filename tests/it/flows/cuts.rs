@@ -30,7 +30,7 @@ use super::{PATIENCE, line, profile};
 use crate::crash::{Cut, LoggedDisk, cuts};
 use crate::floor::{name, scan};
 use crate::moves::adds_up;
-use stockrelay::odoo_id::ProductId;
+use stockrelay::odoo_id::{PickingId, ProductId, UnitId};
 
 /// Later than anything here: no pause comes before it.
 const LATER_S: i64 = 3_600;
@@ -55,7 +55,7 @@ fn row(id: i64, barcode: &str) -> Row {
         display_name: Some(barcode.to_owned()),
         barcode: Some(barcode.to_owned()),
         tracking: Some("none".to_owned()),
-        uom_id: Some(1),
+        uom_id: Some(UnitId::new(1)),
         factor: Some(1.0),
         ..Row::default()
     }
@@ -65,14 +65,14 @@ fn order() -> Order {
     let line = |product| OrderLine {
         product,
         demand: 5.0,
-        unit: Some(1),
+        unit: Some(UnitId::new(1)),
         picked: 0.0,
         from: None,
         to: None,
         lot: None,
     };
     Order {
-        id: 1,
+        id: PickingId::new(1),
         name: "WH/OUT/1".to_owned(),
         origin: None,
         kind: Direction::Outgoing,

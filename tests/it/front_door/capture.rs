@@ -11,7 +11,7 @@ use stockrelay::catalog::Catalog;
 use stockrelay::channel::Outlets;
 use stockrelay::config::{self, Check};
 use stockrelay::odoo::{Direction, Kind, Order, OrderLine, PickingState, Row};
-use stockrelay::odoo_id::{LocationId, ProductId};
+use stockrelay::odoo_id::{LocationId, PickingId, ProductId};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -37,7 +37,7 @@ fn row(id: i64, name: &str, barcode: &str) -> Row {
 
 fn order(picked: f64) -> Order {
     Order {
-        id: 50,
+        id: PickingId::new(50),
         name: "WH/OUT/1".to_owned(),
         origin: Some("S1".to_owned()),
         kind: Direction::Outgoing,

@@ -11,7 +11,7 @@ use stockrelay::config;
 use stockrelay::forward::Forwarder;
 use stockrelay::journal::Journal;
 use stockrelay::odoo::PickingState;
-use stockrelay::odoo_id::{LocationId, LotId, PackageId, ProductId};
+use stockrelay::odoo_id::{LocationId, LotId, PackageId, ProductId, UnitId};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -221,7 +221,7 @@ async fn a_companys_gs1_nomenclature_is_read_with_a_rule_of_its_own(mut odoo: Od
             own.gs1_decimal_usage,
             own.associated_uom_id
         ),
-        (Some("measure"), true, unit.as_i64())
+        (Some("measure"), true, unit.as_i64().map(UnitId::new))
     );
     let lot = read.rules.iter().find(|rule| rule.kind == "lot").unwrap();
     assert_eq!(

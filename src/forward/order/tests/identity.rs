@@ -1,11 +1,11 @@
 //! What is done is found by its own identity: picking, quantity, package, place.
 
 use super::*;
-use crate::odoo_id::{LocationId, PackageId, ProductId};
+use crate::odoo_id::{LocationId, MoveLineId, PackageId, PickingId, ProductId};
 
 fn held(id: i64, quantity: i64, from: i64, to: i64) -> SeenLine {
     SeenLine {
-        id,
+        id: MoveLineId::new(id),
         product: ProductId::new(1),
         quantity: quantity.into(),
         picked: true,
@@ -13,6 +13,10 @@ fn held(id: i64, quantity: i64, from: i64, to: i64) -> SeenLine {
         to: LocationId::new(to),
         ..SeenLine::default()
     }
+}
+
+fn ids(ids: &[i64]) -> Vec<MoveLineId> {
+    ids.iter().copied().map(MoveLineId::new).collect()
 }
 
 fn done(lines: Vec<SeenLine>) -> SeenPicking {
@@ -37,8 +41,11 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
         rows::claim(&done(lines.to_vec()), &[scan], &BTreeSet::new())
     };
     let posted = [held(1, 4, 10, 5)];
-    assert_eq!(claim(&posted, scanned(4, None, None)), Some(vec![1]));
-    assert_eq!(claim(&posted, scanned(4, Some(10), Some(5))), Some(vec![1]));
+    assert_eq!(claim(&posted, scanned(4, None, None)), Some(ids(&[1])));
+    assert_eq!(
+        claim(&posted, scanned(4, Some(10), Some(5))),
+        Some(ids(&[1]))
+    );
     assert_eq!(claim(&posted, scanned(4, Some(11), None)), None);
     assert_eq!(claim(&posted, scanned(4, None, Some(6))), None);
     assert_eq!(claim(&posted, scanned(3, None, None)), None);
@@ -49,8 +56,8 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
     assert_eq!(claim(&posted, packed), None);
     // All of it together, or one line of it; what another device put there is no person's.
     let two = [held(1, 2, 10, 5), held(2, 3, 10, 5)];
-    assert_eq!(claim(&two, scanned(5, None, None)), Some(vec![1, 2]));
-    assert_eq!(claim(&two, scanned(3, None, None)), Some(vec![2]));
+    assert_eq!(claim(&two, scanned(5, None, None)), Some(ids(&[1, 2])));
+    assert_eq!(claim(&two, scanned(3, None, None)), Some(ids(&[2])));
     assert_eq!(claim(&two, scanned(4, None, None)), None);
     let mut ours = held(3, 4, 10, 5);
     ours.external = Some(KEY.line_external_id(0));
@@ -61,7 +68,10 @@ fn a_persons_posting_stands_for_a_scan_of_the_same_goods_from_and_to_the_same_bi
 fn a_persons_posting_stands_for_one_scan_alone() {
     let picking = done(vec![held(1, 2, 10, 5)]);
     let scan = [scanned(2, None, None)];
-    assert_eq!(rows::claim(&picking, &scan, &BTreeSet::from([1])), None);
+    assert_eq!(
+        rows::claim(&picking, &scan, &BTreeSet::from([MoveLineId::new(1)])),
+        None
+    );
     let rules = config::Orders::default();
     let mut odoo = Odoo::with(vec![picking]);
     let first = run(&mut odoo, pick(scan.to_vec()), &rules, &[]);
@@ -92,7 +102,7 @@ fn lines_that_odoo_put_elsewhere_are_for_a_person() {
 /// A step of an order `S1` that asks for 5 of product 1.
 fn step(id: i64, from: i64, to: i64, backorder_of: Option<i64>) -> SeenPicking {
     SeenPicking {
-        id,
+        id: PickingId::new(id),
         name: format!("P{id}"),
         kind: if to == 5 {
             Direction::Outgoing
@@ -101,7 +111,7 @@ fn step(id: i64, from: i64, to: i64, backorder_of: Option<i64>) -> SeenPicking {
         },
         from: LocationId::new(from),
         to: LocationId::new(to),
-        backorder_of,
+        backorder_of: backorder_of.map(PickingId::new),
         ..delivery(&[(1, 5)])
     }
 }
@@ -127,7 +137,7 @@ fn the_step_is_told_by_the_bin_or_is_the_first_whichever_odoo_made_first() {
         run(&mut Odoo::with(steps), job, &rules, &[])
     };
     let id = |outcome: Outcome| match outcome {
-        Outcome::Posted { odoo, .. } => odoo.id,
+        Outcome::Posted { odoo, .. } => odoo.id.get(),
         other => panic!("{other:?}"),
     };
     assert_eq!(id(target(steps(), None)), 2);
@@ -204,14 +214,16 @@ fn what_our_validation_moved_besides_the_picked_lines_is_for_a_person() {
     validation.fixed = Some(Box::new(validation.fix(&odoo.seen)));
     let mut reconciling = Reconciling::new(validation.clone(), rules.clone());
     reconciling.seen(&odoo.seen);
-    assert!(matches!(reconciling.next(), OrderStep::Guard { remove, .. } if remove == &[1_000]));
+    assert!(
+        matches!(reconciling.next(), OrderStep::Guard { remove, .. } if remove == &[MoveLineId::new(1_000)])
+    );
     reconciling.done();
     assert!(matches!(reconciling.next(), OrderStep::Validate { .. }));
     // Somebody took the mark off, so Odoo picked everything.
     for line in &mut odoo.picking(1).lines {
         line.picked = true;
     }
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     reconciling.done();
     // Or the gateway is stopped before it reads the picking back.
     validation.again = true;
@@ -232,7 +244,7 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
         ..config::Orders::default()
     };
     let of_sale = |id| SeenPicking {
-        id,
+        id: PickingId::new(id),
         name: format!("WH/OUT/{id}"),
         origin: Some("S1".to_owned()),
         ..delivery(&[(1, 5)])
@@ -244,7 +256,7 @@ fn another_step_is_never_validated_for_one_that_was_cancelled() {
     let mut validation = job(Task::Validate);
     validation.order = "S1".to_owned();
     validation.fixed = Some(Box::new(Fixed {
-        picking: Some(1),
+        picking: Some(PickingId::new(1)),
         ..Fixed::default()
     }));
     odoo.picking(1).state = PickingState::Cancelled;

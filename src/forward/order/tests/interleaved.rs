@@ -15,7 +15,7 @@ use crate::demo::odoo::{ADMIN_API_KEY, API_KEY, DATABASE, Seed, StandIn};
 use crate::forward::send::Input;
 use crate::forward::step;
 use crate::odoo::{Client, Warehouse};
-use crate::odoo_id::{LocationId, PackageId};
+use crate::odoo_id::{LocationId, MoveLineId, PackageId, PickingId};
 use crate::outcome::Failure;
 
 /// Besides, `SEED` and `TRIALS` in the environment say where to begin and how many there are.
@@ -141,13 +141,13 @@ struct Trial<'a> {
     chance: Chance,
     order: String,
     /// Another order, for batches.
-    other: i64,
+    other: PickingId,
     rules: config::Orders,
     /// Lines that a person picked at some time.
-    picked: BTreeSet<i64>,
-    claimed: BTreeSet<i64>,
+    picked: BTreeSet<MoveLineId>,
+    claimed: BTreeSet<MoveLineId>,
     /// Pickings that were seen done.
-    done: BTreeSet<i64>,
+    done: BTreeSet<PickingId>,
     /// Our last call moved what nobody scanned or picked.
     unscanned: bool,
     log: Vec<String>,
@@ -170,7 +170,7 @@ impl Trial<'_> {
         let Some(picking) = self.chance.of(&open) else {
             return;
         };
-        let lines: Vec<i64> = picking.lines.iter().map(|line| line.id).collect();
+        let lines: Vec<MoveLineId> = picking.lines.iter().map(|line| line.id).collect();
         let line = self.chance.of(&lines);
         let amount = 1 + self.chance.below(6);
         let context = json!({"skip_backorder": true, "skip_sms": true, "skip_expired": true});
@@ -195,7 +195,7 @@ impl Trial<'_> {
             ),
             (6, _) => {
                 let picked = picking.lines.iter().filter(|line| line.picked);
-                let ids: Vec<i64> = picked.map(|line| line.id).collect();
+                let ids: Vec<MoveLineId> = picked.map(|line| line.id).collect();
                 ("stock.move.line", "unlink", json!({"ids": ids}))
             }
             (7, Some(line)) => ("stock.move.line", "unlink", json!({"ids": [line]})),
@@ -400,7 +400,7 @@ async fn trial(site: &mut Site, seed: u64) -> Vec<String> {
         site,
         chance,
         order,
-        other,
+        other: PickingId::new(other),
         rules,
         picked: BTreeSet::new(),
         claimed: BTreeSet::new(),

@@ -1,7 +1,7 @@
 //! What was put on an order is taken off again.
 
 use super::*;
-use crate::odoo_id::ProductId;
+use crate::odoo_id::{PickingId, ProductId};
 
 /// Takes so much of product 1 off what [`KEY`] put there; so much stays.
 fn take_back(taken: i64, stays: i64) -> OrderJob {
@@ -43,7 +43,7 @@ fn what_is_done_is_not_taken_off_and_what_is_gone_is_gone() {
     let mut cancelled = odoo.seen.pickings[0].clone();
     cancelled.state = PickingState::Cancelled;
     assert_eq!(on(&rules, cancelled, take_back(3, 0)), "already");
-    odoo.validate(1, true);
+    odoo.validate(PickingId::new(1), true);
     let outcome = run(&mut odoo, take_back(3, 0), &rules, &[]);
     assert_eq!(code_of(&outcome), "overtaken");
 }

@@ -12,7 +12,7 @@ use crate::document::Reason;
 use crate::forward::resolve::{Ground, reason};
 use crate::odoo::Client;
 use crate::odoo::TOLERANCE;
-use crate::odoo_id::{LocationId, ProductId};
+use crate::odoo_id::{LocationId, PickingId, ProductId};
 use crate::reason::ReasonCode;
 
 /// The lines that are picked on orders and not validated. What the gateway has in pickings of its
@@ -39,7 +39,7 @@ pub(super) async fn open_picks(
 pub(super) struct Undone {
     out: Decimal,
     came: Decimal,
-    pub pickings: BTreeSet<i64>,
+    pub pickings: BTreeSet<PickingId>,
     /// When some of it was picked is not known.
     undated: bool,
 }
@@ -116,7 +116,7 @@ mod tests {
         let undone = |line: Moved, at| wanted(5).undone(&[dated(line, at)]);
         let before = undone(out(), at("2026-11-23T08:15:00Z"));
         assert_eq!((before.out, before.came), (3.into(), 0.into()));
-        assert_eq!(before.pickings, BTreeSet::from([7]));
+        assert_eq!(before.pickings, BTreeSet::from([PickingId::new(7)]));
         let reason = before.reason("400", "A", &["WH/OUT/1".to_owned()]);
         assert_eq!(reason.code, ReasonCode::OpenPicks);
         assert_eq!(

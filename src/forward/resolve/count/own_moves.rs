@@ -18,6 +18,7 @@ use crate::journal::{Entry, Journal, JournalError};
 use crate::odoo::Client;
 use crate::odoo::order::odoo_time;
 use crate::odoo::stock::Moved;
+use crate::odoo_id::{MoveLineId, PickingId};
 
 /// A line of Odoo's, and when its goods moved.
 #[derive(Debug, Clone)]
@@ -101,11 +102,14 @@ pub(super) async fn date(
 }
 
 /// The document that put a line there, by the line's id.
-async fn keys(odoo: &mut Client, moved: &[Moved]) -> Result<BTreeMap<i64, DocumentKey>, Trouble> {
-    let pickings: BTreeSet<i64> = moved.iter().filter_map(|line| line.picking).collect();
+async fn keys(
+    odoo: &mut Client,
+    moved: &[Moved],
+) -> Result<BTreeMap<MoveLineId, DocumentKey>, Trouble> {
+    let pickings: BTreeSet<PickingId> = moved.iter().filter_map(|line| line.picking).collect();
     let of_pickings = odoo.our_pickings(&pickings).await?;
     let of_picking = |line: &Moved| of_pickings.get(&line.picking?).copied();
-    let rest: Vec<i64> = (moved.iter())
+    let rest: Vec<MoveLineId> = (moved.iter())
         .filter(|line| of_picking(line).is_none())
         .map(|line| line.id)
         .collect();

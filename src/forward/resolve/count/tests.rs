@@ -1,5 +1,5 @@
 use super::*;
-use crate::odoo_id::{LocationId, LotId, PackageId, PartnerId, ProductId};
+use crate::odoo_id::{LocationId, LotId, MoveLineId, PackageId, PartnerId, PickingId, ProductId};
 
 pub const BIN: LocationId = LocationId::new(5);
 pub const ELSEWHERE: LocationId = LocationId::new(6);
@@ -35,8 +35,8 @@ pub fn place(lot: Option<i64>, package: Option<i64>, owner: Option<i64>) -> Plac
 
 pub fn moved(date: &str, from: LocationId, to: LocationId, quantity: i64) -> Moved {
     Moved {
-        id: 1,
-        picking: Some(7),
+        id: MoveLineId::new(1),
+        picking: Some(PickingId::new(7)),
         date: format!("2026-11-23 {date}"),
         product: ProductId::new(1),
         from,

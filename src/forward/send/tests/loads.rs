@@ -5,7 +5,7 @@ use crate::document::DocumentKey;
 use crate::forward::order::{OrderLine, Parents, Task, Way};
 use crate::odoo::order::{SeenMove, SeenPicking};
 use crate::odoo::{Direction, LotRef};
-use crate::odoo_id::{LocationId, ProductId};
+use crate::odoo_id::{LocationId, MoveId, PickingId, ProductId, UnitId, UserId};
 use crate::reason::ReasonCode;
 
 #[test]
@@ -31,7 +31,7 @@ fn a_document_that_is_refused_again_and_again_is_parked_and_the_others_go_before
 fn order_job() -> Job {
     let line = OrderLine {
         product: ProductId::new(1),
-        unit: 1,
+        unit: UnitId::new(1),
         lot: LotRef::None,
         package: None,
         into: None,
@@ -64,7 +64,7 @@ fn order_job() -> Job {
 
 fn seen(state: &str) -> Seen {
     let ordered = SeenMove {
-        id: 100,
+        id: MoveId::new(100),
         product: ProductId::new(1),
         name: "Desk".to_owned(),
         demand: 5.into(),
@@ -72,7 +72,7 @@ fn seen(state: &str) -> Seen {
         picked: false,
     };
     let picking = SeenPicking {
-        id: 1,
+        id: PickingId::new(1),
         name: "WH/OUT/1".to_owned(),
         state: state.into(),
         kind: Direction::Outgoing,
@@ -81,7 +81,7 @@ fn seen(state: &str) -> Seen {
     };
     Seen {
         pickings: vec![picking],
-        me: 7,
+        me: UserId::new(7),
         too_many: None,
     }
 }

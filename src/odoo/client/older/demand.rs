@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::odoo::dialect::Dialect;
 use crate::odoo::values::decimal;
 use crate::odoo::{Client, MoveState};
+use crate::odoo_id::PickingId;
 use crate::outcome::Failure;
 
 const MOVE: &str = "stock.move";
@@ -16,7 +17,7 @@ impl Client {
     /// demand the one that is moved, all in one call. What a person or an order demanded stays.
     pub(in crate::odoo) async fn set_missing_demands(
         &mut self,
-        pickings: &[i64],
+        pickings: &[PickingId],
     ) -> Result<(), Failure> {
         if self.dialect().await? != Dialect::V17 {
             return Ok(());
